@@ -1,0 +1,1 @@
+"""The sign-in service, as Entra answers: discovery, authorize, token, device code, admin consent."""

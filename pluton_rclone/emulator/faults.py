@@ -1,0 +1,57 @@
+"""What Graph answers when it refuses: an exception inside the emulator, a JSON error body outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class GraphFault(Exception):
+    """Raised anywhere while a Graph request is answered; becomes the error body of the Graph documentation.
+
+    `inner_codes` are more detailed codes, outermost first (`innerError.code`, then `innerError.innerError.code`,
+    …), as in error-507-quota.json of the facts.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        inner_codes: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.inner_codes = inner_codes
+        self.headers = dict(headers or {})
+
+    def body(self, *, date: str, request_id: str, client_request_id: str | None = None) -> dict[str, Any]:
+        """The answer's JSON. `date` is UTC, `2026-01-01T00:00:00`, without a zone, as Graph writes it."""
+        inner: dict[str, Any] = {
+            "date": date,
+            "request-id": request_id,
+            "client-request-id": client_request_id or request_id,
+        }
+        for code in reversed(self.inner_codes):
+            inner = {"code": code, **inner} if "date" in inner else {"code": code, "innerError": inner}
+        return {"error": {"code": self.code, "message": self.message, "innerError": inner}}
+
+
+class TokenRefused(GraphFault):
+    """401: no access token, an expired one, one of another cloud, or nothing that we ever issued.
+
+    Source: error-401-invalid-token.json of the facts (code and messages of live answers).
+    """
+
+    def __init__(
+        self, message: str, *, login_host: str, error: str = "invalid_token", claims: str = ""
+    ) -> None:
+        where = f"https://{login_host}/common/oauth2/authorize"
+        challenge = f'Bearer realm="", authorization_uri="{where}", error="{error}"'
+        if claims:
+            challenge += f', claims="{claims}"'
+        super().__init__(401, "InvalidAuthenticationToken", message, headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,169 @@
+"""The state of one emulated Microsoft: people, tenants, apps, tokens, the clock, what was asked of it.
+
+Tests reach in and change it while it serves: every mutable thing is replaced or set in one step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, cast
+
+from . import inhabitants
+from .directory import PERSONAL_TENANT_ID, Grant, Person, Registration, Tenant
+from .faults import TokenRefused
+from .hosts import CLOUDS
+
+Part = TypeVar("Part")
+
+
+class Request(NamedTuple):
+    """One request that reached the emulated Microsoft, as the log keeps it: nothing in it is secret."""
+
+    method: str
+    host: str
+    path: str
+    query: str
+    status: int
+    user_agent: str
+    started: float  # time.monotonic()
+    seconds: float  # until the last byte of the answer was handed over
+
+
+@dataclass
+class Lifetimes:
+    """How long things are good, in seconds."""
+
+    access_token: float = 3599
+    refresh_token: float = 90 * 24 * 3600  # without use; then AADSTS700082
+    rotated_refresh_token: float = (
+        90 * 24 * 3600
+    )  # a used one goes on working that long; 0: revoked by its use
+    authorization_code: float = 600
+    device_code: float = 900
+    device_poll_interval: int = (
+        5  # whole seconds, as the answer says; clients must wait that long between polls
+    )
+
+
+class World:
+    """Everything that the emulated Microsoft knows."""
+
+    def __init__(self) -> None:
+        self.lifetimes = Lifetimes()
+        self.requests: list[Request] = []
+        self.tenants: dict[str, Tenant] = {tenant.id: tenant for tenant in inhabitants.tenants()}
+        domains = {tenant.domain: tenant for tenant in self.tenants.values()}
+        self.people: dict[str, Person] = {person.username: person for person in inhabitants.people(domains)}
+        self.registrations: dict[str, Registration] = {
+            registration.client_id: registration for registration in inhabitants.registrations(domains)
+        }
+        self.access_tokens: dict[str, Grant] = {}
+        self._clock_offset = 0.0
+        self._parts: dict[object, Any] = {}
+
+    # ---- the clock ------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds since 1970, as Microsoft's clock has it; `advance` moves it."""
+        return time.time() + self._clock_offset
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass here: tokens and codes grow older, nobody waits."""
+        self._clock_offset += seconds
+
+    # ---- who is there ---------------------------------------------------------------------------------
+
+    def person(self, username: str) -> Person:
+        """The account with that user name; KeyError when there is none."""
+        return self.people[username.lower()]
+
+    def tenant(self, id_or_domain: str) -> Tenant:
+        """The tenant with that id or domain; KeyError when there is none."""
+        for tenant in self.tenants.values():
+            if id_or_domain.lower() in (tenant.id, tenant.domain):
+                return tenant
+        raise KeyError(id_or_domain)
+
+    def tenants_of(self, cloud: str) -> list[Tenant]:
+        """The organisations of a cloud; the personal accounts are not among them."""
+        return [tenant for tenant in self.tenants.values() if tenant.cloud == cloud and not tenant.personal]
+
+    def add_tenant(self, domain: str, name: str, cloud: str = "global") -> Tenant:
+        """A further organisation."""
+        tenant = Tenant(inhabitants.stable_id("tenant", domain), domain.lower(), name, cloud)
+        self.tenants[tenant.id] = tenant
+        return tenant
+
+    def add_person(self, username: str, name: str, *, admin: bool = False) -> Person:
+        """A further account: in the tenant whose domain the user name ends with, otherwise a personal one."""
+        username = username.lower()
+        local, _, domain = username.partition("@")
+        tenant = next((tenant for tenant in self.tenants.values() if tenant.domain == domain), None)
+        if tenant is None or tenant.personal:
+            person = inhabitants.personal_person(username, name, self.tenants[PERSONAL_TENANT_ID])
+        else:
+            person = Person(
+                username, name, inhabitants.stable_id("person", local, domain), tenant, admin=admin
+            )
+        self.people[username] = person
+        return person
+
+    def add_registration(self, registration: Registration) -> Registration:
+        """A further app registration."""
+        self.registrations[registration.client_id] = registration
+        return registration
+
+    # ---- tokens ---------------------------------------------------------------------------------------
+
+    def authenticate(self, authorization: str | None, cloud: str) -> Grant:
+        """What the bearer of an `Authorization` header may do in that cloud.
+
+        Raises `TokenRefused`, Graph's 401, for no token, an unknown, expired or revoked one, or one of another
+        cloud.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        grant = self.access_tokens.get(token) if scheme.lower() == "bearer" else None
+        if grant is not None and grant.cloud == cloud and self.now() < grant.expires:
+            person = grant.person
+            if person is None or (not person.disabled and person.tokens_valid_from <= grant.issued):
+                return grant
+        raise self._refusal(token, grant, cloud)
+
+    def _refusal(self, token: str, grant: Grant | None, cloud: str) -> TokenRefused:
+        login_host = CLOUDS[cloud].login
+        if not token:
+            return TokenRefused("Access token is empty.", login_host=login_host)
+        if grant is None:
+            if token.count(".") == 2:
+                return TokenRefused(
+                    "CompactToken validation failed with reason code: 80049228.", login_host=login_host
+                )
+            return TokenRefused(
+                "IDX14100: JWT is not well formed, there are no dots (.).", login_host=login_host
+            )
+        if grant.cloud != cloud:
+            return TokenRefused("Access token validation failure. Invalid audience.", login_host=login_host)
+        if self.now() >= grant.expires:
+            return TokenRefused("Access token has expired or is not yet valid.", login_host=login_host)
+        return TokenRefused(
+            "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
+            "TokenIssuedBeforeRevocationTimestamp",
+            login_host=login_host,
+            error="insufficient_claims",
+            claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ==",
+        )
+
+    def revoke_tokens(self, person: Person) -> None:
+        """Sign out everywhere: every token of this person is dead (AADSTS50173 at the next refresh)."""
+        person.tokens_valid_from = self.now()
+
+    # ---- the rest of Microsoft ------------------------------------------------------------------------
+
+    def part(self, kind: Callable[[World], Part]) -> Part:
+        """The one `kind(world)` of this world, made when first asked for: drives, sign-in sessions, …"""
+        part = self._parts.get(kind)
+        if part is None:
+            part = self._parts.setdefault(kind, kind(self))
+        return cast("Part", part)
