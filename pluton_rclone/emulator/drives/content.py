@@ -1,0 +1,126 @@
+"""What a file holds: in memory, on disk, or zeros of any length without holding them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from .quickxor import Buffer, QuickXor, of_zeros
+
+_SLICE = 1 << 20  # bytes handed out at a time
+
+
+class Content(Protocol):
+    """Bytes that do not change any more."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def quick_xor(self) -> str:
+        """QuickXorHash in base64."""
+
+    def read(self, start: int, stop: int) -> Iterator[Buffer]:
+        """The bytes from `start` up to, not including, `stop`, in slices."""
+
+
+class InMemory:
+    """Bytes in memory."""
+
+    __slots__ = ("_data", "_hash", "size")
+
+    def __init__(self, data: bytes | bytearray, quick_xor: str | None = None) -> None:
+        self._data = data
+        self._hash = quick_xor
+        self.size = len(data)
+
+    @property
+    def quick_xor(self) -> str:
+        if self._hash is None:
+            self._hash = QuickXor(self._data).base64()
+        return self._hash
+
+    def read(self, start: int, stop: int) -> Iterator[Buffer]:
+        if start == 0 and stop >= self.size <= _SLICE:
+            yield bytes(self._data)
+            return
+        view = memoryview(self._data)
+        for offset in range(start, min(stop, self.size), _SLICE):
+            yield bytes(view[offset : min(offset + _SLICE, stop)])
+
+
+class OnDisk:
+    """Bytes in a file that the emulator made and nobody else changes."""
+
+    __slots__ = ("_hash", "_path", "size")
+
+    def __init__(self, path: Path, quick_xor: str) -> None:
+        self._path = path
+        self._hash = quick_xor
+        self.size = path.stat().st_size
+
+    @property
+    def quick_xor(self) -> str:
+        return self._hash
+
+    def read(self, start: int, stop: int) -> Iterator[Buffer]:
+        with self._path.open("rb") as file:
+            file.seek(start, os.SEEK_SET)
+            left = min(stop, self.size) - start
+            while left > 0:
+                piece = file.read(min(left, _SLICE))
+                if not piece:
+                    return
+                left -= len(piece)
+                yield piece
+
+
+class Zeros:
+    """So many zero bytes: large files for quotas and limits at no cost."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    @property
+    def quick_xor(self) -> str:
+        return of_zeros(self.size)
+
+    def read(self, start: int, stop: int) -> Iterator[Buffer]:
+        for offset in range(start, min(stop, self.size), _SLICE):
+            yield bytes(min(_SLICE, min(stop, self.size) - offset))
+
+
+class Damaged:
+    """Another file's content with its first byte turned over, under the hash of the sound one.
+
+    What a download looks like when storage or transport went wrong without anybody's noticing.
+    """
+
+    __slots__ = ("_sound", "size")
+
+    def __init__(self, sound: Content) -> None:
+        self._sound = sound
+        self.size = sound.size
+
+    @property
+    def quick_xor(self) -> str:
+        return self._sound.quick_xor
+
+    def read(self, start: int, stop: int) -> Iterator[Buffer]:
+        offset = start
+        for piece in self._sound.read(start, stop):
+            if offset == 0 and len(piece):
+                changed = bytearray(piece)
+                changed[0] ^= 0xFF
+                yield bytes(changed)
+            else:
+                yield piece
+            offset += len(piece)
+
+
+EMPTY = InMemory(b"")

@@ -1,0 +1,465 @@
+"""One drive: its tree of items and every change that can be made to it.
+
+All checks of Microsoft's limits stand here and in names.py, so that a file put by a test and one sent by
+rclone meet the same rules. What is refused is raised as `GraphFault`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from . import refusals
+from .changes import Changes
+from .content import EMPTY, Content, InMemory
+from .identifiers import ItemIds
+from .item import SYSTEM, Actor, Item, Rarities, Version
+from .names import check_length, check_name, fold
+from .quota import Quota
+from .recycling import RecycleBin
+
+if TYPE_CHECKING:
+    from pluton_rclone.emulator.directory import Person, Tenant
+
+    from .sites import Site
+
+MAX_FILE = 250 * 1000**3  # bytes; "250 GB" without saying whether binary: the smaller reading
+MAX_VERSIONS = 500
+
+PERSONAL = "personal"
+BUSINESS = "business"
+LIBRARY = "documentLibrary"
+
+
+class Drive:
+    """A personal drive, a business drive or a document library."""
+
+    def __init__(
+        self,
+        id: str,
+        kind: str,
+        name: str,
+        *,
+        tenant: Tenant,
+        web_url: str,
+        server_path: str = "",
+        owner: Person | None = None,
+        site: Site | None = None,
+        quota: Quota | None = None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.id = id
+        self.kind = kind
+        self.name = name
+        self.tenant = tenant
+        self.owner = owner  # None: a library, which belongs to its site
+        self.site = site
+        self.web_url = web_url
+        self.server_path = server_path  # counted in the length of paths: personal/bert_contoso_com/Documents
+        self.quota = quota or Quota(5 * 1024**3 if kind == PERSONAL else 1024**4)
+        self.root_readable = True  # False: a phantom, listed but "ObjectHandle is Invalid"
+        self.rewrites_office_files = False  # True: what SharePoint does to Office files in libraries
+        self.enforce_limits = True
+        self.lock = threading.RLock()
+        self.changes = Changes()
+        self.bin = RecycleBin()
+        self.version_bytes = 0  # of earlier versions of what is not deleted
+        self.files = 0
+        self._clock = clock
+        self._ids = ItemIds(id)
+        self._items: dict[str, Item] = {}
+        self.root = self._make("root", None, None, self.owner_actor)
+        self._prefix = len(server_path) + 1 if server_path else 0
+
+    # ---- looking --------------------------------------------------------------------------------------
+
+    @property
+    def owner_actor(self) -> Actor:
+        owner = self.owner
+        return SYSTEM if owner is None else Actor(owner.id, owner.name, owner.username)
+
+    @property
+    def used(self) -> int:
+        """Bytes that count against the quota: files, their versions and the recycle bin."""
+        return self.root.size + self.version_bytes + self.bin.bytes
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.quota.total - self.used)
+
+    def __len__(self) -> int:
+        """How many items there are, without the root."""
+        return len(self._items) - 1
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self._clock() * 1000)
+
+    def item(self, item_id: str) -> Item:
+        """The item with that id ("root" for the root); 404 when there is none. Ids ignore case."""
+        item = self._items.get(item_id)
+        if item is None:
+            item = self.root if item_id == "root" else self._items.get(item_id.upper())
+        if item is None:
+            raise refusals.not_found()
+        return item
+
+    def find(self, path: str, start: Item | None = None) -> Item | None:
+        """The item at a path of plain names below `start` (the root); None when there is none."""
+        item: Item | None = start or self.root
+        for name in path.split("/"):
+            if name:
+                if item is None or item.children is None:
+                    return None
+                item = item.children.get(fold(name))
+        return item
+
+    def walk(self, start: Item | None = None) -> Iterator[Item]:
+        """`start` (the root) and all below it, folders before what they hold."""
+        waiting = [start or self.root]
+        while waiting:
+            item = waiting.pop()
+            yield item
+            if item.children:
+                waiting.extend(reversed(list(item.children.values())))
+
+    def read(self, path: str) -> bytes:
+        """The content of the file at `path`, for tests; 404 when there is none."""
+        item = self.find(path)
+        if item is None or item.content is None:
+            raise refusals.not_found()
+        return b"".join(bytes(piece) for piece in item.content.read(0, item.content.size))
+
+    # ---- making ---------------------------------------------------------------------------------------
+
+    def folder(self, path: str, author: Actor | None = None) -> Item:
+        """The folder at `path`; it and its parents are made when missing."""
+        return self.folder_below(self.root, path, author)
+
+    def folder_below(self, start: Item, path: str, author: Actor | None = None) -> Item:
+        """The same, from another folder than the root."""
+        item = start
+        for name in path.split("/"):
+            if not name:
+                continue
+            child = item.children.get(fold(name)) if item.children is not None else None
+            item = child if child is not None else self.make_folder(item, name, author=author)
+        if not item.is_folder:
+            raise refusals.name_exists()
+        return item
+
+    def make_folder(
+        self, parent: Item, name: str, *, conflict: str = "fail", author: Actor | None = None
+    ) -> Item:
+        """A new folder; with `conflict` "rename" under a free name, with "replace" the one that is there."""
+        with self.lock:
+            name, existing = self._place(parent, name, conflict, folder=True)
+            if existing is not None:
+                if not existing.is_folder:
+                    raise refusals.name_exists()
+                return existing
+            return self._adopt(parent, self._make(name, parent, None, author or self.owner_actor))
+
+    def write(self, path: str, data: bytes | Content = b"", modified: float | None = None) -> Item:
+        """Put a file for a test, with its parents; `modified` is the client's time, seconds since 1970."""
+        parent, _, name = path.rpartition("/")
+        content = InMemory(data) if isinstance(data, bytes) else data
+        item, _ = self.put(self.folder(parent), name, content)
+        if modified is not None:
+            item.client_modified = item.client_created = int(modified * 1000)
+        return item
+
+    def put(
+        self,
+        parent: Item,
+        name: str,
+        content: Content,
+        *,
+        conflict: str = "replace",
+        author: Actor | None = None,
+    ) -> tuple[Item, bool]:
+        """Store a file's content under a name. Returns the item and whether it is new."""
+        with self.lock:
+            name, existing = self._place(parent, name, conflict, folder=False)
+            if existing is not None and (existing.is_folder or _is_package(existing)):
+                raise refusals.name_exists()
+            self.check_room(content.size)
+            if existing is None:
+                item = self._make(name, parent, content, author or self.owner_actor)
+                self._adopt(parent, item)
+                return item, True
+            self.replace_content(existing, content, author)
+            return existing, False
+
+    def check_room(self, size: int) -> None:
+        """Raise Graph's refusal when a file of `size` bytes is too large or does not fit into the quota."""
+        if size > MAX_FILE and self.enforce_limits:
+            raise refusals.file_too_large()
+        if size > self.remaining or (size and self.quota.state == "exceeded"):
+            raise refusals.insufficient_storage()
+
+    def replace_content(self, item: Item, content: Content, author: Actor | None = None) -> None:
+        """Give a file new content; what it held becomes a version."""
+        with self.lock:
+            self._keep_version(item)
+            self._grow(item, content.size - item.size)
+            item.content = content
+            item.ctag += 1
+            item.client_modified = self.now()
+            self.touched(item, author)
+
+    def update(
+        self,
+        item: Item,
+        *,
+        created: int | None = None,
+        modified: int | None = None,
+        description: str | None = None,
+        author: Actor | None = None,
+    ) -> None:
+        """Set what clients may set; times in milliseconds since 1970.
+
+        On business drives and libraries another time makes a version of the file (rclone issue 1716).
+        """
+        with self.lock:
+            before = item.client_created, item.client_modified
+            if created is not None:
+                item.client_created = created
+            if modified is not None:
+                item.client_modified = modified
+            if description is not None:
+                item.rarities.description = description
+            after = item.client_created, item.client_modified
+            if after != before and self.kind != PERSONAL and item.content is not None:
+                self._keep_version(item)
+            self.touched(item, author)
+
+    # ---- moving and removing --------------------------------------------------------------------------
+
+    def move(
+        self, item: Item, parent: Item, name: str, *, conflict: str = "fail", author: Actor | None = None
+    ) -> None:
+        """Move and rename in one; within the drive only."""
+        with self.lock:
+            old = item.parent
+            if old is None:
+                raise refusals.invalid_request("The root cannot be moved or renamed.")
+            if parent.lies_in(item):
+                raise refusals.invalid_request("The destination lies inside the item that is moved.")
+            if fold(name) != fold(item.name) or parent is not old:
+                name, existing = self._place(parent, name, conflict, folder=item.is_folder)
+                if existing is not None:
+                    if existing.is_folder or item.is_folder:
+                        raise refusals.name_exists()
+                    self.delete(existing)
+            elif name != item.name:
+                self._check(parent, name, item.is_folder)
+            if item.is_folder and parent is not old:
+                self._check_below(item, parent, name)
+            self._detach(item)
+            item.name = name
+            self._attach(item, parent)
+            self.touched(item, author)
+
+    def copy(self, item: Item, parent: Item, name: str, author: Actor | None = None) -> Item:
+        """A copy of a file or a folder with all that it holds, from this or another drive; 409 if taken."""
+        with self.lock:
+            self.check_room(item.size)
+            if item.content is not None:
+                return self.put(parent, name, item.content, conflict="fail", author=author)[0]
+            made = self.make_folder(parent, name, author=author)
+            for child in list((item.children or {}).values()):
+                self.copy(child, made, child.name, author)
+            return made
+
+    def delete(self, item: Item) -> None:
+        """Move an item, with all that it holds, to the recycle bin."""
+        with self.lock:
+            parent = item.parent
+            versions = self._forget(item)
+            self.bin.add(item, parent, item.size + versions, self.now())
+
+    def delete_for_good(self, item: Item) -> None:
+        """Remove an item past the recycle bin: permanentDelete."""
+        with self.lock:
+            self._forget(item)
+
+    def restore(self, item_id: str) -> Item:
+        """Take an item out of the recycle bin to where it was, or to the root when that is gone."""
+        with self.lock:
+            item, parent = self.bin.take(item_id)
+            if parent is None or parent.deleted:
+                parent = self.root
+            name, _ = self._place(parent, item.name, "rename", folder=item.is_folder)
+            for each in self.walk(item):
+                each.deleted = False
+                self._items[each.id] = each
+                self.files += each.content is not None
+                self.version_bytes += _version_bytes(each)
+                self.changes.note(each)
+            item.name = name
+            self._attach(item, parent)
+            return item
+
+    def share(self, item: Item, username: str, *, write: bool = True) -> None:
+        """Let somebody else at an item and all below it."""
+        (item.rarities.writers if write else item.rarities.readers).add(username)
+
+    def add_shortcut(self, target_drive: Drive, target: Item, name: str, parent: Item | None = None) -> Item:
+        """A folder of another drive, shown in this one: "Add shortcut to My files"."""
+        with self.lock:
+            folder = parent or self.root
+            item = self._adopt(folder, self._make(name, folder, None, target_drive.owner_actor))
+            item.rarities.target = (target_drive, target)
+            return item
+
+    def add_notebook(self, path: str) -> Item:
+        """A OneNote notebook: a package, neither file nor folder."""
+        item = self.write(path)
+        item.rarities.package = "oneNote"
+        return item
+
+    def delete_version(self, item: Item, version_id: str) -> None:
+        """Remove an earlier version; 404 for none, 400 for the current one."""
+        with self.lock:
+            rare = item.rarities
+            if version_id == f"{rare.version}.0":
+                raise refusals.invalid_request("You cannot delete the current version.")
+            version = self.version(item, version_id)
+            rare.versions.remove(version)
+            self.version_bytes -= version.content.size
+
+    def version(self, item: Item, version_id: str) -> Version:
+        """An earlier version; 404 when there is none of that id."""
+        for version in item.rarities.versions:
+            if version.id == version_id:
+                return version
+        raise refusals.not_found()
+
+    def touched(self, item: Item, author: Actor | None = None) -> None:
+        """Note that an item changed: its eTag, its time, the delta feed."""
+        item.etag += 1
+        item.modified = self.now()
+        if author is not None:
+            item.editor = author
+        self.changes.note(item)
+
+    # ---- inside ---------------------------------------------------------------------------------------
+
+    def _make(self, name: str, parent: Item | None, content: Content | None, author: Actor) -> Item:
+        unique, item_id = self._ids.next()
+        item = Item(unique, item_id, name, parent, content, self.now(), author)
+        self._items[item_id] = item
+        return item
+
+    def _adopt(self, parent: Item, item: Item) -> Item:
+        self._attach(item, parent)
+        self.files += item.content is not None
+        self.changes.note(item)
+        return item
+
+    def _place(self, parent: Item, name: str, conflict: str, *, folder: bool) -> tuple[str, Item | None]:
+        """The name to take in a folder and what has it already; 409 when it is taken and must not be."""
+        if parent.children is None:
+            raise refusals.invalid_request("The parent is not a folder.")
+        self._check(parent, name, folder)
+        existing = parent.children.get(fold(name))
+        if existing is None or conflict == "replace":
+            return name, existing
+        if conflict != "rename":
+            raise refusals.name_exists()
+        stem, dot, extension = name.rpartition(".") if not folder else (name, "", "")
+        if not stem:
+            stem, dot, extension = name, "", ""
+        count = 1
+        while fold(candidate := f"{stem} {count}{dot}{extension}") in parent.children:
+            count += 1
+        self._check(parent, candidate, folder)
+        return candidate, None
+
+    def _check(self, parent: Item, name: str, folder: bool) -> None:
+        if not self.enforce_limits:
+            return
+        check_name(name, kind=self.kind, folder=folder, at_root=parent.parent is None)
+        check_length(self._path_length(parent) + len(name))
+
+    def _path_length(self, folder: Item) -> int:
+        """Characters of what stands before a name in `folder`, its last slash included."""
+        length = self._prefix
+        item: Item | None = folder
+        while item is not None and item.parent is not None:
+            length += len(item.name) + 1
+            item = item.parent
+        return length
+
+    def _check_below(self, item: Item, parent: Item, name: str) -> None:
+        """A moved folder's longest path must fit as well."""
+        if not self.enforce_limits:
+            return
+        waiting = [(item, self._path_length(parent) + len(name))]
+        while waiting:
+            folder, length = waiting.pop()
+            check_length(length)
+            waiting.extend(
+                (child, length + 1 + len(child.name)) for child in (folder.children or {}).values()
+            )
+
+    def _attach(self, item: Item, parent: Item) -> None:
+        assert parent.children is not None
+        parent.children[fold(item.name)] = item
+        item.parent = parent
+        self._resize(parent, item.size)
+
+    def _detach(self, item: Item) -> None:
+        parent = item.parent
+        if parent is None or parent.children is None:
+            raise refusals.invalid_request("The root cannot be deleted.")
+        del parent.children[fold(item.name)]
+        self._resize(parent, -item.size)
+
+    def _grow(self, item: Item, more: int) -> None:
+        item.size += more
+        if item.parent is not None:
+            self._resize(item.parent, more)
+
+    def _resize(self, folder: Item, more: int) -> None:
+        if more:
+            item: Item | None = folder
+            while item is not None:
+                item.size += more
+                item = item.parent
+
+    def _keep_version(self, item: Item) -> None:
+        assert item.content is not None
+        rare = item.rarities
+        rare.versions.append(Version(f"{rare.version}.0", item.content, item.modified, item.editor))
+        rare.version += 1
+        self.version_bytes += item.content.size
+        if len(rare.versions) >= MAX_VERSIONS:
+            self.version_bytes -= rare.versions.pop(0).content.size
+
+    def _forget(self, item: Item) -> int:
+        """Take a subtree out of the drive; returns the bytes of its earlier versions."""
+        self._detach(item)
+        versions = 0
+        for each in self.walk(item):
+            del self._items[each.id]
+            each.deleted = True
+            self.files -= each.content is not None
+            versions += _version_bytes(each)
+            self.changes.note(each)
+        self.version_bytes -= versions
+        return versions
+
+
+def _is_package(item: Item) -> bool:
+    return item.rare is not None and item.rare.package is not None
+
+
+def _version_bytes(item: Item) -> int:
+    rare: Rarities | None = item.rare
+    return 0 if rare is None else sum(version.content.size for version in rare.versions)
+
+
+__all__ = ["BUSINESS", "EMPTY", "LIBRARY", "MAX_FILE", "PERSONAL", "Drive"]

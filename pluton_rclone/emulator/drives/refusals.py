@@ -1,0 +1,98 @@
+"""What a drive refuses, with the status, the codes and the sentence that Graph documents for it.
+
+Source: the error samples of tests/data/graph-samples; the inner codes are those of "Microsoft Graph error
+responses and resource types" (detailed error codes).
+"""
+
+from __future__ import annotations
+
+from pluton_rclone.emulator.faults import GraphFault
+
+
+def invalid_request(message: str = "The request is malformed or incorrect.", *inner: str) -> GraphFault:
+    return GraphFault(400, "invalidRequest", message, inner_codes=inner)
+
+
+def invalid_name(message: str) -> GraphFault:
+    return GraphFault(400, "invalidRequest", message, inner_codes=("invalidPath",))
+
+
+def path_too_long() -> GraphFault:
+    return GraphFault(400, "invalidRequest", "Path exceeds maximum length.", inner_codes=("pathIsTooLong",))
+
+
+def file_too_large() -> GraphFault:
+    return GraphFault(400, "invalidRequest", "Max file size exceeded.", inner_codes=("maxFileSizeExceeded",))
+
+
+def access_denied(
+    message: str = "The caller doesn't have permission to perform the action.",
+) -> GraphFault:
+    return GraphFault(403, "accessDenied", message)
+
+
+def malware() -> GraphFault:
+    return GraphFault(
+        403,
+        "malwareDetected",
+        "Malware was detected in the requested resource.",
+        headers={"X-Virus-Infected": "EICAR"},
+    )
+
+
+def not_found() -> GraphFault:
+    return GraphFault(404, "itemNotFound", "The resource could not be found.")
+
+
+def session_not_found() -> GraphFault:
+    return GraphFault(
+        404, "itemNotFound", "Upload session not found.", inner_codes=("uploadSessionNotFound",)
+    )
+
+
+def not_allowed(message: str) -> GraphFault:
+    return GraphFault(405, "invalidRequest", message)
+
+
+def name_exists() -> GraphFault:
+    return GraphFault(409, "nameAlreadyExists", "The specified item name already exists.")
+
+
+def resync_required() -> GraphFault:
+    return GraphFault(
+        410, "resyncRequired", "Resync required.", inner_codes=("resyncChangesApplyDifferences",)
+    )
+
+
+def modified() -> GraphFault:
+    return GraphFault(
+        412,
+        "resourceModified",
+        "The resource being updated has changed since the caller last read it, usually an eTag mismatch.",
+        inner_codes=("entityTagDoesNotMatch",),
+    )
+
+
+def fragment_too_large() -> GraphFault:
+    return GraphFault(
+        413, "invalidRequest", "Max fragment length exceeded.", inner_codes=("maxFragmentLengthExceeded",)
+    )
+
+
+def invalid_range(message: str, inner: str) -> GraphFault:
+    return GraphFault(416, "invalidRange", message, inner_codes=(inner,))
+
+
+def locked() -> GraphFault:
+    return GraphFault(
+        423,
+        "resourceLocked",
+        "The resource you are attempting to access is locked",
+        inner_codes=("lockMismatch",),
+    )
+
+
+def insufficient_storage() -> GraphFault:
+    return GraphFault(
+        507, "insufficientStorage", "Insufficient Space Available", inner_codes=("quotaLimitReached",)
+    )
