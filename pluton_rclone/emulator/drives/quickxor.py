@@ -46,6 +46,12 @@ class QuickXor:
         self._sum = total
         self._length += len(view)
 
+    def copy(self) -> QuickXor:
+        """Another running hash that has seen the same bytes."""
+        other = QuickXor()
+        other._sum, other._length = self._sum, self._length
+        return other
+
     def digest(self) -> bytes:
         """The 20 bytes of the hash."""
         width = 8 * _BLOCK

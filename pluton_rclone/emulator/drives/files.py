@@ -1,0 +1,236 @@
+"""All drives and sites of a world, and who owns them: `world.part(Files)`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from pluton_rclone.emulator.hosts import CLOUDS
+from pluton_rclone.emulator.inhabitants import stable_id
+
+from .drive import BUSINESS, LIBRARY, PERSONAL, Drive
+from .identifiers import library_drive_id, normal_drive_id
+from .item import Item, Link
+from .sites import Site
+from .storing import Sink, sink
+from .uploads import UploadSession
+
+if TYPE_CHECKING:
+    from pluton_rclone.emulator.directory import Person, Tenant
+    from pluton_rclone.emulator.world import World
+
+DEFAULT_LIBRARY = "Documents"
+_MADE_2020 = 1_577_836_800_000  # 2020-01-01, when the organisations' sites were made
+
+
+class Files:
+    """Every drive and every site. A person's own drive is made when first asked for, as Microsoft does it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._drives: dict[str, Drive] = {}
+        self._own: dict[str, Drive] = {}  # user name -> drive
+        self._listed: dict[str, list[Drive]] = {}  # user name -> further drives in /me/drives
+        self._roots: dict[str, Site] = {}  # tenant id -> root site
+        self._sites: dict[str, Site] = {}
+        self._followed: dict[str, list[Site]] = {}
+        self.sessions: dict[str, UploadSession] = {}
+        self.links: dict[str, tuple[Drive, Item, Link]] = {}  # web address -> what it leads to
+        self.copies: dict[str, CopyJob] = {}
+        for tenant in list(world.tenants.values()):
+            if not tenant.personal:
+                self.add_site(tenant, "Backups", followed_by=())
+
+    # ---- drives ---------------------------------------------------------------------------------------
+
+    def drive_of(self, who: Person | str) -> Drive:
+        """The own drive of a person (or user name)."""
+        person = self._world.person(who) if isinstance(who, str) else who
+        drive = self._own.get(person.username)
+        if drive is None:
+            drive = self._own[person.username] = self.add(self._make_own(person))
+        return drive
+
+    def drives_of(self, person: Person) -> list[Drive]:
+        """What /me/drives lists: the own drive and what `list_too` added."""
+        own = [self.drive_of(person)] if person.licensed else []
+        return own + self._listed.get(person.username, [])
+
+    def drive(self, drive_id: str) -> Drive | None:
+        """The drive with that id; those of personal drives may differ in case and leading zeros."""
+        return self._drives.get(drive_id) or self._drives.get(normal_drive_id(drive_id))
+
+    def add(self, drive: Drive) -> Drive:
+        """Let a drive be found by its id."""
+        self._drives[normal_drive_id(drive.id)] = drive
+        return drive
+
+    def list_too(self, username: str, drive: Drive) -> Drive:
+        """Show a further drive in that person's /me/drives."""
+        self._listed.setdefault(username, []).append(drive)
+        return drive
+
+    def add_phantom(self, username: str) -> Drive:
+        """A drive that /me/drives lists and whose root cannot be read (rclone issue 8695)."""
+        person = self._world.person(username)
+        drive = Drive(
+            library_drive_id(f"phantom {username} {len(self._drives)}"),
+            PERSONAL if person.tenant.personal else BUSINESS,
+            "ODCMetadataArchive",
+            tenant=person.tenant,
+            owner=person,
+            web_url=f"https://my.microsoftpersonalcontent.com/personal/{person.cid}/ODCMetadataArchive",
+            clock=self._world.now,
+        )
+        drive.root_readable = False
+        return self.list_too(username, self.add(drive))
+
+    def __iter__(self) -> Iterator[Drive]:
+        """Every drive there is so far."""
+        return iter(list(self._drives.values()))
+
+    def _make_own(self, person: Person) -> Drive:
+        if person.tenant.personal:
+            return Drive(
+                person.cid,
+                PERSONAL,
+                "OneDrive",
+                tenant=person.tenant,
+                owner=person,
+                web_url=f"https://onedrive.live.com/?cid={person.cid}",
+                clock=self._world.now,
+            )
+        label = person.username.replace("@", "_").replace(".", "_")
+        path = f"personal/{label}/Documents"
+        return Drive(
+            library_drive_id(f"business {person.username}"),
+            BUSINESS,
+            "OneDrive",
+            tenant=person.tenant,
+            owner=person,
+            web_url=f"https://{self.personal_host(person.tenant)}/{path}",
+            server_path=path,
+            clock=self._world.now,
+        )
+
+    # ---- sites ----------------------------------------------------------------------------------------
+
+    @staticmethod
+    def site_host(tenant: Tenant) -> str:
+        """contoso.sharepoint.com"""
+        return f"{tenant.sharepoint_label}.{CLOUDS[tenant.cloud].sharepoint}"
+
+    @staticmethod
+    def personal_host(tenant: Tenant) -> str:
+        """contoso-my.sharepoint.com"""
+        return f"{tenant.sharepoint_label}-my.{CLOUDS[tenant.cloud].sharepoint}"
+
+    def root_site(self, tenant: Tenant) -> Site:
+        """The root site of an organisation."""
+        site = self._roots.get(tenant.id)
+        if site is None:
+            site = self._roots[tenant.id] = self._make_site(tenant, "root", "Communication site", "", None)
+        return site
+
+    def add_site(
+        self,
+        tenant: Tenant,
+        title: str,
+        *,
+        path: str | None = None,
+        parent: Site | None = None,
+        members: set[str] | None = None,
+        followed_by: tuple[str, ...] = (),
+    ) -> Site:
+        """A further site (`/sites/title` unless `path` says otherwise) with the library "Documents"."""
+        name = (path or title).rpartition("/")[2].replace(" ", "")
+        address = path or (f"{parent.path}/{name}" if parent is not None else f"/sites/{name}")
+        site = self._make_site(tenant, name, title, address, parent)
+        site.members = members
+        for username in followed_by:
+            self.follow(username, site)
+        return site
+
+    def add_library(self, site: Site, name: str, path: str | None = None) -> Drive:
+        """A document library; `path` is its last part in the address."""
+        part = path or name
+        server_path = f"{site.path.lstrip('/')}/{part}".lstrip("/")
+        drive = Drive(
+            library_drive_id(f"library {site.id} {name}"),
+            LIBRARY,
+            name,
+            tenant=site.tenant,
+            site=site,
+            web_url=f"{site.web_url}/{part.replace(' ', '%20')}",
+            server_path=server_path,
+            clock=self._world.now,
+        )
+        site.libraries.append(drive)
+        return self.add(drive)
+
+    def follow(self, username: str, site: Site) -> None:
+        """Put a site into /me/followedSites."""
+        self._followed.setdefault(username, []).append(site)
+
+    def followed_by(self, username: str) -> list[Site]:
+        return list(self._followed.get(username, []))
+
+    def site(self, site_id: str) -> Site | None:
+        """The site with that id; ids ignore case."""
+        return self._sites.get(site_id.lower())
+
+    def site_at(self, host: str, path: str) -> Site | None:
+        """The site whose address is exactly that; addresses ignore case."""
+        wanted = (host.lower(), path.rstrip("/").lower())
+        for site in self._sites.values():
+            if (site.host, site.path.lower()) == wanted:
+                return site
+        return None
+
+    def sites_of(self, tenant: Tenant) -> list[Site]:
+        """All sites of an organisation, the root site first."""
+        root = self.root_site(tenant)
+        return [root] + [site for site in self._sites.values() if site.tenant is tenant and site is not root]
+
+    def _make_site(self, tenant: Tenant, name: str, title: str, path: str, parent: Site | None) -> Site:
+        host = self.site_host(tenant)
+        collection = parent.collection_id if parent is not None else stable_id("collection", host, path)
+        site = Site(
+            f"{host},{collection},{stable_id('web', host, path)}",
+            name,
+            title,
+            tenant,
+            host,
+            path,
+            _MADE_2020,
+            parent,
+        )
+        self._sites[site.id.lower()] = site
+        if parent is not None:
+            parent.subsites.append(site)
+        self.add_library(site, DEFAULT_LIBRARY, "Shared Documents")
+        return site
+
+    # ---- things in progress ---------------------------------------------------------------------------
+
+    def new_sink(self) -> Sink:
+        """Where the bytes of the next file go."""
+        return sink(self._world.content_folder)
+
+    def open_session(self, session: UploadSession) -> str:
+        """The secret part of the upload URL."""
+        token = secrets.token_hex(16)
+        self.sessions[token] = session
+        return token
+
+
+class CopyJob:
+    """A server-side copy that is asked about with its monitor address."""
+
+    def __init__(self, drive: Drive, looks: int) -> None:
+        self.drive = drive
+        self.looks = looks  # so often it is "inProgress" before it is done
+        self.item: Item | None = None
+        self.error: tuple[str, str] | None = None
+        self.work: Callable[[], Item] | None = None

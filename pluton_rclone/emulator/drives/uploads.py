@@ -1,0 +1,138 @@
+"""Upload sessions: a file that arrives in fragments, one after the other.
+
+Rules (driveitem-createuploadsession.md, limits.json): every fragment but the last is a multiple of 320 KiB,
+less than 60 MiB, and starts where the one before it ended; a fragment that is here already is answered with
+416; the session is gone (404) once it is finished, cancelled, lost or too old.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from . import refusals
+from .drive import MAX_FILE, Drive
+from .item import Actor, Item
+from .storing import Sink
+
+FRAGMENT_MULTIPLE = 320 * 1024
+FRAGMENT_LIMIT = 60 * 1024 * 1024
+LIFETIME = 24 * 3600.0  # seconds after the last fragment; no length is documented
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What the client wants to become of the bytes."""
+
+    drive: Drive
+    parent: Item
+    name: str
+    conflict: str  # replace, fail, rename
+    created: int | None  # milliseconds since 1970
+    modified: int | None
+    description: str | None
+    author: Actor
+
+    def store(self, sink: Sink) -> tuple[Item, bool]:
+        """Make the file. Returns the item and whether it is new."""
+        content = sink.finish()
+        drive = self.drive
+        with drive.lock:
+            if self.parent.deleted:
+                raise refusals.not_found()
+            item, new = drive.put(self.parent, self.name, content, conflict=self.conflict, author=self.author)
+            if self.created is not None:
+                item.client_created = self.created
+            if self.modified is not None:
+                item.client_modified = self.modified
+            if self.description is not None:
+                item.rarities.description = self.description
+        return item, new
+
+
+class UploadSession:
+    """One upload in progress."""
+
+    def __init__(self, intent: Intent, sink: Sink, now: float) -> None:
+        self.intent = intent
+        self.position = 0  # the next byte that is expected
+        self.total: int | None = None  # known from the first fragment on
+        self.fragments = 0
+        self.expires = now + LIFETIME
+        self.lost = False
+        self._sink = sink
+        self._busy = False
+        self._end = 0
+
+    @property
+    def next_ranges(self) -> list[str]:
+        return [f"{self.position}-"]
+
+    def begin(self, content_range: str, content_length: int | None, now: float) -> None:
+        """A fragment comes: raise what is wrong with it before its bytes are read."""
+        match = _CONTENT_RANGE.match(content_range)
+        if match is None:
+            raise refusals.invalid_request("The Content-Range header is missing or malformed.")
+        first, last, total = map(int, match.groups())
+        length = last - first + 1
+        if length <= 0 or last >= total:
+            raise refusals.invalid_request("The Content-Range header is not a valid range.")
+        if content_length is not None and content_length != length:
+            raise refusals.invalid_request(
+                "The Content-Range header does not match the length of the fragment.",
+                "fragmentLengthMismatch",
+            )
+        if self.total not in (None, total):
+            raise refusals.invalid_request("The total length differs from that of the fragments before.")
+        if length >= FRAGMENT_LIMIT:
+            raise refusals.fragment_too_large()
+        if total > MAX_FILE and self.intent.drive.enforce_limits:
+            raise refusals.file_too_large()
+        if self._busy:
+            raise refusals.locked()
+        if first < self.position:
+            raise refusals.invalid_range("Uploaded fragment overlaps with existing data.", "fragmentOverlap")
+        if first > self.position:
+            raise refusals.invalid_range("Uploaded fragment leaves a gap.", "fragmentOutOfOrder")
+        if last + 1 < total and length % FRAGMENT_MULTIPLE:
+            raise refusals.invalid_request(
+                f"The length of a fragment must be a multiple of {FRAGMENT_MULTIPLE} bytes.",
+                "fragmentLengthMismatch",
+            )
+        self.intent.drive.check_room(last + 1)
+        self.total = total
+        self._end = last + 1
+        self._busy = True
+        self.expires = now + LIFETIME
+
+    def feed(self, data: bytes) -> None:
+        """Bytes of the fragment."""
+        self._sink.write(data)
+
+    def end(self) -> tuple[Item, bool] | None:
+        """The fragment is here: the item and whether it is new when it was the last, otherwise None."""
+        self._busy = False
+        if self._sink.size != self._end:
+            self.abort()
+            raise refusals.invalid_request(
+                "The fragment was shorter or longer than announced.", "fragmentLengthMismatch"
+            )
+        self._sink.mark()
+        self.position = self._end
+        self.fragments += 1
+        if self.position != self.total:
+            return None
+        self.lost = True
+        return self.intent.store(self._sink)
+
+    def abort(self) -> None:
+        """The connection broke within a fragment: as if it had never begun."""
+        self._busy = False
+        self._sink.roll_back()
+
+    def cancel(self) -> None:
+        """The client gave up."""
+        self.lost = True
+        self._sink.discard()
