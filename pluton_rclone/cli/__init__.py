@@ -1,0 +1,49 @@
+"""The command line `pluton-rclone`: the library's functions at a terminal, for people and for scripts.
+
+Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test failed · 5 rclone.conf or
+an option · 6 rclone missing or too old · 7 a transfer did not complete, or files differ · 8 try again later · 130 stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+EPILOG = (__doc__ or "").partition("\n\n")[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and leaves with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command; every exception becomes a message and an exit code here, in one place."""
+    import click
+
+    from ..errors import Cancelled, PlutonRcloneError, UsageError
+    from .app import application
+    from .output import Output
+
+    output = Output("--json" in arguments)
+    try:
+        result = application.main(list(arguments), prog_name="pluton-rclone", standalone_mode=False)
+    except PlutonRcloneError as error:
+        output.error(error)
+        return error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "pluton-rclone"
+        output.error(UsageError(error.format_message(), advice=f"See {command} --help."))
+        return UsageError.exit_code
+    except click.ClickException as error:
+        output.error(UsageError(error.format_message()))
+        return UsageError.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        output.error(Cancelled("Stopped."))
+        return Cancelled.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nothing is wrong, and Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0

