@@ -1,0 +1,1 @@
+"""Talking to Microsoft: clouds, sign-in, tokens, and finding drives through Microsoft Graph."""

@@ -1,0 +1,123 @@
+"""Client certificates, PEM and PFX, in the shape that MSAL takes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pluton_rclone.errors import RegistrationError, Who
+
+from .app import AppRegistration, Certificate
+
+
+def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
+    """What MSAL calls client_credential: the secret, or key and certificate as PEM text. It is secret.
+
+    Raises `RegistrationError` when the certificate's file cannot be used.
+    """
+    if app.certificate is None:
+        return app.secret_text
+    key, certificate = _load(app.certificate)
+    return {"private_key": key, "public_certificate": certificate}
+
+
+def certificate_end(certificate: Certificate) -> datetime:
+    """When the certificate ends, UTC. Raises `RegistrationError` when the file cannot be used."""
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(_load(certificate)[1].encode()).not_valid_after_utc
+
+
+def _load(source: Certificate) -> tuple[str, str]:
+    """Key and certificate as PEM texts, whatever the file's form."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    content = _read(source.path)
+    password = source.password.encode() if source.password else None
+    if b"-----BEGIN " in content:
+        key_content = content if source.key_path is None else _read(source.key_path)
+        key, certificate = _from_pem(source, content, key_content, password)
+    else:
+        key, certificate = _from_pfx(source, content, password)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise _unusable(source, "its key is not an RSA key, the only kind that Microsoft takes")
+    if key.public_key() != certificate.public_key():
+        raise _unusable(source, "the private key does not belong to the certificate")
+    end = certificate.not_valid_after_utc
+    if end <= datetime.now(timezone.utc):
+        raise RegistrationError(
+            f"The certificate {source.path} ended on {end:%Y-%m-%d}.",
+            advice="Make a new one, upload its public part to the app registration, and set it here.",
+            expires=end.isoformat(),
+        )
+    return (
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+        certificate.public_bytes(serialization.Encoding.PEM).decode(),
+    )
+
+
+def _from_pem(
+    source: Certificate, content: bytes, key_content: bytes, password: bytes | None
+) -> tuple[Any, Any]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    if b"PRIVATE KEY-----" not in key_content:
+        raise _unusable(source, "it holds no private key")
+    if b"-----BEGIN CERTIFICATE-----" not in content:
+        raise _unusable(source, "it holds no certificate")
+    encrypted = b"ENCRYPTED" in key_content
+    if encrypted and password is None:
+        raise _unusable(source, "its key is encrypted and no password was given")
+    try:
+        key = serialization.load_pem_private_key(key_content, password if encrypted else None)
+        certificate = x509.load_pem_x509_certificate(content)
+    except (ValueError, TypeError) as problem:
+        raise _unusable(source, _reason(problem)) from None
+    return key, certificate
+
+
+def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tuple[Any, Any]:
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    try:
+        key, certificate, _ = pkcs12.load_key_and_certificates(content, password)
+    except (ValueError, TypeError) as problem:
+        raise _unusable(source, _reason(problem)) from None
+    if key is None or certificate is None:
+        raise _unusable(source, "it holds no private key" if key is None else "it holds no certificate")
+    return key, certificate
+
+
+def _reason(problem: Exception) -> str:
+    text = str(problem).lower()
+    if "password" in text or "decrypt" in text or "mac" in text:
+        return "the password is wrong or missing"
+    return "it is neither PEM nor PFX (PKCS#12), or it is damaged"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as problem:
+        raise RegistrationError(
+            f"The certificate file {path} cannot be read.",
+            why=problem.strerror,
+            who=Who.YOU,
+            advice="Check the path and its permissions.",
+        ) from None
+
+
+def _unusable(source: Certificate, why: str) -> RegistrationError:
+    return RegistrationError(
+        f"The certificate {source.path} cannot be used.",
+        why=why,
+        who=Who.YOU,
+        advice="Give a PEM file with key and certificate, or a PFX file, and its password if it has one.",
+    )

@@ -1,0 +1,186 @@
+"""The national clouds: hosts, what lives in each, and the ones that rclone cannot reach.
+
+Sources: rclone's backend/onedrive/onedrive.go @64ab1ac32260 (the hosts that rclone has built in), Microsoft
+Graph's concepts/deployments.md @032e3efe8cdb, Entra's authentication-national-cloud.md @07d3251d2333,
+MSAL 1.39.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pluton_rclone.errors import OptionInvalid, RegistrationError
+
+WORDS_FOR_TENANTS = frozenset({"common", "organizations", "consumers"})
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One of rclone's regions. Hosts come without a scheme."""
+
+    region: str  # rclone's word: global, us, de, cn
+    name: str
+    login_host: str  # the one rclone refreshes at, so that sign-in and refresh meet the same service
+    graph_host: str
+    consent_host: (
+        str  # where an administrator agrees; Microsoft's documents differ from rclone only for China
+    )
+    portal: str  # where apps are registered
+    sharepoint_suffix: str
+    personal_accounts: bool
+    login_aliases: tuple[str, ...] = ()
+    warning: str | None = None  # shown beside the choice
+
+    @property
+    def graph_root(self) -> str:
+        """`https://graph.microsoft.com`; the API is at `graph_root + "/v1.0"`."""
+        return f"https://{self.graph_host}"
+
+    def authority(self, tenant: str) -> str:
+        """What MSAL calls the authority: `https://login.microsoftonline.com/common`."""
+        return f"https://{self.login_host}/{tenant}"
+
+    def owns(self, url: str) -> bool:
+        """Whether a token of this cloud may be sent to that address: https, this cloud's Graph, no other."""
+        parts = urlsplit(url)
+        return parts.scheme == "https" and parts.netloc.lower() == self.graph_host
+
+
+GERMANY_CLOSED = (
+    "Microsoft closed this cloud on 2021-10-29. Use Global: accounts and data were moved there. "
+    "The sovereign clouds that came later have other hosts, which rclone does not know."
+)
+
+CLOUDS: dict[str, Cloud] = {
+    cloud.region: cloud
+    for cloud in (
+        Cloud(
+            region="global",
+            name="Microsoft Cloud Global (also Microsoft 365 GCC)",
+            login_host="login.microsoftonline.com",
+            login_aliases=("login.microsoft.com", "login.windows.net", "sts.windows.net"),
+            graph_host="graph.microsoft.com",
+            consent_host="login.microsoftonline.com",
+            portal="https://entra.microsoft.com",
+            sharepoint_suffix="sharepoint.com",
+            personal_accounts=True,
+        ),
+        Cloud(
+            region="us",
+            name="Microsoft Cloud for US Government (GCC High)",
+            login_host="login.microsoftonline.us",
+            login_aliases=("login.usgovcloudapi.net", "login-us.microsoftonline.com"),
+            graph_host="graph.microsoft.us",
+            consent_host="login.microsoftonline.us",
+            portal="https://portal.azure.us",
+            sharepoint_suffix="sharepoint.us",
+            personal_accounts=False,
+        ),
+        Cloud(
+            region="de",
+            name="Microsoft Cloud Germany (closed)",
+            login_host="login.microsoftonline.de",
+            graph_host="graph.microsoft.de",
+            consent_host="login.microsoftonline.de",
+            portal="https://portal.microsoftazure.de",
+            sharepoint_suffix="sharepoint.de",
+            personal_accounts=False,
+            warning=GERMANY_CLOSED,
+        ),
+        Cloud(
+            region="cn",
+            name="Azure and Office 365 operated by 21Vianet (China)",
+            login_host="login.chinacloudapi.cn",
+            login_aliases=("login.partner.microsoftonline.cn",),
+            graph_host="microsoftgraph.chinacloudapi.cn",
+            consent_host="login.partner.microsoftonline.cn",
+            portal="https://portal.azure.cn",
+            sharepoint_suffix="sharepoint.cn",
+            personal_accounts=False,
+        ),
+    )
+}
+
+# Clouds that exist and that rclone has no hosts for. The key is what a person would type; several lead to
+# one.
+_BEYOND_RCLONE = {
+    "dod": "US Government DoD (L5)",
+    "bleu": "Bleu (France)",
+    "fr": "Bleu (France)",
+    "delos": "Delos (Germany)",
+    "sg": "Singapore government cloud",
+}
+_SUFFIXES_BEYOND_RCLONE = {
+    "sharepoint-mil.us": "US Government DoD (L5)",
+    "svc.sovcloud.fr": "Bleu (France)",
+    "svc.sovcloud.de": "Delos (Germany)",
+}
+_OTHER_WORDS = {
+    "": "global",
+    "public": "global",
+    "commercial": "global",
+    "gcc": "global",
+    "gcch": "us",
+    "gcchigh": "us",
+    "usgov": "us",
+    "china": "cn",
+    "21vianet": "cn",
+    "germany": "de",
+}
+
+
+def cloud(region: str) -> Cloud:
+    """The cloud of one of rclone's regions; common other words (gcc, china, germany) are understood.
+
+    Raises `OptionInvalid` for a cloud that rclone cannot reach, by its name, and for an unknown word.
+    """
+    word = region.strip().lower().replace("-", "").replace("_", "").replace(" ", "")
+    found = CLOUDS.get(_OTHER_WORDS.get(word, word))
+    if found is not None:
+        return found
+    if word in _BEYOND_RCLONE:
+        raise _unreachable_for_rclone(_BEYOND_RCLONE[word])
+    raise OptionInvalid(
+        f"There is no region {region!r}.",
+        advice=f"Choose one of {', '.join(CLOUDS)}.",
+        option="region",
+    )
+
+
+def cloud_of_sharepoint(host: str) -> Cloud:
+    """The cloud that a SharePoint host name belongs to, such as contoso-my.sharepoint.us.
+
+    Raises `OptionInvalid` when it belongs to a cloud that rclone cannot reach, or to no cloud at all.
+    """
+    host = host.lower().rstrip(".")
+    for known in CLOUDS.values():
+        if host.endswith("." + known.sharepoint_suffix):
+            return known
+    for suffix, name in _SUFFIXES_BEYOND_RCLONE.items():
+        if host.endswith("." + suffix):
+            raise _unreachable_for_rclone(name)
+    raise OptionInvalid(
+        f"{host} is no address of SharePoint or OneDrive.",
+        advice="Copy the address from the browser while the site, library or folder is open.",
+        option="address",
+    )
+
+
+def _unreachable_for_rclone(name: str) -> OptionInvalid:
+    return OptionInvalid(
+        f"The cloud {name} cannot be used.",
+        why="rclone, which moves the files, has no hosts for it",
+        advice=f"Regions that work: {', '.join(CLOUDS)}.",
+        option="region",
+    )
+
+
+def refuse_personal(cloud: Cloud, tenant: str) -> None:
+    """Raise `RegistrationError` when personal accounts are asked for where there are none."""
+    if tenant == "consumers" and not cloud.personal_accounts:
+        raise RegistrationError(
+            f"There are no personal accounts in {cloud.name}.",
+            why="Microsoft serves personal accounts through the global cloud only",
+            advice="Use region global for a personal account, or a work account and tenant organizations.",
+        )

@@ -1,0 +1,39 @@
+"""The address at which an administrator agrees for the whole organisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+from .app import AppRegistration
+from .scopes import full_names
+
+
+def admin_consent_url(
+    app: AppRegistration,
+    scopes: Iterable[str] = (),
+    *,
+    tenant: str | None = None,
+    redirect_uri: str | None = None,
+    state: str | None = None,
+) -> str:
+    """Ready to be sent to an administrator of the organisation, for the registration's cloud.
+
+    Without `scopes` it asks for everything that the registration lists, the only way for application
+    permissions. `tenant` is the id or domain of the person's organisation where it is known. `redirect_uri`
+    must be registered; when left out, http://localhost is named: the administrator then ends on a page that
+    does not load, and the consent is recorded all the same. Source: Entra's v2-admin-consent.md, which takes
+    a tenant id, a domain or organizations, not common.
+    """
+    where = tenant or app.tenant
+    if where in ("common", "consumers"):
+        where = "organizations"
+    wanted = full_names(scopes, app.cloud) or (f"{app.cloud.graph_root}/.default",)
+    query = {
+        "client_id": app.client_id,
+        "scope": " ".join(wanted),
+        "redirect_uri": redirect_uri or "http://localhost",
+    }
+    if state is not None:
+        query["state"] = state
+    return f"https://{app.cloud.consent_host}/{where}/v2.0/adminconsent?{urlencode(query)}"

@@ -1,0 +1,150 @@
+"""Drives and sites as Graph describes them, read tolerantly: its documents leave members out that live
+answers have, and the other way round."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+DriveType = Literal["personal", "business", "documentLibrary"]
+
+_SHORT_PERSONAL_ID = re.compile(r"[0-9A-Fa-f]{1,16}")
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Room on a drive, in bytes.
+
+    `state` known: the numbers are there. unknown: Graph reports zero or nothing useful, which does not mean
+    full. restricted: the organisation does not let this account see it. `level` is Microsoft's word: normal,
+    nearing (under 10 % left), critical (under 1 %), exceeded.
+    """
+
+    state: Literal["known", "unknown", "restricted"]
+    total: int | None = None
+    used: int | None = None
+    remaining: int | None = None
+    deleted: int | None = None
+    level: str | None = None
+
+    @classmethod
+    def from_graph(cls, facet: object) -> Quota:
+        """From the facet `quota`; one that is absent or empty was withheld."""
+        if not isinstance(facet, Mapping) or not facet:
+            return cls("restricted")
+        numbers = {name: _count(facet.get(name)) for name in ("total", "used", "remaining", "deleted")}
+        level = facet.get("state") if isinstance(facet.get("state"), str) else None
+        total = numbers["total"]
+        if not total:  # SharePoint libraries and storage containers report zeros
+            return cls("unknown", used=numbers["used"] or None, level=level)
+        if numbers["used"] is None and numbers["remaining"] is not None:
+            numbers["used"] = max(0, total - numbers["remaining"])  # the documented facet has no `used`
+        if numbers["remaining"] is None and numbers["used"] is not None:
+            numbers["remaining"] = max(0, total - numbers["used"])
+        return cls("known", level=level, **numbers)
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A drive that rclone can use. `id` and `type` are what rclone's options drive_id and drive_type want."""
+
+    id: str
+    type: DriveType
+    name: str
+    owner: str = ""
+    web_url: str = ""
+    quota: Quota = Quota("unknown")  # frozen
+
+    @classmethod
+    def from_graph(cls, record: Mapping[str, Any]) -> Drive:
+        """From a `drive` resource; `name` may be missing for a person's own drive."""
+        kind = drive_type(record.get("driveType"))
+        return cls(
+            normal_drive_id(str(record["id"]), kind),
+            kind,
+            str(record.get("name") or ("OneDrive" if kind != "documentLibrary" else "Documents")),
+            _owner(record.get("owner")),
+            str(record.get("webUrl") or ""),
+            Quota.from_graph(record.get("quota")),
+        )
+
+    @property
+    def path(self) -> str:
+        """The path of its root on the server, decoded: `/personal/bert_contoso_com/Documents`."""
+        return unquote(urlsplit(self.web_url).path).rstrip("/")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A SharePoint site. `id` is `host,site collection,web`: it holds commas."""
+
+    id: str
+    name: str
+    web_url: str
+    description: str = ""
+
+    @classmethod
+    def from_graph(cls, record: Mapping[str, Any]) -> Site:
+        """From a `site` resource; search results lack displayName."""
+        web_url = str(record.get("webUrl") or "")
+        name = record.get("displayName") or record.get("name") or urlsplit(web_url).path.rsplit("/", 1)[-1]
+        return cls(
+            str(record["id"]), str(name or web_url), web_url, str(record.get("description") or "").strip()
+        )
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A folder of somebody else that stands in a drive (`remoteItem`): a shared or team folder."""
+
+    name: str
+    drive_id: str
+    item_id: str
+    web_url: str = ""
+
+
+def drive_type(value: object) -> DriveType:
+    """Graph's `driveType`; whatever is new there is treated as a library."""
+    return value if value in ("personal", "business") else "documentLibrary"
+
+
+def normal_drive_id(drive_id: str, kind: DriveType) -> str:
+    """Personal drives: 16 hex digits in lower case, whatever Graph wrote (capitals, dashes, a zero lost in
+    front); two answers of Graph about one drive differ in this. Other ids are opaque and stay."""
+    plain = drive_id.replace("-", "")
+    if kind == "personal" and _SHORT_PERSONAL_ID.fullmatch(plain):
+        return plain.lower().rjust(16, "0")
+    return drive_id
+
+
+def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
+    """The folder that an item points to; None for an item that lives where it stands, or for a file."""
+    remote = record.get("remoteItem")
+    if not isinstance(remote, Mapping) or "folder" not in remote:
+        return None
+    parent = remote.get("parentReference")
+    if not isinstance(parent, Mapping) or not parent.get("driveId") or not remote.get("id"):
+        return None
+    return Shortcut(
+        str(record.get("name") or remote.get("name") or ""),
+        normal_drive_id(str(parent["driveId"]), drive_type(parent.get("driveType"))),
+        str(remote["id"]),
+        str(remote.get("webUrl") or ""),
+    )
+
+
+def _owner(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return ""
+    for kind in ("user", "group", "application"):
+        identity = value.get(kind)
+        if isinstance(identity, Mapping):
+            return str(identity.get("displayName") or identity.get("email") or "")
+    return ""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

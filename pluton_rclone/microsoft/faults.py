@@ -1,0 +1,217 @@
+"""What Microsoft's sign-in service refused, as an exception: one mapping for every way of signing in.
+
+Microsoft asks programs to branch on `error` and `suberror`, and people to read the AADSTS number. So a number
+that is known chooses the most telling exception and the advice; for one that is not, `suberror` and `error`
+decide, and a useful error comes out all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pluton_rclone import errors
+from pluton_rclone.errors import PlutonRcloneError, Who
+
+from .app import AppRegistration
+from .clouds import CLOUDS
+from .consent import admin_consent_url
+from .known_errors import KnownError, known_errors
+from .scopes import in_words
+
+_AADSTS = re.compile(r"AADSTS(\d{5,7})")
+_TRACE = re.compile(r"\s*(?:Trace ID|Correlation ID|Timestamp): ?.*", re.DOTALL)
+_CORRELATION = re.compile(r"Correlation ID: ?([0-9A-Fa-f-]{36})")
+_TRACE_ID = re.compile(r"Trace ID: ?([0-9A-Fa-f-]{36})")
+_TIMESTAMP = re.compile(r"Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)")
+
+_BY_SUBERROR: dict[str, type[PlutonRcloneError]] = {
+    "bad_token": errors.TokenExpired,
+    "token_expired": errors.TokenExpired,
+    "device_authentication_failed": errors.TokenExpired,
+    "consent_required": errors.ConsentRequired,
+    "basic_action": errors.InteractionRequired,
+    "additional_action": errors.InteractionRequired,
+    "message_only": errors.SignInBlocked,
+    "protection_policy_required": errors.SignInBlocked,
+    "user_password_expired": errors.InteractionRequired,
+    "client_mismatch": errors.RegistrationError,
+    "cancel": errors.SignInDeclined,  # error_subcode of the redirect, when the person pressed Cancel
+}
+_BY_ERROR: dict[str, tuple[type[PlutonRcloneError], Who, str]] = {
+    "access_denied": (errors.SignInDeclined, Who.YOU, "The sign-in was cancelled or refused."),
+    "authorization_declined": (
+        errors.SignInDeclined,
+        Who.YOU,
+        "The sign-in was declined on the device page.",
+    ),
+    "authorization_pending": (errors.SignInError, Who.LATER, "The device page is not finished yet."),
+    "slow_down": (errors.SignInError, Who.LATER, "Microsoft wants to be asked less often."),
+    "expired_token": (errors.SignInTimedOut, Who.YOU, "The device code's time is over."),
+    "bad_verification_code": (errors.AuthorizationFailed, Who.YOU, "The device code was not recognised."),
+    "consent_required": (errors.ConsentRequired, Who.YOU, "A permission is not granted yet."),
+    "interaction_required": (
+        errors.InteractionRequired,
+        Who.YOU,
+        "Microsoft wants to see the person again.",
+    ),
+    "login_required": (errors.InteractionRequired, Who.YOU, "Nobody is signed in in that browser."),
+    "invalid_grant": (errors.TokenExpired, Who.YOU, "The sign-in that is stored is not valid any more."),
+    "invalid_client": (
+        errors.RegistrationError,
+        Who.DEVELOPER,
+        "Microsoft does not accept the app's credentials.",
+    ),
+    "unauthorized_client": (
+        errors.RegistrationError,
+        Who.DEVELOPER,
+        "The client id is not known here, or not allowed to sign in this way.",
+    ),
+    "unauthorized_user": (errors.AccountError, Who.ADMINISTRATOR, "This account may not use the app."),
+    "invalid_scope": (errors.RegistrationError, Who.DEVELOPER, "A permission asked for does not exist."),
+    "invalid_resource": (
+        errors.RegistrationError,
+        Who.DEVELOPER,
+        "The resource asked for is not known here.",
+    ),
+    "invalid_tenant": (errors.RegistrationError, Who.DEVELOPER, "There is no such tenant in this cloud."),
+    "invalid_instance": (
+        errors.RegistrationError,
+        Who.DEVELOPER,
+        "The login host is not known to Microsoft.",
+    ),
+    "invalid_request": (errors.RegistrationError, Who.DEVELOPER, "Microsoft did not understand the request."),
+    "unsupported_grant_type": (
+        errors.RegistrationError,
+        Who.DEVELOPER,
+        "This way of signing in is not supported.",
+    ),
+    "unsupported_response_type": (
+        errors.RegistrationError,
+        Who.DEVELOPER,
+        "This way of signing in is not enabled in the registration.",
+    ),
+    "temporarily_unavailable": (errors.SignInError, Who.LATER, "Microsoft's sign-in service is busy."),
+    "server_error": (errors.SignInError, Who.LATER, "Microsoft's sign-in service has a fault."),
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of the sign-in service: what an explanation of its refusal needs.
+
+    `way` is browser, redirect, device code, app-only or refresh. `secrets` are texts that we sent and that
+    must not come back in an error's words.
+    """
+
+    app: AppRegistration | None = None
+    scopes: tuple[str, ...] = ()
+    way: str = "browser"
+    secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Asked(way={self.way!r}, scopes={self.scopes!r})"
+
+
+def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRcloneError:
+    """The exception for an answer of the sign-in service with a member `error`.
+
+    `answer` is the JSON of the token endpoint or the redirect's query as a mapping. Never raises.
+    """
+    error = _word(answer.get("error"))
+    suberror = _word(answer.get("suberror")) or _word(answer.get("error_subcode"))
+    text = _readable(answer.get("error_description"), asked.secrets)
+    number = _number(answer, text)
+    known = known_errors().get(number) if number is not None else None
+    kind, who, what, advice = _judge(error, suberror, known, asked)
+    link = f"https://login.microsoftonline.com/error?code={number}" if number is not None else None
+    if asked.app is not None and number is not None:
+        link = f"https://{asked.app.cloud.login_host}/error?code={number}"
+    details: dict[str, Any] = {
+        "error": error or None,
+        "suberror": suberror or None,
+        "aadsts": None if number is None else f"AADSTS{number}",
+        "correlation_id": _first(answer, "correlation_id", _CORRELATION),
+        "trace_id": _first(answer, "trace_id", _TRACE_ID),
+        "timestamp": _first(answer, "timestamp", _TIMESTAMP),
+    }
+    claims = answer.get("claims")
+    if isinstance(claims, str) and claims:
+        details["claims"] = claims
+    if issubclass(kind, errors.ConsentRequired) and asked.app is not None:
+        link = admin_consent_url(asked.app, asked.scopes)
+        details["scopes"] = list(asked.scopes)
+        details["admin_consent_url"] = link
+        if asked.scopes:
+            what = f"{what.rstrip('.')}: {in_words(asked.scopes)}."
+    if number == 90038 or number == 90002:
+        advice = f"{advice} Regions: {', '.join(CLOUDS)}."
+    why = _TRACE.sub("", text).strip() or (error or None)
+    return kind(what, why=why, who=who, advice=advice, link=link, **details)
+
+
+def _judge(
+    error: str, suberror: str, known: KnownError | None, asked: Asked
+) -> tuple[type[PlutonRcloneError], Who, str, str]:
+    if known is not None:
+        kind, who, what, advice = known.exception, known.who, known.meaning, known.advice
+    elif suberror in _BY_SUBERROR:
+        kind = _BY_SUBERROR[suberror]
+        who, advice = kind.default_who, kind.default_advice
+        what = _BY_ERROR[error][2] if error in _BY_ERROR else "Microsoft's sign-in service refused."
+    elif error in _BY_ERROR:
+        kind, who, what = _BY_ERROR[error]
+        advice = kind.default_advice if who is not Who.LATER else "Try again in a few minutes."
+    else:
+        kind, who = errors.SignInError, Who.YOU
+        what = "Microsoft's sign-in service refused" + (f" with {error!r}." if error else ".")
+        advice = "Sign in again; if it stays, give the correlation id to your administrator or to support."
+    if kind is errors.TokenExpired and asked.way != "refresh":
+        # The same number while a fresh code is redeemed: nothing stored has ended, this sign-in took too
+        # long.
+        kind = errors.SignInTimedOut if known is not None and known.aadsts == 70008 else kind
+        if kind is errors.TokenExpired and (known is None or known.aadsts == 9002313):
+            kind = errors.AuthorizationFailed
+    if asked.way == "device code" and kind is errors.SignInBlocked:
+        what = "Your organisation blocks signing in with a device code."
+        advice = (
+            "Sign in in a browser on this machine instead, or ask the administrator to allow device codes."
+        )
+    if asked.way == "app-only" and kind is errors.ConsentRequired:
+        kind, who = errors.AdminConsentRequired, Who.ADMINISTRATOR
+    return kind, who, what, advice
+
+
+def _word(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _readable(value: object, secrets: Iterable[str]) -> str:
+    text = value if isinstance(value, str) else ""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text[:4000]
+
+
+def _number(answer: Mapping[str, Any], text: str) -> int | None:
+    """The AADSTS number: the last one in the text tells more in old answers that carry two (70002: …
+    70008).
+    """
+    in_text = [int(number) for number in _AADSTS.findall(text)]
+    codes = answer.get("error_codes")
+    listed = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []
+    for number in (*reversed(in_text), *reversed(listed)):
+        if number in known_errors():
+            return number
+    return next(iter((*in_text, *listed)), None)
+
+
+def _first(answer: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str | None:
+    value = answer.get(name)
+    if isinstance(value, str) and value:
+        return value
+    found = pattern.search(_word(answer.get("error_description")))
+    return found.group(1) if found else None

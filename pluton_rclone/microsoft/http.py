@@ -1,0 +1,248 @@
+"""The one place that makes HTTP calls to Microsoft: time limits, Retry-After, proxies, CAs, our user
+agent.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pluton_rclone import errors
+from pluton_rclone.errors import Cancelled, Unreachable
+
+from .clouds import CLOUDS, GERMANY_CLOSED
+
+if TYPE_CHECKING:
+    import requests
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 15.0  # seconds
+READ_TIMEOUT = 60.0
+ATTEMPTS = 5  # of one request, the first included
+LONGEST_WAIT = 120.0  # seconds in all, for one request; longer demands of Microsoft become `Throttled`
+BUSY = frozenset({429, 503, 504, 509})
+ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that change nothing
+
+
+def user_agent() -> str:
+    """Decorated as Microsoft asks, so that our traffic gets a vendor's priority: ISV|Company|App/Version.
+
+    Source: SharePoint's "how to avoid getting throttled or blocked" (2025-10-02).
+    """
+    try:
+        version = metadata.version("pluton-rclone")
+    except metadata.PackageNotFoundError:
+        version = "0"
+    return f"ISV|Pluton|pluton-rclone/{version}"
+
+
+def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
+    """Seconds to wait as a `Retry-After` header says: whole, decimal (Graph sends 2.128) or a date.
+
+    None when the header is absent or means nothing; never negative.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        seconds = (moment - (now or datetime.now(timezone.utc))).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of Microsoft. `json` is None when the body is no JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    json: Any
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class Http:
+    """A connection pool that behaves: safe to share between threads, closed by `close` or `with`.
+
+    `cancel` ends waiting. When Microsoft asks one request to wait, all wait, as its documents demand.
+    """
+
+    def __init__(self, *, cancel: threading.Event | None = None) -> None:
+        self._cancel = cancel or threading.Event()
+        self._lock = threading.Lock()
+        self._session: requests.Session | None = None
+        self._not_before = 0.0  # time.monotonic()
+
+    def __enter__(self) -> Http:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: Any = None,
+        params: Any = None,
+    ) -> Answer:
+        """The answer, whatever its status. Redirects are not followed: a token must not travel on.
+
+        429, 503 and 504 are repeated when Microsoft says so, within bounds; 500, 502 and lost connections
+        only for GET, since a sign-in code or a refresh token must not be presented twice. Raises
+        `Unreachable`, and `Cancelled`.
+        """
+        repeatable = method == "GET"
+        waited = 0.0
+        for attempt in range(1, ATTEMPTS + 1):
+            waited += self._hold(self._not_before - time.monotonic())
+            last = attempt == ATTEMPTS
+            try:
+                answer = self._once(method, url, headers, data, params)
+            except Unreachable:
+                if last or not repeatable:
+                    raise
+                pause = 0.5 * 2.0 ** (attempt - 1)
+            else:
+                busy = answer.status in BUSY or (repeatable and answer.status in ALSO_BUSY_WITHOUT_EFFECT)
+                if not busy or last:
+                    return answer
+                asked = retry_after(answer.headers.get("retry-after"))
+                pause = asked if asked is not None else 1.0 * 2.0 ** (attempt - 1)
+                if waited + pause > LONGEST_WAIT:
+                    return answer
+                log.info("%s answered %d: waiting %.1f s", urlsplit(url).hostname, answer.status, pause)
+                if answer.status == 429:
+                    self._not_before = max(self._not_before, time.monotonic() + pause)
+                    continue
+            waited += self._hold(pause)
+        raise AssertionError("unreachable")
+
+    def _hold(self, seconds: float) -> float:
+        if seconds <= 0 and not self._cancel.is_set():
+            return 0.0
+        if self._cancel.wait(max(0.0, seconds)):
+            raise Cancelled("Stopped while talking to Microsoft.")
+        return seconds
+
+    def _once(self, method: str, url: str, headers: Any, data: Any, params: Any) -> Answer:
+        import requests
+
+        try:
+            response = self._open().request(
+                method,
+                url,
+                headers=headers,
+                data=data,
+                params=params,
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,
+            )
+        except requests.RequestException as problem:
+            raise _unreachable(url, problem) from None
+        body: Any = None
+        if response.content:
+            with suppress(ValueError, RecursionError):
+                body = response.json()
+        low = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, low, response.text, body)
+
+    def _open(self) -> requests.Session:
+        with self._lock:
+            if self._session is None:
+                import requests
+                from requests.adapters import HTTPAdapter
+
+                session = requests.Session()
+                session.headers["User-Agent"] = user_agent()
+                session.mount("https://", HTTPAdapter(pool_maxsize=16))
+                # requests reads REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; rclone reads SSL_CERT_FILE. One of
+                # them must be enough for both.
+                authority = os.environ.get("SSL_CERT_FILE")
+                if authority and os.path.exists(authority):
+                    session.verify = authority
+                self._session = session
+            return self._session
+
+
+def _unreachable(url: str, problem: Exception) -> Unreachable:
+    """Says which host, what kind of trouble, and who may mend it. The URL may hold secrets and stays out."""
+    import requests
+
+    host = urlsplit(url).hostname or "the server"
+    advice: str | None = None
+    who: errors.Who | None = None
+    if isinstance(problem, requests.exceptions.SSLError):
+        why = "its certificate was not accepted; a proxy that opens TLS, or a missing CA"
+        advice = "Name the CA of your network in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
+        who = errors.Who.YOU
+    elif isinstance(problem, requests.exceptions.ProxyError):
+        why = "the proxy did not let the connection through"
+        advice = "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
+        who = errors.Who.YOU
+    elif isinstance(problem, requests.exceptions.Timeout):
+        why = "no answer in time"
+    elif isinstance(problem, requests.exceptions.ConnectionError):
+        why = _connection_trouble(problem)
+    else:
+        why = type(problem).__name__
+    if host in (CLOUDS["de"].login_host, CLOUDS["de"].graph_host):
+        why = f"{why}. {GERMANY_CLOSED}"
+        advice = "Choose region global, with a registration made there."
+        who = errors.Who.YOU
+    return Unreachable(f"{host} cannot be reached.", why=why, who=who, advice=advice, host=host)
+
+
+def _connection_trouble(problem: Exception) -> str:
+    text = str(problem)
+    for sign, words in (
+        ("NameResolutionError", "its name cannot be resolved"),
+        ("Name or service not known", "its name cannot be resolved"),
+        ("refused", "the connection was refused"),
+        ("reset", "the connection was cut"),
+        ("aborted", "the connection was cut"),
+        ("unreachable", "the network is unreachable"),
+    ):
+        if sign in text:
+            return words
+    return "the connection failed"
+
+
+@contextmanager
+def pool(given: Http | None) -> Iterator[Http]:
+    """The caller's pool, left open, or one of our own, closed at the end."""
+    if given is not None:
+        yield given
+        return
+    with Http() as own:
+        yield own

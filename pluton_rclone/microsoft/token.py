@@ -1,0 +1,130 @@
+"""The token: what Microsoft gives, in the shape that rclone keeps in its configuration."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from pluton_rclone.errors import TokenInvalid
+
+from .scopes import short_names
+
+# rclone uses a token without an expiry for ever and does not refresh it on a 401 (tried with 1.75.2). A token
+# whose end is unknown is therefore given one that has passed: rclone's first act is then to refresh it.
+ALREADY_EXPIRED = datetime(2000, 1, 1, tzinfo=timezone.utc)
+# rclone 1.75.2 loses the refresh token when the access token is empty (tried): something must stand there.
+NO_ACCESS_TOKEN = "expired"
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d+)?\s*([Zz]|[+-]\d{2}:?\d{2})?",
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token, how long it lives (aware, UTC), and what renews it.
+
+    `refresh_token` is None for app-only tokens. `scopes` are the permissions granted, short names; empty when
+    nobody told. Access and refresh tokens are opaque: nothing here looks into them. No repr shows them.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    expiry: datetime
+    token_type: str = "Bearer"
+    scopes: tuple[str, ...] = ()
+
+    def expired(self, *, within: timedelta = timedelta(seconds=10)) -> bool:
+        """Whether it has ended or will `within` that time; rclone counts ten seconds early as well."""
+        return datetime.now(timezone.utc) + within >= self.expiry
+
+    def to_rclone(self) -> str:
+        """The JSON text of the option `token` in rclone.conf. It is secret."""
+        record = {"access_token": self.access_token, "token_type": self.token_type}
+        if self.refresh_token:
+            record["refresh_token"] = self.refresh_token
+        record["expiry"] = self.expiry.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+        return json.dumps(record, separators=(",", ":"))
+
+    @classmethod
+    def from_rclone(cls, text: str, *, scopes: tuple[str, ...] = ()) -> Token:
+        """The token that rclone stores as `text`.
+
+        Raises `TokenInvalid` for anything else; other pasted forms are `paste.read_paste`'s work.
+        """
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            raise TokenInvalid("This is not rclone's token: it is not JSON.") from None
+        return cls.from_record(record, scopes=scopes)
+
+    @classmethod
+    def from_record(cls, record: Any, *, scopes: tuple[str, ...] = ()) -> Token:
+        """The token in a JSON object with rclone's members: access_token, refresh_token, expiry,
+        token_type.
+        """
+        if not isinstance(record, Mapping):
+            raise TokenInvalid("This is not rclone's token: it is not a JSON object.")
+        access_token = _text(record, "access_token")
+        refresh_token = _text(record, "refresh_token")
+        if not access_token and not refresh_token:
+            raise TokenInvalid(
+                "There is no token in this text.",
+                why="it has neither an access_token nor a refresh_token",
+            )
+        expiry = _expiry(record.get("expiry")) if access_token else ALREADY_EXPIRED
+        return cls(
+            access_token or NO_ACCESS_TOKEN,
+            refresh_token,
+            expiry,
+            _text(record, "token_type") or "Bearer",
+            scopes,
+        )
+
+    @classmethod
+    def from_msal(cls, result: Mapping[str, Any], *, asked: tuple[str, ...] = ()) -> Token:
+        """The token in an answer of MSAL. RFC 6749, 5.1: an answer that names no scope granted what was
+        asked.
+        """
+        granted = result.get("scope")
+        return cls(
+            str(result["access_token"]),
+            result.get("refresh_token") or None,
+            datetime.now(timezone.utc).replace(microsecond=0)
+            + timedelta(seconds=int(result.get("expires_in") or 0)),
+            str(result.get("token_type") or "Bearer"),
+            short_names(granted.split()) if isinstance(granted, str) and granted.strip() else asked,
+        )
+
+
+def _text(record: Mapping[str, Any], name: str) -> str | None:
+    value = record.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not value.isprintable():
+        raise TokenInvalid(f"The member {name} of this token is not plain text.")
+    return value
+
+
+def _expiry(value: object) -> datetime:
+    """RFC 3339 with up to nanoseconds, as Go writes it; Go's zero time and a missing one mean "unknown"."""
+    if value is None or value == "":
+        return ALREADY_EXPIRED
+    found = _RFC3339.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise TokenInvalid("The member expiry of this token is no time like 2026-01-31T12:00:00Z.")
+    day, clock, fraction, zone = found.groups()
+    if zone in (None, "Z", "z"):
+        zone = "+00:00"
+    elif ":" not in zone:
+        zone = f"{zone[:3]}:{zone[3:]}"
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}{(fraction or '.0')[:7].ljust(7, '0')}{zone}")
+        moment = moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise TokenInvalid("The member expiry of this token is no time like 2026-01-31T12:00:00Z.") from None
+    return ALREADY_EXPIRED if moment.year < 2000 else moment
