@@ -208,6 +208,10 @@ class Graph(GraphClient):
         """The sites directly below a site."""
         return self._sites(f"/sites/{_id(site.id)}/sites", f"Subsites of {site.name}")
 
+    def site(self, site_id: str) -> Site:
+        """A site by its id."""
+        return Site.from_graph(self.get(f"/sites/{_id(site_id)}", target="sites", subject=f"Site {site_id}"))
+
     def site_at(self, host: str, path: str) -> Site:
         """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com", "/sites/Backups")`."""
         place = quote(path.strip("/"), safe="/")
@@ -221,17 +225,15 @@ class Graph(GraphClient):
             if record.get("id")
         ]
 
-    def libraries(self, site: Site | str) -> Drives:
-        """All document libraries of a site (or of the site with that id), each verified; several at a
-        time.
-        """
-        site_id = site if isinstance(site, str) else site.id
-        name = site if isinstance(site, str) else site.name
+    def library_records(self, site: Site) -> list[dict[str, Any]]:
+        """The document libraries of a site as Graph lists them, all pages, not verified."""
+        path, subject = f"/sites/{_id(site.id)}/drives", f"The libraries of {site.name}"
+        return [record for record in self.pages(path, target="site", subject=subject) if record.get("id")]
+
+    def libraries(self, site: Site) -> Drives:
+        """All document libraries of a site, each verified; several at a time."""
         notes: list[str] = []
-        records = list(
-            self.pages(f"/sites/{_id(site_id)}/drives", target="site", subject=f"The libraries of {name}")
-        )
-        return Drives(self._verified(records, notes), tuple(notes))
+        return Drives(self._verified(self.library_records(site), notes), tuple(notes))
 
     # ---- shared and team folders --------------------------------------------------------------------------
 

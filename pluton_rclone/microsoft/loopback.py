@@ -1,23 +1,18 @@
-"""The little web server on 127.0.0.1 that Microsoft sends the person's browser back to."""
+"""The little web page on 127.0.0.1 that Microsoft sends the person's browser back to."""
 
 from __future__ import annotations
 
-import logging
 import secrets
-import socket
 import threading
+import time
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import urlsplit
 
 from pluton_rclone.errors import Cancelled, ForeignAnswer, SignInTimedOut
 
+from .loopback_server import LoopbackServer, QuietHandler
 from .redirect import parse_answer
 
-log = logging.getLogger(__name__)
-
-LARGEST_FORM = 64 * 1024
 OUTCOME_WAIT = 60.0  # seconds that a browser waits for its page while the code is redeemed
 
 _PAGE = """<!DOCTYPE html>
@@ -38,25 +33,22 @@ class LoopbackReceiver:
     """
 
     def __init__(self) -> None:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._server = _Server()
 
     @property
     def redirect_uri(self) -> str:
         """`http://localhost:PORT`: for a desktop registration Microsoft ignores the port, not the host."""
-        return f"http://localhost:{self._server.server_address[1]}"
+        return f"http://localhost:{self._server.port}"
 
     def __enter__(self) -> LoopbackReceiver:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.tell("The sign-in was stopped", "Nothing was saved.")
-        self._server.page_sent.wait(5.0 if self._server.answer is not None else 0.0)
-        self._server.shutdown()
-        self._thread.join()
-        self._server.drop_connections()
-        self._server.server_close()
+        if self._server.answer is not None:
+            self._server.page_sent.wait(5.0)
+        self._server.stop()
 
     def wait(self, state: str, timeout: float, cancel: threading.Event | None = None) -> dict[str, str]:
         """The parameters of the answer with that state; `timeout` in seconds.
@@ -64,59 +56,45 @@ class LoopbackReceiver:
         Raises `SignInTimedOut` and `Cancelled`.
         """
         self._server.expect(state)
-        left = timeout
-        while not self._server.answered.wait(min(0.05, max(left, 0.0)) if cancel else max(left, 0.0)):
-            left -= 0.05 if cancel else left
+        end = time.monotonic() + timeout
+        while self._server.answer is None:
+            left = end - time.monotonic()
             if cancel is not None and cancel.is_set():
-                self.tell("The sign-in was cancelled", "Start it again when you are ready.")
                 raise Cancelled("The sign-in was cancelled.")
             if left <= 0:
                 raise SignInTimedOut(
                     f"Nobody finished the sign-in within {timeout:.0f} seconds.",
                     why="an answer of another sign-in came in its place" if self._server.foreign else None,
                 )
-        answer = self._server.answer
-        assert answer is not None
-        return answer
+            self._server.answered.wait(left if cancel is None else min(left, 0.05))
+        return self._server.answer
 
     def tell(self, title: str, text: str) -> None:
         """What the browser's page says. Only the first telling counts."""
         self._server.tell(title, text)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    allow_reuse_address = False
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+class _Server(LoopbackServer):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._state: str | None = None
         self._outcome: tuple[str, str] | None = None
-        self._connections: set[socket.socket] = set()
         self._told = threading.Event()
         self.answer: dict[str, str] | None = None
         self.answered = threading.Event()
         self.page_sent = threading.Event()
         self.foreign = False
-        super().__init__(address, handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer would look up its own name, which can take seconds on a machine with a slow resolver.
-        socket_server_bind(self)
-        self.server_name, self.server_port = "localhost", self.server_address[1]
+        super().__init__(_Handler)
 
     def expect(self, state: str) -> None:
         with self._lock:
             self._state = state
 
     def take(self, parameters: dict[str, str]) -> str:
-        """ "taken", "foreign" or "late"."""
+        """Says what became of an answer: "taken", "foreign" or "late"."""
         with self._lock:
-            state = self._state
-            if state is None or not secrets.compare_digest(
-                parameters.get("state", "").encode(), state.encode()
-            ):
+            given = parameters.get("state", "").encode()
+            if self._state is None or not secrets.compare_digest(given, self._state.encode()):
                 self.foreign = True
                 return "foreign"
             if self.answer is not None:
@@ -135,57 +113,22 @@ class _Server(ThreadingHTTPServer):
         self._told.wait(OUTCOME_WAIT)
         return self._outcome or ("Almost there", "Go back to the program: it says how the sign-in ended.")
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._connections.add(request)
-        super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def drop_connections(self) -> None:
-        """Browsers keep spare connections open; their threads end when these do."""
-        with self._lock:
-            connections = list(self._connections)
-        for connection in connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                log.debug("a connection had ended by itself")
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("a browser connection broke", exc_info=True)
-
-
-def socket_server_bind(server: _Server) -> None:
-    server.socket.bind(server.server_address)
-    server.server_address = server.socket.getsockname()
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server: _Server
-    server_version = "pluton-rclone"
-    sys_version = ""
-    timeout = 30.0
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # the base class names it so
         self._receive(urlsplit(self.path).query)
 
-    def do_POST(self) -> None:
-        try:
-            length = int(self.headers.get("Content-Length", ""))
-        except ValueError:
-            length = -1
-        if not 0 <= length <= LARGEST_FORM:
+    def do_POST(self) -> None:  # noqa: N802
+        text = self.form()
+        if text is None:
             self._page(400, "This is no answer of Microsoft", "Its form is missing or too large.")
-            return
-        self._receive(self.rfile.read(length).decode("utf-8", "replace"))
+        else:
+            self._receive(text)
 
     def _receive(self, text: str) -> None:
-        port = self.server.server_address[1]
-        if self.headers.get("Host", "").lower() not in (f"localhost:{port}", f"127.0.0.1:{port}"):
+        if not self.server.is_meant(self.headers.get("Host", "")):
             self._page(400, "This is not the place", "The address does not belong to this program.")
             return
         if urlsplit(self.path).path != "/":
@@ -200,32 +143,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._page(200, "Waiting for the sign-in", "Finish it in the Microsoft window.")
             return
         taken = self.server.take(parameters)
-        if taken == "foreign":
+        if taken == "taken":
+            title, words = self.server.outcome()
+            self._page(200, title, words)
+            self.server.page_sent.set()
+        elif taken == "late":
+            self._page(400, "This sign-in was answered already", "One answer is taken, and it was another.")
+        else:
             self._page(
                 400,
                 "This answer belongs to another sign-in",
                 "Close other sign-in windows and use the newest one; this program goes on waiting for it.",
             )
-        elif taken == "late":
-            self._page(
-                400, "This sign-in was answered already", "One answer is taken, and it came before this one."
-            )
-        else:
-            title, words = self.server.outcome()
-            self._page(200, title, words)
-            self.server.page_sent.set()
 
     def _page(self, status: int, title: str, text: str) -> None:
         body = _PAGE.format(title=escape(title), text=escape(text)).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = True
-
-    def log_message(self, format: str, *args: Any) -> None:  # the base class names it so
-        """Nothing: the request line holds the code."""
+        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        self.reply(status, "text/html; charset=utf-8", body, Content_Security_Policy=policy)

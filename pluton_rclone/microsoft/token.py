@@ -42,6 +42,10 @@ class Token:
         """Whether it has ended or will `within` that time; rclone counts ten seconds early as well."""
         return datetime.now(timezone.utc) + within >= self.expiry
 
+    def seconds_left(self) -> float:
+        """Until it ends; negative when it has."""
+        return (self.expiry - datetime.now(timezone.utc)).total_seconds()
+
     def to_rclone(self) -> str:
         """The JSON text of the option `token` in rclone.conf. It is secret."""
         record = {"access_token": self.access_token, "token_type": self.token_type}
@@ -94,8 +98,7 @@ class Token:
         return cls(
             str(result["access_token"]),
             result.get("refresh_token") or None,
-            datetime.now(timezone.utc).replace(microsecond=0)
-            + timedelta(seconds=int(result.get("expires_in") or 0)),
+            datetime.now(timezone.utc) + timedelta(seconds=int(result.get("expires_in") or 0)),
             str(result.get("token_type") or "Bearer"),
             short_names(granted.split()) if isinstance(granted, str) and granted.strip() else asked,
         )

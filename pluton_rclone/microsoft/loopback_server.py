@@ -1,0 +1,101 @@
+"""A web server on 127.0.0.1 that ends when it is told to, whatever the clients' connections do."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class LoopbackServer(ThreadingHTTPServer):
+    """Listens on a free port of 127.0.0.1, on no other address, from the moment it is made."""
+
+    daemon_threads = False
+    block_on_close = True
+    allow_reuse_address = False
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: set[socket.socket] = set()
+        self._connections_lock = threading.Lock()
+        super().__init__(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends it: no thread, no connection and no socket is left."""
+        self.shutdown()
+        self._thread.join()
+        with self._connections_lock:
+            connections = list(self._connections)
+        for connection in connections:  # browsers keep spare ones open; their threads end when these do
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                log.debug("a connection had ended by itself")
+        self.server_close()
+
+    def is_meant(self, host_header: str) -> bool:
+        """Whether a request's Host is ours: a page elsewhere must not reach us through a name of its own."""
+        return host_header.lower() in (f"localhost:{self.port}", f"127.0.0.1:{self.port}")
+
+    def server_bind(self) -> None:
+        # HTTPServer would look up the machine's own name here, which a slow resolver makes take seconds.
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = "localhost", self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._connections_lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._connections_lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("a connection broke", exc_info=True)
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Logs no request line: it holds codes."""
+
+    server_version = "pluton-rclone"
+    sys_version = ""
+    timeout = 30.0
+
+    def reply(self, status: int, content_type: str, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Connection", "close")
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def form(self, largest: int = 64 * 1024) -> str | None:
+        """The posted text; None when it has no length or too much of it."""
+        try:
+            length = int(self.headers.get("Content-Length", ""))
+        except ValueError:
+            return None
+        if not 0 <= length <= largest:
+            return None
+        return self.rfile.read(length).decode("utf-8", "replace")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""

@@ -1,0 +1,211 @@
+"""A token that a person pastes: rclone's own JSON, what `rclone authorize` prints, a remote's section.
+
+Every form is taken that people are known to paste; what cannot be read is refused with what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pluton_rclone.errors import TokenInvalid
+
+from .token import Token
+
+LARGEST_PASTE = 1024 * 1024
+
+_ARROWS = re.compile(r"--->\s*(.*?)\s*<---", re.DOTALL)
+_SECTION = re.compile(r"^\s*\[([^\]\r\n]+)\]\s*$", re.MULTILINE)
+_OPTION = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+=*\s*")
+_JWT = re.compile(r"[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*")
+_QUOTES = str.maketrans(
+    {"“": '"', "”": '"', "„": '"', "‟": '"', "\u00a0": " ", "\ufeff": None, "\u200b": None}
+)
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """What a paste held: the token, and the other options when it was a whole remote (may hold a secret)."""
+
+    token: Token
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    name: str | None = None
+
+
+def read_paste(text: str) -> Pasted:
+    """The token in a pasted text. Raises `TokenInvalid` saying what is wrong; its words never hold the paste.
+
+    A token without an expiry, or without an access token, is taken as one that has ended: rclone's first act
+    is then to renew it. One without a refresh token is refused, because it would be dead within the hour.
+    """
+    if len(text) > LARGEST_PASTE:
+        raise TokenInvalid("This text is too long to be a token.", why=f"it has {len(text):,} characters")
+    text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
+    if not text:
+        raise TokenInvalid("Nothing was pasted.")
+    if "RCLONE_ENCRYPT_V0:" in text:
+        raise TokenInvalid(
+            "This is an encrypted rclone.conf.", advice="Paste what `rclone config show NAME` prints instead."
+        )
+    arrows = _ARROWS.search(text)
+    if arrows is not None:
+        text = arrows.group(1).strip()
+        if not text:
+            raise TokenInvalid("There is nothing between the arrows.")
+    for candidate in _candidates(text):
+        pasted = _from_value(candidate)
+        if pasted is not None:
+            return _usable(pasted)
+    raise _explained(text)
+
+
+def _candidates(text: str) -> Iterator[Any]:
+    """JSON values that the text may stand for, the likeliest first."""
+    remotes = _sections(text)
+    if remotes:
+        yield remotes
+    for form in _spellings(text):
+        value = _json(form)
+        if value is not None:
+            yield value
+    if _BASE64.fullmatch(text):
+        value = _json(_decoded(text))
+        if value is not None:
+            yield value
+    decoder = json.JSONDecoder(strict=False)
+    for start in [found.start() for found in re.finditer(r"\{", text)][:50]:
+        try:
+            yield decoder.raw_decode(text, start)[0]
+        except (ValueError, RecursionError):
+            continue
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """The text as it is, without the line breaks of a terminal, without a shell's quotes and escapes."""
+    yield text
+    joined = re.sub(r"[ \t]*\n[ \t]*", "", text)
+    yield joined
+    if len(joined) > 1 and joined[0] == joined[-1] and joined[0] in "'\"`":
+        yield joined[1:-1]
+        yield joined[1:-1].replace('\\"', '"')
+    yield joined.replace('\\"', '"')
+
+
+def _from_value(value: Any) -> Pasted | None:
+    """A token object, a remote's options as an object, or several remotes by name; None for none of these."""
+    if not isinstance(value, Mapping):
+        return None
+    if "access_token" in value or "refresh_token" in value:
+        return Pasted(Token.from_record(value))
+    if "token" in value:
+        return _from_options(value, None)
+    remotes = {
+        str(name): options
+        for name, options in value.items()
+        if isinstance(options, Mapping) and options.get("type", "onedrive") == "onedrive"
+    }
+    with_token = {name: options for name, options in remotes.items() if options.get("token")}
+    if len(with_token) > 1:
+        raise TokenInvalid(
+            f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}.",
+            advice="Paste one of them: `rclone config show NAME` prints it.",
+        )
+    for name, options in with_token.items():
+        return _from_options(options, name)
+    if remotes or any(isinstance(options, Mapping) and "type" in options for options in value.values()):
+        raise TokenInvalid(
+            "There is no OneDrive remote with a token in this text.",
+            advice="Paste the section of the remote whose type is onedrive.",
+        )
+    return None
+
+
+def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
+    token = options["token"]
+    if isinstance(token, str):
+        try:
+            token = json.loads(token, strict=False)
+        except (ValueError, RecursionError):
+            raise TokenInvalid("The option token of this remote is not JSON.") from None
+    others = {
+        str(key): value if isinstance(value, str) else json.dumps(value)
+        for key, value in options.items()
+        if key != "token"
+    }
+    return Pasted(Token.from_record(token), others, name)
+
+
+def _usable(pasted: Pasted) -> Pasted:
+    if pasted.token.refresh_token is None and pasted.options.get("client_credentials") != "true":
+        raise TokenInvalid(
+            "This token cannot be renewed: it has no refresh_token.",
+            why="it would end within the hour",
+            advice="Run `rclone authorize onedrive` again and paste everything that it prints.",
+        )
+    return pasted
+
+
+def _sections(text: str) -> dict[str, dict[str, str]]:
+    """The sections of an rclone.conf, or bare `key = value` lines as a section without a name."""
+    if not _SECTION.search(text) and not re.search(r"^\s*token\s*=", text, re.MULTILINE):
+        return {}
+    remotes: dict[str, dict[str, str]] = {}
+    name = ""
+    for line in text.split("\n"):
+        section = _SECTION.match(line)
+        if section is not None:
+            name = section.group(1)
+            remotes.setdefault(name, {})
+            continue
+        option = _OPTION.match(line)
+        if option is not None and not line.lstrip().startswith(("#", ";")):
+            remotes.setdefault(name, {})[option.group(1)] = option.group(2)
+    return {name: options for name, options in remotes.items() if options}
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _decoded(text: str) -> str:
+    """The base64 form (rclone prints the URL-safe alphabet without padding; others are taken as well)."""
+    compact = re.sub(r"\s+|=+\s*$", "", text).replace("+", "-").replace("/", "_")
+    try:
+        return base64.urlsafe_b64decode(compact + "=" * (-len(compact) % 4)).decode()
+    except (ValueError, binascii.Error):
+        return ""
+
+
+def _explained(text: str) -> TokenInvalid:
+    if re.match(r"https?://", text):
+        return TokenInvalid(
+            "This is an address, not a token.",
+            advice="Open it in a browser, sign in, and paste what the program prints afterwards.",
+        )
+    if _JWT.fullmatch(text):
+        return TokenInvalid(
+            "This is an access token alone.", why="without its refresh token it ends within the hour"
+        )
+    if "{" in text and ("access_token" in text or "refresh_token" in text):
+        if text.count("{") > text.count("}"):
+            return TokenInvalid("The text ends too early.", why="the closing } is missing")
+        return TokenInvalid("The token's JSON is damaged.", why="a part of it was lost or changed on the way")
+    if "access_token" in text or "refresh_token" in text:
+        return TokenInvalid("The beginning of the token is missing.", why="there is no opening {")
+    if "{" in text:
+        return TokenInvalid("There is JSON in this text, and no token in it.")
+    if _BASE64.fullmatch(text) and len(text) > 40:
+        return TokenInvalid(
+            "This looks like the base64 form, and is damaged or something else.",
+            why="it does not decode to JSON with a token",
+        )
+    return TokenInvalid("There is no token in this text.")
