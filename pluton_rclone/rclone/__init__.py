@@ -1,0 +1,1 @@
+"""Driving the rclone binary: safe argv in, typed events out, nothing left behind."""

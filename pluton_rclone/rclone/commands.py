@@ -1,0 +1,273 @@
+"""Pure builders: what is to be done becomes rclone's arguments. Nothing here runs anything.
+
+A `Command` holds what stands after the binary and the global flags; `argv` puts `--` before the places, so
+that no name can be read as a flag. Values stand in the same argument as their flag (`--flag=value`) for the
+same reason. Filters and lists of files go through stdin: they may be long, and they are nobody else's
+business.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypedDict
+
+from pluton_rclone.errors import UsageError
+from pluton_rclone.pipes import Source
+from pluton_rclone.rclone.locations import Location, location
+
+Size = int | str
+"""Bytes, or rclone's way to say it: "10Mi"."""
+Duration = float | str
+"""Seconds, or rclone's way to say it: "1h30m"."""
+
+
+class Command(NamedTuple):
+    """An rclone command: its words, its flags, its places, and what it reads on stdin."""
+
+    words: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    stdin: Source | None = None
+
+    def argv(self, binary: str, flags: Iterable[str] = ()) -> list[str]:
+        return [binary, *self.words, *flags, *self.flags, "--", *self.places]
+
+
+class FilterOptions(TypedDict, total=False):
+    """What is left out, and how the other side is spoken to. Every command with options takes these."""
+
+    filters: Sequence[str]
+    """rclone's filter rules, first match wins: "- *.tmp", "+ /docs/**". `filter_name` quotes a name for
+    one."""
+    files_from: Iterable[str | bytes]
+    """Only these files: paths below the source, in rclone's form as listings show them. Not with
+    `filters`."""
+    min_size: Size
+    max_size: Size
+    min_age: Duration
+    max_age: Duration
+    max_depth: int
+    checkers: int
+    tpslimit: float
+    retries: int
+    low_level_retries: int
+    timeout: Duration
+    contimeout: Duration
+    fast_list: bool
+    extra: Sequence[str]
+    """Any other arguments, as rclone's documentation has them: ["--onedrive-hard-delete"]."""
+
+
+class ListOptions(FilterOptions, total=False):
+    """For listings."""
+
+    files_only: bool
+    dirs_only: bool
+    hashes: Sequence[str]
+    """Hash types to list, such as "quickxor"; local files are read for it."""
+    mime_types: bool
+    """Ask for MIME types (costs time; guessed from the name for local files)."""
+
+
+class TransferOptions(FilterOptions, total=False):
+    """For copy, sync, move and the like."""
+
+    bwlimit: Size
+    transfers: int
+    dry_run: bool
+    backup_dir: Location
+    suffix: str
+    immutable: bool
+    checksum: bool
+    size_only: bool
+    ignore_existing: bool
+    ignore_times: bool
+    update: bool
+    check_first: bool
+    create_empty_src_dirs: bool
+    track_renames: bool
+    no_traverse: bool
+    metadata: bool
+    max_transfer: Size
+    max_duration: Duration
+    max_delete: int
+    cutoff_mode: Literal["hard", "soft", "cautious"]
+    order_by: str
+    multi_thread_streams: int
+    buffer_size: Size
+    retries_sleep: Duration
+    inplace: bool
+
+
+_SIZES = frozenset({"min_size", "max_size", "bwlimit", "max_transfer", "buffer_size"})
+_DURATIONS = frozenset({"min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep"})
+_PLACES = frozenset({"backup_dir"})
+_SPECIAL = frozenset({"filters", "files_from", "extra", "hashes", "mime_types"})
+
+
+def option_names(options: type) -> frozenset[str]:
+    """The names that a TypedDict of options knows, its bases included."""
+    return frozenset(options.__annotations__)
+
+
+def flags(options: Mapping[str, Any], known: type) -> tuple[tuple[str, ...], bytes | None]:
+    """The flags for the options, and what goes to stdin. UsageError for a name that is none."""
+    names = option_names(known)
+    out: list[str] = []
+    for name, value in options.items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(names))}"
+            raise UsageError(f"there is no option {name!r}", why=hint)
+        if name in _SPECIAL or value is None:
+            continue
+        out.append(_flag(name, value))
+    out.extend(options.get("extra") or ())
+    rules, files = options.get("filters"), options.get("files_from")
+    if rules is not None and files is not None:
+        raise UsageError("filters and files_from exclude each other", why="rclone ignores filters then")
+    if rules is not None:
+        return (*out, "--filter-from=-"), _lines(rules)
+    if files is not None:
+        return (*out, "--files-from-raw=-"), _lines(files)
+    return tuple(out), None
+
+
+def _flag(name: str, value: Any) -> str:
+    flag = "--" + name.replace("_", "-")
+    if value is True:
+        return flag
+    if value is False:
+        return flag + "=false"
+    if name in _SIZES and isinstance(value, int):
+        return f"{flag}={value}B"  # a bare number means KiB to rclone
+    if name in _DURATIONS and isinstance(value, int | float):
+        return f"{flag}={value:.3f}s"
+    if name in _PLACES:
+        return f"{flag}={location(value)}"
+    return f"{flag}={value}"
+
+
+def _lines(lines: Iterable[str | bytes]) -> bytes:
+    out = bytearray()
+    for line in lines:
+        raw = os.fsencode(line)
+        if b"\n" in raw or b"\r" in raw:
+            raise UsageError(
+                f"{line!r} holds a line break",
+                advice="Give names in rclone's form, as listings show them (standard_name).",
+            )
+        out += raw + b"\n"
+    return bytes(out)
+
+
+_GLOB = str.maketrans({character: "\\" + character for character in "\\*?[]{}"})
+
+
+def filter_name(path: str) -> str:
+    """A path in rclone's form, quoted so that a filter rule takes it literally: f"- /{filter_name(path)}"."""
+    quoted = path.translate(_GLOB)
+    return quoted[:-1] + "[ ]" if quoted.endswith(" ") else quoted
+
+
+# ---- transfers ---------------------------------------------------------------------------------------------
+
+
+def transfer(word: str, source: Location, destination: Location, options: TransferOptions) -> Command:
+    """copy, copyto, sync, move, moveto: two places."""
+    given, stdin = flags(options, TransferOptions)
+    return Command((word,), given, (location(source), location(destination)), stdin)
+
+
+def remove(
+    word: Literal["delete", "deletefile", "purge"], place: Location, options: TransferOptions
+) -> Command:
+    """delete (files, keeping folders, filters apply), deletefile (one file), purge (a folder and all in
+    it)."""
+    given, stdin = flags(options, TransferOptions)
+    if stdin is not None and word != "delete":
+        raise UsageError(f"{word} takes no filters", why="rclone ignores them there, and deletes everything")
+    return Command((word,), given, (location(place),), stdin)
+
+
+def simple(word: str, place: Location, *more: str) -> Command:
+    """mkdir, rmdir, cleanup: one place."""
+    return Command((word,), more, (location(place),))
+
+
+# ---- looking -----------------------------------------------------------------------------------------------
+
+
+def lsjson(place: Location, options: ListOptions, *, depth: Literal["all", "one"]) -> Command:
+    """A listing of the folder, or of all below it."""
+    given, stdin = flags(options, ListOptions)
+    own = ["--recursive"] if depth == "all" else []
+    own += [f"--hash-type={name}" for name in options.get("hashes") or ()]
+    if not options.get("mime_types"):
+        own.append("--no-mimetype")
+    return Command(("lsjson",), (*own, *given), (location(place),), stdin)
+
+
+def stat(place: Location) -> Command:
+    """One file or folder."""
+    return Command(("lsjson",), ("--stat", "--no-mimetype"), (location(place),))
+
+
+def cat(place: Location, *, offset: int | None, count: int | None) -> Command:
+    """The content of a file, or `count` bytes from `offset` (from the end if negative)."""
+    given = [] if offset is None else [f"--offset={offset}"]
+    given += [] if count is None else [f"--count={count}"]
+    return Command(("cat",), tuple(given), (location(place),))
+
+
+def rcat(place: Location, *, size: int | None) -> Command:
+    """stdin becomes a file. A known size saves spooling on remotes that must know it beforehand."""
+    return Command(("rcat",), () if size is None else (f"--size={size}",), (location(place),))
+
+
+def json_report(word: Literal["size", "about"], place: Location, options: FilterOptions) -> Command:
+    """size or about, as one JSON object."""
+    given, stdin = flags(options, FilterOptions)
+    return Command((word,), ("--json", *given), (location(place),), stdin)
+
+
+def check(
+    source: Location,
+    destination: Location,
+    options: FilterOptions,
+    *,
+    content: Literal["hash", "download", "size"],
+    direction: Literal["both", "one_way"],
+) -> Command:
+    """Compare; the combined report goes to stdout, one line per file."""
+    given, stdin = flags(options, FilterOptions)
+    how = {"hash": (), "download": ("--download",), "size": ("--size-only",)}[content]
+    way = ("--one-way",) if direction == "one_way" else ()
+    places = (location(source), location(destination))
+    return Command(("check",), ("--combined=-", *how, *way, *given), places, stdin)
+
+
+def hashsum(
+    kind: str, place: Location, options: FilterOptions, *, read: Literal["stored", "content"]
+) -> Command:
+    """The hash of every file: as the remote has stored it, or of the content, downloaded."""
+    given, stdin = flags(options, FilterOptions)
+    how = ("--download",) if read == "content" else ()
+    if kind.startswith("-"):
+        raise UsageError(f"{kind!r} is no hash type")
+    return Command(("hashsum",), (*how, *given), (kind, location(place)), stdin)
+
+
+def link(place: Location, *, expire: Duration | None, action: Literal["create", "remove"]) -> Command:
+    """A public link to a file or folder, or its end."""
+    given = (
+        () if expire is None else (_flag("expire", f"{expire}s" if not isinstance(expire, str) else expire),)
+    )
+    return Command(("link",), (*given, *(("--unlink",) if action == "remove" else ())), (location(place),))
+
+
+def serve_restic(place: Location) -> Command:
+    """A restic repository over stdin and stdout: what restic starts as its rclone.program."""
+    return Command(("serve", "restic"), ("--stdio",), (location(place),))

@@ -1,0 +1,362 @@
+"""rclone as a Python object: each method is one run of the binary, typed in, typed out, typed when it
+fails."""
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from pluton_rclone import process
+from pluton_rclone.errors import NothingFound, RcloneError, RcloneNotFound, TimedOut
+from pluton_rclone.pipes import Source
+from pluton_rclone.process import Child, Completed
+from pluton_rclone.rclone import commands, faults, listing
+from pluton_rclone.rclone.binary import Binary, Version, find_binary
+from pluton_rclone.rclone.commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
+from pluton_rclone.rclone.environment import child_environment
+from pluton_rclone.rclone.listing import Entry
+from pluton_rclone.rclone.locations import Location, location
+from pluton_rclone.rclone.results import About, CheckResult, Total
+from pluton_rclone.rclone.tally import Tally
+from pluton_rclone.rclone.transfer import STALL_LIMIT, Transfer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
+T = TypeVar("T")
+
+
+class Limits(NamedTuple):
+    """How long a run may take: `time` seconds in all, `stall` seconds without coming forward. None: no limit.
+
+    The stall limit holds for transfers; everything else has the time limit alone.
+    """
+
+    time: float | None = None
+    stall: float | None = STALL_LIMIT
+
+
+class Rclone:
+    """One binary with one configuration. Objects share nothing: two of them never meet.
+
+    `config`: the configuration file; None means rclone's own default place. `environment`: variables that are
+    added to the child's (see `environment.py` for what it inherits). `user_agent`: sent to the service, with
+    rclone's own appended. `flags`: global flags for every run. A location is a str as rclone reads it
+    ("name:path"), or bytes or a path object for a local path that is taken literally.
+    """
+
+    def __init__(
+        self,
+        binary: Binary | str | os.PathLike[str] | None = None,
+        *,
+        config: str | os.PathLike[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
+        flags: Sequence[str] = (),
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+    ) -> None:
+        self.binary = binary if isinstance(binary, Binary) else find_binary(binary)
+        self.config = None if config is None else Path(config)
+        self.environment = dict(environment or {})
+        self.user_agent = user_agent
+        self.flags = tuple(flags)
+        self.limits = limits
+
+    def __repr__(self) -> str:
+        return f"Rclone({self.binary.path!r}, config={None if self.config is None else str(self.config)!r})"
+
+    # ---- transfers -----------------------------------------------------------------------------------------
+
+    def copy(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+        """Copy what is new or changed; nothing is deleted at the destination. A file is copied into the
+        folder."""
+        return self._transfer(commands.transfer("copy", source, destination, options))
+
+    def copyto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+        """As copy; a file gets the destination's name."""
+        return self._transfer(commands.transfer("copyto", source, destination, options))
+
+    def sync(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+        """Make the destination the same as the source: what is not in the source is deleted there."""
+        return self._transfer(commands.transfer("sync", source, destination, options))
+
+    def move(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+        """As copy, and delete at the source what has arrived."""
+        return self._transfer(commands.transfer("move", source, destination, options))
+
+    def moveto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+        """As move; a file gets the destination's name."""
+        return self._transfer(commands.transfer("moveto", source, destination, options))
+
+    def delete(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
+        """Delete the files in a folder and below, as filters say; folders stay."""
+        return self._transfer(commands.remove("delete", place, options))
+
+    def purge(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
+        """Delete a folder and all that is in it."""
+        return self._transfer(commands.remove("purge", place, options))
+
+    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
+        """Delete one file. NothingFound if there is none."""
+        self._run(commands.remove("deletefile", place, options))
+
+    def mkdir(self, place: Location) -> None:
+        """Make a folder and those above it; nothing happens if it is there."""
+        self._run(commands.simple("mkdir", place))
+
+    def rmdir(self, place: Location) -> None:
+        """Remove an empty folder."""
+        self._run(commands.simple("rmdir", place))
+
+    def cleanup(self, place: Location) -> None:
+        """Empty the trash, remove old versions: whatever the remote means by it."""
+        self._run(commands.simple("cleanup", place))
+
+    # ---- content -------------------------------------------------------------------------------------------
+
+    def cat(self, place: Location, *, offset: int | None = None, count: int | None = None) -> bytes:
+        """The content of a file, or `count` bytes from `offset` (negative: from the end)."""
+        return b"".join(self.blocks(place, offset=offset, count=count))
+
+    def blocks(
+        self, place: Location, *, offset: int | None = None, count: int | None = None
+    ) -> Iterator[bytes]:
+        """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends rclone."""
+        command = commands.cat(place, offset=offset, count=count)
+        run = _Run(self, command)
+        with run.child:
+            while block := run.child.read():
+                yield block
+            run.finish()
+
+    def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
+        """Make a file from a stream: bytes, a binary file, or blocks. If the source raises, nothing is
+        stored."""
+        self._run(commands.rcat(place, size=size)._replace(stdin=source))
+
+    # ---- looking -------------------------------------------------------------------------------------------
+
+    def walk(self, place: Location, **options: Unpack[ListOptions]) -> Iterator[Entry]:
+        """Everything below a folder, as rclone prints it, in flat memory.
+
+        A listing that fails after it began raises at its end: it never looks complete. Stopping early ends
+        rclone.
+        """
+        return self._entries(commands.lsjson(place, options, depth="all"))
+
+    def list(self, place: Location, **options: Unpack[ListOptions]) -> builtins.list[Entry]:
+        """What is in a folder."""
+        return builtins.list(self._entries(commands.lsjson(place, options, depth="one")))
+
+    def stat(self, place: Location) -> Entry | None:
+        """One file or folder; None if there is nothing. A folder has no `modified` here: rclone makes one
+        up."""
+        try:
+            text = self._run(commands.stat(place)).stdout.strip()
+        except NothingFound:
+            return None
+        if text in (b"", b"null"):
+            return None
+        return listing.named(listing.entry(text), place)
+
+    def about(self, place: Location) -> About:
+        """The room on the remote."""
+        text = self._run(commands.json_report("about", place, {})).stdout
+        return _json(text, About)
+
+    def size(self, place: Location, **options: Unpack[FilterOptions]) -> Total:
+        """How many files there are below a folder, and how many bytes."""
+        return _json(self._run(commands.json_report("size", place, options)).stdout, Total)
+
+    def check(
+        self,
+        source: Location,
+        destination: Location,
+        *,
+        content: Literal["hash", "download", "size"] = "hash",
+        direction: Literal["both", "one_way"] = "both",
+        on_progress: Callable[[int], None] | None = None,
+        **options: Unpack[FilterOptions],
+    ) -> CheckResult:
+        """Compare two folders by hash, by content, or by size alone. Differences are the result, not an
+        exception.
+
+        `on_progress` is told the number of files compared so far.
+        """
+        command = commands.check(source, destination, options, content=content, direction=direction)
+        return _check(_Run(self, command), on_progress)
+
+    def hashsum(
+        self,
+        kind: str,
+        place: Location,
+        *,
+        read: Literal["stored", "content"] = "stored",
+        **options: Unpack[FilterOptions],
+    ) -> dict[str, str]:
+        """The hash of every file, by path. `kind` as rclone names it: "quickxor", "md5", "sha256"…"""
+        text = self._run(commands.hashsum(kind, place, options, read=read)).stdout.decode(errors="replace")
+        pairs = (line.split("  ", 1) for line in text.splitlines() if "  " in line)
+        return {path: value for value, path in pairs}
+
+    def link(self, place: Location, *, expire: Duration | None = None) -> str:
+        """Make a public link to a file or folder."""
+        return self._run(commands.link(place, expire=expire, action="create")).stdout.decode().strip()
+
+    def unlink(self, place: Location) -> None:
+        """Remove the public link."""
+        self._run(commands.link(place, expire=None, action="remove"))
+
+    def version(self) -> Version:
+        return self.binary.version
+
+    # ---- anything else -------------------------------------------------------------------------------------
+
+    def run(self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None) -> Completed:
+        """Any rclone command: its words and flags, its places. Raises as the other methods do.
+
+        `rclone.run("backend", "features", places=["od:"])`
+        """
+        return self._run(Command(words, (), tuple(map(location, places)))._replace(stdin=stdin))
+
+    def argv(self, command: Command, *, flags: Sequence[str] = ()) -> builtins.list[str]:
+        """The whole command line for a command, as the other methods run it."""
+        return command.argv(self.binary.path, (*self._global_flags(), *flags))
+
+    def child_environment(self) -> dict[str, str]:
+        """The whole environment of a child."""
+        return child_environment(self.environment)
+
+    def _global_flags(self) -> tuple[str, ...]:
+        own = ["--use-json-log", "--ask-password=false"]
+        if self.config is not None:
+            own.append(f"--config={self.config}")
+        if self.user_agent is not None:
+            mine = "" if "rclone/" in self.user_agent else f" rclone/v{self.binary.version}"
+            own.append(f"--user-agent={self.user_agent}{mine}")
+        return (*own, *self.flags)
+
+    def start(self, command: Command, *, flags: Sequence[str] = (), **callbacks: Any) -> Child:
+        """Start a command; `callbacks` as for `process.start`."""
+        argv = self.argv(command, flags=flags)
+        try:
+            return process.start(
+                argv,
+                env=self.child_environment(),
+                stdin=command.stdin,
+                **callbacks,
+            )
+        except OSError as error:
+            raise RcloneNotFound(f"{self.binary.path} cannot be started", why=str(error)) from error
+
+    def _run(self, command: Command) -> Completed:
+        out: list[bytes] = []
+        run = _Run(self, command, on_stdout=out.append)
+        with run.child:
+            run.finish()
+        return Completed(0, b"".join(out), run.child.stderr_tail)
+
+    def _entries(self, command: Command) -> Iterator[Entry]:
+        run = _Run(self, command)
+        with run.child:
+            stream = listing.entries(run.child.read)
+            try:
+                yield from stream
+            except RcloneError:
+                run.finish()  # rclone's own reason wins
+                raise
+            run.finish()
+
+    def _transfer(self, command: Command, *, level: LogLevel = "INFO", every: float = 0.5) -> Transfer:
+        """`--stats-log-level NOTICE` so that progress comes at every level; names in full."""
+        flags = (
+            f"--log-level={level}",
+            f"--stats={every:g}s",
+            "--stats-log-level=NOTICE",
+            "--stats-one-line",
+        )
+        return Transfer(
+            " ".join(command.words),
+            lambda line, watch, end: self.start(
+                command, flags=flags, on_stdout=_ignore, on_stderr=line, watch=watch, on_end=end
+            ),
+            time_limit=self.limits.time,
+            stall_limit=self.limits.stall,
+        )
+
+
+class _Run:
+    """One run that is not a transfer: its messages, its time limit, and what it comes to."""
+
+    def __init__(
+        self, rclone: Rclone, command: Command, *, on_stdout: Callable[[bytes], None] | None = None
+    ) -> None:
+        self.command = " ".join(command.words)
+        self.tally = Tally()
+        self._limit = rclone.limits.time
+        self._asked = 0
+        self.child = rclone.start(
+            command,
+            on_stdout=on_stdout,
+            on_stderr=self.tally.line,
+            watch=None if self._limit is None else self._watch,
+        )
+
+    def _watch(self) -> float | None:
+        self._asked += 1
+        return self._limit if self._asked == 1 else None
+
+    def finish(self) -> None:
+        """Wait for the end, and raise what went wrong."""
+        code = self.child.wait()
+        if code != 0:
+            raise self.fault(code)
+
+    def fault(self, code: int) -> Exception:
+        if self._asked > 1 and code != 0:
+            return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
+        return faults.run_fault(self.command, code, self.tally.messages)
+
+
+def _check(run: _Run, on_progress: Callable[[int], None] | None) -> CheckResult:
+    """From check's combined report: a sign, a space, a path."""
+    found: dict[str, list[str]] = {"*": [], "-": [], "+": [], "!": []}
+    matching = seen = 0
+    with run.child:
+        for line in run.child.stdout:
+            sign, _, path = line.decode(errors="replace").partition(" ")
+            if sign == "=":
+                matching += 1
+            elif sign in found:
+                found[sign].append(path)
+            seen += 1
+            if on_progress is not None:
+                on_progress(seen)
+        code = run.child.wait()
+    if code != 0 and not any(found.values()):
+        raise run.fault(code)
+    broken = set(found["!"])
+    return CheckResult(
+        matching=matching,
+        differing=tuple(found["*"]),
+        missing_on_source=tuple(found["-"]),
+        missing_on_destination=tuple(found["+"]),
+        failed=tuple(file for file in run.tally.failed() if file.path in broken),
+    )
+
+
+def _json(text: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as error:
+        raise RcloneError("rclone's answer cannot be read.", why=str(error)) from error
+
+
+def _ignore(block: bytes) -> None:
+    """A transfer's stdout holds nothing, and is drained all the same."""

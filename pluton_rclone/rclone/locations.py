@@ -1,0 +1,116 @@
+"""Locations as rclone reads them: "name:path" or a local path, made so that no name is taken for something
+else.
+
+rclone's rules (fs/fspath, lib/encoder, backend/local of rclone; tried with 1.75.2 and 1.60.1): a colon before
+the first slash makes a remote of "a:b", and a leading ":" an on-the-fly one; a leading dash is a flag unless
+`--` stands before. In paths, control characters appear as symbols (a newline as "␊"), and "‛" (U+201B) quotes
+a symbol that is meant literally. Paths of remotes are given in that form, as listings show them; local paths
+are given as the file system has them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from pluton_rclone.errors import UsageError
+
+Location = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+"""A str is an rclone location; bytes and path objects are local paths, whatever characters they hold."""
+
+REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -]+[\w.+@-]+)*")
+"""rclone's configNameRe: words of letters, digits and _.+@, joined by spaces or dashes; no dash or space
+first."""
+
+_QUOTE = "\u201b"
+_SYMBOLS = {0x2400 + code: chr(code) for code in range(0x20)} | {0x2421: "\x7f"}
+_ON_THE_FLY = re.compile(r":?[\w.+@ -]+,[^:]*=.*:", re.DOTALL)
+_SECRET = re.compile(r"(?i)\b(?:\w+_)?(?:token|secret\w*|pass(?:word)?\d?|key\w*)=")
+
+
+def remote(name: str, path: str = "") -> str:
+    """ "name:path". The path is in rclone's form (as a listing shows it), "" for the root of the remote."""
+    if not REMOTE_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name for a remote",
+            why="letters, digits, _ . + @, and inside also - and space",
+        )
+    return _checked(f"{name}:{path}")
+
+
+def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """A local path as rclone has to be given it: absolute, any colon, dash or byte in it taken literally.
+
+    UsageError for the few names that rclone cannot reach by path: those with "‛" (U+201B), which it uses to
+    quote.
+    """
+    text = os.fsdecode(path)
+    if not text:
+        raise UsageError("the local path is empty")
+    absolute = os.path.join(os.getcwd(), text)
+    if not absolute.isascii():
+        absolute = "/".join(map(_as_rclone_reads, absolute.split("/")))
+    return _checked(absolute)
+
+
+def location(place: Location) -> str:
+    """A location for an argv: a str as it is, checked; anything else as a local path."""
+    return _checked(place) if isinstance(place, str) else local(place)
+
+
+def join(place: str, path: str) -> str:
+    """A location below another; `path` in rclone's form."""
+    if not path:
+        return place
+    return place + path if place.endswith((":", "/")) else f"{place}/{path}"
+
+
+def standard_name(name: str | bytes) -> str:
+    """A local file name in rclone's form, as it stands in listings, filters and files-from."""
+    text = os.fsdecode(name)
+    if text in (".", ".."):
+        return text.replace(".", "．")
+    if text in ("．", "．．"):
+        return text.replace("．", _QUOTE + "．")
+    out = []
+    for character in text:
+        code = ord(character)
+        if code < 0x20:
+            out.append(chr(0x2400 + code))
+        elif code == 0x7F:
+            out.append("\u2421")
+        elif code in _SYMBOLS or character in (_QUOTE, "／"):
+            out.append(_QUOTE + character)
+        else:
+            out.append(character)
+    return "".join(out)
+
+
+def _as_rclone_reads(segment: str) -> str:
+    """The text that rclone turns into this segment: symbols quoted, if it then really comes back."""
+    if segment.isascii():
+        return segment
+    if _QUOTE in segment:
+        raise UsageError(
+            f"rclone cannot reach {segment!r} by its path",
+            why="it uses the character U+201B (\u201b) itself, to quote others",
+            advice="Rename it, or name the folder that holds it.",
+        )
+    return "".join(_QUOTE + c if ord(c) in _SYMBOLS and c != "\u2400" else c for c in segment)
+
+
+def _checked(text: str) -> str:
+    if not text:
+        raise UsageError("the location is empty")
+    if "\0" in text:
+        raise UsageError(f"{text!r} holds a NUL character, which no path can hold")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{text!a} holds characters that no path can hold", why=str(error)) from error
+    if _ON_THE_FLY.match(text) and _SECRET.search(text):
+        raise UsageError(
+            "a secret in a connection string would stand in the list of processes for all to see",
+            advice="Put the remote into a configuration, and name it.",
+        )
+    return text

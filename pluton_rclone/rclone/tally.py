@@ -1,0 +1,108 @@
+"""What a run has said so far: events folded into the latest progress, the files that failed, and the
+messages."""
+
+from __future__ import annotations
+
+import collections
+import re
+
+from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.rclone import events, faults
+from pluton_rclone.rclone.results import FailedFile, Planned, TransferResult, transfer_failed
+
+MESSAGES = 200
+"""The last notices and errors that are kept to explain a failure."""
+
+_LOUD = ("notice", "error", "critical")
+_NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
+
+
+class Tally:
+    """Folds events. A file counts as failed if its last try failed: rclone reports each round of retries
+    anew."""
+
+    def __init__(self) -> None:
+        self.progress = events.Progress(text="")
+        self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
+        self._failed: dict[str, events.Failed] = {}
+        self._earlier: dict[str, events.Failed] = {}
+        self._planned: list[Planned] = []
+        self._moved = 0
+
+    def line(self, line: bytes) -> None:
+        """As `add`, from a line of the log."""
+        self.add(events.parse(line))
+
+    def add(self, event: events.Event) -> None:
+        match event:
+            case events.Progress():
+                self.progress = event
+                return
+            case events.Transferred() | events.Checked():
+                self._moved += 1
+                self._failed.pop(event.path, None)
+                self._earlier.pop(event.path, None)
+                return
+            case events.Failed():
+                self._failed[event.path] = event
+            case events.Skipped():
+                self._planned.append(Planned(event.action, event.path, event.size))
+                return
+            case events.Deleted() | events.Updated():
+                self._moved += 1
+                return
+            case _:
+                found = _NEXT_ROUND.match(event.text)
+                if found and found[1] != found[2]:
+                    self._earlier.update(self._failed)
+                    self._failed.clear()
+        if event.level in _LOUD or isinstance(event, events.PlainText):
+            self.messages.append(event.text)
+
+    @property
+    def activity(self) -> tuple[float, ...]:
+        """Changes whenever the run comes forward: a byte, a check, a file, a listed entry."""
+        now = self.progress
+        flying = sum(file.bytes for file in now.in_flight)
+        counts = (now.transfers, now.checks, now.deletes, now.renames, now.listed, self._moved)
+        return (now.bytes, flying, now.server_side_copies, now.server_side_moves, *counts)
+
+    def failed(self) -> tuple[FailedFile, ...]:
+        """Every file whose last try failed, once."""
+        return tuple(
+            FailedFile(path, faults.fault(event.text, subject=path), faults.retry_helps(event.text))
+            for path, event in {**self._earlier, **self._failed}.items()
+        )
+
+    def result(
+        self, command: str, exit_code: int, *, duration: float, stopped: PlutonRcloneError | None, ended: str
+    ) -> TransferResult:
+        """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
+        failed: tuple[FailedFile, ...] = ()
+        error = stopped
+        if exit_code != 0 or stopped is not None:
+            if stopped is None and self._failed:
+                self._earlier.clear()  # of an earlier round, and not again in the last
+            failed = self.failed()
+        if exit_code != 0 and stopped is None:
+            ended = "failed"
+            if failed:
+                error = transfer_failed(command, failed, exit_code=exit_code)
+            else:
+                error = faults.run_fault(command, exit_code, self.messages)
+        now = self.progress
+        return TransferResult(
+            ended=ended,
+            exit_code=exit_code,
+            bytes=now.bytes,
+            transfers=now.transfers,
+            checks=now.checks,
+            deletes=now.deletes,
+            renames=now.renames,
+            server_side_copies=now.server_side_copies,
+            server_side_moves=now.server_side_moves,
+            duration=duration,
+            failed=failed,
+            planned=tuple(self._planned),
+            error=error,
+        )

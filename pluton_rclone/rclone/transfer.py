@@ -1,0 +1,213 @@
+"""A transfer that runs: iterate it for progress, wait for its result, cancel it."""
+
+from __future__ import annotations
+
+import collections
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from pluton_rclone.errors import Cancelled, PlutonRcloneError, Stalled, TimedOut
+from pluton_rclone.process import Child
+from pluton_rclone.rclone import events
+from pluton_rclone.rclone.events import Event, Progress
+from pluton_rclone.rclone.results import TransferResult
+from pluton_rclone.rclone.tally import Tally
+
+STALL_LIMIT = 900.0
+"""Seconds without a byte, a check or a listed entry until a transfer is ended. Microsoft's longest waits are
+shorter."""
+
+CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0))
+"""rclone cleans up on SIGINT (partial files, upload sessions); cancelling returns within two seconds all the
+same."""
+
+EVENTS_KEPT = 10_000
+
+
+class Transfer:
+    """One run of rclone. It has started when you get it.
+
+    Iterating gives `Progress` as it comes (the latest, if you are slower than rclone) and ends with the run;
+    `events()` gives every event. `result()` waits, and raises what went wrong; the exception has `.result`.
+    Leaving it early as a context manager cancels it. All methods may be used from any thread.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        start: Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child],
+        *,
+        time_limit: float | None = None,
+        stall_limit: float | None = STALL_LIMIT,
+    ) -> None:
+        self.command = command
+        self._tally = Tally()
+        self._changed = threading.Condition()
+        self._serial = 0
+        self._over = False
+        self._stopped: PlutonRcloneError | None = None
+        self._ended = "done"
+        self._result: TransferResult | None = None
+        self._kept: collections.deque[Event] = collections.deque(maxlen=EVENTS_KEPT)
+        self._listening = False
+        self._time_limit = time_limit
+        self._stall_limit = stall_limit
+        self._started = self._active = time.monotonic()
+        self._finished = self._started
+        self._seen: tuple[float, ...] = ()
+        self._child = start(self._line, self._watch, self._end)
+
+    def __repr__(self) -> str:
+        return f"<Transfer {self.command}, process {self._child.pid}, {'over' if self._over else 'running'}>"
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        return not self._over
+
+    @property
+    def progress(self) -> Progress:
+        """The latest; all zero before the first."""
+        return self._tally.progress
+
+    def __iter__(self) -> Iterator[Progress]:
+        seen = 0
+        while True:
+            with self._changed:
+                while self._serial == seen and not self._over:
+                    self._changed.wait()
+                if self._serial == seen:
+                    return
+                seen, progress = self._serial, self._tally.progress
+            yield progress
+
+    def events(self) -> Iterator[Event]:
+        """Every event, as it comes. One listener at a time; ask for it at once: what came before is kept up
+        to EVENTS_KEPT events. A listener that is too slow slows rclone down, unless somebody waits for the
+        result.
+        """
+        with self._changed:
+            self._listening = True
+        try:
+            while True:
+                with self._changed:
+                    while not self._kept and not self._over:
+                        self._changed.wait()
+                    batch = list(self._kept)
+                    self._kept.clear()
+                    self._changed.notify_all()
+                if not batch:
+                    return
+                yield from batch
+        finally:
+            with self._changed:
+                self._listening = False
+                self._changed.notify_all()
+
+    def result(self, timeout: float | None = None) -> TransferResult:
+        """Wait for the end. Raises what ended it: TransferFailed if files failed, else the cause itself.
+
+        TimeoutError after `timeout` seconds; the transfer goes on then. Ctrl-C while waiting cancels it.
+        """
+        result = self.wait(timeout)
+        if result.error is not None:
+            result.error.result = result
+            raise result.error
+        return result
+
+    def wait(self, timeout: float | None = None) -> TransferResult:
+        """As `result`, but a failure is only in the result's `error`."""
+        with self._changed:
+            self._listening = False
+            self._changed.notify_all()
+        try:
+            code = self._child.wait(timeout)
+        except TimeoutError:
+            raise
+        except BaseException:  # Ctrl-C, or an error of ours in one of the child's threads
+            self.cancel()
+            raise
+        with self._changed:
+            if self._result is None:
+                if code == 0 and self._stopped is not None:
+                    self._stopped, self._ended = None, "done"  # it was faster than the cancel
+                self._result = self._tally.result(
+                    self.command,
+                    code,
+                    duration=self._finished - self._started,
+                    stopped=self._stopped,
+                    ended=self._ended,
+                )
+            return self._result
+
+    def cancel(self) -> TransferResult:
+        """End it and return what was reached, within two seconds; no exception for that. Done already: its
+        result."""
+        self._stop(Cancelled(f"The {self.command} was cancelled.", why="on request"), "cancelled")
+        self._child.cancel(CANCEL)
+        return self.wait(timeout=10)
+
+    def __enter__(self) -> Transfer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.running:
+            self.cancel()
+
+    # ---- called in the child's threads ---------------------------------------------------------------------
+
+    def _line(self, line: bytes) -> None:
+        event = events.parse(line)
+        with self._changed:
+            while self._listening and len(self._kept) >= EVENTS_KEPT:
+                self._changed.wait()
+            self._tally.add(event)
+            if self._tally.activity != self._seen:
+                self._seen, self._active = self._tally.activity, time.monotonic()
+            self._kept.append(event)
+            if isinstance(event, Progress):
+                self._serial += 1
+            if isinstance(event, Progress) or self._listening:
+                self._changed.notify_all()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._finished = time.monotonic()
+            self._over = True
+            self._changed.notify_all()
+
+    def _watch(self) -> float | None:
+        now = time.monotonic()
+        waits = [60.0]
+        if self._time_limit is not None:
+            waits.append(self._started + self._time_limit - now)
+            if waits[-1] <= 0:
+                self._stop(
+                    TimedOut(f"The {self.command} took longer than {self._time_limit:g} s."), "timed out"
+                )
+                return None
+        if self._stall_limit is not None:
+            waits.append(self._active + self._stall_limit - now)
+            if waits[-1] <= 0:
+                told = self._tally.messages
+                self._stop(
+                    Stalled(
+                        f"No byte and no check for {self._stall_limit:g} s.", why=told[-1] if told else None
+                    ),
+                    "stalled",
+                )
+                return None
+        return max(0.01, min(waits))
+
+    def _stop(self, reason: PlutonRcloneError, word: str) -> None:
+        with self._changed:
+            if self._stopped is None and not self._over:
+                self._stopped, self._ended = reason, word
