@@ -192,6 +192,17 @@ class Drive:
             self.replace_content(existing, content, author)
             return existing, False
 
+    def check_place(self, parent: Item, name: str, conflict: str) -> None:
+        """Raise what `put` would, before a byte is sent."""
+        with self.lock:
+            _, existing = self._place(parent, name, conflict, folder=False)
+            if existing is not None and (existing.is_folder or _is_package(existing)):
+                raise refusals.name_exists()
+
+    def free_name(self, parent: Item, name: str, *, folder: bool) -> str:
+        """The name itself or, when it is taken, the one that conflict behaviour "rename" makes of it."""
+        return self._place(parent, name, "rename", folder=folder)[0]
+
     def check_room(self, size: int) -> None:
         """Raise Graph's refusal when a file of `size` bytes is too large or does not fit into the quota."""
         if size > MAX_FILE and self.enforce_limits:

@@ -102,8 +102,9 @@ class Files:
                 clock=self._world.now,
             )
         label = person.username.replace("@", "_").replace(".", "_")
+        site = self._make_personal_site(person, f"/personal/{label}")
         path = f"personal/{label}/Documents"
-        return Drive(
+        drive = Drive(
             library_drive_id(f"business {person.username}"),
             BUSINESS,
             "OneDrive",
@@ -113,6 +114,8 @@ class Files:
             server_path=path,
             clock=self._world.now,
         )
+        site.libraries.append(drive)
+        return drive
 
     # ---- sites ----------------------------------------------------------------------------------------
 
@@ -183,6 +186,10 @@ class Files:
     def site_at(self, host: str, path: str) -> Site | None:
         """The site whose address is exactly that; addresses ignore case."""
         wanted = (host.lower(), path.rstrip("/").lower())
+        if "-my." in wanted[0]:
+            for person in list(self._world.people.values()):
+                if not person.tenant.personal and person.licensed:
+                    self.drive_of(person)
         for site in self._sites.values():
             if (site.host, site.path.lower()) == wanted:
                 return site
@@ -191,7 +198,21 @@ class Files:
     def sites_of(self, tenant: Tenant) -> list[Site]:
         """All sites of an organisation, the root site first."""
         root = self.root_site(tenant)
-        return [root] + [site for site in self._sites.values() if site.tenant is tenant and site is not root]
+        return [root] + [
+            site
+            for site in self._sites.values()
+            if site.tenant is tenant and site is not root and not site.personal
+        ]
+
+    def _make_personal_site(self, person: Person, path: str) -> Site:
+        host = self.personal_host(person.tenant)
+        ids = stable_id("collection", host, path), stable_id("web", host, path)
+        name = path.rpartition("/")[2]
+        site = Site(f"{host},{ids[0]},{ids[1]}", name, person.name, person.tenant, host, path, _MADE_2020)
+        site.personal = True
+        site.members = {person.username}
+        self._sites[site.id.lower()] = site
+        return site
 
     def _make_site(self, tenant: Tenant, name: str, title: str, path: str, parent: Site | None) -> Site:
         host = self.site_host(tenant)

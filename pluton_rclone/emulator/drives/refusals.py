@@ -73,6 +73,10 @@ def modified() -> GraphFault:
     )
 
 
+def request_too_large() -> GraphFault:
+    return GraphFault(413, "invalidRequest", "The request is too large.")
+
+
 def fragment_too_large() -> GraphFault:
     return GraphFault(
         413, "invalidRequest", "Max fragment length exceeded.", inner_codes=("maxFragmentLengthExceeded",)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import refusals
 from .drive import MAX_FILE, Drive
@@ -20,6 +21,14 @@ FRAGMENT_LIMIT = 60 * 1024 * 1024
 LIFETIME = 24 * 3600.0  # seconds after the last fragment; no length is documented
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
+
+
+class Owner(NamedTuple):
+    """Who opened a session: its fragments go on that account."""
+
+    user: str  # "" for app-only
+    app: str
+    tenant: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,8 @@ class UploadSession:
         self.fragments = 0
         self.expires = now + LIFETIME
         self.lost = False
+        self.lost_after: int | None = None  # a fault: gone after so many fragments
+        self.owner = Owner("", "", "")
         self._sink = sink
         self._busy = False
         self._end = 0
