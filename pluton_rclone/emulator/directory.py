@@ -29,7 +29,12 @@ class Policies:
     conditional_access: str | None = (
         None  # an AADSTS code that stops every sign-in and refresh, such as "AADSTS53000"
     )
-    multi_factor_since: float | None = None  # tokens older than this clock value are refused with AADSTS50076
+    multi_factor_since: float | None = (
+        None  # sign-ins before this clock value, or without it, get AADSTS50076
+    )
+    withheld: frozenset[str] = (
+        frozenset()
+    )  # permissions that are left out of every token: granted less than asked
     assignment_required: bool = False  # people who are not in Registration.assigned get AADSTS50105
 
 
@@ -94,6 +99,16 @@ class Secret:
         return hashlib.sha256(value.encode()).hexdigest() == self.sha256
 
 
+@dataclass
+class SignInFault:
+    """A refusal that is played on demand, whatever the request."""
+
+    code: str  # "AADSTS90033", or an OAuth error that Microsoft sends without a number
+    at: str  # "authorize", "token", "devicecode"
+    times: int = 1  # how often it still happens; negative: for ever
+    username: str | None = None  # only for this account
+
+
 class Audience(enum.Enum):
     """Whose accounts an app takes: `signInAudience` of the registration."""
 
@@ -122,6 +137,7 @@ class Registration:
         default_factory=dict
     )  # tenant id -> roles an administrator gave
     assigned: set[str] = field(default_factory=set)  # user names, where assignment is required
+    publisher_verified: bool = True  # False: people of other tenants need their administrator (AADSTS90094)
     disabled: bool = False  # AADSTS7000112
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 class GraphFault(Exception):
     """Raised anywhere while a Graph request is answered; becomes the error body of the Graph documentation.
 
-    `inner_codes` are more detailed codes, outermost first (`innerError.code`, then `innerError.innerError.code`,
+    `inner_codes` are more detailed codes, outermost first (`innerError.code`, `innerError.innerError.code`,
     …), as in error-507-quota.json of the facts.
     """
 

@@ -1,7 +1,7 @@
 """Which host names of Microsoft are played, and which cloud and service each belongs to.
 
-Source: clouds.json of the facts; written here a second time on purpose, so that a wrong host in the product is
-not answered by a double that shares the mistake.
+Source: clouds.json of the facts; written here a second time on purpose, so that a wrong host in the product
+is not answered by a double that shares the mistake.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CLOUDS: dict[str, CloudHosts] = {
     "global": CloudHosts(
         "global",
         login="login.microsoftonline.com",
-        login_aliases=("login.microsoft.com", "login.windows.net", "sts.windows.net", "login.live.com"),
+        login_aliases=("login.microsoft.com", "login.windows.net", "sts.windows.net"),
         issuer="login.microsoftonline.com",
         graph="graph.microsoft.com",
         sharepoint="sharepoint.com",

@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 from . import inhabitants
-from .directory import PERSONAL_TENANT_ID, Grant, Person, Registration, Tenant
+from .directory import PERSONAL_TENANT_ID, Grant, Person, Registration, SignInFault, Tenant
 from .faults import TokenRefused
 from .hosts import CLOUDS
 
@@ -50,7 +51,8 @@ class Lifetimes:
 class World:
     """Everything that the emulated Microsoft knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, content_folder: Path | None = None) -> None:
+        self.content_folder = content_folder  # where drives keep file contents; None: in memory
         self.lifetimes = Lifetimes()
         self.requests: list[Request] = []
         self.tenants: dict[str, Tenant] = {tenant.id: tenant for tenant in inhabitants.tenants()}
@@ -59,11 +61,12 @@ class World:
         self.registrations: dict[str, Registration] = {
             registration.client_id: registration for registration in inhabitants.registrations(domains)
         }
+        self.sign_in_faults: list[SignInFault] = []
         self.access_tokens: dict[str, Grant] = {}
         self._clock_offset = 0.0
         self._parts: dict[object, Any] = {}
 
-    # ---- the clock ------------------------------------------------------------------------------------
+    # ---- the clock ---------------------------------------------------------------------------------------
 
     def now(self) -> float:
         """Seconds since 1970, as Microsoft's clock has it; `advance` moves it."""
@@ -73,7 +76,7 @@ class World:
         """Let time pass here: tokens and codes grow older, nobody waits."""
         self._clock_offset += seconds
 
-    # ---- who is there ---------------------------------------------------------------------------------
+    # ---- who is there ------------------------------------------------------------------------------------
 
     def person(self, username: str) -> Person:
         """The account with that user name; KeyError when there is none."""
@@ -115,12 +118,12 @@ class World:
         self.registrations[registration.client_id] = registration
         return registration
 
-    # ---- tokens ---------------------------------------------------------------------------------------
+    # ---- tokens ------------------------------------------------------------------------------------------
 
     def authenticate(self, authorization: str | None, cloud: str) -> Grant:
         """What the bearer of an `Authorization` header may do in that cloud.
 
-        Raises `TokenRefused`, Graph's 401, for no token, an unknown, expired or revoked one, or one of another
+        Raises `TokenRefused`, Graph's 401: no token, an unknown, expired or revoked one, one of another
         cloud.
         """
         scheme, _, token = (authorization or "").partition(" ")
@@ -155,11 +158,23 @@ class World:
             claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ==",
         )
 
+    def refuse_sign_in(
+        self, code: str, *, at: str = "token", times: int = 1, username: str | None = None
+    ) -> SignInFault:
+        """Play a refusal `times` times (negative: until removed): any row of Microsoft's list of AADSTS
+        codes.
+
+        `at` is the endpoint: "authorize", "token" or "devicecode".
+        """
+        fault = SignInFault(code, at, times, username)
+        self.sign_in_faults.append(fault)
+        return fault
+
     def revoke_tokens(self, person: Person) -> None:
         """Sign out everywhere: every token of this person is dead (AADSTS50173 at the next refresh)."""
         person.tokens_valid_from = self.now()
 
-    # ---- the rest of Microsoft ------------------------------------------------------------------------
+    # ---- the rest of Microsoft ---------------------------------------------------------------------------
 
     def part(self, kind: Callable[[World], Part]) -> Part:
         """The one `kind(world)` of this world, made when first asked for: drives, sign-in sessions, …"""

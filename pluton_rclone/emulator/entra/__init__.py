@@ -1,1 +1,6 @@
 """The sign-in service, as Entra answers: discovery, authorize, token, device code, admin consent."""
+
+from .application import entra_app
+from .sessions import Sessions
+
+__all__ = ["Sessions", "entra_app"]

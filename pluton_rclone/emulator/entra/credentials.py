@@ -1,0 +1,105 @@
+"""How an app proves that it is itself: a secret, a signed assertion, or, for a public client, nothing at
+all.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+import jwt
+from cryptography import x509
+
+from pluton_rclone.emulator.directory import Registration
+
+from .aadsts import EntraError
+from .endpoint import Endpoint
+from .keys import base64url
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """What came with a token request. `secret` is "" when it was sent empty, as rclone does first."""
+
+    client_id: str
+    secret: str | None = None
+    assertion: str | None = None
+
+    @property
+    def sent(self) -> bool:
+        return self.secret is not None or self.assertion is not None
+
+
+def read_credentials(form: Mapping[str, str], authorization: str | None) -> Credentials:
+    """From HTTP Basic (id and secret form-encoded, RFC 6749 2.3.1) or from the body."""
+    scheme, _, value = (authorization or "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise EntraError(900144, parameter="client_id") from None
+        return Credentials(unquote_plus(client_id), unquote_plus(secret))
+    assertion = form.get("client_assertion") if form.get("client_assertion_type") == ASSERTION_TYPE else None
+    return Credentials(form.get("client_id", ""), form.get("client_secret") or None, assertion)
+
+
+def check_public(credentials: Credentials, *, personal: bool) -> None:
+    """A public client sends nothing. Raises EntraError 700025, for personal accounts 90023."""
+    if credentials.sent:
+        raise EntraError(90023 if personal else 700025)
+
+
+def check_confidential(app: Registration, credentials: Credentials, endpoint: Endpoint, now: float) -> None:
+    """Raises EntraError: 7000218 (nothing sent), 7000215 (wrong secret), 7000222 (ended), 700027
+    (assertion).
+    """
+    if credentials.assertion:
+        _check_assertion(app, credentials.assertion, endpoint)
+    elif credentials.secret:
+        _check_secret(app, credentials.secret, now)
+    else:
+        raise EntraError(7000218)
+
+
+def _check_secret(app: Registration, value: str, now: float) -> None:
+    matching = [secret for secret in app.secrets if secret.matches(value)]
+    if not matching:
+        raise EntraError(7000215, client_id=app.client_id)
+    if all(secret.expires is not None and secret.expires <= now for secret in matching):
+        raise EntraError(7000222, client_id=app.client_id)
+
+
+def _check_assertion(app: Registration, assertion: str, endpoint: Endpoint) -> None:
+    audiences = [endpoint.address("oauth2/v2.0/token")]
+    if endpoint.tenant:
+        for name in (endpoint.tenant.domain, endpoint.tenant.id):
+            audiences.append(f"https://{endpoint.host}/{name}/oauth2/v2.0/token")
+    try:
+        header = jwt.get_unverified_header(assertion)
+        for der in app.certificates:
+            if _thumbprint_matches(header, der):
+                key = x509.load_der_x509_certificate(der).public_key()
+                jwt.decode(
+                    assertion,
+                    key,  # type: ignore[arg-type]
+                    algorithms=["RS256", "PS256"],
+                    audience=audiences,
+                    issuer=app.client_id,
+                    options={"require": ["exp", "iss", "sub", "aud"]},
+                )
+                return
+    except jwt.InvalidTokenError:
+        pass
+    raise EntraError(700027)
+
+
+def _thumbprint_matches(header: Mapping[str, object], der: bytes) -> bool:
+    sha256 = base64url(hashlib.sha256(der).digest())
+    sha1 = base64url(hashlib.sha1(der, usedforsecurity=False).digest())
+    return header.get("x5t#S256") == sha256 or header.get("x5t") == sha1

@@ -1,0 +1,246 @@
+"""A person at a browser, played over HTTP: follows redirects, fills the forms of the sign-in pages, presses
+buttons.
+
+    python -m pluton_rclone.emulator.person ADDRESS     # as $BROWSER: "python -m … %s &"
+
+The command reaches the emulator through the environment alone (HTTPS_PROXY, SSL_CERT_FILE). Who sits there is
+PLUTON_EMULATOR_PERSON (anna@outlook.com), what they answer PLUTON_EMULATOR_ANSWER (accept or cancel).
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from http.client import HTTPResponse
+from http.cookiejar import CookieJar
+from typing import IO
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+
+PERSON_VARIABLE = "PLUTON_EMULATOR_PERSON"
+ANSWER_VARIABLE = "PLUTON_EMULATOR_ANSWER"
+DEFAULT_PERSON = "anna@outlook.com"
+
+MAX_STEPS = 30  # pages and redirects of one visit
+TIMEOUT = 60  # seconds for one answer
+DEVICE_PAGE = "https://microsoft.com/devicelogin"
+
+
+@dataclass
+class Form:
+    """One form of a page: where it goes, its fields, its buttons as (id, name, value)."""
+
+    id: str
+    action: str
+    fields: dict[str, str] = field(default_factory=dict)
+    buttons: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+class _Forms(HTMLParser):
+    """Finds the forms, the title and the texts with an id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.title = ""
+        self.texts: dict[str, str] = {}
+        self.permissions: list[str] = []
+        self._open: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        known = {key: value or "" for key, value in attributes}
+        self._open.append(known.get("id", "") if tag != "title" else "title")
+        if tag == "form":
+            self.forms.append(Form(known.get("id", ""), known.get("action", "")))
+        elif self.forms and tag == "input" and known.get("type") != "checkbox":
+            self.forms[-1].fields[known.get("name", "")] = known.get("value", "")
+        elif self.forms and tag == "button":
+            self.forms[-1].buttons.append(
+                (known.get("id", ""), known.get("name", ""), known.get("value", ""))
+            )
+        elif tag == "li" and "data-permission" in known:
+            self.permissions.append(known["data-permission"])
+        if tag in ("input", "meta", "br", "link"):
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1]:
+            name = self._open[-1]
+            self.texts[name] = self.texts.get(name, "") + data
+            if name == "title":
+                self.title += data
+
+
+@dataclass(frozen=True)
+class Visit:
+    """How a visit ended.
+
+    `address` is the last address, a redirect address of the app when the way led there; `answer` are the
+    parameters that it was called with (code, state, error, …), from the query, the fragment or the posted
+    form. `error` is the text of Microsoft's error page, if that is where it ended. `permissions` are those
+    that a consent page showed.
+    """
+
+    address: str
+    status: int
+    text: str
+    answer: Mapping[str, str]
+    error: str | None
+    permissions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Page:
+    address: str
+    status: int
+    text: str
+    location: str | None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: object, newurl: str
+    ) -> None:
+        return None
+
+
+class Browser:
+    """Cookies, TLS and the proxy; no scripts.
+
+    Without arguments it goes by the environment, as any program does that is meant to meet the emulator.
+    """
+
+    def __init__(self, *, proxy_url: str | None = None, ca_file: str | None = None) -> None:
+        proxies = {"https": proxy_url} if proxy_url else None
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler(proxies),
+            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)),
+            urllib.request.HTTPCookieProcessor(CookieJar()),
+            _NoRedirects(),
+        )
+        self._opener.addheaders = [("User-Agent", "pluton-rclone-person/1 (a person, played)")]
+
+    def open(self, address: str, form: Mapping[str, str] | None = None) -> _Page:
+        """GET, or POST when a form is given. Refusals (4xx) are pages as well."""
+        data = None if form is None else urlencode(form).encode()
+        response: HTTPResponse | urllib.error.HTTPError
+        try:
+            response = self._opener.open(urllib.request.Request(address, data=data), timeout=TIMEOUT)
+        except urllib.error.HTTPError as error:
+            response = error
+        with response:
+            text = response.read().decode("utf-8", "replace")
+            return _Page(address, response.status or 0, text, response.headers.get("Location"))
+
+
+class PersonAtBrowser:
+    """One person with one browser; cookies stay from visit to visit, so a second sign-in may ask less."""
+
+    def __init__(self, username: str, browser: Browser) -> None:
+        self.username = username
+        self.browser = browser
+
+    def visit(self, address: str, *, accept: bool = True, for_organisation: bool = False) -> Visit:
+        """Open an address and answer the pages until there is nothing left to press.
+
+        `accept=False` presses Cancel where permissions are asked for. An app's redirect address is called
+        when it is on this machine; any other is not, and the visit ends with what it would have been called
+        with.
+        """
+        return self._walk(self.browser.open(address), accept, for_organisation, "")
+
+    def enter_device_code(self, user_code: str, address: str = DEVICE_PAGE, *, accept: bool = True) -> Visit:
+        """Type a device code at `address` (the answer's verification_uri) and sign in there."""
+        return self._walk(self.browser.open(address), accept, False, user_code)
+
+    def _walk(self, page: _Page, accept: bool, for_organisation: bool, user_code: str) -> Visit:
+        permissions: list[str] = []
+        answer: dict[str, str] = {}
+        typed_code = False
+        for _ in range(MAX_STEPS):
+            if page.location is not None:
+                address = urljoin(page.address, page.location)
+                answer = _parameters(address)
+                if not _reachable(address):
+                    return Visit(address, page.status, "", answer, None, tuple(permissions))
+                page = self.browser.open(address)
+                continue
+            seen = _Forms()
+            seen.feed(page.text)
+            permissions += seen.permissions
+            form = next((form for form in seen.forms if form.id != "accounts"), None)
+            if form is None or (form.id == "devicecode" and typed_code):
+                error = seen.texts.get("error") or seen.texts.get("wrong")
+                return Visit(page.address, page.status, page.text, answer, error, tuple(permissions))
+            typed_code = typed_code or form.id == "devicecode"
+            fields = self._fill(form, accept, for_organisation, user_code)
+            if form.id == "hiddenform":
+                answer = dict(fields)
+                if not _reachable(form.action):
+                    return Visit(form.action, page.status, "", answer, None, tuple(permissions))
+            page = self.browser.open(urljoin(page.address, form.action), fields)
+        raise RuntimeError(
+            f"{self.username} gave up after {MAX_STEPS} pages, at {page.address.split('?')[0]}"
+        )
+
+    def _fill(self, form: Form, accept: bool, for_organisation: bool, user_code: str) -> dict[str, str]:
+        fields = dict(form.fields)
+        press = {
+            "signin": "next",
+            "multifactor": "approve",
+            "consent": "accept" if accept else "cancel",
+            "confirm": "continue" if accept else "cancel",
+            "devicecode": "next",
+            "refused": "return",
+        }.get(form.id)
+        if "username" in fields:
+            fields["username"] = self.username
+        if "otc" in fields:
+            fields["otc"] = user_code
+        if form.id == "consent" and accept and for_organisation:
+            fields["organisation"] = "yes"
+        for identifier, name, value in form.buttons:
+            if identifier == press and name:
+                fields[name] = value
+        return fields
+
+
+def _parameters(address: str) -> dict[str, str]:
+    parts = urlsplit(address)
+    return dict(parse_qsl(parts.query)) | dict(parse_qsl(parts.fragment))
+
+
+def _reachable(address: str) -> bool:
+    """Microsoft's hosts, which are the emulator's, and this machine; nothing else is ever called."""
+    from .hosts import place
+
+    host = urlsplit(address).hostname or ""
+    return host in ("localhost", "127.0.0.1", "::1") or place(host) is not None
+
+
+def main(arguments: list[str]) -> int:
+    """The command: 0 when the pages were walked to an end, 1 when they ended on an error page."""
+    addresses = [argument for argument in arguments if argument.startswith(("https://", "http://"))]
+    if len(addresses) != 1:
+        print("usage: python -m pluton_rclone.emulator.person ADDRESS", file=sys.stderr)
+        return 2
+    username = os.environ.get(PERSON_VARIABLE) or DEFAULT_PERSON
+    accept = os.environ.get(ANSWER_VARIABLE, "accept") != "cancel"
+    visit = PersonAtBrowser(username, Browser()).visit(addresses[0], accept=accept)
+    if visit.error:
+        print(f"{username} was refused: {visit.error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

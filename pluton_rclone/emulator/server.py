@@ -1,0 +1,206 @@
+"""The emulator as one object: its own thread, its own event loop, one port on the loopback interface."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, cast
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from . import tls
+from .dispatch import App, Dispatch
+from .entra import entra_app
+from .foreign import ForeignServer
+from .graph import graph_app
+from .proxy import ProxyConnection
+from .world import Request, World
+
+if TYPE_CHECKING:
+    from .person import PersonAtBrowser
+
+KEEP_ALIVE = 120  # seconds; shorter than a client's own patience, and connections would break under its hands
+
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+
+
+class _HttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 on a socket that was a tunnel's: data may arrive before `connection_made`."""
+
+    _early: list[bytes] | None = None
+
+    def __init__(self, config: Config, state: ServerState) -> None:
+        super().__init__(config=config, server_state=state, app_state={})
+        self.access_log = False
+        self._early = []
+
+    def data_received(self, data: bytes) -> None:
+        if self._early is not None:
+            self._early.append(data)
+            return
+        super().data_received(data)
+        cycle: RequestResponseCycle | None = self.cycle
+        if _QUICKACK is not None and cycle is not None and cycle.more_body:
+            # urllib3 leaves Nagle's algorithm on behind a proxy: the rest of the request waits for this ACK,
+            # which Linux would hold back for 40 ms.
+            self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
+        early, self._early = self._early or [], None
+        for data in early:
+            super().data_received(data)
+
+
+class Emulator:
+    """Microsoft on this machine. A context manager; `start` and `close` do the same by hand.
+
+    Clients need `environment` and nothing else. `world` is the state, for tests to look at and to change
+    while it serves; `requests` is what was asked. `content_folder` keeps file contents on disk instead of
+    in memory.
+    """
+
+    def __init__(self, *, content_folder: Path | None = None) -> None:
+        self.world = World(content_folder=content_folder)
+        self.refused_hosts: list[str] = []  # what clients wanted to reach outside, as host:port
+        self._dispatch = Dispatch(self.world, cast("App", entra_app(self.world)), graph_app(self.world))
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._port = 0
+
+    # ---- for clients -------------------------------------------------------------------------------------
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The three variables with which a program meets this Microsoft instead of the real one."""
+        return {
+            "HTTPS_PROXY": self.proxy_url,
+            "SSL_CERT_FILE": str(self.ca_file),
+            "REQUESTS_CA_BUNDLE": str(self.ca_file),
+        }
+
+    @property
+    def proxy_url(self) -> str:
+        """Where the CONNECT proxy listens, `http://127.0.0.1:PORT`."""
+        if self._thread is None:
+            raise RuntimeError("the emulator is not running: use it with `with Emulator() as cloud:`")
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate of the private CA, PEM."""
+        if self._folder is None:
+            raise RuntimeError("the emulator is not running: use it with `with Emulator() as cloud:`")
+        return Path(self._folder.name) / "ca.pem"
+
+    @property
+    def requests(self) -> list[Request]:
+        """What was asked, oldest first; a request is in it before its answer leaves."""
+        return self.world.requests
+
+    @property
+    def crashes(self) -> list[BaseException]:
+        """Faults of the emulator itself; empty unless there is a bug in it."""
+        return self._dispatch.crashes
+
+    def person(self, username: str) -> PersonAtBrowser:
+        """Somebody who sits at a browser and answers the sign-in pages; KeyError when there is no such
+        account.
+        """
+        from .person import Browser, PersonAtBrowser
+
+        account = self.world.person(username)
+        return PersonAtBrowser(account.username, Browser(proxy_url=self.proxy_url, ca_file=str(self.ca_file)))
+
+    def route(self, host: str, port: int, *, path: str = "/") -> None:
+        """Let a plain HTTP server on this machine's `port` answer for `host` below `path`."""
+        self._dispatch.foreign.insert(0, ForeignServer(host, path, ("127.0.0.1", port)))
+
+    # ---- running -----------------------------------------------------------------------------------------
+
+    def start(self) -> Emulator:
+        """Serve, in a thread of its own; returns when the port is open."""
+        if self._thread is not None:
+            raise RuntimeError("the emulator is running already")
+        self._folder = tempfile.TemporaryDirectory(prefix="pluton-emulator-")
+        self.ca_file.write_bytes(tls.ca_certificate())
+        listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._port = listener.getsockname()[1]
+        context = tls.server_context()
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(listener, context, ready)),
+            name="pluton-emulator",
+            daemon=True,
+        )
+        self._thread.start()
+        ready.wait()
+        return self
+
+    def close(self) -> None:
+        """Stop serving, end every connection, remove the CA file. Twice is harmless."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            assert self._loop is not None
+            assert self._stop is not None
+            self._loop.call_soon_threadsafe(self._stop.set)
+            thread.join()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.cleanup()
+
+    def __enter__(self) -> Emulator:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _serve(self, listener: socket.socket, context: ssl.SSLContext, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        config = Config(
+            app=cast("Any", self._dispatch),
+            interface="asgi3",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+        )
+        config.load()
+        state = ServerState()
+        tunnels: set[ProxyConnection] = set()
+        server = await self._loop.create_server(
+            lambda: ProxyConnection(
+                context, lambda: _HttpProtocol(config, state), tunnels, self.refused_hosts
+            ),
+            sock=listener,
+            backlog=512,
+        )
+        ready.set()
+        await self._stop.wait()
+        server.close()
+        for connection in list(state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        for tunnel in list(tunnels):
+            if tunnel.transport is not None:
+                tunnel.transport.abort()
+        for task in list(state.tasks):
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the transports' connection_lost
