@@ -1,0 +1,115 @@
+"""What a preflight tells: one finding for each thing that goes wrong, and the counts at the end."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from .rules import RULES, Rule, Severity
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One entry of the source, and what OneDrive or rclone will do with it.
+
+    `path` is relative to the source, with "/" between names and "." for the whole source; bytes that are not
+    UTF-8 stand in it as `os.fsdecode` leaves them (surrogates), so that a local file can be opened by it.
+    `detail` are the numbers or names of this case.
+    """
+
+    path: str
+    rule: Rule
+    is_dir: bool = False
+    detail: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """Refused, spoiled, skipped or only a warning."""
+        return self.rule.severity
+
+    @property
+    def what(self) -> str:
+        """What will happen, in one or two sentences for a person."""
+        return f"{self.rule.happens} ({self.detail})" if self.detail else self.rule.happens
+
+    @property
+    def advice(self) -> str:
+        """What the person can do."""
+        return self.rule.advice
+
+    @property
+    def source(self) -> str:
+        """Who says so."""
+        return self.rule.source
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {self.rule.severity}: {self.what} {self.rule.advice}"
+
+    def record(self) -> dict[str, Any]:
+        """The finding as a JSON object: one line of `--json`.
+
+        A path that is not UTF-8 is shown with \\xHH in `path`, and given byte by byte in `path_base64`.
+        """
+        raw = self.path.encode("utf-8", "surrogateescape")
+        record: dict[str, Any] = {
+            "path": raw.decode("utf-8", "backslashreplace"),
+            "is_dir": self.is_dir,
+            "rule": self.rule.name,
+            "severity": self.rule.severity.value,
+            "what": self.what,
+            "advice": self.rule.advice,
+            "source": self.rule.source,
+        }
+        if record["path"].encode() != raw:
+            record["path_base64"] = base64.b64encode(raw).decode()
+        return record
+
+
+def printable(name: str) -> str:
+    """A name or path for a terminal: control characters and bytes that are not UTF-8 as \\xHH."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass
+class Summary:
+    """The counts of a preflight: right so far while it runs, right for good once `finished`.
+
+    `files` and `bytes` count the regular files that were seen, `folders` the folders without the source
+    itself; `bytes_to_send` leaves out what is refused or unreadable. `by_rule` counts the findings.
+    """
+
+    files: int = 0
+    folders: int = 0
+    bytes: int = 0
+    bytes_to_send: int = 0
+    by_rule: Counter[str] = field(default_factory=Counter)
+    finished: bool = False
+
+    def count(self, severity: Severity) -> int:
+        """How many findings there are of that severity."""
+        return sum(number for rule, number in self.by_rule.items() if RULES[rule].severity is severity)
+
+    @property
+    def clean(self) -> bool:
+        """Nothing is refused or spoiled: what is sent arrives and comes back."""
+        return not self.count(Severity.REFUSED) and not self.count(Severity.SPOILED)
+
+    def record(self) -> dict[str, Any]:
+        """The summary as a JSON object: the last line of `--json`."""
+        return {
+            "files": self.files,
+            "folders": self.folders,
+            "bytes": self.bytes,
+            "bytes_to_send": self.bytes_to_send,
+            "findings": {severity.value: self.count(severity) for severity in Severity},
+            "by_rule": dict(sorted(self.by_rule.items())),
+            "clean": self.clean,
+            "finished": self.finished,
+        }

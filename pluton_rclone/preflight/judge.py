@@ -1,0 +1,230 @@
+"""Looking at the names of one folder, many at a time: nothing is done per name until something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from .finding import Finding
+from .names import ONEDRIVE_ENCODING, coarse_key, opens_again, to_onedrive
+from .rules import (
+    FORBIDDEN_ANYWHERE,
+    FORBIDDEN_AT_ROOT,
+    FORBIDDEN_NAMES,
+    MAX_NAME,
+    MAX_PATH,
+    RULES,
+    UNTRANSLATED,
+    not_translated,
+    refused_name,
+    utf16_length,
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the source is going: what decides about names and lengths.
+
+    `prefix` is the site and library part of every path there (`library_prefix`), `base` the folder in the
+    drive, as rclone takes it, that receives the source; `encoding` the remote's option of that name.
+    """
+
+    drive_type: str = "business"
+    prefix: str = ""
+    base: str = ""
+    encoding: str = ONEDRIVE_ENCODING
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of the source while it is looked at; `room`: the characters before a name in it."""
+
+    path: bytes  # relative to the source; b"" for the source itself
+    room: int
+    room_utf16: int
+    at_root: bool = False
+    arrives: bool = True  # neither it nor a folder above it is refused
+    too_long: bool = False  # told of it or of a folder above it: nothing below is told again
+
+    @property
+    def shown(self) -> str:
+        """Its path in a finding."""
+        return decoded(self.path) or "."
+
+
+@dataclass(frozen=True)
+class Names:
+    """Some names of one folder, first the files, then the folders, and what was seen at a glance."""
+
+    raw: list[bytes]
+    files: int
+    keys: list[str]  # coarse
+    translated: list[str]
+    alike: bool  # fewer different keys than names
+    suspicious: bool  # some name breaks a rule by itself, perhaps
+
+
+class Judge:
+    """Applies the table of rules to the names of folders on their way to one target."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._to_onedrive = to_onedrive(target.encoding)
+
+    def top(self) -> tuple[Folder, list[Finding]]:
+        """The source's own folder at the target, and what is wrong with the target's path."""
+        found = []
+        translated = self._to_onedrive.path(self.target.base.strip("/"))
+        parts = translated.split("/") if translated else []
+        for depth, part in enumerate(parts):
+            rule = self._name_rule(part, folder=True, at_root=depth == 0)
+            if rule is not None:
+                found.append(Finding(".", RULES[rule], True, f"the destination folder {part!r}"))
+        whole = "/".join(part for part in (self.target.prefix.strip("/"), translated) if part)
+        too_long = len(whole) > MAX_PATH
+        if too_long:
+            found.append(
+                Finding(".", RULES["path_too_long"], True, f"the destination has {len(whole)} characters")
+            )
+        slash = 1 if whole else 0
+        top = Folder(
+            b"",
+            len(whole) + slash,
+            utf16_length(whole) + slash,
+            not parts,
+            arrives=not found,
+            too_long=too_long,
+        )
+        return top, found
+
+    # ---- many names at once ---------------------------------------------------------------------------
+
+    def look(self, folder: Folder, files: list[bytes], folders: list[bytes]) -> Names:
+        """Read the names: `suspicious` says that `findings` has to go through them one by one.
+
+        Joined with "/", which no name holds, they are checked in a handful of passes at the speed of C.
+        """
+        raw = files + folders
+        blob = b"/" + b"/".join(raw) + b"/"
+        translator = self._to_onedrive
+        wrong = False
+        try:
+            names = blob.decode()
+        except UnicodeDecodeError:
+            names = blob.decode("utf-8", "surrogateescape")
+            wrong = True
+        standard = names
+        if not names.isascii() and translator.is_rare(names):
+            standard = translator.standard_all(names)
+            wrong = wrong or not all(map(opens_again, names.split("/")))
+        translated = translator.from_local_all(names, blob)
+        folded = coarse_key(standard)
+        keys = folded.split("/")[1:-1]
+        arriving = translated.split("/")[1:-1]
+        if len(arriving) != len(raw):  # an encoding without Slash brings one into a name
+            arriving = [translator.from_local(decoded(name)) for name in raw]
+        different = set(keys)
+        longest = max(map(len, arriving)) if translated.isascii() else 2 * max(map(len, arriving), default=0)
+        suspicious = (
+            wrong
+            or longest > MAX_NAME
+            or folder.room_utf16 + longest > MAX_PATH
+            or FORBIDDEN_ANYWHERE in folded
+            or not different.isdisjoint(FORBIDDEN_NAMES)
+            or (folder.at_root and FORBIDDEN_AT_ROOT in different)
+            or (not translator.is_default and UNTRANSLATED.search(translated) is not None)
+        )
+        return Names(raw, len(files), keys, arriving, len(different) != len(raw), suspicious)
+
+    def findings(self, folder: Folder, names: Names) -> Iterator[tuple[int, Finding]]:
+        """What is wrong with single names: the index and the finding; several for one name are possible."""
+        for index, (raw, arriving) in enumerate(zip(names.raw, names.translated, strict=True)):
+            is_dir = index >= names.files
+            found = self._name_findings(folder, arriving, is_dir)
+            if not raw.isascii():
+                found = chain(found, _local_name_findings(decoded(raw), arriving))
+            for rule, detail in found:
+                yield index, Finding(below(folder, raw), RULES[rule], is_dir, detail)
+
+    def child(self, folder: Folder, raw: bytes, arriving: str, refused: set[str]) -> Folder:
+        """A folder inside `folder`, itself under the rules named in `refused`."""
+        path = folder.path + b"/" + raw if folder.path else raw
+        return Folder(
+            path,
+            folder.room + len(arriving) + 1,
+            folder.room_utf16 + utf16_length(arriving) + 1,
+            arrives=folder.arrives and not refused,
+            too_long=folder.too_long or "path_too_long" in refused,
+        )
+
+    # ---- one name -------------------------------------------------------------------------------------
+
+    def _name_rule(self, arriving: str, *, folder: bool, at_root: bool) -> str | None:
+        rule = refused_name(arriving, drive_type=self.target.drive_type, at_root=at_root)
+        if rule is None and not self._to_onedrive.is_default:
+            unfit = not_translated(arriving, drive_type=self.target.drive_type, folder=folder)
+            rule = "name_not_translated" if unfit else None
+        return rule
+
+    def arriving(self, standard: str) -> str:
+        """What reaches OneDrive of a name as rclone shows it."""
+        return self._to_onedrive.from_standard(standard)
+
+    def standard_name_findings(self, folder: Folder, standard: str, *, is_dir: bool) -> list[tuple[str, str]]:
+        """What is wrong with a name as rclone shows it: rules and details."""
+        if (
+            standard.isascii()
+            and self._plain(standard.lower())
+            and len(standard) <= min(MAX_NAME, MAX_PATH - folder.room)
+            and not folder.at_root
+        ):
+            return []
+        return list(self._name_findings(folder, self.arriving(standard), is_dir))
+
+    def _plain(self, lower: str) -> bool:
+        """Whether an ASCII name in lower case breaks no rule, its length apart."""
+        return (
+            self._to_onedrive.is_default and lower not in FORBIDDEN_NAMES and FORBIDDEN_ANYWHERE not in lower
+        )
+
+    def _name_findings(self, folder: Folder, arriving: str, is_dir: bool) -> Iterator[tuple[str, str]]:
+        rule = self._name_rule(arriving, folder=is_dir, at_root=folder.at_root)
+        if rule is not None:
+            yield rule, f"{len(arriving)} characters" if rule == "name_too_long" else ""
+        length = folder.room + len(arriving)
+        if length > MAX_PATH:
+            if not folder.too_long:
+                yield "path_too_long", f"{length} characters"
+        elif utf16_length(arriving) > MAX_NAME >= len(arriving):
+            yield "length_doubtful", f"the name: {utf16_length(arriving)}, as Windows counts"
+        elif folder.room_utf16 + utf16_length(arriving) > MAX_PATH:
+            yield (
+                "length_doubtful",
+                f"the path: {folder.room_utf16 + utf16_length(arriving)}, as Windows counts",
+            )
+
+
+def _local_name_findings(name: str, arriving: str) -> Iterator[tuple[str, str]]:
+    """What rclone makes of an unusual local name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        yield "name_not_utf8", f"arrives as {arriving}"
+    if not opens_again(name):
+        yield "name_not_found_again", ""
+
+
+def decoded(raw: bytes) -> str:
+    """A local name as Python carries it, whatever the locale."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def below(folder: Folder, raw: bytes) -> str:
+    """The path, relative to the source, of a name in a folder."""
+    return decoded(folder.path + b"/" + raw if folder.path else raw)
+
+
+def encoded(name: str) -> bytes:
+    """The bytes of `decoded`."""
+    return name.encode("utf-8", "surrogateescape")

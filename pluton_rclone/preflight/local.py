@@ -1,0 +1,143 @@
+"""Scanning a local folder, depth first: kept are the folder at hand and the paths of those still to visit."""
+
+from __future__ import annotations
+
+import os
+import stat
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain, pairwise
+
+from pluton_rclone.errors import NothingFound
+
+from .finding import Finding, Summary, printable
+from .judge import Folder, Judge, Names, below, decoded, encoded
+from .names import standard_name
+from .reading import Batch, read_folder
+from .rules import MANY_ENTRIES, RULES, TOO_MANY_ENTRIES
+from .same import Member, same_names
+
+
+def scan_local(root: bytes, judge: Judge, summary: Summary) -> Iterator[Finding]:
+    """The findings of a local folder or file, while `summary` counts along.
+
+    Raises `NothingFound` when there is nothing at `root`.
+    """
+    try:
+        mode = os.stat(root).st_mode
+    except OSError as error:
+        shown = printable(decoded(root))
+        raise NothingFound(f"There is nothing to scan at {shown}", why=error.strerror) from error
+    top, found = judge.top()
+    yield from found
+    if not stat.S_ISDIR(mode):
+        parent, name = os.path.split(root)
+        yield from _FolderScan(parent or b".", top, judge, summary).findings(only=name)
+        return
+    waiting = [top]
+    while waiting:
+        scan = _FolderScan(root, waiting.pop(), judge, summary)
+        yield from scan.findings()
+        waiting += scan.children
+
+
+class _FolderScan:
+    """One folder while it is scanned; `children` are the folders in it, afterwards."""
+
+    def __init__(self, root: bytes, folder: Folder, judge: Judge, summary: Summary) -> None:
+        self._path = root + b"/" + folder.path if folder.path else root
+        self._folder = folder
+        self._judge = judge
+        self._summary = summary
+        self.children: list[Folder] = []
+
+    def findings(self, only: bytes | None = None) -> Iterator[Finding]:
+        """Scan it; `only` the one entry of that name."""
+        batches = read_folder(self._path, self._folder, only)
+        batch = next(batches)
+        following = next(batches, None)
+        if following is None:
+            entries = len(batch.files) + len(batch.folders)
+            yield from self._take(batch, self._duplicates)
+        else:
+            hashes = array("q")
+            for one in chain((batch, following), batches):
+                yield from self._take(one, lambda names: self._remember(names, hashes))
+            entries = len(hashes)
+            yield from self._duplicates_among(hashes)
+        if entries >= MANY_ENTRIES:
+            rule = "folder_too_full" if entries >= TOO_MANY_ENTRIES else "folder_large"
+            yield Finding(self._folder.shown, RULES[rule], True, f"{entries:,} entries")
+
+    def _take(self, batch: Batch, compare: Callable[[Names], list[Finding]]) -> Iterator[Finding]:
+        """Judge the names of a batch, each by itself and, by `compare`, against the others."""
+        summary, folder = self._summary, self._folder
+        size = sum(batch.sizes)
+        summary.files += len(batch.files)
+        summary.folders += len(batch.folders)
+        summary.bytes += size + batch.bytes
+        yield from batch.findings
+        if not batch.files and not batch.folders:
+            return
+        names = self._judge.look(folder, batch.files, batch.folders)
+        same = compare(names)
+        yield from same
+        refused: dict[int, set[str]] = {}
+        if names.suspicious:
+            translated = {finding.path for finding in same if finding.rule.name == "same_when_translated"}
+            for index, finding in self._judge.findings(folder, names):
+                if finding.rule.name == "name_not_found_again" and finding.path in translated:
+                    continue  # it is found: the other one of the two
+                if finding.rule.refuses:
+                    refused.setdefault(index, set()).add(finding.rule.name)
+                    size -= batch.sizes[index] if index < names.files else 0
+                yield finding
+        if folder.arrives:
+            summary.bytes_to_send += size
+        for index in range(names.files, len(names.raw)):
+            self.children.append(
+                self._judge.child(
+                    folder, names.raw[index], names.translated[index], refused.get(index, set())
+                )
+            )
+
+    # ---- names that are one ---------------------------------------------------------------------------
+
+    def _duplicates(self, names: Names) -> list[Finding]:
+        """Among the names of a folder that came in one batch."""
+        if not names.alike:
+            return []
+        often = Counter(names.keys)
+        return self._same([member for member, key in _members(names) if often[key] > 1])
+
+    def _remember(self, names: Names, hashes: array[int]) -> list[Finding]:
+        """For a folder of several batches: eight bytes for each name."""
+        hashes.extend(map(hash, names.keys))
+        return []
+
+    def _duplicates_among(self, hashes: array[int]) -> list[Finding]:
+        """Read such a folder again for the names whose hashes were there before."""
+        twice = {one for one, other in pairwise(sorted(hashes)) if one == other}
+        if not twice:
+            return []
+        again = (
+            self._judge.look(self._folder, batch.files, batch.folders)
+            for batch in read_folder(self._path, self._folder)
+        )
+        return self._same(
+            [member for names in again for member, key in _members(names) if hash(key) in twice]
+        )
+
+    def _same(self, members: list[Member]) -> list[Finding]:
+        return [
+            Finding(below(self._folder, encoded(member.name)), RULES[rule], member.is_dir, detail)
+            for member, rule, detail in same_names(members)
+        ]
+
+
+def _members(names: Names) -> Iterator[tuple[Member, str]]:
+    """Each name with its coarse key."""
+    for index, (raw, key) in enumerate(zip(names.raw, names.keys, strict=True)):
+        name = decoded(raw)
+        yield Member(name, standard_name(name), index >= names.files), key

@@ -1,0 +1,228 @@
+"""rclone's translation of names: what a name becomes on its way from a local folder to OneDrive.
+
+rclone replaces characters that a storage does not take by look-alikes, and puts a quotation mark (QUOTE)
+before a look-alike that stood in the name already. A name goes through three alphabets: that of the local
+file system, rclone's own ("standard", which its logs and listings show), and that of the storage, set by the
+remote's option `encoding`. Source: rclone's documentation, "Overview: Restricted filenames, Encoding" and
+"Microsoft OneDrive: Restricted filename characters"; checked against the real rclone by this package's tests.
+
+Bytes of a local name that are not UTF-8 are carried as Python carries them (`surrogateescape`).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+
+from pluton_rclone.errors import OptionInvalid
+
+QUOTE = "‛"  # U+201B, which rclone puts before a character that stands for itself
+ONEDRIVE_ENCODING = (
+    "Slash,LtGt,DoubleQuote,Colon,Question,Asterisk,Pipe,BackSlash,Del,Ctl,"
+    "LeftSpace,LeftTilde,RightSpace,RightPeriod,InvalidUtf8,Dot"
+)
+
+_FULL_WIDTH = 0xFEE0  # from printable ASCII to its full-width form
+_SYMBOLS = 0x2400  # from a control character to its picture
+_INVALID = {code: f"{QUOTE}{code - 0xDC00:02X}" for code in range(0xDC80, 0xDD00)}
+
+_ANYWHERE = {
+    "Slash": "/",
+    "LtGt": "<>",
+    "DoubleQuote": '"',
+    "SingleQuote": "'",
+    "BackQuote": "`",
+    "Dollar": "$",
+    "Colon": ":",
+    "Question": "?",
+    "Asterisk": "*",
+    "Pipe": "|",
+    "Hash": "#",
+    "Percent": "%",
+    "BackSlash": "\\",
+    "CrLf": "\r\n",
+    "Del": "\x7f",
+    "Ctl": "".join(map(chr, range(1, 32))),
+    "SquareBracket": "[]",
+    "Semicolon": ";",
+    "Exclamation": "!",
+}
+_FIRST = {"LeftSpace": " ", "LeftPeriod": ".", "LeftTilde": "~", "LeftCrLfHtVt": "\r\n\t\v"}
+_LAST = {"RightSpace": " ", "RightPeriod": ".", "RightCrLfHtVt": "\r\n\t\v"}
+_OTHERS = {"None", "Raw", "Dot", "InvalidUtf8"}
+
+
+def _look_alike(character: str) -> str:
+    code = ord(character)
+    if code <= 0x20:
+        return chr(_SYMBOLS + code)
+    return "␡" if code == 0x7F else chr(_FULL_WIDTH + code)
+
+
+class Encoding:
+    """One of rclone's encodings, as a remote's option `encoding` names it: words with commas between.
+
+    Raises `OptionInvalid` for a word that rclone does not know.
+    """
+
+    def __init__(self, option: str) -> None:
+        words = {word.strip() for word in option.split(",")}
+        unknown = words - _ANYWHERE.keys() - _FIRST.keys() - _LAST.keys() - _OTHERS
+        if unknown:
+            raise OptionInvalid(
+                f"encoding has the unknown word {sorted(unknown)[0]!r}",
+                advice="Use rclone's words: " + ", ".join([*_ANYWHERE, *_FIRST, *_LAST, *sorted(_OTHERS)]),
+            )
+        self.option = option
+        self._raw = words == {"Raw"}
+        self._dot = "Dot" in words
+        anywhere = "\0" + "".join(_ANYWHERE[word] for word in _ANYWHERE if word in words)
+        self.anywhere = {character: _look_alike(character) for character in anywhere}
+        self.first = {c: _look_alike(c) for word in _FIRST if word in words for c in _FIRST[word]}
+        self.last = {c: _look_alike(c) for word in _LAST if word in words for c in _LAST[word]}
+        self._table: dict[int, str] = {ord(QUOTE): QUOTE + QUOTE}
+        for character, look_alike in self.anywhere.items():
+            self._table[ord(character)] = look_alike
+            self._table[ord(look_alike)] = QUOTE + look_alike
+        if "InvalidUtf8" in words:
+            self._table.update(_INVALID)
+        self._edges = [
+            {**edge, **{look_alike: QUOTE + look_alike for look_alike in edge.values()}}
+            for edge in (self.first, self.last)
+        ]
+        back = "".join(self.anywhere.values())
+        self._quoted = re.compile(f"{QUOTE}([{QUOTE}{back}])|([{back}])")
+        self._originals = {look_alike: character for character, look_alike in self.anywhere.items()}
+
+    def encode(self, name: str) -> str:
+        """The name with look-alikes in the place of what this encoding does not take."""
+        if self._raw or not name:
+            return name
+        if self._dot:
+            if name in {".", ".."}:
+                return "．" * len(name)
+            if name in {"．", "．．"}:
+                return (QUOTE + "．") * len(name)
+        first, last = self._edges
+        head = first.get(name[0], "")
+        if head:
+            name = name[1:]
+        tail = last.get(name[-1], "") if name else ""
+        if tail:
+            name = name[:-1]
+        return head + name.translate(self._table) + tail
+
+    def decode(self, name: str) -> str:
+        """What `encode` made this of. Not for encodings that change first and last characters only."""
+        if self._dot and name in {"．", "．．", QUOTE + "．", (QUOTE + "．") * 2}:
+            return name.replace(QUOTE, "") if name[0] == QUOTE else "." * len(name)
+        return self._quoted.sub(lambda found: found[1] or self._originals[found[2]], name)
+
+
+LOCAL = Encoding("Slash,Dot")  # rclone's local backend on Linux
+STANDARD = Encoding("Slash,Ctl,Del,Dot")  # what rclone shows and takes
+
+
+def standard_name(local_name: str) -> str:
+    """A local name as rclone shows it."""
+    return STANDARD.encode(LOCAL.decode(local_name))
+
+
+def opens_again(local_name: str) -> bool:
+    """Whether rclone finds the local file under the name that it gave it itself.
+
+    A lone QUOTE is doubled on the way and sought under the doubled name: "no such file or directory" (tried
+    with 1.75.2).
+    """
+    return LOCAL.encode(LOCAL.decode(local_name)) == local_name
+
+
+def rclone_key(standard: str) -> str:
+    """Two names of one folder with the same key are one for rclone when the target ignores case.
+
+    It keeps the first and drops the others with a notice, "Duplicate object found in source - ignoring", and
+    exit 0 (tried with 1.75.2): composed accents, letter by letter to lower case, every byte that is not UTF-8
+    as U+FFFD.
+    """
+    if standard.isascii():
+        return standard.lower()
+    return lower_case(unicodedata.normalize("NFC", standard))
+
+
+def lower_case(text: str) -> str:
+    """Letter by letter to lower case, bytes that are not UTF-8 to U+FFFD, as Go does it."""
+    # Python's own knows the dotted capital I's two characters and the final sigma
+    return _INVALID_BYTE.sub("\ufffd", text.replace("İ", "i").replace("Σ", "σ").lower())
+
+
+def coarse_key(standard: str) -> str:
+    """Names that could ever be taken for one have the same; works on many names with "/" between."""
+    if standard.isascii():
+        return standard.lower()
+    text = _INVALID_BYTE.sub("\ufffd", unicodedata.normalize("NFC", standard)).casefold()
+    return unicodedata.normalize("NFC", text).replace("i\u0307", "i")  # the dotted I, both of its ways
+
+
+_INVALID_BYTE = re.compile("[\udc80-\udcff]")
+
+
+class ToOneDrive:
+    """From local or standard names to the names that reach OneDrive; many at a time for speed."""
+
+    def __init__(self, option: str = ONEDRIVE_ENCODING) -> None:
+        self.encoding = Encoding(option)
+        self.is_default = option == ONEDRIVE_ENCODING
+        known = (LOCAL, STANDARD, self.encoding)
+        # what is changed by more than a replacement: quotation marks, look-alikes, bytes that are not UTF-8
+        look_alikes = {v for e in known for part in (e.anywhere, e.first, e.last) for v in part.values()}
+        self._rare = re.compile(f"[{QUOTE}{re.escape(''.join(sorted(look_alikes)))}\\udc80-\\udcff．]")
+        self._anywhere = [(c, look) for c, look in self.encoding.anywhere.items() if c not in "\0/"]
+        self._first = [("/" + c, "/" + look) for c, look in self.encoding.first.items()]
+        self._last = [(c + "/", look + "/") for c, look in self.encoding.last.items()]
+        self._touched = "".join(c for c, _ in self._anywhere).encode()
+        self._edges = [found.encode() for found, _ in self._first + self._last]
+
+    def from_standard(self, standard: str) -> str:
+        """What reaches OneDrive of a name as rclone shows it."""
+        return self.encoding.encode(STANDARD.decode(standard))
+
+    def from_local(self, local_name: str) -> str:
+        """What reaches OneDrive of a local name."""
+        return self.from_standard(standard_name(local_name))
+
+    def path(self, standard_path: str) -> str:
+        """`from_standard` on every part of a path."""
+        return "/".join(map(self.from_standard, standard_path.split("/")))
+
+    def is_rare(self, names: str) -> bool:
+        """Whether the names hold something that needs `from_local`, not only replacements."""
+        return self._rare.search(names) is not None
+
+    def standard_all(self, names: str) -> str:
+        """`standard_name` of many local names, "/one/two/", only where rclone's own form matters.
+
+        Control characters are left as they are: no two names become equal by them.
+        """
+        rare = self._rare.search
+        return "/".join(standard_name(name) if rare(name) else name for name in names.split("/"))
+
+    def from_local_all(self, names: str, raw: bytes) -> str:
+        """`from_local` of many local names: "/one/two/" to "/one/two/"; `raw` is the same as bytes."""
+        if self.is_rare(names):
+            rare = self._rare.search
+            names = "/".join(self.from_local(name) if rare(name) else name for name in names.split("/"))
+        if len(raw.translate(None, self._touched)) != len(raw):
+            for found, look_alike in self._anywhere:
+                if found in names:
+                    names = names.replace(found, look_alike)
+        if any(map(raw.__contains__, self._edges)):
+            for found, look_alike in self._first + self._last:
+                names = names.replace(found, look_alike)
+        return names
+
+
+@functools.lru_cache(maxsize=8)
+def to_onedrive(option: str = ONEDRIVE_ENCODING) -> ToOneDrive:
+    """The translation for a remote's option `encoding`, made once."""
+    return ToOneDrive(option)
