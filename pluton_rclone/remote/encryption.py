@@ -1,0 +1,89 @@
+"""rclone's encrypted rclone.conf: recognise, decrypt, encrypt.
+
+Format (rclone fs/config/crypt.go): comment lines, `RCLONE_ENCRYPT_V0:`, then base64 of a 24-byte nonce and a
+NaCl secretbox; the key is SHA-256 of "[" + password in NFKC + "][rclone-config]".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import unicodedata
+
+from pluton_rclone.errors import ConfigPasswordMissing, ConfigPasswordWrong, ConfigUnreadable
+
+_MARK = "RCLONE_ENCRYPT_V0:"
+_ANY_MARK = "RCLONE_ENCRYPT_V"
+_HEAD = b"# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\n"
+_NONCE = 24
+_OVERHEAD = 16
+
+
+def is_encrypted(data: bytes) -> bool:
+    """Whether the file is encrypted; ConfigUnreadable when it is in a way that only a later rclone knows."""
+    return _body_start(data) is not None
+
+
+def key_from_password(password: str) -> bytes:
+    """The 32-byte key that rclone derives; ConfigPasswordMissing for an empty or blank password."""
+    if not password.strip():
+        raise ConfigPasswordMissing(
+            "the password of rclone.conf is empty", why="rclone takes no blank password"
+        )
+    text = unicodedata.normalize("NFKC", password)
+    return hashlib.sha256(f"[{text}][rclone-config]".encode()).digest()
+
+
+def decrypt(data: bytes, key: bytes) -> bytes:
+    """The plain file; ConfigPasswordWrong when the key does not fit, ConfigUnreadable when the file is
+    damaged.
+    """
+    from nacl.exceptions import CryptoError
+    from nacl.secret import SecretBox
+
+    start = _body_start(data)
+    if start is None:
+        return data
+    try:
+        box = base64.b64decode(data[start:].translate(None, b"\r\n"), validate=True)
+    except binascii.Error:
+        raise ConfigUnreadable(
+            "the encrypted rclone.conf is damaged", why="its base64 text is not complete"
+        ) from None
+    if len(box) < _NONCE + _OVERHEAD:
+        raise ConfigUnreadable("the encrypted rclone.conf is damaged", why="it is too short")
+    try:
+        return bytes(SecretBox(key).decrypt(box))
+    except CryptoError:
+        raise ConfigPasswordWrong("rclone.conf cannot be decrypted with this password") from None
+
+
+def encrypt(plain: bytes, key: bytes) -> bytes:
+    """The file as rclone writes it, with a nonce that was never used before."""
+    from nacl.secret import SecretBox
+
+    return _HEAD + base64.b64encode(bytes(SecretBox(key).encrypt(plain, os.urandom(_NONCE))))
+
+
+def _body_start(data: bytes) -> int | None:
+    """Where the base64 text starts, or None for a plain file."""
+    position = 0
+    while position < len(data):
+        end = data.find(b"\n", position)
+        end = len(data) if end == -1 else end
+        line = data[position:end].decode("utf-8", "replace").strip()
+        position = end + 1
+        if not line or line[0] in "#;":
+            continue
+        if line == _MARK:
+            return position
+        if line.startswith(_ANY_MARK):
+            raise ConfigUnreadable(
+                "rclone.conf is encrypted in a newer way",
+                why=f"it says {line[:40]!r}; only {_MARK} is known here",
+                advice="Update pluton-rclone and rclone.",
+            )
+        return None
+    return None

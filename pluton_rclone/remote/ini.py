@@ -1,0 +1,331 @@
+"""rclone.conf as text: read exactly as rclone reads it, edited without touching a byte that did not change.
+
+rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go); what looks odd below is its
+behaviour: `:` separates like `=`, backticks and triple quotes enclose a value, of a key that comes twice the
+last counts, sections of one name are one, `%(name)s` is expanded, `[a.b]` falls back to `[a]`.
+Text is UTF-8 with surrogateescape, so bytes that are no UTF-8 survive too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from pluton_rclone.errors import ConfigUnreadable
+
+BOM = "\ufeff"
+DEFAULT_SECTION = "DEFAULT"
+# What Go's strings.TrimSpace removes; Python's str.strip() would take more.
+SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+VARIABLE = re.compile(r"%\(([^)]+)\)s")
+_SEPARATOR = re.compile("[=:]")
+_MOST_EXPANSIONS = 200
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line with its line end. `key` is None on everything but a `key = value` line."""
+
+    raw: str
+    section: str
+    key: str | None = None
+    value: str = ""
+    is_header: bool = False
+    is_comment: bool = False
+
+    @property
+    def is_blank(self) -> bool:
+        return self.key is None and not self.is_header and not self.is_comment
+
+    def with_value(self, value: str) -> Line:
+        """The same line with another value: key, separator, spacing and line end stay as they were."""
+        body = self.raw.rstrip(SPACE)
+        end = self.raw[len(body) :]
+        split = _value_index(self.raw) + 1
+        rest = body[split:]
+        gap = rest[: len(rest) - len(rest.lstrip(SPACE))] if rest.strip(SPACE) else " "
+        return Line(
+            self.raw[:split] + gap + quoted(value) + (end.lstrip(" \t") or end), self.section, self.key, value
+        )
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole rclone.conf. Every edit gives a new document; `text()` of an unedited one is the text it came
+    from.
+    """
+
+    lines: tuple[Line, ...] = ()
+    bom: str = ""
+
+    @cached_property
+    def _sections(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for line in self.lines:
+            if line.is_header:
+                found.setdefault(line.section, {})
+            elif line.key is not None:
+                found.setdefault(line.section, {})[line.key] = line.value
+        return found
+
+    def text(self) -> str:
+        return self.bom + "".join(line.raw for line in self.lines)
+
+    def names(self) -> list[str]:
+        """The sections in the order of the file, each once."""
+        return list(self._sections)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._sections
+
+    def raw_section(self, name: str) -> dict[str, str]:
+        """The section's own keys as they stand in the file, `%(name)s` not expanded."""
+        return dict(self._sections[name])
+
+    def section(self, name: str) -> dict[str, str]:
+        """The section as `rclone config dump` shows it: its own keys, `%(name)s` expanded."""
+        return {key: self._expanded(name, value, 0) for key, value in self._sections[name].items()}
+
+    def inherited(self, name: str) -> dict[str, str]:
+        """What rclone takes from `[a]` for `[a.b]` because the section itself does not have it."""
+        own = self._sections[name]
+        found: dict[str, str] = {}
+        parent = name
+        while "." in parent:
+            parent = parent.rpartition(".")[0]
+            if parent not in self._sections:
+                break
+            for key in self._sections[parent]:
+                if key not in own and key not in found:
+                    found[key] = self._expanded(parent, self._sections[parent][key], 0)
+        return found
+
+    def _lookup(self, name: str, key: str, depth: int) -> str | None:
+        values = self._sections.get(name)
+        if values is None:
+            return None
+        if key in values:
+            return self._expanded(name, values[key], depth)
+        parent, dot, _ = name.rpartition(".")
+        return self._lookup(parent or DEFAULT_SECTION, key, depth) if dot else None
+
+    def _expanded(self, name: str, value: str, depth: int) -> str:
+        if depth > _MOST_EXPANSIONS:
+            raise ConfigUnreadable(
+                f"the section [{name}] has a %(name)s that leads back to itself",
+                why="rclone itself crashes on this",
+            )
+        for _ in range(_MOST_EXPANSIONS):
+            match = VARIABLE.search(value)
+            if match is None:
+                break
+            variable = match.group().lstrip("%(").rstrip(")s")
+            found = self._lookup(DEFAULT_SECTION, variable, depth + 1)
+            if found is None and name != DEFAULT_SECTION:
+                found = self._sections[name].get(variable)
+            value = value.replace(match.group(), found or "")
+        return value
+
+    # ---- edits ----
+
+    @property
+    def line_end(self) -> str:
+        first = next((line.raw for line in self.lines if line.raw.endswith("\n")), "\n")
+        return "\r\n" if first.endswith("\r\n") else "\n"
+
+    def changed(self, name: str, changes: Mapping[str, str | None]) -> Document:
+        """The keys of an existing section set (text) or removed (None). A value that is already right is not
+        touched.
+        """
+        current = self._sections[name]
+        remove = {key for key, value in changes.items() if value is None and key in current}
+        replace = {
+            key: value for key, value in changes.items() if value is not None and current.get(key) != value
+        }
+        if not remove and not replace:
+            return self
+        last = {
+            line.key: index
+            for index, line in enumerate(self.lines)
+            if line.section == name and line.key in replace
+        }
+        lines: list[Line] = []
+        for index, line in enumerate(self.lines):
+            if line.section == name and line.key in remove:
+                continue
+            if line.section == name and line.key is not None and last.get(line.key) == index:
+                line = line.with_value(replace[line.key])
+            lines.append(line)
+        new = [self._key_line(name, key, value) for key, value in replace.items() if key not in last]
+        return (
+            Document(self._inserted(lines, name, new), self.bom) if new else Document(tuple(lines), self.bom)
+        )
+
+    def _key_line(self, name: str, key: str, value: str) -> Line:
+        return Line(f"{key} = {quoted(value)}{self.line_end}", name, key, value)
+
+    def _inserted(self, lines: list[Line], name: str, new: list[Line]) -> tuple[Line, ...]:
+        where = max(
+            i for i, line in enumerate(lines) if line.section == name and (line.key or line.is_header)
+        )
+        lines[where] = _ended(lines[where], self.line_end)
+        return (*lines[: where + 1], *new, *lines[where + 1 :])
+
+    def with_section(self, name: str, values: Mapping[str, str]) -> Document:
+        """A new section at the end, one blank line before it."""
+        lines = list(self.lines)
+        if lines:
+            lines[-1] = _ended(lines[-1], self.line_end)
+            if not lines[-1].is_blank:
+                lines.append(Line(self.line_end, lines[-1].section))
+        lines.append(Line(f"[{name}]{self.line_end}", name, is_header=True))
+        lines.extend(self._key_line(name, key, value) for key, value in values.items())
+        return Document(tuple(lines), self.bom)
+
+    def without_section(self, name: str) -> Document:
+        """Everything of the section gone, the comment right above its header too; the next one's comment
+        stays.
+        """
+        return Document(tuple(line for line, owner in self._owned() if owner != name), self.bom)
+
+    def renamed(self, name: str, new_name: str) -> Document:
+        """The section under another name, in the same place; its comments and spacing stay."""
+        headers = (
+            line.raw.replace(line.raw.strip(SPACE), f"[{new_name}]", 1)
+            if line.is_header and line.section == name
+            else line.raw
+            for line in self.lines
+        )
+        return parse(self.bom + "".join(headers))
+
+    def only(self, names: Iterable[str]) -> Document:
+        """A new document with these sections as rclone reads them: what they inherit and expand is written
+        out.
+        """
+        document = Document()
+        for name in names:
+            document = document.with_section(name, {**self.section(name), **self.inherited(name)})
+        return document
+
+    def _owned(self) -> Iterator[tuple[Line, str]]:
+        """Each line with the section whose removal would take it along."""
+        owner = DEFAULT_SECTION
+        waiting: list[Line] = []
+        for line in self.lines:
+            if line.is_comment:
+                waiting.append(line)
+                continue
+            if line.is_header:
+                yield from ((comment, line.section) for comment in waiting)
+                owner = line.section
+            else:
+                # a blank line after a comment: it stands for itself and belongs to nobody who could be
+                # removed
+                yield from ((comment, "" if line.is_blank else owner) for comment in waiting)
+            waiting.clear()
+            yield line, owner
+        yield from ((comment, "") for comment in waiting)
+
+
+def quoted(value: str) -> str:
+    """The text that is read back as this value: enclosed where its edges would not survive."""
+    plain = value.strip(SPACE) == value and not (len(value) >= 2 and value[0] == "`")
+    return value if plain and not (len(value) >= 6 and value.startswith('"""')) else f"`{value}`"
+
+
+def parse(text: str) -> Document:
+    """Read the text of an rclone.conf; ConfigUnreadable names the line that rclone would refuse."""
+    bom = BOM if text.startswith(BOM) else ""
+    lines: list[Line] = []
+    section = DEFAULT_SECTION
+    nameless = False
+    dashes = 0
+    for number, raw in enumerate(_split(text[len(bom) :]), 1):
+        body = raw.strip(SPACE)
+        if not body:
+            lines.append(Line(raw, section))
+        elif body[0] in "#;":
+            lines.append(Line(raw, section, is_comment=True))
+        elif body[0] == "[" and body[-1] == "]":
+            section = body[1:-1].strip(SPACE)
+            nameless = not section
+            section = section or DEFAULT_SECTION
+            dashes = 0
+            lines.append(Line(raw, section, is_header=True))
+        elif nameless:
+            raise _unreadable(number, "it belongs to a section without a name")
+        else:
+            key, value = _key_value(body, number)
+            if key == "-":
+                dashes += 1
+                key = f"#{dashes}"
+            # rclone drops a key without a name, and uses the key " " to mark a section
+            known = key not in ("", " ")
+            lines.append(Line(raw, section, key if known else None, value, is_comment=not known))
+    return Document(tuple(lines), bom)
+
+
+def _split(text: str) -> list[str]:
+    """Lines as rclone counts them: only LF ends one."""
+    lines = text.split("\n")
+    last = lines.pop()
+    return [line + "\n" for line in lines] + ([last] if last else [])
+
+
+def _ended(line: Line, line_end: str) -> Line:
+    if line.raw.endswith("\n"):
+        return line
+    return Line(line.raw + line_end, line.section, line.key, line.value, line.is_header, line.is_comment)
+
+
+def _unreadable(number: int, why: str) -> ConfigUnreadable:
+    # The line itself is not quoted: it may hold a secret.
+    return ConfigUnreadable(f"line {number} of rclone.conf cannot be read", why=why, line=number)
+
+
+def _quoted_key_end(body: str) -> tuple[int, int]:
+    """Where a quoted key's text starts and ends; (0, 0) when the key is not quoted, end -1 when it never
+    ends.
+    """
+    if body.startswith('"""') and len(body) >= 6:
+        quote = '"""'
+    elif body[0] in '"`':
+        quote = body[0]
+    else:
+        return 0, 0
+    return len(quote), body.find(quote, len(quote))
+
+
+def _value_index(raw: str) -> int:
+    """Where the separator stands in a `key = value` line."""
+    indent = len(raw) - len(raw.lstrip(SPACE))
+    start, end = _quoted_key_end(raw.strip(SPACE))
+    match = _SEPARATOR.search(raw, indent + (end if start else 0))
+    return match.start() if match else -1
+
+
+def _key_value(body: str, number: int) -> tuple[str, str]:
+    start, end = _quoted_key_end(body)
+    if end == -1:
+        raise _unreadable(number, "the quote around the key has no end")
+    match = _SEPARATOR.search(body, end)
+    if match is None or match.start() == end:
+        raise _unreadable(number, "it is neither a [section], nor a comment, nor key = value")
+    key = body[start:end] if start else body[: match.start()].strip(SPACE)
+    return key, _value(body[match.start() + 1 :].strip(SPACE), number)
+
+
+def _value(text: str, number: int) -> str:
+    quote = ""
+    if len(text) >= 2 and text[0] == "`":
+        quote = "`"
+    elif len(text) >= 6 and text.startswith('"""'):
+        quote = '"""'
+    if not quote:
+        return text
+    end = text.rfind(quote, len(quote))
+    if end == -1:
+        raise _unreadable(number, "the quote around the value has no end")
+    return text[len(quote) : end]

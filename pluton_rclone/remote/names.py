@@ -1,0 +1,92 @@
+"""The names of remotes: what each rclone accepts (rclone fs/fspath/path.go), and one made of a friendly
+name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+from pluton_rclone.errors import OptionInvalid
+
+Version = tuple[int, int, int]
+
+NEWEST: Version = (999, 0, 0)
+_UNICODE_SINCE: Version = (1, 61, 0)
+_AT_AND_PLUS_SINCE: Version = (1, 62, 0)
+_ASCII = re.compile(r"[A-Za-z0-9_. -]+")
+_LONGEST = 60
+
+
+def name_fault(name: str, version: Version = NEWEST) -> str | None:
+    """Why rclone of this version does not take the name; None when it does.
+
+    Since 1.61: letters and digits of every script, `_ - .` and space, not first `-` or space, not last
+    space; `@` and `+` since 1.62. Before: the same in ASCII. We ask the later edge rules of every version,
+    for `-x:` is an option to most programs, and keep "DEFAULT" out, which rclone's file format reads as the
+    defaults of all sections.
+    """
+    if not name:
+        return "it is empty"
+    if name == "DEFAULT":
+        return "in rclone.conf, DEFAULT stands for the defaults of all remotes"
+    if name[0] in "- ":
+        return f"it begins with {'a hyphen' if name[0] == '-' else 'a space'}"
+    if name[-1] == " ":
+        return "it ends with a space"
+    for character in name:
+        if not _allowed(character, version):
+            since = _first_version(character)
+            if since is None:
+                return f"it contains {character!r}"
+            return f"it contains {character!r}, which rclone takes since {since[0]}.{since[1]} only"
+    return None
+
+
+def check_name(name: str, version: Version = NEWEST) -> None:
+    """OptionInvalid when rclone of this version does not take the name."""
+    fault = name_fault(name, version)
+    if fault is not None:
+        raise OptionInvalid(
+            f"{name!r} is no name for a remote",
+            why=fault,
+            advice="Use letters, digits, '_', '-', '.' and spaces; the friendly name can be anything.",
+            option="name",
+        )
+
+
+def derive_name(friendly: str, taken: Collection[str] = (), version: Version = NEWEST) -> str:
+    """A name that every place takes without quoting, made of the friendly name: "Anna's OneDrive" →
+    "annas-onedrive".
+
+    No space and no dot: a path `name:dir` needs no quotes, and `a.b` would inherit from a remote `a`.
+    """
+    text = unicodedata.normalize("NFKC", friendly).casefold().replace("'", "").replace("’", "")
+    if version < _UNICODE_SINCE:
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    kept = "".join(character if _is_letter_or_digit(character) else "-" for character in text)
+    base = re.sub("-+", "-", kept).strip("-")[:_LONGEST].strip("-") or "onedrive"
+    name = base
+    number = 2
+    while name in taken or name == "DEFAULT":
+        name = f"{base}-{number}"
+        number += 1
+    return name
+
+
+def _is_letter_or_digit(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LN"
+
+
+def _first_version(character: str) -> Version | None:
+    if _ASCII.fullmatch(character):
+        return (0, 0, 0)
+    if _is_letter_or_digit(character):
+        return _UNICODE_SINCE
+    return _AT_AND_PLUS_SINCE if character in "@+" else None
+
+
+def _allowed(character: str, version: Version) -> bool:
+    since = _first_version(character)
+    return since is not None and version >= since

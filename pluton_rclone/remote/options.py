@@ -1,0 +1,365 @@
+"""Every option of rclone's `onedrive` backend (30 in rclone 1.75.2), once: the source of all help, forms and
+checks.
+
+Names, defaults and choices are rclone's (`rclone config providers`); a test compares them with the binary at
+hand.
+`since` is the first release that knows the option, from the tags of rclone's repository
+(backend/onedrive/onedrive.go, lib/oauthutil, fs/registry.go).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Version = tuple[int, int, int]
+Kind = Literal["text", "secret", "switch", "number", "size", "choice", "list"]
+Group = Literal["basic", "advanced"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value that an option takes, with the words for a person."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option. `default` is its text in rclone.conf; `unit` is None where there is none."""
+
+    name: str
+    kind: Kind
+    title: str
+    help: str
+    default: str = ""
+    choices: tuple[Choice, ...] = ()
+    unit: str | None = None
+    group: Group = "advanced"
+    sensitive: bool = False
+    since: Version = (1, 40, 0)
+    # Whether an older rclone that ignores it does something else than was asked for.
+    matters: bool = True
+
+
+def _choices(**labels: str) -> tuple[Choice, ...]:
+    return tuple(Choice(value, label) for value, label in labels.items())
+
+
+DEFAULT_SCOPES = "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
+DEFAULT_ENCODING = (
+    "Slash,LtGt,DoubleQuote,Colon,Question,Asterisk,Pipe,BackSlash,Del,Ctl,LeftSpace,LeftTilde,RightSpace,"
+    "RightPeriod,InvalidUtf8,Dot"
+)
+# rclone lib/encoder/encoder.go
+_ENCODING_NAMES = (
+    "Raw None Slash LtGt SquareBracket Semicolon Exclamation DoubleQuote SingleQuote BackQuote Dollar Colon "
+    "Question Asterisk Pipe Hash Percent BackSlash CrLf Del Ctl LeftSpace LeftPeriod LeftTilde LeftCrLfHtVt "
+    "RightSpace RightPeriod RightCrLfHtVt InvalidUtf8 Dot"
+)
+ENCODINGS = frozenset(_ENCODING_NAMES.split())
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "client_id",
+        "text",
+        "Application (client) id",
+        "The id of your own app registration. Empty: rclone's own registration is used.",
+        group="basic",
+        sensitive=True,
+    ),
+    Option(
+        "client_secret",
+        "secret",
+        "Client secret",
+        "The secret of that registration. Leave it empty for a public client, which has none that could "
+        "expire.",
+        group="basic",
+        sensitive=True,
+    ),
+    Option(
+        "token",
+        "secret",
+        "Token",
+        "What the sign-in gave, as JSON. Filled in by signing in; rclone renews it by itself.",
+        sensitive=True,
+    ),
+    Option(
+        "auth_url",
+        "text",
+        "Sign-in address",
+        "Another address for signing in. Empty: the one of the region and tenant.",
+    ),
+    Option(
+        "token_url",
+        "text",
+        "Token address",
+        "Another address for getting tokens. Empty: the one of the region and tenant.",
+    ),
+    Option(
+        "client_credentials",
+        "switch",
+        "App-only access",
+        "Sign in as the application itself, without a person (client credentials). Needs tenant, id and "
+        "secret, and "
+        "permissions that an administrator has granted.",
+        "false",
+        since=(1, 69, 0),
+    ),
+    Option(
+        "region",
+        "choice",
+        "Region",
+        "The Microsoft cloud that the account belongs to.",
+        "global",
+        _choices(
+            **{
+                "global": "Global",
+                "us": "US Government",
+                "de": "Germany (closed in 2021)",
+                "cn": "China (operated by 21Vianet)",
+            }
+        ),
+        group="basic",
+        since=(1, 54, 0),
+    ),
+    Option(
+        "upload_cutoff",
+        "size",
+        "Single-request limit",
+        "Files up to this size are sent in one request instead of an upload session. On Business and "
+        "SharePoint each "
+        "such file then takes twice its room, because setting its time makes a second version. At most 4Mi.",
+        "off",
+        unit="bytes",
+        since=(1, 70, 0),
+    ),
+    Option(
+        "tenant_url",
+        "text",
+        "SharePoint tenant address",
+        "Talk to SharePoint's own interface at this address (https://TENANT.sharepoint.com/_api) instead of "
+        "Microsoft "
+        "Graph, where an organisation lets no app use Graph.",
+        since=(1, 75, 0),
+    ),
+    Option(
+        "chunk_size",
+        "size",
+        "Chunk size",
+        "How much of a file one upload request carries. Larger is faster on good lines and is held in "
+        "memory once for "
+        "each running transfer. A multiple of 320 KiB; stay below 60 MiB.",
+        "10Mi",
+        unit="bytes",
+        group="basic",
+        since=(1, 43, 0),
+    ),
+    Option(
+        "drive_id",
+        "text",
+        "Drive",
+        "The id of the drive that is used.",
+        group="basic",
+        sensitive=True,
+        since=(1, 44, 0),
+    ),
+    Option(
+        "drive_type",
+        "choice",
+        "Drive type",
+        "What kind of drive it is.",
+        "",
+        _choices(
+            personal="OneDrive Personal",
+            business="OneDrive for Business",
+            documentLibrary="SharePoint document library",
+        ),
+        group="basic",
+        since=(1, 44, 0),
+    ),
+    Option(
+        "root_folder_id",
+        "text",
+        "Root folder id",
+        "Use this folder as if it were the root of the drive; for folders that no path leads to.",
+        sensitive=True,
+        since=(1, 58, 0),
+    ),
+    Option(
+        "access_scopes",
+        "list",
+        "Permissions that rclone asks for",
+        "Only used when rclone itself signs in; a refresh carries none.",
+        DEFAULT_SCOPES,
+        _choices(
+            **{
+                DEFAULT_SCOPES: "Read and write everything",
+                "Files.Read Files.Read.All Sites.Read.All offline_access": "Read everything",
+                "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All offline_access": (
+                    "Read and write everything, without searching SharePoint sites"
+                ),
+            }
+        ),
+        since=(1, 59, 0),
+    ),
+    Option(
+        "tenant",
+        "text",
+        "Tenant",
+        "The organisation's tenant id or domain. Needed for app-only access and for a registration of one "
+        "tenant.",
+        group="basic",
+        sensitive=True,
+        since=(1, 69, 0),
+    ),
+    Option(
+        "disable_site_permission",
+        "switch",
+        "Do not ask for Sites.Read.All",
+        "Only used when rclone itself signs in.",
+        "false",
+        since=(1, 58, 0),
+    ),
+    Option(
+        "expose_onenote_files",
+        "switch",
+        "Show OneNote files",
+        "OneNote notebooks cannot be read or changed as files and are hidden. Show them, for example to "
+        "delete them.",
+        "false",
+        since=(1, 44, 0),
+    ),
+    Option(
+        "server_side_across_configs",
+        "switch",
+        "Copy on the server between remotes",
+        "Let Microsoft copy between two remotes of the same account or tenant. rclone now has a flag of its "
+        "own for it.",
+        "false",
+        since=(1, 52, 0),
+    ),
+    Option(
+        "list_chunk",
+        "number",
+        "Listing page size",
+        "How many entries one listing request asks for.",
+        "1000",
+        unit="entries",
+        since=(1, 56, 0),
+    ),
+    Option(
+        "no_versions",
+        "switch",
+        "Keep no old versions",
+        "Remove the older versions of a file after each change, so that they take no room.",
+        "false",
+        since=(1, 53, 0),
+    ),
+    Option(
+        "hard_delete",
+        "switch",
+        "Hard delete",
+        "Delete for good instead of moving to the recycle bin, which takes room, too.",
+        "false",
+        group="basic",
+        since=(1, 67, 0),
+    ),
+    Option(
+        "link_scope",
+        "choice",
+        "Who may use a link",
+        "For links that rclone makes (`rclone link`).",
+        "anonymous",
+        _choices(anonymous="Anyone, without signing in", organization="People of your organisation"),
+        since=(1, 54, 0),
+    ),
+    Option(
+        "link_type",
+        "choice",
+        "What a link allows",
+        "For links that rclone makes (`rclone link`).",
+        "view",
+        _choices(view="Reading", edit="Reading and changing", embed="Embedding in a page (Personal only)"),
+        since=(1, 54, 0),
+    ),
+    Option(
+        "link_password",
+        "secret",
+        "Password of links",
+        "For links that rclone makes (`rclone link`) on OneDrive Personal.",
+        sensitive=True,
+        since=(1, 54, 0),
+    ),
+    Option(
+        "hash_type",
+        "choice",
+        "Hash",
+        "Which hash of a file is compared. QuickXorHash is the only one that every drive has.",
+        "auto",
+        _choices(
+            auto="The best there is",
+            quickxor="QuickXorHash",
+            sha1="SHA-1",
+            sha256="SHA-256",
+            crc32="CRC-32",
+            none="No hashes",
+        ),
+        since=(1, 62, 0),
+    ),
+    Option(
+        "av_override",
+        "switch",
+        "Download infected files",
+        "Also download files that Microsoft's virus scanner has marked.",
+        "false",
+        since=(1, 63, 0),
+    ),
+    Option(
+        "delta",
+        "switch",
+        "List by delta",
+        "List a whole drive with few requests; worth it only near the root. A deletion must never be "
+        "decided by it: "
+        "rclone leaves out an item that comes before its folder.",
+        "false",
+        since=(1, 65, 0),
+    ),
+    Option(
+        "metadata_permissions",
+        "list",
+        "Permissions as metadata",
+        "Whether sharing permissions are read and written with the metadata.",
+        "off",
+        _choices(
+            **{
+                "off": "Neither",
+                "read": "Read",
+                "write": "Write",
+                "read,write": "Read and write",
+                "failok": "A permission that cannot be written does not fail the file",
+            }
+        ),
+        since=(1, 66, 0),
+    ),
+    Option(
+        "encoding",
+        "list",
+        "Encoding of names",
+        "Which characters of file names rclone replaces because OneDrive does not take them.",
+        DEFAULT_ENCODING,
+        since=(1, 51, 0),
+    ),
+    Option(
+        "description",
+        "text",
+        "Friendly name",
+        "Your own words for this storage.",
+        group="basic",
+        since=(1, 66, 0),
+        matters=False,
+    ),
+)
+
+BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}

@@ -1,0 +1,116 @@
+"""What makes a OneDrive remote one that works: rules on single values and between options. Pure functions.
+
+A rule returns the sentence that says what is wrong, or None. Facts: rclone backend/onedrive/onedrive.go,
+Microsoft's "Create upload session" (chunks) and "Create sharing link" pages, and captured runs of rclone
+1.75.2.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pluton_rclone.remote.merge import parse_time, token_fields
+from pluton_rclone.remote.options import ENCODINGS
+from pluton_rclone.remote.size import KIB, MIB, Size
+
+CHUNK = 320 * KIB
+CHUNK_LIMIT = 250 * MIB
+# Graph documents less than 60 MiB a request; 191 x 320 KiB would be less, but rclone cannot print it.
+CHUNK_WARNING = 60 * MIB
+CHUNK_TOP = Size(190 * CHUNK)
+CUTOFF_LIMIT = 4 * MIB
+_PERSONAL_ID = re.compile(r"[0-9A-Fa-f]{1,16}")
+
+
+@dataclass(frozen=True)
+class Warn:
+    """Something that works, but not as well, or not for ever. `option` is the option it is about."""
+
+    option: str
+    what: str
+    advice: str
+
+
+def chunk_size_fault(size: Size) -> str | None:
+    if size < CHUNK:
+        return f"{size} is less than 320Ki, the smallest chunk that Microsoft takes"
+    if size > CHUNK_LIMIT:
+        return f"{size} is more than 250Mi, the largest chunk that rclone allows"
+    if size % CHUNK or not size.is_exact:
+        lossy = f"({size // CHUNK} x 320Ki) is printed by rclone with three decimals, and then refused"
+        why = "is no multiple of 320Ki" if size % CHUNK else lossy
+        near = " and ".join(map(str, good_chunks_near(size)))
+        return f"{int(size)} bytes {why}; the nearest that work are {near}"
+    return None
+
+
+def good_chunks_near(size: int) -> list[Size]:
+    """The nearest chunk sizes below and above that rclone takes and prints without loss."""
+    below = next((n for n in range(min(size, CHUNK_LIMIT) // CHUNK, 0, -1) if Size(n * CHUNK).is_exact), None)
+    above = next(
+        (n for n in range(max(size, CHUNK) // CHUNK, CHUNK_LIMIT // CHUNK + 1) if _is_good_above(n, size)),
+        None,
+    )
+    return [Size(n * CHUNK) for n in (below, above) if n is not None]
+
+
+def _is_good_above(count: int, size: int) -> bool:
+    return count * CHUNK > size and Size(count * CHUNK).is_exact
+
+
+def upload_cutoff_fault(size: Size) -> str | None:
+    if size > CUTOFF_LIMIT:
+        return f"{size} is more than 4Mi, the most that rclone sends in one request"
+    if not size.is_exact:
+        return f"{int(size)} bytes is printed by rclone with three decimals, which reads back as another size"
+    return None
+
+
+def token_fault(text: str, *, app_only: bool) -> str | None:
+    """Why rclone could not go on with this token. Nothing of the token is in the answer."""
+    fields = token_fields(text)
+    if not fields:
+        return "it is no JSON object as rclone keeps it"
+    if not isinstance(fields.get("access_token"), str) or not fields["access_token"]:
+        return "its access_token is empty: rclone would then lose the refresh token, too"
+    expiry = parse_time(fields.get("expiry"))
+    if expiry is None or expiry.year < 1971:
+        return "it has no expiry: rclone would use it for ever and never refresh it"
+    if not app_only and not fields.get("refresh_token"):
+        return "it has no refresh_token: it ends within the hour and cannot be renewed"
+    return None
+
+
+def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
+    """Ids of Business and SharePoint drives begin with "b!"; personal ones are up to 16 hex digits."""
+    is_sharepoint = drive_id.startswith("b!")
+    if drive_type == "personal" and is_sharepoint:
+        return "it begins with b!, which is a Business or SharePoint drive, but drive_type is personal"
+    if drive_type != "personal" and _PERSONAL_ID.fullmatch(drive_id):
+        return f"it is the id of a personal drive, but drive_type is {drive_type}"
+    return None
+
+
+def normal_drive_id(drive_id: str) -> str:
+    """Microsoft sometimes drops the leading zeros of a personal drive's 16 digits."""
+    return drive_id.zfill(16) if _PERSONAL_ID.fullmatch(drive_id) else drive_id
+
+
+def encoding_fault(text: str) -> str | None:
+    unknown = [name for name in text.split(",") if name not in ENCODINGS]
+    return f"{unknown[0]!r} is no encoding that rclone knows" if unknown else None
+
+
+def metadata_permissions_fault(text: str) -> str | None:
+    parts = text.split(",")
+    unknown = [part for part in parts if part not in ("off", "read", "write", "failok")]
+    if unknown:
+        return f"{unknown[0]!r} is none of off, read, write, failok"
+    return "off cannot be combined" if "off" in parts and len(parts) > 1 else None
+
+
+def address_fault(address: str) -> str | None:
+    if re.fullmatch(r"https?://[^\s/]+(/\S*)?", address) is None:
+        return "it is no address: it must begin with https://"
+    return None

@@ -1,0 +1,92 @@
+"""A number of bytes as rclone writes and reads it (10Mi, 320Ki, off)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+_UNITS = "KMGTPE"
+_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](?:i[bB]?|I)?)?")
+PATTERN = r"^(off|OFF|Off|([0-9]+(\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](i[bB]?|I)?)?)$"
+
+
+class Size(int):
+    """A number of bytes; -1 is rclone's "off".
+
+    Text is read as rclone reads it (fs/sizesuffix.go): units are powers of 1024, and *a number without a
+    unit is KiB*. An int given to pydantic is bytes. `str()` is the text that rclone prints (below 1 KiB with
+    the unit that rclone leaves out): it keeps three decimals only, so `is_exact` tells whether the bytes
+    survive.
+    """
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Read rclone's text; ValueError says what is wrong with it."""
+        if text.lower() == "off":
+            return OFF
+        match = _NUMBER.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is no size: write a number with Ki, Mi or Gi, like 10Mi")
+        number, unit = match.groups()
+        letter = (unit or "K")[0].upper()
+        factor = 1 if letter == "B" else 1024 ** (_UNITS.index(letter) + 1)
+        value = float(number) * factor
+        if value >= 2**63:
+            raise ValueError(f"{text!r} is too large")
+        return cls(value)
+
+    def __str__(self) -> str:
+        if self < 0:
+            return "off"
+        power = 0
+        while power < len(_UNITS) and self >= 1024 ** (power + 1):
+            power += 1
+        scaled = int(self) / 1024**power
+        unit = f"{_UNITS[power - 1]}i" if power else "" if self == 0 else "B"
+        number = f"{scaled:.0f}" if scaled == int(scaled) else f"{scaled:.3f}"
+        return f"{number}{unit}"
+
+    def __repr__(self) -> str:
+        return f"Size({int(self)})"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the text that rclone prints for it is read back to the same number of bytes.
+
+        Below 1 KiB rclone prints no unit, and reads that as KiB.
+        """
+        return self <= 0 or (self >= KIB and Size.parse(str(self)) == int(self))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls._validated, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "pattern": PATTERN}
+
+    @classmethod
+    def _validated(cls, value: object) -> Size:
+        if isinstance(value, Size):
+            return value
+        if isinstance(value, str):
+            return cls.parse(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return cls(value)
+        raise ValueError("a size is text like 10Mi, or a whole number of bytes")
+
+
+OFF = Size(-1)
+KIB = 1024
+MIB = 1024 * 1024

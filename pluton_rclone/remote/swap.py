@@ -1,0 +1,68 @@
+"""Exchanging two files in one step (Linux renameat2), and creating one without ever replacing another."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+_AT_FDCWD = -100
+_NOREPLACE = 1
+_EXCHANGE = 2
+# For a C library that has no wrapper (musl before 1.2.6); from the kernel's tables.
+_SYSCALL = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "armv7l": 382, "ppc64le": 357, "s390x": 347}
+_NO_SUCH_CALL = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
+
+
+class ExchangeUnavailable(Exception):
+    """This system or file system cannot exchange two files."""
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Both files trade places, so what was there before can still be read afterwards.
+
+    FileNotFoundError when one is absent, OSError EBUSY when one is a mount point, ExchangeUnavailable.
+    """
+    _rename(one, other, _EXCHANGE)
+
+
+def create(source: Path, target: Path) -> None:
+    """Move source to target, FileExistsError when target is there."""
+    try:
+        _rename(source, target, _NOREPLACE)
+    except ExchangeUnavailable:
+        os.link(source, target)
+        source.unlink()
+
+
+def _rename(source: Path, target: Path, flags: int) -> None:
+    call = _renameat2()
+    if call is None:
+        raise ExchangeUnavailable
+    if call(os.fsencode(source), os.fsencode(target), flags) == 0:
+        return
+    number = ctypes.get_errno()
+    if number in _NO_SUCH_CALL:
+        raise ExchangeUnavailable
+    raise OSError(number, os.strerror(number), str(target))
+
+
+@lru_cache(maxsize=1)
+def _renameat2() -> Callable[[bytes, bytes, int], int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+    wrapper = getattr(library, "renameat2", None)
+    if wrapper is not None:
+        return lambda source, target, flags: int(wrapper(_AT_FDCWD, source, _AT_FDCWD, target, flags))
+    number = _SYSCALL.get(platform.machine())
+    if number is None:
+        return None
+    return lambda source, target, flags: int(
+        library.syscall(ctypes.c_long(number), _AT_FDCWD, source, _AT_FDCWD, target, flags)
+    )
