@@ -16,7 +16,7 @@ from pluton_rclone.emulator.server import Emulator
 from pluton_rclone.errors import UsageError
 
 # Variables that would lead a program past the emulator, or that it would prefer to ours.
-_LEADING_AWAY = (
+LEADING_AWAY = (
     "https_proxy",
     "NO_PROXY",
     "no_proxy",
@@ -31,7 +31,7 @@ def environment(
     cloud: Emulator, base: Mapping[str, str], *, person: str = DEFAULT_PERSON, accept: bool = True
 ) -> dict[str, str]:
     """`base` with the emulator's three variables, and with $BROWSER for the person at the sign-in page."""
-    inherited = {key: value for key, value in base.items() if key not in _LEADING_AWAY}
+    inherited = {key: value for key, value in base.items() if key not in LEADING_AWAY}
     return inherited | cloud.environment | browser(person, accept=accept)
 
 

@@ -117,6 +117,10 @@ class Audience(enum.Enum):
     ANY_TENANT_AND_PERSONAL = "AzureADandPersonalMicrosoftAccount"
     PERSONAL = "PersonalMicrosoftAccount"
 
+    @property
+    def single_tenant(self) -> bool:
+        return self is Audience.THIS_TENANT
+
 
 @dataclass
 class Registration:

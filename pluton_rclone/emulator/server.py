@@ -15,9 +15,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from . import tls
+from . import inhabitants, tls
 from .dispatch import App, Dispatch
-from .entra import entra_app
+from .entra import entra_app, sign_in
 from .foreign import ForeignServer
 from .graph import graph_app
 from .proxy import ProxyConnection
@@ -120,6 +120,16 @@ class Emulator:
 
         account = self.world.person(username)
         return PersonAtBrowser(account.username, Browser(proxy_url=self.proxy_url, ca_file=str(self.ca_file)))
+
+    def sign_in(
+        self, username: str, *scopes: str, client_id: str = inhabitants.PUBLIC_CLIENT_ID
+    ) -> dict[str, Any]:
+        """The token answer for somebody who signed in and agreed, without walking through the pages.
+
+        Without scopes: `Files.ReadWrite offline_access`, the least that a backup needs.
+        """
+        asked = " ".join(scopes) or "Files.ReadWrite offline_access"
+        return sign_in(self.world, username, asked, client_id)
 
     def route(self, host: str, port: int, *, path: str = "/") -> None:
         """Let a plain HTTP server on this machine's `port` answer for `host` below `path`."""

@@ -2,5 +2,6 @@
 
 from .application import entra_app
 from .sessions import Sessions
+from .shortcut import sign_in
 
-__all__ = ["Sessions", "entra_app"]
+__all__ = ["Sessions", "entra_app", "sign_in"]

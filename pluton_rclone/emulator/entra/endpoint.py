@@ -64,7 +64,7 @@ def find_app(world: World, endpoint: Endpoint, client_id: str) -> Registration:
         raise EntraError(700016, client_id=client_id, tenant=where)
     if app.disabled:
         raise EntraError(7000112, client_id=client_id, app=app.name)
-    if app.audience is Audience.THIS_TENANT:
+    if app.audience.single_tenant:
         if endpoint.tenant is None:
             raise EntraError(50194, client_id=client_id, app=app.name)
         if endpoint.tenant is not app.tenant:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.emulator.directory import Audience, Registration
+from pluton_rclone.emulator.directory import Registration
 
 from . import policy
 from .aadsts import EntraError
@@ -163,7 +163,7 @@ def _client_credentials(request: TokenRequest) -> dict[str, Any]:
         raise EntraError(70011, scope=request.form["scope"])
     policy.play_fault(request.world, "token", None)
     roles = app.granted_roles.get(endpoint.tenant.id)
-    if roles is None and app.audience is not Audience.THIS_TENANT:
+    if roles is None and not app.audience.single_tenant:
         raise EntraError(700016, client_id=app.client_id, tenant=endpoint.tenant.name)
     return app_only_answer(request.world, app, endpoint.tenant, endpoint.cloud, roles or frozenset())
 

@@ -1,0 +1,45 @@
+"""What every test may ask for: the emulated Microsoft, and a home folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pluton_rclone.emulator import Emulator
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder: nothing of the person who runs the tests is read or written."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / ".config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
+    monkeypatch.setenv("RCLONE_CONFIG", str(folder / "rclone.conf"))
+    for name in ("RCLONE_CONFIG_PASS", "RCLONE_PASSWORD_COMMAND", "PLUTON_ONEDRIVE_CLIENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """Microsoft, emulated: whatever this test and its child processes ask of Microsoft lands here.
+
+    A fault of the emulator itself fails the test, whatever the client made of the answer.
+    """
+    from pluton_rclone.emulator import Emulator
+    from pluton_rclone.emulator.command import LEADING_AWAY
+
+    with Emulator() as emulator:
+        emulator.world.lifetimes.device_poll_interval = 1
+        for name in LEADING_AWAY:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in emulator.environment.items():
+            monkeypatch.setenv(name, value)
+        yield emulator
+        assert emulator.crashes == []
