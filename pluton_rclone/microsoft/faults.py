@@ -16,7 +16,6 @@ from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
 
 from .app import AppRegistration
-from .clouds import CLOUDS
 from .consent import admin_consent_url
 from .known_errors import KnownError, known_errors
 from .scopes import in_words
@@ -146,8 +145,6 @@ def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRc
         details["admin_consent_url"] = link
         if asked.scopes:
             what = f"{what.rstrip('.')}: {in_words(asked.scopes)}."
-    if number == 90038 or number == 90002:
-        advice = f"{advice} Regions: {', '.join(CLOUDS)}."
     why = _TRACE.sub("", text).strip() or (error or None)
     return kind(what, why=why, who=who, advice=advice, link=link, **details)
 

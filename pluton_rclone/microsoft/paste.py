@@ -78,7 +78,7 @@ def _candidates(text: str) -> Iterator[Any]:
         value = _json(_decoded(text))
         if value is not None:
             yield value
-    decoder = json.JSONDecoder(strict=False)
+    decoder = json.JSONDecoder()
     for start in [found.start() for found in re.finditer(r"\{", text)][:50]:
         try:
             yield decoder.raw_decode(text, start)[0]
@@ -130,7 +130,7 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
     token = options["token"]
     if isinstance(token, str):
         try:
-            token = json.loads(token, strict=False)
+            token = json.loads(token)
         except (ValueError, RecursionError):
             raise TokenInvalid("The option token of this remote is not JSON.") from None
     others = {
@@ -171,7 +171,7 @@ def _sections(text: str) -> dict[str, dict[str, str]]:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, strict=False)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
 

@@ -1,0 +1,105 @@
+"""Permissions: the least that is enough, what is missing, and the words for both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pluton_rclone.microsoft.clouds import cloud
+from pluton_rclone.microsoft.scopes import (
+    NEED_ADMINISTRATOR_IN_MANAGED_TENANTS,
+    difference_in_words,
+    full_names,
+    least,
+    missing,
+    remote_options,
+    short_names,
+)
+
+FACTS: dict[str, Any] = json.loads(
+    (Path(__file__).parent.parent / "data" / "permissions.json").read_text(encoding="utf-8")
+)
+
+
+def test_the_first_sign_in_asks_for_one_permission_that_every_person_may_give() -> None:
+    assert least() == ("Files.ReadWrite",)
+    assert not NEED_ADMINISTRATOR_IN_MANAGED_TENANTS & set(least())
+
+
+def test_more_is_asked_for_shared_folders_and_for_sharepoint_only() -> None:
+    assert least("shared") == ("Files.ReadWrite.All",)
+    assert least("sharepoint") == ("Files.ReadWrite.All", "Sites.Read.All")
+
+
+def test_reading_alone_asks_for_reading_alone() -> None:
+    assert least(access="read") == ("Files.Read",)
+    assert least("sharepoint", access="read") == ("Files.Read.All", "Sites.Read.All")
+
+
+def test_the_permissions_that_want_an_administrator_are_those_of_the_managed_policy() -> None:
+    blocked = {
+        scope["name"]
+        for scope in FACTS["scopes"]
+        if scope["delegated"].get("blocked_for_user_consent_in_managed_policy")
+    }
+
+    assert blocked == NEED_ADMINISTRATOR_IN_MANAGED_TENANTS
+
+
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [
+        (("GET", "/me/drive"), "own"),
+        (("GET", "/me/drives"), "own"),
+        (("POST", "/drives/{id}/items/{id}/createUploadSession"), "own"),
+        (("DELETE", "/drives/{id}/items/{id}"), "own"),
+        (("GET", "/sites"), "sharepoint"),
+        (("GET", "/sites/{id}/drives"), "sharepoint"),
+        (("GET", "/me/followedSites"), "sharepoint"),
+    ],
+)
+def test_the_least_is_enough_for_the_calls_that_are_made(call: tuple[str, str], place: Any) -> None:
+    row = next(row for row in FACTS["least_privilege_by_call"] if (row["method"], row["path"]) == call)
+
+    assert set(row["delegated_work"]["accepted"]) & set(least(place))
+
+
+def test_a_larger_permission_holds_the_smaller_ones() -> None:
+    assert missing(["Files.ReadWrite.All"], ["Files.ReadWrite", "Files.Read", "Files.Read.All"]) == ()
+    assert missing(["Files.ReadWrite"], ["Files.ReadWrite.All"]) == ("Files.ReadWrite.All",)
+    assert missing(["Sites.ReadWrite.All"], ["Sites.Read.All"]) == ()
+
+
+def test_openids_own_scopes_are_left_out() -> None:
+    assert short_names(
+        ["openid", "profile", "offline_access", "email", "https://graph.microsoft.us/Files.Read"]
+    ) == ("Files.Read",)
+
+
+def test_the_difference_is_said_in_words() -> None:
+    words = difference_in_words(["Files.ReadWrite"], ["Files.ReadWrite", "Sites.Read.All"])
+
+    assert words is not None
+    assert "not granted: find and read SharePoint sites (Sites.Read.All)" in words
+    assert "granted: read and write your files (Files.ReadWrite)" in words
+    assert difference_in_words(["Files.ReadWrite.All"], ["Files.Read"]) is None
+
+
+@pytest.mark.parametrize("region", ["global", "us", "cn"])
+def test_whole_names_carry_the_cloud(region: str) -> None:
+    facts = json.loads((Path(__file__).parent.parent / "data" / "clouds.json").read_text(encoding="utf-8"))
+
+    assert full_names(["Files.Read"], cloud(region)) == (
+        f"{facts['clouds'][region]['scope_prefix']}Files.Read",
+    )
+
+
+def test_rclones_options_agree_with_what_was_granted() -> None:
+    assert remote_options(["Files.ReadWrite", "User.Read"]) == {
+        "access_scopes": "Files.ReadWrite offline_access",
+        "disable_site_permission": True,
+    }
+    assert remote_options(["Files.ReadWrite.All", "Sites.Read.All"])["disable_site_permission"] is False
