@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from .quickxor import Buffer, QuickXor, of_zeros
+from .quickxor import Buffer, QuickXor, of_zeros, quick_xor_hash
 
 _SLICE = 1 << 20  # bytes handed out at a time
 
@@ -121,6 +121,32 @@ class Damaged:
             else:
                 yield piece
             offset += len(piece)
+
+
+class Rewritten:
+    """Another content with a few bytes more: SharePoint writes a library's columns into Office files."""
+
+    __slots__ = ("_hash", "_sent", "size")
+
+    _ADDED = b"<!-- docProps/custom.xml: ContentTypeId 0x010100, written by the document library -->"
+
+    def __init__(self, sent: Content) -> None:
+        self._sent = sent
+        self.size = sent.size + len(self._ADDED)
+        self._hash: str | None = None
+
+    @property
+    def quick_xor(self) -> str:
+        if self._hash is None:
+            self._hash = quick_xor_hash(self.read(0, self.size))
+        return self._hash
+
+    def read(self, start: int, stop: int) -> Iterator[Buffer]:
+        size = self._sent.size
+        if start < size:
+            yield from self._sent.read(start, min(stop, size))
+        if stop > size:
+            yield self._ADDED[max(0, start - size) : stop - size]
 
 
 EMPTY = InMemory(b"")

@@ -1,23 +1,23 @@
-"""One drive: its tree of items and every change that can be made to it.
+"""One drive: every change that can be made to its items, with quota, versions, recycle bin and change feed.
 
-All checks of Microsoft's limits stand here and in names.py, so that a file put by a test and one sent by
-rclone meet the same rules. What is refused is raised as `GraphFault`.
+All checks of Microsoft's limits stand here, in tree.py and in names.py, so that a file put by a test and one
+sent by rclone meet the same rules. What is refused is raised as `GraphFault`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import refusals
 from .changes import Changes
-from .content import EMPTY, Content, InMemory
-from .identifiers import ItemIds
+from .content import Content, InMemory, Rewritten
 from .item import SYSTEM, Actor, Item, Rarities, Version
-from .names import check_length, check_name, fold
+from .names import fold
 from .quota import Quota
 from .recycling import RecycleBin
+from .tree import Tree
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator.directory import Person, Tenant
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 MAX_FILE = 250 * 1000**3  # bytes; "250 GB" without saying whether binary: the smaller reading
 MAX_VERSIONS = 500
+OFFICE = (".docx", ".docm", ".dotx", ".xlsx", ".xlsm", ".xltx", ".pptx", ".pptm", ".potx", ".vsdx")
 
 PERSONAL = "personal"
 BUSINESS = "business"
 LIBRARY = "documentLibrary"
 
 
-class Drive:
+class Drive(Tree):
     """A personal drive, a business drive or a document library."""
 
     def __init__(
@@ -50,27 +51,20 @@ class Drive:
         clock: Callable[[], float],
     ) -> None:
         self.id = id
-        self.kind = kind
         self.name = name
         self.tenant = tenant
         self.owner = owner  # None: a library, which belongs to its site
         self.site = site
         self.web_url = web_url
-        self.server_path = server_path  # counted in the length of paths: personal/bert_contoso_com/Documents
         self.quota = quota or Quota(5 * 1024**3 if kind == PERSONAL else 1024**4)
         self.root_readable = True  # False: a phantom, listed but "ObjectHandle is Invalid"
         self.rewrites_office_files = False  # True: what SharePoint does to Office files in libraries
-        self.enforce_limits = True
         self.lock = threading.RLock()
         self.changes = Changes()
         self.bin = RecycleBin()
         self.version_bytes = 0  # of earlier versions of what is not deleted
         self.files = 0
-        self._clock = clock
-        self._ids = ItemIds(id)
-        self._items: dict[str, Item] = {}
-        self.root = self._make("root", None, None, self.owner_actor)
-        self._prefix = len(server_path) + 1 if server_path else 0
+        super().__init__(id, kind, server_path, self.owner_actor, clock)
 
     # ---- looking --------------------------------------------------------------------------------------
 
@@ -87,42 +81,6 @@ class Drive:
     @property
     def remaining(self) -> int:
         return max(0, self.quota.total - self.used)
-
-    def __len__(self) -> int:
-        """How many items there are, without the root."""
-        return len(self._items) - 1
-
-    def now(self) -> int:
-        """Milliseconds since 1970."""
-        return int(self._clock() * 1000)
-
-    def item(self, item_id: str) -> Item:
-        """The item with that id ("root" for the root); 404 when there is none. Ids ignore case."""
-        item = self._items.get(item_id)
-        if item is None:
-            item = self.root if item_id == "root" else self._items.get(item_id.upper())
-        if item is None:
-            raise refusals.not_found()
-        return item
-
-    def find(self, path: str, start: Item | None = None) -> Item | None:
-        """The item at a path of plain names below `start` (the root); None when there is none."""
-        item: Item | None = start or self.root
-        for name in path.split("/"):
-            if name:
-                if item is None or item.children is None:
-                    return None
-                item = item.children.get(fold(name))
-        return item
-
-    def walk(self, start: Item | None = None) -> Iterator[Item]:
-        """`start` (the root) and all below it, folders before what they hold."""
-        waiting = [start or self.root]
-        while waiting:
-            item = waiting.pop()
-            yield item
-            if item.children:
-                waiting.extend(reversed(list(item.children.values())))
 
     def read(self, path: str) -> bytes:
         """The content of the file at `path`, for tests; 404 when there is none."""
@@ -185,6 +143,8 @@ class Drive:
             if existing is not None and (existing.is_folder or _is_package(existing)):
                 raise refusals.name_exists()
             self.check_room(content.size)
+            if self.rewrites_office_files and name.lower().endswith(OFFICE):
+                content = Rewritten(content)
             if existing is None:
                 item = self._make(name, parent, content, author or self.owner_actor)
                 self._adopt(parent, item)
@@ -358,88 +318,11 @@ class Drive:
 
     # ---- inside ---------------------------------------------------------------------------------------
 
-    def _make(self, name: str, parent: Item | None, content: Content | None, author: Actor) -> Item:
-        unique, item_id = self._ids.next()
-        item = Item(unique, item_id, name, parent, content, self.now(), author)
-        self._items[item_id] = item
-        return item
-
     def _adopt(self, parent: Item, item: Item) -> Item:
         self._attach(item, parent)
         self.files += item.content is not None
         self.changes.note(item)
         return item
-
-    def _place(self, parent: Item, name: str, conflict: str, *, folder: bool) -> tuple[str, Item | None]:
-        """The name to take in a folder and what has it already; 409 when it is taken and must not be."""
-        if parent.children is None:
-            raise refusals.invalid_request("The parent is not a folder.")
-        self._check(parent, name, folder)
-        existing = parent.children.get(fold(name))
-        if existing is None or conflict == "replace":
-            return name, existing
-        if conflict != "rename":
-            raise refusals.name_exists()
-        stem, dot, extension = name.rpartition(".") if not folder else (name, "", "")
-        if not stem:
-            stem, dot, extension = name, "", ""
-        count = 1
-        while fold(candidate := f"{stem} {count}{dot}{extension}") in parent.children:
-            count += 1
-        self._check(parent, candidate, folder)
-        return candidate, None
-
-    def _check(self, parent: Item, name: str, folder: bool) -> None:
-        if not self.enforce_limits:
-            return
-        check_name(name, kind=self.kind, folder=folder, at_root=parent.parent is None)
-        check_length(self._path_length(parent) + len(name))
-
-    def _path_length(self, folder: Item) -> int:
-        """Characters of what stands before a name in `folder`, its last slash included."""
-        length = self._prefix
-        item: Item | None = folder
-        while item is not None and item.parent is not None:
-            length += len(item.name) + 1
-            item = item.parent
-        return length
-
-    def _check_below(self, item: Item, parent: Item, name: str) -> None:
-        """A moved folder's longest path must fit as well."""
-        if not self.enforce_limits:
-            return
-        waiting = [(item, self._path_length(parent) + len(name))]
-        while waiting:
-            folder, length = waiting.pop()
-            check_length(length)
-            waiting.extend(
-                (child, length + 1 + len(child.name)) for child in (folder.children or {}).values()
-            )
-
-    def _attach(self, item: Item, parent: Item) -> None:
-        assert parent.children is not None
-        parent.children[fold(item.name)] = item
-        item.parent = parent
-        self._resize(parent, item.size)
-
-    def _detach(self, item: Item) -> None:
-        parent = item.parent
-        if parent is None or parent.children is None:
-            raise refusals.invalid_request("The root cannot be deleted.")
-        del parent.children[fold(item.name)]
-        self._resize(parent, -item.size)
-
-    def _grow(self, item: Item, more: int) -> None:
-        item.size += more
-        if item.parent is not None:
-            self._resize(item.parent, more)
-
-    def _resize(self, folder: Item, more: int) -> None:
-        if more:
-            item: Item | None = folder
-            while item is not None:
-                item.size += more
-                item = item.parent
 
     def _keep_version(self, item: Item) -> None:
         assert item.content is not None
@@ -471,6 +354,3 @@ def _is_package(item: Item) -> bool:
 def _version_bytes(item: Item) -> int:
     rare: Rarities | None = item.rare
     return 0 if rare is None else sum(version.content.size for version in rare.versions)
-
-
-__all__ = ["BUSINESS", "EMPTY", "LIBRARY", "MAX_FILE", "PERSONAL", "Drive"]

@@ -54,6 +54,16 @@ def not_allowed(message: str) -> GraphFault:
     return GraphFault(405, "invalidRequest", message)
 
 
+def upload_name_exists() -> GraphFault:
+    """When the last fragment is here (upload-fragment-409.json)."""
+    return GraphFault(
+        409,
+        "nameAlreadyExists",
+        "Another file exists with the same name as the uploaded session. You can redirect the upload session "
+        "to use a new filename by calling PUT with the new metadata and @microsoft.graph.sourceUrl attribute.",
+    )
+
+
 def name_exists() -> GraphFault:
     return GraphFault(409, "nameAlreadyExists", "The specified item name already exists.")
 
@@ -94,6 +104,11 @@ def locked() -> GraphFault:
         "The resource you are attempting to access is locked",
         inner_codes=("lockMismatch",),
     )
+
+
+def quota_reached() -> GraphFault:
+    """When an upload session is made (create-upload-session-507.json)."""
+    return GraphFault(507, "quotaLimitReached", "Insufficient Space Available")
 
 
 def insufficient_storage() -> GraphFault:
