@@ -19,7 +19,7 @@ from . import inhabitants, tls
 from .dispatch import App, Dispatch
 from .entra import entra_app, sign_in
 from .foreign import ForeignServer
-from .graph import graph_app
+from .graph import Budgets, Faults, graph_app
 from .proxy import ProxyConnection
 from .world import Request, World
 
@@ -111,6 +111,21 @@ class Emulator:
     def crashes(self) -> list[BaseException]:
         """Faults of the emulator itself; empty unless there is a bug in it."""
         return self._dispatch.crashes
+
+    @property
+    def files(self) -> Files:
+        """The drives and sites: `files.drive_of("anna@outlook.com").write("a/b.txt", b"…")`."""
+        return self.world.part(Files)
+
+    @property
+    def faults(self) -> Faults:
+        """Trouble to arm in one line: `faults.throttle(times=3)`, `faults.latency = 0.06`."""
+        return self.world.part(Faults)
+
+    @property
+    def budgets(self) -> Budgets:
+        """Microsoft's budgets, off until `budgets.enable()`."""
+        return self.world.part(Budgets)
 
     def person(self, username: str) -> PersonAtBrowser:
         """Somebody who sits at a browser and answers the sign-in pages; KeyError when there is no such
