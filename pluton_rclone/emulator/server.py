@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from . import inhabitants, tls
 from .dispatch import App, Dispatch
+from .drives.files import Files
 from .entra import entra_app, sign_in
 from .foreign import ForeignServer
 from .graph import Budgets, Faults, graph_app
