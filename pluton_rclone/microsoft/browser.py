@@ -52,7 +52,7 @@ def sign_in_with_browser(
     """
     if prompt is None and account is None:
         prompt = "select_account"
-    with pool(http) as open_pool, LoopbackReceiver() as receiver:
+    with pool(http, cancel) as open_pool, LoopbackReceiver() as receiver:
         flow = begin_redirect(
             app,
             scopes,

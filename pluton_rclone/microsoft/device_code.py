@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pluton_rclone.errors import Cancelled, SignInTimedOut, Throttled, Unreachable
+from pluton_rclone.errors import Cancelled, SignInError, SignInTimedOut, Throttled, Unreachable, Who
 
 from .account import Account
 from .app import AppRegistration
@@ -47,7 +47,7 @@ class DeviceCode:
         secrets = (str(flow.get("device_code", "")),)
         asked = Asked(self.app, self.scopes, "device code", secrets)
         with (
-            pool(http) as open_pool,
+            pool(http, stop) as open_pool,
             msal_application(self.app, asked, open_pool, public=True) as application,
         ):
             while True:
@@ -61,7 +61,9 @@ class DeviceCode:
                 try:
                     with quiet():
                         result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
-                except (Unreachable, Throttled):
+                except (Unreachable, Throttled, SignInError) as problem:
+                    if problem.who is not Who.LATER:
+                        raise
                     flow["interval"] += 5  # RFC 8628, 3.5: on a timeout ask less often
                     continue
                 if result.get("error") not in ("authorization_pending", "slow_down"):
@@ -109,7 +111,7 @@ def sign_in_with_device_code(
     http: Http | None = None,
 ) -> SignIn:
     """`begin_device_code`, `show` it to the person, and wait."""
-    with pool(http) as open_pool:
+    with pool(http, cancel) as open_pool:
         code = begin_device_code(app, scopes, account=account, http=open_pool)
         show(code)
         return code.wait(cancel, http=open_pool)

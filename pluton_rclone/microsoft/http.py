@@ -239,10 +239,10 @@ def _connection_trouble(problem: Exception) -> str:
 
 
 @contextmanager
-def pool(given: Http | None) -> Iterator[Http]:
+def pool(given: Http | None, cancel: threading.Event | None = None) -> Iterator[Http]:
     """The caller's pool, left open, or one of our own, closed at the end."""
     if given is not None:
         yield given
         return
-    with Http() as own:
+    with Http(cancel=cancel) as own:
         yield own

@@ -1,0 +1,23 @@
+"""A clock for tests: what would be waited for passes at once."""
+
+from __future__ import annotations
+
+import threading
+
+from pluton_rclone.emulator import Emulator
+
+
+class Clock(threading.Event):
+    """A cancel event that nobody waits on: the seconds asked for are noted, and pass in the emulated
+    world.
+    """
+
+    def __init__(self, cloud: Emulator) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+        self._cloud = cloud
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0.0)
+        self._cloud.world.advance(timeout or 0.0)
+        return self.is_set()
