@@ -21,6 +21,8 @@ from pluton_rclone.remote.shared import SharedConfig
 from pluton_rclone.remote.values import check_values
 
 if TYPE_CHECKING:
+    from pluton_rclone.remote.export import EnvironmentExport
+    from pluton_rclone.remote.inspect import Finding
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.remote.private import PrivateConfig
 
@@ -85,6 +87,27 @@ class Conf:
     def remotes(self) -> dict[str, str]:
         """Every remote's name and type ("onedrive", "local", …)."""
         return {name: self.whole_section(name)["type"] for name in self.names()}
+
+    def inspect(self, *, version: tuple[int, int, int] | None = None) -> list[Finding]:
+        """What is wrong with the file and with every remote in it, and how to mend each."""
+        from pluton_rclone.remote.inspect import inspect_file, inspect_remote
+
+        found = inspect_file(self.path)
+        for name in self.names():
+            found += inspect_remote(name, self.whole_section(name), version=version)
+        return found
+
+    def export(self, name: str, *, password: str | None = None) -> bytes:
+        """A self-contained rclone.conf with this remote alone, encrypted when a password is given."""
+        from pluton_rclone.remote.export import as_conf
+
+        return as_conf(name, self.whole_section(name), password=password)
+
+    def export_environment(self, name: str) -> EnvironmentExport:
+        """The remote as RCLONE_CONFIG_* variables, with what that costs."""
+        from pluton_rclone.remote.export import as_environment
+
+        return as_environment(name, self.whole_section(name))
 
     def is_encrypted(self) -> bool:
         return self._shared.is_encrypted()

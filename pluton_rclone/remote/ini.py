@@ -22,6 +22,8 @@ SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(
 VARIABLE = re.compile(r"%\(([^)]+)\)s")
 _SEPARATOR = re.compile("[=:]")
 _MOST_EXPANSIONS = 200
+# A key that rclone sets itself, to make a section exist.
+_SECTION_MARK = " "
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class Document:
             if line.is_header:
                 found.setdefault(line.section, {})
             elif line.key is not None:
-                found.setdefault(line.section, {})[line.key] = line.value
+                values = found.setdefault(line.section, {})
+                if line.key != _SECTION_MARK:
+                    values[line.key] = line.value
         return found
 
     def text(self) -> str:
@@ -232,7 +236,7 @@ class Document:
 def quoted(value: str) -> str:
     """The text that is read back as this value: enclosed where its edges would not survive."""
     plain = value.strip(SPACE) == value and not (len(value) >= 2 and value[0] == "`")
-    return value if plain and not (len(value) >= 6 and value.startswith('"""')) else f"`{value}`"
+    return value if plain and not _has_triple_quote(value) else f"`{value}`"
 
 
 def parse(text: str) -> Document:
@@ -261,9 +265,8 @@ def parse(text: str) -> Document:
             if key == "-":
                 dashes += 1
                 key = f"#{dashes}"
-            # rclone drops a key without a name, and uses the key " " to mark a section
-            known = key not in ("", " ")
-            lines.append(Line(raw, section, key if known else None, value, is_comment=not known))
+            # rclone drops a key without a name
+            lines.append(Line(raw, section, key or None, value, is_comment=not key))
     return Document(tuple(lines), bom)
 
 
@@ -272,6 +275,11 @@ def _split(text: str) -> list[str]:
     lines = text.split("\n")
     last = lines.pop()
     return [line + "\n" for line in lines] + ([last] if last else [])
+
+
+def _has_triple_quote(text: str) -> bool:
+    # rclone counts bytes
+    return text.startswith('"""') and len(text.encode("utf-8", "surrogateescape")) >= 6
 
 
 def _ended(line: Line, line_end: str) -> Line:
@@ -289,7 +297,7 @@ def _quoted_key_end(body: str) -> tuple[int, int]:
     """Where a quoted key's text starts and ends; (0, 0) when the key is not quoted, end -1 when it never
     ends.
     """
-    if body.startswith('"""') and len(body) >= 6:
+    if _has_triple_quote(body):
         quote = '"""'
     elif body[0] in '"`':
         quote = body[0]
@@ -321,7 +329,7 @@ def _value(text: str, number: int) -> str:
     quote = ""
     if len(text) >= 2 and text[0] == "`":
         quote = "`"
-    elif len(text) >= 6 and text.startswith('"""'):
+    elif _has_triple_quote(text):
         quote = '"""'
     if not quote:
         return text

@@ -102,7 +102,8 @@ def _comparable(one: str | None, other: str | None) -> tuple[datetime, datetime]
 def with_later_tokens(
     document: Document, source: Document, *, bases: Mapping[str, str] | None = None
 ) -> Document:
-    """The document with every token of the source that was issued later; `bases` as in `later_token`, by name.
+    """The document with every token of the source that was issued later; `bases` as in `later_token`, by
+    name.
 
     A remote that was renamed meanwhile is found by its sign-in.
     """

@@ -27,7 +27,7 @@ from pluton_rclone.remote.values import value_fault
 
 TYPE = "onedrive"
 PREFIX = "pluton_"
-_PUBLIC_CLIENT_SINCE: Version = (1, 67, 0)
+PUBLIC_CLIENT_SINCE: Version = (1, 67, 0)
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
@@ -305,8 +305,8 @@ class OneDriveRemote(BaseModel):
                 version=found,
                 required=needed,
             )
-        if self.client_id and self.client_secret is None and tuple(version) < _PUBLIC_CLIENT_SINCE:
-            needed = ".".join(map(str, _PUBLIC_CLIENT_SINCE))
+        if self.client_id and self.client_secret is None and tuple(version) < PUBLIC_CLIENT_SINCE:
+            needed = ".".join(map(str, PUBLIC_CLIENT_SINCE))
             raise RcloneTooOld(
                 f"rclone {found} cannot renew the token of a public client, rclone {needed} and later can",
                 why="it sends its own client secret along",

@@ -1,0 +1,59 @@
+"""The remote as JSON Schema: enough to draw a form from, with nothing else at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pluton_rclone.remote.onedrive import OneDriveRemote
+from pluton_rclone.remote.options import BY_NAME, Option
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def remote_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a remote's options, in the order in which a form shows them.
+
+    Beside the standard words: `x-group` ("basic", "advanced", "pluton"), `x-unit`, `x-sensitive`, `x-since`
+    (the first rclone that knows the option) and `x-kind` ("text", "secret", "switch", "number", "size",
+    "choice", "list"). Choices are `oneOf` with `const` and `title`; secrets are `writeOnly`.
+    """
+    schema = OneDriveRemote.model_json_schema()
+    schema["$schema"] = _DIALECT
+    schema["title"] = "OneDrive"
+    schema["description"] = "A OneDrive or SharePoint drive as a storage"
+    schema["properties"] = {
+        name: _property(found, BY_NAME.get(name)) for name, found in schema["properties"].items()
+    }
+    return schema
+
+
+def _property(found: dict[str, Any], option: Option | None) -> dict[str, Any]:
+    result = _without_null(found)
+    if option is None:
+        result["x-group"] = "pluton"
+        return result
+    result["x-group"] = option.group
+    result["x-kind"] = option.kind
+    result["x-since"] = ".".join(map(str, option.since))
+    if option.unit is not None:
+        result["x-unit"] = option.unit
+    if option.sensitive:
+        result["x-sensitive"] = True
+    choices = [{"const": choice.value, "title": choice.label} for choice in option.choices]
+    if option.kind == "choice":
+        result.pop("enum", None)
+        result["oneOf"] = choices
+    elif choices:
+        result["x-suggestions"] = choices
+    return result
+
+
+def _without_null(found: dict[str, Any]) -> dict[str, Any]:
+    """An optional value as a form sees it: left out rather than null."""
+    result = dict(found)
+    kinds = result.pop("anyOf", None)
+    if kinds is not None:
+        result.update(next(kind for kind in kinds if kind.get("type") != "null"))
+        if result.get("default", ...) is None:
+            del result["default"]
+    return result
