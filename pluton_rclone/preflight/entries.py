@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 from array import array
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from .finding import Finding, Summary
 from .judge import Folder, Judge, encoded
 from .names import coarse_key, rclone_key
 from .reading import gigabytes
-from .rules import MANY_ENTRIES, MAX_FILE_SIZE, RULES, TOO_MANY_ENTRIES
+from .rules import (
+    FORBIDDEN_ANYWHERE,
+    FORBIDDEN_NAMES,
+    MANY_ENTRIES,
+    MAX_FILE_SIZE,
+    RULES,
+    TOO_MANY_ENTRIES,
+)
 
 
 class Listed(Protocol):
@@ -30,42 +37,40 @@ class Listed(Protocol):
         """A folder."""
 
 
-class _Place(NamedTuple):
-    """What is remembered of a name in its folder, as hashes: for what it is taken, and why."""
-
-    coarse: int
-    rclone: int  # with the kind
-    composed: int
-    exact: int
+_BUCKETS = 1 << 16
+_BITS = 21  # of each hash that says why two names are one: a wrong reason in a million of them
+_MASK = (1 << _BITS) - 1
 
 
 class _Seen:
-    """The names so far, in 32 bytes each and little more, whatever the order they come in."""
-
-    _BUCKETS = 1 << 16
+    """The names so far, in 16 bytes each and little more, whatever the order they come in."""
 
     def __init__(self) -> None:
-        self._buckets: dict[int, array[int]] = {}
+        self._buckets: dict[int, tuple[array[int], array[int]]] = {}
 
-    def before(self, place: _Place) -> list[_Place]:
-        """The places with the same coarse hash that came before; this one is remembered."""
-        bucket = self._buckets.setdefault(place.coarse % self._BUCKETS, array("q"))
+    def before(self, coarse: int, fine: int) -> list[int]:
+        """The fine hashes of what came before under the same coarse hash; these two are remembered."""
+        bucket = self._buckets.get(coarse % _BUCKETS)
+        if bucket is None:
+            bucket = self._buckets[coarse % _BUCKETS] = (array("q"), array("Q"))
+        all_coarse, all_fine = bucket
         found = []
-        if place.coarse in bucket:
-            for start in range(0, len(bucket), 4):
-                if bucket[start] == place.coarse:
-                    found.append(_Place(*bucket[start : start + 4]))
-        bucket.extend(place)
+        if coarse in all_coarse:
+            found = [all_fine[number] for number, other in enumerate(all_coarse) if other == coarse]
+        all_coarse.append(coarse)
+        all_fine.append(fine)
         return found
 
 
 class _Known:
     """A folder that was listed, or that something listed lies in."""
 
-    __slots__ = ("entries", "folder", "listed")
+    __slots__ = ("entries", "folder", "listed", "longest", "salt")
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, path: str, longest: int) -> None:
         self.folder = folder
+        self.salt = hash(path)
+        self.longest = longest  # characters of an ASCII name in it that need no closer look
         self.entries = 0
         self.listed = False
 
@@ -73,8 +78,8 @@ class _Known:
 class EntryScan:
     """One pass over a listing; iterate for the findings, `summary` counts along.
 
-    Of names that are one, those that came later are told. Memory grows by about 50 bytes with each entry and
-    about 500 with each folder.
+    Of names that are one, those that came later are told. Memory grows by about 30 bytes with each entry and
+    by some hundred with each folder.
     """
 
     def __init__(self, entries: Iterable[Listed], judge: Judge, summary: Summary) -> None:
@@ -86,7 +91,7 @@ class EntryScan:
 
     def __iter__(self) -> Iterator[Finding]:
         top, found = self._judge.top()
-        self._known[""] = _Known(top)
+        self._known[""] = _Known(top, "", self._judge.plain_length(top))
         yield from found
         summary = self._summary
         for entry in self._entries:
@@ -104,12 +109,17 @@ class EntryScan:
             size = max(entry.size, 0)
             summary.files += 1
             summary.bytes += size
-            findings = self._name(parent, parent_path, name, is_dir=False)
+            told = self._name(parent, name, is_dir=False)
             if size > MAX_FILE_SIZE:
-                findings.append(Finding(path, RULES["file_too_large"], detail=gigabytes(size)))
-            if parent.folder.arrives and not any(finding.rule.refuses for finding in findings):
+                told = [*told, ("file_too_large", gigabytes(size))]
+            if not told:
+                if parent.folder.arrives:
+                    summary.bytes_to_send += size
+                continue
+            if parent.folder.arrives and not any(RULES[rule].refuses for rule, _ in told):
                 summary.bytes_to_send += size
-            yield from findings
+            for rule, detail in told:
+                yield Finding(path, RULES[rule], detail=detail)
         yield from self._full_folders()
 
     def _folder(self, path: str) -> Generator[Finding, None, _Known]:
@@ -118,31 +128,33 @@ class EntryScan:
         parent = self._known.get(parent_path)
         if parent is None:
             parent = yield from self._folder(parent_path)
-        findings = self._name(parent, parent_path, name, is_dir=True)
-        yield from findings
-        arriving = self._judge.arriving(name)
-        refused = {finding.rule.name for finding in findings if finding.rule.refuses}
-        known = _Known(self._judge.child(parent.folder, encoded(name), arriving, refused))
+        told = self._name(parent, name, is_dir=True)
+        for rule, detail in told:
+            yield Finding(path, RULES[rule], True, detail)
+        refused = {rule for rule, _ in told if RULES[rule].refuses}
+        folder = self._judge.child(parent.folder, encoded(name), self._judge.arriving(name), refused)
         self._summary.folders += 1
-        return self._known.setdefault(path, known)
+        return self._known.setdefault(path, _Known(folder, path, self._judge.plain_length(folder)))
 
-    def _name(self, parent: _Known, parent_path: str, name: str, *, is_dir: bool) -> list[Finding]:
-        """What is wrong with one name, by itself and beside those before it."""
+    def _name(self, parent: _Known, name: str, *, is_dir: bool) -> Sequence[tuple[str, str]]:
+        """What is wrong with one name, by itself and beside those before it: rules and details."""
         parent.entries += 1
-        found = list(self._judge.standard_name_findings(parent.folder, name, is_dir=is_dir))
-        key = rclone_key(name)
-        place = _Place(
-            hash((parent_path, coarse_key(name))),
-            hash((parent_path, is_dir, key)),
-            hash((parent_path, name if name.isascii() else unicodedata.normalize("NFC", name))),
-            hash((parent_path, name)),
-        )
-        before = self._seen.before(place)
+        told: Sequence[tuple[str, str]] = ()
+        if name.isascii():
+            lower = name.lower()
+            exact = hash(name) & _MASK
+            coarse, by_rclone, composed = hash(lower), hash(lower) & _MASK, exact
+            if len(name) > parent.longest or lower in FORBIDDEN_NAMES or FORBIDDEN_ANYWHERE in lower:
+                told = self._judge.standard_name_findings(parent.folder, name, is_dir=is_dir)
+        else:
+            coarse, by_rclone = hash(coarse_key(name)), hash(rclone_key(name)) & _MASK
+            composed, exact = hash(unicodedata.normalize("NFC", name)) & _MASK, hash(name) & _MASK
+            told = self._judge.standard_name_findings(parent.folder, name, is_dir=is_dir)
+        fine = ((by_rclone << _BITS | composed) << _BITS | exact) << 1 | is_dir
+        before = self._seen.before(coarse ^ parent.salt, fine)
         if before:
-            opposite = hash((parent_path, not is_dir, key))
-            found.append((_reason(place, before, opposite), "beside one that was listed before it"))
-        path = f"{parent_path}/{name}" if parent_path else name
-        return [Finding(path, RULES[rule], is_dir, detail) for rule, detail in found]
+            told = [*told, (_reason(fine, before), "beside one that was listed before it")]
+        return told
 
     def _full_folders(self) -> Iterator[Finding]:
         for path, known in self._known.items():
@@ -151,16 +163,30 @@ class EntryScan:
                 yield Finding(path or ".", RULES[rule], True, f"{known.entries:,} entries")
 
 
-def _reason(place: _Place, before: list[_Place], opposite: int) -> str:
-    same = [other for other in before if other.rclone == place.rclone]
-    if any(other.exact == place.exact for other in same):
+def _reason(fine: int, before: list[int]) -> str:
+    """Why names with the same coarse key are one; the hashes as `_name` puts them together."""
+    mine = _parts(fine)
+    others = [_parts(other) for other in before]
+    same = [other for other in others if (other.by_rclone, other.is_dir) == (mine.by_rclone, mine.is_dir)]
+    if mine in same:
         return "same_name_twice"
-    if any(other.composed == place.composed for other in same):
+    if any(other.composed == mine.composed for other in same):
         return "same_but_accents"
     if same:
         return "same_but_case"
     clashing = any(
-        other.rclone == opposite and (other.composed != place.composed or other.exact == place.exact)
-        for other in before
+        other.by_rclone == mine.by_rclone and (other.composed != mine.composed or other.exact == mine.exact)
+        for other in others
     )
     return "file_and_folder_same" if clashing else "same_perhaps"
+
+
+class _Parts(NamedTuple):
+    by_rclone: int
+    composed: int
+    exact: int
+    is_dir: int
+
+
+def _parts(fine: int) -> _Parts:
+    return _Parts(fine >> 2 * _BITS + 1, fine >> _BITS + 1 & _MASK, fine >> 1 & _MASK, fine & 1)

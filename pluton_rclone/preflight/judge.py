@@ -173,20 +173,13 @@ class Judge:
 
     def standard_name_findings(self, folder: Folder, standard: str, *, is_dir: bool) -> list[tuple[str, str]]:
         """What is wrong with a name as rclone shows it: rules and details."""
-        if (
-            standard.isascii()
-            and self._plain(standard.lower())
-            and len(standard) <= min(MAX_NAME, MAX_PATH - folder.room)
-            and not folder.at_root
-        ):
-            return []
         return list(self._name_findings(folder, self.arriving(standard), is_dir))
 
-    def _plain(self, lower: str) -> bool:
-        """Whether an ASCII name in lower case breaks no rule, its length apart."""
-        return (
-            self._to_onedrive.is_default and lower not in FORBIDDEN_NAMES and FORBIDDEN_ANYWHERE not in lower
-        )
+    def plain_length(self, folder: Folder) -> int:
+        """Up to how many characters an ASCII name in `folder` breaks no rule but those about certain names."""
+        if folder.at_root or not self._to_onedrive.is_default:
+            return 0
+        return min(MAX_NAME, MAX_PATH - folder.room)
 
     def _name_findings(self, folder: Folder, arriving: str, is_dir: bool) -> Iterator[tuple[str, str]]:
         rule = self._name_rule(arriving, folder=is_dir, at_root=folder.at_root)

@@ -72,6 +72,8 @@ def read_folder(path: bytes, folder: Folder, only: bytes | None = None) -> Itera
                     yield batch
                     batch = Batch()
                     files, sizes = batch.files, batch.sizes
+    except FileNotFoundError:
+        pass
     except OSError as error:
         batch.findings.append(_unreadable(folder.shown, error.strerror, is_dir=True))
     yield batch

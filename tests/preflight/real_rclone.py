@@ -1,0 +1,54 @@
+"""The real rclone, run by the tests of this folder, and trees of files for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+RCLONE = Path(sys.executable).with_name("rclone")
+
+
+def rclone(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run it with these arguments and nothing of this machine's configuration."""
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
+    keep["RCLONE_CONFIG"] = os.environ.get("RCLONE_CONFIG", "") if environment is None else "/notfound"
+    return subprocess.run(
+        [RCLONE, "--retries", "1", "--low-level-retries", "1", *arguments],
+        env={**keep, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def make(root: Path, files: Mapping[str, bytes]) -> Path:
+    """A folder with these files: paths, as Python carries them, and contents; "x/" is an empty folder."""
+    for path, content in files.items():
+        full = os.fsencode(root) + b"/" + path.encode("utf-8", "surrogateescape")
+        os.makedirs(full if path.endswith("/") else os.path.dirname(full), exist_ok=True)
+        if not path.endswith("/"):
+            with open(full, "wb") as file:
+                file.write(content)
+    return root
+
+
+def tree(root: Path | str) -> dict[str, bytes | None]:
+    """Everything below a folder: path, as Python carries it, to content; None for folders."""
+    found: dict[str, bytes | None] = {}
+    top = os.fsencode(root)
+    for folder, folders, files in os.walk(top):
+        for name in folders:
+            found[_below(top, folder, name)] = None
+        for name in files:
+            full = os.path.join(folder, name)
+            if os.path.isfile(full) and not os.path.islink(full) and os.path.getsize(full) < 1 << 30:
+                found[_below(top, folder, name)] = Path(os.fsdecode(full)).read_bytes()
+    return found
+
+
+def _below(top: bytes, folder: bytes, name: bytes) -> str:
+    return os.path.relpath(os.path.join(folder, name), top).decode("utf-8", "surrogateescape")
