@@ -31,13 +31,14 @@ class GraphFault(Exception):
 
     def body(self, *, date: str, request_id: str, client_request_id: str | None = None) -> dict[str, Any]:
         """The answer's JSON. `date` is UTC, `2026-01-01T00:00:00`, without a zone, as Graph writes it."""
-        inner: dict[str, Any] = {
+        inner: dict[str, Any] = {}
+        for code in reversed(self.inner_codes):
+            inner = {"code": code, "innerError": inner} if inner else {"code": code}
+        inner |= {
             "date": date,
             "request-id": request_id,
             "client-request-id": client_request_id or request_id,
         }
-        for code in reversed(self.inner_codes):
-            inner = {"code": code, **inner} if "date" in inner else {"code": code, "innerError": inner}
         return {"error": {"code": self.code, "message": self.message, "innerError": inner}}
 
 

@@ -19,6 +19,7 @@ SINGLE_TENANT_WEB_CLIENT_ID = "44445555-eeee-6666-ffff-777700008888"
 # The registration of rclone itself, as clouds.json of the facts has it. Its secret is public (in rclone's
 # source); here is only its hash, because the emulator has to recognise it and nobody has to read it.
 RCLONE_CLIENT_ID = "b15665d9-eda6-4092-8539-0eec376afd59"
+RCLONE_SECRET_SHA256 = "ed3db726467234178b455e6064a0873ec95faeb9a49503b19d59796b562ac00d"
 
 DELEGATED = (
     "Files.Read",
@@ -91,6 +92,15 @@ def people(tenants_by_domain: dict[str, Tenant]) -> Iterator[Person]:
 
 
 def registrations(tenants_by_domain: dict[str, Tenant]) -> Iterator[Registration]:
+    elsewhere = Tenant(stable_id("tenant", "rclone"), "rclone.onmicrosoft.com", "rclone")
+    yield Registration(
+        RCLONE_CLIENT_ID,
+        "rclone",
+        elsewhere,
+        web_redirects=("http://localhost:53682/",),
+        secrets=[Secret(RCLONE_SECRET_SHA256)],
+        delegated=DELEGATED,
+    )
     for cloud, (domain, _, _, _) in _ORGANISATIONS.items():
         home = tenants_by_domain[domain]
         audience = Audience.ANY_TENANT_AND_PERSONAL if cloud == "global" else Audience.ANY_TENANT

@@ -1,0 +1,175 @@
+"""The emulator as a client meets it: three variables, real host names, and no way out."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import certifi
+import pytest
+import requests
+
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.hosts import CLOUDS, certificate_names, place
+
+HOSTS = [name.replace("*", "contoso") for name in certificate_names()]
+
+
+def test_a_client_gets_exactly_three_variables(cloud: Emulator) -> None:
+    assert sorted(cloud.environment) == ["HTTPS_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"]
+    assert cloud.environment["HTTPS_PROXY"].startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_host_name_answers_with_a_certificate_that_the_ca_vouches_for(
+    cloud: Emulator, host: str
+) -> None:
+    requests.get(f"https://{host}/")  # raises when TLS or the proxy refuses
+    assert [request.host for request in cloud.requests] == [host]
+    assert place(host) is not None
+
+
+def test_personal_sites_of_every_cloud_are_served(cloud: Emulator) -> None:
+    for hosts in CLOUDS.values():
+        requests.get(f"https://contoso-my.{hosts.sharepoint}/")
+    assert len(cloud.requests) == len(CLOUDS)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.com/",
+        "https://login.microsoftonline.com.example.org/",
+        "https://graph.microsoft.com:444/",
+    ],
+)
+def test_nothing_reaches_out(cloud: Emulator, address: str) -> None:
+    with pytest.raises(requests.exceptions.ProxyError, match="403"):
+        requests.get(address)
+    assert len(cloud.refused_hosts) == 1
+    assert cloud.requests == []
+
+
+def test_a_plain_proxy_request_is_told_what_to_set(cloud: Emulator) -> None:
+    answer = requests.get("http://graph.microsoft.com/", proxies={"http": cloud.proxy_url})
+    assert answer.status_code == 405
+    assert "HTTPS_PROXY" in answer.text
+
+
+def test_a_client_that_does_not_know_the_ca_gets_no_answer(cloud: Emulator) -> None:
+    with pytest.raises(requests.exceptions.SSLError):
+        requests.get("https://graph.microsoft.com/", verify=certifi.where())
+    assert cloud.requests == []
+
+
+def test_a_host_header_of_another_server_is_refused(cloud: Emulator) -> None:
+    answer = requests.get("https://graph.microsoft.com/", headers={"Host": "example.com"})
+    assert answer.status_code == 421
+
+
+def test_the_log_knows_a_request_before_its_answer_arrives_and_holds_no_secret(cloud: Emulator) -> None:
+    requests.get(
+        "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
+        params={"client_id": "x", "code": "s3cret", "tempauth": "s3cret2"},
+        headers={"User-Agent": "somebody/1.0", "Authorization": "Bearer s3cret3"},
+    )
+    (request,) = cloud.requests
+    assert (request.method, request.host, request.status) == ("GET", "login.microsoftonline.com", 400)
+    assert request.path == "/common/oauth2/v2.0/authorize"
+    assert request.user_agent == "somebody/1.0"
+    assert "client_id=x" in request.query
+    assert "s3cret" not in repr(request)
+
+
+def test_two_emulators_are_two_worlds(cloud: Emulator) -> None:
+    with Emulator() as other:
+        requests.get(
+            "https://graph.microsoft.com/", proxies={"https": other.proxy_url}, verify=str(other.ca_file)
+        )
+        assert len(other.requests) == 1
+    assert cloud.requests == []
+
+
+def test_closing_leaves_nothing_behind_and_may_be_repeated() -> None:
+    threads = threading.active_count()
+    emulator = Emulator().start()
+    folder = emulator.ca_file.parent
+    session = requests.Session()
+    session.get(
+        "https://graph.microsoft.com/", proxies={"https": emulator.proxy_url}, verify=str(emulator.ca_file)
+    )
+    emulator.close()
+    emulator.close()
+    session.close()
+    assert threading.active_count() == threads
+    assert not folder.exists()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = emulator.environment
+
+
+def test_it_cannot_be_started_twice(cloud: Emulator) -> None:
+    with pytest.raises(RuntimeError, match="running already"):
+        cloud.start()
+
+
+def test_a_broken_service_is_kept_as_a_crash_and_answers_500() -> None:
+    with Emulator() as emulator:
+        emulator.world.registrations = None  # type: ignore[assignment]
+        answer = requests.get(
+            "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?client_id=x",
+            proxies={"https": emulator.proxy_url},
+            verify=str(emulator.ca_file),
+        )
+        assert answer.status_code == 500
+        assert [type(crash) for crash in emulator.crashes] == [AttributeError]
+        assert [request.status for request in emulator.requests] == [500]
+
+
+class _Provider(http.server.BaseHTTPRequestHandler):
+    """Somebody else's server: tells what reached it."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        said = (
+            f"{self.path} {self.headers['Host']} {self.headers['X-Forwarded-Proto']} {body.decode()}".encode()
+        )
+        self.send_response(201)
+        self.send_header("Content-Length", str(len(said)))
+        self.send_header("Set-Cookie", "one=1")
+        self.send_header("Set-Cookie", "two=2")
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def foreign_server() -> Iterator[int]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Provider) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_a_foreign_server_may_answer_for_a_part_of_a_host(cloud: Emulator) -> None:
+    with foreign_server() as port:
+        cloud.route("login.microsoftonline.com", port, path="/common/v2.0")
+        theirs = requests.post("https://login.microsoftonline.com/common/v2.0/token?a=b%20c", data="hello")
+        ours = requests.get("https://login.microsoftonline.com/common/discovery/v2.0/keys")
+    assert theirs.status_code == 201
+    assert theirs.text == "/common/v2.0/token?a=b%20c login.microsoftonline.com https hello"
+    assert theirs.cookies.get_dict() == {"one": "1", "two": "2"}
+    assert "keys" in ours.json()
+    assert [request.status for request in cloud.requests] == [201, 200]
+
+
+def test_the_home_folder_of_a_test_is_its_own(home: Path) -> None:
+    assert os.environ["HOME"] == str(home)
+    assert list(home.iterdir()) == []
