@@ -168,6 +168,8 @@ class Drive(Tree):
         if size > MAX_FILE and self.enforce_limits:
             raise refusals.file_too_large()
         if size > self.remaining or (size and self.quota.state == "exceeded"):
+            if self.kind == PERSONAL:
+                raise refusals.personal_quota_reached()
             raise refusals.insufficient_storage()
 
     def replace_content(self, item: Item, content: Content, author: Actor | None = None) -> None:

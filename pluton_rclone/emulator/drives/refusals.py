@@ -6,6 +6,8 @@ responses and resource types" (detailed error codes).
 
 from __future__ import annotations
 
+from typing import Any
+
 from pluton_rclone.emulator.faults import GraphFault
 
 
@@ -104,6 +106,26 @@ def locked() -> GraphFault:
         "The resource you are attempting to access is locked",
         inner_codes=("lockMismatch",),
     )
+
+
+class UploadQuotaFault(GraphFault):
+    """Within an upload session (upload-fragment-507-composed.json): no innerError, a sentence for people."""
+
+    def __init__(self) -> None:
+        super().__init__(507, "quotaLimitReached", "Insufficient Space Available")
+
+    def body(self, *, date: str, request_id: str, client_request_id: str | None = None) -> dict[str, Any]:
+        sentence = "The specified action cannot be completed because the user has reached the quota limit."
+        return {"error": {"code": self.code, "message": self.message, "localizedMessage": sentence}}
+
+
+def upload_quota_reached() -> GraphFault:
+    return UploadQuotaFault()
+
+
+def personal_quota_reached() -> GraphFault:
+    """A small file sent to a personal drive (error-507-quota.json)."""
+    return GraphFault(507, "quotaLimitReached", "The user has reached their quota limit.")
 
 
 def quota_reached() -> GraphFault:

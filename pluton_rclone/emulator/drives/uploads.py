@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pluton_rclone.emulator.faults import GraphFault
+
 from . import refusals
 from .drive import MAX_FILE, Drive
 from .item import Actor, Item
@@ -112,7 +114,8 @@ class UploadSession:
                 f"The length of a fragment must be a multiple of {FRAGMENT_MULTIPLE} bytes.",
                 "fragmentLengthMismatch",
             )
-        self.intent.drive.check_room(last + 1)
+        if last + 1 > self.intent.drive.remaining:
+            raise refusals.upload_quota_reached()
         self.total = total
         self._end = last + 1
         self._busy = True
@@ -136,7 +139,12 @@ class UploadSession:
         if self.position != self.total:
             return None
         self.lost = True
-        return self.intent.store(self._sink)
+        try:
+            return self.intent.store(self._sink)
+        except GraphFault as fault:
+            if fault.code == "nameAlreadyExists":
+                raise refusals.upload_name_exists() from None
+            raise
 
     def abort(self) -> None:
         """The connection broke within a fragment: as if it had never begun."""

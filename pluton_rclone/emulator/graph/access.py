@@ -24,6 +24,11 @@ _PROFILE = frozenset(
 )
 
 
+def _no_sharepoint() -> GraphFault:
+    """What personal accounts get from everything below /sites (many reports, such as onedrive-api-docs 1773)."""
+    return GraphFault(400, "BadRequest", "Tenant does not have a SPO license.")
+
+
 def actor(grant: Grant) -> Actor:
     """Who is noted as the author of a change."""
     person = grant.person
@@ -85,7 +90,7 @@ def _shared(item: Item | None, username: str, *, write: bool) -> bool:
 def check_sites(grant: Grant) -> None:
     """Raise Graph's refusal unless sites may be searched and read; personal accounts have none."""
     if grant.person is not None and grant.person.tenant.personal:
-        raise refusals.invalid_request("This API is not supported for MSA accounts.")
+        raise _no_sharepoint()
     if grant.scopes.isdisjoint(_SITES):
         raise refusals.access_denied("Access denied")
 
@@ -101,7 +106,7 @@ def check_site(grant: Grant, site: Site) -> None:
 def check_libraries(grant: Grant, site: Site) -> None:
     """The same for the list of its libraries, which the permissions for files reach too."""
     if grant.person is not None and grant.person.tenant.personal:
-        raise refusals.invalid_request("This API is not supported for MSA accounts.")
+        raise _no_sharepoint()
     if grant.person is None and grant.app.client_id in site.selected_apps:
         return
     if grant.scopes.isdisjoint(_READ_ALL if grant.person is None else _READ_OWN):

@@ -9,6 +9,8 @@ import itertools
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -56,18 +58,24 @@ def graph_app(world: World) -> Callable[[Scope, Receive, Send], Awaitable[None]]
         latency = graph.faults.latency
         if latency:
             await asyncio.sleep(max(0.0, latency - (time.monotonic() - begun)))
-        await _send(send, call, answer, limits, number)
+        await _send(send, call, answer, limits, number, world.now())
 
     return app
 
 
-async def _send(send: Send, call: Call, answer: Answer, limits: Headers, number: str) -> None:
+@lru_cache(maxsize=16)
+def _http_date(seconds: int) -> bytes:
+    return formatdate(seconds, usegmt=True).encode()
+
+
+async def _send(send: Send, call: Call, answer: Answer, limits: Headers, number: str, now: float) -> None:
     length = len(answer.body) if answer.stream is None else answer.length
     headers = [
         *answer.headers,
         *limits,
         (b"content-length", str(length).encode()),
         (b"request-id", number.encode()),
+        (b"date", _http_date(int(now))),
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if answer.stream is not None and call.method != "HEAD":
@@ -226,6 +234,9 @@ async def _sites(graph: Graph, call: Call, grant: Grant, rest: str, limits: Head
     if rest == "drive" or rest.startswith("drive/"):
         access.check_libraries(grant, found)
         return await _drive(graph, call, grant, found.libraries[0], rest[6:], limits)
+    if rest == "permissions" and call.method == "POST":
+        _charge(graph, who, budgets.PERMISSIONS, limits)
+        return sites.permit(graph, call, grant, found, await call.json())
     _charge(graph, who, budgets.MANY_OR_CHANGE if rest else budgets.ONE_ITEM, limits)
     if call.method != "GET":
         raise _wrong_method()

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from pluton_rclone.emulator.drives.drive import PERSONAL, Drive
-from pluton_rclone.emulator.drives.item import Actor, Item, Version
+from pluton_rclone.emulator.drives.item import SYSTEM, Actor, Item, Version
 from pluton_rclone.emulator.drives.sites import Site
 
 from .call import encode
@@ -223,8 +223,7 @@ def drive_body(drive: Drive) -> dict[str, Any]:
         else:
             owner["user"]["email"] = drive.owner.username
     else:
-        title = drive.site.title if drive.site is not None else drive.name
-        owner = {"group": {"id": drive.id[2:38], "displayName": f"{title} Owners"}}
+        owner = {"user": {"id": SYSTEM.id, "displayName": SYSTEM.name}}
     body: dict[str, Any] = {
         "createdDateTime": stamp(root.created, fine=fine),
         "description": "",

@@ -7,7 +7,7 @@ from typing import Any
 
 from pluton_rclone.emulator.directory import Grant
 from pluton_rclone.emulator.drives import refusals
-from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.drives.drive import PERSONAL, Drive
 from pluton_rclone.emulator.drives.files import CopyJob
 from pluton_rclone.emulator.drives.item import Actor, Item
 from pluton_rclone.emulator.faults import GraphFault
@@ -65,19 +65,24 @@ def monitor(graph: Graph, number: str) -> Answer:
     if job.looks > 0:
         job.looks -= 1
         return json_answer(202, {"operation": "ItemCopy", "percentageComplete": 27.8, "status": "inProgress"})
+    if job.item is not None and job.drive.kind == PERSONAL:
+        return json_answer(
+            202, {"percentageComplete": 100.0, "resourceId": job.item.id, "status": "completed"}
+        )
     common = {"id": number, "createdDateTime": _NEVER, "lastActionDateTime": _NEVER}
     if job.item is None:
         code, message = job.error or ("generalException", "An unspecified error has occurred.")
         return json_answer(200, {**common, "status": "failed", "error": {"code": code, "message": message}})
+    base = f"{graph.sharepoint_base(job.drive)}/_api/v2.0"
     return json_answer(
         200,
         {
+            "@odata.context": f"{base}/$metadata#drives('{job.drive.id}')/operations/$entity",
             **common,
-            "percentageComplete": 100.0,
-            "percentComplete": 100.0,
+            "percentageComplete": 100,
+            "percentComplete": 100,
             "resourceId": job.item.id,
-            "resourceLocation": f"{graph.sharepoint_base(job.drive)}/_api/v2.0/drives/{job.drive.id}/items/"
-            f"{job.item.id}",
+            "resourceLocation": f"{base}/drives/{job.drive.id}/items/{job.item.id}",
             "status": "completed",
         },
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.emulator.drives import refusals
 from pluton_rclone.emulator.faults import GraphFault
@@ -29,6 +29,25 @@ def _throttled(retry_after: str) -> GraphFault:
         inner_codes=("throttledRequest",),
         headers={"Retry-After": retry_after},
     )
+
+
+class _GraphThrottled(GraphFault):
+    """429 as Graph itself writes it, with a decimal Retry-After (error-429-graph.json)."""
+
+    def __init__(self, retry_after: str) -> None:
+        super().__init__(
+            429, "TooManyRequests", "Please retry again later.", headers={"Retry-After": retry_after}
+        )
+
+    def body(self, *, date: str, request_id: str, client_request_id: str | None = None) -> dict[str, Any]:
+        inner = {
+            "code": "429",
+            "date": date,
+            "message": "Please retry after",
+            "request-id": request_id,
+            "status": "429",
+        }
+        return {"error": {"code": self.code, "innerError": inner, "message": self.message}}
 
 
 def _unavailable(retry_after: str | None) -> GraphFault:
@@ -50,6 +69,17 @@ def _expired() -> GraphFault:
         401,
         "InvalidAuthenticationToken",
         "Access token has expired or is not yet valid.",
+        headers={"WWW-Authenticate": challenge},
+    )
+
+
+def _insufficient_claims() -> GraphFault:
+    where = "https://login.microsoftonline.com/common/oauth2/authorize"
+    challenge = f'Bearer authorization_uri="{where}", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="'
+    return GraphFault(
+        403,
+        "accessDenied",
+        "Continuous access evaluation or a conditional access policy needs more claims.",
         headers={"WWW-Authenticate": challenge},
     )
 
@@ -102,6 +132,20 @@ class Faults:
     ) -> Rule:
         """429 as SharePoint answers it. `retry_after` as it stands in the header: "2", "2.128" or a date."""
         return self.arm(_throttled(retry_after), times=times, where=where, skip=skip)
+
+    def throttle_by_graph(
+        self, retry_after: str = "2.128", *, times: int | None = 1, where: str | None = None, skip: int = 0
+    ) -> Rule:
+        """429 as Graph's own documents show it: other codes, a decimal Retry-After that rclone cannot read."""
+        return self.arm(_GraphThrottled(retry_after), times=times, where=where, skip=skip)
+
+    def challenge(self, *, times: int | None = 1, where: str | None = None) -> Rule:
+        """403 that asks for more claims: conditional access."""
+        return self.arm(_insufficient_claims(), times=times, where=where)
+
+    def malware(self, *, times: int | None = 1, where: str | None = "/content$") -> Rule:
+        """403 for a download in which malware was found."""
+        return self.arm(refusals.malware(), times=times, where=where)
 
     def unavailable(
         self,

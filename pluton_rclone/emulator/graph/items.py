@@ -12,6 +12,7 @@ from pluton_rclone.emulator.directory import Grant
 from pluton_rclone.emulator.drives import refusals
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import Item, Version
+from pluton_rclone.emulator.faults import GraphFault
 
 from . import access
 from .bodies import e_tag, selected, selected_items, version_body
@@ -43,7 +44,8 @@ def children(graph: Graph, call: Call, grant: Grant, drive: Drive, folder: Item)
         if folder.rare.target is not None:
             raise refusals.not_found()  # its children are asked of the drive that it leads to
         if folder.rare.vault:
-            raise refusals.access_denied("Access denied")
+            # the locked Personal Vault, rclone issue 8736
+            raise refusals.invalid_request("ObjectHandle is Invalid", "invalidResourceId")
     limit = graph.faults.large_folder
     if limit is not None and len(folder.children) >= limit:
         raise timed_out()
@@ -108,7 +110,13 @@ def _ordered(entries: list[Item], order: str) -> list[Item]:
 
 def delta(graph: Graph, call: Call, grant: Grant, drive: Drive, token: str | None) -> Answer:
     """GET delta"""
-    page = drive.changes.page(drive, token, page_size(call))
+    path = call.path.partition("(")[0]
+    try:
+        page = drive.changes.page(drive, token, page_size(call))
+    except GraphFault as fault:
+        if fault.status == 410:
+            fault.headers["Location"] = f"https://{call.host}{path}?token="
+        raise
     writer = graph.writer(drive, grant)
     bodies = (writer.body(each) for each in page.items)
     answer: dict[str, Any] = {
@@ -116,7 +124,6 @@ def delta(graph: Graph, call: Call, grant: Grant, drive: Drive, token: str | Non
         "value": selected_items(bodies, call.query.get("$select")),
     }
     query = {name: value for name, value in call.query.items() if name not in ("token", "$skiptoken")}
-    path = call.path.partition("(")[0]
     link = f"https://{call.host}{path}?" + urlencode({**query, "token": page.token}, safe="$")
     answer["@odata.deltaLink" if page.last else "@odata.nextLink"] = link
     return json_answer(200, answer)

@@ -84,13 +84,44 @@ def libraries(graph: Graph, call: Call, grant: Grant, found: Site) -> Answer:
     return page(graph, call, [drive_body(each) for each in found.libraries], "drives")
 
 
+def permit(graph: Graph, call: Call, grant: Grant, found: Site, body: dict[str, Any]) -> Answer:
+    """POST permissions: an administrator's tool lets an app with Sites.Selected at one site"""
+    if "Sites.FullControl.All" not in grant.scopes:
+        raise refusals.access_denied()
+    roles = body.get("roles")
+    identities = body.get("grantedToIdentities") or body.get("grantedTo")
+    try:
+        role = roles[0] if isinstance(roles, list) else ""
+        app = identities[0]["application"] if isinstance(identities, list) else {}
+        client_id, name = str(app["id"]), str(app.get("displayName", ""))
+    except (IndexError, KeyError, TypeError, AttributeError):
+        raise refusals.invalid_request() from None
+    if role not in ("read", "write", "owner", "fullcontrol"):
+        raise refusals.invalid_request("The role is not valid.")
+    found.selected_apps[client_id] = role
+    granted = [{"application": {"id": client_id, "displayName": name}}]
+    return json_answer(
+        201,
+        {
+            "id": str(len(found.selected_apps)),
+            "@deprecated.GrantedToIdentities": "GrantedToIdentities has been deprecated. Refer to "
+            "GrantedToIdentitiesV2",
+            "roles": [role],
+            "grantedToIdentities": granted,
+            "grantedToIdentitiesV2": granted,
+        },
+    )
+
+
 def followed(graph: Graph, call: Call, grant: Grant) -> Answer:
     """GET /me/followedSites"""
     if grant.person is None:
         raise refusals.invalid_request("/me request is only valid with delegated authentication flow.")
     access.check_sites(grant)
-    sites = graph.files.followed_by(grant.person.username)
-    return page(graph, call, [site_body(each) for each in sites], "sites")
+    bodies = [site_body(each) for each in graph.files.followed_by(grant.person.username)]
+    for number, body in enumerate(bodies, 1):
+        body["sharepointIds"]["listItemId"] = str(number)
+    return page(graph, call, bodies, "sites")
 
 
 def find(graph: Graph, grant: Grant, site_id: str) -> Site:

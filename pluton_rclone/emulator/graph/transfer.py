@@ -35,8 +35,8 @@ def create_session(graph: Graph, call: Call, grant: Grant, place: Place, body: d
     if not isinstance(wanted, dict):
         raise refusals.invalid_request()
     size = wanted.get("fileSize")
-    if isinstance(size, int):
-        place.drive.check_room(size)
+    if isinstance(size, int) and size > place.drive.remaining:
+        raise refusals.quota_reached()
     author = access.actor(grant)
     parent, name = place.slot(author)
     created, modified, description = facets(wanted)
