@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO
 
 BLOCK = 64 * 1024
@@ -70,6 +71,25 @@ def write_all(pipe: IO[bytes], block: bytes) -> bool:
     except (BrokenPipeError, ValueError):
         return False
     return True
+
+
+def paced(read: Callable[[], bytes]) -> Callable[[], bytes]:
+    """The same blocks, with a pause of 2 ms before each once 64 KiB have come, so that the pipe fills meanwhile.
+
+    rclone writes each line of a listing on its own, and a writer that wakes a waiting reader for every line pays
+    for it: a million lines took 6.6 s to read as they came, and 4.9 s like this, as long as rclone into /dev/null.
+    """
+    total = 0
+
+    def read_paced() -> bytes:
+        nonlocal total
+        if total >= BLOCK:
+            time.sleep(0.002)
+        block = read()
+        total += len(block)
+        return block
+
+    return read_paced
 
 
 def widen(pipe: IO[bytes]) -> None:

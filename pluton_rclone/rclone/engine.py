@@ -13,7 +13,7 @@ import msgspec
 
 from pluton_rclone import process
 from pluton_rclone.errors import NothingFound, RcloneError, RcloneNotFound, TimedOut
-from pluton_rclone.pipes import Source
+from pluton_rclone.pipes import Source, paced
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.rclone import commands, faults, listing
 from pluton_rclone.rclone.binary import Binary, Version, find_binary
@@ -27,6 +27,8 @@ from pluton_rclone.rclone.transfer import STALL_LIMIT, Transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from pluton_rclone.rclone.session import Session
 
 LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
 T = TypeVar("T")
@@ -216,6 +218,16 @@ class Rclone:
     def version(self) -> Version:
         return self.binary.version
 
+    def copyfile(self, source: Location, destination: Location) -> None:
+        """Copy one file to a name. NothingFound if there is none."""
+        self.copyto(source, destination).result()
+
+    def session(self) -> Session:
+        """One rclone kept alive, for many small operations: `with rclone.session() as session:`."""
+        from pluton_rclone.rclone.session import Session
+
+        return Session(self)
+
     # ---- anything else -------------------------------------------------------------------------------------
 
     def run(self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None) -> Completed:
@@ -265,7 +277,7 @@ class Rclone:
     def _entries(self, command: Command) -> Iterator[Entry]:
         run = _Run(self, command)
         with run.child:
-            stream = listing.entries(run.child.read)
+            stream = listing.entries(paced(run.child.read))
             try:
                 yield from stream
             except RcloneError:

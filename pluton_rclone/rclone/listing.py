@@ -112,6 +112,14 @@ def named(found: Entry, place: Location) -> Entry:
     return Entry(name, name, is_dir=True, id=found.id)
 
 
+def below(found: Entry, folder: str) -> Entry:
+    """The entry with its path relative to `folder` (or to its own folder, if that is "")."""
+    path = found.path[len(folder) + 1 :] if folder else found.name
+    return Entry(
+        path, found.name, found.size, found.modified, found.is_dir, found.id, found.mime_type, found.hashes
+    )
+
+
 def from_objects(objects: Iterable[Any]) -> list[Entry]:
     """Entries from objects that are decoded already (a session's answers)."""
     return [_convert(item) for item in objects]

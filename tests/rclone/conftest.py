@@ -1,0 +1,85 @@
+"""The rclones that the tests run, and the look after each test whether one was left behind."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.rclone.binary import Binary, find_binary
+from pluton_rclone.rclone.engine import Limits, Rclone
+from tests.debian import Unavailable, debian_rclone
+
+FAKE = Path(__file__).with_name("fake_rclone.py")
+MARK = "PLUTON_RCLONE_TEST"
+
+
+def processes(mark: str) -> list[int]:
+    """The ids of the processes that were started under `mark`, whoever is their parent now; zombies too."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                environment = (folder / "environ").read_bytes()
+                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            except OSError:
+                continue
+            zombie_of_ours = environment == b"" and parent == str(os.getpid())
+            if f"{MARK}={mark}".encode() in environment.split(b"\0") or zombie_of_ours:
+                found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Every process that a test starts carries this mark; none may be left two seconds after it."""
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    yield mark
+    deadline = time.monotonic() + 2
+    while (left := processes(mark)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert left == []
+
+
+@pytest.fixture(scope="session")
+def binary() -> Binary:
+    """The rclone of this environment."""
+    return find_binary(environment={"PATH": os.environ["PATH"]})
+
+
+@pytest.fixture(scope="session")
+def old_binary() -> Binary:
+    """Debian's."""
+    try:
+        return Binary(debian_rclone())
+    except Unavailable as error:
+        pytest.fail(str(error))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration with one remote, `disk:`, which is the folder `disk` of this test."""
+    (tmp_path / "disk").mkdir()
+    path = tmp_path / "rclone.conf"
+    path.write_text(f"[disk]\ntype = alias\nremote = {tmp_path / 'disk'}\n")
+    return path
+
+
+@pytest.fixture
+def rclone(binary: Binary, config: Path) -> Rclone:
+    return Rclone(binary, config=config)
+
+
+@pytest.fixture
+def fake() -> Callable[..., Rclone]:
+    """An engine on a binary that does what it is told: `fake("flood")`."""
+
+    def make(what: str, limits: Limits = Limits(), **environment: str) -> Rclone:  # noqa: B008
+        return Rclone(Binary(FAKE), environment={"FAKE": what, **environment}, limits=limits)
+
+    return make

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Plays an rclone that does what the real one cannot be made to do. FAKE says what; FAKE_VERSION which
+version it is."""
+
+import json
+import os
+import signal
+import sys
+import time
+
+
+def log(level: str, message: str, **fields: object) -> None:
+    print(
+        json.dumps({"time": "2026-11-23T12:30:08Z", "level": level, "msg": message, **fields}),
+        file=sys.stderr,
+    )
+    sys.stderr.flush()
+
+
+def stats(moved: int, total: int, **fields: object) -> None:
+    log("notice", "stats", stats={"bytes": moved, "totalBytes": total, "speed": 1.0, "eta": None, **fields})
+
+
+def out(text: bytes) -> None:
+    sys.stdout.buffer.write(text)
+    sys.stdout.buffer.flush()
+
+
+def flood() -> None:
+    """100 MB into each pipe, a line here and a line there."""
+    line = b"x" * 1023 + b"\n"
+    for _ in range(100):
+        sys.stdout.buffer.write(line * 1024)
+        sys.stderr.buffer.write(line * 1024)
+    sys.stdout.buffer.flush()
+    sys.stderr.buffer.flush()
+
+
+def endless_line() -> None:
+    """100 MB without a newline into stderr."""
+    for _ in range(100):
+        sys.stderr.buffer.write(b"y" * 1024 * 1024)
+    sys.stderr.buffer.flush()
+
+
+def long_line() -> None:
+    """One JSON line of 10 MB, then the end."""
+    log(
+        "error",
+        "Failed to copy: " + "z" * 10_000_000 + ": permission denied",
+        object="long",
+        objectType="*local.Object",
+    )
+    sys.exit(1)
+
+
+def half_json() -> None:
+    stats(10, 100)
+    sys.stderr.write('{"time":"2026-11-23T12:30:08Z","level":"error","msg":"Failed to')
+    sys.exit(1)
+
+
+def half_listing() -> None:
+    out(
+        b'[\n{"Path":"a","Name":"a","Size":1,"ModTime":"2026-01-02T03:04:05Z","IsDir":false},\n{"Path":"b","Na'
+    )
+
+
+def failing_listing() -> None:
+    out(b'[\n{"Path":"a","Name":"a","Size":1,"ModTime":"2026-01-02T03:04:05Z","IsDir":false}\n]\n')
+    log("error", "error listing: permission denied", object="locked", objectType="string")
+    sys.exit(1)
+
+
+def odd_listing() -> None:
+    """Times that no datetime can hold, and none at all."""
+    out(b'[\n{"Path":"x/a","Name":"a","Size":1,"ModTime":"10000-01-02T03:04:05Z","IsDir":false},\n')
+    out(b'{"Path":"b\xff","Name":"b\xff","Size":2,"ModTime":"","IsDir":false,"New":{"field":[1]}},\n')
+    out(b'{"Path":"c","Name":"c","Size":3,"ModTime":"2026-01-02T03:04:05+02:00","IsDir":false}\n]\n')
+
+
+def invalid_utf8() -> None:
+    sys.stderr.buffer.write(
+        b'{"level":"error","msg":"bad \xff\xfe byte: permission denied","object":"a\xff"}\n\xff\xfe\n'
+    )
+    sys.exit(1)
+
+
+def sleep() -> None:
+    stats(1, 100)
+    time.sleep(1000)
+
+
+def crawl() -> None:
+    """Reports for ever, and comes no further."""
+    while True:
+        stats(1, 100)
+        time.sleep(0.05)
+
+
+def steady() -> None:
+    """A byte more with each report, for three seconds."""
+    for moved in range(30):
+        stats(moved, 30)
+        time.sleep(0.1)
+
+
+def stubborn() -> None:
+    """Ignores SIGINT and SIGTERM, and so does its helper."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.fork()
+    stats(1, 100)
+    time.sleep(1000)
+
+
+def helper_stays() -> None:
+    """Ends at once, while a helper of its own holds the pipes for ever."""
+    if os.fork() == 0:
+        time.sleep(1000)
+
+
+def echo() -> None:
+    """argv, environment and stdin, as JSON."""
+    given = sys.stdin.buffer.read()
+    out(
+        json.dumps(
+            {
+                "argv": [os.fsencode(argument).hex() for argument in sys.argv[1:]],
+                "environment": dict(os.environ),
+                "stdin": given.hex(),
+            }
+        ).encode()
+    )
+
+
+def deaf() -> None:
+    """Never reads its stdin, and ends in order with an error."""
+    log("notice", "Failed to rcat: accessDenied: Access denied")
+    sys.exit(1)
+
+
+def main() -> None:
+    what, _, argument = os.environ.get("FAKE", "").partition(" ")
+    if sys.argv[1:2] == ["version"]:
+        print(f"rclone v{os.environ.get('FAKE_VERSION', '1.75.2')}\n- os/type: linux")
+    elif what == "exit":
+        log("notice", "Failed to copy: something")
+        sys.exit(int(argument))
+    elif what == "signal":
+        stats(1, 100)
+        os.kill(os.getpid(), int(argument))
+        time.sleep(1000)
+    elif what:
+        globals()[what]()
+
+
+if __name__ == "__main__":
+    main()

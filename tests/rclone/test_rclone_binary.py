@@ -1,0 +1,89 @@
+"""Finding the binary, reading its version, and refusing one that is too old."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.errors import RcloneNotFound, RcloneTooOld
+from pluton_rclone.rclone.binary import Binary, Version, find_binary
+
+
+def executable(path: Path, text: str = "#!/bin/sh\necho rclone v1.70.1\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def test_an_explicit_path_comes_first(tmp_path: Path) -> None:
+    mine, other = executable(tmp_path / "mine"), executable(tmp_path / "other")
+    assert find_binary(mine, {"PLUTON_RCLONE_BINARY": str(other)}).path == str(mine)
+
+
+def test_then_the_variable(tmp_path: Path) -> None:
+    other = executable(tmp_path / "other")
+    assert find_binary(None, {"PLUTON_RCLONE_BINARY": str(other)}).path == str(other)
+
+
+def test_then_the_one_of_this_python_environment() -> None:
+    assert find_binary(None, {"PATH": "/nowhere"}).path == os.path.join(
+        os.path.dirname(sys.executable), "rclone"
+    )
+
+
+def test_then_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    there = executable(tmp_path / "bin" / "rclone")
+    assert find_binary(None, {"PATH": str(there.parent)}).path == str(there)
+
+
+def test_nowhere_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(RcloneNotFound, match="not on PATH"):
+        find_binary(None, {"PATH": str(tmp_path)})
+
+
+def test_who_names_one_gets_no_other(tmp_path: Path) -> None:
+    with pytest.raises(RcloneNotFound, match="PLUTON_RCLONE_BINARY"):
+        find_binary(None, {"PLUTON_RCLONE_BINARY": str(tmp_path / "missing"), "PATH": os.environ["PATH"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("rclone v1.75.2\n- os/version: debian 12.11 (64 bit)\n", (1, 75, 2)),
+        ("rclone v1.60.1-DEV\n", (1, 60, 1)),
+        ("rclone v1.76.0-beta.8000.abcdef\n", (1, 76, 0)),
+        ("v1.68", (1, 68, 0)),
+    ],
+)
+def test_versions(text: str, version: tuple[int, int, int]) -> None:
+    assert Version.parse(text) == version
+
+
+def test_the_version_of_the_real_one(binary: Binary) -> None:
+    assert str(binary.version) == "1.75.2"
+
+
+def test_a_binary_that_is_too_old_is_refused_with_both_versions(old_binary: Binary) -> None:
+    with pytest.raises(RcloneTooOld) as caught:
+        old_binary.require((1, 67), "hard_delete")
+    assert "1.67" in caught.value.what
+    assert "1.60.1" in caught.value.what
+    old_binary.require((1, 60), "anything")
+
+
+def test_something_that_is_not_rclone(tmp_path: Path) -> None:
+    with pytest.raises(RcloneNotFound, match="cannot be used"):
+        _ = Binary(executable(tmp_path / "x", "#!/bin/sh\necho hello\n")).version
+
+
+def test_something_that_cannot_be_run(tmp_path: Path) -> None:
+    path = executable(tmp_path / "x")
+    path.chmod(0o644)
+    with pytest.raises(RcloneNotFound, match="not executable"):
+        _ = Binary(path).version
