@@ -102,4 +102,6 @@ def _check_assertion(app: Registration, assertion: str, endpoint: Endpoint) -> N
 def _thumbprint_matches(header: Mapping[str, object], der: bytes) -> bool:
     sha256 = base64url(hashlib.sha256(der).digest())
     sha1 = base64url(hashlib.sha1(der, usedforsecurity=False).digest())
-    return header.get("x5t#S256") == sha256 or header.get("x5t") == sha1
+    # MSAL leaves the padding on; RFC 7515 has none.
+    given = {name: str(header.get(name, "")).rstrip("=") for name in ("x5t#S256", "x5t")}
+    return given["x5t#S256"] == sha256 or given["x5t"] == sha1
