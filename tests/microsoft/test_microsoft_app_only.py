@@ -1,0 +1,312 @@
+"""App-only: secret, certificate, and the one-run token endpoint that lets rclone use a certificate."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+from pluton_rclone import errors
+from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
+from pluton_rclone.emulator.drives.files import Files
+from pluton_rclone.emulator.graph.faults import Faults
+from pluton_rclone.microsoft.app import AppRegistration, Certificate
+from pluton_rclone.microsoft.app_only import sign_in_as_app
+from pluton_rclone.microsoft.certificates import certificate_end, msal_credential
+from pluton_rclone.microsoft.graph import Graph
+from pluton_rclone.microsoft.token_endpoint import TokenEndpoint
+from pluton_rclone.rclone.engine import Rclone
+
+TENANT = "contoso.onmicrosoft.com"
+BERT = "bert@contoso.onmicrosoft.com"
+WITH_SECRET = AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT, client_secret=DAEMON_CLIENT_SECRET)
+PASSWORD = "planted~password"
+
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+def made(key: Key, *, days: int = 30) -> x509.Certificate:
+    """A certificate that signs itself, as people make them for an app registration."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Pluton Backup Daemon")])
+    now = datetime.now(timezone.utc)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=60))
+        .not_valid_after(now + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+
+
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+CERTIFICATE = made(KEY)
+PEM_CERTIFICATE = CERTIFICATE.public_bytes(serialization.Encoding.PEM)
+
+
+def pem_key(password: str | None = None, key: Key = KEY) -> bytes:
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password:
+        encryption = serialization.BestAvailableEncryption(password.encode())
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def pfx(password: str | None = None) -> bytes:
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password:
+        encryption = serialization.BestAvailableEncryption(password.encode())
+    return pkcs12.serialize_key_and_certificates(b"daemon", KEY, CERTIFICATE, None, encryption)
+
+
+FORMS: dict[str, tuple[Callable[[], bytes], str | None]] = {
+    "PEM": (lambda: pem_key() + PEM_CERTIFICATE, None),
+    "PEM, the certificate first": (lambda: PEM_CERTIFICATE + pem_key(), None),
+    "PEM with a password": (lambda: pem_key(PASSWORD) + PEM_CERTIFICATE, PASSWORD),
+    "PEM with a password that is not needed": (lambda: pem_key() + PEM_CERTIFICATE, PASSWORD),
+    "PFX": (pfx, None),
+    "PFX with a password": (lambda: pfx(PASSWORD), PASSWORD),
+}
+
+
+@pytest.fixture
+def registered(cloud: Emulator) -> Emulator:
+    """The world in which the daemon's certificate is uploaded to its registration."""
+    registration = cloud.world.registrations[DAEMON_CLIENT_ID]
+    registration.certificates.append(CERTIFICATE.public_bytes(serialization.Encoding.DER))
+    return cloud
+
+
+def with_certificate(path: Path, content: bytes, password: str | None = None, **more: Any) -> AppRegistration:
+    path.write_bytes(content)
+    return AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT, certificate=Certificate(path, password, **more))
+
+
+# ---- signing in
+# -----------------------------------------------------------------------------------------------
+
+
+def test_an_application_signs_in_with_its_secret(cloud: Emulator) -> None:
+    signed_in = sign_in_as_app(WITH_SECRET)
+
+    assert signed_in.account.kind == "application"
+    assert signed_in.token.refresh_token is None
+    with Graph(WITH_SECRET.cloud, signed_in.token) as graph:
+        assert graph.user_drive(BERT).owner == "Bert Jansen"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_application_signs_in_with_a_certificate(registered: Emulator, tmp_path: Path, form: str) -> None:
+    content, password = FORMS[form]
+    app = with_certificate(tmp_path / "daemon", content(), password)
+
+    assert sign_in_as_app(app).token.access_token
+
+
+def test_the_key_may_have_a_file_of_its_own(registered: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_bytes(pem_key())
+    app = with_certificate(tmp_path / "daemon.pem", PEM_CERTIFICATE, key_path=tmp_path / "key.pem")
+
+    assert sign_in_as_app(app).token.access_token
+
+
+@pytest.mark.parametrize("tenant", ["common", "organizations", "consumers"])
+def test_the_tenant_is_needed(tenant: str) -> None:
+    app = AppRegistration(DAEMON_CLIENT_ID, tenant=tenant, client_secret="s")
+
+    with pytest.raises(errors.RegistrationError, match="needs the tenant"):
+        sign_in_as_app(app)
+
+
+def test_a_public_client_cannot_act_on_its_own() -> None:
+    with pytest.raises(errors.RegistrationError, match="secret or a certificate"):
+        sign_in_as_app(AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT))
+
+
+def test_a_wrong_secret(cloud: Emulator) -> None:
+    app = AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT, client_secret="planted~wrong")
+
+    with pytest.raises(errors.RegistrationError) as refusal:
+        sign_in_as_app(app)
+
+    assert refusal.value.details["aadsts"] == "AADSTS7000215"
+
+
+def test_a_secret_that_has_ended(cloud: Emulator) -> None:
+    secrets = cloud.world.registrations[DAEMON_CLIENT_ID].secrets
+    secrets[0] = type(secrets[0])(secrets[0].sha256, expires=cloud.world.now() - 1)
+
+    with pytest.raises(errors.SecretExpired) as refusal:
+        sign_in_as_app(WITH_SECRET)
+
+    assert refusal.value.details["aadsts"] == "AADSTS7000222"
+    assert refusal.value.who is errors.Who.DEVELOPER
+
+
+def test_a_certificate_that_microsoft_does_not_know(cloud: Emulator, tmp_path: Path) -> None:
+    app = with_certificate(tmp_path / "daemon.pem", pem_key() + PEM_CERTIFICATE)
+
+    with pytest.raises(errors.RegistrationError) as refusal:
+        sign_in_as_app(app)
+
+    assert refusal.value.details["aadsts"] == "AADSTS700027"
+
+
+# ---- the certificate's file
+# -----------------------------------------------------------------------------------
+
+OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+CURVE_KEY = ec.generate_private_key(ec.SECP256R1())
+UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
+    "the wrong password": (lambda: pem_key(PASSWORD) + PEM_CERTIFICATE, "wrong", "password is wrong"),
+    "no password": (lambda: pem_key(PASSWORD) + PEM_CERTIFICATE, None, "no password was given"),
+    "the wrong password of a PFX": (lambda: pfx(PASSWORD), "wrong", "password is wrong"),
+    "no password for a PFX": (lambda: pfx(PASSWORD), None, "password is wrong or missing"),
+    "no key": (lambda: PEM_CERTIFICATE, None, "no private key"),
+    "no certificate": (pem_key, None, "no certificate"),
+    "another key": (lambda: pem_key(key=OTHER_KEY) + PEM_CERTIFICATE, None, "does not belong"),
+    "a key that Microsoft does not take": (
+        lambda: pem_key(key=CURVE_KEY) + made(CURVE_KEY).public_bytes(serialization.Encoding.PEM),
+        None,
+        "not an RSA key",
+    ),
+    "something else": (lambda: b"hello", None, "neither PEM nor PFX"),
+    "a damaged PEM": (lambda: pem_key()[:200] + PEM_CERTIFICATE, None, "damaged"),
+}
+
+
+@pytest.mark.parametrize("fault", UNUSABLE)
+def test_what_is_wrong_with_a_certificate_is_said(tmp_path: Path, fault: str) -> None:
+    content, password, words = UNUSABLE[fault]
+    app = with_certificate(tmp_path / "daemon.pem", content(), password)
+
+    with pytest.raises(errors.RegistrationError) as refusal:
+        msal_credential(app)
+
+    assert words in str(refusal.value)
+    assert "planted" not in str(refusal.value)
+    assert refusal.value.who is errors.Who.YOU
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    app = AppRegistration("id", certificate=Certificate(tmp_path / "gone.pem"))
+
+    with pytest.raises(errors.RegistrationError, match=r"gone\.pem cannot be read"):
+        msal_credential(app)
+
+
+def test_a_certificate_that_has_ended(tmp_path: Path) -> None:
+    ended = made(KEY, days=-1)
+    content = pem_key() + ended.public_bytes(serialization.Encoding.PEM)
+
+    with pytest.raises(errors.RegistrationError, match="ended on"):
+        msal_credential(with_certificate(tmp_path / "daemon.pem", content))
+
+
+def test_when_a_certificate_ends_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.pfx"
+    path.write_bytes(pfx())
+
+    assert certificate_end(Certificate(path)) == CERTIFICATE.not_valid_after_utc
+
+
+# ---- the token endpoint of one run
+# ----------------------------------------------------------------------------
+
+
+def asked(url: str, form: dict[str, str], host: str | None = None) -> tuple[int, dict[str, Any]]:
+    request = urllib.request.Request(url, data=urlencode(form).encode())
+    if host is not None:
+        request.add_header("Host", host)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, json.loads(refusal.read() or b"{}")
+
+
+def write_conf(path: Path, options: dict[str, str]) -> Path:
+    path.write_text("[od]\n" + "".join(f"{name} = {value}\n" for name, value in options.items()))
+    return path
+
+
+def test_one_run_of_rclone_lasts_longer_than_a_token_lives(registered: Emulator, tmp_path: Path) -> None:
+    registered.world.lifetimes.access_token = 11  # rclone counts ten seconds early: each is good for one
+    registered.world.part(Faults).latency = 0.3
+    drive = registered.world.part(Files).drive_of(BERT)
+    deep = "/".join("12345678")
+    drive.write(f"{deep}/file.txt", b"content")
+    app = with_certificate(tmp_path / "daemon.pem", pem_key() + PEM_CERTIFICATE)
+
+    with TokenEndpoint(app) as endpoint:
+        options = {"type": "onedrive", "drive_id": drive.id, "drive_type": "business", **endpoint.options()}
+        conf = write_conf(tmp_path / "rclone.conf", options)
+        seen = [entry.path for entry in Rclone(config=conf).walk("od:")]
+
+        assert endpoint.given >= 2
+        assert endpoint.trouble is None
+    assert f"{deep}/file.txt" in seen
+    agents = {request.user_agent for request in registered.requests if request.host == "graph.microsoft.com"}
+    assert any("rclone/v" in agent for agent in agents)
+
+
+def test_only_the_runs_own_secret_opens_it(cloud: Emulator) -> None:
+    with TokenEndpoint(WITH_SECRET) as endpoint:
+        good = {
+            "grant_type": "client_credentials",
+            "client_id": DAEMON_CLIENT_ID,
+            "client_secret": endpoint.client_secret,
+        }
+        status, answer = asked(endpoint.token_url, good)
+        assert status == 200
+        assert answer["token_type"] == "Bearer"
+        assert answer["expires_in"] > 3000
+
+        assert asked(endpoint.token_url, {**good, "client_secret": "wrong"})[0] == 401
+        assert asked(endpoint.token_url, {**good, "client_id": "wrong"})[0] == 401
+        assert asked(endpoint.token_url, {"grant_type": "client_credentials"})[0] == 401
+        assert asked(endpoint.token_url, {**good, "grant_type": "password"})[0] == 400
+        assert asked(endpoint.token_url + "x", good)[0] == 404
+        assert asked(endpoint.token_url, good, host="evil.example")[0] == 404
+        assert endpoint.given == 1
+
+
+def test_every_run_has_a_secret_and_an_address_of_its_own() -> None:
+    first, second = TokenEndpoint(WITH_SECRET), TokenEndpoint(WITH_SECRET)
+    with first, second:
+        assert first.client_secret != second.client_secret
+        assert first.token_url.rpartition("/")[2] != second.token_url.rpartition("/")[2]
+        assert first.token_url.startswith("http://127.0.0.1:")
+        assert DAEMON_CLIENT_SECRET not in json.dumps(first.options())
+
+
+def test_why_there_is_no_token_is_kept_for_whoever_started_rclone(cloud: Emulator) -> None:
+    cloud.world.registrations[DAEMON_CLIENT_ID].disabled = True
+    with TokenEndpoint(WITH_SECRET) as endpoint:
+        status, answer = asked(
+            endpoint.token_url,
+            {
+                "grant_type": "client_credentials",
+                "client_id": DAEMON_CLIENT_ID,
+                "client_secret": endpoint.client_secret,
+            },
+        )
+
+        assert status == 400
+        assert answer["error"] == "unauthorized_client"
+        assert isinstance(endpoint.trouble, errors.RegistrationError)
+        assert endpoint.trouble.details["aadsts"] == "AADSTS7000112"
