@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
-	@$(BIN)/python -m pluton_rclone.emulator.demo $(if $(SRC),--source "$(SRC)")
+	@$(BIN)/python -m pluton_rclone.cli.demo $(if $(SRC),--source "$(SRC)")
 
 test: $(READY) ## The whole suite, in parallel, in random order
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak" $(ARGS)

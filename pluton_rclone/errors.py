@@ -254,12 +254,12 @@ class AccessDenied(GraphError):
 
 class SitesPermissionMissing(AccessDenied):
     code = "sites_permission_missing"
-    default_advice = "Sign in again for SharePoint; where your organisation asks for it, send the consent address to an administrator."
+    default_advice = "Sign in again for SharePoint; if it is refused, send the consent address to your administrator."
 
 
 class DriveNotFound(GraphError):
     code = "drive_not_found"
-    default_advice = "Open OneDrive once in the browser with this account; for Business, ask IT whether it has a OneDrive licence."
+    default_advice = "Open OneDrive once in the browser with this account; for Business, ask IT for a OneDrive licence."
 
 
 class ItemNotFound(GraphError):
@@ -362,7 +362,9 @@ class ConfigPasswordWrong(ConfigError):
     default_advice = "Give the password that the file was encrypted with."
 
 
-class StorageNotFound(ConfigError):
+class StorageNotFound(ConfigError, KeyError):
+    """Also a KeyError, since `Storages` is a mapping."""
+
     code = "storage_not_found"
     default_advice = "`pluton-rclone storages` lists what is there."
 
@@ -414,7 +416,7 @@ class TransferFailed(RcloneError):
 
 class Corrupted(TransferFailed):
     code = "corrupted"
-    default_advice = "Run it again; in a SharePoint library, Office files are rewritten by SharePoint: exclude them from the check."
+    default_advice = "Run it again. SharePoint libraries rewrite Office files: exclude those from the check."
 
 
 class NothingFound(RcloneError):

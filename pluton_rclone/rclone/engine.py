@@ -250,7 +250,7 @@ class Rclone:
         if self.config is not None:
             own.append(f"--config={self.config}")
         if self.user_agent is not None:
-            mine = "" if "rclone/" in self.user_agent else f" rclone/v{self.binary.version}"
+            mine = "" if " rclone/" in f" {self.user_agent}" else f" rclone/v{self.binary.version}"
             own.append(f"--user-agent={self.user_agent}{mine}")
         return (*own, *self.flags)
 

@@ -1,0 +1,98 @@
+"""Commands about saved storages: `storages`, `show`, `test`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .app import common
+from .output import Output
+
+if TYPE_CHECKING:
+    from ..connection import Step
+    from ..storages import Storages
+
+
+def open_storages(config: str | None, binary: str | None) -> Storages:
+    """The storages of `--config`, driven by `--rclone`."""
+    from ..storages import Storages
+
+    return Storages(config, binary=binary)
+
+
+@click.command()
+@common
+def storages(config: str | None, binary: str | None, as_json: bool) -> None:
+    """List the OneDrive storages in rclone.conf.
+
+    \b
+    pluton-rclone storages
+    pluton-rclone storages --json | jq -r '.[].name'
+    """
+    output, found = Output(as_json), open_storages(config, binary)
+    records = [storage.record() for storage in found.values()]
+    if as_json:
+        output.result(records)
+    elif not records:
+        output.say(f"There is no OneDrive storage in {found.path}. Make one: pluton-rclone connect NAME")
+    output.table(
+        ("Name", "Remote", "Type", "Region", "Account"),
+        [
+            (
+                record["name"],
+                record["remote"],
+                record["drive_type"] or "incomplete",
+                record["region"],
+                record["account"] or "",
+            )
+            for record in records
+            if not as_json
+        ],
+    )
+
+
+@click.command()
+@click.argument("name")
+@common
+def show(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
+    """Show a storage's section of rclone.conf, secrets masked.
+
+    \b
+    pluton-rclone show "OneDrive Personal Backups"
+    """
+    storage = open_storages(config, binary)[name]
+    section = storage.masked_section()
+    if as_json:
+        Output(as_json).result({"name": storage.name, "remote": storage.remote_name, "options": section})
+        return
+    print(f"[{storage.remote_name}]")
+    for option, value in section.items():
+        print(f"{option} = {value}")
+
+
+@click.command()
+@click.argument("name")
+@common
+def test(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
+    """Test the connection of a storage, step by step: token, drive, listing, writing, room.
+
+    A small file is written, read back and deleted again.
+
+    \b
+    pluton-rclone test "OneDrive Personal Backups"
+    pluton-rclone test work --json
+    """
+    output = Output(as_json)
+    report = open_storages(config, binary)[name].test(on_step=lambda step: print_step(output, step))
+    if as_json:
+        output.result(report.record())
+    report.raise_for_failure()
+
+
+MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED", "skipped": "skipped"}
+
+
+def print_step(output: Output, step: Step) -> None:
+    """One line of a connection test, as it happens."""
+    output.say(f"  {MARKS[step.status]:<8} {step.title:<18} {step.text}  ({step.seconds:.1f} s)")

@@ -1,0 +1,140 @@
+"""All storages of one rclone.conf, by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import StorageExists, StorageNotFound
+from .rclone.binary import Binary, find_binary
+from .remote.conf import Conf
+from .storage import Storage
+
+if TYPE_CHECKING:
+    from .connection import ConnectionReport, Step
+    from .lending import LentRclone
+    from .remote.onedrive import OneDriveRemote
+
+# Microsoft asks every program to say who it is (SharePoint, "Avoid getting throttled": ISV|Company|App/Version); the
+# engine appends rclone's own name, since a user agent may carry several.
+USER_AGENT = "ISV|Pluton|pluton-rclone"
+
+
+class Storages(Mapping[str, Storage]):
+    """The OneDrive remotes of one rclone.conf, by friendly name or by remote name.
+
+    `config` is a path; None means the file that rclone itself uses. `password` is for an encrypted file (see `Conf`).
+    `binary` is the path of an rclone; None finds one (see `find_binary`). Iterating gives friendly names.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        password: str | None = None,
+        binary: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.conf = Conf(config, password=password)
+        self._wanted_binary = binary
+        self._binary: Binary | None = None
+
+    def __repr__(self) -> str:
+        return f"Storages({str(self.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The rclone.conf."""
+        return self.conf.path
+
+    @property
+    def binary(self) -> Binary:
+        """The rclone in use. RcloneNotFound."""
+        if self._binary is None:
+            self._binary = find_binary(self._wanted_binary)
+        return self._binary
+
+    def rclone(self, *remote_names: str) -> LentRclone:
+        """The engine for these remotes; every run has a private configuration that holds only them."""
+        from . import __version__
+        from .lending import LentRclone
+
+        return LentRclone(self.conf, remote_names, self.binary, user_agent=f"{USER_AGENT}/{__version__}")
+
+    # ---- a mapping by name ----
+
+    def __getitem__(self, name: str) -> Storage:
+        """StorageNotFound. A remote's name wins over a friendly name."""
+        kinds = self.conf.remotes()
+        if kinds.get(name) == "onedrive":
+            return Storage(self, name)
+        found = [storage for storage in self._all() if storage.name == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise StorageNotFound(
+                f"{len(found)} storages are called {name!r}.",
+                advice=f"Use the remote's name: {', '.join(storage.remote_name for storage in found)}.",
+            )
+        if name in kinds:
+            raise StorageNotFound(f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage.")
+        raise StorageNotFound(f"There is no storage called {name!r} in {self.path}.", name=name)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self[str(name)]
+        except StorageNotFound:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return (storage.name for storage in self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def values(self) -> list[Storage]:  # type: ignore[override]
+        """Every storage, also those that share a friendly name."""
+        return self._all()
+
+    def _all(self) -> list[Storage]:
+        return [Storage(self, name) for name, kind in self.conf.remotes().items() if kind == "onedrive"]
+
+    # ---- adding ----
+
+    def free_name(self, friendly: str) -> str:
+        """The remote's name for a new storage, derived from the friendly one. StorageExists if that is taken."""
+        from .remote.names import derive_name
+
+        if friendly in self:
+            raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
+        return derive_name(friendly, self.conf.names(), self.binary.version)
+
+    def test(
+        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
+    ) -> ConnectionReport:
+        """Test a remote that is not saved; nothing is written to rclone.conf."""
+        from .connection_test import test_unsaved
+
+        return test_unsaved(self, remote, on_step)[0]
+
+    def add(
+        self,
+        name: str,
+        remote: OneDriveRemote,
+        *,
+        remote_name: str | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+    ) -> Storage:
+        """Test a remote, then save it under a friendly name. ConnectionTestFailed, StorageExists: nothing is saved then."""
+        from .connection_test import test_unsaved
+
+        chosen = remote_name or self.free_name(name)
+        if chosen in self.conf:
+            raise StorageExists(f"There is already a remote called {chosen!r}.", name=chosen)
+        self.conf.check_writable()
+        report, tested = test_unsaved(self, remote.replace(description=name), on_step)
+        report.raise_for_failure()
+        self.conf.add(chosen, tested.to_section())
+        return Storage(self, chosen)

@@ -1,0 +1,14 @@
+"""Sizes as people read them."""
+
+from __future__ import annotations
+
+
+def human_bytes(count: float | None) -> str:
+    """1536 -> '1.5 KiB'; None -> 'unknown'."""
+    if count is None:
+        return "unknown"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(count) < 1024 or unit == "TiB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError("unreachable")
