@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,3 +45,34 @@ def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
             monkeypatch.setenv(name, value)
         yield emulator
         assert emulator.crashes == []
+
+
+@pytest.fixture
+def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """`browser("anna@outlook.com", accept=True)`: who sits at the browser that Python's webbrowser opens.
+
+    The sign-in pages are answered in a thread, as the program that opened them has to receive the answer.
+    """
+    threads: list[threading.Thread] = []
+    failures: list[BaseException] = []
+
+    def answer(username: str, *, accept: bool = True) -> None:
+        person = cloud.person(username)
+
+        def visit(address: str) -> None:
+            try:
+                person.visit(address, accept=accept)
+            except OSError as error:  # whoever opened the page did not wait for the answer
+                failures.append(error)
+
+        def opened(address: str, new: int = 0, autoraise: bool = True) -> bool:
+            threads.append(threading.Thread(target=visit, args=(address,)))
+            threads[-1].start()
+            return True
+
+        monkeypatch.setattr(webbrowser, "open", opened)
+
+    yield answer
+    for thread in threads:
+        thread.join()
+    assert failures == []

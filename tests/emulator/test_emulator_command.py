@@ -1,0 +1,91 @@
+"""`pluton-rclone emulator`: a command in that world, or the world for whoever comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from pluton_rclone import process
+from pluton_rclone.emulator import Emulator, command
+from pluton_rclone.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+
+CLIENT = """
+import os, requests
+answer = requests.get("https://login.microsoftonline.com/common/discovery/v2.0/keys")
+print(answer.status_code, os.environ["PLUTON_EMULATOR_PERSON"], "NO_PROXY" in os.environ)
+raise SystemExit(7)
+"""
+
+
+def test_a_command_runs_in_that_world_and_its_exit_code_is_ours(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    code = command.run([sys.executable, "-c", CLIENT], person="bert@contoso.onmicrosoft.com", write=print)
+    assert code == 7
+    assert capfd.readouterr().out == "200 bert@contoso.onmicrosoft.com False\n"
+
+
+def test_a_command_that_a_signal_ended_has_the_shells_exit_code() -> None:
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    assert command.run([sys.executable, "-c", kill], write=print) == 128 + signal.SIGTERM
+
+
+def test_the_port_file_is_there_while_it_serves(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    port_file = tmp_path / "port"
+    show = f"print(open({str(port_file)!r}).read().strip(), __import__('os').environ['HTTPS_PROXY'])"
+    assert command.run([sys.executable, "-c", show], port_file=port_file, write=print) == 0
+    port, proxy = capfd.readouterr().out.split()
+    assert proxy == f"http://127.0.0.1:{port}"
+    assert not port_file.exists()
+
+
+def test_unknown_people_and_commands_are_refused() -> None:
+    with pytest.raises(UsageError, match="nobody here is called") as caught:
+        command.run(["true"], person="eve@example.org", write=print)
+    assert "anna@outlook.com" in caught.value.advice
+    with pytest.raises(UsageError, match="no command"):
+        command.run(["no-such-command-anywhere"], write=print)
+
+
+def test_without_a_command_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    port_file = tmp_path / "port"
+    arguments = f"port_file=Path({str(port_file)!r}), write=lambda line: print(line, flush=True)"
+    script = (
+        "import sys; from pathlib import Path; from pluton_rclone.emulator import command; "
+        f"sys.exit(command.run({arguments}))"
+    )
+    environment = {"PATH": os.defpath}
+    with process.start([sys.executable, "-c", script], env=environment, cwd=ROOT) as child:
+        lines = []
+        for line in child.stdout:
+            lines.append(line.decode().rstrip("\n"))
+            if lines[-1].startswith("Ctrl-C"):
+                break
+        exports = dict(line[7:].split("=", 1) for line in lines if line.startswith("export "))
+        assert exports["HTTPS_PROXY"].rpartition(":")[2] == port_file.read_text().strip()
+        answer = requests.get(
+            "https://graph.microsoft.com/v1.0/me",
+            proxies={"https": exports["HTTPS_PROXY"]},
+            verify=exports["SSL_CERT_FILE"],
+        )
+        assert answer.status_code == 401
+        child.signal(signal.SIGINT)
+        assert child.wait(30) == 130
+    assert not Path(exports["SSL_CERT_FILE"]).exists()
+
+
+def test_nothing_of_the_outside_leads_away(cloud: Emulator) -> None:
+    base = {"HOME": "/h", "https_proxy": "http://corp:1", "NO_PROXY": "*", "SSL_CERT_DIR": "/certs"}
+    environment = command.environment(cloud, base, accept=False)
+    assert environment["HOME"] == "/h"
+    assert set(base) & set(environment) == {"HOME"}
+    assert environment["HTTPS_PROXY"] == cloud.proxy_url
+    assert environment["PLUTON_EMULATOR_ANSWER"] == "cancel"

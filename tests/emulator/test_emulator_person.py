@@ -1,0 +1,165 @@
+"""The played person, and the command that a program opens as its browser."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import msal
+import pytest
+
+from pluton_rclone import process
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator, command, person
+
+LOGIN = "https://login.microsoftonline.com"
+ANNA = "anna@outlook.com"
+ROOT = Path(__file__).parents[2]
+AnswerBrowser = Callable[..., None]
+
+
+class _Receiver(http.server.BaseHTTPRequestHandler):
+    """An app's own little server at the redirect address."""
+
+    def do_GET(self) -> None:
+        self._received(urlsplit(self.path).query)
+
+    def do_POST(self) -> None:
+        self._received(self.rfile.read(int(self.headers["Content-Length"])).decode())
+
+    def _received(self, text: str) -> None:
+        assert isinstance(self.server, Receiver)
+        self.send_response(200)
+        self.send_header("Content-Length", "7")
+        self.end_headers()
+        self.wfile.write(b"thanks!")
+        self.server.got.update(parse_qsl(text))
+        self.server.arrived.set()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+class Receiver(http.server.ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Receiver)
+        self.got: dict[str, str] = {}
+        self.arrived = threading.Event()
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def sign_in_address(port: int, **more: str) -> str:
+    query = "&".join(f"{key}={value}" for key, value in more.items())
+    return (
+        f"{LOGIN}/common/oauth2/v2.0/authorize?client_id={PUBLIC_CLIENT_ID}&response_type=code"
+        f"&redirect_uri=http://localhost:{port}&scope=Files.Read&state=s&{query}"
+    )
+
+
+@pytest.mark.parametrize("mode", ["query", "form_post"])
+def test_a_loopback_redirect_is_followed(cloud: Emulator, mode: str) -> None:
+    with receiver() as app:
+        visit = cloud.person(ANNA).visit(sign_in_address(app.server_port, response_mode=mode))
+    assert visit.text == "thanks!"
+    assert app.got["code"] == visit.answer["code"]
+
+
+SIGN_IN = f"""
+import msal
+app = msal.PublicClientApplication({PUBLIC_CLIENT_ID!r}, authority="{LOGIN}/common")
+result = app.acquire_token_interactive(["Files.ReadWrite"], timeout=30)
+print(result["id_token_claims"]["preferred_username"])
+"""
+
+
+def test_msals_own_interactive_sign_in_is_answered_by_the_browser_command(cloud: Emulator) -> None:
+    """MSAL opens $BROWSER, waits at its own loopback port, and gets its token: nobody touched anything."""
+    environment = {"PATH": os.defpath, **cloud.environment, **command.browser(ANNA)}
+    done = process.run([sys.executable, "-c", SIGN_IN], env=environment, cwd=ROOT, timeout=60)
+    assert done.stdout.decode().strip() == ANNA, done.stderr
+
+
+def test_msals_own_interactive_sign_in_is_answered_in_a_test(cloud: Emulator, browser: AnswerBrowser) -> None:
+    browser(ANNA)
+    app = msal.PublicClientApplication(PUBLIC_CLIENT_ID, authority=f"{LOGIN}/common")
+    result = app.acquire_token_interactive(["Files.ReadWrite"], timeout=30)
+    assert result["id_token_claims"]["preferred_username"] == ANNA
+
+
+def run_robot(cloud: Emulator, address: str, **variables: str) -> process.Completed:
+    """The command as a browser is started: with the environment and nothing else."""
+    environment = {"PATH": os.defpath, **cloud.environment, **variables}
+    argv = [sys.executable, "-m", "pluton_rclone.emulator.person", address]
+    return process.run(argv, env=environment, cwd=ROOT, timeout=60)
+
+
+@pytest.mark.parametrize(("answer", "member"), [("accept", "code"), ("cancel", "error")])
+def test_the_command_reaches_the_world_through_the_environment(
+    cloud: Emulator, answer: str, member: str
+) -> None:
+    with receiver() as app:
+        variables = {
+            person.PERSON_VARIABLE: "bert@contoso.onmicrosoft.com",
+            person.ANSWER_VARIABLE: answer,
+        }
+        done = run_robot(cloud, sign_in_address(app.server_port), **variables)
+    assert done.returncode == 0, done.stderr
+    assert member in app.got
+
+
+def test_the_command_tells_a_refusal(cloud: Emulator) -> None:
+    done = run_robot(cloud, f"{LOGIN}/common/oauth2/v2.0/authorize?client_id=unknown&redirect_uri=x")
+    assert done.returncode == 1
+    assert b"AADSTS700016" in done.stderr
+
+
+def test_the_command_wants_one_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert person.main(["file:///etc/passwd"]) == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_the_person_never_calls_a_server_elsewhere(cloud: Emulator) -> None:
+    from pluton_rclone.emulator import WEB_CLIENT_ID, WEB_REDIRECT_URI
+
+    address = (
+        f"{LOGIN}/common/oauth2/v2.0/authorize?client_id={WEB_CLIENT_ID}&response_type=code"
+        f"&redirect_uri={WEB_REDIRECT_URI}&scope=Files.Read&response_mode=form_post"
+    )
+    visit = cloud.person(ANNA).visit(address)
+    assert visit.address == WEB_REDIRECT_URI
+    assert "code" in visit.answer
+    assert cloud.refused_hosts == []
+
+
+def test_an_unknown_person_is_a_mistake_of_the_test(cloud: Emulator) -> None:
+    with pytest.raises(KeyError):
+        cloud.person("nobody@outlook.com")
+
+
+def test_a_page_is_read_as_a_browser_reads_it() -> None:
+    forms = person._Forms()
+    forms.feed(
+        '<title>T</title><form id="a" action="/x"><input type="hidden" name="h" value="1&amp;2">'
+        '<input type="checkbox" name="no" value="yes"><button id="b" name="n" value="v">B</button></form>'
+        '<pre id="error">what\nwent wrong</pre><ul><li data-permission="Files.Read">Read</li></ul>'
+    )
+    (form,) = forms.forms
+    assert form.fields == {"h": "1&2"}
+    assert form.buttons == [("b", "n", "v")]
+    assert forms.texts["error"] == "what\nwent wrong"
+    assert forms.permissions == ["Files.Read"]
+    assert forms.title == "T"
