@@ -361,6 +361,11 @@ def graph_samples() -> set[str]:
     return {path.name for path in SAMPLES.glob("*.json") if not path.name.startswith("entra-")}
 
 
+def fewest(lists: list[list[str]], nothing: str) -> list[str]:
+    """The shortest of several lists; one with `nothing` when there is none."""
+    return sorted(lists, key=len)[0] if lists else [nothing]
+
+
 def missing(sample: Any, ours: Any, where: str) -> list[str]:
     """The members of the sample that ours lacks or has with another type. Lists: each element has its like."""
     if isinstance(sample, dict):
@@ -380,8 +385,9 @@ def missing(sample: Any, ours: Any, where: str) -> list[str]:
             return [f"{where}: a list in the sample"]
         found = []
         for number, value in enumerate(sample):
-            faults = [missing(value, each, f"{where}[{number}]") for each in ours]
-            found += min(faults, key=len, default=[f"{where}[{number}]"])
+            found += fewest(
+                [missing(value, each, f"{where}[{number}]") for each in ours], f"{where}[{number}]"
+            )
         return found
     numbers = isinstance(sample, (int, float)) and isinstance(ours, (int, float))
     return [] if numbers or type(sample) is type(ours) else [f"{where}: another type"]
