@@ -1,4 +1,4 @@
-"""The walk of "Connecting OneDrive" as one object with no user interface: sign-in, drive type, location, options, test, save.
+"""The walk of "Connecting OneDrive" as one object with no user interface: sign-in, drive, options, test, save.
 
 The command line, the browser page and Pluton drive this one. Its state can be kept as JSON between two requests.
 """

@@ -254,12 +254,16 @@ class AccessDenied(GraphError):
 
 class SitesPermissionMissing(AccessDenied):
     code = "sites_permission_missing"
-    default_advice = "Sign in again for SharePoint; if it is refused, send the consent address to your administrator."
+    default_advice = (
+        "Sign in again for SharePoint; if it is refused, send the consent address to your administrator."
+    )
 
 
 class DriveNotFound(GraphError):
     code = "drive_not_found"
-    default_advice = "Open OneDrive once in the browser with this account; for Business, ask IT for a OneDrive licence."
+    default_advice = (
+        "Open OneDrive once in the browser with this account; for Business, ask IT for a OneDrive licence."
+    )
 
 
 class ItemNotFound(GraphError):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import StorageExists, StorageNotFound
-from .rclone.binary import Binary, find_binary
 from .remote.conf import Conf
-from .storage import Storage
 
 if TYPE_CHECKING:
+    from .rclone.binary import Binary
+    from .storage import Storage
     from .connection import ConnectionReport, Step
     from .lending import LentRclone
     from .remote.onedrive import OneDriveRemote
@@ -52,6 +52,8 @@ class Storages(Mapping[str, Storage]):
     def binary(self) -> Binary:
         """The rclone in use. RcloneNotFound."""
         if self._binary is None:
+            from .rclone.binary import find_binary
+
             self._binary = find_binary(self._wanted_binary)
         return self._binary
 
@@ -68,7 +70,7 @@ class Storages(Mapping[str, Storage]):
         """StorageNotFound. A remote's name wins over a friendly name."""
         kinds = self.conf.remotes()
         if kinds.get(name) == "onedrive":
-            return Storage(self, name)
+            return self._storage(name)
         found = [storage for storage in self._all() if storage.name == name]
         if len(found) == 1:
             return found[0]
@@ -99,7 +101,12 @@ class Storages(Mapping[str, Storage]):
         return self._all()
 
     def _all(self) -> list[Storage]:
-        return [Storage(self, name) for name, kind in self.conf.remotes().items() if kind == "onedrive"]
+        return [self._storage(name) for name, kind in self.conf.remotes().items() if kind == "onedrive"]
+
+    def _storage(self, remote_name: str) -> Storage:
+        from .storage import Storage  # with the engine: not needed to list or to import the package
+
+        return Storage(self, remote_name)
 
     # ---- adding ----
 
@@ -137,4 +144,4 @@ class Storages(Mapping[str, Storage]):
         report, tested = test_unsaved(self, remote.replace(description=name), on_step)
         report.raise_for_failure()
         self.conf.add(chosen, tested.to_section())
-        return Storage(self, chosen)
+        return self._storage(chosen)

@@ -26,7 +26,7 @@ class Place:
 
 def parse_place(text: str, storages: Storages) -> Place:
     """`NAME:path` or a local path. Raises `StorageNotFound` when NAME is none, and how a local path is written."""
-    name, colon, path = text.partition(":")
+    name, colon, _ = text.partition(":")
     if not colon or "/" in name:
         if not text:
             raise UsageError("A path is empty.")

@@ -1,4 +1,4 @@
-"""A running transfer at a terminal: a live bar; where there is no terminal, a line now and then; with --json, every report."""
+"""A running transfer at a terminal: a live bar; without a terminal a line now and then; with --json every report."""
 
 from __future__ import annotations
 
