@@ -99,7 +99,8 @@ def decode_address(share_id: str) -> str:
     try:
         if not share_id.startswith("u!"):
             raise ValueError
-        return base64.urlsafe_b64decode(share_id[2:] + "=" * (-(len(share_id) - 2) % 4)).decode()
+        plain = share_id[2:].replace("-", "+").replace("_", "/")
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode()
     except ValueError:
         raise refusals.invalid_request("The sharing token is invalid.") from None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from pluton_rclone.emulator import World
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, World
 from pluton_rclone.emulator.directory import Grant
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.files import Files
@@ -52,7 +52,7 @@ class Asking:
         self.files = self.world.part(Files)
         self.faults = self.world.part(Faults)
         self.budgets = self.world.part(Budgets)
-        self.app = next(iter(self.world.registrations.values()))
+        self.app = self.world.registrations[PUBLIC_CLIENT_ID]
         person = None if username is None else self.world.person(username)
         tenant = self.app.tenant if person is None else person.tenant
         self.cloud = tenant.cloud
