@@ -44,9 +44,7 @@ def test_unsaved(
     """Test a remote that is in no rclone.conf yet. Gives the remote back too: rclone may have refreshed its token."""
     from .storages import Storages
 
-    name = (
-        storages.free_name(remote.description or "new storage") if not remote.description else "new-storage"
-    )
+    name = "new-storage"
     with tempfile.TemporaryDirectory(prefix="test-", dir=runtime_folder()) as folder:
         conf = Conf(Path(folder) / "rclone.conf")
         conf.add(name, remote.to_section())

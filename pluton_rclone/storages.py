@@ -11,18 +11,18 @@ from .errors import StorageExists, StorageNotFound
 from .remote.conf import Conf
 
 if TYPE_CHECKING:
-    from .rclone.binary import Binary
-    from .storage import Storage
     from .connection import ConnectionReport, Step
     from .lending import LentRclone
+    from .rclone.binary import Binary
     from .remote.onedrive import OneDriveRemote
+    from .storage import Storage
 
 # Microsoft asks every program to say who it is (SharePoint, "Avoid getting throttled": ISV|Company|App/Version); the
 # engine appends rclone's own name, since a user agent may carry several.
 USER_AGENT = "ISV|Pluton|pluton-rclone"
 
 
-class Storages(Mapping[str, Storage]):
+class Storages(Mapping[str, "Storage"]):
     """The OneDrive remotes of one rclone.conf, by friendly name or by remote name.
 
     `config` is a path; None means the file that rclone itself uses. `password` is for an encrypted file (see `Conf`).
