@@ -22,6 +22,7 @@ SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(
 VARIABLE = re.compile(r"%\(([^)]+)\)s")
 _SEPARATOR = re.compile("[=:]")
 _MOST_EXPANSIONS = 200
+LOOP = "rclone itself crashes on it"
 # A key that rclone sets itself, to make a section exist.
 _SECTION_MARK = " "
 
@@ -117,10 +118,7 @@ class Document:
 
     def _expanded(self, name: str, value: str, depth: int) -> str:
         if depth > _MOST_EXPANSIONS:
-            raise ConfigUnreadable(
-                f"the section [{name}] has a %(name)s that leads back to itself",
-                why="rclone itself crashes on this",
-            )
+            raise ConfigUnreadable(f"the section [{name}] has a %(name)s that leads back to itself", why=LOOP)
         for _ in range(_MOST_EXPANSIONS):
             match = VARIABLE.search(value)
             if match is None:

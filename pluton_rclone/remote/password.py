@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections.abc import Mapping
 
 from pluton_rclone import process
@@ -34,10 +35,11 @@ def find_password(given: str | None = None, environment: Mapping[str, str] | Non
 def _from_command(command: str, environment: Mapping[str, str]) -> str:
     # rclone splits it as a line of CSV with spaces (fs.SpaceSepList)
     argv = next(csv.reader([command.strip()], delimiter=" "))
+    program = shutil.which(argv[0], path=environment.get("PATH"))
+    if program is None:
+        raise _failed(argv[0], "there is no such program")
     try:
-        done = process.run(argv, env=environment, timeout=_SECONDS)
-    except FileNotFoundError:
-        raise _failed(argv[0], "there is no such program") from None
+        done = process.run([program, *argv[1:]], env=environment, timeout=_SECONDS)
     except TimeoutError:
         raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds") from None
     except OSError as error:

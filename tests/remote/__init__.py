@@ -1,0 +1,1 @@
+"""Tests of pluton_rclone.remote, most of them against the real rclone."""

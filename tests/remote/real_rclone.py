@@ -1,0 +1,126 @@
+"""The real rclone, asked what it reads from an rclone.conf: one daemon for many files, or one run for one file."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pluton_rclone import process
+
+RCLONE = Path(sys.executable).with_name("rclone")
+# What a file that rclone cannot read leaves in place.
+_SENTINEL = {"sentinel": {"type": "memory"}}
+
+
+def run(
+    config: Path, *arguments: str, environment: Mapping[str, str] | None = None, binary: Path = RCLONE
+) -> subprocess.CompletedProcess[bytes]:
+    """One run, with nothing of this machine's configuration."""
+    return subprocess.run(
+        [binary, "--config", config, "--ask-password=false", *arguments],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def dump(
+    config: Path, *, environment: Mapping[str, str] | None = None, binary: Path = RCLONE
+) -> dict[str, dict[str, str]]:
+    """What `rclone config dump` prints."""
+    done = run(config, "config", "dump", environment=environment, binary=binary)
+    assert done.returncode == 0, done.stderr.decode()
+    found: dict[str, dict[str, str]] = json.loads(done.stdout)
+    return found
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=30)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(30)
+        self.sock.connect(self._path)
+
+
+class Daemon:
+    """`rclone rcd` on a private socket: `dump` and `update` take milliseconds instead of a start of rclone."""
+
+    def __init__(self, password: str | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="rc-"))
+        self._socket = self.folder / "rc"
+        sentinel = self.folder / "sentinel.conf"
+        # rclone looks at size and time only: no example may have this size
+        sentinel.write_text("#" * 100_003 + "\n[sentinel]\ntype = memory\n")
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
+        if password is not None:
+            environment["RCLONE_CONFIG_PASS"] = password
+        self._child = process.start(
+            [
+                str(RCLONE),
+                *("rcd", "--rc-addr", f"unix://{self._socket}", "--rc-no-auth"),
+                *("--config", str(sentinel), "--ask-password=false"),
+            ],
+            env=environment,
+            on_stdout=lambda _: None,
+        )
+        deadline = time.monotonic() + 20
+        while not self._socket.exists():
+            assert time.monotonic() < deadline, self._child.stderr_tail
+            time.sleep(0.01)
+        self._sentinel = sentinel
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._child.close()
+        shutil.rmtree(self.folder)
+
+    def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        connection = _UnixConnection(self._socket)
+        try:
+            connection.request(
+                "POST", f"/{method}", json.dumps(arguments), {"Content-Type": "application/json"}
+            )
+            answer = connection.getresponse()
+            found: dict[str, Any] = json.loads(answer.read())
+            assert answer.status == 200, found
+            return found
+        finally:
+            connection.close()
+
+    def dump(self, config: Path) -> dict[str, dict[str, str]] | None:
+        """What rclone reads from the file; None when it refuses it."""
+        self._call("config/setpath", path=str(self._sentinel))
+        assert self._call("config/dump") == _SENTINEL
+        self._call("config/setpath", path=str(config))
+        found = self._call("config/dump")
+        return None if found == _SENTINEL else found
+
+    def save(self, config: Path, name: str, key: str, value: str) -> None:
+        """Let rclone change one key, and so write the whole file anew."""
+        self._call("config/setpath", path=str(config))
+        self._call(
+            "config/update",
+            name=name,
+            parameters={key: value},
+            opt={"nonInteractive": True, "noObscure": True, "noOutput": True},
+        )
