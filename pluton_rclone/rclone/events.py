@@ -157,6 +157,9 @@ _THROTTLED = re.compile(
     r"(?i)(?!failed to ).*(too ?many requests|activityLimitReached|throttled|rate limited, inc|error 429)",
     re.DOTALL,
 )
+_PARTIAL = re.compile(
+    r"\.[0-9a-f]{8}\.partial$"
+)  # the name under which rclone writes a file until it is whole
 _SECONDS = re.compile(r"(?:rying again in |sleep to )(\d+(?:\.\d+)?)(ms|s|m)?")
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _PLAIN = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:([A-Z]+)\s*: )?(.*)", re.DOTALL)
@@ -183,7 +186,8 @@ def parse(line: bytes) -> Event:
     if _THROTTLED.match(record.msg) and level != "error":
         return Throttled(text=record.msg, level=level, seconds=_seconds(record.msg))
     if level == "error" and record.object and not record.object_type.endswith(".Fs"):
-        return Failed(text=record.msg, level=level, path=record.object, size=record.size)
+        path = _PARTIAL.sub("", record.object)
+        return Failed(text=record.msg, level=level, path=path, size=record.size)
     return Notice(text=record.msg, level=level, about=record.object or None)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 from pluton_rclone.errors import Cancelled, PlutonRcloneError
 from pluton_rclone.rclone import events, faults
 from pluton_rclone.rclone.events import Progress
@@ -42,7 +44,7 @@ class Job:
         self._rounds = rounds
         self._group = f"pluton/{next(_numbers)}"
         self._lock = threading.RLock()
-        self._progress = Progress(text="")
+        self._progress = self._before = Progress(text="")
         self._result: TransferResult | None = None
         self._cancelled = False
         self._started = time.monotonic()
@@ -126,19 +128,22 @@ class Job:
             if self._result is None:
                 status = self._call("job/status", jobid=self._id)
                 stats = self._call("core/stats", group=self._group)
-                self._progress = events.progress(stats)
+                self._progress = _sum(self._before, events.progress(stats))
                 if status["finished"]:
                     self._finished(status)
             return self._result
 
     def _finished(self, status: Mapping[str, Any]) -> None:
         failed = () if status["success"] else self._failed_files()
+        if self._cancelled:  # what was cut off is no failure of its own
+            failed = tuple(file for file in failed if not isinstance(file.error, Cancelled))
         error = None if status["success"] else self._error(str(status["error"]), failed)
         again = (
             any(file.retry_helps for file in failed) if failed else faults.retry_helps(str(status["error"]))
         )
         if error is not None and again and self._rounds > 1 and not self._cancelled:
             self._rounds -= 1
+            self._before = self._progress
             self._call("core/stats-reset", group=self._group)
             self._id = self._start()
             return
@@ -176,3 +181,12 @@ class Job:
         if failed:
             return transfer_failed(self.command, failed)
         return faults.fault(text, command=self.command)
+
+
+_COUNTS = ("bytes", "total_bytes", "transfers", "total_transfers", "checks", "deletes", "renames")
+
+
+def _sum(before: Progress, now: Progress) -> Progress:
+    """The counts of all rounds together, as rclone's own retries count them."""
+    counts = {name: getattr(before, name) + getattr(now, name) for name in _COUNTS}
+    return msgspec.structs.replace(now, **counts)

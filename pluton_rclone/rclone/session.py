@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pluton_rclone.errors import NothingFound, RcloneError, TimedOut, UsageError
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, RcloneError, TimedOut, UsageError
 from pluton_rclone.rclone import faults, listing
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.job import Job
@@ -153,12 +153,20 @@ class Session:
             found = listing.from_objects(self.call("operations/list", **parameters)["list"])
         except Lost:
             raise self._lost() from None
-        except NothingFound:
-            item = self.stat(place)
-            if item is None or item.is_dir:
-                raise
-            return [] if options.get("dirs_only") else [item]
+        except PlutonRcloneError as error:
+            return self._file_itself(place, options, error)
         return found if not remote else [listing.below(entry, remote) for entry in found]
+
+    def _file_itself(
+        self, place: Location, options: Mapping[str, Any], error: PlutonRcloneError
+    ) -> builtins.list[Entry]:
+        """What lsjson lists for a file: the file. The daemon refuses instead, in words that differ by
+        remote."""
+        with contextlib.suppress(PlutonRcloneError):
+            item = self.stat(place)
+            if item is not None and not item.is_dir:
+                return [] if options.get("dirs_only") else [item]
+        raise error
 
     # ---- changing ------------------------------------------------------------------------------------------
 
@@ -205,13 +213,10 @@ class Session:
 
     def _two_files(self, method: str, source: Location, destination: Location) -> None:
         source_fs, source_remote = split(source)
-        destination_fs, destination_remote = split(destination)
-        self.call(
-            method,
-            srcFs=source_fs,
-            srcRemote=source_remote,
-            dstFs=destination_fs,
-            dstRemote=destination_remote,
+        fs, remote = split(destination)
+        folder, _, name = remote.rpartition("/")
+        self.call(  # the folder itself as the root: on personal drives rclone stumbles over one that is not there yet
+            method, srcFs=source_fs, srcRemote=source_remote, dstFs=_joined(fs, folder), dstRemote=name
         )
 
     def _folders(

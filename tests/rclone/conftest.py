@@ -12,7 +12,8 @@ import pytest
 
 from pluton_rclone.rclone.binary import Binary, find_binary
 from pluton_rclone.rclone.engine import Limits, Rclone
-from tests.debian import Unavailable, debian_rclone
+
+from .debian import Unavailable, debian_rclone
 
 FAKE = Path(__file__).with_name("fake_rclone.py")
 MARK = "PLUTON_RCLONE_TEST"

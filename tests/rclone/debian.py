@@ -2,7 +2,7 @@
 an old one.
 
 Fetched with the system's apt-get, which checks it against the signed lists of the mirrors configured on this
-machine; works as any user. The second time it is there already. `python tests/debian.py` prints its path.
+machine; works as any user. The second time it is there already. `python tests/rclone/debian.py` prints its path.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-CACHE = Path(__file__).resolve().parent.parent / ".cache" / "debian"
+CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
 BINARY = CACHE / "rclone" / "usr" / "bin" / "rclone"
 
 

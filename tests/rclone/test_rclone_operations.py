@@ -1,0 +1,234 @@
+"""One suite for both ways of running rclone, a process for each call and a session, wherever rclone's place is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pluton_rclone.errors import Cancelled, NothingFound, StorageNotFound, TransferFailed
+from pluton_rclone.rclone.binary import Binary
+from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.rclone.results import TransferResult
+
+from .places import DISK, DRIVES, make_place
+
+WAYS = [
+    *(f"one process a call, {kind}" for kind in (DISK, *DRIVES)),
+    *(f"a session, {kind}" for kind in (DISK, *DRIVES)),
+    f"Debian's rclone, {DISK}",
+]
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def kind(way: str) -> str:
+    return way.rpartition(" ")[2]
+
+
+@pytest.fixture
+def engine(
+    way: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Rclone]:
+    binary: Binary = request.getfixturevalue("old_binary" if way.startswith("Debian") else "binary")
+    with make_place(kind, tmp_path, monkeypatch) as config:
+        yield Rclone(binary, config=config)
+
+
+@pytest.fixture
+def ops(engine: Rclone, way: str) -> Iterator[Any]:
+    """What is tested: the engine itself, or a session of it."""
+    if not way.startswith("a session"):
+        yield engine
+        return
+    with engine.session() as session:
+        yield session
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder with a few files."""
+    folder = tmp_path / "source"
+    (folder / "sub" / "empty").mkdir(parents=True)
+    (folder / "a.txt").write_bytes(b"hello")
+    (folder / "empty.bin").write_bytes(b"")
+    (folder / "sub" / "räksmörgås 100% #1.bin").write_bytes(os.urandom(700_000))
+    for path in (folder / "a.txt", folder / "empty.bin"):
+        os.utime(path, (1_767_323_045, 1_767_323_045))
+    return folder
+
+
+@pytest.fixture
+def filled(ops: Any, source: Path) -> Any:
+    """The same, with the files in `place:base`."""
+    ops.copy(source, "place:base").result()
+    return ops
+
+
+def test_copy_there_and_back(ops: Any, source: Path, tmp_path: Path) -> None:
+    result = ops.copy(source, "place:base").result()
+    assert (result.ended, result.transfers, result.bytes, result.failed) == ("done", 3, 700_005, ())
+    again = ops.copy(source, "place:base").result()
+    assert (again.transfers, again.checks) == (0, 3)
+    ops.copy("place:base", tmp_path / "back").result()
+    for path in ("a.txt", "empty.bin", "sub/räksmörgås 100% #1.bin"):
+        assert (tmp_path / "back" / path).read_bytes() == (source / path).read_bytes()
+
+
+def test_progress_ends_with_everything(ops: Any, source: Path) -> None:
+    with ops.copy(source, "place:base") as transfer:
+        *_, last = transfer
+    assert (last.bytes, last.total_bytes, last.transfers, last.fraction) == (700_005, 700_005, 3, 1.0)
+    assert last.in_flight == ()
+
+
+def test_list(filled: Any) -> None:
+    entries = {entry.name: entry for entry in filled.list("place:base")}
+    assert set(entries) == {"a.txt", "empty.bin", "sub"}
+    file, folder = entries["a.txt"], entries["sub"]
+    assert (file.path, file.size, file.is_dir) == ("a.txt", 5, False)
+    assert file.modified is not None
+    assert file.modified.tzinfo is timezone.utc
+    assert file.modified.timestamp() == 1_767_323_045
+    assert (folder.path, folder.is_dir) == ("sub", True)
+
+
+def test_list_files_or_folders_only(filled: Any) -> None:
+    assert {entry.name for entry in filled.list("place:base", files_only=True)} == {"a.txt", "empty.bin"}
+    assert {entry.name for entry in filled.list("place:base", dirs_only=True)} == {"sub"}
+
+
+def test_list_of_a_file_is_the_file(filled: Any) -> None:
+    assert [(entry.path, entry.size) for entry in filled.list("place:base/a.txt")] == [("a.txt", 5)]
+
+
+def test_list_with_hashes(filled: Any, kind: str) -> None:
+    name = "md5" if kind == DISK else "quickxor"
+    [entry] = [entry for entry in filled.list("place:base", hashes=[name]) if entry.name == "a.txt"]
+    hello = {
+        "md5": "5d41402abc4b2a76b9719d911017c592",
+        "quickxor": "6828031bd8f00600000000000500000000000000",
+    }
+    assert entry.hashes is not None
+    assert entry.hashes[name] == hello[name]
+
+
+def test_walk(filled: Any) -> None:
+    paths = {entry.path: entry.is_dir for entry in filled.walk("place:base")}
+    expected = {"a.txt": False, "empty.bin": False, "sub": True, "sub/räksmörgås 100% #1.bin": False}
+    assert {path: is_dir for path, is_dir in paths.items() if path != "sub/empty"} == expected
+
+
+def test_walk_to_a_depth(filled: Any) -> None:
+    assert {entry.path for entry in filled.walk("place:base", max_depth=1)} == {"a.txt", "empty.bin", "sub"}
+
+
+def test_stat(filled: Any) -> None:
+    file, folder = filled.stat("place:base/a.txt"), filled.stat("place:base/sub")
+    assert (file.path, file.name, file.size, file.is_dir) == ("a.txt", "a.txt", 5, False)
+    assert (folder.path, folder.name, folder.is_dir, folder.modified) == ("sub", "sub", True, None)
+    assert filled.stat("place:base/nothing") is None
+    assert filled.stat("place:nowhere/at/all") is None
+
+
+def test_about(ops: Any) -> None:
+    about = ops.about("place:")
+    assert about.total >= about.free > 0
+
+
+def test_size(filled: Any) -> None:
+    total = filled.size("place:base")
+    assert (total.count, total.bytes) == (3, 700_005)
+
+
+def test_folders_come_and_go(ops: Any) -> None:
+    ops.mkdir("place:one/two")
+    assert ops.stat("place:one/two").is_dir
+    ops.rmdir("place:one/two")
+    assert ops.stat("place:one/two") is None
+
+
+def test_copy_and_delete_one_file(ops: Any, source: Path, tmp_path: Path) -> None:
+    ops.copyfile(source / "a.txt", "place:x/b.txt")
+    ops.copyfile("place:x/b.txt", tmp_path / "c.txt")
+    assert (tmp_path / "c.txt").read_bytes() == b"hello"
+    ops.deletefile("place:x/b.txt")
+    assert ops.stat("place:x/b.txt") is None
+
+
+def test_sync_deletes_what_is_not_in_the_source(filled: Any, source: Path) -> None:
+    (source / "a.txt").unlink()
+    result: TransferResult = filled.sync(source, "place:base").result()
+    assert result.deletes == 1
+    assert filled.stat("place:base/a.txt") is None
+
+
+def test_move_leaves_nothing_behind(ops: Any, source: Path) -> None:
+    ops.move(source, "place:base").result()
+    assert not (source / "a.txt").exists()
+    assert ops.stat("place:base/a.txt").size == 5
+
+
+def test_purge(filled: Any) -> None:
+    filled.purge("place:base").result()
+    assert filled.stat("place:base") is None
+
+
+def test_filters(ops: Any, source: Path) -> None:
+    ops.copy(source, "place:base", filters=["+ *.txt", "- *"]).result()
+    assert [entry.name for entry in ops.list("place:base", files_only=True)] == ["a.txt"]
+
+
+def test_what_is_not_there(ops: Any, tmp_path: Path) -> None:
+    with pytest.raises(NothingFound):
+        ops.list("place:nothing")
+    with pytest.raises(NothingFound):
+        ops.deletefile("place:nothing.txt")
+    with pytest.raises(NothingFound) as caught:
+        ops.copy(tmp_path / "nothing", "place:x").result()
+    assert isinstance(caught.value.result, TransferResult)
+    with pytest.raises(NothingFound):
+        ops.copyfile("place:nothing.txt", "place:else.txt")
+    with pytest.raises(StorageNotFound):
+        ops.list("nosuchremote:")
+
+
+def test_a_file_that_cannot_be_written_is_named(ops: Any, source: Path, tmp_path: Path) -> None:
+    """A folder stands where the file would have to go."""
+    blocked = tmp_path / "blocked"
+    (blocked / "a.txt" / "x").mkdir(parents=True)
+    with pytest.raises(TransferFailed) as caught:
+        ops.copy(source, blocked).result()
+    result = caught.value.result
+    assert [file.path for file in result.failed] == ["a.txt"]
+    assert result.transfers == 2
+    assert result.ended == "failed"
+
+
+def test_cancel_gives_the_partial_result_and_the_next_run_completes(
+    ops: Any, engine: Rclone, source: Path, tmp_path: Path
+) -> None:
+    (source / "big.bin").write_bytes(os.urandom(9_000_000))
+    target = tmp_path / "target"
+    slow = Rclone(engine.binary, config=engine.config, flags=["--bwlimit=3M"])
+    with contextlib.ExitStack() as stack:
+        way = slow if ops is engine else stack.enter_context(slow.session())
+        transfer = way.copy(source, target)
+        for progress in transfer:
+            if progress.bytes > 100_000:
+                break
+        result = transfer.cancel()
+    assert result.ended == "cancelled"
+    assert isinstance(result.error, Cancelled)
+    assert 0 < result.bytes < 9_000_000
+    assert ops.copy(source, target).result().ok
+    assert (target / "big.bin").read_bytes() == (source / "big.bin").read_bytes()
