@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import re
 import time
 from collections.abc import Iterable
 from functools import lru_cache
@@ -19,6 +20,12 @@ from pluton_rclone.emulator.drives.sites import Site
 from .call import encode
 
 _IN_PATH = "/!'()*,;@&=+$:~"
+_PLAIN = re.compile(r"[A-Za-z0-9_.\-~/!'()*,;@&=+$:]*")
+
+
+def in_address(text: str) -> str:
+    """A path or a name as it stands in addresses; the usual ones need no work."""
+    return text if _PLAIN.fullmatch(text) else quote(text, safe=_IN_PATH)
 
 
 @lru_cache(maxsize=16384)
@@ -77,7 +84,7 @@ def web_url(drive: Drive, item: Item) -> str:
         return drive.web_url
     if drive.kind == PERSONAL:
         return f"{drive.web_url}&id={item.id}"
-    return f"{drive.web_url}/{quote(item.path(), safe=_IN_PATH)}"
+    return f"{drive.web_url}/{in_address(item.path())}"
 
 
 class ItemWriter:
@@ -118,9 +125,7 @@ class ItemWriter:
         else:
             reference, url = self._reference(parent)
             body["parentReference"] = reference
-            body["webUrl"] = (
-                f"{drive.web_url}&id={item.id}" if fine else url + quote(item.name, safe=_IN_PATH)
-            )
+            body["webUrl"] = f"{drive.web_url}&id={item.id}" if fine else url + in_address(item.name)
         body["fileSystemInfo"] = {
             "createdDateTime": stamp(item.client_created, fine=fine),
             "lastModifiedDateTime": stamp(item.client_modified, fine=fine),
@@ -149,7 +154,7 @@ class ItemWriter:
         if found is None:
             drive = self._drive
             path = parent.path()
-            quoted = quote(path, safe=_IN_PATH)
+            quoted = in_address(path)
             reference = {
                 "driveType": drive.kind,
                 "driveId": drive.id,
