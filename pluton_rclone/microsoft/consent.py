@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from .app import AppRegistration
-from .scopes import full_names
+from .scopes import OPENID, full_names
 
 
 def admin_consent_url(
@@ -28,7 +28,9 @@ def admin_consent_url(
     where = tenant or app.tenant
     if where in ("common", "consumers"):
         where = "organizations"
-    wanted = full_names(scopes, app.cloud) or (f"{app.cloud.graph_root}/.default",)
+    wanted = full_names(scopes, app.cloud)
+    # Where people may not agree to anything, OpenID's own want the administrator as well.
+    wanted = (*wanted, *OPENID) if wanted else (f"{app.cloud.graph_root}/.default",)
     query = {
         "client_id": app.client_id,
         "scope": " ".join(wanted),

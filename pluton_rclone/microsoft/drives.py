@@ -103,6 +103,7 @@ class Shortcut:
     name: str
     drive_id: str
     item_id: str
+    drive_type: DriveType = "business"
     web_url: str = ""
 
 
@@ -128,10 +129,12 @@ def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
     parent = remote.get("parentReference")
     if not isinstance(parent, Mapping) or not parent.get("driveId") or not remote.get("id"):
         return None
+    kind = drive_type(parent.get("driveType"))
     return Shortcut(
         str(record.get("name") or remote.get("name") or ""),
-        normal_drive_id(str(parent["driveId"]), drive_type(parent.get("driveType"))),
+        normal_drive_id(str(parent["driveId"]), kind),
         str(remote["id"]),
+        kind,
         str(remote.get("webUrl") or ""),
     )
 

@@ -50,6 +50,12 @@ class _MsalHttp:
     def post(
         self, url: str, params: Any = None, data: Any = None, headers: Any = None, **_: Any
     ) -> _Response:
+        if isinstance(data, dict) and data.get("grant_type") == "refresh_token":
+            # MSAL adds OpenID's scopes here, to which nobody consented if the token came from rclone's own
+            # sign-in (AADSTS65001). Like rclone we name what is wanted, or nothing: then what was granted stays.
+            data = {name: value for name, value in data.items() if name != "scope"}
+            if self._asked.scopes:
+                data["scope"] = " ".join(self._asked.scopes)
         answer = self._http.request("POST", url, params=params, data=data, headers=headers)
         if _refused(answer) and answer.status >= 500:
             raise sign_in_error(answer.json, self._asked)

@@ -18,6 +18,7 @@ from pluton_rclone.errors import (
     PlutonRcloneError,
     TokenExpired,
     UsageError,
+    Who,
 )
 
 from .account import Account
@@ -110,8 +111,9 @@ class Graph(GraphClient):
             raise troubles[0]
         found = self._verified(records, notes)
         if not found:
-            if troubles and not isinstance(troubles[0], DriveNotFound):
-                raise troubles[0]
+            for trouble in troubles:
+                if isinstance(trouble, AccessDenied) or trouble.who is Who.LATER:
+                    raise trouble
             raise DriveNotFound("This account has no drive that can be used.", why="; ".join(notes) or None)
         return Drives(found, tuple(notes))
 

@@ -103,11 +103,10 @@ def graph_error(
     codes, message, request_id = _read(body)
     challenge = low.get("www-authenticate", "")
     kind = _kind(status, codes, target, challenge)
-    what = f"{subject}: {_WHAT[kind][0].lower()}{_WHAT[kind][1:]}" if subject else _WHAT[kind]
+    what = f"{subject}: {_lowered(_WHAT[kind])}" if subject else _WHAT[kind]
     why = f"{' / '.join(codes)}: {message}" if codes and message else message or f"HTTP {status}"
     who: Who | None = None
     advice: str | None = None
-    link: str | None = None
     if "malwaredetected" in (code.lower() for code in codes):
         who, advice = (
             Who.YOU,
@@ -126,14 +125,14 @@ def graph_error(
         advice = errors.UploadSessionLost.default_advice
     elif kind is errors.InteractionRequired:
         advice = "Sign in again in a browser: a rule of your organisation asks for a fresh proof."
-    elif kind is errors.TokenExpired:
-        link = None
+    elif kind is errors.GraphError and target == "sites":
+        who = Who.YOU
+        advice = "SharePoint sites belong to work or school accounts: sign in with one, or choose OneDrive."
     return kind(
         what,
         why=why,
         who=who,
         advice=advice,
-        link=link,
         status=status,
         graph_code=codes[0] if codes else None,
         graph_inner_codes=list(codes[1:]) or None,
@@ -141,6 +140,11 @@ def graph_error(
         retry_after=low.get("retry-after"),
         claims=_claims(challenge),
     )
+
+
+def _lowered(sentence: str) -> str:
+    """To stand behind a colon; a name keeps its capital."""
+    return sentence if sentence.startswith(("Microsoft", "OneDrive")) else sentence[0].lower() + sentence[1:]
 
 
 def _kind(status: int, codes: tuple[str, ...], target: Target, challenge: str) -> type[PlutonRcloneError]:

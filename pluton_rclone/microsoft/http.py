@@ -9,7 +9,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -89,11 +89,14 @@ class Http:
     `cancel` ends waiting. When Microsoft asks one request to wait, all wait, as its documents demand.
     """
 
-    def __init__(self, *, cancel: threading.Event | None = None) -> None:
+    def __init__(
+        self, *, cancel: threading.Event | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._cancel = cancel or threading.Event()
+        self._now = now
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
-        self._not_before = 0.0  # time.monotonic()
+        self._not_before = 0.0
 
     def __enter__(self) -> Http:
         return self
@@ -125,7 +128,7 @@ class Http:
         repeatable = method == "GET"
         waited = 0.0
         for attempt in range(1, ATTEMPTS + 1):
-            waited += self._hold(self._not_before - time.monotonic())
+            waited += self._hold(self._not_before - self._now())
             last = attempt == ATTEMPTS
             try:
                 answer = self._once(method, url, headers, data, params)
@@ -143,7 +146,7 @@ class Http:
                     return answer
                 log.info("%s answered %d: waiting %.1f s", urlsplit(url).hostname, answer.status, pause)
                 if answer.status == 429:
-                    self._not_before = max(self._not_before, time.monotonic() + pause)
+                    self._not_before = max(self._not_before, self._now() + pause)
                     continue
             waited += self._hold(pause)
         raise AssertionError("unreachable")

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 from pluton_rclone.errors import (
     AccessDenied,
     ConsentRequired,
+    DriveNotFound,
     GraphError,
     ItemNotFound,
     OptionInvalid,
@@ -20,7 +21,7 @@ from pluton_rclone.errors import (
 
 from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, read_address
 from .clouds import cloud_of_sharepoint
-from .drives import Drive, Site
+from .drives import Drive, Quota, Shortcut, Site, drive_type, normal_drive_id
 from .graph import Graph
 from .scopes import in_words
 
@@ -29,11 +30,32 @@ _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site col
 
 @dataclass(frozen=True)
 class Location:
-    """A place to back up to: a drive, the folder in it ("" for its root), and the site when it has one."""
+    """A place to back up to: a drive, the folder in it ("" for its root), and the site when it has one.
+
+    A folder that somebody else shares stands in a drive whose root is closed to us: then `root_folder_id` is
+    the folder, for rclone's option of that name, and `folder` is relative to it.
+    """
 
     drive: Drive
     folder: str = ""
     site: Site | None = None
+    root_folder_id: str | None = None
+
+
+def shared_folder(graph: Graph, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> Location:
+    """The place that a shared or team folder is.
+
+    Raises `ConsentRequired` naming the permission that is missing, which a second consent can give.
+    """
+    graph.open_shortcut(shortcut, wanted=wanted)
+    return _closed_drive(shortcut.drive_id, shortcut.drive_type, shortcut.name, shortcut.item_id)
+
+
+def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Location:
+    drive = Drive(
+        normal_drive_id(drive_id, drive_type(kind)), drive_type(kind), name, quota=Quota("restricted")
+    )
+    return Location(drive, root_folder_id=item_id)
 
 
 def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
@@ -157,7 +179,13 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
     parent = item.get("parentReference")
     if not isinstance(parent, dict) or not parent.get("driveId"):
         raise GraphError("Microsoft Graph did not say in which drive the shared folder is.")
-    drive = graph.drive(str(parent["driveId"]))
+    try:
+        drive = graph.drive(str(parent["driveId"]))
+    except (AccessDenied, ItemNotFound, DriveNotFound):
+        if "folder" not in item or not item.get("id"):
+            raise
+        kind, name = parent.get("driveType"), str(item.get("name") or "")
+        return _closed_drive(str(parent["driveId"]), kind, name, str(item["id"]))
     if "root" not in item and "path" not in parent and item.get("id"):
         item = graph.get(f"/drives/{quote(drive.id, safe='!')}/items/{quote(str(item['id']), safe='!')}")
     return Location(drive, _path_of(item))

@@ -40,7 +40,7 @@ NEED_ADMINISTRATOR_IN_MANAGED_TENANTS = frozenset(
 )
 
 # OpenID's own: MSAL adds them to every request and refuses to be handed them.
-_OPENID = frozenset({"openid", "profile", "email", "offline_access"})
+OPENID = ("openid", "profile", "offline_access")
 
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
@@ -61,7 +61,7 @@ def short_names(scopes: Iterable[str]) -> tuple[str, ...]:
     Sorted.
     """
     names = {scope.rsplit("/", 1)[-1] for scope in scopes}
-    return tuple(sorted(name for name in names if name and name.lower() not in _OPENID))
+    return tuple(sorted(name for name in names if name and name.lower() not in (*OPENID, "email")))
 
 
 def full_names(scopes: Iterable[str], cloud: Cloud) -> tuple[str, ...]:

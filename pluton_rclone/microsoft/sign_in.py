@@ -70,16 +70,16 @@ def refresh(
 ) -> Token:
     """A new token for the one given. Microsoft may rotate the refresh token: keep the one that is returned.
 
-    `scopes` asks for other permissions that were consented to before; without them those of the token stay.
+    `scopes` asks for other permissions that were consented to before; without them what was granted stays.
     Raises `TokenExpired` when the person has to sign in again, and the rest of `SignInError`.
     """
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")
-    wanted = short_names(scopes) or short_names(token.scopes)
+    wanted = short_names(scopes)
     asked = Asked(app, wanted, "refresh", (token.refresh_token, app.secret_text or ""))
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
         result = outcome(application.acquire_token_by_refresh_token(token.refresh_token, list(wanted)), asked)
-    renewed = Token.from_msal(result, asked=wanted)
+    renewed = Token.from_msal(result, asked=wanted or token.scopes)
     if renewed.refresh_token is None:
         renewed = Token(
             renewed.access_token, token.refresh_token, renewed.expiry, renewed.token_type, renewed.scopes

@@ -55,7 +55,7 @@ def graph_of(cloud: Emulator, clock: Clock) -> Iterator[Callable[..., Graph]]:
 
         def graph(username: str, scopes: str = "Files.ReadWrite", region: str = "global") -> Graph:
             answer = sign_in(cloud.world, username, scopes, client_id(PUBLIC_CLIENT_ID, region))
-            http = opened.enter_context(Http(cancel=clock))
+            http = opened.enter_context(Http(cancel=clock, now=clock.now))
             return Graph(cloud_of_region(region), Token.from_msal(answer), http=http)
 
         yield graph

@@ -28,7 +28,7 @@ def test_host_and_scopes_are_those_of_the_cloud(region: str) -> None:
     prefix = CLOUDS[region]["scope_prefix"]
     assert parse_qs(address.query) == {
         "client_id": ["client"],
-        "scope": [f"{prefix}Files.ReadWrite.All {prefix}Sites.Read.All"],
+        "scope": [f"{prefix}Files.ReadWrite.All {prefix}Sites.Read.All openid profile offline_access"],
         "redirect_uri": ["http://localhost"],
         "state": ["s"],
     }

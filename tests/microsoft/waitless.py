@@ -17,6 +17,10 @@ class Clock(threading.Event):
         self.waits: list[float] = []
         self._cloud = cloud
 
+    def now(self) -> float:
+        """Seconds that have passed."""
+        return sum(self.waits)
+
     def wait(self, timeout: float | None = None) -> bool:
         self.waits.append(timeout or 0.0)
         self._cloud.world.advance(timeout or 0.0)

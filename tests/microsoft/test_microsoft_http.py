@@ -1,0 +1,208 @@
+"""The HTTP seam: how long to wait, what is repeated, and what cannot be reached."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from waitless import Clock
+
+from pluton_rclone import errors
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.drives.files import Files
+from pluton_rclone.emulator.entra.shortcut import sign_in
+from pluton_rclone.emulator.graph.faults import Faults
+from pluton_rclone.microsoft.http import ATTEMPTS, LONGEST_WAIT, Http, retry_after
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
+ME = "https://graph.microsoft.com/v1.0/me"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("31", 31.0),
+        ("2.128", 2.128),  # error-429-graph.json: Graph documents a decimal
+        (" 0 ", 0.0),
+        ("-5", 0.0),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+        ("Mon, 23 Nov 2026 12:00:07 GMT", 7.0),
+        ("Mon, 23 Nov 2026 12:00:07 -0000", 7.0),
+        ("Mon, 23 Nov 2020 12:00:07 GMT", 0.0),
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("inf", None),
+        ("nan", None),
+    ],
+)
+def test_retry_after(header: str | None, seconds: float | None) -> None:
+    assert retry_after(header, now=NOW) == seconds
+
+
+@given(st.text())
+def test_an_odd_header_is_no_trouble(header: str) -> None:
+    seconds = retry_after(header)
+
+    assert seconds is None or seconds >= 0
+
+
+@contextmanager
+def pool(clock: Clock) -> Iterator[Http]:
+    with Http(cancel=clock, now=clock.now) as http:
+        yield http
+
+
+def asked(cloud: Emulator) -> int:
+    return len(cloud.requests)
+
+
+def test_what_changes_nothing_is_repeated_within_bounds(cloud: Emulator, clock: Clock) -> None:
+    cloud.world.part(Faults).refuse(500, times=None)
+
+    with pool(clock) as http:
+        answer = http.request("GET", ME)
+
+    assert answer.status == 500
+    assert asked(cloud) == ATTEMPTS
+    assert [wait for wait in clock.waits if wait] == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_what_changes_something_is_not_repeated_on_a_fault(cloud: Emulator, clock: Clock) -> None:
+    cloud.world.part(Faults).refuse(500, times=None, method="POST")
+
+    with pool(clock) as http:
+        http.request("POST", ME, data={"code": "good for one use"})
+
+    assert asked(cloud) == 1
+
+
+def test_when_one_request_is_asked_to_wait_all_wait(cloud: Emulator, clock: Clock) -> None:
+    cloud.world.part(Faults).throttle(retry_after="30", times=1)
+
+    with pool(clock) as http:
+        http.request("GET", ME)
+        before = clock.now()
+        http.request("GET", ME)
+
+    assert before == 30.0
+    assert clock.now() == before  # the time is over for the second as well
+
+
+def test_the_waiting_has_an_end(cloud: Emulator, clock: Clock) -> None:
+    cloud.world.part(Faults).throttle(retry_after=str(LONGEST_WAIT / 2), times=None)
+
+    with pool(clock) as http:
+        answer = http.request("GET", ME)
+
+    assert answer.status == 429
+    assert clock.now() <= LONGEST_WAIT
+
+
+def test_cancelling_ends_a_wait(cloud: Emulator, clock: Clock) -> None:
+    cloud.world.part(Faults).throttle(retry_after="30", times=None)
+    clock.set()
+
+    with pool(clock) as http, pytest.raises(errors.Cancelled):
+        http.request("GET", ME)
+
+
+def test_redirects_are_not_followed(cloud: Emulator, clock: Clock) -> None:
+    item = cloud.world.part(Files).drive_of("anna@outlook.com").write("file.txt", b"content")
+    token = sign_in(cloud.world, "anna@outlook.com", "Files.Read", PUBLIC_CLIENT_ID)["access_token"]
+
+    with pool(clock) as http:
+        answer = http.request(
+            "GET", f"{ME}/drive/items/{item.id}/content", headers={"Authorization": f"Bearer {token}"}
+        )
+
+    assert answer.status == 302
+    assert {request.host for request in cloud.requests} == {"graph.microsoft.com"}
+
+
+# ---- what cannot be reached
+# -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+def closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_nobody_listens(
+    no_proxy: None, cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HTTPS_PROXY")
+
+    with pool(clock) as http, pytest.raises(errors.Unreachable) as refusal:
+        http.request("POST", f"https://127.0.0.1:{closed_port()}/token?code=planted")
+
+    assert "refused" in str(refusal.value)
+    assert refusal.value.details["host"] == "127.0.0.1"
+    assert "planted" not in str(refusal.value.record()) + repr(refusal.value)
+    assert pickle.loads(pickle.dumps(refusal.value)).what == refusal.value.what
+
+
+def test_a_proxy_that_refuses_is_named(cloud: Emulator, clock: Clock) -> None:
+    with pool(clock) as http, pytest.raises(errors.Unreachable) as refusal:
+        http.request("POST", "https://unknown.example/")
+
+    assert "proxy" in str(refusal.value)
+    assert "HTTPS_PROXY" in refusal.value.advice
+
+
+def test_a_certificate_that_is_not_trusted(
+    cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+
+    with pool(clock) as http, pytest.raises(errors.Unreachable) as refusal:
+        http.request("POST", ME)
+
+    assert "certificate" in str(refusal.value)
+    assert "SSL_CERT_FILE" in refusal.value.advice
+    assert refusal.value.who is errors.Who.YOU
+
+
+def test_the_ca_that_rclone_reads_is_enough(
+    cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")  # what is left is SSL_CERT_FILE
+
+    with pool(clock) as http:
+        assert http.request("GET", ME).status == 401
+
+
+def test_germany_says_why_it_does_not_answer(
+    cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+
+    with pool(clock) as http, pytest.raises(errors.Unreachable) as refusal:
+        http.request("GET", "https://login.microsoftonline.de/common/v2.0/.well-known/openid-configuration")
+
+    assert "2021-10-29" in str(refusal.value)
+    assert "global" in refusal.value.advice
+    assert asked(cloud) == 0

@@ -1,0 +1,210 @@
+"""From an address to a drive and a folder in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pluton_rclone import errors
+from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
+from pluton_rclone.emulator.drives.drive import Drive as EmulatedDrive
+from pluton_rclone.emulator.drives.files import Files
+from pluton_rclone.emulator.drives.sites import Site as EmulatedSite
+from pluton_rclone.microsoft.app import AppRegistration
+from pluton_rclone.microsoft.app_only import sign_in_as_app
+from pluton_rclone.microsoft.graph import Graph
+from pluton_rclone.microsoft.locations import resolve
+
+ANNA = "anna@outlook.com"
+BERT = "bert@contoso.onmicrosoft.com"
+SHAREPOINT = "Files.ReadWrite.All Sites.Read.All"
+GraphOf = Callable[..., Graph]
+
+
+@pytest.fixture
+def files(cloud: Emulator) -> Files:
+    return cloud.world.part(Files)
+
+
+@pytest.fixture
+def site(cloud: Emulator, files: Files) -> EmulatedSite:
+    """A site with two libraries and a subsite, and folders in them."""
+    tenant = cloud.world.tenant("contoso.onmicrosoft.com")
+    made = files.add_site(tenant, "Projects")
+    files.add_library(made, "Big Files", "Big Files").folder("Server/2026")
+    files.add_library(made, "Big", "Big")
+    made.libraries[0].write("Reports/a.txt", b"x")
+    below = files.add_site(tenant, "Team", parent=made)
+    below.libraries[0].folder("Inner")
+    return made
+
+
+def library(site: EmulatedSite, name: str) -> EmulatedDrive:
+    return next(each for each in site.libraries if each.name == name)
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "folder"),
+    [
+        ("https://contoso.sharepoint.com/sites/Projects", "Documents", ""),
+        ("https://contoso.sharepoint.com/sites/projects/SitePages/Home.aspx", "Documents", ""),
+        ("https://contoso.sharepoint.com/sites/Projects/Big%20Files", "Big Files", ""),
+        ("https://contoso.sharepoint.com/sites/Projects/Big%20Files/Forms/AllItems.aspx", "Big Files", ""),
+        ("https://contoso.sharepoint.com/sites/Projects/big%20files/Server/2026", "Big Files", "Server/2026"),
+        ("https://contoso.sharepoint.com/:f:/r/sites/Projects/Big%20Files/Server?csf=1", "Big Files", "Server"),
+        (
+            "https://contoso.sharepoint.com/sites/Projects/Big%20Files/Forms/AllItems.aspx"
+            "?id=%2Fsites%2FProjects%2FBig%20Files%2FServer%2F2026&viewid=1",
+            "Big Files",
+            "Server/2026",
+        ),
+        ("https://contoso.sharepoint.com/sites/Projects/Shared%20Documents/Reports/a.txt", "Documents", "Reports"),
+    ],
+)  # fmt: skip
+def test_sites_libraries_and_folders(
+    graph_of: GraphOf, site: EmulatedSite, address: str, name: str, folder: str
+) -> None:
+    location = resolve(graph_of(BERT, SHAREPOINT), address)
+
+    assert location.drive.id == library(site, name).id
+    assert location.folder == folder
+    assert location.site is not None
+    assert location.site.name == "Projects"
+
+
+@pytest.mark.parametrize(("path", "folder"), [("", ""), ("/Shared%20Documents/Inner", "Inner")])
+def test_a_subsite(graph_of: GraphOf, site: EmulatedSite, path: str, folder: str) -> None:
+    location = resolve(
+        graph_of(BERT, SHAREPOINT), f"https://contoso.sharepoint.com/sites/Projects/Team{path}"
+    )
+
+    assert location.site is not None
+    assert location.site.name == "Team"
+    assert location.drive.id == site.subsites[0].libraries[0].id
+    assert location.folder == folder
+
+
+def test_the_root_site(graph_of: GraphOf, files: Files, cloud: Emulator) -> None:
+    root = files.root_site(cloud.world.tenant("contoso.onmicrosoft.com"))
+    graph = graph_of(BERT, SHAREPOINT)
+
+    assert resolve(graph, "contoso.sharepoint.com").drive.id == root.libraries[0].id
+    assert resolve(graph, "contoso.sharepoint.com/Shared%20Documents").drive.id == root.libraries[0].id
+
+
+def test_the_own_onedrive_for_business_needs_no_permission_for_sites(graph_of: GraphOf, files: Files) -> None:
+    drive = files.drive_of(BERT)
+    drive.folder("Server/2026")
+    graph = graph_of(BERT, "Files.ReadWrite")
+
+    location = resolve(graph, f"{drive.web_url}/Server/2026")
+
+    assert (location.drive.id, location.folder) == (drive.id, "Server/2026")
+    layouts = drive.web_url.replace("/Documents", "/_layouts/15/onedrive.aspx")
+    viewed = f"{layouts}?id=%2F{drive.server_path.replace('/', '%2F')}%2FServer&view=0"
+    assert resolve(graph, viewed).folder == "Server"
+
+
+def test_a_personal_onedrive(graph_of: GraphOf, files: Files) -> None:
+    drive = files.drive_of(ANNA)
+    folder = drive.folder("Server/2026")
+    graph = graph_of(ANNA)
+
+    for address, expected in [
+        ("https://onedrive.live.com", ""),
+        (f"https://onedrive.live.com/?cid={drive.id.upper()}", ""),
+        (f"https://onedrive.live.com/?cid={drive.id}&id={folder.id.replace('!', '%21')}", "Server/2026"),
+        (f"https://onedrive.live.com/?id=%2Fpersonal%2F{drive.id}%2FDocuments%2FServer", "Server"),
+        (drive.id, ""),
+    ]:
+        location = resolve(graph, address)
+        assert (location.drive.id, location.folder) == (drive.id, expected)
+
+
+def test_a_sharing_link(graph_of: GraphOf, files: Files) -> None:
+    theirs = files.drive_of("admin@contoso.onmicrosoft.com")
+    folder = theirs.folder("Team/Shared")
+    theirs.share(folder, BERT)
+    link = f"{theirs.web_url}/Team/Shared".replace("sharepoint.com/", "sharepoint.com/:f:/g/")
+    files.links[link] = (theirs, folder)
+
+    location = resolve(graph_of(BERT, "Files.ReadWrite.All"), link)
+
+    # their drive's root is closed to Bert: the folder itself is rclone's root
+    assert (location.drive.id, location.drive.type) == (theirs.id, "business")
+    assert (location.root_folder_id, location.folder) == (folder.id, "")
+
+
+def test_a_sharing_link_says_which_permission_is_missing(graph_of: GraphOf, files: Files) -> None:
+    theirs = files.drive_of("admin@contoso.onmicrosoft.com")
+    folder = theirs.folder("Shared")
+    theirs.share(folder, BERT)
+    link = "https://contoso-my.sharepoint.com/:f:/g/personal/admin/Eabc"
+    files.links[link] = (theirs, folder)
+
+    with pytest.raises(errors.ConsentRequired) as refusal:
+        resolve(graph_of(BERT, "Files.ReadWrite"), f"{link}?e=5")
+
+    assert refusal.value.details["missing_scopes"] == ["Files.ReadWrite.All"]
+
+
+def test_ids(graph_of: GraphOf, site: EmulatedSite) -> None:
+    graph = graph_of(BERT, SHAREPOINT)
+
+    assert resolve(graph, site.id).drive.id == site.libraries[0].id
+    assert resolve(graph, site.libraries[1].id).drive.name == "Big Files"
+
+
+def test_a_library_that_is_not_there_is_named_with_those_that_are(
+    graph_of: GraphOf, site: EmulatedSite
+) -> None:
+    with pytest.raises(errors.ItemNotFound) as refusal:
+        resolve(graph_of(BERT, SHAREPOINT), "https://contoso.sharepoint.com/sites/Projects/Nope/x")
+
+    assert "'Nope'" in refusal.value.what
+    assert "Big Files" in str(refusal.value)
+
+
+def test_a_folder_that_is_not_there_is_named(graph_of: GraphOf, site: EmulatedSite) -> None:
+    with pytest.raises(errors.ItemNotFound, match="Server/2027 in Big Files"):
+        resolve(
+            graph_of(BERT, SHAREPOINT),
+            "https://contoso.sharepoint.com/sites/Projects/Big%20Files/Server/2027",
+        )
+
+
+def test_a_site_that_is_not_there(graph_of: GraphOf) -> None:
+    with pytest.raises(errors.ItemNotFound, match="sites/Nobody"):
+        resolve(graph_of(BERT, SHAREPOINT), "https://contoso.sharepoint.com/sites/Nobody")
+
+
+def test_a_site_wants_its_permission(graph_of: GraphOf, site: EmulatedSite) -> None:
+    with pytest.raises(errors.SitesPermissionMissing):
+        resolve(graph_of(BERT, "Files.ReadWrite"), "https://contoso.sharepoint.com/sites/Projects")
+
+
+def test_an_address_of_another_cloud_is_refused_before_anything_is_asked(
+    cloud: Emulator, graph_of: GraphOf
+) -> None:
+    with pytest.raises(errors.OptionInvalid) as refusal:
+        resolve(graph_of(BERT, SHAREPOINT), "https://fabrikam.sharepoint.us/sites/Backups")
+
+    assert "region us" in refusal.value.advice
+    assert list(cloud.requests) == []
+
+
+def test_an_application_resolves_addresses_too(cloud: Emulator, site: EmulatedSite, files: Files) -> None:
+    app = AppRegistration(
+        DAEMON_CLIENT_ID, tenant="contoso.onmicrosoft.com", client_secret=DAEMON_CLIENT_SECRET
+    )
+    own = files.drive_of(BERT)
+    own.folder("Server")
+    with Graph(app.cloud, sign_in_as_app(app).token) as graph:
+        assert (
+            resolve(graph, "https://contoso.sharepoint.com/sites/Projects/Big%20Files").drive.name
+            == "Big Files"
+        )
+        location = resolve(graph, f"{own.web_url}/Server")
+
+    assert (location.drive.id, location.folder) == (own.id, "Server")
