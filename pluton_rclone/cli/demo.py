@@ -14,9 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .. import process
 from ..emulator import PUBLIC_CLIENT_ID, Emulator
 from ..emulator.command import environment
 from ..errors import PlutonRcloneError
+from ..rclone.binary import find_binary
 from ..units import human_bytes
 from . import run
 from .demo_files import make_source
@@ -75,7 +77,9 @@ def demonstrate(folder: Path, source: Path | None) -> None:
         again = len([request for request in cloud.requests if request.method == "PUT"]) - before
         if again:
             raise DemoFailed(f"{again} uploads in the second run")
-        say(f"     the second run sent 0 uploads; the first sent {before}, all by {uploads[0].user_agent!r}")
+        say(
+            f"     the second run sent 0 uploads; the first sent {before}, all by the user agent\n     {uploads[0].user_agent!r}"
+        )
         heading("Verify every file by its hash")
         step("check", str(source), f"{NAME}:backup")
         heading("Restore into a new folder, and compare byte by byte")
@@ -88,8 +92,8 @@ def demonstrate(folder: Path, source: Path | None) -> None:
         say(
             f"\nPlain rclone works with the same file:\n\n     rclone --config {conf} lsd onedrive-personal-backups:backup"
         )
-    say("\nFor your own account (no emulator): register an app, or use rclone's own, then:\n")
-    say('     bin/pluton-rclone connect "OneDrive Personal Backups"')
+    say("\nThat was the emulator; its drive and this demo's files are gone now. For your own account:\n")
+    say('     bin/pluton-rclone connect "OneDrive Personal Backups" --client-id YOUR-APP-REGISTRATION')
 
 
 def step(*arguments: str) -> None:
@@ -99,6 +103,18 @@ def step(*arguments: str) -> None:
     code = run(arguments)
     if code != 0:
         raise DemoFailed(f"`pluton-rclone {shlex.join(arguments)}` ended with exit code {code}")
+
+
+def plain_rclone(conf: Path, *arguments: str) -> None:
+    """The command line that an operator can use, and what it prints."""
+    binary = find_binary().path
+    say(f"\n$ {shlex.join([binary, '--config', str(conf), *arguments])}")
+    done = process.run([binary, "--config", str(conf), *arguments], env=os.environ)
+    say(done.stdout.decode(errors="replace").rstrip())
+    if done.returncode != 0:
+        raise DemoFailed(
+            f"rclone ended with exit code {done.returncode}: {done.stderr.decode(errors='replace')}"
+        )
 
 
 def measure(folder: Path) -> tuple[int, int]:

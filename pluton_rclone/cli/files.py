@@ -79,7 +79,8 @@ def copy(
     if as_json:
         output.result({"result": result.record()})
     for planned in result.planned if not as_json else ():
-        print(f"would {planned.action}: {printable(planned.path)}")
+        if not planned.action.startswith("set directory"):  # times of folders: nobody asked for those
+            print(f"would {planned.action}: {printable(planned.path)}")
     if result.error is not None:
         for failed in result.failed:
             output.say(f"  failed  {printable(failed.path)}: {failed.error}")

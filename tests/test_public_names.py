@@ -1,0 +1,47 @@
+"""What the package shows to the world, and what importing it costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pluton_rclone
+
+PACKAGE = Path(pluton_rclone.__file__).parent
+
+
+def test_every_public_name_exists_and_the_list_is_complete_and_sorted() -> None:
+    assert pluton_rclone.__all__ == sorted(pluton_rclone._MODULES)
+    for name in pluton_rclone.__all__:
+        assert getattr(pluton_rclone, name).__doc__, name
+
+
+def test_importing_the_storages_loads_neither_msal_nor_requests_nor_rich() -> None:
+    code = "from pluton_rclone import Storages; import sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    top = {name.partition(".")[0] for name in loaded.stdout.split()}
+    assert top.isdisjoint({"msal", "requests", "rich", "rclone_python", "pydantic", "click", "starlette"})
+
+
+def test_only_the_process_module_starts_processes() -> None:
+    starters = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Import) and any(alias.name == "subprocess" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and node.module == "subprocess")
+        or (
+            isinstance(node, ast.Attribute)
+            and node.attr in ("system", "popen", "fork", "execv", "posix_spawn")
+        )
+    }
+    assert starters == {"process.py"}
+
+
+def test_no_shell_is_ever_asked_for() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.keyword) and node.arg == "shell"), path
