@@ -61,6 +61,8 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
+# Python's webbrowser starts the browser and never waits for it: that is how a browser is started.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <function Popen.__del__")
 def test_the_demo_ends_well_and_no_secret_is_in_any_command_line(
     source: Path,
     home: Path,

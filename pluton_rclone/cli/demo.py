@@ -77,9 +77,8 @@ def demonstrate(folder: Path, source: Path | None) -> None:
         again = len([request for request in cloud.requests if request.method == "PUT"]) - before
         if again:
             raise DemoFailed(f"{again} uploads in the second run")
-        say(
-            f"     the second run sent 0 uploads; the first sent {before}, all by the user agent\n     {uploads[0].user_agent!r}"
-        )
+        say(f"     the second run sent 0 uploads; the first sent {before}, all by the user agent")
+        say(f"     {uploads[0].user_agent!r}")
         heading("Verify every file by its hash")
         step("check", str(source), f"{NAME}:backup")
         heading("Restore into a new folder, and compare byte by byte")
