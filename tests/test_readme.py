@@ -1,0 +1,55 @@
+"""The README is true: its Python example runs as printed, its commands exist, its picture names real modules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.cli.app import COMMANDS
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def code(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_python_example_runs_as_printed(
+    cloud: Emulator, browser: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    browser("anna@outlook.com")
+    source = tmp_path / "data"
+    source.mkdir()
+    (source / "letter.txt").write_text("Dear reader")
+    (example,) = code("python")
+    assert PUBLIC_CLIENT_ID in example
+    exec(example.replace("/srv/data", str(source)).replace("/restore", str(tmp_path / "restore")), {})  # noqa: S102
+
+    assert "1 files, 11 bytes" in capsys.readouterr().out
+    assert (tmp_path / "restore" / "letter.txt").read_text() == "Dear reader"
+
+
+def test_every_command_it_names_exists() -> None:
+    text = "\n".join(code("console"))
+    named = set(re.findall(r"pluton-rclone (\w+)", text))
+    targets = set(re.findall(r"^\$ make (\w+)", text, re.MULTILINE))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    assert named
+    assert named <= set(COMMANDS)
+    assert targets
+    assert all(f"\n{target}:" in makefile for target in targets)
+
+
+def test_every_module_in_its_picture_exists() -> None:
+    picture = next(block for block in README.split("```")[1::2] if "process.py" in block)
+    names = re.findall(r"([a-z_]+(?:\.py|/))(?=[ \n])", picture)
+
+    assert len(names) > 10
+    for name in names:
+        assert (ROOT / "pluton_rclone" / name).exists(), name
