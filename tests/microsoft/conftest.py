@@ -10,7 +10,6 @@ from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, settings
-from waitless import Clock
 
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator, client_id
 from pluton_rclone.emulator.entra.shortcut import sign_in
@@ -18,6 +17,8 @@ from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
 from pluton_rclone.microsoft.graph import Graph
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.microsoft.token import Token
+
+from .waitless import Clock
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

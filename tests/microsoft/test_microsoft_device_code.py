@@ -6,7 +6,6 @@ import dataclasses
 import threading
 
 import pytest
-from waitless import Clock
 
 from pluton_rclone import errors
 from pluton_rclone.emulator import (
@@ -20,6 +19,8 @@ from pluton_rclone.microsoft.account import Account
 from pluton_rclone.microsoft.app import AppRegistration
 from pluton_rclone.microsoft.device_code import DeviceCode, begin_device_code, sign_in_with_device_code
 from pluton_rclone.microsoft.scopes import least
+
+from .waitless import Clock
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 ANNA = "anna@outlook.com"

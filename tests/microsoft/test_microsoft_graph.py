@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from waitless import Clock
 
 from pluton_rclone import errors
 from pluton_rclone.emulator import Emulator
@@ -19,6 +18,8 @@ from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
 from pluton_rclone.microsoft.drives import Drive, Quota, Site, normal_drive_id
 from pluton_rclone.microsoft.graph import Graph
 from pluton_rclone.microsoft.locations import shared_folder
+
+from .waitless import Clock
 
 ANNA = "anna@outlook.com"
 BERT = "bert@contoso.onmicrosoft.com"

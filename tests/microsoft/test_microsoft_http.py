@@ -12,7 +12,6 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waitless import Clock
 
 from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
@@ -20,6 +19,8 @@ from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.emulator.graph.faults import Faults
 from pluton_rclone.microsoft.http import ATTEMPTS, LONGEST_WAIT, Http, retry_after
+
+from .waitless import Clock
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
 ME = "https://graph.microsoft.com/v1.0/me"

@@ -10,6 +10,7 @@ from pluton_rclone import errors
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.drives.drive import Drive as EmulatedDrive
 from pluton_rclone.emulator.drives.files import Files
+from pluton_rclone.emulator.drives.item import Link
 from pluton_rclone.emulator.drives.sites import Site as EmulatedSite
 from pluton_rclone.microsoft.app import AppRegistration
 from pluton_rclone.microsoft.app_only import sign_in_as_app
@@ -127,7 +128,7 @@ def test_a_sharing_link(graph_of: GraphOf, files: Files) -> None:
     folder = theirs.folder("Team/Shared")
     theirs.share(folder, BERT)
     link = f"{theirs.web_url}/Team/Shared".replace("sharepoint.com/", "sharepoint.com/:f:/g/")
-    files.links[link] = (theirs, folder)
+    files.links[link] = (theirs, folder, Link("1", "edit", "users", link))
 
     location = resolve(graph_of(BERT, "Files.ReadWrite.All"), link)
 
@@ -141,7 +142,7 @@ def test_a_sharing_link_says_which_permission_is_missing(graph_of: GraphOf, file
     folder = theirs.folder("Shared")
     theirs.share(folder, BERT)
     link = "https://contoso-my.sharepoint.com/:f:/g/personal/admin/Eabc"
-    files.links[link] = (theirs, folder)
+    files.links[link] = (theirs, folder, Link("1", "edit", "users", link))
 
     with pytest.raises(errors.ConsentRequired) as refusal:
         resolve(graph_of(BERT, "Files.ReadWrite"), f"{link}?e=5")

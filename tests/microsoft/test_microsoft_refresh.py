@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any
 
 import pytest
-from waitless import Clock
 
 from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, SINGLE_TENANT_CLIENT_ID, WEB_CLIENT_ID, Emulator
@@ -17,6 +16,8 @@ from pluton_rclone.microsoft.http import Http
 from pluton_rclone.microsoft.imported import import_token
 from pluton_rclone.microsoft.sign_in import refresh
 from pluton_rclone.microsoft.token import ALREADY_EXPIRED, Token
+
+from .waitless import Clock
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 ANNA = "anna@outlook.com"

@@ -1,0 +1,116 @@
+"""rclone's own sign-in, `rclone authorize onedrive`: for whoever has no app registration."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from pluton_rclone import process
+from pluton_rclone.errors import (
+    AuthorizationFailed,
+    Cancelled,
+    RcloneError,
+    RcloneUsage,
+    SignInDeclined,
+    SignInTimedOut,
+    Who,
+)
+from pluton_rclone.rclone.binary import Binary, find_binary
+from pluton_rclone.rclone.environment import child_environment
+
+PORT = (
+    53682  # rclone's own registration knows http://localhost:53682/ and no other (onedrive.go, oauthutil.go)
+)
+
+_ADDRESS = re.compile(rf"http://127\.0\.0\.1:{PORT}/auth\?state=\S+")
+_REFUSAL = re.compile(r"No code returned by remote server: (?P<error>\w+): (?P<description>.*)")
+_DETAILS = re.compile(r"(?:Trace ID|Correlation ID|Timestamp): .*")
+
+
+def authorize_argv(binary: str) -> list[str]:
+    """`--auth-no-open-browser`: the address comes to us, and who opens it is the caller's choice."""
+    return [binary, "authorize", "onedrive", "--auth-no-open-browser"]
+
+
+def authorize(
+    binary: Binary | None = None,
+    *,
+    show_address: Callable[[str], None],
+    scopes: Iterable[str] = ("Files.ReadWrite",),
+    timeout: float = 600.0,
+    cancel: threading.Event | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """What rclone prints at the end: rclone's token between its arrows. It is secret; `read_paste` reads it.
+
+    `show_address` gets the address on this machine that the person has to open in a browser here; it leads on
+    to Microsoft. `scopes` are asked for in place of rclone's larger default. Only accounts of the global
+    cloud can sign in this way. No rclone.conf is read or written.
+
+    Raises `SignInDeclined`, `SignInTimedOut`, `Cancelled`, `AuthorizationFailed` whose details hold
+    Microsoft's `error` and `error_description`, and `RcloneError` when another rclone already waits on its
+    fixed port.
+    """
+    binary = binary or find_binary()
+    stop = cancel or threading.Event()
+    out: list[bytes] = []
+    said: list[str] = []
+
+    def listen(line: bytes) -> None:
+        text = line.decode(errors="replace")
+        said.append(text)
+        found = _ADDRESS.search(text)
+        if found is not None:
+            show_address(found.group())
+
+    own = {
+        "RCLONE_CONFIG": os.devnull,
+        "RCLONE_ONEDRIVE_ACCESS_SCOPES": " ".join((*scopes, "offline_access")),
+    }
+    env = child_environment({**(environment or {}), **own})
+    with process.start(authorize_argv(binary.path), env=env, on_stdout=out.append, on_stderr=listen) as child:
+        end = time.monotonic() + timeout
+        while not child.ended:
+            if stop.wait(0.05):
+                raise Cancelled("The sign-in was cancelled.")
+            if time.monotonic() > end:
+                raise SignInTimedOut(f"Nobody finished the sign-in within {timeout:.0f} seconds.")
+        code = child.wait()
+    if code != 0:
+        raise refusal("\n".join(said), code)
+    return b"".join(out).decode(errors="replace")
+
+
+def refusal(text: str, code: int) -> Exception:
+    """The exception for what `rclone authorize` wrote to stderr before it ended with `code`."""
+    if "address already in use" in text:
+        return RcloneError(
+            "rclone's sign-in cannot start: another program uses its port.",
+            why=f"127.0.0.1:{PORT} is in use, most likely by another rclone that waits for a sign-in",
+            advice="End the other sign-in, or use an app registration of your own: it takes any free port.",
+        )
+    found = _REFUSAL.search(text)
+    if found is not None:
+        error = found["error"]
+        description = "\n".join((found["description"], *_DETAILS.findall(text)[:3]))
+        aadsts = re.search(r"AADSTS\d+", description)
+        kind = SignInDeclined if error == "access_denied" else AuthorizationFailed
+        return kind(
+            "Microsoft refused the sign-in.",
+            why=found["description"],
+            error=error,
+            error_description=description,
+            aadsts=aadsts.group() if aadsts else None,
+        )
+    if "unknown command" in text or "unknown flag" in text:
+        return RcloneUsage("This rclone has no `authorize` as we need it.", exit_code=code)
+    lines = [line for line in text.splitlines() if "Fatal error" in line or "Failed" in line]
+    return AuthorizationFailed(
+        "rclone's sign-in did not come to an end.",
+        why=lines[-1] if lines else None,
+        who=Who.YOU,
+        exit_code=code,
+    )
