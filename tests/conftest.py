@@ -44,7 +44,7 @@ def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         for name, value in emulator.environment.items():
             monkeypatch.setenv(name, value)
         yield emulator
-        assert emulator.crashes == []
+    assert emulator.crashes == []
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ class Emulator:
 
     @property
     def crashes(self) -> list[BaseException]:
-        """Faults of the emulator itself; empty unless there is a bug in it."""
+        """Faults of the emulator itself; empty unless there is a bug in it. Complete once it is closed."""
         return self._dispatch.crashes
 
     @property
