@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat
 from pathlib import Path
 
 _HEAD = b"pluton-rclone journal 1 "
@@ -54,6 +55,8 @@ def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
                 os.truncate(path, len(before))
             mark.unlink()
             raise
+        with contextlib.suppress(PermissionError):
+            os.fchmod(file.fileno(), stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o600)
         finish(path, file.fileno(), new)
         return before
 

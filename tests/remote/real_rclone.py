@@ -1,4 +1,6 @@
-"""The real rclone, asked what it reads from an rclone.conf: one daemon for many files, or one run for one file."""
+"""The real rclone, asked what it reads from an rclone.conf: one daemon for many files, or one run for one
+file.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Daemon:
-    """`rclone rcd` on a private socket: `dump` and `update` take milliseconds instead of a start of rclone."""
+    """`rclone rcd` on a private socket: `dump` and `update` take milliseconds instead of a start of
+    rclone.
+    """
 
     def __init__(self, password: str | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="rc-"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from hypothesis import assume
@@ -34,8 +34,8 @@ switches = st.booleans()
 @st.composite
 def tokens(draw: st.DrawFn) -> str:
     """rclone's JSON text."""
-    moment = draw(st.datetimes(min_value=date_time(2001), max_value=date_time(2199)))
-    fields = {
+    moment = draw(st.datetimes(min_value=datetime(2001, 1, 1), max_value=datetime(2199, 1, 1)))
+    fields: dict[str, Any] = {
         "access_token": draw(words),
         "token_type": "Bearer",
         "refresh_token": draw(words),
@@ -43,15 +43,11 @@ def tokens(draw: st.DrawFn) -> str:
     }
     if draw(switches):
         fields["expires_in"] = draw(st.integers(1, 100_000))
-    text = json.dumps(fields, ensure_ascii=draw(switches), separators=draw(st.sampled_from([(",", ":"), (", ", ": ")])))
+    text = json.dumps(
+        fields, ensure_ascii=draw(switches), separators=draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+    )
     assume(value_fault(text) is None)
     return text
-
-
-def date_time(year: int) -> Any:
-    from datetime import datetime
-
-    return datetime(year, 1, 1)
 
 
 @st.composite
@@ -72,7 +68,9 @@ def remotes(draw: st.DrawFn) -> OneDriveRemote:
         "upload_cutoff": st.sampled_from(["off", "0", "4Mi", "1Mi", "512Ki"]),
         "tenant_url": st.just("https://contoso.sharepoint.com/_api"),
         "root_folder_id": texts,
-        "access_scopes": st.lists(st.sampled_from(["Files.Read", "Files.ReadWrite", "offline_access"]), min_size=1),
+        "access_scopes": st.lists(
+            st.sampled_from(["Files.Read", "Files.ReadWrite", "offline_access"]), min_size=1
+        ),
         "disable_site_permission": switches,
         "expose_onenote_files": switches,
         "server_side_across_configs": switches,
@@ -96,7 +94,11 @@ def remotes(draw: st.DrawFn) -> OneDriveRemote:
         optional["no_versions"] = switches
         optional["link_scope"] = st.sampled_from(["anonymous", "organization"])
     given = draw(st.fixed_dictionaries({}, optional=optional))
-    drive_id = draw(hexadecimal) if kind == "personal" else "b!" + draw(st.from_regex(r"[\w-]{1,64}", fullmatch=True))
+    drive_id = (
+        draw(hexadecimal)
+        if kind == "personal"
+        else "b!" + draw(st.from_regex(r"[\w-]{1,64}", fullmatch=True))
+    )
     try:
         return OneDriveRemote(drive_id=drive_id, drive_type=kind, token=draw(tokens()), **given)
     except RemoteError as error:  # pragma: no cover - a strategy that is too wide
@@ -105,11 +107,37 @@ def remotes(draw: st.DrawFn) -> OneDriveRemote:
 
 _SECTIONS = ["[a]", "[b]", "[a.b]", "[ c ]", "[DEFAULT]", "[a]x", "[x]]", " [a] ", "[a.b.c]", "[漢]"]
 _COMMENTS = ["# c", "; c", "", "  ", "#", " ;x = 1", "\t# [a]"]
-_KEYS = ["a", "b", "x", "type", "key with space", "-", '"q"', '"""q"""', '"a=b"', "`a:b`", " a ", "A", "#x", "é", '" "']
+_KEYS = [
+    "a",
+    "b",
+    "x",
+    "type",
+    "key with space",
+    "-",
+    '"q"',
+    '"""q"""',
+    '"a=b"',
+    "`a:b`",
+    " a ",
+    "A",
+    "#x",
+    "é",
+    '" "',
+]
 _SEPARATORS = ["=", " = ", ":", " : ", "  =  ", "=\t"]
 _VALUES = [
     *("1", "`v`", '"v"', '"""v"""', "%(a)s", "%(b)s y", "v # c", "v ; c", "``", "a`b", '"""', '""""""', ""),
-    *("C:\\x", "%(nope)s", "x%(a)sx%(b)s", "é\u00a0", "\u00a0z", "%(%(a)s)s", "a\rb", '"""é', '{"access_token":"x"}'),
+    *(
+        "C:\\x",
+        "%(nope)s",
+        "x%(a)sx%(b)s",
+        "é\u00a0",
+        "\u00a0z",
+        "%(%(a)s)s",
+        "a\rb",
+        '"""é',
+        '{"access_token":"x"}',
+    ),
 ]
 _entries = st.builds(
     lambda key, separator, value: key + separator + value,
@@ -129,7 +157,9 @@ _rubbish = st.text(st.one_of(_ODD, st.characters(codec="utf-8")), max_size=8)
 
 @st.composite
 def files(draw: st.DrawFn) -> bytes:
-    """An rclone.conf as a person, an editor on Windows or a bad disk would leave it; many of them are refused."""
+    """An rclone.conf as a person, an editor on Windows or a bad disk would leave it; many of them are
+    refused.
+    """
     lines = draw(st.lists(_lines, max_size=12))
     if draw(st.integers(0, 4)) == 0:
         lines.append(draw(_rubbish))
