@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from .finding import Finding, Summary
+from .finding import Finding, Summary, printable
 from .judge import Folder, Judge, encoded
 from .names import coarse_key, rclone_key
 from .reading import gigabytes
@@ -88,6 +88,7 @@ class EntryScan:
         self._summary = summary
         self._seen = _Seen()
         self._known: dict[str, _Known] = {}
+        self._translated: dict[str, str] = {}  # folders whose name changes, and what they become
 
     def __iter__(self) -> Iterator[Finding]:
         top, found = self._judge.top()
@@ -120,6 +121,7 @@ class EntryScan:
                 summary.bytes_to_send += size
             for rule, detail in told:
                 yield Finding(path, RULES[rule], detail=detail)
+        yield from self._looking_alike()
         yield from self._full_folders()
 
     def _folder(self, path: str) -> Generator[Finding, None, _Known]:
@@ -132,7 +134,10 @@ class EntryScan:
         for rule, detail in told:
             yield Finding(path, RULES[rule], True, detail)
         refused = {rule for rule, _ in told if RULES[rule].refuses}
-        folder = self._judge.child(parent.folder, encoded(name), self._judge.arriving(name), refused)
+        arriving = self._judge.arriving(name)
+        if arriving != name:
+            self._translated[path] = f"{parent_path}/{arriving}" if parent_path else arriving
+        folder = self._judge.child(parent.folder, encoded(name), arriving, refused)
         self._summary.folders += 1
         return self._known.setdefault(path, _Known(folder, path, self._judge.plain_length(folder)))
 
@@ -155,6 +160,13 @@ class EntryScan:
         if before:
             told = [*told, (_reason(fine, before), "beside one that was listed before it")]
         return told
+
+    def _looking_alike(self) -> Iterator[Finding]:
+        for path, becomes in self._translated.items():
+            if becomes in self._known:
+                for one, other in ((path, becomes), (becomes, path)):
+                    told = f"beside '{printable(other.rpartition('/')[2])}'"
+                    yield Finding(one, RULES["folder_looks_alike"], True, told)
 
     def _full_folders(self) -> Iterator[Finding]:
         for path, known in self._known.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from .finding import Finding
-from .names import ONEDRIVE_ENCODING, coarse_key, opens_again, to_onedrive
+from .names import ONEDRIVE_ENCODING, coarse_key, opens_again, standard_name, to_onedrive
 from .rules import (
     FORBIDDEN_ANYWHERE,
     FORBIDDEN_AT_ROOT,
@@ -61,6 +61,7 @@ class Names:
     files: int
     keys: list[str]  # coarse
     translated: list[str]
+    rare: bool  # some hold look-alikes or rclone's mark
     alike: bool  # fewer different keys than names
     suspicious: bool  # some name breaks a rule by itself, perhaps
 
@@ -108,7 +109,7 @@ class Judge:
         raw = files + folders
         blob = b"/" + b"/".join(raw) + b"/"
         translator = self._to_onedrive
-        wrong = False
+        wrong = rare = False
         try:
             names = blob.decode()
         except UnicodeDecodeError:
@@ -116,6 +117,7 @@ class Judge:
             wrong = True
         standard = names
         if not names.isascii() and translator.is_rare(names):
+            rare = True
             standard = translator.standard_all(names)
             wrong = wrong or not all(map(opens_again, names.split("/")))
         translated = translator.from_local_all(names, blob)
@@ -135,7 +137,7 @@ class Judge:
             or (folder.at_root and FORBIDDEN_AT_ROOT in different)
             or (not translator.is_default and UNTRANSLATED.search(translated) is not None)
         )
-        return Names(raw, len(files), keys, arriving, len(different) != len(raw), suspicious)
+        return Names(raw, len(files), keys, arriving, rare, len(different) != len(raw), suspicious)
 
     def findings(self, folder: Folder, names: Names) -> Iterator[tuple[int, Finding]]:
         """What is wrong with single names: the index and the finding; several for one name are possible."""
@@ -157,6 +159,14 @@ class Judge:
             arrives=folder.arrives and not refused,
             too_long=folder.too_long or "path_too_long" in refused,
         )
+
+    def looking_alike(self, folders: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs among the folders in one folder: one arrives under the name that rclone shows of the other."""
+        shown = {standard_name(decoded(raw)): raw for raw in folders}
+        for standard, raw in shown.items():
+            arriving = self.arriving(standard)
+            if arriving != standard and arriving in shown:
+                yield raw, shown[arriving]
 
     # ---- one name -------------------------------------------------------------------------------------
 

@@ -50,6 +50,8 @@ class _FolderScan:
         self._folder = folder
         self._judge = judge
         self._summary = summary
+        self._folders: list[bytes] = []
+        self._rare = False
         self.children: list[Folder] = []
 
     def findings(self, only: bytes | None = None) -> Iterator[Finding]:
@@ -66,6 +68,11 @@ class _FolderScan:
                 yield from self._take(one, lambda names: self._remember(names, hashes))
             entries = len(hashes)
             yield from self._duplicates_among(hashes)
+        if self._rare:
+            for pair in self._judge.looking_alike(self._folders):
+                for name, other in (pair, pair[::-1]):
+                    told = f"beside '{printable(decoded(other))}'"
+                    yield Finding(below(self._folder, name), RULES["folder_looks_alike"], True, told)
         if entries >= MANY_ENTRIES:
             rule = "folder_too_full" if entries >= TOO_MANY_ENTRIES else "folder_large"
             yield Finding(self._folder.shown, RULES[rule], True, f"{entries:,} entries")
@@ -81,6 +88,8 @@ class _FolderScan:
         if not batch.files and not batch.folders:
             return
         names = self._judge.look(folder, batch.files, batch.folders)
+        self._folders += batch.folders
+        self._rare = self._rare or names.rare
         same = compare(names)
         yield from same
         refused: dict[int, set[str]] = {}

@@ -189,6 +189,14 @@ _TABLE = (
         f"{_RCLONE_DOCS} (names are case-insensitive; does not say by which rules)",
     ),
     Rule(
+        "folder_looks_alike",
+        Severity.WARNING,
+        "rclone translates the name of one of these folders to what the other is called. When it is also told "
+        "to make empty folders, it takes them for one: files in them overwrite each other.",
+        "Rename one of them, or do not give rclone --create-empty-src-dirs.",
+        f"{_TRIED}: rclone copy --create-empty-src-dirs of the folders ':' and '：'",
+    ),
+    Rule(
         "folder_too_full",
         Severity.SPOILED,
         "From 100,000 entries in one folder on, listing it fails (UnknownError, 504): what was sent can be "

@@ -11,10 +11,12 @@ from pathlib import Path
 RCLONE = Path(sys.executable).with_name("rclone")
 
 
-def rclone(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+def rclone(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """Run it with these arguments and nothing of this machine's configuration."""
     keep = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
-    keep["RCLONE_CONFIG"] = os.environ.get("RCLONE_CONFIG", "") if environment is None else "/notfound"
+    keep["RCLONE_CONFIG"] = os.environ["RCLONE_CONFIG"] if environment is None else "/notfound"
     return subprocess.run(
         [RCLONE, "--retries", "1", "--low-level-retries", "1", *arguments],
         env={**keep, **(environment or {})},
@@ -37,7 +39,7 @@ def make(root: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def tree(root: Path | str) -> dict[str, bytes | None]:
-    """Everything below a folder: path, as Python carries it, to content; None for folders."""
+    """Everything below a folder: path, as Python carries it, to content; None for folders and what is no file."""
     found: dict[str, bytes | None] = {}
     top = os.fsencode(root)
     for folder, folders, files in os.walk(top):
@@ -45,8 +47,8 @@ def tree(root: Path | str) -> dict[str, bytes | None]:
             found[_below(top, folder, name)] = None
         for name in files:
             full = os.path.join(folder, name)
-            if os.path.isfile(full) and not os.path.islink(full) and os.path.getsize(full) < 1 << 30:
-                found[_below(top, folder, name)] = Path(os.fsdecode(full)).read_bytes()
+            ordinary = os.path.isfile(full) and os.path.getsize(full) < 1 << 30
+            found[_below(top, folder, name)] = Path(os.fsdecode(full)).read_bytes() if ordinary else None
     return found
 
 

@@ -27,7 +27,14 @@ def rules(findings: Iterable[Finding]) -> list[tuple[str, str]]:
 
 
 def test_a_tree_without_faults(tmp_path: Path) -> None:
-    names = {"a.txt": b"1", "b/c d.txt": b"22", "b/é:?.txt": b"333", "b/~$x": b"", "b/e/": b"", ".hidden": b"4444"}
+    names = {
+        "a.txt": b"1",
+        "b/c d.txt": b"22",
+        "b/é:?.txt": b"333",
+        "b/~$x": b"",
+        "b/e/": b"",
+        ".hidden": b"4444",
+    }
     scan = preflight(make(tmp_path, names), quota_free=10)
     assert list(scan) == []
     summary = scan.summary
@@ -151,6 +158,11 @@ def test_names_that_are_one_for_rclone_and_onedrive(tmp_path: Path) -> None:
     )
 
 
+def test_folders_that_look_alike_once_translated(tmp_path: Path) -> None:
+    make(tmp_path, {"in/a:b/x": b"", "in/a：b/x": b"", "a:b": b"", "a：b": b"", "c:d/x": b"", "‛‛/x": b""})
+    assert rules(preflight(tmp_path)) == [("in/a:b", "folder_looks_alike"), ("in/a：b", "folder_looks_alike")]
+
+
 def test_a_finding_names_the_others(tmp_path: Path) -> None:
     make(tmp_path, dict.fromkeys(["a", "A", "é", "e\u0301"], b""))
     details = {finding.path: finding.detail for finding in preflight(tmp_path)}
@@ -164,7 +176,10 @@ def test_a_finding_names_the_others(tmp_path: Path) -> None:
 
 def test_names_that_meet_in_a_folder_of_many_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BATCH", 10)
-    make(tmp_path, dict.fromkeys([f"file {number:03}" for number in range(95)] + ["FILE 007", "X/a", "x/b"], b"1"))
+    make(
+        tmp_path,
+        dict.fromkeys([f"file {number:03}" for number in range(95)] + ["FILE 007", "X/a", "x/b"], b"1"),
+    )
     scan = preflight(tmp_path)
     assert rules(scan) == [(name, "same_but_case") for name in ("FILE 007", "X", "file 007", "x")]
     assert (scan.summary.files, scan.summary.folders, scan.summary.bytes) == (98, 2, 98)
@@ -195,13 +210,22 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     for name, mode in {"mine": 0o600, "closed": 0o000, "folder": 0o000, "no entry": 0o400}.items():
         (tmp_path / name).chmod(mode)
     program = "import sys, pluton_rclone.preflight as p; [print(f.path, f.rule.name) for f in p.preflight(sys.argv[1])]"
-    without_rights = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"] if os.geteuid() == 0 else []
+    without_rights = (
+        ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"] if os.geteuid() == 0 else []
+    )
     done = subprocess.run(
-        [*without_rights, sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+        [*without_rights, sys.executable, "-c", program, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for name in ("folder", "no entry"):
         (tmp_path / name).chmod(0o700)
-    assert sorted(done.stdout.splitlines()) == ["closed unreadable", "folder unreadable", "no entry/x unreadable"]
+    assert sorted(done.stdout.splitlines()) == [
+        "closed unreadable",
+        "folder unreadable",
+        "no entry/x unreadable",
+    ]
 
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
@@ -287,6 +311,8 @@ def test_folders_with_very_many_entries(
 ) -> None:
     monkeypatch.setattr(scanning, "MANY_ENTRIES", limits[0])
     monkeypatch.setattr(scanning, "TOO_MANY_ENTRIES", limits[1])
-    make(tmp_path, {"full/a": b"", "full/b": b"", "full/c": b"", "full/d/": b"", "full/e/": b"", "few/a": b""})
+    make(
+        tmp_path, {"full/a": b"", "full/b": b"", "full/c": b"", "full/d/": b"", "full/e/": b"", "few/a": b""}
+    )
     (finding,) = preflight(tmp_path)
     assert (finding.path, finding.rule.name, finding.detail) == ("full", rule, "5 entries")

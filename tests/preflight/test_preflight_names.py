@@ -26,7 +26,9 @@ from pluton_rclone.preflight.names import (
 
 from .real_rclone import make, rclone, tree
 
-TELLING = "\"*:<>?|\\ .~‛‛␀␁␊␍␡␠＂＊：＜＞？｜＼／．～\t\n\r\x0b\x01\x1f\x7f#%$'`[];!aB\ufffd\udcff\udcc3\udca9é😀"
+TELLING = (
+    "\"*:<>?|\\ .~‛‛␀␁␊␍␡␠＂＊：＜＞？｜＼／．～\t\n\r\x0b\x01\x1f\x7f#%$'`[];!aB\ufffd\udcff\udcc3\udca9é😀"
+)
 ENCODINGS = [
     ONEDRIVE_ENCODING,
     "Slash,Dot",
@@ -39,7 +41,10 @@ ENCODINGS = [
 
 # names of up to 30 characters stay under the file system's 255 bytes, however they are translated
 local_names = (
-    st.lists(st.one_of(st.sampled_from(TELLING), st.characters(exclude_characters="/\0", codec="utf-8")), min_size=1)
+    st.lists(
+        st.one_of(st.sampled_from(TELLING), st.characters(exclude_characters="/\0", codec="utf-8")),
+        min_size=1,
+    )
     .map(lambda letters: "".join(letters)[:12])
     .map(lambda name: name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape"))
     .filter(lambda name: name not in {".", ".."})
@@ -141,7 +146,11 @@ def cased_letters() -> list[str]:
         letter
         for letter in letters
         if old.category(letter)[0] in "LNS"
-        and (letter.lower() != letter or letter.upper() != letter or unicodedata.normalize("NFC", letter) != letter)
+        and (
+            letter.lower() != letter
+            or letter.upper() != letter
+            or unicodedata.normalize("NFC", letter) != letter
+        )
     ]
 
 

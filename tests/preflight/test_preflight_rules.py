@@ -49,7 +49,12 @@ def test_every_rule_says_what_happens_what_to_do_and_who_says_so() -> None:
         assert rule.name == name
         assert rule.happens.endswith(".")
         assert rule.advice.endswith(".")
-        assert "20" in rule.source or "issue" in rule.source or "1.75.2" in rule.source or "stored" in rule.source
+        assert (
+            "20" in rule.source
+            or "issue" in rule.source
+            or "1.75.2" in rule.source
+            or "stored" in rule.source
+        )
     assert {rule.severity for rule in RULES.values()} == set(Severity)
 
 
@@ -65,8 +70,10 @@ tricky = st.one_of(
     st.sampled_from([*table.FORBIDDEN_NAMES, "forms", "_vti_", "~$", "~", " ", ".", "com10", "con.txt", "x"]),
     st.text(st.sampled_from("aCo1~$_vtiN .:K\u212a#"), min_size=1, max_size=6),
 )
-tricky_names = st.lists(tricky, min_size=1, max_size=3).map("".join).flatmap(
-    lambda name: st.sampled_from([name, name.upper(), name.title()])
+tricky_names = (
+    st.lists(tricky, min_size=1, max_size=3)
+    .map("".join)
+    .flatmap(lambda name: st.sampled_from([name, name.upper(), name.title()]))
 )
 
 
