@@ -81,17 +81,17 @@ def _run(cloud: Emulator, command: Sequence[str], person: str) -> int:
     child = process.start(
         [os.path.abspath(program), *command[1:]],
         env=environment(cloud, os.environ, person=person),
-        on_stdout=_to(sys.stdout.fileno()),
-        on_stderr=_to(sys.stderr.fileno()),
+        on_stdout=_to(sys.stdout.fileno(), b""),
+        on_stderr=_to(sys.stderr.fileno(), b"\n"),  # lines come without their end
     )
     with child:
         status = child.wait()
     return status if status >= 0 else 128 - status
 
 
-def _to(descriptor: int) -> Callable[[bytes], None]:
+def _to(descriptor: int, end: bytes) -> Callable[[bytes], None]:
     def pass_on(data: bytes) -> None:
-        view = memoryview(data)
+        view = memoryview(data + end)
         while view:
             view = view[os.write(descriptor, view) :]
 

@@ -17,9 +17,10 @@ from pluton_rclone.errors import UsageError
 ROOT = Path(__file__).parents[2]
 
 CLIENT = """
-import os, requests
+import os, requests, sys
 answer = requests.get("https://login.microsoftonline.com/common/discovery/v2.0/keys")
 print(answer.status_code, os.environ["PLUTON_EMULATOR_PERSON"], "NO_PROXY" in os.environ)
+print("one\\ntwo", file=sys.stderr)
 raise SystemExit(7)
 """
 
@@ -30,7 +31,9 @@ def test_a_command_runs_in_that_world_and_its_exit_code_is_ours(
     monkeypatch.setenv("NO_PROXY", "*")
     code = command.run([sys.executable, "-c", CLIENT], person="bert@contoso.onmicrosoft.com", write=print)
     assert code == 7
-    assert capfd.readouterr().out == "200 bert@contoso.onmicrosoft.com False\n"
+    seen = capfd.readouterr()
+    assert seen.out == "200 bert@contoso.onmicrosoft.com False\n"
+    assert seen.err == "one\ntwo\n"
 
 
 def test_a_command_that_a_signal_ended_has_the_shells_exit_code() -> None:
