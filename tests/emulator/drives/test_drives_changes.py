@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from drive_maker import business
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,8 @@ from pluton_rclone.emulator.drives.changes import Order
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import Item
 from pluton_rclone.emulator.faults import GraphFault
+
+from .drive_maker import business
 
 
 def feed(drive: Drive, token: str | None = None, size: int = 3) -> tuple[list[Item], str]:

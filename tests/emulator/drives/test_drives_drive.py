@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from drive_maker import business, library, personal
 
 from pluton_rclone.emulator.drives.content import Zeros
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.quota import Quota
 from pluton_rclone.emulator.faults import GraphFault
+
+from .drive_maker import business, library, personal
 
 
 def test_names_ignore_case_and_keep_it() -> None:

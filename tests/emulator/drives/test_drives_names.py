@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from drive_maker import business, library, personal
 
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.faults import GraphFault
+
+from .drive_maker import business, library, personal
 
 REFUSED_EVERYWHERE = [
     *(f"a{character}b" for character in '"*:<>?\\|'),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from drive_maker import business
 
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import SYSTEM
@@ -13,6 +12,8 @@ from pluton_rclone.emulator.drives.quickxor import QuickXor
 from pluton_rclone.emulator.drives.storing import sink
 from pluton_rclone.emulator.drives.uploads import FRAGMENT_MULTIPLE, Intent, UploadSession
 from pluton_rclone.emulator.faults import GraphFault
+
+from .drive_maker import business
 
 TOTAL = 2 * FRAGMENT_MULTIPLE + 100
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from graph_client import ADMIN, ANNA, BERT, Asking
 
 from pluton_rclone.emulator.drives.drive import Drive
+
+from .graph_client import ADMIN, ANNA, BERT, Asking
 
 OWN_READ = ("Files.Read", "Files.ReadWrite")
 ALL_READ = ("Files.Read.All", "Files.ReadWrite.All")

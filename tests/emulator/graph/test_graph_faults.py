@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from graph_client import ANNA, BERT, Asking
 
 from pluton_rclone.emulator.drives.quickxor import QuickXor
 from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.emulator.graph.budgets import Budgets, Window
 from pluton_rclone.emulator.world import World
+
+from .graph_client import ANNA, BERT, Asking
 
 
 @pytest.mark.parametrize("retry_after", ["2", "2.128", "Mon, 23 Nov 2026 12:00:00 GMT"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from graph_client import ADMIN, ANNA, BERT, Asking
 
 from pluton_rclone.emulator.drives.drive import Drive
+
+from .graph_client import ADMIN, ANNA, BERT, Asking
 
 
 def addresses(drive: Drive, path: str) -> list[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graph_client import ANNA, BERT, Asking, Reply
 
 from pluton_rclone.emulator.drives.content import Zeros
 from pluton_rclone.emulator.drives.quota import Quota, Told
+
+from .graph_client import ANNA, BERT, Asking, Reply
 
 SAMPLES = Path(__file__).parents[2] / "data" / "graph-samples"
 

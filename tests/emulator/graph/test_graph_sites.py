@@ -5,9 +5,10 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from graph_client import ADMIN, ANNA, BERT, Asking
 
 from pluton_rclone.emulator.graph.sharing import encode_address
+
+from .graph_client import ADMIN, ANNA, BERT, Asking
 
 
 def bert() -> Asking:

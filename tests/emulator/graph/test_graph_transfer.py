@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from graph_client import ANNA, BERT, Asking
 
 from pluton_rclone.emulator.drives.content import Zeros
 from pluton_rclone.emulator.drives.quickxor import QuickXor
 from pluton_rclone.emulator.drives.quota import Quota
+
+from .graph_client import ANNA, BERT, Asking
 
 DATA = bytes(range(256)) * 8
 
