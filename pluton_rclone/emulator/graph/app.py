@@ -114,6 +114,8 @@ async def _content(graph: Graph, call: Call, limits: Headers) -> Answer:
     first, _, rest = call.path[1:].partition("/")
     if first == "up":
         return await _upload(graph, call, rest, limits)
+    if call.method not in ("GET", "HEAD"):
+        raise _wrong_method()
     if first == "monitor":
         return copying.monitor(graph, rest)
     if call.path.startswith("/v1.0/shares/") and call.path.endswith("/root/content"):
@@ -132,6 +134,8 @@ async def _sharepoint(graph: Graph, call: Call, limits: Headers) -> Answer:
         if rest.endswith("/uploadSession"):
             return await _upload(graph, call, call.query.get("tempauth", ""), limits)
         return await _graph(graph, call, rest, limits)
+    if call.method not in ("GET", "HEAD"):
+        raise _wrong_method()
     if call.path.endswith("/_layouts/15/download.aspx"):
         token = call.query.get("share")
         if token is not None:

@@ -34,6 +34,8 @@ def start(graph: Graph, call: Call, grant: Grant, drive: Drive, source: Item, bo
     if not isinstance(name, str):
         raise refusals.invalid_request()
     behaviour = checked_conflict(call.query.get("@microsoft.graph.conflictBehavior", "fail"))
+    if drive.kind == PERSONAL:
+        behaviour = "fail"  # the parameter "is not supported for OneDrive personal" (copy-202.json)
     job = CopyJob(target, graph.faults.copy_looks)
     try:
         job.item = _copy(source, target, parent, name, behaviour, access.actor(grant))

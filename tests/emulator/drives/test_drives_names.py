@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.drives.names import FORBIDDEN_CHARACTERS, FORBIDDEN_NAMES, MAX_NAME, MAX_PATH
 from pluton_rclone.emulator.faults import GraphFault
 
 from .drive_maker import business, library, personal
@@ -49,6 +53,14 @@ TAKEN = [
     "~file.txt",
     "COM10",
 ]
+
+
+def test_the_rules_are_those_of_the_facts() -> None:
+    facts = json.loads((Path(__file__).parents[2] / "data" / "preflight" / "limits.json").read_text())
+    assert set(facts["names"]["forbidden_characters"]["value"]) == set(FORBIDDEN_CHARACTERS)
+    assert {name.lower() for name in facts["names"]["forbidden_names"]["value"]} == FORBIDDEN_NAMES
+    assert facts["path"]["max_total_length"]["value"] == MAX_PATH
+    assert facts["path"]["max_segment_length"]["value"] == MAX_NAME
 
 
 def put(drive: Drive, path: str) -> None:

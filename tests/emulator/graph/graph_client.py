@@ -67,6 +67,7 @@ class Asking:
             expires=self.world.now() + 3600,
         )
         self._app = graph_app(self.world)
+        self._hang_up = False
 
     @property
     def drive(self) -> Drive:
@@ -105,6 +106,14 @@ class Asking:
         whole = f"bytes 0-{len(data) - 1}/{len(data)}"
         return self.put(session.json["uploadUrl"], data, content_range=whole)
 
+    def leave(self, method: str, address: str, body: bytes, **headers: str) -> None:
+        """Send a part of a body and hang up."""
+        self._hang_up = True
+        try:
+            self.ask(method, address, body, headers)
+        finally:
+            self._hang_up = False
+
     def ask(self, method: str, address: str, body: bytes | None, headers: dict[str, str]) -> Reply:
         """`address` is a path below /v1.0, or a whole address, which is asked without the token."""
         parts = urlsplit(address if "://" in address else f"https://graph.microsoft.com/v1.0{address}")
@@ -131,12 +140,18 @@ class Asking:
         parts = [body[start : start + 65536] for start in range(0, len(body), 65536)] or [b""]
 
         async def receive() -> MutableMapping[str, Any]:
+            if not parts:
+                return {"type": "http.disconnect"}
+            if self._hang_up:
+                return {"type": "http.request", "body": parts.pop(0), "more_body": True}
             return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
         async def send(message: MutableMapping[str, Any]) -> None:
             sent.append(message)
 
         await self._app(scope, receive, send)
+        if not sent:
+            return Reply(0, {}, b"")
         headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         content = b"".join(bytes(message.get("body", b"")) for message in sent[1:])
         return Reply(sent[0]["status"], headers, content)

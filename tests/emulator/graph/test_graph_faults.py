@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 
 import pytest
 
 from pluton_rclone.emulator.drives.quickxor import QuickXor
+from pluton_rclone.emulator.drives.uploads import Owner
 from pluton_rclone.emulator.faults import GraphFault
+from pluton_rclone.emulator.graph import budgets
 from pluton_rclone.emulator.graph.budgets import Budgets, Window
 from pluton_rclone.emulator.world import World
 
@@ -90,6 +94,21 @@ def test_latency_holds_every_answer_back(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 # ---- budgets ------------------------------------------------------------------------------------------------
+
+
+def test_the_table_is_the_one_of_the_facts() -> None:
+    facts = json.loads((Path(__file__).parents[2] / "data" / "throttling.json").read_text())
+    assert facts["per_user"]["value"]["requests_per_5_min"] == budgets.USER_REQUESTS
+    assert budgets.USER_WINDOW == budgets.TENANT_WINDOW == 5 * 60
+    assert budgets.APP_WINDOW == 60
+    app = facts["per_app_per_tenant"]["value"]["resource_units_per_minute"]
+    assert list(budgets.APP_UNITS.values()) == list(app.values())
+    tenant = facts["per_tenant"]["value"]["resource_units_per_5_min"]
+    assert list(budgets.TENANT_UNITS.values()) == list(tenant.values())
+    upper = [int(key.partition("-")[2]) for key in app if "-" in key]
+    assert list(budgets.APP_UNITS) == list(budgets.TENANT_UNITS) == [*upper, None]
+    units = [str(cost) for cost in (budgets.ONE_ITEM, budgets.MANY_OR_CHANGE, budgets.PERMISSIONS)]
+    assert units == list(facts["resource_units"]["value"])
 
 
 class Clock:
@@ -219,11 +238,9 @@ def test_a_window_forgets_what_is_old() -> None:
 
 
 def test_budgets_are_off_until_they_are_enabled() -> None:
-    budgets = Budgets(World())
+    unlimited = Budgets(World())
     ask = Asking(BERT)
-    from pluton_rclone.emulator.drives.uploads import Owner
-
-    assert [budgets.charge(Owner("a", "b", "c"), 5).headers for _ in range(5000)] == [[]] * 5000
+    assert [unlimited.charge(Owner("a", "b", "c"), 5).headers for _ in range(5000)] == [[]] * 5000
     ask.budgets.enable(share=0.0001)
     assert ask.get("/me/drive").status == 429
     ask.budgets.disable()

@@ -5,10 +5,15 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pluton_rclone.emulator import World
 from pluton_rclone.emulator.drives.drive import Drive
 
 from .graph_client import ADMIN, ANNA, BERT, Asking
+
+SHARED = World()
 
 
 def addresses(drive: Drive, path: str) -> list[str]:
@@ -274,3 +279,40 @@ def test_somebody_elses_changes_carry_their_name() -> None:
     other = Asking(ADMIN, "Files.ReadWrite.All", world=ask.world)
     reply = other.put(f"/drives/{ask.drive.id}/root:/shared/a.txt:/content", b"x")
     assert reply.json["createdBy"]["user"]["displayName"] == "Contoso Administrator"
+
+
+SEGMENTS = st.sampled_from(
+    ["drives", "me", "drive", "root", "root:", "items", "sites", "shares", "users", "children", "content", "delta",
+     "versions", "createUploadSession", "children('@a1')", "children('x')", ":", "a:", "u!aHR0cHM6Ly94", "%ff", "%00",
+     "..", "", "permissions", "copy", "createLink", "delta(token='x')", "b!x", "1.0", "$count"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
+    segments=st.lists(SEGMENTS, max_size=7),
+    query=st.sampled_from(
+        ["", "?$top=0", "?$skiptoken=x", "?token=x", "?@a1=%27", "?$select=,", "?search=%2a", "?$orderby=x"]
+    ),
+    body=st.sampled_from(
+        [b"", b"{}", b'{"name": 1}', b'{"folder": {}, "name": "x"}', b'{"item": 1}', b"[", b"x"]
+    ),
+)
+def test_no_request_at_all_breaks_the_service(
+    method: str, segments: list[str], query: str, body: bytes
+) -> None:
+    ask = Asking(BERT, "Files.ReadWrite.All", "Sites.Read.All", world=SHARED)
+    for host in ("", "https://contoso.sharepoint.com", "https://api.onedrive.com"):
+        reply = ask.ask(method, f"{host}/{'/'.join(segments)}{query}", body, {})
+        assert 200 <= reply.status < 500
+
+
+def test_a_client_that_leaves_in_the_middle_leaves_no_half_fragment() -> None:
+    ask = Asking(BERT)
+    url = ask.post("/me/drive/root:/a:/createUploadSession", {}).json["uploadUrl"]
+    ask.leave("PUT", url, b"half", content_range="bytes 0-9/10")
+    assert ask.get(url).json["nextExpectedRanges"] == ["0-"]
+    assert ask.put(url, bytes(10), content_range="bytes 0-9/10").status == 201
+    ask.leave("PUT", "/me/drive/root:/b:/content", b"half")
+    assert ask.drive.find("b") is None
