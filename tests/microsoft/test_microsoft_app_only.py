@@ -6,16 +6,13 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import pkcs12
 
 from pluton_rclone import errors
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
@@ -28,48 +25,12 @@ from pluton_rclone.microsoft.graph import Graph
 from pluton_rclone.microsoft.token_endpoint import TokenEndpoint
 from pluton_rclone.rclone.engine import Rclone
 
+from .certificate import CERTIFICATE, DER_CERTIFICATE, KEY, PEM_CERTIFICATE, made, pem_key, pfx
+
 TENANT = "contoso.onmicrosoft.com"
 BERT = "bert@contoso.onmicrosoft.com"
 WITH_SECRET = AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT, client_secret=DAEMON_CLIENT_SECRET)
 PASSWORD = "planted~password"
-
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-
-
-def made(key: Key, *, days: int = 30) -> x509.Certificate:
-    """A certificate that signs itself, as people make them for an app registration."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Pluton Backup Daemon")])
-    now = datetime.now(timezone.utc)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=60))
-        .not_valid_after(now + timedelta(days=days))
-        .sign(key, hashes.SHA256())
-    )
-
-
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-CERTIFICATE = made(KEY)
-PEM_CERTIFICATE = CERTIFICATE.public_bytes(serialization.Encoding.PEM)
-
-
-def pem_key(password: str | None = None, key: Key = KEY) -> bytes:
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if password:
-        encryption = serialization.BestAvailableEncryption(password.encode())
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-
-
-def pfx(password: str | None = None) -> bytes:
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if password:
-        encryption = serialization.BestAvailableEncryption(password.encode())
-    return pkcs12.serialize_key_and_certificates(b"daemon", KEY, CERTIFICATE, None, encryption)
-
 
 FORMS: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "PEM": (lambda: pem_key() + PEM_CERTIFICATE, None),
@@ -85,7 +46,7 @@ FORMS: dict[str, tuple[Callable[[], bytes], str | None]] = {
 def registered(cloud: Emulator) -> Emulator:
     """The world in which the daemon's certificate is uploaded to its registration."""
     registration = cloud.world.registrations[DAEMON_CLIENT_ID]
-    registration.certificates.append(CERTIFICATE.public_bytes(serialization.Encoding.DER))
+    registration.certificates.append(DER_CERTIFICATE)
     return cloud
 
 

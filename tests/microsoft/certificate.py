@@ -1,0 +1,50 @@
+"""A client certificate as people make them for an app registration."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+def made(key: Key, *, days: int = 30) -> x509.Certificate:
+    """A certificate that signs itself and ends in so many days."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Pluton Backup Daemon")])
+    now = datetime.now(timezone.utc)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=60))
+        .not_valid_after(now + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+
+
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+CERTIFICATE = made(KEY)
+DER_CERTIFICATE = CERTIFICATE.public_bytes(serialization.Encoding.DER)
+PEM_CERTIFICATE = CERTIFICATE.public_bytes(serialization.Encoding.PEM)
+
+
+def pem_key(password: str | None = None, key: Key = KEY) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, _encryption(password)
+    )
+
+
+def pfx(password: str | None = None) -> bytes:
+    return pkcs12.serialize_key_and_certificates(b"daemon", KEY, CERTIFICATE, None, _encryption(password))
+
+
+def _encryption(password: str | None) -> serialization.KeySerializationEncryption:
+    if password is None:
+        return serialization.NoEncryption()
+    return serialization.BestAvailableEncryption(password.encode())
