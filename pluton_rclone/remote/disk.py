@@ -114,13 +114,13 @@ class ConfigFile:
     # ---- writing: all of it under lock() ----
 
     @contextlib.contextmanager
-    def lock(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """The lock between processes and threads; ConfigLocked, ConfigNotWritable."""
         import filelock
 
         lock = filelock.FileLock(
             self.path.parent / f".{self.path.name}.pluton.lock",
-            timeout=seconds,
+            timeout=LOCK_SECONDS,
             mode=_PLAIN_MODE,
             thread_local=False,
             poll_interval=_PAUSE,
@@ -131,7 +131,7 @@ class ConfigFile:
         except filelock.Timeout:
             raise ConfigLocked(
                 f"another process holds the lock on {self.path}",
-                why=f"it did not let go for {seconds:.0f} seconds",
+                why=f"it did not let go for {LOCK_SECONDS:.0f} seconds",
             ) from None
         except OSError as error:
             raise not_writable(self.path, error) from None

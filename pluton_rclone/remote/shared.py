@@ -119,21 +119,30 @@ class SharedConfig:
             document = edit(before)
             if document == before:
                 return before
-            document = self._save(edit, data, before, document, careful)
-            for path in leftovers:
-                path.unlink(missing_ok=True)
+            document = self._save(edit, data, before, document, careful, leftovers)
             self._read = None
             return document
 
     def _save(
-        self, edit: Edit, in_place: bytes | None, before: Document, document: Document, careful: bool
+        self,
+        edit: Edit,
+        in_place: bytes | None,
+        before: Document,
+        document: Document,
+        careful: bool,
+        leftovers: tuple[Path, ...] = (),
     ) -> Document:
-        """Put the document in place and stay until what is in place has the change in it."""
+        """Put the document in place and stay until what is in place has the change in it.
+
+        `leftovers` are the files that `before` was recovered from, of no use once it is in place again.
+        """
         like = in_place
         taken_out: list[Path] = []
         for _ in range(_MOST_ROUNDS):
             new = self.encode(document, like)
             came_out, holder = self.file.put(new, instead_of=in_place)
+            for path in leftovers:
+                path.unlink(missing_ok=True)
             if holder is not None:
                 taken_out.append(holder)
             if came_out is not None and came_out != in_place:
