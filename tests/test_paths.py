@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pluton_rclone.errors import UsageError
 from pluton_rclone.paths import base_folder, in_drive, in_storage, join
 
-names = st.text(st.characters(exclude_characters="/\0", exclude_categories=()), min_size=1, max_size=8).filter(
-    lambda name: name not in {".", ".."}
-)
+names = st.text(
+    st.characters(exclude_characters="/\0", exclude_categories=()), min_size=1, max_size=8
+).filter(lambda name: name not in {".", ".."})
 trees = st.lists(names, max_size=5).map("/".join)
 steps = st.lists(st.one_of(names, st.sampled_from(["..", ".", ""])), max_size=8).map("/".join)
 
@@ -41,7 +41,9 @@ def test_a_path_lies_below_the_base_folder_or_with_a_leading_slash_below_the_roo
     assert in_drive(path, base) == lies_at
 
 
-@pytest.mark.parametrize("path", ["..", "../Backups", "a/../..", "a/../../Backups/x", "/..", "/a/../../b", "./.."])
+@pytest.mark.parametrize(
+    "path", ["..", "../Backups", "a/../..", "a/../../Backups/x", "/..", "/a/../../b", "./.."]
+)
 def test_climbing_out_is_refused_and_not_cut_off(path: str) -> None:
     with pytest.raises(UsageError, match="climbs out"):
         in_drive(path, "Backups")

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.errors import NothingFound
-from pluton_rclone.preflight import Finding, preflight
+from pluton_rclone.preflight import Finding, preflight, reading
 from pluton_rclone.preflight import local as scanning
-from pluton_rclone.preflight import reading
 
 from .real_rclone import make
 

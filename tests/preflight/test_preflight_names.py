@@ -159,6 +159,8 @@ def test_rclone_takes_the_same_letters_for_one() -> None:
     letters = cased_letters()
     assert len(letters) > 1500
     names = [f"{letter}é" for letter in letters] + [f"{letter}e\u0301" for letter in letters[:100]]
+    names += ["ΑΣ", "ας", "ασ", "İx", "ix", "i\u0307x", "\u212ax", "kx", "KX", "ſx", "sx", "ẞ", "ß", "ss"]
+    names += ["b\udcff", "b\udcfe", "b\ufffd", "B\udcff\udcff", "plain", "PLAIN"]
     classes: dict[str, set[str]] = defaultdict(set)
     for name in names:
         classes[rclone_key(name)].add(name)
