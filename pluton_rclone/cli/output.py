@@ -45,7 +45,7 @@ class Output:
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Columns on stdout, as wide as their widest cell; headings only when there is something below them."""
-        cells = [list(map(_printable, row)) for row in rows]
+        cells = [list(map(printable, row)) for row in rows]
         if not cells:
             return
         widths = [max(len(row[i]) for row in [list(headings), *cells]) for i in range(len(headings))]
@@ -60,9 +60,9 @@ class Output:
         red, bold, reset = (
             ("", "", "") if no_color() or not sys.stderr.isatty() else ("\x1b[31m", "\x1b[1m", "\x1b[0m")
         )
-        print(f"{red}{bold}ERROR{reset} {_printable(error.what)}", file=sys.stderr)
+        print(f"{red}{bold}ERROR{reset} {printable(error.what)}", file=sys.stderr)
         for heading, text in error_lines(error):
-            print(f"  {bold}{heading:<10}{reset} {_printable(text)}", file=sys.stderr)
+            print(f"  {bold}{heading:<10}{reset} {printable(text)}", file=sys.stderr)
 
 
 def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
@@ -91,6 +91,6 @@ def no_color() -> bool:
     return bool(os.environ.get("NO_COLOR"))
 
 
-def _printable(text: str) -> str:
-    """A file or site name cannot steer the terminal: control characters are shown, not sent."""
+def printable(text: str) -> str:
+    """A file's or site's name cannot steer the terminal: control characters are shown as escapes."""
     return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)

@@ -51,3 +51,18 @@ def parse_storage_place(text: str, storages: Storages) -> tuple[Storage, str]:
             f"{text!r} is no place in a storage.", advice="Write NAME:path, or NAME: for its base folder."
         )
     return place.storage, place.path
+
+
+def remote_names(*places: Place) -> list[str]:
+    """The remotes that a command needs. UsageError when none of the places is in a storage."""
+    names = [place.storage.remote_name for place in places if place.storage is not None]
+    if not names:
+        raise UsageError("Neither SRC nor DST is in a storage.", advice="Write one of them as NAME:path.")
+    return names
+
+
+def location(place: Place) -> str:
+    """The place as rclone reads it."""
+    from ..rclone.locations import local
+
+    return local(place.path) if place.storage is None else place.storage.at(place.path)

@@ -1,7 +1,8 @@
-"""Commands about saved storages: `storages`, `show`, `test`."""
+"""Commands about saved storages: `storages`, `show`, `test`, `export`."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -96,3 +97,49 @@ MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED", "skipped": "skipp
 def print_step(output: Output, step: Step) -> None:
     """One line of a connection test, as it happens."""
     output.say(f"  {MARKS[step.status]:<8} {step.title:<18} {step.text}  ({step.seconds:.1f} s)")
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--as-environment", is_flag=True, help="RCLONE_CONFIG_* variables for a container instead of a file."
+)
+@click.option(
+    "--output", "path", metavar="FILE", help="Write there, readable by you alone. [default: stdout]"
+)
+@common
+def export(
+    name: str, as_environment: bool, path: str | None, config: str | None, binary: str | None, as_json: bool
+) -> None:
+    """Print a storage as an rclone.conf of its own, secrets included: for a container, or another machine.
+
+    \b
+    pluton-rclone export work --output rclone.conf
+    """
+    import os
+
+    from ..errors import ConfigNotWritable
+    from ..remote.export import as_conf
+    from ..remote.export import as_environment as environment_of
+
+    output, storage = Output(as_json), open_storages(config, binary)[name]
+    section = storage.section_with_secrets()
+    if as_environment:
+        exported = environment_of(storage.remote_name, section)
+        for warning in exported.warnings:
+            print(f"Mind: {warning}", file=sys.stderr)
+        data = "".join(f"{key}={value}\n" for key, value in exported.variables.items()).encode()
+    else:
+        data = as_conf(storage.remote_name, section)
+    if path is None:
+        sys.stdout.buffer.write(data)
+        return
+    try:
+        # A new file, never one that is there: it is a secret, and an older one may hold the newer token.
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise ConfigNotWritable(
+            f"{path} cannot be written.", why=error.strerror, advice="Name a new file."
+        ) from None
+    output.say(f"Written to {path}; whoever reads it can read and write the drive.")

@@ -1,4 +1,4 @@
-"""Commands for developers: `emulator`."""
+"""Commands around the work: `completion` for shells, `emulator` for trying things without an account."""
 
 from __future__ import annotations
 
@@ -30,3 +30,21 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     from ..emulator.command import run
 
     return run(command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr))
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes commands and options in a shell.
+
+    \b
+    eval "$(pluton-rclone completion bash)"
+    pluton-rclone completion fish > ~/.config/fish/completions/pluton-rclone.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from .app import application
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    print(kind(application, {}, "pluton-rclone", "_PLUTON_RCLONE_COMPLETE").source())

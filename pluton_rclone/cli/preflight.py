@@ -1,0 +1,57 @@
+"""The command `preflight`: what OneDrive would refuse or spoil of a folder, before a byte is sent."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import NameRefused
+from ..units import human_bytes
+from .app import common
+from .output import Output
+from .places import parse_place, parse_storage_place
+from .storages import open_storages
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="NAME:PATH")
+@common
+def preflight(source: str, destination: str, config: str | None, binary: str | None, as_json: bool) -> None:
+    """Find what OneDrive would refuse, change or skip of SRC if it were copied to NAME:PATH. Nothing is sent.
+
+    Exit code 4 when something would be refused or spoiled.
+
+    \b
+    pluton-rclone preflight /srv/data work:laptop/data
+    """
+    from ..preflight import library_prefix
+    from ..preflight import preflight as scan_source
+
+    output, storages = Output(as_json), open_storages(config, binary)
+    storage, path = parse_storage_place(destination, storages)
+    place = parse_place(source, storages)
+    remote, drive = storage.remote, storage.drive()
+    free = drive.quota.remaining if drive.quota.state == "known" else None
+    scan = scan_source(
+        place.path if place.storage is None else place.storage.walk(place.path),
+        drive_type=remote.drive_type,
+        prefix=library_prefix(drive.web_url),
+        base=storage.at(path).partition(":")[2],
+        quota_free=free,
+        encoding=remote.encoding,
+    )
+    for finding in scan:
+        if as_json:
+            output.line(finding.record())
+        else:
+            print(finding)
+    summary = scan.summary
+    if as_json:
+        output.line({"summary": summary.record()})
+    counted = f"{summary.files} files in {summary.folders} folders, {human_bytes(summary.bytes)}"
+    output.say(f"{counted}: {sum(summary.by_rule.values())} findings")
+    if not summary.clean:
+        raise NameRefused(
+            "OneDrive would refuse or spoil some of these files.",
+            advice="Rename or leave out what is listed above, then run it again.",
+        )

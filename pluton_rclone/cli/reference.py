@@ -1,0 +1,198 @@
+"""Commands that look things up: `errors`, `options`, `versions`, `inspect`, `doctor`."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Any
+
+import click
+
+from ..errors import ConfigError, PlutonRcloneError, RemoteError
+from .app import common
+from .output import Output
+from .storages import open_storages
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@click.argument("text", required=False, default="", metavar="[CODE]")
+@JSON
+def errors(text: str, as_json: bool) -> None:
+    """Explain Microsoft's sign-in errors: all of them, or the one in CODE, which may be a whole message.
+
+    \b
+    pluton-rclone errors AADSTS700082
+    pluton-rclone errors "AADSTS65001: The user or administrator has not consented …"
+    """
+    from ..errors import UsageError
+    from ..microsoft.known_errors import look_up
+
+    output, rows = Output(as_json), look_up(text)
+    if not rows:
+        raise UsageError(f"{text!r} is no error that is known here.", advice="Without CODE, all are listed.")
+    if as_json:
+        output.result(
+            [
+                {
+                    "code": row.code,
+                    "name": row.name,
+                    "error": row.error,
+                    "suberror": row.suberror,
+                    "exception": row.exception.__name__,
+                    "who": row.who.value,
+                    "meaning": row.meaning,
+                    "advice": row.advice,
+                    "link": row.link,
+                }
+                for row in rows
+            ]
+        )
+        return
+    for row in rows:
+        print(f"{row.code}  {row.error}  {row.exception.__name__}")
+        print(f"    {row.meaning}")
+        print(f"    Who: {row.who}. What to do: {row.advice}\n")
+
+
+@click.command()
+@click.option("--schema", is_flag=True, help="The JSON Schema that a form can be drawn from.")
+@JSON
+def options(schema: bool, as_json: bool) -> None:
+    """Explain every option of a OneDrive remote: what it does, its default, its choices, the first rclone with it.
+
+    \b
+    pluton-rclone options
+    pluton-rclone options --schema > onedrive.schema.json
+    """
+    from ..remote.options import OPTIONS
+    from ..remote.schema import remote_schema
+
+    output = Output(as_json)
+    if schema or as_json:
+        output.result(remote_schema())
+        return
+    for option in OPTIONS:
+        since = ".".join(map(str, option.since[:2]))
+        print(f"{option.name}  {option.title} ({option.group}, {option.kind}, rclone {since} and later)")
+        print(f"    {option.help}")
+        if option.choices:
+            print("    " + "; ".join(f"{choice.value}: {choice.label}" for choice in option.choices))
+        print(f"    Default: {option.default or 'none'}\n")
+
+
+@click.command()
+@click.argument("binaries", nargs=-1, metavar="[RCLONE]...")
+@JSON
+def versions(binaries: tuple[str, ...], as_json: bool) -> None:
+    """Show what rclone binaries know: options, names, and what else differs between them.
+
+    \b
+    pluton-rclone versions
+    pluton-rclone versions /usr/bin/rclone /opt/rclone-1.75/rclone
+    """
+    from ..rclone.binary import find_binary
+    from ..remote.versions import ask, drift, table
+
+    known = [ask(binary) for binary in binaries or [find_binary().path]]
+    rows, output = table(known), Output(as_json)
+    if as_json:
+        output.result(
+            {"table": rows, "drift": {binary.label: drift(binary) for binary in known}},
+        )
+        return
+    output.table(rows[0], rows[1:])
+    for binary in known if len(known) == 1 else ():
+        for line in drift(binary):
+            output.say(f"differs from what this library knows: {line}")
+
+
+@click.command()
+@click.argument("name", required=False)
+@common
+def inspect(name: str | None, config: str | None, binary: str | None, as_json: bool) -> None:
+    """Find what is wrong with the remotes in rclone.conf, whoever made them, and how to mend each.
+
+    Exit code 5 when something does not work; warnings alone leave it 0.
+
+    \b
+    pluton-rclone inspect
+    pluton-rclone inspect work --json
+    """
+    from ..remote.inspect import inspect_file, inspect_remote
+
+    output, storages = Output(as_json), open_storages(config, binary)
+    names = [storages[name].remote_name] if name else storages.conf.names()
+    found = [] if name else inspect_file(storages.path)
+    for each in names:
+        found += inspect_remote(each, storages.conf.whole_section(each), version=storages.binary.version)
+    if as_json:
+        output.result([finding.__dict__ for finding in found])
+    for finding in found:
+        output.say(
+            f"{finding.severity:<8} {finding.remote or storages.path.name}: {finding.option}: {finding.what}"
+        )
+        output.say(f"         {finding.advice}")
+    broken = [finding for finding in found if finding.severity == "error"]
+    if broken:
+        raise RemoteError(f"{len(broken)} faults found in {storages.path}.", advice="Mend each as it says.")
+    output.say(f"{len(names)} remotes looked at, {len(found)} warnings")
+
+
+@click.command()
+@common
+def doctor(config: str | None, binary: str | None, as_json: bool) -> None:
+    """Say everything about this machine that a bug report needs. It holds no secret.
+
+    \b
+    pluton-rclone doctor --json
+    """
+    facts = machine(config, binary)
+    if as_json:
+        Output(as_json).result(facts)
+        return
+    for name, value in facts.items():
+        print(f"{name:<20} {value}")
+
+
+def machine(config: str | None, binary: str | None) -> dict[str, Any]:
+    """The facts that `doctor` prints."""
+    import os
+    from importlib import metadata
+
+    facts: dict[str, Any] = {
+        "pluton-rclone": metadata.version("pluton-rclone"),
+        "python": sys.version.split()[0],
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+    for package in ("msal", "pydantic", "requests", "rclone-python"):
+        facts[package] = metadata.version(package)
+    try:
+        storages = open_storages(config, binary)
+        facts["rclone"] = f"{storages.binary.version} ({storages.binary.path})"
+    except PlutonRcloneError as error:
+        facts["rclone"] = str(error)
+    try:
+        storages = open_storages(config, binary)
+        kinds = list(storages.conf.remotes().values())
+        facts["rclone.conf"] = f"{storages.path}, {'encrypted' if storages.conf.is_encrypted() else 'plain'}"
+        facts["remotes"] = f"{len(kinds)}, {kinds.count('onedrive')} of them OneDrive"
+        storages.conf.check_writable()
+    except ConfigError as error:
+        facts["rclone.conf fault"] = str(error)
+    proxies = (
+        "HTTPS_PROXY",
+        "https_proxy",
+        "NO_PROXY",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+    )
+    # Set or not, never the value: a proxy's address may hold a password.
+    facts["network variables"] = ", ".join(name for name in proxies if os.environ.get(name)) or "none"
+    facts["rclone variables"] = (
+        ", ".join(sorted(name for name in os.environ if name.startswith("RCLONE_"))) or "none"
+    )
+    return facts

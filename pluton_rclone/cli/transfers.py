@@ -1,0 +1,288 @@
+"""Commands that move or remove files: `copy`, `sync`, `move`, `delete`, and `check`, which compares."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..errors import Cancelled, Corrupted, UsageError
+from ..units import human_bytes
+from .app import common
+from .output import Output, printable
+from .places import Place, location, parse_place, parse_storage_place, remote_names
+from .storages import open_storages
+
+if TYPE_CHECKING:
+    from ..rclone.results import TransferResult
+    from ..rclone.transfer import Transfer
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SAFE = click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
+SURE = click.option("-y", "--yes", is_flag=True, help="Do not ask first: for scripts.")
+
+
+def tuning(command: Command) -> Command:
+    """The options that every transfer takes."""
+    for option in (
+        click.option(
+            "--exclude",
+            metavar="RULE",
+            multiple=True,
+            help="Leave out what matches, e.g. '*.tmp' or '/cache/**'.",
+        ),
+        click.option("--bwlimit", metavar="RATE", help="Bytes a second at most, e.g. 2M."),
+        click.option("--transfers", type=click.IntRange(1, 64), help="Files at a time."),
+        click.option("--max-transfer", metavar="SIZE", help="Stop after so many bytes, e.g. 10G."),
+        click.option("--max-duration", metavar="TIME", help="Stop after that time, e.g. 2h30m."),
+    ):
+        command = option(command)
+    return command
+
+
+def transfer_options(
+    exclude: tuple[str, ...],
+    bwlimit: str | None,
+    transfers: int | None,
+    max_transfer: str | None,
+    max_duration: str | None,
+) -> dict[str, Any]:
+    """What of these was given, as the library takes it."""
+    given = {
+        "bwlimit": bwlimit,
+        "transfers": transfers,
+        "max_transfer": max_transfer,
+        "max_duration": max_duration,
+        "filters": [f"- {rule}" for rule in exclude] or None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@SAFE
+@tuning
+@common
+def copy(
+    source: str,
+    destination: str,
+    dry_run: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Copy a folder's content, or a file, into a folder: NAME:PATH is in a storage, all else on this machine.
+
+    What is there already, with the same size and time, is not transferred again; nothing is deleted. With --json
+    every progress report is a line on stdout, the result is the last.
+
+    \b
+    pluton-rclone copy /srv/data "OneDrive Personal Backups:laptop/data"
+    pluton-rclone copy work:laptop/data /restore
+    """
+    output = Output(as_json)
+    start = transfer_between("copy", source, destination, config, binary)
+    finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@SAFE
+@SURE
+@tuning
+@common
+def sync(
+    source: str,
+    destination: str,
+    dry_run: bool,
+    yes: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Make DST the same as SRC: what is not in SRC is deleted in DST.
+
+    Asks first; try it with --dry-run.
+
+    \b
+    pluton-rclone sync --dry-run /srv/data work:laptop/data
+    pluton-rclone sync --yes /srv/data work:laptop/data
+    """
+    output = Output(as_json)
+    start = transfer_between("sync", source, destination, config, binary)
+    if not dry_run:
+        confirm(output, yes, f"Everything in {destination} that is not in {source} will be deleted. Go on?")
+    finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@SAFE
+@SURE
+@tuning
+@common
+def move(
+    source: str,
+    destination: str,
+    dry_run: bool,
+    yes: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Copy, and delete at SRC what has arrived.
+
+    \b
+    pluton-rclone move work:old-backups work:archive
+    """
+    output = Output(as_json)
+    start = transfer_between("move", source, destination, config, binary)
+    if not dry_run:
+        confirm(output, yes, f"The files in {source} will be deleted there once they have arrived. Go on?")
+    finish(start(dry_run=dry_run, **transfer_options(**given)), output, "moved", dry_run)
+
+
+@click.command()
+@click.argument("place", metavar="NAME:PATH")
+@SAFE
+@SURE
+@common
+def delete(
+    place: str, dry_run: bool, yes: bool, config: str | None, binary: str | None, as_json: bool
+) -> None:
+    """Delete a file, or a folder with all that is in it.
+
+    It goes to OneDrive's recycle bin, unless the storage has the option hard_delete.
+
+    \b
+    pluton-rclone delete --dry-run work:laptop/data/old
+    """
+    output = Output(as_json)
+    storage, path = parse_storage_place(place, open_storages(config, binary))
+    if not path.strip("/"):
+        raise UsageError("That is the whole storage.", advice="Name a file or folder in it.")
+    entry = storage.stat(path)
+    if entry is None:
+        from ..errors import NothingFound
+
+        raise NothingFound(f"There is no {path!r} in {storage.name!r}.")
+    end = "for good" if storage.remote.hard_delete else "to the recycle bin"
+    if not dry_run:
+        what = f"The folder {path} with all that is in it" if entry.is_dir else f"The file {path}"
+        confirm(output, yes, f"{what} goes {end}. Go on?")
+    if entry.is_dir:
+        finish(storage.delete(path, dry_run=dry_run), output, "deleted", dry_run)
+    elif dry_run:
+        print(f"would delete: {printable(path)}")
+    else:
+        storage.delete_file(path)
+        if as_json:
+            output.result({"result": {"deletes": 1}})
+        output.say("1 file deleted")
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@click.option("--one-way", is_flag=True, help="Do not mind files that are only in DST.")
+@common
+def check(
+    source: str, destination: str, one_way: bool, config: str | None, binary: str | None, as_json: bool
+) -> None:
+    """Compare two folders, every file by its hash. Exit code 7 when they differ.
+
+    \b
+    pluton-rclone check /srv/data "OneDrive Personal Backups:laptop/data"
+    """
+    output, storages = Output(as_json), open_storages(config, binary)
+    start, end = parse_place(source, storages), parse_place(destination, storages)
+    rclone = storages.rclone(*remote_names(start, end))
+    result = rclone.check(location(start), location(end), direction="one_way" if one_way else "both")
+    if as_json:
+        output.result(result.record())
+    for title, names in (
+        ("differs", result.differing),
+        ("only in DST", result.missing_on_source),
+        ("only in SRC", result.missing_on_destination),
+        ("failed", tuple(f"{failed.path}: {failed.error}" for failed in result.failed)),
+    ):
+        for name in names:
+            output.say(f"  {title:<12} {printable(name)}")
+    different = len(result.differing) + len(result.missing_on_source) + len(result.missing_on_destination)
+    if not result.same:
+        raise Corrupted(
+            f"{different} files differ, {len(result.failed)} could not be compared, {result.matching} are the same.",
+            advice="Copy again, then check again.",
+        )
+    output.say(f"{result.matching} files are the same, compared by hash; none differs")
+
+
+def transfer_between(
+    word: str, source: str, destination: str, config: str | None, binary: str | None
+) -> Callable[..., Transfer]:
+    """What starts the transfer between two places, as soon as its options are known."""
+    storages = open_storages(config, binary)
+    start, end = parse_place(source, storages), parse_place(destination, storages)
+    if end.storage is None and word == "sync":
+        refuse_root(end)
+    rclone = storages.rclone(*remote_names(start, end))
+    run: Callable[..., Transfer] = getattr(rclone, word)
+    return lambda **options: run(location(start), location(end), **options)
+
+
+def refuse_root(place: Place) -> None:
+    """A sync to / would delete the machine."""
+    import os
+
+    if os.path.realpath(place.path) == "/":
+        raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
+
+
+def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None:
+    """Follows a transfer to its end and says what it came to. Raises what went wrong."""
+    from .progress import follow
+
+    with transfer:
+        result = follow(transfer, output)
+    if output.as_json:
+        output.result({"result": result.record()})
+    for planned in result.planned if not output.as_json else ():
+        if not planned.action.startswith("set directory"):  # times of folders: nobody asked for those
+            print(f"would {planned.action}: {printable(planned.path)}")
+    if result.error is not None:
+        for failed in result.failed:
+            output.say(f"  failed  {printable(failed.path)}: {failed.error}")
+        raise result.error
+    output.say(summary(result, f"would be {verb}" if dry_run else verb))
+
+
+def summary(result: TransferResult, verb: str) -> str:
+    """One sentence: `3 files transferred (9.8 KiB), 2 deleted, 40 already there, in 1.2 s`."""
+    if verb.endswith("deleted"):
+        return f"{result.deletes} files {verb}, in {result.duration:.1f} s"
+    parts = [f"{result.transfers} files {verb} ({human_bytes(result.bytes)})"]
+    if result.deletes and not verb.endswith("moved"):
+        parts.append(f"{result.deletes} deleted")
+    return ", ".join([*parts, f"{result.checks} already there", f"in {result.duration:.1f} s"])
+
+
+def confirm(output: Output, yes: bool, question: str) -> None:
+    """Asks at a terminal; a script must have said --yes. UsageError, Cancelled."""
+    if yes:
+        return
+    if output.as_json or not sys.stdin.isatty():
+        raise UsageError(
+            question.replace(" Go on?", ""),
+            advice="Add --yes when that is meant, or --dry-run to look first.",
+        )
+    if not click.confirm(question, err=True):
+        raise Cancelled("Nothing was done.", advice="")
