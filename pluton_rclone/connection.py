@@ -18,6 +18,8 @@ Status = Literal["ok", "warning", "failed", "skipped"]
 # The probe's name tells who made it: a later test removes it when that process is gone (same host) or an hour
 # has passed (another host).
 PROBE_PREFIX = ".pluton-connection-test"
+PROBE_LIFETIME = 3600.0  # seconds
+ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this process
 
 
 @dataclass(frozen=True)
@@ -131,16 +133,20 @@ def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
             continue
         host, _, rest = name[len(PROBE_PREFIX) + 1 :].rpartition("-")[0].rpartition("-")
         here = host == socket.gethostname()[:20] and rest.isdigit()
-        if age > 3600 or (here and not _alive(int(rest))):
+        if name in ACTIVE_PROBES:
+            continue
+        gone = here and (int(rest) == os.getpid() or not process_is_alive(int(rest)))
+        if gone or age > PROBE_LIFETIME:
             found.append(name)
     return found
 
 
-def _alive(pid: int) -> bool:
+def process_is_alive(pid: int) -> bool:
+    """Whether there is a process of that number on this machine, this user's or another's."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        return True
-    return pid != os.getpid()
+        pass
+    return True

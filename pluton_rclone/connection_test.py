@@ -1,94 +1,109 @@
-"""Runs the connection test: binary, token, drive, listing, a probe file written, read back and deleted, room."""
+"""Runs the connection test: binary, configuration, token, drive, clock, listing, a probe file, room, throttling."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
-from .connection import ConnectionReport, Notes, Step, StepFailed, Walk, abandoned_probes, probe_name
-from .errors import Corrupted, DriveNotFound, PlutonRcloneError, RemoteError, TokenExpired
-from .remote.conf import Conf
-from .remote.runtime import runtime_folder
+from .connection import ConnectionReport, Notes, Step, StepFailed, Walk
+from .connection_probe import list_and_sweep, probe
+from .errors import (
+    DriveNotFound,
+    PlutonRcloneError,
+    QuotaFull,
+    RemoteError,
+    SecretExpired,
+    Throttled,
+    TokenExpired,
+    Who,
+)
+from .tokens import graph_token, stored_token
+from .units import human_bytes
 
 if TYPE_CHECKING:
     from .microsoft.drives import Drive
-    from .microsoft.token import Token
-    from .rclone.engine import Rclone
+    from .microsoft.http import Http
     from .remote.onedrive import OneDriveRemote
     from .storage import Storage
-    from .storages import Storages
+    from .trial import Trial
 
-PROBE_BYTES = 4096
-_NEARLY_FULL = 0.95
+NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs resources/quota.md)
+IDLE_DAYS = 90  # a refresh token lives that long without use (entra-docs refresh-tokens.md)
+SOON = timedelta(days=14)
+SECRET_SOON = timedelta(days=30)
+CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 
 
 def run_connection_test(storage: Storage, on_step: Callable[[Step], None]) -> ConnectionReport:
-    """Test a saved storage."""
+    """The whole test of a saved storage: a probe file is written, read back and deleted."""
+    return _run(storage, on_step, probe)
+
+
+def run_health_check(storage: Storage, on_step: Callable[[Step], None]) -> ConnectionReport:
+    """The same without writing anything: for every day."""
+    return _run(storage, on_step, lambda walk, storage, remote: None)
+
+
+def _run(
+    storage: Storage,
+    on_step: Callable[[Step], None],
+    write: Callable[[Walk, Storage, OneDriveRemote], None],
+) -> ConnectionReport:
     walk = Walk(on_step)
-    with suppress(StepFailed):
+    try:
         with walk.step("config", "Configuration") as notes:
             remote = storage.remote
-            storage._storages.conf.check_writable()
-            notes.text = f"complete, in {storage._storages.path}"
-        _walk(walk, storage, remote)
+            storage.storages.conf.check_writable()
+            notes.text = f"complete and writable, in {storage.storages.path}"
+        _walk(walk, storage, remote, write)
+    except StepFailed:
+        pass
     return ConnectionReport(storage.name, tuple(walk.steps))
 
 
-def test_unsaved(
-    storages: Storages, remote: OneDriveRemote, on_step: Callable[[Step], None]
-) -> tuple[ConnectionReport, OneDriveRemote]:
-    """Test a remote that is in no rclone.conf yet. Gives the remote back too: rclone may have refreshed its token."""
-    from .storages import Storages
-
-    name = "new-storage"
-    with tempfile.TemporaryDirectory(prefix="test-", dir=runtime_folder()) as folder:
-        conf = Conf(Path(folder) / "rclone.conf")
-        conf.add(name, remote.to_section())
-        trial = Storages(conf.path, binary=storages.binary.path)[name]
-        walk = Walk(on_step)
-        with suppress(StepFailed):
-            _walk(walk, trial, remote)
-        tested = trial.remote
-    return ConnectionReport(remote.description or name, tuple(walk.steps)), tested
-
-
-def _walk(walk: Walk, storage: Storage, remote: OneDriveRemote) -> None:
-    """Every step; the first that fails ends it."""
-    rclone = storage.rclone
-    with walk.step("binary", "rclone") as notes:
-        remote.require(rclone.version())
-        notes.text = f"{rclone.version()} ({rclone.binary.path})"
-        _warn(notes, remote)
-    with walk.step("token", "Token") as notes:
-        notes.text = _token(storage, remote)
-    with walk.step("drive", "Drive") as notes:
-        drive = _drive(storage, remote)
-        notes.text = f"{drive.name}, {drive.type}" + (f", owner {drive.owner}" if drive.owner else "")
-    with walk.step("list", "Listing") as notes:
-        notes.text = _list(storage, rclone)
-    name = probe_name()
-    content = name.encode().ljust(PROBE_BYTES, b".")
-    place = storage.at(name)
+def run_trial(trial: Trial, on_step: Callable[[Step], None]) -> ConnectionReport:
+    """The whole test of a remote that is not saved yet."""
+    walk = Walk(on_step)
     try:
-        with walk.step("write", "Writing") as notes:
-            rclone.rcat(content, place, size=len(content))
-            notes.text = f"{len(content)} bytes written as {name}"
-        with walk.step("read", "Reading back") as notes:
-            if rclone.cat(place) != content:
-                raise Corrupted("The probe file came back with other bytes than were written.")
-            notes.text = "the same bytes came back"
-    except BaseException:
-        _remove_quietly(rclone, place)
-        raise
-    with walk.step("delete", "Deleting") as notes:
-        rclone.deletefile(place)
-        notes.text = "the probe file is gone" + (", past the recycle bin" if remote.hard_delete else "")
-    with walk.step("quota", "Room") as notes:
-        _room(notes, storage)
+        with walk.step("config", "Configuration") as notes:
+            trial.home.conf.check_writable()
+            notes.text = f"complete, can be saved in {trial.home.path}"
+        _walk(walk, trial.storage, trial.storage.remote, probe)
+    except StepFailed:
+        pass
+    return ConnectionReport(trial.name, tuple(walk.steps))
+
+
+def _walk(
+    walk: Walk,
+    storage: Storage,
+    remote: OneDriveRemote,
+    write: Callable[[Walk, Storage, OneDriveRemote], None],
+) -> None:
+    """Every step; the first that fails ends it."""
+    from .microsoft.watched import WatchedHttp
+
+    with WatchedHttp() as http:
+        with walk.step("binary", "rclone") as notes:
+            version = storage.storages.binary.version
+            remote.require(version)
+            notes.text = f"{version} ({storage.storages.binary.path})"
+            _warn(notes, remote)
+        with walk.step("token", "Token") as notes:
+            _token(notes, storage, remote, http)
+        with walk.step("drive", "Drive") as notes:
+            drive = _drive(storage, remote, http)
+            notes.text = f"{drive.name}, {drive.type}" + (f", owner {drive.owner}" if drive.owner else "")
+        with walk.step("clock", "Clock") as notes:
+            _clock(notes, http.clock_offset)
+        with walk.step("list", "Listing") as notes:
+            notes.text = list_and_sweep(storage)
+        write(walk, storage, remote)
+        with walk.step("quota", "Room") as notes:
+            _room(notes, storage)
+        with walk.step("throttling", "Throttling") as notes:
+            _throttling(notes, http.throttled + storage.throttled)
 
 
 def _warn(notes: Notes, remote: OneDriveRemote) -> None:
@@ -100,38 +115,52 @@ def _warn(notes: Notes, remote: OneDriveRemote) -> None:
         )
 
 
-def _token_of(storage: Storage) -> Token:
-    from .microsoft.token import Token
-
-    secret = storage.remote.token
-    return (
-        Token.from_rclone(secret.get_secret_value())
-        if secret
-        else Token("", None, datetime.now(timezone.utc))
-    )
+# ---- the token ----
 
 
-def _token(storage: Storage, remote: OneDriveRemote) -> str:
-    """Renews it through rclone when it has ended: what works here works in a backup."""
+def _token(notes: Notes, storage: Storage, remote: OneDriveRemote, http: Http) -> None:
+    """Renewed for real, so that it is known now whether it can be: by us where the registration is ours, else by rclone."""
     if remote.client_credentials:
-        return "app-only: rclone gets one for each run"
-    token = _token_of(storage)
-    if not token.expired():
-        return f"valid until {token.expiry:%Y-%m-%d %H:%M} UTC, renewed by rclone after that"
+        graph_token(storage, http)
+        notes.text = "app-only: Microsoft gives one for each run"
+        notes.warning = _secret_ends(remote)
+        return
+    token = stored_token(remote)
     if not token.refresh_token:
-        raise TokenExpired(
-            "The token has ended and cannot be renewed.", why="it came without a refresh token"
+        if token.expired():
+            raise TokenExpired(
+                "The token has ended and cannot be renewed.", why="it came without a refresh token"
+            )
+        notes.warning = TokenExpired(
+            f"The token ends at {token.expiry:%Y-%m-%d %H:%M} UTC and cannot be renewed.",
+            why="it came without a refresh token",
         )
-    storage.about()
-    return f"had ended, renewed until {_token_of(storage).expiry:%Y-%m-%d %H:%M} UTC"
+        return
+    how = storage.renew_token(http)
+    token = stored_token(storage.remote)
+    dies = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
+    notes.text = f"valid until {token.expiry:%Y-%m-%d %H:%M} UTC, {how}; unused, it dies on {dies:%Y-%m-%d}"
+    notes.warning = _secret_ends(remote)
 
 
-def _drive(storage: Storage, remote: OneDriveRemote) -> Drive:
+def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
+    if remote.secret_expires is None:
+        return None
+    left = remote.secret_expires - datetime.now(timezone.utc).date()
+    if left > SECRET_SOON:
+        return None
+    return SecretExpired(f"The client secret ends on {remote.secret_expires}.", why=f"in {left.days} days")
+
+
+# ---- the rest ----
+
+
+def _drive(storage: Storage, remote: OneDriveRemote, http: Http) -> Drive:
     """The drive as Graph has it: there, readable, and of the kind that the remote says."""
     from .microsoft.clouds import cloud
     from .microsoft.graph import Graph
 
-    with Graph(cloud(remote.region), _token_of(storage)) as graph:
+    with Graph(cloud(remote.region), graph_token(storage, http), http=http) as graph:
         drive = graph.drive(remote.drive_id)
     if drive.type != remote.drive_type:
         raise DriveNotFound(
@@ -141,45 +170,41 @@ def _drive(storage: Storage, remote: OneDriveRemote) -> Drive:
     return drive
 
 
-def _list(storage: Storage, rclone: Rclone) -> str:
-    """Lists the base folder (made when missing) and removes probe files that killed tests left there."""
-    rclone.mkdir(storage.at())
-    entries = rclone.list(storage.at())
-    now = datetime.now(timezone.utc)
-    ages = [
-        (entry.name, (now - entry.modified).total_seconds() if entry.modified else 0.0)
-        for entry in entries
-        if not entry.is_dir
-    ]
-    abandoned = abandoned_probes(ages)
-    for name in abandoned:
-        _remove_quietly(rclone, storage.at(name))
-    text = f"{len(entries) - len(abandoned)} entries in {storage.at().partition(':')[2] or 'the root'!r}"
-    return text + (f"; {len(abandoned)} probe files of killed tests removed" if abandoned else "")
+def _clock(notes: Notes, offset: float | None) -> None:
+    if offset is None:
+        notes.skipped = True
+        notes.text = "Microsoft did not say what time it is"
+        return
+    way = "behind" if offset > 0 else "ahead of"
+    notes.text = (
+        "agrees with Microsoft's"
+        if abs(offset) < 5
+        else f"this machine is {abs(offset):.0f} s {way} Microsoft's"
+    )
+    if abs(offset) > CLOCK_OFF:
+        notes.warning = TokenExpired(
+            f"The clock of this machine is {abs(offset):.0f} s {way} Microsoft's.",
+            why="tokens seem to end too early or too late",
+            advice="Set the clock (NTP): above five minutes Microsoft refuses sign-ins.",
+        )
 
 
 def _room(notes: Notes, storage: Storage) -> None:
-    from .units import human_bytes
-
     about = storage.about()
     if about.total is None:
         notes.text = "Microsoft does not say how much room there is"
         return
     used = about.used if about.used is not None else about.total - (about.free or 0)
     notes.text = f"{human_bytes(used)} of {human_bytes(about.total)} used"
-    if about.total and used / about.total > _NEARLY_FULL:
-        notes.warning = _nearly_full(notes.text)
+    if about.total and used / about.total > NEARLY_FULL:
+        notes.warning = QuotaFull(f"The drive is nearly full: {notes.text}.")
 
 
-def _nearly_full(text: str) -> PlutonRcloneError:
-    from .errors import QuotaFull
-
-    return QuotaFull(f"The drive is nearly full: {text}.")
-
-
-def _remove_quietly(rclone: Rclone, place: str) -> Any:
-    """The probe must not stay; why it cannot be removed is told by the step that failed, or by the next test."""
-    try:
-        rclone.deletefile(place)
-    except PlutonRcloneError:
-        return
+def _throttling(notes: Notes, seen: int) -> None:
+    notes.text = "Microsoft did not ask to slow down"
+    if seen:
+        notes.warning = Throttled(
+            f"Microsoft asked {seen} times to slow down during this test.",
+            who=Who.LATER,
+            advice="Nothing is wrong with the connection; other programs of this account or organisation are busy.",
+        )

@@ -3,21 +3,61 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .process import Child
+from .rclone import events
 from .rclone.binary import Binary
 from .rclone.commands import Command
 from .rclone.engine import Limits, Rclone
 from .remote.conf import Conf
 
 
+@dataclass(frozen=True)
+class Loan:
+    """What an rclone is started with: the rclone.conf at `config`, and these variables. It is good while it is open."""
+
+    config: Path
+    environment: dict[str, str] = field(repr=False)
+
+
+@contextmanager
+def lend(conf: Conf, names: Sequence[str]) -> Iterator[Loan]:
+    """A private copy of these remotes for an rclone, merged back while it runs and at the end.
+
+    A remote with a certificate, which rclone cannot read, gets its tokens from an endpoint of ours for as long.
+    """
+    with ExitStack() as stack:
+        private = stack.enter_context(conf.private(names))
+        environment = dict(private.environment)
+        for name in names:
+            environment.update(_certificate_variables(stack, conf, name))
+        yield Loan(private.path, environment)
+
+
+def _certificate_variables(stack: ExitStack, conf: Conf, name: str) -> dict[str, str]:
+    """rclone's options for one run of a remote with a certificate, as variables: they win over the file."""
+    section = conf.whole_section(name)
+    if not section.get("pluton_certificate") or section.get("client_secret"):
+        return {}
+    from .microsoft.token_endpoint import TokenEndpoint
+    from .setup_remote import registration
+
+    app = registration(conf.remote(name))
+    assert app is not None
+    endpoint = stack.enter_context(TokenEndpoint(app))
+    return {f"RCLONE_CONFIG_{name}_{key}".upper(): value for key, value in endpoint.options().items()}
+
+
 class LentRclone(Rclone):
     """As `Rclone`, for remotes of one rclone.conf: every run has a private copy of just these, merged back when it ends.
 
     The private copy lives as long as the process that reads it: also for a transfer that nobody waits for.
+    `throttled` counts how often Microsoft asked any of its runs to slow down, as far as they log it (`log_level`).
     """
 
     def __init__(
@@ -34,25 +74,39 @@ class LentRclone(Rclone):
         super().__init__(binary, environment=environment, user_agent=user_agent, flags=flags, limits=limits)
         self.conf = conf
         self.names = tuple(names)
+        self.throttled = 0
 
     def start(self, command: Command, *, flags: Sequence[str] = (), **callbacks: Any) -> Child:
         with ExitStack() as stack:
-            config = stack.enter_context(self.conf.private(self.names))
+            loan = stack.enter_context(lend(self.conf, self.names))
             on_end: Callable[[], None] | None = callbacks.pop("on_end", None)
+            on_stderr: Callable[[bytes], None] | None = callbacks.pop("on_stderr", None)
             borrower = Rclone(
                 self.binary,
-                config=config.path,
-                environment={**self.environment, **config.environment},
+                config=loan.config,
+                environment={**self.environment, **loan.environment},
                 user_agent=self.user_agent,
                 flags=self.flags,
                 limits=self.limits,
             )
             held = stack.pop_all()
             try:
-                return borrower.start(command, flags=flags, on_end=lambda: _end(held, on_end), **callbacks)
+                return borrower.start(
+                    command,
+                    flags=flags,
+                    on_end=lambda: _end(held, on_end),
+                    on_stderr=lambda line: self._heard(line, on_stderr),
+                    **callbacks,
+                )
             except BaseException:
                 held.close()
                 raise
+
+    def _heard(self, line: bytes, on_stderr: Callable[[bytes], None] | None) -> None:
+        if b"oo many" in line and isinstance(events.parse(line), events.Throttled):
+            self.throttled += 1
+        if on_stderr is not None:
+            on_stderr(line)
 
 
 def _end(held: ExitStack, on_end: Callable[[], None] | None) -> None:

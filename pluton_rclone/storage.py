@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import paths
+from .errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
 from .rclone import locations
 from .rclone.results import About, CheckResult, Total
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .connect import StorageSetup
     from .connection import ConnectionReport, Step
+    from .lending import LentRclone
+    from .microsoft.drives import Drive
+    from .microsoft.http import Http
     from .rclone.commands import FilterOptions, ListOptions, TransferOptions
-    from .rclone.engine import Rclone
     from .rclone.listing import Entry
     from .rclone.transfer import Transfer
     from .remote.onedrive import OneDriveRemote
@@ -36,11 +40,17 @@ class Storage:
     def __init__(self, storages: Storages, remote_name: str) -> None:
         self._storages = storages
         self.remote_name = remote_name
+        self._rclone: LentRclone | None = None
 
     def __repr__(self) -> str:
         return f"Storage({self.name!r}, remote={self.remote_name!r})"
 
     # ---- what it is ----
+
+    @property
+    def storages(self) -> Storages:
+        """All storages of the same rclone.conf."""
+        return self._storages
 
     @property
     def name(self) -> str:
@@ -74,15 +84,21 @@ class Storage:
             for key, value in self._section().items()
         }
 
+    def section_with_secrets(self) -> dict[str, str]:
+        """The section of rclone.conf as it is: for an export, never for a log or a page."""
+        return self._section()
+
     def _section(self) -> dict[str, str]:
         return self._storages.conf.whole_section(self.remote_name)
 
     # ---- where things are ----
 
     @property
-    def rclone(self) -> Rclone:
+    def rclone(self) -> LentRclone:
         """The engine for this storage's remote; every run has a private configuration of its own."""
-        return self._storages.rclone(self.remote_name)
+        if self._rclone is None:
+            self._rclone = self._storages.rclone(self.remote_name)
+        return self._rclone
 
     def at(self, path: str = "") -> str:
         """The rclone location of a path in this storage: for copying from one remote to another."""
@@ -121,6 +137,13 @@ class Storage:
         """One file or folder; None if there is nothing."""
         return self.rclone.stat(self.at(path))
 
+    def list_if_there(self, path: str = "") -> Sequence[Entry] | None:
+        """What is in a folder; None when there is no such folder."""
+        try:
+            return self.list(path)
+        except NothingFound:
+            return None
+
     def size(self, path: str = "", **options: Unpack[FilterOptions]) -> Total:
         """How many files and bytes there are below a folder."""
         return self.rclone.size(self.at(path), **options)
@@ -128,6 +151,17 @@ class Storage:
     def about(self) -> About:
         """The room on the drive, in bytes; None where Microsoft does not say."""
         return self.rclone.about(self.at("/"))
+
+    def drive(self) -> Drive:
+        """The drive as Microsoft Graph has it now. A token that has ended is renewed first. DriveNotFound."""
+        from .microsoft.clouds import cloud
+        from .microsoft.graph import Graph
+        from .tokens import graph_token
+
+        token = graph_token(self)
+        remote = self.remote
+        with Graph(cloud(remote.region), token) as graph:
+            return graph.drive(remote.drive_id)
 
     def check(
         self,
@@ -146,7 +180,98 @@ class Storage:
     # ---- the connection ----
 
     def test(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
-        """Walk through the connection step by step. Nothing is changed but for a refreshed token."""
+        """Walk through the connection step by step: a small file is written, read back and deleted. The token is renewed."""
         from .connection_test import run_connection_test
 
-        return run_connection_test(self, on_step)
+        return run_connection_test(self._listening(), on_step)
+
+    def check_health(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
+        """The same test without writing anything. It renews the token, so that it does not die of idleness."""
+        from .connection_test import run_health_check
+
+        return run_health_check(self._listening(), on_step)
+
+    def _listening(self) -> Storage:
+        """The same storage with an rclone that logs when Microsoft asks it to slow down."""
+        other = type(self)(self._storages, self.remote_name)
+        other.rclone.environment["RCLONE_LOG_LEVEL"] = "DEBUG"
+        return other
+
+    def reauthorization(self, *, expected: Literal["same", "anyone"] = "same") -> StorageSetup:
+        """A setup to sign in again with, by whatever way; then `reauthorize` with it. Somebody else is refused unless
+        `expected="anyone"`.
+        """
+        from .connect import StorageSetup
+
+        return StorageSetup.for_storage(self, expected=expected)
+
+    def reauthorize(
+        self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
+    ) -> ConnectionReport:
+        """Takes over a new sign-in; drive and options stay. It is tested first: ConnectionTestFailed changes nothing."""
+        return self._change(self.remote.replace(**setup.authorization()), on_step)
+
+    # ---- changing it ----
+
+    def update(self, on_step: Callable[[Step], None] = lambda step: None, **options: Any) -> ConnectionReport:
+        """Change options of the remote; None gives an option its default back. Tested as it would be, then saved in one
+        step: OptionInvalid or ConnectionTestFailed leave everything as it was.
+        """
+        before = self.remote
+        defaults = type(before).model_fields
+        known = {
+            name: defaults[name].get_default() if v is None and name in defaults else v
+            for name, v in options.items()
+        }
+        return self._change(before.replace(**known), on_step)
+
+    def _change(self, wanted: OneDriveRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
+        from .remote.merge import SIGN_IN, TOKEN
+
+        before = self.remote
+        report, tested = self._storages.try_out(wanted, on_step)
+        report.raise_for_failure()
+        changes = tested.changes_from(before)
+        if TOKEN in changes and wanted.token == before.token:
+            changes[SIGN_IN] = before.sign_in or None  # renewed during the test: the same sign-in
+        if changes:
+            self._storages.conf.update(self.remote_name, changes)
+        return report
+
+    def rename(self, name: str) -> None:
+        """Give it another friendly name; the remote's name, which scripts use, stays. StorageExists."""
+        if not name.strip() or not name.isprintable():
+            raise UsageError(f"{name!r} is no name for a storage.")
+        if name != self.name and name in self._storages:
+            raise StorageExists(f"There is already a storage called {name!r}.", name=name)
+        self._storages.conf.update(self.remote_name, {"description": name.strip()})
+
+    def rename_remote(self, remote_name: str) -> Storage:
+        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid for a name that rclone does not take."""
+        from .remote.names import check_name
+
+        check_name(remote_name, self._storages.binary.version)
+        self._storages.conf.rename(self.remote_name, remote_name)
+        return type(self)(self._storages, remote_name)
+
+    def remove(self) -> None:
+        """Take it out of rclone.conf. What is on the drive stays there: see `holds_files` before."""
+        self._storages.conf.delete(self.remote_name)
+
+    def holds_files(self) -> bool | None:
+        """Whether anything lies in its base folder: a backup may be among it. None when Microsoft cannot be asked."""
+        try:
+            return bool(self.list_if_there())
+        except PlutonRcloneError:
+            return None
+
+    def renew_token(self, http: Http | None = None) -> str:
+        """Renews the token now and keeps it; says how. TokenExpired and the rest of `SignInError` when that fails."""
+        from .tokens import renew
+
+        return renew(self, http)
+
+    @property
+    def throttled(self) -> int:
+        """How often Microsoft asked this object's rclones to slow down, as far as they logged it."""
+        return self.rclone.throttled

@@ -12,6 +12,7 @@ from .remote.conf import Conf
 
 if TYPE_CHECKING:
     from .connection import ConnectionReport, Step
+    from .health import HealthReport
     from .lending import LentRclone
     from .rclone.binary import Binary
     from .remote.onedrive import OneDriveRemote
@@ -122,9 +123,17 @@ class Storages(Mapping[str, "Storage"]):
         self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
     ) -> ConnectionReport:
         """Test a remote that is not saved; nothing is written to rclone.conf."""
-        from .connection_test import test_unsaved
+        return self.try_out(remote, on_step)[0]
 
-        return test_unsaved(self, remote, on_step)[0]
+    def try_out(
+        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
+    ) -> tuple[ConnectionReport, OneDriveRemote]:
+        """As `test`, and the remote as it is after it: its token may have been renewed."""
+        from .connection_test import run_trial
+        from .trial import trial_of
+
+        with trial_of(self, remote) as trial:
+            return run_trial(trial, on_step), trial.storage.remote
 
     def add(
         self,
@@ -135,13 +144,38 @@ class Storages(Mapping[str, "Storage"]):
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> Storage:
         """Test a remote, then save it under a friendly name. ConnectionTestFailed, StorageExists: nothing is saved then."""
-        from .connection_test import test_unsaved
+        self._free(name, remote_name)
+        report, tested = self.try_out(remote.replace(description=name), on_step)
+        report.raise_for_failure()
+        return self.add_tested(name, tested, remote_name=remote_name)
 
+    def add_tested(self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None) -> Storage:
+        """Save a remote that `try_out` has just found good. StorageExists, ConfigNotWritable."""
+        chosen = self._free(name, remote_name)
+        self.conf.add(chosen, remote.replace(description=name).to_section())
+        return self._storage(chosen)
+
+    def _free(self, name: str, remote_name: str | None) -> str:
         chosen = remote_name or self.free_name(name)
         if chosen in self.conf:
             raise StorageExists(f"There is already a remote called {chosen!r}.", name=chosen)
         self.conf.check_writable()
-        report, tested = test_unsaved(self, remote.replace(description=name), on_step)
-        report.raise_for_failure()
-        self.conf.add(chosen, tested.to_section())
-        return self._storage(chosen)
+        return chosen
+
+    # ---- all of them ----
+
+    def health(self, on_report: Callable[[ConnectionReport], None] = lambda report: None) -> HealthReport:
+        """Check every storage without writing to any, a few at a time; each check renews the token.
+
+        `on_report` hears each as it is done, in any order; the result has them in the order of the file. Nothing is
+        raised for a storage that fails.
+        """
+        from .health import check_all
+
+        return check_all(self.values(), on_report)
+
+    def keep_alive(self) -> HealthReport:
+        """Renew every token, and nothing else: run it every few weeks, and no storage dies of idleness (90 days)."""
+        from .health import renew_all
+
+        return renew_all(self.values())

@@ -1,0 +1,135 @@
+"""The probe file of a connection test: written, read back by hash, deleted, and swept up when a killed test left one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from .connection import ACTIVE_PROBES, Walk, abandoned_probes, probe_name
+from .errors import Corrupted, PlutonRcloneError, RemoteError
+
+if TYPE_CHECKING:
+    from .connection import Notes
+    from .rclone.engine import Rclone
+    from .remote.onedrive import OneDriveRemote
+    from .storage import Storage
+
+PROBE_BYTES = 4096
+HARD_DELETE = "--onedrive-hard-delete"
+HARD_DELETE_SINCE = (1, 67)
+
+
+def list_and_sweep(storage: Storage) -> str:
+    """Lists the base folder (a missing one is no fault: rclone makes it) and removes what killed tests left there."""
+    entries = storage.list_if_there()
+    if entries is None:
+        return "the base folder is not there yet; the first write makes it"
+    now = datetime.now(timezone.utc)
+    ages = [
+        (entry.name, (now - entry.modified).total_seconds() if entry.modified else 0.0)
+        for entry in entries
+        if not entry.is_dir
+    ]
+    abandoned = abandoned_probes(ages)
+    for name in abandoned:
+        _remove_quietly(storage.rclone, storage.at(name))
+    text = f"{len(entries) - len(abandoned)} entries in {storage.at().partition(':')[2] or 'the root'}"
+    return text + (f"; {len(abandoned)} probe files of killed tests removed" if abandoned else "")
+
+
+def probe(walk: Walk, storage: Storage, remote: OneDriveRemote) -> None:
+    """The steps write, read and delete; all three are skipped where the permissions are for reading only."""
+    if reads_only(remote):
+        for name, title in (("write", "Writing"), ("read", "Reading back"), ("delete", "Deleting")):
+            with walk.step(name, title) as notes:
+                notes.skipped, notes.text = True, "the permissions granted are for reading only"
+        return
+    rclone = storage.rclone
+    with _probe_file(storage) as (name, place):
+        content = secrets.token_bytes(PROBE_BYTES)
+        with walk.step("write", "Writing") as notes:
+            rclone.rcat(content, place, size=len(content))
+            notes.text = f"{len(content)} bytes written as {name}"
+        with walk.step("read", "Reading back") as notes:
+            notes.text = _read_back(rclone, place, content)
+        with walk.step("delete", "Deleting") as notes:
+            _delete(notes, rclone, place, storage, remote)
+
+
+def reads_only(remote: OneDriveRemote) -> bool:
+    """Whether the permissions granted, where they are known, do not let it write."""
+    return bool(remote.granted_scopes) and not any("Write" in scope for scope in remote.granted_scopes)
+
+
+@contextmanager
+def _probe_file(storage: Storage) -> Iterator[tuple[str, str]]:
+    """A name that is known to be in use while it is; whatever ends the test, the file is removed."""
+    name = probe_name()
+    place = storage.at(name)
+    ACTIVE_PROBES.add(name)
+    try:
+        yield name, place
+    except BaseException:
+        _remove_quietly(storage.rclone, place)
+        raise
+    finally:
+        ACTIVE_PROBES.discard(name)
+
+
+def _read_back(rclone: Rclone, place: str, content: bytes) -> str:
+    """The bytes, and the hash that Microsoft stored for them: a restore is verified by it."""
+    if rclone.cat(place) != content:
+        raise Corrupted("The probe file came back with other bytes than were written.")
+    ours = rclone.run("hashsum", "quickxor", stdin=content).stdout.decode().split()[:1]
+    entries = rclone.list(place, hashes=["quickxor"])
+    theirs = (entries[0].hashes or {}).get("quickxor") if entries else None
+    if theirs is None:
+        return "the same bytes came back; this drive stores no QuickXorHash"
+    if [theirs] != ours:
+        raise Corrupted(
+            "Microsoft stored another hash for the probe file than its bytes have.",
+            why=f"{theirs} instead of {''.join(ours)}",
+        )
+    return "the same bytes came back, and Microsoft's QuickXorHash of them is right"
+
+
+def _delete(notes: Notes, rclone: Rclone, place: str, storage: Storage, remote: OneDriveRemote) -> None:
+    """Past the recycle bin where that is possible: nothing is left then. On personal drives only on request, since
+    Microsoft's documents disagree whether it works there; what was found is said.
+    """
+    hard = remote.hard_delete or remote.drive_type != "personal"
+    if not hard or rclone.binary.version < HARD_DELETE_SINCE:
+        rclone.deletefile(place)
+        notes.text = "the probe file is gone, into the recycle bin"
+        return
+    before = storage.about().trashed if remote.drive_type == "personal" else None
+    try:
+        rclone.deletefile(place, extra=[HARD_DELETE])
+    except PlutonRcloneError as problem:
+        rclone.deletefile(place, extra=[f"{HARD_DELETE}=false"])
+        notes.text = "the probe file is gone, into the recycle bin: deleting past it was refused"
+        if remote.hard_delete:
+            notes.warning = RemoteError(
+                "This drive does not allow deleting past the recycle bin (hard_delete).",
+                why=problem.why or problem.what,
+                advice="Switch hard_delete off, or ask your administrator whether a retention policy forbids it.",
+            )
+        return
+    notes.text = "the probe file is gone, past the recycle bin"
+    after = storage.about().trashed if before is not None else None
+    if before is not None and after is not None and after >= before + PROBE_BYTES:
+        notes.warning = RemoteError(
+            "This personal drive put the file into the recycle bin although hard_delete was asked for.",
+            advice="Switch hard_delete off, and empty the recycle bin by hand when room is needed.",
+        )
+
+
+def _remove_quietly(rclone: Rclone, place: str) -> None:
+    """The probe must not stay; why it cannot be removed is told by the step that failed, or by the next test."""
+    try:
+        rclone.deletefile(place)
+    except PlutonRcloneError:
+        return

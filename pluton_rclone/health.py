@@ -1,0 +1,75 @@
+"""The health of all storages at once, for a scheduled look at the connections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .connection import ConnectionReport, Step
+from .errors import ConnectionTestFailed, PlutonRcloneError
+
+if TYPE_CHECKING:
+    from .storage import Storage
+
+AT_ONCE = 4  # storages checked at the same time: each runs an rclone, and many belong to one account
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """One report for each storage, in the order of rclone.conf."""
+
+    reports: tuple[ConnectionReport, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no storage failed; warnings are allowed."""
+        return all(report.ok for report in self.reports)
+
+    @property
+    def warnings(self) -> tuple[tuple[str, Step], ...]:
+        """(storage, step) for whatever will need attention: a secret or token that ends soon, a drive nearly full…"""
+        return tuple((report.storage, step) for report in self.reports for step in report.warnings)
+
+    @property
+    def exit_code(self) -> int:
+        """For a scheduled job: 0 when none failed, else that of a failed connection test."""
+        return 0 if self.ok else ConnectionTestFailed.exit_code
+
+    def record(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {"ok": self.ok, "storages": [report.record() for report in self.reports]}
+
+
+def check_all(storages: Sequence[Storage], on_report: Callable[[ConnectionReport], None]) -> HealthReport:
+    """Every storage checked without writing; at most AT_ONCE at a time."""
+
+    def check(storage: Storage) -> ConnectionReport:
+        report = storage.check_health()
+        on_report(report)
+        return report
+
+    return _at_once(check, storages)
+
+
+def renew_all(storages: Sequence[Storage]) -> HealthReport:
+    """Every token renewed."""
+    return _at_once(_renew, storages)
+
+
+def _renew(storage: Storage) -> ConnectionReport:
+    started = time.monotonic()
+    try:
+        text, error = storage.renew_token(), None
+    except PlutonRcloneError as problem:
+        text, error = str(problem), problem
+    status = "ok" if error is None else "failed"
+    step = Step("token", "Token", status, text, time.monotonic() - started, error)  # type: ignore[arg-type]
+    return ConnectionReport(storage.name, (step,))
+
+
+def _at_once(work: Callable[[Storage], ConnectionReport], storages: Sequence[Storage]) -> HealthReport:
+    with ThreadPoolExecutor(AT_ONCE, "health") as executor:
+        return HealthReport(tuple(executor.map(work, storages)))

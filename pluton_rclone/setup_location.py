@@ -1,0 +1,115 @@
+"""The second part of the walk: the drives, sites, libraries and folders that the account can reach, and choosing one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import DriveNotFound, UsageError
+from .microsoft.drives import Drive, Shortcut, Site
+from .setup_sign_in import SignInSteps
+from .setup_state import DRIVE_TYPES, DriveKind
+
+if TYPE_CHECKING:
+    from .microsoft.graph import Drives
+    from .microsoft.locations import Location
+
+
+class LocationSteps(SignInSteps):
+    """Choosing where the storage lies."""
+
+    @property
+    def chosen_drive(self) -> Drive | None:
+        return self._state.drive
+
+    @property
+    def folder(self) -> str:
+        """The folder of the drive that the storage starts from; "" is its root."""
+        return self._state.folder
+
+    # ---- location ----
+
+    def drives(self) -> Drives:
+        """The account's own drives, each verified by reading its root. DriveNotFound."""
+        with self._graph() as graph:
+            return graph.drives()
+
+    def drives_of(self, kind: DriveKind) -> list[Drive]:
+        """The own drives of one type. DriveNotFound says which types there are instead."""
+        drives = self.drives()
+        found = [drive for drive in drives if drive.type == DRIVE_TYPES[kind]]
+        if not found:
+            there = ", ".join(sorted({drive.type for drive in drives}))
+            raise DriveNotFound(
+                f"{self._account()} has no drive of the type {kind}.",
+                why=f"there is: {there}" if there else "; ".join(drives.notes) or None,
+                advice=f"Choose the drive type {there}." if there in DRIVE_TYPES else None,
+            )
+        return found
+
+    def sites(self, term: str = "*") -> list[Site]:
+        """SharePoint sites that match. ConsentRequired, SitesPermissionMissing."""
+        self._require("sharepoint", "Looking for SharePoint sites")
+        with self._graph() as graph:
+            return graph.sites(term)
+
+    def libraries(self, site: Site) -> Drives:
+        """The document libraries of a site."""
+        self._require("sharepoint", "Opening a SharePoint site")
+        with self._graph() as graph:
+            return graph.libraries(site)
+
+    def shared_folders(self) -> list[Shortcut]:
+        """The shared and team folders that stand in the own drive ("/TeamFolder")."""
+        with self._graph() as graph:
+            return [shortcut for drive in graph.drives() for shortcut in graph.shortcuts(drive)]
+
+    def drive(self, drive_id: str) -> Drive:
+        """One drive by its id. DriveNotFound, AccessDenied."""
+        with self._graph() as graph:
+            return graph.drive(drive_id)
+
+    def user_drive(self, user: str) -> Drive:
+        """A person's drive by user name: for app-only, where nobody signed in."""
+        with self._graph() as graph:
+            return graph.user_drive(user)
+
+    def choose_drive(self, drive: Drive | str, folder: str = "") -> Drive:
+        """This drive (or the one with this id), and the folder in it that the storage starts from."""
+        from .paths import base_folder
+
+        chosen = self.drive(drive) if isinstance(drive, str) else drive
+        self._account()
+        kinds: dict[str, DriveKind] = {word: kind for kind, word in DRIVE_TYPES.items()}
+        state = self._state
+        state.drive, state.kind, state.folder = chosen, kinds[chosen.type], base_folder(folder)
+        return chosen
+
+    def choose_own_drive(self) -> Drive:
+        """The only drive of the chosen type. UsageError with their names when there are several; DriveNotFound."""
+        drives = self.drives_of(self._state.kind or self.suggested_type())
+        if len(drives) > 1:
+            raise UsageError(
+                f"There are {len(drives)} such drives.",
+                why=", ".join(f"{drive.name} ({drive.id})" for drive in drives),
+                advice="Choose one of them.",
+            )
+        return self.choose_drive(drives[0])
+
+    def choose_address(self, address: str) -> Location:
+        """A pasted address of a site, library, folder or sharing link, or a drive's id. See `microsoft.locations`."""
+        from .microsoft.locations import resolve
+
+        with self._graph() as graph:
+            location = resolve(graph, address)
+        self.choose_drive(location.drive, location.folder)
+        return location
+
+    def choose_shared_folder(self, folder: Shortcut) -> None:
+        """A shared or team folder of the own drive; what lies below it. ConsentRequired when a permission is missing."""
+        drive = self.choose_own_drive()
+        self._state.shared = True
+        self._state.drive = None
+        self._require("shared", f"The folder {folder.name!r} belongs to somebody else and")
+        with self._graph() as graph:
+            graph.open_shortcut(folder)
+        self.choose_drive(drive, folder.name)

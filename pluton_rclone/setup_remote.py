@@ -1,0 +1,118 @@
+"""Between a setup and a remote: the remote that a setup describes, and the setup that a saved remote came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import UsageError
+from .microsoft.account import Account
+from .microsoft.app import AppRegistration, Certificate
+from .microsoft.scopes import remote_options
+from .remote.merge import SIGN_IN, TOKEN
+from .setup_state import DRIVE_TYPES, SetupState
+
+if TYPE_CHECKING:
+    from .remote.onedrive import OneDriveRemote
+
+
+def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote:
+    """The remote of a setup with a drive and a sign-in; `options` on top of those kept. OptionInvalid, RemoteIncomplete."""
+    from .remote.onedrive import OneDriveRemote
+
+    assert state.drive is not None
+    given = {
+        "drive_id": state.drive.id,
+        "drive_type": state.drive.type,
+        "base_folder": state.folder,
+        **authorization(state),
+        **state.options,
+        **options,
+    }
+    return OneDriveRemote(**given)
+
+
+def authorization(state: SetupState) -> dict[str, Any]:
+    """What a sign-in brings into a remote: account, permissions, token, and the registration that renews it."""
+    from pydantic import SecretStr
+
+    if state.token is None or state.account is None:
+        raise UsageError("Nobody has signed in yet.", advice="Sign in first.")
+    given: dict[str, Any] = {
+        "account_id": state.account.id,
+        "account_name": state.account.username or state.account.name,
+        "granted_scopes": state.scopes,
+        "token": None if state.app_only else SecretStr(state.token.to_rclone()),
+        "client_credentials": state.app_only,
+    }
+    if state.scopes:
+        agreed = remote_options(state.scopes)
+        given["access_scopes"] = tuple(str(agreed["access_scopes"]).split())
+        given["disable_site_permission"] = agreed["disable_site_permission"]
+    app = state.app
+    if app is None:
+        given.update(client_id="", client_secret=None, tenant="", certificate="")
+    else:
+        given.update(
+            region=app.region,
+            client_id=app.client_id,
+            client_secret=SecretStr(app.secret_text) if app.secret_text else None,
+            tenant="" if app.tenant == "common" else app.tenant,
+            certificate=str(app.certificate.path) if app.certificate and state.app_only else "",
+        )
+    return given
+
+
+def state_of(remote: OneDriveRemote, name: str) -> SetupState:
+    """A setup for the same registration, account, drive type and permissions, nobody signed in yet."""
+    kind = next(kind for kind, word in DRIVE_TYPES.items() if word == remote.drive_type)
+    expected = None
+    if remote.client_credentials:
+        pass
+    elif remote.account_id or remote.account_name:
+        who = "personal" if remote.drive_type == "personal" else "work"
+        expected = Account(remote.account_id, remote.account_name, remote.account_name, "", who)  # type: ignore[arg-type]
+    granted = remote.granted_scopes
+    reads_only = bool(granted) and not any("ReadWrite" in scope for scope in granted)
+    return SetupState(
+        app=registration(remote),
+        access="read" if reads_only else "write",
+        name=name,
+        expected=expected,
+        kind=kind,
+        shared=kind != "sharepoint"
+        and any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted),
+    )
+
+
+def registration(remote: OneDriveRemote) -> AppRegistration | None:
+    """The app registration that a remote's token belongs to; None for rclone's own."""
+    if not remote.client_id:
+        return None
+    return AppRegistration(
+        remote.client_id,
+        tenant=remote.tenant or "common",
+        region=remote.region,
+        client_secret=remote.client_secret,
+        certificate=certificate(remote),
+    )
+
+
+def certificate(remote: OneDriveRemote) -> Certificate | None:
+    """The certificate that a remote names; its password, when it has one, comes from the environment."""
+    import os
+
+    if not remote.certificate:
+        return None
+    return Certificate(
+        Path(remote.certificate), os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None
+    )
+
+
+def digest(remote: OneDriveRemote) -> str:
+    """Tells one remote's settings from another's; token and name do not count."""
+    section = {k: v for k, v in remote.to_section().items() if k not in (TOKEN, SIGN_IN, "description")}
+    return hashlib.sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,235 @@
+"""The first part of the walk: who connects, and with which permissions, by every way of signing in with Microsoft."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConsentRequired, RegistrationError, UsageError
+from .microsoft.account import Account, require_same
+from .microsoft.app import AppRegistration
+from .microsoft.scopes import Place, in_words, missing
+from .microsoft.token import Token
+from .setup_state import DRIVE_TYPES, DriveKind, SetupState
+
+if TYPE_CHECKING:
+    from .microsoft.device_code import DeviceCode
+    from .microsoft.graph import Graph
+    from .microsoft.redirect import Flow
+    from .microsoft.sign_in import SignIn
+
+
+class SignInSteps:
+    """Signing in and its permissions; `StorageSetup` adds the rest of the walk."""
+
+    _state: SetupState
+
+    # ---- what there is so far ----
+
+    @property
+    def app(self) -> AppRegistration:
+        """The app registration in use. RegistrationError when there is none."""
+        if self._state.app is None:
+            raise RegistrationError(
+                "There is no app registration to sign in with.",
+                advice="Give a client id (AppRegistration(client_id=…), --client-id, PLUTON_ONEDRIVE_CLIENT_ID), "
+                "or sign in through rclone's own registration (sign_in_with_rclone).",
+            )
+        return self._state.app
+
+    @property
+    def has_app(self) -> bool:
+        """Whether there is an app registration; without one, rclone's own is used."""
+        return self._state.app is not None
+
+    @property
+    def name(self) -> str | None:
+        """The friendly name."""
+        return self._state.name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if not name.strip() or not name.isprintable():
+            raise UsageError(
+                f"{name!r} is no name for a storage.", advice="Give it a name that people can read."
+            )
+        self._state.name = name.strip()
+
+    @property
+    def signed_in(self) -> bool:
+        return self._state.token is not None
+
+    @property
+    def account(self) -> Account | None:
+        """Who signed in."""
+        return self._state.account
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What was granted, short names; empty when nobody knows (app-only, a pasted token)."""
+        return self._state.scopes
+
+    @property
+    def drive_type(self) -> DriveKind | None:
+        """The drive type that was chosen."""
+        return self._state.kind
+
+    # ---- signing in ----
+
+    def begin_sign_in(self, redirect_uri: str, *, place: Place | None = None) -> Flow:
+        """The address to send the person to (`.url`), and what `finish_sign_in` needs; it can wait as JSON.
+
+        `place` is what the permissions must reach; without it, what the drive type needs. After a first sign-in it
+        asks the same account for what is missing.
+        """
+        from .microsoft.redirect import begin_redirect
+
+        return begin_redirect(
+            self.app, self._state.least_scopes(place), redirect_uri, account=self._expected()
+        )
+
+    def finish_sign_in(self, flow: Flow | Mapping[str, Any], answer: str | Mapping[str, Any]) -> Account:
+        """Takes Microsoft's answer: the query, the posted form, or the whole address. State and PKCE are checked."""
+        from .microsoft.redirect import finish_redirect
+
+        return self._take(finish_redirect(self.app, flow, answer))
+
+    def sign_in_with_browser(
+        self,
+        *,
+        place: Place | None = None,
+        show_address: Callable[[str, bool], None] | None = None,
+        timeout: float = 600.0,
+        cancel: threading.Event | None = None,
+    ) -> Account:
+        """Opens the browser of this machine and waits for the person; `timeout` in seconds."""
+        from .microsoft.browser import sign_in_with_browser
+
+        scopes = self._state.least_scopes(place)
+        return self._take(
+            sign_in_with_browser(
+                self.app,
+                scopes,
+                show_address=show_address,
+                timeout=timeout,
+                cancel=cancel,
+                account=self._expected(),
+            )
+        )
+
+    def begin_device_code(self, *, place: Place | None = None) -> DeviceCode:
+        """A code to type on another device; for `wait_for_device_code`, or a page that calls `poll_device_code`."""
+        from .microsoft.device_code import begin_device_code
+
+        return begin_device_code(self.app, self._state.least_scopes(place), account=self._expected())
+
+    def poll_device_code(self, code: DeviceCode | Mapping[str, Any]) -> Account | None:
+        """Asks once; None while the person has not finished. Wait `seconds_between_polls(code)` before each.
+
+        `code` may also be what `device_code_record(code)` gave (all three are in `microsoft.device_flow`).
+        """
+        from .microsoft.device_flow import device_code_from_record, poll_device_code
+
+        known = device_code_from_record(code, self.app) if isinstance(code, Mapping) else code
+        signed_in = poll_device_code(known)
+        return None if signed_in is None else self._take(signed_in)
+
+    def sign_in_with_device_code(
+        self,
+        *,
+        show: Callable[[DeviceCode], None],
+        place: Place | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Account:
+        """Shows a code to type on another device, and waits for the person."""
+        code = self.begin_device_code(place=place)
+        show(code)
+        return self._take(code.wait(cancel))
+
+    def sign_in_as_app(self) -> Account:
+        """Signs in as the application itself: no person, an administrator agreed before."""
+        from .microsoft.app_only import sign_in_as_app
+
+        account = self._take(sign_in_as_app(self.app))
+        self._state.app_only = True
+        return account
+
+    def _take(self, sign_in: SignIn) -> Account:
+        expected = self._expected()
+        if expected is not None and sign_in.account.kind != "application":
+            require_same(expected, sign_in.account)
+        state = self._state
+        state.token, state.account, state.scopes = sign_in.token, sign_in.account, sign_in.scopes
+        state.app_only, state.passed = False, None
+        return sign_in.account
+
+    def _expected(self) -> Account | None:
+        return self._state.expected or self._state.account
+
+    def sign_out(self) -> None:
+        """Forgets who signed in and what was chosen with it; name, drive type and options stay."""
+        state = self._state
+        state.token = state.account = state.drive = state.passed = None
+        state.scopes, state.folder, state.shared, state.app_only = (), "", False, False
+
+    # ---- drive type and permissions ----
+
+    def suggested_type(self) -> DriveKind:
+        """The drive type that this account most likely wants."""
+        return "personal" if self._account().kind == "personal" else "business"
+
+    def choose_type(self, kind: DriveKind) -> tuple[str, ...]:
+        """Personal, business or sharepoint. Gives the permissions that this needs and the sign-in lacks: `next_steps`
+        then says "consent", and signing in again asks the same account for them. It may come before the sign-in.
+        """
+        if kind not in DRIVE_TYPES:
+            raise UsageError(
+                f"There is no drive type {kind!r}.", advice=f"Choose one of: {', '.join(DRIVE_TYPES)}."
+            )
+        state = self._state
+        if kind != state.kind:
+            state.kind, state.drive, state.folder, state.shared = kind, None, "", False
+        return self.missing_permissions()
+
+    def needs_consent(self, kind: DriveKind) -> tuple[str, ...]:
+        """The permissions that a drive type needs and the sign-in lacks."""
+        return self._lacks("sharepoint" if kind == "sharepoint" else "own")
+
+    def missing_permissions(self) -> tuple[str, ...]:
+        """The permissions that the choices made so far need and the sign-in lacks."""
+        return self._lacks(self._state.place)
+
+    def _lacks(self, place: Place) -> tuple[str, ...]:
+        state = self._state
+        if state.token is None or state.app_only or not state.scopes:
+            return ()
+        return missing(state.scopes, state.least_scopes(place))
+
+    def _require(self, place: Place, what: str) -> None:
+        lacking = self._lacks(place)
+        if lacking:
+            raise ConsentRequired(
+                f"{what} needs a further permission.",
+                why=f"missing: {in_words(lacking)}",
+                advice="Sign in again with this account and accept it: what was granted before stays.",
+                missing_scopes=list(lacking),
+            )
+
+    # ---- what must be there ----
+
+    def _signed_in_token(self) -> Token:
+        if self._state.token is None:
+            raise UsageError("Nobody has signed in yet.", advice="Sign in first, then choose the drive.")
+        return self._state.token
+
+    def _account(self) -> Account:
+        self._signed_in_token()
+        assert self._state.account is not None
+        return self._state.account
+
+    def _graph(self) -> Graph:
+        from .microsoft.clouds import cloud
+        from .microsoft.graph import Graph
+
+        return Graph(cloud(self._state.app.region if self._state.app else "global"), self._signed_in_token())

@@ -1,0 +1,151 @@
+"""What a connection being set up has come to so far, and that as JSON: with secrets for a server, without for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, cast
+
+from .errors import UsageError
+from .microsoft.account import Account
+from .microsoft.app import AppRegistration
+from .microsoft.drives import Drive, Quota
+from .microsoft.scopes import Place, least
+from .microsoft.token import Token
+
+DriveKind = Literal["personal", "business", "sharepoint"]
+Access = Literal["write", "read"]
+# The guide's words for what rclone calls drive_type.
+DRIVE_TYPES: Mapping[DriveKind, str] = {
+    "personal": "personal",
+    "business": "business",
+    "sharepoint": "documentLibrary",
+}
+VERSION = 1
+
+
+@dataclass
+class SetupState:
+    """The answers given so far. `shared`: a folder that belongs to somebody else was chosen or is wanted.
+
+    `expected` is whose account a storage being re-authorized belongs to; `passed` is the digest of the settings that
+    passed the connection test. `scopes` are empty when nobody knows what was granted.
+    """
+
+    app: AppRegistration | None = None
+    access: Access = "write"
+    name: str | None = None
+    token: Token | None = None
+    app_only: bool = False
+    account: Account | None = None
+    expected: Account | None = None
+    scopes: tuple[str, ...] = ()
+    kind: DriveKind | None = None
+    drive: Drive | None = None
+    folder: str = ""
+    shared: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    passed: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """What the sign-in must reach, by what was chosen."""
+        if self.kind == "sharepoint":
+            return "sharepoint"
+        return "shared" if self.shared else "own"
+
+    def least_scopes(self, place: Place | None = None) -> tuple[str, ...]:
+        """The fewest permissions that are enough for the choices made."""
+        return least(place or self.place, access=self.access)
+
+    def record(self) -> dict[str, Any]:
+        """Without any secret: for showing."""
+        return {
+            "version": VERSION,
+            "client_id": self.app.client_id if self.app else None,
+            "tenant": self.app.tenant if self.app else None,
+            "region": self.app.region if self.app else "global",
+            "access": self.access,
+            "name": self.name,
+            "signed_in": self.token is not None,
+            "app_only": self.app_only,
+            "account": self.account.record() if self.account else None,
+            "expected": self.expected.record() if self.expected else None,
+            "scopes": list(self.scopes),
+            "drive_type": self.kind,
+            "drive": asdict(self.drive) if self.drive else None,
+            "folder": self.folder,
+            "shared": self.shared,
+            "options": {name: plain(value) for name, value in self.options.items() if not is_secret(name)},
+            "passed": self.passed,
+        }
+
+    def record_with_secrets(self) -> dict[str, Any]:
+        """With token and client secret: for going on later. Keep it where only the server reads it."""
+        return {
+            **self.record(),
+            "options": {name: plain(value) for name, value in self.options.items()},
+            "token": self.token.to_rclone() if self.token else None,
+            "client_secret": self.app.secret_text if self.app else None,
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], app: AppRegistration | None = None) -> SetupState:
+        """The state in `record_with_secrets`. `app`, when given, takes the place of the registration kept there."""
+        try:
+            scopes = tuple(str(scope) for scope in record["scopes"])
+            return cls(
+                app=app or _app(record),
+                access=record["access"],
+                name=record["name"],
+                token=Token.from_rclone(record["token"], scopes=scopes) if record["token"] else None,
+                app_only=bool(record["app_only"]),
+                account=Account.from_record(record["account"]) if record["account"] else None,
+                expected=Account.from_record(record["expected"]) if record["expected"] else None,
+                scopes=scopes,
+                kind=record["drive_type"],
+                drive=_drive(record["drive"]) if record["drive"] else None,
+                folder=str(record["folder"]),
+                shared=bool(record["shared"]),
+                options=dict(record["options"]),
+                passed=record["passed"],
+            )
+        except (KeyError, TypeError, ValueError) as problem:
+            raise UsageError(
+                "This is no state of a setup that can be gone on from.",
+                why=f"{type(problem).__name__}: {problem}",
+                advice="Keep what record_with_secrets() or to_json() gives.",
+            ) from None
+
+
+def plain(value: Any) -> Any:
+    """An option's value as JSON has it."""
+    if hasattr(value, "get_secret_value"):
+        return value.get_secret_value()
+    return value if isinstance(value, (str, int, bool, list, type(None))) else _listed(value)
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, (tuple, set, frozenset)) else str(value)
+
+
+def is_secret(option: str) -> bool:
+    """Whether an option of the remote must not be shown."""
+    from .remote.options import BY_NAME
+
+    return option in BY_NAME and BY_NAME[option].kind == "secret"
+
+
+def _app(record: Mapping[str, Any]) -> AppRegistration | None:
+    if not record["client_id"]:
+        return None
+    return AppRegistration(
+        record["client_id"],
+        tenant=record["tenant"],
+        region=record["region"],
+        client_secret=record["client_secret"],
+    )
+
+
+def _drive(record: Mapping[str, Any]) -> Drive:
+    return Drive(**{**record, "quota": Quota(**cast("Mapping[str, Any]", record["quota"]))})
