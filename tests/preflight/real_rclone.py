@@ -5,26 +5,46 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 RCLONE = Path(sys.executable).with_name("rclone")
+PROGRAM = """
+import sys, pluton_rclone.preflight as p
+for finding in p.preflight(sys.argv[1]):
+    print(finding.path, finding.rule.name)
+"""
+# root without its right to read everything: what a test of unreadable files runs under
+ORDINARY_USER = (
+    ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"] if os.geteuid() == 0 else []
+)
 
 
 def rclone(
-    *arguments: str, environment: Mapping[str, str] | None = None
+    *arguments: str, environment: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run it with these arguments and nothing of this machine's configuration."""
+    """Run it with these arguments and nothing of this machine's configuration; `before` starts the command."""
     keep = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
     keep["RCLONE_CONFIG"] = os.environ["RCLONE_CONFIG"] if environment is None else "/notfound"
     return subprocess.run(
-        [RCLONE, "--retries", "1", "--low-level-retries", "1", *arguments],
+        [*before, RCLONE, "--retries", "1", "--low-level-retries", "1", *arguments],
         env={**keep, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,
         check=False,
     )
+
+
+def unreadable_as_ordinary_user(source: Path) -> list[str]:
+    """What preflight finds in `source` without the right to read everything: "path rule", sorted."""
+    done = subprocess.run(
+        [*ORDINARY_USER, sys.executable, "-c", PROGRAM, str(source)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return sorted(done.stdout.splitlines())
 
 
 def make(root: Path, files: Mapping[str, bytes]) -> Path:

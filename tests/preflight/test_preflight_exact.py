@@ -21,7 +21,7 @@ from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.preflight import RULES, Finding, Severity, library_prefix, preflight
 from pluton_rclone.preflight.names import rclone_key, standard_name, to_onedrive
 
-from .real_rclone import make, rclone, tree
+from .real_rclone import ORDINARY_USER, make, rclone, tree, unreadable_as_ordinary_user
 
 KINDS = {
     "personal": "anna@outlook.com",
@@ -263,6 +263,21 @@ def test_what_arrived_comes_back_byte_for_byte(
     assert rclone("copy", str(source), "od:back").returncode == 0
     assert rclone("copy", "od:back", str(tmp_path / "restored")).returncode == 0
     assert tree(tmp_path / "restored") == tree(source)
+
+
+def test_what_cannot_be_read_is_an_error_and_does_not_arrive(
+    remote: Callable[[str], Remote], tmp_path: Path
+) -> None:
+    od = remote("business")
+    source = make(tmp_path / "source", {"open": b"1", "closed": b"2", "folder/x": b"3", "no entry/x": b"4"})
+    for name, mode in {"closed": 0o000, "folder": 0o000, "no entry": 0o400}.items():
+        (source / name).chmod(mode)
+    found = unreadable_as_ordinary_user(source)
+    done = rclone("copy", str(source), "od:x", before=ORDINARY_USER)
+    for name in ("folder", "no entry"):
+        (source / name).chmod(0o700)
+    assert found == ["closed unreadable", "folder unreadable", "no entry/x unreadable"]
+    assert (done.returncode, od.content("x")) == (1, {"open": b"1"})
 
 
 def test_folders_that_look_alike_are_one_only_when_rclone_makes_empty_folders(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +15,7 @@ from pluton_rclone.errors import NothingFound
 from pluton_rclone.preflight import Finding, preflight, reading
 from pluton_rclone.preflight import local as scanning
 
-from .real_rclone import make
+from .real_rclone import make, unreadable_as_ordinary_user
 
 
 def rules(findings: Iterable[Finding]) -> list[tuple[str, str]]:
@@ -208,23 +206,10 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     make(tmp_path, {"mine": b"1", "open": b"1", "closed": b"1", "folder/x": b"1", "no entry/x": b"1"})
     for name, mode in {"mine": 0o600, "closed": 0o000, "folder": 0o000, "no entry": 0o400}.items():
         (tmp_path / name).chmod(mode)
-    program = "import sys, pluton_rclone.preflight as p; [print(f.path, f.rule.name) for f in p.preflight(sys.argv[1])]"
-    without_rights = (
-        ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"] if os.geteuid() == 0 else []
-    )
-    done = subprocess.run(
-        [*without_rights, sys.executable, "-c", program, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    found = unreadable_as_ordinary_user(tmp_path)
     for name in ("folder", "no entry"):
         (tmp_path / name).chmod(0o700)
-    assert sorted(done.stdout.splitlines()) == [
-        "closed unreadable",
-        "folder unreadable",
-        "no entry/x unreadable",
-    ]
+    assert found == ["closed unreadable", "folder unreadable", "no entry/x unreadable"]
 
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
