@@ -277,13 +277,10 @@ class Rclone:
     def _entries(self, command: Command) -> Iterator[Entry]:
         run = _Run(self, command)
         with run.child:
-            stream = listing.entries(paced(run.child.read))
-            try:
-                yield from stream
-            except RcloneError:
-                run.finish()  # rclone's own reason wins
-                raise
+            complete = yield from listing.entries(paced(run.child.read))
             run.finish()
+            if not complete:
+                raise RcloneError("The listing broke off.", why="rclone's output has no end")
 
     def _transfer(self, command: Command, *, level: LogLevel = "INFO", every: float = 0.5) -> Transfer:
         """`--stats-log-level NOTICE` so that progress comes at every level; names in full."""

@@ -9,7 +9,7 @@ is None.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -57,10 +57,11 @@ _decode_one = msgspec.json.Decoder(Entry).decode
 _OPEN, _CLOSE = b"[", b"]"
 
 
-def entries(read: Callable[[], bytes]) -> Iterator[Entry]:
+def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
     """The entries in lsjson's output; `read` gives the next block, b"" at the end.
 
-    RcloneError at the end if the closing bracket is missing: the listing is not complete then.
+    Returns whether the closing bracket came: without it the listing is not complete. RcloneError at a line that
+    is no entry.
     """
     rest = b""
     closed = False
@@ -84,8 +85,7 @@ def entries(read: Callable[[], bytes]) -> Iterator[Entry]:
                 yield from _decode_many(b"[" + lines + b"]")
             except (msgspec.DecodeError, UnicodeDecodeError):
                 yield from _one_by_one(lines)
-    if not closed:
-        raise RcloneError("The listing broke off.", why="rclone's output has no end")
+    return closed
 
 
 def _one_by_one(lines: bytes) -> Iterator[Entry]:

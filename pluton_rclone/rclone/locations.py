@@ -23,7 +23,12 @@ REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -]+[\w.+@-]+)*")
 first."""
 
 _QUOTE = "\u201b"
-_SYMBOLS = {0x2400 + code: chr(code) for code in range(0x20)} | {0x2421: "\x7f"}
+_SYMBOLS = (
+    *range(0x2401, 0x2420),
+    0x2421,
+)  # of the control characters; "␀", "．" and "／" stand for themselves
+_STANDARD = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
+_STANDARD |= {code: _QUOTE + chr(code) for code in (*_SYMBOLS, ord(_QUOTE))}
 _ON_THE_FLY = re.compile(r":?[\w.+@ -]+,[^:]*=.*:", re.DOTALL)
 _SECRET = re.compile(r"(?i)\b(?:\w+_)?(?:token|secret\w*|pass(?:word)?\d?|key\w*)=")
 
@@ -86,22 +91,7 @@ def join(place: str, path: str) -> str:
 def standard_name(name: str | bytes) -> str:
     """A local file name in rclone's form, as it stands in listings, filters and files-from."""
     text = os.fsdecode(name)
-    if text in (".", ".."):
-        return text.replace(".", "．")
-    if text in ("．", "．．"):
-        return text.replace("．", _QUOTE + "．")
-    out = []
-    for character in text:
-        code = ord(character)
-        if code < 0x20:
-            out.append(chr(0x2400 + code))
-        elif code == 0x7F:
-            out.append("\u2421")
-        elif code in _SYMBOLS or character in (_QUOTE, "／"):
-            out.append(_QUOTE + character)
-        else:
-            out.append(character)
-    return "".join(out)
+    return text if text.isprintable() and text.isascii() else text.translate(_STANDARD)
 
 
 def _as_rclone_reads(segment: str) -> str:
@@ -114,7 +104,7 @@ def _as_rclone_reads(segment: str) -> str:
             why="it uses the character U+201B (\u201b) itself, to quote others",
             advice="Rename it, or name the folder that holds it.",
         )
-    return "".join(_QUOTE + c if ord(c) in _SYMBOLS and c != "\u2400" else c for c in segment)
+    return "".join(_QUOTE + c if ord(c) in _SYMBOLS else c for c in segment)
 
 
 def _checked(text: str) -> str:

@@ -2,7 +2,8 @@
 an old one.
 
 Fetched with the system's apt-get, which checks it against the signed lists of the mirrors configured on this
-machine; works as any user. The second time it is there already. `python tests/rclone/debian.py` prints its path.
+machine; works as any user. The second time it is there already. `python tests/rclone/debian.py` prints its
+path.
 """
 
 from __future__ import annotations

@@ -149,6 +149,8 @@ def main() -> None:
         sys.exit(int(argument))
     elif what == "signal":
         stats(1, 100)
+        if int(argument) not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(int(argument), signal.SIG_DFL)  # Python ignores some
         os.kill(os.getpid(), int(argument))
         time.sleep(1000)
     elif what:

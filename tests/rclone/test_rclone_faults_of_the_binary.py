@@ -1,0 +1,226 @@
+"""A binary that does its worst: each run ends in the right error, in bounded time, and leaves no process
+behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pluton_rclone import errors
+from pluton_rclone.rclone import events
+from pluton_rclone.rclone.binary import Binary
+from pluton_rclone.rclone.engine import Limits, Rclone
+
+Fake = Callable[..., Rclone]
+
+
+def finished(rclone: Rclone) -> errors.PlutonRcloneError:
+    """What a transfer of it ends in."""
+    with pytest.raises(errors.PlutonRcloneError) as caught:
+        rclone.copy("a:", "b:").result(timeout=60)
+    return caught.value
+
+
+def test_a_flood_in_both_pipes_of_a_transfer(fake: Fake) -> None:
+    assert fake("flood").copy("a:", "b:").result(timeout=60).ok
+
+
+def test_a_flood_in_both_pipes_of_a_listing(fake: Fake) -> None:
+    with pytest.raises(errors.RcloneError):
+        list(fake("flood").walk("a:"))
+
+
+def test_a_flood_in_both_pipes_of_anything_else(fake: Fake) -> None:
+    assert len(fake("flood").run("x").stdout) == 100 * 1024 * 1024
+
+
+def test_a_line_without_end_does_not_fill_the_memory(fake: Fake) -> None:
+    transfer = fake("endless_line").copy("a:", "b:")
+    assert transfer.result(timeout=60).ok
+
+
+@pytest.mark.parametrize("number", sorted({*range(1, 32)} - {*(17, 18, 19, 20, 21, 22, 23, 28)}))
+def test_death_by_each_signal(fake: Fake, number: int) -> None:
+    """Those that end a process: not CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG, WINCH."""
+    error = finished(fake(f"signal {number}"))
+    assert type(error) is errors.RcloneError
+    assert f"signal {number} " in error.what
+    assert error.result.retry_helps
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (1, errors.RcloneError),
+        (2, errors.RcloneUsage),
+        (3, errors.NothingFound),
+        (4, errors.NothingFound),
+        (5, errors.Unreachable),
+        (6, errors.TransferFailed),
+        (7, errors.RcloneError),
+        (8, errors.TransferFailed),
+        (9, errors.TransferFailed),
+        (10, errors.TransferFailed),
+    ],
+)
+def test_exit_codes_where_no_words_help(fake: Fake, code: int, kind: type[errors.PlutonRcloneError]) -> None:
+    error = finished(fake(f"exit {code}"))
+    assert type(error) is kind
+    assert error.why == "something"
+    assert error.details["exit_code"] == code
+
+
+def test_exit_code_0(fake: Fake) -> None:
+    assert fake("exit 0").copy("a:", "b:").result().ok
+
+
+def test_half_a_line_of_json_is_kept_for_the_error(fake: Fake) -> None:
+    error = finished(fake("half_json"))
+    assert "Failed to" in str(error)
+    assert error.result.bytes == 10
+
+
+def test_a_line_of_10_mb(fake: Fake) -> None:
+    error = finished(fake("long_line"))
+    assert isinstance(error, errors.TransferFailed)
+    assert isinstance(error.result.failed[0].error, errors.AccessDenied)
+
+
+def test_bytes_that_are_no_utf_8(fake: Fake) -> None:
+    error = finished(fake("invalid_utf8"))
+    assert "bad \ufffd\ufffd byte" in str(error)
+
+
+def test_a_listing_that_breaks_off(fake: Fake) -> None:
+    entries = fake("half_listing").walk("a:")
+    assert next(entries).path == "a"
+    with pytest.raises(errors.RcloneError, match="broke off"):
+        next(entries)
+
+
+def test_a_listing_that_fails_after_it_began(fake: Fake) -> None:
+    entries = fake("failing_listing").walk("a:")
+    assert next(entries).path == "a"
+    with pytest.raises(errors.AccessDenied):
+        next(entries)
+
+
+def test_odd_lines_in_a_listing_do_not_spoil_the_others(fake: Fake) -> None:
+    entries = list(fake("odd_listing").walk("a:"))
+    assert [(entry.path, entry.size) for entry in entries] == [("x/a", 1), ("b\ufffd", 2), ("c", 3)]
+    assert [entry.modified is None for entry in entries] == [True, True, False]
+
+
+def test_stopping_a_listing_early_ends_rclone(fake: Fake) -> None:
+    entries = fake("flood").blocks("a:x")
+    next(entries)
+    assert isinstance(entries, Iterator)
+    entries.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("what", ["sleep", "crawl"])
+def test_no_byte_and_no_check_for_too_long(fake: Fake, what: str) -> None:
+    error = finished(fake(what, Limits(stall=0.4)))
+    assert isinstance(error, errors.Stalled)
+    assert "0.4 s" in error.what
+    assert error.result.ended == "stalled"
+    assert error.result.bytes == 1
+
+
+def test_who_comes_forward_does_not_stall(fake: Fake) -> None:
+    assert fake("steady", Limits(stall=1.5)).copy("a:", "b:").result(timeout=60).ok
+
+
+def test_a_time_limit(fake: Fake) -> None:
+    error = finished(fake("steady", Limits(time=0.5)))
+    assert isinstance(error, errors.TimedOut)
+    assert error.result.ended == "timed out"
+
+
+@pytest.mark.parametrize("call", ["walk", "cat", "about"])
+def test_a_time_limit_for_everything_else(fake: Fake, call: str) -> None:
+    engine = fake("sleep", Limits(time=0.3))
+    with pytest.raises(errors.TimedOut):
+        getattr(engine, call)("a:x") if call != "walk" else list(engine.walk("a:x"))
+
+
+def test_one_that_ignores_every_polite_signal(fake: Fake) -> None:
+    transfer = fake("stubborn").copy("a:", "b:")
+    next(iter(transfer))
+    begun = time.monotonic()
+    result = transfer.cancel()
+    assert time.monotonic() - begun < 2.5  # a promise of cancel(), not a measurement
+    assert result.exit_code == -signal.SIGKILL
+    assert result.ended == "cancelled"
+
+
+def test_a_helper_that_holds_the_pipes_when_rclone_has_ended_well(fake: Fake) -> None:
+    """The time limit ends the helper; what rclone did counts all the same."""
+    with fake("helper_stays", Limits(time=0.5)).copy("a:", "b:") as transfer:
+        assert transfer.result(timeout=10).ok
+
+
+def test_an_rclone_that_never_reads_what_it_is_fed(fake: Fake) -> None:
+    with pytest.raises(errors.AccessDenied):
+        fake("deaf").rcat(b"x" * 10_000_000, "a:x")
+
+
+def test_the_error_of_the_source_wins_over_that_of_rclone(fake: Fake) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise LookupError("the source broke")
+
+    with pytest.raises(LookupError):
+        fake("echo").rcat(broken(), "a:x")
+
+
+def test_leaving_a_transfer_early_cancels_it(fake: Fake) -> None:
+    with fake("sleep").copy("a:", "b:") as transfer:
+        assert transfer.running
+    assert transfer.wait().ended == "cancelled"
+
+
+def test_an_error_in_the_block_cancels_it(fake: Fake) -> None:
+    with pytest.raises(ZeroDivisionError), fake("sleep").copy("a:", "b:") as transfer:
+        raise ZeroDivisionError
+    assert not transfer.running
+
+
+def test_waiting_with_a_timeout_leaves_it_running(fake: Fake) -> None:
+    with fake("sleep").copy("a:", "b:") as transfer:
+        with pytest.raises(TimeoutError):
+            transfer.result(timeout=0.1)
+        assert transfer.running
+
+
+def test_every_event_can_be_had(fake: Fake) -> None:
+    kinds = [type(event) for event in fake("half_json").copy("a:", "b:").events()]
+    assert kinds == [events.Progress, events.PlainText]
+
+
+def test_a_slow_listener_loses_nothing(fake: Fake) -> None:
+    """More lines than are kept for a listener: rclone waits for it."""
+    number = sum(isinstance(event, events.PlainText) for event in fake("flood").copy("a:", "b:").events())
+    assert number == 100 * 1024
+
+
+def test_a_listener_that_stops_does_not_stop_rclone(fake: Fake) -> None:
+    transfer = fake("flood").copy("a:", "b:")
+    listener = transfer.events()
+    next(listener)
+    assert transfer.result(timeout=60).ok
+
+
+def test_a_daemon_that_does_not_start(fake: Fake) -> None:
+    with pytest.raises(errors.RcloneError, match="something"):
+        fake("exit 1").session()
+
+
+def test_a_session_needs_an_rclone_that_can(old_binary: Binary) -> None:
+    with pytest.raises(errors.RcloneTooOld) as caught:
+        Rclone(old_binary).session()
+    assert "1.61" in caught.value.what
+    assert "1.60.1" in caught.value.what

@@ -1,0 +1,220 @@
+"""Hostile names: as content, source, destination, filter and files-from, bytes arrive intact or a clear error
+says why.
+
+Nothing is ever executed: every name is tried with a canary that shell code in it would make.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pluton_rclone.errors import PlutonRcloneError, UsageError
+from pluton_rclone.rclone.binary import Binary
+from pluton_rclone.rclone.commands import filter_name
+from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.rclone.locations import standard_name
+
+NASTY = [
+    b"$(touch PWNED).txt",
+    b"`touch PWNED`",
+    b"; touch PWNED;",
+    b"| touch PWNED",
+    b"&& touch PWNED",
+    b"-rf",
+    b"--config=x",
+    b"--",
+    b"a:b",
+    b":local:x",
+    b":memory,token=x:",
+    b"remote:",
+    b'"quoted"',
+    b"it's",
+    b"new\nline",
+    b"tab\tand\rreturn",
+    b"\x01\x1f\x7f",
+    b" leading and trailing ",
+    b"~",
+    b"*",
+    b"?[a-z]{b,c}",
+    b"{{regex}}",
+    b"# comment",
+    b"; comment",
+    b"back\\slash",
+    b"%2e%2e",
+    b"...",
+    b"\xff\xfe",
+    b"half\xc3",
+    "räksmörgås 🎉 日本".encode(),
+    "．".encode(),
+    "␊␀".encode(),
+    "／".encode(),
+    b"x" * 255,
+    "🎉".encode() * 63,
+]
+HOSTILE = st.one_of(
+    st.sampled_from(NASTY),
+    st.binary(min_size=1, max_size=40),
+    st.text(min_size=1, max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.lists(st.sampled_from(NASTY), min_size=2, max_size=4).map(lambda parts: b"".join(parts)[:255]),
+).filter(lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b".."))
+QUOTE = "\u201b".encode()
+"""rclone quotes with it, and writes a local name that holds it differently: a limit of rclone, see below."""
+NAMES = st.sets(HOSTILE.filter(lambda name: QUOTE not in name), min_size=1, max_size=8)
+
+SLOW = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder; after the test nothing has been made in it."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    assert list(tmp_path.rglob("PWNED*")) == []
+
+
+@pytest.fixture
+def engine(binary: Binary) -> Rclone:
+    return Rclone(binary, config=os.devnull)
+
+
+def folder(here: Path, names: set[bytes] | None = None) -> bytes:
+    """A fresh folder, with a file for each name whose content is the name."""
+    made = os.fsencode(tempfile.mkdtemp(dir=here))
+    for name in names or ():
+        with open(os.path.join(made, name), "wb") as file:
+            file.write(b"I am " + name)
+    return made
+
+
+def content(place: bytes) -> dict[bytes, bytes]:
+    found = {}
+    for name in os.listdir(place):
+        with open(os.path.join(place, name), "rb") as file:
+            found[name] = file.read()
+    return found
+
+
+@SLOW
+@given(names=NAMES)
+def test_the_content_of_a_folder_arrives_byte_for_byte(here: Path, engine: Rclone, names: set[bytes]) -> None:
+    source, target = folder(here, names), folder(here)
+    assert engine.copy(source, target).result().transfers == len(names)
+    assert content(target) == content(source)
+
+
+@SLOW
+@given(names=NAMES, new=HOSTILE)
+def test_one_file_as_source_and_another_name_as_destination(
+    here: Path, engine: Rclone, names: set[bytes], new: bytes
+) -> None:
+    source, target = folder(here, names), folder(here)
+    name = min(names)
+    if QUOTE in new:
+        with pytest.raises(UsageError, match="U\\+201B"):
+            engine.copyto(os.path.join(source, name), os.path.join(target, new))
+        assert content(target) == {}
+        return
+    engine.copyto(os.path.join(source, name), os.path.join(target, new)).result()
+    assert content(target) == {new: b"I am " + name}
+
+
+@SLOW
+@given(names=NAMES)
+def test_folders_with_such_names(here: Path, engine: Rclone, names: set[bytes]) -> None:
+    source, target = folder(here, names), os.path.join(folder(here), *sorted(names)[:2])
+    engine.copy(source, target).result()
+    assert content(target) == content(source)
+
+
+@SLOW
+@given(names=NAMES)
+def test_as_a_filter(here: Path, engine: Rclone, names: set[bytes]) -> None:
+    source, target = folder(here, {*names, b"bystander"}), folder(here)
+    wanted = max(names)
+    rules = [f"+ /{filter_name(standard_name(wanted))}", "- *"]
+    engine.copy(source, target, filters=rules).result()
+    assert content(target) == {wanted: b"I am " + wanted}
+
+
+@SLOW
+@given(names=NAMES)
+def test_in_files_from(here: Path, engine: Rclone, names: set[bytes]) -> None:
+    source, target = folder(here, {*names, b"bystander"}), folder(here)
+    engine.copy(source, target, files_from=[standard_name(name) for name in names]).result()
+    assert set(content(target)) == names
+
+
+@SLOW
+@given(names=NAMES)
+def test_listed_names_lead_back_to_the_files(here: Path, engine: Rclone, names: set[bytes]) -> None:
+    """But for invalid UTF-8, which JSON cannot hold: it is listed with replacement characters."""
+    source = folder(here, names)
+    listed = {entry.name for entry in engine.list(source)}
+    expected = {re.sub("[\udc80-\udcff]", "\ufffd", standard_name(name)) for name in names}
+    assert listed == expected
+
+
+@given(name=HOSTILE)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_in_a_session(here: Path, engine: Rclone, name: bytes) -> None:
+    source, target = folder(here, {name}), folder(here)
+    with engine.session() as session:
+        try:
+            session.copyfile(os.path.join(source, name), os.path.join(target, name))
+        except UsageError:
+            assert QUOTE in name
+            return
+        assert content(target) == content(source)
+        found = session.stat(os.path.join(source, name))
+    assert found is not None
+    assert found.size == len(b"I am " + name)
+
+
+@pytest.mark.parametrize("name", ["a\u201bb", "\u201b", "\u201b\u201b", "\u201bFF"])
+def test_the_character_that_rclone_quotes_with(here: Path, engine: Rclone, name: str) -> None:
+    source, target = folder(here, {os.fsencode(name)}), folder(here)
+    with pytest.raises(UsageError, match="U\\+201B"):
+        engine.copy(os.path.join(source, os.fsencode(name)), target)
+
+
+@pytest.mark.parametrize("text", ["", "nul\0", "lone surrogate \ud800"])
+def test_what_no_path_can_be(here: Path, engine: Rclone, text: str) -> None:
+    with pytest.raises(UsageError):
+        engine.copy(text, here)
+    with pytest.raises((UsageError, ValueError)):
+        engine.copy(Path(text) if text else os.fsencode(text), here)
+
+
+def test_a_name_that_is_too_long_is_a_clear_error(here: Path, engine: Rclone) -> None:
+    source = folder(here, {b"a"})
+    with pytest.raises(PlutonRcloneError) as caught:
+        engine.copyto(os.path.join(source, b"a"), os.path.join(folder(here), b"x" * 256)).result()
+    assert caught.value.code in ("path_too_long", "transfer_failed")
+    assert "too long" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ':onedrive,token="{secret}":x',
+        "od,client_secret=abc:x",
+        ":sftp,host=h,pass=abc:",
+        ":s3,secret_access_key=abc:bucket",
+    ],
+)
+def test_a_secret_in_a_location_is_refused(engine: Rclone, here: Path, place: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        engine.copy(place, here)
+    assert "abc" not in repr(caught.value.record())
