@@ -89,6 +89,13 @@ class AppRegistration:
         return self.cloud.authority(self.tenant)
 
     @property
+    def token_url(self) -> str:
+        """Where tokens are renewed: for rclone before 1.69, which passes over the option `tenant` in
+        silence.
+        """
+        return f"{self.authority}/oauth2/v2.0/token"
+
+    @property
     def confidential(self) -> bool:
         """Whether it has credentials of its own; without any it is a public client."""
         return self.client_secret is not None or self.certificate is not None

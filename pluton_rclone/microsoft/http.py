@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 15.0  # seconds
 READ_TIMEOUT = 60.0
 ATTEMPTS = 5  # of one request, the first included
+ATTEMPTS_TO_CONNECT = 3
 LONGEST_WAIT = 120.0  # seconds in all, for one request; longer demands of Microsoft become `Throttled`
 BUSY = frozenset({429, 503, 504, 509})
 ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that change nothing
@@ -133,7 +134,7 @@ class Http:
             try:
                 answer = self._once(method, url, headers, data, params)
             except Unreachable:
-                if last or not repeatable:
+                if attempt >= ATTEMPTS_TO_CONNECT or not repeatable:
                     raise
                 pause = 0.5 * 2.0 ** (attempt - 1)
             else:
