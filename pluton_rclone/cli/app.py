@@ -17,7 +17,15 @@ COMMANDS = {
     "storages": "storages",
     "show": "storages",
     "test": "storages",
+    "health": "care",
+    "keep-alive": "care",
+    "reauthorize": "care",
+    "set": "care",
+    "rename": "care",
+    "remove": "care",
     "export": "storages",
+    "drives": "care",
+    "sites": "care",
     "ls": "files",
     "tree": "files",
     "stat": "files",
@@ -38,6 +46,9 @@ COMMANDS = {
     "emulator": "tools",
 }
 
+# Where the function cannot have the command's name.
+FUNCTIONS = {"set": "set_options", "keep-alive": "keep_alive"}
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -51,7 +62,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f".{COMMANDS[cmd_name]}", __package__)
-        command = getattr(module, cmd_name)
+        command = getattr(module, FUNCTIONS.get(cmd_name, cmd_name))
         assert isinstance(command, click.Command)
         return command
 

@@ -1,8 +1,9 @@
-"""The command `connect`: the guide's walk at a terminal, asked step by step or given by options."""
+"""The command `connect`: the guide's walk at a terminal, asked step by step or given whole by options."""
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -10,38 +11,59 @@ import click
 from ..connect import DriveKind, StorageSetup
 from ..errors import UsageError
 from ..units import human_bytes
+from . import ask
 from .app import common
 from .output import Output
+from .signing import METHODS, Method, sign_in
 from .storages import open_storages, print_step
 
 if TYPE_CHECKING:
     from ..microsoft.app import AppRegistration
-    from ..microsoft.device_code import DeviceCode
     from ..microsoft.drives import Drive
 
-METHODS = ("browser", "device", "token")
+TYPES: dict[DriveKind, str] = {
+    "personal": "OneDrive Personal: your own OneDrive storage",
+    "business": "OneDrive for Business: your work or school OneDrive",
+    "sharepoint": "SharePoint document library: the files of a site or team",
+}
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option(
     "--method",
     type=click.Choice(METHODS),
-    default="browser",
-    show_default=True,
-    help="How to sign in: in a browser on this machine; by a code typed on another device; or with a token pasted on stdin.",
+    help="How to sign in: browser on this machine; device, a code typed elsewhere; app, without any person; "
+    "rclone, through rclone's own registration; token, pasted on stdin. [default: browser]",
 )
 @click.option(
-    "--type",
-    "kind",
-    type=click.Choice(get_args(DriveKind)),
-    help="The drive type. [default: what the account has]",
+    "--type", "kind", type=click.Choice(get_args(DriveKind)), help="The drive type. [default: asked]"
+)
+@click.option(
+    "--site",
+    metavar="URL",
+    help="A SharePoint site, library or folder, as the browser shows its address.",
 )
 @click.option("--drive", "drive_id", metavar="ID", help="The drive, when there are several.")
+@click.option("--user", metavar="NAME", help="With --method app: whose OneDrive, by user name.")
+@click.option(
+    "--base-folder", metavar="PATH", default="", help="The folder of the drive that the storage starts from."
+)
+@click.option("--read-only", is_flag=True, help="Ask for permission to read only.")
 @click.option("--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]")
 @click.option(
-    "--tenant", help="The registration's tenant: an id, a domain, organizations, consumers. [default: common]"
+    "--client-secret-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Holds the client secret.",
 )
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The client certificate, PEM or PFX.",
+)
+@click.option("--tenant", help="An id, a domain, organizations or consumers. [default: common]")
 @click.option(
     "--region", type=click.Choice(["global", "us", "de", "cn"]), help="The Microsoft cloud. [default: global]"
 )
@@ -54,11 +76,17 @@ METHODS = ("browser", "device", "token")
 )
 @common
 def connect(
-    name: str,
-    method: str,
+    name: str | None,
+    method: Method | None,
     kind: DriveKind | None,
+    site: str | None,
     drive_id: str | None,
+    user: str | None,
+    base_folder: str,
+    read_only: bool,
     client_id: str | None,
+    client_secret_file: Path | None,
+    certificate: Path | None,
     tenant: str | None,
     region: str | None,
     settings: tuple[str, ...],
@@ -69,41 +97,137 @@ def connect(
     """Connect a OneDrive and save it as the storage NAME, a name of your choice.
 
     Signs in with Microsoft, finds the drive, tests the connection, and saves it to rclone.conf only when the test passed.
+    At a terminal, what is not given is asked. Secrets are read from files, PLUTON_ONEDRIVE_CLIENT_SECRET, or stdin.
 
     \b
-    pluton-rclone connect "OneDrive Personal Backups"
+    pluton-rclone connect
     pluton-rclone connect work --type business --set chunk_size=20Mi --set hard_delete=true
+    pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     pluton-rclone connect server --method device
     """
     output, storages = Output(as_json), open_storages(config, binary)
     options = parse_settings(settings)
-    storages.free_name(name)  # a name that is taken is told before the sign-in, not after it
-    setup = StorageSetup(registration(client_id, tenant, region))
-    output.say(f"Add storage: {name}")
-    sign_in(setup, method, output)
-    chosen = choose_drive(setup, kind, drive_id, output)
-    room = f", {human_bytes(chosen.quota.remaining)} free" if chosen.quota.state == "known" else ""
-    output.say(f"Drive: {chosen.name} ({chosen.type}{room})")
-    remote = setup.remote(chosen, **options)
+    friendly = name or ask.text(output, "Storage name", option="NAME", default="OneDrive Backups")
+    storages.free_name(friendly)  # a name that is taken is told before the sign-in, not after it
+    app = registration(client_id, tenant, region, client_secret_file, certificate)
+    setup = StorageSetup(app, access="read" if read_only else "write")
+    setup.name = friendly
+    output.say(f"Add storage: {friendly}")
+    if site and kind is None:
+        kind = "sharepoint"
+    sign_in(
+        setup,
+        method or default_method(setup, output),
+        output,
+        place="sharepoint" if kind == "sharepoint" else "own",
+    )
+    drive = locate(setup, output, kind, site, drive_id, user, base_folder)
+    room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
+    output.say(
+        f"Drive: {drive.name} ({drive.type}{room})" + (f", folder {setup.folder}" if setup.folder else "")
+    )
+    setup.set_options(**options)
     output.say("Test connection:")
-    storage = setup.save(storages, name, remote, lambda step: print_step(output, step))
+    storage = setup.save(storages, on_step=lambda step: print_step(output, step))
     if as_json:
         output.result(storage.record())
     output.say(f"Saved as the remote {storage.remote_name!r} in {storages.path}")
 
 
-def registration(client_id: str | None, tenant: str | None, region: str | None) -> AppRegistration | None:
-    """The registration that the options name; None leaves it to the environment."""
-    from dataclasses import replace
-
-    from ..microsoft.app import AppRegistration
+def registration(
+    client_id: str | None,
+    tenant: str | None,
+    region: str | None,
+    secret_file: Path | None,
+    certificate: Path | None,
+) -> AppRegistration | None:
+    """The registration that the options name; None when neither they nor the environment name one."""
+    from ..microsoft.app import AppRegistration, Certificate
 
     found = AppRegistration(client_id) if client_id else AppRegistration.from_environment()
     if found is None:
         return None
-    if tenant:
-        found = replace(found, tenant=tenant)
-    return replace(found, region=region) if region else found
+    changes: dict[str, Any] = {"tenant": tenant, "region": region}
+    if secret_file is not None:
+        try:
+            changes["client_secret"] = secret_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"The file {secret_file} cannot be read.", why=str(error)) from None
+    if certificate is not None:
+        changes["certificate"] = Certificate(certificate)
+    return replace(found, **{key: value for key, value in changes.items() if value is not None})
+
+
+def default_method(setup: StorageSetup, output: Output) -> Method:
+    """A browser with a registration of one's own; without one, rclone's."""
+    if setup.has_app:
+        return "browser"
+    output.say("No app registration is given: signing in through rclone's own.")
+    return "rclone"
+
+
+def locate(
+    setup: StorageSetup,
+    output: Output,
+    kind: DriveKind | None,
+    site: str | None,
+    drive_id: str | None,
+    user: str | None,
+    base_folder: str,
+) -> Drive:
+    """The drive that the options name, the only one there is, or the one that the person picks."""
+    if setup.chosen_drive is not None:  # a pasted remote brought it along
+        return setup.chosen_drive
+    if drive_id:
+        return setup.choose_drive(drive_id, base_folder)
+    if user:
+        return setup.choose_drive(setup.user_drive(user), base_folder)
+    chosen_kind = kind or ask_type(setup, output)
+    if setup.choose_type(chosen_kind):
+        output.say("SharePoint needs further permissions: Microsoft asks for them now.")
+        sign_in(setup, "browser" if setup.has_app else "rclone", output, place="sharepoint")
+    if site:
+        setup.choose_address(site)
+    elif chosen_kind == "sharepoint":
+        setup.choose_drive(pick_library(setup, output))
+    else:
+        drives = setup.drives_of(chosen_kind)
+        found = [(f"{drive.name}  {drive.owner}  {drive.web_url}", drive) for drive in drives]
+        setup.choose_drive(
+            drives[0] if len(drives) == 1 else ask.choose(output, "Drive", found, option="--drive")
+        )
+    drive = setup.chosen_drive
+    assert drive is not None
+    return setup.choose_drive(drive, base_folder) if base_folder else drive
+
+
+def ask_type(setup: StorageSetup, output: Output) -> DriveKind:
+    """The drive type: asked where a person sits, otherwise what the account most likely wants."""
+    suggested = setup.suggested_type()
+    if not ask.interactive(output):
+        return suggested
+    kinds: list[DriveKind] = list(TYPES)
+    labels = [(TYPES[kind], kind) for kind in kinds]
+    return ask.choose(output, "Drive type", labels, option="--type", default=kinds.index(suggested) + 1)
+
+
+def pick_library(setup: StorageSetup, output: Output) -> Drive:
+    """A site found by a word, then one of its libraries."""
+    while True:
+        term = ask.text(output, "Site (a part of its name, * for all)", option="--site", default="*")
+        sites = setup.sites(term)
+        if sites:
+            break
+        output.say(f"No site matches {term!r}.")
+    labels = [(f"{site.name}  {site.web_url}", site) for site in sites]
+    site = sites[0] if len(sites) == 1 else ask.choose(output, "Site", labels, option="--site")
+    libraries = setup.libraries(site)
+    choices = [(f"{drive.name}  {drive.web_url}", drive) for drive in libraries]
+    return (
+        libraries[0]
+        if len(libraries) == 1
+        else ask.choose(output, "Document library", choices, option="--site")
+    )
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
@@ -117,9 +241,6 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
         option, equals, value = setting.partition("=")
         if not equals:
             raise UsageError(f"--set {setting!r} is no OPTION=VALUE.")
-        if option == "base_folder":
-            given[option] = value
-            continue
         if option not in BY_NAME:
             near = difflib.get_close_matches(option, BY_NAME, n=1)
             raise UsageError(f"There is no option {option!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
@@ -129,53 +250,3 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
             )
         given[option] = tuple(value.split()) if BY_NAME[option].kind == "list" else value
     return given
-
-
-def sign_in(setup: StorageSetup, method: str, output: Output) -> None:
-    """Signs in and says who it was."""
-    if method == "browser":
-        output.say(
-            "Authorize with OneDrive: Microsoft asks to read and write your files, and to stay connected."
-        )
-        account = setup.sign_in_with_browser(
-            show_address=lambda url, opened: _show_address(output, url, opened)
-        )
-    elif method == "device":
-        account = setup.sign_in_with_device_code(show=lambda code: _show_code(output, code))
-    else:
-        if sys.stdin.isatty():
-            output.say("Paste what `rclone authorize onedrive` printed, then Ctrl-D:")
-        account = setup.use_token(sys.stdin.read())
-    output.say(f"Signed in as {account}")
-
-
-def _show_address(output: Output, url: str, opened: bool) -> None:
-    output.say("A browser window has opened; waiting for you there." if opened else "No browser opened here.")
-    output.say(f"  If you see none, open this address on this machine:\n  {url}")
-
-
-def _show_code(output: Output, code: DeviceCode) -> None:
-    if output.as_json:
-        output.line(
-            {"verification_uri": code.verification_uri, "user_code": code.user_code, "expires": code.expires}
-        )
-        sys.stdout.flush()
-    output.say(f"On any device, open {code.verification_uri} and type the code {code.user_code}")
-
-
-def choose_drive(setup: StorageSetup, kind: DriveKind | None, drive_id: str | None, output: Output) -> Drive:
-    """The drive named by the options, the only one there is, or the one that the person picks."""
-    if drive_id:
-        return setup.drive(drive_id)
-    drives = setup.drives_of(kind or setup.suggested_type())
-    if len(drives) == 1:
-        return drives[0]
-    if not sys.stdin.isatty() or output.as_json:
-        names = ", ".join(f"{drive.name} ({drive.id})" for drive in drives)
-        raise UsageError(
-            f"There are {len(drives)} such drives.", why=names, advice="Choose one with --drive ID."
-        )
-    for number, drive in enumerate(drives, 1):
-        output.say(f"  {number}  {drive.name}  {drive.owner}  {drive.web_url}")
-    picked = click.prompt("Which drive", type=click.IntRange(1, len(drives)), err=True)
-    return drives[int(picked) - 1]

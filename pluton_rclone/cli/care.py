@@ -1,0 +1,222 @@
+"""Commands that keep storages well: `health`, `keep-alive`, `reauthorize`, `set`, `rename`, `remove`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ConnectionTestFailed, UsageError
+from .app import common
+from .connect import parse_settings
+from .output import Output
+from .signing import METHODS, Method, sign_in
+from .storages import MARKS, open_storages, print_step
+from .transfers import SURE, confirm
+
+if TYPE_CHECKING:
+    from ..health import HealthReport
+
+
+@click.command()
+@common
+def health(config: str | None, binary: str | None, as_json: bool) -> None:
+    """Check every storage without writing: for a scheduled job. Exit code 4 when one of them fails.
+
+    Warned of: a token or client secret that ends soon, a drive that is nearly full, a configuration that cannot be written.
+
+    \b
+    pluton-rclone health
+    pluton-rclone health --json | jq '.storages[] | select(.ok | not) | .storage'
+    """
+    report_health(Output(as_json), open_storages(config, binary).health())
+
+
+@click.command("keep-alive")
+@common
+def keep_alive(config: str | None, binary: str | None, as_json: bool) -> None:
+    """Renew the token of every storage: Microsoft ends one that nobody used for 90 days.
+
+    \b
+    0 4 * * 0  pluton-rclone keep-alive
+    """
+    report_health(Output(as_json), open_storages(config, binary).keep_alive())
+
+
+def report_health(output: Output, report: HealthReport) -> None:
+    """What was found, storage by storage. ConnectionTestFailed when one failed."""
+    if output.as_json:
+        output.result(report.record())
+    for each in report.reports:
+        bad = [step for step in each.steps if step.status in ("failed", "warning")]
+        output.say(f"{'ok' if each.ok else 'FAILED':<8} {each.storage}")
+        for step in bad:
+            output.say(f"         {MARKS[step.status]}: {step.title}: {step.text}")
+            if step.error is not None:
+                output.say(f"         {step.error.advice}")
+    failed = [each.storage for each in report.reports if not each.ok]
+    if failed:
+        raise ConnectionTestFailed(
+            f"{len(failed)} of {len(report.reports)} storages failed: {', '.join(failed)}.",
+            advice="Mend what their failed steps name; `pluton-rclone test NAME` shows each step.",
+        )
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="browser",
+    show_default=True,
+    help="As in connect.",
+)
+@click.option(
+    "--other-account", is_flag=True, help="Allow somebody else to sign in than the person it belongs to."
+)
+@common
+def reauthorize(
+    name: str, method: Method, other_account: bool, config: str | None, binary: str | None, as_json: bool
+) -> None:
+    """Sign in again for a storage whose token has ended. Drive and options stay as they are.
+
+    \b
+    pluton-rclone reauthorize "OneDrive Personal Backups"
+    """
+    output, storage = Output(as_json), open_storages(config, binary)[name]
+    setup = storage.reauthorization(expected="anyone" if other_account else "same")
+    kind = setup.drive_type
+    sign_in(setup, method, output, place="sharepoint" if kind == "sharepoint" else "own")
+    report = storage.reauthorize(setup, on_step=lambda step: print_step(output, step))
+    if as_json:
+        output.result(report.record())
+    report.raise_for_failure()
+    output.say(f"{storage.name} is connected again; drive and options are unchanged")
+
+
+@click.command("set")
+@click.argument("name")
+@click.argument("settings", nargs=-1, required=True, metavar="OPTION=VALUE...")
+@common
+def set_options(
+    name: str, settings: tuple[str, ...], config: str | None, binary: str | None, as_json: bool
+) -> None:
+    """Change options of a storage. The connection is tested first; when it fails, everything stays as it was.
+
+    \b
+    pluton-rclone set work chunk_size=5Mi hard_delete=true
+    """
+    output, storage = Output(as_json), open_storages(config, binary)[name]
+    changes: dict[str, Any] = parse_settings(settings)
+    report = storage.update(on_step=lambda step: print_step(output, step), **changes)
+    if as_json:
+        output.result(report.record())
+    report.raise_for_failure()
+    output.say(f"Saved: {', '.join(settings)}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("new_name")
+@click.option(
+    "--remote", "remote_name", is_flag=True, help="Rename the remote in rclone.conf, not the friendly name."
+)
+@common
+def rename(
+    name: str, new_name: str, remote_name: bool, config: str | None, binary: str | None, as_json: bool
+) -> None:
+    """Give a storage another friendly name, or with --remote its remote another name.
+
+    Scripts that use the remote's name have to follow: that is why it stays unless you say so.
+
+    \b
+    pluton-rclone rename "OneDrive" "OneDrive of Anna"
+    """
+    output, storage = Output(as_json), open_storages(config, binary)[name]
+    if remote_name:
+        storage = storage.rename_remote(new_name)
+    else:
+        storage.rename(new_name)
+    if as_json:
+        output.result(storage.record())
+    output.say(f"The storage is called {storage.name!r}, its remote {storage.remote_name!r}")
+
+
+@click.command()
+@click.argument("name")
+@SURE
+@common
+def remove(name: str, yes: bool, config: str | None, binary: str | None, as_json: bool) -> None:
+    """Forget a storage: its sign-in and options. Nothing on the drive is touched.
+
+    \b
+    pluton-rclone remove old-work
+    """
+    output, storage = Output(as_json), open_storages(config, binary)[name]
+    friendly = storage.name
+    if not yes:
+        holds = storage.holds_files()
+        about = {
+            True: "There are files in it, perhaps backups; they stay on the drive.",
+            False: "It is empty.",
+            None: "Whether there are files in it cannot be seen now.",
+        }[holds]
+        confirm(output, yes, f"{about} Forget {friendly!r}?")
+    storage.remove()
+    if as_json:
+        output.result({"removed": friendly})
+    output.say(f"{friendly!r} is forgotten; its files are still on the drive")
+
+
+@click.command()
+@click.argument("name")
+@common
+def drives(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
+    """List the drives that a storage's account has, and the folders that others share with it.
+
+    \b
+    pluton-rclone drives work
+    """
+    output, storage = Output(as_json), open_storages(config, binary)[name]
+    setup = storage.reauthorization()
+    found = setup.drives()
+    if as_json:
+        output.result(
+            [
+                {
+                    "id": each.id,
+                    "name": each.name,
+                    "type": each.type,
+                    "owner": each.owner,
+                    "web_url": each.web_url,
+                }
+                for each in found
+            ]
+        )
+        return
+    output.table(
+        ("Name", "Type", "Owner", "Id", "Address"),
+        [(d.name, d.type, d.owner, d.id, d.web_url) for d in found],
+    )
+    for note in found.notes:
+        output.say(f"note: {note}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("term", default="*")
+@common
+def sites(name: str, term: str, config: str | None, binary: str | None, as_json: bool) -> None:
+    """Search the SharePoint sites that a storage's account can reach; TERM is a part of their name.
+
+    \b
+    pluton-rclone sites work backup
+    """
+    output, storage = Output(as_json), open_storages(config, binary)[name]
+    found = storage.reauthorization().sites(term)
+    if as_json:
+        output.result([{"id": site.id, "name": site.name, "web_url": site.web_url} for site in found])
+        return
+    if not found:
+        raise UsageError(f"No site matches {term!r}.")
+    output.table(("Name", "Address"), [(site.name, site.web_url) for site in found])

@@ -1,0 +1,76 @@
+"""Signing in at a terminal, in each of the ways that there are."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Literal, get_args
+
+from ..errors import UsageError
+from .output import Output
+
+if TYPE_CHECKING:
+    from ..connect import StorageSetup
+    from ..microsoft.device_code import DeviceCode
+    from ..microsoft.scopes import Place
+
+Method = Literal["browser", "device", "app", "rclone", "token"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+ASKED = {
+    "own": "read and write your own files",
+    "shared": "read and write the files that others share with you",
+    "sharepoint": "read and write SharePoint files, and find sites",
+}
+
+
+def sign_in(setup: StorageSetup, method: Method, output: Output, *, place: Place = "own") -> None:
+    """Signs in and says who it was."""
+    if method in ("browser", "device", "app"):
+        setup.app  # noqa: B018 - RegistrationError now, before anything is said
+    if method in ("browser", "rclone"):
+        output.say(f"Authorize with OneDrive: Microsoft asks to {ASKED[place]}, and to stay connected.")
+    if method == "browser":
+        account = setup.sign_in_with_browser(
+            place=place, show_address=lambda url, opened: show_address(output, url, opened)
+        )
+    elif method == "device":
+        account = setup.sign_in_with_device_code(place=place, show=lambda code: show_code(output, code))
+    elif method == "app":
+        account = setup.sign_in_as_app()
+    elif method == "rclone":
+        account = setup.sign_in_with_rclone(
+            place=place, show_address=lambda url: show_address(output, url, False)
+        )
+    else:
+        if sys.stdin.isatty():
+            output.say("Paste what `rclone authorize onedrive` printed, then Ctrl-D:")
+        pasted = sys.stdin.read()
+        if not pasted.strip():
+            raise UsageError(
+                "Nothing was pasted.", advice="Give the token on stdin: … --method token < token.json"
+            )
+        account = setup.use_token(pasted)
+    output.say(f"Signed in as {account}")
+
+
+def show_address(output: Output, url: str, opened: bool) -> None:
+    """Where to sign in, should no window have come up."""
+    if output.as_json:
+        output.line({"sign_in_address": url, "opened": opened})
+        sys.stdout.flush()
+    output.say(
+        "A browser window has opened; waiting for you there."
+        if opened
+        else "Waiting for you at Microsoft's page."
+    )
+    output.say(f"  If you see none, open this address on this machine:\n  {url}")
+
+
+def show_code(output: Output, code: DeviceCode) -> None:
+    """The code to type elsewhere."""
+    if output.as_json:
+        output.line(
+            {"verification_uri": code.verification_uri, "user_code": code.user_code, "expires": code.expires}
+        )
+        sys.stdout.flush()
+    output.say(f"On any device, open {code.verification_uri} and type the code {code.user_code}")

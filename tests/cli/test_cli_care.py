@@ -1,0 +1,160 @@
+"""Keeping storages well from the command line: health, re-authorizing, changing, renaming, removing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.emulator import Emulator
+from tests.cli.conftest import Command
+
+ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
+
+
+def test_health_names_the_storage_that_fails_and_says_what_to_do(connected: Command, cloud: Emulator) -> None:
+    well = connected("health")
+    cloud.world.revoke_tokens(cloud.world.person(ANNA))
+    cloud.world.advance(5000)
+    ill = connected("health", "--json")
+
+    assert well.code == 0
+    assert "ok       Work files" in well.err
+    assert ill.code == 4
+    assert ill.json["storages"][0]["ok"] is False
+    assert "Work files" in ill.error["what"]
+
+
+def test_a_storage_whose_token_died_is_back_after_signing_in_again(connected: Command, cloud: Emulator) -> None:
+    before = connected("show", "Work files", "--json").json["options"]
+    cloud.world.revoke_tokens(cloud.world.person(ANNA))
+    cloud.world.advance(5000)
+    broken = connected("ls", "Work files:")
+    again = connected("reauthorize", "Work files")
+    after = connected("show", "Work files", "--json").json["options"]
+
+    assert broken.code == 3
+    assert "reauthorize" in broken.err
+    assert again.code == 0, again.err
+    assert "drive and options are unchanged" in again.err
+    assert connected("ls", "Work files:").code == 0
+    changed = {key for key in before if before[key] != after.get(key)}
+    assert changed <= {"pluton_sign_in", "token"}
+
+
+def test_somebody_else_is_refused_unless_that_is_meant(
+    connected: Command, browser: Callable[..., None]
+) -> None:
+    browser(BERT)
+    ran = connected("reauthorize", "Work files", "--json")
+
+    assert (ran.code, ran.error["error"]) == (3, "account_error")
+    assert ANNA in connected("storages").out
+
+
+def test_an_option_is_changed_only_when_the_connection_still_works(connected: Command) -> None:
+    good = connected("set", "Work files", "chunk_size=5Mi", "hard_delete=true")
+    bad = connected("set", "Work files", "chunk_size=1000", "--json")
+    options = connected("show", "Work files", "--json").json["options"]
+
+    assert good.code == 0, good.err
+    assert (bad.code, bad.error["error"]) == (5, "option_invalid")
+    assert (options["chunk_size"], options["hard_delete"]) == ("5Mi", "true")
+
+
+def test_the_friendly_name_changes_and_the_remote_keeps_its_own(connected: Command) -> None:
+    renamed = connected("rename", "Work files", "Bürö & more", "--json").json
+    moved = connected("rename", "Bürö & more", "office", "--remote", "--json").json
+
+    assert (renamed["name"], renamed["remote"]) == ("Bürö & more", "work-files")
+    assert (moved["name"], moved["remote"]) == ("Bürö & more", "office")
+    assert connected("ls", "office:").code == 0
+
+
+def test_a_storage_is_forgotten_only_when_that_is_said(connected: Command, cloud: Emulator) -> None:
+    cloud.files.drive_of(ANNA).write("backup/file.txt", b"content")
+    asked = connected("remove", "Work files")
+    assert (asked.code, "--yes" in asked.err) == (2, True)
+    assert len(connected("storages", "--json").json) == 1
+
+    assert connected("remove", "Work files", "--yes").code == 0
+    assert connected("storages", "--json").json == []
+    assert cloud.files.drive_of(ANNA).read("backup/file.txt") == b"content"
+
+
+def test_an_export_is_an_rclone_conf_of_its_own_readable_by_its_owner_alone(
+    connected: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "export.conf"
+    ran = connected("export", "Work files", "--output", str(path))
+    again = connected("export", "Work files", "--output", str(path))
+
+    assert ran.code == 0
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert connected("ls", "work-files:", "--config", str(path)).code == 0
+    assert again.code == 5  # never over a file that is there
+    assert "RCLONE_CONFIG_WORK_FILES_TYPE=onedrive" in connected("export", "Work files", "--as-environment").out
+
+
+def test_drives_and_sites_of_an_account(command: Command, browser: Callable[..., None]) -> None:
+    browser(BERT)
+    site = "https://contoso.sharepoint.com/sites/Backups"
+    connected = command("connect", "Team", "--site", site)
+    assert connected.code == 0, connected.err
+
+    listed = command("drives", "Team", "--json")
+    assert listed.code == 0, listed.err
+    (found,) = [drive for drive in listed.json if drive["type"] == "business"]
+    assert found["owner"] == "Bert Jansen"
+    assert site in [each["web_url"] for each in command("sites", "Team", "--json").json]
+    assert command("storages", "--json").json[0]["drive_type"] == "documentLibrary"
+
+
+@pytest.mark.parametrize("arguments", [("sync", "{source}", "Work files:x"), ("delete", "Work files:file.txt")])
+def test_what_destroys_asks_first_and_a_script_must_say_yes(
+    connected: Command, cloud: Emulator, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    cloud.files.drive_of(ANNA).write("file.txt", b"content")
+    (tmp_path / "source").mkdir()
+    given = [argument.format(source=tmp_path / "source") for argument in arguments]
+
+    refused = connected(*given)
+    assert refused.code == 2
+    assert "--yes" in refused.err
+    assert cloud.files.drive_of(ANNA).read("file.txt") == b"content"
+    assert connected(*given, "--dry-run").code == 0
+    assert cloud.files.drive_of(ANNA).read("file.txt") == b"content"
+
+
+def test_files_are_synced_moved_shown_and_deleted(connected: Command, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "sub").mkdir(parents=True)
+    (source / "a.txt").write_text("first")
+    (source / "sub" / "b.txt").write_text("second")
+    assert connected("sync", "--yes", str(source), "Work files:x").code == 0
+    (source / "a.txt").unlink()
+    assert "1 deleted" in connected("sync", "--yes", str(source), "Work files:x").err
+
+    assert connected("cat", "Work files:x/sub/b.txt").out == "second"
+    assert connected("cat", "Work files:x/sub/b.txt", "--offset", "3", "--count", "2").out == "on"
+    assert connected("stat", "Work files:x/sub/b.txt", "--json").json["size"] == 6
+    assert connected("stat", "Work files:x/nothing").code == 7
+    assert connected("tree", "Work files:x").out == "sub/\n    b.txt\n"
+    assert connected("move", "--yes", "Work files:x/sub", "Work files:moved").code == 0
+    assert connected("cat", "Work files:moved/b.txt").out == "second"
+    assert connected("delete", "--yes", "Work files:moved/b.txt").code == 0
+    assert connected("delete", "--yes", "Work files:x").code == 0
+    assert connected("ls", "Work files:", "--json").lines[0]["name"] == "moved"
+
+
+def test_preflight_lists_what_onedrive_refuses_before_a_byte_is_sent(connected: Command, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "fine.txt").write_text("x")
+    (source / "CON").write_text("x")
+    ran = connected("preflight", str(source), "Work files:x", "--json")
+
+    assert ran.code == 4
+    assert [line["path"] for line in ran.lines if "path" in line] == ["CON"]
+    assert ran.lines[-1]["summary"]["files"] == 2
