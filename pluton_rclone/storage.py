@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .connection import ConnectionReport, Step
     from .lending import LentRclone
     from .microsoft.drives import Drive
+    from .microsoft.graph import Graph
     from .microsoft.http import Http
     from .rclone.commands import FilterOptions, ListOptions, TransferOptions
     from .rclone.listing import Entry
@@ -152,16 +153,18 @@ class Storage:
         """The room on the drive, in bytes; None where Microsoft does not say."""
         return self.rclone.about(self.at("/"))
 
-    def drive(self) -> Drive:
-        """The drive as Microsoft Graph has it now. A token that has ended is renewed first. DriveNotFound."""
+    def graph(self) -> Graph:
+        """Microsoft Graph for this storage's account: close it. A token that has ended is renewed first."""
         from .microsoft.clouds import cloud
         from .microsoft.graph import Graph
         from .tokens import graph_token
 
-        token = graph_token(self)
-        remote = self.remote
-        with Graph(cloud(remote.region), token) as graph:
-            return graph.drive(remote.drive_id)
+        return Graph(cloud(self.remote.region), graph_token(self))
+
+    def drive(self) -> Drive:
+        """The drive as Microsoft Graph has it now. DriveNotFound."""
+        with self.graph() as graph:
+            return graph.drive(self.remote.drive_id)
 
     def check(
         self,

@@ -172,14 +172,14 @@ def remove(name: str, yes: bool, config: str | None, binary: str | None, as_json
 @click.argument("name")
 @common
 def drives(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
-    """List the drives that a storage's account has, and the folders that others share with it.
+    """List the drives that a storage's account has.
 
     \b
     pluton-rclone drives work
     """
     output, storage = Output(as_json), open_storages(config, binary)[name]
-    setup = storage.reauthorization()
-    found = setup.drives()
+    with storage.graph() as graph:
+        found = graph.drives()
     if as_json:
         output.result(
             [
@@ -213,7 +213,8 @@ def sites(name: str, term: str, config: str | None, binary: str | None, as_json:
     pluton-rclone sites work backup
     """
     output, storage = Output(as_json), open_storages(config, binary)[name]
-    found = storage.reauthorization().sites(term)
+    with storage.graph() as graph:
+        found = graph.sites(term)
     if as_json:
         output.result([{"id": site.id, "name": site.name, "web_url": site.web_url} for site in found])
         return
