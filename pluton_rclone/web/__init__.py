@@ -1,0 +1,27 @@
+"""The page: "Connecting OneDrive" in a browser, as an ASGI application to mount, or served on this machine.
+
+from pluton_rclone.web import create_app, serve
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .app import create_app, one_time_address
+    from .serve import serve
+
+__all__ = ["create_app", "one_time_address", "serve"]
+
+
+def __getattr__(name: str) -> Any:
+    # Starlette, Jinja and uvicorn come with the extra [web]: they load when the page is made.
+    if name in ("create_app", "one_time_address"):
+        from . import app
+
+        return getattr(app, name)
+    if name == "serve":
+        from .serve import serve
+
+        return serve
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

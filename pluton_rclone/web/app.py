@@ -1,0 +1,164 @@
+"""The ASGI application: its addresses, and what stands around every handler."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ..errors import ForeignAnswer, PlutonRcloneError, StorageNotFound
+from ..microsoft.app import AppRegistration
+from ..storages import Storages
+from . import door, files, signing_in, stored, waiting, walk
+from .context import Page
+from .guard import Address, Guard
+from .health import Healths
+from .jobs import Jobs
+from .sessions import Sessions
+from .view import draw, error_view, refusal
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(
+    storages: Storages | None = None,
+    *,
+    public_url: str,
+    app: AppRegistration | None = None,
+    redirect_uri: str | None = None,
+    identify: Callable[[Request], str | None] | None = None,
+    state_folder: Path | None = None,
+    local_folders: Sequence[Path] | None = None,
+) -> Starlette:
+    """The page as an ASGI application, to serve or to mount.
+
+    `public_url` is where people's browsers reach it ("http://localhost:8123", "https://pluton.example/onedrive"); it
+    answers under no other host. `app` is the app registration, by default that of the environment. `redirect_uri` must
+    be registered there; it is `public_url` itself on http://localhost, else `public_url` + "/callback".
+
+    `identify` says who a request is from, None for nobody: for an application that signs people in itself. Without it a
+    browser is let in by a one-time address (`one_time_address`). `state_folder` keeps sessions across a restart, with
+    tokens: a private folder, best in memory. `local_folders` are those that copies may read and restores may write; by
+    default the home folder.
+    """
+    url = public_url.rstrip("/")
+    address = Address.of(url)
+    local = address.origin == url and not address.secure
+    sessions = Sessions(state_folder)
+    page = Page(
+        storages=Storages() if storages is None else storages,
+        address=address,
+        redirect_uri=redirect_uri or (url if local else f"{url}/callback"),
+        sessions=sessions,
+        jobs=Jobs(),
+        registration=app or AppRegistration.from_environment(),
+        local_folders=tuple(local_folders) if local_folders is not None else (Path.home(),),
+        healths=Healths(),
+        has_addresses=identify is None,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        page.jobs.close()
+
+    made = Starlette(
+        routes=_routes(),
+        middleware=[
+            Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify),
+        ],
+        exception_handlers={PlutonRcloneError: _error, HTTPException: _http_error},
+        lifespan=lifespan,
+    )
+    made.state.page = page
+    return made
+
+
+def one_time_address(app: Starlette) -> str:
+    """An address that lets one browser in, once, within half an hour."""
+    page: Page = app.state.page
+    return door.address(page)
+
+
+def _routes() -> list[Route | Mount]:
+    setup, storage, transfer = "/setups/{setup}", "/storages/{storage}", "/transfers/{job}"
+    gets: dict[str, Callable[[Request], Any]] = {
+        "/": _front,
+        "/callback": signing_in.callback,
+        "/open/{secret}": door.enter,
+        f"{setup}/authorize": signing_in.authorize,
+        f"{setup}/go": signing_in.go,
+        f"{setup}/status": signing_in.status,
+        f"{setup}/waiting/{{job}}": waiting.waiting,
+        f"{setup}/waiting/{{job}}/progress": waiting.progress,
+        f"{setup}/sites": walk.sites,
+        f"{setup}/progress": walk.progress,
+        storage: stored.storage,
+        f"{storage}/health": stored.health,
+        f"{storage}/test/{{job}}": stored.test_part,
+        f"{storage}/files": files.browse,
+        f"{storage}/download": files.download,
+        "/transfers": files.transfers,
+        transfer: files.transfer,
+        f"{transfer}/progress": files.transfer_part,
+    }
+    posts: dict[str, Callable[[Request], Any]] = {
+        "/addresses": door.invite,
+        "/leave": door.leave,
+        f"{setup}/sign-in": signing_in.begin,
+        f"{setup}/code": waiting.begin_code,
+        f"{setup}/rclone": waiting.begin_rclone,
+        f"{setup}/address": walk.address,
+        f"{setup}/check": walk.check,
+        f"{setup}/test": walk.test,
+        f"{setup}/give-up": walk.give_up,
+        f"{storage}/test": stored.test,
+        f"{storage}/check": stored.check,
+        f"{storage}/reauthorize": stored.reauthorize,
+        f"{transfer}/cancel": files.cancel,
+    }
+    both: dict[str, Callable[[Request], Any]] = {
+        "/add": walk.add,
+        f"{setup}/name": walk.name,
+        f"{setup}/type": walk.drive_type,
+        f"{setup}/location": walk.location,
+        f"{setup}/options": walk.options,
+        f"{setup}/save": walk.save,
+        f"{storage}/edit": stored.edit,
+        f"{storage}/remove": stored.remove,
+        f"{storage}/copy": files.copy,
+        f"{storage}/restore": files.restore,
+    }
+    routes: list[Route | Mount] = [Mount("/static", StaticFiles(directory=STATIC))]
+    for table, methods in ((gets, ["GET"]), (posts, ["POST"]), (both, ["GET", "POST"])):
+        routes += [Route(path, handler, methods=methods) for path, handler in table.items()]
+    return routes
+
+
+def _front(request: Request) -> Response:
+    """The list of storages; and Microsoft's answer, where http://localhost alone is the registered address."""
+    return signing_in.callback(request) if "state" in request.query_params else stored.storages(request)
+
+
+def _error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PlutonRcloneError)
+    status = 404 if isinstance(error, StorageNotFound) else 403 if isinstance(error, ForeignAnswer) else 400
+    return draw(request, "error.html", status=status, error=error_view(error))
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    what = error.detail if error.detail != "Not Found" else "There is no such page."
+    return refusal(request, error.status_code, what, "Go back to the storages.")

@@ -1,0 +1,255 @@
+"""What every request must pass: the right host, the right origin, a session, the anti-forgery token; and the headers that follow.
+
+A page on this machine can be reached by every site that its user visits (DNS rebinding, cross-site forms), so nothing
+is taken on trust from the address alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .sessions import Session, Sessions
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 64 * 1024  # bytes: forms, no uploads
+MAX_FIELDS = 200
+TOKEN_FIELD = "anti_forgery"
+TOKEN_HEADER = "x-anti-forgery"
+FORM = "application/x-www-form-urlencoded"
+
+# No inline script or style, nothing from elsewhere, in nobody's frame.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    # "no-referrer" would make browsers send `Origin: null` with our own forms.
+    "referrer-policy": "same-origin",
+    # The sign-in window is ours to open; whatever opened us has no handle on us.
+    "cross-origin-opener-policy": "same-origin-allow-popups",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+
+Refuse = Callable[[Request, int, str, str], Response]
+"""Draws a refusal: (request, status, what, advice)."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the page is reached, as the person's browser has it: scheme, host and port."""
+
+    origin: str
+
+    @classmethod
+    def of(cls, public_url: str) -> Address:
+        """Raises ValueError for an address without scheme or host."""
+        parts = urlsplit(public_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{public_url!r} is no address of a page")
+        return cls(f"{parts.scheme}://{parts.netloc.lower()}")
+
+    @property
+    def host(self) -> str:
+        return self.origin.partition("://")[2]
+
+    @property
+    def secure(self) -> bool:
+        return self.origin.startswith("https:")
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name. Cookies know no ports: two pages on one machine must not share one."""
+        port = urlsplit(self.origin).port
+        return "pluton_onedrive" + (f"_{port}" if port else "")
+
+    def other_names(self) -> tuple[str, ...]:
+        """Hosts that are this machine, too, and are sent on to the right one."""
+        parts = urlsplit(self.origin)
+        if parts.hostname != "localhost" or not parts.port:
+            return ()
+        return (f"127.0.0.1:{parts.port}", f"[::1]:{parts.port}")
+
+
+class Guard:
+    """Middleware. Puts the session and the form into the scope (`session_of`, `form_of`)."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        address: Address,
+        sessions: Sessions,
+        refuse: Refuse,
+        identify: Callable[[Request], str | None] | None,
+    ) -> None:
+        self.app = app
+        self.address = address
+        self.sessions = sessions
+        self.refuse = refuse
+        self.identify = identify
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        answer: ASGIApp = await self._refusal(request) or self.app
+        new_cookie = scope.get("pluton.new_cookie")
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+                if new_cookie:
+                    headers.append("set-cookie", session_cookie(self.address, new_cookie, scope))
+            await send(message)
+
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await with_headers(message)
+
+        try:
+            await answer(scope, _empty if "pluton.form" in scope else receive, watched)
+        except Exception:
+            if begun:
+                raise
+            log.exception("%s %s failed", request.method, _path(request))
+            refusal = self.refuse(
+                request,
+                500,
+                "Something went wrong here that should not.",
+                "Nothing was saved by this step. The server's log says more; please report it.",
+            )
+            await refusal(scope, receive, with_headers)
+
+    async def _refusal(self, request: Request) -> Response | None:
+        hosts = request.headers.getlist("host")
+        if len(hosts) != 1 or hosts[0].lower() != self.address.host:
+            if request.method == "GET" and len(hosts) == 1 and hosts[0].lower() in self.address.other_names():
+                query = f"?{request.url.query}" if request.url.query else ""
+                return RedirectResponse(f"{self.address.origin}{request.url.path}{query}", 307)
+            return self.refuse(
+                request,
+                421,
+                "This page does not answer under that name.",
+                f"Open it at {self.address.origin}.",
+            )
+        if request.method not in ("GET", "HEAD"):
+            fault = await self._forgery(request)
+            if fault:
+                return self.refuse(request, 403, fault, "Open the page anew and try again from there.")
+        open_to_all = _path(request).startswith(("/static/", "/open/"))
+        self._find_session(request)
+        if session_of(request) is None and not open_to_all:
+            return self._no_session(request)
+        session = session_of(request)
+        if request.method not in ("GET", "HEAD") and session is not None:
+            token = form_of(request).get(TOKEN_FIELD) or request.headers.get(TOKEN_HEADER, "")
+            if not session.allows(token):
+                return self.refuse(
+                    request,
+                    403,
+                    "This form is not from your session.",
+                    "Open the page anew and try again from there; nothing was changed.",
+                )
+        return None
+
+    async def _forgery(self, request: Request) -> str | None:
+        """Why a change does not come from our own page; reads the form when it does."""
+        origins = request.headers.getlist("origin")
+        if origins != [self.address.origin]:
+            return "This change was asked for by another site."
+        if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return "This change was asked for by another site."
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+            return "This is not a form of this page."
+        body = b""
+        async for block in request.stream():
+            body += block
+            if len(body) > MAX_BODY:
+                return "The form is too large."
+        try:
+            fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        except ValueError:
+            return "The form cannot be read."
+        request.scope["pluton.form"] = dict(fields)
+        return None
+
+    def _find_session(self, request: Request) -> None:
+        session = self.sessions.find(request.cookies.get(self.address.cookie, ""))
+        if self.identify is not None:
+            # Pluton says who it is; a session belongs to that person and to nobody else.
+            person = self.identify(request)
+            if person is None:
+                session = None
+            elif session is None or session.person != person:
+                cookie = self.sessions.create(person)
+                request.scope["pluton.new_cookie"] = cookie
+                session = self.sessions.find(cookie)
+        request.scope["pluton.session"] = session
+
+    def _no_session(self, request: Request) -> Response:
+        if self.identify is not None:
+            return self.refuse(request, 403, "You are not signed in to Pluton.", "Sign in there first.")
+        if request.cookies.get(self.address.cookie):
+            return self.refuse(
+                request,
+                403,
+                "Your session here has ended.",
+                "The page was started again, or was not used for twelve hours. What you had not saved is gone; storages that "
+                "were saved are untouched. Open the address that pluton-rclone web prints now.",
+            )
+        return self.refuse(
+            request,
+            403,
+            "This browser has not been let in.",
+            "Open the one-time address that pluton-rclone web printed in its terminal.",
+        )
+
+
+def session_of(request: Request) -> Session | None:
+    """The session of a request that passed the guard; None only where none is needed."""
+    session = request.scope.get("pluton.session")
+    return session if isinstance(session, Session) else None
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """The posted fields; of a field that comes several times, the last."""
+    form = request.scope.get("pluton.form")
+    return form if isinstance(form, dict) else {}
+
+
+def session_cookie(address: Address, value: str, scope: Scope) -> str:
+    """The header's value. Lax, not Strict: Microsoft's answer comes from another site, by GET, and must carry it."""
+    path = scope.get("root_path") or "/"
+    return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax" + (
+        "; Secure" if address.secure else ""
+    )
+
+
+def _path(request: Request) -> str:
+    path, root = request.scope["path"], request.scope.get("root_path") or ""
+    return str(path.removeprefix(root))
+
+
+async def _empty() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}

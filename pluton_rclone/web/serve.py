@@ -1,0 +1,134 @@
+"""Serves the page on this machine: loopback only, with a one-time address."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from ..microsoft.app import AppRegistration
+    from ..storages import Storages
+
+
+def serve(
+    storages: Storages | None = None,
+    *,
+    port: int = 0,
+    host: str | None = None,
+    public_url: str | None = None,
+    app: AppRegistration | None = None,
+    local_folders: Sequence[Path] | None = None,
+    on_ready: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serve until Ctrl-C. `on_ready` gets the one-time address when the page answers.
+
+    `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a restart. Binds to
+    loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in front. UsageError.
+    """
+    ready = prepare(
+        storages,
+        port=port,
+        host=host,
+        public_url=public_url,
+        app=app,
+        local_folders=local_folders,
+        on_ready=on_ready,
+    )
+    try:
+        ready.server.run(sockets=ready.sockets)
+    finally:
+        for one in ready.sockets:
+            one.close()
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A server that listens and does not answer yet: `server.run(sockets=sockets)`."""
+
+    server: uvicorn.Server
+    sockets: list[socket.socket]
+    address: str
+
+
+def prepare(
+    storages: Storages | None = None,
+    *,
+    port: int = 0,
+    host: str | None = None,
+    public_url: str | None = None,
+    app: AppRegistration | None = None,
+    local_folders: Sequence[Path] | None = None,
+    on_ready: Callable[[str], None] = lambda address: None,
+) -> Ready:
+    """As `serve`, without running it. UsageError when it cannot listen."""
+    import uvicorn
+
+    from .app import create_app, one_time_address
+
+    if host is not None and not (public_url or "").startswith("https://"):
+        raise UsageError(
+            "A page that is open to other machines needs HTTPS.",
+            advice="Put a proxy with a certificate in front, and give its address as the public URL.",
+        )
+    sockets = _listen(host, port)
+    url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
+    made = create_app(
+        storages,
+        public_url=url,
+        app=app,
+        state_folder=_state_folder(url) if port else None,
+        local_folders=local_folders,
+    )
+    address = one_time_address(made)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                on_ready(address)
+
+    config = uvicorn.Config(
+        made,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        lifespan="on",
+        ws="none",
+    )
+    return Ready(Server(config), sockets, address)
+
+
+def _listen(host: str | None, port: int) -> list[socket.socket]:
+    """Browsers try ::1 as well as 127.0.0.1 for localhost; where there is no IPv6, IPv4 alone will do."""
+    wanted = [(socket.AF_INET, host)] if host else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    sockets: list[socket.socket] = []
+    for family, name in wanted:
+        one = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind((name, sockets[0].getsockname()[1] if sockets else port))
+            one.listen(128)
+        except OSError as error:
+            one.close()
+            if sockets:
+                continue
+            raise UsageError(
+                f"The page cannot listen on {name}:{port}.", why=error.strerror, advice="Choose another port."
+            ) from None
+        sockets.append(one)
+    return sockets
+
+
+def _state_folder(public_url: str) -> Path:
+    from ..remote.runtime import runtime_folder
+
+    return runtime_folder() / f"web-{hashlib.sha256(public_url.encode()).hexdigest()[:16]}"

@@ -1,0 +1,177 @@
+// The page works without this file; with it, parts renew themselves and the sign-in has a window of its own.
+"use strict";
+
+const said = document.getElementById("said");
+const say = (text) => { if (said && text && said.textContent !== text) said.textContent = text; };
+
+async function fetchPart(address, options) {
+  const answer = await fetch(address, { credentials: "same-origin", ...options });
+  if (!answer.ok && answer.status >= 500) throw new Error(String(answer.status));
+  return answer;
+}
+
+function show(into, html) {
+  into.innerHTML = html; // drawn and escaped by the server; the policy lets no script in it run
+  prepare(into);
+  return into.firstElementChild;
+}
+
+// ---- parts that change while something goes on --------------------------------------------------------------------
+
+function follow(part) {
+  let busy = false;
+  const every = Number(part.dataset.every) || 1000;
+  const timer = setInterval(async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      const answer = await fetchPart(part.dataset.part);
+      if (!answer.ok) { clearInterval(timer); location.reload(); return; }
+      const html = await answer.text();
+      if (part.dataset.shown === html) return;
+      part.dataset.shown = html;
+      const first = show(part, html);
+      say(first.dataset.say);
+      if (first.dataset.over !== undefined) {
+        clearInterval(timer);
+        if (first.dataset.next) location.assign(first.dataset.next); else location.reload();
+      }
+    } catch {
+      say("The server does not answer; trying again.");
+    } finally {
+      busy = false;
+    }
+  }, every);
+}
+
+async function fill(part) {
+  try {
+    show(part, await (await fetchPart(part.dataset.lazy)).text());
+  } catch {
+    part.textContent = "The server does not answer. Reload the page to try again.";
+  }
+}
+
+// ---- searching as the person types --------------------------------------------------------------------------------
+
+function search(form) {
+  const field = form.elements.term;
+  const into = document.getElementById(form.dataset.into);
+  let timer = 0, last = field.value, turn = 0;
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      if (field.value === last) return;
+      last = field.value;
+      const mine = ++turn;
+      try {
+        const answer = await fetchPart(`${form.dataset.search}?term=${encodeURIComponent(last)}`);
+        const html = await answer.text();
+        if (mine !== turn) return; // an answer to an older question
+        say(show(into, html).dataset.say);
+      } catch {
+        say("The search did not work; press Search.");
+      }
+    }, 250);
+  });
+}
+
+// ---- a field is checked as the person leaves it -------------------------------------------------------------------
+
+function check(form) {
+  form.addEventListener("change", async (event) => {
+    const field = event.target, box = field.closest("[data-field]");
+    if (!box || field.type === "password") return;
+    const name = box.dataset.field;
+    const body = new URLSearchParams({ field: name, anti_forgery: form.elements.anti_forgery.value });
+    if (field.type !== "checkbox" || field.checked) body.set(name, field.value);
+    try {
+      const answer = await fetchPart(form.dataset.check, { method: "POST", body });
+      const fault = answer.ok ? (await answer.json()).fault : "";
+      document.getElementById(`${name}-fault`).textContent = fault;
+      if (fault) field.setAttribute("aria-invalid", "true"); else field.removeAttribute("aria-invalid");
+    } catch { /* the form is checked again when it is sent */ }
+  });
+}
+
+// ---- the sign-in window -------------------------------------------------------------------------------------------
+
+function signIn(form) {
+  const blocked = document.getElementById("blocked"), waiting = document.getElementById("window");
+  const name = form.dataset.window;
+  let timer = 0, following = 0, here = false;
+
+  const inThisTab = (wasBlocked) => {
+    clearTimeout(timer);
+    here = true;
+    form.removeAttribute("target");
+    form.elements.window.value = "no";
+    form.elements.blocked.value = wasBlocked ? "yes" : "no";
+    form.requestSubmit(document.getElementById("authorize"));
+  };
+  const goOn = (address) => { clearInterval(following); location.assign(address); };
+  const wait = () => {
+    waiting.hidden = false;
+    waiting.focus();
+    say("Go on in the Microsoft window.");
+    if (following) return;
+    new BroadcastChannel(name).onmessage = (message) => goOn(message.data);
+    // The other way round, for browsers that keep the window apart from this page.
+    following = setInterval(async () => {
+      try {
+        const found = await (await fetchPart(form.dataset.status)).json();
+        if (found.state !== "waiting") goOn(found.next);
+      } catch { /* asked again */ }
+    }, 2000);
+  };
+
+  form.addEventListener("submit", (event) => {
+    if (here || event.submitter?.hasAttribute("formaction")) { form.removeAttribute("target"); return; }
+    const opened = window.open("", name, "popup,width=520,height=720");
+    if (!opened || opened.closed) {
+      event.preventDefault();
+      waiting.hidden = true;
+      blocked.hidden = false;
+      blocked.focus();
+      timer = setTimeout(inThisTab, 3000, true);
+      return;
+    }
+    form.target = name;
+    form.elements.window.value = "yes";
+    wait();
+  });
+  blocked.querySelector("[data-now]").addEventListener("click", () => inThisTab(true));
+  waiting.querySelector("[data-here]").addEventListener("click", () => inThisTab(false));
+  waiting.querySelector("[data-again]").addEventListener("click", () => form.requestSubmit(document.getElementById("authorize")));
+}
+
+function back() {
+  const channel = new BroadcastChannel(document.body.dataset.back);
+  channel.postMessage(document.body.dataset.next);
+  channel.close();
+  window.close();
+}
+
+// ---- every page, and every part that comes later ------------------------------------------------------------------
+
+function prepare(root) {
+  for (const button of root.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const field = document.getElementById(button.dataset.copy);
+      field.select();
+      try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
+      button.textContent = "Copied";
+      say("Copied.");
+    });
+  }
+}
+
+prepare(document);
+document.querySelectorAll("[data-part]").forEach(follow);
+document.querySelectorAll("[data-lazy]").forEach(fill);
+document.querySelectorAll("[data-search]").forEach(search);
+document.querySelectorAll("[data-check]").forEach(check);
+document.querySelectorAll("form[data-window]").forEach(signIn);
+if (document.body.dataset.back) back();
+document.querySelector("[data-focus]")?.focus();
