@@ -154,7 +154,7 @@ _FILE_EVENTS: tuple[tuple[re.Pattern[str], type[FileEvent]], ...] = (
     (re.compile(r"Unchanged skipping|OK$"), Checked),
 )
 _THROTTLED = re.compile(
-    r"(?i)(?!failed to ).*(too ?many requests|activityLimitReached|throttled|rate limited, inc|error 429)",
+    r"(?i)(?!failed to ).*(too ?many ?requests|activityLimitReached|throttled|rate limited, inc|error 429)",
     re.DOTALL,
 )
 _PARTIAL = re.compile(

@@ -208,6 +208,7 @@ RULES: tuple[Rule, ...] = (
         r"max transfer limit reached|max transfer duration reached|context deadline exceeded|--max-delete",
         errors.TransferFailed,
         "The limit that was given for this run is reached.",
+        retry=True,
         advice="Run it again to go on where it stopped.",
     ),
     _rule(
@@ -254,6 +255,9 @@ _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     10: (errors.TransferFailed, "The limit that was given for this run is reached."),
 }
 
+_FINAL = frozenset({2, 3, 4, 6, 7})
+"""Exit codes after which the same call would end in the same way."""
+
 _NOISE = re.compile(
     r"(?:Attempt \d+/\d+ |Can't retry any|Fatal error received|not attempting retries|Failed to save config"
     r"|Local file system at .*: Replacing invalid UTF-8)"
@@ -289,6 +293,7 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
         why=_LEAD.sub("", clean, count=1) or clean,
         who=rule.who if rule else None,
         advice=rule.advice if rule else None,
+        retry=retry_helps(text),
         **details,
     )
 
@@ -316,7 +321,8 @@ def run_fault(
     kind, what = _BY_EXIT_CODE.get(
         exit_code, (errors.RcloneError, f"rclone {command} failed with exit code {exit_code}.")
     )
-    return kind(what, why=_LEAD.sub("", redact(told[-1]), count=1) if told else None, **details)
+    why = _LEAD.sub("", redact(told[-1]), count=1) if told else None
+    return kind(what, why=why, retry=exit_code not in _FINAL, **details)
 
 
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\""

@@ -1,0 +1,176 @@
+"""rclone's words become exceptions: every real capture, and the rules that no secret comes along."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pluton_rclone import errors
+from pluton_rclone.errors import Who
+from pluton_rclone.rclone import faults
+from pluton_rclone.rclone.tally import Tally
+
+CAPTURES: dict[str, Any] = {
+    capture["capture"]: capture
+    for capture in json.loads((Path(__file__).parents[1] / "data" / "rclone-log.json").read_text())[
+        "captures"
+    ]
+}
+
+EXPECTED: dict[str, tuple[type[errors.PlutonRcloneError], bool]] = {
+    # capture: what it is, and whether the same call can succeed later
+    "cat-file-missing": (errors.NothingFound, False),
+    "config-encrypted-dump-no-password": (errors.ConfigPasswordMissing, False),
+    "config-encrypted-no-password": (errors.ConfigPasswordMissing, False),
+    "config-encrypted-no-password-prompt": (errors.ConfigPasswordMissing, False),
+    "config-encrypted-password-command-fails": (errors.ConfigPasswordMissing, False),
+    "config-encrypted-wrong-password": (errors.ConfigPasswordWrong, False),
+    "config-encrypted-wrong-password-prompt": (errors.ConfigPasswordWrong, False),
+    "config-garbage": (errors.ConfigUnreadable, False),
+    "copy-dest-not-writable": (errors.AccessDenied, False),
+    "copy-immutable": (errors.Conflict, False),
+    "copy-nothing-to-do-exit9": (errors.TransferFailed, True),
+    "copy-permission-denied": (errors.AccessDenied, False),
+    "copy-source-missing": (errors.NothingFound, False),
+    "copyto-file-missing": (errors.NothingFound, False),
+    "delete-missing": (errors.NothingFound, False),
+    "flag-error-with-json-log": (errors.RcloneUsage, False),
+    "limit-max-duration": (errors.TransferFailed, True),
+    "limit-max-transfer": (errors.TransferFailed, True),
+    "lsjson-missing-dir": (errors.NothingFound, False),
+    "onedrive-bad-chunk-size-multiple": (errors.OptionInvalid, False),
+    "onedrive-bad-chunk-size-syntax": (errors.OptionInvalid, False),
+    "onedrive-bad-region": (errors.OptionInvalid, False),
+    "onedrive-bad-token-json": (errors.RemoteIncomplete, False),
+    "onedrive-bad-upload-cutoff": (errors.OptionInvalid, False),
+    "onedrive-client-credentials-no-tenant": (errors.OptionInvalid, False),
+    "onedrive-dns-failure": (errors.Unreachable, True),
+    "onedrive-expired-token-no-refresh": (errors.TokenExpired, False),
+    "onedrive-fake-400-path-too-long": (errors.PathTooLong, False),
+    "onedrive-fake-401": (errors.TokenExpired, False),
+    "onedrive-fake-403": (errors.AccessDenied, False),
+    "onedrive-fake-404-drive": (errors.DriveNotFound, False),
+    "onedrive-fake-409-exists": (errors.Conflict, True),
+    "onedrive-fake-423-locked": (errors.Conflict, True),
+    "onedrive-fake-503-always": (errors.Throttled, True),
+    "onedrive-fake-503-always-copy": (errors.Throttled, True),
+    "onedrive-fake-507-upload": (errors.QuotaFull, False),
+    "onedrive-fake-copy-up-corrupted": (errors.Corrupted, True),
+    "onedrive-fake-session-401-always": (errors.TokenExpired, False),
+    "onedrive-fake-session-403-always": (errors.AccessDenied, False),
+    "onedrive-fake-session-429-always": (errors.Throttled, True),
+    "onedrive-fake-session-503-always": (errors.Throttled, True),
+    "onedrive-fake-token-503": (errors.Unreachable, True),
+    "onedrive-fake-token-invalid-client": (errors.RegistrationError, False),
+    "onedrive-fake-token-invalid-grant": (errors.TokenExpired, False),
+    "onedrive-fake-token-invalid-grant-debug": (errors.TokenExpired, False),
+    "onedrive-fake-token-no-expiry": (errors.TokenExpired, False),
+    "onedrive-fake-upload-404-once": (errors.UploadSessionLost, True),
+    "onedrive-fake-upload-404-plain-once": (errors.UploadSessionLost, True),
+    "onedrive-missing-drive-id": (errors.RemoteIncomplete, False),
+    "onedrive-missing-token": (errors.RemoteIncomplete, False),
+    "onedrive-token-host-unreachable": (errors.Unreachable, True),
+    "onedrive-unknown-option": (errors.TokenExpired, False),
+    "onedrive-unreachable": (errors.Unreachable, True),
+    "onedrive-unreachable-copy": (errors.Unreachable, True),
+    "signal-sigint": (errors.RcloneError, True),
+    "signal-sigkill": (errors.RcloneError, True),
+    "signal-sigterm": (errors.RcloneError, True),
+    "size-missing": (errors.NothingFound, False),
+    "unknown-command": (errors.RcloneUsage, False),
+    "unknown-remote": (errors.StorageNotFound, False),
+    "unknown-remote-json": (errors.StorageNotFound, False),
+}
+
+
+def ended(capture: str) -> errors.PlutonRcloneError | None:
+    """What a run with this log comes to; of files that failed, the cause of the first."""
+    tally = Tally()
+    for line in CAPTURES[capture]["stderr"]:
+        tally.line(line.encode())
+    result = tally.result("copy", CAPTURES[capture]["exit_code"], duration=1, stopped=None, ended="done")
+    return result.failed[0].error if result.failed else result.error
+
+
+@pytest.mark.parametrize("capture", sorted(EXPECTED))
+def test_real_failures_are_told_apart(capture: str) -> None:
+    error = ended(capture)
+    assert error is not None
+    assert type(error) is EXPECTED[capture][0]
+    assert error.advice
+
+
+@pytest.mark.parametrize("capture", sorted(EXPECTED))
+def test_whether_the_same_call_can_succeed_later(capture: str) -> None:
+    tally = Tally()
+    for line in CAPTURES[capture]["stderr"]:
+        tally.line(line.encode())
+    result = tally.result("copy", CAPTURES[capture]["exit_code"], duration=1, stopped=None, ended="done")
+    assert result.retry_helps is EXPECTED[capture][1]
+
+
+def test_every_failed_capture_is_told_apart() -> None:
+    failed = {name for name, capture in CAPTURES.items() if capture["exit_code"] not in (0, None)}
+    told = {name for name in failed if type(ended(name)) is not errors.RcloneError}
+    unknown = failed - told - set(EXPECTED)
+    assert unknown <= {"check-json-log", "rcd-unix-second-daemon"}
+
+
+@pytest.mark.parametrize(
+    "capture", ["onedrive-fake-upload-404-retries3", "onedrive-fake-429-int", "copy-progress"]
+)
+def test_what_ended_well_after_a_retry_is_no_failure(capture: str) -> None:
+    assert ended(capture) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "who"),
+    [
+        ("open /home/me/certificate.pdf: permission denied", errors.AccessDenied, Who.YOU),
+        ("open /srv/accessDenied/token expired.txt: no such file or directory", errors.NothingFound, Who.YOU),
+        ("write /mnt/x: no space left on device", errors.QuotaFull, Who.YOU),
+        (
+            'Get "https://graph.microsoft.com/": x509: certificate signed by unknown authority',
+            errors.Unreachable,
+            Who.YOU,
+        ),
+        ("malwareDetected: Malware detected", errors.AccessDenied, Who.YOU),
+        ("accessDenied: Access denied", errors.AccessDenied, Who.ADMINISTRATOR),
+        ("failed to get root: invalidRequest: ObjectHandle is Invalid", errors.DriveNotFound, Who.YOU),
+        ("invalidRequest: invalidFileName: The name is not allowed", errors.NameRefused, Who.YOU),
+        ("HTTP error 504 (504 Gateway Timeout)", errors.Unreachable, Who.LATER),
+        ("something that nobody has seen yet", errors.RcloneError, Who.YOU),
+    ],
+)
+def test_who_can_mend_it(text: str, kind: type[errors.PlutonRcloneError], who: Who) -> None:
+    error = faults.fault(text)
+    assert type(error) is kind
+    assert error.who is who
+
+
+def test_the_subject_stands_before_the_sentence() -> None:
+    error = faults.fault("accessDenied: Access denied", subject="a/b.txt")
+    assert error.what == "a/b.txt: this account is not allowed to do that."
+    assert error.why == "accessDenied: Access denied"
+
+
+SECRETS = [
+    '{"access_token":"S3CRET","token_type":"Bearer","refresh_token":"S3CRET"}',
+    '{\\"access_token\\":\\"S3CRET\\"}',
+    ":onedrive,token=S3CRET,drive_id=x:path",
+    ':onedrive,token="{S3CRET: \\"x\\"}":path',
+    "Authorization: Bearer S3CRET.abc-def",
+    "client_secret=S3CRET&grant_type=refresh_token",
+    "https://contoso.sharepoint.com/_api/v2.0/upload?tempauth=S3CRET&x=1",
+    "https://user:S3CRET@proxy.example:3128",
+    "eyJ0S3CRETeXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.S3CRET.S3CRET",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_no_secret_comes_along(text: str) -> None:
+    for error in (faults.fault(f"Failed to copy: {text}", subject=text), faults.run_fault("copy", 1, [text])):
+        assert "S3CRET" not in f"{error} {error!r} {error.record()}"
