@@ -33,12 +33,13 @@ from pluton_rclone.emulator import (
 )
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.shortcut import sign_in
+from pluton_rclone.emulator.person import PersonAtBrowser
 from pluton_rclone.microsoft.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.app_only import sign_in_as_app
 from pluton_rclone.microsoft.browser import sign_in_with_browser
 from pluton_rclone.microsoft.clouds import CLOUDS, refuse_rclone_registration
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
-from pluton_rclone.microsoft.device_code import sign_in_with_device_code
+from pluton_rclone.microsoft.device_code import DeviceCode, sign_in_with_device_code
 from pluton_rclone.microsoft.drives import Drive
 from pluton_rclone.microsoft.graph import Graph
 from pluton_rclone.microsoft.imported import import_token
@@ -134,6 +135,10 @@ def by_redirect(cell: Cell) -> Iterator[SignedIn]:
     yield with_token(finish_redirect(app, flow, answer), app)
 
 
+def _type(person: PersonAtBrowser, code: DeviceCode) -> None:
+    person.enter_device_code(code.user_code, code.verification_uri)
+
+
 @contextmanager
 def by_device_code(cell: Cell) -> Iterator[SignedIn]:
     app = cell.app(PUBLIC_CLIENT_ID)
@@ -141,7 +146,7 @@ def by_device_code(cell: Cell) -> Iterator[SignedIn]:
     signed_in = sign_in_with_device_code(
         app,
         least(),
-        show=lambda code: person.enter_device_code(code.user_code, code.verification_uri),
+        show=lambda code: _type(person, code),
         cancel=cell.clock,
     )
     yield with_token(signed_in, app)
