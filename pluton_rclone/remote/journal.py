@@ -98,6 +98,11 @@ def is_mount_point(path: Path) -> bool:
     return any(line.split(" ")[4] == escaped for line in text.splitlines() if line.count(" ") > 4)
 
 
+def sealed(body: bytes) -> bytes:
+    """A whole journal with this content."""
+    return _head(body) + b"\n" + body
+
+
 def _head(body: bytes) -> bytes:
     return _HEAD + hashlib.sha256(body).hexdigest().encode()
 
@@ -107,7 +112,7 @@ def _write_journal(mark: Path, new: bytes) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_head(new) + b"\n" + new)
+            file.write(sealed(new))
             file.flush()
             os.fsync(file.fileno())
         os.rename(temporary, mark)

@@ -1,0 +1,139 @@
+"""What is wrong with remotes that are there already, and how to mend it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.remote.conf import Conf
+from pluton_rclone.remote.inspect import inspect_remote
+from tests.remote.mounts import inside_mount
+from tests.remote.real_rclone import run
+
+TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+GOOD = {"type": "onedrive", "drive_id": "b!x", "drive_type": "business", "token": TOKEN}
+
+
+def found(section: dict[str, str], name: str = "anna", **more: object) -> list[tuple[str, str]]:
+    arguments = {"environment": {}, "today": date(2026, 11, 23), **more}
+    findings = inspect_remote(name, section, **arguments)  # type: ignore[arg-type]
+    assert all(finding.remote == name and finding.what and finding.advice for finding in findings)
+    return [(finding.option, finding.severity) for finding in findings]
+
+
+def test_a_good_remote_has_no_findings() -> None:
+    assert found(GOOD, version=(1, 75, 2)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"drive_id": ""}, [("drive_id", "error")]),
+        ({"drive_type": ""}, [("drive_type", "error")]),
+        ({"token": ""}, [("token", "error")]),
+        ({"token": "nonsense"}, [("token", "error")]),
+        ({"token": '{"access_token":"A","expiry":"2030-01-01T00:00:00Z"}'}, [("token", "warning")]),
+        ({"token": '{"access_token":"A","refresh_token":"R"}'}, [("token", "warning")]),
+        ({"region": "de"}, [("region", "warning")]),
+        ({"region": "mars"}, [("region", "error")]),
+        ({"chunk_size": "5000Ki"}, [("chunk_size", "error")]),
+        ({"chunk_size": "ten"}, [("chunk_size", "error")]),
+        ({"chunk_size": "100Mi"}, [("chunk_size", "warning")]),
+        ({"chunksize": "10Mi"}, [("chunksize", "warning")]),
+        ({"description": "%(x)s"}, [("description", "error")]),
+        ({"pluton_secret_expires": "2026-11-01"}, [("client_secret", "error")]),
+        ({"pluton_secret_expires": "2026-12-01"}, [("client_secret", "warning")]),
+        ({"pluton_secret_expires": "2027-12-01"}, []),
+        ({"pluton_secret_expires": "soon"}, []),
+        (
+            {"client_credentials": "true", "token": ""},
+            [("tenant", "error"), ("client_id", "error"), ("client_secret", "error")],
+        ),
+    ],
+)
+def test_each_fault_is_found_once(change: dict[str, str], expected: list[tuple[str, str]]) -> None:
+    assert found({**GOOD, **change}) == expected
+
+
+def test_a_misspelt_option_is_named() -> None:
+    (finding,) = inspect_remote("anna", {**GOOD, "chunk_sise": "10Mi"}, environment={})
+    assert finding.advice == "Did you mean chunk_size?"
+
+
+def test_what_the_rclone_at_hand_ignores_or_cannot_is_found() -> None:
+    section = {**GOOD, "hard_delete": "true", "client_id": "public", "description": "Anna"}
+    assert found(section, "zoë", version=(1, 60, 1)) == [
+        ("name", "error"),
+        ("hard_delete", "error"),
+        ("client_id", "error"),
+        *[("version", "warning")] * 4,
+    ]
+    assert found(section, "zoë", version=(1, 75, 2)) == []
+
+
+def test_a_variable_that_wins_over_the_file_is_found() -> None:
+    (finding,) = inspect_remote("anna", GOOD, environment={"RCLONE_CONFIG_ANNA_TOKEN": "x"})
+    assert "never used" in finding.what
+    assert finding.advice == "Unset RCLONE_CONFIG_ANNA_TOKEN."
+
+
+def test_remotes_of_other_types_are_not_judged() -> None:
+    assert found({"type": "s3", "whatever": "x"}) == []
+
+
+def test_the_file_itself_is_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "rclone.conf"
+    conf = Conf(path)
+    conf.add("anna", GOOD)
+    assert conf.inspect() == []
+    path.chmod(0o644)
+    (tmp_path / "rclone.conf.old123").write_text("secrets")
+    assert [finding.option for finding in conf.inspect()] == ["mode", "leftover"]
+
+
+def test_a_file_that_is_a_mount_point_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").touch(0o600)
+    (tmp_path / "b").touch(0o600)
+    script = (
+        "import sys; from pluton_rclone.remote.conf import Conf; print(Conf(sys.argv[1]).inspect()[0].option)"
+    )
+    argv = inside_mount(tmp_path / "a", tmp_path / "b", [sys.executable, "-c", script, str(tmp_path / "b")])
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    assert said.stdout == "mount\n"
+
+
+# ---- taken elsewhere ----
+
+
+def test_an_exported_conf_stands_alone_and_the_real_rclone_reads_it(tmp_path: Path) -> None:
+    conf = Conf(tmp_path / "rclone.conf")
+    conf.add("other", {"type": "memory"})
+    conf.add("anna", GOOD)
+    target = tmp_path / "export.conf"
+    target.write_bytes(conf.export("anna"))
+    assert Conf(target).names() == ["anna"]
+    assert Conf(target).section("anna") == conf.section("anna")
+    target.write_bytes(conf.export("anna", password="geheim"))
+    done = run(target, "listremotes", environment={"RCLONE_CONFIG_PASS": "geheim"})
+    assert done.stdout == b"anna:\n"
+
+
+def test_an_exported_environment_makes_the_remote_exist_and_says_what_it_costs(tmp_path: Path) -> None:
+    conf = Conf(tmp_path / "rclone.conf")
+    conf.add("annas-onedrive", {**GOOD, "chunk_size": "1000Ki", "pluton_base_folder": "x"})
+    export = conf.export_environment("annas-onedrive")
+    assert export.name == "annas_onedrive"
+    assert set(export.variables) == {
+        f"RCLONE_CONFIG_ANNAS_ONEDRIVE_{key}"
+        for key in ("TYPE", "DRIVE_ID", "DRIVE_TYPE", "TOKEN", "CHUNK_SIZE")
+    }
+    assert "access_token" not in repr(export)
+    assert len(export.warnings) == 2
+    assert "cannot get back" in export.warnings[0]
+    # it gets as far as the chunk size that we gave it
+    done = run(tmp_path / "none.conf", "lsd", f"{export.name}:", environment=export.variables)
+    assert b"1000Ki is not a multiple of 320Ki" in done.stderr
