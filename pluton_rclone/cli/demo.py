@@ -88,9 +88,8 @@ def demonstrate(folder: Path, source: Path | None) -> None:
         heading("What operators get")
         step("about", NAME)
         step("show", NAME)
-        say(
-            f"\nPlain rclone works with the same file:\n\n     rclone --config {conf} lsd onedrive-personal-backups:backup"
-        )
+        say("\nPlain rclone works with the same file:")
+        plain_rclone(conf, "lsd", "onedrive-personal-backups:backup")
     say("\nThat was the emulator; its drive and this demo's files are gone now. For your own account:\n")
     say('     bin/pluton-rclone connect "OneDrive Personal Backups" --client-id YOUR-APP-REGISTRATION')
 
