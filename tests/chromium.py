@@ -80,6 +80,8 @@ class Chromium:
         self._rest = b""
 
     def __enter__(self) -> Chromium:
+        # a short path: Chromium puts a socket there, whose name may not be longer than 107 bytes
+        self._temporary = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         there_read, here_write = os.pipe()
         here_read, there_write = os.pipe()
         command = [
@@ -102,7 +104,7 @@ class Chromium:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCHER, str(there_read), str(there_write), *command],
             pass_fds=(there_read, there_write),
-            env={**os.environ, "HOME": str(self._home), "TMPDIR": str(self._home)},
+            env={**os.environ, "HOME": str(self._home), "TMPDIR": self._temporary.name},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -112,20 +114,33 @@ class Chromium:
         os.close(there_write)
         self._in: IO[bytes] = os.fdopen(here_write, "wb", buffering=0)
         self._out = here_read
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self._call("Page.enable")
+        try:
+            target = self._call("Target.createTarget", url="about:blank")["targetId"]
+            self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            self._call("Page.enable")
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.killpg(
-            self._process.pid, signal.SIGKILL
-        )  # its own session: this reaches its helpers and nobody else
-        self._process.wait()
+        self.close()
+
+    def close(self) -> None:
+        """End it; nothing of it is left."""
+        try:
+            self._in.write(json.dumps({"id": 0, "method": "Browser.close"}).encode() + b"\0")
+            self._process.wait(20)
+        except BrokenPipeError:
+            self._process.wait()
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)  # a session of its own: its helpers, nobody else
+            self._process.wait()
         self._in.close()
         os.close(self._out)
+        self._temporary.cleanup()
 
     # ---- what a person does -------------------------------------------------------------------------------
 
