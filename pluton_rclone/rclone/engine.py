@@ -348,15 +348,15 @@ def _check(run: _Run, on_progress: Callable[[int], None] | None) -> CheckResult:
             if on_progress is not None:
                 on_progress(seen)
         code = run.child.wait()
-    if code != 0 and not any(found.values()):
+    if code not in (0, 1) or (code == 1 and not any(found.values())):  # 1 also stands for differences
         raise run.fault(code)
-    broken = set(found["!"])
+    told = {*found["*"], *found["-"], *found["+"]}
     return CheckResult(
         matching=matching,
         differing=tuple(found["*"]),
         missing_on_source=tuple(found["-"]),
         missing_on_destination=tuple(found["+"]),
-        failed=tuple(file for file in run.tally.failed() if file.path in broken),
+        failed=tuple(file for file in run.tally.failed() if file.path not in told),
     )
 
 

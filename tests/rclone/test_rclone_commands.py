@@ -1,0 +1,190 @@
+"""What is to be done becomes an argv: golden lists, and nothing that could be read as a flag."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pluton_rclone.errors import UsageError
+from pluton_rclone.rclone import commands
+from pluton_rclone.rclone.commands import FilterOptions, ListOptions, TransferOptions
+from pluton_rclone.rclone.job_options import job_parameters
+
+
+def argv(command: commands.Command) -> list[str]:
+    return command.argv("/rclone", ["--global"])
+
+
+GOLDEN: list[tuple[commands.Command, list[str]]] = [
+    (
+        commands.transfer("copy", "a:x", "b:y", {}),
+        ["/rclone", "copy", "--global", "--", "a:x", "b:y"],
+    ),
+    (
+        commands.transfer("sync", "a:", Path("/b"), {"transfers": 8, "dry_run": True, "bwlimit": 1_000_000}),
+        ["/rclone", "sync", "--global", "--transfers=8", "--dry-run", "--bwlimit=1000000B", "--", "a:", "/b"],
+    ),
+    (
+        commands.transfer("copyto", b"/a:b", "-rf", {"max_duration": 90, "extra": ["--onedrive-hard-delete"]}),
+        ["/rclone", "copyto", "--global", "--max-duration=90.000s", "--onedrive-hard-delete", "--", "/a:b", "-rf"],
+    ),
+    (
+        commands.transfer("copy", "a:", "b:", {"backup_dir": Path("/old/-x"), "suffix": "-old", "immutable": True}),
+        ["/rclone", "copy", "--global", "--backup-dir=/old/-x", "--suffix=-old", "--immutable", "--", "a:", "b:"],
+    ),
+    (
+        commands.transfer("copy", "a:", "b:", {"max_transfer": "10Gi", "order_by": "size,desc", "retries": 1}),
+        ["/rclone", "copy", "--global", "--max-transfer=10Gi", "--order-by=size,desc", "--retries=1", "--", "a:", "b:"],
+    ),
+    (
+        commands.transfer("copy", "a:", "b:", {"check_first": False}),
+        ["/rclone", "copy", "--global", "--check-first=false", "--", "a:", "b:"],
+    ),
+    (
+        commands.lsjson("a:", {"hashes": ["quickxor"], "files_only": True}, depth="all"),
+        [
+            "/rclone", "lsjson", "--global", "--recursive", "--hash-type=quickxor", "--no-mimetype", "--files-only",
+            "--", "a:",
+        ],
+    ),
+    (
+        commands.lsjson("a:", {"mime_types": True}, depth="one"),
+        ["/rclone", "lsjson", "--global", "--", "a:"],
+    ),
+    (commands.stat("a:x"), ["/rclone", "lsjson", "--global", "--stat", "--no-mimetype", "--", "a:x"]),
+    (
+        commands.cat("a:x", offset=-5, count=2),
+        ["/rclone", "cat", "--global", "--offset=-5", "--count=2", "--", "a:x"],
+    ),
+    (commands.rcat("a:x", size=7), ["/rclone", "rcat", "--global", "--size=7", "--", "a:x"]),
+    (commands.json_report("about", "a:", {}), ["/rclone", "about", "--global", "--json", "--", "a:"]),
+    (
+        commands.check("a:", "b:", {}, content="download", direction="one_way"),
+        ["/rclone", "check", "--global", "--combined=-", "--download", "--one-way", "--", "a:", "b:"],
+    ),
+    (
+        commands.hashsum("md5", "a:", {}, read="content"),
+        ["/rclone", "hashsum", "--global", "--download", "--", "md5", "a:"],
+    ),
+    (
+        commands.link("a:x", expire=3600, action="create"),
+        ["/rclone", "link", "--global", "--expire=3600s", "--", "a:x"],
+    ),
+    (commands.link("a:x", expire=None, action="remove"), ["/rclone", "link", "--global", "--unlink", "--", "a:x"]),
+    (commands.remove("purge", "a:x", {}), ["/rclone", "purge", "--global", "--", "a:x"]),
+    (commands.simple("mkdir", "a:x"), ["/rclone", "mkdir", "--global", "--", "a:x"]),
+    (commands.serve_restic("a:x"), ["/rclone", "serve", "restic", "--global", "--stdio", "--", "a:x"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"), GOLDEN, ids=[" ".join(c.words) + str(n) for n, (c, _) in enumerate(GOLDEN)]
+)
+def test_golden(command: commands.Command, expected: list[str]) -> None:
+    assert argv(command) == expected
+
+
+def test_filters_go_through_stdin() -> None:
+    command = commands.transfer("copy", "a:", "b:", {"filters": ["- *.tmp", "+ é", "- *"]})
+    assert command.flags == ("--filter-from=-",)
+    assert command.stdin == "- *.tmp\n+ é\n- *\n".encode()
+
+
+def test_lists_of_files_go_through_stdin_as_bytes() -> None:
+    files: list[str | bytes] = [b"x\xff", "y", os.fsdecode(b"z\xfe")]
+    command = commands.transfer("copy", "a:", "b:", {"files_from": iter(files)})
+    assert command.flags == ("--files-from-raw=-",)
+    assert command.stdin == b"x\xff\ny\nz\xfe\n"
+
+
+def test_an_empty_list_of_files_is_a_list() -> None:
+    """It must not become "everything"."""
+    assert commands.transfer("copy", "a:", "b:", {"files_from": []}).stdin == b""
+
+
+def test_filters_and_a_list_exclude_each_other() -> None:
+    with pytest.raises(UsageError):
+        commands.transfer("copy", "a:", "b:", {"files_from": ["x"], "filters": ["- *"]})
+
+
+@pytest.mark.parametrize("line", ["a\nb", "a\r", b"a\n- *"])
+def test_a_line_break_cannot_smuggle_a_rule(line: str) -> None:
+    with pytest.raises(UsageError, match="line break"):
+        commands.transfer("copy", "a:", "b:", {"files_from": [line]})
+
+
+@pytest.mark.parametrize("word", ["deletefile", "purge"])
+def test_what_would_ignore_filters_takes_none(word: Any) -> None:
+    with pytest.raises(UsageError, match="filters"):
+        commands.remove(word, "a:", {"filters": ["- *.keep"]})
+
+
+def test_a_misspelt_option_gets_a_hint() -> None:
+    misspelt: Any = {"transfer": 3}
+    with pytest.raises(UsageError, match="did you mean 'transfers'"):
+        commands.transfer("copy", "a:", "b:", misspelt)
+
+
+def test_a_hash_type_that_would_be_a_flag() -> None:
+    with pytest.raises(UsageError):
+        commands.hashsum("--help", "a:", {}, read="stored")
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("a*b", "a\\*b"),
+        ("[x]?", "\\[x\\]\\?"),
+        ("{a,b}", "\\{a,b\\}"),
+        ("end ", "end[ ]"),
+        ("b\\c", "b\\\\c"),
+    ],
+)
+def test_names_in_rules(path: str, rule: str) -> None:
+    assert commands.filter_name(path) == rule
+
+
+def test_every_option_is_a_flag_of_the_real_rclone(binary: Any) -> None:
+    import subprocess
+
+    known = subprocess.run([binary.path, "help", "flags"], capture_output=True, text=True, check=True).stdout
+    known += subprocess.run(
+        [binary.path, "lsjson", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    known += subprocess.run(
+        [binary.path, "copy", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    names = {
+        name for kind in (FilterOptions, ListOptions, TransferOptions) for name in commands.option_names(kind)
+    }
+    special = {"filters", "files_from", "extra", "hashes", "mime_types"}
+    missing = {name for name in names - special if f"--{name.replace('_', '-')} " not in known}
+    assert missing == set()
+
+
+def test_options_of_a_job() -> None:
+    parameters, rounds = job_parameters(
+        {
+            "transfers": 8,
+            "filters": ["- *"],
+            "max_size": 5,
+            "max_duration": 2,
+            "retries": 1,
+            "create_empty_src_dirs": True,
+        }
+    )
+    assert rounds == 1
+    assert parameters == {
+        "createEmptySrcDirs": True,
+        "_config": {"Transfers": 8, "MaxDuration": "2.000s"},
+        "_filter": {"FilterRule": ["- *"], "MaxSize": "5B"},
+    }
+
+
+@pytest.mark.parametrize("name", ["dry_run", "files_from", "extra", "bwlimit"])
+def test_what_a_job_cannot_do_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="does not take"):
+        job_parameters({name: ["x"]})

@@ -1,0 +1,154 @@
+"""Locations and environments: nothing is taken for something else, and nothing leaks in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pluton_rclone.errors import UsageError
+from pluton_rclone.rclone import locations
+from pluton_rclone.rclone.binary import Binary
+from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.rclone.environment import KEPT, child_environment
+from pluton_rclone.rclone.locations import Location
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "expected"),
+    [
+        ("od", "", "od:"),
+        ("od", "a/b", "od:a/b"),
+        ("My Drive-2", "/Team/x", "My Drive-2:/Team/x"),
+        ("é.+@_", "x", "é.+@_:x"),
+    ],
+)
+def test_remotes(name: str, path: str, expected: str) -> None:
+    assert locations.remote(name, path) == expected
+
+
+@pytest.mark.parametrize("name", ["", "-od", " od", "od ", "a:b", "a/b", "a,b", "a\nb", "$(x)"])
+def test_names_that_no_remote_has(name: str) -> None:
+    with pytest.raises(UsageError):
+        locations.remote(name, "x")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a:b", "/here/a:b"),
+        ("-rf", "/here/-rf"),
+        (b"x\xff", "/here/x\udcff"),
+        (Path(":memory:"), "/here/:memory:"),
+        ("/abs/ü", "/abs/ü"),
+        ("␊ and ␡", "/here/\u201b␊ and \u201b␡"),
+        ("␀ ／", "/here/␀ ／"),
+        ("../up", "/here/../up"),
+    ],
+)
+def test_local_paths(path: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getcwd", lambda: "/here")
+    assert locations.local(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("od:", ("od:", "")),
+        ("od:a/b", ("od:", "a/b")),
+        ("od:/a/b/", ("od:/", "a/b")),
+        ("My Drive:x:y", ("My Drive:", "x:y")),
+        ("/a/b", ("/", "a/b")),
+        (Path("/a:b/c"), ("/", "a:b/c")),
+        ("rel/x", ("/", "here/rel/x")),
+        (b"od:x", ("/", "here/od:x")),
+        (":local:/x", (":local:/x", "")),
+        ("od,chunk_size=5M:x", ("od,chunk_size=5M:x", "")),
+    ],
+)
+def test_a_location_in_two(
+    place: Location, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getcwd", lambda: "/here")
+    assert locations.split(place) == expected
+
+
+@pytest.mark.parametrize(
+    ("place", "path", "expected"),
+    [("od:", "a", "od:a"), ("od:a", "b", "od:a/b"), ("od:a/", "b", "od:a/b"), ("od:a", "", "od:a")],
+)
+def test_joining(place: str, path: str, expected: str) -> None:
+    assert locations.join(place, path) == expected
+
+
+CALLER = {
+    "PATH": "/bin",
+    "HOME": "/root",
+    "HTTPS_PROXY": "http://proxy:3128",
+    "https_proxy": "http://proxy:3128",
+    "NO_PROXY": "localhost",
+    "SSL_CERT_FILE": "/ca.pem",
+    "RCLONE_CONFIG": "/other/rclone.conf",
+    "RCLONE_CONFIG_PASS": "secret",
+    "RCLONE_CONFIG_OD_TOKEN": "secret",
+    "RCLONE_DRY_RUN": "true",
+    "RCLONE_EXCLUDE": "*",
+    "RCLONE_LOG_FILE": "/tmp/log",
+    "RCLONE_VERBOSE": "2",
+    "RCLONE_BWLIMIT": "10M",
+    "RCLONE_TPSLIMIT": "5",
+    "rclone_config": "/odd",
+}
+
+
+def test_what_passes_to_rclone() -> None:
+    passed = child_environment(None, CALLER)
+    assert set(CALLER) - set(passed) == {
+        "RCLONE_CONFIG",
+        "RCLONE_CONFIG_PASS",
+        "RCLONE_CONFIG_OD_TOKEN",
+        "RCLONE_DRY_RUN",
+        "RCLONE_EXCLUDE",
+        "RCLONE_LOG_FILE",
+        "RCLONE_VERBOSE",
+        "rclone_config",
+    }
+    assert passed["SSL_CERT_FILE"] == "/ca.pem"
+
+
+def test_what_is_given_explicitly_passes_whatever_it_is() -> None:
+    assert child_environment({"RCLONE_CONFIG_PASS": "given"}, CALLER)["RCLONE_CONFIG_PASS"] == "given"
+
+
+def test_nothing_that_is_kept_can_hold_a_secret_or_change_what_is_transferred() -> None:
+    telling = ("PASS", "TOKEN", "CONFIG", "FILTER", "EXCLUDE", "INCLUDE", "DRY", "LOG_", "DELETE", "STATS")
+    assert not [name for name in KEPT if any(word in name for word in telling)]
+
+
+def test_a_child_gets_just_that(fake: Callable[..., Rclone], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RCLONE_DRY_RUN", "true")
+    monkeypatch.setenv("RCLONE_CONFIG_X_TYPE", "local")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    seen = msgspec.json.decode(fake("echo").run("x").stdout)
+    assert seen["environment"]["HTTPS_PROXY"] == "http://proxy:3128"
+    assert not [name for name in seen["environment"] if name.startswith("RCLONE_")]
+
+
+def test_a_dry_run_of_the_caller_does_not_make_a_backup_that_is_none(
+    binary: Binary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RCLONE_DRY_RUN", "true")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").write_text("x")
+    Rclone(binary, config=os.devnull).copy(tmp_path / "a", tmp_path / "b").result()
+    assert (tmp_path / "b" / "file").read_text() == "x"
+
+
+def test_the_user_agent_keeps_rclones_own(fake: Callable[..., Rclone]) -> None:
+    engine = fake("echo")
+    engine.user_agent = "ISV|Example|backup/1.0"
+    seen = msgspec.json.decode(engine.run("x").stdout)
+    assert b"--user-agent=ISV|Example|backup/1.0 rclone/v1.75.2".hex() in seen["argv"]
