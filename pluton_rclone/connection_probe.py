@@ -13,7 +13,6 @@ from .errors import Corrupted, PlutonRcloneError, RemoteError
 
 if TYPE_CHECKING:
     from .connection import Notes
-    from .rclone.engine import Rclone
     from .remote.onedrive import OneDriveRemote
     from .storage import Storage
 
@@ -35,7 +34,7 @@ def list_and_sweep(storage: Storage) -> str:
     ]
     abandoned = abandoned_probes(ages)
     for name in abandoned:
-        _remove_quietly(storage.rclone, storage.at(name))
+        _remove_quietly(storage, name)
     text = f"{len(entries) - len(abandoned)} entries in {storage.at().partition(':')[2] or 'the root'}"
     return text + (f"; {len(abandoned)} probe files of killed tests removed" if abandoned else "")
 
@@ -48,15 +47,15 @@ def probe(walk: Walk, storage: Storage, remote: OneDriveRemote) -> None:
                 notes.skipped, notes.text = True, "the permissions granted are for reading only"
         return
     rclone = storage.rclone
-    with _probe_file(storage) as (name, place):
+    with _probe_file(storage) as name:
         content = secrets.token_bytes(PROBE_BYTES)
         with walk.step("write", "Writing") as notes:
-            rclone.rcat(content, place, size=len(content))
+            rclone.rcat(content, storage.at(name), size=len(content))
             notes.text = f"{len(content)} bytes written as {name}"
         with walk.step("read", "Reading back") as notes:
-            notes.text = _read_back(rclone, place, content)
+            notes.text = _read_back(storage, name, content)
         with walk.step("delete", "Deleting") as notes:
-            _delete(notes, rclone, place, storage, remote)
+            _delete(notes, storage, name, remote)
 
 
 def reads_only(remote: OneDriveRemote) -> bool:
@@ -65,26 +64,34 @@ def reads_only(remote: OneDriveRemote) -> bool:
 
 
 @contextmanager
-def _probe_file(storage: Storage) -> Iterator[tuple[str, str]]:
+def _probe_file(storage: Storage) -> Iterator[str]:
     """A name that is known to be in use while it is; whatever ends the test, the file is removed."""
     name = probe_name()
-    place = storage.at(name)
     ACTIVE_PROBES.add(name)
     try:
-        yield name, place
+        yield name
     except BaseException:
-        _remove_quietly(storage.rclone, place)
+        _remove_quietly(storage, name)
         raise
     finally:
         ACTIVE_PROBES.discard(name)
 
 
-def _read_back(rclone: Rclone, place: str, content: bytes) -> str:
+def _only(name: str) -> list[str]:
+    """Filter rules for one file of the base folder. rclone 1.75 finds a file in a team folder of a business drive by
+    listing only, not by its path ("found file when looking for folder"), so the probe is always reached that way.
+    """
+    return [f"+ /{name}", "- *"]
+
+
+def _read_back(storage: Storage, name: str, content: bytes) -> str:
     """The bytes, and the hash that Microsoft stored for them: a restore is verified by it."""
-    if rclone.cat(place) != content:
+    rclone = storage.rclone
+    flags = [f"--filter={rule}" for rule in _only(name)]
+    if rclone.run("cat", *flags, places=[storage.at()]).stdout != content:
         raise Corrupted("The probe file came back with other bytes than were written.")
     ours = rclone.run("hashsum", "quickxor", stdin=content).stdout.decode().split()[:1]
-    entries = rclone.list(place, hashes=["quickxor"])
+    entries = rclone.list(storage.at(), hashes=["quickxor"], filters=_only(name))
     theirs = (entries[0].hashes or {}).get("quickxor") if entries else None
     if theirs is None:
         return "the same bytes came back; this drive stores no QuickXorHash"
@@ -96,20 +103,20 @@ def _read_back(rclone: Rclone, place: str, content: bytes) -> str:
     return "the same bytes came back, and Microsoft's QuickXorHash of them is right"
 
 
-def _delete(notes: Notes, rclone: Rclone, place: str, storage: Storage, remote: OneDriveRemote) -> None:
+def _delete(notes: Notes, storage: Storage, name: str, remote: OneDriveRemote) -> None:
     """Past the recycle bin where that is possible: nothing is left then. On personal drives only on request, since
     Microsoft's documents disagree whether it works there; what was found is said.
     """
     hard = remote.hard_delete or remote.drive_type != "personal"
-    if not hard or rclone.binary.version < HARD_DELETE_SINCE:
-        rclone.deletefile(place)
+    if not hard or storage.rclone.binary.version < HARD_DELETE_SINCE:
+        _remove(storage, name)
         notes.text = "the probe file is gone, into the recycle bin"
         return
     before = storage.about().trashed if remote.drive_type == "personal" else None
     try:
-        rclone.deletefile(place, extra=[HARD_DELETE])
+        _remove(storage, name, HARD_DELETE)
     except PlutonRcloneError as problem:
-        rclone.deletefile(place, extra=[f"{HARD_DELETE}=false"])
+        _remove(storage, name, f"{HARD_DELETE}=false")
         notes.text = "the probe file is gone, into the recycle bin: deleting past it was refused"
         if remote.hard_delete:
             notes.warning = RemoteError(
@@ -127,9 +134,17 @@ def _delete(notes: Notes, rclone: Rclone, place: str, storage: Storage, remote: 
         )
 
 
-def _remove_quietly(rclone: Rclone, place: str) -> None:
+def _remove(storage: Storage, name: str, *flags: str) -> None:
+    """Removes the probe file and, whatever else may be there, not more than one file."""
+    removal = storage.rclone.delete(
+        storage.at(), filters=_only(name), max_delete=1, extra=list(flags), retries=1
+    )
+    removal.result()
+
+
+def _remove_quietly(storage: Storage, name: str) -> None:
     """The probe must not stay; why it cannot be removed is told by the step that failed, or by the next test."""
     try:
-        rclone.deletefile(place)
+        _remove(storage, name)
     except PlutonRcloneError:
         return

@@ -15,6 +15,7 @@ from .rclone.binary import Binary
 from .rclone.commands import Command
 from .rclone.engine import Limits, Rclone
 from .remote.conf import Conf
+from .remote.password import VARIABLE as PASSWORD
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,15 @@ def lend(conf: Conf, names: Sequence[str]) -> Iterator[Loan]:
     """
     with ExitStack() as stack:
         private = stack.enter_context(conf.private(names))
-        environment = dict(private.environment)
         for name in names:
-            environment.update(_certificate_variables(stack, conf, name))
-        yield Loan(private.path, environment)
+            options = _certificate_options(stack, conf, name)
+            if options:
+                Conf(private.path, password=private.environment.get(PASSWORD)).update(name, options)
+        yield Loan(private.path, private.environment)
 
 
-def _certificate_variables(stack: ExitStack, conf: Conf, name: str) -> dict[str, str]:
-    """rclone's options for one run of a remote with a certificate, as variables: they win over the file."""
+def _certificate_options(stack: ExitStack, conf: Conf, name: str) -> dict[str, str]:
+    """rclone's options for one run of a remote with a certificate; empty for any other."""
     section = conf.whole_section(name)
     if not section.get("pluton_certificate") or section.get("client_secret"):
         return {}
@@ -48,9 +50,8 @@ def _certificate_variables(stack: ExitStack, conf: Conf, name: str) -> dict[str,
     from .setup_remote import registration
 
     app = registration(conf.remote(name))
-    assert app is not None
-    endpoint = stack.enter_context(TokenEndpoint(app))
-    return {f"RCLONE_CONFIG_{name}_{key}".upper(): value for key, value in endpoint.options().items()}
+    assert app is not None  # the model refuses app-only without a registration
+    return stack.enter_context(TokenEndpoint(app)).options()
 
 
 class LentRclone(Rclone):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import TokenExpired
+from .errors import InteractionRequired, TokenExpired
 from .remote.merge import SIGN_IN, TOKEN
 from .setup_remote import registration
 
@@ -55,7 +55,14 @@ def renew(storage: Storage, http: Http | None = None) -> str:
             return "rclone renews it after that"
         storage.about()
         return "renewed by rclone just now"
-    renewed = refresh(app, token, remote.granted_scopes, http=http)
+    try:
+        renewed = refresh(app, token, remote.granted_scopes, http=http)
+    except (TokenExpired, InteractionRequired) as problem:
+        problem.advice = (
+            "Re-authorize the storage: drive and options stay as they are "
+            f"(pluton-rclone reauthorize {storage.name!r})."
+        )
+        raise
     kept = {TOKEN: renewed.to_rclone(), SIGN_IN: remote.sign_in or None}
     storage.storages.conf.update(storage.remote_name, kept)
     return "renewed just now"

@@ -1,0 +1,70 @@
+"""Storages for tests, connected without walking through the sign-in pages and without a connection test."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from pydantic import SecretStr
+
+from pluton_rclone import OneDriveRemote, Storage, Storages
+from pluton_rclone.connect import DRIVE_TYPES, DriveKind
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.drives.drive import Drive
+
+ANNA = "anna@outlook.com"
+BERT = "bert@contoso.onmicrosoft.com"
+KINDS: tuple[DriveKind, ...] = ("personal", "business", "sharepoint")
+_SCOPES = {
+    "personal": ("Files.ReadWrite",),
+    "business": ("Files.ReadWrite",),
+    "sharepoint": ("Files.ReadWrite.All", "Sites.Read.All"),
+}
+
+
+def person_of(kind: DriveKind) -> str:
+    return ANNA if kind == "personal" else BERT
+
+
+def emulated_drive(cloud: Emulator, kind: DriveKind) -> Drive:
+    """The drive that a storage of this kind lies on, as the emulator has it."""
+    if kind != "sharepoint":
+        return cloud.files.drive_of(person_of(kind))
+    tenant = cloud.world.person(BERT).tenant
+    (site,) = [site for site in cloud.files.sites_of(tenant) if site.title == "Backups"]
+    return site.libraries[0]
+
+
+def remote_of(
+    cloud: Emulator, kind: DriveKind = "personal", *, seconds: float = 3599.0, **options: Any
+) -> OneDriveRemote:
+    """A complete remote; its access token ends in `seconds` for rclone."""
+    person = cloud.world.person(person_of(kind))
+    scopes = options.pop("granted_scopes", _SCOPES[kind])
+    answer = cloud.sign_in(person.username, *scopes, "offline_access")
+    expiry = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+    token = {
+        "access_token": answer["access_token"],
+        "refresh_token": answer["refresh_token"],
+        "token_type": "Bearer",
+        "expiry": expiry.isoformat(),
+    }
+    given = {
+        "drive_id": emulated_drive(cloud, kind).id,
+        "drive_type": DRIVE_TYPES[kind],
+        "client_id": PUBLIC_CLIENT_ID,
+        "token": SecretStr(json.dumps(token)),
+        "account_id": person.id,
+        "account_name": person.username,
+        "granted_scopes": scopes,
+        **options,
+    }
+    return OneDriveRemote(**given)
+
+
+def connected(
+    cloud: Emulator, kind: DriveKind = "personal", *, name: str | None = None, **options: Any
+) -> Storage:
+    """A saved storage, by default with the name of its kind."""
+    return Storages().add_tested(name or kind, remote_of(cloud, kind, **options))

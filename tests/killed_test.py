@@ -1,0 +1,47 @@
+"""Runs a connection test and kills itself (SIGKILL) at one point of it: `python -m tests.killed_test STORAGE STEP WHEN`.
+
+WHEN is "before" or "after" the step, or "during": then it is killed as soon as the first request of the step was answered
+(only for the steps that ask Microsoft through rclone). STORAGE "new" tests the remote on stdin, which is not saved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+
+from pluton_rclone import OneDriveRemote, Step, Storages
+from pluton_rclone.connection import Walk
+
+
+def main() -> None:
+    name, step, when = sys.argv[1:]
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def on_step(done: Step) -> None:
+        if done.name == step and when == "after":
+            die()
+
+    enter = Walk.step
+
+    def entering(self: Walk, entered: str, title: str):  # type: ignore[no-untyped-def]
+        if entered == step and when == "before":
+            die()
+        if entered == step and when == "during":
+            threading.Timer(0.12, die).start()
+        return enter(self, entered, title)
+
+    Walk.step = entering  # type: ignore[method-assign,assignment]
+    storages = Storages()
+    if name == "new":
+        storages.test(OneDriveRemote.from_section(json.load(sys.stdin)), on_step)
+    else:
+        storages[name].test(on_step)
+
+
+if __name__ == "__main__":
+    main()
