@@ -35,7 +35,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO
+from typing import IO, Any, Generic, Protocol, TypeVar
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.pipes import BLOCK, STREAM_PIPE, Lines, Source, blocks, widen, write_all
@@ -327,25 +327,74 @@ def run(
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 
 
+def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
+    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr. Returns its exit code,
+    or -N if signal N ended it. OSError if it cannot be started.
+
+    Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where no terminal
+    did that, a SIGINT is passed on. The command dies with us.
+    """
+    child = _SPAWNER.spawn(lambda: _Foreground(argv, env))
+
+    def interrupted(number: int, frame: object) -> None:
+        if not _in_foreground():
+            child.signal(number)
+
+    try:
+        before = signal.signal(signal.SIGINT, interrupted)
+    except ValueError:  # not the main thread, which alone hears signals
+        return child.wait()
+    try:
+        return child.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Foreground:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(_dying_with_us(list(argv)), env=dict(env))
+        self.wait = self._process.wait
+        self.signal = self._process.send_signal
+
+
+def _in_foreground() -> bool:
+    """Whether a terminal sends its Ctrl-C to us, and so to the children in our process group."""
+    try:
+        with open("/dev/tty", "rb", buffering=0) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:
+        return False
+
+
 # ---- one lasting thread that forks -------------------------------------------------------------------------
 
 
-class _Request:
-    def __init__(self, make: Callable[[], Child]) -> None:
+class _Signalled(Protocol):
+    """What can be ended when nobody waits for it any more."""
+
+    @property
+    def signal(self) -> Callable[[int], None]: ...
+
+
+Spawned = TypeVar("Spawned", bound=_Signalled)
+
+
+class _Request(Generic[Spawned]):
+    def __init__(self, make: Callable[[], Spawned]) -> None:
         self.make = make
         self.lock = threading.Lock()
         self.done = threading.Event()
         self.abandoned = False
-        self.child: Child | None = None
+        self.child: Spawned | None = None
         self.error: BaseException | None = None
 
 
 class _Spawner:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests: queue.SimpleQueue[_Request] | None = None
+        self._requests: queue.SimpleQueue[_Request[Any]] | None = None
 
-    def spawn(self, make: Callable[[], Child]) -> Child:
+    def spawn(self, make: Callable[[], Spawned]) -> Spawned:
         request = _Request(make)
         with self._lock:
             if self._requests is None:
@@ -367,7 +416,7 @@ class _Spawner:
         assert request.child is not None
         return request.child
 
-    def _serve(self, requests: queue.SimpleQueue[_Request]) -> None:
+    def _serve(self, requests: queue.SimpleQueue[_Request[Any]]) -> None:
         while True:
             request = requests.get()
             try:

@@ -18,6 +18,7 @@ import pytest
 from pluton_rclone import process
 from pluton_rclone.errors import UsageError
 from pluton_rclone.pipes import Source
+from tests.terminal import Terminal
 
 ENV = {"PATH": os.environ["PATH"]}
 SH = "/bin/sh"
@@ -354,6 +355,62 @@ def test_many_at_once_from_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert results == {number: f"{number}\n".encode() for number in range(32)}
+
+
+WITHIN = "import os, sys; from pluton_rclone import process; print(process.foreground(sys.argv[1:], env=os.environ))"
+
+
+def in_the_foreground(code: str) -> list[str]:
+    """A program that hands its place over to another one, and prints how that ended."""
+    return [sys.executable, "-c", WITHIN, *python(code)]
+
+
+def test_a_command_in_the_foreground_has_the_terminal_and_its_exit_code_comes_back() -> None:
+    code = "import sys; print(sys.stdin.isatty(), sys.stdout.isatty(), input('name? ')); sys.exit(3)"
+    with Terminal(in_the_foreground(code)) as terminal:
+        terminal.expect("name? ")
+        terminal.answer("Anna")
+        assert terminal.end() == 0
+    assert terminal.heard.splitlines()[-2:] == ["True True Anna", "3"]
+
+
+ANSWERS_CTRL_C = """
+import time
+print('ready', flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    print('interrupted once', flush=True)
+    raise SystemExit(5)
+"""
+
+
+def test_ctrl_c_is_answered_by_the_command_in_the_foreground() -> None:
+    with Terminal(in_the_foreground(ANSWERS_CTRL_C)) as terminal:
+        terminal.expect("ready")
+        terminal.press_ctrl_c()
+        assert terminal.end() == 0
+    assert terminal.heard.splitlines()[-2:] == ["^Cinterrupted once", "5"]
+
+
+def test_without_a_terminal_an_interrupt_is_passed_on() -> None:
+    argv = in_the_foreground(ANSWERS_CTRL_C)
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGINT)
+        assert child.stdout.read() == "interrupted once\n5\n"
+
+
+def test_a_command_in_the_foreground_dies_with_us() -> None:
+    argv = in_the_foreground("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with child:
+        assert child.stdout is not None
+        pid = int(child.stdout.readline())
+        child.kill()
+        assert gone_within(pid, 5)
 
 
 def test_nothing_else_in_the_package_starts_processes() -> None:

@@ -78,24 +78,10 @@ def _run(cloud: Emulator, command: Sequence[str], person: str) -> int:
     program = shutil.which(command[0])
     if program is None:
         raise UsageError(f"there is no command {command[0]!r}")
-    child = process.start(
-        [os.path.abspath(program), *command[1:]],
-        env=environment(cloud, os.environ, person=person),
-        on_stdout=_to(sys.stdout.fileno(), b""),
-        on_stderr=_to(sys.stderr.fileno(), b"\n"),  # lines come without their end
+    status = process.foreground(
+        [os.path.abspath(program), *command[1:]], env=environment(cloud, os.environ, person=person)
     )
-    with child:
-        status = child.wait()
     return status if status >= 0 else 128 - status
-
-
-def _to(descriptor: int, end: bytes) -> Callable[[bytes], None]:
-    def pass_on(data: bytes) -> None:
-        view = memoryview(data + end)
-        while view:
-            view = view[os.write(descriptor, view) :]
-
-    return pass_on
 
 
 def _serve(cloud: Emulator, person: str, write: Callable[[str], None]) -> int:

@@ -13,6 +13,7 @@ import requests
 from pluton_rclone import process
 from pluton_rclone.emulator import Emulator, command
 from pluton_rclone.errors import UsageError
+from tests.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +24,8 @@ print(answer.status_code, os.environ["PLUTON_EMULATOR_PERSON"], "NO_PROXY" in os
 print("one\\ntwo", file=sys.stderr)
 raise SystemExit(7)
 """
+
+ASKS = "import sys; print(input('which one? ') + ', on a terminal:', sys.stdout.isatty())"
 
 
 def test_a_command_runs_in_that_world_and_its_exit_code_is_ours(
@@ -39,6 +42,15 @@ def test_a_command_runs_in_that_world_and_its_exit_code_is_ours(
 def test_a_command_that_a_signal_ended_has_the_shells_exit_code() -> None:
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
     assert command.run([sys.executable, "-c", kill], write=print) == 128 + signal.SIGTERM
+
+
+def test_a_command_that_asks_can_be_answered() -> None:
+    run = f"from pluton_rclone.emulator import command; command.run({[sys.executable, '-c', ASKS]!r}, write=print)"
+    with Terminal([sys.executable, "-c", run], cwd=ROOT) as terminal:
+        terminal.expect("which one? ")
+        terminal.answer("the second")
+        terminal.expect("the second, on a terminal: True")
+        assert terminal.end() == 0
 
 
 def test_the_port_file_is_there_while_it_serves(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

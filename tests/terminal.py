@@ -1,0 +1,87 @@
+"""A program on a terminal of its own, with somebody who reads, types and presses Ctrl-C.
+
+pexpect reads and waits; the program is not started by pexpect.spawn, which would fork this process, threads and all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import signal
+import struct
+import subprocess
+import termios
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import pexpect.fdpexpect  # type: ignore[import-untyped]
+
+PATIENCE = 30.0
+"""Seconds until a program that says nothing has failed: long, for a busy machine."""
+
+
+class Terminal:
+    """`with Terminal([program, …]) as terminal:`; at the end the program is gone, whatever it did."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        size: tuple[int, int] = (24, 100),
+    ) -> None:
+        self._heard = io.StringIO()
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        self._process = subprocess.Popen(
+            ["setsid", "--ctty", *argv], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=cwd
+        )
+        os.close(theirs)
+        self._screen = pexpect.fdpexpect.fdspawn(ours, timeout=PATIENCE, encoding="utf-8")
+        self._screen.logfile_read = self._heard
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def heard(self) -> str:
+        """All that has been on the screen so far, lines ended as everywhere else."""
+        return self._heard.getvalue().replace("\r\n", "\n")
+
+    def expect(self, text: str) -> None:
+        """Wait until this text, word for word, is on the screen."""
+        try:
+            self._screen.expect_exact(text)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            raise AssertionError(f"{text!r} did not come; on the screen:\n{self.heard}") from None
+
+    def answer(self, line: str) -> None:
+        """A line, and Return."""
+        self._screen.sendline(line)
+
+    def press_ctrl_c(self) -> None:
+        """What the key does: SIGINT to every process in the foreground of the terminal."""
+        self._screen.send("\x03")
+
+    def end(self) -> int:
+        """Wait until the program has ended, and closed its terminal; its exit code."""
+        try:
+            self._screen.expect_exact(pexpect.EOF)
+        except pexpect.TIMEOUT:
+            raise AssertionError(f"it does not end; on the screen:\n{self.heard}") from None
+        return self._process.wait(PATIENCE)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+        self._screen.close()
