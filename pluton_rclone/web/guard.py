@@ -1,4 +1,4 @@
-"""What every request must pass: the right host, the right origin, a session, the anti-forgery token; and the headers that follow.
+"""What every request must pass: host, origin, session, anti-forgery token; and the headers that every answer gets.
 
 A page on this machine can be reached by every site that its user visits (DNS rebinding, cross-site forms), so nothing
 is taken on trust from the address alone.
@@ -215,8 +215,8 @@ class Guard:
                 request,
                 403,
                 "Your session here has ended.",
-                "The page was started again, or was not used for twelve hours. What you had not saved is gone; storages that "
-                "were saved are untouched. Open the address that pluton-rclone web prints now.",
+                "The page was started again, or was not used for twelve hours. What you had not saved is gone; saved "
+                "storages are untouched. Open the address that pluton-rclone web prints now.",
             )
         return self.refuse(
             request,

@@ -62,6 +62,9 @@ def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
     draft, page, form = draft_of(request), page_of(request), form_of(request)
     window = form.get("window") == "yes"
+    elsewhere = page.jobs.find(draft.waiting, session(request).key)
+    if elsewhere is not None:
+        elsewhere.cancel()
     with page.sessions.changing(session(request), draft):
         draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
         try:
@@ -70,7 +73,11 @@ def begin(request: Request) -> Response:
         except PlutonRcloneError as error:
             draft.failure = error.record()
             return _back(request, draft, window)
-        draft.flows[flow.state] = {"flow": flow.record(), "window": window}
+        url = flow.url
+        if not draft.setup.signed_in and draft.storage is None:
+            # Nobody is expected yet: without this, whoever is signed in at Microsoft would be taken unasked.
+            url += "&prompt=select_account"
+        draft.flows[flow.state] = {"flow": flow.record(), "window": window, "url": url}
         while len(draft.flows) > MAX_FLOWS:
             draft.flows.pop(next(iter(draft.flows)))
     return in_window(RedirectResponse(link(request, "setups", draft.id, "go") + f"?state={flow.state}", 303))
@@ -119,7 +126,7 @@ def go(request: Request) -> Response:
     found = draft.flows.get(request.query_params.get("state", ""))
     if found is None:
         return see_other(request, "setups", draft.id, "authorize")
-    return in_window(draw(request, "go.html", url=found["flow"]["url"]))
+    return in_window(draw(request, "go.html", url=found["url"]))
 
 
 def callback(request: Request) -> Response:

@@ -54,7 +54,7 @@ def text(request: Request, template: str, **values: Any) -> str:
         token_field=TOKEN_FIELD,
         token=session.token if session else "",
         kinds=KIND_WORDS,
-        **{"error": None, **values},
+        **{"error": None, "here": "storages", **values},
     )
 
 

@@ -341,7 +341,9 @@ def save(request: Request) -> Response:
     """GET: what will be saved, the test as it happens. POST: save."""
     draft, page, mine = draft_of(request), page_of(request), session(request)
     if draft.saved:
-        return see_other(request, "storages", draft.saved)
+        ready = see_other(request, "storages", draft.saved)
+        ready.headers["location"] += "?new=yes"
+        return ready
     if not draft.may_see("save"):
         return see_other(request, "setups", draft.id, draft.next_step())
     if request.method == "POST":
@@ -380,7 +382,7 @@ def _standing(request: Request, draft: Draft) -> dict[str, Any]:
             if step.error is not None
         },
         "error": error_view(steps.error) if steps and steps.error and steps.error.code != TESTED else None,
-        "next": link(request, "storages", draft.saved) if draft.saved else "",
+        "next": link(request, "storages", draft.saved) + "?new=yes" if draft.saved else "",
         "part": link(request, "setups", draft.id, "progress"),
     }
 

@@ -1,0 +1,48 @@
+"""axe-core, the accessibility checker, run in a page; fetched once from npm into .cache/, never committed."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+VERSION = "4.14.1"
+CACHE = Path(__file__).parents[2] / ".cache"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@functools.cache
+def source() -> str:
+    """axe-core's script."""
+    archive = CACHE / f"axe-core-{VERSION}.tgz"
+    CACHE.mkdir(exist_ok=True)
+    with FileLock(CACHE / "axe-core.lock"):
+        if not archive.exists():
+            subprocess.run(
+                ["npm", "pack", "--silent", f"axe-core@{VERSION}"], cwd=CACHE, check=True, timeout=300
+            )
+    with tarfile.open(archive) as opened:
+        file = opened.extractfile("package/axe.min.js")
+        assert file is not None
+        return file.read().decode()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds in the page as it is now: "rule: what (where)"."""
+    if not page.evaluate("typeof axe !== 'undefined'"):
+        page.evaluate(source())  # through the DevTools protocol: the page's policy stays as it is
+    found: dict[str, Any] = page.evaluate(
+        "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", RULES
+    )
+    return [
+        f"{violation['id']}: {violation['help']} ({node['html'][:200]})"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]

@@ -1,0 +1,111 @@
+"""A person at the page in a real browser: the guide's walk in their words, looked over at every stop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+ANNA, BERT, ADMIN = "anna@outlook.com", "bert@contoso.onmicrosoft.com", "admin@contoso.onmicrosoft.com"
+
+
+class Visitor:
+    """One person with one browser. `look(page, name)` is called at every page, for axe or for a picture."""
+
+    def __init__(
+        self,
+        context: BrowserContext,
+        address: str,
+        look: Callable[[Page, str], None] = lambda page, name: None,
+    ) -> None:
+        self.context = context
+        self.look = look
+        self.page = context.new_page()
+        self.complaints: list[str] = []  # what the browser's console said: the policy's refusals above all
+        context.on("console", lambda message: self._hear(message.type, message.text, message.location))
+        self.page.goto(address)
+
+    def _hear(self, kind: str, text: str, location: object) -> None:
+        if kind in ("error", "warning") and "localhost" in str(location):
+            self.complaints.append(f"{text} ({location})")
+
+    def seen(self, name: str) -> None:
+        self.look(self.page, name)
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def heading(self, text: str) -> None:
+        """Wait for a page with this heading."""
+        self.page.get_by_role("heading", level=1, name=re.compile(text)).wait_for()
+
+    # ---- the seven steps -----------------------------------------------------------------------------------
+
+    def add(self, name: str) -> None:
+        """Steps 1 and 2."""
+        self.page.get_by_role("link", name="Add storage").first.click()
+        self.heading("Add storage")
+        self.seen("1-add")
+        self.page.get_by_role("button", name="Microsoft OneDrive").click()
+        self.heading("friendly name")
+        self.page.get_by_label("Storage name").fill(name)
+        self.seen("2-name")
+        self.press("Continue")
+        self.heading("Authorize with OneDrive")
+
+    def authorize(self, person: str, *answers: str) -> None:
+        """Step 3, in the window that opens. `answers` are the buttons pressed there after the account was chosen."""
+        window = self.open_window()
+        at_microsoft(window, person, *answers)
+        closes(window)
+
+    def open_window(self) -> Page:
+        """The window that the button opens."""
+        with self.context.expect_page() as opened:
+            self.press("Authorize with OneDrive")
+        return opened.value
+
+    def choose_type(self, label: str) -> None:
+        """Step 4."""
+        self.heading("Which OneDrive")
+        self.page.get_by_role("radio", name=label).check()
+        self.seen("4-type")
+        self.press("Continue")
+
+    def options(self) -> None:
+        """Step 6, everything as it is."""
+        self.heading("Advanced options")
+        self.seen("6-options")
+        self.press("Continue")
+
+    def test(self) -> None:
+        """Step 7, the first half: until the last word of the test."""
+        self.heading("Test the connection")
+        self.seen("7-before")
+        self.press("Test connection")
+        self.page.get_by_role("button", name="Test again", exact=True).wait_for()
+
+    def save(self, name: str) -> None:
+        """Step 7, the second half."""
+        self.seen("7-tested")
+        self.press("Save")
+        self.heading(re.escape(name))
+        self.page.get_by_text("ready for use").wait_for()
+        self.page.get_by_text("used (").wait_for()
+        self.seen("8-ready")
+
+
+def at_microsoft(window: Page, person: str, *answers: str) -> None:
+    """The emulated sign-in pages: which account, then the buttons by their ids (accept, cancel, return)."""
+    window.locator(f'[id="account-{person}"]').click()
+    for answer in answers:
+        window.locator(f"#{answer}").click()
+
+
+def closes(window: Page) -> None:
+    """Wait until a sign-in window has closed itself."""
+    if not window.is_closed():
+        window.wait_for_event("close")
