@@ -59,6 +59,7 @@ class ConnectionReport:
 
     @property
     def warnings(self) -> tuple[Step, ...]:
+        """The steps that passed with a warning."""
         return tuple(step for step in self.steps if step.status == "warning")
 
     def raise_for_failure(self) -> None:

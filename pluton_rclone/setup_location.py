@@ -19,6 +19,7 @@ class LocationSteps(SignInSteps):
 
     @property
     def chosen_drive(self) -> Drive | None:
+        """The drive that was chosen; None before."""
         return self._state.drive
 
     @property

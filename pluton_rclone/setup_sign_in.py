@@ -58,6 +58,7 @@ class SignInSteps:
 
     @property
     def signed_in(self) -> bool:
+        """Whether a sign-in has been taken; it may have ended meanwhile."""
         return self._state.token is not None
 
     @property

@@ -40,6 +40,7 @@ class Account:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Account:
+        """From what `record` gave; a member that is missing is empty."""
         kind = record.get("kind")
         return cls(
             str(record.get("id") or ""),

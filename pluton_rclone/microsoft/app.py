@@ -82,10 +82,12 @@ class AppRegistration:
 
     @property
     def cloud(self) -> Cloud:
+        """The national cloud of its region: its hosts."""
         return cloud(self.region)
 
     @property
     def authority(self) -> str:
+        """The address that people and tokens of this tenant are asked for at: `https://host/tenant`."""
         return self.cloud.authority(self.tenant)
 
     @property

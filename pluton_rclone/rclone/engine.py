@@ -216,6 +216,7 @@ class Rclone:
         self._run(commands.link(place, expire=None, action="remove"))
 
     def version(self) -> Version:
+        """The version of the binary; it was asked once."""
         return self.binary.version
 
     def copyfile(self, source: Location, destination: Location) -> None:

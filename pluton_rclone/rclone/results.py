@@ -17,6 +17,7 @@ class FailedFile:
     retry_helps: bool
 
     def record(self) -> dict[str, Any]:
+        """As a JSON object: the error's members, `path` and `retry_helps`."""
         return {"path": self.path, "retry_helps": self.retry_helps, **self.error.record()}
 
 
@@ -52,6 +53,7 @@ class TransferResult:
 
     @property
     def ok(self) -> bool:
+        """Whether nothing failed and nobody ended it early."""
         return self.error is None
 
     @property
@@ -118,6 +120,7 @@ class CheckResult:
 
     @property
     def same(self) -> bool:
+        """Whether both sides hold the same files, and every one could be compared."""
         return not (self.differing or self.missing_on_source or self.missing_on_destination or self.failed)
 
     def record(self) -> dict[str, Any]:

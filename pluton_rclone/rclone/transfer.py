@@ -65,10 +65,12 @@ class Transfer:
 
     @property
     def pid(self) -> int:
+        """The process id of its rclone."""
         return self._child.pid
 
     @property
     def running(self) -> bool:
+        """Whether its rclone has not ended yet."""
         return not self._over
 
     @property

@@ -110,6 +110,7 @@ class Conf:
         return as_environment(name, self.whole_section(name))
 
     def is_encrypted(self) -> bool:
+        """Whether the file is encrypted; needs no password. False when there is no file."""
         return self._shared.is_encrypted()
 
     def check_writable(self) -> None:
