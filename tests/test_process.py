@@ -376,8 +376,8 @@ def test_a_command_in_the_foreground_has_the_terminal_and_its_exit_code_comes_ba
 
 ANSWERS_CTRL_C = """
 import time
-print('ready', flush=True)
 try:
+    print('ready', flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print('interrupted once', flush=True)
