@@ -1,0 +1,247 @@
+"""Kills, cancels and crowds: nothing is left behind, nothing is mixed up, nothing is corrupt."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.errors import Cancelled, RcloneError
+from pluton_rclone.rclone.binary import Binary
+from pluton_rclone.rclone.engine import Rclone
+
+from .conftest import processes
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from pluton_rclone.rclone.engine import Rclone
+binary, config, source, target, how = sys.argv[1:]
+rclone = Rclone(binary, config=config, flags=["--bwlimit=2M"])
+if how == "transfer":
+    running = rclone.copy(Path(source), Path(target))
+    next(iter(running))
+elif how == "listing":
+    running = rclone.walk(Path("/usr"))
+    next(running)
+else:
+    session = rclone.session()
+    running = session.copy(Path(source), Path(target))
+print("running", flush=True)
+time.sleep(1000)
+"""
+
+
+def start_parent(
+    binary: Binary, config: Path, source: Path, target: Path, how: str
+) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-c", PARENT, binary.path, str(config), str(source), str(target), how]
+    parent = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"running\n"
+    return parent
+
+
+def rclones(mark: str) -> list[int]:
+    return [pid for pid in processes(mark) if b"rclone" in _program(pid)]
+
+
+def _program(pid: int) -> bytes:
+    try:
+        return os.path.basename(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0])
+    except OSError:
+        return b""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.bin").write_bytes(os.urandom(3_000_000))
+    return folder
+
+
+@pytest.mark.parametrize("how", [*["transfer"] * 20, *["session"] * 3, *["listing"] * 3])
+def test_no_rclone_survives_a_sigkill_of_python(
+    binary: Binary, config: Path, source: Path, tmp_path: Path, mark: str, how: str
+) -> None:
+    parent = start_parent(binary, config, source, tmp_path / "target", how)
+    assert len(rclones(mark)) == 1
+    parent.kill()
+    parent.wait()
+    assert parent.stdout is not None
+    parent.stdout.close()
+    deadline = time.monotonic() + 2
+    while rclones(mark):
+        assert time.monotonic() < deadline, "an rclone is left two seconds after its parent"
+        time.sleep(0.01)
+
+
+def test_no_rclone_survives_the_end_of_python(
+    binary: Binary, config: Path, source: Path, tmp_path: Path, mark: str
+) -> None:
+    parent = start_parent(binary, config, source, tmp_path / "target", "transfer")
+    parent.send_signal(signal.SIGTERM)
+    parent.wait()
+    assert parent.stdout is not None
+    parent.stdout.close()
+    deadline = time.monotonic() + 2
+    while rclones(mark):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_ctrl_c_while_waiting_cancels(
+    binary: Binary, config: Path, source: Path, tmp_path: Path, mark: str
+) -> None:
+    code = PARENT.replace('print("running", flush=True)\ntime.sleep(1000)', WAITING)
+    argv = [
+        sys.executable,
+        "-c",
+        code,
+        binary.path,
+        str(config),
+        str(source),
+        str(tmp_path / "t"),
+        "transfer",
+    ]
+    parent = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"running\n"
+    parent.send_signal(signal.SIGINT)
+    assert parent.stdout.read() == b"interrupted False\n"
+    parent.wait()
+    parent.stdout.close()
+    assert rclones(mark) == []
+
+
+WAITING = """
+print("running", flush=True)
+try:
+    running.result()
+except KeyboardInterrupt:
+    print("interrupted", running.running)
+"""
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("after", [0.0, 0.3, 0.9])
+def test_cancel_returns_within_two_seconds_and_the_next_run_completes(
+    binary: Binary, config: Path, source: Path, tmp_path: Path, after: float
+) -> None:
+    target = tmp_path / "target"
+    transfer = Rclone(binary, config=config, flags=["--bwlimit=6M"]).copy(source, target)
+    time.sleep(after)
+    begun = time.monotonic()
+    result = transfer.cancel()
+    assert time.monotonic() - begun < 2  # a promise of cancel(), not a measurement
+    assert result.ended == "cancelled"
+    with pytest.raises(Cancelled):
+        transfer.result()
+    whole = (
+        {name: digest for name, digest in digests(target).items() if not name.endswith(".partial")}
+        if target.exists()
+        else {}
+    )
+    assert whole.items() <= digests(source).items()
+    Rclone(binary, config=config).copy(source, target).result()
+    assert {
+        name: digest for name, digest in digests(target).items() if not name.endswith(".partial")
+    } == digests(source)
+
+
+def test_cancelling_what_is_done_changes_nothing(rclone: Rclone, source: Path, tmp_path: Path) -> None:
+    transfer = rclone.copy(source, tmp_path / "target")
+    transfer.result()
+    assert transfer.cancel().ended == "done"
+
+
+def test_a_transfer_goes_on_when_the_thread_that_started_it_has_ended(
+    rclone: Rclone, source: Path, tmp_path: Path
+) -> None:
+    started = []
+    thread = threading.Thread(
+        target=lambda: started.append(rclone.copy(source, tmp_path / "target", bwlimit=8_000_000))
+    )
+    thread.start()
+    thread.join()
+    assert started[0].result(timeout=60).transfers == 4
+    assert digests(tmp_path / "target") == digests(source)
+
+
+def test_32_transfers_at_once_with_two_configurations_and_two_binaries(
+    binary: Binary, old_binary: Binary, tmp_path: Path
+) -> None:
+    """Each configuration gives the same remote name another place; each transfer has a file of its own."""
+    engines = []
+    for number, kind in enumerate((binary, old_binary)):
+        place = tmp_path / f"place{number}"
+        place.mkdir()
+        config = tmp_path / f"{number}.conf"
+        config.write_text(f"[place]\ntype = alias\nremote = {place}\n")
+        engines.append(Rclone(kind, config=config, user_agent=f"test{number}"))
+    failures: list[BaseException] = []
+    gate = threading.Barrier(32)
+
+    def one(number: int) -> None:
+        try:
+            source = tmp_path / f"source{number}"
+            source.mkdir()
+            (source / f"file {number}").write_text(f"content {number}")
+            gate.wait()
+            result = engines[number % 2].copy(source, "place:").result(timeout=120)
+            assert (result.transfers, result.bytes) == (1, len(f"content {number}"))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    for parity in (0, 1):
+        found = {path.name: path.read_text() for path in (tmp_path / f"place{parity}").iterdir()}
+        assert found == {f"file {number}": f"content {number}" for number in range(parity, 32, 2)}
+
+
+def test_a_failure_in_one_does_not_touch_the_other(rclone: Rclone, source: Path, tmp_path: Path) -> None:
+    good = rclone.copy(source, tmp_path / "target", bwlimit=12_000_000)
+    bad = rclone.copy("nosuchremote:", tmp_path / "other")
+    with pytest.raises(Exception, match="no remote"):
+        bad.result()
+    assert good.result().transfers == 4
+
+
+def test_importing_and_making_an_engine_starts_no_thread_and_no_process() -> None:
+    code = """
+import threading
+from pluton_rclone.rclone.engine import Rclone
+Rclone(config="/dev/null")
+assert threading.active_count() == 1
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=True).returncode == 0
+
+
+def test_an_rclone_that_another_kills_is_an_error(rclone: Rclone, source: Path, tmp_path: Path) -> None:
+    transfer = rclone.copy(source, tmp_path / "target", bwlimit=1_000_000)
+    next(iter(transfer))
+    os.kill(transfer.pid, signal.SIGKILL)
+    with pytest.raises(RcloneError, match="signal 9") as caught:
+        transfer.result(timeout=10)
+    assert caught.value.result.retry_helps
