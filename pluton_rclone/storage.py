@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import paths
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .rclone.listing import Entry
     from .rclone.transfer import Transfer
     from .remote.onedrive import OneDriveRemote
+    from .restic import Restic
     from .storages import Storages
 
 LocalPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -123,6 +124,24 @@ class Storage:
     def delete_file(self, path: str) -> None:
         """Delete one file. NothingFound if there is none."""
         self.rclone.deletefile(self.at(path))
+
+    def restic(
+        self,
+        path: str = "restic",
+        *,
+        binary: LocalPath | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Restic:
+        """A restic repository in the folder `path`: `with storage.restic() as restic: restic.run("snapshots")`.
+
+        `binary` is the restic to run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's;
+        the repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE and the like).
+        """
+        from .restic import Restic
+
+        return Restic(
+            self, path, binary=None if binary is None else os.fsdecode(binary), environment=environment
+        )
 
     # ---- looking ----
 
