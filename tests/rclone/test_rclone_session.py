@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,12 +35,11 @@ def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 
 
 @pytest.fixture(autouse=True)
-def swept(runtime: Path) -> object:
+def swept(runtime: Path) -> Iterator[None]:
     yield
     home = runtime / f"pluton-rclone-sessions-{os.getuid()}"
     left = list(home.iterdir()) if home.exists() else []
-    for path in [*left, *([home] if home.exists() else []), runtime]:
-        os.system(f"rm -rf '{path}'")
+    shutil.rmtree(runtime)
     assert left == []
 
 
