@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pluton_rclone import errors
+from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Limits, Rclone
@@ -194,6 +195,22 @@ def test_waiting_with_a_timeout_leaves_it_running(fake: Fake) -> None:
         with pytest.raises(TimeoutError):
             transfer.result(timeout=0.1)
         assert transfer.running
+
+
+def test_ctrl_c_while_waiting_for_the_result_cancels_it(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    transfer = fake("sleep").copy("a:", "b:")
+    wait = Child.wait
+    interrupts = [KeyboardInterrupt()]
+
+    def interrupted(child: Child, timeout: float | None = None) -> int:
+        if interrupts:
+            raise interrupts.pop()
+        return wait(child, timeout)
+
+    monkeypatch.setattr(Child, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        transfer.result()
+    assert not transfer.running
 
 
 def test_every_event_can_be_had(fake: Fake) -> None:

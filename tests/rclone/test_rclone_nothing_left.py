@@ -125,8 +125,9 @@ def test_ctrl_c_while_waiting_cancels(
 
 WAITING = """
 try:
-    print("running", flush=True)
-    running.result()
+    with running:
+        print("running", flush=True)
+        running.result()
 except KeyboardInterrupt:
     print("interrupted", running.running)
 """
