@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from pluton_rclone import process
-from pluton_rclone.errors import NothingFound, RcloneError, RcloneNotFound, TimedOut
+from pluton_rclone.errors import NothingFound, RcloneError, RcloneNotFound
 from pluton_rclone.pipes import Source, paced
 from pluton_rclone.process import Child, Completed
-from pluton_rclone.rclone import commands, faults, listing
+from pluton_rclone.rclone import commands, listing
 from pluton_rclone.rclone.binary import Binary, Version, find_binary
 from pluton_rclone.rclone.commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
 from pluton_rclone.rclone.environment import child_environment
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.rclone.locations import Location, location
 from pluton_rclone.rclone.results import About, CheckResult, Total
-from pluton_rclone.rclone.tally import Tally
+from pluton_rclone.rclone.run import Run, compare
 from pluton_rclone.rclone.transfer import STALL_LIMIT, Transfer
 
 if TYPE_CHECKING:
@@ -78,47 +78,47 @@ class Rclone:
     def copy(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Copy what is new or changed; nothing is deleted at the destination. A file is copied into the
         folder."""
-        return self._transfer(commands.transfer("copy", source, destination, options))
+        return self.transfer(commands.transfer("copy", source, destination, options))
 
     def copyto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """As copy; a file gets the destination's name."""
-        return self._transfer(commands.transfer("copyto", source, destination, options))
+        return self.transfer(commands.transfer("copyto", source, destination, options))
 
     def sync(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Make the destination the same as the source: what is not in the source is deleted there."""
-        return self._transfer(commands.transfer("sync", source, destination, options))
+        return self.transfer(commands.transfer("sync", source, destination, options))
 
     def move(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """As copy, and delete at the source what has arrived."""
-        return self._transfer(commands.transfer("move", source, destination, options))
+        return self.transfer(commands.transfer("move", source, destination, options))
 
     def moveto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """As move; a file gets the destination's name."""
-        return self._transfer(commands.transfer("moveto", source, destination, options))
+        return self.transfer(commands.transfer("moveto", source, destination, options))
 
     def delete(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete the files in a folder and below, as filters say; folders stay."""
-        return self._transfer(commands.remove("delete", place, options))
+        return self.transfer(commands.remove("delete", place, options))
 
     def purge(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete a folder and all that is in it."""
-        return self._transfer(commands.remove("purge", place, options))
+        return self.transfer(commands.remove("purge", place, options))
 
     def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
         """Delete one file. NothingFound if there is none."""
-        self._run(commands.remove("deletefile", place, options))
+        self.execute(commands.remove("deletefile", place, options))
 
     def mkdir(self, place: Location) -> None:
         """Make a folder and those above it; nothing happens if it is there."""
-        self._run(commands.simple("mkdir", place))
+        self.execute(commands.simple("mkdir", place))
 
     def rmdir(self, place: Location) -> None:
         """Remove an empty folder."""
-        self._run(commands.simple("rmdir", place))
+        self.execute(commands.simple("rmdir", place))
 
     def cleanup(self, place: Location) -> None:
         """Empty the trash, remove old versions: whatever the remote means by it."""
-        self._run(commands.simple("cleanup", place))
+        self.execute(commands.simple("cleanup", place))
 
     # ---- content -------------------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class Rclone:
     ) -> Iterator[bytes]:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends rclone."""
         command = commands.cat(place, offset=offset, count=count)
-        run = _Run(self, command)
+        run = Run(self, command)
         with run.child:
             while block := run.child.read():
                 yield block
@@ -140,7 +140,7 @@ class Rclone:
     def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
         """Make a file from a stream: bytes, a binary file, or blocks. If the source raises, nothing is
         stored."""
-        self._run(commands.rcat(place, size=size)._replace(stdin=source))
+        self.execute(commands.rcat(place, size=size)._replace(stdin=source))
 
     # ---- looking -------------------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class Rclone:
         """One file or folder; None if there is nothing. A folder has no `modified` here: rclone makes one
         up."""
         try:
-            text = self._run(commands.stat(place)).stdout.strip()
+            text = self.execute(commands.stat(place)).stdout.strip()
         except NothingFound:
             return None
         if text in (b"", b"null"):
@@ -169,12 +169,12 @@ class Rclone:
 
     def about(self, place: Location) -> About:
         """The room on the remote."""
-        text = self._run(commands.json_report("about", place, {})).stdout
+        text = self.execute(commands.json_report("about", place, {})).stdout
         return _json(text, About)
 
     def size(self, place: Location, **options: Unpack[FilterOptions]) -> Total:
         """How many files there are below a folder, and how many bytes."""
-        return _json(self._run(commands.json_report("size", place, options)).stdout, Total)
+        return _json(self.execute(commands.json_report("size", place, options)).stdout, Total)
 
     def check(
         self,
@@ -192,7 +192,7 @@ class Rclone:
         `on_progress` is told the number of files compared so far.
         """
         command = commands.check(source, destination, options, content=content, direction=direction)
-        return _check(_Run(self, command), on_progress)
+        return compare(Run(self, command), on_progress)
 
     def hashsum(
         self,
@@ -203,17 +203,17 @@ class Rclone:
         **options: Unpack[FilterOptions],
     ) -> dict[str, str]:
         """The hash of every file, by path. `kind` as rclone names it: "quickxor", "md5", "sha256"…"""
-        text = self._run(commands.hashsum(kind, place, options, read=read)).stdout.decode(errors="replace")
+        text = self.execute(commands.hashsum(kind, place, options, read=read)).stdout.decode(errors="replace")
         pairs = (line.split("  ", 1) for line in text.splitlines() if "  " in line)
         return {path: value for value, path in pairs}
 
     def link(self, place: Location, *, expire: Duration | None = None) -> str:
         """Make a public link to a file or folder."""
-        return self._run(commands.link(place, expire=expire, action="create")).stdout.decode().strip()
+        return self.execute(commands.link(place, expire=expire, action="create")).stdout.decode().strip()
 
     def unlink(self, place: Location) -> None:
         """Remove the public link."""
-        self._run(commands.link(place, expire=None, action="remove"))
+        self.execute(commands.link(place, expire=None, action="remove"))
 
     def version(self) -> Version:
         """The version of the binary; it was asked once."""
@@ -236,7 +236,7 @@ class Rclone:
 
         `rclone.run("backend", "features", places=["od:"])`
         """
-        return self._run(Command(words, (), tuple(map(location, places)))._replace(stdin=stdin))
+        return self.execute(Command(words, (), tuple(map(location, places)))._replace(stdin=stdin))
 
     def argv(self, command: Command, *, flags: Sequence[str] = ()) -> builtins.list[str]:
         """The whole command line for a command, as the other methods run it."""
@@ -268,27 +268,31 @@ class Rclone:
         except OSError as error:
             raise RcloneNotFound(f"{self.binary.path} cannot be started", why=str(error)) from error
 
-    def _run(self, command: Command) -> Completed:
+    def execute(self, command: Command) -> Completed:
+        """Run a command to its end. Raises the mapped fault if it fails."""
         out: list[bytes] = []
-        run = _Run(self, command, on_stdout=out.append)
+        run = Run(self, command, on_stdout=out.append)
         with run.child:
             run.finish()
         return Completed(0, b"".join(out), run.child.stderr_tail)
 
     def _entries(self, command: Command) -> Iterator[Entry]:
-        run = _Run(self, command)
+        run = Run(self, command)
         with run.child:
             complete = yield from listing.entries(paced(run.child.read))
             run.finish()
             if not complete:
                 raise RcloneError("The listing broke off.", why="rclone's output has no end")
 
-    def _transfer(self, command: Command, *, level: LogLevel = "INFO", every: float = 0.5) -> Transfer:
-        """`--stats-log-level NOTICE` so that progress comes at every level; names in full."""
+    def transfer(self, command: Command, *, level: LogLevel = "INFO", every: float = 0.5) -> Transfer:
+        """Start a command as a transfer, with progress `every` so many seconds.
+
+        At level INFO each file is an event; NOTICE leaves just progress and failures, DEBUG adds what is skipped.
+        """
         flags = (
             f"--log-level={level}",
             f"--stats={every:g}s",
-            "--stats-log-level=NOTICE",
+            "--stats-log-level=NOTICE",  # so that progress comes at every level
             "--stats-one-line",
         )
         return Transfer(
@@ -299,66 +303,6 @@ class Rclone:
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
-
-
-class _Run:
-    """One run that is not a transfer: its messages, its time limit, and what it comes to."""
-
-    def __init__(
-        self, rclone: Rclone, command: Command, *, on_stdout: Callable[[bytes], None] | None = None
-    ) -> None:
-        self.command = " ".join(command.words)
-        self.tally = Tally()
-        self._limit = rclone.limits.time
-        self._asked = 0
-        self.child = rclone.start(
-            command,
-            on_stdout=on_stdout,
-            on_stderr=self.tally.line,
-            watch=None if self._limit is None else self._watch,
-        )
-
-    def _watch(self) -> float | None:
-        self._asked += 1
-        return self._limit if self._asked == 1 else None
-
-    def finish(self) -> None:
-        """Wait for the end, and raise what went wrong."""
-        code = self.child.wait()
-        if code != 0:
-            raise self.fault(code)
-
-    def fault(self, code: int) -> Exception:
-        if self._asked > 1 and code != 0:
-            return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
-        return faults.run_fault(self.command, code, self.tally.messages)
-
-
-def _check(run: _Run, on_progress: Callable[[int], None] | None) -> CheckResult:
-    """From check's combined report: a sign, a space, a path."""
-    found: dict[str, list[str]] = {"*": [], "-": [], "+": [], "!": []}
-    matching = seen = 0
-    with run.child:
-        for line in run.child.stdout:
-            sign, _, path = line.decode(errors="replace").partition(" ")
-            if sign == "=":
-                matching += 1
-            elif sign in found:
-                found[sign].append(path)
-            seen += 1
-            if on_progress is not None:
-                on_progress(seen)
-        code = run.child.wait()
-    if code not in (0, 1) or (code == 1 and not any(found.values())):  # 1 also stands for differences
-        raise run.fault(code)
-    told = {*found["*"], *found["-"], *found["+"]}
-    return CheckResult(
-        matching=matching,
-        differing=tuple(found["*"]),
-        missing_on_source=tuple(found["-"]),
-        missing_on_destination=tuple(found["+"]),
-        failed=tuple(file for file in run.tally.failed() if file.path not in told),
-    )
 
 
 def _json(text: bytes, kind: type[T]) -> T:

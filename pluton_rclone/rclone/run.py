@@ -1,0 +1,75 @@
+"""One run that is not a transfer: started, its messages kept, and what it came to when it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pluton_rclone.errors import TimedOut
+from pluton_rclone.rclone import faults
+from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.results import CheckResult
+from pluton_rclone.rclone.tally import Tally
+
+if TYPE_CHECKING:
+    from pluton_rclone.rclone.engine import Rclone
+
+
+class Run:
+    """One run that is not a transfer: its messages, its time limit, and what it comes to."""
+
+    def __init__(
+        self, rclone: Rclone, command: Command, *, on_stdout: Callable[[bytes], None] | None = None
+    ) -> None:
+        self.command = " ".join(command.words)
+        self.tally = Tally()
+        self._limit = rclone.limits.time
+        self._asked = 0
+        self.child = rclone.start(
+            command,
+            on_stdout=on_stdout,
+            on_stderr=self.tally.line,
+            watch=None if self._limit is None else self._watch,
+        )
+
+    def _watch(self) -> float | None:
+        self._asked += 1
+        return self._limit if self._asked == 1 else None
+
+    def finish(self) -> None:
+        """Wait for the end, and raise what went wrong."""
+        code = self.child.wait()
+        if code != 0:
+            raise self.fault(code)
+
+    def fault(self, code: int) -> Exception:
+        if self._asked > 1 and code != 0:
+            return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
+        return faults.run_fault(self.command, code, self.tally.messages)
+
+
+def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
+    """From check's combined report: a sign, a space, a path."""
+    found: dict[str, list[str]] = {"*": [], "-": [], "+": [], "!": []}
+    matching = seen = 0
+    with run.child:
+        for line in run.child.stdout:
+            sign, _, path = line.decode(errors="replace").partition(" ")
+            if sign == "=":
+                matching += 1
+            elif sign in found:
+                found[sign].append(path)
+            seen += 1
+            if on_progress is not None:
+                on_progress(seen)
+        code = run.child.wait()
+    if code not in (0, 1) or (code == 1 and not any(found.values())):  # 1 also stands for differences
+        raise run.fault(code)
+    told = {*found["*"], *found["-"], *found["+"]}
+    return CheckResult(
+        matching=matching,
+        differing=tuple(found["*"]),
+        missing_on_source=tuple(found["-"]),
+        missing_on_destination=tuple(found["+"]),
+        failed=tuple(file for file in run.tally.failed() if file.path not in told),
+    )
