@@ -72,7 +72,8 @@ class Chromium:
     (emulator/browser.py).
     """
 
-    def __init__(self, home: Path, arguments: Sequence[str] = ()) -> None:
+    def __init__(self, program: Path, home: Path, arguments: Sequence[str] = ()) -> None:
+        self._program = program
         self._home = home
         self._arguments = list(arguments)
         self._number = 0
@@ -85,7 +86,7 @@ class Chromium:
         there_read, here_write = os.pipe()
         here_read, there_write = os.pipe()
         command = [
-            str(find_chromium()),
+            str(self._program),
             "--headless=new",
             "--remote-debugging-pipe",
             f"--user-data-dir={self._home / 'chromium'}",

@@ -15,16 +15,22 @@ from pluton_rclone.microsoft.browser import sign_in_with_browser
 from pluton_rclone.microsoft.graph import Graph
 from pluton_rclone.microsoft.scopes import least
 from pluton_rclone.microsoft.sign_in import SignIn
-from tests.chromium import Chromium
+from tests.chromium import Chromium, find_chromium
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 BERT = "bert@contoso.onmicrosoft.com"
 
 
+@pytest.fixture(scope="session")
+def program() -> Path:
+    """Found, or installed, before any emulator sets its proxy."""
+    return find_chromium()
+
+
 @pytest.fixture
-def chromium(cloud: Emulator, home: Path) -> Iterator[Chromium]:
+def chromium(program: Path, cloud: Emulator, home: Path) -> Iterator[Chromium]:
     browser.trust(cloud, home)
-    with Chromium(home, browser.arguments(cloud)) as running:
+    with Chromium(program, home, browser.arguments(cloud)) as running:
         yield running
 
 

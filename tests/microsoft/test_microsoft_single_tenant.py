@@ -47,6 +47,12 @@ def web_sign_in(cloud: Emulator) -> SignIn:
     return finish_redirect(WEB, flow, cloud.person(BERT).visit(flow.url).answer)
 
 
+@pytest.fixture(scope="session")
+def old_rclone() -> Path:
+    """Debian's, fetched before any emulator sets its proxy."""
+    return debian_rclone()
+
+
 def listed(
     binary: str | os.PathLike[str], cloud: Emulator, conf: Path, signed_in: SignIn, **options: str
 ) -> process.Completed:
@@ -112,13 +118,13 @@ def test_rclone_renews_with_a_secret(cloud: Emulator, tmp_path: Path) -> None:
 
 
 def test_debians_rclone_which_does_not_know_tenant_renews_through_token_url(
-    cloud: Emulator, tmp_path: Path
+    old_rclone: Path, cloud: Emulator, tmp_path: Path
 ) -> None:
     conf = tmp_path / "rclone.conf"
     signed_in = web_sign_in(cloud)
 
     done = listed(
-        debian_rclone(),
+        old_rclone,
         cloud,
         conf,
         signed_in,
@@ -129,14 +135,16 @@ def test_debians_rclone_which_does_not_know_tenant_renews_through_token_url(
 
     assert (done.returncode, done.stdout) == (0, b"hello.txt\n"), done.stderr.decode()
     assert renewed(conf)
-    assert Binary(debian_rclone()).version < (1, 69)
+    assert Binary(old_rclone).version < (1, 69)
 
 
-def test_without_token_url_debians_rclone_asks_common_and_is_refused(cloud: Emulator, tmp_path: Path) -> None:
+def test_without_token_url_debians_rclone_asks_common_and_is_refused(
+    old_rclone: Path, cloud: Emulator, tmp_path: Path
+) -> None:
     conf = tmp_path / "rclone.conf"
 
     done = listed(
-        debian_rclone(),
+        old_rclone,
         cloud,
         conf,
         web_sign_in(cloud),
@@ -151,12 +159,12 @@ def test_without_token_url_debians_rclone_asks_common_and_is_refused(cloud: Emul
 
 
 def test_debians_rclone_cannot_renew_for_a_public_client(
-    cloud: Emulator, clock: Clock, tmp_path: Path
+    old_rclone: Path, cloud: Emulator, clock: Clock, tmp_path: Path
 ) -> None:
     app = AppRegistration(PUBLIC_CLIENT_ID)
 
     done = listed(
-        debian_rclone(),
+        old_rclone,
         cloud,
         tmp_path / "rclone.conf",
         public_sign_in(cloud, clock, app),
