@@ -12,7 +12,7 @@ from pluton_rclone.errors import Cancelled, SignInError, SignInTimedOut, Throttl
 
 from .account import Account
 from .app import AppRegistration
-from .entra import msal_application, outcome, quiet
+from .entra import msal_application, outcome
 from .faults import Asked, sign_in_error
 from .http import Http, pool
 from .scopes import short_names
@@ -58,9 +58,9 @@ class DeviceCode:
                     raise SignInTimedOut(
                         "The device code's time is over.", advice="Start again: you get a new code."
                     )
+                flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
                 try:
-                    with quiet():
-                        result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+                    result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
                 except (Unreachable, Throttled, SignInError) as problem:
                     if problem.who is not Who.LATER:
                         raise

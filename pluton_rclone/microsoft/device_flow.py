@@ -1,4 +1,6 @@
-"""A device code that is asked about now and then, and may wait as JSON in between: for a web page, which cannot block."""
+"""A device code that is asked about now and then, and may wait as JSON in between: for a web page, which
+cannot block.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from pluton_rclone.errors import ForeignAnswer, SignInTimedOut
 from .account import Account
 from .app import AppRegistration
 from .device_code import DeviceCode
-from .entra import msal_application, outcome, quiet
+from .entra import msal_application, outcome
 from .faults import Asked
 from .http import Http, pool
 from .sign_in import SignIn, completed
@@ -63,15 +65,14 @@ def seconds_between_polls(code: DeviceCode) -> float:
 def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | None:
     """The sign-in, or None while the person has not finished; wait `seconds_between_polls` before each.
 
-    Raises `SignInTimedOut` when the code has expired, `SignInDeclined`, `SignInBlocked` when the organisation blocks
-    device codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
+    Raises `SignInTimedOut` when the code has expired, `SignInDeclined`, `SignInBlocked` when the organisation
+    blocks device codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
     """
     if time.time() > code.expires:
         raise SignInTimedOut("The device code's time is over.", advice="Start again: you get a new code.")
     asked = Asked(code.app, code.scopes, "device code", (str(code.flow.get("device_code", "")),))
     with pool(http) as open_pool, msal_application(code.app, asked, open_pool, public=True) as application:
-        with quiet():
-            result = application.acquire_token_by_device_flow(dict(code.flow), exit_condition=lambda _: True)
+        result = application.acquire_token_by_device_flow(dict(code.flow), exit_condition=lambda _: True)
         if isinstance(result, dict) and result.get("error") in ("authorization_pending", "slow_down"):
             return None
     return completed(outcome(result, asked), code.app, code.scopes, code.account)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,14 +80,6 @@ class _MsalHttp:
 
 def _refused(answer: Answer) -> bool:
     return isinstance(answer.json, dict) and isinstance(answer.json.get("error"), str)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without MSAL's advice to developers (form_post, too early polls): we know what we do here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _forgetful_cache() -> Any:

@@ -15,7 +15,7 @@ from pluton_rclone.errors import ForeignAnswer, SignInTimedOut
 
 from .account import Account
 from .app import AppRegistration
-from .entra import msal_application, outcome, quiet
+from .entra import msal_application, outcome
 from .faults import Asked, sign_in_error
 from .http import Http, pool
 from .scopes import short_names
@@ -114,15 +114,17 @@ def begin_redirect(
     """
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.secret_text or "",))
-    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application, quiet():
+    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
         begun = application.initiate_auth_code_flow(
             list(wanted),
             redirect_uri=redirect_uri,
             prompt=prompt,
             login_hint=(account.username or None) if account else None,
-            response_mode=response_mode,
+            response_mode="form_post",
             claims_challenge=claims,
         )
+    # MSAL warns on stderr about any other mode; only the address depends on it.
+    begun["auth_uri"] = begun["auth_uri"].replace("response_mode=form_post", f"response_mode={response_mode}")
     return Flow(
         begun["auth_uri"],
         begun["state"],
