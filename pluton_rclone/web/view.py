@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -70,9 +72,7 @@ def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
     consent = details.get("admin_consent_url")
     about = {
         "Correlation id": details.get("correlation_id"),
-        "Microsoft's code": f"AADSTS{details['aadsts']}"
-        if details.get("aadsts")
-        else details.get("graph_code"),
+        "Microsoft's code": details.get("aadsts") or details.get("graph_code"),
         "Request id": details.get("request_id"),
     }
     return {
@@ -114,6 +114,11 @@ def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, 
     return steps
 
 
+def words(value: str) -> Markup:
+    """Text in which `backticks` mark what is typed; everything else is escaped."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))
+
+
 def moment(when: datetime | None) -> str:
     """2026-10-01 14:03, in UTC."""
     return "" if when is None else f"{when.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
@@ -132,4 +137,5 @@ def duration(seconds: float | None) -> str:
 
 
 _environment.filters["moment"] = moment
+_environment.filters["words"] = words
 _environment.filters["duration"] = duration

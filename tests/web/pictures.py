@@ -1,4 +1,4 @@
-"""Pictures of every page, light, dark and on a phone: `python -m tests.web.pictures FOLDER` (emulated Microsoft, nothing real)."""
+"""Pictures of every page, light, dark and on a phone: `python -m tests.web.pictures FOLDER [LOOK ...]`."""
 
 from __future__ import annotations
 

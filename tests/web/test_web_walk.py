@@ -1,27 +1,100 @@
-"""The guide's walk in a real browser, on the emulated Microsoft, for each kind of drive."""
+"""The guide's walk in a real browser, on the emulated Microsoft: every page, every kind of drive, what goes wrong."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from pluton_rclone import AppRegistration, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 
+from .axe import violations
 from .browser import chromium
 from .server import served
-from .visitor import ANNA, Visitor
+from .tour import NAME, tour
+from .visitor import ANNA, BERT, Visitor, at_microsoft
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1200), ("dark", 390))
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 
 
-def test_personal(cloud: Emulator, tmp_path: Path) -> None:
+def test_every_page_is_reached_and_accessible(cloud: Emulator, home: Path, tmp_path: Path) -> None:
+    """Personal, Business and SharePoint; declined once, an administrator needed once, expired and signed in again.
+
+    Each page is looked at light and wide, and dark at a phone's width.
+    """
+    found: list[str] = []
+    seen: list[str] = []
+
+    def look(page: Page, name: str) -> None:
+        seen.append(name)
+        for scheme, width in LOOKS:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 900})
+            found.extend(f"{name}, {scheme}: {violation}" for violation in violations(page))
+            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                found.append(f"{name}: wider than {width} pixels")
+        page.set_viewport_size({"width": 1200, "height": 900})
+
+    with served(APP, folders=[home]) as address, chromium(cloud, tmp_path) as context:
+        visitor = Visitor(context, address, look)
+        tour(visitor, cloud, home)
+    assert found == []
+    assert visitor.complaints == []
+    assert len(set(seen)) >= 30
+    types = {name: storage.remote.drive_type for name, storage in Storages().items()}
+    assert types == {NAME: "personal", "Work": "business", "Team library": "documentLibrary"}
+
+
+def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
+    cloud: Emulator, tmp_path: Path
+) -> None:
     with served(APP) as address, chromium(cloud, tmp_path) as context:
         anna = Visitor(context, address)
-        anna.add("OneDrive Personal Backups")
-        anna.authorize(ANNA, "accept")
+        anna.add("Blocked")
+        # A click that no person made: Chromium's own pop-up blocker refuses the window.
+        devtools = context.new_cdp_session(anna.page)
+        click = "document.getElementById('authorize').click()"
+        devtools.send("Runtime.evaluate", {"expression": click, "userGesture": False})
+        anna.page.get_by_role("alert").get_by_text("Your browser blocked the sign-in window").wait_for()
+        assert violations(anna.page) == []
+        anna.page.locator(f'[id="account-{ANNA}"]').wait_for()  # after a moment, in this tab
+        assert len(context.pages) == 2  # the browser's first empty one, and ours
+        at_microsoft(anna.page, ANNA, "accept")
+        anna.heading("Which OneDrive")
+        assert anna.page.get_by_text("blocked the sign-in window").is_visible()
         anna.choose_type("OneDrive Personal")
         anna.options()
         anna.test()
-        anna.save("OneDrive Personal Backups")
+        anna.save("Blocked")
         assert anna.complaints == []
-    assert Storages()["OneDrive Personal Backups"].remote.drive_type == "personal"
+
+
+def test_without_scripts_the_whole_walk_works(cloud: Emulator, tmp_path: Path) -> None:
+    with served(APP) as address, chromium(cloud, tmp_path, scripts=False) as context:
+        bert = Visitor(context, address)
+        bert.add("No scripts")
+        bert.press("Authorize with OneDrive")
+        at_microsoft(bert.page, BERT, "accept")
+        bert.choose_type("OneDrive for Business")
+        bert.heading("Which drive")
+        bert.press("Continue")
+        bert.options()
+        bert.test()
+        bert.press("Save")
+        bert.page.get_by_text("ready for use").wait_for()
+    assert Storages()["No scripts"].remote.drive_type == "business"
+
+
+def test_a_code_typed_on_another_device(cloud: Emulator, tmp_path: Path) -> None:
+    with served(APP) as address, chromium(cloud, tmp_path) as context:
+        anna = Visitor(context, address)
+        anna.add("By code")
+        anna.press("Use a code on another device")
+        code = anna.page.get_by_label("The code").input_value()
+        assert cloud.person(ANNA).enter_device_code(code).error is None
+        anna.heading("Which OneDrive")
+        assert anna.page.get_by_text("Anna Berg").is_visible()

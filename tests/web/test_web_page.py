@@ -1,0 +1,274 @@
+"""The page's own work: steps in order, restarts, mounting, editing, removing, copies and restores."""
+
+from __future__ import annotations
+
+import html
+import time
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from pluton_rclone import Storages
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.web import create_app, one_time_address
+from tests.connected import connected
+
+from .client import APP, ORIGIN, Person, at_the_page, local_folder, page
+from .visitor import ANNA, BERT
+
+PATIENCE = 60.0  # seconds for what runs in the background
+
+
+def finished(person: Person) -> None:
+    """Wait until nothing runs in the background any more."""
+    jobs = person.app.state.page.jobs
+    for thread in list(jobs._threads.values()):
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+# ---- the walk ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["authorize", "type", "location", "options", "save"])
+def test_a_step_that_is_not_reached_leads_to_the_next_one(home: Path, step: str) -> None:
+    with at_the_page() as anna:
+        draft = str(anna.post("/add").url).removesuffix("/name")
+        assert str(anna.get(f"{draft}/{step}").url) == f"{draft}/name"
+
+
+def test_a_name_that_is_taken_is_told_before_the_sign_in(cloud: Emulator) -> None:
+    connected(cloud, name="Taken")
+    with at_the_page() as anna:
+        at = str(anna.post("/add").url)
+        for name, fault in (
+            ("Taken", "already"),
+            ("  ", "Give the storage a name"),
+            ("x" * 101, "at most 100"),
+        ):
+            answer = anna.post(at, {"name": name})
+            assert answer.status_code == 422
+            assert fault in answer.text
+
+
+def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
+    with at_the_page() as anna:
+        draft = anna.begin("Untested")
+        anna.sign_in(cloud, draft, ANNA)
+        anna.post(f"{draft}/type", {"kind": "personal"})
+        anna.post(f"{draft}/options")
+        assert anna.post(f"{draft}/save").status_code == 409
+        assert list(Storages()) == []
+        anna.post(f"{draft}/test")
+        finished(anna)
+        assert "Everything works" in anna.get(f"{draft}/save").text
+        anna.post(f"{draft}/options", {"chunk_size": "20Mi"})  # what passed is not what is wanted now
+        assert anna.post(f"{draft}/save").status_code == 409
+        anna.post(f"{draft}/test")
+        finished(anna)
+        anna.post(f"{draft}/save")
+        finished(anna)
+        assert "ready for use" in anna.get(f"{draft}/save").text
+    assert str(Storages()["Untested"].remote.chunk_size) == "20Mi"
+
+
+def test_a_drive_type_that_the_account_has_not_is_explained(cloud: Emulator) -> None:
+    with at_the_page() as bert:
+        draft = bert.begin("Wrong")
+        bert.sign_in(cloud, draft, BERT)
+        answer = bert.post(f"{draft}/type", {"kind": "personal"})
+    assert answer.status_code == 422
+    assert "has no drive of the type personal" in answer.text
+
+
+def test_options_are_checked_one_by_one_and_together(cloud: Emulator) -> None:
+    with at_the_page() as anna:
+        draft = anna.begin("Options")
+        anna.sign_in(cloud, draft, ANNA)
+        anna.post(f"{draft}/type", {"kind": "personal"})
+        one = anna.post(f"{draft}/check", {"field": "chunk_size", "chunk_size": "7Mi"})
+        assert "no multiple of 320Ki" in one.json()["fault"]
+        assert anna.post(f"{draft}/check", {"field": "chunk_size", "chunk_size": "5Mi"}).json() == {
+            "fault": ""
+        }
+        assert anna.post(f"{draft}/check", {"field": "token", "token": "{}"}).status_code == 400
+        whole = anna.post(f"{draft}/options", {"chunk_size": "7Mi", "no_versions": "on"})
+        assert whole.status_code == 422
+        assert "no multiple of 320Ki" in whole.text
+        assert "personal drives do not allow removing versions" in whole.text
+
+
+def test_another_region_means_signing_in_there(cloud: Emulator) -> None:
+    with at_the_page() as anna:
+        draft = anna.begin("China")
+        anna.sign_in(cloud, draft, ANNA)
+        anna.post(f"{draft}/type", {"kind": "personal"})
+        answer = anna.post(f"{draft}/options", {"region": "cn"})
+        assert answer.url.path == f"{draft}/authorize"
+        assert "21Vianet" in answer.text
+        assert anna.to_microsoft(draft).startswith("https://login.chinacloudapi.cn/")
+
+
+def test_a_pasted_address_leads_to_its_folder(cloud: Emulator) -> None:
+    with at_the_page() as bert:
+        draft = bert.begin("Pasted")
+        bert.sign_in(cloud, draft, BERT)
+        bert.post(f"{draft}/type", {"kind": "sharepoint"})
+        bert.sign_in(cloud, draft, BERT)
+        wrong = bert.post(f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Nowhere"})
+        assert wrong.status_code == 422
+        assert 'id="address-problem"' in wrong.text
+        right = bert.post(f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Backups"})
+        assert right.url.path == f"{draft}/options"
+
+
+def test_a_restart_in_the_middle_of_a_sign_in_is_survived(cloud: Emulator, tmp_path: Path) -> None:
+    from .client import answer_of
+
+    folder = tmp_path / "state"
+    with at_the_page(state_folder=folder) as before:
+        draft = before.begin("Restarted")
+        answer = answer_of(cloud, ANNA, before.to_microsoft(draft))
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    after = Person(page(state_folder=folder))
+    after.client.cookies = before.client.cookies
+    after.token = before.token
+    assert after.get(answer).url.path == f"{draft}/type"
+    assert "Anna Berg" in after.get(f"{draft}/type").text
+
+
+# ---- within another application ----------------------------------------------------------------------------------
+
+
+def test_mounted_in_an_application_that_signs_people_in_itself(cloud: Emulator) -> None:
+    inner = create_app(
+        Storages(),
+        public_url=f"{ORIGIN}/onedrive",
+        app=APP,
+        identify=lambda request: request.headers.get("x-person"),
+    )
+    outer = Starlette(routes=[Mount("/onedrive", inner)])
+    outer.state.page = inner.state.page
+    anna, bert, nobody = Person(outer), Person(outer), Person(outer)
+    anna.client.headers["x-person"], bert.client.headers["x-person"] = "anna", "bert"
+    assert "not signed in to Pluton" in nobody.get("/onedrive/").text
+    anna.token = html.unescape(
+        anna.get("/onedrive/").text.partition('name="anti_forgery" value="')[2].partition('"')[0]
+    )
+    at = anna.post("/onedrive/add").url.path
+    assert at.startswith("/onedrive/setups/")
+    bert.client.cookies = anna.client.cookies  # a stolen cookie is of no use to somebody else
+    assert bert.get(at).status_code == 404
+    assert inner.state.page.redirect_uri == f"{ORIGIN}/onedrive/callback"
+    assert inner.state.page.address.cookie in anna.client.cookies
+
+
+def test_one_time_addresses_are_for_a_page_on_its_own(home: Path) -> None:
+    app = page(identify=lambda request: None)
+    assert Person(app).get(one_time_address(app)).status_code == 403
+
+
+# ---- saved storages ----------------------------------------------------------------------------------------------
+
+
+def test_the_list_shows_health_and_room(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    with at_the_page() as anna:
+        assert "anna@outlook.com" in anna.get("/").text
+        health = anna.get(f"/storages/{storage.remote_name}/health").text
+        assert "Works" in health
+        assert "5.0 GiB used" in health
+        cloud.world.revoke_tokens(cloud.world.person(ANNA))
+        anna.app.state.page.healths.forget(storage.remote_name)
+        broken = anna.get(f"/storages/{storage.remote_name}/health").text
+        assert "Does not work" in broken
+        assert "Re-authorize" in broken
+
+
+def test_name_and_options_are_changed_or_nothing_is(cloud: Emulator) -> None:
+    storage = connected(cloud, name="Before", hard_delete=True)
+    at = f"/storages/{storage.remote_name}/edit"
+    with at_the_page() as anna:
+        refused = anna.post(at, {"name": "After", "chunk_size": "7Mi"})
+        assert refused.status_code == 422
+        assert storage.name == "Before"
+        done = anna.post(at, {"name": "After", "chunk_size": "20Mi"})
+        assert done.url.path == f"/storages/{storage.remote_name}"
+    assert (storage.name, str(storage.remote.chunk_size)) == ("After", "20Mi")
+    assert storage.remote.hard_delete is False
+
+
+def test_removing_asks_first(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    with at_the_page() as anna:
+        assert "Your files stay where they are" in anna.get(f"/storages/{storage.remote_name}/remove").text
+        assert list(Storages()) == ["personal"]
+        anna.post(f"/storages/{storage.remote_name}/remove")
+    assert list(Storages()) == []
+
+
+def test_a_copy_and_a_restore(cloud: Emulator, tmp_path: Path) -> None:
+    storage, folder = connected(cloud), local_folder(tmp_path)
+    with at_the_page(local_folders=[folder]) as anna:
+        at = f"/storages/{storage.remote_name}"
+        copy = anna.post(f"{at}/copy", {"local": str(folder), "path": "kept"})
+        finished(anna)
+        assert "1 file transferred" in anna.get(copy.url.path).text
+        anna.post(f"{at}/restore", {"local": str(folder / "back"), "path": "kept"})
+        finished(anna)
+    assert (folder / "back" / "a.txt").read_text() == "alpha"
+
+
+def test_a_transfer_is_watched_and_cancelled(cloud: Emulator, tmp_path: Path) -> None:
+    storage, folder = connected(cloud), local_folder(tmp_path)
+    (folder / "large.bin").write_bytes(bytes(3_000_000))
+    storage.rclone.environment["RCLONE_BWLIMIT"] = "100k"
+    with at_the_page(local_folders=[folder]) as anna:
+        anna.app.state.page.storages = Slow(storage)
+        started = anna.post(f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"})
+        text = until(anna, started.url.path + "/progress", "large.bin")
+        assert "Time left" in text
+        cancelled = anna.post(f"{started.url.path}/cancel").text
+        finished(anna)
+        assert "Cancelled" in anna.get(started.url.path).text
+        assert cancelled
+
+
+class Slow(Storages):
+    """Storages whose only one has an rclone that takes its time."""
+
+    def __init__(self, storage: object) -> None:
+        super().__init__()
+        self._only = storage
+
+    def __getitem__(self, name: str) -> object:  # type: ignore[override]
+        return self._only
+
+
+def until(person: Person, path: str, words: str) -> str:
+    """The part as soon as it holds these words."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        text = person.get(path).text
+        if words in text:
+            return text
+    raise AssertionError(f"{words!r} never came: {text}")
+
+
+def test_an_unexpected_fault_is_said_without_its_details(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_(self: Storages) -> None:
+        raise RuntimeError("inside")
+
+    monkeypatch.setattr(Storages, "values", break_)
+    app = page()
+    answer = Person(app).get(one_time_address(app))
+    assert answer.status_code == 500
+    assert "should not" in answer.text
+    assert "inside" not in answer.text
+    assert answer.headers["content-security-policy"]
+    assert "inside" in caplog.text
