@@ -7,7 +7,6 @@ import errno
 import logging
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
 from pluton_rclone.remote import journal, swap
+from pluton_rclone.remote.foreigners import wait_until_asleep
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +24,19 @@ LOCK_SECONDS = 30.0
 _ABSENT_SECONDS = 2.0
 # A temporary file of a running rclone is younger than this.
 _SAVING_SECONDS = 5.0
+# An rclone at full work never sleeps.
+_BUSY_SECONDS = 2.0
 _PAUSE = 0.005
 _CALM_SECONDS = 0.015
+# Inode, time and size: changes whenever the file does.
+Identity = tuple[int, int, int]
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MOUNTED = (errno.EBUSY, errno.EXDEV)
 _PLAIN_MODE = 0o600
+
+
+class _IsMounted(Exception):
+    """The file is a mount point: it cannot be renamed over."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,23 @@ class Leftover:
 
     old: Path
     new: Path | None
+
+
+@dataclass(frozen=True)
+class Put:
+    """A content that was put in place.
+
+    `came_out` is what it took the place of (None: there was no file); `holder` is the file that still holds that, to
+    be removed once it is dealt with. `identity` is that of the new content. `after_stranger`: whoever wrote before
+    was not one of us. `mounted`: the file is a mount point and was written in place, or, when `came_out` is not what
+    was expected, not at all.
+    """
+
+    came_out: bytes | None
+    holder: Path | None
+    identity: Identity | None
+    after_stranger: bool = False
+    mounted: bool = False
 
 
 class ConfigFile:
@@ -77,13 +102,13 @@ class ConfigFile:
         except OSError as error:
             raise _unreadable(self.path, error) from None
 
-    def identity(self) -> tuple[int, int, int] | None:
+    def identity(self) -> Identity | None:
         """Changes whenever the file does; None when it is absent."""
         try:
             found = self.path.stat()
         except OSError:
             return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return _identity(found)
 
     def leftover(self) -> Leftover | None:
         """The files of an rclone that was killed between its two renames; only meaningful while the file is
@@ -146,24 +171,27 @@ class ConfigFile:
         """
         return [path for path in self.path.parent.iterdir() if path.name.startswith(self._temporary_prefix)]
 
-    def put(self, new: bytes, *, instead_of: bytes | None) -> tuple[bytes | None, Path | None]:
+    def put(self, new: bytes, *, instead_of: bytes | None) -> Put:
         """Put the new content in place in one step.
 
-        Gives the content that it took the place of (None: there was no file) and the file that still holds
-        it, to be removed by the caller once that content is dealt with. When what is in place is not
-        `instead_of`, somebody else wrote meanwhile. ConfigNotWritable: nothing was changed.
+        When what came out is not `instead_of`, somebody else wrote meanwhile. ConfigNotWritable: nothing was changed.
         """
+        after_stranger = not self._is_ours()
         try:
-            temporary = self._write_temporary(new)
+            temporary, identity = self._write_temporary(new)
         except OSError as error:
             raise not_writable(self.path, error) from None
         try:
-            return self._put(temporary, new, instead_of)
+            came_out, holder = self._exchange(temporary)
+        except _IsMounted:
+            temporary.unlink()
+            return Put(self._put_in_place(new, instead_of), None, None, mounted=True)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise not_writable(self.path, error) from None
+        return Put(came_out, holder, identity, after_stranger)
 
-    def _put(self, temporary: Path, new: bytes, instead_of: bytes | None) -> tuple[bytes | None, Path | None]:
+    def _exchange(self, temporary: Path) -> tuple[bytes | None, Path | None]:
         while True:
             try:
                 swap.exchange(temporary, self.path)
@@ -179,16 +207,21 @@ class ConfigFile:
                 sync_folder(self.path.parent)
                 return before, None
             except OSError as error:
-                if error.errno not in _MOUNTED:
-                    raise
-                temporary.unlink()
-                return journal.write(self.path, new, instead_of), None
+                if error.errno in _MOUNTED:
+                    raise _IsMounted from None
+                raise
             sync_folder(self.path.parent)
             return temporary.read_bytes(), temporary
 
-    def _write_temporary(self, data: bytes) -> Path:
+    def _put_in_place(self, new: bytes, instead_of: bytes | None) -> bytes | None:
+        try:
+            return journal.write(self.path, new, instead_of)
+        except OSError as error:
+            raise not_writable(self.path, error) from None
+
+    def _write_temporary(self, data: bytes) -> tuple[Path, Identity]:
         mode, owner = self._mode_and_owner()
-        path = self.path.parent / f"{self._temporary_prefix}{secrets.token_hex(8)}"
+        path = self.path.parent / f"{self._temporary_prefix}{os.urandom(8).hex()}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PLAIN_MODE)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -200,10 +233,11 @@ class ConfigFile:
                 os.fchmod(file.fileno(), mode)
                 mark_as_ours(file.fileno())
                 os.fsync(file.fileno())
+                identity = _identity(os.fstat(file.fileno()))
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return path
+        return path, identity
 
     def _mode_and_owner(self) -> tuple[int, tuple[int, int] | None]:
         try:
@@ -213,28 +247,45 @@ class ConfigFile:
         same = found.st_uid == os.geteuid() and found.st_gid == os.getegid()
         return stat.S_IMODE(found.st_mode) & _PLAIN_MODE, None if same else (found.st_uid, found.st_gid)
 
-    def calm(self, *, careful: bool) -> None:
-        """Wait until no rclone is in the middle of a save.
+    def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
+        """Wait until none of these rclones can still save what it read before our content was put in place.
 
-        It reads the file, makes a temporary file beside it, writes that, and renames twice: what we put in
-        place meanwhile is overwritten. Careful: somebody else is known to write, so also wait for one that
-        has read and not yet made its temporary file.
+        rclone looks at the file's time and size, makes a temporary file beside it, writes that, and renames twice.
+        So each is waited for until it sleeps, then until no temporary file is left. In between the file gets a new
+        time: an rclone that opened the old file and then took the time of ours would never notice. When a stranger
+        wrote last, perhaps from another container, a little more time has to do.
+        False when nobody wrote since, so that there is nothing to look at. Needs no lock.
         """
+        if put.mounted or not (foreigners or put.after_stranger or self._foreign_files()):
+            return False
+        wait_until_asleep(foreigners, _BUSY_SECONDS)
+        identity = self._touch(put.identity)
         deadline = time.monotonic() + _SAVING_SECONDS
-        calm_since: float | None = None
+        calm_until = time.monotonic() + (_CALM_SECONDS if put.after_stranger else 0)
         while (now := time.monotonic()) < deadline:
             if any(time.time() - _modified(path) < _SAVING_SECONDS for path in self._foreign_files()):
-                careful = True
-                calm_since = None
-            elif not careful:
-                return
-            elif calm_since is None:
-                calm_since = now
-            elif now - calm_since > _CALM_SECONDS:
-                return
+                calm_until = now + _PAUSE
+            elif now >= calm_until:
+                break
             time.sleep(_PAUSE)
+        return self.identity() != identity
 
-    def is_ours(self) -> bool:
+    def _touch(self, placed: Identity | None) -> Identity | None:
+        """A new time for what we put in place, if it is still there."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return placed
+        try:
+            if _identity(os.fstat(descriptor)) == placed:
+                with contextlib.suppress(OSError):
+                    mark_as_ours(descriptor)
+                return _identity(os.fstat(descriptor))
+            return placed
+        finally:
+            os.close(descriptor)
+
+    def _is_ours(self) -> bool:
         """Whether the last to write was one of us."""
         found = self.identity()
         return found is None or found[1] % 1000 == 0
@@ -247,7 +298,7 @@ class ConfigFile:
             if journal.is_mount_point(self.path):
                 with self.path.open("r+b"):
                     pass
-            self._write_temporary(b"\n" * size).unlink()
+            self._write_temporary(b"\n" * size)[0].unlink()
         except OSError as error:
             raise not_writable(self.path, error) from None
 
@@ -290,6 +341,10 @@ def _unreadable(path: Path, error: OSError) -> ConfigUnreadable:
         why=os.strerror(error.errno) if error.errno else str(error),
         advice="Make the file readable for this user, or give another one with --config.",
     )
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _modified(path: Path) -> float:

@@ -9,9 +9,7 @@ old or the new content.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -104,11 +102,13 @@ def sealed(body: bytes) -> bytes:
 
 
 def _head(body: bytes) -> bytes:
+    import hashlib  # as in merge.py
+
     return _HEAD + hashlib.sha256(body).hexdigest().encode()
 
 
 def _write_journal(mark: Path, new: bytes) -> None:
-    temporary = mark.with_name(f"{mark.name}-{secrets.token_hex(4)}")
+    temporary = mark.with_name(f"{mark.name}-{os.urandom(4).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -66,6 +65,8 @@ def is_whole(text: str | None) -> bool:
 
 def token_digest(text: str) -> str:
     """Tells one token from another without being secret."""
+    import hashlib  # OpenSSL, late: a third of the time to import Storages
+
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -123,30 +124,49 @@ def _renamed(document: Document, candidate: Mapping[str, str]) -> list[str]:
     return [name for name in document.names() if document.raw_section(name).get(SIGN_IN) == sign_in]
 
 
-def gathered(mine: Document, ancestor: Document, theirs: Document) -> Document:
-    """`mine` with later tokens and new sections of somebody who may have read the file long before we wrote
-    it.
+def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document:
+    """`mine` with what somebody else changed who read the file as `ancestor`: new sections, changed keys, later tokens.
 
-    Nothing is taken away, and no other key is believed: it may simply be old.
+    Nothing is taken away: what is missing there may be missing because it was read before it was there.
     """
     result = with_later_tokens(mine, theirs)
     for name in theirs.names():
-        if name not in result and name not in ancestor and theirs.raw_section(name):
-            result = result.with_section(name, theirs.raw_section(name))
+        section = theirs.raw_section(name)
+        if name in ancestor and name in mine:
+            before, current = ancestor.raw_section(name), mine.raw_section(name)
+            changes = {
+                key: value
+                for key, value in section.items()
+                if key != TOKEN and value != before.get(key) and current.get(key) == before.get(key)
+            }
+            result = result.changed(name, changes)
+        elif name not in ancestor and name not in result and section:
+            result = result.with_section(name, section)
     return result
 
 
-def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document:
-    """`mine` with what somebody changed who read the file as `ancestor`: as `gathered`, and changed keys."""
-    result = gathered(mine, ancestor, theirs)
-    for name in theirs.names():
-        if name not in ancestor or name not in mine:
-            continue
-        before, current = ancestor.raw_section(name), mine.raw_section(name)
-        changes = {
-            key: value
-            for key, value in theirs.raw_section(name).items()
-            if key != TOKEN and value != before.get(key) and current.get(key) == before.get(key)
-        }
-        result = result.changed(name, changes)
-    return result
+def repaired_section(document: Document, name: str, *, before: Document, after: Document) -> Document:
+    """The document with our change from `before` to `after` made again where it fell back to what was before.
+
+    What has a third value was changed by somebody since, and stays.
+    """
+    old = before.raw_section(name) if name in before else None
+    new = after.raw_section(name) if name in after else None
+    now = document.raw_section(name) if name in document else None
+    if now == new:
+        return document
+    if new is None:
+        return document.without_section(name) if _same_but_token(now, old) else document
+    if now is None:
+        return document.with_section(name, new) if old is None else document
+    token = later_token(now, new)
+    fallen = {
+        key: new.get(key)
+        for key in {**(old or {}), **new}
+        if key != TOKEN and new.get(key) != (old or {}).get(key) == now.get(key)
+    }
+    return document.changed(name, fallen if token is None else {**fallen, TOKEN: token})
+
+
+def _same_but_token(one: Mapping[str, str] | None, other: Mapping[str, str] | None) -> bool:
+    return {**(one or {}), TOKEN: ""} == {**(other or {}), TOKEN: ""}

@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Mapping
 
-from pluton_rclone import process
 from pluton_rclone.errors import ConfigPasswordMissing
 
 COMMAND = "RCLONE_PASSWORD_COMMAND"
@@ -39,6 +38,8 @@ def _from_command(command: str, environment: Mapping[str, str]) -> str:
     if program is None:
         raise _failed(argv[0], "there is no such program")
     try:
+        from pluton_rclone import process  # only for who has a password command
+
         done = process.run([program, *argv[1:]], env=environment, timeout=_SECONDS)
     except TimeoutError:
         raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds") from None
