@@ -59,11 +59,22 @@ class Storages(Mapping[str, "Storage"]):
         return self._binary
 
     def rclone(self, *remote_names: str) -> LentRclone:
-        """The engine for these remotes; every run has a private configuration that holds only them."""
+        """The engine for these remotes, at a pace that Microsoft grants (see `pace`); every run has a private
+        configuration that holds only them.
+        """
         from . import __version__
         from .lending import LentRclone
+        from .pace import pace
 
-        return LentRclone(self.conf, remote_names, self.binary, user_agent=f"{USER_AGENT}/{__version__}")
+        kinds = {self.conf.whole_section(name).get("drive_type", "") for name in remote_names}
+        slowest = next((kind for kind in kinds if kind != "personal"), "personal")
+        return LentRclone(
+            self.conf,
+            remote_names,
+            self.binary,
+            environment=pace(slowest, os.environ),
+            user_agent=f"{USER_AGENT}/{__version__}",
+        )
 
     # ---- a mapping by name ----
 
