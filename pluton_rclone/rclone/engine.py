@@ -7,9 +7,7 @@ import builtins
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pluton_rclone import process
 from pluton_rclone.errors import NothingFound, RcloneError, RcloneNotFound
@@ -22,7 +20,7 @@ from pluton_rclone.rclone.environment import child_environment
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.rclone.locations import Location, location
 from pluton_rclone.rclone.results import About, CheckResult, Total
-from pluton_rclone.rclone.run import Run, compare
+from pluton_rclone.rclone.run import Run, compare, decoded
 from pluton_rclone.rclone.transfer import STALL_LIMIT, Transfer
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone.session import Session
 
 LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
-T = TypeVar("T")
 
 
 class Limits(NamedTuple):
@@ -170,11 +167,11 @@ class Rclone:
     def about(self, place: Location) -> About:
         """The room on the remote."""
         text = self.execute(commands.json_report("about", place, {})).stdout
-        return _json(text, About)
+        return decoded(text, About)
 
     def size(self, place: Location, **options: Unpack[FilterOptions]) -> Total:
         """How many files there are below a folder, and how many bytes."""
-        return _json(self.execute(commands.json_report("size", place, options)).stdout, Total)
+        return decoded(self.execute(commands.json_report("size", place, options)).stdout, Total)
 
     def check(
         self,
@@ -303,13 +300,6 @@ class Rclone:
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
-
-
-def _json(text: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError as error:
-        raise RcloneError("rclone's answer cannot be read.", why=str(error)) from error
 
 
 def _ignore(block: bytes) -> None:

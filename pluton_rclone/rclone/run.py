@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from pluton_rclone.errors import TimedOut
+import msgspec
+
+from pluton_rclone.errors import PlutonRcloneError, RcloneError, TimedOut
 from pluton_rclone.rclone import faults
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.results import CheckResult
@@ -13,6 +15,8 @@ from pluton_rclone.rclone.tally import Tally
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.engine import Rclone
+
+T = TypeVar("T")
 
 
 class Run:
@@ -42,7 +46,8 @@ class Run:
         if code != 0:
             raise self.fault(code)
 
-    def fault(self, code: int) -> Exception:
+    def fault(self, code: int) -> PlutonRcloneError:
+        """The exception for this exit code and what was said."""
         if self._asked > 1 and code != 0:
             return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
         return faults.run_fault(self.command, code, self.tally.messages)
@@ -73,3 +78,11 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
         missing_on_destination=tuple(found["+"]),
         failed=tuple(file for file in run.tally.failed() if file.path not in told),
     )
+
+
+def decoded(text: bytes, kind: type[T]) -> T:
+    """rclone's JSON answer. RcloneError if it is none."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as error:
+        raise RcloneError("rclone's answer cannot be read.", why=str(error)) from error

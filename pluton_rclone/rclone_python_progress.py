@@ -1,0 +1,87 @@
+"""rclone-python's update dictionary and its rich bars, fed by our transfers."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rclone_python import utils
+
+from pluton_rclone.rclone.events import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Pbar
+
+Place = str | os.PathLike[str]
+
+
+def update_of(progress: Progress) -> dict[str, Any] | None:
+    """What a listener gets: total, sent, progress (0 to 1), transfer_speed, tasks, and rclone's own `rclone_output`.
+
+    None while there is nothing to transfer yet, as in rclone-python. Sizes in bytes, speeds in bytes a second.
+    """
+    if progress.total_bytes <= 0:
+        return None
+    tasks = [
+        {
+            "name": file.name,
+            "total": file.size,
+            "sent": file.bytes,
+            "progress": file.bytes / file.size if file.size else 0,
+            "transfer_speed": file.speed,
+        }
+        for file in progress.in_flight
+    ]
+    return {
+        "tasks": tasks,
+        "total": progress.total_bytes,
+        "sent": progress.bytes,
+        "progress": progress.bytes / progress.total_bytes,
+        "transfer_speed": progress.speed,
+        "rclone_output": progress.raw,
+    }
+
+
+class Bars:
+    """The bars of one transfer, in `pbar` if given; none at all if `shown` is not set."""
+
+    def __init__(
+        self, doing: str, source: Place, destination: Place, pbar: Pbar | None, *, shown: bool
+    ) -> None:
+        self._pbar = (pbar or utils.create_progress_bar()) if shown else None
+        ends = (_shown(utils.shorten_filepath(os.fspath(place), 20)) for place in (source, destination))
+        self._title = "{} [bold magenta]{}[/bold magenta] to [bold magenta]{}".format(doing, *ends)
+        self._files: dict[str, Any] = {}
+        self._total: Any = None
+
+    def __enter__(self) -> Bars:
+        if self._pbar is not None:
+            self._pbar.start()
+            self._total = self._pbar.add_task(self._title, total=None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pbar is not None:
+            self._pbar.stop()
+
+    def update(self, update: dict[str, Any]) -> None:
+        """Draw how far it is. Names are shown as they are, also if they look like rich's markup."""
+        if self._pbar is not None:
+            tasks = [{**task, "name": _shown(task["name"])} for task in update["tasks"]]
+            utils.update_tasks(self._pbar, self._total, {**update, "tasks": tasks}, self._files)
+
+    def complete(self) -> None:
+        """Fill the bar, hide those of single files."""
+        if self._pbar is not None:
+            utils.complete_task(self._total, self._pbar)
+            for task in self._files.values():
+                self._pbar.update(task, visible=False)
+
+
+def _shown(name: str) -> str:
+    from rich.markup import escape
+
+    return escape(name)
