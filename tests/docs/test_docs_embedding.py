@@ -128,6 +128,36 @@ def test_the_schema_draws_a_form_without_secrets(guide: dict[str, Any]) -> None:
     assert not {"token", "client_secret", "link_password"} & set(fields)
 
 
+@pytest.mark.parametrize(("user", "let_in"), [("anna", True), (None, False)])
+def test_the_mounted_page_lets_in_whom_the_application_knows(
+    guide: dict[str, Any], user: str | None, let_in: bool
+) -> None:
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    mounted = Starlette(routes=[Mount("/onedrive", guide["onedrive_page"](lambda request: user))])
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/onedrive/",
+        "raw_path": b"/onedrive/",
+        "query_string": b"",
+        "scheme": "https",
+        "headers": [(b"host", b"pluton.example")],
+        "http_version": "1.1",
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(mounted(scope, receive, send))
+    assert (sent[0]["status"] < 400) is let_in
+
+
 def test_progress_reaches_any_callable(guide: dict[str, Any], cloud: Emulator, source: Path) -> None:
     sent: list[dict[str, Any]] = []
     result = guide["back_up"](connected(cloud), source, "x", sent.append)
