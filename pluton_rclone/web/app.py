@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from ..errors import ForeignAnswer, PlutonRcloneError, StorageNotFound
 from ..microsoft.app import AppRegistration
 from ..storages import Storages
-from . import door, files, signing_in, stored, waiting, walk
+from . import door, files, locating, signing_in, stored, waiting, walk
 from .context import Page
 from .guard import Address, Guard
 from .health import Healths
@@ -103,7 +103,7 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/status": signing_in.status,
         f"{setup}/waiting/{{job}}": waiting.waiting,
         f"{setup}/waiting/{{job}}/progress": waiting.progress,
-        f"{setup}/sites": walk.sites,
+        f"{setup}/sites": locating.sites,
         f"{setup}/progress": walk.progress,
         storage: stored.storage,
         f"{storage}/health": stored.health,
@@ -120,7 +120,7 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/sign-in": signing_in.begin,
         f"{setup}/code": waiting.begin_code,
         f"{setup}/rclone": waiting.begin_rclone,
-        f"{setup}/address": walk.address,
+        f"{setup}/address": locating.address,
         f"{setup}/check": walk.check,
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
@@ -133,7 +133,7 @@ def _routes() -> list[Route | Mount]:
         "/add": walk.add,
         f"{setup}/name": walk.name,
         f"{setup}/type": walk.drive_type,
-        f"{setup}/location": walk.location,
+        f"{setup}/location": locating.location,
         f"{setup}/options": walk.options,
         f"{setup}/save": walk.save,
         f"{storage}/edit": stored.edit,

@@ -93,7 +93,7 @@ def answer_of(cloud: Emulator, username: str, address: str, *, accept: bool = Tr
             raise URLError("the page is not served here")
         return opened(url, form)
 
-    person.browser.open = watch  # type: ignore[method-assign]
+    person.browser.open = watch  # type: ignore[method-assign, assignment]
     with suppress(URLError):
         person.visit(address, accept=accept)
     assert visited, "Microsoft did not send the person back"

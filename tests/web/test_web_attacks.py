@@ -61,7 +61,7 @@ def test_the_cookie_is_for_the_server_alone(home: Path) -> None:
     assert "Secure" not in cookie  # http://localhost
     secure = page(public_url="https://pluton.example")
     client = Person(secure).client
-    client.base_url = "https://pluton.example"  # type: ignore[assignment]
+    client.base_url = "https://pluton.example"
     answer = client.get(one_time_address(secure), follow_redirects=False)
     assert "; Secure" in answer.headers["set-cookie"]
 

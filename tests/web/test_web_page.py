@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import re
 import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -138,6 +140,26 @@ def test_a_restart_in_the_middle_of_a_sign_in_is_survived(cloud: Emulator, tmp_p
     after.token = before.token
     assert after.get(answer).url.path == f"{draft}/type"
     assert "Anna Berg" in after.get(f"{draft}/type").text
+
+
+def test_without_a_registration_rclones_own_is_used(
+    cloud: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lock = tmp_path_factory.getbasetemp().parent / "rclone-authorize.lock"
+    with FileLock(lock, timeout=120), at_the_page(app=None) as anna:  # rclone's port is fixed: one at a time
+        draft = anna.begin("Newcomer")
+        assert "rclone’s is used" in anna.get(f"{draft}/authorize").text
+        waiting = anna.post(f"{draft}/rclone")
+        address = re.search(r'href="(http://127.0.0.1:[^"]+)"', waiting.text)
+        assert address, waiting.text
+        assert cloud.person(ANNA).visit(html.unescape(address[1])).error is None
+        finished(anna)
+        assert anna.get(waiting.url.path).url.path == f"{draft}/type"
+        anna.post(f"{draft}/type", {"kind": "personal"})
+        anna.post(f"{draft}/options")
+        anna.post(f"{draft}/test")
+        finished(anna)
+        assert "Everything works" in anna.get(f"{draft}/save").text
 
 
 # ---- within another application ----------------------------------------------------------------------------------

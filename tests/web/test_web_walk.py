@@ -30,6 +30,8 @@ def test_every_page_is_reached_and_accessible(cloud: Emulator, home: Path, tmp_p
     seen: list[str] = []
 
     def look(page: Page, name: str) -> None:
+        if name in seen:
+            return
         seen.append(name)
         for scheme, width in LOOKS:
             page.emulate_media(color_scheme=scheme)
@@ -44,7 +46,7 @@ def test_every_page_is_reached_and_accessible(cloud: Emulator, home: Path, tmp_p
         tour(visitor, cloud, home)
     assert found == []
     assert visitor.complaints == []
-    assert len(set(seen)) >= 30
+    assert len(seen) >= 30
     types = {name: storage.remote.drive_type for name, storage in Storages().items()}
     assert types == {NAME: "personal", "Work": "business", "Team library": "documentLibrary"}
 
@@ -55,9 +57,9 @@ def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
     with served(APP) as address, chromium(cloud, tmp_path) as context:
         anna = Visitor(context, address)
         anna.add("Blocked")
-        # A click that no person made: Chromium's own pop-up blocker refuses the window.
+        # A person's click allows one window. It is used up here, so that Chromium's own pop-up blocker refuses ours.
         devtools = context.new_cdp_session(anna.page)
-        click = "document.getElementById('authorize').click()"
+        click = "window.open('', 'another', 'popup').close(); document.getElementById('authorize').click()"
         devtools.send("Runtime.evaluate", {"expression": click, "userGesture": False})
         anna.page.get_by_role("alert").get_by_text("Your browser blocked the sign-in window").wait_for()
         assert violations(anna.page) == []
