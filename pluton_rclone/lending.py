@@ -13,7 +13,8 @@ from .process import Child
 from .rclone import events
 from .rclone.binary import Binary
 from .rclone.commands import Command
-from .rclone.engine import Limits, Rclone
+from .rclone.engine import Limits, LogLevel, Rclone
+from .rclone.transfer import Transfer
 from .remote.conf import Conf
 from .remote.password import VARIABLE as PASSWORD
 
@@ -103,11 +104,34 @@ class LentRclone(Rclone):
                 held.close()
                 raise
 
+    def transfer(self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5) -> Transfer:
+        """At DEBUG: only there does rclone say that Microsoft asked it to wait, and for how long (`events.Throttled`)."""
+        from .onedrive_transfer import OneDriveTransfer
+
+        flags = (
+            f"--log-level={level}",
+            f"--stats={every:g}s",
+            "--stats-log-level=NOTICE",
+            "--stats-one-line",
+        )
+        return OneDriveTransfer(
+            " ".join(command.words),
+            lambda line, watch, end: self.start(
+                command, flags=flags, on_stdout=_drained, on_stderr=line, watch=watch, on_end=end
+            ),
+            time_limit=self.limits.time,
+            stall_limit=self.limits.stall,
+        )
+
     def _heard(self, line: bytes, on_stderr: Callable[[bytes], None] | None) -> None:
         if b"oo many" in line and isinstance(events.parse(line), events.Throttled):
             self.throttled += 1
         if on_stderr is not None:
             on_stderr(line)
+
+
+def _drained(block: bytes) -> None:
+    """A transfer's stdout holds nothing."""
 
 
 def _end(held: ExitStack, on_end: Callable[[], None] | None) -> None:

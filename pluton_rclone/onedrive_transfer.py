@@ -1,0 +1,46 @@
+"""A transfer to OneDrive: what rclone leaves out without calling it a failure counts as one in the result."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from .errors import NameRefused
+from .rclone import events
+from .rclone.results import FailedFile, TransferResult, transfer_failed
+from .rclone.transfer import Transfer
+
+# OneDrive's names ignore case: of two files whose names differ by case only rclone takes one, says this as a notice and
+# exits with 0 (tried with 1.75.2). A backup that lacks a file must not look complete.
+_LEFT_OUT = b"Duplicate object found in source - ignoring"
+
+
+class OneDriveTransfer(Transfer):
+    """As `Transfer`."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._left_out: dict[str, FailedFile] = {}
+        super().__init__(*arguments, **options)
+
+    def wait(self, timeout: float | None = None) -> TransferResult:
+        """As `Transfer.wait`, with the files that were left out among the failed ones."""
+        result = super().wait(timeout)
+        if not self._left_out:
+            return result
+        failed = (*result.failed, *self._left_out.values())
+        ended = "failed" if result.ended == "done" else result.ended
+        error = result.error or transfer_failed(self.command, failed)
+        return dataclasses.replace(result, failed=failed, error=error, ended=ended)
+
+    def _line(self, line: bytes) -> None:
+        if _LEFT_OUT in line:
+            event = events.parse(line)
+            path = event.about if isinstance(event, events.Notice) else None
+            error = NameRefused(
+                f"{path} was left out: another file's name differs from it by upper and lower case only.",
+                why="OneDrive does not tell the two apart; one of them was transferred, none was overwritten",
+                advice="Rename one of the two; `pluton-rclone preflight` lists such names before a byte is sent.",
+                path=path,
+            )
+            self._left_out[path or ""] = FailedFile(path or "", error, retry_helps=False)
+        super()._line(line)
