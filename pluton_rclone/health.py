@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,5 +72,33 @@ def _renew(storage: Storage) -> ConnectionReport:
 
 
 def _at_once(work: Callable[[Storage], ConnectionReport], storages: Sequence[Storage]) -> HealthReport:
-    with ThreadPoolExecutor(AT_ONCE, "health") as executor:
-        return HealthReport(tuple(executor.map(work, storages)))
+    """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one.
+
+    No executor: it would wait for what runs, and so would Python at its end. A storage takes seconds.
+    """
+    waiting = list(enumerate(storages))[::-1]
+    done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()
+
+    def worker() -> None:
+        while waiting:
+            try:
+                number, storage = waiting.pop()
+            except IndexError:  # another one took the last
+                return
+            try:
+                done.put((number, work(storage)))
+            except BaseException as error:  # noqa: BLE001 - raised again by whoever asked
+                done.put((number, error))
+
+    for _ in range(min(AT_ONCE, len(waiting))):
+        threading.Thread(target=worker, daemon=True, name="health").start()
+    reports: dict[int, ConnectionReport] = {}
+    try:
+        for _ in storages:
+            number, report = done.get()
+            if isinstance(report, BaseException):
+                raise report
+            reports[number] = report
+    finally:
+        waiting.clear()
+    return HealthReport(tuple(reports[number] for number in sorted(reports)))

@@ -12,6 +12,7 @@ import signal
 import struct
 import subprocess
 import termios
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +41,9 @@ class Terminal:
             ["setsid", "--ctty", *argv], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=cwd
         )
         os.close(theirs)
-        self._screen = pexpect.fdpexpect.fdspawn(ours, timeout=PATIENCE, encoding="utf-8")
+        self._screen = pexpect.fdpexpect.fdspawn(
+            ours, timeout=PATIENCE, encoding="utf-8", codec_errors="replace"
+        )
         self._screen.logfile_read = self._heard
 
     @property
@@ -64,8 +67,20 @@ class Terminal:
         self._screen.sendline(line)
 
     def press_ctrl_c(self) -> None:
-        """What the key does: SIGINT to every process in the foreground of the terminal."""
+        """What the key does: SIGINT to every process in the foreground of the terminal.
+
+        A person is slower than readline, which loses the key between writing its prompt and beginning to read.
+        """
+        self._wait_until_it_waits()
         self._screen.send("\x03")
+
+    def _wait_until_it_waits(self) -> None:
+        """Until its main thread has slept for a moment."""
+        end, asleep = time.monotonic() + PATIENCE, 0
+        while asleep < 3 and time.monotonic() < end:
+            time.sleep(0.01)
+            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            asleep = asleep + 1 if state == "S" else 0
 
     def end(self) -> int:
         """Wait until the program has ended, and closed its terminal; its exit code."""

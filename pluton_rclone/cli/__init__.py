@@ -15,7 +15,11 @@ EPILOG = (__doc__ or "").partition("\n\n")[2]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and leaves with its exit code."""
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+    try:
+        code = run(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:  # before the command began, or after it had ended
+        code = 130
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -40,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         output.error(UsageError(error.format_message()))
         return UsageError.exit_code
     except (KeyboardInterrupt, click.Abort):
-        output.error(Cancelled("Stopped."))
+        output.stopped()
         return Cancelled.exit_code
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`): nothing is wrong, and Python must not complain at exit.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import click
 
-from ..errors import UsageError
+from ..errors import OptionInvalid, StorageExists, UsageError
 from .output import Output, printable
 
 Thing = TypeVar("Thing")
@@ -35,11 +35,25 @@ def choose(
     return things[int(picked) - 1][1]
 
 
-def text(output: Output, question: str, *, option: str, default: str | None = None) -> str:
-    """A line of text. Without a person, UsageError names the `option` to give instead."""
+def text(
+    output: Output,
+    question: str,
+    *,
+    option: str,
+    default: str | None = None,
+    check: Callable[[str], object] = lambda answer: None,
+) -> str:
+    """A line of text, asked again while `check` raises. Without a person, UsageError names the `option` to give instead."""
     if not interactive(output):
         raise UsageError(f"{question} is missing.", advice=f"Give {option}.")
-    return str(click.prompt(question, default=default, err=True))
+    while True:
+        answer = str(click.prompt(question, default=default, err=True, show_default=bool(default))).strip()
+        try:
+            check(answer)
+        except (UsageError, OptionInvalid, StorageExists) as error:
+            output.error(error)
+        else:
+            return answer
 
 
 def secret(output: Output, question: str, *, variable: str) -> str:

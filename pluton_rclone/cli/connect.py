@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from ..connect import DriveKind, StorageSetup
-from ..errors import UsageError
+from ..errors import ItemNotFound, UsageError
 from ..units import human_bytes
 from . import ask
 from .app import common
@@ -107,8 +107,11 @@ def connect(
     """
     output, storages = Output(as_json), open_storages(config, binary)
     options = parse_settings(settings)
-    friendly = name or ask.text(output, "Storage name", option="NAME", default="OneDrive Backups")
-    storages.free_name(friendly)  # a name that is taken is told before the sign-in, not after it
+    # A name that is taken is told before the sign-in, not after it.
+    friendly = name or ask.text(
+        output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
+    )
+    storages.free_name(friendly)
     app = registration(client_id, tenant, region, client_secret_file, certificate)
     setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
@@ -127,6 +130,8 @@ def connect(
         f"Drive: {drive.name} ({drive.type}{room})" + (f", folder {setup.folder}" if setup.folder else "")
     )
     setup.set_options(**options)
+    if name is None and not settings:
+        ask_options(setup, output)
     output.say("Test connection:")
     storage = setup.save(storages, on_step=lambda step: print_step(output, step))
     if as_json:
@@ -189,7 +194,8 @@ def locate(
     if site:
         setup.choose_address(site)
     elif chosen_kind == "sharepoint":
-        setup.choose_drive(pick_library(setup, output))
+        library = pick_library(setup, output)
+        setup.choose_drive(library, setup.folder)
     else:
         drives = setup.drives_of(chosen_kind)
         found = [(f"{drive.name}  {drive.owner}  {drive.web_url}", drive) for drive in drives]
@@ -211,11 +217,30 @@ def ask_type(setup: StorageSetup, output: Output) -> DriveKind:
     return ask.choose(output, "Drive type", labels, option="--type", default=kinds.index(suggested) + 1)
 
 
+def ask_options(setup: StorageSetup, output: Output) -> None:
+    """Advanced options, one a line, until an empty line; a wrong one is told and asked again."""
+
+    def keep(setting: str) -> None:
+        setup.set_options(**parse_settings((setting,) if setting else ()))
+
+    output.say("Advanced options, for example chunk_size=20Mi; `pluton-rclone options` explains each.")
+    while ask.text(output, "OPTION=VALUE (Return: go on)", option="--set", default="", check=keep):
+        pass
+
+
 def pick_library(setup: StorageSetup, output: Output) -> Drive:
-    """A site found by a word, then one of its libraries."""
+    """A site found by a word, then one of its libraries; or what a pasted address leads to."""
     while True:
-        term = ask.text(output, "Site (a part of its name, * for all)", option="--site", default="*")
-        sites = setup.sites(term)
+        term = ask.text(
+            output, "Site: a part of its name, its address, or * for all", option="--site", default="*"
+        )
+        try:
+            if "://" in term:
+                return setup.choose_address(term).drive
+            sites = setup.sites(term)
+        except (UsageError, ItemNotFound) as error:
+            output.error(error)
+            continue
         if sites:
             break
         output.say(f"No site matches {term!r}.")

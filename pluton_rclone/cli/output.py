@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.errors import Cancelled, PlutonRcloneError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,12 +57,21 @@ class Output:
         if self.as_json:
             print(json.dumps(error.record(), ensure_ascii=False, default=str), file=sys.stderr)
             return
+        if isinstance(error, Cancelled):
+            print(printable(error.what), file=sys.stderr)  # somebody wanted that: nothing to explain
+            return
         red, bold, reset = (
             ("", "", "") if no_color() or not sys.stderr.isatty() else ("\x1b[31m", "\x1b[1m", "\x1b[0m")
         )
         print(f"{red}{bold}ERROR{reset} {printable(error.what)}", file=sys.stderr)
         for heading, text in error_lines(error):
             print(f"  {bold}{heading:<10}{reset} {printable(text)}", file=sys.stderr)
+
+    def stopped(self) -> None:
+        """Ctrl-C. On a terminal the line holds ^C by now, or a prompt that was not answered."""
+        if sys.stderr.isatty() and not self.as_json:
+            print(file=sys.stderr)
+        self.error(Cancelled("Stopped."))
 
 
 def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,9 @@ import pytest
 
 from pluton_rclone.cli import run
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.command import browser as played
+from tests.connected import connected as save_storage
+from tests.terminal import Terminal
 
 
 @dataclass
@@ -35,6 +40,7 @@ class Ran:
 
 
 Command = Callable[..., Ran]
+AtTerminal = Callable[..., Terminal]
 
 
 @pytest.fixture
@@ -58,7 +64,27 @@ def command(
 
 
 @pytest.fixture
-def connected(command: Command) -> Command:
-    """As `command`, with the storage "Work files" saved as the remote work-files."""
-    assert command("connect", "Work files", "--type", "personal").code == 0
+def connected(command: Command, cloud: Emulator) -> Command:
+    """As `command`, with Anna's OneDrive saved as the storage "Work files", the remote work-files."""
+    save_storage(cloud, name="Work files")
     return command
+
+
+@pytest.fixture
+def at_terminal(cloud: Emulator) -> AtTerminal:
+    """`with at_terminal("connect", person="anna@outlook.com") as terminal:` runs the program on a terminal of its own.
+
+    $BROWSER plays the person; None: nobody answers at the browser.
+    """
+
+    def start(*arguments: str, person: str | None = "anna@outlook.com") -> Terminal:
+        answers = {"BROWSER": "true"} if person is None else played(person)
+        environment = {
+            **os.environ,
+            **answers,
+            "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
+            "TERM": "xterm",
+        }
+        return Terminal([sys.executable, "-m", "pluton_rclone", *arguments], env=environment)
+
+    return start

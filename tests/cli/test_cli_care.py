@@ -26,19 +26,20 @@ def test_health_names_the_storage_that_fails_and_says_what_to_do(connected: Comm
     assert "Work files" in ill.error["what"]
 
 
-def test_a_storage_whose_token_died_is_back_after_signing_in_again(connected: Command, cloud: Emulator) -> None:
-    before = connected("show", "Work files", "--json").json["options"]
+def test_a_storage_whose_token_died_is_back_after_signing_in_again(command: Command, cloud: Emulator) -> None:
+    assert command("connect", "Work files", "--type", "personal").code == 0
+    before = command("show", "Work files", "--json").json["options"]
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
     cloud.world.advance(5000)
-    broken = connected("ls", "Work files:")
-    again = connected("reauthorize", "Work files")
-    after = connected("show", "Work files", "--json").json["options"]
+    broken = command("ls", "Work files:")
+    again = command("reauthorize", "Work files")
+    after = command("show", "Work files", "--json").json["options"]
 
     assert broken.code == 3
     assert "reauthorize" in broken.err
     assert again.code == 0, again.err
     assert "drive and options are unchanged" in again.err
-    assert connected("ls", "Work files:").code == 0
+    assert command("ls", "Work files:").code == 0
     changed = {key for key in before if before[key] != after.get(key)}
     assert changed <= {"pluton_sign_in", "token"}
 
@@ -94,7 +95,9 @@ def test_an_export_is_an_rclone_conf_of_its_own_readable_by_its_owner_alone(
     assert path.stat().st_mode & 0o777 == 0o600
     assert connected("ls", "work-files:", "--config", str(path)).code == 0
     assert again.code == 5  # never over a file that is there
-    assert "RCLONE_CONFIG_WORK_FILES_TYPE=onedrive" in connected("export", "Work files", "--as-environment").out
+    assert (
+        "RCLONE_CONFIG_WORK_FILES_TYPE=onedrive" in connected("export", "Work files", "--as-environment").out
+    )
 
 
 def test_drives_and_sites_of_an_account(command: Command, browser: Callable[..., None]) -> None:
@@ -111,7 +114,9 @@ def test_drives_and_sites_of_an_account(command: Command, browser: Callable[...,
     assert command("storages", "--json").json[0]["drive_type"] == "documentLibrary"
 
 
-@pytest.mark.parametrize("arguments", [("sync", "{source}", "Work files:x"), ("delete", "Work files:file.txt")])
+@pytest.mark.parametrize(
+    "arguments", [("sync", "{source}", "Work files:x"), ("delete", "Work files:file.txt")]
+)
 def test_what_destroys_asks_first_and_a_script_must_say_yes(
     connected: Command, cloud: Emulator, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
@@ -148,7 +153,9 @@ def test_files_are_synced_moved_shown_and_deleted(connected: Command, tmp_path: 
     assert connected("ls", "Work files:", "--json").lines[0]["name"] == "moved"
 
 
-def test_preflight_lists_what_onedrive_refuses_before_a_byte_is_sent(connected: Command, tmp_path: Path) -> None:
+def test_preflight_lists_what_onedrive_refuses_before_a_byte_is_sent(
+    connected: Command, tmp_path: Path
+) -> None:
     source = tmp_path / "source"
     source.mkdir()
     (source / "fine.txt").write_text("x")

@@ -54,7 +54,9 @@ def test_doctor_says_what_a_bug_report_needs_and_no_secret(
     assert "hunter2" not in facts.out
 
 
-def test_inspect_finds_what_is_wrong_with_a_remote_somebody_else_made(connected: Command, home: object) -> None:
+def test_inspect_finds_what_is_wrong_with_a_remote_somebody_else_made(
+    connected: Command, home: object
+) -> None:
     assert connected("inspect").code == 0
     path = connected("doctor", "--json").json["rclone.conf"].partition(",")[0]
     with open(path, "a", encoding="utf-8") as file:

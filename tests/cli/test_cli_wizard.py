@@ -1,0 +1,179 @@
+"""`connect` at a terminal: a person is asked for everything that was not given, and may press Ctrl-C at each prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.emulator import Emulator
+from tests.cli.conftest import AtTerminal, Command
+from tests.terminal import Terminal
+
+ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
+ADDRESS = "https://contoso.sharepoint.com/sites/Backups"
+
+
+@pytest.fixture
+def libraries(cloud: Emulator) -> None:
+    """The site Backups has two document libraries."""
+    site = cloud.files.site_at("contoso.sharepoint.com", "/sites/Backups")
+    assert site is not None
+    cloud.files.add_library(site, "Archive")
+
+
+def answer(terminal: Terminal, *questions: tuple[str, str]) -> None:
+    for question, given in questions:
+        terminal.expect(question)
+        terminal.answer(given)
+
+
+def section(home: Path) -> str:
+    return (home / "rclone.conf").read_text(encoding="utf-8")
+
+
+def test_asked_for_everything_a_personal_onedrive_is_connected(at_terminal: AtTerminal, home: Path) -> None:
+    with at_terminal("connect") as terminal:
+        answer(
+            terminal,
+            ("Storage name [OneDrive Backups]: ", "Anna's files"),
+            ("Drive type [1]: ", "1"),
+            ("OPTION=VALUE (Return: go on): ", "chunk_size=20Mi"),
+            ("OPTION=VALUE (Return: go on): ", ""),
+        )
+        terminal.expect("Saved as the remote 'annas-files'")
+        assert terminal.end() == 0
+    assert "Signed in as Anna Berg (anna@outlook.com)" in terminal.heard
+    for line in ("[annas-files]", "drive_type = personal", "chunk_size = 20Mi", "description = Anna's files"):
+        assert line in section(home)
+
+
+@pytest.mark.usefixtures("libraries")
+def test_a_sharepoint_library_is_found_by_a_part_of_its_sites_name(
+    at_terminal: AtTerminal, home: Path
+) -> None:
+    with at_terminal("connect", person=BERT) as terminal:
+        answer(
+            terminal,
+            ("Storage name", "Team"),
+            ("Drive type [2]: ", "3"),
+            ("Site: a part of its name, its address, or * for all [*]: ", "*"),
+            ("Site [1]: ", "2"),
+            ("Document library [1]: ", "2"),
+            ("OPTION=VALUE", ""),
+        )
+        terminal.expect("Saved as the remote 'team'")
+        assert terminal.end() == 0
+    assert "SharePoint needs further permissions: Microsoft asks for them now." in terminal.heard
+    assert "Drive: Archive (documentLibrary" in terminal.heard
+    assert "drive_type = documentLibrary" in section(home)
+
+
+def test_what_cannot_be_is_told_and_asked_again(
+    at_terminal: AtTerminal, connected: Command, home: Path
+) -> None:
+    with at_terminal("connect", person=BERT) as terminal:
+        answer(
+            terminal,
+            ("Storage name", "Work files"),
+            ("There is already a storage called 'Work files'", "Library"),
+            ("Drive type", "7"),
+            ("Error: 7 is not in the range", "sharepoint"),
+            ("Error: 'sharepoint' is not a valid integer", "3"),
+            ("Site: ", "no such site"),
+            ("No site matches 'no such site'", f"{ADDRESS}/nowhere"),
+            ("ERROR", ADDRESS),
+            ("OPTION=VALUE", "chunk_sise=20Mi"),
+            ("Did you mean 'chunk_size'?", "chunk_size=1"),
+            ("ERROR", ""),
+        )
+        assert terminal.end() == 0
+    assert "[library]" in section(home)
+    assert "chunk_size" not in section(home).partition("[library]")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "person", "drive_type"),
+    [
+        (("--type", "personal"), ANNA, "personal"),
+        (("--type", "business"), BERT, "business"),
+        (("--site", ADDRESS), BERT, "documentLibrary"),
+    ],
+)
+def test_with_options_alone_nothing_is_asked(
+    at_terminal: AtTerminal, home: Path, arguments: tuple[str, ...], person: str, drive_type: str
+) -> None:
+    with at_terminal("connect", "Work", *arguments, "--set", "chunk_size=5Mi", person=person) as terminal:
+        assert terminal.end() == 0, terminal.heard
+    assert "[1]" not in terminal.heard
+    for line in ("[work]", f"drive_type = {drive_type}", "chunk_size = 5Mi"):
+        assert line in section(home)
+
+
+PROMPTS = [
+    ("Storage name", "Team"),
+    ("Drive type", "3"),
+    ("Site: ", "*"),
+    ("Site [1]", "2"),
+    ("Document library", "2"),
+    ("OPTION=VALUE", ""),
+]
+
+
+@pytest.mark.usefixtures("libraries")
+@pytest.mark.parametrize("stop", range(len(PROMPTS)), ids=[question for question, _ in PROMPTS])
+def test_ctrl_c_at_a_prompt_says_one_word_and_saves_nothing(
+    at_terminal: AtTerminal, home: Path, stop: int
+) -> None:
+    with at_terminal("connect", person=BERT) as terminal:
+        answer(terminal, *PROMPTS[:stop])
+        terminal.expect(PROMPTS[stop][0])
+        terminal.press_ctrl_c()
+        assert terminal.end() == 130
+    prompt, stopped = terminal.heard.splitlines()[-2:]
+    assert prompt.endswith("^C")
+    assert stopped == "Stopped."
+    assert not (home / "rclone.conf").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prompt"),
+    [
+        (("remove", "Work files"), "Forget 'Work files'? [y/N]: "),
+        (("delete", "Work files:file.txt"), "Go on? [y/N]: "),
+        (("sync", "Work files:", "Work files:copy"), "Go on? [y/N]: "),
+        (("move", "Work files:", "Work files:copy"), "Go on? [y/N]: "),
+    ],
+)
+def test_ctrl_c_at_a_confirmation_changes_nothing(
+    at_terminal: AtTerminal,
+    connected: Command,
+    cloud: Emulator,
+    home: Path,
+    arguments: tuple[str, ...],
+    prompt: str,
+) -> None:
+    drive = cloud.files.drive_of(ANNA)
+    drive.write("file.txt", b"content")
+    with at_terminal(*arguments) as terminal:
+        terminal.expect(prompt)
+        terminal.press_ctrl_c()
+        assert terminal.end() == 130
+    assert terminal.heard.splitlines()[-1] == "Stopped."
+    assert drive.read("file.txt") == b"content"
+    assert "[work-files]" in section(home)
+
+
+def test_no_is_an_answer_too(at_terminal: AtTerminal, connected: Command, home: Path) -> None:
+    with at_terminal("remove", "Work files") as terminal:
+        answer(terminal, ("Forget 'Work files'? [y/N]: ", "n"))
+        assert terminal.end() == 130
+    assert terminal.heard.splitlines()[-1] == "Nothing was done."
+    assert "[work-files]" in section(home)
+
+
+def test_yes_is_heard(at_terminal: AtTerminal, connected: Command, home: Path) -> None:
+    with at_terminal("remove", "Work files") as terminal:
+        answer(terminal, ("Forget 'Work files'? [y/N]: ", "y"))
+        assert terminal.end() == 0
+    assert "[work-files]" not in section(home)
