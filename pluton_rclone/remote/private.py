@@ -9,7 +9,6 @@ the next loan.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -27,6 +26,7 @@ from pluton_rclone.errors import ConfigError, PlutonRcloneError, StorageNotFound
 from pluton_rclone.remote.ini import Document
 from pluton_rclone.remote.merge import TOKEN, token_digest, with_later_tokens
 from pluton_rclone.remote.password import COMMAND, VARIABLE
+from pluton_rclone.remote.recent import mark
 from pluton_rclone.remote.runtime import is_ours_alone, runtime_folder, runtime_folders
 from pluton_rclone.remote.shared import SharedConfig
 
@@ -233,7 +233,7 @@ def _owner_lock(folder: Path) -> filelock.BaseFileLock:
 
 
 def _mark(shared: SharedConfig) -> str:
-    return hashlib.sha256(os.fsencode(shared.file.path)).hexdigest()[:16] + "-"
+    return mark(shared.file.path) + "-"
 
 
 def _write(path: Path, data: bytes) -> None:

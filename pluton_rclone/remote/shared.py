@@ -9,19 +9,34 @@ must be repeatable.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pluton_rclone.errors import ConfigLocked, ConfigUnreadable, PlutonRcloneError
 from pluton_rclone.remote import encryption, journal
-from pluton_rclone.remote.disk import ConfigFile, not_writable
+from pluton_rclone.remote.disk import ConfigFile, Put, not_writable
+from pluton_rclone.remote.foreigners import foreign_rclones
 from pluton_rclone.remote.ini import Document, parse
-from pluton_rclone.remote.merge import adopted, gathered, with_later_tokens
+from pluton_rclone.remote.merge import adopted, repaired_section, with_later_tokens
+from pluton_rclone.remote.recent import note_change, still_last
 
 log = logging.getLogger(__name__)
 
 Edit = Callable[[Document], Document]
 _MOST_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A change that is in the file, as far as we know; `put` is None when there was nothing to change."""
+
+    before: Document
+    after: Document
+    put: Put | None = None
+    names: Sequence[str] = ()
+    change: str = ""
+    foreigners: set[int] = field(default_factory=set)
 
 
 class SharedConfig:
@@ -106,33 +121,37 @@ class SharedConfig:
     def change(self, edit: Edit, *, check: Callable[[Document], None] | None = None) -> Document:
         """Apply the edit under the lock and give the document that is then in the file.
 
-        `check` sees the first reading; what it raises leaves everything as it was. ConfigLocked,
-        ConfigNotWritable, ConfigUnreadable and the password's errors.
+        `check` sees the first reading; what it raises leaves everything as it was. ConfigLocked, ConfigNotWritable,
+        ConfigUnreadable and the password's errors.
         """
         with self.file.lock():
             self._mend()
-            careful = not self.file.is_ours()
-            data, leftovers = self._bytes()
-            before = self.decode(data)
-            if check is not None:
-                check(before)
-            document = edit(before)
-            if document == before:
-                return before
-            document = self._save(edit, data, before, document, careful, leftovers)
-            self._read = None
-            return document
+            placed = self._apply(edit, check)
+        if placed.put is not None:
+            self._confirm(placed, placed.put)
+        return placed.after
 
-    def _save(
+    def _apply(self, edit: Edit, check: Callable[[Document], None] | None) -> _Placed:
+        data, leftovers = self._bytes()
+        before = self.decode(data)
+        if check is not None:
+            check(before)
+        document = edit(before)
+        if document == before:
+            return _Placed(before, before)
+        self._read = None
+        document, put = self._place(edit, data, before, document, leftovers)
+        return self._noted(before, document, put)
+
+    def _place(
         self,
         edit: Edit,
         in_place: bytes | None,
         before: Document,
         document: Document,
-        careful: bool,
         leftovers: tuple[Path, ...] = (),
-    ) -> Document:
-        """Put the document in place and stay until what is in place has the change in it.
+    ) -> tuple[Document, Put]:
+        """Put the document in place of `in_place`, and what an rclone saved in between, too.
 
         `leftovers` are the files that `before` was recovered from, of no use once it is in place again.
         """
@@ -140,41 +159,57 @@ class SharedConfig:
         taken_out: list[Path] = []
         for _ in range(_MOST_ROUNDS):
             new = self.encode(document, like)
-            came_out, holder = self.file.put(new, instead_of=in_place)
-            for path in leftovers:
-                path.unlink(missing_ok=True)
-            if holder is not None:
-                taken_out.append(holder)
-            if came_out is not None and came_out != in_place:
-                # an rclone saved between our reading and now
-                careful = True
-                theirs = self._decode_theirs(came_out, before)
-                merged = edit(adopted(document, ancestor=before, theirs=theirs))
-                if self.file.read() != new:
-                    in_place, before, document = came_out, theirs, merged
-                    continue
+            put = self.file.put(new, instead_of=in_place)
+            if put.holder is not None:
+                taken_out.append(put.holder)
+            if put.came_out is None or put.came_out == in_place:
+                # Only now: what came out may hold the only copy of a token.
+                for path in (*taken_out, *leftovers):
+                    path.unlink(missing_ok=True)
+                return document, put
+            theirs = self._decode_theirs(put.came_out, before)
+            merged = edit(adopted(document, ancestor=before, theirs=theirs))
+            if self.file.read() == new:
                 in_place, before = new, document
-                if merged != document:
-                    document = merged
-                    continue
-            self.file.calm(careful=careful)
-            now = self.file.read()
-            if now != new:
-                # an rclone saved after us; it may have read the file before us
-                careful = True
-                theirs = self._decode_theirs(now, document)
-                kept = set(document.names()) <= set(theirs.names()) and edit(theirs) == theirs
-                if not kept or now is None:
-                    in_place, before, document = now, theirs, edit(gathered(document, before, theirs))
-                    continue
-                document = theirs
-            # Only now: what came out may hold the only copy of a token.
-            for path in taken_out:
-                path.unlink(missing_ok=True)
-            return document
+            else:
+                # they saved once more, or the file is a mount point and was not written
+                in_place, before = put.came_out, theirs
+            document = merged
         raise ConfigLocked(
             f"{self.file.path} is being written all the time", why=f"{_MOST_ROUNDS} attempts were overwritten"
         )
+
+    def _noted(self, before: Document, after: Document, put: Put) -> _Placed:
+        """What was just put in place, and which rclones may still have read the file as it was before. Under lock."""
+        names = [
+            name
+            for name in {**_sections(before), **_sections(after)}
+            if _own(before, name) != _own(after, name)
+        ]
+        return _Placed(
+            before, after, put, names, note_change(self.file.path, names), foreign_rclones(self.file.path)
+        )
+
+    def _confirm(self, placed: _Placed, put: Put) -> None:
+        """Stay until no rclone can still save what it read before, and repair what one of them undid."""
+        foreigners = placed.foreigners
+        for _ in range(_MOST_ROUNDS):
+            if not self.file.wait_for_savers(put, foreigners):
+                return
+            with self.file.lock():
+                data = self.file.read()
+                now = self._decode_theirs(data, placed.after)
+                repaired = now
+                for name in still_last(self.file.path, placed.change, placed.names):
+                    repaired = repaired_section(repaired, name, before=placed.before, after=placed.after)
+                # a token that came under a name which the repair takes away again
+                repaired = with_later_tokens(repaired, now)
+                if repaired == now:
+                    return
+                log.info("an rclone had saved an older reading of %s; repaired", self.file.path)
+                _, put = self._place(lambda document: document, data, now, repaired)
+                self._read = None
+                foreigners = foreign_rclones(self.file.path)
 
     def _decode_theirs(self, data: bytes | None, otherwise: Document) -> Document:
         try:
@@ -196,15 +231,17 @@ class SharedConfig:
             path.unlink(missing_ok=True)
 
     def _adopt_tokens(self, path: Path) -> None:
-        """A writer killed after the exchange left what it took out: perhaps the only copy of a refreshed
-        token.
-        """
-        data, _ = self._bytes()
+        """A writer killed after the exchange left what it took out: perhaps the only copy of a refreshed token."""
         try:
-            before = self.decode(data)
             source = self.decode(path.read_bytes())
         except (ConfigUnreadable, OSError):
             return
-        document = with_later_tokens(before, source)
-        if document is not before:
-            self._save(lambda now: with_later_tokens(now, source), data, before, document, careful=True)
+        self._apply(lambda document: with_later_tokens(document, source), None)
+
+
+def _sections(document: Document) -> dict[str, None]:
+    return dict.fromkeys(document.names())
+
+
+def _own(document: Document, name: str) -> dict[str, str] | None:
+    return document.raw_section(name) if name in document else None

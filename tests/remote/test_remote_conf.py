@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from tests.remote.real_rclone import RCLONE, dump, run
 
 TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
 OLD_TOKEN = TOKEN.replace("2030", "2029").replace('"R"', '"old"')
+NOBODY = 2**22 + 1  # a process id that Linux never gives
 OTHERS = "# my disks\n[disk]\ntype = local\n\n; keep\n[vault]\ntype : crypt\nremote=anna:x\n"
 
 
@@ -328,9 +330,7 @@ def test_an_rclone_that_writes_between_our_reading_and_our_writing_loses_nothing
     conf.add("anna", {"type": "onedrive", "token": OLD_TOKEN})
     put = disk.ConfigFile.put
 
-    def late(
-        self: disk.ConfigFile, new: bytes, *, instead_of: bytes | None
-    ) -> tuple[bytes | None, Path | None]:
+    def late(self: disk.ConfigFile, new: bytes, *, instead_of: bytes | None) -> disk.Put:
         monkeypatch.undo()
         theirs = path.read_text().replace(OLD_TOKEN, TOKEN).replace("remote=anna:x", "remote=anna:y")
         path.write_text(theirs + "[new]\ntype = memory\n")
@@ -344,23 +344,60 @@ def test_an_rclone_that_writes_between_our_reading_and_our_writing_loses_nothing
     assert "new" in conf.names()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda conf: conf.add("bert", {"type": "memory"}),
+        lambda conf: conf.update("anna", {"chunk_size": "20Mi", "region": None}),
+        lambda conf: conf.rename("anna", "zoe"),
+        lambda conf: conf.delete("anna"),
+    ],
+    ids=["add", "update", "rename", "delete"],
+)
 def test_an_rclone_that_saves_an_older_reading_over_ours_does_not_undo_it(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Conf], None]
 ) -> None:
     conf = Conf(path)
-    conf.add("anna", {"type": "onedrive", "token": OLD_TOKEN})
+    conf.add("anna", {"type": "onedrive", "region": "us", "token": OLD_TOKEN})
     before = path.read_text()
-    calm = disk.ConfigFile.calm
+    wanted = Conf(path.with_name("wanted.conf"))
+    wanted.path.write_text(before.replace(OLD_TOKEN, TOKEN))
+    change(wanted)
+    wait = disk.ConfigFile.wait_for_savers
 
-    def stale(self: disk.ConfigFile, *, careful: bool) -> None:
+    def stale(self: disk.ConfigFile, put: disk.Put, foreigners: set[int]) -> bool:
         monkeypatch.undo()
-        path.write_text(before.replace(OLD_TOKEN, TOKEN))
-        calm(self, careful=careful)
+        temporary = path.with_name("rclone.conf4711")
+        temporary.write_text(before.replace(OLD_TOKEN, TOKEN))
+        temporary.rename(path)
+        return wait(self, put, {NOBODY})
 
-    monkeypatch.setattr(disk.ConfigFile, "calm", stale)
+    monkeypatch.setattr(disk.ConfigFile, "wait_for_savers", stale)
+    change(conf)
+    # the change is there, and so is the token that came with the older reading
+    assert sections(conf) == sections(wanted)
+
+
+def sections(conf: Conf) -> dict[str, dict[str, str]]:
+    """What is in a file, except who was renamed to what."""
+    return {name: conf.section(name) for name in conf.names()}
+
+
+def test_what_one_of_us_has_changed_since_is_not_brought_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Added here, deleted by another process of ours before this one has looked again."""
+    conf = Conf(path)
+    wait = disk.ConfigFile.wait_for_savers
+
+    def meanwhile(self: disk.ConfigFile, put: disk.Put, foreigners: set[int]) -> bool:
+        monkeypatch.undo()
+        Conf(path).delete("bert")
+        return wait(self, put, {NOBODY})
+
+    monkeypatch.setattr(disk.ConfigFile, "wait_for_savers", meanwhile)
     conf.add("bert", {"type": "memory"})
-    assert conf.section("bert") == {"type": "memory"}
-    assert conf.section("anna")["token"] == TOKEN
+    assert "bert" not in conf
 
 
 def test_a_system_without_exchange_writes_with_a_plain_rename(

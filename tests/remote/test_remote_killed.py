@@ -37,7 +37,16 @@ def test_killed_while_saving(mode: str, password: str, tmp_path: Path) -> None:
     _assert_whole(_run(_killing(tmp_path, mode, password)), mode)
 
 
-@RUNS
+@pytest.mark.parametrize(
+    ("mode", "password"),
+    [
+        ("fifth", ""),
+        ("random", ""),
+        ("fifth", "secret"),
+        pytest.param("each", "", marks=pytest.mark.soak),
+        pytest.param("each", "secret", marks=pytest.mark.soak),
+    ],
+)
 def test_killed_while_saving_to_a_file_that_is_mounted(mode: str, password: str, tmp_path: Path) -> None:
     """A bind mount, as Docker makes for a single file: it cannot be renamed over."""
     (tmp_path / "host.conf").touch()
