@@ -20,11 +20,6 @@ from .visitor import Visitor
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-# What most people's systems look like, where Inter is installed (apt-get install fonts-inter); Debian's own is DejaVu.
-FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><match target="pattern"><test name="family"><string>system-ui</string></test>
-<edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match></fontconfig>"""
-
 LOOKS: dict[str, tuple[str, int]] = {
     "light": ("light", 1200),
     "dark": ("dark", 1200),
@@ -48,9 +43,6 @@ def main(folder: Path, looks: list[str]) -> None:
         with tempfile.TemporaryDirectory() as scratch, Emulator() as cloud:
             home = Path(scratch) / "home"
             home.mkdir()
-            fonts = Path(scratch) / "browser-home" / ".config" / "fontconfig"
-            fonts.mkdir(parents=True)
-            (fonts / "fonts.conf").write_text(FONTS)
             os.environ.update(cloud.environment, HOME=str(home), RCLONE_CONFIG=str(home / "rclone.conf"))
             cloud.world.tenant("contoso.onmicrosoft.com").policies.user_consent = Consent.MANAGED
             app = AppRegistration(PUBLIC_CLIENT_ID)
