@@ -1,0 +1,34 @@
+"""The guide's "Common Issues": each provoked, and the screen says what happened, who can fix it and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from .common_issues import ISSUES, screen
+
+EXPECTED = {
+    "Authorization Failed": (3, ("ERROR The user pressed Cancel", "you can fix it", "correlation_id")),
+    "Drive Not Found": (4, ("ERROR This account has no drive", "ask IT for a OneDrive licence")),
+    "Sites.Read.All Permission": (
+        3,
+        (
+            "Only an admin may consent",
+            "(Sites.Read.All)",
+            "your administrator can fix it",
+            "/v2.0/adminconsent?",
+        ),
+    ),
+    "Token Expired": (3, ("does not accept the token", "pluton-rclone reauthorize")),
+}
+
+
+@pytest.mark.parametrize("issue", ISSUES)
+def test_the_screen_of(issue: str) -> None:
+    text, code = screen(issue)
+    expected_code, sentences = EXPECTED[issue]
+    assert code == expected_code
+    for sentence in sentences:
+        assert sentence in text
+    for heading in ("ERROR", "Who", "What to do"):
+        assert f"{heading} " in text
+    assert "Traceback" not in text
