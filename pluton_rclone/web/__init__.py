@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .app import create_app, one_time_address
-    from .serve import serve
+    from .serving import serve
 
 __all__ = ["create_app", "one_time_address", "serve"]
 
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(app, name)
     if name == "serve":
-        from .serve import serve
+        from .serving import serve
 
         return serve
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

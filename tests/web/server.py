@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pluton_rclone import AppRegistration, Storages
-from pluton_rclone.web.serve import prepare
+from pluton_rclone.web.serving import prepare
 
 PATIENCE = 30.0  # seconds for the server to answer or to end
 

@@ -6,6 +6,8 @@ import html
 import re
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 from filelock import FileLock
@@ -14,10 +16,12 @@ from starlette.routing import Mount
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.web import create_app, one_time_address
+from pluton_rclone.errors import UsageError
+from pluton_rclone.web import create_app, one_time_address, serve
 from tests.connected import connected
 
 from .client import APP, ORIGIN, Person, at_the_page, local_folder, page
+from .server import served
 from .visitor import ANNA, BERT
 
 PATIENCE = 60.0  # seconds for what runs in the background
@@ -294,3 +298,13 @@ def test_an_unexpected_fault_is_said_without_its_details(
     assert "inside" not in answer.text
     assert answer.headers["content-security-policy"]
     assert "inside" in caplog.text
+
+
+def test_it_is_served_on_loopback_alone(home: Path) -> None:
+    with served(APP) as address:
+        parts = urlsplit(address)
+        assert parts.hostname == "localhost"
+        with build_opener(HTTPCookieProcessor()).open(address, timeout=PATIENCE) as opened:
+            assert b"Connect your first OneDrive" in opened.read()
+    with pytest.raises(UsageError, match="HTTPS"):
+        serve(host="0.0.0.0")
