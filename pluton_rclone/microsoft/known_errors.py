@@ -94,7 +94,7 @@ def look_up(text: str) -> Sequence[KnownError]:
     """
     import re
 
-    rows = sorted(known_errors().values(), key=lambda row: row.code)
+    rows = sorted(known_errors().values(), key=lambda row: row.aadsts)
     if not text.strip():
         return rows
     numbers = {int(number) for number in re.findall(r"(?<!\d)\d{5,7}(?!\d)", text)}
