@@ -28,9 +28,9 @@ def serve(
     local_folders: Sequence[Path] | None = None,
     on_ready: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serve until Ctrl-C, which ends what runs and then is raised as KeyboardInterrupt. `on_ready` gets the one-time address when the page answers.
+    """Serve until Ctrl-C, which ends what runs and then is raised as KeyboardInterrupt.
 
-    `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a restart. Binds to
+    `on_ready` gets the one-time address when the page answers. `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a restart. Binds to
     loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in front. UsageError.
     """
     ready = prepare(

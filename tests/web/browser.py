@@ -69,7 +69,7 @@ def chromium(
             java_script_enabled=scripts,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         try:
             yield context
         finally:
