@@ -30,7 +30,9 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C, which ends what runs and then is raised as KeyboardInterrupt.
 
-    `on_ready` gets the one-time address when the page answers. `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a restart. Binds to
+    `on_ready` gets the one-time address when the page answers.
+
+    `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a restart. Binds to
     loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in front. UsageError.
     """
     ready = prepare(
