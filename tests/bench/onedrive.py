@@ -1,0 +1,160 @@
+"""A storage beside bare rclone with its defaults, on the emulated OneDrive for Business, in two worlds.
+
+(a) every answer takes 60 ms; (b) besides, Microsoft's documented budgets are enforced, in a tenth of Microsoft's time: a
+tenth of the budgets, windows a tenth as long, a tenth of the files. The rates are Microsoft's own, and so is our pace; its
+burst, an amount, is a tenth too. Run with `python -m tests.bench.onedrive`; `--files 2000 --folders 2000` is the full size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from pluton_rclone import Storage
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.command import environment
+from pluton_rclone.pace import BURST
+from tests.connected import connected, emulated_drive
+
+LATENCY = 0.060
+SCALE = 10
+
+
+class Figure(NamedTuple):
+    """One run: seconds, requests, refusals (429)."""
+
+    seconds: float
+    requests: int
+    refused: int
+
+
+@contextmanager
+def world(name: str) -> Iterator[tuple[Emulator, Storage]]:
+    """A fresh Microsoft with one business storage; "b" has budgets."""
+    kept = dict(os.environ)
+    with tempfile.TemporaryDirectory() as folder, Emulator() as cloud:
+        os.environ.update(environment(cloud, os.environ), RCLONE_CONFIG=str(Path(folder) / "rclone.conf"))
+        try:
+            yield cloud, connected(cloud, "business")
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
+
+
+def measured(name: str, fill: Callable[[Emulator], None], work: Callable[[Storage], None]) -> Figure:
+    """Fill the drive, then work on it in that world."""
+    with world(name) as (cloud, storage):
+        fill(cloud)
+        cloud.faults.latency = LATENCY
+        if name == "b":
+            cloud.budgets.enable(time_scale=SCALE, share=1 / SCALE)
+        first, started = len(cloud.requests), time.perf_counter()
+        work(storage)
+        seconds = time.perf_counter() - started
+        requests = cloud.requests[first:]
+        return Figure(seconds, len(requests), sum(request.status == 429 for request in requests))
+
+
+def bare(*arguments: str) -> Callable[[Storage], None]:
+    """rclone as anybody would start it."""
+
+    def work(storage: Storage) -> None:
+        argv = [storage.rclone.binary.path, *arguments]
+        subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+    return work
+
+
+def paced(name: str, storage: Storage) -> Storage:
+    """Our storage; in the world whose time is scaled, the burst of its pace is scaled too."""
+    if name == "b":
+        storage.rclone.environment["RCLONE_TPSLIMIT_BURST"] = str(BURST // SCALE)
+    return storage
+
+
+def compare(
+    title: str, name: str, fill: Callable[[Emulator], None], ours: Callable[[Storage], object], *peer: str
+) -> None:
+    """Both, one after the other, and the ratio."""
+    theirs = measured(name, fill, bare(*peer))
+    mine = measured(name, fill, lambda storage: _done(ours(paced(name, storage))))
+    print(
+        f"({name}) {title:<34} bare {theirs.seconds:6.1f} s {theirs.requests:5} requests {theirs.refused:3} refused | "
+        f"ours {mine.seconds:6.1f} s {mine.requests:5} requests {mine.refused:3} refused | "
+        f"{theirs.seconds / mine.seconds:.2f} x",
+        flush=True,
+    )
+
+
+def _done(result: object) -> None:
+    """What `ours` gives back is of no interest here."""
+
+
+def files(folder: Path, count: int, size: int) -> Path:
+    for number in range(count):
+        path = folder / f"folder {number % 20}" / f"{number}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(size))
+    return folder
+
+
+def tree(folders: int, each: int, top: str) -> Callable[[Emulator], None]:
+    def fill(cloud: Emulator) -> None:
+        drive = emulated_drive(cloud, "business")
+        for folder in range(folders):
+            for number in range(each):
+                drive.write(f"{top}folder {folder}/{number}", b"")
+
+    return fill
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=200, help="small files, before scaling [200]")
+    parser.add_argument("--folders", type=int, default=200, help="folders to list, before scaling [200]")
+    parser.add_argument("--each", type=int, default=50, help="files in each of them [50]")
+    parser.add_argument("--worlds", default="ab", help="which worlds [ab]")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in given.worlds:
+            part = SCALE if name == "b" else 1
+            few = files(Path(temporary) / f"small {name}", max(1, given.files // part), 2000)
+            title = f"upload of {max(1, given.files // part)} small files"
+            compare(title, name, nothing, partial(upload, few), "copy", str(few), "business:up")
+            folders = max(1, given.folders // part)
+            for where, top in (("root", ""), ("deep inside", "deep/er/")):
+                place = top.rstrip("/")
+                title = f"listing of {folders} folders, {where}"
+                filled = tree(folders, given.each, top)
+                compare(title, name, filled, partial(walk, place), "lsjson", "-R", f"business:{place}")
+        large = files(Path(temporary) / "large", 1, 64 * 1024 * 1024)
+        for chunk in ("10Mi", "20Mi", "50Mi"):
+            ours = partial(upload, large, f"--onedrive-chunk-size={chunk}")
+            compare(f"upload of 64 MiB in {chunk}", "a", nothing, ours, "copy", str(large), "business:up")
+
+
+def nothing(cloud: Emulator) -> None:
+    """An empty drive."""
+
+
+def upload(source: Path, *arguments: object) -> None:
+    """Arguments are rclone's, the storage comes last."""
+    *flags, storage = arguments
+    assert isinstance(storage, Storage)
+    storage.upload(source, "up", extra=[str(flag) for flag in flags]).result()
+
+
+def walk(place: str, storage: Storage) -> int:
+    return sum(1 for _ in storage.walk(place))
+
+
+if __name__ == "__main__":
+    main()
