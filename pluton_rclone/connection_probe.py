@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .storage import Storage
 
 PROBE_BYTES = 4096
+IN_A_HURRY = 1.0  # seconds for sweeping up after Ctrl-C
 HARD_DELETE = "--onedrive-hard-delete"
 HARD_DELETE_SINCE = (1, 67)
 
@@ -65,13 +66,18 @@ def reads_only(remote: OneDriveRemote) -> bool:
 
 @contextmanager
 def _probe_file(storage: Storage) -> Iterator[str]:
-    """A name that is known to be in use while it is; whatever ends the test, the file is removed."""
+    """A name that is known to be in use while it is; whatever ends the test, the file is removed. Ctrl-C is not kept
+    waiting for that by a Microsoft that does not answer: the next test sweeps up.
+    """
     name = probe_name()
     ACTIVE_PROBES.add(name)
     try:
         yield name
-    except BaseException:
+    except Exception:
         _remove_quietly(storage, name)
+        raise
+    except BaseException:
+        _remove_quietly(storage, name, seconds=IN_A_HURRY)
         raise
     finally:
         ACTIVE_PROBES.discard(name)
@@ -134,17 +140,17 @@ def _delete(notes: Notes, storage: Storage, name: str, remote: OneDriveRemote) -
         )
 
 
-def _remove(storage: Storage, name: str, *flags: str) -> None:
-    """Removes the probe file and, whatever else may be there, not more than one file."""
-    removal = storage.rclone.delete(
+def _remove(storage: Storage, name: str, *flags: str, seconds: float | None = None) -> None:
+    """Removes the probe file and, whatever else may be there, not more than one file. TimeoutError after `seconds`."""
+    with storage.rclone.delete(
         storage.at(), filters=_only(name), max_delete=1, extra=list(flags), retries=1
-    )
-    removal.result()
+    ) as removal:
+        removal.result(seconds)
 
 
-def _remove_quietly(storage: Storage, name: str) -> None:
+def _remove_quietly(storage: Storage, name: str, *, seconds: float | None = None) -> None:
     """The probe must not stay; why it cannot be removed is told by the step that failed, or by the next test."""
     try:
-        _remove(storage, name)
-    except PlutonRcloneError:
+        _remove(storage, name, seconds=seconds)
+    except (PlutonRcloneError, TimeoutError):
         return

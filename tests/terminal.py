@@ -74,6 +74,10 @@ class Terminal:
         self._wait_until_it_waits()
         self._screen.send("\x03")
 
+    def interrupt(self) -> None:
+        """SIGINT to the program alone, as a supervisor sends it."""
+        os.kill(self.pid, signal.SIGINT)
+
     def _wait_until_it_waits(self) -> None:
         """Until its main thread has slept for a moment."""
         end, asleep = time.monotonic() + PATIENCE, 0

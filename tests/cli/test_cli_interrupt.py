@@ -1,0 +1,193 @@
+"""Ctrl-C while a command works: it ends at once, nothing is half saved, no rclone is left behind.
+
+Microsoft answers nothing more from the request on that each command is stopped in; whoever waits for an answer never ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pluton_rclone import process
+from pluton_rclone.emulator import Emulator
+from tests.cli.conftest import AtTerminal, Command
+from tests.terminal import PATIENCE, Terminal
+
+ANNA = "anna@outlook.com"
+ENDLESS = 3600.0
+
+
+@dataclass
+class Frozen:
+    """Microsoft, which does not answer requests like `where` ("METHOD host/path") any more, nor what comes after."""
+
+    cloud: Emulator
+    where: str = ""
+    reached: threading.Event = field(default_factory=threading.Event)
+
+    def at(self, where: str) -> None:
+        self.where = where
+
+    def hear(self, method: str, address: str) -> None:
+        if self.where and re.search(self.where, f"{method} {address}"):
+            self.cloud.faults.latency = ENDLESS
+            self.reached.set()
+
+    def wait(self) -> None:
+        assert self.reached.wait(PATIENCE), f"nobody asked for {self.where}"
+
+
+@pytest.fixture
+def frozen(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Frozen:
+    trap, check = Frozen(cloud), cloud.faults.check
+
+    def heard(method: str, address: str) -> None:
+        trap.hear(method, address)
+        check(method, address)
+
+    monkeypatch.setattr(cloud.faults, "check", heard)
+    return trap
+
+
+@pytest.fixture
+def source(tmp_path: Path, cloud: Emulator) -> Path:
+    """Ten files here, the same ten in the folder `backup` of Anna's drive."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(10):
+        (folder / f"{number}.txt").write_bytes(bytes([number]) * 5000)
+        cloud.files.drive_of(ANNA).write(f"backup/{number}.txt", bytes([number]) * 5000)
+    return folder
+
+
+def children_left(cloud: Emulator) -> list[bytes]:
+    """What still runs in the world of this test, once there was time to die."""
+    end = time.monotonic() + 5
+    while (left := processes_in(cloud)) and time.monotonic() < end:
+        time.sleep(0.02)
+    return left
+
+
+def processes_in(cloud: Emulator) -> list[bytes]:
+    mark, found = f"HTTPS_PROXY={cloud.proxy_url}\0".encode(), []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if mark in (entry / "environ").read_bytes() + b"\0":
+                    found.append((entry / "cmdline").read_bytes())
+            except OSError:  # ended meanwhile, or somebody else's
+                continue
+    return [command for command in found if command]
+
+
+def saved(command: Command) -> dict[str, Any]:
+    """All that rclone.conf says, but for the token, which may have been renewed on the way."""
+    options: dict[str, Any] = command("show", "Work files", "--json").json["options"]
+    options.pop("pluton_sign_in", None)
+    return {"names": [each["name"] for each in command("storages", "--json").json], **options}
+
+
+def ends_cleanly(terminal: Terminal, cloud: Emulator, stop: Callable[[Terminal], None]) -> None:
+    stop(terminal)
+    assert terminal.end() == 130, terminal.heard
+    assert terminal.heard.splitlines()[-1] == "Stopped."
+    assert "Traceback" not in terminal.heard
+    assert children_left(cloud) == []
+
+
+# command: its arguments, and the request in which it is stopped
+WORK = {
+    "copy": (("copy", "{source}", "Work files:new"), "PUT|createUploadSession"),
+    "copy, restoring": (("copy", "Work files:backup", "{source}/new"), "GET .*content"),
+    "sync": (("sync", "--yes", "{source}", "Work files:new"), "PUT|createUploadSession"),
+    "move": (("move", "--yes", "Work files:backup", "Work files:new"), "PATCH|POST"),
+    "delete": (("delete", "--yes", "Work files:backup"), "DELETE"),
+    "check": (("check", "{source}", "Work files:backup"), "children|delta"),
+    "ls": (("ls", "-R", "Work files:"), "children|delta"),
+    "tree": (("tree", "Work files:"), "children|delta"),
+    "cat": (("cat", "Work files:backup/1.txt"), "GET .*content"),
+    "about": (("about", "Work files"), "drives/"),
+    "preflight": (("preflight", "Work files:backup", "Work files:x"), "children|delta"),
+    "drives": (("drives", "Work files"), "drive"),
+    "test": (("test", "Work files"), "PUT"),
+    "set": (("set", "Work files", "chunk_size=5Mi"), "PUT"),
+    "health": (("health",), "children|delta"),
+    "connect, testing": (("connect", "Other", "--type", "personal"), "PUT"),
+}
+
+
+@pytest.mark.parametrize("stop", [Terminal.press_ctrl_c, Terminal.interrupt], ids=["key", "signal"])
+@pytest.mark.parametrize("name", WORK)
+def test_a_command_at_work_ends_at_once(
+    at_terminal: AtTerminal,
+    connected: Command,
+    cloud: Emulator,
+    frozen: Frozen,
+    source: Path,
+    home: Path,
+    name: str,
+    stop: Callable[[Terminal], None],
+) -> None:
+    arguments, request = WORK[name]
+    before = saved(connected)
+    frozen.at(request)
+    with at_terminal(*(argument.format(source=source) for argument in arguments)) as terminal:
+        frozen.wait()
+        ends_cleanly(terminal, cloud, stop)
+    assert saved(connected) == before
+    assert {path.name for path in home.glob("*.conf*")} == {"rclone.conf", ".rclone.conf.pluton.lock"}
+
+
+@pytest.mark.parametrize("stop", [Terminal.press_ctrl_c, Terminal.interrupt], ids=["key", "signal"])
+@pytest.mark.parametrize(
+    ("arguments", "waits"),
+    [
+        (("connect", "Other"), "open this address on this machine"),
+        (("connect", "Other", "--method", "device"), "and type the code"),
+        (("connect", "Other", "--method", "token"), "then Ctrl-D:"),
+        (("reauthorize", "Work files"), "open this address on this machine"),
+        (("reauthorize", "Work files", "--method", "device"), "and type the code"),
+    ],
+    ids=["browser", "device", "token", "reauthorize, browser", "reauthorize, device"],
+)
+def test_waiting_for_a_person_who_does_not_come_is_ended_at_once(
+    at_terminal: AtTerminal,
+    connected: Command,
+    cloud: Emulator,
+    arguments: tuple[str, ...],
+    waits: str,
+    stop: Callable[[Terminal], None],
+) -> None:
+    before = saved(connected)
+    with at_terminal(*arguments, person=None) as terminal:
+        terminal.expect(waits)
+        ends_cleanly(terminal, cloud, stop)
+    assert saved(connected) == before
+
+
+def test_a_stopped_command_says_so_in_json(
+    connected: Command, cloud: Emulator, frozen: Frozen, source: Path
+) -> None:
+    frozen.at("PUT|createUploadSession")
+    errors: list[bytes] = []
+    argv = [sys.executable, "-m", "pluton_rclone", "copy", "--json", str(source), "Work files:new"]
+    with process.start(
+        argv, env=dict(os.environ), on_stdout=lambda block: None, on_stderr=errors.append
+    ) as child:
+        frozen.wait()
+        child.signal(signal.SIGINT)
+        assert child.wait(PATIENCE) == 130
+    (record,) = errors
+    assert json.loads(record)["error"] == "cancelled"
+    assert children_left(cloud) == []
