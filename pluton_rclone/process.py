@@ -10,14 +10,7 @@ What every child gets, and why:
 - Both pipes drained by threads of their own, so a child that floods one of them can never block itself or us.
 - A reaper: it is waited for as soon as it ends, so there are no zombies, and no signal can hit a reused
   process id.
-- Death with its parent, also when the parent is killed with SIGKILL (Linux). The kernel's parent-death signal
-  belongs to the *thread* that forked, so one lasting thread (`_Spawner`) forks every child: a child started
-  in a thread that has ended goes on. The signal is set by `setpriv` (util-linux) in front of the command,
-  which then becomes the command: same process id, nothing left over, 2 ms. `preexec_fn` would run Python
-  between fork and exec, unsafe with threads and deprecated since 3.12. A shell between the two compares its
-  parent with us, which closes the gap between fork and `setpriv`: whoever lost its parent in that gap never
-  starts. Without `setpriv`, Python itself does the same (20 ms to 100 ms). On other systems a child ends by
-  SIGPIPE with its next line of output.
+- Death with its parent, also when the parent is killed with SIGKILL (Linux; see `spawning.py`).
 """
 
 from __future__ import annotations
@@ -26,19 +19,17 @@ import collections
 import contextlib
 import logging
 import os
-import queue
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, Generic, Protocol, TypeVar
+from typing import IO
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.pipes import BLOCK, STREAM_PIPE, Lines, Source, blocks, widen, write_all
+from pluton_rclone.spawning import SPAWNER, dying_with_us
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +77,7 @@ class Child:
         self._signals = threading.Lock()
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
         self._process = subprocess.Popen(
-            _dying_with_us(self.argv),
+            dying_with_us(self.argv),
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -100,16 +91,12 @@ class Child:
         assert out is not None
         assert err is not None
         self._out: IO[bytes] = out
-        drain = None
-        if on_stdout is None:
-            widen(out)
-        else:
-            drain = self._thread(self._drain_stdout, out, on_stdout)
-        self._thread(self._mind, err, on_stderr, drain)
-        if stdin is not None:
-            self._thread(self._feed, self._process.stdin, stdin)
-        if watch is not None:
-            self._thread(self._watch, watch)
+        try:
+            self._attend(err, on_stdout, on_stderr, stdin, watch)
+        except BaseException:  # no thread to be had: nobody would drain it, or reap it
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+            raise
 
     @property
     def pid(self) -> int:
@@ -193,6 +180,25 @@ class Child:
         self.close()
 
     # ---- the threads of a child ----------------------------------------------------------------------------
+
+    def _attend(
+        self,
+        err: IO[bytes],
+        on_stdout: Callable[[bytes], None] | None,
+        on_stderr: Callable[[bytes], None] | None,
+        stdin: Source | None,
+        watch: Callable[[], float | None] | None,
+    ) -> None:
+        drain = None
+        if on_stdout is None:
+            widen(self._out)
+        else:
+            drain = self._thread(self._drain_stdout, self._out, on_stdout)
+        self._thread(self._mind, err, on_stderr, drain)
+        if stdin is not None:
+            self._thread(self._feed, self._process.stdin, stdin)
+        if watch is not None:
+            self._thread(self._watch, watch)
 
     def _thread(self, run: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(target=run, args=args, daemon=True, name=f"{run.__name__}-{self.pid}")
@@ -297,7 +303,7 @@ def start(
         raise PermissionError(13, "not executable", argv[0])
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         raise UsageError("this program ignores SIGCHLD, so the exit status of a child can never be known")
-    return _SPAWNER.spawn(
+    return SPAWNER.spawn(
         lambda: Child(
             argv,
             env=env,
@@ -334,7 +340,7 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where no terminal
     did that, a SIGINT is passed on. The command dies with us.
     """
-    child = _SPAWNER.spawn(lambda: _Foreground(argv, env))
+    child = SPAWNER.spawn(lambda: _Foreground(argv, env))
 
     def interrupted(number: int, frame: object) -> None:
         if not _in_foreground():
@@ -352,7 +358,7 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
 
 class _Foreground:
     def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(_dying_with_us(list(argv)), env=dict(env))
+        self._process = subprocess.Popen(dying_with_us(list(argv)), env=dict(env))
         self.wait = self._process.wait
         self.signal = self._process.send_signal
 
@@ -364,97 +370,3 @@ def _in_foreground() -> bool:
             return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
     except OSError:
         return False
-
-
-# ---- one lasting thread that forks -------------------------------------------------------------------------
-
-
-class _Signalled(Protocol):
-    """What can be ended when nobody waits for it any more."""
-
-    @property
-    def signal(self) -> Callable[[int], None]: ...
-
-
-Spawned = TypeVar("Spawned", bound=_Signalled)
-
-
-class _Request(Generic[Spawned]):
-    def __init__(self, make: Callable[[], Spawned]) -> None:
-        self.make = make
-        self.lock = threading.Lock()
-        self.done = threading.Event()
-        self.abandoned = False
-        self.child: Spawned | None = None
-        self.error: BaseException | None = None
-
-
-class _Spawner:
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._requests: queue.SimpleQueue[_Request[Any]] | None = None
-
-    def spawn(self, make: Callable[[], Spawned]) -> Spawned:
-        request = _Request(make)
-        with self._lock:
-            if self._requests is None:
-                self._requests = queue.SimpleQueue()
-                threading.Thread(
-                    target=self._serve, args=(self._requests,), daemon=True, name="pluton-rclone-spawner"
-                ).start()
-            self._requests.put(request)
-        try:
-            request.done.wait()
-        except BaseException:  # Ctrl-C while waiting: nobody would know the child
-            with request.lock:
-                request.abandoned = True
-                if request.child is not None:
-                    request.child.signal(signal.SIGKILL)
-            raise
-        if request.error is not None:
-            raise request.error
-        assert request.child is not None
-        return request.child
-
-    def _serve(self, requests: queue.SimpleQueue[_Request[Any]]) -> None:
-        while True:
-            request = requests.get()
-            try:
-                child = request.make()
-            except BaseException as error:  # noqa: BLE001 - raised again where it was asked for
-                request.error = error
-            else:
-                with request.lock:
-                    request.child = child
-                    if request.abandoned:
-                        child.signal(signal.SIGKILL)
-            request.done.set()
-            del request
-
-    def forget(self) -> None:
-        """After os.fork() the new process has no such thread."""
-        self.__init__()  # type: ignore[misc]
-
-
-_SPAWNER = _Spawner()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_SPAWNER.forget)
-
-_WITH_PYTHON = """\
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-def _dying_with_us(argv: list[str]) -> list[str]:
-    """The command in front of which the parent-death signal is set (see the head of this file)."""
-    if sys.platform != "linux":
-        return argv
-    parent = str(os.getpid())
-    setpriv = shutil.which("setpriv")
-    if setpriv is not None and os.path.basename(os.path.realpath(setpriv)) != "busybox":
-        check = '[ "$PPID" = "$0" ] && exec "$@"'
-        return [setpriv, "--pdeathsig", "KILL", "/bin/sh", "-c", check, parent, *argv]
-    return [sys.executable, "-I", "-S", "-c", _WITH_PYTHON, parent, *argv]

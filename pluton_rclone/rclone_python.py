@@ -145,7 +145,7 @@ def create_remote(
         options |= {"client_id": client_id, "client_secret": client_secret}
     kind = remote_type.value if isinstance(remote_type, RemoteTypes) else remote_type
     with told_as(f"config create {remote_name}"), _engine().session() as session:
-        session.call("config/create", name=remote_name, type=kind, parameters=options, opt={"obscure": True})
+        session.call("config/create", name=remote_name, type=kind, parameters=options)
 
 
 # ---- looking ---------------------------------------------------------------------------------------------------------

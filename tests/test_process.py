@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import pytest
 from pluton_rclone import process
 from pluton_rclone.errors import UsageError
 from pluton_rclone.pipes import Source
+from pluton_rclone.spawning import dying_with_us
 from tests.terminal import Terminal
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -318,7 +321,7 @@ def guarded_argv(argv: list[str], path: str) -> list[str]:
     before = os.environ["PATH"]
     os.environ["PATH"] = path
     try:
-        return process._dying_with_us(argv)
+        return dying_with_us(argv)
     finally:
         os.environ["PATH"] = before
 
@@ -341,6 +344,23 @@ def test_a_forked_program_starts_children_of_its_own() -> None:
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout == "from the fork\n"
+
+
+def test_no_thread_to_be_had_is_an_error_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    process.run(["/bin/true"], env=ENV)  # the spawner is there
+    started: list[int] = []
+
+    def refuse(child: process.Child, *_: object) -> threading.Thread:
+        started.append(child.pid)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(process.Child, "_thread", refuse)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        with pytest.raises(RuntimeError):
+            process.start(["/bin/sleep", "1000"], env=ENV)
+        gc.collect()
+    assert not is_running(started[0])
 
 
 def test_many_at_once_from_many_threads() -> None:
@@ -414,6 +434,7 @@ def test_a_command_in_the_foreground_dies_with_us() -> None:
 
 
 def test_nothing_else_in_the_package_starts_processes() -> None:
+    """`spawning.py` writes the one line with which a child becomes its command."""
     package = Path(process.__file__).parent
     words = (
         "import subprocess",
@@ -428,6 +449,6 @@ def test_nothing_else_in_the_package_starts_processes() -> None:
     guilty = [
         str(path.relative_to(package))
         for path in package.rglob("*.py")
-        if path.name != "process.py" and any(word in path.read_text() for word in words)
+        if path.name not in ("process.py", "spawning.py") and any(word in path.read_text() for word in words)
     ]
     assert guilty == []
