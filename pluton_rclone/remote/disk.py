@@ -10,7 +10,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
@@ -59,7 +59,7 @@ class Put:
     was expected, not at all.
     """
 
-    came_out: bytes | None
+    came_out: bytes | None = field(repr=False)
     holder: Path | None
     identity: Identity | None
     after_stranger: bool = False

@@ -27,7 +27,7 @@ LOOP = "rclone itself crashes on it"
 _SECTION_MARK = " "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Line:
     """One line with its line end. `key` is None on everything but a `key = value` line."""
 
@@ -37,6 +37,10 @@ class Line:
     value: str = ""
     is_header: bool = False
     is_comment: bool = False
+
+    def __repr__(self) -> str:
+        # the value may be secret
+        return f"Line([{self.section}] {self.key or 'comment'})"
 
     @property
     def is_blank(self) -> bool:
@@ -54,7 +58,7 @@ class Line:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document:
     """A whole rclone.conf. Every edit gives a new document; `text()` of an unedited one is the text it came
     from.
@@ -62,6 +66,9 @@ class Document:
 
     lines: tuple[Line, ...] = ()
     bom: str = ""
+
+    def __repr__(self) -> str:
+        return f"Document({self.names()!r})"
 
     @cached_property
     def _sections(self) -> dict[str, dict[str, str]]:

@@ -1,6 +1,6 @@
 """Processes that crowd around one rclone.conf; each logs what it did, so that a judge can say what must be there.
 
-`python -m tests.remote.crowd writer CONFIG LOG NAME SECONDS` adds, updates and deletes fifty remotes, again and again.
+`python -m tests.remote.crowd writer CONFIG LOG NAME SECONDS REMOTES` adds, updates and deletes remotes of its own.
 `… borrower …` runs the real rclone through the library, `… foreigner …` runs it on the file itself.
 """
 
@@ -19,29 +19,39 @@ from typing import IO, Any
 from pluton_rclone.remote.conf import Conf
 from tests.remote.real_rclone import RCLONE
 
-REMOTES = 50
 
+def writer(config: Path, log: IO[str], name: str, seconds: float, remotes: int) -> None:
+    """Adds and updates so many remotes, deletes every second, and goes on changing them until the time is up.
 
-def writer(config: Path, log: IO[str], name: str, seconds: float) -> None:
-    """Every change stands in the log before it is made and after it is done."""
+    Every change stands in the log before it is made and after it is done.
+    """
     conf = Conf(config)
-    chance = random.Random(name)
-    present: dict[str, int] = {}
-    number = 0
     deadline = time.monotonic() + seconds
+    number = 0
+    present: set[str] = set()
+
+    def add(remote: str) -> None:
+        _logged(log, remote, number, lambda: conf.add(remote, _section(number)))
+        present.add(remote)
+
+    def update(remote: str) -> None:
+        _logged(log, remote, number, lambda: conf.update(remote, {"description": str(number)}))
+
+    def delete(remote: str) -> None:
+        _logged(log, remote, None, lambda: conf.delete(remote))
+        present.discard(remote)
+
+    for number in range(1, remotes + 1):
+        remote = f"{name}-{number}"
+        add(remote)
+        update(remote)
+        if number % 2:
+            delete(remote)
+    chance = random.Random(name)
     while time.monotonic() < deadline:
         number += 1
-        remote = f"{name}-{number if number <= REMOTES else chance.randint(1, REMOTES)}"
-        if remote not in present:
-            _logged(log, remote, number, lambda: conf.add(remote, _section(number)))  # noqa: B023 - called at once
-            present[remote] = number
-        elif chance.random() < 0.5:
-            _logged(log, remote, None, lambda: conf.delete(remote))  # noqa: B023 - called at once
-            del present[remote]
-        else:
-            values = {"description": str(number)}
-            _logged(log, remote, number, lambda: conf.update(remote, values))  # noqa: B023 - called at once
-            present[remote] = number
+        remote = f"{name}-{chance.randint(1, remotes)}"
+        chance.choice([update, delete])(remote) if remote in present else add(remote)
 
 
 def _section(number: int) -> dict[str, str]:
@@ -56,7 +66,7 @@ def _logged(log: IO[str], remote: str, number: int | None, change: Any) -> None:
         log.flush()
 
 
-def borrower(config: Path, log: IO[str], name: str, seconds: float) -> None:
+def borrower(config: Path, log: IO[str], name: str, seconds: float, _remotes: int) -> None:
     """rclone as the library starts it."""
     conf = Conf(config)
     deadline = time.monotonic() + seconds
@@ -67,7 +77,7 @@ def borrower(config: Path, log: IO[str], name: str, seconds: float) -> None:
         log.flush()
 
 
-def foreigner(config: Path, log: IO[str], name: str, seconds: float) -> None:
+def foreigner(config: Path, log: IO[str], name: str, seconds: float, _remotes: int) -> None:
     """rclone as somebody else starts it, on the very file."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -102,8 +112,7 @@ def must_be_there(lines: Iterator[list[Any]]) -> tuple[dict[str, int | None], di
 
 
 if __name__ == "__main__":
-    role, config, log, name, seconds = sys.argv[1:]
+    role, config, log, name, seconds, remotes = sys.argv[1:]
+    play = {"writer": writer, "borrower": borrower, "foreigner": foreigner}[role]
     with open(log, "a", encoding="utf-8") as file:
-        {"writer": writer, "borrower": borrower, "foreigner": foreigner}[role](
-            Path(config), file, name, float(seconds)
-        )
+        play(Path(config), file, name, float(seconds), int(remotes))

@@ -35,6 +35,7 @@ class Crowd:
     config: Path
     folder: Path
     seconds: float
+    remotes: int
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
     killed: int = 0
@@ -46,7 +47,7 @@ class Crowd:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.remote.crowd", role, str(self.config), str(log), name),
-                str(self.seconds if seconds is None else seconds),
+                *(str(self.seconds if seconds is None else seconds), str(self.remotes)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -68,7 +69,8 @@ class Crowd:
         chance = random.Random(1)
         started = time.monotonic()
         writers = self.running[:WRITERS]
-        next_kill = started + 1.0
+        pause = self.seconds / 10
+        next_kill = started + pause
         while any(process.poll() is None for process in self.running):
             left = self.seconds - (time.monotonic() - started)
             if kill_writers and time.monotonic() > next_kill and left > 1.5:
@@ -76,7 +78,7 @@ class Crowd:
                 writers[index].kill()
                 self.killed += 1
                 writers[index] = self.join("writer", f"w{WRITERS + self.killed}", left)
-                next_kill = time.monotonic() + chance.uniform(0.3, 1.2)
+                next_kill = time.monotonic() + pause * chance.uniform(0.5, 1.5)
             each_moment()
             time.sleep(0.05)
         for process in self.running:
@@ -134,7 +136,7 @@ def _crowd(
     conf = Conf(config, password=password)
     for name in names:
         conf.add(name, section(cloud))
-    crowd = Crowd(config, tmp_path, seconds)
+    crowd = Crowd(config, tmp_path, seconds, remotes=50 if seconds > 60 else 5)
     for number in range(WRITERS):
         crowd.join("writer", f"w{number}")
     return crowd, conf
@@ -155,7 +157,7 @@ def through_the_library(cloud: Emulator, tmp_path: Path, seconds: float, passwor
     for name in names:
         token = conf.section(name)["token"]
         assert refresh_token(token) == issued(cloud, token)[-1]
-    assert changes > 20
+    assert changes > WRITERS * crowd.remotes
     assert crowd.runs() > 2
 
 
@@ -179,7 +181,7 @@ def with_foreigners(
         f"{watch.steps_back} moments with an older token, {last.count(False)} of {foreigners} last tokens lost for good"
     )
     assert lost == []
-    assert changes > 20
+    assert changes > WRITERS * crowd.remotes
     assert crowd.runs() > 2
     if foreigners == 1:
         # nobody but us could have lost it; for a moment, until we have seen it, an older one may stand there

@@ -149,3 +149,8 @@ def test_what_rclone_refuses_is_refused_with_its_line_and_without_its_text(text:
         parse(text)
     assert caught.value.details["line"] == line
     assert "secret" not in str(caught.value)
+
+
+def test_no_repr_shows_a_value() -> None:
+    document = parse("[a]\ntoken = secret\n")
+    assert "secret" not in repr(document) + repr(document.lines)
