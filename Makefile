@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench soak lock clean
+.PHONY: help install demo test lint docs bench soak lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,13 +19,14 @@ $(READY): pyproject.toml constraints.txt
 	    echo "python3-venv is needed: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing the pinned versions into $(VENV)"
 	@PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    --editable '.[rclone,emulator,dev]'
+	    --editable '.[rclone,web,emulator,dev]'
 	@touch $@
 
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
 	@$(BIN)/python -m pluton_rclone.cli.demo $(if $(SRC),--source "$(SRC)")
 
 test: $(READY) ## The whole suite, in parallel, in random order
+	@.ci/system
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak" $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict on sources and tests, the import rules of the design
@@ -33,6 +34,9 @@ lint: $(READY) ## ruff, mypy --strict on sources and tests, the import rules of 
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+docs: $(READY) ## Write the pages in docs/ that come from the code
+	@$(BIN)/python docs/generate.py
 
 bench: $(READY) ## Ratios against peers, measured side by side in one run
 	@$(BIN)/python -m tests.bench $(ARGS)

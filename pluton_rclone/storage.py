@@ -219,18 +219,12 @@ class Storage:
         other.rclone.environment["RCLONE_LOG_LEVEL"] = "DEBUG"
         return other
 
-    def reauthorization(self, *, expected: Literal["same", "anyone"] = "same") -> StorageSetup:
-        """A setup to sign in again with, by whatever way; then `reauthorize` with it. Somebody else is refused unless
-        `expected="anyone"`.
-        """
-        from .connect import StorageSetup
-
-        return StorageSetup.for_storage(self, expected=expected)
-
     def reauthorize(
         self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
     ) -> ConnectionReport:
-        """Takes over a new sign-in; drive and options stay. It is tested first: ConnectionTestFailed changes nothing."""
+        """Takes over the sign-in of `StorageSetup.for_storage(this)`; drive and options stay. It is tested first:
+        ConnectionTestFailed changes nothing.
+        """
         return self._change(self.remote.replace(**setup.authorization()), on_step)
 
     # ---- changing it ----

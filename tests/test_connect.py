@@ -342,7 +342,7 @@ def test_reauthorizing_keeps_drive_and_options_and_refuses_somebody_else(cloud: 
     cloud.world.revoke_tokens(cloud.world.person(BERT))
     cloud.world.advance(1)
 
-    setup = storage.reauthorization()
+    setup = StorageSetup.for_storage(storage)
     code = setup.begin_device_code()
     cloud.person(ANNA).enter_device_code(code.user_code)
     time.sleep(1)
@@ -366,7 +366,7 @@ def test_reauthorizing_keeps_drive_and_options_and_refuses_somebody_else(cloud: 
 
 def test_somebody_else_may_take_over_when_that_is_asked_for(cloud: Emulator) -> None:
     storage = connected(cloud, "sharepoint")
-    setup = storage.reauthorization(expected="anyone")
+    setup = StorageSetup.for_storage(storage, expected="anyone")
     code = setup.begin_device_code()
     cloud.person("admin@contoso.onmicrosoft.com").enter_device_code(code.user_code)
     time.sleep(1)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..connect import StorageSetup
 from ..errors import ConnectionTestFailed, UsageError
 from .app import common
 from .connect import parse_settings
 from .output import Output
 from .signing import METHODS, Method, sign_in
-from .storages import MARKS, open_storages, print_step
+from .storages import MARKS, open_storages, print_step, storage_names
 from .transfers import SURE, confirm
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def report_health(output: Output, report: HealthReport) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @click.option(
     "--method",
     type=click.Choice(METHODS),
@@ -84,7 +85,7 @@ def reauthorize(
     pluton-rclone reauthorize "OneDrive Personal Backups"
     """
     output, storage = Output(as_json), open_storages(config, binary)[name]
-    setup = storage.reauthorization(expected="anyone" if other_account else "same")
+    setup = StorageSetup.for_storage(storage, expected="anyone" if other_account else "same")
     kind = setup.drive_type
     sign_in(setup, method, output, place="sharepoint" if kind == "sharepoint" else "own")
     report = storage.reauthorize(setup, on_step=lambda step: print_step(output, step))
@@ -95,7 +96,7 @@ def reauthorize(
 
 
 @click.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @click.argument("settings", nargs=-1, required=True, metavar="OPTION=VALUE...")
 @common
 def set_options(
@@ -116,7 +117,7 @@ def set_options(
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @click.argument("new_name")
 @click.option(
     "--remote", "remote_name", is_flag=True, help="Rename the remote in rclone.conf, not the friendly name."
@@ -143,7 +144,7 @@ def rename(
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @SURE
 @common
 def remove(name: str, yes: bool, config: str | None, binary: str | None, as_json: bool) -> None:
@@ -169,7 +170,7 @@ def remove(name: str, yes: bool, config: str | None, binary: str | None, as_json
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @common
 def drives(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
     """List the drives that a storage's account has.
@@ -203,7 +204,7 @@ def drives(name: str, config: str | None, binary: str | None, as_json: bool) -> 
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @click.argument("term", default="*")
 @common
 def sites(name: str, term: str, config: str | None, binary: str | None, as_json: bool) -> None:

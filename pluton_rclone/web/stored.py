@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from ..connect import StorageSetup
 from ..errors import PlutonRcloneError
 from ..storage import MASKED, Storage
 from . import fields
@@ -179,7 +180,7 @@ def check(request: Request) -> Response:
 def reauthorize(request: Request) -> Response:
     """POST: sign in again for the same drive and options."""
     found, page, mine = storage_of(request), page_of(request), session(request)
-    draft = Draft(found.reauthorization(), storage=found.remote_name)
+    draft = Draft(StorageSetup.for_storage(found), storage=found.remote_name)
     with page.sessions.changing(mine):
         mine.add(draft)
     return see_other(request, "setups", draft.id, "authorize")
