@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -93,7 +94,9 @@ class Storages(Mapping[str, "Storage"]):
             )
         if name in kinds:
             raise StorageNotFound(f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage.")
-        raise StorageNotFound(f"There is no storage called {name!r} in {self.path}.", name=name)
+        near = difflib.get_close_matches(name, [*kinds, *self], n=1)
+        hint = f"Did you mean {near[0]!r}? {StorageNotFound.default_advice}" if near else None
+        raise StorageNotFound(f"There is no storage called {name!r} in {self.path}.", advice=hint, name=name)
 
     def __contains__(self, name: object) -> bool:
         try:

@@ -30,7 +30,10 @@ def run(arguments: Sequence[str]) -> int:
     from .app import application
     from .output import Output
 
-    output = Output("--json" in arguments)
+    ours = (
+        arguments[: arguments.index("--")] if "--" in arguments else arguments
+    )  # behind it stands another command
+    output = Output("--json" in ours)
     try:
         result = application.main(list(arguments), prog_name="pluton-rclone", standalone_mode=False)
     except PlutonRcloneError as error:

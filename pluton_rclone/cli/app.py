@@ -37,11 +37,13 @@ COMMANDS = {
     "delete": "transfers",
     "check": "transfers",
     "preflight": "preflight",
+    "restic": "restic",
     "inspect": "reference",
     "options": "reference",
     "versions": "reference",
     "errors": "reference",
     "doctor": "reference",
+    "web": "tools",
     "completion": "tools",
     "emulator": "tools",
 }
@@ -93,9 +95,25 @@ def application() -> None:
     pass
 
 
+def tell_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    """--verbose: what the library logs, on stderr."""
+    if wanted:
+        from .talk import log_to_stderr
+
+        log_to_stderr()
+
+
 def common(command: Command) -> Command:
-    """The options that every command about storages takes: --config, --rclone, --json."""
+    """The options that every command about storages takes: --config, --rclone, --json, --verbose."""
     for option in (
+        click.option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=tell_more,
+            help="Say on stderr what is being done, for a bug report; secrets are left out.",
+        ),
         click.option(
             "--json",
             "as_json",

@@ -12,7 +12,7 @@ from ..units import human_bytes
 from .app import common
 from .output import Output, printable
 from .places import parse_storage_place
-from .storages import open_storages
+from .storages import open_storages, storage_names
 
 if TYPE_CHECKING:
     from ..rclone.listing import Entry
@@ -106,7 +106,7 @@ def cat(
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @common
 def about(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
     """Show how much room there is on a storage's drive.

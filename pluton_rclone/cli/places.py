@@ -35,10 +35,11 @@ def parse_place(text: str, storages: Storages) -> Place:
     for end in sorted((i for i, char in enumerate(text) if char == ":"), reverse=True):
         if text[:end] in storages:
             return Place(storages[text[:end]], text[end + 1 :])
-    raise StorageNotFound(
-        f"There is no storage called {name!r}.",
-        advice=f"`pluton-rclone storages` lists what is there; a local path is written ./{text}",
-    )
+    try:
+        return Place(storages[name], "")
+    except StorageNotFound as error:
+        error.advice += f" A local path is written ./{text}"
+        raise
 
 
 def parse_storage_place(text: str, storages: Storages) -> tuple[Storage, str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ..errors import NameRefused
 from ..units import human_bytes
 from .app import common
 from .output import Output
-from .places import parse_place, parse_storage_place
+from .places import Place, parse_place, parse_storage_place
 from .storages import open_storages
+
+if TYPE_CHECKING:
+    from ..storage import Storage
 
 
 @click.command()
@@ -24,16 +29,21 @@ def preflight(source: str, destination: str, config: str | None, binary: str | N
     \b
     pluton-rclone preflight /srv/data work:laptop/data
     """
+    output, storages = Output(as_json), open_storages(config, binary)
+    storage, path = parse_storage_place(destination, storages)
+    if not look(output, parse_place(source, storages), storage, path):
+        raise refusal()
+
+
+def look(output: Output, source: Place, storage: Storage, path: str) -> bool:
+    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; whether that is nothing."""
     from ..preflight import library_prefix
     from ..preflight import preflight as scan_source
 
-    output, storages = Output(as_json), open_storages(config, binary)
-    storage, path = parse_storage_place(destination, storages)
-    place = parse_place(source, storages)
     remote, drive = storage.remote, storage.drive()
     free = drive.quota.remaining if drive.quota.state == "known" else None
     scan = scan_source(
-        place.path if place.storage is None else place.storage.walk(place.path),
+        source.path if source.storage is None else source.storage.walk(source.path),
         drive_type=remote.drive_type,
         prefix=library_prefix(drive.web_url),
         base=storage.at(path).partition(":")[2],
@@ -41,17 +51,21 @@ def preflight(source: str, destination: str, config: str | None, binary: str | N
         encoding=remote.encoding,
     )
     for finding in scan:
-        if as_json:
+        if output.as_json:
             output.line(finding.record())
         else:
             print(finding)
     summary = scan.summary
-    if as_json:
+    if output.as_json:
         output.line({"summary": summary.record()})
     counted = f"{summary.files} files in {summary.folders} folders, {human_bytes(summary.bytes)}"
     output.say(f"{counted}: {sum(summary.by_rule.values())} findings")
-    if not summary.clean:
-        raise NameRefused(
-            "OneDrive would refuse or spoil some of these files.",
-            advice="Rename or leave out what is listed above, then run it again.",
-        )
+    return summary.clean
+
+
+def refusal() -> NameRefused:
+    """What a preflight that was not clean ends with."""
+    return NameRefused(
+        "OneDrive would refuse or spoil some of these files.",
+        advice="Rename or leave out what is listed above, then run it again.",
+    )

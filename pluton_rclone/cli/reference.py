@@ -11,7 +11,7 @@ import click
 from ..errors import ConfigError, PlutonRcloneError, RemoteError
 from .app import common
 from .output import Output
-from .storages import open_storages
+from .storages import open_storages, storage_names
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -109,7 +109,7 @@ def versions(binaries: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=storage_names)
 @common
 def inspect(name: str | None, config: str | None, binary: str | None, as_json: bool) -> None:
     """Find what is wrong with the remotes in rclone.conf, whoever made them, and how to mend each.

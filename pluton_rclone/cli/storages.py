@@ -6,7 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
+from ..errors import PlutonRcloneError
 from .app import common
 from .output import Output
 
@@ -20,6 +22,16 @@ def open_storages(config: str | None, binary: str | None) -> Storages:
     from ..storages import Storages
 
     return Storages(config, binary=binary)
+
+
+def storage_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What Tab offers for NAME: the remotes, which need no quoting, with their friendly names beside them."""
+    try:
+        found = open_storages(ctx.params.get("config"), None)
+        names = [(storage.remote_name, storage.name) for storage in found.values()]
+    except PlutonRcloneError:  # an unreadable file: nothing to offer, and no place to say it
+        return []
+    return [CompletionItem(remote, help=name) for remote, name in names if remote.startswith(incomplete)]
 
 
 @click.command()
@@ -54,7 +66,7 @@ def storages(config: str | None, binary: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @common
 def show(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
     """Show a storage's section of rclone.conf, secrets masked.
@@ -73,7 +85,7 @@ def show(name: str, config: str | None, binary: str | None, as_json: bool) -> No
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @common
 def test(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
     """Test the connection of a storage, step by step: token, drive, listing, writing, room.
@@ -100,7 +112,7 @@ def print_step(output: Output, step: Step) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=storage_names)
 @click.option(
     "--as-environment", is_flag=True, help="RCLONE_CONFIG_* variables for a container instead of a file."
 )

@@ -1,4 +1,4 @@
-"""Commands around the work: `completion` for shells, `emulator` for trying things without an account."""
+"""Commands around the work: `web`, the page; `completion` for shells; `emulator` for trying things without an account."""
 
 from __future__ import annotations
 
@@ -6,6 +6,67 @@ import sys
 from pathlib import Path
 
 import click
+
+from ..errors import UsageError
+from .app import common
+from .connect import registration
+from .output import Output
+from .storages import open_storages
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]")
+@click.option(
+    "--host", metavar="ADDRESS", help="Listen there instead of on this machine alone; needs --public-url."
+)
+@click.option(
+    "--public-url", metavar="URL", help="The https:// address of the proxy in front, as browsers see it."
+)
+@click.option("--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]")
+@click.option("--no-browser", is_flag=True, help="Only print the address; open no window.")
+@common
+def web(
+    port: int,
+    host: str | None,
+    public_url: str | None,
+    client_id: str | None,
+    no_browser: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
+) -> None:
+    """Serve the page "Connecting OneDrive" until Ctrl-C, on this machine alone. Its address opens it once.
+
+    \b
+    pluton-rclone web
+    pluton-rclone web --port 8080 --no-browser
+    """
+    try:
+        from ..microsoft.browser import open_in_browser
+        from ..web import serve
+    except ImportError as error:
+        raise UsageError(
+            "The page is not installed.", why=str(error), advice="pip install 'pluton-rclone[web]'"
+        ) from None
+
+    output = Output(as_json)
+
+    def ready(address: str) -> None:
+        if as_json:
+            output.line({"address": address})
+            sys.stdout.flush()
+        output.say(f"The page is at {address}\nCtrl-C ends it.")
+        if not no_browser:
+            open_in_browser(address)
+
+    serve(
+        open_storages(config, binary),
+        port=port,
+        host=host,
+        public_url=public_url,
+        app=registration(client_id, None, None, None, None),
+        on_ready=ready,
+    )
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

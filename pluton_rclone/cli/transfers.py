@@ -25,6 +25,15 @@ SAFE = click.option("-n", "--dry-run", is_flag=True, help="Only say what would b
 SURE = click.option("-y", "--yes", is_flag=True, help="Do not ask first: for scripts.")
 
 
+LOOK = click.option(
+    "--preflight",
+    "look_first",
+    is_flag=True,
+    help="First find what OneDrive would refuse or spoil; when there is anything, copy nothing.",
+)
+ANYWAY = click.option("--anyway", is_flag=True, help="With --preflight: say what is found and go on.")
+
+
 def tuning(command: Command) -> Command:
     """The options that every transfer takes."""
     for option in (
@@ -64,6 +73,8 @@ def transfer_options(
 @click.command()
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
+@LOOK
+@ANYWAY
 @SAFE
 @tuning
 @common
@@ -71,6 +82,8 @@ def copy(
     source: str,
     destination: str,
     dry_run: bool,
+    look_first: bool,
+    anyway: bool,
     config: str | None,
     binary: str | None,
     as_json: bool,
@@ -83,16 +96,21 @@ def copy(
 
     \b
     pluton-rclone copy /srv/data "OneDrive Personal Backups:laptop/data"
+    pluton-rclone copy --preflight /srv/data work:laptop/data
     pluton-rclone copy work:laptop/data /restore
     """
     output = Output(as_json)
     start = transfer_between("copy", source, destination, config, binary)
+    if look_first:
+        preflight_between(output, source, destination, config, binary, anyway=anyway)
     finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
 
 
 @click.command()
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
+@LOOK
+@ANYWAY
 @SAFE
 @SURE
 @tuning
@@ -101,6 +119,8 @@ def sync(
     source: str,
     destination: str,
     dry_run: bool,
+    look_first: bool,
+    anyway: bool,
     yes: bool,
     config: str | None,
     binary: str | None,
@@ -117,6 +137,8 @@ def sync(
     """
     output = Output(as_json)
     start = transfer_between("sync", source, destination, config, binary)
+    if look_first:
+        preflight_between(output, source, destination, config, binary, anyway=anyway)
     if not dry_run:
         confirm(output, yes, f"Everything in {destination} that is not in {source} will be deleted. Go on?")
     finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
@@ -237,6 +259,18 @@ def transfer_between(
     rclone = storages.rclone(*remote_names(start, end))
     run: Callable[..., Transfer] = getattr(rclone, word)
     return lambda **options: run(location(start), location(end), **options)
+
+
+def preflight_between(
+    output: Output, source: str, destination: str, config: str | None, binary: str | None, *, anyway: bool
+) -> None:
+    """--preflight: what is found is printed; NameRefused unless it is nothing, or meant to be sent `anyway`."""
+    from .preflight import look, refusal
+
+    storages = open_storages(config, binary)
+    storage, path = parse_storage_place(destination, storages)
+    if not look(output, parse_place(source, storages), storage, path) and not anyway:
+        raise refusal()
 
 
 def refuse_root(place: Place) -> None:

@@ -1,0 +1,159 @@
+"""What stands around the work: restic, the page, --preflight, --verbose, hints for names, completion with Tab."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from pluton_rclone import process
+from pluton_rclone.emulator import Emulator
+from tests.cli.conftest import Command
+from tests.terminal import PATIENCE
+
+PROGRAM = [sys.executable, "-m", "pluton_rclone"]
+
+
+@pytest.fixture
+def restic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restic that prints what it was started with."""
+    path = tmp_path / "restic"
+    path.write_text(
+        f"#!{sys.executable}\nimport json, os, sys\n"
+        "print(json.dumps([sys.argv[1:], os.environ['RESTIC_REPOSITORY'], open(os.environ['RCLONE_CONFIG']).read()]))\n"
+        "sys.exit(3)\n"
+    )
+    path.chmod(0o755)
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(path))
+
+
+@pytest.mark.usefixtures("restic")
+def test_restic_runs_in_a_private_configuration_and_its_exit_code_is_ours(
+    connected: Command, home: Path
+) -> None:
+    ran = connected("restic", "Work files", "--path", "laptop", "--", "snapshots", "--json", "-v")
+    argv, repository, configuration = ran.json
+
+    assert ran.code == 3, ran.err
+    assert argv[-3:] == ["snapshots", "--json", "-v"]
+    assert repository == "rclone:work-files:laptop"
+    assert "[work-files]" in configuration
+    assert not any("refresh_token" in argument for argument in argv)
+
+
+def test_the_variables_for_restic_by_hand_hold_no_secret(connected: Command, home: Path) -> None:
+    variables = connected("restic", "Work files", "--environment", "--json").json
+    shell = connected("restic", "Work files", "--environment").out
+
+    assert variables["RESTIC_REPOSITORY"] == "rclone:work-files:restic"
+    assert variables["RCLONE_CONFIG"] == str(home / "rclone.conf")
+    assert "export RESTIC_REPOSITORY=rclone:work-files:restic" in shell.splitlines()
+    assert "refresh_token" not in shell
+    assert connected("restic", "Work files").code == 2
+
+
+def test_the_page_is_served_until_ctrl_c(connected: Command) -> None:
+    argv = [*PROGRAM, "web", "--json", "--no-browser"]
+    with process.start(argv, env=dict(os.environ), on_stderr=lambda line: None) as child:
+        address = json.loads(next(child.stdout))["address"]
+        page = requests.get(address, timeout=PATIENCE)
+        again = requests.get(address, timeout=PATIENCE)
+        child.signal(signal.SIGINT)
+        assert child.wait(PATIENCE) == 130
+
+    assert page.status_code == 200
+    assert "Work files" in page.text
+    assert again.status_code == 403  # it opens the page once
+
+
+@pytest.fixture
+def doubtful(tmp_path: Path) -> str:
+    """A folder with a name that OneDrive refuses."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "CON").write_text("x")
+    (folder / "fine.txt").write_text("x")
+    return str(folder)
+
+
+@pytest.mark.parametrize("word", [("copy",), ("sync", "--yes")])
+def test_a_preflight_that_finds_something_stops_the_transfer(
+    connected: Command, doubtful: str, word: tuple[str, ...]
+) -> None:
+    refused = connected(*word, "--preflight", doubtful, "Work files:x")
+    there = connected("ls", "Work files:", "--json")
+    anyway = connected(*word, "--preflight", "--anyway", doubtful, "Work files:x")
+
+    assert refused.code == 4
+    assert "CON" in refused.out
+    assert there.out == ""
+    assert "fine.txt" in connected("ls", "Work files:x").out
+    assert "CON" in anyway.out
+
+
+def test_a_clean_preflight_goes_on_to_the_transfer(connected: Command, tmp_path: Path) -> None:
+    (tmp_path / "clean").mkdir()
+    (tmp_path / "clean" / "fine.txt").write_text("x")
+    ran = connected("copy", "--preflight", str(tmp_path / "clean"), "Work files:x", "--json")
+
+    assert ran.code == 0
+    assert ran.lines[0]["summary"]["clean"] is True
+    assert ran.lines[-1]["result"]["transfers"] == 1
+
+
+def test_verbose_says_what_is_done_and_no_secret(connected: Command, cloud: Emulator, home: Path) -> None:
+    done = process.run([*PROGRAM, "test", "Work files", "-v"], env=os.environ)
+    said = done.stderr.decode()
+
+    assert done.returncode == 0
+    assert "process: started" in said
+    token = json.loads(
+        next(line for line in (home / "rclone.conf").read_text().splitlines() if line.startswith("token ="))[
+            8:
+        ]
+    )
+    assert token["refresh_token"] not in said
+    assert token["access_token"] not in said
+    assert (
+        "process: started"
+        not in process.run([*PROGRAM, "about", "Work files"], env=os.environ).stderr.decode()
+    )
+
+
+@pytest.mark.parametrize("arguments", [("ls", "Wrok files:x"), ("show", "work-file"), ("ls", "work-flies:")])
+def test_a_storage_that_was_nearly_named_is_proposed(connected: Command, arguments: tuple[str, ...]) -> None:
+    ran = connected(*arguments)
+
+    assert ran.code == 5
+    assert "Did you mean 'Work files'?" in ran.err or "Did you mean 'work-files'?" in ran.err
+
+
+def test_tab_completes_commands_and_storages(connected: Command) -> None:
+    def completed(*words: str) -> list[str]:
+        line = " ".join(["pluton-rclone", *words])
+        variables = {
+            "_PLUTON_RCLONE_COMPLETE": "bash_complete",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(words)),
+        }
+        done = process.run(PROGRAM, env={**os.environ, **variables})
+        return done.stdout.decode().split()
+
+    assert completed("sto") == ["plain,storages"]
+    assert completed("show", "wo") == ["plain,work-files"]
+    assert "plain,--exclude" in completed("copy", "--ex")
+
+
+@pytest.mark.parametrize("variable", ["1", ""])
+def test_no_color_is_heeded(connected: Command, variable: str) -> None:
+    from tests.terminal import Terminal
+
+    environment = {**os.environ, "NO_COLOR": variable, "TERM": "xterm"}
+    with Terminal([*PROGRAM, "show", "nobody"], env=environment) as terminal:
+        assert terminal.end() == 5
+    assert ("\x1b[31m" in terminal.heard) is (variable == "")
