@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from .connect import StorageSetup
     from .connection import ConnectionReport, Step
     from .errors import PlutonRcloneError, Who
+    from .health import HealthReport
     from .microsoft.account import Account
     from .microsoft.app import AppRegistration, Certificate
+    from .microsoft.device_code import DeviceCode
     from .microsoft.drives import Drive, Quota, Site
+    from .microsoft.redirect import Flow
     from .microsoft.token import Token
     from .rclone.engine import Rclone
     from .rclone.events import Progress
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from .rclone.transfer import Transfer
     from .remote.conf import Conf
     from .remote.onedrive import OneDriveRemote
+    from .remote.schema import remote_schema
     from .remote.size import Size
     from .storage import Storage
     from .storages import Storages
@@ -38,9 +42,12 @@ _MODULES = {
     "CheckResult": "rclone.results",
     "Conf": "remote.conf",
     "ConnectionReport": "connection",
+    "DeviceCode": "microsoft.device_code",
     "Drive": "microsoft.drives",
     "Entry": "rclone.listing",
     "FailedFile": "rclone.results",
+    "Flow": "microsoft.redirect",
+    "HealthReport": "health",
     "OneDriveRemote": "remote.onedrive",
     "PlutonRcloneError": "errors",
     "Progress": "rclone.events",
@@ -56,6 +63,7 @@ _MODULES = {
     "Transfer": "rclone.transfer",
     "TransferResult": "rclone.results",
     "Who": "errors",
+    "remote_schema": "remote.schema",
 }
 
 __all__ = [
@@ -66,9 +74,12 @@ __all__ = [
     "CheckResult",
     "Conf",
     "ConnectionReport",
+    "DeviceCode",
     "Drive",
     "Entry",
     "FailedFile",
+    "Flow",
+    "HealthReport",
     "OneDriveRemote",
     "PlutonRcloneError",
     "Progress",
@@ -84,6 +95,7 @@ __all__ = [
     "Transfer",
     "TransferResult",
     "Who",
+    "remote_schema",
 ]
 
 
