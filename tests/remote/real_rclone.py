@@ -28,10 +28,11 @@ _SENTINEL = {"sentinel": {"type": "memory"}}
 def run(
     config: Path, *arguments: str, environment: Mapping[str, str] | None = None, binary: Path = RCLONE
 ) -> subprocess.CompletedProcess[bytes]:
-    """One run, with nothing of this machine's configuration."""
+    """One run, with nothing of this machine's configuration but the password of rclone.conf."""
+    kept = {name: os.environ[name] for name in ("PATH", "RCLONE_CONFIG_PASS") if name in os.environ}
     return subprocess.run(
         [binary, "--config", config, "--ask-password=false", *arguments],
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(environment or {})},
+        env={**kept, "HOME": "/nonexistent", **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,

@@ -7,7 +7,7 @@ import os
 import stat
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from pluton_rclone.errors import (
 from pluton_rclone.remote import disk, encryption, swap
 from pluton_rclone.remote.conf import Conf
 from pluton_rclone.remote.location import default_path
+from tests.remote.encrypted import PASSWORD, EncryptedPath
 from tests.remote.real_rclone import RCLONE, dump, run
 
 TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
@@ -32,8 +33,30 @@ NOBODY = 2**22 + 1  # a process id that Linux never gives
 OTHERS = "# my disks\n[disk]\ntype = local\n\n; keep\n[vault]\ntype : crypt\nremote=anna:x\n"
 
 
+@pytest.fixture(params=[Path, EncryptedPath], ids=["plain", "encrypted"])
+def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An rclone.conf with other people's remotes; once plain and once encrypted, for every test that takes it."""
+    monkeypatch.delenv("RCLONE_PASSWORD_COMMAND", raising=False)
+    monkeypatch.delenv("RCLONE_CONFIG_PASS", raising=False)
+    if request.param is EncryptedPath:
+        monkeypatch.setenv("RCLONE_CONFIG_PASS", PASSWORD)
+    path: Path = request.param(tmp_path / "rclone.conf")
+    path.write_text(OTHERS)
+    return path
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    """For a patch that takes itself off while the test still runs, and leaves the environment alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, plain, with no password anywhere."""
+    monkeypatch.delenv("RCLONE_PASSWORD_COMMAND", raising=False)
+    monkeypatch.delenv("RCLONE_CONFIG_PASS", raising=False)
     path = tmp_path / "rclone.conf"
     path.write_text(OTHERS)
     return path
@@ -192,35 +215,35 @@ def test_remotes_come_from_another_file_all_or_none(path: Path, tmp_path: Path) 
 # ---- encrypted ----
 
 
-def test_an_encrypted_file_stays_encrypted_and_the_real_rclone_reads_it(path: Path) -> None:
-    path.write_bytes(encryption.encrypt(path.read_bytes(), encryption.key_from_password("geheim")))
-    conf = Conf(path, password="geheim")
+def test_an_encrypted_file_stays_encrypted_and_the_real_rclone_reads_it(plain: Path) -> None:
+    plain.write_bytes(encryption.encrypt(plain.read_bytes(), encryption.key_from_password("geheim")))
+    conf = Conf(plain, password="geheim")
     conf.add("anna", {"type": "memory", "description": "hidden words"})
     assert conf.is_encrypted()
-    assert b"hidden" not in path.read_bytes()
-    assert dump(path, environment={"RCLONE_CONFIG_PASS": "geheim"})["anna"]["description"] == "hidden words"
+    assert b"hidden" not in plain.read_bytes()
+    assert dump(plain, environment={"RCLONE_CONFIG_PASS": "geheim"})["anna"]["description"] == "hidden words"
 
 
-def test_what_the_real_rclone_encrypts_we_read(path: Path) -> None:
-    done = run(path, "config", "encryption", "set", "--password-command", "echo geheim")
+def test_what_the_real_rclone_encrypts_we_read(plain: Path) -> None:
+    done = run(plain, "config", "encryption", "set", "--password-command", "echo geheim")
     assert done.returncode == 0, done.stderr
-    assert encryption.is_encrypted(path.read_bytes())
-    assert Conf(path, password="geheim").names() == ["disk", "vault"]
+    assert encryption.is_encrypted(plain.read_bytes())
+    assert Conf(plain, password="geheim").names() == ["disk", "vault"]
 
 
 def test_the_password_comes_from_the_argument_the_command_or_the_variable(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path.write_bytes(encryption.encrypt(path.read_bytes(), encryption.key_from_password("geheim")))
+    plain.write_bytes(encryption.encrypt(plain.read_bytes(), encryption.key_from_password("geheim")))
     monkeypatch.delenv("RCLONE_PASSWORD_COMMAND", raising=False)
     monkeypatch.setenv("RCLONE_CONFIG_PASS", "geheim")
-    assert Conf(path).names() == ["disk", "vault"]
+    assert Conf(plain).names() == ["disk", "vault"]
     monkeypatch.setenv("RCLONE_CONFIG_PASS", "another")
     with pytest.raises(ConfigPasswordWrong):
-        Conf(path).names()
+        Conf(plain).names()
     monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", 'printf "geheim\\n"')
-    assert Conf(path).names() == ["disk", "vault"]
-    assert Conf(path, password="geheim").names() == ["disk", "vault"]
+    assert Conf(plain).names() == ["disk", "vault"]
+    assert Conf(plain, password="geheim").names() == ["disk", "vault"]
 
 
 @pytest.mark.parametrize(
@@ -228,29 +251,29 @@ def test_the_password_comes_from_the_argument_the_command_or_the_variable(
     [("false", "exit code 1"), ("true", "printed nothing"), ("no-such-program-here", "no such program")],
 )
 def test_a_password_command_that_fails_is_told(
-    path: Path, monkeypatch: pytest.MonkeyPatch, command: str, why: str
+    plain: Path, monkeypatch: pytest.MonkeyPatch, command: str, why: str
 ) -> None:
-    path.write_bytes(encryption.encrypt(b"", encryption.key_from_password("geheim")))
+    plain.write_bytes(encryption.encrypt(b"", encryption.key_from_password("geheim")))
     monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", command)
     with pytest.raises(ConfigPasswordMissing, match=why):
-        Conf(path).names()
+        Conf(plain).names()
 
 
 def test_missing_wrong_and_blank_passwords_have_their_own_errors(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("RCLONE_CONFIG_PASS", "RCLONE_PASSWORD_COMMAND"):
         monkeypatch.delenv(name, raising=False)
     data = encryption.encrypt(b"", encryption.key_from_password("geheim"))
-    path.write_bytes(data)
+    plain.write_bytes(data)
     with pytest.raises(ConfigPasswordMissing, match="no password"):
-        Conf(path).names()
+        Conf(plain).names()
     with pytest.raises(ConfigPasswordMissing, match="empty"):
-        Conf(path, password="  ").names()
+        Conf(plain, password="  ").names()
     with pytest.raises(ConfigPasswordWrong) as caught:
-        Conf(path, password="falsch").add("x", {"type": "memory"})
+        Conf(plain, password="falsch").add("x", {"type": "memory"})
     assert "falsch" not in repr(caught.value.record())
-    assert path.read_bytes() == data
+    assert plain.read_bytes() == data
 
 
 @pytest.mark.parametrize(
@@ -261,10 +284,10 @@ def test_missing_wrong_and_blank_passwords_have_their_own_errors(
         (b"# x\n\nRCLONE_ENCRYPT_V1:\nAAAA", "RCLONE_ENCRYPT_V1"),
     ],
 )
-def test_a_damaged_or_newer_encryption_is_told(path: Path, data: bytes, why: str) -> None:
-    path.write_bytes(data)
+def test_a_damaged_or_newer_encryption_is_told(plain: Path, data: bytes, why: str) -> None:
+    plain.write_bytes(data)
     with pytest.raises(ConfigUnreadable, match=why):
-        Conf(path, password="geheim").names()
+        Conf(plain, password="geheim").names()
 
 
 # ---- beside other writers ----
@@ -324,19 +347,19 @@ def test_what_a_killed_rclone_left_is_recovered_with_the_token_that_it_was_about
 
 
 def test_an_rclone_that_writes_between_our_reading_and_our_writing_loses_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, patch: pytest.MonkeyPatch
 ) -> None:
     conf = Conf(path)
     conf.add("anna", {"type": "onedrive", "token": OLD_TOKEN})
     put = disk.ConfigFile.put
 
     def late(self: disk.ConfigFile, new: bytes, *, instead_of: bytes | None) -> disk.Put:
-        monkeypatch.undo()
+        patch.undo()
         theirs = path.read_text().replace(OLD_TOKEN, TOKEN).replace("remote=anna:x", "remote=anna:y")
         path.write_text(theirs + "[new]\ntype = memory\n")
         return put(self, new, instead_of=instead_of)
 
-    monkeypatch.setattr(disk.ConfigFile, "put", late)
+    patch.setattr(disk.ConfigFile, "put", late)
     conf.update("anna", {"chunk_size": "20Mi"})
     assert conf.section("anna")["token"] == TOKEN
     assert conf.section("anna")["chunk_size"] == "20Mi"
@@ -355,7 +378,7 @@ def test_an_rclone_that_writes_between_our_reading_and_our_writing_loses_nothing
     ids=["add", "update", "rename", "delete"],
 )
 def test_an_rclone_that_saves_an_older_reading_over_ours_does_not_undo_it(
-    path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Conf], None]
+    path: Path, patch: pytest.MonkeyPatch, change: Callable[[Conf], None]
 ) -> None:
     conf = Conf(path)
     conf.add("anna", {"type": "onedrive", "region": "us", "token": OLD_TOKEN})
@@ -366,13 +389,13 @@ def test_an_rclone_that_saves_an_older_reading_over_ours_does_not_undo_it(
     wait = disk.ConfigFile.wait_for_savers
 
     def stale(self: disk.ConfigFile, put: disk.Put, foreigners: set[int]) -> bool:
-        monkeypatch.undo()
+        patch.undo()
         temporary = path.with_name("rclone.conf4711")
         temporary.write_text(before.replace(OLD_TOKEN, TOKEN))
         temporary.rename(path)
         return wait(self, put, {NOBODY})
 
-    monkeypatch.setattr(disk.ConfigFile, "wait_for_savers", stale)
+    patch.setattr(disk.ConfigFile, "wait_for_savers", stale)
     change(conf)
     # the change is there, and so is the token that came with the older reading
     assert sections(conf) == sections(wanted)
@@ -391,11 +414,11 @@ def test_what_one_of_us_has_changed_since_is_not_brought_back(
     wait = disk.ConfigFile.wait_for_savers
 
     def meanwhile(self: disk.ConfigFile, put: disk.Put, foreigners: set[int]) -> bool:
-        monkeypatch.undo()
+        patch.undo()
         Conf(path).delete("bert")
         return wait(self, put, {NOBODY})
 
-    monkeypatch.setattr(disk.ConfigFile, "wait_for_savers", meanwhile)
+    patch.setattr(disk.ConfigFile, "wait_for_savers", meanwhile)
     conf.add("bert", {"type": "memory"})
     assert "bert" not in conf
 

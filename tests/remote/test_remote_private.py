@@ -20,6 +20,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import StorageNotFound
 from pluton_rclone.remote import encryption
 from pluton_rclone.remote.conf import Conf
+from tests.remote.encrypted import PASSWORD, EncryptedPath
 from tests.remote.issued import issued, refresh_token, section, short_lived
 from tests.remote.mounts import inside_mount
 from tests.remote.real_rclone import RCLONE
@@ -34,11 +35,15 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def conf(tmp_path: Path, cloud: Emulator) -> Conf:
-    """Two signed-in remotes whose tokens end at once, and somebody else's."""
+@pytest.fixture(params=[Path, EncryptedPath], ids=["plain", "encrypted"])
+def conf(
+    request: pytest.FixtureRequest, tmp_path: Path, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> Conf:
+    """Two signed-in remotes whose tokens end at once, and somebody else's; in a plain and in an encrypted file."""
     short_lived(cloud)
-    path = tmp_path / "etc" / "rclone.conf"
+    if request.param is EncryptedPath:
+        monkeypatch.setenv("RCLONE_CONFIG_PASS", PASSWORD)
+    path = request.param(tmp_path / "etc" / "rclone.conf")
     path.parent.mkdir()
     path.write_text("[disk]\ntype = local\n")
     conf = Conf(path)
@@ -71,7 +76,11 @@ def test_it_holds_only_what_is_asked_for_and_nobody_else_can_enter(conf: Conf, r
         assert stat.S_IMODE(private.path.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(private.path.parent.parent.stat().st_mode) == 0o700
         assert private.not_writable is None
-        assert private.environment == {}
+        assert encryption.is_encrypted(private.path.read_bytes()) == conf.is_encrypted()
+        assert private.environment == (
+            {"RCLONE_CONFIG_PASS": PASSWORD, "RCLONE_PASSWORD_COMMAND": ""} if conf.is_encrypted() else {}
+        )
+        assert PASSWORD not in repr(private)
     assert not private.path.parent.exists()
 
 
@@ -187,15 +196,15 @@ def test_a_loan_that_is_in_use_is_not_taken_for_a_leftover(conf: Conf) -> None:
         assert first.path.exists()
 
 
-def test_the_private_copy_of_an_encrypted_file_is_encrypted(conf: Conf, cloud: Emulator) -> None:
-    conf.path.write_bytes(encryption.encrypt(conf.path.read_bytes(), encryption.key_from_password("geheim")))
-    encrypted = Conf(conf.path, password="geheim")
-    with encrypted.private(["anna"]) as private:
-        assert encryption.is_encrypted(private.path.read_bytes())
-        assert "geheim" not in repr(private)
+def test_rclone_needs_no_more_than_the_environment_that_comes_with_it(
+    conf: Conf, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password was given to us, and stands in no variable."""
+    monkeypatch.delenv("RCLONE_CONFIG_PASS", raising=False)
+    conf = Conf(conf.path, password=PASSWORD)
+    with conf.private(["anna"]) as private:
         rclone(private, "lsd", "anna:", environment=private.environment)
-    assert is_last(cloud, encrypted, "anna")
-    assert encrypted.is_encrypted()
+    assert is_last(cloud, conf, "anna")
 
 
 def test_a_config_that_cannot_be_written_is_told_and_its_tokens_wait(
