@@ -406,9 +406,7 @@ def sections(conf: Conf) -> dict[str, dict[str, str]]:
     return {name: conf.section(name) for name in conf.names()}
 
 
-def test_what_one_of_us_has_changed_since_is_not_brought_back(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_one_of_us_has_changed_since_is_not_brought_back(path: Path, patch: pytest.MonkeyPatch) -> None:
     """Added here, deleted by another process of ours before this one has looked again."""
     conf = Conf(path)
     wait = disk.ConfigFile.wait_for_savers
