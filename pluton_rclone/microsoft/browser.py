@@ -63,13 +63,14 @@ def sign_in_with_browser(
             claims=claims,
             http=open_pool,
         )
+        receiver.expect(flow.state)
         opened = open_browser(flow.url)
         if show_address is not None:
             show_address(flow.url, opened)
         elif not opened:
             log.warning("No browser opened. Open this address to sign in: %s", flow.url)
         try:
-            signed_in = finish_redirect(app, flow, receiver.wait(flow.state, timeout, cancel), http=open_pool)
+            signed_in = finish_redirect(app, flow, receiver.wait(timeout, cancel), http=open_pool)
         except PlutonRcloneError as problem:
             receiver.tell("The sign-in did not work", f"{problem.what} {problem.advice}")
             raise

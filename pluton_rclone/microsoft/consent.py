@@ -8,6 +8,12 @@ from urllib.parse import urlencode
 from .app import AppRegistration
 from .scopes import OPENID, full_names
 
+ACCEPT_OR_ASK = (
+    "Sign in again and accept the permissions. If Microsoft then asks for an administrator, "
+    "send them the consent address below."
+)
+"""The next step of who may be able to agree alone: for an error whose link is the address made here."""
+
 
 def admin_consent_url(
     app: AppRegistration,

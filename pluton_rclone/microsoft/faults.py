@@ -16,7 +16,7 @@ from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
 
 from .app import AppRegistration
-from .consent import admin_consent_url
+from .consent import ACCEPT_OR_ASK, admin_consent_url
 from .known_errors import KnownError, known_errors
 from .scopes import in_words
 
@@ -143,6 +143,8 @@ def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRc
         link = admin_consent_url(asked.app, asked.scopes)
         details["scopes"] = list(asked.scopes)
         details["admin_consent_url"] = link
+        if kind is errors.ConsentRequired:
+            who, advice = Who.YOU, ACCEPT_OR_ASK
         if asked.scopes:
             what = f"{what.rstrip('.')}: {in_words(asked.scopes)}."
     why = _TRACE.sub("", text).strip() or (error or None)
@@ -178,6 +180,7 @@ def _judge(
         )
     if asked.way == "app-only" and kind is errors.ConsentRequired:
         kind, who = errors.AdminConsentRequired, Who.ADMINISTRATOR
+        advice = "Send your administrator the consent address below; after they agreed, try again."
     return kind, who, what, advice
 
 

@@ -99,14 +99,18 @@ class Graph(GraphClient):
         for path, subject in (("/me/drive", "The account's drive"), ("/me/drives", "The list of drives")):
             try:
                 if path == "/me/drive":
-                    records.append(self.get(path, target="drive", subject=subject))
+                    records.append(self.get(path, target="account", subject=subject))
                 else:
-                    records += self.pages(path, target="drive", subject=subject)
+                    records += self.pages(path, target="account", subject=subject)
             except _HOPELESS:
                 raise
             except PlutonRcloneError as problem:
                 troubles.append(problem)
-                notes.append(f"{path}: {problem}")
+                notes.append(
+                    problem.why or problem.what
+                    if isinstance(problem, DriveNotFound)
+                    else f"{path}: {problem}"
+                )
         if len(troubles) == 2:
             raise troubles[0]
         found = self._verified(records, notes)
@@ -114,7 +118,11 @@ class Graph(GraphClient):
             for trouble in troubles:
                 if isinstance(trouble, AccessDenied) or trouble.who is Who.LATER:
                     raise trouble
-            raise DriveNotFound("This account has no drive that can be used.", why="; ".join(notes) or None)
+            raise DriveNotFound(
+                "This account has no drive that can be used.",
+                why="; ".join(notes) or None,
+                **(troubles[0].details if troubles else {}),
+            )
         return Drives(found, tuple(notes))
 
     def drive(self, drive_id: str) -> Drive:

@@ -20,6 +20,9 @@ Target = Literal["drive", "item", "site", "sites", "upload", "account"]
 
 _TEMPORARY = "Try again in a few minutes; Microsoft publishes its state at https://status.cloud.microsoft."
 
+_NO_ONEDRIVE = "Microsoft says that this account has no OneDrive yet."
+_NO_SUCH_DRIVE = "Microsoft says that this drive is not there, or not for this account."
+
 _BY_CODE: dict[str, type[PlutonRcloneError]] = {
     "uploadsessionnotfound": errors.UploadSessionLost,
     "uploadsessionfailed": errors.UploadSessionLost,
@@ -107,6 +110,8 @@ def graph_error(
     why = f"{' / '.join(codes)}: {message}" if codes and message else message or f"HTTP {status}"
     who: Who | None = None
     advice: str | None = None
+    if kind is errors.DriveNotFound:  # Graph's own words speak of a resource; its code stays in the details
+        why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
     if "malwaredetected" in (code.lower() for code in codes):
         who, advice = (
             Who.YOU,

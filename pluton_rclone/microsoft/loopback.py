@@ -50,12 +50,15 @@ class LoopbackReceiver:
             self._server.page_sent.wait(5.0)
         self._server.stop()
 
-    def wait(self, state: str, timeout: float, cancel: threading.Event | None = None) -> dict[str, str]:
-        """The parameters of the answer with that state; `timeout` in seconds.
+    def expect(self, state: str) -> None:
+        """Take the answer with that state. To be said before a browser is sent off: it may be quick."""
+        self._server.expect(state)
+
+    def wait(self, timeout: float, cancel: threading.Event | None = None) -> dict[str, str]:
+        """The parameters of the answer that is expected; `timeout` in seconds.
 
         Raises `SignInTimedOut` and `Cancelled`.
         """
-        self._server.expect(state)
         end = time.monotonic() + timeout
         while self._server.answer is None:
             left = end - time.monotonic()

@@ -10,7 +10,7 @@ from pluton_rclone.errors import ConsentRequired, TokenExpired
 
 from .account import Account, require_same
 from .app import AppRegistration
-from .consent import admin_consent_url
+from .consent import ACCEPT_OR_ASK, admin_consent_url
 from .entra import msal_application, outcome
 from .faults import Asked
 from .http import Http, pool
@@ -54,6 +54,7 @@ def completed(
         raise ConsentRequired(
             f"Microsoft granted {signed_in} less than was asked for.",
             why=difference,
+            advice=ACCEPT_OR_ASK,
             link=url,
             admin_consent_url=url,
             missing_scopes=list(missing(token.scopes, asked)),

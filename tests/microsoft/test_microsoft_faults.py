@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -82,6 +83,16 @@ def test_the_table_leaves_no_number_to_chance() -> None:
     # a directory fault that neither the person nor the registration can mend
     assert undecided == {"AADSTS90036"}
     assert len(ROWS) == 101
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.code for row in ROWS])
+def test_every_row_speaks_to_a_person(row: KnownError) -> None:
+    ours = re.compile(r"\b(admin|URI|URL|authority|consented|interactively|As for|docs)\b|/common|/consumers")
+
+    assert ours.search(f"{row.meaning} {row.advice}") is None
+    assert row.meaning.endswith(".")
+    assert ". " not in row.meaning  # one sentence
+    assert row.advice.endswith(".")
 
 
 @pytest.mark.parametrize(("sample", "way", "kind", "who"), EXPLAINED)
@@ -175,6 +186,30 @@ def test_who_needs_an_administrator_gets_the_address_to_send() -> None:
         "https://login.microsoftonline.us/contoso.onmicrosoft.us/v2.0/adminconsent?"
     )
     assert "read and write all files" in problem.what
+
+
+@pytest.mark.parametrize("text", ["AADSTS65001: Nobody.", "AADSTS99999999: New."])
+def test_who_may_agree_alone_is_told_so_and_what_the_address_is_for(text: str) -> None:
+    answer = {"error": "invalid_grant", "suberror": "consent_required", "error_description": text}
+
+    problem = sign_in_error(answer, Asked(AppRegistration("client"), ("Sites.Read.All",)))
+
+    assert type(problem) is errors.ConsentRequired
+    assert problem.who is Who.YOU
+    assert problem.advice.startswith("Sign in again and accept the permissions.")
+    assert "administrator, send them the consent address below" in problem.advice
+    assert problem.link == problem.details["admin_consent_url"]
+
+
+def test_an_app_on_its_own_has_nobody_who_could_sign_in_again() -> None:
+    app = AppRegistration("client", tenant="contoso.onmicrosoft.com")
+    answer = {"error": "invalid_grant", "error_description": "AADSTS65001: Nobody."}
+
+    problem = sign_in_error(answer, Asked(app, way="app-only"))
+
+    assert type(problem) is errors.AdminConsentRequired
+    assert problem.who is Who.ADMINISTRATOR
+    assert "ign in" not in problem.advice
 
 
 def test_what_was_sent_does_not_come_back() -> None:

@@ -88,6 +88,15 @@ def test_sharepoint_without_permission_has_a_name_of_its_own() -> None:
 
     assert type(problem) is errors.SitesPermissionMissing
     assert "Sites.Read.All" in problem.what
+    assert problem.who is Who.YOU
+    assert problem.advice.startswith("Sign in again")
+
+
+def test_an_account_without_onedrive_is_said_in_words() -> None:
+    problem = explained("me-drive-not-provisioned", "account")
+
+    assert problem.why == "Microsoft says that this account has no OneDrive yet."
+    assert problem.details["graph_code"] == "itemNotFound"
 
 
 def test_what_microsoft_wants_to_see_is_handed_on() -> None:

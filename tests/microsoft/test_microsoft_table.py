@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 from pydantic import SecretStr
 
 from pluton_rclone import errors
@@ -52,6 +51,7 @@ from pluton_rclone.rclone.authorize import authorize
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.remote.conf import Conf
 from pluton_rclone.remote.onedrive import OneDriveRemote
+from tests.rclone_port import rclone_port
 
 from .certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
 from .waitless import Clock
@@ -191,7 +191,7 @@ def by_rclones_own(cell: Cell) -> Iterator[SignedIn]:
         visits.append(threading.Thread(target=lambda: cell.cloud.person(cell.person).visit(address)))
         visits[-1].start()
 
-    with FileLock(cell.folder.parent.parent / "rclone-authorize.lock", timeout=120):
+    with rclone_port():
         printed = authorize(show_address=open_address)
     visits[0].join()
     yield with_token(import_token(printed).sign_in, None)

@@ -8,21 +8,20 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-from filelock import FileLock
 
 from pluton_rclone import errors
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.microsoft.imported import import_token
 from pluton_rclone.rclone.authorize import authorize, refusal
 from pluton_rclone.rclone.binary import find_binary
+from tests.rclone_port import rclone_port
 
 ANNA = "anna@outlook.com"
 
 
 @pytest.fixture(autouse=True)
-def the_only_one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """rclone's port is fixed: one at a time, whichever worker asks."""
-    with FileLock(Path(tmp_path_factory.getbasetemp()).parent / "rclone-authorize.lock", timeout=120):
+def the_only_one() -> Iterator[None]:
+    with rclone_port():
         yield
 
 
