@@ -43,6 +43,7 @@ COMMANDS = {
     "versions": "reference",
     "errors": "reference",
     "doctor": "reference",
+    "schema": "reference",
     "web": "tools",
     "completion": "tools",
     "emulator": "tools",

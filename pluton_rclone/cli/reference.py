@@ -1,4 +1,4 @@
-"""Commands that look things up: `errors`, `options`, `versions`, `inspect`, `doctor`."""
+"""Commands that look things up: `errors`, `options`, `versions`, `inspect`, `doctor`, `schema`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from ..errors import ConfigError, PlutonRcloneError, RemoteError
 from .app import common
 from .output import Output
+from .records import RECORDS, schema_of
 from .storages import open_storages, storage_names
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -154,6 +155,17 @@ def doctor(config: str | None, binary: str | None, as_json: bool) -> None:
         return
     for name, value in facts.items():
         print(f"{name:<20} {value}")
+
+
+@click.command()
+@click.argument("command", type=click.Choice(list(RECORDS)), metavar="COMMAND")
+def schema(command: str) -> None:
+    """Print the JSON Schema of what COMMAND prints with --json: of each line, where it prints several.
+
+    \b
+    pluton-rclone schema copy
+    """
+    Output(as_json=True).result(schema_of(command))
 
 
 def machine(config: str | None, binary: str | None) -> dict[str, Any]:

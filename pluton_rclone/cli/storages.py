@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from ..errors import PlutonRcloneError
+from ..errors import ConfigNotWritable, PlutonRcloneError
 from .app import common
 from .output import Output
 
@@ -128,30 +128,39 @@ def export(
     \b
     pluton-rclone export work --output rclone.conf
     """
-    import os
-
-    from ..errors import ConfigNotWritable
     from ..remote.export import as_conf
     from ..remote.export import as_environment as environment_of
 
     output, storage = Output(as_json), open_storages(config, binary)[name]
     section = storage.section_with_secrets()
+    record: dict[str, Any] = {"remote": storage.remote_name, "text": None, "variables": None, "warnings": []}
     if as_environment:
         exported = environment_of(storage.remote_name, section)
-        for warning in exported.warnings:
-            print(f"Mind: {warning}", file=sys.stderr)
+        record |= {"variables": exported.variables, "warnings": list(exported.warnings)}
         data = "".join(f"{key}={value}\n" for key, value in exported.variables.items()).encode()
     else:
         data = as_conf(storage.remote_name, section)
-    if path is None:
+        record["text"] = data.decode()
+    for warning in record["warnings"]:
+        output.say(f"Mind: {warning}")
+    if path is not None:
+        write_secret(path, data)
+        record |= {"text": None, "variables": None}
+        output.say(f"Written to {path}; whoever reads it can read and write the drive.")
+    elif not as_json:
         sys.stdout.buffer.write(data)
-        return
+    if as_json:
+        output.result({**record, "written": path})
+
+
+def write_secret(path: str, data: bytes) -> None:
+    """A new file, never one that is there: it is a secret, and an older one may hold the newer token."""
+    import os
+
     try:
-        # A new file, never one that is there: it is a secret, and an older one may hold the newer token.
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
     except OSError as error:
         raise ConfigNotWritable(
             f"{path} cannot be written.", why=error.strerror, advice="Name a new file."
         ) from None
-    output.say(f"Written to {path}; whoever reads it can read and write the drive.")

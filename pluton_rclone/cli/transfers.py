@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..errors import Cancelled, Corrupted, UsageError
+from ..errors import Cancelled, Corrupted, NothingFound, UsageError
 from ..units import human_bytes
 from .app import common
 from .output import Output, printable
@@ -188,14 +189,16 @@ def delete(
     \b
     pluton-rclone delete --dry-run work:laptop/data/old
     """
+    from dataclasses import replace
+
+    from ..rclone.results import Planned, TransferResult
+
     output = Output(as_json)
     storage, path = parse_storage_place(place, open_storages(config, binary))
     if not path.strip("/"):
         raise UsageError("That is the whole storage.", advice="Name a file or folder in it.")
     entry = storage.stat(path)
     if entry is None:
-        from ..errors import NothingFound
-
         raise NothingFound(f"There is no {path!r} in {storage.name!r}.")
     end = "for good" if storage.remote.hard_delete else "to the recycle bin"
     if not dry_run:
@@ -203,13 +206,13 @@ def delete(
         confirm(output, yes, f"{what} goes {end}. Go on?")
     if entry.is_dir:
         finish(storage.delete(path, dry_run=dry_run), output, "deleted", dry_run)
-    elif dry_run:
-        print(f"would delete: {printable(path)}")
-    else:
+        return
+    began = time.monotonic()
+    if not dry_run:
         storage.delete_file(path)
-        if as_json:
-            output.result({"result": {"deletes": 1}})
-        output.say("1 file deleted")
+    done = TransferResult("done", 0, 0, 0, 0, int(not dry_run), 0, 0, 0, time.monotonic() - began)
+    planned = (Planned("delete", path, entry.size),) if dry_run else ()
+    tell(replace(done, planned=planned), output, "deleted", dry_run)
 
 
 @click.command()
@@ -287,6 +290,11 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
 
     with transfer:
         result = follow(transfer, output)
+    tell(result, output, verb, dry_run)
+
+
+def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> None:
+    """What a transfer came to. Raises what went wrong."""
     if output.as_json:
         output.result({"result": result.record()})
     for planned in result.planned if not output.as_json else ():
@@ -302,7 +310,8 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
 def summary(result: TransferResult, verb: str) -> str:
     """One sentence: `3 files transferred (9.8 KiB), 2 deleted, 40 already there, in 1.2 s`."""
     if verb.endswith("deleted"):
-        return f"{result.deletes} files {verb}, in {result.duration:.1f} s"
+        count = result.deletes or len(result.planned)
+        return f"{count} {'file' if count == 1 else 'files'} {verb}, in {result.duration:.1f} s"
     parts = [f"{result.transfers} files {verb} ({human_bytes(result.bytes)})"]
     if result.deletes and not verb.endswith("moved"):
         parts.append(f"{result.deletes} deleted")
