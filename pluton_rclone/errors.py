@@ -255,6 +255,7 @@ class AccessDenied(GraphError):
 
 class SitesPermissionMissing(AccessDenied):
     code = "sites_permission_missing"
+    default_who = Who.YOU
     default_advice = (
         "Sign in again for SharePoint; if it is refused, send the consent address to your administrator."
     )

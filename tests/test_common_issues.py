@@ -7,12 +7,12 @@ import pytest
 from .common_issues import ISSUES, screen
 
 EXPECTED = {
-    "Authorization Failed": (3, ("ERROR The user pressed Cancel", "you can fix it", "correlation_id")),
+    "Authorization Failed": (3, ("ERROR Cancel was pressed", "you can fix it", "correlation_id")),
     "Drive Not Found": (4, ("ERROR This account has no drive", "ask IT for a OneDrive licence")),
     "Sites.Read.All Permission": (
         3,
         (
-            "Only an admin may consent",
+            "Only an administrator may agree",
             "(Sites.Read.All)",
             "your administrator can fix it",
             "/v2.0/adminconsent?",

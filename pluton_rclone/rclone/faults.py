@@ -269,6 +269,10 @@ _LEAD = re.compile(
 )
 
 
+# It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
+_RCLONES_ADVICE = re.compile(r"\s+-\s+(?:\w+ ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\"")
+
+
 def find_rule(text: str) -> Rule | None:
     """The first rule that fits; None for a text that no rule knows."""
     return next((rule for rule in RULES if rule.pattern.search(text)), None)
@@ -283,14 +287,13 @@ def retry_helps(text: str) -> bool:
 
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
     """The exception for one message. `subject` (a path, a remote) stands before it for a person."""
-    clean = redact(text).strip()
     rule = find_rule(text)
     kind, what = (rule.kind, rule.what) if rule else (errors.RcloneError, "rclone reports a fault.")
     if subject:
         what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
     return kind(
         what,
-        why=_LEAD.sub("", clean, count=1) or clean,
+        why=_reason(text),
         who=rule.who if rule else None,
         advice=rule.advice if rule else None,
         retry=retry_helps(text),
@@ -314,15 +317,21 @@ def run_fault(
         number = -exit_code if exit_code < 0 else exit_code - 128
         return errors.RcloneError(
             f"rclone was ended by signal {number} during {command}.",
-            why=redact(told[-1]) if told else None,
+            why=_reason(told[-1]) if told else None,
             retry=True,
             **details,
         )
     kind, what = _BY_EXIT_CODE.get(
         exit_code, (errors.RcloneError, f"rclone {command} failed with exit code {exit_code}.")
     )
-    why = _LEAD.sub("", redact(told[-1]), count=1) if told else None
+    why = _reason(told[-1]) if told else None
     return kind(what, why=why, retry=exit_code not in _FINAL, **details)
+
+
+def _reason(text: str) -> str:
+    """rclone's words without secrets, without what it puts before every message and without its advice."""
+    clean = _RCLONES_ADVICE.sub("", redact(text)).strip()
+    return _LEAD.sub("", clean, count=1) or clean
 
 
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\""

@@ -157,6 +157,28 @@ def test_the_subject_stands_before_the_sentence() -> None:
     assert error.why == "accessDenied: Access denied"
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            'couldn\'t fetch token: invalid_grant: maybe - try refreshing with "rclone config reconnect a-b c:"',
+            "couldn't fetch token: invalid_grant: maybe",
+        ),
+        (
+            'token expired and there\'s no refresh token - manually refresh with "rclone config reconnect od:"',
+            "token expired and there's no refresh token",
+        ),
+        (
+            'failed to configure OneDrive: empty token found - please run "rclone config reconnect od:"',
+            "failed to configure OneDrive: empty token found",
+        ),
+    ],
+)
+def test_rclones_own_advice_is_left_out(text: str, why: str) -> None:
+    assert faults.fault(text).why == why
+    assert faults.run_fault("lsf", 1, [text]).why == why
+
+
 SECRETS = [
     '{"access_token":"S3CRET","token_type":"Bearer","refresh_token":"S3CRET"}',
     '{\\"access_token\\":\\"S3CRET\\"}',
