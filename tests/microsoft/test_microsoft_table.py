@@ -51,7 +51,7 @@ from pluton_rclone.rclone.authorize import authorize
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.remote.conf import Conf
 from pluton_rclone.remote.onedrive import OneDriveRemote
-from tests.rclone_port import rclone_port
+from tests.rclone_port import rclone_port, visit
 
 from .certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
 from .waitless import Clock
@@ -188,7 +188,7 @@ def by_rclones_own(cell: Cell) -> Iterator[SignedIn]:
     visits: list[threading.Thread] = []
 
     def open_address(address: str) -> None:
-        visits.append(threading.Thread(target=lambda: cell.cloud.person(cell.person).visit(address)))
+        visits.append(threading.Thread(target=lambda: visit(cell.cloud, cell.person, address)))
         visits[-1].start()
 
     with rclone_port():

@@ -14,7 +14,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.microsoft.imported import import_token
 from pluton_rclone.rclone.authorize import authorize, refusal
 from pluton_rclone.rclone.binary import find_binary
-from tests.rclone_port import rclone_port
+from tests.rclone_port import rclone_port, visit
 
 ANNA = "anna@outlook.com"
 
@@ -31,12 +31,12 @@ def person(cloud: Emulator) -> Iterator[Callable[[str], None]]:
     visits: list[threading.Thread] = []
 
     def open_address(address: str) -> None:
-        visits.append(threading.Thread(target=lambda: cloud.person(ANNA).visit(address)))
+        visits.append(threading.Thread(target=lambda: visit(cloud, ANNA, address)))
         visits[-1].start()
 
     yield open_address
-    for visit in visits:
-        visit.join()
+    for thread in visits:
+        thread.join()
 
 
 def test_a_newcomer_without_a_registration_signs_in(cloud: Emulator, person: Callable[[str], None]) -> None:
@@ -71,7 +71,7 @@ def test_who_refuses_is_told_so(cloud: Emulator) -> None:
     visits: list[threading.Thread] = []
 
     def refuse(address: str) -> None:
-        visits.append(threading.Thread(target=lambda: cloud.person(ANNA).visit(address, accept=False)))
+        visits.append(threading.Thread(target=lambda: visit(cloud, ANNA, address, accept=False)))
         visits[-1].start()
 
     with pytest.raises(errors.SignInDeclined) as caught:
