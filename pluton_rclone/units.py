@@ -1,4 +1,4 @@
-"""Sizes as people read them."""
+"""Sizes and times as people read them."""
 
 from __future__ import annotations
 
@@ -12,3 +12,13 @@ def human_bytes(count: float | None) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     raise AssertionError("unreachable")
+
+
+def human_seconds(seconds: float) -> str:
+    """200 -> '3 min 20 s'; never more than two units."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

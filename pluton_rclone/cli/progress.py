@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..units import human_bytes
-from .output import Output
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from ..units import human_bytes, human_seconds
+from .output import Output, no_color, printable
 
 if TYPE_CHECKING:
     from ..rclone.events import Progress
@@ -14,6 +19,8 @@ if TYPE_CHECKING:
     from ..rclone.transfer import Transfer
 
 PLAIN_SECONDS = 10.0
+COUNT_SECONDS = 0.2
+MOST_FILES = 8
 
 
 def follow(transfer: Transfer, output: Output) -> TransferResult:
@@ -22,7 +29,7 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
         for progress in transfer:
             output.line({"progress": progress_record(progress)})
     elif output.console.is_terminal:
-        _bar(transfer, output)
+        _live(transfer, output)
     else:
         _lines(transfer, output)
     return transfer.wait()
@@ -47,24 +54,97 @@ def progress_record(progress: Progress) -> dict[str, object]:
     }
 
 
-def _bar(transfer: Transfer, output: Output) -> None:
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
+def _live(transfer: Transfer, output: Output) -> None:
+    """The bar and the files in flight, drawn anew with each of rclone's reports, and gone at the end."""
+    from rich.console import Console, Group
+    from rich.live import Live
 
-    bars = Bars(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=output.console,
-        transient=True,
-    )
-    with bars:
-        task = bars.add_task("starting", total=None)
+    # Not the console of sentences: what is too long for a line is cut here, never wrapped, or the picture would jump.
+    console = Console(stderr=True, highlight=False, no_color=no_color())
+    with Live(console=console, transient=True, auto_refresh=False) as live:
         for progress in transfer:
-            files = f"{progress.transfers}/{progress.total_transfers} files"
-            bars.update(task, description=files, completed=progress.bytes, total=progress.total_bytes or None)
+            live.update(Group(*picture(progress, console.width, console.height)), refresh=True)
+
+
+@contextmanager
+def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
+    """Gives what is to be called with how many there are so far; on a terminal they are shown while it lasts."""
+    if output.as_json or not output.console.is_terminal:
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True, highlight=False), transient=True, auto_refresh=False) as live:
+        last = 0.0
+
+        def show(count: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > COUNT_SECONDS:
+                last = time.monotonic()
+                live.update(Text(f"{what} {count}"), refresh=True)
+
+        yield show
+
+
+def picture(progress: Progress, width: int, height: int) -> list[Text]:
+    """One line for the whole, one for each file in flight as far as there is room; none is wider than `width`."""
+    shown = progress.in_flight[: max(0, min(MOST_FILES, height - 3))]
+    lines = [_line([_bar(progress.fraction, _bar_width(width)), *_counts(progress)], width)]
+    for file in shown:
+        done = file.bytes / file.size if file.size > 0 else None
+        numbers = f"{'' if done is None else f'{done:4.0%}'}  {human_bytes(file.speed):>10}/s"
+        room = max(0, width - len(numbers) - 4)
+        lines.append(
+            _line([Text(f"  {set_cell_size(shortened(file.name, room), room)}"), Text(numbers, "dim")], width)
+        )
+    if len(progress.in_flight) > len(shown):
+        lines.append(Text(f"  and {len(progress.in_flight) - len(shown)} more", "dim"))
+    return lines
+
+
+def _counts(progress: Progress) -> list[Text]:
+    """Files, bytes, speed and time left, as far as they are known."""
+    parts = [Text(f"{progress.transfers} of {progress.total_transfers} files")]
+    if progress.total_bytes:
+        parts.append(Text(f"{human_bytes(progress.bytes)} of {human_bytes(progress.total_bytes)}"))
+    if progress.speed:
+        parts.append(Text(f"{human_bytes(progress.speed)}/s", "cyan"))
+    if progress.eta is not None:
+        parts.append(Text(f"{human_seconds(progress.eta)} left", "cyan"))
+    if progress.checks:
+        parts.append(Text(f"{progress.checks} already there"))
+    if progress.errors:
+        parts.append(Text(f"{progress.errors} errors", "red"))
+    return parts
+
+
+def _bar_width(width: int) -> int:
+    """What the numbers leave of a line: from a usual terminal on, a third of it."""
+    return max(0, min(40, width - 75))
+
+
+def _bar(fraction: float | None, width: int) -> Text:
+    """Filled as far as it is done; empty while nothing is known."""
+    filled = round((fraction or 0.0) * width)
+    return Text.assemble(("━" * filled, "green"), ("─" * (width - filled), "dim"))
+
+
+def _line(parts: list[Text], width: int) -> Text:
+    line = Text("  ").join(part for part in parts if part)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def shortened(name: str, room: int) -> str:
+    """A path that fits into so many columns: the end is what tells files apart. Control characters are shown as escapes."""
+    name = printable(name)
+    if cell_len(name) <= room:
+        return name
+    while name and cell_len(name) > room - 1:
+        name = name[1:]
+    return f"…{name}"
 
 
 def _lines(transfer: Transfer, output: Output) -> None:

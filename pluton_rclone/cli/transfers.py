@@ -228,10 +228,15 @@ def check(
     \b
     pluton-rclone check /srv/data "OneDrive Personal Backups:laptop/data"
     """
+    from .progress import counting
+
     output, storages = Output(as_json), open_storages(config, binary)
     start, end = parse_place(source, storages), parse_place(destination, storages)
     rclone = storages.rclone(*remote_names(start, end))
-    result = rclone.check(location(start), location(end), direction="one_way" if one_way else "both")
+    with counting(output, "compared") as seen:
+        result = rclone.check(
+            location(start), location(end), direction="one_way" if one_way else "both", on_progress=seen
+        )
     if as_json:
         output.result(result.record())
     for title, names in (
