@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.binary import Binary, find_binary
 from pluton_rclone.rclone.engine import Limits, Rclone
 
@@ -60,6 +61,14 @@ def old_binary() -> Binary:
         return Binary(debian_rclone())
     except Unavailable as error:
         pytest.fail(str(error))
+
+
+@pytest.fixture(scope="session")
+def microsoft() -> Iterator[Emulator]:
+    """The emulated Microsoft, for all tests of a worker."""
+    with Emulator() as cloud:
+        yield cloud
+        assert cloud.crashes == []
 
 
 @pytest.fixture

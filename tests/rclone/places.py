@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,28 +11,26 @@ import pytest
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.command import LEADING_AWAY
 
-ANNA = "anna@outlook.com"
-BERT = "bert@contoso.onmicrosoft.com"
-
 DISK = "disk"
 DRIVES = ("personal", "business", "documentLibrary")
 
 
-def drive_id(cloud: Emulator, kind: str) -> str:
-    files = cloud.files
-    if kind == "personal":
-        return files.drive_of(ANNA).id
-    if kind == "business":
-        return files.drive_of(BERT).id
-    contoso = cloud.world.person(BERT).tenant
-    site = next(site for site in files.sites_of(contoso) if site.libraries and site.path)
-    return site.libraries[0].id
+def fresh_drive(cloud: Emulator, kind: str) -> tuple[str, str]:
+    """Somebody who is new there, and the id of an empty drive of that kind that they can write to."""
+    number = len(cloud.world.people)
+    domain = "outlook.com" if kind == "personal" else "contoso.onmicrosoft.com"
+    person = cloud.world.add_person(f"somebody{number}@{domain}", f"Somebody {number}")
+    if kind != "documentLibrary":
+        return person.username, cloud.files.drive_of(person).id
+    site = next(site for site in cloud.files.sites_of(person.tenant) if site.path)
+    return person.username, cloud.files.add_library(site, f"Library {number}").id
 
 
-def section(cloud: Emulator, kind: str, *, name: str = "place", **options: str) -> str:
-    """A remote of rclone.conf for one of the emulator's drives, with a token that is good for an hour."""
+def section(cloud: Emulator, kind: str) -> str:
+    """A remote `place` for an empty drive, with a token that is good for an hour."""
+    username, drive = fresh_drive(cloud, kind)
     scopes = ("Files.ReadWrite.All", "offline_access") if kind == "documentLibrary" else ()
-    answer = cloud.sign_in(ANNA if kind == "personal" else BERT, *scopes)
+    answer = cloud.sign_in(username, *scopes)
     token = {
         "access_token": answer["access_token"],
         "token_type": "Bearer",
@@ -44,28 +40,28 @@ def section(cloud: Emulator, kind: str, *, name: str = "place", **options: str) 
     fields = {
         "type": "onedrive",
         "client_id": PUBLIC_CLIENT_ID,
-        "drive_id": drive_id(cloud, kind),
+        "drive_id": drive,
         "drive_type": kind,
         "token": json.dumps(token),
-        **options,
     }
-    return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in fields.items())
+    return "[place]\n" + "".join(f"{key} = {value}\n" for key, value in fields.items())
 
 
-@contextmanager
-def make_place(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A configuration whose remote `place:` is of that kind; the emulator runs as long as it is needed."""
+def make_place(kind: str, folder: Path, request: pytest.FixtureRequest) -> Path:
+    """A configuration whose remote `place:` is an empty place of that kind.
+
+    The emulator serves all tests of a worker; each has a drive of its own.
+    """
     config = folder / "rclone.conf"
     if kind == DISK:
         (folder / "place").mkdir()
         config.write_text(f"[place]\ntype = alias\nremote = {folder / 'place'}\n")
-        yield config
-        return
-    with Emulator() as cloud:
-        for name in LEADING_AWAY:
-            monkeypatch.delenv(name, raising=False)
-        for name, value in cloud.environment.items():
-            monkeypatch.setenv(name, value)
-        config.write_text(section(cloud, kind))
-        yield config
-        assert cloud.crashes == []
+        return config
+    cloud: Emulator = request.getfixturevalue("microsoft")
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    for name in LEADING_AWAY:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    config.write_text(section(cloud, kind))
+    return config

@@ -221,12 +221,15 @@ def test_a_failure_in_one_does_not_touch_the_other(rclone: Rclone, source: Path,
     assert good.result().transfers == 4
 
 
-def test_importing_and_making_an_engine_starts_no_thread_and_no_process() -> None:
+def test_importing_and_making_an_engine_is_light_and_starts_nothing() -> None:
     code = """
 import threading
 from pluton_rclone.rclone.engine import Rclone
 Rclone(config="/dev/null")
+import sys
 assert threading.active_count() == 1
+heavy = {"rich", "rclone_python", "msal", "requests", "pydantic", "http.client"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=True).returncode == 0
 

@@ -24,12 +24,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def rclone(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Rclone]:
+def rclone(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Rclone:
     binary: Binary = request.getfixturevalue("old_binary" if kind.startswith("old") else "binary")
-    with make_place(kind.rpartition(" ")[2], tmp_path, monkeypatch) as config:
-        yield Rclone(binary, config=config)
+    return Rclone(binary, config=make_place(kind.rpartition(" ")[2], tmp_path, request))
 
 
 @pytest.fixture

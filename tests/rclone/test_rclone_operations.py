@@ -37,12 +37,9 @@ def kind(way: str) -> str:
 
 
 @pytest.fixture
-def engine(
-    way: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Rclone]:
+def engine(way: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Rclone:
     binary: Binary = request.getfixturevalue("old_binary" if way.startswith("Debian") else "binary")
-    with make_place(kind, tmp_path, monkeypatch) as config:
-        yield Rclone(binary, config=config)
+    return Rclone(binary, config=make_place(kind, tmp_path, request))
 
 
 @pytest.fixture
