@@ -66,6 +66,18 @@ class Terminal:
         """A line, and Return."""
         self._screen.sendline(line)
 
+    def answer_all(self, answers: Mapping[str, str]) -> int:
+        """Answer each of these questions whenever it comes, until the program ends; its exit code."""
+        questions = list(answers)
+        while True:
+            try:
+                met = self._screen.expect_exact([pexpect.EOF, *questions])
+            except pexpect.TIMEOUT:
+                raise AssertionError(f"it waits for something; on the screen:\n{self.heard}") from None
+            if met == 0:
+                return self._process.wait(PATIENCE)
+            self.answer(answers[questions[met - 1]])
+
     def press_ctrl_c(self) -> None:
         """What the key does: SIGINT to every process in the foreground of the terminal.
 

@@ -36,7 +36,9 @@ def health(config: str | None, binary: str | None, as_json: bool) -> None:
 @click.command("keep-alive")
 @common
 def keep_alive(config: str | None, binary: str | None, as_json: bool) -> None:
-    """Renew the token of every storage: Microsoft ends one that nobody used for 90 days.
+    """Renew the token of every storage.
+
+    Microsoft ends one that nobody used for 90 days.
 
     \b
     0 4 * * 0  pluton-rclone keep-alive
@@ -126,9 +128,10 @@ def set_options(
 def rename(
     name: str, new_name: str, remote_name: bool, config: str | None, binary: str | None, as_json: bool
 ) -> None:
-    """Give a storage another friendly name, or with --remote its remote another name.
+    """Give a storage another name.
 
-    Scripts that use the remote's name have to follow: that is why it stays unless you say so.
+    The friendly one; with --remote that of its remote. Scripts that use the remote's name have to follow: that is
+    why it stays unless you say so.
 
     \b
     pluton-rclone rename "OneDrive" "OneDrive of Anna"
@@ -208,7 +211,9 @@ def drives(name: str, config: str | None, binary: str | None, as_json: bool) -> 
 @click.argument("term", default="*")
 @common
 def sites(name: str, term: str, config: str | None, binary: str | None, as_json: bool) -> None:
-    """Search the SharePoint sites that a storage's account can reach; TERM is a part of their name.
+    """Search the SharePoint sites that an account can reach.
+
+    TERM is a part of their name.
 
     \b
     pluton-rclone sites work backup

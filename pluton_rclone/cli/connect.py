@@ -94,8 +94,9 @@ def connect(
     binary: str | None,
     as_json: bool,
 ) -> None:
-    """Connect a OneDrive and save it as the storage NAME, a name of your choice.
+    """Connect a OneDrive and save it as a storage.
 
+    NAME is of your choice.
     Signs in with Microsoft, finds the drive, tests the connection, and saves it to rclone.conf only when the test passed.
     At a terminal, what is not given is asked. Secrets are read from files, PLUTON_ONEDRIVE_CLIENT_SECRET, or stdin.
 

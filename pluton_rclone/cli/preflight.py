@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 @click.argument("destination", metavar="NAME:PATH")
 @common
 def preflight(source: str, destination: str, config: str | None, binary: str | None, as_json: bool) -> None:
-    """Find what OneDrive would refuse, change or skip of SRC if it were copied to NAME:PATH. Nothing is sent.
+    """Find what OneDrive would refuse or spoil, before it is sent.
 
-    Exit code 4 when something would be refused or spoiled.
+    What it would refuse, change or skip of SRC, were that copied to NAME:PATH. Exit code 4 when something would be
+    refused or spoiled.
 
     \b
     pluton-rclone preflight /srv/data work:laptop/data

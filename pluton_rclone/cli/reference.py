@@ -21,7 +21,9 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("text", required=False, default="", metavar="[CODE]")
 @JSON
 def errors(text: str, as_json: bool) -> None:
-    """Explain Microsoft's sign-in errors: all of them, or the one in CODE, which may be a whole message.
+    """Explain Microsoft's sign-in errors.
+
+    All of them, or the one in CODE, which may be a whole message.
 
     \b
     pluton-rclone errors AADSTS700082
@@ -61,7 +63,9 @@ def errors(text: str, as_json: bool) -> None:
 @click.option("--schema", is_flag=True, help="The JSON Schema that a form can be drawn from.")
 @JSON
 def options(schema: bool, as_json: bool) -> None:
-    """Explain every option of a OneDrive remote: what it does, its default, its choices, the first rclone with it.
+    """Explain every option of a OneDrive remote.
+
+    What it does, its default, its choices, the first rclone with it.
 
     \b
     pluton-rclone options
@@ -87,7 +91,7 @@ def options(schema: bool, as_json: bool) -> None:
 @click.argument("binaries", nargs=-1, metavar="[RCLONE]...")
 @JSON
 def versions(binaries: tuple[str, ...], as_json: bool) -> None:
-    """Show what rclone binaries know: options, names, and what else differs between them.
+    """Show what rclone binaries know, and how they differ.
 
     \b
     pluton-rclone versions
@@ -113,9 +117,9 @@ def versions(binaries: tuple[str, ...], as_json: bool) -> None:
 @click.argument("name", required=False, shell_complete=storage_names)
 @common
 def inspect(name: str | None, config: str | None, binary: str | None, as_json: bool) -> None:
-    """Find what is wrong with the remotes in rclone.conf, whoever made them, and how to mend each.
+    """Find what is wrong with the remotes in rclone.conf.
 
-    Exit code 5 when something does not work; warnings alone leave it 0.
+    Whoever made them, and how to mend each. Exit code 5 when something does not work; warnings alone leave it 0.
 
     \b
     pluton-rclone inspect
@@ -160,7 +164,9 @@ def doctor(config: str | None, binary: str | None, as_json: bool) -> None:
 @click.command()
 @click.argument("command", type=click.Choice(list(RECORDS)), metavar="COMMAND")
 def schema(command: str) -> None:
-    """Print the JSON Schema of what COMMAND prints with --json: of each line, where it prints several.
+    """Print the JSON Schema of what a command prints with --json.
+
+    Of each line, where it prints several.
 
     \b
     pluton-rclone schema copy

@@ -33,10 +33,10 @@ def restic(
     binary: str | None,
     as_json: bool,
 ) -> int:
-    """Run restic with its repository in a storage; its exit code is passed on.
+    """Run restic with its repository in a storage.
 
-    restic's password is yours to give: RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND, or its own question. A token
-    that is renewed while restic runs is kept.
+    Its exit code is passed on. restic's password is yours to give: RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND,
+    or its own question. A token that is renewed while restic runs is kept.
 
     \b
     pluton-rclone restic work -- init

@@ -88,9 +88,9 @@ def show(name: str, config: str | None, binary: str | None, as_json: bool) -> No
 @click.argument("name", shell_complete=storage_names)
 @common
 def test(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
-    """Test the connection of a storage, step by step: token, drive, listing, writing, room.
+    """Test the connection of a storage, step by step.
 
-    A small file is written, read back and deleted again.
+    Token, drive, clock, listing, writing, room. A small file is written, read back and deleted again.
 
     \b
     pluton-rclone test "OneDrive Personal Backups"
@@ -123,7 +123,9 @@ def print_step(output: Output, step: Step) -> None:
 def export(
     name: str, as_environment: bool, path: str | None, config: str | None, binary: str | None, as_json: bool
 ) -> None:
-    """Print a storage as an rclone.conf of its own, secrets included: for a container, or another machine.
+    """Print a storage as an rclone.conf of its own, with secrets.
+
+    For a container, or another machine.
 
     \b
     pluton-rclone export work --output rclone.conf

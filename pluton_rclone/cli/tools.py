@@ -35,7 +35,9 @@ def web(
     binary: str | None,
     as_json: bool,
 ) -> None:
-    """Serve the page "Connecting OneDrive" until Ctrl-C, on this machine alone. Its address opens it once.
+    """Serve the page "Connecting OneDrive" until Ctrl-C.
+
+    On this machine alone; its address opens it once.
 
     \b
     pluton-rclone web
@@ -81,9 +83,10 @@ def web(
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:
-    """Run COMMAND in a world where Microsoft is emulated; without one, serve until Ctrl-C.
+    """Run a command in a world where Microsoft is emulated.
 
-    The command gets HTTPS_PROXY, SSL_CERT_FILE and REQUESTS_CA_BUNDLE, and a BROWSER that plays the person.
+    Without one, serve until Ctrl-C. The command gets HTTPS_PROXY, SSL_CERT_FILE and REQUESTS_CA_BUNDLE, and a
+    BROWSER that plays the person.
 
     \b
     pluton-rclone emulator -- pluton-rclone connect demo --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
@@ -96,7 +99,7 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script that completes commands and options in a shell.
+    """Print the script that completes commands in a shell.
 
     \b
     eval "$(pluton-rclone completion bash)"

@@ -90,10 +90,11 @@ def copy(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Copy a folder's content, or a file, into a folder: NAME:PATH is in a storage, all else on this machine.
+    """Copy a folder's content, or a file, into a folder.
 
-    What is there already, with the same size and time, is not transferred again; nothing is deleted. With --json
-    every progress report is a line on stdout, the result is the last.
+    NAME:PATH is in a storage, all else on this machine. What is there already, with the same size and time, is not
+    transferred again; nothing is deleted. With --json every progress report is a line on stdout, the result is the
+    last.
 
     \b
     pluton-rclone copy /srv/data "OneDrive Personal Backups:laptop/data"
@@ -128,7 +129,7 @@ def sync(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Make DST the same as SRC: what is not in SRC is deleted in DST.
+    """Make DST the same as SRC, deleting what SRC has not.
 
     Asks first; try it with --dry-run.
 

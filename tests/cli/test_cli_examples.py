@@ -1,0 +1,116 @@
+"""Every example in every `--help` is run as it stands, in a shell on a terminal; only the folders are other ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from pluton_rclone.cli.app import COMMANDS, application
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.command import browser
+from pluton_rclone.rclone.binary import find_binary
+from tests.connected import ANNA, BERT, connected
+from tests.terminal import Terminal
+
+STAND_INS = {
+    "pluton-rclone": f'exec {sys.executable} -m pluton_rclone "$@"',
+    "restic": "exit 0",
+    "less": "exec cat",
+    "jq": f"exec {sys.executable} -c 'import json, sys; json.load(sys.stdin)'",
+}
+ANSWERS = {
+    "[y/N]: ": "y",
+    "Storage name [OneDrive Backups]: ": "",
+    "Drive type [1]: ": "",
+    "Drive type [2]: ": "",
+    "Return: go on): ": "",
+}
+
+
+def examples() -> list[str]:
+    """The lines behind \\b in each command's help."""
+    found = []
+    for name in COMMANDS:
+        command = application.get_command(click.Context(application), name)
+        assert command is not None
+        _, _, block = (command.help or "").partition("\b\n")
+        found += [line.strip() for line in block.splitlines() if "pluton-rclone" in line]
+    return found
+
+
+EXAMPLES = examples()
+
+
+@pytest.fixture
+def shell(tmp_path: Path, cloud: Emulator, home: Path) -> Path:
+    """The programs that examples name, first on PATH; the folders and files that they speak of."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, line in STAND_INS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.txt").write_text("a")
+    (home / ".config" / "fish" / "completions").mkdir(parents=True)
+    cloud.files.drive_of(ANNA).write("laptop/data/a.txt", b"a")
+    for path in ("backup/notes.txt", "laptop/data/old/b.txt", "old-backups/c.txt", "TeamFolder/d.txt"):
+        cloud.files.drive_of(BERT).write(path, b"content")
+    return programs
+
+
+def here(example: str, folder: Path) -> str:
+    """The example with folders of this test, and a real rclone, in place of those that it names."""
+    example = re.sub(r"^0 4 \* \* 0 +", "", example)  # a crontab's time
+    rclone = find_binary().path
+    for theirs, ours in (
+        ("/srv/data", folder / "data"),
+        ("/restore", folder / "restored"),
+        ("/usr/bin/rclone", rclone),
+        ("/opt/rclone-1.75/rclone", rclone),
+    ):
+        example = example.replace(theirs, str(ours))
+    return example
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path: Path) -> None:
+    connecting = "pluton-rclone connect" in example
+    if not connecting:
+        connected(cloud, "business", name="work", granted_scopes=("Files.ReadWrite.All", "Sites.Read.All"))
+        connected(cloud, name="OneDrive Personal Backups")
+        connected(cloud, name="OneDrive")
+        connected(cloud, name="old-work")
+    serving = example.startswith("pluton-rclone web")
+    environment = {
+        **os.environ,
+        **browser(BERT if connecting and ("--site" in example or "business" in example) else ANNA),
+        "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}",
+        "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
+        **({"BROWSER": "true"} if serving else {}),
+    }
+    script = f"set -o pipefail; {here(example, tmp_path)}"
+    with Terminal(["bash", "-c", script], env=environment, cwd=tmp_path, size=(50, 200)) as terminal:
+        if serving:
+            terminal.expect("Ctrl-C ends it.")
+            terminal.press_ctrl_c()
+            assert terminal.end() == 130
+        else:
+            if "--method device" in example:
+                terminal.expect("and type the code ")
+                terminal.expect("\n")
+                code = re.findall(r"type the code (\S+)", terminal.heard)[0]
+                assert cloud.person(ANNA).enter_device_code(code).error is None
+            assert terminal.answer_all(ANSWERS) == 0, terminal.heard
+    assert "Traceback" not in terminal.heard
+
+
+def test_every_command_has_an_example() -> None:
+    without = [
+        name for name in COMMANDS if not any(f"pluton-rclone {name}" in example for example in EXAMPLES)
+    ]
+    assert without == []
