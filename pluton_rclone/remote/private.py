@@ -15,10 +15,12 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -37,6 +39,7 @@ _CONF = "rclone.conf"
 _ORIGIN = "origin.json"
 _OWNER = "owner.lock"
 _UNFINISHED = "unfinished-"
+_LONG = 3600.0
 
 
 @dataclass(frozen=True)
@@ -200,21 +203,40 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     for home in runtime_folders():
         if not is_ours_alone(home):
             continue
-        for folder in sorted(home.iterdir()):
-            if folder.name.startswith((_mark(shared), _UNFINISHED)):
-                owner = _owner_lock(folder)
-                try:
-                    owner.acquire()
-                except (filelock.Timeout, OSError):
-                    continue
-                if folder.name.startswith(_UNFINISHED):
-                    shutil.rmtree(folder, ignore_errors=True)
-                    owner.release()
-                    continue
+        for folder in sorted(home.glob(f"*-{'[0-9a-f]' * 16}")):
+            is_this = folder.name.startswith(_mark(shared))
+            if not is_this and _age(folder) < _LONG:
+                continue
+            owner = _owner_lock(folder)
+            try:
+                owner.acquire()
+            except (filelock.Timeout, OSError):
+                continue
+            origin = _origin(folder)
+            if is_this:
                 loan = _Loan(shared, folder, owner)
-                with suppress(OSError, ValueError):
-                    loan.bases = json.loads((folder / _ORIGIN).read_text())["tokens"]
+                loan.bases = origin.get("tokens", {})
                 yield loan
+                continue
+            if not Path(origin.get("config", "")).is_file():
+                # it was never finished, or the rclone.conf that it was copied from is no more
+                shutil.rmtree(folder, ignore_errors=True)
+            owner.release()
+
+
+def _age(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:  # its owner has just removed it
+        return 0.0
+
+
+def _origin(folder: Path) -> dict[str, Any]:
+    try:
+        origin: dict[str, Any] = json.loads((folder / _ORIGIN).read_text())
+    except (OSError, ValueError):
+        return {}
+    return origin
 
 
 def _merged_and_gone(leftover: _Loan) -> bool:

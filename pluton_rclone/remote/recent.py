@@ -17,7 +17,9 @@ from pathlib import Path
 
 from pluton_rclone.remote.runtime import runtime_folder
 
+_PREFIX = "recent-"
 _SECONDS = 60.0
+_LONG = 3600.0
 
 
 def mark(path: Path) -> str:
@@ -33,7 +35,15 @@ def note_change(path: Path, names: Iterable[str]) -> str:
     known.update(dict.fromkeys(names, (change, now)))
     with contextlib.suppress(OSError):
         _file(path).write_text(json.dumps(known))
+        _drop_old(now)
     return change
+
+
+def _drop_old(now: float) -> None:
+    """Files about rclone.confs that nobody has changed for long."""
+    for file in runtime_folder().glob(f"{_PREFIX}*"):
+        if now - file.stat().st_mtime > _LONG:
+            file.unlink(missing_ok=True)
 
 
 def still_last(path: Path, change: str, names: Iterable[str]) -> list[str]:
@@ -51,4 +61,4 @@ def _load(path: Path) -> dict[str, tuple[str, float]]:
 
 
 def _file(path: Path) -> Path:
-    return runtime_folder() / f"recent-{mark(path)}"
+    return runtime_folder() / f"{_PREFIX}{mark(path)}"

@@ -8,6 +8,7 @@ import logging
 import os
 import stat
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,11 @@ def runtime_folder() -> Path:
         if is_ours_alone(folder):
             return folder
         log.warning("%s is not used: another user can enter it, or it belongs to another one", folder)
+    return _fallback()
+
+
+@lru_cache(maxsize=1)
+def _fallback() -> Path:
     return Path(tempfile.mkdtemp(prefix="pluton-rclone-"))
 
 

@@ -22,12 +22,6 @@ from tests.remote.issued import issued, refresh_token, section, short_lived
 WRITERS = 8
 
 
-@pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "run").mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
-
-
 @dataclass
 class Crowd:
     """The processes around one file, and what they logged."""

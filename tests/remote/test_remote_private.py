@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -24,15 +25,6 @@ from tests.remote.encrypted import PASSWORD, EncryptedPath
 from tests.remote.issued import issued, refresh_token, section, short_lived
 from tests.remote.mounts import inside_mount
 from tests.remote.real_rclone import RCLONE
-
-
-@pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A runtime folder of its own, as a desktop session has one."""
-    folder = tmp_path / "run"
-    folder.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    return folder
 
 
 @pytest.fixture(params=[Path, EncryptedPath], ids=["plain", "encrypted"])
@@ -246,6 +238,31 @@ why, _, ended = run()
 _, started, _ = run()
 print(json.dumps({"why": why, "first_ended_with": ended, "second_starts_with": started}))
 """
+
+
+def test_what_nobody_can_come_back_for_is_removed_after_an_hour(conf: Conf, tmp_path: Path) -> None:
+    """A copy of an rclone.conf that is no more, and one that was never finished."""
+    gone = tmp_path / "gone.conf"
+    gone.write_text("[anna]\ntype = memory\n")
+    with Conf(gone).private(["anna"]) as private:
+        home = private.path.parent.parent
+        for name in (
+            "0123456789abcdef-0123456789abcdef",
+            "unfinished-0123456789abcdef",
+            "fedcba9876543210-0123456789abcdef",
+        ):
+            shutil.copytree(private.path.parent, home / name)
+    (home / "unfinished-0123456789abcdef" / "origin.json").unlink()
+    there = {"config": str(conf.path), "tokens": {}}
+    (home / "fedcba9876543210-0123456789abcdef" / "origin.json").write_text(json.dumps(there))
+    for folder in home.glob("*-0123456789abcdef"):
+        os.utime(folder, (0, 0))
+    gone.unlink()
+    with conf.private(["anna"]):
+        pass
+    assert [folder.name for folder in home.iterdir() if folder.is_dir()] == [
+        "fedcba9876543210-0123456789abcdef"
+    ]
 
 
 def test_many_threads_borrow_at_once(conf: Conf, cloud: Emulator) -> None:
