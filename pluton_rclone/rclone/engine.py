@@ -15,7 +15,14 @@ from pluton_rclone.pipes import Source, paced
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.rclone import commands, listing
 from pluton_rclone.rclone.binary import Binary, Version, find_binary
-from pluton_rclone.rclone.commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
+from pluton_rclone.rclone.commands import (
+    Command,
+    Duration,
+    FilterOptions,
+    ListOptions,
+    LogLevel,
+    TransferOptions,
+)
 from pluton_rclone.rclone.environment import child_environment
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.rclone.locations import Location, location
@@ -27,8 +34,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from pluton_rclone.rclone.session import Session
-
-LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
 
 
 class Limits(NamedTuple):
@@ -75,31 +80,31 @@ class Rclone:
     def copy(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Copy what is new or changed; nothing is deleted at the destination. A file is copied into the
         folder."""
-        return self.transfer(commands.transfer("copy", source, destination, options))
+        return self._started(commands.transfer("copy", source, destination, options), options)
 
     def copyto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """As copy; a file gets the destination's name."""
-        return self.transfer(commands.transfer("copyto", source, destination, options))
+        return self._started(commands.transfer("copyto", source, destination, options), options)
 
     def sync(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Make the destination the same as the source: what is not in the source is deleted there."""
-        return self.transfer(commands.transfer("sync", source, destination, options))
+        return self._started(commands.transfer("sync", source, destination, options), options)
 
     def move(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """As copy, and delete at the source what has arrived."""
-        return self.transfer(commands.transfer("move", source, destination, options))
+        return self._started(commands.transfer("move", source, destination, options), options)
 
     def moveto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """As move; a file gets the destination's name."""
-        return self.transfer(commands.transfer("moveto", source, destination, options))
+        return self._started(commands.transfer("moveto", source, destination, options), options)
 
     def delete(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete the files in a folder and below, as filters say; folders stay."""
-        return self.transfer(commands.remove("delete", place, options))
+        return self._started(commands.remove("delete", place, options), options)
 
     def purge(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete a folder and all that is in it."""
-        return self.transfer(commands.remove("purge", place, options))
+        return self._started(commands.remove("purge", place, options), options)
 
     def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
         """Delete one file. NothingFound if there is none."""
@@ -281,11 +286,12 @@ class Rclone:
             if not complete:
                 raise RcloneError("The listing broke off.", why="rclone's output has no end")
 
-    def transfer(self, command: Command, *, level: LogLevel = "INFO", every: float = 0.5) -> Transfer:
-        """Start a command as a transfer, with progress `every` so many seconds.
+    def _started(self, command: Command, options: TransferOptions) -> Transfer:
+        level = options.get("log_level")
+        return self.transfer(command) if level is None else self.transfer(command, level=level)
 
-        At level INFO each file is an event; NOTICE leaves just progress and failures, DEBUG adds what is skipped.
-        """
+    def transfer(self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5) -> Transfer:
+        """Start a command as a transfer, with progress `every` so many seconds; `level` as in `TransferOptions`."""
         flags = (
             f"--log-level={level}",
             f"--stats={every:g}s",

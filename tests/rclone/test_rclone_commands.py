@@ -160,7 +160,7 @@ def test_every_option_is_a_flag_of_the_real_rclone(binary: Any) -> None:
     names = {
         name for kind in (FilterOptions, ListOptions, TransferOptions) for name in commands.option_names(kind)
     }
-    special = {"filters", "files_from", "extra", "hashes", "mime_types"}
+    special = {"filters", "files_from", "extra", "hashes", "mime_types", "log_level"}
     missing = {name for name in names - special if f"--{name.replace('_', '-')} " not in known}
     assert missing == set()
 

@@ -140,7 +140,7 @@ def test_deleting_by_filter(rclone: Rclone, source: Path) -> None:
 
 
 def test_every_file_is_an_event(rclone: Rclone, source: Path) -> None:
-    transfer = rclone.copy(source, "place:x")
+    transfer = rclone.copy(source, "place:x", log_level="INFO")
     seen = {event.path for event in transfer.events() if isinstance(event, events.Transferred)}
     assert seen == {"a.txt", "b.bin", "sub/c.bin"}
     assert transfer.result().ok
