@@ -15,14 +15,8 @@ from pluton_rclone.pipes import Source, paced
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.rclone import commands, listing
 from pluton_rclone.rclone.binary import Binary, Version, find_binary
-from pluton_rclone.rclone.commands import (
-    Command,
-    Duration,
-    FilterOptions,
-    ListOptions,
-    LogLevel,
-    TransferOptions,
-)
+from pluton_rclone.rclone.commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
+from pluton_rclone.rclone.commands import LogLevel as LogLevel  # for who overrides `transfer`
 from pluton_rclone.rclone.environment import child_environment
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.rclone.locations import Location, location
