@@ -159,13 +159,14 @@ def test_the_innermost_code_tells_most() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: (
         st.lists(inner)
         | st.dictionaries(
             st.sampled_from(["error", "code", "message", "innerError", "innererror", "request-id"]), inner
         )
     ),
+    max_leaves=8,
 )
 
 
