@@ -61,6 +61,7 @@ class Flow:
         }
 
     def to_json(self) -> str:
+        """`record` as text. Secret, as the record is."""
         return json.dumps(self.record())
 
     @classmethod
