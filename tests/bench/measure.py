@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -64,6 +65,7 @@ def memory_folder() -> Iterator[Path]:
     """A folder in memory where there is /dev/shm, else on disk; gone afterwards."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="pluton-rclone-bench-", dir=base))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a timeout tidies up, too
     try:
         yield folder
     finally:
