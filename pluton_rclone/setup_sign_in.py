@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConsentRequired, RegistrationError, UsageError
+from .errors import ConsentRequired, RegistrationError, UsageError, Who
 from .microsoft.account import Account, require_same
 from .microsoft.app import AppRegistration
 from .microsoft.scopes import Place, in_words, missing
@@ -33,8 +33,9 @@ class SignInSteps:
         if self._state.app is None:
             raise RegistrationError(
                 "There is no app registration to sign in with.",
-                advice="Give a client id (AppRegistration(client_id=…), --client-id, PLUTON_ONEDRIVE_CLIENT_ID), "
-                "or sign in through rclone's own registration (sign_in_with_rclone).",
+                who=Who.YOU,
+                advice="Give its client id (--client-id, PLUTON_ONEDRIVE_CLIENT_ID), or sign in through rclone's own "
+                "registration (--method rclone).",
             )
         return self._state.app
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..connect import StorageSetup
-from ..errors import ConnectionTestFailed, UsageError
+from ..errors import ConnectionTestFailed, StorageNotFound, UsageError
 from .app import common
 from .connect import parse_settings
 from .output import Output
@@ -50,6 +50,11 @@ def report_health(output: Output, report: HealthReport) -> None:
     """What was found, storage by storage. ConnectionTestFailed when one failed."""
     if output.as_json:
         output.result(report.record())
+    if not report.reports:
+        # A scheduled job that looks at the wrong file must not look fine for ever.
+        raise StorageNotFound(
+            "There is no OneDrive storage to look at.", advice="Check --config, or connect one."
+        )
     for each in report.reports:
         bad = [step for step in each.steps if step.status in ("failed", "warning")]
         output.say(f"{'ok' if each.ok else 'FAILED':<8} {each.storage}")
@@ -165,7 +170,12 @@ def remove(name: str, yes: bool, config: str | None, binary: str | None, as_json
             False: "It is empty.",
             None: "Whether there are files in it cannot be seen now.",
         }[holds]
-        confirm(output, yes, f"{about} Forget {friendly!r}?")
+        confirm(
+            output,
+            yes,
+            f"{about} Forget {friendly!r}?",
+            advice="Add --yes when that is meant; nothing on the drive is touched.",
+        )
     storage.remove()
     if as_json:
         output.result({"removed": friendly})

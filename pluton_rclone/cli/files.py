@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import NothingFound
+from ..errors import NothingFound, UsageError
 from ..units import human_bytes
 from .app import common
 from .output import Output, printable
@@ -100,6 +100,9 @@ def cat(
     pluton-rclone cat work:backup/notes.txt | less
     """
     storage, path = parse_storage_place(place, open_storages(config, binary))
+    entry = storage.stat(path)
+    if entry is not None and entry.is_dir:
+        raise UsageError(f"{path!r} is a folder.", advice="Name one file; `pluton-rclone ls` lists them.")
     for block in storage.rclone.blocks(storage.at(path), offset=offset, count=count):
         sys.stdout.buffer.write(block)
     sys.stdout.buffer.flush()

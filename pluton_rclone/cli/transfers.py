@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SAFE = click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
+DRY_RUN = "Add --yes when that is meant, or --dry-run to look first."
 SURE = click.option("-y", "--yes", is_flag=True, help="Do not ask first: for scripts.")
 
 
@@ -324,14 +325,13 @@ def summary(result: TransferResult, verb: str) -> str:
     return ", ".join([*parts, f"{result.checks} already there", f"in {result.duration:.1f} s"])
 
 
-def confirm(output: Output, yes: bool, question: str) -> None:
+def confirm(output: Output, yes: bool, question: str, *, advice: str = DRY_RUN) -> None:
     """Asks at a terminal; a script must have said --yes. UsageError, Cancelled."""
     if yes:
         return
     if output.as_json or not sys.stdin.isatty():
         raise UsageError(
-            question.replace(" Go on?", ""),
-            advice="Add --yes when that is meant, or --dry-run to look first.",
+            "Nothing was done: this needs --yes.", why=question.replace(" Go on?", ""), advice=advice
         )
     if not click.confirm(question, err=True):
         raise Cancelled("Nothing was done.", advice="")

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
-from filelock import FileLock
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -19,6 +18,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.web import create_app, one_time_address, serve
 from tests.connected import connected
+from tests.rclone_port import rclone_port, visit
 
 from .client import APP, ORIGIN, Person, at_the_page, local_folder, page
 from .server import served
@@ -147,16 +147,15 @@ def test_a_restart_in_the_middle_of_a_sign_in_is_survived(cloud: Emulator, tmp_p
 
 
 def test_without_a_registration_rclones_own_is_used(
-    cloud: Emulator, tmp_path_factory: pytest.TempPathFactory
+    cloud: Emulator,
 ) -> None:
-    lock = tmp_path_factory.getbasetemp().parent / "rclone-authorize.lock"
-    with FileLock(lock, timeout=120), at_the_page(app=None) as anna:  # rclone's port is fixed: one at a time
+    with rclone_port(), at_the_page(app=None) as anna:
         draft = anna.begin("Newcomer")
         assert "rclone’s is used" in anna.get(f"{draft}/authorize").text
         waiting = anna.post(f"{draft}/rclone")
         address = re.search(r'href="(http://127.0.0.1:[^"]+)"', waiting.text)
         assert address, waiting.text
-        assert cloud.person(ANNA).visit(html.unescape(address[1])).error is None
+        visit(cloud, ANNA, html.unescape(address[1]))
         finished(anna)
         assert anna.get(waiting.url.path).url.path == f"{draft}/type"
         anna.post(f"{draft}/type", {"kind": "personal"})
