@@ -2,19 +2,20 @@
 an old one.
 
 Fetched with the system's apt-get, which checks it against the signed lists of the mirrors configured on this
-machine; works as any user. The second time it is there already. `python tests/rclone/debian.py` prints its
+machine; works as any user. The second time it is there already. `python -m tests.rclone.debian` prints its
 path.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from filelock import FileLock
+
+from tests import outside
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "debian"
 BINARY = CACHE / "rclone" / "usr" / "bin" / "rclone"
@@ -73,7 +74,7 @@ def _run(argv: list[str], folder: Path) -> str:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+        env={**outside.ENVIRONMENT, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
         timeout=300,
         check=False,
     )

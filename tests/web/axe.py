@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from tests import outside
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -26,7 +28,11 @@ def source() -> str:
     with FileLock(CACHE / "axe-core.lock"):
         if not archive.exists():
             subprocess.run(
-                ["npm", "pack", "--silent", f"axe-core@{VERSION}"], cwd=CACHE, check=True, timeout=300
+                ["npm", "pack", "--silent", f"axe-core@{VERSION}"],
+                cwd=CACHE,
+                env=outside.ENVIRONMENT,
+                check=True,
+                timeout=300,
             )
     with tarfile.open(archive) as opened:
         file = opened.extractfile("package/axe.min.js")
