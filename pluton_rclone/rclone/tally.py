@@ -27,7 +27,8 @@ class Tally:
         self._failed: dict[str, events.Failed] = {}
         self._earlier: dict[str, events.Failed] = {}
         self._planned: list[Planned] = []
-        self._moved = 0
+        self.steps = 0
+        """Grows whenever the run comes forward: a byte, a check, a file, a listed entry."""
 
     def line(self, line: bytes) -> None:
         """As `add`, from a line of the log."""
@@ -36,10 +37,12 @@ class Tally:
     def add(self, event: events.Event) -> None:
         match event:
             case events.Progress():
+                if _counts(event) != _counts(self.progress):
+                    self.steps += 1
                 self.progress = event
                 return
             case events.Transferred() | events.Checked():
-                self._moved += 1
+                self.steps += 1
                 self._failed.pop(event.path, None)
                 self._earlier.pop(event.path, None)
                 return
@@ -49,7 +52,7 @@ class Tally:
                 self._planned.append(Planned(event.action, event.path, event.size))
                 return
             case events.Deleted() | events.Updated():
-                self._moved += 1
+                self.steps += 1
                 return
             case _:
                 found = _NEXT_ROUND.match(event.text)
@@ -58,14 +61,6 @@ class Tally:
                     self._failed.clear()
         if event.level in _LOUD or isinstance(event, events.PlainText):
             self.messages.append(event.text)
-
-    @property
-    def activity(self) -> tuple[float, ...]:
-        """Changes whenever the run comes forward: a byte, a check, a file, a listed entry."""
-        now = self.progress
-        flying = sum(file.bytes for file in now.in_flight)
-        counts = (now.transfers, now.checks, now.deletes, now.renames, now.listed, self._moved)
-        return (now.bytes, flying, now.server_side_copies, now.server_side_moves, *counts)
 
     def failed(self) -> tuple[FailedFile, ...]:
         """Every file whose last try failed, once."""
@@ -106,3 +101,10 @@ class Tally:
             planned=tuple(self._planned),
             error=error,
         )
+
+
+def _counts(now: events.Progress) -> tuple[int, ...]:
+    """All that only grows when something is done."""
+    flying = sum(file.bytes for file in now.in_flight)
+    copied = now.server_side_copies + now.server_side_moves
+    return (now.bytes, flying, copied, now.transfers, now.checks, now.deletes, now.renames, now.listed)

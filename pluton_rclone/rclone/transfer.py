@@ -57,7 +57,7 @@ class Transfer:
         self._stall_limit = stall_limit
         self._started = self._active = time.monotonic()
         self._finished = self._started
-        self._seen: tuple[float, ...] = ()
+        self._steps = 0
         self._child = start(self._line, self._watch, self._end)
 
     def __repr__(self) -> str:
@@ -172,8 +172,8 @@ class Transfer:
             while self._listening and len(self._kept) >= EVENTS_KEPT:
                 self._changed.wait()
             self._tally.add(event)
-            if self._tally.activity != self._seen:
-                self._seen, self._active = self._tally.activity, time.monotonic()
+            if self._tally.steps != self._steps:
+                self._steps, self._active = self._tally.steps, time.monotonic()
             self._kept.append(event)
             if isinstance(event, Progress):
                 self._serial += 1

@@ -109,8 +109,8 @@ def stubborn() -> None:
     """Ignores SIGINT and SIGTERM, and so does its helper."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.fork()
-    stats(1, 100)
+    if os.fork() != 0:
+        stats(1, 100)
     time.sleep(1000)
 
 
