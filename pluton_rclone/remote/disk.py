@@ -256,8 +256,11 @@ class ConfigFile:
         wrote last, perhaps from another container, a little more time has to do.
         False when nobody wrote since, so that there is nothing to look at. Needs no lock.
         """
-        if put.mounted or not (foreigners or put.after_stranger or self._foreign_files()):
+        if put.mounted:
             return False
+        if not (foreigners or put.after_stranger or self._foreign_files()):
+            # one may have saved and ended before anybody looked
+            return self.identity() != put.identity
         wait_until_asleep(foreigners, _BUSY_SECONDS)
         identity = self._touch(put.identity)
         deadline = time.monotonic() + _SAVING_SECONDS

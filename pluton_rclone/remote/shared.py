@@ -29,7 +29,10 @@ _MOST_ROUNDS = 200
 
 @dataclass(frozen=True)
 class _Placed:
-    """A change that is in the file, as far as we know; `put` is None when there was nothing to change."""
+    """A change that is in the file, as far as we know; `put` is None when there was nothing to change.
+
+    `names` are the remotes that it changed, `foreigners` the rclones that may have read the file as it was before.
+    """
 
     before: Document
     after: Document
@@ -140,8 +143,16 @@ class SharedConfig:
         if document == before:
             return _Placed(before, before)
         self._read = None
-        document, put = self._place(edit, data, before, document, leftovers)
-        return self._noted(before, document, put)
+        # What we change, not what somebody else turns out to have changed in between.
+        names = [
+            name
+            for name in {**_sections(before), **_sections(document)}
+            if _own(before, name) != _own(document, name)
+        ]
+        placed, put = self._place(edit, data, before, document, leftovers)
+        return _Placed(
+            before, placed, put, names, note_change(self.file.path, names), foreign_rclones(self.file.path)
+        )
 
     def _place(
         self,
@@ -177,17 +188,6 @@ class SharedConfig:
             document = merged
         raise ConfigLocked(
             f"{self.file.path} is being written all the time", why=f"{_MOST_ROUNDS} attempts were overwritten"
-        )
-
-    def _noted(self, before: Document, after: Document, put: Put) -> _Placed:
-        """What was just put in place, and which rclones may still have read the file as it was before. Under lock."""
-        names = [
-            name
-            for name in {**_sections(before), **_sections(after)}
-            if _own(before, name) != _own(after, name)
-        ]
-        return _Placed(
-            before, after, put, names, note_change(self.file.path, names), foreign_rclones(self.file.path)
         )
 
     def _confirm(self, placed: _Placed, put: Put) -> None:

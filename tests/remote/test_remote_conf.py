@@ -406,6 +406,32 @@ def sections(conf: Conf) -> dict[str, dict[str, str]]:
     return {name: conf.section(name) for name in conf.names()}
 
 
+def test_an_older_reading_that_another_of_us_met_first_does_not_undo_our_change(
+    path: Path, patch: pytest.MonkeyPatch
+) -> None:
+    """An rclone saves what it read before our change just when another process of ours saves a change of its own."""
+    conf = Conf(path)
+    conf.add("anna", {"type": "memory", "description": "1"})
+    before = path.read_text()
+    wait, put = disk.ConfigFile.wait_for_savers, disk.ConfigFile.put
+
+    def stale(self: disk.ConfigFile, new: bytes, *, instead_of: bytes | None) -> disk.Put:
+        patch.setattr(disk.ConfigFile, "put", put)
+        path.write_text(before)
+        return put(self, new, instead_of=instead_of)
+
+    def meanwhile(self: disk.ConfigFile, placed: disk.Put, foreigners: set[int]) -> bool:
+        patch.setattr(disk.ConfigFile, "wait_for_savers", wait)
+        patch.setattr(disk.ConfigFile, "put", stale)
+        Conf(path).update("disk", {"description": "mine"})
+        return wait(self, placed, {NOBODY})
+
+    patch.setattr(disk.ConfigFile, "wait_for_savers", meanwhile)
+    conf.update("anna", {"description": "2"})
+    assert conf.section("anna")["description"] == "2"
+    assert conf.section("disk")["description"] == "mine"
+
+
 def test_what_one_of_us_has_changed_since_is_not_brought_back(path: Path, patch: pytest.MonkeyPatch) -> None:
     """Added here, deleted by another process of ours before this one has looked again."""
     conf = Conf(path)
