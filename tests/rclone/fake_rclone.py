@@ -99,9 +99,9 @@ def crawl() -> None:
 
 
 def steady() -> None:
-    """A byte more with each report, for three seconds."""
-    for moved in range(30):
-        stats(moved, 30)
+    """A byte more with each report, for four seconds."""
+    for moved in range(40):
+        stats(moved, 40)
         time.sleep(0.1)
 
 

@@ -132,7 +132,7 @@ def test_no_byte_and_no_check_for_too_long(fake: Fake, what: str) -> None:
 
 
 def test_who_comes_forward_does_not_stall(fake: Fake) -> None:
-    assert fake("steady", Limits(stall=1.5)).copy("a:", "b:").result(timeout=60).ok
+    assert fake("steady", Limits(stall=2.5)).copy("a:", "b:").result(timeout=60).ok
 
 
 def test_a_time_limit(fake: Fake) -> None:
@@ -160,7 +160,7 @@ def test_one_that_ignores_every_polite_signal(fake: Fake) -> None:
 
 def test_a_helper_that_holds_the_pipes_when_rclone_has_ended_well(fake: Fake) -> None:
     """The time limit ends the helper; what rclone did counts all the same."""
-    with fake("helper_stays", Limits(time=0.5)).copy("a:", "b:") as transfer:
+    with fake("helper_stays", Limits(time=3.0)).copy("a:", "b:") as transfer:
         assert transfer.result(timeout=10).ok
 
 
