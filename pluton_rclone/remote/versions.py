@@ -61,8 +61,12 @@ _FAULTS = (
 
 def ask(path: str | os.PathLike[str]) -> Known:
     """The binary's version and its `onedrive` options; each binary is asked once. RcloneNotFound."""
-    found = os.stat(path)
-    return _ask(os.fspath(path), found.st_mtime_ns, found.st_size)
+    whole = os.path.abspath(path)
+    try:
+        found = os.stat(whole)
+    except OSError as error:
+        raise RcloneNotFound(f"there is no rclone at {os.fspath(path)!r}", why=error.strerror) from None
+    return _ask(whole, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=16)

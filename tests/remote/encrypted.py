@@ -8,6 +8,8 @@ from typing import Any
 from pluton_rclone.remote import encryption
 
 PASSWORD = "geheim"
+OTHERS = "# my disks\n[disk]\ntype = local\n\n; keep\n[vault]\ntype : crypt\nremote=anna:x\n"
+"""Other people's remotes, written by hand."""
 _KEY = encryption.key_from_password(PASSWORD)
 
 

@@ -118,7 +118,14 @@ def test_old_versions_are_known_for_their_faults() -> None:
     assert known_faults((1, 75, 2)) == []
 
 
+def test_a_path_may_be_relative(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(RCLONE.parent)
+    assert ask("rclone") == ask(RCLONE)
+
+
 def test_what_is_no_rclone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RcloneNotFound, match="there is no rclone"):
+        ask(tmp_path / "nothing")
     other = tmp_path / "rclone"
     other.write_text("#!/bin/sh\necho hello\n")
     os.chmod(other, 0o755)
