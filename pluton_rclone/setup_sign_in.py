@@ -35,7 +35,7 @@ class SignInSteps:
                 "There is no app registration to sign in with.",
                 who=Who.YOU,
                 advice="Give its client id (--client-id, PLUTON_ONEDRIVE_CLIENT_ID), or sign in through rclone's own "
-                "registration (--method rclone).",
+                "registration (--method rclone, in Python sign_in_with_rclone).",
             )
         return self._state.app
 

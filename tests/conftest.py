@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -12,6 +14,22 @@ import pytest
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_folder() -> Iterator[None]:
+    """Private configs and sockets lie in a folder of this run, so nothing stays on the machine.
+
+    A short path of its own, because a unix socket's may have 107 bytes (unix(7)).
+    """
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    with tempfile.TemporaryDirectory(prefix="pluton-", ignore_cleanup_errors=True) as folder:
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        yield
+    if before is None:
+        del os.environ["XDG_RUNTIME_DIR"]
+    else:
+        os.environ["XDG_RUNTIME_DIR"] = before
 
 
 @pytest.fixture

@@ -57,8 +57,8 @@ async function fill(part) {
 function search(form) {
   const field = form.elements.term;
   const into = document.getElementById(form.dataset.into);
-  let timer = 0, last = field.value, turn = 0;
-  field.addEventListener("input", () => {
+  let timer = 0, last = field.defaultValue, turn = 0; // what the server searched for
+  const typed = () => {
     clearTimeout(timer);
     timer = setTimeout(async () => {
       if (field.value === last) return;
@@ -73,7 +73,9 @@ function search(form) {
         say("The search did not work; press Search.");
       }
     }, 250);
-  });
+  };
+  field.addEventListener("input", typed);
+  typed(); // a quick person typed before this file had run
 }
 
 // ---- a field is checked as the person leaves it -------------------------------------------------------------------
