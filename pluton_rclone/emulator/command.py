@@ -6,8 +6,10 @@ import os
 import shlex
 import shutil
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pluton_rclone import process
@@ -47,6 +49,31 @@ def browser(person: str = DEFAULT_PERSON, *, accept: bool = True) -> dict[str, s
     }
 
 
+@contextmanager
+def belongings(
+    base: Mapping[str, str], command: Sequence[str], write: Callable[[str], None]
+) -> Iterator[dict[str, str]]:
+    """What a command in that world needs and a person's own world must not share, until the block ends.
+
+    RCLONE_CONFIG, a file of its own: tokens that are worth nothing elsewhere do not belong among somebody's real
+    remotes. Whoever names a file, in that variable or with --config, means it. PATH has this `pluton-rclone`.
+    """
+    with tempfile.TemporaryDirectory(prefix="pluton-rclone-emulator-", ignore_cleanup_errors=True) as folder:
+        programs = Path(folder, "bin")
+        programs.mkdir()
+        ourselves = programs / "pluton-rclone"
+        ourselves.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pluton_rclone "$@"\n')
+        ourselves.chmod(0o755)
+        own = {"PATH": f"{programs}{os.pathsep}{base.get('PATH') or os.defpath}"}
+        if not base.get("RCLONE_CONFIG"):
+            own["RCLONE_CONFIG"] = str(Path(folder, "rclone.conf"))
+            if not any(word.partition("=")[0] == "--config" for word in command):
+                write(
+                    f"Storages are kept in {own['RCLONE_CONFIG']} until the emulator ends; yours stay untouched."
+                )
+        yield own
+
+
 def run(
     command: Sequence[str] = (),
     *,
@@ -68,24 +95,25 @@ def run(
         if port_file is not None:
             port_file.write_text(f"{cloud.proxy_url.rpartition(':')[2]}\n", encoding="ascii")
         try:
-            return _run(cloud, command, person) if command else _serve(cloud, person, write)
+            with belongings(os.environ, command, write) as own:
+                return _run(cloud, command, person, own) if command else _serve(cloud, person, own, write)
         finally:
             if port_file is not None:
                 port_file.unlink(missing_ok=True)
 
 
-def _run(cloud: Emulator, command: Sequence[str], person: str) -> int:
-    program = shutil.which(command[0])
+def _run(cloud: Emulator, command: Sequence[str], person: str, own: dict[str, str]) -> int:
+    program = shutil.which(command[0], path=own["PATH"])
     if program is None:
         raise UsageError(f"there is no command {command[0]!r}")
     status = process.foreground(
-        [os.path.abspath(program), *command[1:]], env=environment(cloud, os.environ, person=person)
+        [os.path.abspath(program), *command[1:]], env=environment(cloud, os.environ, person=person) | own
     )
     return status if status >= 0 else 128 - status
 
 
-def _serve(cloud: Emulator, person: str, write: Callable[[str], None]) -> int:
-    for line in explanation(cloud, person):
+def _serve(cloud: Emulator, person: str, own: dict[str, str], write: Callable[[str], None]) -> int:
+    for line in explanation(cloud, person, own):
         write(line)
     try:
         threading.Event().wait()
@@ -94,10 +122,11 @@ def _serve(cloud: Emulator, person: str, write: Callable[[str], None]) -> int:
     return 130
 
 
-def explanation(cloud: Emulator, person: str) -> list[str]:
+def explanation(cloud: Emulator, person: str, own: dict[str, str]) -> list[str]:
     """What is served and how to use it, ready to be pasted into a shell."""
     variables = [f"export {key}={shlex.quote(value)}" for key, value in cloud.environment.items()]
     variables += [f"export {key}={shlex.quote(value)}" for key, value in browser(person).items()]
+    variables += [f"export {key}={shlex.quote(value)}" for key, value in own.items() if key != "PATH"]
     accounts = [
         f"  {account.username:<36} {account.kind}, {account.tenant.cloud}" + ", administrator" * account.admin
         for account in cloud.world.people.values()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from pluton_rclone import process
 from pluton_rclone.cli.app import COMMANDS
 from pluton_rclone.cli.records import RECORDS, Error, Record
 from pluton_rclone.emulator import Emulator
 from tests.cli.conftest import Command, Ran
+from tests.terminal import PATIENCE
 
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
 # Their stdout is somebody else's: a file's bytes, another command's, a shell's; or is JSON Schema in any case.
@@ -126,6 +131,22 @@ def test_drives_and_sites(command: Command, browser: Callable[..., None]) -> Non
     assert connected[-1].drive_type == "documentLibrary"
     assert "business" in [drive.type for drive in records("drives", command("drives", "Team", "--json"))[0]]
     assert "Backups" in [site.name for site in records("sites", command("sites", "Team", "--json"))[0]]
+
+
+def test_the_pages_address_is_a_record(connected: Command) -> None:
+    argv = [sys.executable, "-m", "pluton_rclone", "web", "--json", "--no-browser"]
+    with process.start(argv, env=dict(os.environ), on_stderr=lambda line: None) as child:
+        found = decoded("web", next(child.stdout).decode())
+        child.signal(signal.SIGINT)
+        rest = list(child.stdout)
+        assert child.wait(PATIENCE) == 130
+
+    assert found.address.startswith("http://localhost:")
+    assert rest == []
+
+
+def test_the_lines_of_every_command_are_decoded_here() -> None:
+    assert {*CALLS, "drives", "sites", "web"} == set(RECORDS)
 
 
 def test_a_device_code_is_a_record(command: Command, cloud: Emulator) -> None:

@@ -32,6 +32,7 @@ def test_a_command_runs_in_that_world_and_its_exit_code_is_ours(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("RCLONE_CONFIG", "given")
     code = command.run([sys.executable, "-c", CLIENT], person="bert@contoso.onmicrosoft.com", write=print)
     assert code == 7
     seen = capfd.readouterr()
@@ -53,10 +54,41 @@ def test_a_command_that_asks_can_be_answered() -> None:
         assert terminal.end() == 0
 
 
+SHOWS = "import os; print(os.environ['RCLONE_CONFIG']);open(os.environ['RCLONE_CONFIG'], 'w')"
+
+
+def test_the_persons_own_storages_are_left_alone_unless_they_name_a_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("RCLONE_CONFIG")
+    said: list[str] = []
+    assert command.run([sys.executable, "-c", SHOWS], write=said.append) == 0
+    path = Path(capfd.readouterr().out.split()[0])
+    assert not path.is_relative_to(home)
+    assert not path.parent.exists()
+    assert [line for line in said if str(path) in line] == said != []
+
+    monkeypatch.setenv("RCLONE_CONFIG", str(home / "named.conf"))
+    assert command.run([sys.executable, "-c", SHOWS], write=said.append) == 0
+    assert capfd.readouterr().out.split()[0] == str(home / "named.conf")
+    assert (home / "named.conf").exists()
+    assert len(said) == 1
+
+
+def test_the_program_itself_is_on_the_path_of_its_command(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    assert command.run(["pluton-rclone", "storages", "--json"], write=lambda line: None) == 0
+    assert capfd.readouterr().out == "[]\n"
+    assert command.run(["sh", "-c", "exec pluton-rclone storages --json"], write=lambda line: None) == 0
+    assert capfd.readouterr().out == "[]\n"
+
+
 def test_the_port_file_is_there_while_it_serves(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     port_file = tmp_path / "port"
     show = f"print(open({str(port_file)!r}).read().strip(), __import__('os').environ['HTTPS_PROXY'])"
-    assert command.run([sys.executable, "-c", show], port_file=port_file, write=print) == 0
+    assert command.run([sys.executable, "-c", show], port_file=port_file, write=lambda line: None) == 0
     port, proxy = capfd.readouterr().out.split()
     assert proxy == f"http://127.0.0.1:{port}"
     assert not port_file.exists()
@@ -67,7 +99,7 @@ def test_unknown_people_and_commands_are_refused() -> None:
         command.run(["true"], person="eve@example.org", write=print)
     assert "anna@outlook.com" in caught.value.advice
     with pytest.raises(UsageError, match="no command"):
-        command.run(["no-such-command-anywhere"], write=print)
+        command.run(["no-such-command-anywhere"], write=lambda line: None)
 
 
 def test_without_a_command_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
@@ -85,6 +117,7 @@ def test_without_a_command_it_serves_until_it_is_interrupted(tmp_path: Path) -> 
             if lines[-1].startswith("Ctrl-C"):
                 break
         exports = dict(line[7:].split("=", 1) for line in lines if line.startswith("export "))
+        assert not Path(exports["RCLONE_CONFIG"]).exists()
         assert exports["HTTPS_PROXY"].rpartition(":")[2] == port_file.read_text().strip()
         answer = requests.get(
             "https://graph.microsoft.com/v1.0/me",
