@@ -47,7 +47,7 @@ def device_code_from_record(record: Mapping[str, Any], app: AppRegistration) -> 
             app,
             tuple(str(scope) for scope in record["scopes"]),
             Account.from_record(account) if account else None,
-            dict(record["flow"]),
+            record["flow"] if isinstance(record["flow"], dict) else dict(record["flow"]),
         )
         same = (record["client_id"], record["region"]) == (app.client_id, app.region)
     except (KeyError, TypeError, ValueError):
@@ -58,12 +58,15 @@ def device_code_from_record(record: Mapping[str, Any], app: AppRegistration) -> 
 
 
 def seconds_between_polls(code: DeviceCode) -> float:
-    """How long to wait before each `poll_device_code`, as Microsoft says (five seconds, usually)."""
+    """How long to wait before the next `poll_device_code`: five seconds usually, more after a slow_down."""
     return float(code.flow.get("interval") or 5)
 
 
 def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | None:
     """The sign-in, or None while the person has not finished; wait `seconds_between_polls` before each.
+
+    Where Microsoft says slow_down, the interval in `code.flow` grows by five seconds (RFC 8628, 3.5), and with it
+    the one in the record that the code was made from: store the record again after each poll, and it is kept.
 
     Raises `SignInTimedOut` when the code has expired, `SignInDeclined`, `SignInBlocked` when the organisation
     blocks device codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
@@ -72,7 +75,10 @@ def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | 
         raise SignInTimedOut("The device code's time is over.", advice="Start again: you get a new code.")
     asked = Asked(code.app, code.scopes, "device code", (str(code.flow.get("device_code", "")),))
     with pool(http) as open_pool, msal_application(code.app, asked, open_pool, public=True) as application:
-        result = application.acquire_token_by_device_flow(dict(code.flow), exit_condition=lambda _: True)
+        flow = dict(code.flow)  # MSAL writes into it: the wider interval, and when it asked
+        result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
         if isinstance(result, dict) and result.get("error") in ("authorization_pending", "slow_down"):
+            if isinstance(code.flow, dict):
+                code.flow["interval"] = flow["interval"]
             return None
     return completed(outcome(result, asked), code.app, code.scopes, code.account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
 
 import pytest
@@ -18,6 +19,12 @@ from pluton_rclone.emulator import (
 from pluton_rclone.microsoft.account import Account
 from pluton_rclone.microsoft.app import AppRegistration
 from pluton_rclone.microsoft.device_code import DeviceCode, begin_device_code, sign_in_with_device_code
+from pluton_rclone.microsoft.device_flow import (
+    device_code_from_record,
+    device_code_record,
+    poll_device_code,
+    seconds_between_polls,
+)
 from pluton_rclone.microsoft.scopes import least
 
 from .waitless import Clock
@@ -78,6 +85,20 @@ def test_microsoft_may_ask_to_slow_down(cloud: Emulator, clock: Clock) -> None:
     assert clock.waits[0] == 1
     assert clock.waits[1] == 6  # RFC 8628, 3.5: five seconds more from then on
     assert set(clock.waits[1:]) <= {6, 11}
+
+
+def test_a_code_that_waits_as_json_remembers_to_slow_down(cloud: Emulator) -> None:
+    record = json.loads(json.dumps(device_code_record(begin_device_code(APP, least()))))
+    before = seconds_between_polls(device_code_from_record(record, APP))
+    cloud.world.refuse_sign_in("slow_down", times=2)
+
+    for _ in range(2):  # each poll in a process of its own, as it were
+        assert poll_device_code(device_code_from_record(record, APP)) is None
+        record = json.loads(json.dumps(record))
+
+    after = device_code_from_record(record, APP)
+    assert seconds_between_polls(after) == before + 10
+    assert "latest_attempt_at" not in after.flow
 
 
 def test_a_code_that_nobody_types_expires(cloud: Emulator, clock: Clock) -> None:
