@@ -57,7 +57,6 @@ def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
     with served(APP) as address, chromium(cloud, tmp_path) as context:
         anna = Visitor(context, address)
         anna.add("Blocked")
-        anna.page.wait_for_load_state()  # before its script has run, the form itself goes on in this tab
         # A person's click allows one window. It is used up here, so that Chromium's own pop-up blocker refuses ours.
         devtools = context.new_cdp_session(anna.page)
         click = "window.open('', 'another', 'popup').close(); document.getElementById('authorize').click()"

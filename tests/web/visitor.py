@@ -39,8 +39,9 @@ class Visitor:
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def heading(self, text: str) -> None:
-        """Wait for a page with this heading."""
+        """Wait for a page with this heading, until its script has run: before that, a click goes on without it."""
         self.page.get_by_role("heading", level=1, name=re.compile(text)).wait_for()
+        self.page.wait_for_load_state()
 
     # ---- the seven steps -----------------------------------------------------------------------------------
 
