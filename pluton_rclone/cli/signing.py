@@ -38,8 +38,10 @@ def sign_in(setup: StorageSetup, method: Method, output: Output, *, place: Place
     elif method == "app":
         account = setup.sign_in_as_app()
     elif method == "rclone":
+        from ..microsoft.browser import open_in_browser
+
         account = setup.sign_in_with_rclone(
-            place=place, show_address=lambda url: show_address(output, url, False)
+            place=place, show_address=lambda url: show_address(output, url, open_in_browser(url))
         )
     else:
         if sys.stdin.isatty():
@@ -54,16 +56,16 @@ def sign_in(setup: StorageSetup, method: Method, output: Output, *, place: Place
 
 
 def show_address(output: Output, url: str, opened: bool) -> None:
-    """Where to sign in, should no window have come up."""
+    """Where to sign in: by hand when no window came up."""
     if output.as_json:
         output.line({"sign_in_address": url, "opened": opened})
         sys.stdout.flush()
-    output.say(
-        "A browser window has opened; waiting for you there."
-        if opened
-        else "Waiting for you at Microsoft's page."
-    )
-    output.say(f"  If you see none, open this address on this machine:\n  {url}")
+    if opened:
+        output.say("A browser window has opened; waiting for you there. No window? Then open this address yourself:")
+        output.say(f"  {url}")
+    else:
+        output.say(f"Open this address in a browser on this machine; waiting for you there:\n  {url}")
+        output.say("Without a browser: Ctrl-C, then --method device (with a client id) or --method token.")
 
 
 def show_code(output: Output, code: DeviceCode) -> None:
