@@ -145,8 +145,19 @@ class Storage:
 
     # ---- looking ----
 
-    def walk(self, path: str = "", **options: Unpack[ListOptions]) -> Iterator[Entry]:
-        """Everything below a folder, as it comes, in flat memory. Raises at its end when it is not complete."""
+    def walk(
+        self, path: str = "", *, by: Literal["auto", "folders"] = "auto", **options: Unpack[ListOptions]
+    ) -> Iterator[Entry]:
+        """Everything below a folder, in flat memory. Raises at its end when it is not complete.
+
+        A drive's root is listed from the drive's delta feed, a request for a thousand items: the first entry comes when
+        the feed has been read, and the feed is used only where it is known to be complete (`delta_listing`). Everything
+        else, or anything with `by="folders"`, rclone walks folder by folder, entries as they come.
+        """
+        from . import delta_listing
+
+        if by == "auto" and delta_listing.fits(self, path, options):
+            return delta_listing.walk(self, options)
         return self.rclone.walk(self.at(path), **options)
 
     def list(self, path: str = "", **options: Unpack[ListOptions]) -> list[Entry]:
@@ -164,8 +175,14 @@ class Storage:
         except NothingFound:
             return None
 
-    def size(self, path: str = "", **options: Unpack[FilterOptions]) -> Total:
-        """How many files and bytes there are below a folder."""
+    def size(
+        self, path: str = "", *, by: Literal["auto", "folders"] = "auto", **options: Unpack[FilterOptions]
+    ) -> Total:
+        """How many files and bytes there are below a folder; `by` as for `walk`."""
+        from . import delta_listing
+
+        if by == "auto" and not options and delta_listing.fits(self, path, options):
+            return delta_listing.total(self)
         return self.rclone.size(self.at(path), **options)
 
     def about(self) -> About:

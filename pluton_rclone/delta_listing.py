@@ -1,0 +1,226 @@
+"""A whole drive listed from its delta feed: a request for a thousand items, where rclone's walk takes one a folder.
+
+rclone can read the feed, too, but drops an item that comes before its folder, without a word and with exit 0, so that
+nothing tells whether its listing is complete. Here the feed is read to its end first (`microsoft.delta`) and put
+together (`feed_tree`). The listing is used only when the feed ended with Microsoft's `@odata.deltaLink` and every item
+in it is reached from the drive's root. Whatever else happens - an answer that is an error, a page that cannot be read,
+an item whose folder did not come, a token that cannot be renewed - rclone walks, as it would have without all this:
+nothing was given out yet.
+
+Only for reading. What sync, move, copy and delete do is decided by rclone's own listings, folder by folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from binascii import a2b_base64
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from . import paths
+from .errors import Cancelled, PlutonRcloneError, TokenExpired
+from .rclone import locations
+from .rclone.listing import Entry
+from .rclone.results import Total
+
+if TYPE_CHECKING:
+    from .feed_tree import FeedTree, Found
+    from .microsoft.http import Http
+    from .remote.onedrive import OneDriveRemote
+    from .storage import Storage
+
+log = logging.getLogger(__name__)
+
+_OPTIONS = frozenset({"fast_list", "files_only", "dirs_only", "hashes", "mime_types"})
+"""Options of a listing that are given their meaning here; with any other, rclone walks."""
+_NEUTRAL = frozenset(
+    {
+        "RCLONE_BUFFER_SIZE",
+        "RCLONE_CHECKERS",
+        "RCLONE_LOG_LEVEL",
+        "RCLONE_LOW_LEVEL_RETRIES",
+        "RCLONE_RETRIES",
+        "RCLONE_TPSLIMIT",
+        "RCLONE_TPSLIMIT_BURST",
+        "RCLONE_TRANSFERS",
+    }
+)
+"""What the storage's own rclone may be given without changing what a listing shows, or how it reaches Microsoft."""
+_NETWORK = ("RCLONE_BIND", "RCLONE_CA_CERT", "RCLONE_CLIENT_CERT", "RCLONE_CLIENT_KEY", "RCLONE_HTTP_PROXY")
+"""Ways to Microsoft that rclone has been told and the feed's reader does not know."""
+_UNSET_FOLDER_TIME = "2000-01-01T00:00:00Z"  # what rclone shows of a folder without a time
+
+
+def fits(storage: Storage, path: str, options: Mapping[str, Any]) -> bool:
+    """Whether the feed can stand for rclone's walk of `path`: the root of a drive in Microsoft's global cloud (no
+    other's documents have the feed), by Graph itself, with nothing set that only rclone knows the meaning of.
+    """
+    section = storage.section_with_secrets()
+    if paths.in_drive(path, section.get("pluton_base_folder", "")):
+        return False
+    given = {name for name, value in options.items() if value}
+    wants_hashes = set(options.get("hashes") or ())
+    rclone = storage.rclone
+    return (
+        given <= _OPTIONS
+        and not {"files_only", "dirs_only"} <= given
+        and wants_hashes <= {"quickxor"}
+        and (not wants_hashes or section.get("hash_type", "auto") in ("", "auto", "quickxor"))
+        and section.get("region", "global") in ("", "global")
+        and not any(section.get(name) for name in ("root_folder_id", "tenant_url"))
+        and not any(name.startswith(("override.", "global.")) for name in section)
+        and not rclone.flags
+        and rclone.limits.time is None
+        and rclone.environment.keys() <= _NEUTRAL
+        and not any(os.environ.get(name) for name in _NETWORK)
+    )
+
+
+def walk(storage: Storage, options: Mapping[str, Any]) -> Iterator[Entry]:
+    """Everything in the drive, folders before what they hold, as `Storage.walk` at the drive's root gives it."""
+    with ExitStack() as opened:
+        tree = _whole_tree(storage, bool(options.get("mime_types")))
+        if tree is None:
+            yield from storage.rclone.walk(storage.at("/"), **options)
+            return
+        opened.enter_context(tree)
+        yield from _entries(storage, tree, options)
+
+
+def total(storage: Storage) -> Total:
+    """Files and bytes of the whole drive, as `Storage.size` at the drive's root counts them."""
+    tree = _whole_tree(storage, mime_types=False)
+    if tree is None:
+        return storage.rclone.size(storage.at("/"))
+    count = size = sizeless = 0
+    with tree:
+        for entry in _entries(storage, tree, {"files_only": True}):
+            count += 1
+            size += max(entry.size, 0)
+            sizeless += entry.size < 0
+    return Total(count, size, sizeless)
+
+
+# ---- the feed ----------------------------------------------------------------------------------------------
+
+
+def _whole_tree(storage: Storage, mime_types: bool) -> FeedTree | None:
+    """The drive, or None when its feed does not say for sure that it is all."""
+    import sqlite3
+
+    from .feed_tree import FeedTree
+
+    tree = FeedTree()
+    try:
+        _read(storage, tree)
+        gap = tree.gap()
+        if gap is None and mime_types and tree.lacks_mime_types():
+            gap = "a file has no MIME type, which rclone then guesses from its name"
+    except Cancelled:
+        tree.close()
+        raise
+    except (PlutonRcloneError, sqlite3.Error) as problem:
+        gap = str(problem)
+    except BaseException:
+        tree.close()
+        raise
+    if gap is None:
+        return tree
+    tree.close()
+    log.info("%s is walked folder by folder: %s", storage.remote_name, gap)
+    return None
+
+
+def _read(storage: Storage, tree: FeedTree) -> None:
+    """The feed from its first page to its last; a token that ends in the middle is renewed once for a page."""
+    from .microsoft import delta
+    from .microsoft.clouds import cloud
+    from .microsoft.graph_client import GraphClient
+    from .microsoft.http import Http
+
+    remote = storage.remote
+    with Http() as http:
+        access = _token(storage, http)
+        link: str | None = None
+        for _ in range(delta.MOST_PAGES):
+            graph = GraphClient(cloud(remote.region), access, http=http)
+            try:
+                page = delta.read(graph, remote.drive_id, link)
+            except TokenExpired:
+                access = _token(storage, http, ended=access)
+                graph = GraphClient(cloud(remote.region), access, http=http)
+                page = delta.read(graph, remote.drive_id, link)
+            tree.add(page.items)
+            if page.next is None:
+                return
+            if page.next == link:
+                break
+            link = page.next
+    raise delta.endless()
+
+
+def _token(storage: Storage, http: Http, ended: str | None = None) -> str:
+    """An access token that Microsoft takes; not `ended`: another that was stored meanwhile, or a renewed one.
+
+    It is renewed only where it can be kept, so that no refresh token is lost.
+    """
+    from .tokens import graph_token, renew, stored_token
+
+    remote = storage.remote
+    if not remote.client_credentials:
+        token = stored_token(remote)
+        if token.expired():
+            storage.storages.conf.check_writable()
+        elif token.access_token == ended:
+            storage.storages.conf.check_writable()
+            renew(storage, http)
+    return graph_token(storage, http).access_token
+
+
+# ---- its entries -------------------------------------------------------------------------------------------
+
+
+def _entries(storage: Storage, tree: FeedTree, options: Mapping[str, Any]) -> Iterator[Entry]:
+    from .stored_names import shown
+
+    remote: OneDriveRemote = storage.remote
+    files, folders = not options.get("dirs_only"), not options.get("files_only")
+    hashes, mime_types = bool(options.get("hashes")), bool(options.get("mime_types"))
+    elsewhere: list[str] = []
+    for found in tree.walk(shown(remote.encoding), notebooks=remote.expose_onenote_files):
+        if found.elsewhere:
+            elsewhere.append(found.path)
+        if folders if found.is_dir else files:
+            yield _entry(found, hashes, mime_types)
+    for folder in elsewhere:
+        for entry in storage.rclone.walk(locations.remote(storage.remote_name, folder), **options):
+            yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
+
+
+def _entry(found: Found, hashes: bool, mime_types: bool) -> Entry:
+    """As rclone's lsjson has it."""
+    if found.is_dir:
+        mime_type = "inode/directory" if mime_types else None
+        return Entry(found.path, found.name, -1, _folder_time(found.modified), True, found.id, mime_type)
+    mime_type = found.mime_type if mime_types else None
+    hex_hash = {"quickxor": a2b_base64(found.quick_xor).hex()} if hashes and found.quick_xor else None
+    return Entry(
+        found.path, found.name, found.size, _time(found.modified), False, found.id, mime_type, hex_hash
+    )
+
+
+def _time(text: str) -> datetime | None:
+    """In whole seconds, as rclone shows times on OneDrive."""
+    try:
+        return msgspec.convert(text[:19] + "Z", datetime)
+    except msgspec.ValidationError:
+        return None
+
+
+def _folder_time(text: str) -> datetime | None:
+    return _time(_UNSET_FOLDER_TIME if text.startswith("0001-01-01T00:00:00") else text)
