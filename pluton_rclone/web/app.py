@@ -161,4 +161,6 @@ def _error(request: Request, error: Exception) -> Response:
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     what = error.detail if error.detail != "Not Found" else "There is no such page."
-    return refusal(request, error.status_code, what, "Go back to the storages.")
+    gone = error.status_code == 404
+    advice = "What was here may have been removed." if gone else "Go back in your browser and try again."
+    return refusal(request, error.status_code, what, advice)

@@ -26,7 +26,7 @@ def enter(request: Request) -> Response:
             request,
             403,
             "This address was used already, or is too old.",
-            "It lets one browser in, once. Start pluton-rclone web again for a new one, or make one for a further "
+            "It lets one browser in, once. Start `pluton-rclone web` again for a new one, or make one for a further "
             "browser on the page itself, where it is open.",
         )
     response = RedirectResponse(link(request, ""), 303)
@@ -44,4 +44,9 @@ def leave(request: Request) -> Response:
     """POST: this session ends, with everything that was not saved."""
     page_of(request).sessions.end(session(request))
     request.scope["pluton.session"] = None
-    return refusal(request, 200, "You have left.", "What was saved stays; what was not is gone.")
+    return refusal(
+        request,
+        200,
+        "You have left.",
+        "What was saved stays; what was not is gone. To come back, start `pluton-rclone web` again: it shows a new address.",
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import PlutonRcloneError
+from .wording import rclone_size, sizes, together
 
 # What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
 FIRST = ("chunk_size", "hard_delete", "base_folder")
@@ -64,19 +65,24 @@ def _field(name: str, schema: Mapping[str, Any], given: Mapping[str, Any], fault
     default = schema.get("default", "")
     value = given.get(name, default)
     secret = kind == "secret"
+    choices = _pairs(schema.get("oneOf"))
     return Field(
         name,
         str(schema["title"]),
-        str(schema.get("description", "")),
+        together(sizes(str(schema.get("description", "")))),
         kind,
-        "" if secret else bool(value) if kind == "switch" else str(value),
-        "" if kind == "switch" else str(default),
-        _pairs(schema.get("oneOf")),
-        _pairs(schema.get("x-suggestions")),
+        "" if secret else bool(value) if kind == "switch" else _shown(kind, value),
+        "" if kind == "switch" else dict(choices).get(str(default), _shown(kind, default)),
+        choices,
+        tuple((_shown(kind, const), title) for const, title in _pairs(schema.get("x-suggestions"))),
         str(schema.get("x-unit", "")),
-        fault,
+        sizes(fault),
         secret and bool(given.get(name)),
     )
+
+
+def _shown(kind: str, value: Any) -> str:
+    return sizes(str(value)) if kind == "size" else str(value)
 
 
 def _pairs(choices: Any) -> tuple[tuple[str, str], ...]:
@@ -94,6 +100,8 @@ def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
                 found[name] = True
             continue
         value = form.get(name, "").strip()
+        if kind == "size":
+            value = rclone_size(value)
         if kind == "secret":
             if value:
                 found[name] = form[name]
@@ -136,5 +144,5 @@ def fault_of(option: str, form: Mapping[str, str], make: Callable[..., Any]) -> 
     try:
         make(**as_options(given))
     except PlutonRcloneError as error:
-        return faults_of(error).get(option, "")
+        return sizes(faults_of(error).get(option, ""))
     return ""

@@ -131,7 +131,7 @@ def _transfer(request: Request, kind: str) -> Response:
 
 
 def _begin(request: Request, storage: Storage, kind: str, local: str, path: str) -> Copying:
-    there = f"{storage.name}:{path}"
+    there = f"{storage.name} › {path}" if path else storage.name
     if kind == "copy":
         transfer, source, destination = storage.upload(local, path), local, there
     else:

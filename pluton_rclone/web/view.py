@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ..errors import PlutonRcloneError
-from ..units import human_bytes
+from . import wording
 from .draft import ORDER, STEPS, Draft
 from .guard import TOKEN_FIELD, session_of
 
@@ -31,7 +28,14 @@ _environment = Environment(
     loader=PackageLoader("pluton_rclone.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True,
 )  # fmt: skip
-_environment.filters["size"] = human_bytes
+for _filter in (
+    wording.size,
+    wording.words,
+    wording.place,
+    wording.moment,
+    wording.duration,
+):
+    _environment.filters[_filter.__name__] = _filter
 
 
 def link(request: Request, *parts: str) -> str:
@@ -72,15 +76,16 @@ def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
     consent = details.get("admin_consent_url")
     about = {
         "Correlation id": details.get("correlation_id"),
-        "Microsoft's code": details.get("aadsts") or details.get("graph_code"),
+        "Microsoft’s code": details.get("aadsts") or details.get("graph_code"),
         "Request id": details.get("request_id"),
     }
+    code = f"{details.get('aadsts') or details.get('graph_code')}: "
     return {
         "code": record["error"],
         "what": record["what"],
-        "why": record.get("why"),
+        "why": (record.get("why") or "").removeprefix(code),  # it stands with the details
         "who": record["who"],
-        "advice": record["advice"],
+        "advice": wording.without_command(record["advice"]),
         "consent": consent,
         "link": record["link"] if record.get("link") != consent else None,
         "about": {name: value for name, value in about.items() if value},
@@ -112,30 +117,3 @@ def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, 
             }
         )
     return steps
-
-
-def words(value: str) -> Markup:
-    """Text in which `backticks` mark what is typed; everything else is escaped."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))
-
-
-def moment(when: datetime | None) -> str:
-    """2026-10-01 14:03, in UTC."""
-    return "" if when is None else f"{when.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
-
-
-def duration(seconds: float | None) -> str:
-    """ "1 h 5 min", "3 min", "12 s"; empty when unknown."""
-    if seconds is None:
-        return ""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-_environment.filters["moment"] = moment
-_environment.filters["words"] = words
-_environment.filters["duration"] = duration

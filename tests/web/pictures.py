@@ -31,6 +31,7 @@ def camera(folder: Path, look: str) -> Callable[[Page, str], None]:
     """Takes a picture of the whole page."""
 
     def take(page: Page, name: str) -> None:
+        page.wait_for_load_state()
         page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
 
     return take

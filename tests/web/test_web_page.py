@@ -95,14 +95,14 @@ def test_options_are_checked_one_by_one_and_together(cloud: Emulator) -> None:
         anna.sign_in(cloud, draft, ANNA)
         anna.post(f"{draft}/type", {"kind": "personal"})
         one = anna.post(f"{draft}/check", {"field": "chunk_size", "chunk_size": "7Mi"})
-        assert "no multiple of 320Ki" in one.json()["fault"]
+        assert "no multiple of 320 KiB" in one.json()["fault"]
         assert anna.post(f"{draft}/check", {"field": "chunk_size", "chunk_size": "5Mi"}).json() == {
             "fault": ""
         }
         assert anna.post(f"{draft}/check", {"field": "token", "token": "{}"}).status_code == 400
         whole = anna.post(f"{draft}/options", {"chunk_size": "7Mi", "no_versions": "on"})
         assert whole.status_code == 422
-        assert "no multiple of 320Ki" in whole.text
+        assert "no multiple of 320 KiB" in whole.text
         assert "personal drives do not allow removing versions" in whole.text
 
 
@@ -205,7 +205,7 @@ def test_the_list_shows_health_and_room(cloud: Emulator) -> None:
         assert "anna@outlook.com" in anna.get("/").text
         health = anna.get(f"/storages/{storage.remote_name}/health").text
         assert "Works" in health
-        assert "5.0 GiB used" in health
+        assert "5\u00a0GiB used" in health
         cloud.world.revoke_tokens(cloud.world.person(ANNA))
         anna.app.state.page.healths.forget(storage.remote_name)
         broken = anna.get(f"/storages/{storage.remote_name}/health").text

@@ -95,7 +95,7 @@ def test_a_code_typed_on_another_device(cloud: Emulator, tmp_path: Path) -> None
     with served(APP) as address, chromium(cloud, tmp_path) as context:
         anna = Visitor(context, address)
         anna.add("By code")
-        anna.press("Use a code on another device")
+        anna.press("Sign in on another device")
         code = anna.page.get_by_label("The code").input_value()
         assert cloud.person(ANNA).enter_device_code(code).error is None
         anna.heading("Which OneDrive")

@@ -32,6 +32,7 @@ def tour(visitor: Visitor, cloud: Emulator, home: Path) -> None:
     page.get_by_text("Works").nth(2).wait_for()
     visitor.seen("9-storages")
     expired(visitor, cloud)
+    unfinished(visitor)
     visitor.press("Let another browser in")
     visitor.heading("another browser")
     visitor.seen("18-invite")
@@ -44,7 +45,7 @@ def personal(visitor: Visitor) -> None:
     page = visitor.page
     visitor.add(NAME)
     visitor.seen("3-authorize")
-    visitor.press("Use a code on another device")
+    visitor.press("Sign in on another device")
     page.get_by_label("The code").wait_for()
     visitor.seen("3-code")
     page.get_by_role("link", name="Sign in another way").click()
@@ -90,7 +91,7 @@ def afterwards(visitor: Visitor, home: Path) -> None:
     page.get_by_role("link", name=NAME).click()
     page.get_by_role("link", name="Edit name and options").click()
     visitor.seen("13-edit")
-    page.get_by_role("link", name="Back", exact=True).click()
+    page.get_by_role("link", name="Cancel", exact=True).click()
     page.get_by_role("link", name="Remove", exact=True).click()
     visitor.seen("14-remove")
     page.get_by_role("link", name="Transfers").click()
@@ -109,6 +110,12 @@ def business(visitor: Visitor) -> None:
     visitor.choose_type("OneDrive for Business")
     visitor.heading("Which drive")
     visitor.seen("5-business")
+    visitor.page.get_by_text("Paste an address instead").click()
+    visitor.page.get_by_label("Address of a site").fill("https://example.org/elsewhere")
+    visitor.press("Use this address")
+    visitor.page.get_by_role("alert").wait_for()
+    visitor.seen("5-address")
+    visitor.page.get_by_role("radio").first.wait_for()
     visitor.press("Continue")
     visitor.options()
     visitor.test()
@@ -145,6 +152,28 @@ def sharepoint(visitor: Visitor, cloud: Emulator) -> None:
     visitor.options()
     visitor.test()
     visitor.save("Team library")
+
+
+def unfinished(visitor: Visitor) -> None:
+    """A name that is taken; a walk that is left for later and then given up; a page that does not exist."""
+    page = visitor.page
+    page.get_by_role("link", name="Add storage").first.click()
+    page.get_by_role("button", name="Microsoft OneDrive").click()
+    visitor.heading("friendly name")
+    page.get_by_label("Storage name").fill("Work")
+    visitor.press("Continue")
+    page.get_by_role("alert").wait_for()
+    visitor.seen("2-taken")
+    page.get_by_role("link", name="Storages", exact=True).first.click()
+    page.get_by_text("Not finished yet").wait_for()
+    page.get_by_text("Works").nth(2).wait_for()
+    visitor.seen("9-unfinished")
+    page.get_by_role("link", name="A storage without a name").click()
+    visitor.press("Cancel and go back to the storages")
+    visitor.heading("Storages")
+    page.goto(f"{page.url}nowhere")
+    visitor.seen("20-nowhere")
+    page.get_by_role("link", name="Storages", exact=True).first.click()
 
 
 def expired(visitor: Visitor, cloud: Emulator) -> None:

