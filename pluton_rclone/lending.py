@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import office
 from .process import Child
 from .rclone import events
 from .rclone.binary import Binary
 from .rclone.commands import Command
 from .rclone.engine import Limits, LogLevel, Rclone
-from .rclone.transfer import Transfer
+from .rclone.transfer import Start, Transfer
 from .remote.conf import Conf
 from .remote.password import VARIABLE as PASSWORD
 
@@ -114,14 +115,29 @@ class LentRclone(Rclone):
             "--stats-log-level=NOTICE",
             "--stats-one-line",
         )
+
+        def starting(run: Command) -> Start:
+            return lambda line, watch, end: self.start(
+                run, flags=flags, on_stdout=_drained, on_stderr=line, watch=watch, on_end=end
+            )
+
+        runs = office.runs(command) if self._into_a_library(command) else office.Runs(command)
         return OneDriveTransfer(
             " ".join(command.words),
-            lambda line, watch, end: self.start(
-                command, flags=flags, on_stdout=_drained, on_stderr=line, watch=watch, on_end=end
-            ),
+            starting(runs.first),
+            office=None if runs.office is None else starting(runs.office),
+            needs_office=lambda: command.words[0] == "sync" or office.has_office_files(command.places[0]),
+            notices=(office.SAID,) if runs.ignoring else (),
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
+
+    def _into_a_library(self, command: Command) -> bool:
+        """Whether its destination is in a document library of SharePoint."""
+        name, colon, _ = command.places[-1].partition(":")
+        if not colon or name not in self.names:
+            return False
+        return self.conf.whole_section(name).get("drive_type") == "documentLibrary"
 
     def _heard(self, line: bytes, on_stderr: Callable[[bytes], None] | None) -> None:
         if b"oo many" in line and isinstance(events.parse(line), events.Throttled):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from .errors import NameRefused
+from .office import SAID
+from .process import Child
 from .rclone import events
 from .rclone.results import FailedFile, TransferResult, transfer_failed
-from .rclone.transfer import Transfer
+from .rclone.transfer import Start, Transfer
 
 # OneDrive's names ignore case: of two files whose names differ by case only rclone takes one, says this as a notice and
 # exits with 0 (tried with 1.75.2). A backup that lacks a file must not look complete.
@@ -16,15 +19,32 @@ _LEFT_OUT = b"Duplicate object found in source - ignoring"
 
 
 class OneDriveTransfer(Transfer):
-    """As `Transfer`."""
+    """As `Transfer`; `office`, if there is any, is a run of its own for Office files (see office.py)."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(
+        self,
+        command: str,
+        start: Start,
+        *,
+        office: Start | None,
+        needs_office: Callable[[], bool],
+        notices: tuple[str, ...] = (),
+        **limits: float | None,
+    ) -> None:
         self._left_out: dict[str, FailedFile] = {}
-        super().__init__(*arguments, **options)
+        self._notices = notices
+
+        def following(*callbacks: Any) -> Child | None:
+            if office is None or not needs_office():
+                return None
+            self._notices = (SAID,)
+            return office(*callbacks)
+
+        super().__init__(command, start, then=() if office is None else (following,), **limits)
 
     def wait(self, timeout: float | None = None) -> TransferResult:
         """As `Transfer.wait`, with the files that were left out among the failed ones."""
-        result = super().wait(timeout)
+        result = dataclasses.replace(super().wait(timeout), notices=self._notices)
         if not self._left_out:
             return result
         failed = (*result.failed, *self._left_out.values())

@@ -1,4 +1,4 @@
-"""Transfers of a storage on OneDrive: throttling as an event, Office files, verified restores, names alike but for case."""
+"""Transfers of a storage on OneDrive: throttling as an event, verified restores, names alike but for case."""
 
 from __future__ import annotations
 
@@ -50,22 +50,6 @@ def test_a_restore_is_verified_by_hash_and_a_damaged_file_is_told(
         storage.download("x", tmp_path / "bad").result()
     assert [file.path for file in caught.value.result.failed] == ["letter.txt"]
     assert not (tmp_path / "bad/letter.txt").exists()
-
-
-def test_office_files_that_sharepoint_rewrites_are_told_with_the_reason(
-    cloud: Emulator, source: Path
-) -> None:
-    (source / "report.docx").write_bytes(b"PK" + bytes(2000))
-    emulated_drive(cloud, "sharepoint").rewrites_office_files = True
-    storage = connected(cloud, "sharepoint")
-    with pytest.raises(Corrupted) as caught:
-        storage.upload(source, "x", retries=1).result()
-    assert [file.path for file in caught.value.result.failed] == ["report.docx"]
-    assert "Office files" in caught.value.advice
-    storage.upload(
-        source, "x", filters=["+ *.docx", "- *"], extra=["--ignore-size", "--ignore-checksum"]
-    ).result()
-    assert storage.stat("x/report.docx") is not None
 
 
 def test_of_names_that_differ_by_case_one_is_left_out_and_told(cloud: Emulator, tmp_path: Path) -> None:

@@ -61,6 +61,29 @@ class Progress(Event, frozen=True, gc=False, kw_only=True):
         return min(1.0, self.bytes / self.total_bytes) if self.total_bytes else None
 
 
+_SUMS = (
+    "bytes",
+    "total_bytes",
+    "transfers",
+    "total_transfers",
+    "checks",
+    "total_checks",
+    "deletes",
+    "deleted_dirs",
+    "renames",
+    "listed",
+    "server_side_copies",
+    "server_side_moves",
+)
+
+
+def together(before: Progress, now: Progress) -> Progress:
+    """The counts of an earlier run and of this one; what is in flight, and how fast, is this one's."""
+    return msgspec.structs.replace(
+        now, **{name: getattr(before, name) + getattr(now, name) for name in _SUMS}
+    )
+
+
 class FileEvent(Event, frozen=True, gc=False, kw_only=True):
     """About one file or directory; `path` is relative to the root of the transfer, in rclone's form."""
 

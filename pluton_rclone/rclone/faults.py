@@ -44,6 +44,7 @@ def _rule(
 
 
 _NEW_CHUNKS = "Correct the value; chunk_size is a multiple of 320Ki."
+_NO_ANSWER = "There is no answer from the other side."
 _SPACE_HERE = "Free room on this machine's disk."
 
 RULES: tuple[Rule, ...] = (
@@ -190,11 +191,19 @@ RULES: tuple[Rule, ...] = (
         advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses.",
     ),
     _rule(
+        r"proxyconnect|Proxy Authentication Required",
+        errors.Unreachable,
+        _NO_ANSWER,
+        retry=True,
+        who=Who.YOU,
+        advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host.",
+    ),
+    _rule(
         r"connection refused|no such host|i/o timeout|TLS handshake timeout|network is unreachable"
-        r"|connection reset|no route to host|unexpected EOF|proxyconnect|server misbehaving|Client\.Timeout"
+        r"|connection reset|no route to host|unexpected EOF|server misbehaving|Client\.Timeout"
         r"|HTTP error 5\d\d|awaiting headers|temporary failure in name resolution",
         errors.Unreachable,
-        "There is no answer from the other side.",
+        _NO_ANSWER,
         retry=True,
     ),
     # the transfer
@@ -269,6 +278,8 @@ _LEAD = re.compile(
 )
 
 
+_HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
+
 # It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
 _RCLONES_ADVICE = re.compile(r"\s+-\s+(?:\w+ ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\"")
 
@@ -289,6 +300,10 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     """The exception for one message. `subject` (a path, a remote) stands before it for a person."""
     rule = find_rule(text)
     kind, what = (rule.kind, rule.what) if rule else (errors.RcloneError, "rclone reports a fault.")
+    host = _HOST.search(text) if what == _NO_ANSWER and "HTTP error" not in text else None
+    if host:
+        what = f"{host[1]} cannot be reached."
+        details.setdefault("host", host[1])
     if subject:
         what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
     return kind(

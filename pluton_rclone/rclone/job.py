@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-import msgspec
-
 from pluton_rclone.errors import Cancelled, PlutonRcloneError
 from pluton_rclone.rclone import events, faults
 from pluton_rclone.rclone.events import Progress
@@ -128,7 +126,7 @@ class Job:
             if self._result is None:
                 status = self._call("job/status", jobid=self._id)
                 stats = self._call("core/stats", group=self._group)
-                self._progress = _sum(self._before, events.progress(stats))
+                self._progress = events.together(self._before, events.progress(stats))
                 if status["finished"]:
                     self._finished(status)
             return self._result
@@ -181,12 +179,3 @@ class Job:
         if failed:
             return transfer_failed(self.command, failed)
         return faults.fault(text, command=self.command)
-
-
-_COUNTS = ("bytes", "total_bytes", "transfers", "total_transfers", "checks", "deletes", "renames")
-
-
-def _sum(before: Progress, now: Progress) -> Progress:
-    """The counts of all rounds together, as rclone's own retries count them."""
-    counts = {name: getattr(before, name) + getattr(now, name) for name in _COUNTS}
-    return msgspec.structs.replace(now, **counts)

@@ -50,6 +50,8 @@ class TransferResult:
     failed: tuple[FailedFile, ...] = ()
     planned: tuple[Planned, ...] = ()
     error: PlutonRcloneError | None = None
+    notices: tuple[str, ...] = ()
+    """What a person should know about the way that it was done, a sentence each."""
 
     @property
     def ok(self) -> bool:
@@ -85,6 +87,7 @@ class TransferResult:
             "planned": [{"action": p.action, "path": p.path, "size": p.size} for p in self.planned],
             "retry_helps": self.retry_helps,
             "error": None if self.error is None else self.error.record(),
+            "notices": list(self.notices),
         }
 
 

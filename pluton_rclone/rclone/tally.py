@@ -22,11 +22,12 @@ class Tally:
     anew."""
 
     def __init__(self) -> None:
-        self.progress = events.Progress(text="")
+        self.progress = self._before = events.Progress(text="")
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
         self._failed: dict[str, events.Failed] = {}
         self._earlier: dict[str, events.Failed] = {}
         self._planned: list[Planned] = []
+        self._of_runs_before: tuple[FailedFile, ...] = ()
         self.steps = 0
         """Grows whenever the run comes forward: a byte, a check, a file, a listed entry."""
 
@@ -37,6 +38,7 @@ class Tally:
     def add(self, event: events.Event) -> None:
         match event:
             case events.Progress():
+                event = events.together(self._before, event)
                 if _counts(event) != _counts(self.progress):
                     self.steps += 1
                 self.progress = event
@@ -62,12 +64,25 @@ class Tally:
         if event.level in _LOUD or isinstance(event, events.PlainText):
             self.messages.append(event.text)
 
+    def next_run(self, exit_code: int) -> None:
+        """Another rclone goes on: its counts start from nothing, and its failures come on top."""
+        if exit_code != 0:
+            self._of_runs_before = self._finally_failed()
+        self._failed.clear()
+        self._earlier.clear()
+        self._before = self.progress
+
     def failed(self) -> tuple[FailedFile, ...]:
         """Every file whose last try failed, once."""
-        return tuple(
+        return self._of_runs_before + tuple(
             FailedFile(path, faults.fault(event.text, subject=path), faults.retry_helps(event.text))
             for path, event in {**self._earlier, **self._failed}.items()
         )
+
+    def _finally_failed(self) -> tuple[FailedFile, ...]:
+        if self._failed:
+            self._earlier.clear()  # of an earlier round, and not again in the last
+        return self.failed()
 
     def result(
         self, command: str, exit_code: int, *, duration: float, stopped: PlutonRcloneError | None, ended: str
@@ -76,9 +91,7 @@ class Tally:
         failed: tuple[FailedFile, ...] = ()
         error = stopped
         if exit_code != 0 or stopped is not None:
-            if stopped is None and self._failed:
-                self._earlier.clear()  # of an earlier round, and not again in the last
-            failed = self.failed()
+            failed = self._finally_failed() if stopped is None else self.failed()
         if exit_code != 0 and stopped is None:
             ended = "failed"
             if failed:

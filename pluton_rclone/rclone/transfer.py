@@ -6,10 +6,10 @@ import collections
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError, Stalled, TimedOut
+from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
 from pluton_rclone.rclone.events import Event, Progress
@@ -26,9 +26,14 @@ same."""
 
 EVENTS_KEPT = 10_000
 
+Start = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child]
+"""Starts an rclone, which is to call these: with each line of its log, to be watched, and at its end."""
+Next = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child | None]
+"""As `Start`, for a later run; None: there is nothing left to do."""
+
 
 class Transfer:
-    """One run of rclone. It has started when you get it.
+    """One run of rclone, or several, one `then` the next, with one result. It has started when you get it.
 
     Iterating gives `Progress` as it comes (the latest, if you are slower than rclone) and ends with the run;
     `events()` gives every event. `result()` waits, and raises what went wrong; the exception has `.result`.
@@ -38,8 +43,9 @@ class Transfer:
     def __init__(
         self,
         command: str,
-        start: Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child],
+        start: Start,
         *,
+        then: Sequence[Next] = (),
         time_limit: float | None = None,
         stall_limit: float | None = STALL_LIMIT,
     ) -> None:
@@ -58,14 +64,17 @@ class Transfer:
         self._started = self._active = time.monotonic()
         self._finished = self._started
         self._steps = 0
-        self._child = start(self._line, self._watch, self._end)
+        self._then = list(then)
+        self._codes: list[int] = []
+        with self._changed:  # it may end before it is here
+            self._child = start(self._line, self._watch, self._end)
 
     def __repr__(self) -> str:
         return f"<Transfer {self.command}, process {self._child.pid}, {'over' if self._over else 'running'}>"
 
     @property
     def pid(self) -> int:
-        """The process id of its rclone."""
+        """The process id of its rclone, of the one that runs now."""
         return self._child.pid
 
     @property
@@ -129,7 +138,7 @@ class Transfer:
             self._listening = False
             self._changed.notify_all()
         try:
-            code = self._child.wait(timeout)
+            code = self._wait(timeout)
         except TimeoutError:
             raise
         except BaseException:  # Ctrl-C, or an error of ours in one of the child's threads
@@ -137,8 +146,10 @@ class Transfer:
             raise
         with self._changed:
             if self._result is None:
-                if code == 0 and self._stopped is not None:
+                if code == 0 and not self._then and self._ended != "failed":
                     self._stopped, self._ended = None, "done"  # it was faster than the cancel
+                if len(self._codes) > 1:
+                    self._tally.next_run(self._codes[-1])
                 self._result = self._tally.result(
                     self.command,
                     code,
@@ -147,6 +158,15 @@ class Transfer:
                     ended=self._ended,
                 )
             return self._result
+
+    def _wait(self, timeout: float | None) -> int:
+        """Every rclone's end, one after the other; the first exit code that is not 0."""
+        until = None if timeout is None else time.monotonic() + timeout
+        child = None
+        while child is not self._child:  # `_end` has put the next one there before this one's wait is over
+            child = self._child
+            child.wait(None if until is None else max(0.0, until - time.monotonic()))
+        return next((code for code in self._codes if code != 0), 0)
 
     def cancel(self) -> TransferResult:
         """End it and return what was reached, within two seconds; no exception for that. Done already: its
@@ -182,6 +202,20 @@ class Transfer:
 
     def _end(self) -> None:
         with self._changed:
+            code = self._child.returncode
+            assert code is not None
+            self._codes.append(code)
+            if self._then and self._stopped is None and (code == 0 or self._tally.failed()):
+                self._tally.next_run(code)
+                try:
+                    following = self._then.pop(0)(self._line, self._watch, self._end)
+                except (PlutonRcloneError, OSError) as error:
+                    reason = error if isinstance(error, PlutonRcloneError) else RcloneError(str(error))
+                    self._stopped, self._ended = reason, "failed"
+                else:
+                    if following is not None:
+                        self._child = following
+                        return
             self._finished = time.monotonic()
             self._over = True
             self._changed.notify_all()

@@ -1,0 +1,95 @@
+"""Office files in document libraries: what SharePoint rewrites is compared by time only, all else as ever.
+
+SharePoint writes a library's columns into Office files that arrive there, so that size and hash are no longer those of
+what was sent; rclone takes that for corruption, deletes the file and gives up (its documentation of OneDrive, "Excel
+files" and "Uploading files to SharePoint", advises --ignore-size and --ignore-checksum). For these types alone a transfer
+into a library has a second run with both flags; the first leaves them out. What is changed again within the second of
+its last transfer waits for its next change: OneDrive keeps whole seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from .rclone.commands import Command
+
+SUFFIXES = (
+    ".docx",
+    ".docm",
+    ".dotx",
+    ".dotm",
+    ".xlsx",
+    ".xlsm",
+    ".xltx",
+    ".xltm",
+    ".xlsb",
+    ".pptx",
+    ".pptm",
+    ".potx",
+    ".potm",
+    ".ppsx",
+    ".vsdx",
+)
+"""The types into which SharePoint writes ("property promotion", Microsoft's documentation of Office Open XML documents)."""
+
+SAID = (
+    "SharePoint rewrites Office files (.docx, .xlsx, .pptx and the like) in document libraries: they were compared by "
+    "time, without size and checksum; every other file with both."
+)
+_IGNORED = ("--ignore-size", "--ignore-checksum")
+_WORDS = ("copy", "copyto", "sync", "move", "moveto")
+_SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f")
+_EXCLUDING = (b"- ", b"#", b";")
+# Case does not matter: a regular expression, as a glob knows it only for all rules at once (--ignore-case).
+_ANY = "*.{{(?i:" + "|".join(suffix[1:] for suffix in SUFFIXES) + ")}}"
+
+
+class Runs(NamedTuple):
+    """How a transfer into a library is run: `first`, and then, if there are Office files, `office`.
+
+    `first` holds an Office file itself where that is all there is (`ignoring`).
+    """
+
+    first: Command
+    office: Command | None = None
+    ignoring: bool = False
+
+
+def runs(command: Command) -> Runs:
+    """The runs of a transfer into a library: of a local folder two, of all else one.
+
+    Rules of the caller that only exclude go with both; rules that include cannot be combined with ours (in rclone the
+    first match wins), and a list of files is the caller's own choice: there the flags are the caller's, too.
+    """
+    flags = command.flags
+    if command.words[0] not in _WORDS or any(flag.startswith(_IGNORED) for flag in flags):
+        return Runs(command)
+    if os.path.isfile(command.places[0]):
+        if not command.places[0].lower().endswith(SUFFIXES):
+            return Runs(command)
+        return Runs(command._replace(flags=(*flags, *_IGNORED)), ignoring=True)
+    given = b""
+    if flags[-1:] == ("--filter-from=-",):
+        assert isinstance(command.stdin, bytes)
+        given, flags = command.stdin, flags[:-1]
+    if (
+        not os.path.isdir(command.places[0])
+        or any(flag.startswith(_SELECTING) for flag in flags)
+        or not all(line.lstrip().startswith(_EXCLUDING) for line in given.splitlines() if line.strip())
+    ):
+        return Runs(command)
+    flags = (*flags, "--filter-from=-")
+    return Runs(
+        command._replace(flags=flags, stdin=f"- {_ANY}\n".encode() + given),
+        command._replace(flags=(*flags, *_IGNORED), stdin=given + f"+ {_ANY}\n- *\n".encode()),
+    )
+
+
+def has_office_files(folder: str) -> bool:
+    """Whether there is any at or below it."""
+    return any(
+        name.lower().endswith(SUFFIXES)
+        for _, _, names in os.walk(os.fsencode(folder))
+        for name in map(os.fsdecode, names)
+    )
