@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import office
+from .errors import ConfigError
 from .process import Child
 from .rclone import events
 from .rclone.binary import Binary
@@ -26,6 +27,8 @@ class Loan:
 
     config: Path
     environment: dict[str, str] = field(repr=False)
+    not_writable: ConfigError | None = None
+    """Why the real rclone.conf cannot be written: a token that is renewed is lost at the machine's next restart."""
 
 
 @contextmanager
@@ -40,7 +43,7 @@ def lend(conf: Conf, names: Sequence[str]) -> Iterator[Loan]:
             options = _certificate_options(stack, conf, name)
             if options:
                 Conf(private.path, password=private.environment.get(PASSWORD)).update(name, options)
-        yield Loan(private.path, private.environment)
+        yield Loan(private.path, private.environment, private.not_writable)
 
 
 def _certificate_options(stack: ExitStack, conf: Conf, name: str) -> dict[str, str]:
@@ -82,6 +85,8 @@ class LentRclone(Rclone):
     def start(self, command: Command, *, flags: Sequence[str] = (), **callbacks: Any) -> Child:
         with ExitStack() as stack:
             loan = stack.enter_context(lend(self.conf, self.names))
+            on_loan: Callable[[Loan], None] = callbacks.pop("on_loan", lambda loan: None)
+            on_loan(loan)
             on_end: Callable[[], None] | None = callbacks.pop("on_end", None)
             on_stderr: Callable[[bytes], None] | None = callbacks.pop("on_stderr", None)
             borrower = Rclone(
@@ -116,18 +121,28 @@ class LentRclone(Rclone):
             "--stats-one-line",
         )
 
+        notices: list[str] = []
+
+        def told(loan: Loan) -> None:
+            if loan.not_writable is not None and not notices:
+                notices.append(
+                    f"{loan.not_writable} A token that is renewed now is lost when this machine restarts."
+                )
+
         def starting(run: Command) -> Start:
             return lambda line, watch, end: self.start(
-                run, flags=flags, on_stdout=_drained, on_stderr=line, watch=watch, on_end=end
+                run, flags=flags, on_loan=told, on_stdout=_drained, on_stderr=line, watch=watch, on_end=end
             )
 
         runs = office.runs(command) if self._into_a_library(command) else office.Runs(command)
+        if runs.ignoring:
+            notices.append(office.SAID)
         return OneDriveTransfer(
             " ".join(command.words),
             starting(runs.first),
             office=None if runs.office is None else starting(runs.office),
             needs_office=lambda: command.words[0] == "sync" or office.has_office_files(command.places[0]),
-            notices=(office.SAID,) if runs.ignoring else (),
+            notices=notices,
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )

@@ -28,7 +28,7 @@ class OneDriveTransfer(Transfer):
         *,
         office: Start | None,
         needs_office: Callable[[], bool],
-        notices: tuple[str, ...] = (),
+        notices: list[str],
         **limits: float | None,
     ) -> None:
         self._left_out: dict[str, FailedFile] = {}
@@ -37,14 +37,14 @@ class OneDriveTransfer(Transfer):
         def following(*callbacks: Any) -> Child | None:
             if office is None or not needs_office():
                 return None
-            self._notices = (SAID,)
+            self._notices.append(SAID)
             return office(*callbacks)
 
         super().__init__(command, start, then=() if office is None else (following,), **limits)
 
     def wait(self, timeout: float | None = None) -> TransferResult:
         """As `Transfer.wait`, with the files that were left out among the failed ones."""
-        result = dataclasses.replace(super().wait(timeout), notices=self._notices)
+        result = dataclasses.replace(super().wait(timeout), notices=tuple(self._notices))
         if not self._left_out:
             return result
         failed = (*result.failed, *self._left_out.values())

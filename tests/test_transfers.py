@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from pluton_rclone.errors import Corrupted, NameRefused, TransferFailed
 from pluton_rclone.rclone.events import Throttled
 
 from .connected import KINDS, connected, emulated_drive
+from .remote.mounts import inside_mount
 
 
 @pytest.fixture
@@ -65,3 +69,25 @@ def test_of_names_that_differ_by_case_one_is_left_out_and_told(cloud: Emulator, 
     assert {left_out.path, kept.name} <= {"Read.txt", "read.txt"}
     assert isinstance(left_out.error, NameRefused)
     assert storage.rclone.cat(storage.at(f"x/{kept.name}")) == (source / kept.name).read_bytes()
+
+
+def test_a_config_that_cannot_be_written_is_told_before_and_after(
+    cloud: Emulator, source: Path, home: Path
+) -> None:
+    """A renewed token would have nowhere to stay; the transfer itself goes on."""
+    connected(cloud, "business", name="work")
+    rclone_conf = home / "rclone.conf"
+    argv = [sys.executable, "-m", "pluton_rclone", "copy", "--json", str(source), "work:x"]
+    done = subprocess.run(
+        inside_mount(rclone_conf, rclone_conf, argv, options="ro"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (notice,) = json.loads(done.stdout.splitlines()[-1])["result"]["notices"]
+    assert "cannot be written" in notice
+    assert "lost when this machine restarts" in notice
+    assert "cannot be written" in done.stderr
