@@ -15,10 +15,10 @@ from __future__ import annotations
 import logging
 import os
 from binascii import a2b_base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -31,8 +31,11 @@ from .rclone.results import Total
 if TYPE_CHECKING:
     from .feed_tree import FeedTree, Found
     from .microsoft.http import Http
-    from .remote.onedrive import OneDriveRemote
     from .storage import Storage
+
+By = Literal["auto", "folders", "feed"]
+"""How a folder is listed: "folders" by rclone, one by one; "feed" from the drive's delta feed, all of which is read for
+it; "auto" by the feed at the root of a drive, and by folders elsewhere."""
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +59,14 @@ _NETWORK = ("RCLONE_BIND", "RCLONE_CA_CERT", "RCLONE_CLIENT_CERT", "RCLONE_CLIEN
 _UNSET_FOLDER_TIME = "2000-01-01T00:00:00Z"  # what rclone shows of a folder without a time
 
 
-def fits(storage: Storage, path: str, options: Mapping[str, Any]) -> bool:
-    """Whether the feed can stand for rclone's walk of `path`: the root of a drive in Microsoft's global cloud (no
-    other's documents have the feed), by Graph itself, with nothing set that only rclone knows the meaning of.
+def fits(storage: Storage, path: str, by: By, options: Mapping[str, Any]) -> bool:
+    """Whether the feed can stand for rclone's walk of `path`: wanted at the root of a drive, or anywhere by "feed"; in
+    Microsoft's global cloud (no other's documents have the feed), by Graph itself, with nothing set that only rclone
+    knows the meaning of.
     """
     section = storage.section_with_secrets()
-    if paths.in_drive(path, section.get("pluton_base_folder", "")):
+    base = section.get("pluton_base_folder", "")
+    if by == "folders" or (by == "auto" and paths.in_drive(path, base)):
         return False
     given = {name for name, value in options.items() if value}
     wants_hashes = set(options.get("hashes") or ())
@@ -71,6 +76,7 @@ def fits(storage: Storage, path: str, options: Mapping[str, Any]) -> bool:
         and not {"files_only", "dirs_only"} <= given
         and wants_hashes <= {"quickxor"}
         and (not wants_hashes or section.get("hash_type", "auto") in ("", "auto", "quickxor"))
+        and not ("mime_types" in given and section.get("expose_onenote_files") == "true")
         and section.get("region", "global") in ("", "global")
         and not any(section.get(name) for name in ("root_folder_id", "tenant_url"))
         and not any(name.startswith(("override.", "global.")) for name in section)
@@ -81,25 +87,24 @@ def fits(storage: Storage, path: str, options: Mapping[str, Any]) -> bool:
     )
 
 
-def walk(storage: Storage, options: Mapping[str, Any]) -> Iterator[Entry]:
-    """Everything in the drive, folders before what they hold, as `Storage.walk` at the drive's root gives it."""
-    with ExitStack() as opened:
-        tree = _whole_tree(storage, bool(options.get("mime_types")))
-        if tree is None:
-            yield from storage.rclone.walk(storage.at("/"), **options)
-            return
-        opened.enter_context(tree)
-        yield from _entries(storage, tree, options)
+def walk(storage: Storage, path: str, options: Mapping[str, Any]) -> Iterator[Entry]:
+    """Everything below a folder, folders before what they hold, as rclone's walk gives it."""
+    listing = _listing(storage, path, bool(options.get("mime_types")))
+    if listing is None:
+        yield from storage.rclone.walk(storage.at(path), **options)
+        return
+    with listing.tree:
+        yield from _entries(storage, listing, options)
 
 
-def total(storage: Storage) -> Total:
-    """Files and bytes of the whole drive, as `Storage.size` at the drive's root counts them."""
-    tree = _whole_tree(storage, mime_types=False)
-    if tree is None:
-        return storage.rclone.size(storage.at("/"))
+def total(storage: Storage, path: str) -> Total:
+    """Files and bytes below a folder, as rclone counts them."""
+    listing = _listing(storage, path, mime_types=False)
+    if listing is None:
+        return storage.rclone.size(storage.at(path))
     count = size = sizeless = 0
-    with tree:
-        for entry in _entries(storage, tree, {"files_only": True}):
+    with listing.tree:
+        for entry in _entries(storage, listing, {"files_only": True}):
             count += 1
             size += max(entry.size, 0)
             sizeless += entry.size < 0
@@ -109,31 +114,50 @@ def total(storage: Storage) -> Total:
 # ---- the feed ----------------------------------------------------------------------------------------------
 
 
-def _whole_tree(storage: Storage, mime_types: bool) -> FeedTree | None:
-    """The drive, or None when its feed does not say for sure that it is all."""
+class _Listing(NamedTuple):
+    """A whole drive, and the folder in it that is listed: its path in the drive, its key in the tree."""
+
+    tree: FeedTree
+    path: str
+    key: str
+    shown: Callable[[str], str]
+
+
+def _listing(storage: Storage, path: str, mime_types: bool) -> _Listing | None:
+    """None when the feed does not say for sure that it is all, or does not know the folder."""
     import sqlite3
 
     from .feed_tree import FeedTree
 
-    tree = FeedTree()
-    try:
-        _read(storage, tree)
-        gap = tree.gap()
-        if gap is None and mime_types and tree.lacks_mime_types():
-            gap = "a file has no MIME type, which rclone then guesses from its name"
-    except Cancelled:
-        tree.close()
-        raise
-    except (PlutonRcloneError, sqlite3.Error) as problem:
-        gap = str(problem)
-    except BaseException:
-        tree.close()
-        raise
-    if gap is None:
-        return tree
-    tree.close()
+    with ExitStack() as opened:
+        tree = opened.enter_context(FeedTree())
+        try:
+            _read(storage, tree)
+            gap = tree.gap()
+            if gap is None and mime_types and tree.lacks_mime_types():
+                gap = "a file has no MIME type, which rclone then guesses from its name"
+            if gap is None:
+                listing = _at(storage, tree, path)
+                if listing is not None:
+                    opened.pop_all()
+                    return listing
+                gap = "the feed has no such folder"
+        except Cancelled:
+            raise
+        except (PlutonRcloneError, sqlite3.Error) as problem:
+            gap = str(problem)
     log.info("%s is walked folder by folder: %s", storage.remote_name, gap)
     return None
+
+
+def _at(storage: Storage, tree: FeedTree, path: str) -> _Listing | None:
+    from .stored_names import shown
+
+    remote = storage.remote
+    place = paths.in_drive(path, remote.base_folder)
+    names = shown(remote.encoding)
+    key = tree.folder(place, names)
+    return None if key is None else _Listing(tree, place, key, names)
 
 
 def _read(storage: Storage, tree: FeedTree) -> None:
@@ -185,20 +209,19 @@ def _token(storage: Storage, http: Http, ended: str | None = None) -> str:
 # ---- its entries -------------------------------------------------------------------------------------------
 
 
-def _entries(storage: Storage, tree: FeedTree, options: Mapping[str, Any]) -> Iterator[Entry]:
-    from .stored_names import shown
-
-    remote: OneDriveRemote = storage.remote
+def _entries(storage: Storage, listing: _Listing, options: Mapping[str, Any]) -> Iterator[Entry]:
     files, folders = not options.get("dirs_only"), not options.get("files_only")
     hashes, mime_types = bool(options.get("hashes")), bool(options.get("mime_types"))
+    notebooks = storage.remote.expose_onenote_files
     elsewhere: list[str] = []
-    for found in tree.walk(shown(remote.encoding), notebooks=remote.expose_onenote_files):
+    for found in listing.tree.walk(listing.key, listing.shown, notebooks=notebooks):
         if found.elsewhere:
             elsewhere.append(found.path)
         if folders if found.is_dir else files:
             yield _entry(found, hashes, mime_types)
     for folder in elsewhere:
-        for entry in storage.rclone.walk(locations.remote(storage.remote_name, folder), **options):
+        place = locations.remote(storage.remote_name, f"{listing.path}/{folder}".strip("/"))
+        for entry in storage.rclone.walk(place, **options):
             yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
 
 

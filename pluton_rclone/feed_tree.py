@@ -77,26 +77,52 @@ class FeedTree:
         return None if reached == items else f"the folders of {items - reached} items are not in the feed"
 
     def lacks_mime_types(self) -> bool:
-        """Whether Microsoft left a file's MIME type out."""
-        wanted = "select 1 from items where not is_dir and mime_type is null limit 1"
+        """Whether Microsoft left a file's MIME type out, OneNote's not counted."""
+        wanted = "select 1 from items where not is_dir and not notebook and mime_type is null limit 1"
         return self._database.execute(wanted).fetchone() is not None
 
-    def walk(self, shown: Callable[[str], str], *, notebooks: bool) -> Iterator[Found]:
-        """Everything below the root, folders before what they hold. `shown` translates names, `notebooks` says whether
-        OneNote's are files or are left out. What lies below a folder that is `elsewhere` is left out.
+    def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
+        """The key of the folder at a path from the root, "" the root itself; None when the feed has none there whose
+        content it knows. Upper and lower case are not told apart, as OneDrive does not.
         """
-        (root,) = self._database.execute("select key from items where root").fetchone()
-        waiting = [(str(root), "")]
+        (key,) = self._database.execute("select key from items where root").fetchone()
+        for wanted in filter(None, path.split("/")):
+            for row in self._database.execute(_CHILDREN, (key,)):
+                child, _, stored, translated, _, _, is_dir, _, _, away, _ = row
+                name = shown(stored) if translated else stored
+                if is_dir and not away and name.lower() == wanted.lower():
+                    key = child
+                    break
+            else:
+                return None
+        return str(key)
+
+    def walk(self, folder: str, shown: Callable[[str], str], *, notebooks: bool) -> Iterator[Found]:
+        """Everything below the folder with that key, folders before what they hold, paths relative to it. `shown`
+        translates names, `notebooks` says whether OneNote's are files or are left out. What lies below a folder that is
+        `elsewhere` is left out.
+        """
+        waiting = [(folder, "")]
         while waiting:
-            folder, above = waiting.pop()
-            for row in self._database.execute(_CHILDREN, (folder,)):
-                key, item_id, stored, translated, size, modified, is_dir, mime_type, hash_, away, notebook = (
-                    row
-                )
+            key, above = waiting.pop()
+            for row in self._database.execute(_CHILDREN, (key,)):
+                (
+                    child,
+                    item_id,
+                    stored,
+                    translated,
+                    size,
+                    modified,
+                    is_dir,
+                    mime_type,
+                    hash_,
+                    away,
+                    notebook,
+                ) = row
                 if notebook and not notebooks:
                     continue
                 name = shown(stored) if translated else stored
                 path = above + name
                 yield Found(path, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away))
                 if is_dir and not away:
-                    waiting.append((key, path + "/"))
+                    waiting.append((child, path + "/"))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .connect import StorageSetup
     from .connection import ConnectionReport, Step
+    from .delta_listing import By
     from .lending import LentRclone
     from .microsoft.drives import Drive
     from .microsoft.graph import Graph
@@ -145,19 +146,18 @@ class Storage:
 
     # ---- looking ----
 
-    def walk(
-        self, path: str = "", *, by: Literal["auto", "folders"] = "auto", **options: Unpack[ListOptions]
-    ) -> Iterator[Entry]:
+    def walk(self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]) -> Iterator[Entry]:
         """Everything below a folder, in flat memory. Raises at its end when it is not complete.
 
-        A drive's root is listed from the drive's delta feed, a request for a thousand items: the first entry comes when
-        the feed has been read, and the feed is used only where it is known to be complete (`delta_listing`). Everything
-        else, or anything with `by="folders"`, rclone walks folder by folder, entries as they come.
+        The root of a drive is listed from the drive's delta feed, a request for a thousand items: the first entry comes
+        when all of it has been read, and it is used only where it is known to be complete (`delta_listing`). Any other
+        folder is walked folder by folder by rclone, a request for each, entries as they come. `by="folders"` wants that
+        for a root, too; `by="feed"` wants the feed for any folder: quicker where it holds most of the drive.
         """
         from . import delta_listing
 
-        if by == "auto" and delta_listing.fits(self, path, options):
-            return delta_listing.walk(self, options)
+        if delta_listing.fits(self, path, by, options):
+            return delta_listing.walk(self, path, options)
         return self.rclone.walk(self.at(path), **options)
 
     def list(self, path: str = "", **options: Unpack[ListOptions]) -> list[Entry]:
@@ -175,14 +175,12 @@ class Storage:
         except NothingFound:
             return None
 
-    def size(
-        self, path: str = "", *, by: Literal["auto", "folders"] = "auto", **options: Unpack[FilterOptions]
-    ) -> Total:
+    def size(self, path: str = "", *, by: By = "auto", **options: Unpack[FilterOptions]) -> Total:
         """How many files and bytes there are below a folder; `by` as for `walk`."""
         from . import delta_listing
 
-        if by == "auto" and not options and delta_listing.fits(self, path, options):
-            return delta_listing.total(self)
+        if not options and delta_listing.fits(self, path, by, options):
+            return delta_listing.total(self, path)
         return self.rclone.size(self.at(path), **options)
 
     def about(self) -> About:

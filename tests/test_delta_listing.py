@@ -21,7 +21,7 @@ from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emula
 from pluton_rclone.emulator.drives.changes import Order
 from pluton_rclone.emulator.drives.content import InMemory
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.errors import ConfigNotWritable, PlutonRcloneError, UsageError
+from pluton_rclone.errors import ConfigNotWritable, NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone.listing import Entry
 
 from .connected import BERT, KINDS, connected, emulated_drive, remote_of
@@ -70,16 +70,19 @@ def test_every_kind_of_drive_is_listed_as_rclone_lists_it_with_a_request_a_page(
 
     mine = listed(storage)
 
-    assert (requests(cloud, FEED), requests(cloud, "/children$")) == (2, 0)
     assert len(mine) == 30 * 51 + 5
+    more: list[dict[str, Any]] = [
+        {"hashes": ["quickxor"]},
+        {"mime_types": True},
+        {"files_only": True},
+        {"dirs_only": True},
+    ]
+    found = [listed(storage, **options) for options in more]
+    total = storage.size()
+    assert (requests(cloud, FEED), requests(cloud, "/children$")) == (2 * 6, 0)
     assert mine == by_rclone(storage)
-    assert listed(storage, hashes=["quickxor"]) == by_rclone(storage, hashes=["quickxor"])
-    assert listed(storage, mime_types=True) == by_rclone(storage, mime_types=True)
-    assert listed(storage, files_only=True) == by_rclone(storage, files_only=True)
-    assert listed(storage, dirs_only=True) == by_rclone(storage, dirs_only=True)
-    assert requests(cloud, FEED) == 10
-    assert storage.size() == storage.size(by="folders")
-    assert requests(cloud, FEED) == 12
+    assert found == [by_rclone(storage, **options) for options in more]
+    assert total == storage.size(by="folders")
 
 
 def test_onenote_is_hidden_or_shown_as_the_option_says(cloud: Emulator) -> None:
@@ -197,6 +200,24 @@ def test_only_the_whole_drive_is_read_from_the_feed(cloud: Emulator) -> None:
     assert requests(cloud, FEED) == 1
     assert len(listed(storage, path="/folder 0")) == 2
     assert requests(cloud, FEED) == 1
+
+
+def test_a_folder_deep_inside_is_read_from_the_feed_where_that_is_wanted(
+    cloud: Emulator, kind: DriveKind
+) -> None:
+    drive = emulated_drive(cloud, kind)
+    fill(drive, folders=2, each=2)
+    theirs = emulated_drive(cloud, "sharepoint")
+    drive.write("base/deep＊/er/a.txt", b"a")
+    storage = connected(cloud, kind, base_folder="Base", granted_scopes=("Files.ReadWrite.All",))
+    if kind != "personal":  # an account of the other world may not look into it
+        drive.add_shortcut(theirs, theirs.folder("Team/plans"), "Plans", drive.find("base/deep＊"))
+    whole, total = listed(storage, path="DEEP*", by="feed"), storage.size("deep*", by="feed")
+    assert requests(cloud, FEED) == 2
+    assert whole == by_rclone(storage, path="deep*")
+    assert total == storage.size("deep*")
+    with pytest.raises(NothingFound):
+        listed(storage, path="none", by="feed")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def item(
 
 
 def paths(tree: FeedTree) -> list[str]:
-    return sorted(found.path for found in tree.walk(str, notebooks=False))
+    return sorted(found.path for found in tree.walk("ID0", str, notebooks=False))
 
 
 @settings(deadline=None, max_examples=50)
@@ -103,7 +103,7 @@ def test_what_lies_elsewhere_and_notebooks_are_not_looked_into() -> None:
         )
         assert tree.gap() is None
         assert paths(tree) == ["2"]
-        assert sorted(found.path for found in tree.walk(str, notebooks=True)) == ["2", "5"]
+        assert sorted(found.path for found in tree.walk("ID0", str, notebooks=True)) == ["2", "5"]
 
 
 def test_it_may_be_read_in_another_thread() -> None:
@@ -111,3 +111,26 @@ def test_it_may_be_read_in_another_thread() -> None:
         tree.add([item(0, None), item(1, 0)])
         assert other.submit(tree.gap).result() is None
         assert other.submit(paths, tree).result() == ["1"]
+
+
+def test_a_folder_is_found_by_its_path_whatever_its_case() -> None:
+    with FeedTree() as tree:
+        tree.add(
+            [
+                item(0, None),
+                item(2, 0, "Deep"),
+                item(4, 2, "Er"),
+                item(5, 4),
+                item(6, 0, "Away", elsewhere=True),
+            ]
+        )
+        assert tree.gap() is None
+        assert [tree.folder(path, str) for path in ("", "deep", "Deep/ER", "Deep/ER/5", "Away", "none")] == [
+            "ID0",
+            "ID2",
+            "ID4",
+            None,
+            None,
+            None,
+        ]
+        assert [found.path for found in tree.walk("ID2", str, notebooks=False)] == ["Er", "Er/5"]
