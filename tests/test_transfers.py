@@ -12,7 +12,7 @@ import pytest
 from pluton_rclone.connect import DriveKind
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.content import Damaged
-from pluton_rclone.errors import Corrupted, NameRefused, TransferFailed
+from pluton_rclone.errors import AccessDenied, Corrupted, NameRefused, TransferFailed
 from pluton_rclone.rclone.events import Throttled
 
 from .connected import KINDS, connected, emulated_drive
@@ -91,3 +91,21 @@ def test_a_config_that_cannot_be_written_is_told_before_and_after(
     assert "cannot be written" in notice
     assert "lost when this machine restarts" in notice
     assert "cannot be written" in done.stderr
+
+
+def test_the_personal_vault_is_named_and_everything_else_comes(
+    cloud: Emulator, source: Path, tmp_path: Path
+) -> None:
+    storage = connected(cloud, "personal")
+    storage.upload(source, "x").result()
+    drive = emulated_drive(cloud, "personal")
+    drive.make_folder(drive.root, "Personal Vault").rarities.vault = True
+    with pytest.raises(TransferFailed) as caught:
+        storage.download("", tmp_path / "all", retries=1).result()
+    (failed,) = caught.value.result.failed
+    assert (failed.path, failed.retry_helps) == ("Personal Vault", False)
+    assert isinstance(failed.error, AccessDenied)
+    assert "--exclude" in failed.error.advice
+    assert (tmp_path / "all/x/letter.txt").exists()
+    left_out = storage.download("", tmp_path / "rest", filters=["- /Personal Vault/**"]).result()
+    assert left_out.transfers == 2

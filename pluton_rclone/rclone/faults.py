@@ -176,6 +176,13 @@ RULES: tuple[Rule, ...] = (
         "Microsoft asks to slow down.",
         retry=True,
     ),
+    _rule(  # rclone issue 8736; a drive that is not there says invalidRequest alone
+        r"invalidResourceId: ObjectHandle is Invalid",
+        errors.AccessDenied,
+        "This folder is the Personal Vault, which Microsoft keeps locked for every program.",
+        who=Who.YOU,
+        advice="Leave it out (--exclude with its name and /**); what is in it has to be moved out of it to be backed up.",
+    ),
     _rule(
         r"ObjectHandle is Invalid|failed to get root: itemNotFound",
         errors.DriveNotFound,

@@ -139,6 +139,12 @@ def test_what_ended_well_after_a_retry_is_no_failure(capture: str) -> None:
         ),
         ("malwareDetected: Malware detected", errors.AccessDenied, Who.YOU),
         ("accessDenied: Access denied", errors.AccessDenied, Who.ADMINISTRATOR),
+        (
+            "error reading source directory: couldn't list files: invalidRequest: invalidResourceId: ObjectHandle is "
+            "Invalid",
+            errors.AccessDenied,
+            Who.YOU,
+        ),
         ("failed to get root: invalidRequest: ObjectHandle is Invalid", errors.DriveNotFound, Who.YOU),
         ("invalidRequest: invalidFileName: The name is not allowed", errors.NameRefused, Who.YOU),
         ("HTTP error 504 (504 Gateway Timeout)", errors.Unreachable, Who.LATER),
