@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .connection import ACTIVE_PROBES, Walk, abandoned_probes, probe_name
 from .errors import Corrupted, PlutonRcloneError, RemoteError
+from .units import counted
 
 if TYPE_CHECKING:
     from .connection import Notes
@@ -36,8 +37,9 @@ def list_and_sweep(storage: Storage) -> str:
     abandoned = abandoned_probes(ages)
     for name in abandoned:
         _remove_quietly(storage, name)
-    text = f"{len(entries) - len(abandoned)} entries in {storage.at().partition(':')[2] or 'the root'}"
-    return text + (f"; {len(abandoned)} probe files of killed tests removed" if abandoned else "")
+    there = counted(len(entries) - len(abandoned), "entry", "entries")
+    text = f"{there} in {storage.at().partition(':')[2] or 'the root'}"
+    return text + (f"; {counted(len(abandoned), 'probe file')} of killed tests removed" if abandoned else "")
 
 
 def probe(walk: Walk, storage: Storage, remote: OneDriveRemote) -> None:

@@ -19,7 +19,7 @@ from .errors import (
     Who,
 )
 from .tokens import graph_token, stored_token
-from .units import human_bytes
+from .units import human_bytes, human_drive_type
 
 if TYPE_CHECKING:
     from .microsoft.drives import Drive
@@ -94,7 +94,9 @@ def _walk(
             _token(notes, storage, remote, http)
         with walk.step("drive", "Drive") as notes:
             drive = _drive(storage, remote, http)
-            notes.text = f"{drive.name}, {drive.type}" + (f", owner {drive.owner}" if drive.owner else "")
+            notes.text = f"{drive.name}, {human_drive_type(drive.type)}" + (
+                f", owner {drive.owner}" if drive.owner else ""
+            )
         with walk.step("clock", "Clock") as notes:
             _clock(notes, http.clock_offset)
         with walk.step("list", "Listing") as notes:

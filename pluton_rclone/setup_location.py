@@ -8,6 +8,7 @@ from .errors import DriveNotFound, UsageError
 from .microsoft.drives import Drive, Shortcut, Site
 from .setup_sign_in import SignInSteps
 from .setup_state import DRIVE_TYPES, DriveKind
+from .units import human_drive_type
 
 if TYPE_CHECKING:
     from .microsoft.graph import Drives
@@ -39,7 +40,7 @@ class LocationSteps(SignInSteps):
         drives = self.drives()
         found = [drive for drive in drives if drive.type == DRIVE_TYPES[kind]]
         if not found:
-            there = ", ".join(sorted({drive.type for drive in drives}))
+            there = ", ".join(sorted({human_drive_type(drive.type) for drive in drives}))
             raise DriveNotFound(
                 f"{self._account()} has no drive of the type {kind}.",
                 why=f"there is: {there}" if there else "; ".join(drives.notes) or None,

@@ -1,4 +1,4 @@
-"""Sizes and times as people read them."""
+"""Sizes, times, counts and types of drives as people read them."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ def human_seconds(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def counted(count: int, thing: str, several: str | None = None) -> str:
+    """(1, 'file') -> '1 file'; (2, 'file') -> '2 files'; (0, 'entry', 'entries') -> '0 entries'."""
+    return f"{count} {thing if count == 1 else several or thing + 's'}"
+
+
+def human_drive_type(kind: str) -> str:
+    """'documentLibrary', which is Graph's word -> 'document library'; the others are words already."""
+    return "document library" if kind == "documentLibrary" else kind

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pluton_rclone.cli import run
 from pluton_rclone.cli.app import COMMANDS
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from tests.connected import connected
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,3 +56,27 @@ def test_every_module_in_its_picture_exists() -> None:
     assert len(names) > 10
     for name in names:
         assert (ROOT / "pluton_rclone" / name).exists(), name
+
+
+def test_the_commands_of_its_table_run(
+    cloud: Emulator,
+    browser: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connected(cloud, name="work")
+    browser("anna@outlook.com")
+    cloud.files.drive_of("anna@outlook.com").write("laptop/data/letter.txt", b"Dear reader")
+    source = tmp_path / "data"
+    source.mkdir()
+    (source / "letter.txt").write_text("Dear reader")
+    restic = tmp_path / "restic"
+    restic.write_text("#!/bin/sh\necho created\n")
+    restic.chmod(0o755)
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(restic))
+    lines = re.findall(r"^\| `pluton-rclone ([^`]+)` \|", README, re.MULTILINE)
+
+    assert len(lines) > 8
+    for line in lines:
+        assert run(shlex.split(line.replace("/srv/data", str(source)))) == 0, (line, capsys.readouterr().err)

@@ -1,7 +1,8 @@
 """The command line `pluton-rclone`: the library's functions at a terminal, for people and for scripts.
 
 Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test failed · 5 rclone.conf or
-an option · 6 rclone missing or too old · 7 a transfer did not complete, or files differ · 8 try again later · 130 stopped.
+an option · 6 rclone missing or too old · 7 a transfer did not complete, or files differ · 8 Microsoft cannot be reached, or
+asks to wait · 130 stopped.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = application.main(list(arguments), prog_name="pluton-rclone", standalone_mode=False)
     except PlutonRcloneError as error:
-        output.error(error)
-        return error.exit_code
+        from .advice import exit_code, with_command
+
+        output.error(with_command(error, arguments[0]))
+        return exit_code(error)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "pluton-rclone"
         output.error(UsageError(error.format_message(), advice=f"See {command} --help."))

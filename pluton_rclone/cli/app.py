@@ -49,6 +49,18 @@ COMMANDS = {
     "emulator": "tools",
 }
 
+# What people call what is a way of using another command, or is called otherwise here.
+OTHERWISE = {
+    "restore": "To restore, copy the other way: pluton-rclone copy NAME:path FOLDER",
+    "download": "To download: pluton-rclone copy NAME:path FOLDER",
+    "backup": "To back up: pluton-rclone copy FOLDER NAME:path",
+    "upload": "To upload: pluton-rclone copy FOLDER NAME:path",
+    "verify": "To verify a backup: pluton-rclone check FOLDER NAME:path",
+    "add": "To add a storage: pluton-rclone connect NAME",
+    "login": "To sign in: pluton-rclone connect NAME, or reauthorize NAME for a storage that there is",
+    "list": "To list storages: pluton-rclone storages; the files in one: pluton-rclone ls NAME:path",
+}
+
 # Where the function cannot have the command's name.
 FUNCTIONS = {"set": "set_options", "keep-alive": "keep_alive"}
 
@@ -81,6 +93,8 @@ class LazyGroup(click.Group):
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
+            if args[0] in OTHERWISE:
+                hint = f" {OTHERWISE[args[0]]}"
             raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 

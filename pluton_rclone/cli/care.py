@@ -8,12 +8,13 @@ import click
 
 from ..connect import StorageSetup
 from ..errors import ConnectionTestFailed, StorageNotFound, UsageError
+from ..units import counted, human_drive_type
 from .app import common
-from .connect import parse_settings
 from .output import Output
 from .signing import METHODS, Method, sign_in
 from .storages import MARKS, open_storages, print_step, storage_names
 from .transfers import SURE, confirm
+from .values import parse_settings
 
 if TYPE_CHECKING:
     from ..health import HealthReport
@@ -65,7 +66,7 @@ def report_health(output: Output, report: HealthReport) -> None:
     failed = [each.storage for each in report.reports if not each.ok]
     if failed:
         raise ConnectionTestFailed(
-            f"{len(failed)} of {len(report.reports)} storages failed: {', '.join(failed)}.",
+            f"{len(failed)} of {counted(len(report.reports), 'storage')} failed: {', '.join(failed)}.",
             advice="Mend what their failed steps name; `pluton-rclone test NAME` shows each step.",
         )
 
@@ -113,6 +114,7 @@ def set_options(
 
     \b
     pluton-rclone set work chunk_size=5Mi hard_delete=true
+    pluton-rclone set work secret_expires=2027-03-31
     """
     output, storage = Output(as_json), open_storages(config, binary)[name]
     changes: dict[str, Any] = parse_settings(settings)
@@ -210,7 +212,7 @@ def drives(name: str, config: str | None, binary: str | None, as_json: bool) -> 
         return
     output.table(
         ("Name", "Type", "Owner", "Id", "Address"),
-        [(d.name, d.type, d.owner, d.id, d.web_url) for d in found],
+        [(d.name, human_drive_type(d.type), d.owner, d.id, d.web_url) for d in found],
     )
     for note in found.notes:
         output.say(f"note: {note}")

@@ -10,12 +10,13 @@ import click
 
 from ..connect import DriveKind, StorageSetup
 from ..errors import ItemNotFound, UsageError
-from ..units import human_bytes
+from ..units import human_bytes, human_drive_type
 from . import ask
 from .app import common
 from .output import Output
 from .signing import METHODS, Method, sign_in
-from .storages import open_storages, print_step
+from .storages import new_storages, print_step
+from .values import parse_settings
 
 if TYPE_CHECKING:
     from ..microsoft.app import AppRegistration
@@ -72,7 +73,7 @@ TYPES: dict[DriveKind, str] = {
     "settings",
     metavar="OPTION=VALUE",
     multiple=True,
-    help="An option of the remote, e.g. chunk_size=20Mi.",
+    help="An option of the remote, e.g. chunk_size=20Mi, or secret_expires=2027-03-31, the day its client secret ends.",
 )
 @common
 def connect(
@@ -106,8 +107,12 @@ def connect(
     pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     pluton-rclone connect server --method device
     """
-    output, storages = Output(as_json), open_storages(config, binary)
+    from ..microsoft.addresses import read_address
+
+    output, storages = Output(as_json), new_storages(config, binary)
     options = parse_settings(settings)
+    if site:
+        read_address(site)  # OptionInvalid now, not after the sign-in
     # A name that is taken is told before the sign-in, not after it.
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
@@ -128,7 +133,8 @@ def connect(
     drive = locate(setup, output, kind, site, drive_id, user, base_folder)
     room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
     output.say(
-        f"Drive: {drive.name} ({drive.type}{room})" + (f", folder {setup.folder}" if setup.folder else "")
+        f"Drive: {drive.name} ({human_drive_type(drive.type)}{room})"
+        + (f", folder {setup.folder}" if setup.folder else "")
     )
     setup.set_options(**options)
     if name is None and not settings:
@@ -254,25 +260,3 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
         if len(libraries) == 1
         else ask.choose(output, "Document library", choices, option="--site")
     )
-
-
-def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """OPTION=VALUE pairs as options of the remote. UsageError for what is none, or a secret."""
-    import difflib
-
-    from ..remote.options import BY_NAME
-
-    given: dict[str, Any] = {}
-    for setting in settings:
-        option, equals, value = setting.partition("=")
-        if not equals:
-            raise UsageError(f"--set {setting!r} is no OPTION=VALUE.")
-        if option not in BY_NAME:
-            near = difflib.get_close_matches(option, BY_NAME, n=1)
-            raise UsageError(f"There is no option {option!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
-        if BY_NAME[option].kind == "secret":
-            raise UsageError(
-                f"{option} is secret: on a command line everybody on this machine could read it."
-            )
-        given[option] = tuple(value.split()) if BY_NAME[option].kind == "list" else value
-    return given

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import NothingFound, UsageError
-from ..units import human_bytes
+from ..errors import UsageError
+from ..units import counted, human_bytes
 from .app import common
 from .output import Output, printable
-from .places import parse_storage_place
+from .places import Place, named, nothing_at, parse_storage_place
 from .storages import open_storages, storage_names
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ def ls(place: str, recursive: bool, config: str | None, binary: str | None, as_j
     """
     output = Output(as_json)
     storage, path = parse_storage_place(place, open_storages(config, binary))
-    entries = storage.walk(path) if recursive else iter(storage.list(path))
-    for entry in entries:
-        if as_json:
-            output.line(entry_record(entry))
-        else:
-            print(entry_line(entry))
+    with named(Place(storage, path)):
+        for entry in storage.walk(path) if recursive else storage.list(path):
+            if as_json:
+                output.line(entry_record(entry))
+            else:
+                print(entry_line(entry))
 
 
 @click.command()
@@ -52,7 +52,8 @@ def tree(place: str, level: int | None, config: str | None, binary: str | None, 
     output = Output(as_json)
     storage, path = parse_storage_place(place, open_storages(config, binary))
     found = storage.walk(path, max_depth=level) if level else storage.walk(path)
-    entries = sorted(found, key=lambda entry: entry.path.split("/"))
+    with named(Place(storage, path)):
+        entries = sorted(found, key=lambda entry: entry.path.split("/"))
     if as_json:
         for entry in entries:
             output.line(entry_record(entry))
@@ -62,7 +63,7 @@ def tree(place: str, level: int | None, config: str | None, binary: str | None, 
         print(f"{'    ' * depth}{printable(entry.name)}{'/' if entry.is_dir else ''}")
     files = [entry for entry in entries if not entry.is_dir]
     size = human_bytes(sum(entry.size for entry in files if entry.size > 0))
-    output.say(f"{len(entries) - len(files)} folders, {len(files)} files, {size}")
+    output.say(f"{counted(len(entries) - len(files), 'folder')}, {counted(len(files), 'file')}, {size}")
 
 
 @click.command()
@@ -77,7 +78,7 @@ def stat(place: str, config: str | None, binary: str | None, as_json: bool) -> N
     storage, path = parse_storage_place(place, open_storages(config, binary))
     entry = storage.stat(path)
     if entry is None:
-        raise NothingFound(f"There is no {path!r} in {storage.name!r}.")
+        raise nothing_at(Place(storage, path))
     if as_json:
         Output(as_json).result(entry_record(entry))
     else:
@@ -101,7 +102,9 @@ def cat(
     """
     storage, path = parse_storage_place(place, open_storages(config, binary))
     entry = storage.stat(path)
-    if entry is not None and entry.is_dir:
+    if entry is None:
+        raise nothing_at(Place(storage, path))
+    if entry.is_dir:
         raise UsageError(f"{path!r} is a folder.", advice="Name one file; `pluton-rclone ls` lists them.")
     for block in storage.rclone.blocks(storage.at(path), offset=offset, count=count):
         sys.stdout.buffer.write(block)

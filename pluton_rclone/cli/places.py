@@ -6,10 +6,14 @@ a colon is written with `./` in front.
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import StorageNotFound, UsageError
+from ..errors import ItemNotFound, NothingFound, StorageNotFound, UsageError
 
 if TYPE_CHECKING:
     from ..storage import Storage
@@ -42,14 +46,40 @@ def parse_place(text: str, storages: Storages) -> Place:
         raise
 
 
+def parse_end(text: str, storages: Storages) -> Place:
+    """As `parse_place`, for SRC and DST. UsageError when a storage's name stands there without its colon, unless
+    something on this machine has that name.
+    """
+    place = parse_place(text, storages)
+    if place.storage is None and not os.path.lexists(text) and not os.path.lexists(text.partition("/")[0]):
+        meant = forgotten_colon(text, storages)
+        if meant:
+            raise UsageError(
+                f"There is no {text!r} on this machine, but a storage of that name. Did you mean {meant!r}?",
+                advice=f"Write {shlex.quote(meant)} for the storage, {shlex.quote(f'./{text}')} for this machine.",
+            )
+    return place
+
+
+def forgotten_colon(text: str, storages: Storages) -> str | None:
+    """`NAME` or `NAME/path` as a place in the storage NAME; None when there is no such storage."""
+    if text in storages:
+        return f"{text}:"
+    name, _, path = text.partition("/")
+    return f"{name}:{path}" if name and name in storages else None
+
+
 def parse_storage_place(text: str, storages: Storages) -> tuple[Storage, str]:
     """`NAME:path`, where only a storage will do; `NAME` alone is its base folder."""
     if text in storages:
         return storages[text], ""
     place = parse_place(text, storages)
     if place.storage is None:
+        meant = forgotten_colon(text, storages)
+        hint = f" Did you mean {meant!r}?" if meant else ""
         raise UsageError(
-            f"{text!r} is no place in a storage.", advice="Write NAME:path, or NAME: for its base folder."
+            f"{text!r} is no place in a storage.{hint}",
+            advice="Write NAME:path, or NAME: for its base folder.",
         )
     return place.storage, place.path
 
@@ -60,6 +90,42 @@ def remote_names(*places: Place) -> list[str]:
     if not names:
         raise UsageError("Neither SRC nor DST is in a storage.", advice="Write one of them as NAME:path.")
     return names
+
+
+def nothing_at(place: Place, side: str = "") -> NothingFound:
+    """There is nothing at a place; `side` says which one of two it is: SRC, DST."""
+    lead = f"{side} does not exist: there is" if side else "There is"
+    if place.storage is None:
+        advice = "Check the path."
+        if not os.path.isabs(place.path):
+            advice = f"Check the path: it was looked for in {os.getcwd()}."
+        return NothingFound(f"{lead} no {place.path!r} on this machine.", advice=advice)
+    above = place.path.rstrip("/").rpartition("/")[0]
+    folder = shlex.quote(f"{place.storage.remote_name}:{above}")
+    return NothingFound(
+        f"{lead} no {place.path!r} in {place.storage.name!r}.",
+        advice=f"Check the path; `pluton-rclone ls {folder}` lists what is there.",
+    )
+
+
+@contextmanager
+def named(place: Place, side: str = "") -> Iterator[None]:
+    """An error that says "nothing there", as rclone does of a whole run, names the place. One of a single file stays."""
+    try:
+        yield
+    except (NothingFound, ItemNotFound) as error:
+        if error.result is not None and error.result.failed:
+            raise
+        problem = nothing_at(place, side)
+        problem.why, problem.result = error.why, error.result
+        problem.details = error.details
+        raise problem from error
+
+
+def require_here(place: Place, side: str) -> None:
+    """NothingFound for a local place where nothing is, before anything is started."""
+    if place.storage is None and not os.path.lexists(place.path):
+        raise nothing_at(place, side)
 
 
 def location(place: Place) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import NameRefused
-from ..units import human_bytes
+from ..units import counted, human_bytes
 from .app import common
 from .output import Output
-from .places import Place, parse_place, parse_storage_place
+from .places import Place, named, parse_end, parse_storage_place, require_here
 from .storages import open_storages
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def preflight(source: str, destination: str, config: str | None, binary: str | N
     """
     output, storages = Output(as_json), open_storages(config, binary)
     storage, path = parse_storage_place(destination, storages)
-    if not look(output, parse_place(source, storages), storage, path):
+    if not look(output, parse_end(source, storages), storage, path):
         raise refusal()
 
 
@@ -41,6 +41,7 @@ def look(output: Output, source: Place, storage: Storage, path: str) -> bool:
     from ..preflight import library_prefix
     from ..preflight import preflight as scan_source
 
+    require_here(source, "SRC")
     remote, drive = storage.remote, storage.drive()
     free = drive.quota.remaining if drive.quota.state == "known" else None
     scan = scan_source(
@@ -51,16 +52,17 @@ def look(output: Output, source: Place, storage: Storage, path: str) -> bool:
         quota_free=free,
         encoding=remote.encoding,
     )
-    for finding in scan:
-        if output.as_json:
-            output.line(finding.record())
-        else:
-            print(finding)
+    with named(source, "SRC"):
+        for finding in scan:
+            if output.as_json:
+                output.line(finding.record())
+            else:
+                print(finding)
     summary = scan.summary
     if output.as_json:
         output.line({"summary": summary.record()})
-    counted = f"{summary.files} files in {summary.folders} folders, {human_bytes(summary.bytes)}"
-    output.say(f"{counted}: {sum(summary.by_rule.values())} findings")
+    seen = f"{counted(summary.files, 'file')} in {counted(summary.folders, 'folder')}, {human_bytes(summary.bytes)}"
+    output.say(f"{seen}: {counted(sum(summary.by_rule.values()), 'finding')}")
     return summary.clean
 
 

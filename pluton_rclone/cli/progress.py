@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from ..units import human_bytes, human_seconds
+from ..units import counted, human_bytes, human_seconds
 from .output import Output, no_color, printable
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _counts(progress: Progress) -> list[Text]:
     if progress.checks:
         parts.append(Text(f"{progress.checks} already there"))
     if progress.errors:
-        parts.append(Text(f"{progress.errors} errors", "red"))
+        parts.append(Text(counted(progress.errors, "error"), "red"))
     return parts
 
 

@@ -185,6 +185,7 @@ class TransferResult(Record):
     planned: list[Planned]
     retry_helps: bool
     error: Error | None
+    notices: list[str]
 
 
 class ResultLine(Record):

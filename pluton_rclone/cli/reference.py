@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import platform
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ConfigError, PlutonRcloneError, RemoteError
+from ..units import counted
 from .app import common
 from .output import Output
 from .records import RECORDS, schema_of
-from .storages import open_storages, storage_names
+from .storages import new_storages, open_storages, storage_names
+from .values import unknown_option
+
+if TYPE_CHECKING:
+    from ..remote.conf import Conf
+    from ..remote.options import Option
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -60,31 +66,43 @@ def errors(text: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("name", required=False, metavar="[NAME]")
 @click.option("--schema", is_flag=True, help="The JSON Schema that a form can be drawn from.")
 @JSON
-def options(schema: bool, as_json: bool) -> None:
-    """Explain every option of a OneDrive remote.
+def options(name: str | None, schema: bool, as_json: bool) -> None:
+    """Explain every option of a OneDrive remote, or the one called NAME.
 
     What it does, its default, its choices, the first rclone with it.
 
     \b
     pluton-rclone options
+    pluton-rclone options chunk_size
     pluton-rclone options --schema > onedrive.schema.json
     """
     from ..remote.options import OPTIONS
     from ..remote.schema import remote_schema
 
-    output = Output(as_json)
+    output, properties = Output(as_json), remote_schema()["properties"]
+    if name is not None and name not in properties:
+        raise unknown_option(name)
     if schema or as_json:
-        output.result(remote_schema())
+        output.result(remote_schema() if name is None else {name: properties[name]})
         return
-    for option in OPTIONS:
-        since = ".".join(map(str, option.since[:2]))
-        print(f"{option.name}  {option.title} ({option.group}, {option.kind}, rclone {since} and later)")
-        print(f"    {option.help}")
-        if option.choices:
-            print("    " + "; ".join(f"{choice.value}: {choice.label}" for choice in option.choices))
-        print(f"    Default: {option.default or 'none'}\n")
+    if name is not None and name not in {option.name for option in OPTIONS}:  # kept beside rclone's own
+        print(f"{name}  {properties[name]['title']}\n    {properties[name]['description']}")
+        return
+    for option in OPTIONS if name is None else [option for option in OPTIONS if option.name == name]:
+        explain(option)
+
+
+def explain(option: Option) -> None:
+    """One option, in full."""
+    since = ".".join(map(str, option.since[:2]))
+    print(f"{option.name}  {option.title} ({option.group}, {option.kind}, rclone {since} and later)")
+    print(f"    {option.help}")
+    if option.choices:
+        print("    " + "; ".join(f"{choice.value}: {choice.label}" for choice in option.choices))
+    print(f"    Default: {option.default or 'none'}\n")
 
 
 @click.command()
@@ -141,8 +159,10 @@ def inspect(name: str | None, config: str | None, binary: str | None, as_json: b
         output.say(f"         {finding.advice}")
     broken = [finding for finding in found if finding.severity == "error"]
     if broken:
-        raise RemoteError(f"{len(broken)} faults found in {storages.path}.", advice="Mend each as it says.")
-    output.say(f"{len(names)} remotes looked at, {len(found)} warnings")
+        raise RemoteError(
+            f"{counted(len(broken), 'fault')} found in {storages.path}.", advice="Mend each as it says."
+        )
+    output.say(f"{counted(len(names), 'remote')} looked at, {counted(len(found), 'warning')}")
 
 
 @click.command()
@@ -174,6 +194,13 @@ def schema(command: str) -> None:
     Output(as_json=True).result(schema_of(command))
 
 
+def file_state(conf: Conf) -> str:
+    """Of an rclone.conf: whether it is there, and encrypted."""
+    if not conf.path.exists():
+        return "not there yet"
+    return "encrypted" if conf.is_encrypted() else "plain"
+
+
 def machine(config: str | None, binary: str | None) -> dict[str, Any]:
     """The facts that `doctor` prints."""
     import os
@@ -187,14 +214,14 @@ def machine(config: str | None, binary: str | None) -> dict[str, Any]:
     for package in ("msal", "pydantic", "requests", "rclone-python"):
         facts[package] = metadata.version(package)
     try:
-        storages = open_storages(config, binary)
+        storages = new_storages(config, binary)
         facts["rclone"] = f"{storages.binary.version} ({storages.binary.path})"
     except PlutonRcloneError as error:
         facts["rclone"] = str(error)
     try:
-        storages = open_storages(config, binary)
+        storages = new_storages(config, binary)
         kinds = list(storages.conf.remotes().values())
-        facts["rclone.conf"] = f"{storages.path}, {'encrypted' if storages.conf.is_encrypted() else 'plain'}"
+        facts["rclone.conf"] = f"{storages.path}, {file_state(storages.conf)}"
         facts["remotes"] = f"{len(kinds)}, {kinds.count('onedrive')} of them OneDrive"
         storages.conf.check_writable()
     except ConfigError as error:

@@ -61,7 +61,9 @@ def show_address(output: Output, url: str, opened: bool) -> None:
         output.line({"sign_in_address": url, "opened": opened})
         sys.stdout.flush()
     if opened:
-        output.say("A browser window has opened; waiting for you there. No window? Then open this address yourself:")
+        output.say(
+            "A browser window has opened; waiting for you there. No window? Then open this address yourself:"
+        )
         output.say(f"  {url}")
     else:
         output.say(f"Open this address in a browser on this machine; waiting for you there:\n  {url}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..errors import ConfigNotWritable, PlutonRcloneError
+from ..errors import ConfigNotWritable, ConfigUnreadable, PlutonRcloneError
+from ..units import human_drive_type
 from .app import common
 from .output import Output
 
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
 
 
 def open_storages(config: str | None, binary: str | None) -> Storages:
-    """The storages of `--config`, driven by `--rclone`."""
+    """The storages of `--config`, driven by `--rclone`. ConfigUnreadable when --config names no file."""
+    storages = new_storages(config, binary)
+    if config is not None and not storages.path.exists():
+        raise ConfigUnreadable(
+            f"There is no file {config}.",
+            advice=f"Check --config. The first storage makes it: pluton-rclone connect NAME --config {config}",
+        )
+    return storages
+
+
+def new_storages(config: str | None, binary: str | None) -> Storages:
+    """The same for a file that may have to be made."""
     from ..storages import Storages
 
     return Storages(config, binary=binary)
@@ -43,19 +55,20 @@ def storages(config: str | None, binary: str | None, as_json: bool) -> None:
     pluton-rclone storages
     pluton-rclone storages --json | jq -r '.[].name'
     """
-    output, found = Output(as_json), open_storages(config, binary)
+    output, found = Output(as_json), new_storages(config, binary)
     records = [storage.record() for storage in found.values()]
     if as_json:
         output.result(records)
     elif not records:
-        output.say(f"There is no OneDrive storage in {found.path}. Make one: pluton-rclone connect NAME")
+        where = f" in {found.path}" if found.path.exists() else f": there is no file {found.path}"
+        output.say(f"There is no OneDrive storage{where}. Make one: pluton-rclone connect NAME")
     output.table(
         ("Name", "Remote", "Type", "Region", "Account"),
         [
             (
                 record["name"],
                 record["remote"],
-                record["drive_type"] or "incomplete",
+                human_drive_type(record["drive_type"] or "incomplete"),
                 record["region"],
                 record["account"] or "",
             )

@@ -11,7 +11,7 @@ from ..errors import UsageError
 from .app import common
 from .connect import registration
 from .output import Output
-from .storages import open_storages
+from .storages import new_storages
 
 
 @click.command()
@@ -62,7 +62,7 @@ def web(
             open_in_browser(address)
 
     serve(
-        open_storages(config, binary),
+        new_storages(config, binary),
         port=port,
         host=host,
         public_url=public_url,
@@ -85,11 +85,15 @@ def web(
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:
     """Run a command in a world where Microsoft is emulated.
 
-    Without one, serve until Ctrl-C. The command gets HTTPS_PROXY, SSL_CERT_FILE and REQUESTS_CA_BUNDLE, and a
-    BROWSER that plays the person.
+    Without one, serve until Ctrl-C. The command gets HTTPS_PROXY, SSL_CERT_FILE and REQUESTS_CA_BUNDLE, a
+    BROWSER that plays the person, and an RCLONE_CONFIG of its own, unless you have set one.
+
+    There are anna@outlook.com (personal), bert@contoso.onmicrosoft.com (work) and admin@contoso.onmicrosoft.com (an
+    administrator); a SharePoint site is at https://contoso.sharepoint.com/sites/Backups.
 
     \b
     pluton-rclone emulator -- pluton-rclone connect demo --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
+    pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     """
     from ..emulator.command import run
 

@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..errors import Cancelled, Corrupted, NothingFound, UsageError
-from ..units import human_bytes
+from ..errors import Cancelled, Corrupted, UsageError
+from ..units import counted, human_bytes
 from .app import common
 from .output import Output, printable
-from .places import Place, location, parse_place, parse_storage_place, remote_names
+from .places import (
+    Place,
+    location,
+    named,
+    nothing_at,
+    parse_end,
+    parse_storage_place,
+    remote_names,
+    require_here,
+)
 from .storages import open_storages
+from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
     from ..rclone.results import TransferResult
@@ -45,10 +55,12 @@ def tuning(command: Command) -> Command:
             multiple=True,
             help="Leave out what matches, e.g. '*.tmp' or '/cache/**'.",
         ),
-        click.option("--bwlimit", metavar="RATE", help="Bytes a second at most, e.g. 2M."),
+        click.option("--bwlimit", type=RATES, metavar="RATE", help="Bytes a second at most, e.g. 2M."),
         click.option("--transfers", type=click.IntRange(1, 64), help="Files at a time."),
-        click.option("--max-transfer", metavar="SIZE", help="Stop after so many bytes, e.g. 10G."),
-        click.option("--max-duration", metavar="TIME", help="Stop after that time, e.g. 2h30m."),
+        click.option(
+            "--max-transfer", type=SIZES, metavar="SIZE", help="Stop after so many bytes, e.g. 10G."
+        ),
+        click.option("--max-duration", type=TIMES, metavar="TIME", help="Stop after that time, e.g. 2h30m."),
     ):
         command = option(command)
     return command
@@ -103,10 +115,11 @@ def copy(
     pluton-rclone copy work:laptop/data /restore
     """
     output = Output(as_json)
-    start = transfer_between("copy", source, destination, config, binary)
+    place, start = transfer_between("copy", source, destination, config, binary)
     if look_first:
         preflight_between(output, source, destination, config, binary, anyway=anyway)
-    finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
+    with named(place, "SRC"):
+        finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
 
 
 @click.command()
@@ -139,12 +152,13 @@ def sync(
     pluton-rclone sync --yes /srv/data work:laptop/data
     """
     output = Output(as_json)
-    start = transfer_between("sync", source, destination, config, binary)
+    place, start = transfer_between("sync", source, destination, config, binary)
     if look_first:
         preflight_between(output, source, destination, config, binary, anyway=anyway)
     if not dry_run:
         confirm(output, yes, f"Everything in {destination} that is not in {source} will be deleted. Go on?")
-    finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
+    with named(place, "SRC"):
+        finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
 
 
 @click.command()
@@ -170,10 +184,11 @@ def move(
     pluton-rclone move work:old-backups work:archive
     """
     output = Output(as_json)
-    start = transfer_between("move", source, destination, config, binary)
+    place, start = transfer_between("move", source, destination, config, binary)
     if not dry_run:
         confirm(output, yes, f"The files in {source} will be deleted there once they have arrived. Go on?")
-    finish(start(dry_run=dry_run, **transfer_options(**given)), output, "moved", dry_run)
+    with named(place, "SRC"):
+        finish(start(dry_run=dry_run, **transfer_options(**given)), output, "moved", dry_run)
 
 
 @click.command()
@@ -201,7 +216,7 @@ def delete(
         raise UsageError("That is the whole storage.", advice="Name a file or folder in it.")
     entry = storage.stat(path)
     if entry is None:
-        raise NothingFound(f"There is no {path!r} in {storage.name!r}.")
+        raise nothing_at(Place(storage, path))
     end = "for good" if storage.remote.hard_delete else "to the recycle bin"
     if not dry_run:
         what = f"The folder {path} with all that is in it" if entry.is_dir else f"The file {path}"
@@ -233,9 +248,11 @@ def check(
     from .progress import counting
 
     output, storages = Output(as_json), open_storages(config, binary)
-    start, end = parse_place(source, storages), parse_place(destination, storages)
+    start, end = parse_end(source, storages), parse_end(destination, storages)
     rclone = storages.rclone(*remote_names(start, end))
-    with counting(output, "compared") as seen:
+    require_here(start, "SRC")
+    require_here(end, "DST")
+    with named(start, "SRC"), counting(output, "compared") as seen:
         result = rclone.check(
             location(start), location(end), direction="one_way" if one_way else "both", on_progress=seen
         )
@@ -252,23 +269,34 @@ def check(
     different = len(result.differing) + len(result.missing_on_source) + len(result.missing_on_destination)
     if not result.same:
         raise Corrupted(
-            f"{different} files differ, {len(result.failed)} could not be compared, {result.matching} are the same.",
+            f"{counted(different, 'file')} {'differs' if different == 1 else 'differ'}, {len(result.failed)} could "
+            f"not be compared, {result.matching} {'is' if result.matching == 1 else 'are'} the same.",
+            why=None if result.matching or result.differing else missing_end(end),
             advice="Copy again, then check again.",
         )
-    output.say(f"{result.matching} files are the same, compared by hash; none differs")
+    same = f"{counted(result.matching, 'file')} {'is' if result.matching == 1 else 'are'} the same"
+    output.say(f"{same}, compared by hash; none differs")
+
+
+def missing_end(end: Place) -> str | None:
+    """Said when nothing of SRC was found in DST: whether there is a DST at all."""
+    if end.storage is None or not end.path.strip("/") or end.storage.stat(end.path) is not None:
+        return None
+    return nothing_at(end, "DST").what
 
 
 def transfer_between(
     word: str, source: str, destination: str, config: str | None, binary: str | None
-) -> Callable[..., Transfer]:
-    """What starts the transfer between two places, as soon as its options are known."""
+) -> tuple[Place, Callable[..., Transfer]]:
+    """SRC, and what starts the transfer between the two places as soon as its options are known."""
     storages = open_storages(config, binary)
-    start, end = parse_place(source, storages), parse_place(destination, storages)
+    start, end = parse_end(source, storages), parse_end(destination, storages)
     if end.storage is None and word == "sync":
         refuse_root(end)
     rclone = storages.rclone(*remote_names(start, end))
+    require_here(start, "SRC")
     run: Callable[..., Transfer] = getattr(rclone, word)
-    return lambda **options: run(location(start), location(end), **options)
+    return start, lambda **options: run(location(start), location(end), **options)
 
 
 def preflight_between(
@@ -279,7 +307,7 @@ def preflight_between(
 
     storages = open_storages(config, binary)
     storage, path = parse_storage_place(destination, storages)
-    if not look(output, parse_place(source, storages), storage, path) and not anyway:
+    if not look(output, parse_end(source, storages), storage, path) and not anyway:
         raise refusal()
 
 
@@ -307,6 +335,8 @@ def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> No
     for planned in result.planned if not output.as_json else ():
         if not planned.action.startswith("set directory"):  # times of folders: nobody asked for those
             print(f"would {planned.action}: {printable(planned.path)}")
+    for notice in result.notices:
+        output.say(f"  note    {notice}")
     if result.error is not None:
         for failed in result.failed:
             output.say(f"  failed  {printable(failed.path)}: {failed.error}")
@@ -318,8 +348,8 @@ def summary(result: TransferResult, verb: str) -> str:
     """One sentence: `3 files transferred (9.8 KiB), 2 deleted, 40 already there, in 1.2 s`."""
     if verb.endswith("deleted"):
         count = result.deletes or len(result.planned)
-        return f"{count} {'file' if count == 1 else 'files'} {verb}, in {result.duration:.1f} s"
-    parts = [f"{result.transfers} files {verb} ({human_bytes(result.bytes)})"]
+        return f"{counted(count, 'file')} {verb}, in {result.duration:.1f} s"
+    parts = [f"{counted(result.transfers, 'file')} {verb} ({human_bytes(result.bytes)})"]
     if result.deletes and not verb.endswith("moved"):
         parts.append(f"{result.deletes} deleted")
     return ", ".join([*parts, f"{result.checks} already there", f"in {result.duration:.1f} s"])

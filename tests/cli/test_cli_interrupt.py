@@ -153,10 +153,10 @@ def test_a_command_at_work_ends_at_once(
 @pytest.mark.parametrize(
     ("arguments", "waits"),
     [
-        (("connect", "Other"), "open this address on this machine"),
+        (("connect", "Other"), "open this address"),
         (("connect", "Other", "--method", "device"), "and type the code"),
         (("connect", "Other", "--method", "token"), "then Ctrl-D:"),
-        (("reauthorize", "Work files"), "open this address on this machine"),
+        (("reauthorize", "Work files"), "open this address"),
         (("reauthorize", "Work files", "--method", "device"), "and type the code"),
     ],
     ids=["browser", "device", "token", "reauthorize, browser", "reauthorize, device"],

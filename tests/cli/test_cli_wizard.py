@@ -65,7 +65,7 @@ def test_a_sharepoint_library_is_found_by_a_part_of_its_sites_name(
         terminal.expect("Saved as the remote 'team'")
         assert terminal.end() == 0
     assert "SharePoint needs further permissions: Microsoft asks for them now." in terminal.heard
-    assert "Drive: Archive (documentLibrary" in terminal.heard
+    assert "Drive: Archive (document library" in terminal.heard
     assert "drive_type = documentLibrary" in section(home)
 
 

@@ -1,0 +1,322 @@
+"""What somebody types who is new here, and nearly right: said in plain words, with the place, before anything is done."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import process
+from pluton_rclone.cli.app import COMMANDS, OTHERWISE
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.command import browser
+from tests.cli.conftest import Command
+from tests.connected import ANNA
+from tests.connected import connected as save_storage
+from tests.rclone_port import rclone_port
+
+BOTH = ("Work files", "work-files")
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder with one file, in the folder that commands run in."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.txt").write_text("a")
+    monkeypatch.chdir(tmp_path)
+    return "src"
+
+
+# ---- a colon that was forgotten ----
+
+
+@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("path", ["", "/sub/x"])
+def test_a_storage_without_its_colon_is_asked_about(
+    connected: Command, source: str, name: str, path: str
+) -> None:
+    meant = f"'{name}:{path.lstrip('/')}'"
+    for arguments in (
+        ("copy", source, name + path),
+        ("copy", name + path, "out"),
+        ("check", source, name + path),
+    ):
+        ran = connected(*arguments)
+        assert ran.code == 2
+        assert f"Did you mean {meant}?" in ran.err
+    assert not Path("out").exists()
+    assert f"Did you mean {meant}?" in connected("ls", name + path).err or path == ""
+
+
+def test_a_local_folder_of_a_storages_name_is_meant(connected: Command, source: str) -> None:
+    Path("work-files").mkdir()
+    ran = connected("copy", "work-files", "Work files:x")
+
+    assert ran.code == 0
+    assert "Did you mean" not in connected("copy", source, "work-files").err
+
+
+# ---- places that are not there ----
+
+
+@pytest.mark.parametrize("word", [("copy",), ("sync", "--yes"), ("move", "--yes"), ("check",)])
+def test_a_source_that_is_not_there_is_named(connected: Command, source: str, word: tuple[str, ...]) -> None:
+    here = connected(*word, "nothing", "Work files:x", "--json")
+    there = connected(*word, "Work files:no/thing", "out", "--json") if word != ("check",) else None
+    there = there or connected("check", "Work files:no/thing", source, "--json")
+
+    assert (here.code, here.error["error"]) == (7, "nothing_found")
+    assert here.error["what"] == "SRC does not exist: there is no 'nothing' on this machine."
+    assert str(Path.cwd()) in here.error["advice"]
+    assert (there.code, there.error["error"]) == (7, "nothing_found")
+    assert there.error["what"] == "SRC does not exist: there is no 'no/thing' in 'Work files'."
+    assert "pluton-rclone ls work-files:no" in there.error["advice"]
+
+
+@pytest.mark.parametrize("word", [("ls",), ("ls", "-R"), ("tree",), ("cat",), ("stat",), ("delete", "--yes")])
+def test_a_place_that_is_not_there_is_named(connected: Command, word: tuple[str, ...]) -> None:
+    ran = connected(*word, "Work files:no/thing", "--json")
+
+    assert (ran.code, ran.error["error"]) == (7, "nothing_found")
+    assert ran.error["what"] == "There is no 'no/thing' in 'Work files'."
+
+
+def test_a_check_says_that_there_is_no_destination(connected: Command, source: str) -> None:
+    there = connected("check", source, "Work files:nothing", "--json")
+    here = connected("check", source, "nothing", "--json")
+
+    assert there.code == 7
+    assert there.error["why"] == "DST does not exist: there is no 'nothing' in 'Work files'."
+    assert here.code == 2  # neither is in a storage
+    connected("copy", source, "Work files:x")
+    missing = connected("check", "Work files:x", "nothing", "--json")
+    assert missing.error["what"] == "DST does not exist: there is no 'nothing' on this machine."
+
+
+def test_a_preflight_names_the_source_that_is_not_there(connected: Command, source: str) -> None:
+    ran = connected("preflight", "nothing", "Work files:x")
+
+    assert ran.code == 7
+    assert "SRC does not exist: there is no 'nothing' on this machine." in ran.err
+
+
+# ---- values that cannot work ----
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--bwlimit", "fast", "is no rate: write bytes a second"),
+        ("--bwlimit", "2M,3M", "is no rate"),
+        ("--max-transfer", "much", "is no size: write a number with K, M, G or T"),
+        ("--max-duration", "long", "is no time: write a number with s, m or h"),
+    ],
+)
+def test_limits_that_are_none_are_refused_before_rclone_starts(
+    connected: Command, cloud: Emulator, source: str, option: str, value: str, words: str
+) -> None:
+    before = len(cloud.requests)
+    ran = connected("copy", option, value, source, "Work files:x")
+
+    assert ran.code == 2
+    assert words in ran.err
+    assert "pluton-rclone copy --help" in ran.err
+    assert len(cloud.requests) == before
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--bwlimit", "2M"),
+        ("--bwlimit", "512"),
+        ("--bwlimit", "off"),
+        ("--bwlimit", "2M:8MiB"),
+        ("--bwlimit", "08:00,512k 19:00,off"),
+        ("--bwlimit", "Mon-08:00,1M Sat-00:00,off"),
+        ("--max-transfer", "1.5G"),
+        ("--max-transfer", "10b"),
+        ("--max-duration", "2h30m"),
+    ],
+)
+def test_limits_that_rclone_takes_are_taken(connected: Command, source: str, option: str, value: str) -> None:
+    assert connected("copy", option, value, source, "Work files:x").code == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("hard_delete=maybe", "hard_delete=true or hard_delete=false"),
+        ("list_chunk=many", "it is a whole number"),
+        ("region=mars", "Choose one of: global, us, de, cn"),
+        ("secret_expires=soon", "as in secret_expires=2027-03-31"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_refused_before_the_sign_in(
+    connected: Command, cloud: Emulator, setting: str, words: str
+) -> None:
+    before = len(cloud.requests)
+    for arguments in (("set", "Work files", setting), ("connect", "Other", "--set", setting)):
+        ran = connected(*arguments)
+        assert ran.code == 5
+        assert words in ran.err
+        assert "Input should be" not in ran.err
+    assert len(cloud.requests) == before
+
+
+def test_an_address_that_is_none_is_refused_before_the_sign_in(command: Command, cloud: Emulator) -> None:
+    ran = command("connect", "Team", "--site", "https://example.org/x")
+
+    assert ran.code == 5
+    assert "no address of SharePoint or OneDrive" in ran.err
+    assert cloud.requests == []
+
+
+def test_the_day_that_a_client_secret_ends_is_set(connected: Command) -> None:
+    assert connected("set", "Work files", "secret_expires=2040-03-31").code == 0
+    assert "pluton_secret_expires = 2040-03-31" in connected("show", "Work files").out
+    assert connected("set", "Work files", "secret_expires=").code == 0
+    assert "secret_expires" not in connected("show", "Work files").out
+
+
+# ---- what is looked up ----
+
+
+def test_one_option_is_explained(command: Command) -> None:
+    one = command("options", "chunk_size").out
+    assert one.startswith("chunk_size  ")
+    assert "hard_delete  " not in one
+    assert list(command("options", "chunk_size", "--json").json) == ["chunk_size"]
+    assert command("options", "secret_expires").out.startswith("secret_expires  Client secret ends")
+    wrong = command("options", "chunk_sise")
+    assert (wrong.code, "Did you mean 'chunk_size'?" in wrong.err) == (2, True)
+
+
+@pytest.mark.parametrize("word", OTHERWISE)
+def test_what_is_called_otherwise_is_said_with_the_command(command: Command, word: str) -> None:
+    ran = command(word, "x")
+    named = re.findall(r"pluton-rclone ([a-z]+) ", OTHERWISE[word] + " ")
+
+    assert word not in COMMANDS
+    assert ran.code == 2
+    assert OTHERWISE[word] in ran.err
+    assert named
+    assert set(named) <= set(COMMANDS)
+
+
+def test_no_consent_address_is_promised_below_a_list_that_has_none(command: Command) -> None:
+    for code in ("65001", "90094", "90095"):
+        assert "address below" not in command("errors", f"AADSTS{code}").out
+
+
+# ---- a configuration that is not there ----
+
+
+@pytest.mark.parametrize("arguments", [("ls", "x:"), ("health",), ("inspect",), ("test", "x"), ("show", "x")])
+def test_a_configuration_that_does_not_exist_is_said(
+    command: Command, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    ran = command(*arguments, "--config", str(tmp_path / "no.conf"), "--json")
+
+    assert (ran.code, ran.error["error"]) == (5, "config_unreadable")
+    assert f"There is no file {tmp_path / 'no.conf'}." in ran.error["what"]
+
+
+def test_no_storages_in_a_file_that_does_not_exist_is_no_fault(command: Command, tmp_path: Path) -> None:
+    ran = command("storages", "--config", str(tmp_path / "no.conf"))
+
+    assert ran.code == 0
+    assert f"there is no file {tmp_path / 'no.conf'}" in ran.err
+    assert command("storages", "--config", str(tmp_path / "no.conf"), "--json").json == []
+
+
+def test_the_first_storage_makes_the_file_that_config_names(command: Command, tmp_path: Path) -> None:
+    assert command("connect", "First", "--config", str(tmp_path / "new.conf")).code == 0
+    assert command("show", "First", "--config", str(tmp_path / "new.conf")).code == 0
+
+
+# ---- the network ----
+
+
+def test_a_dead_proxy_is_the_same_fault_everywhere(
+    connected: Command, cloud: Emulator, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_storage(cloud, name="Ended", seconds=-60)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    found = {
+        arguments[0]: connected(*arguments, "--json")
+        for arguments in (
+            ("ls", "Work files:"),
+            ("copy", source, "Work files:x"),
+            ("test", "Work files"),
+            ("connect", "Other"),
+            ("drives", "Work files"),
+        )
+    }
+
+    assert {word: ran.code for word, ran in found.items()} == dict.fromkeys(found, 8)
+    assert {word: ran.error["who"] for word, ran in found.items()} == dict.fromkeys(found, "you")
+    assert len({ran.error["advice"] for ran in found.values()}) == 1
+    assert all(re.search(r"(graph|login)\.microsoft\w*\.com", ran.error["what"]) for ran in found.values())
+
+
+# ---- words ----
+
+
+def test_one_file_is_not_many(connected: Command, source: str) -> None:
+    copied = connected("copy", source, "Work files:x").err
+    compared = connected("check", source, "Work files:x").err
+
+    assert copied.startswith("1 file transferred (1 B)")
+    assert compared == "1 file is the same, compared by hash; none differs\n"
+    assert "0 folders, 1 file, 1 B" in connected("tree", "Work files:x").err
+    assert "1 file in 0 folders, 1 B: 0 findings" in connected("preflight", source, "Work files:x").err
+    assert "1 remote looked at" in connected("inspect").err
+
+
+def test_a_document_library_is_called_that(command: Command, cloud: Emulator) -> None:
+    save_storage(cloud, "sharepoint", name="Team")
+
+    assert ", document library" in command("test", "Team").err
+    assert "document library" in command("storages").out
+    assert command("storages", "--json").json[0]["drive_type"] == "documentLibrary"
+
+
+def test_a_token_that_has_ended_is_answered_with_the_command(command: Command, cloud: Emulator) -> None:
+    save_storage(cloud, name="Ended", seconds=-60)
+    cloud.world.lifetimes.refresh_token = 0
+    ran = command("ls", "Ended:")
+
+    assert ran.code == 3
+    assert "pluton-rclone reauthorize NAME" in ran.err
+
+
+def test_advice_speaks_of_help_and_not_of_docstrings(command: Command) -> None:
+    for arguments in (("copy", "/a", "/b"), ("sync", "--yes", "Work:", "/"), ("options", "x"), ("ls", "")):
+        assert "docstring" not in command(*arguments).err
+
+
+# ---- the emulator, and rclone's own registration ----
+
+
+def test_the_emulators_help_tells_who_lives_there(command: Command, cloud: Emulator) -> None:
+    said = " ".join(command("emulator", "--help").out.split())
+    people = {person.username for person in cloud.world.people.values() if person.tenant.cloud == "global"}
+
+    assert all(username in said for username in people)
+    assert "https://contoso.sharepoint.com/sites/Backups" in said
+
+
+def test_without_a_client_id_the_browser_opens_for_rclones_own_sign_in(cloud: Emulator, home: Path) -> None:
+    with rclone_port():
+        done = process.run(
+            [sys.executable, "-m", "pluton_rclone", "connect", "Mine", "--type", "personal"],
+            env={**os.environ, **browser(ANNA)},
+            timeout=120,
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert b"No window? Then open this address" in done.stderr
+    assert b"Saved as the remote 'mine'" in done.stderr
