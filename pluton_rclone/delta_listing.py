@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -30,6 +33,7 @@ from .rclone.results import Total
 
 if TYPE_CHECKING:
     from .feed_tree import FeedTree, Found
+    from .microsoft.delta import Page
     from .microsoft.http import Http
     from .storage import Storage
 
@@ -161,31 +165,73 @@ def _at(storage: Storage, tree: FeedTree, path: str) -> _Listing | None:
 
 
 def _read(storage: Storage, tree: FeedTree) -> None:
-    """The feed from its first page to its last; a token that ends in the middle is renewed once for a page."""
+    """The feed from its first page to its last; while one is put into the tree, the next is on its way."""
     from .microsoft import delta
-    from .microsoft.clouds import cloud
-    from .microsoft.graph_client import GraphClient
     from .microsoft.http import Http
 
-    remote = storage.remote
-    with Http() as http:
-        access = _token(storage, http)
-        link: str | None = None
-        for _ in range(delta.MOST_PAGES):
-            graph = GraphClient(cloud(remote.region), access, http=http)
-            try:
-                page = delta.read(graph, remote.drive_id, link)
-            except TokenExpired:
-                access = _token(storage, http, ended=access)
-                graph = GraphClient(cloud(remote.region), access, http=http)
-                page = delta.read(graph, remote.drive_id, link)
-            tree.add(page.items)
-            if page.next is None:
-                return
-            if page.next == link:
-                break
-            link = page.next
+    ended = threading.Event()
+    with Http(cancel=ended) as http:
+        pages = _Pages(storage, http)
+        try:
+            page = pages.read(None)
+            for _ in range(delta.MOST_PAGES):
+                link = page.next
+                if link is None:
+                    tree.add(page.items())
+                    return
+                coming = _ahead(partial(pages.read, link))
+                tree.add(page.items())
+                page = coming()
+                if page.next == link:
+                    break
+        finally:
+            ended.set()
     raise delta.endless()
+
+
+class _Pages:
+    """Pages of the feed of a storage's drive; a token that ends in the middle is renewed, once for a page."""
+
+    def __init__(self, storage: Storage, http: Http) -> None:
+        from .microsoft.clouds import cloud
+
+        remote = storage.remote
+        self._storage, self._http = storage, http
+        self._drive_id, self._cloud = remote.drive_id, cloud(remote.region)
+        self._access = _token(storage, http)
+
+    def read(self, link: str | None) -> Page:
+        from .microsoft import delta
+        from .microsoft.graph_client import GraphClient
+
+        try:
+            graph = GraphClient(self._cloud, self._access, http=self._http)
+            return delta.read(graph, self._drive_id, link)
+        except TokenExpired:
+            self._access = _token(self._storage, self._http, ended=self._access)
+        graph = GraphClient(self._cloud, self._access, http=self._http)
+        return delta.read(graph, self._drive_id, link)
+
+
+def _ahead(work: Callable[[], Page]) -> Callable[[], Page]:
+    """Starts the work; the result waits for it. The thread keeps nobody from leaving, whatever Microsoft does."""
+    done: SimpleQueue[Page | BaseException] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put(work())
+        except BaseException as problem:  # noqa: BLE001 - raised by whoever waits for the result
+            done.put(problem)
+
+    threading.Thread(target=run, name="delta feed", daemon=True).start()
+
+    def result() -> Page:
+        found = done.get()
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    return result
 
 
 def _token(storage: Storage, http: Http, ended: str | None = None) -> str:

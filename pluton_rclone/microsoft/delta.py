@@ -57,10 +57,17 @@ class Item(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some items, and the address of the next page; None after the last."""
+    """Some items as Graph wrote them, and the address of the next page; None after the last."""
 
-    items: list[Item]
+    values: list[Any]
     next: str | None
+
+    def items(self) -> list[Item]:
+        """The items. GraphError when one of them cannot be read."""
+        try:
+            return [_item(value) for value in self.values]
+        except (TypeError, ValueError, KeyError, AttributeError):
+            raise _broken("an item cannot be read") from None
 
 
 def read(graph: GraphClient, drive_id: str, link: str | None = None) -> Page:
@@ -81,10 +88,7 @@ def page(record: Mapping[str, Any]) -> Page:
     ends = isinstance(record.get("@odata.deltaLink"), str)
     if ends == isinstance(link, str):
         raise _broken("a page does not say whether the feed goes on or ends")
-    try:
-        return Page([_item(value) for value in values], None if ends else str(link))
-    except (TypeError, ValueError, KeyError, AttributeError):
-        raise _broken("an item cannot be read") from None
+    return Page(values, None if ends else str(link))
 
 
 def endless() -> GraphError:

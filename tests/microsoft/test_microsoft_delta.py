@@ -21,7 +21,7 @@ END = {"@odata.deltaLink": "https://graph.microsoft.com/v1.0/me/drive/root/delta
 
 def item(**members: Any) -> delta.Item:
     record = {"id": "01abc", "name": "a.txt", "parentReference": {"id": "root1", "driveId": "b!1"}, **members}
-    (found,) = delta.page({"value": [record], **END}).items
+    (found,) = delta.page({"value": [record], **END}).items()
     return found
 
 
@@ -35,7 +35,7 @@ def test_the_documented_pages_are_read() -> None:
     link = "https://graph.microsoft.com/v1.0/me/drive/delta(token=1230919asd190410jlka)"
     first = delta.page({"value": value, "@odata.nextLink": link})
     assert first.next == link
-    assert [(each.name, each.is_dir, each.deleted) for each in first.items] == [
+    assert [(each.name, each.is_dir, each.deleted) for each in first.items()] == [
         ("folder2", True, False),
         ("file.txt", False, False),
         ("file5.txt", False, True),
@@ -60,7 +60,7 @@ def test_the_documented_pages_are_read() -> None:
 )
 def test_what_is_no_page_or_does_not_say_how_it_goes_on_ends_nothing(record: dict[str, Any]) -> None:
     with pytest.raises(GraphError, match="change feed"):
-        delta.page(record)
+        delta.page(record).items()
 
 
 def test_ids_are_rclones_and_items_are_told_apart_without_case() -> None:
@@ -100,9 +100,9 @@ def test_the_feed_is_asked_for_with_what_a_listing_needs_and_followed_as_it_says
         drive.write(f"{number}.txt", b"")
     graph = graph_of(BERT)
     first = delta.read(graph, drive.id)
-    assert (len(first.items), first.items[0].root) == (1000, True)
+    assert (len(first.items()), first.items()[0].root) == (1000, True)
     last = delta.read(graph, drive.id, first.next)
-    assert (len(last.items), last.next) == (201, None)
+    assert (len(last.items()), last.next) == (201, None)
     asked = cloud.requests[-2]
     assert f"%24select={delta.SELECT}" in asked.query.replace("%2C", ",").replace("$", "%24")
 
