@@ -45,7 +45,10 @@ class FeedTree:
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.execute("pragma journal_mode = off")
         self._database.execute("pragma temp_store = file")
+        self._database.execute("pragma cache_size = -16000")  # KiB
         self._database.execute(_TABLE)
+        # from the start: it grows while the next page is on its way
+        self._database.execute("create index by_parent on items (parent)")
         self._database.execute("begin")
 
     def __enter__(self) -> FeedTree:
@@ -69,7 +72,6 @@ class FeedTree:
         deleted, or that lies in a circle, says that something is missing or moved while it was read.
         """
         self._database.execute("delete from items where deleted")
-        self._database.execute("create index by_parent on items (parent)")
         roots, items = self._database.execute("select coalesce(sum(root), 0), count(*) from items").fetchone()
         if roots != 1:
             return f"the feed has {roots} roots"
