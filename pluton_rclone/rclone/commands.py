@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
@@ -134,7 +135,7 @@ def flags(options: Mapping[str, Any], known: type) -> tuple[tuple[str, ...], byt
     if rules is not None and files is not None:
         raise UsageError("filters and files_from exclude each other", why="rclone ignores filters then")
     if rules is not None:
-        return (*out, "--filter-from=-"), _lines(rules)
+        return (*out, "--filter-from=-"), _lines(map(_rule, rules))
     if files is not None:
         return (*out, "--files-from-raw=-"), _lines(files)
     return tuple(out), None
@@ -155,6 +156,17 @@ def _flag(name: str, value: Any) -> str:
     return f"{flag}={value}"
 
 
+def _rule(rule: str) -> str:
+    """A filter rule that rclone reads as it is meant. UsageError."""
+    if not rule.isascii() and _NO_UTF_8.search(rule):
+        raise UsageError(
+            f"{rule!r} holds bytes that are no UTF-8",
+            why="rclone's rules take all such bytes for the same character, and would match other files, too (tried)",
+            advice="Name the files in files_from, or match that part of the name with a wildcard.",
+        )
+    return rule
+
+
 def _lines(lines: Iterable[str | bytes]) -> bytes:
     out = bytearray()
     for line in lines:
@@ -168,6 +180,7 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
     return bytes(out)
 
 
+_NO_UTF_8 = re.compile("[\ud800-\udfff]")
 _GLOB = str.maketrans({character: "\\" + character for character in "\\*?[]{}"})
 
 

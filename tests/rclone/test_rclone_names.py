@@ -144,6 +144,10 @@ def test_as_a_filter(here: Path, engine: Rclone, names: set[bytes]) -> None:
     source, target = folder(here, {*names, b"bystander"}), folder(here)
     wanted = max(names)
     rules = [f"+ /{filter_name(standard_name(wanted))}", "- *"]
+    if re.search("[\ud800-\udfff]", rules[0]):  # rclone's rules cannot tell such bytes apart
+        with pytest.raises(UsageError, match="no UTF-8"):
+            engine.copy(source, target, filters=rules)
+        return
     engine.copy(source, target, filters=rules).result()
     assert content(target) == {wanted: b"I am " + wanted}
 
