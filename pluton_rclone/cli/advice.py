@@ -13,15 +13,20 @@ from ..errors import (
     UsageError,
 )
 
-SIGNING_IN = ("connect", "reauthorize", "web")
+CONNECTING = ("connect", "web")
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
     """The error; its advice names a command where the library, which does not know that it is one, names none."""
+    cause = error.__cause__ if isinstance(error, ConnectionTestFailed) else error
     if error.advice == UsageError.default_advice:
         error.advice = f"See pluton-rclone {command} --help."
-    mended_by_signing_in = isinstance(error, TokenExpired | InteractionRequired | RemoteIncomplete)
-    if mended_by_signing_in and command not in SIGNING_IN and "pluton-rclone" not in error.advice:
+    elif command in CONNECTING:
+        pass
+    elif isinstance(cause, RemoteIncomplete):
+        # Without a drive or a token there is no account to sign in again.
+        error.advice = "Connect it anew: pluton-rclone remove NAME, then pluton-rclone connect NAME."
+    elif isinstance(cause, TokenExpired | InteractionRequired) and "pluton-rclone" not in error.advice:
         error.advice = f"{error.advice} The command is: pluton-rclone reauthorize NAME"
     return error
 

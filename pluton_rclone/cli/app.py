@@ -111,11 +111,11 @@ def application() -> None:
 
 
 def tell_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
-    """--verbose: what the library logs, on stderr."""
+    """--verbose: what the library logs, on stderr, for this one command."""
     if wanted:
         from .talk import log_to_stderr
 
-        log_to_stderr()
+        ctx.call_on_close(log_to_stderr())
 
 
 def common(command: Command) -> Command:

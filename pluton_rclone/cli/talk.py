@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 
 from ..rclone.faults import redact
 from .output import printable
@@ -20,9 +21,15 @@ class Talk(logging.Handler):
             print(printable(line), file=sys.stderr)
 
 
-def log_to_stderr() -> None:
-    """Everything from DEBUG on, of this package alone."""
-    log = logging.getLogger("pluton_rclone")
-    if not any(isinstance(handler, Talk) for handler in log.handlers):
-        log.addHandler(Talk())
+def log_to_stderr() -> Callable[[], None]:
+    """Everything from DEBUG on, of this package alone; until what is returned is called."""
+    log, talk = logging.getLogger("pluton_rclone"), Talk()
+    level = log.level
+    log.addHandler(talk)
     log.setLevel(logging.DEBUG)
+
+    def stop() -> None:
+        log.removeHandler(talk)
+        log.setLevel(level)
+
+    return stop

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import process
+from pluton_rclone.cli.advice import with_command
 from pluton_rclone.cli.app import COMMANDS, OTHERWISE
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.command import browser
+from pluton_rclone.errors import InteractionRequired
 from tests.cli.conftest import Command
 from tests.connected import ANNA
 from tests.connected import connected as save_storage
@@ -291,6 +293,27 @@ def test_a_token_that_has_ended_is_answered_with_the_command(command: Command, c
 
     assert ran.code == 3
     assert "pluton-rclone reauthorize NAME" in ran.err
+
+
+@pytest.mark.parametrize("option", ["token", "drive_id"])
+def test_a_storage_that_lacks_something_is_connected_anew(
+    connected: Command, home: Path, option: str
+) -> None:
+    conf = home / "rclone.conf"
+    lines = conf.read_text().splitlines(keepends=True)
+    conf.write_text("".join(line for line in lines if not line.startswith(f"{option} =")))
+    for arguments in (("ls", "Work files:"), ("test", "Work files"), ("reauthorize", "Work files")):
+        ran = connected(*arguments)
+        assert ran.code in (4, 5)
+        assert "pluton-rclone remove NAME, then pluton-rclone connect NAME" in ran.err
+
+    assert connected("remove", "Work files", "--yes").code == 0
+    assert connected("connect", "Work files").code == 0
+
+
+def test_advice_names_the_command_when_microsoft_wants_to_see_the_person() -> None:
+    assert "pluton-rclone reauthorize NAME" in with_command(InteractionRequired("x"), "ls").advice
+    assert "pluton-rclone" not in with_command(InteractionRequired("x"), "connect").advice
 
 
 def test_advice_speaks_of_help_and_not_of_docstrings(command: Command) -> None:

@@ -125,6 +125,11 @@ def test_verbose_says_what_is_done_and_no_secret(connected: Command, cloud: Emul
     )
 
 
+def test_verbose_is_for_one_command(connected: Command) -> None:
+    assert "process: started" in connected("about", "Work files", "-v").err
+    assert connected("about", "Work files").err == ""
+
+
 @pytest.mark.parametrize("arguments", [("ls", "Wrok files:x"), ("show", "work-file"), ("ls", "work-flies:")])
 def test_a_storage_that_was_nearly_named_is_proposed(connected: Command, arguments: tuple[str, ...]) -> None:
     ran = connected(*arguments)
