@@ -73,6 +73,10 @@ def _name(name: str, version: Version | None) -> Iterator[Finding]:
         yield Finding(name, "name", "error", f"rclone does not take this name: {fault}", "Rename it.")
 
 
+# Without a drive or a token that can be renewed there is nothing that a new sign-in could be checked against.
+_ANEW = "Connect it anew: pluton-rclone remove NAME, then pluton-rclone connect NAME. What is on the drive stays there."
+
+
 def _drive(name: str, section: Mapping[str, str]) -> Iterator[Finding]:
     for option in ("drive_id", "drive_type"):
         if not section.get(option):
@@ -81,23 +85,22 @@ def _drive(name: str, section: Mapping[str, str]) -> Iterator[Finding]:
                 option,
                 "error",
                 f"it has no {option}: rclone says 'unable to get drive_id and drive_type'",
-                "Reconnect the storage and choose its drive (pluton-rclone reauthorize).",
+                _ANEW,
             )
 
 
 def _token(name: str, section: Mapping[str, str]) -> Iterator[Finding]:
     app_only = section.get("client_credentials") in ("true", "True", "TRUE", "1", "t", "T")
     text = section.get("token")
-    reauthorize = "Re-authorize the storage: drive and options stay (pluton-rclone reauthorize)."
     if not text:
         if not app_only and not section.get(PREFIX + "certificate"):
-            yield Finding(name, "token", "error", "nobody has signed in: it has no token", reauthorize)
+            yield Finding(name, "token", "error", "nobody has signed in: it has no token", _ANEW)
         return
     fault = token_fault(text, app_only=app_only)
     if fault is not None:
         # without a refresh token, or an expiry, it works for the moment
         broken = not token_fields(text).get("access_token")
-        yield Finding(name, "token", "error" if broken else "warning", f"its token: {fault}", reauthorize)
+        yield Finding(name, "token", "error" if broken else "warning", f"its token: {fault}", _ANEW)
 
 
 def _values(name: str, section: Mapping[str, str], told: set[str]) -> Iterator[Finding]:
