@@ -6,8 +6,8 @@ option of a call (`storage.upload(..., tpslimit=50)`).
 Work and school drives, document libraries: Microsoft grants a user 3,000 requests in five minutes, and an app in a
 small tenant 1,250 resource units a minute; listing a folder, making an upload session and sending a fragment cost two
 units each (SharePoint's "how to avoid getting throttled", 2025-10-02). rclone alone asks up to 100 times a second, is
-refused, and after each refusal crawls (rclone's lib/pacer): it takes the Retry-After for the pause between all its next calls, and lets it
-shrink by a quarter with each. So the requests are paced from the start: TPS and BURST together stay below both
+refused, and after each refusal crawls: it takes the Retry-After for the pause between all its next calls, and lets it
+shrink by a quarter with each (lib/pacer). So the requests are paced from the start: TPS and BURST together stay below both
 budgets, in any minute BURST + 60 x TPS = 600 (625 allowed) and in any five minutes 2,760 (3,000 allowed).
 Measured with `python -m tests.bench.onedrive --work upload --files 2000`: where the budgets are enforced, 200 small files
 in a tenth of Microsoft's time took bare rclone 123 s with 35 refusals, and 51 s without a single one like this. Where
