@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
@@ -17,7 +19,23 @@ from pluton_rclone.emulator import Emulator
 def rclone_port() -> Iterator[None]:
     """The only one that runs `rclone authorize`, whichever worker or checkout asks."""
     with FileLock(Path(tempfile.gettempdir()) / "pluton-rclone-53682.lock", timeout=300):
+        for _ in range(
+            600
+        ):  # an rclone that was ended a moment ago, or a connection that happens to have this port
+            if _is_free():
+                break
+            time.sleep(0.1)
         yield
+
+
+def _is_free() -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", 53682))
+        except OSError:
+            return False
+    return True
 
 
 def visit(cloud: Emulator, username: str, address: str, *, accept: bool = True) -> None:
