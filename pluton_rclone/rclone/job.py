@@ -135,7 +135,10 @@ class Job:
         failed = () if status["success"] else self._failed_files()
         if self._cancelled:  # what was cut off is no failure of its own
             failed = tuple(file for file in failed if not isinstance(file.error, Cancelled))
-        error = None if status["success"] else self._error(str(status["error"]), failed)
+        # rclone 1.75.2 calls a job that is stopped before its first look at the source a success, with nothing copied
+        # (tried: 1 of 150): one that was told to stop is never taken for done.
+        done = status["success"] and not self._cancelled
+        error = None if done else self._error(str(status["error"]), failed)
         again = (
             any(file.retry_helps for file in failed) if failed else faults.retry_helps(str(status["error"]))
         )

@@ -11,10 +11,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pluton_rclone.errors import (
+    Cancelled,
     ConfigPasswordMissing,
     ConfigUnreadable,
     NothingFound,
@@ -24,6 +26,7 @@ from pluton_rclone.errors import (
 from pluton_rclone.rclone import session as session_module
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.rclone.job import Job
 
 
 @pytest.fixture(autouse=True)
@@ -179,6 +182,24 @@ def test_leaving_a_job_early_cancels_it(rclone: Rclone, tmp_path: Path) -> None:
         assert job.wait().ended == "cancelled"
         with pytest.raises(TimeoutError):
             session.copy(tmp_path / "source", "disk:x").wait(timeout=0.05)
+
+
+def test_a_job_that_was_told_to_stop_is_never_taken_for_done() -> None:
+    """rclone now and then calls one that it stopped at its very beginning a success."""
+    stopped = False
+
+    def call(method: str, **parameters: Any) -> dict[str, Any]:
+        nonlocal stopped
+        stopped = stopped or method == "job/stop"
+        answers: dict[str, dict[str, Any]] = {
+            "sync/copy": {"jobid": 1},
+            "job/status": {"finished": stopped, "success": stopped, "error": ""},
+        }
+        return answers.get(method, {})
+
+    result = Job("copy", call, "sync/copy", {}, rounds=1).cancel()
+    assert result.ended == "cancelled"
+    assert isinstance(result.error, Cancelled)
 
 
 def test_a_configuration_that_cannot_be_read(binary: Binary, tmp_path: Path) -> None:
