@@ -77,10 +77,14 @@ def _from_pem(
         raise _unusable(source, "its key is encrypted and no password was given")
     try:
         key = serialization.load_pem_private_key(key_content, password if encrypted else None)
-        certificate = x509.load_pem_x509_certificate(content)
     except (ValueError, TypeError) as problem:
+        # One wrong password in 256 leaves bytes that end like decrypted ones, and are no key: nothing tells the two apart.
+        why = "the password is wrong, or the key is damaged" if encrypted else _reason(problem)
+        raise _unusable(source, why) from None
+    try:
+        return key, x509.load_pem_x509_certificate(content)
+    except ValueError as problem:
         raise _unusable(source, _reason(problem)) from None
-    return key, certificate
 
 
 def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tuple[Any, Any]:

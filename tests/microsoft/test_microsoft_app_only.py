@@ -144,6 +144,11 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
         "not an RSA key",
     ),
     "something else": (lambda: b"hello", None, "neither PEM nor PFX"),
+    "a damaged key with a password": (
+        lambda: pem_key(PASSWORD)[:400] + b"\n-----END ENCRYPTED PRIVATE KEY-----\n" + PEM_CERTIFICATE,
+        PASSWORD,
+        "the password is wrong, or the key is damaged",
+    ),
     "a damaged PEM": (lambda: pem_key()[:200] + PEM_CERTIFICATE, None, "damaged"),
 }
 
