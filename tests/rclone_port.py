@@ -13,17 +13,17 @@ from pathlib import Path
 from filelock import FileLock
 
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.rclone.authorize import PORT
 
 
 @contextmanager
 def rclone_port() -> Iterator[None]:
     """The only one that runs `rclone authorize`, whichever worker or checkout asks."""
-    with FileLock(Path(tempfile.gettempdir()) / "pluton-rclone-53682.lock", timeout=300):
-        for _ in range(
-            600
-        ):  # an rclone that was ended a moment ago, or a connection that happens to have this port
-            if _is_free():
-                break
+    with FileLock(Path(tempfile.gettempdir()) / f"pluton-rclone-{PORT}.lock", timeout=300):
+        until = time.monotonic() + 60
+        while (
+            not _is_free() and time.monotonic() < until
+        ):  # an rclone that was ended a moment ago may still have it
             time.sleep(0.1)
         yield
 
@@ -32,7 +32,7 @@ def _is_free() -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", 53682))
+            probe.bind(("127.0.0.1", PORT))
         except OSError:
             return False
     return True
