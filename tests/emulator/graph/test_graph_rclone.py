@@ -213,6 +213,7 @@ def test_a_fragment_is_sent_again(cloud: Emulator, source: Path, status: int) ->
     else:
         cloud.faults.refuse(status, where="uploadSession")
     rclone.run("copy", str(source / "sub dir"), "od:")
+    assert [request.status for request in cloud.requests].count(status) == 1
     rclone.run("check", str(source / "sub dir"), "od:")
 
 
