@@ -120,7 +120,6 @@ class LentRclone(Rclone):
             "--stats-log-level=NOTICE",
             "--stats-one-line",
         )
-
         notices: list[str] = []
 
         def told(loan: Loan) -> None:
@@ -141,7 +140,7 @@ class LentRclone(Rclone):
             " ".join(command.words),
             starting(runs.first),
             office=None if runs.office is None else starting(runs.office),
-            needs_office=lambda: command.words[0] == "sync" or office.has_office_files(command.places[0]),
+            source=command.places[0],
             notices=notices,
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,

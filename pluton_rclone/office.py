@@ -1,15 +1,16 @@
 """Office files in document libraries: what SharePoint rewrites is compared by time only, all else as ever.
 
-SharePoint writes a library's columns into Office files that arrive there, so that size and hash are no longer those of
-what was sent; rclone takes that for corruption, deletes the file and gives up (its documentation of OneDrive, "Excel
-files" and "Uploading files to SharePoint", advises --ignore-size and --ignore-checksum). For these types alone a transfer
-into a library has a second run with both flags; the first leaves them out. What is changed again within the second of
-its last transfer waits for its next change: OneDrive keeps whole seconds.
+SharePoint writes a library's columns into Office files that arrive there ("Document Property Promotion and Demotion",
+Microsoft Learn, aa543341), so that size and hash are no longer those of what was sent; rclone takes that for corruption,
+deletes the file and gives up. Its documentation of OneDrive advises --ignore-size and --ignore-checksum. For these types
+alone a transfer into a library has a second run with both flags; the first leaves them out. What is changed again within
+the second of its last transfer waits for its next change: OneDrive keeps whole seconds.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .rclone.commands import Command
@@ -21,25 +22,29 @@ SUFFIXES = (
     ".dotm",
     ".xlsx",
     ".xlsm",
+    ".xlsb",
     ".xltx",
     ".xltm",
-    ".xlsb",
     ".pptx",
     ".pptm",
     ".potx",
     ".potm",
     ".ppsx",
-    ".vsdx",
+    ".ppsm",
 )
-"""The types into which SharePoint writes ("property promotion", Microsoft's documentation of Office Open XML documents)."""
+"""The types that SharePoint's Office parser writes into (the parsers of SharePoint Server 2013, as wbaer.net lists them
+in "Document Property Promotion and Demotion Overview and Considerations", 2014-08-29)."""
 
 SAID = (
     "SharePoint rewrites Office files (.docx, .xlsx, .pptx and the like) in document libraries: they were compared by "
     "time, without size and checksum; every other file with both."
 )
 _IGNORED = ("--ignore-size", "--ignore-checksum")
+# Without a size and a hash to trust, these would find every file changed (-c), or none, ever (--size-only).
+_BY_CONTENT = {"--checksum", "-c", "--size-only"}
 _WORDS = ("copy", "copyto", "sync", "move", "moveto")
-_SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f")
+# What selects files itself, and what deletes at the destination whatever a rule leaves out: the other run's files.
+_SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f", "--delete-excluded")
 _EXCLUDING = (b"- ", b"#", b";")
 # Case does not matter: a regular expression, as a glob knows it only for all rules at once (--ignore-case).
 _ANY = "*.{{(?i:" + "|".join(suffix[1:] for suffix in SUFFIXES) + ")}}"
@@ -68,7 +73,7 @@ def runs(command: Command) -> Runs:
     if os.path.isfile(command.places[0]):
         if not command.places[0].lower().endswith(SUFFIXES):
             return Runs(command)
-        return Runs(command._replace(flags=(*flags, *_IGNORED)), ignoring=True)
+        return Runs(command._replace(flags=_by_time(flags)), ignoring=True)
     given = b""
     if flags[-1:] == ("--filter-from=-",):
         assert isinstance(command.stdin, bytes)
@@ -82,14 +87,19 @@ def runs(command: Command) -> Runs:
     flags = (*flags, "--filter-from=-")
     return Runs(
         command._replace(flags=flags, stdin=f"- {_ANY}\n".encode() + given),
-        command._replace(flags=(*flags, *_IGNORED), stdin=given + f"+ {_ANY}\n- *\n".encode()),
+        command._replace(flags=_by_time(flags), stdin=given + f"+ {_ANY}\n- *\n".encode()),
     )
 
 
-def has_office_files(folder: str) -> bool:
-    """Whether there is any at or below it."""
-    return any(
-        name.lower().endswith(SUFFIXES)
-        for _, _, names in os.walk(os.fsencode(folder))
-        for name in map(os.fsdecode, names)
-    )
+def _by_time(flags: tuple[str, ...]) -> tuple[str, ...]:
+    return (*(flag for flag in flags if flag not in _BY_CONTENT), *_IGNORED)
+
+
+def has_office_files(folder: str, is_enough: Callable[[], bool]) -> bool:
+    """Whether there is any at or below it; looking ends early once it `is_enough`."""
+    for _, _, names in os.walk(folder):
+        if is_enough():
+            return False
+        if any(name.lower().endswith(SUFFIXES) for name in names):
+            return True
+    return False

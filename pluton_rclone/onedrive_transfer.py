@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 from .errors import NameRefused
-from .office import SAID
-from .process import Child
+from .office import SAID, has_office_files
 from .rclone import events
 from .rclone.results import FailedFile, TransferResult, transfer_failed
 from .rclone.transfer import Start, Transfer
@@ -19,7 +16,7 @@ _LEFT_OUT = b"Duplicate object found in source - ignoring"
 
 
 class OneDriveTransfer(Transfer):
-    """As `Transfer`; `office`, if there is any, is a run of its own for Office files (see office.py)."""
+    """As `Transfer`; `office` is a run of its own for the Office files in the folder `source` (see office.py)."""
 
     def __init__(
         self,
@@ -27,20 +24,20 @@ class OneDriveTransfer(Transfer):
         start: Start,
         *,
         office: Start | None,
-        needs_office: Callable[[], bool],
+        source: str,
         notices: list[str],
         **limits: float | None,
     ) -> None:
         self._left_out: dict[str, FailedFile] = {}
         self._notices = notices
 
-        def following(*callbacks: Any) -> Child | None:
-            if office is None or not needs_office():
-                return None
-            self._notices.append(SAID)
-            return office(*callbacks)
+        def for_office_files() -> Start | None:
+            if has_office_files(source, lambda: self._stopped is not None):
+                notices.append(SAID)
+                return office
+            return office if command == "sync" else None  # what only the library has goes, too
 
-        super().__init__(command, start, then=() if office is None else (following,), **limits)
+        super().__init__(command, start, then=() if office is None else (for_office_files,), **limits)
 
     def wait(self, timeout: float | None = None) -> TransferResult:
         """As `Transfer.wait`, with the files that were left out among the failed ones."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import Corrupted, TransferFailed
+from pluton_rclone.errors import Corrupted, RcloneError, TransferFailed
 from pluton_rclone.office import SAID, SUFFIXES, runs
-from pluton_rclone.rclone.commands import transfer
+from pluton_rclone.rclone.commands import TransferOptions, transfer
+from pluton_rclone.rclone.events import Progress
 
 from .connected import connected, emulated_drive
 
@@ -124,6 +128,56 @@ def test_cancelled_between_the_runs_it_does_not_look_done(library: Storage, sour
     assert "report.docx" not in names(library)
 
 
+def test_looking_for_office_files_holds_no_cancel_up(
+    library: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source of millions of files takes its time to be looked through."""
+    looking, found = threading.Event(), []
+
+    def look(folder: str, is_enough: Callable[[], bool]) -> bool:
+        looking.set()
+        while not is_enough():
+            time.sleep(0.01)
+        found.append(folder)
+        return True
+
+    monkeypatch.setattr("pluton_rclone.onedrive_transfer.has_office_files", look)
+    transfer = library.upload(source, "x")
+    assert looking.wait(60)
+    result = transfer.cancel()
+    assert result.ended == "cancelled"
+    assert found == [str(source)]
+    assert names(library) == {"letter.txt"}
+
+
+def test_a_second_run_that_cannot_start_is_the_error(
+    library: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(folder: str, is_enough: Callable[[], bool]) -> bool:
+        raise OSError("the source is gone")
+
+    monkeypatch.setattr("pluton_rclone.onedrive_transfer.has_office_files", look)
+    with pytest.raises(RcloneError, match="the source is gone") as caught:
+        library.upload(source, "x").result()
+    assert caught.value.result.ended == "failed"
+
+
+def test_events_count_both_runs(library: Storage, source: Path) -> None:
+    seen = [event for event in library.upload(source, "x").events() if isinstance(event, Progress)]
+    assert seen[-1].transfers == 3
+
+
+@pytest.mark.parametrize("option", ["size_only", "checksum"])
+def test_they_are_compared_by_time_whatever_else_is_wanted(
+    library: Storage, source: Path, option: str
+) -> None:
+    options: TransferOptions = {"size_only": True} if option == "size_only" else {"checksum": True}
+    library.upload(source, "x").result()
+    assert library.upload(source, "x", **options).result().transfers == 0
+    os.utime(source / "report.docx", (2_000_000_000, 2_000_000_000))
+    assert library.upload(source, "x", **options).result().transfers == 1
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_type_is_left_out_of_the_first_run_and_alone_in_the_second(tmp_path: Path, suffix: str) -> None:
     found = runs(transfer("copy", tmp_path, "x:", {"filters": ["- *.tmp"]}))
@@ -136,7 +190,10 @@ def test_every_type_is_left_out_of_the_first_run_and_alone_in_the_second(tmp_pat
     assert set(found.office.flags) - set(found.first.flags) == {"--ignore-size", "--ignore-checksum"}
 
 
-@pytest.mark.parametrize("extra", [["--include=*.txt"], ["--files-from", "list"], ["--ignore-size"]])
+@pytest.mark.parametrize(
+    "extra",
+    [["--include=*.txt"], ["--files-from", "list"], ["--ignore-size"], ["--delete-excluded"]],
+)
 def test_what_the_caller_decides_stays_one_run(tmp_path: Path, extra: list[str]) -> None:
     command = transfer("copy", tmp_path, "x:", {"extra": extra})
     assert runs(command) == (command, None, False)

@@ -28,12 +28,12 @@ EVENTS_KEPT = 10_000
 
 Start = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child]
 """Starts an rclone, which is to call these: with each line of its log, to be watched, and at its end."""
-Next = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child | None]
-"""As `Start`, for a later run; None: there is nothing left to do."""
+Next = Callable[[], Start | None]
+"""Asked when a run has ended what to start next; None when nothing is left to do. It may take its time."""
 
 
 class Transfer:
-    """One run of rclone, or several, one `then` the next, with one result. It has started when you get it.
+    """One run of rclone, or several, one after the other, with one result. The first has started when you get it.
 
     Iterating gives `Progress` as it comes (the latest, if you are slower than rclone) and ends with the run;
     `events()` gives every event. `result()` waits, and raises what went wrong; the exception has `.result`.
@@ -66,7 +66,8 @@ class Transfer:
         self._steps = 0
         self._then = list(then)
         self._codes: list[int] = []
-        with self._changed:  # it may end before it is here
+        self._starting = threading.Lock()
+        with self._starting:  # it may end before it is here
             self._child = start(self._line, self._watch, self._end)
 
     def __repr__(self) -> str:
@@ -194,31 +195,48 @@ class Transfer:
             self._tally.add(event)
             if self._tally.steps != self._steps:
                 self._steps, self._active = self._tally.steps, time.monotonic()
-            self._kept.append(event)
+            # of all runs together
+            self._kept.append(self._tally.progress if isinstance(event, Progress) else event)
             if isinstance(event, Progress):
                 self._serial += 1
             if isinstance(event, Progress) or self._listening:
                 self._changed.notify_all()
 
     def _end(self) -> None:
-        with self._changed:
+        with self._starting:
             code = self._child.returncode
-            assert code is not None
-            self._codes.append(code)
-            if self._then and self._stopped is None and (code == 0 or self._tally.failed()):
+        assert code is not None
+        self._codes.append(code)
+        if not self._goes_on(code):
+            with self._changed:
+                self._finished = time.monotonic()
+                self._over = True
+                self._changed.notify_all()
+
+    def _goes_on(self, code: int) -> bool:
+        """Starts the next run, unless there is none or the last one broke down.
+
+        Not under `_changed`: to find out what to do, and to wait for the configuration's lock, can take seconds, and a
+        cancel must get through. What was cut off stays in `_then`.
+        """
+        try:
+            while self._then and self._stopped is None and (code == 0 or self._tally.failed()):
+                start = self._then[0]()
+                if self._stopped is not None:
+                    break
+                del self._then[0]
+                if start is None:
+                    continue
                 self._tally.next_run(code)
-                try:
-                    following = self._then.pop(0)(self._line, self._watch, self._end)
-                except (PlutonRcloneError, OSError) as error:
-                    reason = error if isinstance(error, PlutonRcloneError) else RcloneError(str(error))
-                    self._stopped, self._ended = reason, "failed"
-                else:
-                    if following is not None:
-                        self._child = following
-                        return
-            self._finished = time.monotonic()
-            self._over = True
-            self._changed.notify_all()
+                with self._starting:
+                    self._child = following = start(self._line, self._watch, self._end)
+                if self._stopped is not None:  # while it was being started
+                    following.cancel(CANCEL)
+                return True
+        except Exception as error:  # noqa: BLE001 - it becomes the result's error: nobody else would hear of it
+            reason = error if isinstance(error, PlutonRcloneError) else RcloneError(str(error))
+            self._stop(reason, "failed")
+        return False
 
     def _watch(self) -> float | None:
         now = time.monotonic()
