@@ -16,7 +16,9 @@ from starlette.routing import Mount
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
+from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
+from pluton_rclone.web.fields import NOT_ASKED
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 
@@ -104,6 +106,19 @@ def test_options_are_checked_one_by_one_and_together(cloud: Emulator) -> None:
         assert whole.status_code == 422
         assert "no multiple of 320 KiB" in whole.text
         assert "personal drives do not allow removing versions" in whole.text
+
+
+def test_the_form_drawn_from_the_schema_has_every_field(cloud: Emulator) -> None:
+    properties = remote_schema()["properties"]
+    with at_the_page() as anna:
+        draft = anna.begin("All of it")
+        anna.sign_in(cloud, draft, ANNA)
+        form = anna.post(f"{draft}/type", {"kind": "personal"}).text
+    controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(properties)
+    assert controls == set(properties) - NOT_ASKED | {"region"}  # it has a control of its own
+    for name in controls - {"region"}:
+        assert re.search(rf'<label[^>]*for="{name}"', form), name
+        assert properties[name]["title"] in html.unescape(form), name
 
 
 def test_another_region_means_signing_in_there(cloud: Emulator) -> None:
