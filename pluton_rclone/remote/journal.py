@@ -3,7 +3,9 @@
 The new content is first written, whole and synced, to a journal beside the file; a valid journal counts as
 the content, so a writer killed at any point leaves the old or the new one. The file itself is grown with
 line ends before it is overwritten and cut afterwards, so between any two system calls rclone, too, reads the
-old or the new content.
+old or the new content. Within the one
+write Linux can stop for SIGKILL between two pages (seen once in some thousand kills): a foreign rclone then reads a
+mixture until our next change finishes what the journal holds; whoever reads through this library reads the journal.
 """
 
 from __future__ import annotations
