@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import office
 from .errors import ConfigError
@@ -19,6 +19,10 @@ from .rclone.engine import Limits, LogLevel, Rclone
 from .rclone.transfer import Start, Transfer
 from .remote.conf import Conf
 from .remote.password import VARIABLE as PASSWORD
+
+if TYPE_CHECKING:
+    from .governor import Governor
+    from .pace import Governed
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class LentRclone(Rclone):
         self.conf = conf
         self.names = tuple(names)
         self.throttled = 0
+        self.governed: Governed | None = None
+        """How its long runs are kept within Microsoft's budgets; None: by `environment` alone."""
 
     def start(self, command: Command, *, flags: Sequence[str] = (), **callbacks: Any) -> Child:
         with ExitStack() as stack:
@@ -89,26 +95,43 @@ class LentRclone(Rclone):
             on_loan(loan)
             on_end: Callable[[], None] | None = callbacks.pop("on_end", None)
             on_stderr: Callable[[bytes], None] | None = callbacks.pop("on_stderr", None)
+            pace, governor = self._pace(command, flags, loan, lambda line: self._heard(line, on_stderr))
             borrower = Rclone(
                 self.binary,
                 config=loan.config,
-                environment={**self.environment, **loan.environment},
+                environment={**pace, **loan.environment},
                 user_agent=self.user_agent,
                 flags=self.flags,
                 limits=self.limits,
             )
+            if governor is not None:
+                stack.callback(governor.ended)
             held = stack.pop_all()
             try:
-                return borrower.start(
+                child = borrower.start(
                     command,
                     flags=flags,
                     on_end=lambda: _end(held, on_end),
-                    on_stderr=lambda line: self._heard(line, on_stderr),
+                    on_stderr=lambda line: self._heard(line, on_stderr, governor),
                     **callbacks,
                 )
             except BaseException:
                 held.close()
                 raise
+        if governor is not None:
+            governor.attend(child)
+        return child
+
+    def _pace(
+        self, command: Command, flags: Sequence[str], loan: Loan, on_line: Callable[[bytes], None]
+    ) -> tuple[Mapping[str, str], Governor | None]:
+        socket = loan.config.with_name("asked")
+        if self.governed is not None:
+            every = (*self.flags, *flags)
+            pace = self.governed.environment(command, self.binary, self.environment, every, socket)
+            if pace is not None:
+                return pace, self.governed.governor(socket, on_line)
+        return self.environment, None
 
     def transfer(self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5) -> Transfer:
         """At DEBUG: only there does rclone say that Microsoft asked it to wait, and for how long (`events.Throttled`)."""
@@ -153,9 +176,16 @@ class LentRclone(Rclone):
             return False
         return self.conf.whole_section(name).get("drive_type") == "documentLibrary"
 
-    def _heard(self, line: bytes, on_stderr: Callable[[bytes], None] | None) -> None:
-        if b"oo many" in line and isinstance(events.parse(line), events.Throttled):
+    def _heard(
+        self,
+        line: bytes,
+        on_stderr: Callable[[bytes], None] | None,
+        governor: Governor | None = None,
+    ) -> None:
+        if b"oo many" in line and isinstance(event := events.parse(line), events.Throttled):
             self.throttled += 1
+            if governor is not None:
+                governor.refused(event.seconds)
         if on_stderr is not None:
             on_stderr(line)
 

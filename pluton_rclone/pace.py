@@ -1,26 +1,39 @@
 """How fast rclone may ask: defaults that fit what Microsoft grants, each with its reason and its measurement.
 
 They are variables of rclone, so that everything overrides them: the same variable in the caller's environment, and the
-option of a call (`storage.upload(..., tpslimit=50)`).
+option of a call (`storage.upload(..., tpslimit=50)`), which also switches the governor off.
 
-Work and school drives, document libraries: Microsoft grants a user 3,000 requests in five minutes, and an app in a
-small tenant 1,250 resource units a minute; listing a folder, making an upload session and sending a fragment cost two
-units each (SharePoint's "how to avoid getting throttled", 2025-10-02). rclone alone asks up to 100 times a second, is
-refused, and after each refusal crawls: it takes the Retry-After for the pause between all its next calls, and lets it
-shrink by a quarter with each (lib/pacer). So the requests are paced from the start: TPS and BURST together stay below both
-budgets, in any minute BURST + 60 x TPS = 600 (625 allowed) and in any five minutes 2,760 (3,000 allowed).
-Measured with `python -m tests.bench.onedrive --work upload --files 2000`: where the budgets are enforced, 200 small files
-in a tenth of Microsoft's time took bare rclone 123 s with 35 refusals, and 51 s without a single one like this. Where
-nobody throttles, or for less work than the budget allows at once, it is up to ten times slower than bare rclone (2,000
-small files: 446 s against 66 s); that is the price, and `tpslimit=0` takes it away.
+Work and school drives, document libraries: a transfer, a walk or a comparison is governed (`governor`). Whatever else is
+started (a session, restic's rclone, an rclone older than 1.68) is paced from the start: TPS and BURST together stay below
+both budgets that Microsoft documents, in any minute BURST + 60 x TPS = 600 requests (625 allowed) and in any five
+minutes 2,760 (3,000 allowed).
 
-Personal drives: Microsoft documents no such budget. More transfers at once hide the latency; rclone's own limit of 100
-calls a second bounds them. Measured at 60 ms, 400 small files: 15.9 s bare (4 transfers), 12.4 s with 16.
+More transfers at once hide the latency; rclone's own limit of 100 calls a second bounds them. Measured at 60 ms, with
+`python -m tests.bench.onedrive --work upload --files 2000`: 66 s bare (4 transfers), 49 s with 16 transfers, governed, and no
+less with 32. Where the budgets are enforced, 200 files in a tenth of Microsoft's time: 123 s bare with 35 refusals, 54 s
+with none.
+
+Personal drives: Microsoft documents no such budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .rclone import asked
+
+if TYPE_CHECKING:
+    from .budgets import Budget
+    from .governor import Canary, Governor
+    from .rclone.binary import Binary
+    from .rclone.commands import Command
+    from .storage import Storage
 
 TPS = 9
 BURST = 60
@@ -32,6 +45,8 @@ _PACED = {
     "RCLONE_CHECKERS": "8",
 }
 _UNPACED = {"RCLONE_TRANSFERS": "16", "RCLONE_CHECKERS": "16"}
+_LONG = frozenset({"check", "copy", "copyto", "delete", "move", "moveto", "size", "sync"})
+"""Commands that may ask for more than a budget holds; with a recursive lsjson."""
 
 
 def pace(drive_type: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -40,3 +55,75 @@ def pace(drive_type: str, environment: Mapping[str, str]) -> dict[str, str]:
     if "RCLONE_TPSLIMIT" in environment:
         wanted = {name: value for name, value in wanted.items() if name != "RCLONE_TPSLIMIT_BURST"}
     return {name: value for name, value in wanted.items() if name not in environment}
+
+
+class Governed:
+    """The pace of one storage's rclones that are governed: what is left of the account's budget, and who asks."""
+
+    def __init__(self, budget: Budget, canary: Callable[[], Canary]) -> None:
+        self.budget = budget
+        self.canary = canary
+
+    def environment(
+        self,
+        command: Command,
+        binary: Binary,
+        environment: Mapping[str, str],
+        flags: Sequence[str],
+        socket: Path,
+    ) -> dict[str, str] | None:
+        """The variables for a run that can be governed; None for one that cannot, or needs not."""
+        address = asked.address(socket)
+        if (
+            not (command.words[0] in _LONG or "--recursive" in command.flags)
+            or environment.get("RCLONE_TPSLIMIT") != _PACED["RCLONE_TPSLIMIT"]
+            or asked.VARIABLE in environment
+            or any(flag.startswith("--tpslimit") for flag in (*flags, *command.flags))
+            or address is None
+            or not hasattr(signal, "SIGSTOP")
+            or binary.version < asked.SINCE
+        ):
+            return None
+        others = {
+            name: value
+            for name, value in environment.items()
+            if not name.startswith("RCLONE_TPSLIMIT") and _PACED.get(name) != value
+        }
+        ours = {name: value for name, value in _UNPACED.items() if name not in os.environ}
+        return {**ours, **others, asked.VARIABLE: address}
+
+    def governor(self, socket: Path, on_line: Callable[[bytes], None]) -> Governor:
+        """`on_line` gets a line of log, in rclone's words, when rclone is made to wait."""
+        from .governor import Governor
+
+        return Governor(socket, self.budget, self.canary, lambda seconds: on_line(_waiting(seconds)))
+
+
+def _waiting(seconds: float) -> bytes:
+    import json
+
+    text = f"Too many requests for Microsoft: rclone stands still. Trying again in {seconds:.0f} seconds."
+    return json.dumps(
+        {"time": time.time(), "level": "notice", "msg": text, "source": "pluton-rclone"}
+    ).encode()
+
+
+_BUDGETS: dict[tuple[str, str], Budget] = {}
+_LOCK = threading.Lock()
+
+
+def governed(storage: Storage) -> Governed:
+    """All storages of one account and one app in this process share a budget, as they do at Microsoft."""
+    from .budgets import Budget
+
+    section = storage.section_with_secrets()
+    account = section.get("pluton_account_name") or section.get("drive_id", "")
+    with _LOCK:
+        budget = _BUDGETS.setdefault((section.get("client_id", ""), account), Budget())
+
+    def canary() -> Canary:
+        from .canary import DriveCanary
+
+        return DriveCanary(storage)
+
+    return Governed(budget, canary)

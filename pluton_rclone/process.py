@@ -75,6 +75,7 @@ class Child:
         self._returncode: int | None = None
         self._ended = threading.Event()
         self._signals = threading.Lock()
+        self._paused = self._signalled = False
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
         self._process = subprocess.Popen(
             dying_with_us(self.argv),
@@ -150,11 +151,35 @@ class Child:
         with self._signals:
             if self._returncode is not None:
                 return
+            self._signalled = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if number == signal.SIGKILL:
                     os.killpg(self.pid, number)
                 else:
                     os.kill(self.pid, number)
+                if self._paused:  # it hears the signal when it goes on
+                    self._paused = False
+                    os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    def pause(self) -> None:
+        """Stop it until `resume`, or until it gets a signal, if it still runs."""
+        self._set_paused(True)
+
+    def resume(self) -> None:
+        """Let it go on, if it was paused."""
+        self._set_paused(False)
+
+    def _set_paused(self, paused: bool) -> None:
+        with self._signals:
+            if self._returncode is not None or self._signalled or paused == self._paused:
+                return
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGSTOP if paused else signal.SIGCONT)
+                self._paused = paused
 
     def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
         """End it: each signal of the ladder in turn, until it is gone. Returns at once if it has ended."""

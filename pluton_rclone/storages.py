@@ -65,17 +65,20 @@ class Storages(Mapping[str, "Storage"]):
         """
         from . import __version__
         from .lending import LentRclone
-        from .pace import pace
+        from .pace import governed, pace
 
-        kinds = {self.conf.whole_section(name).get("drive_type", "") for name in remote_names}
-        slowest = next((kind for kind in kinds if kind != "personal"), "personal")
-        return LentRclone(
+        kinds = {name: self.conf.whole_section(name).get("drive_type", "") for name in remote_names}
+        slowest = next((name for name, kind in kinds.items() if kind != "personal"), None)
+        rclone = LentRclone(
             self.conf,
             remote_names,
             self.binary,
-            environment=pace(slowest, os.environ),
+            environment=pace("personal" if slowest is None else kinds[slowest], os.environ),
             user_agent=f"{USER_AGENT}/{__version__}",
         )
+        if slowest is not None:
+            rclone.governed = governed(self._storage(slowest))
+        return rclone
 
     # ---- a mapping by name ----
 

@@ -94,3 +94,11 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+@pytest.fixture(autouse=True)
+def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests asked of Microsoft, and what they found out about its limits, is no matter of this one."""
+    from pluton_rclone import pace
+
+    monkeypatch.setattr(pace, "_BUDGETS", {})

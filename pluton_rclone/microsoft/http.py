@@ -132,7 +132,7 @@ class Http:
             waited += self._hold(self._not_before - self._now())
             last = attempt == ATTEMPTS
             try:
-                answer = self._once(method, url, headers, data, params)
+                answer = self.once(method, url, headers, data, params)
             except Unreachable:
                 if attempt >= ATTEMPTS_TO_CONNECT or not repeatable:
                     raise
@@ -159,7 +159,8 @@ class Http:
             raise Cancelled("Stopped while talking to Microsoft.")
         return seconds
 
-    def _once(self, method: str, url: str, headers: Any, data: Any, params: Any) -> Answer:
+    def once(self, method: str, url: str, headers: Any, data: Any = None, params: Any = None) -> Answer:
+        """As `request`, sent one single time, without a wait before or after."""
         import requests
 
         try:

@@ -20,8 +20,8 @@ class WatchedHttp(Http):
     def __enter__(self) -> WatchedHttp:
         return self
 
-    def _once(self, method: str, url: str, headers: Any, data: Any, params: Any) -> Answer:
-        answer = super()._once(method, url, headers, data, params)
+    def once(self, method: str, url: str, headers: Any, data: Any = None, params: Any = None) -> Answer:
+        answer = super().once(method, url, headers, data, params)
         if answer.status in (429, 503):
             self.throttled += 1
         try:

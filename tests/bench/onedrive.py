@@ -1,8 +1,8 @@
 """A storage beside bare rclone with its defaults, on the emulated OneDrive for Business, in two worlds.
 
 (a) every answer takes 60 ms; (b) besides, Microsoft's documented budgets are enforced, in a tenth of Microsoft's time: a
-tenth of the budgets, windows a tenth as long, a tenth of the files. The rates are Microsoft's own, and so is our pace; its
-burst, an amount, is a tenth too. Run with `python -m tests.bench.onedrive`; `--files 2000 --items 100000` is the full size.
+tenth of the budgets, windows a tenth as long, a tenth of the files. The rates are Microsoft's own; the limits that we know of
+are as much smaller. Run with `python -m tests.bench.onedrive`; `--files 2000 --items 100000` is the full size.
 A listing is also held against bare rclone that reads the delta feed, which may leave entries out.
 """
 
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pluton_rclone import Storage
+from pluton_rclone.budgets import LIMITS, Budget, Limit
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.command import environment
-from pluton_rclone.pace import BURST
 from tests.connected import connected, emulated_drive
 
 LATENCY = 0.060
@@ -31,7 +31,11 @@ SCALE = 10
 WALK = """
 import sys
 from pluton_rclone import Storages
-print(sum(1 for _ in Storages()[sys.argv[1]].walk(sys.argv[2], by=sys.argv[3])))
+from pluton_rclone.budgets import LIMITS, Budget, Limit
+scale = int(sys.argv[4])
+storage = Storages()[sys.argv[1]]
+storage.rclone.governed.budget = Budget([Limit(l.amount / scale, l.seconds / scale, l.counts) for l in LIMITS])
+print(sum(1 for _ in storage.walk(sys.argv[2], by=sys.argv[3])))
 """
 
 
@@ -80,10 +84,14 @@ def bare(*arguments: str) -> Callable[[Storage], None]:
     return work
 
 
-def paced(name: str, storage: Storage) -> Storage:
-    """Our storage; in the world whose time is scaled, the burst of its pace is scaled too."""
+def known(name: str, storage: Storage) -> Storage:
+    """Our storage; in the world whose time is scaled, the documented limits are scaled too."""
+    governed = storage.rclone.governed
+    assert governed is not None
     if name == "b":
-        storage.rclone.environment["RCLONE_TPSLIMIT_BURST"] = str(BURST // SCALE)
+        governed.budget = Budget(
+            [Limit(limit.amount / SCALE, limit.seconds / SCALE, limit.counts) for limit in LIMITS]
+        )
     return storage
 
 
@@ -92,7 +100,7 @@ def compare(
 ) -> None:
     """Both, one after the other, and the ratio."""
     theirs = measured(name, fill, bare(*peer))
-    mine = measured(name, fill, lambda storage: _done(ours(paced(name, storage))))
+    mine = measured(name, fill, lambda storage: _done(ours(known(name, storage))))
     print(
         f"({name}) {title:<34} bare {theirs.seconds:6.1f} s {theirs.requests:5} requests {theirs.refused:3} refused | "
         f"ours {mine.seconds:6.1f} s {mine.requests:5} requests {mine.refused:3} refused | "
@@ -205,9 +213,9 @@ def walk(name: str, place: str, by: str, wanted: int, storage: Storage) -> None:
 
     A listing that is quick because it is not whole would be no listing.
     """
-    scaled = {} if name == "a" else {"RCLONE_TPSLIMIT_BURST": str(BURST // SCALE)}
-    argv = [sys.executable, "-c", WALK, storage.remote_name, place, by]
-    done = subprocess.run(argv, env={**os.environ, **scaled}, stdout=subprocess.PIPE, check=True)
+    scale = str(SCALE if name == "b" else 1)
+    argv = [sys.executable, "-c", WALK, storage.remote_name, place, by, scale]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True)
     if int(done.stdout) != wanted:
         raise SystemExit(f"{int(done.stdout)} entries were listed instead of {wanted}")
 

@@ -245,14 +245,14 @@ def test_a_service_that_echoes_what_it_got(
 
     token = keep_token(watch, Token(watch.plant("access"), watch.plant("refresh"), ALREADY_EXPIRED))
     body = {"error": "invalid_grant", "error_description": f"AADSTS70000: {token.refresh_token} {SECRET} no."}
-    once = http.Http._once
+    once = http.Http.once
 
     def echo(self: http.Http, method: str, *rest: Any) -> http.Answer:
         if method == "GET":
             return once(self, method, *rest)
         return http.Answer(400, {}, json.dumps(body), body)
 
-    monkeypatch.setattr(http.Http, "_once", echo)
+    monkeypatch.setattr(http.Http, "once", echo)
 
     with pytest.raises(errors.TokenExpired) as refusal:
         refresh(WEB, token)
@@ -263,14 +263,14 @@ def test_a_damaged_token_answer(cloud: Emulator, watch: Watch, monkeypatch: pyte
     from pluton_rclone.microsoft import http
 
     answer = f'{{"access_token": "{watch.plant("access")}", '
-    once = http.Http._once
+    once = http.Http.once
 
     def damaged(self: http.Http, method: str, *rest: Any) -> http.Answer:
         if method == "GET":
             return once(self, method, *rest)
         return http.Answer(200, {}, answer, None)
 
-    monkeypatch.setattr(http.Http, "_once", damaged)
+    monkeypatch.setattr(http.Http, "once", damaged)
 
     with pytest.raises(errors.SignInError) as refusal:  # MSAL itself would log the answer's text
         sign_in_as_app(DAEMON)

@@ -1,0 +1,251 @@
+"""Keeps an rclone within what Microsoft grants: at full speed until a limit is near, evenly where one holds.
+
+rclone asks up to 100 times a second. Once it is refused it crawls: it takes the Retry-After for the pause between all
+its next requests, and lets it shrink by a quarter with each (lib/pacer), four times as long in all. So it must not be
+refused. But the budgets that Microsoft documents do not hold for everybody, and a tenth of rclone's speed is a high
+price where they do not.
+
+So rclone's requests are counted (`rclone.asked`). Just below a documented limit it is stopped for half a second
+(SIGSTOP: a program that is stopped asks nothing), and the few requests that go beyond the limit are ours, three at a
+time (`canary`). Are they granted, rclone goes on at full speed, to the next limit. Is one refused, or does Microsoft say
+that the limit holds, rclone stays stopped for as long as Microsoft wants, and has the granted rate from then on, again by
+being stopped in between. It never sees a refusal.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from .budgets import Budget, Limit, rate
+from .process import Child
+from .rclone import asked
+
+log = logging.getLogger(__name__)
+
+FASTEST = 100.0
+"""Requests a second that rclone's onedrive makes at most: 10 ms between two (backend/onedrive, minSleep)."""
+_LONGEST = 0.25  # seconds between two looks
+_SHORTEST = 0.01
+_BEYOND = 9  # requests beyond a limit that must be granted until it counts as not held
+_WARM_UP_LIMIT = 5.0  # seconds
+_WORTH_SAYING = 2.0  # seconds of standing still
+_CANARIES = 3  # at a time beyond a limit: so many refusals at most
+_BELOW = 8  # at a time below it
+_UNCOUNTED = 5  # requests of rclone that may have slipped in while it was stopped
+_WARM_UP = 0.6  # of a limit's requests are left when the canary is made ready
+
+
+class Said(Protocol):
+    """What Microsoft said to one request."""
+
+    @property
+    def granted(self) -> bool: ...
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds to wait, where it was refused."""
+
+    @property
+    def limit(self) -> float | None:
+        """The app's resource units a minute, where Microsoft says them, and what is left of them."""
+
+    @property
+    def remaining(self) -> float: ...
+
+
+class Canary(Protocol):
+    """Asks Microsoft for something small that costs two units. `ask` raises when it cannot."""
+
+    def ask(self) -> Said: ...
+
+    def close(self) -> None: ...
+
+
+class Governor:
+    """Watches one rclone until it ends, in a thread of its own."""
+
+    def __init__(
+        self,
+        socket: Path,
+        budget: Budget,
+        canary: Callable[[], Canary],
+        on_wait: Callable[[float], None],
+    ) -> None:
+        self._socket = socket
+        self._budget = budget
+        self._make_canary = canary
+        self._on_wait = on_wait
+        self._asked = asked.Asked()
+        self._ended = threading.Event()
+        self._warm = threading.Event()
+        self._warming = False
+        self._canary: Canary | None = None
+        self._round_trip = 0.1  # seconds
+        self._said_until = 0.0
+
+    def attend(self, child: Child) -> None:
+        """Watch it from now on."""
+        threading.Thread(target=self._watch, args=(child,), name=f"governor-{child.pid}", daemon=True).start()
+
+    def refused(self, seconds: float | None) -> None:
+        """rclone was refused after all: somebody else spends the budget, too."""
+        now = time.monotonic()
+        self._budget.does_hold(now)
+        if seconds is not None:
+            self._budget.hold(now, seconds)
+        self._said_until = now + (seconds or 0.0)  # rclone said so itself
+
+    def ended(self) -> None:
+        """It has ended, or never started."""
+        self._ended.set()
+
+    def _watch(self, child: Child) -> None:
+        try:
+            wait = _SHORTEST
+            while not self._ended.wait(wait) and not child.ended:
+                wait = self._look(child)
+        finally:
+            child.resume()
+            self._ended.set()
+            if self._warming:
+                self._warm.wait()
+            if self._canary is not None:
+                self._canary.close()
+
+    def _look(self, child: Child) -> float:
+        """Seconds until it is to be looked at again."""
+        now = time.monotonic()
+        if not child.paused:
+            self._count()
+        holds = self._budget.holds(now)
+        if holds is not None:
+            return self._evenly(child, rate(holds))
+        child.resume()
+        found = self._budget.nearest(now)
+        if found is None:
+            return _LONGEST
+        limit, left = found
+        cost = 2 if limit.counts == "units" else 1
+        if left * cost < _WARM_UP * limit.amount:
+            self._warm_up()
+        if left <= self._under_way():
+            self._beyond(child, limit)
+            return _SHORTEST
+        return min(_LONGEST, max(_SHORTEST, (left - self._under_way()) / FASTEST / 2))
+
+    def _under_way(self) -> int:
+        """Requests that rclone has sent and that its counters do not hold yet, at most."""
+        return math.ceil(FASTEST * self._round_trip) + 3
+
+    def _count(self) -> None:
+        before, found = self._asked, asked.read(self._socket)
+        if found is None or found.answers < before.answers:
+            return
+        now = time.monotonic()
+        self._asked = found
+        if found.answers > before.answers:
+            self._budget.spend(now, found.answers - before.answers, found.units - before.units)
+        if found.refusals > before.refusals:
+            log.info("Microsoft refused %d requests of rclone", found.refusals - before.refusals)
+            self._budget.does_hold(now)
+
+    def _evenly(self, child: Child, each_second: float) -> float:
+        now = time.monotonic()
+        wait = self._budget.wait(now, self._under_way() + 1)
+        granted = self._budget.granted(now, self._under_way())
+        if wait > 0 or granted <= 0:
+            child.pause()
+            if wait > _WORTH_SAYING and now >= self._said_until:
+                self._said_until = now + wait
+                self._on_wait(wait)
+            # Until half a second's worth is granted, so that it is not woken for each single request.
+            return min(1.0, max(_SHORTEST, wait, 0.5 - granted / each_second))
+        if child.paused:
+            child.resume()
+            return _SHORTEST
+        return min(_LONGEST, max(_SHORTEST, granted / FASTEST / 2))
+
+    # ---- at a limit ----------------------------------------------------------------------------------------
+
+    def _warm_up(self) -> None:
+        """Modules, a token and a connection: half a second, for which rclone would have to stand still later."""
+        if self._warming:
+            return
+        self._warming = True
+
+        def run() -> None:
+            try:
+                canary = self._make_canary()
+                self._canary = canary
+                canary.ask()
+                began = time.monotonic()
+                canary.ask()
+                self._round_trip = time.monotonic() - began
+                self._budget.spend(began, 2)
+            except Exception as problem:  # noqa: BLE001 - then there is none; `_beyond` says so
+                log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
+            finally:
+                self._warm.set()
+
+        threading.Thread(target=run, name="canary", daemon=True).start()
+
+    def _beyond(self, child: Child, limit: Limit) -> None:
+        """rclone stands still while we find out whether the limit holds."""
+        self._warm_up()
+        child.pause()
+        self._warm.wait(_WARM_UP_LIMIT)
+        self._ended.wait(1.5 * self._round_trip)  # what is under way arrives
+        child.resume()
+        self._count()
+        child.pause()
+        with self._budget.finding_out:
+            now = time.monotonic()
+            # Another rclone's governor may have found out, or waited so long that there is room again.
+            if self._budget.holds(now) is None and self._budget.left(limit, now) <= self._under_way():
+                self._send_canaries(limit)
+
+    def _send_canaries(self, limit: Limit) -> None:
+        found = threading.Event()
+        at_once = 1  # Microsoft may simply say what the limit is
+        while not found.is_set() and not self._ended.is_set():
+            left = math.ceil(self._budget.left(limit, time.monotonic()))
+            if left <= -_BEYOND:
+                self._budget.does_not_hold(time.monotonic(), limit)
+                return
+            threads = [
+                threading.Thread(target=self._send_canary, args=(limit, found), name="canary", daemon=True)
+                for _ in range(at_once)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive() and not self._ended.is_set():
+                    thread.join(_SHORTEST)
+            at_once = min(_BELOW, max(_CANARIES, left - _UNCOUNTED))
+
+    def _send_canary(self, limit: Limit, found: threading.Event) -> None:
+        """Nothing found: it was granted, without a word about limits."""
+        canary = self._canary
+        self._budget.spend(time.monotonic(), 1)
+        try:
+            said = canary.ask() if canary is not None else None
+        except Exception as problem:  # noqa: BLE001 - whatever it is: nothing is known, so the limit is taken to hold
+            log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
+            said = None
+        now = time.monotonic()
+        if said is None:
+            self._budget.does_hold(now, limit)
+        elif not said.granted:
+            self._budget.does_hold(now, limit)
+            self._budget.hold(now, said.wait or 0.0)
+        elif said.limit is not None:
+            self._budget.said(now, limit._replace(amount=said.limit), said.remaining)
+        else:
+            return
+        found.set()

@@ -1,0 +1,72 @@
+"""How much an rclone has asked: its own counters of HTTP answers, read from the socket on which it serves its metrics.
+
+rclone serves them for Prometheus (`--metrics-addr`, since 1.68); reading them costs it about a millisecond (measured
+with 1.75.2).
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+SINCE = (1, 68)
+VARIABLE = "RCLONE_METRICS_ADDR"
+_LONGEST = 100  # bytes of a socket's path; the kernel takes 107
+_ANSWERS = re.compile(
+    rb'^rclone_http_status_code\{code="(\d+)",host="([^"]*)",method="([A-Z]*)"\} (\S+)$', re.MULTILINE
+)
+_ANSWER_LIMIT = 1.0  # seconds
+
+
+class Asked(NamedTuple):
+    """HTTP answers since rclone started, sign-in not counted: how many in all, how many of them were refusals (429, 503),
+    and the most resource units that they cost.
+    """
+
+    answers: int = 0
+    refusals: int = 0
+    units: int = 0
+
+
+def address(path: Path) -> str | None:
+    """The value of VARIABLE for a socket at this path; None when the path is too long for one."""
+    return f"unix://{path}" if len(bytes(path)) <= _LONGEST else None
+
+
+def read(path: Path) -> Asked | None:
+    """None while rclone does not serve: before it has started up, after its end, or while it is stopped."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_ANSWER_LIMIT)
+            connection.connect(str(path))
+            connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            text = b""
+            while block := connection.recv(65536):
+                text += block
+    except OSError:
+        return None
+    return parsed(text)
+
+
+def parsed(text: bytes) -> Asked:
+    """From the metrics' text."""
+    answers = refusals = units = 0
+    for code, host, method, number in _ANSWERS.findall(text):
+        if host.startswith(b"login."):
+            continue
+        count = int(float(number))
+        answers += count
+        refusals += count if code in (b"429", b"503") else 0
+        units += count * (1 if _costs_one(method, code, host) else 2)
+    return Asked(answers, refusals, units)
+
+
+def _costs_one(method: bytes, code: bytes, host: bytes) -> bool:
+    """A download, which Graph redirects and another host answers, or an item that is not there: one unit. An item that is
+    there costs one, too, but its answer looks like that of a folder's list, which costs two.
+    """
+    return method == b"GET" and (
+        code in (b"302", b"404") or not host.startswith((b"graph.", b"microsoftgraph."))
+    )
