@@ -1,7 +1,7 @@
 """A storage beside bare rclone with its defaults, on the emulated OneDrive for Business, in two worlds.
 
 (a) every answer takes 60 ms; (b) besides, Microsoft's documented budgets are enforced, in a tenth of Microsoft's time: a
-tenth of the budgets, windows a tenth as long, a tenth of the files. The rates are Microsoft's own; the limits that we know of
+tenth of the budgets, windows a tenth as long, a tenth of the files. The rates are Microsoft's own; the limits that we know
 are as much smaller. Run with `python -m tests.bench.onedrive`; `--files 2000 --items 100000` is the full size.
 A listing is also held against bare rclone that reads the delta feed, which may leave entries out.
 """
