@@ -10,8 +10,8 @@ minutes 2,760 (3,000 allowed).
 
 More transfers at once hide the latency; rclone's own limit of 100 calls a second bounds them. Measured at 60 ms, with
 `python -m tests.bench.onedrive --work upload --files 2000`: 66 s bare (4 transfers), 49 s with 16 transfers, governed,
-and no less with 32. Where the budgets are enforced, 200 files in a tenth of Microsoft's time: 123 s bare with 35 refusals, 54 s
-with none.
+and no less with 32. Where the budgets are enforced, 200 files in a tenth of Microsoft's time: 123 s bare with 35
+refusals, 54 s with none.
 
 Personal drives: Microsoft documents no such budget.
 """
