@@ -20,6 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:  # before the command began, or after it had ended
         code = 130
+    if code == 130:
+        # CPython remembers a Ctrl-C that met it in an exec() (every dataclass makes one), although it was handled, and would
+        # end by SIGINT instead of this code; the next exec() makes it forget (Python/pythonrun.c, run_eval_code_obj).
+        exec("")  # noqa: S102
     sys.exit(code)
 
 

@@ -34,6 +34,7 @@ class Visitor:
             self.complaints.append(f"{text} ({location})")
 
     def seen(self, name: str) -> None:
+        self.page.wait_for_load_state()  # with its style: without it everything is too small to be touched
         self.look(self.page, name)
 
     def press(self, name: str) -> None:
