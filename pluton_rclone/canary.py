@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .errors import TokenExpired
+from .errors import GraphError, TokenExpired
 from .microsoft.clouds import cloud
 from .microsoft.http import Http, retry_after
-from .setup_remote import registration
-from .tokens import stored_token
+from .tokens import graph_token, stored_token
 
 if TYPE_CHECKING:
     from .storage import Storage
@@ -17,18 +16,24 @@ _REFUSED = (429, 503)
 
 
 class Said(NamedTuple):
-    """What Microsoft said: granted or refused, the seconds to wait, the app's units a minute and what is left of them
-    (headers of a preview, from four fifths of the limit on).
-    """
+    """What Microsoft said to one request."""
 
     granted: bool
     wait: float | None = None
+    """Seconds, where it was refused and Microsoft named them."""
     limit: float | None = None
+    """The app's resource units a minute, where Microsoft says them: RateLimit headers, a preview, from four fifths of the
+    limit on (the source of `budgets.LIMITS`)."""
     remaining: float = 0.0
+    """How many of them are left."""
 
 
-class DriveCanary:
-    """Asks for one entry of the drive's root: two resource units. It never renews a token: that is rclone's now."""
+class Canary:
+    """Asks for one entry of the drive's root: two resource units. Safe to share between threads.
+
+    It never renews a token that a person signed in for: rclone is at work, and does that. TokenExpired for one that has
+    ended, SignInError where the app's own cannot be had.
+    """
 
     def __init__(self, storage: Storage) -> None:
         remote = storage.remote
@@ -36,25 +41,18 @@ class DriveCanary:
         self._address = (
             f"{cloud(remote.region).graph_root}/v1.0/drives/{remote.drive_id}/root/children?$top=1&$select=id"
         )
-        if remote.client_credentials:
-            from .microsoft.app_only import sign_in_as_app
-
-            app = registration(remote)
-            assert app is not None  # the model refuses app-only without a registration
-            token = sign_in_as_app(app, http=self._http).token
-        else:
-            token = stored_token(remote)
-        if token.expired():
+        if not remote.client_credentials and stored_token(remote).expired():
             raise TokenExpired("The stored token has ended; rclone is renewing it.")
+        token = graph_token(storage, self._http)
         self._headers = {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
 
     def ask(self) -> Said:
-        """Unreachable, and TokenExpired when Microsoft does not take the token."""
+        """Unreachable, and GraphError for an answer that says nothing about limits."""
         answer = self._http.once("GET", self._address, headers=self._headers)
         if answer.status in _REFUSED:
             return Said(granted=False, wait=retry_after(answer.headers.get("retry-after")))
         if not answer.ok:
-            raise TokenExpired(f"Microsoft answered {answer.status}.")
+            raise GraphError(f"Microsoft answered {answer.status}.", status=answer.status)
         limit = _number(answer.headers.get("ratelimit-limit"))
         return Said(True, None, limit, _number(answer.headers.get("ratelimit-remaining")) or 0.0)
 

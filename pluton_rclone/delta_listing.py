@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -190,7 +191,9 @@ def _read(storage: Storage, tree: FeedTree) -> None:
 
 
 class _Pages:
-    """Pages of the feed of a storage's drive; a token that ends in the middle is renewed, once for a page."""
+    """Pages of the feed of a storage's drive; a token that ends in the middle is renewed, once for a page. Each counts in
+    the account's budget, which the storage's rclones have to keep within, too.
+    """
 
     def __init__(self, storage: Storage, http: Http) -> None:
         from .microsoft.clouds import cloud
@@ -199,11 +202,14 @@ class _Pages:
         self._storage, self._http = storage, http
         self._drive_id, self._cloud = remote.drive_id, cloud(remote.region)
         self._access = _token(storage, http)
+        self._governed = storage.rclone.governed
 
     def read(self, link: str | None) -> Page:
         from .microsoft import delta
         from .microsoft.graph_client import GraphClient
 
+        if self._governed is not None:
+            self._governed.budget.spend(time.monotonic(), 1)
         try:
             graph = GraphClient(self._cloud, self._access, http=self._http)
             return delta.read(graph, self._drive_id, link)

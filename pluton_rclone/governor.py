@@ -20,11 +20,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from .budgets import Budget, Limit, rate
 from .process import Child
 from .rclone import asked
+
+if TYPE_CHECKING:
+    from .canary import Canary
 
 log = logging.getLogger(__name__)
 
@@ -39,32 +42,6 @@ _CANARIES = 3  # at a time beyond a limit: so many refusals at most
 _BELOW = 8  # at a time below it
 _UNCOUNTED = 5  # requests of rclone that may have slipped in while it was stopped
 _WARM_UP = 0.6  # of a limit's requests are left when the canary is made ready
-
-
-class Said(Protocol):
-    """What Microsoft said to one request."""
-
-    @property
-    def granted(self) -> bool: ...
-
-    @property
-    def wait(self) -> float | None:
-        """Seconds to wait, where it was refused."""
-
-    @property
-    def limit(self) -> float | None:
-        """The app's resource units a minute, where Microsoft says them, and what is left of them."""
-
-    @property
-    def remaining(self) -> float: ...
-
-
-class Canary(Protocol):
-    """Asks Microsoft for something small that costs two units. `ask` raises when it cannot."""
-
-    def ask(self) -> Said: ...
-
-    def close(self) -> None: ...
 
 
 class Governor:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +29,8 @@ from .rclone import asked
 
 if TYPE_CHECKING:
     from .budgets import Budget
-    from .governor import Canary, Governor
+    from .canary import Canary
+    from .governor import Governor
     from .rclone.binary import Binary
     from .rclone.commands import Command
     from .storage import Storage
@@ -103,9 +103,7 @@ def _waiting(seconds: float) -> bytes:
     import json
 
     text = f"Too many requests for Microsoft: rclone stands still. Trying again in {seconds:.0f} seconds."
-    return json.dumps(
-        {"time": time.time(), "level": "notice", "msg": text, "source": "pluton-rclone"}
-    ).encode()
+    return json.dumps({"level": "notice", "msg": text}).encode()
 
 
 _BUDGETS: dict[tuple[str, str], Budget] = {}
@@ -122,8 +120,8 @@ def governed(storage: Storage) -> Governed:
         budget = _BUDGETS.setdefault((section.get("client_id", ""), account), Budget())
 
     def canary() -> Canary:
-        from .canary import DriveCanary
+        from .canary import Canary
 
-        return DriveCanary(storage)
+        return Canary(storage)
 
     return Governed(budget, canary)

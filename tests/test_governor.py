@@ -155,10 +155,10 @@ def test_where_nobody_counts_it_goes_on_at_full_speed(
 def test_when_we_cannot_ask_the_limit_is_taken_to_hold(
     cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_way(storage: Storage) -> canary.DriveCanary:
+    def no_way(storage: Storage) -> canary.Canary:
         raise errors.Unreachable("graph.microsoft.com cannot be reached.")
 
-    monkeypatch.setattr(canary, "DriveCanary", no_way)
+    monkeypatch.setattr(canary, "Canary", no_way)
     limits_enforced(cloud)
     assert storage.upload(source, "up").result().transfers == FILES
     assert cloud.budgets.throttled == 0

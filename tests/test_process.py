@@ -12,7 +12,7 @@ import textwrap
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -452,3 +452,65 @@ def test_nothing_else_in_the_package_starts_processes() -> None:
         if path.name not in ("process.py", "spawning.py") and any(word in path.read_text() for word in words)
     ]
     assert guilty == []
+
+
+# ---- paused ----------------------------------------------------------------------------------------------------------
+
+COUNTING = python("""
+    import itertools, sys, time
+    for number in itertools.count():
+        print(number, flush=True)
+        time.sleep(0.005)
+""")
+
+
+def stands_still(child: process.Child) -> bool:
+    return Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def settles(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def test_a_paused_child_stands_still_until_it_is_resumed() -> None:
+    with process.start(COUNTING, env=ENV) as child:
+        lines = child.stdout
+        next(lines)
+        child.pause()
+        assert child.paused
+        assert settles(lambda: stands_still(child))
+        child.pause()  # as it is
+        child.resume()
+        assert not child.paused
+        assert settles(lambda: not stands_still(child))
+        child.resume()  # as it is
+        assert int(next(lines)) > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_paused_child_hears_the_signal_that_ends_it(number: int) -> None:
+    with process.start(COUNTING, env=ENV, on_stdout=ignore) as child:
+        child.pause()
+        assert settles(lambda: stands_still(child))
+        child.signal(number)
+        assert child.wait(10) != 0
+        assert not child.paused
+
+
+def test_a_child_that_is_being_ended_is_not_paused_any_more() -> None:
+    with process.start([SH, "-c", "trap '' INT; sleep 60"], env=ENV) as child:
+        child.signal(signal.SIGINT)
+        child.pause()
+        assert not child.paused
+
+
+def test_a_child_that_has_ended_cannot_be_paused() -> None:
+    with process.start([SH, "-c", "exit 0"], env=ENV) as child:
+        child.wait(10)
+        child.pause()
+        assert not child.paused

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -191,3 +192,20 @@ def test_a_stopped_command_says_so_in_json(
     (record,) = errors
     assert json.loads(record)["error"] == "cancelled"
     assert children_left(cloud) == []
+
+
+AMID_AN_IMPORT = """
+import pluton_rclone.cli as cli
+
+def run(arguments):
+    exec("raise KeyboardInterrupt")  # every dataclass that is imported goes through exec()
+
+cli.run = run
+cli.main([])
+"""
+
+
+def test_a_ctrl_c_that_meets_an_import_ends_with_130_and_not_by_the_signal(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(AMID_AN_IMPORT)
+    assert subprocess.run([sys.executable, str(program)], check=False).returncode == 130
