@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pluton_rclone.errors import (
     StorageExists,
     StorageNotFound,
 )
+from pluton_rclone.remote import runtime
 from pluton_rclone.remote.conf import Conf
 from pluton_rclone.remote.location import default_path
 from tests.remote.encrypted import OTHERS
@@ -65,8 +67,11 @@ def test_the_mode_is_600_and_a_stricter_one_is_kept(path: Path, before: int, aft
     assert stat.S_IMODE(path.stat().st_mode) == after
 
 
-def test_the_owner_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_owner_stays(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As root on another's file; who is not root cannot give files away and keeps its own."""
+    # No runtime folder belongs to that other user: a fresh one is made, which is to go with this test.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(runtime, "_fallback", runtime._fallback.__wrapped__)
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(os, "fchown", lambda _descriptor, user, group: given.append((user, group)))
