@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import threading
 import webbrowser
@@ -14,6 +15,15 @@ import pytest
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
+
+
+def pytest_configure() -> None:
+    """Signals mean what they mean in the tests and in what they start, also where the suite runs in a script's background
+    or under nohup: there SIGINT or SIGHUP is ignored, and ignoring is inherited (POSIX, Shell Command Language, 2.11).
+    """
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(scope="session", autouse=True)
