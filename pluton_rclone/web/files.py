@@ -186,11 +186,13 @@ def _work(request: Request) -> Copying:
 def _standing(request: Request) -> dict[str, Any]:
     work = _work(request)
     assert isinstance(work.transfer, Transfer)
-    result = work.transfer.wait() if work.over else None
+    over = work.over  # asked once, before everything that it decides
+    result = work.transfer.wait() if over else None
     progress = work.transfer.progress
     fraction = 1.0 if result is not None and result.ok else progress.fraction
     return {
         "work": work,
+        "over": over,
         "progress": progress,
         "percent": None if fraction is None else int(fraction * 100),
         "result": result,

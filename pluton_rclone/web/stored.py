@@ -99,12 +99,15 @@ def test_part(request: Request) -> HTMLResponse:
 
 
 def _standing(request: Request, found: Storage, work: Steps | None) -> dict[str, Any]:
+    over = work is not None and work.over  # asked once, before everything that it decides
     steps = work.steps if work else []
     return {
         "storage": found,
         "record": found.record(),
         "draft": None,
         "work": work,
+        "over": over,
+        "running": work is not None and not over,
         "next": "",
         "step_errors": {step.name: error_view(step.error) for step in steps if step.error is not None},
         "error": error_view(work.error) if work and work.error else None,

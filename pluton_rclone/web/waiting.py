@@ -78,17 +78,19 @@ def waiting(request: Request) -> Response:
     draft, work = draft_of(request), _work(request)
     if work is None:
         return see_other(request, "setups", draft.id, "authorize")
-    if work.over and work.error is None:
+    over = work.over  # asked once, before everything that it decides
+    if over and work.error is None:
         return see_other(request, "setups", draft.id, draft.next_step())
     return draw(
         request,
         "waiting.html",
         draft=draft,
         work=work,
+        over=over,
         steps=rail(request, draft, "authorize"),
         part=link(request, "setups", draft.id, "waiting", work.id, "progress"),
         next="",
-        error=error_view(work.error) if work.error else None,
+        error=error_view(work.error) if over and work.error else None,
     )
 
 

@@ -219,18 +219,20 @@ def check(request: Request) -> Response:
 def save(request: Request) -> Response:
     """GET: what will be saved, the test as it happens. POST: save."""
     draft, page, mine = draft_of(request), page_of(request), session(request)
+    # A saving that ends meanwhile says first that it saved: whether it did is asked last.
+    in_turn, standing = draft.may_see("save"), _standing(request, draft)
     if draft.saved:
         ready = see_other(request, "storages", draft.saved)
         ready.headers["location"] += "?new=yes"
         return ready
-    if not draft.may_see("save"):
+    if not in_turn:
         return see_other(request, "setups", draft.id, draft.next_step())
     if request.method == "POST":
         work = page.jobs.find(draft.job, mine.key)
         if not (isinstance(work, Steps) and work.ok):
             raise HTTPException(409, "Test the connection first: only what passed the test is saved.")
         return _start(request, draft, "save")
-    return draw(request, "save.html", **_standing(request, draft), steps=rail(request, draft, "save"))
+    return draw(request, "save.html", **standing, steps=rail(request, draft, "save"))
 
 
 def test(request: Request) -> Response:
@@ -249,10 +251,13 @@ def progress(request: Request) -> HTMLResponse:
 def _standing(request: Request, draft: Draft) -> dict[str, Any]:
     work = page_of(request).jobs.find(draft.job, session(request).key)
     steps = work if isinstance(work, Steps) else None
+    over = steps is not None and steps.over  # asked once, before everything that it decides
     shown = [field for part in fields.fields(draft.options) for field in part if field.name in draft.options]
     return {
         "draft": draft,
         "work": steps,
+        "over": over,
+        "running": steps is not None and not over,
         "cloud": CLOUDS[_region(draft)].name,
         "chosen": shown,
         "step_errors": {
@@ -286,8 +291,8 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
             else:
                 storage = setup.save(page.storages, on_step=step)
             with page.sessions.changing(mine, draft):
-                setup.sign_out()  # the token is in rclone.conf now, and only there
                 draft.saved, draft.options, work.ok = storage.remote_name, {}, True
+                setup.sign_out()  # the token is in rclone.conf now, and only there
 
         work = page.jobs.start(Steps(kind, draft.setup.name or "", owner=mine.key), run)
         draft.job = work.id

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import HTTPCookieProcessor, build_opener
 
@@ -13,12 +15,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from pluton_rclone import Storages
+from pluton_rclone import Storages, StorageSetup
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
 from pluton_rclone.web.fields import NOT_ASKED
+from pluton_rclone.web.view import rail
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 
@@ -80,6 +83,66 @@ def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
         finished(anna)
         assert "ready for use" in anna.get(f"{draft}/save").text
     assert str(Storages()["Untested"].remote.chunk_size) == "20Mi"
+
+
+def ready_to_save(cloud: Emulator, anna: Person) -> str:
+    """The address of a draft that has passed the test."""
+    draft = anna.begin("Mine")
+    anna.sign_in(cloud, draft, ANNA)
+    anna.post(f"{draft}/type", {"kind": "personal"})
+    anna.post(f"{draft}/options")
+    anna.post(f"{draft}/test")
+    finished(anna)
+    return draft
+
+
+def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saving what was tested takes milliseconds, as long as the page: a page without a way on would stay for ever."""
+    add_tested = Storages.add_tested
+    drawn = threading.Event()
+
+    def save_late(*args: Any) -> object:
+        assert drawn.wait(PATIENCE)
+        return add_tested(*args)
+
+    def ends_now(*args: Any) -> list[dict[str, Any]]:
+        drawn.set()
+        finished(anna)
+        return rail(*args)
+
+    with at_the_page() as anna:
+        draft = ready_to_save(cloud, anna)
+        monkeypatch.setattr(Storages, "add_tested", save_late)
+        monkeypatch.setattr("pluton_rclone.web.walk.rail", ends_now)
+        shown = anna.post(f"{draft}/save").text
+        assert f'data-part="{draft}/progress"' in shown
+        assert "data-next" in anna.get(f"{draft}/progress").text
+        assert "ready for use" in anna.get(f"{draft}/save").text
+
+
+def test_a_page_that_is_asked_for_as_a_saving_signs_out_leads_to_the_storage(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_out, looked = threading.Event(), threading.Event()
+    sign_out = StorageSetup.sign_out
+
+    def wait_after(setup: StorageSetup) -> None:
+        sign_out(setup)
+        signed_out.set()
+        assert looked.wait(PATIENCE)
+
+    with at_the_page() as anna:
+        draft = ready_to_save(cloud, anna)
+        monkeypatch.setattr(StorageSetup, "sign_out", wait_after)
+        anna.post(f"{draft}/save")
+        assert signed_out.wait(PATIENCE)
+        try:
+            assert "ready for use" in anna.get(f"{draft}/save").text
+        finally:
+            looked.set()
+        finished(anna)
 
 
 def test_a_drive_type_that_the_account_has_not_is_explained(cloud: Emulator) -> None:

@@ -42,7 +42,13 @@ class Visitor:
 
     def heading(self, text: str) -> None:
         """Wait for a page with this heading, until its script has run: before that, a click goes on without it."""
-        self.page.get_by_role("heading", level=1, name=re.compile(text)).wait_for()
+        from playwright.sync_api import TimeoutError as NotThere
+
+        try:
+            self.page.get_by_role("heading", level=1, name=re.compile(text)).wait_for()
+        except NotThere as error:
+            shown = self.page.locator("main").inner_text()
+            raise AssertionError(f"no heading {text!r} on {self.page.url}, which says: {shown}") from error
         self.page.wait_for_load_state()
 
     # ---- the seven steps -----------------------------------------------------------------------------------
