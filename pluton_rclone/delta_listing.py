@@ -7,6 +7,9 @@ in it is reached from the drive's root. Whatever else happens - an answer that i
 an item whose folder did not come, a token that cannot be renewed - rclone walks, as it would have without all this:
 nothing was given out yet.
 
+Below the root of a drive nobody knows how much of the drive the folder is. So rclone walks it, and the feed is read at
+the same time; whichever has said everything first decides (`feed_race`).
+
 Only for reading. What sync, move, copy and delete do is decided by rclone's own listings, folder by folder.
 """
 
@@ -15,32 +18,23 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
-from binascii import a2b_base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from datetime import datetime
 from functools import partial
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import paths
-from .errors import Cancelled, PlutonRcloneError, TokenExpired
-from .rclone import locations
-from .rclone.listing import Entry
+from .errors import Cancelled, PlutonRcloneError
 from .rclone.results import Total
 
 if TYPE_CHECKING:
-    from .feed_tree import FeedTree, Found
-    from .microsoft.delta import Page
-    from .microsoft.http import Http
+    from .feed_listing import FeedListing
+    from .rclone.listing import Entry
     from .storage import Storage
 
 By = Literal["auto", "folders", "feed"]
 """How a folder is listed: "folders" by rclone, one by one; "feed" from the drive's delta feed, all of which is read for
-it; "auto" by the feed at the root of a drive, and by folders elsewhere."""
+it; "auto" by the feed at the root of a drive, and by both at once elsewhere."""
 
 log = logging.getLogger(__name__)
 
@@ -61,18 +55,15 @@ _NEUTRAL = frozenset(
 """What the storage's own rclone may be given without changing what a listing shows, or how it reaches Microsoft."""
 _NETWORK = ("RCLONE_BIND", "RCLONE_CA_CERT", "RCLONE_CLIENT_CERT", "RCLONE_CLIENT_KEY", "RCLONE_HTTP_PROXY")
 """Ways to Microsoft that rclone has been told and the feed's reader does not know."""
-_UNSET_FOLDER_TIME = "2000-01-01T00:00:00Z"  # what rclone shows of a folder without a time
 
 
-def fits(storage: Storage, path: str, by: By, options: Mapping[str, Any]) -> bool:
-    """Whether the feed can stand for rclone's walk of `path`: wanted at the root of a drive, or anywhere by "feed"; in
-    Microsoft's global cloud (no other's documents have the feed), by Graph itself, with nothing set that only rclone
-    knows the meaning of.
+def fits(storage: Storage, by: By, options: Mapping[str, Any]) -> bool:
+    """Whether the feed can stand for rclone's walk: in Microsoft's global cloud (no other's documents have the feed), by
+    Graph itself, with nothing set that only rclone knows the meaning of.
     """
-    section = storage.section_with_secrets()
-    base = section.get("pluton_base_folder", "")
-    if by == "folders" or (by == "auto" and paths.in_drive(path, base)):
+    if by == "folders":
         return False
+    section = storage.section_with_secrets()
     given = {name for name, value in options.items() if value}
     wants_hashes = set(options.get("hashes") or ())
     rclone = storage.rclone
@@ -92,210 +83,56 @@ def fits(storage: Storage, path: str, by: By, options: Mapping[str, Any]) -> boo
     )
 
 
-def walk(storage: Storage, path: str, options: Mapping[str, Any]) -> Iterator[Entry]:
+def walk(storage: Storage, path: str, by: By, options: Mapping[str, Any]) -> Iterator[Entry]:
     """Everything below a folder, folders before what they hold, as rclone's walk gives it."""
-    listing = _listing(storage, path, bool(options.get("mime_types")))
-    if listing is None:
+    if by == "auto" and paths.in_drive(path, storage.remote.base_folder):
+        from .feed_race import Race
+
+        yield from Race(storage, path, options).entries()
+        return
+    found = _listing(storage, path, bool(options.get("mime_types")))
+    if found is None:
         yield from storage.rclone.walk(storage.at(path), **options)
         return
-    with listing.tree:
-        yield from _entries(storage, listing, options)
+    with found.tree:
+        yield from found.entries(storage, options)
 
 
-def total(storage: Storage, path: str) -> Total:
+def total(storage: Storage, path: str, by: By) -> Total:
     """Files and bytes below a folder, as rclone counts them."""
-    listing = _listing(storage, path, mime_types=False)
-    if listing is None:
-        return storage.rclone.size(storage.at(path))
     count = size = sizeless = 0
-    with listing.tree:
-        for entry in _entries(storage, listing, {"files_only": True}):
-            count += 1
-            size += max(entry.size, 0)
-            sizeless += entry.size < 0
+    for entry in walk(storage, path, by, {"files_only": True}):
+        count += 1
+        size += max(entry.size, 0)
+        sizeless += entry.size < 0
     return Total(count, size, sizeless)
 
 
-# ---- the feed ----------------------------------------------------------------------------------------------
-
-
-class _Listing(NamedTuple):
-    """A whole drive, and the folder in it that is listed: its path in the drive, its key in the tree."""
-
-    tree: FeedTree
-    path: str
-    key: str
-    shown: Callable[[str], str]
-
-
-def _listing(storage: Storage, path: str, mime_types: bool) -> _Listing | None:
+def _listing(storage: Storage, path: str, mime_types: bool) -> FeedListing | None:
     """None when the feed does not say for sure that it is all, or does not know the folder."""
     import sqlite3
 
+    from .feed_listing import listing
+    from .feed_pages import Pages, read_into, renewed_token
     from .feed_tree import FeedTree
-
-    with ExitStack() as opened:
-        tree = opened.enter_context(FeedTree())
-        try:
-            _read(storage, tree)
-            gap = tree.gap()
-            if gap is None and mime_types and tree.lacks_mime_types():
-                gap = "a file has no MIME type, which rclone then guesses from its name"
-            if gap is None:
-                listing = _at(storage, tree, path)
-                if listing is not None:
-                    opened.pop_all()
-                    return listing
-                gap = "the feed has no such folder"
-        except Cancelled:
-            raise
-        except (PlutonRcloneError, sqlite3.Error) as problem:
-            gap = str(problem)
-    log.info("%s is walked folder by folder: %s", storage.remote_name, gap)
-    return None
-
-
-def _at(storage: Storage, tree: FeedTree, path: str) -> _Listing | None:
-    from .stored_names import shown
-
-    remote = storage.remote
-    place = paths.in_drive(path, remote.base_folder)
-    names = shown(remote.encoding)
-    key = tree.folder(place, names)
-    return None if key is None else _Listing(tree, place, key, names)
-
-
-def _read(storage: Storage, tree: FeedTree) -> None:
-    """The feed from its first page to its last; while one is put into the tree, the next is on its way."""
-    from .microsoft import delta
     from .microsoft.http import Http
 
     ended = threading.Event()
-    with Http(cancel=ended) as http:
-        pages = _Pages(storage, http)
+    with ExitStack() as opened:
+        tree = opened.enter_context(FeedTree())
         try:
-            page = pages.read(None)
-            for _ in range(delta.MOST_PAGES):
-                link = page.next
-                if link is None:
-                    tree.add(page.items())
-                    return
-                coming = _ahead(partial(pages.read, link))
-                tree.add(page.items())
-                page = coming()
-                if page.next == link:
-                    break
-        finally:
-            ended.set()
-    raise delta.endless()
-
-
-class _Pages:
-    """Pages of the feed of a storage's drive; a token that ends in the middle is renewed, once for a page. Each counts in
-    the account's budget, which the storage's rclones have to keep within, too.
-    """
-
-    def __init__(self, storage: Storage, http: Http) -> None:
-        from .microsoft.clouds import cloud
-
-        remote = storage.remote
-        self._storage, self._http = storage, http
-        self._drive_id, self._cloud = remote.drive_id, cloud(remote.region)
-        self._access = _token(storage, http)
-        self._governed = storage.rclone.governed
-
-    def read(self, link: str | None) -> Page:
-        from .microsoft import delta
-        from .microsoft.graph_client import GraphClient
-
-        if self._governed is not None:
-            self._governed.budget.spend(time.monotonic(), 1)
-        try:
-            graph = GraphClient(self._cloud, self._access, http=self._http)
-            return delta.read(graph, self._drive_id, link)
-        except TokenExpired:
-            self._access = _token(self._storage, self._http, ended=self._access)
-        graph = GraphClient(self._cloud, self._access, http=self._http)
-        return delta.read(graph, self._drive_id, link)
-
-
-def _ahead(work: Callable[[], Page]) -> Callable[[], Page]:
-    """Starts the work; the result waits for it. The thread keeps nobody from leaving, whatever Microsoft does."""
-    done: SimpleQueue[Page | BaseException] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            done.put(work())
-        except BaseException as problem:  # noqa: BLE001 - raised by whoever waits for the result
-            done.put(problem)
-
-    threading.Thread(target=run, name="delta feed", daemon=True).start()
-
-    def result() -> Page:
-        found = done.get()
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
-    return result
-
-
-def _token(storage: Storage, http: Http, ended: str | None = None) -> str:
-    """An access token that Microsoft takes; not `ended`: another that was stored meanwhile, or a renewed one.
-
-    It is renewed only where it can be kept, so that no refresh token is lost.
-    """
-    from .tokens import graph_token, renew, stored_token
-
-    remote = storage.remote
-    if not remote.client_credentials:
-        token = stored_token(remote)
-        if token.expired():
-            storage.storages.conf.check_writable()
-        elif token.access_token == ended:
-            storage.storages.conf.check_writable()
-            renew(storage, http)
-    return graph_token(storage, http).access_token
-
-
-# ---- its entries -------------------------------------------------------------------------------------------
-
-
-def _entries(storage: Storage, listing: _Listing, options: Mapping[str, Any]) -> Iterator[Entry]:
-    files, folders = not options.get("dirs_only"), not options.get("files_only")
-    hashes, mime_types = bool(options.get("hashes")), bool(options.get("mime_types"))
-    notebooks = storage.remote.expose_onenote_files
-    elsewhere: list[str] = []
-    for found in listing.tree.walk(listing.key, listing.shown, notebooks=notebooks):
-        if found.elsewhere:
-            elsewhere.append(found.path)
-        if folders if found.is_dir else files:
-            yield _entry(found, hashes, mime_types)
-    for folder in elsewhere:
-        place = locations.remote(storage.remote_name, f"{listing.path}/{folder}".strip("/"))
-        for entry in storage.rclone.walk(place, **options):
-            yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
-
-
-def _entry(found: Found, hashes: bool, mime_types: bool) -> Entry:
-    """As rclone's lsjson has it."""
-    if found.is_dir:
-        mime_type = "inode/directory" if mime_types else None
-        return Entry(found.path, found.name, -1, _folder_time(found.modified), True, found.id, mime_type)
-    mime_type = found.mime_type if mime_types else None
-    hex_hash = {"quickxor": a2b_base64(found.quick_xor).hex()} if hashes and found.quick_xor else None
-    return Entry(
-        found.path, found.name, found.size, _time(found.modified), False, found.id, mime_type, hex_hash
-    )
-
-
-def _time(text: str) -> datetime | None:
-    """In whole seconds, as rclone shows times on OneDrive."""
-    try:
-        return msgspec.convert(text[:19] + "Z", datetime)
-    except msgspec.ValidationError:
-        return None
-
-
-def _folder_time(text: str) -> datetime | None:
-    return _time(_UNSET_FOLDER_TIME if text.startswith("0001-01-01T00:00:00") else text)
+            with Http(cancel=ended) as http:
+                try:
+                    read_into(tree, Pages(storage, http, partial(renewed_token, storage, http)).read)
+                finally:
+                    ended.set()
+            found = listing(storage, tree, path, mime_types)
+            if not isinstance(found, str):
+                opened.pop_all()
+                return found
+        except Cancelled:
+            raise
+        except (PlutonRcloneError, sqlite3.Error) as problem:
+            found = str(problem)
+    log.info("%s is walked folder by folder: %s", storage.remote_name, found)
+    return None

@@ -24,10 +24,20 @@ _CHILDREN = """select key, id, name, translated, size, modified, is_dir, mime_ty
     from items indexed by by_parent where parent = ? and not root"""
 
 
+_LEADS_ELSEWHERE = """with recursive below(key, elsewhere) as (
+    select key, elsewhere from items where key = ?
+    union all select items.key, items.elsewhere from below cross join items indexed by by_parent
+        on items.parent = below.key where not items.root)
+    select 1 from below where elsewhere limit 1"""
+
+
 class Found(NamedTuple):
-    """A file or folder with its path, "/" between names as rclone shows them; the rest as in `Item`."""
+    """A file or folder with its path, "/" between names as rclone shows them, and the key of the folder that it is in; the
+    rest as in `Item`.
+    """
 
     path: str
+    parent: str
     name: str
     id: str
     size: int
@@ -83,6 +93,15 @@ class FeedTree:
         wanted = "select 1 from items where not is_dir and not notebook and mime_type is null limit 1"
         return self._database.execute(wanted).fetchone() is not None
 
+    def leads_elsewhere(self, folder: str) -> bool:
+        """Whether something below the folder with that key is `elsewhere`."""
+        return self._database.execute(_LEADS_ELSEWHERE, (folder,)).fetchone() is not None
+
+    def holds(self, keys: Iterable[str]) -> bool:
+        """Whether all of these are folders in it."""
+        wanted = "select 1 from items where key = ? and is_dir"
+        return all(self._database.execute(wanted, (key,)).fetchone() is not None for key in keys)
+
     def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
         """The key of the folder at a path from the root, "" the root itself; None when the feed has none there whose
         content it knows. Upper and lower case are not told apart, as OneDrive does not.
@@ -125,6 +144,8 @@ class FeedTree:
                     continue
                 name = shown(stored) if translated else stored
                 path = above + name
-                yield Found(path, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away))
+                yield Found(
+                    path, key, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away)
+                )
                 if is_dir and not away:
                     waiting.append((child, path + "/"))

@@ -151,13 +151,14 @@ class Storage:
 
         The root of a drive is listed from the drive's delta feed, a request for a thousand items: the first entry comes
         when all of it has been read, and it is used only where it is known to be complete (`delta_listing`). Any other
-        folder is walked folder by folder by rclone, a request for each, entries as they come. `by="folders"` wants that
-        for a root, too; `by="feed"` wants the feed for any folder: quicker where it holds most of the drive.
+        folder is walked folder by folder by rclone, a request for each, entries as they come; once that takes longer, the
+        feed is read beside it, and says the rest if it is complete first (`feed_race`). `by="folders"` wants rclone's walk
+        alone, anywhere; `by="feed"` wants the feed alone for any folder: quicker where it holds most of the drive.
         """
         from . import delta_listing
 
-        if delta_listing.fits(self, path, by, options):
-            return delta_listing.walk(self, path, options)
+        if delta_listing.fits(self, by, options):
+            return delta_listing.walk(self, path, by, options)
         return self.rclone.walk(self.at(path), **options)
 
     def list(self, path: str = "", **options: Unpack[ListOptions]) -> list[Entry]:
@@ -179,8 +180,8 @@ class Storage:
         """How many files and bytes there are below a folder; `by` as for `walk`."""
         from . import delta_listing
 
-        if not options and delta_listing.fits(self, path, by, options):
-            return delta_listing.total(self, path)
+        if not options and delta_listing.fits(self, by, options):
+            return delta_listing.total(self, path, by)
         return self.rclone.size(self.at(path), **options)
 
     def about(self) -> About:

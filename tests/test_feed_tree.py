@@ -134,3 +134,16 @@ def test_a_folder_is_found_by_its_path_whatever_its_case() -> None:
             None,
         ]
         assert [found.path for found in tree.walk("ID2", str, notebooks=False)] == ["Er", "Er/5"]
+
+
+def test_it_says_which_folders_it_holds_and_which_lead_to_another_drive() -> None:
+    with FeedTree() as tree:
+        tree.add([item(0, None), item(2, 0, "Deep"), item(4, 2, "Er"), item(5, 4)])
+        tree.add([item(6, 0, "Here"), item(7, 6, "Away", elsewhere=True)])
+        assert tree.gap() is None
+        assert [tree.leads_elsewhere(key) for key in ("ID0", "ID2", "ID6")] == [True, False, True]
+        assert (tree.holds(["ID0", "ID4"]), tree.holds(["ID0", "ID5"]), tree.holds(["none"])) == (
+            True,
+            False,
+            False,
+        )

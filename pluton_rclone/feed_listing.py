@@ -1,0 +1,89 @@
+"""What a whole feed says of one folder: entries as rclone's lsjson has them."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from . import paths
+from .rclone import locations
+from .rclone.listing import Entry
+
+if TYPE_CHECKING:
+    from .feed_tree import FeedTree, Found
+    from .storage import Storage
+
+_UNSET_FOLDER_TIME = "2000-01-01T00:00:00Z"  # what rclone shows of a folder without a time
+
+
+class FeedListing(NamedTuple):
+    """A whole drive, and the folder in it that is listed: its path in the drive, its key in the tree."""
+
+    tree: FeedTree
+    path: str
+    key: str
+    shown: Callable[[str], str]
+
+    def entries(
+        self, storage: Storage, options: Mapping[str, Any], listed: Collection[str] = frozenset()
+    ) -> Iterator[Entry]:
+        """Everything below the folder, folders before what they hold; without what is directly in a folder whose key is
+        `listed`.
+        """
+        files, folders = not options.get("dirs_only"), not options.get("files_only")
+        hashes, mime_types = bool(options.get("hashes")), bool(options.get("mime_types"))
+        notebooks = storage.remote.expose_onenote_files
+        elsewhere: list[str] = []
+        for found in self.tree.walk(self.key, self.shown, notebooks=notebooks):
+            if found.elsewhere:
+                elsewhere.append(found.path)
+            if (folders if found.is_dir else files) and found.parent not in listed:
+                yield _entry(found, hashes, mime_types)
+        for folder in elsewhere:
+            place = locations.remote(storage.remote_name, f"{self.path}/{folder}".strip("/"))
+            for entry in storage.rclone.walk(place, **options):
+                yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
+
+
+def listing(storage: Storage, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
+    """A folder of a tree that has been filled; or why it cannot be listed from it."""
+    from .stored_names import shown
+
+    gap = tree.gap()
+    if gap is not None:
+        return gap
+    if mime_types and tree.lacks_mime_types():
+        return "a file has no MIME type, which rclone then guesses from its name"
+    remote = storage.remote
+    place = paths.in_drive(path, remote.base_folder)
+    names = shown(remote.encoding)
+    key = tree.folder(place, names)
+    return "the feed has no such folder" if key is None else FeedListing(tree, place, key, names)
+
+
+def _entry(found: Found, hashes: bool, mime_types: bool) -> Entry:
+    """As rclone's lsjson has it."""
+    if found.is_dir:
+        mime_type = "inode/directory" if mime_types else None
+        return Entry(found.path, found.name, -1, _folder_time(found.modified), True, found.id, mime_type)
+    mime_type = found.mime_type if mime_types else None
+    hex_hash = {"quickxor": a2b_base64(found.quick_xor).hex()} if hashes and found.quick_xor else None
+    return Entry(
+        found.path, found.name, found.size, _time(found.modified), False, found.id, mime_type, hex_hash
+    )
+
+
+def _time(text: str) -> datetime | None:
+    """In whole seconds, as rclone shows times on OneDrive."""
+    try:
+        return msgspec.convert(text[:19] + "Z", datetime)
+    except msgspec.ValidationError:
+        return None
+
+
+def _folder_time(text: str) -> datetime | None:
+    return _time(_UNSET_FOLDER_TIME if text.startswith("0001-01-01T00:00:00") else text)

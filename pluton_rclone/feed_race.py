@@ -1,0 +1,256 @@
+"""A folder deep inside a drive: rclone walks it, the drive's feed is read beside it, and the first to know all ends it.
+
+The walk takes a request for each folder, the feed one for a thousand items of the whole drive, and nobody can tell
+beforehand which are fewer. Small folders are over before the feed is begun. Otherwise the feed gets a page for every eight
+folders that rclone has listed: in vain it costs an eighth more requests, and where it ends first, rclone is stopped and
+the feed says what rclone has not.
+
+rclone prints what is directly in a folder in one go (fs/walk: one at a time calls back with a folder's entries), so that
+the folders that it has finished are known, and the one that it was stopped in; ids tell what is the same item. The feed
+takes over only when it is whole (`feed_listing.listing`), knows every folder that rclone has seen (a newer one would be
+left empty), and has no shortcut to another drive below the folder. Whatever goes wrong with it, rclone's walk goes on, and
+its end is the end.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, cast
+
+from .errors import Cancelled, PlutonRcloneError, RcloneError
+from .pipes import paced
+from .rclone import commands, listing
+from .rclone.listing import Entry
+from .rclone.run import Run
+
+if TYPE_CHECKING:
+    from .feed_listing import FeedListing
+    from .feed_pages import Pages
+    from .microsoft.delta import Page
+    from .microsoft.http import Http
+    from .process import Child
+    from .storage import Storage
+
+log = logging.getLogger(__name__)
+
+START = 30
+"""Folders that rclone has listed when the feed is begun: a third of a second."""
+FOLDERS_A_PAGE = 8
+"""Folders that rclone has listed for each page that is read. Microsoft counts a page for half a folder."""
+_MOST_FOLDERS = 200_000  # are remembered; beyond, the feed is given up
+_CLEAR = 40  # requests left below a limit: nearer to it the governor finds out whether it holds
+_UNDER_WAY = 13  # requests of rclone that may not be counted yet
+_LOOK = 0.02  # seconds
+_LOOK_FOR_TOKEN = 0.5  # seconds
+
+
+class Walked:
+    """What rclone has listed so far: the folders that it has finished, and the one that it is in, by the keys of
+    `microsoft.delta.Item`. Filled in one thread, asked in another.
+    """
+
+    def __init__(self) -> None:
+        self.folders = 0
+        """That hold something, the one that it is in included."""
+        self.here: set[str | None] = set()
+        """The ids of what was listed of the folder that it is in."""
+        self._lock = threading.Lock()
+        # path to key, of folders that were seen and not listed
+        self._waiting: dict[str, str] | None = {"": ""}
+        self._listed: set[str] = set()
+        self._current: str | None = None
+        self._current_key = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known which folders were listed: not when entries came in another order, or far too many."""
+        return self._waiting is not None
+
+    def add(self, entry: Entry) -> None:
+        """The next entry that rclone printed."""
+        parent = entry.path.rpartition("/")[0]
+        if parent != self._current:
+            self._enter(parent)
+        if self._waiting is None:
+            return
+        self.here.add(entry.id)
+        if entry.is_dir:
+            self._waiting[entry.path] = (entry.id or "").partition("#")[2].upper()
+
+    def _enter(self, folder: str) -> None:
+        self.folders += 1
+        self._current = folder
+        self.here.clear()
+        if self._waiting is None:
+            return
+        key = self._waiting.pop(folder, None)
+        with self._lock:
+            if self.folders > 1:
+                self._listed.add(self._current_key)
+            if key is None or self.folders > _MOST_FOLDERS:
+                self._waiting = None
+                self._listed.clear()
+            else:
+                self._current_key = key
+
+    def listed(self, top: str) -> set[str]:
+        """The keys of the folders that are finished; `top` is the key of the one that everything is in."""
+        with self._lock:
+            return {key or top for key in self._listed}
+
+    def seen(self, top: str) -> set[str] | None:
+        """The keys of all folders, listed or not; None when they are not known."""
+        with self._lock:
+            if self._waiting is None:
+                return None
+            # `add` does not take the lock; a copy in one step needs none
+            return {key or top for key in (*self._listed, self._current_key, *tuple(self._waiting.values()))}
+
+
+class Race:
+    """One listing of a folder, with the options of a walk."""
+
+    def __init__(self, storage: Storage, path: str, options: Mapping[str, Any]) -> None:
+        self._storage, self._path, self._options = storage, path, options
+        self._walked = Walked()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._feed: FeedListing | None = None
+        self._pages = 0
+
+    def entries(self) -> Iterator[Entry]:
+        """As `Rclone.walk`."""
+        try:
+            run = Run(self._storage.rclone, self._command())
+            with run.child:
+                complete = yield from self._walk(run.child)
+                feed = self._end()
+                if feed is None:
+                    run.finish()
+                    if not complete:
+                        raise RcloneError("The listing broke off.", why="rclone's output has no end")
+                    return
+            if not self._walked.known:
+                raise RcloneError("The listing broke off.", why="rclone listed a folder twice")
+            here = self._walked.here
+            for entry in feed.entries(self._storage, self._options, self._walked.listed(feed.key)):
+                if entry.id not in here:
+                    yield entry
+        finally:
+            ready = self._end()
+            if ready is not None:
+                ready.tree.close()
+
+    def _command(self) -> commands.Command:
+        """Files and folders, whichever are wanted: which folders were listed is seen by both."""
+        wanted = cast("commands.ListOptions", {**self._options, "files_only": False, "dirs_only": False})
+        return commands.lsjson(self._storage.at(self._path), wanted, depth="all")
+
+    def _walk(self, child: Child) -> Generator[Entry, None, bool]:
+        files, folders = not self._options.get("dirs_only"), not self._options.get("files_only")
+        walked, begun = self._walked, False
+        printed = listing.entries(paced(child.read))
+        while True:
+            try:
+                entry = next(printed)
+            except StopIteration as end:
+                return bool(end.value)
+            walked.add(entry)
+            if not begun and walked.folders >= START:
+                begun = True
+                threading.Thread(target=self._read_feed, args=(child,), name="feed race", daemon=True).start()
+            if folders if entry.is_dir else files:
+                yield entry
+
+    def _end(self) -> FeedListing | None:
+        """Nothing is read any more. The feed, if it was complete before."""
+        with self._lock:
+            self._ended.set()
+            return self._feed
+
+    # ---- the feed, in a thread of its own ------------------------------------------------------------------
+
+    def _read_feed(self, child: Child) -> None:
+        try:
+            self._earn(0)
+        except Cancelled:
+            return
+        import sqlite3
+
+        from .feed_listing import listing as feed_listing
+        from .feed_pages import Pages, read_into
+        from .feed_tree import FeedTree
+        from .microsoft.http import Http
+
+        with ExitStack() as opened:
+            tree = opened.enter_context(FeedTree())
+            try:
+                with Http(cancel=self._ended) as http:
+                    pages = Pages(self._storage, http, lambda ended: self._token(http, ended))
+                    read_into(tree, lambda link: self._page(pages, link))
+                found = feed_listing(self._storage, tree, self._path, bool(self._options.get("mime_types")))
+                if not isinstance(found, str):
+                    found = self._against(found) or found
+            except Cancelled:
+                return
+            except (PlutonRcloneError, sqlite3.Error) as problem:
+                found = str(problem)
+            if isinstance(found, str):
+                log.info("%s is walked folder by folder: %s", self._storage.remote_name, found)
+                return
+            with self._lock:
+                if self._ended.is_set():
+                    return
+                self._feed = found
+            opened.pop_all()
+        child.cancel()
+
+    def _against(self, found: FeedListing) -> str | None:
+        """Why the feed cannot say the rest, though it is whole."""
+        if found.tree.leads_elsewhere(found.key):
+            return "a folder in it is on another drive"
+        seen = self._walked.seen(found.key)
+        if seen is None or not found.tree.holds(seen):
+            return "the feed does not have what was listed"
+        return None
+
+    def _page(self, pages: Pages, link: str | None) -> Page:
+        self._earn(self._pages)
+        self._pages += 1
+        return pages.read(link)
+
+    def _earn(self, page: int) -> None:
+        """Wait until the page with this number may be read. Cancelled once it needs not."""
+        while not self._may_read(page):
+            if not self._walked.known or self._ended.wait(_LOOK):
+                raise Cancelled("The feed is not needed any more.")
+
+    def _may_read(self, page: int) -> bool:
+        """rclone's folders have earned it, and it is not near a limit."""
+        if self._walked.folders < START + FOLDERS_A_PAGE * page:
+            return False
+        governed = self._storage.rclone.governed
+        if governed is None:
+            return True
+        now, budget = time.monotonic(), governed.budget
+        if budget.holds(now) is None:
+            return budget.wait(now, _CLEAR) <= 0
+        return budget.wait(now, _UNDER_WAY) <= 0 and budget.granted(now, _UNDER_WAY) >= 1
+
+    def _token(self, http: Http, ended: str | None) -> str:
+        """The stored one; rclone is at work, and renews it."""
+        from .tokens import graph_token, stored_token
+
+        while True:
+            remote = self._storage.remote
+            if remote.client_credentials:
+                return graph_token(self._storage, http).access_token
+            token = stored_token(remote)
+            if not token.expired() and token.access_token != ended:
+                return token.access_token
+            if self._ended.wait(_LOOK_FOR_TOKEN):
+                raise Cancelled("The feed is not needed any more.")

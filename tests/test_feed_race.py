@@ -1,0 +1,211 @@
+"""A folder deep inside a drive: rclone's walk, ended by the feed where that is complete first; the same entries always."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from pluton_rclone import Storage, feed_race
+from pluton_rclone.budgets import Budget, Limit
+from pluton_rclone.connect import DriveKind
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.feed_race import START, Race, Walked
+from pluton_rclone.rclone.listing import Entry
+
+from .connected import KINDS, connected, emulated_drive
+
+FOLDERS = 80
+FEED = "/root/delta"
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> DriveKind:
+    found: DriveKind = request.param
+    return found
+
+
+@pytest.fixture
+def a_slow_walk(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One folder after the other, and a feed that needs not earn its pages: the feed is complete first."""
+    monkeypatch.setenv("RCLONE_CHECKERS", "1")
+    monkeypatch.setattr(feed_race, "START", 2)
+    monkeypatch.setattr(feed_race, "FOLDERS_A_PAGE", 0)
+    cloud.faults.latency = 0.03
+
+
+def fill(drive: Drive, top: str = "deep/er") -> None:
+    for folder in range(FOLDERS):
+        for number in range(5):
+            drive.write(
+                f"{top}/folder {folder}/in/{number}.txt", b"x" * number, modified=1700000000.25 + number
+            )
+    drive.folder(f"{top}/empty")
+    drive.write("elsewhere.txt", b"not listed")
+
+
+def listed(storage: Storage, **options: Any) -> list[Entry]:
+    return sorted(storage.walk("deep/er", **options), key=lambda entry: entry.path)
+
+
+def requests(cloud: Emulator, what: str) -> int:
+    return sum(1 for request in cloud.requests if re.search(what, request.path))
+
+
+@pytest.mark.usefixtures("a_slow_walk")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"hashes": ["quickxor"]}, {"mime_types": True}, {"files_only": True}, {"dirs_only": True}],
+    ids=str,
+)
+def test_the_feed_says_the_rest_as_rclone_would_have(
+    cloud: Emulator, kind: DriveKind, options: dict[str, Any]
+) -> None:
+    fill(emulated_drive(cloud, kind))
+    storage = connected(cloud, kind)
+    mine = listed(storage, **options)
+    assert requests(cloud, FEED) == 1
+    assert 2 < requests(cloud, "children$") < 2 * FOLDERS
+    cloud.faults.latency = 0
+    assert mine == listed(storage, by="folders", **options)
+
+
+@pytest.mark.usefixtures("a_slow_walk")
+def test_files_and_bytes_are_counted_the_same_way(cloud: Emulator) -> None:
+    fill(emulated_drive(cloud, "business"))
+    storage = connected(cloud, "business")
+    total = storage.size("deep/er")
+    assert requests(cloud, FEED) == 1
+    cloud.faults.latency = 0
+    assert total == storage.size("deep/er", by="folders")
+    assert (total.count, total.bytes) == (5 * FOLDERS, 10 * FOLDERS)
+
+
+def test_a_small_folder_is_listed_before_the_feed_is_begun(cloud: Emulator) -> None:
+    drive = emulated_drive(cloud, "business")
+    for folder in range(START - 2):
+        drive.write(f"deep/er/{folder}/a.txt", b"a")
+    storage = connected(cloud, "business")
+    assert len(listed(storage)) == 2 * (START - 2)
+    assert requests(cloud, FEED) == 0
+
+
+@pytest.mark.usefixtures("a_slow_walk")
+@pytest.mark.parametrize("status", [401, 403, 410])
+def test_a_feed_that_breaks_off_leaves_the_walk_alone(cloud: Emulator, status: int) -> None:
+    fill(emulated_drive(cloud, "business"))
+    storage = connected(cloud, "business")
+    cloud.faults.refuse(status, where=FEED, times=None)
+    before = requests(cloud, "/token$")
+    mine = listed(storage)
+    assert requests(cloud, FEED) >= 1
+    assert requests(cloud, "/token$") == before  # rclone is at work, and it alone renews the token
+    cloud.faults.latency = 0
+    assert mine == listed(storage, by="folders")
+
+
+@pytest.mark.usefixtures("a_slow_walk")
+def test_with_a_folder_of_another_drive_in_it_rclone_walks_to_the_end(
+    cloud: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    drive, theirs = emulated_drive(cloud, "business"), emulated_drive(cloud, "sharepoint")
+    fill(drive)
+    theirs.write("Team/plans/a.txt", b"a")
+    drive.add_shortcut(theirs, theirs.folder("Team"), "Team", drive.find("deep/er/folder 70"))
+    storage = connected(cloud, "business", granted_scopes=("Files.ReadWrite.All",))
+    with caplog.at_level(logging.INFO, "pluton_rclone"):
+        mine = listed(storage)
+    assert "deep/er/folder 70/Team/plans/a.txt".removeprefix("deep/er/") in [entry.path for entry in mine]
+    assert any("on another drive" in record.getMessage() for record in caplog.records)
+    cloud.faults.latency = 0
+    assert mine == listed(storage, by="folders")
+
+
+@pytest.mark.usefixtures("a_slow_walk")
+@pytest.mark.parametrize("name", ["0 listed by then", "zz only seen by then"])
+def test_a_feed_that_does_not_know_a_folder_that_rclone_has_seen_is_not_believed(
+    cloud: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    drive = emulated_drive(cloud, "business")
+    drive.write(f"deep/er/{name}/a.txt", b"a")
+    fill(drive)
+    unknown = drive.find(f"deep/er/{name}")
+    assert unknown is not None
+    everything = drive.changes._everything
+    monkeypatch.setattr(
+        drive.changes,
+        "_everything",
+        lambda drive: [item for item in everything(drive) if unknown not in (item, item.parent)],
+    )
+    storage = connected(cloud, "business")
+    with caplog.at_level(logging.INFO, "pluton_rclone"):
+        mine = listed(storage)
+    assert any("does not have what was listed" in record.getMessage() for record in caplog.records)
+    assert f"{name}/a.txt" in [entry.path for entry in mine]
+
+
+@pytest.mark.usefixtures("a_slow_walk")
+def test_whoever_stops_listening_leaves_nothing_running(cloud: Emulator) -> None:
+    fill(emulated_drive(cloud, "business"))
+    entries = connected(cloud, "business").walk("deep/er")
+    for _ in range(FOLDERS + 10):
+        next(entries)
+    entries.close()  # type: ignore[attr-defined]
+    for thread in threading.enumerate():
+        if thread.name == "feed race":
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+# ---- what rclone has listed --------------------------------------------------------------------------------
+
+
+def walked(*paths: str) -> Walked:
+    found = Walked()
+    for path in paths:
+        folder = path.endswith("/")
+        path = path.rstrip("/")
+        found.add(Entry(path, path.rpartition("/")[2], is_dir=folder, id=f"drive#{path}"))
+    return found
+
+
+def test_a_folder_is_finished_once_rclone_prints_what_is_in_another() -> None:
+    found = walked("a/", "b/", "c.txt")
+    assert (found.listed("TOP"), found.here) == (set(), {"drive#a", "drive#b", "drive#c.txt"})
+    found = walked("a/", "b/", "b/1.txt", "a/2.txt", "a/3.txt")
+    assert (found.listed("TOP"), found.here, found.folders) == (
+        {"TOP", "B"},
+        {"drive#a/2.txt", "drive#a/3.txt"},
+        3,
+    )
+    assert found.known
+
+
+@pytest.mark.parametrize("paths", [("a/", "a/1", "b"), ("a/", "b/", "a/1", "b/1", "a/2"), ("a/b/1",)])
+def test_in_any_other_order_nothing_is_known(paths: tuple[str, ...]) -> None:
+    assert not walked(*paths).known
+
+
+# ---- within Microsoft's budgets ----------------------------------------------------------------------------
+
+
+def test_a_page_has_to_be_earned_and_leaves_what_is_near_a_limit(cloud: Emulator) -> None:
+    storage = connected(cloud, "business")
+    assert storage.rclone.governed is not None
+    limit = Limit(200.0, 600.0, "requests")
+    budget = storage.rclone.governed.budget = Budget([limit])
+    race = Race(storage, "deep", {})
+    assert not race._may_read(0)
+    race._walked.folders = START
+    assert (race._may_read(0), race._may_read(1)) == (True, False)
+    race._walked.folders += feed_race.FOLDERS_A_PAGE
+    assert race._may_read(1)
+    budget.spend(time.monotonic(), 170)
+    assert not race._may_read(1)
+    budget.does_not_hold(time.monotonic(), limit)
+    assert race._may_read(1)
