@@ -15,11 +15,13 @@ from .microsoft.delta import Item
 _TABLE = """create table items (
     key text primary key, parent text, id text, name text, translated int, size int, modified text, is_dir int,
     mime_type text, quick_xor text, root int, deleted int, elsewhere int, notebook int) without rowid"""
+# Only folders and OneNote's notebooks hold something; all that is asked here stands in the index.
 _REACHED = """with recursive reached(key) as (
     select key from items where root
     union all select items.key from reached cross join items indexed by by_parent
-        on items.parent = reached.key where not items.root)
-    select count(*) from reached"""
+        on items.parent = reached.key and not items.root where items.is_dir or items.notebook)
+    select count(*) + 1 from reached cross join items indexed by by_parent
+        on items.parent = reached.key and not items.root"""
 _CHILDREN = """select key, id, name, translated, size, modified, is_dir, mime_type, quick_xor, elsewhere, notebook
     from items indexed by by_parent where parent = ? and not root"""
 
@@ -58,7 +60,7 @@ class FeedTree:
         self._database.execute("pragma cache_size = -16000")  # KiB
         self._database.execute(_TABLE)
         # from the start: it grows while the next page is on its way
-        self._database.execute("create index by_parent on items (parent)")
+        self._database.execute("create index by_parent on items (parent, root, is_dir, notebook)")
         self._database.execute("begin")
 
     def __enter__(self) -> FeedTree:

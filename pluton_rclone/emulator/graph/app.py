@@ -45,7 +45,6 @@ def graph_app(world: World) -> Callable[[Scope, Receive, Send], Awaitable[None]]
                 break
         cloud, service = place(host) or ("global", Service.GRAPH)
         call = Call(scope, receive, host, cloud, service)
-        begun = time.monotonic()
         number = str(uuid.UUID(int=next(_request_numbers)))
         limits: Headers = []
         try:
@@ -57,7 +56,7 @@ def graph_app(world: World) -> Callable[[Scope, Receive, Send], Awaitable[None]]
             return
         latency = graph.faults.latency
         if latency:
-            await asyncio.sleep(max(0.0, latency - (time.monotonic() - begun)))
+            await asyncio.sleep(max(0.0, latency - (time.monotonic() - call.arrived)))
         await _send(send, call, answer, limits, number, world.now())
 
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -51,6 +52,7 @@ class Call:
     __slots__ = (
         "_query",
         "_receive",
+        "arrived",
         "cloud",
         "headers",
         "host",
@@ -71,6 +73,7 @@ class Call:
         self.headers: Headers = scope["headers"]
         self._receive = receive
         self._query: dict[str, str] | None = None
+        self.arrived = time.monotonic()  # with its body, once that has been read
 
     @property
     def query(self) -> dict[str, str]:
@@ -103,6 +106,7 @@ class Call:
             if data:
                 take(data)
             more = message.get("more_body", False)
+        self.arrived = time.monotonic()
 
     async def body(self) -> bytes:
         """The whole body of a small request."""

@@ -119,7 +119,7 @@ class Faults:
     """The armed faults of one world. `where` is a regular expression searched in `host/path` (as sent)."""
 
     def __init__(self, world: World) -> None:
-        self.latency = 0.0  # seconds until an answer leaves
+        self.latency = 0.0  # seconds from a request's last byte until its answer leaves
         self.large_folder: int | None = None  # folders with so many entries cannot be listed: 504
         self.damaged_uploads = 0  # so many files arrive with another content than was sent
         self.lost_sessions: list[int] = []  # the next sessions are lost after that many fragments
