@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import office
+from . import chunks, office
 from .errors import ConfigError
 from .process import Child
 from .rclone import events
@@ -96,10 +96,13 @@ class LentRclone(Rclone):
             on_end: Callable[[], None] | None = callbacks.pop("on_end", None)
             on_stderr: Callable[[bytes], None] | None = callbacks.pop("on_stderr", None)
             pace, governor = self._pace(command, flags, loan, lambda line: self._heard(line, on_stderr))
+            fitted = chunks.variables(
+                command, self._destination(command), pace, (*self.flags, *flags, *command.flags)
+            )
             borrower = Rclone(
                 self.binary,
                 config=loan.config,
-                environment={**pace, **loan.environment},
+                environment={**pace, **fitted, **loan.environment},
                 user_agent=self.user_agent,
                 flags=self.flags,
                 limits=self.limits,
@@ -171,10 +174,13 @@ class LentRclone(Rclone):
 
     def _into_a_library(self, command: Command) -> bool:
         """Whether its destination is in a document library of SharePoint."""
-        name, colon, _ = command.places[-1].partition(":")
-        if not colon or name not in self.names:
-            return False
-        return self.conf.whole_section(name).get("drive_type") == "documentLibrary"
+        destination = self._destination(command)
+        return destination is not None and destination.get("drive_type") == "documentLibrary"
+
+    def _destination(self, command: Command) -> dict[str, str] | None:
+        """The section of the remote that it writes to; None for a place that is in none of them."""
+        name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
+        return self.conf.whole_section(name) if colon and name in self.names else None
 
     def _heard(
         self,

@@ -33,7 +33,7 @@ def test_personal_drives_have_no_documented_budget_and_are_not_paced(cloud: Emul
 
 def test_what_the_operator_set_is_left_alone() -> None:
     wanted = pace("documentLibrary", {"RCLONE_TPSLIMIT": "50", "RCLONE_TRANSFERS": "2"})
-    assert wanted == {"RCLONE_CHECKERS": "8"}
+    assert wanted == {"RCLONE_CHECKERS": "8", "RCLONE_BUFFER_SIZE": "4Mi"}
 
 
 def test_copying_between_two_storages_takes_the_pace_of_the_slower(cloud: Emulator) -> None:
@@ -67,7 +67,12 @@ def storage(cloud: Emulator) -> Storage:
 
 
 def test_a_transfer_and_a_walk_are_governed_and_have_no_limit_of_their_own(storage: Storage) -> None:
-    wanted = {"RCLONE_TRANSFERS": "16", "RCLONE_CHECKERS": "16", asked.VARIABLE: "unix:///run/asked"}
+    wanted = {
+        "RCLONE_TRANSFERS": "16",
+        "RCLONE_CHECKERS": "16",
+        "RCLONE_BUFFER_SIZE": "4Mi",
+        asked.VARIABLE: "unix:///run/asked",
+    }
     assert variables(storage) == wanted
     assert variables(storage, commands.lsjson("a", {}, depth="all")) == wanted
 

@@ -148,9 +148,9 @@ OPTIONS: tuple[Option, ...] = (
         "chunk_size",
         "size",
         "Chunk size",
-        "How much of a file one upload request carries. Larger is faster on good lines and is held in "
-        "memory once for "
-        "each running transfer. A multiple of 320 KiB; stay below 60 MiB.",
+        "How much of a file one upload request carries. Larger is faster on good lines and is held in memory for each "
+        "running transfer. Left at its default, a transfer of one large file takes more, and less where memory is short. "
+        "A multiple of 320 KiB; stay below 60 MiB.",
         "10Mi",
         unit="bytes",
         group="basic",

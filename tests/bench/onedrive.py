@@ -155,31 +155,25 @@ def list_drive(name: str, items: int, each: int, top: str) -> None:
         )
 
 
-def uploads(name: str, count: int) -> None:
-    """Small files, and in world (a) a large one."""
+def uploads(name: str, count: int, large: int) -> None:
+    """Small files, and in world (a) one large file."""
     with tempfile.TemporaryDirectory() as temporary:
-        few = files(Path(temporary) / "small", count, 2000)
-        compare(
-            f"upload of {count} small files",
-            name,
-            nothing,
-            partial(upload, few),
-            "copy",
-            str(few),
-            "business:up",
-        )
-        if name != "a":
-            return
-        large = files(Path(temporary) / "large", 1, 64 * 1024 * 1024)
-        for chunk in ("10Mi", "20Mi", "50Mi"):
-            ours = partial(upload, large, f"--onedrive-chunk-size={chunk}")
-            compare(f"upload of 64 MiB in {chunk}", "a", nothing, ours, "copy", str(large), "business:up")
+        folder = files(Path(temporary) / "small", count, 2000)
+        ours = partial(upload, folder)
+        compare(f"upload of {count} small files", name, nothing, ours, "copy", str(folder), "business:up")
+        if name == "a":
+            folder = files(Path(temporary) / "large", 1, large * 1024 * 1024)
+            ours = partial(upload, folder)
+            compare(
+                f"upload of one file, {large} MiB", name, nothing, ours, "copy", str(folder), "business:up"
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", default="upload,list", help="what is done [upload,list]")
     parser.add_argument("--files", type=int, default=200, help="small files to upload, before scaling [200]")
+    parser.add_argument("--large", type=int, default=1024, help="MiB of the large file [1024]")
     parser.add_argument("--items", type=int, default=10_000, help="files to list, before scaling [10000]")
     parser.add_argument("--each", default="50,5", help="files in each folder that is listed [50,5]")
     parser.add_argument("--where", default="root,deep", help="where the folders lie [root,deep]")
@@ -188,7 +182,7 @@ def main() -> None:
     for name in given.worlds:
         part = SCALE if name == "b" else 1
         if "upload" in given.work:
-            uploads(name, max(1, given.files // part))
+            uploads(name, max(1, given.files // part), given.large)
         if "list" in given.work:
             for each in map(int, given.each.split(",")):
                 for where in given.where.split(","):
@@ -201,11 +195,8 @@ def nothing(cloud: Emulator) -> None:
     """An empty drive."""
 
 
-def upload(source: Path, *arguments: object) -> None:
-    """Arguments are rclone's, the storage comes last."""
-    *flags, storage = arguments
-    assert isinstance(storage, Storage)
-    storage.upload(source, "up", extra=[str(flag) for flag in flags]).result()
+def upload(source: Path, storage: Storage) -> None:
+    storage.upload(source, "up").result()
 
 
 def walk(name: str, place: str, by: str, wanted: int, storage: Storage) -> None:
