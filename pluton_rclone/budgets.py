@@ -52,6 +52,8 @@ class Budget:
     def __init__(self, limits: Sequence[Limit] = LIMITS) -> None:
         self.finding_out = threading.Lock()
         """Held by who goes beyond a limit: one at a time."""
+        self.askers = 0
+        """How many rclones ask from it at the moment. Changed by `join` and `leave`."""
         self._lock = threading.Lock()
         self._limits = tuple(limits)
         self._untried = list(limits)
@@ -63,6 +65,21 @@ class Budget:
         self._saved = 0.0
         self._saved_at = 0.0
         self._not_before = -math.inf
+
+    @property
+    def narrowest(self) -> float:
+        """Requests that the lowest limit grants in its time."""
+        return min(limit.amount / (UNITS if limit.counts == "units" else 1) for limit in self._limits)
+
+    def join(self) -> None:
+        """One more rclone asks from it, until it calls `leave`."""
+        with self._lock:
+            self.askers += 1
+
+    def leave(self) -> None:
+        """One fewer."""
+        with self._lock:
+            self.askers -= 1
 
     def holds(self, now: float) -> Limit | None:
         """The limit that Microsoft has shown to hold, if it has. What was found out is believed for ten minutes: a tenant

@@ -41,6 +41,7 @@ _WORTH_SAYING = 2.0  # seconds of standing still
 _CANARIES = 3  # at a time beyond a limit: so many refusals at most
 _BELOW = 8  # at a time below it
 _UNCOUNTED = 5  # requests of rclone that may have slipped in while it was stopped
+_RESERVED = 0.8  # of the lowest limit at most is kept for what is under way
 _WARM_UP = 0.6  # of a limit's requests are left when the canary is made ready
 
 
@@ -83,11 +84,13 @@ class Governor:
         self._ended.set()
 
     def _watch(self, child: Child) -> None:
+        self._budget.join()
         try:
             wait = _SHORTEST
             while not self._ended.wait(wait) and not child.ended:
                 wait = self._look(child)
         finally:
+            self._budget.leave()
             child.resume()
             self._ended.set()
             if self._warming:
@@ -114,11 +117,18 @@ class Governor:
         if left <= self._under_way():
             self._beyond(child, limit)
             return _SHORTEST
-        return min(_LONGEST, max(_SHORTEST, (left - self._under_way()) / FASTEST / 2))
+        return self._until_spent(left - self._under_way())
 
     def _under_way(self) -> int:
-        """Requests that rclone has sent and that its counters do not hold yet, at most."""
-        return math.ceil(FASTEST * self._round_trip) + 3
+        """Requests that the account's rclones have sent and that their counters do not hold yet, at most. However many they
+        are, something is left for them to send.
+        """
+        each = math.ceil(FASTEST * self._round_trip) + 3
+        return min(each * max(1, self._budget.askers), int(_RESERVED * self._budget.narrowest))
+
+    def _until_spent(self, requests: float) -> float:
+        """Half the time in which all of them together may send so many."""
+        return min(_LONGEST, max(_SHORTEST, requests / FASTEST / max(1, self._budget.askers) / 2))
 
     def _count(self) -> None:
         before, found = self._asked, asked.read(self._socket)
@@ -146,7 +156,7 @@ class Governor:
         if child.paused:
             child.resume()
             return _SHORTEST
-        return min(_LONGEST, max(_SHORTEST, granted / FASTEST / 2))
+        return self._until_spent(granted)
 
     # ---- at a limit ----------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ import pytest
 from pluton_rclone import Storage, canary, errors
 from pluton_rclone.budgets import LIMITS, Budget, Limit
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.governor import _CANARIES
+from pluton_rclone.governor import _CANARIES, Governor
 from pluton_rclone.rclone import events
 from tests.connected import connected, emulated_drive
 
@@ -111,6 +111,21 @@ def test_several_transfers_of_one_account_share_its_budget(
     transfers = [storage.upload(source, f"up {number}") for number in range(2)]
     assert [transfer.result().transfers for transfer in transfers] == [FILES, FILES]
     assert cloud.budgets.throttled <= _CANARIES
+
+
+def test_what_is_kept_for_each_of_very_many_leaves_something_to_send(storage: Storage) -> None:
+    assert storage.rclone.governed is not None
+    shared = Budget(LIMITS)
+    one = Governor(Path("/no/socket"), shared, storage.rclone.governed.canary, lambda seconds: None)
+    shared.join()
+    alone = one._under_way()
+    shared.join()
+    assert one._under_way() == 2 * alone
+    for _ in range(100):
+        shared.join()
+    assert 2 * alone < one._under_way() < shared.narrowest
+    shared.leave()
+    assert shared.askers == 101
 
 
 def test_the_next_transfer_remembers(cloud: Emulator, storage: Storage, source: Path) -> None:

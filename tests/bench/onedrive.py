@@ -2,7 +2,8 @@
 
 (a) every answer takes 60 ms; (b) besides, Microsoft's documented budgets are enforced, in a tenth of Microsoft's time: a
 tenth of the budgets, windows a tenth as long, a tenth of the files. The rates are Microsoft's own; the limits that we know
-are as much smaller. Run with `python -m tests.bench.onedrive`; `--files 2000 --items 100000` is the full size.
+are as much smaller. Run with `python -m tests.bench.onedrive`; `--files 2000 --items 100000` is the full size, and
+`--scale 1` is Microsoft's own time, which takes an hour and more.
 A listing is also held against bare rclone that reads the delta feed, which may leave entries out.
 """
 
@@ -27,7 +28,6 @@ from pluton_rclone.emulator.command import environment
 from tests.connected import connected, emulated_drive
 
 LATENCY = 0.060
-SCALE = 10
 WALK = """
 import sys
 from pluton_rclone import Storages
@@ -60,13 +60,15 @@ def world(name: str) -> Iterator[tuple[Emulator, Storage]]:
             os.environ.update(kept)
 
 
-def measured(name: str, fill: Callable[[Emulator], None], work: Callable[[Storage], None]) -> Figure:
-    """Fill the drive, then work on it in that world."""
+def measured(
+    name: str, scale: int, fill: Callable[[Emulator], None], work: Callable[[Storage], None]
+) -> Figure:
+    """Fill the drive, then work on it in that world, whose time runs `scale` times as fast."""
     with world(name) as (cloud, storage):
         fill(cloud)
         cloud.faults.latency = LATENCY
         if name == "b":
-            cloud.budgets.enable(time_scale=SCALE, share=1 / SCALE)
+            cloud.budgets.enable(time_scale=scale, share=1 / scale)
         first, started = len(cloud.requests), time.perf_counter()
         work(storage)
         seconds = time.perf_counter() - started
@@ -84,23 +86,27 @@ def bare(*arguments: str) -> Callable[[Storage], None]:
     return work
 
 
-def known(name: str, storage: Storage) -> Storage:
-    """Our storage; in the world whose time is scaled, the documented limits are scaled too."""
+def known(scale: int, storage: Storage) -> Storage:
+    """Our storage; where time is scaled, the limits that we know are scaled too."""
     governed = storage.rclone.governed
     assert governed is not None
-    if name == "b":
-        governed.budget = Budget(
-            [Limit(limit.amount / SCALE, limit.seconds / SCALE, limit.counts) for limit in LIMITS]
-        )
+    governed.budget = Budget(
+        [Limit(limit.amount / scale, limit.seconds / scale, limit.counts) for limit in LIMITS]
+    )
     return storage
 
 
 def compare(
-    title: str, name: str, fill: Callable[[Emulator], None], ours: Callable[[Storage], object], *peer: str
+    title: str,
+    name: str,
+    scale: int,
+    fill: Callable[[Emulator], None],
+    ours: Callable[[Storage], object],
+    *peer: str,
 ) -> None:
     """Both, one after the other, and the ratio."""
-    theirs = measured(name, fill, bare(*peer))
-    mine = measured(name, fill, lambda storage: _done(ours(known(name, storage))))
+    theirs = measured(name, scale, fill, bare(*peer))
+    mine = measured(name, scale, fill, lambda storage: _done(ours(known(scale, storage))))
     print(
         f"({name}) {title:<34} bare {theirs.seconds:6.1f} s {theirs.requests:5} requests {theirs.refused:3} refused | "
         f"ours {mine.seconds:6.1f} s {mine.requests:5} requests {mine.refused:3} refused | "
@@ -131,7 +137,7 @@ def tree(folders: int, each: int, top: str) -> Callable[[Emulator], None]:
     return fill
 
 
-def list_drive(name: str, items: int, each: int, top: str) -> None:
+def list_drive(name: str, scale: int, items: int, each: int, top: str) -> None:
     """The same drive listed by bare rclone, by bare rclone from its delta feed, and by us."""
     folders = items // each
     filled, place = tree(folders, each, top), top.rstrip("/")
@@ -139,11 +145,11 @@ def list_drive(name: str, items: int, each: int, top: str) -> None:
     candidates: dict[str, Callable[[Storage], None]] = {
         "bare": bare("lsjson", "-R", f"business:{place}"),
         "bare, delta": bare("lsjson", "-R", "--onedrive-delta", "--fast-list", f"business:{place}"),
-        "ours": partial(walk, name, place, "auto", folders * (each + 1)),
+        "ours": partial(walk, scale, place, "auto", folders * (each + 1)),
     }
     if place:
-        candidates["ours, feed"] = partial(walk, name, place, "feed", folders * (each + 1))
-    figures = {who: measured(name, filled, work) for who, work in candidates.items()}
+        candidates["ours, feed"] = partial(walk, scale, place, "feed", folders * (each + 1))
+    figures = {who: measured(name, scale, filled, work) for who, work in candidates.items()}
     mine = figures["ours"]
     print(f"({name}) listing of {title}")
     for who, figure in figures.items():
@@ -155,18 +161,18 @@ def list_drive(name: str, items: int, each: int, top: str) -> None:
         )
 
 
-def uploads(name: str, count: int, large: int) -> None:
+def uploads(name: str, scale: int, count: int, large: int) -> None:
     """Small files, and in world (a) one large file."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = files(Path(temporary) / "small", count, 2000)
         ours = partial(upload, folder)
-        compare(f"upload of {count} small files", name, nothing, ours, "copy", str(folder), "business:up")
+        title = f"upload of {count} small files"
+        compare(title, name, scale, nothing, ours, "copy", str(folder), "business:up")
         if name == "a":
             folder = files(Path(temporary) / "large", 1, large * 1024 * 1024)
             ours = partial(upload, folder)
-            compare(
-                f"upload of one file, {large} MiB", name, nothing, ours, "copy", str(folder), "business:up"
-            )
+            title = f"upload of one file, {large} MiB"
+            compare(title, name, scale, nothing, ours, "copy", str(folder), "business:up")
 
 
 def main() -> None:
@@ -178,17 +184,17 @@ def main() -> None:
     parser.add_argument("--each", default="50,5", help="files in each folder that is listed [50,5]")
     parser.add_argument("--where", default="root,deep", help="where the folders lie [root,deep]")
     parser.add_argument("--worlds", default="ab", help="which worlds [ab]")
+    parser.add_argument("--scale", type=int, default=10, help="how much faster time runs in world b [10]")
     given = parser.parse_args()
     for name in given.worlds:
-        part = SCALE if name == "b" else 1
+        scale = given.scale if name == "b" else 1
         if "upload" in given.work:
-            uploads(name, max(1, given.files // part), given.large)
+            uploads(name, scale, max(1, given.files // scale), given.large)
         if "list" in given.work:
             for each in map(int, given.each.split(",")):
                 for where in given.where.split(","):
-                    list_drive(
-                        name, max(each, given.items // part), each, "" if where == "root" else "deep/er/"
-                    )
+                    top = "" if where == "root" else "deep/er/"
+                    list_drive(name, scale, max(each, given.items // scale), each, top)
 
 
 def nothing(cloud: Emulator) -> None:
@@ -199,13 +205,12 @@ def upload(source: Path, storage: Storage) -> None:
     storage.upload(source, "up").result()
 
 
-def walk(name: str, place: str, by: str, wanted: int, storage: Storage) -> None:
+def walk(scale: int, place: str, by: str, wanted: int, storage: Storage) -> None:
     """In a process of its own, as bare rclone is: the emulator would share this one's time with it.
 
     A listing that is quick because it is not whole would be no listing.
     """
-    scale = str(SCALE if name == "b" else 1)
-    argv = [sys.executable, "-c", WALK, storage.remote_name, place, by, scale]
+    argv = [sys.executable, "-c", WALK, storage.remote_name, place, by, str(scale)]
     done = subprocess.run(argv, stdout=subprocess.PIPE, check=True)
     if int(done.stdout) != wanted:
         raise SystemExit(f"{int(done.stdout)} entries were listed instead of {wanted}")
