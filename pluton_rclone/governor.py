@@ -187,34 +187,43 @@ class Governor:
         self._warm_up()
         child.pause()
         self._warm.wait(_WARM_UP_LIMIT)
-        self._ended.wait(1.5 * self._round_trip)  # what is under way arrives
-        child.resume()
-        self._count()
-        child.pause()
         with self._budget.finding_out:
-            now = time.monotonic()
             # Another rclone's governor may have found out, or waited so long that there is room again.
-            if self._budget.holds(now) is None and self._budget.left(limit, now) <= self._under_way():
-                self._send_canaries(limit)
+            if not self._is_open(limit):
+                return
+            found = threading.Event()
+            self._send_canaries(limit, found, 1)  # Microsoft may simply say what the limit is
+            self._ended.wait(0.5 * self._round_trip)  # what was under way has arrived
+            child.resume()
+            self._count()
+            child.pause()
+            if not found.is_set() and self._is_open(limit):
+                self._go_beyond(limit, found)
 
-    def _send_canaries(self, limit: Limit) -> None:
-        found = threading.Event()
-        at_once = 1  # Microsoft may simply say what the limit is
+    def _is_open(self, limit: Limit) -> bool:
+        """Whether nobody knows if it holds, and it is near."""
+        now = time.monotonic()
+        return self._budget.holds(now) is None and self._budget.left(limit, now) <= self._under_way()
+
+    def _go_beyond(self, limit: Limit, found: threading.Event) -> None:
         while not found.is_set() and not self._ended.is_set():
             left = math.ceil(self._budget.left(limit, time.monotonic()))
             if left <= -_BEYOND:
                 self._budget.does_not_hold(time.monotonic(), limit)
                 return
-            threads = [
-                threading.Thread(target=self._send_canary, args=(limit, found), name="canary", daemon=True)
-                for _ in range(at_once)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                while thread.is_alive() and not self._ended.is_set():
-                    thread.join(_SHORTEST)
-            at_once = min(_BELOW, max(_CANARIES, left - _UNCOUNTED))
+            self._send_canaries(limit, found, min(_BELOW, max(_CANARIES, left - _UNCOUNTED)))
+
+    def _send_canaries(self, limit: Limit, found: threading.Event, count: int) -> None:
+        """All at once; waits for their answers, or rclone's end."""
+        threads = [
+            threading.Thread(target=self._send_canary, args=(limit, found), name="canary", daemon=True)
+            for _ in range(count)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive() and not self._ended.is_set():
+                thread.join(_SHORTEST)
 
     def _send_canary(self, limit: Limit, found: threading.Event) -> None:
         """Nothing found: it was granted, without a word about limits."""
