@@ -26,8 +26,12 @@ _SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, w
 _STEP = 10 * MIB
 IN_FLIGHT = LARGEST
 """Bytes in the chunks of all large files at once, from which on larger ones bring nothing: while one file waits for its
-answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took 14 to 17 s with chunks
-of 10 MiB and 12 to 13 s with 50 MiB; four files of 256 MiB 7 s with 10 MiB and 9 s with 40 MiB.
+answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took 14 to 17 s with chunks of 10 MiB and 12 to 13 s
+with 50 MiB; four files of 256 MiB took 7 s with 10 MiB and 9 s with 40 MiB.
+"""
+WORTH_IT = 256 * MIB
+"""Bytes of the largest file from which on chunks grow: below it is a second or two, not worth that more is sent again
+where a slow line breaks.
 """
 _FEWER = (16, 8, 4, 2, 1)
 _UNKNOWN = 4  # rclone's own number: of many files that nobody has looked at, most are small
@@ -64,9 +68,10 @@ def fit(
     waits less often. Several fill each other's gaps.
     """
     known = None if sizes is None else sorted(sizes, reverse=True)
-    at_once = transfers if known is None else sum(size > USUAL for size in known[:transfers])
-    wanted = USUAL if at_once == 0 else Size(IN_FLIGHT // at_once // _STEP * _STEP)
-    preferred = max(USUAL, min(LARGEST, wanted)) if chunk is None else chunk
+    at_once = sum(size > USUAL for size in (known or ())[:transfers])
+    grows = known is not None and max(known, default=0) >= WORTH_IT
+    ours = max(USUAL, Size(IN_FLIGHT // at_once // _STEP * _STEP)) if grows else USUAL
+    preferred = ours if chunk is None else chunk
     least = _UNKNOWN if known is None else 1
     counts = (transfers, *(n for n in _FEWER if least <= n < transfers)) if fewer else (transfers,)
     choices = [Fit(count, preferred) for count in counts]

@@ -31,6 +31,7 @@ sizes = st.lists(st.integers(0, 250 * GIB), max_size=40)
     [
         ([], "10Mi"),
         ([2000] * 16, "10Mi"),
+        ([255 * MIB], "10Mi"),
         ([GIB], "50Mi"),
         ([2000] * 15 + [GIB], "50Mi"),
         ([GIB] * 2, "20Mi"),
@@ -157,8 +158,8 @@ def test_fewer_at_once_unless_the_number_was_set(tmp_path: Path, monkeypatch: py
 
 def test_a_restore_holds_no_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(tmp_path / "business:", destination=None) == {}
-    monkeypatch.setattr(memory, "available", lambda: 256 * MIB)
-    assert asked(tmp_path / "business:", destination=None) == {"RCLONE_TRANSFERS": "4"}
+    monkeypatch.setattr(memory, "available", lambda: 500 * MIB)
+    assert asked(tmp_path / "business:", destination=None) == {"RCLONE_TRANSFERS": "8"}
 
 
 def test_only_transfers_have_them(large: Path) -> None:
@@ -189,7 +190,10 @@ def storage(cloud: Emulator) -> Storage:
     return connected(cloud, "business")
 
 
-def test_a_large_file_goes_in_large_chunks(cloud: Emulator, storage: Storage, tmp_path: Path) -> None:
+def test_a_large_file_goes_in_large_chunks(
+    cloud: Emulator, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "WORTH_IT", 40 * MIB)
     source = folder_with_a_large_file(tmp_path)
     assert storage.upload(source, "up").result().transfers == 1
     assert fragments(cloud) == 1
