@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +20,7 @@ from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.emulator.graph.faults import Faults
-from pluton_rclone.microsoft.http import ATTEMPTS, LONGEST_WAIT, Http, retry_after
+from pluton_rclone.microsoft.http import ATTEMPTS, LONGEST_WAIT, Http, decoded, retry_after
 
 from .waitless import Clock
 
@@ -53,6 +55,33 @@ def test_an_odd_header_is_no_trouble(header: str) -> None:
     seconds = retry_after(header)
 
     assert seconds is None or seconds >= 0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_json_is_read_as_it_was_written(value: Any) -> None:
+    assert decoded(json.dumps(value).encode()) == json.loads(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (rb'{"name": "\ud800.txt"}', {"name": "\ud800.txt"}),  # OneDrive keeps such names
+        (b'{"size": 1e999}', {"size": float("inf")}),
+        ("{}".encode("utf-16"), {}),
+        (b"", None),
+        (b"<html>", None),
+        (b"\xff\xfe\xff", None),
+        (b"[" * 100_000, None),
+    ],
+)
+def test_what_is_not_quite_json_is_read_too_and_what_is_none_is_none(body: bytes, value: Any) -> None:
+    assert decoded(body) == value
 
 
 @contextmanager
