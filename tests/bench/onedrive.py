@@ -17,26 +17,28 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from pluton_rclone import Storage
-from pluton_rclone.budgets import LIMITS, Budget, Limit
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.command import environment
 from tests.connected import connected, emulated_drive
 
 LATENCY = 0.060
-WALK = """
+STORAGE = """
 import sys
 from pluton_rclone import Storages
 from pluton_rclone.budgets import LIMITS, Budget, Limit
-scale = int(sys.argv[4])
-storage = Storages()[sys.argv[1]]
-storage.rclone.governed.budget = Budget([Limit(l.amount / scale, l.seconds / scale, l.counts) for l in LIMITS])
-print(sum(1 for _ in storage.walk(sys.argv[2], by=sys.argv[3])))
+name, scale, *given = sys.argv[1:]
+storage = Storages()[name]
+storage.rclone.governed.budget = Budget(
+    [Limit(limit.amount / int(scale), limit.seconds / int(scale), limit.counts) for limit in LIMITS]
+)
 """
+"""Our storage; where time is scaled, the limits that we know are scaled too."""
+WALK = STORAGE + "print(sum(1 for _ in storage.walk(given[0], by=given[1])))"
+UPLOAD = STORAGE + "print(storage.upload(given[0], 'up').result().transfers)"
 
 
 class Figure(NamedTuple):
@@ -86,37 +88,37 @@ def bare(*arguments: str) -> Callable[[Storage], None]:
     return work
 
 
-def known(scale: int, storage: Storage) -> Storage:
-    """Our storage; where time is scaled, the limits that we know are scaled too."""
-    governed = storage.rclone.governed
-    assert governed is not None
-    governed.budget = Budget(
-        [Limit(limit.amount / scale, limit.seconds / scale, limit.counts) for limit in LIMITS]
-    )
-    return storage
+def ours(script: str, scale: int, wanted: int, *given: str) -> Callable[[Storage], None]:
+    """In a process of its own, as bare rclone is: the emulator would share this one's time with it.
+
+    What is quick because it is not whole would be nothing.
+    """
+
+    def work(storage: Storage) -> None:
+        argv = [sys.executable, "-c", script, storage.remote_name, str(scale), *given]
+        done = subprocess.run(argv, stdout=subprocess.PIPE, check=True)
+        if int(done.stdout) != wanted:
+            raise SystemExit(f"{int(done.stdout)} were done instead of {wanted}")
+
+    return work
 
 
 def compare(
     title: str,
     name: str,
     scale: int,
-    fill: Callable[[Emulator], None],
-    ours: Callable[[Storage], object],
-    *peer: str,
+    folder: Path,
+    count: int,
 ) -> None:
-    """Both, one after the other, and the ratio."""
-    theirs = measured(name, scale, fill, bare(*peer))
-    mine = measured(name, scale, fill, lambda storage: _done(ours(known(scale, storage))))
+    """Uploaded by both, one after the other, and the ratio."""
+    theirs = measured(name, scale, nothing, bare("copy", str(folder), "business:up"))
+    mine = measured(name, scale, nothing, ours(UPLOAD, scale, count, str(folder)))
     print(
         f"({name}) {title:<34} bare {theirs.seconds:6.1f} s {theirs.requests:5} requests {theirs.refused:3} refused | "
         f"ours {mine.seconds:6.1f} s {mine.requests:5} requests {mine.refused:3} refused | "
         f"{theirs.seconds / mine.seconds:.2f} x",
         flush=True,
     )
-
-
-def _done(result: object) -> None:
-    """What `ours` gives back is of no interest here."""
 
 
 def files(folder: Path, count: int, size: int) -> Path:
@@ -145,10 +147,10 @@ def list_drive(name: str, scale: int, items: int, each: int, top: str) -> None:
     candidates: dict[str, Callable[[Storage], None]] = {
         "bare": bare("lsjson", "-R", f"business:{place}"),
         "bare, delta": bare("lsjson", "-R", "--onedrive-delta", "--fast-list", f"business:{place}"),
-        "ours": partial(walk, scale, place, "auto", folders * (each + 1)),
+        "ours": ours(WALK, scale, folders * (each + 1), place, "auto"),
     }
     if place:
-        candidates["ours, feed"] = partial(walk, scale, place, "feed", folders * (each + 1))
+        candidates["ours, feed"] = ours(WALK, scale, folders * (each + 1), place, "feed")
     figures = {who: measured(name, scale, filled, work) for who, work in candidates.items()}
     mine = figures["ours"]
     print(f"({name}) listing of {title}")
@@ -165,14 +167,10 @@ def uploads(name: str, scale: int, count: int, large: int) -> None:
     """Small files, and in world (a) one large file."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = files(Path(temporary) / "small", count, 2000)
-        ours = partial(upload, folder)
-        title = f"upload of {count} small files"
-        compare(title, name, scale, nothing, ours, "copy", str(folder), "business:up")
+        compare(f"upload of {count} small files", name, scale, folder, count)
         if name == "a":
             folder = files(Path(temporary) / "large", 1, large * 1024 * 1024)
-            ours = partial(upload, folder)
-            title = f"upload of one file, {large} MiB"
-            compare(title, name, scale, nothing, ours, "copy", str(folder), "business:up")
+            compare(f"upload of one file, {large} MiB", name, scale, folder, 1)
 
 
 def main() -> None:
@@ -199,21 +197,6 @@ def main() -> None:
 
 def nothing(cloud: Emulator) -> None:
     """An empty drive."""
-
-
-def upload(source: Path, storage: Storage) -> None:
-    storage.upload(source, "up").result()
-
-
-def walk(scale: int, place: str, by: str, wanted: int, storage: Storage) -> None:
-    """In a process of its own, as bare rclone is: the emulator would share this one's time with it.
-
-    A listing that is quick because it is not whole would be no listing.
-    """
-    argv = [sys.executable, "-c", WALK, storage.remote_name, place, by, str(scale)]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True)
-    if int(done.stdout) != wanted:
-        raise SystemExit(f"{int(done.stdout)} entries were listed instead of {wanted}")
 
 
 if __name__ == "__main__":
