@@ -17,8 +17,8 @@ from .microsoft.app import AppRegistration
 from .microsoft.drives import Drive
 from .microsoft.scopes import Place
 from .microsoft.token import Token
-from .setup_location import LocationSteps
-from .setup_state import DRIVE_TYPES, Access, DriveKind, SetupState, is_secret
+from .setup.location import LocationSteps
+from .setup.state import DRIVE_TYPES, Access, DriveKind, SetupState, is_secret
 
 if TYPE_CHECKING:
     from .connection import ConnectionReport, Step
@@ -143,7 +143,7 @@ class StorageSetup(LocationSteps):
 
     def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:
         """The complete remote for the chosen drive, or for `drive`. OptionInvalid, RemoteIncomplete, UsageError."""
-        from .setup_remote import make_remote
+        from .setup.remote import make_remote
 
         if drive is not None:
             self.choose_drive(drive, self._state.folder if drive == self._state.drive else "")
@@ -154,7 +154,7 @@ class StorageSetup(LocationSteps):
 
     def authorization(self) -> dict[str, Any]:
         """What the sign-in brings into a remote, for `OneDriveRemote.replace`: account, permissions, registration, token."""
-        from .setup_remote import authorization
+        from .setup.remote import authorization
 
         return authorization(self._state)
 
@@ -167,7 +167,7 @@ class StorageSetup(LocationSteps):
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> ConnectionReport:
         """The connection test; nothing is saved. What passed it can be saved without a second one."""
-        from .setup_remote import digest
+        from .setup.remote import digest
 
         tried = remote or self.remote()
         report, tested = storages.try_out(tried, on_step)
@@ -183,7 +183,7 @@ class StorageSetup(LocationSteps):
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> Storage:
         """Tests, unless just this has passed already, then saves under the friendly name. A failed test saves nothing."""
-        from .setup_remote import digest
+        from .setup.remote import digest
 
         friendly = name or self._state.name
         if friendly is None:
@@ -234,7 +234,7 @@ class StorageSetup(LocationSteps):
         """To re-authorize: sign in with it, then `storage.reauthorize(setup)`. Another account is refused unless
         `expected="anyone"`.
         """
-        from .setup_remote import state_of
+        from .setup.remote import state_of
 
         setup = cls.__new__(cls)
         setup._state = state_of(storage.remote, storage.name)

@@ -21,8 +21,8 @@ from .remote.conf import Conf
 from .remote.password import VARIABLE as PASSWORD
 
 if TYPE_CHECKING:
-    from .governor import Governor
     from .pace import Governed
+    from .pace.governor import Governor
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _certificate_options(stack: ExitStack, conf: Conf, name: str) -> dict[str, s
     if not section.get("pluton_certificate") or section.get("client_secret"):
         return {}
     from .microsoft.token_endpoint import TokenEndpoint
-    from .setup_remote import registration
+    from .setup.remote import registration
 
     app = registration(conf.remote(name))
     assert app is not None  # the model refuses app-only without a registration

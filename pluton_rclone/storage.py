@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .connect import StorageSetup
     from .connection import ConnectionReport, Step
-    from .delta_listing import By
+    from .feed import By
     from .lending import LentRclone
     from .microsoft.drives import Drive
     from .microsoft.graph import Graph
@@ -150,15 +150,15 @@ class Storage:
         """Everything below a folder, in flat memory. Raises at its end when it is not complete.
 
         The root of a drive is listed from the drive's delta feed, a request for a thousand items: the first entry comes
-        when all of it has been read, and it is used only where it is known to be complete (`delta_listing`). Any other
+        when all of it has been read, and it is used only where it is known to be complete (`feed`). Any other
         folder is walked folder by folder by rclone, a request for each, entries as they come; once that takes longer, the
-        feed is read beside it, and says the rest if it is complete first (`feed_race`). `by="folders"` wants rclone's walk
+        feed is read beside it, and says the rest if it is complete first (`feed.race`). `by="folders"` wants rclone's walk
         alone, anywhere; `by="feed"` wants the feed alone for any folder: quicker where it holds most of the drive.
         """
-        from . import delta_listing
+        from . import feed
 
-        if delta_listing.fits(self, by, options):
-            return delta_listing.walk(self, path, by, options)
+        if feed.fits(self, by, options):
+            return feed.walk(self, path, by, options)
         return self.rclone.walk(self.at(path), **options)
 
     def list(self, path: str = "", **options: Unpack[ListOptions]) -> list[Entry]:
@@ -178,10 +178,10 @@ class Storage:
 
     def size(self, path: str = "", *, by: By = "auto", **options: Unpack[FilterOptions]) -> Total:
         """How many files and bytes there are below a folder; `by` as for `walk`."""
-        from . import delta_listing
+        from . import feed
 
-        if not options and delta_listing.fits(self, by, options):
-            return delta_listing.total(self, path, by)
+        if not options and feed.fits(self, by, options):
+            return feed.total(self, path, by)
         return self.rclone.size(self.at(path), **options)
 
     def about(self) -> About:

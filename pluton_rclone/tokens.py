@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .errors import InteractionRequired, TokenExpired
 from .remote.merge import SIGN_IN, TOKEN
-from .setup_remote import registration
+from .setup.remote import registration
 
 if TYPE_CHECKING:
     from .microsoft.http import Http

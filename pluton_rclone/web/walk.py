@@ -12,7 +12,7 @@ from ..connect import StorageSetup
 from ..errors import ConnectionTestFailed, OptionInvalid, PlutonRcloneError
 from ..microsoft.app import AppRegistration
 from ..microsoft.clouds import CLOUDS
-from ..setup_state import DRIVE_TYPES
+from ..setup.state import DRIVE_TYPES
 from . import fields
 from .context import draft_of, page_of, see_other, session
 from .draft import Draft

@@ -29,7 +29,7 @@ LATENCY = 0.060
 STORAGE = """
 import sys
 from pluton_rclone import Storages
-from pluton_rclone.budgets import LIMITS, Budget, Limit
+from pluton_rclone.pace.budgets import LIMITS, Budget, Limit
 name, scale, *given = sys.argv[1:]
 storage = Storages()[name]
 storage.rclone.governed.budget = Budget(

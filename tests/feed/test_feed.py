@@ -23,8 +23,7 @@ from pluton_rclone.emulator.drives.content import InMemory
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ConfigNotWritable, NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone.listing import Entry
-
-from .connected import BERT, KINDS, connected, emulated_drive, remote_of
+from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
 
 FEED = "/root/delta"
 WALKED = "walked folder by folder"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import DriveNotFound, UsageError
-from .microsoft.drives import Drive, Shortcut, Site
-from .setup_sign_in import SignInSteps
-from .setup_state import DRIVE_TYPES, DriveKind
-from .units import human_drive_type
+from ..errors import DriveNotFound, UsageError
+from ..microsoft.drives import Drive, Shortcut, Site
+from ..units import human_drive_type
+from .sign_in import SignInSteps
+from .state import DRIVE_TYPES, DriveKind
 
 if TYPE_CHECKING:
-    from .microsoft.graph import Drives
-    from .microsoft.locations import Location
+    from ..microsoft.graph import Drives
+    from ..microsoft.locations import Location
 
 
 class LocationSteps(SignInSteps):
@@ -77,7 +77,7 @@ class LocationSteps(SignInSteps):
 
     def choose_drive(self, drive: Drive | str, folder: str = "") -> Drive:
         """This drive (or the one with this id), and the folder in it that the storage starts from."""
-        from .paths import base_folder
+        from ..paths import base_folder
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
         self._account()
@@ -99,7 +99,7 @@ class LocationSteps(SignInSteps):
 
     def choose_address(self, address: str) -> Location:
         """A pasted address of a site, library, folder or sharing link, or a drive's id. See `microsoft.locations`."""
-        from .microsoft.locations import resolve
+        from ..microsoft.locations import resolve
 
         with self._graph() as graph:
             location = resolve(graph, address)

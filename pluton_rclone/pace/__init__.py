@@ -29,15 +29,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .rclone import asked
+from ..rclone import asked
 
 if TYPE_CHECKING:
+    from ..rclone.binary import Binary
+    from ..rclone.commands import Command
+    from ..storage import Storage
     from .budgets import Budget
     from .canary import Canary
     from .governor import Governor
-    from .rclone.binary import Binary
-    from .rclone.commands import Command
-    from .storage import Storage
 
 TPS = 9
 BURST = 60

@@ -7,7 +7,7 @@ the feed says what rclone has not.
 
 rclone prints what is directly in a folder in one go (fs/walk: one at a time calls back with a folder's entries), so that
 the folders that it has finished are known, and the one that it was stopped in; ids tell what is the same item. The feed
-takes over only when it is whole (`feed_listing.listing`), knows every folder that rclone has seen (a newer one would be
+takes over only when it is whole (`feed.listing`), knows every folder that rclone has seen (a newer one would be
 left empty), and has no shortcut to another drive below the folder. Whatever goes wrong with it, rclone's walk goes on, and
 its end is the end.
 """
@@ -21,19 +21,19 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
-from .errors import Cancelled, PlutonRcloneError, RcloneError
-from .pipes import paced
-from .rclone import commands, listing
-from .rclone.listing import Entry
-from .rclone.run import Run
+from ..errors import Cancelled, PlutonRcloneError, RcloneError
+from ..pipes import paced
+from ..rclone import commands, listing
+from ..rclone.listing import Entry
+from ..rclone.run import Run
 
 if TYPE_CHECKING:
-    from .feed_listing import FeedListing
-    from .feed_pages import Pages
-    from .microsoft.delta import Page
-    from .microsoft.http import Http
-    from .process import Child
-    from .storage import Storage
+    from ..microsoft.delta import Page
+    from ..microsoft.http import Http
+    from ..process import Child
+    from ..storage import Storage
+    from .listing import FeedListing
+    from .pages import Pages
 
 log = logging.getLogger(__name__)
 
@@ -181,10 +181,10 @@ class Race:
             return
         import sqlite3
 
-        from .feed_listing import listing as feed_listing
-        from .feed_pages import Pages, read_into
-        from .feed_tree import FeedTree
-        from .microsoft.http import Http
+        from ..microsoft.http import Http
+        from .listing import listing as feed_listing
+        from .pages import Pages, read_into
+        from .tree import FeedTree
 
         with ExitStack() as opened:
             tree = opened.enter_context(FeedTree())
@@ -243,7 +243,7 @@ class Race:
 
     def _token(self, http: Http, ended: str | None) -> str:
         """The stored one; rclone is at work, and renews it."""
-        from .tokens import graph_token, stored_token
+        from ..tokens import graph_token, stored_token
 
         while True:
             remote = self._storage.remote

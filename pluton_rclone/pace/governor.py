@@ -22,9 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..process import Child
+from ..rclone import asked
 from .budgets import Budget, Limit, rate
-from .process import Child
-from .rclone import asked
 
 if TYPE_CHECKING:
     from .canary import Canary

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pluton_rclone.feed_tree import FeedTree
+from pluton_rclone.feed.tree import FeedTree
 from pluton_rclone.microsoft.delta import NO_TIME, Item
 
 ROOT = 0

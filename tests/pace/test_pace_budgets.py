@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluton_rclone.budgets import LIMITS, UNITS, Budget, Limit, rate
 from pluton_rclone.emulator.graph.budgets import APP_UNITS, APP_WINDOW, USER_REQUESTS, USER_WINDOW
+from pluton_rclone.pace.budgets import LIMITS, UNITS, Budget, Limit, rate
 
 MINUTE = Limit(120.0, 60.0)
 FIVE_MINUTES = Limit(200.0, 300.0, "requests")

@@ -8,20 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UsageError
-from .microsoft.account import Account
-from .microsoft.app import AppRegistration, Certificate
-from .microsoft.scopes import remote_options
-from .remote.merge import SIGN_IN, TOKEN
-from .setup_state import DRIVE_TYPES, SetupState
+from ..errors import UsageError
+from ..microsoft.account import Account
+from ..microsoft.app import AppRegistration, Certificate
+from ..microsoft.scopes import remote_options
+from ..remote.merge import SIGN_IN, TOKEN
+from .state import DRIVE_TYPES, SetupState
 
 if TYPE_CHECKING:
-    from .remote.onedrive import OneDriveRemote
+    from ..remote.onedrive import OneDriveRemote
 
 
 def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote:
     """The remote of a setup with a drive and a sign-in; `options` on top of those kept. OptionInvalid, RemoteIncomplete."""
-    from .remote.onedrive import OneDriveRemote
+    from ..remote.onedrive import OneDriveRemote
 
     assert state.drive is not None
     given = {

@@ -2,13 +2,13 @@
 
 rclone can read the feed, too, but drops an item that comes before its folder, without a word and with exit 0, so that
 nothing tells whether its listing is complete. Here the feed is read to its end first (`microsoft.delta`) and put
-together (`feed_tree`). The listing is used only when the feed ended with Microsoft's `@odata.deltaLink` and every item
+together (`feed.tree`). The listing is used only when the feed ended with Microsoft's `@odata.deltaLink` and every item
 in it is reached from the drive's root. Whatever else happens - an answer that is an error, a page that cannot be read,
 an item whose folder did not come, a token that cannot be renewed - rclone walks, as it would have without all this:
 nothing was given out yet.
 
 Below the root of a drive nobody knows how much of the drive the folder is. So rclone walks it, and the feed is read at
-the same time; whichever has said everything first decides (`feed_race`).
+the same time; whichever has said everything first decides (`feed.race`).
 
 Only for reading. What sync, move, copy and delete do is decided by rclone's own listings, folder by folder.
 """
@@ -23,14 +23,14 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import paths
-from .errors import Cancelled, PlutonRcloneError
-from .rclone.results import Total
+from .. import paths
+from ..errors import Cancelled, PlutonRcloneError
+from ..rclone.results import Total
 
 if TYPE_CHECKING:
-    from .feed_listing import FeedListing
-    from .rclone.listing import Entry
-    from .storage import Storage
+    from ..rclone.listing import Entry
+    from ..storage import Storage
+    from .listing import FeedListing
 
 By = Literal["auto", "folders", "feed"]
 """How a folder is listed: "folders" by rclone, one by one; "feed" from the drive's delta feed, all of which is read for
@@ -86,7 +86,7 @@ def fits(storage: Storage, by: By, options: Mapping[str, Any]) -> bool:
 def walk(storage: Storage, path: str, by: By, options: Mapping[str, Any]) -> Iterator[Entry]:
     """Everything below a folder, folders before what they hold, as rclone's walk gives it."""
     if by == "auto" and paths.in_drive(path, storage.remote.base_folder):
-        from .feed_race import Race
+        from .race import Race
 
         yield from Race(storage, path, options).entries()
         return
@@ -112,10 +112,10 @@ def _listing(storage: Storage, path: str, mime_types: bool) -> FeedListing | Non
     """None when the feed does not say for sure that it is all, or does not know the folder."""
     import sqlite3
 
-    from .feed_listing import listing
-    from .feed_pages import Pages, read_into, renewed_token
-    from .feed_tree import FeedTree
-    from .microsoft.http import Http
+    from ..microsoft.http import Http
+    from .listing import listing
+    from .pages import Pages, read_into, renewed_token
+    from .tree import FeedTree
 
     ended = threading.Event()
     with ExitStack() as opened:

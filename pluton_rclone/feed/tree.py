@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from .microsoft.delta import Item
+from ..microsoft.delta import Item
 
 _TABLE = """create table items (
     key text primary key, parent text, id text, name text, translated int, size int, modified text, is_dir int,

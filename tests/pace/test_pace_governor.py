@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone import Storage, canary, errors
-from pluton_rclone.budgets import LIMITS, Budget, Limit
+from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.governor import _CANARIES, Governor
+from pluton_rclone.pace import canary
+from pluton_rclone.pace.budgets import LIMITS, Budget, Limit
+from pluton_rclone.pace.governor import _CANARIES, Governor
 from pluton_rclone.rclone import events
 from tests.connected import connected, emulated_drive
 
@@ -226,7 +227,7 @@ def _lasts(thread: threading.Thread) -> bool:
 PARENT = """
 import sys, time
 from pluton_rclone import Storages
-from pluton_rclone.budgets import Budget, Limit
+from pluton_rclone.pace.budgets import Budget, Limit
 storage = Storages()["business"]
 storage.rclone.governed.budget = Budget([Limit(60.0, 6.0)])
 transfer = storage.upload(sys.argv[1], "up")

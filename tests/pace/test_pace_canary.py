@@ -8,11 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 from pluton_rclone import Storage
-from pluton_rclone.canary import Canary, Said
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import GraphError, TokenExpired
-
-from .connected import connected
+from pluton_rclone.pace.canary import Canary, Said
+from tests.connected import connected
 
 
 @contextmanager

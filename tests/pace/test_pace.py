@@ -14,8 +14,7 @@ from pluton_rclone.pace import BURST, TPS, pace
 from pluton_rclone.rclone import asked, commands
 from pluton_rclone.rclone.binary import Binary, Version
 from pluton_rclone.rclone.commands import Command
-
-from .connected import connected
+from tests.connected import connected
 
 COPY = commands.transfer("copy", "a", "b", {})
 

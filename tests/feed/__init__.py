@@ -1,0 +1,1 @@
+"""Tests of listings from the change feed."""
