@@ -26,8 +26,8 @@ _SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, w
 _STEP = 10 * MIB
 IN_FLIGHT = LARGEST
 """Bytes in the chunks of all large files at once, from which on larger ones bring nothing: while one file waits for its
-answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took 14 to 17 s with chunks of 10 MiB and 12 to 13 s
-with 50 MiB; four files of 256 MiB took 7 s with 10 MiB and 9 s with 40 MiB.
+answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took 10 to 11 s with chunks of 10 MiB and 7 s with
+50 MiB (`python -m tests.bench.onedrive --work upload`); four files of 256 MiB took 7 s with 10 MiB and 9 s with 40 MiB.
 """
 WORTH_IT = 256 * MIB
 """Bytes of the largest file from which on chunks grow: below it is a second or two, not worth that more is sent again
