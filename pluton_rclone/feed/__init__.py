@@ -85,7 +85,9 @@ def fits(storage: Storage, by: By, options: Mapping[str, Any]) -> bool:
 
 def walk(storage: Storage, path: str, by: By, options: Mapping[str, Any]) -> Iterator[Entry]:
     """Everything below a folder, folders before what they hold, as rclone's walk gives it."""
-    if by == "auto" and paths.in_drive(path, storage.remote.base_folder):
+    deep = by == "auto" and paths.in_drive(path, storage.remote.base_folder)
+    # With this option rclone's own walk is the feed: in its order, and with what it drops.
+    if deep and storage.section_with_secrets().get("delta") != "true":
         from .race import Race
 
         yield from Race(storage, path, options).entries()
@@ -132,7 +134,7 @@ def _listing(storage: Storage, path: str, mime_types: bool) -> FeedListing | Non
                 return found
         except Cancelled:
             raise
-        except (PlutonRcloneError, sqlite3.Error) as problem:
+        except (PlutonRcloneError, sqlite3.Error, OverflowError, ValueError) as problem:
             found = str(problem)
     log.info("%s is walked folder by folder: %s", storage.remote_name, found)
     return None

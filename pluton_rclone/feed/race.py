@@ -7,9 +7,10 @@ the feed says what rclone has not.
 
 rclone prints what is directly in a folder in one go (fs/walk: one at a time calls back with a folder's entries), so that
 the folders that it has finished are known, and the one that it was stopped in; ids tell what is the same item. The feed
-takes over only when it is whole (`feed.listing`), knows every folder that rclone has seen (a newer one would be
-left empty), and has no shortcut to another drive below the folder. Whatever goes wrong with it, rclone's walk goes on, and
-its end is the end.
+takes over only when it is whole (`feed.listing`), knows every folder that rclone has seen where rclone has seen it (what
+is newer or was moved would be left empty), and has no shortcut to another drive below the folder. rclone prints some more
+until it has stopped: is that not in the feed, rclone walks again. Whatever goes wrong with the feed, rclone's walk goes on,
+and its end is the end.
 """
 
 from __future__ import annotations
@@ -56,14 +57,16 @@ class Walked:
     def __init__(self) -> None:
         self.folders = 0
         """That hold something, the one that it is in included."""
-        self.here: set[str | None] = set()
-        """The ids of what was listed of the folder that it is in."""
+        self.here: set[str] = set()
+        """The keys of what was listed of the folder that it is in."""
+        self.folder = ""
+        """The key of the folder that it is in; "" is the one that everything is in."""
         self._lock = threading.Lock()
         # path to key, of folders that were seen and not listed
         self._waiting: dict[str, str] | None = {"": ""}
         self._listed: set[str] = set()
+        self._parents: dict[str, str | None] = {"": None}
         self._current: str | None = None
-        self._current_key = ""
 
     @property
     def known(self) -> bool:
@@ -77,9 +80,12 @@ class Walked:
             self._enter(parent)
         if self._waiting is None:
             return
-        self.here.add(entry.id)
+        key = _key(entry)
+        self.here.add(key)
         if entry.is_dir:
-            self._waiting[entry.path] = (entry.id or "").partition("#")[2].upper()
+            with self._lock:
+                self._waiting[entry.path] = key
+                self._parents[key] = self.folder
 
     def _enter(self, folder: str) -> None:
         self.folders += 1
@@ -90,25 +96,32 @@ class Walked:
         key = self._waiting.pop(folder, None)
         with self._lock:
             if self.folders > 1:
-                self._listed.add(self._current_key)
+                self._listed.add(self.folder)
             if key is None or self.folders > _MOST_FOLDERS:
                 self._waiting = None
                 self._listed.clear()
+                self._parents.clear()
             else:
-                self._current_key = key
+                self.folder = key
 
     def listed(self, top: str) -> set[str]:
         """The keys of the folders that are finished; `top` is the key of the one that everything is in."""
         with self._lock:
             return {key or top for key in self._listed}
 
-    def seen(self, top: str) -> set[str] | None:
-        """The keys of all folders, listed or not; None when they are not known."""
+    def seen(self, top: str) -> dict[str, str | None] | None:
+        """The keys of all folders, listed or not, and of the folders that they are in; None when they are not known."""
         with self._lock:
             if self._waiting is None:
                 return None
-            # `add` does not take the lock; a copy in one step needs none
-            return {key or top for key in (*self._listed, self._current_key, *tuple(self._waiting.values()))}
+            return {
+                key or top: None if parent is None else parent or top for key, parent in self._parents.items()
+            }
+
+
+def _key(entry: Entry) -> str:
+    """As `microsoft.delta.Item` has it: Microsoft's letters are not always of the same case."""
+    return (entry.id or "").partition("#")[2].upper()
 
 
 class Race:
@@ -136,9 +149,14 @@ class Race:
                     return
             if not self._walked.known:
                 raise RcloneError("The listing broke off.", why="rclone listed a folder twice")
+            problem = self._against(feed)
+            if problem is not None:
+                log.info("%s is walked again: %s", self._storage.remote_name, problem)
+                yield from self._walk_again()
+                return
             here = self._walked.here
             for entry in feed.entries(self._storage, self._options, self._walked.listed(feed.key)):
-                if entry.id not in here:
+                if _key(entry) not in here:
                     yield entry
         finally:
             ready = self._end()
@@ -163,6 +181,23 @@ class Race:
             if not begun and walked.folders >= START:
                 begun = True
                 threading.Thread(target=self._read_feed, args=(child,), name="feed race", daemon=True).start()
+            if folders if entry.is_dir else files:
+                yield entry
+
+    def _walk_again(self) -> Iterator[Entry]:
+        """What was not given out when rclone was stopped, by rclone."""
+        files, folders = not self._options.get("dirs_only"), not self._options.get("files_only")
+        done, cut, here = self._walked.listed(""), self._walked.folder, self._walked.here
+        again = Walked()
+        printed = self._storage.rclone.walk(
+            self._storage.at(self._path), **{**self._options, "files_only": False, "dirs_only": False}
+        )
+        for entry in printed:
+            again.add(entry)
+            if not again.known:
+                raise RcloneError("The listing broke off.", why="rclone listed a folder twice")
+            if again.folder in done or (again.folder == cut and _key(entry) in here):
+                continue
             if folders if entry.is_dir else files:
                 yield entry
 
@@ -197,7 +232,7 @@ class Race:
                     found = self._against(found) or found
             except Cancelled:
                 return
-            except (PlutonRcloneError, sqlite3.Error) as problem:
+            except (PlutonRcloneError, sqlite3.Error, OverflowError, ValueError) as problem:
                 found = str(problem)
             if isinstance(found, str):
                 log.info("%s is walked folder by folder: %s", self._storage.remote_name, found)

@@ -7,7 +7,7 @@ closed: a drive of a million items takes no more memory than a small one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..microsoft.delta import Item
@@ -99,10 +99,10 @@ class FeedTree:
         """Whether something below the folder with that key is `elsewhere`."""
         return self._database.execute(_LEADS_ELSEWHERE, (folder,)).fetchone() is not None
 
-    def holds(self, keys: Iterable[str]) -> bool:
-        """Whether all of these are folders in it."""
-        wanted = "select 1 from items where key = ? and is_dir"
-        return all(self._database.execute(wanted, (key,)).fetchone() is not None for key in keys)
+    def holds(self, folders: Mapping[str, str | None]) -> bool:
+        """Whether all of these keys are folders in it, each in the folder with the key given for it; None: wherever."""
+        wanted = "select 1 from items where key = ? and is_dir and parent = coalesce(?, parent)"
+        return all(self._database.execute(wanted, pair).fetchone() is not None for pair in folders.items())
 
     def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
         """The key of the folder at a path from the root, "" the root itself; None when the feed has none there whose

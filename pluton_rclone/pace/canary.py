@@ -41,14 +41,22 @@ class Canary:
         self._address = (
             f"{cloud(remote.region).graph_root}/v1.0/drives/{remote.drive_id}/root/children?$top=1&$select=id"
         )
+        self._storage = storage
+        self._headers = self._authorized()
+
+    def _authorized(self) -> dict[str, str]:
+        remote = self._storage.remote
         if not remote.client_credentials and stored_token(remote).expired():
             raise TokenExpired("The stored token has ended; rclone is renewing it.")
-        token = graph_token(storage, self._http)
-        self._headers = {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
+        token = graph_token(self._storage, self._http)
+        return {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
 
     def ask(self) -> Said:
         """Unreachable, and GraphError for an answer that says nothing about limits."""
         answer = self._http.once("GET", self._address, headers=self._headers)
+        if answer.status == 401:  # the token has ended; rclone has renewed the stored one meanwhile
+            self._headers = self._authorized()
+            answer = self._http.once("GET", self._address, headers=self._headers)
         if answer.status in _REFUSED:
             return Said(granted=False, wait=retry_after(answer.headers.get("retry-after")))
         if not answer.ok:

@@ -37,6 +37,7 @@ _LONGEST = 0.25  # seconds between two looks
 _SHORTEST = 0.01
 _BEYOND = 9  # requests beyond a limit that must be granted until it counts as not held
 _WARM_UP_LIMIT = 5.0  # seconds
+_TRIAL = 20.0  # seconds in which it must be clear that a limit does not hold; meanwhile old requests leave the window
 _WORTH_SAYING = 2.0  # seconds of standing still
 _CANARIES = 3  # at a time beyond a limit: so many refusals at most
 _BELOW = 8  # at a time below it
@@ -206,10 +207,15 @@ class Governor:
         return self._budget.holds(now) is None and self._budget.left(limit, now) <= self._under_way()
 
     def _go_beyond(self, limit: Limit, found: threading.Event) -> None:
+        until = time.monotonic() + _TRIAL
         while not found.is_set() and not self._ended.is_set():
             left = math.ceil(self._budget.left(limit, time.monotonic()))
             if left <= -_BEYOND:
                 self._budget.does_not_hold(time.monotonic(), limit)
+                return
+            if time.monotonic() >= until:
+                # rclone asks no faster than the limit grants, so nothing is lost by keeping to it.
+                self._budget.does_hold(time.monotonic(), limit)
                 return
             self._send_canaries(limit, found, min(_BELOW, max(_CANARIES, left - _UNCOUNTED)))
 

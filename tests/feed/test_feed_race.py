@@ -162,6 +162,37 @@ def test_whoever_stops_listening_leaves_nothing_running(cloud: Emulator) -> None
             assert not thread.is_alive()
 
 
+@pytest.mark.usefixtures("a_slow_walk")
+@pytest.mark.parametrize("options", [{}, {"files_only": True}, {"dirs_only": True}], ids=str)
+def test_what_rclone_printed_until_it_stopped_and_the_feed_does_not_have_is_walked_again(
+    cloud: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+) -> None:
+    fill(emulated_drive(cloud, "business"))
+    storage = connected(cloud, "business")
+    said = iter([None, "the feed does not have what was listed"])
+    monkeypatch.setattr(Race, "_against", lambda *_: next(said))
+    with caplog.at_level(logging.INFO, "pluton_rclone"):
+        mine = listed(storage, **options)
+    assert any("is walked again" in record.getMessage() for record in caplog.records)
+    cloud.faults.latency = 0
+    assert mine == listed(storage, by="folders", **options)
+
+
+@pytest.mark.usefixtures("a_slow_walk")
+def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(emulated_drive(cloud, "business"))
+    storage = connected(cloud, "business")
+    plain = listed(storage)
+    storage.rclone.conf.update(storage.remote_name, {"delta": "true"})
+    monkeypatch.setattr(Race, "entries", None)
+    assert listed(storage) == plain
+
+
 # ---- what rclone has listed --------------------------------------------------------------------------------
 
 
@@ -176,14 +207,19 @@ def walked(*paths: str) -> Walked:
 
 def test_a_folder_is_finished_once_rclone_prints_what_is_in_another() -> None:
     found = walked("a/", "b/", "c.txt")
-    assert (found.listed("TOP"), found.here) == (set(), {"drive#a", "drive#b", "drive#c.txt"})
+    assert (found.listed("TOP"), found.here) == (set(), {"A", "B", "C.TXT"})
     found = walked("a/", "b/", "b/1.txt", "a/2.txt", "a/3.txt")
     assert (found.listed("TOP"), found.here, found.folders) == (
         {"TOP", "B"},
-        {"drive#a/2.txt", "drive#a/3.txt"},
+        {"A/2.TXT", "A/3.TXT"},
         3,
     )
     assert found.known
+
+
+def test_what_was_seen_is_known_with_the_folder_that_it_is_in() -> None:
+    found = walked("a/", "b/", "b/c/", "a/2.txt")
+    assert found.seen("TOP") == {"TOP": None, "A": "TOP", "B": "TOP", "B/C": "B"}
 
 
 @pytest.mark.parametrize("paths", [("a/", "a/1", "b"), ("a/", "b/", "a/1", "b/1", "a/2"), ("a/b/1",)])

@@ -68,3 +68,10 @@ def test_a_token_that_has_ended_is_left_to_rclone(cloud: Emulator) -> None:
     with pytest.raises(TokenExpired):
         Canary(storage)
     assert storage.remote.token == before
+
+
+def test_a_token_that_has_ended_meanwhile_is_read_anew(cloud: Emulator) -> None:
+    canary = Canary(connected(cloud, "business"))
+    canary._headers = {"Authorization": "Bearer ended"}
+    assert canary.ask().granted
+    canary.close()

@@ -254,3 +254,17 @@ def test_it_dies_with_its_parent_also_while_it_stands_still(
     while state(pid) not in ("gone", "Z"):
         assert time.monotonic() < deadline + 10
         time.sleep(0.01)
+
+
+def test_a_limit_that_is_not_found_out_in_time_is_kept(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where answers take long, requests leave the window as fast as canaries can fill it."""
+    storage = connected(cloud, "business")
+    assert storage.rclone.governed is not None
+    limit = Limit(1000.0, 60.0, "requests")
+    budget = Budget([limit])
+    governor = Governor(Path("/no/socket"), budget, storage.rclone.governed.canary, lambda seconds: None)
+    monkeypatch.setattr("pluton_rclone.pace.governor._TRIAL", 0.0)
+    governor._go_beyond(limit, threading.Event())
+    assert budget.holds(time.monotonic()) == limit
