@@ -96,10 +96,15 @@ def _by_time(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def has_office_files(folder: str, is_enough: Callable[[], bool]) -> bool:
-    """Whether there is any at or below it; looking ends early once it `is_enough`."""
-    for _, _, names in os.walk(folder):
+    """Whether there may be any at or below it; looking ends early once it `is_enough`.
+
+    A link to a folder may lead to some: rclone can be told to follow it.
+    """
+    for path, folders, names in os.walk(folder):
         if is_enough():
             return False
         if any(name.lower().endswith(SUFFIXES) for name in names):
+            return True
+        if any(os.path.islink(os.path.join(path, name)) for name in folders):
             return True
     return False

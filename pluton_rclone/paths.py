@@ -46,6 +46,12 @@ def in_storage(path: str, base: str = "") -> str:
     return "/" + "/".join(parts)
 
 
+def holds_all(path: str, base: str = "") -> bool:
+    """Whether the path in a storage is its base folder, or one above it: by whatever way it is written."""
+    place = in_drive(path, base).lower()
+    return not place or f"{base_folder(base).lower()}/".startswith(f"{place}/")
+
+
 def join(path: str, *more: str) -> str:
     """Paths in a storage put together: each goes on from the one before, or from the drive's root with a "/".
 

@@ -272,17 +272,19 @@ class Storage:
 
     def rename(self, name: str) -> None:
         """Give it another friendly name; the remote's name, which scripts use, stays. StorageExists."""
-        if not name.strip() or not name.isprintable():
+        name = name.strip()
+        if not name or not name.isprintable():
             raise UsageError(f"{name!r} is no name for a storage.")
         if name != self.name and name in self._storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
-        self._storages.conf.update(self.remote_name, {"description": name.strip()})
+        self._storages.conf.update(self.remote_name, {"description": name})
 
     def rename_remote(self, remote_name: str) -> Storage:
         """Give the remote another name in rclone.conf. StorageExists, OptionInvalid for a name that rclone does not take."""
         from .remote.names import check_name
 
         check_name(remote_name, self._storages.binary.version)
+        self._storages.check_hides_none(remote_name, but=self.remote_name)
         self._storages.conf.rename(self.remote_name, remote_name)
         return type(self)(self._storages, remote_name)
 

@@ -134,7 +134,7 @@ class Storages(Mapping[str, "Storage"]):
 
         if friendly in self:
             raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
-        return derive_name(friendly, self.conf.names(), self.binary.version)
+        return derive_name(friendly, {*self.conf.names(), *self}, self.binary.version)
 
     def test(
         self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
@@ -176,8 +176,16 @@ class Storages(Mapping[str, "Storage"]):
         chosen = remote_name or self.free_name(name)
         if chosen in self.conf:
             raise StorageExists(f"There is already a remote called {chosen!r}.", name=chosen)
+        self.check_hides_none(chosen)
         self.conf.check_writable()
         return chosen
+
+    def check_hides_none(self, remote_name: str, *, but: str = "") -> None:
+        """StorageExists for a remote's name that is the friendly name of another storage than `but`: it would win over it,
+        and what is meant for that storage would go to this one.
+        """
+        if any(other.name == remote_name for other in self._all() if other.remote_name != but):
+            raise StorageExists(f"There is already a storage called {remote_name!r}.", name=remote_name)
 
     # ---- all of them ----
 

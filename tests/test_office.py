@@ -57,6 +57,18 @@ def test_the_next_run_transfers_only_what_has_changed_since(library: Storage, so
     assert library.upload(source, "x").result().transfers == 1
 
 
+def test_they_are_found_behind_a_link_that_rclone_follows(
+    library: Storage, source: Path, tmp_path: Path
+) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "plain.txt").write_bytes(b"plain")
+    (linked / "link").symlink_to(source, target_is_directory=True)
+    result = library.upload(linked, "x", extra=["--copy-links"]).result()
+    assert result.transfers == 4
+    assert {"plain.txt", "link/letter.txt", "link/report.docx", "link/deep/TABLE.XLSX"} <= names(library)
+
+
 def test_without_office_files_there_is_one_run_and_nothing_to_say(library: Storage, source: Path) -> None:
     (source / "report.docx").unlink()
     (source / "deep" / "TABLE.XLSX").unlink()

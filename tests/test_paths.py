@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pluton_rclone.errors import UsageError
-from pluton_rclone.paths import base_folder, in_drive, in_storage, join
+from pluton_rclone.paths import base_folder, holds_all, in_drive, in_storage, join
 
 names = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=()), min_size=1, max_size=8
@@ -111,3 +111,13 @@ def test_paths_are_joined(parts: tuple[str, ...], whole: str) -> None:
 def test_joining_does_not_climb_out_either() -> None:
     with pytest.raises(UsageError):
         join("photos", "../..")
+
+
+@pytest.mark.parametrize("path", ["", ".", "x/..", "/", "/Backups", "/backups/LAPTOP", "/Backups/./laptop/"])
+def test_the_base_folder_and_those_above_it_hold_the_whole_storage(path: str) -> None:
+    assert holds_all(path, "Backups/laptop")
+
+
+@pytest.mark.parametrize("path", ["x", "Backups", "/Backups/lap", "/Backups/laptop/x", "/other"])
+def test_other_folders_do_not_hold_the_whole_storage(path: str) -> None:
+    assert not holds_all(path, "Backups/laptop")

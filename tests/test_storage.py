@@ -56,6 +56,22 @@ def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(cl
         renamed.rename_remote("work")
 
 
+def test_no_remote_takes_a_name_that_another_storage_goes_by(cloud: Emulator) -> None:
+    """A remote's name wins over a friendly name: a backup would go elsewhere."""
+    storage = connected(cloud, name="OneDrive Backups")
+    storage.rename(" work ")
+    assert storage.name == "work"
+    other = connected(cloud, "business", name="Work")
+    assert (other.remote_name, storage.storages["work"].remote_name) == ("work-2", "onedrive-backups")
+    with pytest.raises(StorageExists):
+        other.rename_remote("work")
+    with pytest.raises(StorageExists):
+        other.rename(" work ")
+    with pytest.raises(StorageExists):
+        storage.storages.add_tested("Third", other.remote, remote_name="work")
+    assert storage.rename_remote("work").name == "work"
+
+
 def test_before_it_is_removed_one_can_ask_whether_files_are_on_it(cloud: Emulator) -> None:
     storage = connected(cloud, base_folder="laptop")
     assert storage.holds_files() is False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .. import paths
 from ..errors import Cancelled, Corrupted, UsageError
 from ..units import counted, human_bytes
 from .app import common
@@ -212,7 +213,7 @@ def delete(
 
     output = Output(as_json)
     storage, path = parse_storage_place(place, open_storages(config, binary))
-    if not path.strip("/"):
+    if paths.holds_all(path, storage.remote.base_folder):
         raise UsageError("That is the whole storage.", advice="Name a file or folder in it.")
     entry = storage.stat(path)
     if entry is None:

@@ -86,6 +86,17 @@ def test_a_place_that_is_not_there_is_named(connected: Command, word: tuple[str,
     assert ran.error["what"] == "There is no 'no/thing' in 'Work files'."
 
 
+@pytest.mark.parametrize("path", ["", ".", "./", "x/..", "/", "/."])
+def test_the_whole_storage_is_not_deleted_however_it_is_written(
+    connected: Command, source: str, path: str
+) -> None:
+    connected("copy", source, "Work files:backup")
+    ran = connected("delete", "--yes", f"Work files:{path}", "--json")
+
+    assert (ran.code, ran.error["what"]) == (2, "That is the whole storage.")
+    assert "backup" in connected("ls", "Work files:").out
+
+
 def test_a_check_says_that_there_is_no_destination(connected: Command, source: str) -> None:
     there = connected("check", source, "Work files:nothing", "--json")
     here = connected("check", source, "nothing", "--json")
