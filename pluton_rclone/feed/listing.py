@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
+import binascii
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -71,10 +71,17 @@ def _entry(found: Found, hashes: bool, mime_types: bool) -> Entry:
         mime_type = "inode/directory" if mime_types else None
         return Entry(found.path, found.name, -1, _folder_time(found.modified), True, found.id, mime_type)
     mime_type = found.mime_type if mime_types else None
-    hex_hash = {"quickxor": a2b_base64(found.quick_xor).hex()} if hashes and found.quick_xor else None
+    hex_hash = _quick_xor(found.quick_xor) if hashes and found.quick_xor else None
     return Entry(
         found.path, found.name, found.size, _time(found.modified), False, found.id, mime_type, hex_hash
     )
+
+
+def _quick_xor(text: str) -> dict[str, str] | None:
+    try:
+        return {"quickxor": binascii.a2b_base64(text).hex()}
+    except binascii.Error:
+        return None
 
 
 def _time(text: str) -> datetime | None:

@@ -129,6 +129,8 @@ class Race:
 
     def __init__(self, storage: Storage, path: str, options: Mapping[str, Any]) -> None:
         self._storage, self._path, self._options = storage, path, options
+        # Files and folders, whichever are wanted: which folders were listed is seen by both.
+        self._both = {**options, "files_only": False, "dirs_only": False}
         self._walked = Walked()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -164,12 +166,14 @@ class Race:
                 ready.tree.close()
 
     def _command(self) -> commands.Command:
-        """Files and folders, whichever are wanted: which folders were listed is seen by both."""
-        wanted = cast("commands.ListOptions", {**self._options, "files_only": False, "dirs_only": False})
-        return commands.lsjson(self._storage.at(self._path), wanted, depth="all")
+        return commands.lsjson(
+            self._storage.at(self._path), cast("commands.ListOptions", self._both), depth="all"
+        )
+
+    def _is_wanted(self, entry: Entry) -> bool:
+        return not self._options.get("files_only" if entry.is_dir else "dirs_only")
 
     def _walk(self, child: Child) -> Generator[Entry, None, bool]:
-        files, folders = not self._options.get("dirs_only"), not self._options.get("files_only")
         walked, begun = self._walked, False
         printed = listing.entries(paced(child.read))
         while True:
@@ -181,24 +185,20 @@ class Race:
             if not begun and walked.folders >= START:
                 begun = True
                 threading.Thread(target=self._read_feed, args=(child,), name="feed race", daemon=True).start()
-            if folders if entry.is_dir else files:
+            if self._is_wanted(entry):
                 yield entry
 
     def _walk_again(self) -> Iterator[Entry]:
         """What was not given out when rclone was stopped, by rclone."""
-        files, folders = not self._options.get("dirs_only"), not self._options.get("files_only")
         done, cut, here = self._walked.listed(""), self._walked.folder, self._walked.here
         again = Walked()
-        printed = self._storage.rclone.walk(
-            self._storage.at(self._path), **{**self._options, "files_only": False, "dirs_only": False}
-        )
-        for entry in printed:
+        for entry in self._storage.rclone.walk(self._storage.at(self._path), **self._both):
             again.add(entry)
             if not again.known:
                 raise RcloneError("The listing broke off.", why="rclone listed a folder twice")
             if again.folder in done or (again.folder == cut and _key(entry) in here):
                 continue
-            if folders if entry.is_dir else files:
+            if self._is_wanted(entry):
                 yield entry
 
     def _end(self) -> FeedListing | None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pluton_rclone.feed.listing import _entry
 from pluton_rclone.feed.tree import FeedTree
 from pluton_rclone.microsoft.delta import NO_TIME, Item
 
@@ -151,6 +152,13 @@ def test_it_says_which_folders_it_holds_and_which_lead_to_another_drive() -> Non
             False,
             False,
         )
+
+
+def test_a_hash_that_is_none_is_left_out() -> None:
+    with FeedTree() as tree:
+        tree.add([item(0, None, ""), item(1, 0, "a")._replace(quick_xor="Z")])
+        (found,) = tree.walk("ID0", str, notebooks=False)
+    assert _entry(found, hashes=True, mime_types=False).hashes is None
 
 
 def test_a_folder_that_was_moved_is_not_where_it_was_seen() -> None:
