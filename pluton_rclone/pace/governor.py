@@ -185,6 +185,9 @@ class Governor:
 
     def _beyond(self, child: Child, limit: Limit) -> None:
         """rclone stands still while we find out whether the limit holds."""
+        if self._warm.is_set() and self._canary is None:
+            self._warm.clear()  # rclone may have renewed the token that had ended
+            self._warming = False
         self._warm_up()
         child.pause()
         self._warm.wait(_WARM_UP_LIMIT)

@@ -181,6 +181,23 @@ def test_when_we_cannot_ask_the_limit_is_taken_to_hold(
     assert budget(storage).holds(time.monotonic()) == SMALL[0]
 
 
+def test_who_could_not_ask_at_first_is_made_anew_at_the_limit(
+    storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, tries = canary.Canary, []
+
+    def at_second(storage: Storage) -> canary.Canary:
+        tries.append(storage)
+        if len(tries) == 1:
+            raise errors.TokenExpired("The stored token has ended; rclone is renewing it.")
+        return made(storage)
+
+    monkeypatch.setattr(canary, "Canary", at_second)
+    assert storage.upload(source, "up").result().transfers == FILES
+    assert len(tries) == 2
+    assert budget(storage).holds(time.monotonic()) is None
+
+
 # ---- stopped, and ended ----------------------------------------------------------------------------------------
 
 
