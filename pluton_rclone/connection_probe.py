@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from .units import counted
 
 if TYPE_CHECKING:
     from .connection import Notes
+    from .rclone.listing import Entry
     from .remote.onedrive import OneDriveRemote
     from .storage import Storage
 
@@ -23,23 +24,23 @@ HARD_DELETE = "--onedrive-hard-delete"
 HARD_DELETE_SINCE = (1, 67)
 
 
-def list_and_sweep(storage: Storage) -> str:
-    """Lists the base folder (a missing one is no fault: rclone makes it) and removes what killed tests left there."""
-    entries = storage.list_if_there()
+def listed(storage: Storage, entries: Sequence[Entry] | None) -> str:
+    """What the listing of the base folder says. A missing one is no fault: rclone makes it."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
+    return f"{counted(len(entries), 'entry', 'entries')} in {storage.at().partition(':')[2] or 'the root'}"
+
+
+def sweep(storage: Storage, entries: Sequence[Entry]) -> str:
+    """Removes what killed tests left among the entries of the base folder; says what went."""
     now = datetime.now(timezone.utc)
     ages = [
         (entry.name, (now - entry.modified).total_seconds() if entry.modified else 0.0)
         for entry in entries
         if not entry.is_dir
     ]
-    abandoned = abandoned_probes(ages)
-    for name in abandoned:
-        _remove_quietly(storage, name)
-    there = counted(len(entries) - len(abandoned), "entry", "entries")
-    text = f"{there} in {storage.at().partition(':')[2] or 'the root'}"
-    return text + (f"; {counted(len(abandoned), 'probe file')} of killed tests removed" if abandoned else "")
+    removed = sum([_remove_quietly(storage, name) for name in abandoned_probes(ages)])
+    return f"; {counted(removed, 'probe file')} of killed tests removed" if removed else ""
 
 
 def probe(walk: Walk, storage: Storage, remote: OneDriveRemote) -> None:
@@ -150,9 +151,10 @@ def _remove(storage: Storage, name: str, *flags: str, seconds: float | None = No
         removal.result(seconds)
 
 
-def _remove_quietly(storage: Storage, name: str, *, seconds: float | None = None) -> None:
-    """The probe must not stay; why it cannot be removed is told by the step that failed, or by the next test."""
+def _remove_quietly(storage: Storage, name: str, *, seconds: float | None = None) -> bool:
+    """Whether it is gone. Why it cannot be removed is told by the step that failed, or by the next test."""
     try:
         _remove(storage, name, seconds=seconds)
     except (PlutonRcloneError, TimeoutError):
-        return
+        return False
+    return True

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from .connection import ConnectionReport, Notes, Step, StepFailed, Walk
-from .connection_probe import list_and_sweep, probe
+from .connection_probe import listed, probe, reads_only, sweep
 from .errors import (
     DriveNotFound,
     PlutonRcloneError,
@@ -42,13 +42,13 @@ def run_connection_test(storage: Storage, on_step: Callable[[Step], None]) -> Co
 
 def run_health_check(storage: Storage, on_step: Callable[[Step], None]) -> ConnectionReport:
     """The same without writing anything: for every day."""
-    return _run(storage, on_step, lambda walk, storage, remote: None)
+    return _run(storage, on_step, None)
 
 
 def _run(
     storage: Storage,
     on_step: Callable[[Step], None],
-    write: Callable[[Walk, Storage, OneDriveRemote], None],
+    write: Callable[[Walk, Storage, OneDriveRemote], None] | None,
 ) -> ConnectionReport:
     walk = Walk(on_step)
     try:
@@ -79,9 +79,9 @@ def _walk(
     walk: Walk,
     storage: Storage,
     remote: OneDriveRemote,
-    write: Callable[[Walk, Storage, OneDriveRemote], None],
+    write: Callable[[Walk, Storage, OneDriveRemote], None] | None,
 ) -> None:
-    """Every step; the first that fails ends it."""
+    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is deleted either."""
     from .microsoft.watched import WatchedHttp
 
     with WatchedHttp() as http:
@@ -100,8 +100,12 @@ def _walk(
         with walk.step("clock", "Clock") as notes:
             _clock(notes, http.clock_offset)
         with walk.step("list", "Listing") as notes:
-            notes.text = list_and_sweep(storage)
-        write(walk, storage, remote)
+            entries = storage.list_if_there()
+            notes.text = listed(storage, entries)
+            if write is not None and entries and not reads_only(remote):
+                notes.text += sweep(storage, entries)
+        if write is not None:
+            write(walk, storage, remote)
         with walk.step("quota", "Room") as notes:
             _room(notes, storage)
         with walk.step("throttling", "Throttling") as notes:

@@ -121,6 +121,20 @@ def test_reading_only_skips_the_probe(cloud: Emulator) -> None:
     assert [step_of(report, name)[0] for name in ("write", "read", "delete")] == ["skipped"] * 3
 
 
+@pytest.mark.parametrize(
+    ("scopes", "look"), [(("Files.Read",), "test"), (("Files.ReadWrite",), "check_health")]
+)
+def test_what_a_killed_test_left_stays_where_nothing_may_be_written(
+    cloud: Emulator, scopes: tuple[str, ...], look: str
+) -> None:
+    storage = connected(cloud, granted_scopes=scopes)
+    drive, left = emulated_drive(cloud, "personal"), probe_name()
+    drive.write(left, b"probe")
+    report = getattr(storage, look)()
+    assert step_of(report, "list") == ("ok", "1 entry in the root")
+    assert drive.read(left) == b"probe"
+
+
 def test_a_clock_that_is_off_is_a_warning(cloud: Emulator) -> None:
     storage = connected(cloud)
     cloud.world.advance(200)
