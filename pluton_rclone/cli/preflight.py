@@ -10,10 +10,13 @@ from ..errors import NameRefused
 from ..units import counted, human_bytes
 from .app import common
 from .output import Output
-from .places import Place, named, parse_end, parse_storage_place, require_here
+from .places import Place, location, named, parse_end, parse_storage_place, remote_names, require_here
 from .storages import open_storages
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..preflight import Source
     from ..storage import Storage
 
 
@@ -36,21 +39,34 @@ def preflight(source: str, destination: str, config: str | None, binary: str | N
         raise refusal()
 
 
-def look(output: Output, source: Place, storage: Storage, path: str) -> bool:
-    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; whether that is nothing."""
+def look(output: Output, source: Place, storage: Storage, path: str, filters: Sequence[str] = ()) -> bool:
+    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; whether that is nothing.
+
+    With filter rules it is rclone that lists SRC: what cannot be read, and links, it leaves to the transfer.
+    """
     from ..preflight import library_prefix
     from ..preflight import preflight as scan_source
 
     require_here(source, "SRC")
     remote, drive = storage.remote, storage.drive()
     free = drive.quota.remaining if drive.quota.state == "known" else None
+    rclone = storage.storages.rclone(*remote_names(source, Place(storage, path)))
+
+    def not_there_yet() -> int:
+        return rclone.copy(location(source), storage.at(path), dry_run=True, filters=filters).result().bytes
+
+    if filters:
+        entries: Source = rclone.walk(location(source), filters=filters)
+    else:
+        entries = source.path if source.storage is None else source.storage.walk(source.path)
     scan = scan_source(
-        source.path if source.storage is None else source.storage.walk(source.path),
+        entries,
         drive_type=remote.drive_type,
         prefix=library_prefix(drive.web_url),
         base=storage.at(path).partition(":")[2],
         quota_free=free,
         encoding=remote.encoding,
+        not_there_yet=not_there_yet,
     )
     with named(source, "SRC"):
         for finding in scan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -42,7 +42,8 @@ LOOK = click.option(
     "--preflight",
     "look_first",
     is_flag=True,
-    help="First find what OneDrive would refuse or spoil; when there is anything, copy nothing.",
+    help="First find what OneDrive would refuse or spoil; when there is anything, copy nothing. With --exclude, "
+    "links and what cannot be read are left to the copy.",
 )
 ANYWAY = click.option("--anyway", is_flag=True, help="With --preflight: say what is found and go on.")
 
@@ -117,10 +118,12 @@ def copy(
     """
     output = Output(as_json)
     place, start = transfer_between("copy", source, destination, config, binary)
+    options = transfer_options(**given)
     if look_first:
-        preflight_between(output, source, destination, config, binary, anyway=anyway)
+        filters = options.get("filters", ())
+        preflight_between(output, source, destination, config, binary, anyway=anyway, filters=filters)
     with named(place, "SRC"):
-        finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
+        finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
 
 
 @click.command()
@@ -154,12 +157,14 @@ def sync(
     """
     output = Output(as_json)
     place, start = transfer_between("sync", source, destination, config, binary)
+    options = transfer_options(**given)
     if look_first:
-        preflight_between(output, source, destination, config, binary, anyway=anyway)
+        filters = options.get("filters", ())
+        preflight_between(output, source, destination, config, binary, anyway=anyway, filters=filters)
     if not dry_run:
         confirm(output, yes, f"Everything in {destination} that is not in {source} will be deleted. Go on?")
     with named(place, "SRC"):
-        finish(start(dry_run=dry_run, **transfer_options(**given)), output, "transferred", dry_run)
+        finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
 
 
 @click.command()
@@ -301,14 +306,21 @@ def transfer_between(
 
 
 def preflight_between(
-    output: Output, source: str, destination: str, config: str | None, binary: str | None, *, anyway: bool
+    output: Output,
+    source: str,
+    destination: str,
+    config: str | None,
+    binary: str | None,
+    *,
+    anyway: bool,
+    filters: Sequence[str] = (),
 ) -> None:
     """--preflight: what is found is printed; NameRefused unless it is nothing, or meant to be sent `anyway`."""
     from .preflight import look, refusal
 
     storages = open_storages(config, binary)
     storage, path = parse_storage_place(destination, storages)
-    if not look(output, parse_end(source, storages), storage, path) and not anyway:
+    if not look(output, parse_end(source, storages), storage, path, filters) and not anyway:
         raise refusal()
 
 
@@ -348,8 +360,9 @@ def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> No
 def summary(result: TransferResult, verb: str) -> str:
     """One sentence: `3 files transferred (9.8 KiB), 2 deleted, 40 already there, in 1.2 s`."""
     if verb.endswith("deleted"):
-        count = result.deletes or len(result.planned)
-        return f"{counted(count, 'file')} {verb}, in {result.duration:.1f} s"
+        files = result.deletes or sum(planned.action == "delete" for planned in result.planned)
+        what = counted(files, "file") if files else "1 folder"  # which Microsoft deletes as a whole
+        return f"{what} {verb}, in {result.duration:.1f} s"
     parts = [f"{counted(result.transfers, 'file')} {verb} ({human_bytes(result.bytes)})"]
     if result.deletes and not verb.endswith("moved"):
         parts.append(f"{result.deletes} deleted")

@@ -12,15 +12,15 @@ scan.summary                          # files, folders, bytes, findings by rule
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Union
 
+from ..units import human_bytes
 from .entries import EntryScan, Listed
 from .finding import Finding, Summary
 from .judge import Judge, Target
 from .local import scan_local
 from .names import ONEDRIVE_ENCODING
-from .reading import gigabytes
 from .rules import RULES, Rule, Severity, library_prefix
 
 __all__ = [
@@ -45,9 +45,15 @@ class Preflight(Iterator[Finding]):
     Scanning happens while it is iterated, in the thread that does so; leaving early ends it.
     """
 
-    def __init__(self, source: Source, target: Target, quota_free: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        quota_free: int | None = None,
+        not_there_yet: Callable[[], int] | None = None,
+    ) -> None:
         self.summary = Summary()
-        self._findings = self._scan(source, Judge(target), quota_free)
+        self._findings = self._scan(source, Judge(target), quota_free, not_there_yet)
 
     def __iter__(self) -> Iterator[Finding]:
         return self
@@ -63,14 +69,18 @@ class Preflight(Iterator[Finding]):
             pass
         return self.summary
 
-    def _scan(self, source: Source, judge: Judge, quota_free: int | None) -> Iterator[Finding]:
+    def _scan(
+        self, source: Source, judge: Judge, quota_free: int | None, not_there_yet: Callable[[], int] | None
+    ) -> Iterator[Finding]:
         if isinstance(source, (str, bytes, os.PathLike)):
             yield from scan_local(os.fsencode(source), judge, self.summary)
         else:
             yield from EntryScan(source, judge, self.summary)
         to_send = self.summary.bytes_to_send
+        if quota_free is not None and to_send > quota_free and not_there_yet is not None:
+            to_send = min(to_send, not_there_yet())
         if quota_free is not None and to_send > quota_free:
-            detail = f"{gigabytes(to_send)} to send, {gigabytes(quota_free)} free"
+            detail = f"{human_bytes(to_send)} to send, {human_bytes(quota_free)} free"
             yield Finding(".", RULES["quota_exceeded"], True, detail)
         self.summary.finished = True
 
@@ -83,6 +93,7 @@ def preflight(
     base: str = "",
     quota_free: int | None = None,
     encoding: str | None = None,
+    not_there_yet: Callable[[], int] | None = None,
 ) -> Preflight:
     """Scan `source` for what OneDrive would refuse or spoil. Nothing is read before the result is iterated.
 
@@ -91,7 +102,8 @@ def preflight(
     documentLibrary), `prefix` (the site and library part of every path, `library_prefix(web_url)` of the
     drive's root), `base` (the folder in the drive that receives the source, "" for its root, as rclone takes
     it), `quota_free` (bytes left, None when the drive does not tell) and `encoding` (the remote's option of
-    that name, None for rclone's default).
+    that name, None for rclone's default). `not_there_yet` gives the bytes of the source that do not lie at the target
+    already; it is asked only where the whole source is larger than `quota_free`, and None takes all as new.
 
     A source of a million local files takes memory for its largest folder only. What already lies at the
     target is not looked at: case-only collisions with it and its share of a folder's entries are not seen.
@@ -100,4 +112,4 @@ def preflight(
     encoding that rclone does not know.
     """
     target = Target(drive_type, prefix, base, ONEDRIVE_ENCODING if encoding is None else encoding)
-    return Preflight(source, target, quota_free)
+    return Preflight(source, target, quota_free, not_there_yet)

@@ -99,8 +99,9 @@ class _FolderScan:
                 if finding.rule.name == "name_not_found_again" and finding.path in translated:
                     continue  # it is found: the other one of the two
                 if finding.rule.refuses:
+                    if index not in refused and index < names.files:
+                        size -= batch.sizes[index]
                     refused.setdefault(index, set()).add(finding.rule.name)
-                    size -= batch.sizes[index] if index < names.files else 0
                 yield finding
         if folder.arrives:
             summary.bytes_to_send += size

@@ -148,8 +148,10 @@ def test_files_are_synced_moved_shown_and_deleted(connected: Command, tmp_path: 
     assert connected("tree", "Work files:x").out == "sub/\n    b.txt\n"
     assert connected("move", "--yes", "Work files:x/sub", "Work files:moved").code == 0
     assert connected("cat", "Work files:moved/b.txt").out == "second"
-    assert connected("delete", "--yes", "Work files:moved/b.txt").code == 0
-    assert connected("delete", "--yes", "Work files:x").code == 0
+    file, folder = (connected("delete", "--yes", f"Work files:{path}") for path in ("moved/b.txt", "x"))
+    assert (file.code, folder.code) == (0, 0)
+    assert "1 file deleted" in file.err
+    assert "1 folder deleted" in folder.err
     assert connected("ls", "Work files:", "--json").lines[0]["name"] == "moved"
 
 

@@ -14,6 +14,7 @@ import requests
 from pluton_rclone import process
 from pluton_rclone.emulator import Emulator
 from tests.cli.conftest import Command
+from tests.connected import emulated_drive
 from tests.terminal import PATIENCE
 
 PROGRAM = [sys.executable, "-m", "pluton_rclone"]
@@ -104,6 +105,32 @@ def test_a_clean_preflight_goes_on_to_the_transfer(connected: Command, tmp_path:
     assert ran.code == 0
     assert ran.lines[0]["summary"]["clean"] is True
     assert ran.lines[-1]["result"]["transfers"] == 1
+
+
+def test_a_preflight_leaves_out_what_the_transfer_leaves_out(connected: Command, doubtful: str) -> None:
+    ran = connected("copy", "--preflight", "--exclude", "/CON", doubtful, "Work files:x", "--json")
+
+    assert (ran.code, ran.lines[0]["summary"]["by_rule"]) == (0, {})
+    assert ran.lines[-1]["result"]["failed"] == []
+
+
+def test_a_backup_that_is_repeated_needs_room_for_what_is_new_alone(
+    connected: Command, cloud: Emulator, tmp_path: Path
+) -> None:
+    source = tmp_path / "backup"
+    source.mkdir()
+    (source / "old").write_bytes(b"x" * 600)
+    quota = emulated_drive(cloud, "personal").quota
+    quota.total = 1000
+    command = ("copy", "--preflight", str(source), "Work files:x")
+    assert connected(*command).code == 0
+    assert connected(*command).code == 0
+    (source / "new").write_bytes(b"y" * 400)
+    quota.total = 999
+    refused = connected(*command)
+    assert (refused.code, "400 B to send, 399 B free" in refused.out) == (4, True)
+    quota.total = 1000
+    assert connected(*command).code == 0
 
 
 def test_verbose_says_what_is_done_and_no_secret(connected: Command, cloud: Emulator, home: Path) -> None:

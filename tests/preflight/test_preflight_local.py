@@ -132,6 +132,22 @@ def test_more_than_the_quota_has(tmp_path: Path) -> None:
     assert rules(preflight(tmp_path / "a", quota_free=None)) == []
 
 
+def test_what_is_at_the_target_already_is_not_sent_again(tmp_path: Path) -> None:
+    make(tmp_path, {"a": b"12345"})
+    assert rules(preflight(tmp_path, quota_free=2, not_there_yet=lambda: 2)) == []
+    *_, last = preflight(tmp_path, quota_free=2, not_there_yet=lambda: 3)
+    assert (last.rule.name, last.detail) == ("quota_exceeded", "3 B to send, 2 B free")
+
+
+def test_what_is_refused_for_two_reasons_is_taken_off_once(tmp_path: Path) -> None:
+    long = "_vti_" + "x" * 120
+    base = "/".join(["b" * 100] * 3)
+    make(tmp_path, {long: b"123", "a": b"12345"})
+    scan = preflight(tmp_path, base=base, quota_free=4)
+    assert len([finding for finding in scan if finding.path == long and finding.rule.refuses]) == 2
+    assert scan.summary.bytes_to_send == 5
+
+
 def test_names_that_are_one_for_rclone_and_onedrive(tmp_path: Path) -> None:
     make(
         tmp_path,
