@@ -52,7 +52,7 @@ class Canary:
         return {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
 
     def ask(self) -> Said:
-        """Unreachable, GraphError for an answer that says nothing about limits; TokenExpired and SignInError as when made."""
+        """Unreachable; GraphError for an answer that says nothing about limits; the token's errors as when it is made."""
         answer = self._http.once("GET", self._address, headers=self._headers)
         if answer.status == 401:  # the token has ended; rclone has renewed the stored one meanwhile
             self._headers = self._authorized()
