@@ -22,6 +22,7 @@ from pluton_rclone.emulator.drives.changes import Order
 from pluton_rclone.emulator.drives.content import InMemory
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ConfigNotWritable, NothingFound, PlutonRcloneError, UsageError
+from pluton_rclone.feed.tree import FeedTree
 from pluton_rclone.rclone.listing import Entry
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
 
@@ -290,6 +291,17 @@ def test_an_item_whose_folder_does_not_come(
         drive.changes, "_everything", lambda drive: [i for i in everything(drive) if i is not lost]
     )
     assert "the folders of 3 items are not in the feed" in walked(cloud, connected(cloud, "business"), caplog)
+
+
+def test_a_size_that_no_database_holds(
+    cloud: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(emulated_drive(cloud, "business"), folders=3, each=3)
+    add = FeedTree.add
+    monkeypatch.setattr(
+        FeedTree, "add", lambda tree, items: add(tree, [item._replace(size=2**63) for item in items])
+    )
+    assert "too large" in walked(cloud, connected(cloud, "business"), caplog)
 
 
 def test_a_folder_that_is_deleted_while_the_feed_is_read(
