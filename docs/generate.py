@@ -22,7 +22,7 @@ from source import Named  # noqa: E402
 import pluton_rclone  # noqa: E402
 from pluton_rclone import errors  # noqa: E402
 from pluton_rclone.cli import EPILOG  # noqa: E402
-from pluton_rclone.microsoft.known_errors import look_up  # noqa: E402
+from pluton_rclone.microsoft.entra.known_errors import look_up  # noqa: E402
 from pluton_rclone.remote.options import OPTIONS, Option  # noqa: E402
 
 WRITTEN_BY = "<!-- Written by docs/generate.py from the code. Do not edit: run it again. -->\n"

@@ -9,57 +9,57 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .connect import StorageSetup
-    from .connection import ConnectionReport, Step
+    from .conf.conf import Conf
+    from .connection.health import HealthReport
+    from .connection.report import ConnectionReport, Step
     from .errors import PlutonRcloneError, Who
-    from .health import HealthReport
-    from .microsoft.account import Account
-    from .microsoft.app import AppRegistration, Certificate
-    from .microsoft.device_code import DeviceCode
-    from .microsoft.drives import Drive, Quota, Site
-    from .microsoft.redirect import Flow
-    from .microsoft.token import Token
+    from .microsoft.entra.account import Account
+    from .microsoft.entra.app import AppRegistration, Certificate
+    from .microsoft.entra.device_code import DeviceCode
+    from .microsoft.entra.redirect import Flow
+    from .microsoft.entra.token import Token
+    from .microsoft.graph.drives import Drive, Quota, Site
     from .rclone.engine import Rclone
     from .rclone.events import Progress
     from .rclone.listing import Entry
     from .rclone.results import About, CheckResult, FailedFile, TransferResult
     from .rclone.transfer import Transfer
-    from .remote.conf import Conf
     from .remote.onedrive import OneDriveRemote
     from .remote.schema import remote_schema
-    from .remote.size import Size
-    from .storage import Storage
-    from .storages import Storages
+    from .setup.connect import StorageSetup
+    from .storages.storage import Storage
+    from .storages.storages import Storages
+    from .values.size import Size
 
 __version__ = "0.1.0"
 
 # Names load when first used: importing the package costs nothing, and MSAL, requests and rich come only with a sign-in.
 _MODULES = {
     "About": "rclone.results",
-    "Account": "microsoft.account",
-    "AppRegistration": "microsoft.app",
-    "Certificate": "microsoft.app",
+    "Account": "microsoft.entra.account",
+    "AppRegistration": "microsoft.entra.app",
+    "Certificate": "microsoft.entra.app",
     "CheckResult": "rclone.results",
-    "Conf": "remote.conf",
-    "ConnectionReport": "connection",
-    "DeviceCode": "microsoft.device_code",
-    "Drive": "microsoft.drives",
+    "Conf": "conf.conf",
+    "ConnectionReport": "connection.report",
+    "DeviceCode": "microsoft.entra.device_code",
+    "Drive": "microsoft.graph.drives",
     "Entry": "rclone.listing",
     "FailedFile": "rclone.results",
-    "Flow": "microsoft.redirect",
-    "HealthReport": "health",
+    "Flow": "microsoft.entra.redirect",
+    "HealthReport": "connection.health",
     "OneDriveRemote": "remote.onedrive",
     "PlutonRcloneError": "errors",
     "Progress": "rclone.events",
-    "Quota": "microsoft.drives",
+    "Quota": "microsoft.graph.drives",
     "Rclone": "rclone.engine",
-    "Site": "microsoft.drives",
-    "Size": "remote.size",
-    "Step": "connection",
-    "Storage": "storage",
-    "StorageSetup": "connect",
-    "Storages": "storages",
-    "Token": "microsoft.token",
+    "Site": "microsoft.graph.drives",
+    "Size": "values.size",
+    "Step": "connection.report",
+    "Storage": "storages.storage",
+    "StorageSetup": "setup.connect",
+    "Storages": "storages.storages",
+    "Token": "microsoft.entra.token",
     "Transfer": "rclone.transfer",
     "TransferResult": "rclone.results",
     "Who": "errors",

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from pluton_rclone import OneDriveRemote, Storage, Storages
-from pluton_rclone.connect import DRIVE_TYPES, DriveKind
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind
 
 ANNA = "anna@outlook.com"
 BERT = "bert@contoso.onmicrosoft.com"

@@ -13,7 +13,7 @@ import sys
 import threading
 
 from pluton_rclone import OneDriveRemote, Step, Storages
-from pluton_rclone.connection import Walk
+from pluton_rclone.connection.report import Walk
 
 
 def main() -> None:

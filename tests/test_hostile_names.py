@@ -10,7 +10,7 @@ import pytest
 
 from pluton_rclone import Storages, StorageSetup
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
-from pluton_rclone.microsoft.app import AppRegistration
+from pluton_rclone.microsoft.entra.app import AppRegistration
 
 NAMES = [
     b"$(touch PWNED).txt",

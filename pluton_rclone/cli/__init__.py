@@ -31,7 +31,8 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command; every exception becomes a message and an exit code here, in one place."""
     import click
 
-    from ..errors import Cancelled, PlutonRcloneError, UsageError
+    from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
+
     from .app import application
     from .output import Output
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import (
+from pluton_rclone.errors import (
     ConnectionTestFailed,
     InteractionRequired,
     PlutonRcloneError,

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import click
 
-from ..errors import OptionInvalid, StorageExists, UsageError
+from pluton_rclone.errors import OptionInvalid, StorageExists, UsageError
+
 from .output import Output, printable
 
 Thing = TypeVar("Thing")

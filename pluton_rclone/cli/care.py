@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..connect import StorageSetup
-from ..errors import ConnectionTestFailed, StorageNotFound, UsageError
-from ..units import counted, human_drive_type
+from pluton_rclone.errors import ConnectionTestFailed, StorageNotFound, UsageError
+from pluton_rclone.setup.connect import StorageSetup
+from pluton_rclone.values.units import counted, human_drive_type
+
 from .app import common
 from .output import Output
 from .signing import METHODS, Method, sign_in
@@ -17,7 +18,7 @@ from .transfers import SURE, confirm
 from .values import parse_settings
 
 if TYPE_CHECKING:
-    from ..health import HealthReport
+    from pluton_rclone.connection.health import HealthReport
 
 
 @click.command()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from ..connect import DriveKind, StorageSetup
-from ..errors import ItemNotFound, UsageError
-from ..units import human_bytes, human_drive_type
+from pluton_rclone.errors import ItemNotFound, UsageError
+from pluton_rclone.setup.connect import DriveKind, StorageSetup
+from pluton_rclone.values.units import human_bytes, human_drive_type
+
 from . import ask
 from .app import common
 from .output import Output
@@ -19,8 +20,8 @@ from .storages import new_storages, print_step
 from .values import parse_settings
 
 if TYPE_CHECKING:
-    from ..microsoft.app import AppRegistration
-    from ..microsoft.drives import Drive
+    from pluton_rclone.microsoft.entra.app import AppRegistration
+    from pluton_rclone.microsoft.graph.drives import Drive
 
 TYPES: dict[DriveKind, str] = {
     "personal": "OneDrive Personal: your own OneDrive storage",
@@ -107,7 +108,7 @@ def connect(
     pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     pluton-rclone connect server --method device
     """
-    from ..microsoft.addresses import read_address
+    from pluton_rclone.microsoft.graph.addresses import read_address
 
     output, storages = Output(as_json), new_storages(config, binary)
     options = parse_settings(settings)
@@ -154,7 +155,7 @@ def registration(
     certificate: Path | None,
 ) -> AppRegistration | None:
     """The registration that the options name; None when neither they nor the environment name one."""
-    from ..microsoft.app import AppRegistration, Certificate
+    from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
     found = AppRegistration(client_id) if client_id else AppRegistration.from_environment()
     if found is None:

@@ -14,12 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .. import process
-from ..emulator import PUBLIC_CLIENT_ID, Emulator
-from ..emulator.command import environment
-from ..errors import PlutonRcloneError
-from ..rclone.binary import find_binary
-from ..units import human_bytes
+from pluton_rclone import process
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.command import environment
+from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.rclone.binary import find_binary
+from pluton_rclone.values.units import human_bytes
+
 from . import run
 from .demo_files import make_source
 from .output import Output

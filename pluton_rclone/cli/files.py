@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UsageError
-from ..units import counted, human_bytes
+from pluton_rclone.errors import UsageError
+from pluton_rclone.values.units import counted, human_bytes
+
 from .app import common
 from .output import Output, printable
 from .places import Place, named, nothing_at, parse_storage_place
 from .storages import open_storages, storage_names
 
 if TYPE_CHECKING:
-    from ..rclone.listing import Entry
+    from pluton_rclone.rclone.listing import Entry
 
 
 @click.command()

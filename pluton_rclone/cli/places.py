@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ItemNotFound, NothingFound, StorageNotFound, UsageError
+from pluton_rclone.errors import ItemNotFound, NothingFound, StorageNotFound, UsageError
 
 if TYPE_CHECKING:
-    from ..storage import Storage
-    from ..storages import Storages
+    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.storages.storages import Storages
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,6 @@ def require_here(place: Place, side: str) -> None:
 
 def location(place: Place) -> str:
     """The place as rclone reads it."""
-    from ..rclone.locations import local
+    from pluton_rclone.rclone.locations import local
 
     return local(place.path) if place.storage is None else place.storage.at(place.path)

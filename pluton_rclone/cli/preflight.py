@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import NameRefused
-from ..units import counted, human_bytes
+from pluton_rclone.errors import NameRefused
+from pluton_rclone.values.units import counted, human_bytes
+
 from .app import common
 from .output import Output
 from .places import Place, location, named, parse_end, parse_storage_place, remote_names, require_here
@@ -16,8 +17,8 @@ from .storages import open_storages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..preflight import Source
-    from ..storage import Storage
+    from pluton_rclone.preflight import Source
+    from pluton_rclone.storages.storage import Storage
 
 
 @click.command()
@@ -44,8 +45,8 @@ def look(output: Output, source: Place, storage: Storage, path: str, filters: Se
 
     With filter rules it is rclone that lists SRC: what cannot be read, and links, it leaves to the transfer.
     """
-    from ..preflight import library_prefix
-    from ..preflight import preflight as scan_source
+    from pluton_rclone.preflight import library_prefix
+    from pluton_rclone.preflight import preflight as scan_source
 
     require_here(source, "SRC")
     remote, drive = storage.remote, storage.drive()

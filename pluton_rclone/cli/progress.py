@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from ..units import counted, human_bytes, human_seconds
+from pluton_rclone.values.units import counted, human_bytes, human_seconds
+
 from .output import Output, no_color, printable
 
 if TYPE_CHECKING:
-    from ..rclone.events import Progress
-    from ..rclone.results import TransferResult
-    from ..rclone.transfer import Transfer
+    from pluton_rclone.rclone.events import Progress
+    from pluton_rclone.rclone.results import TransferResult
+    from pluton_rclone.rclone.transfer import Transfer
 
 PLAIN_SECONDS = 10.0
 COUNT_SECONDS = 0.2

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigError, PlutonRcloneError, RemoteError
-from ..units import counted
+from pluton_rclone.errors import ConfigError, PlutonRcloneError, RemoteError
+from pluton_rclone.values.units import counted
+
 from .app import common
 from .output import Output
 from .records import RECORDS, schema_of
@@ -17,8 +18,8 @@ from .storages import new_storages, open_storages, storage_names
 from .values import unknown_option
 
 if TYPE_CHECKING:
-    from ..remote.conf import Conf
-    from ..remote.options import Option
+    from pluton_rclone.conf.conf import Conf
+    from pluton_rclone.remote.options import Option
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -35,8 +36,8 @@ def errors(text: str, as_json: bool) -> None:
     pluton-rclone errors AADSTS700082
     pluton-rclone errors "AADSTS65001: The user or administrator has not consented …"
     """
-    from ..errors import UsageError
-    from ..microsoft.known_errors import look_up
+    from pluton_rclone.errors import UsageError
+    from pluton_rclone.microsoft.entra.known_errors import look_up
 
     output, rows = Output(as_json), look_up(text)
     if not rows:
@@ -79,8 +80,8 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
     pluton-rclone options chunk_size
     pluton-rclone options --schema > onedrive.schema.json
     """
-    from ..remote.options import OPTIONS
-    from ..remote.schema import remote_schema
+    from pluton_rclone.remote.options import OPTIONS
+    from pluton_rclone.remote.schema import remote_schema
 
     output, properties = Output(as_json), remote_schema()["properties"]
     if name is not None and name not in properties:
@@ -115,8 +116,8 @@ def versions(binaries: tuple[str, ...], as_json: bool) -> None:
     pluton-rclone versions
     pluton-rclone versions /usr/bin/rclone /opt/rclone-1.75/rclone
     """
-    from ..rclone.binary import find_binary
-    from ..remote.versions import ask, drift, table
+    from pluton_rclone.rclone.binary import find_binary
+    from pluton_rclone.remote.versions import ask, drift, table
 
     known = [ask(binary) for binary in binaries or [find_binary().path]]
     rows, output = table(known), Output(as_json)
@@ -143,7 +144,7 @@ def inspect(name: str | None, config: str | None, binary: str | None, as_json: b
     pluton-rclone inspect
     pluton-rclone inspect work --json
     """
-    from ..remote.inspect import inspect_file, inspect_remote
+    from pluton_rclone.remote.inspect import inspect_file, inspect_remote
 
     output, storages = Output(as_json), open_storages(config, binary)
     names = [storages[name].remote_name] if name else storages.conf.names()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..errors import UsageError
+from pluton_rclone.errors import UsageError
+
 from .app import common
 from .output import Output
 from .storages import open_storages, storage_names
@@ -45,8 +46,8 @@ def restic(
     """
     import os
 
-    from .. import process
-    from ..restic import as_shell, environment_for_people
+    from pluton_rclone import process
+    from pluton_rclone.storages.restic import as_shell, environment_for_people
 
     storage = open_storages(config, binary)[name]
     if environment:

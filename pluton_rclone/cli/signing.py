@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ..errors import UsageError
+from pluton_rclone.errors import UsageError
+
 from .output import Output
 
 if TYPE_CHECKING:
-    from ..connect import StorageSetup
-    from ..microsoft.device_code import DeviceCode
-    from ..microsoft.scopes import Place
+    from pluton_rclone.microsoft.entra.device_code import DeviceCode
+    from pluton_rclone.microsoft.entra.scopes import Place
+    from pluton_rclone.setup.connect import StorageSetup
 
 Method = Literal["browser", "device", "app", "rclone", "token"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -38,7 +39,7 @@ def sign_in(setup: StorageSetup, method: Method, output: Output, *, place: Place
     elif method == "app":
         account = setup.sign_in_as_app()
     elif method == "rclone":
-        from ..microsoft.browser import open_in_browser
+        from pluton_rclone.microsoft.entra.browser import open_in_browser
 
         account = setup.sign_in_with_rclone(
             place=place, show_address=lambda url: show_address(output, url, open_in_browser(url))

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..errors import ConfigNotWritable, ConfigUnreadable, PlutonRcloneError
-from ..units import human_drive_type
+from pluton_rclone.errors import ConfigNotWritable, ConfigUnreadable, PlutonRcloneError
+from pluton_rclone.values.units import human_drive_type
+
 from .app import common
 from .output import Output
 
 if TYPE_CHECKING:
-    from ..connection import Step
-    from ..storages import Storages
+    from pluton_rclone.connection.report import Step
+    from pluton_rclone.storages.storages import Storages
 
 
 def open_storages(config: str | None, binary: str | None) -> Storages:
@@ -31,7 +32,7 @@ def open_storages(config: str | None, binary: str | None) -> Storages:
 
 def new_storages(config: str | None, binary: str | None) -> Storages:
     """The same for a file that may have to be made."""
-    from ..storages import Storages
+    from pluton_rclone.storages.storages import Storages
 
     return Storages(config, binary=binary)
 
@@ -143,8 +144,8 @@ def export(
     \b
     pluton-rclone export work --output rclone.conf
     """
-    from ..remote.export import as_conf
-    from ..remote.export import as_environment as environment_of
+    from pluton_rclone.conf.export import as_conf
+    from pluton_rclone.conf.export import as_environment as environment_of
 
     output, storage = Output(as_json), open_storages(config, binary)[name]
     section = storage.section_with_secrets()

@@ -6,7 +6,8 @@ import logging
 import sys
 from collections.abc import Callable
 
-from ..rclone.faults import redact
+from pluton_rclone.rclone.faults import redact
+
 from .output import printable
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import UsageError
+from pluton_rclone.errors import UsageError
+
 from .app import common
 from .connect import registration
 from .output import Output
@@ -44,8 +45,8 @@ def web(
     pluton-rclone web --port 8080 --no-browser
     """
     try:
-        from ..microsoft.browser import open_in_browser
-        from ..web import serve
+        from pluton_rclone.microsoft.entra.browser import open_in_browser
+        from pluton_rclone.web import serve
     except ImportError as error:
         raise UsageError(
             "The page is not installed.", why=str(error), advice="pip install 'pluton-rclone[web]'"
@@ -95,7 +96,7 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     pluton-rclone emulator -- pluton-rclone connect demo --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
     pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     """
-    from ..emulator.command import run
+    from pluton_rclone.emulator.command import run
 
     return run(command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr))
 

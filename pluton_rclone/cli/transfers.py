@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .. import paths
-from ..errors import Cancelled, Corrupted, UsageError
-from ..units import counted, human_bytes
+from pluton_rclone.errors import Cancelled, Corrupted, UsageError
+from pluton_rclone.values import paths
+from pluton_rclone.values.units import counted, human_bytes
+
 from .app import common
 from .output import Output, printable
 from .places import (
@@ -28,8 +29,8 @@ from .storages import open_storages
 from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
-    from ..rclone.results import TransferResult
-    from ..rclone.transfer import Transfer
+    from pluton_rclone.rclone.results import TransferResult
+    from pluton_rclone.rclone.transfer import Transfer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -214,7 +215,7 @@ def delete(
     """
     from dataclasses import replace
 
-    from ..rclone.results import Planned, TransferResult
+    from pluton_rclone.rclone.results import Planned, TransferResult
 
     output = Output(as_json)
     storage, path = parse_storage_place(place, open_storages(config, binary))

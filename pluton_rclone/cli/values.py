@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import OptionInvalid, UsageError
+from pluton_rclone.errors import OptionInvalid, UsageError
 
 if TYPE_CHECKING:
-    from ..remote.options import Option
+    from pluton_rclone.remote.options import Option
 
     Parameter = click.ParamType[str]
 else:
@@ -54,7 +54,7 @@ TIMES = Pattern(
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """OPTION=VALUE pairs as options of the remote. UsageError for what is none, or a secret; OptionInvalid."""
-    from ..remote.options import BY_NAME
+    from pluton_rclone.remote.options import BY_NAME
 
     given: dict[str, Any] = {}
     for setting in settings:
@@ -79,7 +79,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
 
 def unknown_option(name: str) -> UsageError:
     """What is said of an option that a remote does not have."""
-    from ..remote.options import BY_NAME
+    from pluton_rclone.remote.options import BY_NAME
 
     near = difflib.get_close_matches(name, [*BY_NAME, SECRET_EXPIRES], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,7 +1,7 @@
 """A whole drive listed from its delta feed: a request for a thousand items, where rclone's walk takes one a folder.
 
 rclone can read the feed, too, but drops an item that comes before its folder, without a word and with exit 0, so that
-nothing tells whether its listing is complete. Here the feed is read to its end first (`microsoft.delta`) and put
+nothing tells whether its listing is complete. Here the feed is read to its end first (`microsoft.graph.delta`) and put
 together (`feed.tree`). The listing is used only when the feed ended with Microsoft's `@odata.deltaLink` and every item
 in it is reached from the drive's root. Whatever else happens - an answer that is an error, a page that cannot be read,
 an item whose folder did not come, a token that cannot be renewed - rclone walks, as it would have without all this:
@@ -23,13 +23,14 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from .. import paths
-from ..errors import Cancelled, PlutonRcloneError
-from ..rclone.results import Total
+from pluton_rclone.errors import Cancelled, PlutonRcloneError
+from pluton_rclone.rclone.results import Total
+from pluton_rclone.values import paths
 
 if TYPE_CHECKING:
-    from ..rclone.listing import Entry
-    from ..storage import Storage
+    from pluton_rclone.rclone.listing import Entry
+    from pluton_rclone.storages.storage import Storage
+
     from .listing import FeedListing
 
 By = Literal["auto", "folders", "feed"]
@@ -114,7 +115,8 @@ def _listing(storage: Storage, path: str, mime_types: bool) -> FeedListing | Non
     """None when the feed does not say for sure that it is all, or does not know the folder."""
     import sqlite3
 
-    from ..microsoft.http import Http
+    from pluton_rclone.microsoft.http import Http
+
     from .listing import listing
     from .pages import Pages, read_into, renewed_token
     from .tree import FeedTree

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from .. import paths
-from ..rclone import locations
-from ..rclone.listing import Entry
+from pluton_rclone.rclone import locations
+from pluton_rclone.rclone.listing import Entry
+from pluton_rclone.values import paths
 
 if TYPE_CHECKING:
-    from ..storage import Storage
+    from pluton_rclone.storages.storage import Storage
+
     from .tree import FeedTree, Found
 
 _UNSET_FOLDER_TIME = "2000-01-01T00:00:00Z"  # what rclone shows of a folder without a time
@@ -51,7 +52,7 @@ class FeedListing(NamedTuple):
 
 def listing(storage: Storage, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
     """A folder of a tree that has been filled; or why it cannot be listed from it."""
-    from ..stored_names import shown
+    from pluton_rclone.values.stored_names import shown
 
     gap = tree.gap()
     if gap is not None:

@@ -9,12 +9,13 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from ..errors import TokenExpired
+from pluton_rclone.errors import TokenExpired
 
 if TYPE_CHECKING:
-    from ..microsoft.delta import Page
-    from ..microsoft.http import Http
-    from ..storage import Storage
+    from pluton_rclone.microsoft.graph.delta import Page
+    from pluton_rclone.microsoft.http import Http
+    from pluton_rclone.storages.storage import Storage
+
     from .tree import FeedTree
 
 
@@ -22,7 +23,7 @@ def read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
     """The feed from its first page to its last; while one is put into the tree, the next is on its way. `read` gives the
     page at a link, the first one for None.
     """
-    from ..microsoft import delta
+    from pluton_rclone.microsoft.graph import delta
 
     page = read(None)
     for _ in range(delta.MOST_PAGES):
@@ -46,7 +47,7 @@ class Pages:
     """
 
     def __init__(self, storage: Storage, http: Http, token: Callable[[str | None], str]) -> None:
-        from ..microsoft.clouds import cloud
+        from pluton_rclone.microsoft.clouds import cloud
 
         remote = storage.remote
         self._http, self._token = http, token
@@ -56,8 +57,8 @@ class Pages:
 
     def read(self, link: str | None) -> Page:
         """As `delta.read`."""
-        from ..microsoft import delta
-        from ..microsoft.graph_client import GraphClient
+        from pluton_rclone.microsoft.graph import delta
+        from pluton_rclone.microsoft.graph.client import GraphClient
 
         if self._governed is not None:
             self._governed.budget.spend(time.monotonic(), 1)
@@ -75,7 +76,7 @@ def renewed_token(storage: Storage, http: Http, ended: str | None) -> str:
 
     It is renewed only where it can be kept, so that no refresh token is lost.
     """
-    from ..tokens import graph_token, renew, stored_token
+    from pluton_rclone.saved.tokens import graph_token, renew, stored_token
 
     remote = storage.remote
     if not remote.client_credentials:

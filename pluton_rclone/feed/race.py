@@ -22,17 +22,18 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import Cancelled, PlutonRcloneError, RcloneError
-from ..pipes import paced
-from ..rclone import commands, listing
-from ..rclone.listing import Entry
-from ..rclone.run import Run
+from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError
+from pluton_rclone.process.pipes import paced
+from pluton_rclone.rclone import commands, listing
+from pluton_rclone.rclone.listing import Entry
+from pluton_rclone.rclone.run import Run
 
 if TYPE_CHECKING:
-    from ..microsoft.delta import Page
-    from ..microsoft.http import Http
-    from ..process import Child
-    from ..storage import Storage
+    from pluton_rclone.microsoft.graph.delta import Page
+    from pluton_rclone.microsoft.http import Http
+    from pluton_rclone.process import Child
+    from pluton_rclone.storages.storage import Storage
+
     from .listing import FeedListing
     from .pages import Pages
 
@@ -51,7 +52,7 @@ _LOOK_FOR_TOKEN = 0.5  # seconds
 
 class Walked:
     """What rclone has listed so far: the folders that it has finished, and the one that it is in, by the keys of
-    `microsoft.delta.Item`. Filled in one thread, asked in another.
+    `microsoft.graph.delta.Item`. Filled in one thread, asked in another.
     """
 
     def __init__(self) -> None:
@@ -120,7 +121,7 @@ class Walked:
 
 
 def _key(entry: Entry) -> str:
-    """As `microsoft.delta.Item` has it: Microsoft's letters are not always of the same case."""
+    """As `microsoft.graph.delta.Item` has it: Microsoft's letters are not always of the same case."""
     return (entry.id or "").partition("#")[2].upper()
 
 
@@ -216,7 +217,8 @@ class Race:
             return
         import sqlite3
 
-        from ..microsoft.http import Http
+        from pluton_rclone.microsoft.http import Http
+
         from .listing import listing as feed_listing
         from .pages import Pages, read_into
         from .tree import FeedTree
@@ -278,7 +280,7 @@ class Race:
 
     def _token(self, http: Http, ended: str | None) -> str:
         """The stored one; rclone is at work, and renews it."""
-        from ..tokens import graph_token, stored_token
+        from pluton_rclone.saved.tokens import graph_token, stored_token
 
         while True:
             remote = self._storage.remote

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from ..microsoft.delta import Item
+from pluton_rclone.microsoft.graph.delta import Item
 
 _TABLE = """create table items (
     key text primary key, parent text, id text, name text, translated int, size int, modified text, is_dir int,

@@ -29,12 +29,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..rclone import asked
+from pluton_rclone.rclone import asked
 
 if TYPE_CHECKING:
-    from ..rclone.binary import Binary
-    from ..rclone.commands import Command
-    from ..storage import Storage
+    from pluton_rclone.rclone.binary import Binary
+    from pluton_rclone.rclone.commands import Command
+    from pluton_rclone.storages.storage import Storage
+
     from .budgets import Budget
     from .canary import Canary
     from .governor import Governor

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import GraphError, TokenExpired
-from ..microsoft.clouds import cloud
-from ..microsoft.http import Http, retry_after
-from ..tokens import graph_token, stored_token
+from pluton_rclone.errors import GraphError, TokenExpired
+from pluton_rclone.microsoft.clouds import cloud
+from pluton_rclone.microsoft.http import Http, retry_after
+from pluton_rclone.saved.tokens import graph_token, stored_token
 
 if TYPE_CHECKING:
-    from ..storage import Storage
+    from pluton_rclone.storages.storage import Storage
 
 _REFUSED = (429, 503)
 

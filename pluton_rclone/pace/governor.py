@@ -22,8 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..process import Child
-from ..rclone import asked
+from pluton_rclone.process import Child
+from pluton_rclone.rclone import asked
+
 from .budgets import Budget, Limit, rate
 
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Union
 
-from ..units import human_bytes
+from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
+from pluton_rclone.values.units import human_bytes
+
 from .entries import EntryScan, Listed
 from .finding import Finding, Summary
 from .judge import Judge, Target
 from .local import scan_local
-from .names import ONEDRIVE_ENCODING
 from .rules import RULES, Rule, Severity, library_prefix
 
 __all__ = [

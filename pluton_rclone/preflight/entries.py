@@ -7,18 +7,12 @@ from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from pluton_rclone.values.encoding import coarse_key, rclone_key
+
 from .finding import Finding, Summary, printable
 from .judge import Folder, Judge, encoded
-from .names import coarse_key, rclone_key
 from .reading import gigabytes
-from .rules import (
-    FORBIDDEN_ANYWHERE,
-    FORBIDDEN_NAMES,
-    MANY_ENTRIES,
-    MAX_FILE_SIZE,
-    RULES,
-    TOO_MANY_ENTRIES,
-)
+from .rules import FORBIDDEN_ANYWHERE, FORBIDDEN_NAMES, MANY_ENTRIES, MAX_FILE_SIZE, RULES, TOO_MANY_ENTRIES
 
 
 class Listed(Protocol):

@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from pluton_rclone.values.encoding import (
+    ONEDRIVE_ENCODING,
+    coarse_key,
+    opens_again,
+    standard_name,
+    to_onedrive,
+)
+
 from .finding import Finding
-from .names import ONEDRIVE_ENCODING, coarse_key, opens_again, standard_name, to_onedrive
 from .rules import (
     FORBIDDEN_ANYWHERE,
     FORBIDDEN_AT_ROOT,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
 
 from pluton_rclone.errors import NothingFound
+from pluton_rclone.values.encoding import standard_name
 
 from .finding import Finding, Summary, printable
 from .judge import Folder, Judge, Names, below, decoded, encoded
-from .names import standard_name
 from .reading import Batch, read_folder
 from .rules import MANY_ENTRIES, RULES, TOO_MANY_ENTRIES
 from .same import Member, same_names

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from pluton_rclone.values.encoding import coarse_key, lower_case, rclone_key
+
 from .finding import printable
-from .names import coarse_key, lower_case, rclone_key
 
 _SHOWN = 3  # other names told in one finding
 

@@ -18,8 +18,9 @@ from pluton_rclone.errors import (
     SignInTimedOut,
     Who,
 )
-from pluton_rclone.rclone.binary import Binary, find_binary
-from pluton_rclone.rclone.environment import child_environment
+
+from .binary import Binary, find_binary
+from .environment import child_environment
 
 PORT = (
     53682  # rclone's own registration knows http://localhost:53682/ and no other (onedrive.go, oauthutil.go)

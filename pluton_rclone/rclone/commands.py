@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from pluton_rclone.errors import UsageError
-from pluton_rclone.pipes import Source
-from pluton_rclone.rclone.locations import Location, location
+from pluton_rclone.process.pipes import Source
+
+from .locations import Location, location
 
 Size = int | str
 """Bytes, or rclone's way to say it: "10Mi"."""

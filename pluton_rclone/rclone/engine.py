@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pluton_rclone import process
 from pluton_rclone.errors import NothingFound, RcloneError, RcloneNotFound
-from pluton_rclone.pipes import Source, paced
 from pluton_rclone.process import Child, Completed
-from pluton_rclone.rclone import commands, listing
-from pluton_rclone.rclone.binary import Binary, Version, find_binary
-from pluton_rclone.rclone.commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
-from pluton_rclone.rclone.commands import LogLevel as LogLevel  # for who overrides `transfer`
-from pluton_rclone.rclone.environment import child_environment
-from pluton_rclone.rclone.listing import Entry
-from pluton_rclone.rclone.locations import Location, location
-from pluton_rclone.rclone.results import About, CheckResult, Total
-from pluton_rclone.rclone.run import Run, compare, decoded
-from pluton_rclone.rclone.transfer import STALL_LIMIT, Transfer
+from pluton_rclone.process.pipes import Source, paced
+
+from . import commands, listing
+from .binary import Binary, Version, find_binary
+from .commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
+from .commands import LogLevel as LogLevel  # for who overrides `transfer`
+from .environment import child_environment
+from .listing import Entry
+from .locations import Location, location
+from .results import About, CheckResult, Total
+from .run import Run, compare, decoded
+from .transfer import STALL_LIMIT, Transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from pluton_rclone.rclone.session import Session
+    from .session import Session
 
 
 class Limits(NamedTuple):
@@ -221,7 +222,7 @@ class Rclone:
 
     def session(self) -> Session:
         """One rclone kept alive, for many small operations: `with rclone.session() as session:`."""
-        from pluton_rclone.rclone.session import Session
+        from .session import Session
 
         return Session(self)
 

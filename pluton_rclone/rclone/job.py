@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import Any
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError
-from pluton_rclone.rclone import events, faults
-from pluton_rclone.rclone.events import Progress
-from pluton_rclone.rclone.results import FailedFile, TransferResult, transfer_failed
+
+from . import events, faults
+from .events import Progress
+from .results import FailedFile, TransferResult, transfer_failed
 
 POLL = 0.25
 """Seconds between two looks at a running job; the first come faster."""

@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from pluton_rclone.errors import RcloneError
-from pluton_rclone.pipes import LINE_LIMIT
-from pluton_rclone.rclone.locations import Location
+from pluton_rclone.process.pipes import LINE_LIMIT
+
+from .locations import Location
 
 
 class Entry(

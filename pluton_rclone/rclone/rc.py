@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from pluton_rclone.errors import PlutonRcloneError, RcloneError
-from pluton_rclone.rclone import faults
+
+from . import faults
 
 T = TypeVar("T")
 

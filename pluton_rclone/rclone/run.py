@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from pluton_rclone.errors import PlutonRcloneError, RcloneError, TimedOut
-from pluton_rclone.rclone import faults
-from pluton_rclone.rclone.commands import Command
-from pluton_rclone.rclone.results import CheckResult
-from pluton_rclone.rclone.tally import Tally
+
+from . import faults
+from .commands import Command
+from .results import CheckResult
+from .tally import Tally
 
 if TYPE_CHECKING:
-    from pluton_rclone.rclone.engine import Rclone
+    from .engine import Rclone
 
 T = TypeVar("T")
 

@@ -21,21 +21,22 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, RcloneError, TimedOut, UsageError
-from pluton_rclone.rclone import faults, listing
-from pluton_rclone.rclone.commands import Command
-from pluton_rclone.rclone.job import Job
-from pluton_rclone.rclone.job_options import job_parameters
-from pluton_rclone.rclone.listing import Entry
-from pluton_rclone.rclone.locations import Location, split
-from pluton_rclone.rclone.rc import Lost, RcClient
-from pluton_rclone.rclone.results import About, Total
-from pluton_rclone.rclone.tally import Tally
+
+from . import faults, listing
+from .commands import Command
+from .job import Job
+from .job_options import job_parameters
+from .listing import Entry
+from .locations import Location, split
+from .rc import Lost, RcClient
+from .results import About, Total
+from .tally import Tally
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from pluton_rclone.rclone.commands import ListOptions, TransferOptions
-    from pluton_rclone.rclone.engine import Rclone
+    from .commands import ListOptions, TransferOptions
+    from .engine import Rclone
 
 START_LIMIT = 30.0
 """Seconds until a daemon that does not listen is given up."""

@@ -7,8 +7,9 @@ import collections
 import re
 
 from pluton_rclone.errors import PlutonRcloneError
-from pluton_rclone.rclone import events, faults
-from pluton_rclone.rclone.results import FailedFile, Planned, TransferResult, transfer_failed
+
+from . import events, faults
+from .results import FailedFile, Planned, TransferResult, transfer_failed
 
 MESSAGES = 200
 """The last notices and errors that are kept to explain a failure."""

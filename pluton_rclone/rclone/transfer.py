@@ -11,10 +11,11 @@ from types import TracebackType
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
-from pluton_rclone.rclone import events
-from pluton_rclone.rclone.events import Event, Progress
-from pluton_rclone.rclone.results import TransferResult
-from pluton_rclone.rclone.tally import Tally
+
+from . import events
+from .events import Event, Progress
+from .results import TransferResult
+from .tally import Tally
 
 STALL_LIMIT = 900.0
 """Seconds without a byte, a check or a listed entry until a transfer is ended. Microsoft's longest waits are

@@ -12,15 +12,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 
+from pluton_rclone.conf import journal
+from pluton_rclone.conf.ini import VARIABLE
+from pluton_rclone.conf.merge import token_fields
 from pluton_rclone.errors import RemoteError
-from pluton_rclone.remote import journal
-from pluton_rclone.remote.ini import VARIABLE
-from pluton_rclone.remote.merge import token_fields
-from pluton_rclone.remote.names import NEWEST, name_fault
-from pluton_rclone.remote.onedrive import PREFIX, PUBLIC_CLIENT_SINCE, TYPE, OneDriveRemote
-from pluton_rclone.remote.options import BY_NAME, OPTIONS, Version
-from pluton_rclone.remote.rules import token_fault
-from pluton_rclone.remote.versions import known_faults
+
+from .names import NEWEST, name_fault
+from .onedrive import PREFIX, PUBLIC_CLIENT_SINCE, TYPE, OneDriveRemote
+from .options import BY_NAME, OPTIONS, Version
+from .rules import token_fault
+from .versions import known_faults
 
 Severity = Literal["error", "warning"]
 _SECRET_NOTICE = timedelta(days=30)

@@ -17,13 +17,14 @@ from pydantic import (
     model_validator,
 )
 
+from pluton_rclone.conf.merge import SIGN_IN
 from pluton_rclone.errors import OptionInvalid, RcloneTooOld, RemoteError, RemoteIncomplete
-from pluton_rclone.remote import rules
-from pluton_rclone.remote.merge import SIGN_IN
-from pluton_rclone.remote.options import BY_NAME, OPTIONS, Option, Version
-from pluton_rclone.remote.rules import Warn
-from pluton_rclone.remote.size import Size
-from pluton_rclone.remote.values import value_fault
+from pluton_rclone.values.size import Size
+
+from . import rules
+from .options import BY_NAME, OPTIONS, Option, Version
+from .rules import Warn
+from .values import value_fault
 
 TYPE = "onedrive"
 PREFIX = "pluton_"

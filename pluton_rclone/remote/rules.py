@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pluton_rclone.remote.merge import parse_time, token_fields
-from pluton_rclone.remote.options import ENCODINGS
-from pluton_rclone.remote.size import KIB, MIB, Size
+from pluton_rclone.conf.merge import parse_time, token_fields
+from pluton_rclone.values.size import KIB, MIB, Size
+
+from .options import ENCODINGS
 
 CHUNK = 320 * KIB
 CHUNK_LIMIT = 250 * MIB

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pluton_rclone.remote.onedrive import OneDriveRemote
-from pluton_rclone.remote.options import BY_NAME, Option
+from .onedrive import OneDriveRemote
+from .options import BY_NAME, Option
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pluton_rclone.conf.ini import SPACE, VARIABLE
 from pluton_rclone.errors import OptionInvalid
-from pluton_rclone.remote.ini import SPACE, VARIABLE
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _BREAKS = {"\n": "a line break", "\r": "a carriage return", "\x00": "a NUL character"}

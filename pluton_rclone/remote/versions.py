@@ -14,9 +14,10 @@ from typing import Any
 
 from pluton_rclone import process
 from pluton_rclone.errors import RcloneNotFound
-from pluton_rclone.remote.names import name_fault
-from pluton_rclone.remote.options import BY_NAME, OPTIONS, Version
-from pluton_rclone.remote.rules import Warn
+
+from .names import name_fault
+from .options import BY_NAME, OPTIONS, Version
+from .rules import Warn
 
 _SECONDS = 30.0
 _VERSION = re.compile(r"rclone v(\d+)\.(\d+)(?:\.(\d+))?")

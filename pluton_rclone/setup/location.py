@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import DriveNotFound, UsageError
-from ..microsoft.drives import Drive, Shortcut, Site
-from ..units import human_drive_type
+from pluton_rclone.errors import DriveNotFound, UsageError
+from pluton_rclone.microsoft.graph.drives import Drive, Shortcut, Site
+from pluton_rclone.values.units import human_drive_type
+
 from .sign_in import SignInSteps
 from .state import DRIVE_TYPES, DriveKind
 
 if TYPE_CHECKING:
-    from ..microsoft.graph import Drives
-    from ..microsoft.locations import Location
+    from pluton_rclone.microsoft.graph.graph import Drives
+    from pluton_rclone.microsoft.graph.locations import Location
 
 
 class LocationSteps(SignInSteps):
@@ -77,7 +78,7 @@ class LocationSteps(SignInSteps):
 
     def choose_drive(self, drive: Drive | str, folder: str = "") -> Drive:
         """This drive (or the one with this id), and the folder in it that the storage starts from."""
-        from ..paths import base_folder
+        from pluton_rclone.values.paths import base_folder
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
         self._account()
@@ -98,8 +99,8 @@ class LocationSteps(SignInSteps):
         return self.choose_drive(drives[0])
 
     def choose_address(self, address: str) -> Location:
-        """A pasted address of a site, library, folder or sharing link, or a drive's id. See `microsoft.locations`."""
-        from ..microsoft.locations import resolve
+        """A pasted address of a site, library, folder or sharing link, or a drive's id. See `microsoft.graph.locations`."""
+        from pluton_rclone.microsoft.graph.locations import resolve
 
         with self._graph() as graph:
             location = resolve(graph, address)

@@ -8,20 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
-from ..microsoft.account import Account
-from ..microsoft.app import AppRegistration, Certificate
-from ..microsoft.scopes import remote_options
-from ..remote.merge import SIGN_IN, TOKEN
+from pluton_rclone.conf.merge import SIGN_IN, TOKEN
+from pluton_rclone.errors import UsageError
+from pluton_rclone.microsoft.entra.account import Account
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
+from pluton_rclone.microsoft.entra.scopes import remote_options
+
 from .state import DRIVE_TYPES, SetupState
 
 if TYPE_CHECKING:
-    from ..remote.onedrive import OneDriveRemote
+    from pluton_rclone.remote.onedrive import OneDriveRemote
 
 
 def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote:
     """The remote of a setup with a drive and a sign-in; `options` on top of those kept. OptionInvalid, RemoteIncomplete."""
-    from ..remote.onedrive import OneDriveRemote
+    from pluton_rclone.remote.onedrive import OneDriveRemote
 
     assert state.drive is not None
     given = {

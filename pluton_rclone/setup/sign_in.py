@@ -6,18 +6,19 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConsentRequired, RegistrationError, UsageError, Who
-from ..microsoft.account import Account, require_same
-from ..microsoft.app import AppRegistration
-from ..microsoft.scopes import Place, in_words, missing
-from ..microsoft.token import Token
+from pluton_rclone.errors import ConsentRequired, RegistrationError, UsageError, Who
+from pluton_rclone.microsoft.entra.account import Account, require_same
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.scopes import Place, in_words, missing
+from pluton_rclone.microsoft.entra.token import Token
+
 from .state import DRIVE_TYPES, DriveKind, SetupState
 
 if TYPE_CHECKING:
-    from ..microsoft.device_code import DeviceCode
-    from ..microsoft.graph import Graph
-    from ..microsoft.redirect import Flow
-    from ..microsoft.sign_in import SignIn
+    from pluton_rclone.microsoft.entra.device_code import DeviceCode
+    from pluton_rclone.microsoft.entra.redirect import Flow
+    from pluton_rclone.microsoft.entra.sign_in import SignIn
+    from pluton_rclone.microsoft.graph.graph import Graph
 
 
 class SignInSteps:
@@ -85,7 +86,7 @@ class SignInSteps:
         `place` is what the permissions must reach; without it, what the drive type needs. After a first sign-in it
         asks the same account for what is missing.
         """
-        from ..microsoft.redirect import begin_redirect
+        from pluton_rclone.microsoft.entra.redirect import begin_redirect
 
         return begin_redirect(
             self.app, self._state.least_scopes(place), redirect_uri, account=self._expected()
@@ -93,7 +94,7 @@ class SignInSteps:
 
     def finish_sign_in(self, flow: Flow | Mapping[str, Any], answer: str | Mapping[str, Any]) -> Account:
         """Takes Microsoft's answer: the query, the posted form, or the whole address. State and PKCE are checked."""
-        from ..microsoft.redirect import finish_redirect
+        from pluton_rclone.microsoft.entra.redirect import finish_redirect
 
         return self._take(finish_redirect(self.app, flow, answer))
 
@@ -106,7 +107,7 @@ class SignInSteps:
         cancel: threading.Event | None = None,
     ) -> Account:
         """Opens the browser of this machine and waits for the person; `timeout` in seconds."""
-        from ..microsoft.browser import sign_in_with_browser
+        from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
 
         scopes = self._state.least_scopes(place)
         return self._take(
@@ -122,16 +123,16 @@ class SignInSteps:
 
     def begin_device_code(self, *, place: Place | None = None) -> DeviceCode:
         """A code to type on another device; for `wait_for_device_code`, or a page that calls `poll_device_code`."""
-        from ..microsoft.device_code import begin_device_code
+        from pluton_rclone.microsoft.entra.device_code import begin_device_code
 
         return begin_device_code(self.app, self._state.least_scopes(place), account=self._expected())
 
     def poll_device_code(self, code: DeviceCode | Mapping[str, Any]) -> Account | None:
         """Asks once; None while the person has not finished. Wait `seconds_between_polls(code)` before each.
 
-        `code` may also be what `device_code_record(code)` gave (all three are in `microsoft.device_flow`).
+        `code` may also be what `device_code_record(code)` gave (all three are in `microsoft.entra.device_flow`).
         """
-        from ..microsoft.device_flow import device_code_from_record, poll_device_code
+        from pluton_rclone.microsoft.entra.device_flow import device_code_from_record, poll_device_code
 
         known = device_code_from_record(code, self.app) if isinstance(code, Mapping) else code
         signed_in = poll_device_code(known)
@@ -151,7 +152,7 @@ class SignInSteps:
 
     def sign_in_as_app(self) -> Account:
         """Signs in as the application itself: no person, an administrator agreed before."""
-        from ..microsoft.app_only import sign_in_as_app
+        from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
 
         account = self._take(sign_in_as_app(self.app))
         self._state.app_only = True
@@ -231,7 +232,7 @@ class SignInSteps:
         return self._state.account
 
     def _graph(self) -> Graph:
-        from ..microsoft.clouds import cloud
-        from ..microsoft.graph import Graph
+        from pluton_rclone.microsoft.clouds import cloud
+        from pluton_rclone.microsoft.graph.graph import Graph
 
         return Graph(cloud(self._state.app.region if self._state.app else "global"), self._signed_in_token())

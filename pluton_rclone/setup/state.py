@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
-from ..errors import UsageError
-from ..microsoft.account import Account
-from ..microsoft.app import AppRegistration
-from ..microsoft.drives import Drive, Quota
-from ..microsoft.scopes import Place, least
-from ..microsoft.token import Token
+from pluton_rclone.errors import UsageError
+from pluton_rclone.microsoft.entra.account import Account
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.scopes import Place, least
+from pluton_rclone.microsoft.entra.token import Token
+from pluton_rclone.microsoft.graph.drives import Drive, Quota
 
 DriveKind = Literal["personal", "business", "sharepoint"]
 Access = Literal["write", "read"]
@@ -131,7 +131,7 @@ def _listed(value: Any) -> Any:
 
 def is_secret(option: str) -> bool:
     """Whether an option of the remote must not be shown."""
-    from ..remote.options import BY_NAME
+    from pluton_rclone.remote.options import BY_NAME
 
     return option in BY_NAME and BY_NAME[option].kind == "secret"
 

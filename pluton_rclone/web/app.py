@@ -16,16 +16,19 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ..errors import ForeignAnswer, PlutonRcloneError, StorageNotFound
-from ..microsoft.app import AppRegistration
-from ..storages import Storages
-from . import door, files, locating, signing_in, stored, waiting, walk
+from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFound
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.storages.storages import Storages
+
 from .context import Page
-from .guard import Address, Guard
-from .health import Healths
-from .jobs import Jobs
-from .sessions import Sessions
-from .view import draw, error_view, refusal
+from .plumbing import door
+from .plumbing.guard import Address, Guard
+from .plumbing.jobs import Jobs
+from .plumbing.sessions import Sessions
+from .plumbing.view import draw, error_view, refusal
+from .storages import files, stored
+from .storages.health import Healths
+from .wizard import locating, signing_in, waiting, walk
 
 log = logging.getLogger(__name__)
 

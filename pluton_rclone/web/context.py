@@ -10,15 +10,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
-from ..microsoft.app import AppRegistration
-from ..storage import Storage
-from ..storages import Storages
-from .draft import Draft
-from .guard import Address, session_of
-from .health import Healths
-from .jobs import Jobs
-from .sessions import Session, Sessions
-from .view import link
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.storages.storage import Storage
+from pluton_rclone.storages.storages import Storages
+
+from .plumbing.guard import Address, session_of
+from .plumbing.jobs import Jobs
+from .plumbing.sessions import Session, Sessions
+from .plumbing.view import link
+from .storages.health import Healths
+from .wizard.draft import Draft
 
 
 @dataclass

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
+from pluton_rclone.errors import UsageError
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from ..microsoft.app import AppRegistration
-    from ..storages import Storages
+    from pluton_rclone.microsoft.entra.app import AppRegistration
+    from pluton_rclone.storages.storages import Storages
 
 
 def serve(
@@ -131,6 +131,6 @@ def _listen(host: str | None, port: int) -> list[socket.socket]:
 
 
 def _state_folder(public_url: str) -> Path:
-    from ..remote.runtime import runtime_folder
+    from pluton_rclone.process.folders import runtime_folder
 
     return runtime_folder() / f"web-{hashlib.sha256(public_url.encode()).hexdigest()[:16]}"

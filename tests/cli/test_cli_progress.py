@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from pluton_rclone.cli.progress import MOST_FILES, picture, shortened
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.events import InFlight, Progress
-from pluton_rclone.units import human_seconds
+from pluton_rclone.values.units import human_seconds
 from tests.cli.conftest import AtTerminal, Command
 
 MIB = 1024 * 1024

@@ -17,7 +17,7 @@ from pluton_rclone import Storages
 from pluton_rclone.cli.output import Output
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.directory import Consent, Tenant
-from pluton_rclone.microsoft.device_code import DeviceCode
+from pluton_rclone.microsoft.entra.device_code import DeviceCode
 from tests.connected import ANNA, BERT, connected
 
 from .conftest import Screen

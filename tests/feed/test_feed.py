@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from pluton_rclone import Storage, Storages
-from pluton_rclone.connect import DriveKind
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.drives.changes import Order
 from pluton_rclone.emulator.drives.content import InMemory
@@ -24,6 +23,7 @@ from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ConfigNotWritable, NothingFound, PlutonRcloneError, UsageError
 from pluton_rclone.feed.tree import FeedTree
 from pluton_rclone.rclone.listing import Entry
+from pluton_rclone.setup.connect import DriveKind
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
 
 FEED = "/root/delta"

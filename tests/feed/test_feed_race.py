@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from pluton_rclone import Storage
-from pluton_rclone.connect import DriveKind
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.feed import race as feed_race
 from pluton_rclone.feed.race import START, Race, Walked
 from pluton_rclone.pace.budgets import Budget, Limit
 from pluton_rclone.rclone.listing import Entry
+from pluton_rclone.setup.connect import DriveKind
 from tests.connected import KINDS, connected, emulated_drive
 
 FOLDERS = 80

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pluton_rclone.feed.listing import _entry
 from pluton_rclone.feed.tree import FeedTree
-from pluton_rclone.microsoft.delta import NO_TIME, Item
+from pluton_rclone.microsoft.graph.delta import NO_TIME, Item
 
 ROOT = 0
 

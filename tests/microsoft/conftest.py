@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, settings
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator, client_id
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
-from pluton_rclone.microsoft.graph import Graph
+from pluton_rclone.microsoft.entra.token import Token
+from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
-from pluton_rclone.microsoft.token import Token
 
 from .waitless import Clock
 

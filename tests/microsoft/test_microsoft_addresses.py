@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pluton_rclone.errors import OptionInvalid
-from pluton_rclone.microsoft.addresses import (
+from pluton_rclone.microsoft.graph.addresses import (
     Address,
     DriveId,
     PersonalPlace,

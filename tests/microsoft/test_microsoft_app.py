@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from pluton_rclone.errors import OptionInvalid
-from pluton_rclone.microsoft.app import AppRegistration, Certificate
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
 
 def test_the_defaults_are_a_public_client_for_any_account() -> None:

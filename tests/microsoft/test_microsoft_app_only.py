@@ -18,11 +18,11 @@ from pluton_rclone import errors
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.graph.faults import Faults
-from pluton_rclone.microsoft.app import AppRegistration, Certificate
-from pluton_rclone.microsoft.app_only import sign_in_as_app
-from pluton_rclone.microsoft.certificates import certificate_end, msal_credential
-from pluton_rclone.microsoft.graph import Graph
-from pluton_rclone.microsoft.token_endpoint import TokenEndpoint
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
+from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+from pluton_rclone.microsoft.entra.certificates import certificate_end, msal_credential
+from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
+from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.engine import Rclone
 
 from .certificate import CERTIFICATE, DER_CERTIFICATE, KEY, PEM_CERTIFICATE, made, pem_key, pfx

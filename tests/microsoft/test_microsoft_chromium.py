@@ -10,11 +10,11 @@ import pytest
 
 from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Consent, Emulator, browser
-from pluton_rclone.microsoft.app import AppRegistration
-from pluton_rclone.microsoft.browser import sign_in_with_browser
-from pluton_rclone.microsoft.graph import Graph
-from pluton_rclone.microsoft.scopes import least
-from pluton_rclone.microsoft.sign_in import SignIn
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
+from pluton_rclone.microsoft.entra.scopes import least
+from pluton_rclone.microsoft.entra.sign_in import SignIn
+from pluton_rclone.microsoft.graph.graph import Graph
 from tests.chromium import Chromium, find_chromium
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pluton_rclone.errors import OptionInvalid, RegistrationError
-from pluton_rclone.microsoft.app import AppRegistration
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, cloud_of_sharepoint
+from pluton_rclone.microsoft.entra.app import AppRegistration
 
 FACTS: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "data" / "clouds.json").read_text(encoding="utf-8")

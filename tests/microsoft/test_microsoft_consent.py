@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pluton_rclone.microsoft.app import AppRegistration
-from pluton_rclone.microsoft.consent import admin_consent_url
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.consent import admin_consent_url
 
 CLOUDS = json.loads((Path(__file__).parent.parent / "data" / "clouds.json").read_text(encoding="utf-8"))[
     "clouds"

@@ -9,8 +9,8 @@ import pytest
 
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import GraphError, TokenExpired
-from pluton_rclone.microsoft import delta
-from pluton_rclone.microsoft.graph import Graph
+from pluton_rclone.microsoft.graph import delta
+from pluton_rclone.microsoft.graph.graph import Graph
 
 from .waitless import Clock
 

@@ -16,16 +16,16 @@ from pluton_rclone.emulator import (
     WEB_CLIENT_SECRET,
     Emulator,
 )
-from pluton_rclone.microsoft.account import Account
-from pluton_rclone.microsoft.app import AppRegistration
-from pluton_rclone.microsoft.device_code import DeviceCode, begin_device_code, sign_in_with_device_code
-from pluton_rclone.microsoft.device_flow import (
+from pluton_rclone.microsoft.entra.account import Account
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.device_code import DeviceCode, begin_device_code, sign_in_with_device_code
+from pluton_rclone.microsoft.entra.device_flow import (
     device_code_from_record,
     device_code_record,
     poll_device_code,
     seconds_between_polls,
 )
-from pluton_rclone.microsoft.scopes import least
+from pluton_rclone.microsoft.entra.scopes import least
 
 from .waitless import Clock
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, SignInError, Who
-from pluton_rclone.microsoft.app import AppRegistration
-from pluton_rclone.microsoft.faults import Asked, sign_in_error
-from pluton_rclone.microsoft.known_errors import KnownError, known_errors, look_up
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.faults import Asked, sign_in_error
+from pluton_rclone.microsoft.entra.known_errors import KnownError, known_errors, look_up
 
 SAMPLES = Path(__file__).parent.parent / "data" / "graph-samples"
 ROWS = sorted(known_errors().values(), key=lambda row: row.aadsts)

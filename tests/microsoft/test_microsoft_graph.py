@@ -15,9 +15,9 @@ from pluton_rclone.emulator.drives.quota import Told
 from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.emulator.graph.faults import Faults
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
-from pluton_rclone.microsoft.drives import Drive, Quota, Site, normal_drive_id
-from pluton_rclone.microsoft.graph import Graph
-from pluton_rclone.microsoft.locations import shared_folder
+from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site, normal_drive_id
+from pluton_rclone.microsoft.graph.graph import Graph
+from pluton_rclone.microsoft.graph.locations import shared_folder
 
 from .waitless import Clock
 

@@ -12,10 +12,10 @@ from pluton_rclone.emulator.drives.drive import Drive as EmulatedDrive
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.drives.item import Link
 from pluton_rclone.emulator.drives.sites import Site as EmulatedSite
-from pluton_rclone.microsoft.app import AppRegistration
-from pluton_rclone.microsoft.app_only import sign_in_as_app
-from pluton_rclone.microsoft.graph import Graph
-from pluton_rclone.microsoft.locations import resolve
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+from pluton_rclone.microsoft.graph.graph import Graph
+from pluton_rclone.microsoft.graph.locations import resolve
 
 ANNA = "anna@outlook.com"
 BERT = "bert@contoso.onmicrosoft.com"

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pluton_rclone.errors import TokenInvalid
-from pluton_rclone.microsoft.paste import Pasted, read_paste
-from pluton_rclone.microsoft.token import Token
+from pluton_rclone.microsoft.entra.paste import Pasted, read_paste
+from pluton_rclone.microsoft.entra.token import Token
 
 TOKEN = Token("planted-access", "planted-refresh", datetime(2030, 1, 1, tzinfo=timezone.utc))
 JSON = TOKEN.to_rclone()

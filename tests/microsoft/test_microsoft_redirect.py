@@ -21,10 +21,10 @@ from pluton_rclone.emulator import (
     WEB_REDIRECT_URI,
     Emulator,
 )
-from pluton_rclone.microsoft.account import Account
-from pluton_rclone.microsoft.app import AppRegistration
-from pluton_rclone.microsoft.redirect import Flow, begin_redirect, finish_redirect
-from pluton_rclone.microsoft.scopes import least
+from pluton_rclone.microsoft.entra.account import Account
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.redirect import Flow, begin_redirect, finish_redirect
+from pluton_rclone.microsoft.entra.scopes import least
 
 APP = AppRegistration(WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET)
 ANNA = "anna@outlook.com"

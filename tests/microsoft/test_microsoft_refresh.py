@@ -10,12 +10,12 @@ import pytest
 from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, SINGLE_TENANT_CLIENT_ID, WEB_CLIENT_ID, Emulator
 from pluton_rclone.emulator.entra.shortcut import sign_in
-from pluton_rclone.microsoft.account import Account, require_same
-from pluton_rclone.microsoft.app import AppRegistration
+from pluton_rclone.microsoft.entra.account import Account, require_same
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.sign_in import refresh
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from pluton_rclone.microsoft.http import Http
-from pluton_rclone.microsoft.imported import import_token
-from pluton_rclone.microsoft.sign_in import refresh
-from pluton_rclone.microsoft.token import ALREADY_EXPIRED, Token
+from pluton_rclone.setup.imported import import_token
 
 from .waitless import Clock
 

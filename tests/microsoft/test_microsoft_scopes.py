@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pluton_rclone.microsoft.clouds import cloud
-from pluton_rclone.microsoft.scopes import (
+from pluton_rclone.microsoft.entra.scopes import (
     NEED_ADMINISTRATOR_IN_MANAGED_TENANTS,
     difference_in_words,
     full_names,

@@ -19,12 +19,12 @@ from pluton_rclone.emulator import (
     Emulator,
 )
 from pluton_rclone.emulator.drives.files import Files
-from pluton_rclone.microsoft.app import AppRegistration
-from pluton_rclone.microsoft.device_code import begin_device_code
-from pluton_rclone.microsoft.redirect import begin_redirect, finish_redirect
-from pluton_rclone.microsoft.scopes import least
-from pluton_rclone.microsoft.sign_in import SignIn
-from pluton_rclone.microsoft.token import ALREADY_EXPIRED
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.device_code import begin_device_code
+from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redirect
+from pluton_rclone.microsoft.entra.scopes import least
+from pluton_rclone.microsoft.entra.sign_in import SignIn
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED
 from pluton_rclone.rclone.binary import Binary, find_binary
 from tests.rclone.debian import debian_rclone
 

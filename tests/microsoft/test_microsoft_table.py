@@ -20,6 +20,7 @@ import pytest
 from pydantic import SecretStr
 
 from pluton_rclone import errors
+from pluton_rclone.conf.conf import Conf
 from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
@@ -33,24 +34,23 @@ from pluton_rclone.emulator import (
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.emulator.person import PersonAtBrowser
-from pluton_rclone.microsoft.app import AppRegistration, Certificate
-from pluton_rclone.microsoft.app_only import sign_in_as_app
-from pluton_rclone.microsoft.browser import sign_in_with_browser
 from pluton_rclone.microsoft.clouds import CLOUDS, refuse_rclone_registration
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
-from pluton_rclone.microsoft.device_code import DeviceCode, sign_in_with_device_code
-from pluton_rclone.microsoft.drives import Drive
-from pluton_rclone.microsoft.graph import Graph
-from pluton_rclone.microsoft.imported import import_token
-from pluton_rclone.microsoft.redirect import begin_redirect, finish_redirect
-from pluton_rclone.microsoft.scopes import least, remote_options
-from pluton_rclone.microsoft.sign_in import SignIn
-from pluton_rclone.microsoft.token import ALREADY_EXPIRED, Token
-from pluton_rclone.microsoft.token_endpoint import TokenEndpoint
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
+from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
+from pluton_rclone.microsoft.entra.device_code import DeviceCode, sign_in_with_device_code
+from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redirect
+from pluton_rclone.microsoft.entra.scopes import least, remote_options
+from pluton_rclone.microsoft.entra.sign_in import SignIn
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
+from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
+from pluton_rclone.microsoft.graph.drives import Drive
+from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.authorize import authorize
 from pluton_rclone.rclone.engine import Rclone
-from pluton_rclone.remote.conf import Conf
 from pluton_rclone.remote.onedrive import OneDriveRemote
+from pluton_rclone.setup.imported import import_token
 from tests.rclone_port import rclone_port, visit
 
 from .certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key

@@ -12,11 +12,11 @@ import pytest
 from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.person import Browser
-from pluton_rclone.microsoft.app import AppRegistration
-from pluton_rclone.microsoft.browser import sign_in_with_browser
-from pluton_rclone.microsoft.redirect import begin_redirect, finish_redirect
-from pluton_rclone.microsoft.scopes import least
-from pluton_rclone.microsoft.sign_in import SignIn, refresh
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
+from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redirect
+from pluton_rclone.microsoft.entra.scopes import least
+from pluton_rclone.microsoft.entra.sign_in import SignIn, refresh
 from tests.oidc.provider import prepare, third_party_provider
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pluton_rclone.errors import TokenInvalid
-from pluton_rclone.microsoft.token import ALREADY_EXPIRED, Token
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 
 WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
 

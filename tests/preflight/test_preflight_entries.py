@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pluton_rclone.preflight import Finding, preflight
-from pluton_rclone.preflight.names import standard_name
+from pluton_rclone.values.encoding import standard_name
 
 from .real_rclone import make, tree
 

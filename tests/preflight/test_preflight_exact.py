@@ -19,7 +19,7 @@ from pluton_rclone.emulator.directory import Grant
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.preflight import RULES, Finding, Severity, library_prefix, preflight
-from pluton_rclone.preflight.names import rclone_key, standard_name, to_onedrive
+from pluton_rclone.values.encoding import rclone_key, standard_name, to_onedrive
 
 from .real_rclone import ORDINARY_USER, make, rclone, tree, unreadable_as_ordinary_user
 

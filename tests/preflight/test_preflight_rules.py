@@ -15,8 +15,8 @@ from pluton_rclone.emulator.drives import names as emulated_names
 from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.preflight import RULES, Severity, library_prefix
 from pluton_rclone.preflight import rules as table
-from pluton_rclone.preflight.names import ONEDRIVE_ENCODING, to_onedrive
 from pluton_rclone.preflight.rules import not_translated, refused_name
+from pluton_rclone.values.encoding import ONEDRIVE_ENCODING, to_onedrive
 
 FACTS: dict[str, Any] = json.loads(
     Path(__file__).parent.parent.joinpath("data", "preflight", "limits.json").read_text(encoding="utf-8")

@@ -11,9 +11,9 @@ import pytest
 
 from pluton_rclone import errors
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.microsoft.imported import import_token
 from pluton_rclone.rclone.authorize import authorize, refusal
 from pluton_rclone.rclone.binary import find_binary
+from pluton_rclone.setup.imported import import_token
 from tests.rclone_port import rclone_port, visit
 
 ANNA = "anna@outlook.com"

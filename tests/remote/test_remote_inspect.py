@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.remote.conf import Conf
+from pluton_rclone.conf.conf import Conf
 from pluton_rclone.remote.inspect import inspect_remote
-from tests.remote.mounts import inside_mount
-from tests.remote.real_rclone import run
+from tests.conf.mounts import inside_mount
+from tests.conf.real_rclone import run
 
 TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
 GOOD = {"type": "onedrive", "drive_id": "b!x", "drive_type": "business", "token": TOKEN}

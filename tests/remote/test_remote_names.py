@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pluton_rclone.errors import OptionInvalid
 from pluton_rclone.remote.names import check_name, derive_name, name_fault
+from tests.conf.real_rclone import RCLONE, run
 from tests.rclone.debian import debian_rclone
-from tests.remote.real_rclone import RCLONE, run
 
 OLD, MIDDLE, NEW = (1, 60, 1), (1, 61, 0), (1, 75, 2)
 NAMES = {

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import RcloneNotFound, RcloneTooOld
-from pluton_rclone.remote.conf import Conf
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import OPTIONS
 from pluton_rclone.remote.versions import Known, ask, drift, known_faults, table
+from tests.conf.real_rclone import RCLONE, dump
+from tests.conf.wheels import wheel_rclone
 from tests.rclone.debian import debian_rclone
-from tests.remote.real_rclone import RCLONE, dump
-from tests.remote.wheels import wheel_rclone
 
 TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
 FOUR = ["1.60.1", "1.65.2", "1.69.0", "1.75.2"]

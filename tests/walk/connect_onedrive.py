@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pluton_rclone import AppRegistration, Storages, StorageSetup
-from pluton_rclone.connect import DriveKind
+from pluton_rclone.setup.connect import DriveKind
 
 CALLBACK = "https://pluton.example/onedrive/callback"
 

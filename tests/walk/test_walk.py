@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import AppRegistration, Storages, StorageSetup
-from pluton_rclone.connect import DriveKind
 from pluton_rclone.emulator import WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
+from pluton_rclone.setup.connect import DriveKind
 
 from . import connect_onedrive
 

@@ -20,8 +20,8 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
-from pluton_rclone.web.fields import NOT_ASKED
-from pluton_rclone.web.view import rail
+from pluton_rclone.web.plumbing.view import rail
+from pluton_rclone.web.wizard.fields import NOT_ASKED
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from pluton_rclone.web import fields, wording
+from pluton_rclone.web.plumbing import wording
+from pluton_rclone.web.wizard import fields
 
 
 @pytest.mark.parametrize(

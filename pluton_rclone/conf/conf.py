@@ -1,0 +1,231 @@
+"""rclone.conf as a list of remotes: read, add, update, rename, delete, and lend out to an rclone that we
+start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pluton_rclone.errors import StorageExists, StorageNotFound
+from pluton_rclone.remote.names import check_name
+from pluton_rclone.remote.values import check_values
+
+from .ini import Document
+from .location import default_path
+from .merge import SIGN_IN, TOKEN
+from .password import find_password
+from .shared import SharedConfig
+
+if TYPE_CHECKING:
+    from pluton_rclone.remote.inspect import Finding
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+
+    from .export import EnvironmentExport
+    from .private import PrivateConfig
+
+
+class Conf:
+    """One rclone.conf.
+
+    `path` None is the file that rclone itself uses. `password` is needed for an encrypted file only, and may
+    come from RCLONE_PASSWORD_COMMAND or RCLONE_CONFIG_PASS instead; what is encrypted stays encrypted.
+    Reading takes no lock. Every change is one step: under a lock between processes, on a fresh reading,
+    whole or not at all; bytes that it does not concern stay as they are. Errors: ConfigError and its
+    children.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, password: str | None = None) -> None:
+        self._shared = SharedConfig(
+            default_path() if path is None else Path(path), lambda: find_password(password)
+        )
+
+    def __repr__(self) -> str:
+        return f"Conf({str(self.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The real file, symlinks followed."""
+        return self._shared.file.path
+
+    # ---- reading ----
+
+    def names(self) -> list[str]:
+        """The remotes in the order of the file: sections that have a type."""
+        document = self._shared.document()
+        return [
+            name
+            for name in document.names()
+            if "type" in document.raw_section(name) or "type" in document.inherited(name)
+        ]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._shared.document()
+
+    def section(self, name: str) -> dict[str, str]:
+        """The section as `rclone config dump` shows it. It holds secrets. StorageNotFound."""
+        document = self._shared.document()
+        _check_present(document, name)
+        return document.section(name)
+
+    def whole_section(self, name: str) -> dict[str, str]:
+        """The section with what rclone takes from a parent section ([a] for [a.b]). StorageNotFound."""
+        document = self._shared.document()
+        _check_present(document, name)
+        return {**document.section(name), **document.inherited(name)}
+
+    def remote(self, name: str) -> OneDriveRemote:
+        """A OneDrive remote. StorageNotFound; OptionInvalid or RemoteIncomplete when rclone could not use
+        it.
+        """
+        from pluton_rclone.remote.onedrive import OneDriveRemote
+
+        return OneDriveRemote.from_section(self.whole_section(name))
+
+    def remotes(self) -> dict[str, str]:
+        """Every remote's name and type ("onedrive", "local", …)."""
+        return {name: self.whole_section(name)["type"] for name in self.names()}
+
+    def inspect(self, *, version: tuple[int, int, int] | None = None) -> list[Finding]:
+        """What is wrong with the file and with every remote in it, and how to mend each."""
+        from pluton_rclone.remote.inspect import inspect_file, inspect_remote
+
+        found = inspect_file(self.path)
+        for name in self.names():
+            found += inspect_remote(name, self.whole_section(name), version=version)
+        return found
+
+    def export(self, name: str, *, password: str | None = None) -> bytes:
+        """A self-contained rclone.conf with this remote alone, encrypted when a password is given."""
+        from .export import as_conf
+
+        return as_conf(name, self.whole_section(name), password=password)
+
+    def export_environment(self, name: str) -> EnvironmentExport:
+        """The remote as RCLONE_CONFIG_* variables, with what that costs."""
+        from .export import as_environment
+
+        return as_environment(name, self.whole_section(name))
+
+    def is_encrypted(self) -> bool:
+        """Whether the file is encrypted; needs no password. False when there is no file."""
+        return self._shared.is_encrypted()
+
+    def check_writable(self) -> None:
+        """ConfigNotWritable or ConfigLocked now: a token that is refreshed later could not be kept."""
+        with self._shared.file.lock():
+            self._shared.file.check_writable(len(self._shared.document().text()) + 4096)
+
+    # ---- changing ----
+
+    def add(self, name: str, section: Mapping[str, str]) -> None:
+        """A new remote at the end of the file. StorageExists, OptionInvalid for what rclone.conf cannot
+        carry.
+        """
+        check_name(name)
+        check_values(section)
+        values = _with_sign_in(section)
+
+        def check(document: Document) -> None:
+            if name in document:
+                raise StorageExists(f"there is already a remote {name!r} in {self.path}")
+
+        self._shared.change(
+            lambda document: document if name in document else document.with_section(name, values),
+            check=check,
+        )
+
+    def update(self, name: str, changes: Mapping[str, str | None]) -> None:
+        """Set keys of a remote (text) or remove them (None); every other key stays, above all a refreshed
+        token.
+        """
+        check_values({key: value for key, value in changes.items() if value is not None})
+        wanted = _with_sign_in(changes)
+        self._shared.change(
+            lambda document: document.changed(name, wanted) if name in document else document,
+            check=lambda document: _check_present(document, name),
+        )
+
+    def rename(self, name: str, new_name: str) -> None:
+        """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
+        check_name(new_name)
+
+        def check(document: Document) -> None:
+            _check_present(document, name)
+            if new_name in document:
+                raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
+
+        def edit(document: Document) -> Document:
+            if name not in document:
+                return document
+            if new_name in document:
+                return document.without_section(name)
+            return document.renamed(name, new_name)
+
+        if name != new_name:
+            self._shared.change(edit, check=check)
+
+    def delete(self, name: str) -> None:
+        """Remove a remote with its comment. StorageNotFound."""
+        self._shared.change(
+            lambda document: document.without_section(name),
+            check=lambda document: _check_present(document, name),
+        )
+
+    def import_from(self, other: Conf, names: Mapping[str, str] | Sequence[str]) -> None:
+        """Copy remotes of another file, all or none; a mapping gives new names. StorageNotFound,
+        StorageExists.
+        """
+        wanted = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
+        sections = {new_name: other.whole_section(name) for name, new_name in wanted.items()}
+        for new_name in sections:
+            check_name(new_name)
+
+        def check(document: Document) -> None:
+            for new_name in sections:
+                if new_name in document:
+                    raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
+
+        def edit(document: Document) -> Document:
+            for new_name, section in sections.items():
+                if new_name not in document:
+                    document = document.with_section(new_name, section)
+            return document
+
+        self._shared.change(edit, check=check)
+
+    # ---- lending ----
+
+    @contextmanager
+    def private(self, names: Sequence[str] | None = None) -> Iterator[PrivateConfig]:
+        """An rclone.conf for rclones that we start, with only these remotes (None: all).
+
+        Give rclone its `path` and its `environment`. What rclone refreshes in it is merged back while it
+        runs, at the end, and, after a crash, at the next start.
+        """
+        from .private import lend
+
+        with lend(self._shared, self.names() if names is None else list(names)) as config:
+            yield config
+
+
+def _check_present(document: Document, name: str) -> None:
+    if name not in document:
+        raise StorageNotFound(f"there is no remote {name!r}")
+
+
+_Text = TypeVar("_Text", str, str | None)
+
+
+def _with_sign_in(values: Mapping[str, _Text]) -> dict[str, _Text]:
+    """A token that is set by hand starts a new sign-in: no rclone that still runs may bring the one before
+    back.
+    """
+    result = dict(values)
+    if result.get(TOKEN) and SIGN_IN not in result:
+        result[SIGN_IN] = datetime.now(timezone.utc).isoformat(timespec="microseconds")
+    return result

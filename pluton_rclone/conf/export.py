@@ -1,0 +1,57 @@
+"""One storage, taken elsewhere: as a self-contained rclone.conf or as environment variables for a
+container.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pluton_rclone.remote.onedrive import PREFIX
+
+from . import encryption
+from .ini import Document
+from .merge import TOKEN
+
+_TOKEN_WARNING = (
+    "A token in the environment wins over rclone.conf for ever, and what rclone renews cannot get back into "
+    "it: "
+    "when the refresh token ends or is replaced, the container stops. Export the rclone.conf instead and "
+    "mount its "
+    "folder (not the file) writable."
+)
+
+
+@dataclass(frozen=True)
+class EnvironmentExport:
+    """`RCLONE_CONFIG_*` variables that make the remote `name` exist. They hold secrets."""
+
+    name: str
+    variables: dict[str, str] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+def as_conf(name: str, section: Mapping[str, str], *, password: str | None = None) -> bytes:
+    """An rclone.conf with this remote alone, encrypted when a password is given. It holds secrets."""
+    data = Document().with_section(name, section).text().encode("utf-8", "surrogateescape")
+    return data if password is None else encryption.encrypt(data, encryption.key_from_password(password))
+
+
+def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
+    """The remote as environment variables; rclone reads `RCLONE_CONFIG_` + name + option, in capitals.
+
+    No shell sets a variable with "-" or a space in its name, so the remote may get another name.
+    """
+    short = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_") or "onedrive"
+    variables = {
+        f"RCLONE_CONFIG_{short}_{key}".upper(): value
+        for key, value in section.items()
+        if not key.startswith(PREFIX)
+    }
+    warnings = []
+    if section.get(TOKEN):
+        warnings.append(_TOKEN_WARNING)
+    if short != name:
+        warnings.append(f"The remote is called {short!r} there, because variables cannot carry {name!r}.")
+    return EnvironmentExport(short, variables, tuple(warnings))

@@ -1,0 +1,265 @@
+"""A private rclone.conf for the rclones that we start, and the way of its refreshed tokens back into the
+real one.
+
+Each loan is a folder of its own, 0700, in memory where the system has that: `rclone.conf`, `origin.json`
+(the tokens that it started from) and `owner.lock`, held for as long as the owner lives. A folder whose lock
+is free belongs to somebody who was killed, or who could not write the real file: its tokens are merged at
+the next loan.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from pluton_rclone.errors import ConfigError, PlutonRcloneError, StorageNotFound
+from pluton_rclone.process.folders import is_ours_alone, runtime_folder, runtime_folders
+
+from .ini import Document
+from .merge import TOKEN, token_digest, with_later_tokens
+from .password import COMMAND, VARIABLE
+from .recent import mark
+from .shared import SharedConfig
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+_CONF = "rclone.conf"
+_ORIGIN = "origin.json"
+_OWNER = "owner.lock"
+_UNFINISHED = "unfinished-"
+_LONG = 3600.0
+
+
+@dataclass(frozen=True)
+class PrivateConfig(os.PathLike[str]):
+    """What to start rclone with: `--config path`, and these variables on top of its environment.
+
+    `not_writable`: the real file cannot be written, so refreshed tokens wait here until it can, but not
+    longer than until the next restart of the machine.
+    """
+
+    path: Path
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    not_writable: ConfigError | None = None
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+@contextmanager
+def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
+    """A private config with these remotes; ends by merging what was refreshed. StorageNotFound."""
+    not_writable = _why_not_writable(shared, names)
+    loan = _open_loan(shared, names)
+    watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
+    watch.start()
+    try:
+        yield PrivateConfig(loan.conf.file.path, loan.environment(), not_writable)
+    finally:
+        loan.over.set()
+        watch.join()
+        loan.close()
+
+
+def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError | None:
+    document = shared.document()
+    if not any(name in document and TOKEN in document.raw_section(name) for name in names):
+        return None
+    try:
+        with shared.file.lock():
+            shared.file.check_writable(len(document.text()) + 4096)
+    except ConfigError as error:
+        log.warning(
+            "%s: tokens that rclone refreshes now are lost at the next restart of this machine", error
+        )
+        return error
+    return None
+
+
+class _Loan:
+    """One private folder, as its owner or as the one who found it abandoned. `owner` is held throughout."""
+
+    def __init__(self, shared: SharedConfig, folder: Path, owner: filelock.BaseFileLock) -> None:
+        self.shared = shared
+        self.folder = folder
+        self.owner = owner
+        self.over = threading.Event()
+        self.conf = SharedConfig(folder / _CONF, shared.password)
+        self.merged: tuple[int, int, int] | None = None
+        self.bases: dict[str, str] = {}
+
+    def environment(self) -> dict[str, str]:
+        if not self.conf.is_encrypted():
+            return {}
+        # The command would be asked again by every rclone; it wins over the variable unless it is empty.
+        return {VARIABLE: self.shared.password(), COMMAND: ""}
+
+    def on(self, document: Document) -> Document:
+        """The document with what was refreshed here."""
+        return with_later_tokens(document, self.conf.document(), bases=self.bases)
+
+    def watch(self) -> None:
+        """Merge while rclone runs: a long mount or a crash must not cost the token."""
+        while not self.over.wait(POLL_SECONDS):
+            if self.conf.file.identity() not in (None, self.merged):
+                with suppress(PlutonRcloneError, OSError):  # the end will report it
+                    self.merge()
+
+    def merge(self) -> None:
+        """Bring every later token into the real file. ConfigError."""
+        identity = self.conf.file.identity()
+        source = self.conf.document()
+        present = self.shared.document()
+        if self.on(present) != present:
+            now = self.shared.change(self.on)
+            log.debug("refreshed tokens merged into %s", self.shared.file.path)
+            self._start_from(now, source)
+        self.merged = identity
+
+    def _start_from(self, now: Document, source: Document) -> None:
+        """What was merged is what the next token here is refreshed from."""
+        for name in source.names():
+            token = source.raw_section(name).get(TOKEN)
+            if token is not None and name in now and now.raw_section(name).get(TOKEN) == token:
+                self.bases[name] = token_digest(token)
+
+    def close(self) -> None:
+        """Merge and go; a token that cannot be merged stays behind for the next loan."""
+        try:
+            if self.merged is None or self.conf.file.identity() != self.merged:
+                self.merge()
+        except PlutonRcloneError as error:
+            log.error("a refreshed token could not be saved and is kept in %s: %s", self.folder, error)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        finally:
+            self.owner.release()
+
+
+def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
+    waiting = [leftover for leftover in _abandoned(shared) if not _merged_and_gone(leftover)]
+    try:
+        document = shared.document()
+        missing = [name for name in names if name not in document]
+        if missing:
+            raise StorageNotFound(f"there is no remote {missing[0]!r}")
+        lent = document.only(names)
+        for leftover in waiting:
+            lent = leftover.on(lent)
+        loan = _make(shared, names, document, lent)
+        for leftover in waiting:
+            if leftover.on(lent) == lent and leftover.on(document).only(names) == lent:
+                # all that it had is in this loan now, which will keep it as long as the real file cannot be
+                # written
+                loan.merged = None
+                shutil.rmtree(leftover.folder, ignore_errors=True)
+    finally:
+        for leftover in waiting:
+            leftover.owner.release()
+    return loan
+
+
+def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: Document) -> _Loan:
+    home = runtime_folder()
+    unfinished = home / f"{_UNFINISHED}{secrets.token_hex(8)}"
+    unfinished.mkdir(mode=0o700)
+    owner = _owner_lock(unfinished)
+    owner.acquire()
+    try:
+        bases = {
+            name: token_digest(section[TOKEN])
+            for name in names
+            if TOKEN in (section := document.raw_section(name))
+        }
+        _write(unfinished / _ORIGIN, json.dumps({"config": str(shared.file.path), "tokens": bases}).encode())
+        _write(unfinished / _CONF, shared.encode(lent, shared.file.read()))
+        folder = home / f"{_mark(shared)}{secrets.token_hex(8)}"
+        # From here on the others see it, complete and owned.
+        unfinished.rename(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        owner.release()
+        raise
+    loan = _Loan(shared, folder, owner)
+    loan.bases = bases
+    loan.merged = loan.conf.file.identity()
+    return loan
+
+
+def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
+    """The folders of this rclone.conf whose owner is gone; each is ours until its lock is released."""
+    for home in runtime_folders():
+        if not is_ours_alone(home):
+            continue
+        for folder in sorted(home.glob(f"*-{'[0-9a-f]' * 16}")):
+            is_this = folder.name.startswith(_mark(shared))
+            if not is_this and _age(folder) < _LONG:
+                continue
+            owner = _owner_lock(folder)
+            try:
+                owner.acquire()
+            except (filelock.Timeout, OSError):
+                continue
+            origin = _origin(folder)
+            if is_this:
+                loan = _Loan(shared, folder, owner)
+                loan.bases = origin.get("tokens", {})
+                yield loan
+                continue
+            if not Path(origin.get("config", "")).is_file():
+                # it was never finished, or the rclone.conf that it was copied from is no more
+                shutil.rmtree(folder, ignore_errors=True)
+            owner.release()
+
+
+def _age(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:  # its owner has just removed it
+        return 0.0
+
+
+def _origin(folder: Path) -> dict[str, Any]:
+    try:
+        origin: dict[str, Any] = json.loads((folder / _ORIGIN).read_text())
+    except (OSError, ValueError):
+        return {}
+    return origin
+
+
+def _merged_and_gone(leftover: _Loan) -> bool:
+    try:
+        leftover.merge()
+    except PlutonRcloneError as error:
+        log.warning("a token that was refreshed earlier still waits in %s: %s", leftover.folder, error)
+        return False
+    shutil.rmtree(leftover.folder, ignore_errors=True)
+    leftover.owner.release()
+    return True
+
+
+def _owner_lock(folder: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(folder / _OWNER, mode=0o600, timeout=0, thread_local=False)
+
+
+def _mark(shared: SharedConfig) -> str:
+    return mark(shared.file.path) + "-"
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)

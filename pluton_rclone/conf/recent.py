@@ -1,0 +1,64 @@
+"""Who of us changed a remote last: so that nobody brings back what another one of us has changed since.
+
+A small file in the runtime folder, written under the lock of the rclone.conf that it is about. It holds names of
+remotes and random ids, nothing secret; without it (another container) every change counts as the last one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from pluton_rclone.process.folders import runtime_folder
+
+_PREFIX = "recent-"
+_SECONDS = 60.0
+_LONG = 3600.0
+
+
+def mark(path: Path) -> str:
+    """Stands for one rclone.conf in names of files."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
+
+def note_change(path: Path, names: Iterable[str]) -> str:
+    """Remember that these remotes were just changed; the id of the change."""
+    change = secrets.token_hex(8)
+    now = time.time()
+    known = {name: found for name, found in _load(path).items() if now - found[1] < _SECONDS}
+    known.update(dict.fromkeys(names, (change, now)))
+    with contextlib.suppress(OSError):
+        _file(path).write_text(json.dumps(known))
+        _drop_old(now)
+    return change
+
+
+def _drop_old(now: float) -> None:
+    """Files about rclone.confs that nobody has changed for long."""
+    for file in runtime_folder().glob(f"{_PREFIX}*"):
+        if now - file.stat().st_mtime > _LONG:
+            file.unlink(missing_ok=True)
+
+
+def still_last(path: Path, change: str, names: Iterable[str]) -> list[str]:
+    """Those of the remotes that nobody of us has changed since."""
+    known = _load(path)
+    return [name for name in names if known.get(name, (change, 0.0))[0] == change]
+
+
+def _load(path: Path) -> dict[str, tuple[str, float]]:
+    try:
+        known: dict[str, tuple[str, float]] = json.loads(_file(path).read_text())
+    except (OSError, ValueError):
+        return {}
+    return known
+
+
+def _file(path: Path) -> Path:
+    return runtime_folder() / f"{_PREFIX}{mark(path)}"

@@ -1,0 +1,105 @@
+"""The health of all storages at once, for a scheduled look at the connections."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
+
+from .report import ConnectionReport, Step
+
+if TYPE_CHECKING:
+    from pluton_rclone.storages.storage import Storage
+
+AT_ONCE = 4  # storages checked at the same time: each runs an rclone, and many belong to one account
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """One report for each storage, in the order of rclone.conf."""
+
+    reports: tuple[ConnectionReport, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no storage failed; warnings are allowed."""
+        return all(report.ok for report in self.reports)
+
+    @property
+    def warnings(self) -> tuple[tuple[str, Step], ...]:
+        """(storage, step) for whatever will need attention: a secret or token that ends soon, a drive nearly full…"""
+        return tuple((report.storage, step) for report in self.reports for step in report.warnings)
+
+    @property
+    def exit_code(self) -> int:
+        """For a scheduled job: 0 when none failed, else that of a failed connection test."""
+        return 0 if self.ok else ConnectionTestFailed.exit_code
+
+    def record(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {"ok": self.ok, "storages": [report.record() for report in self.reports]}
+
+
+def check_all(storages: Sequence[Storage], on_report: Callable[[ConnectionReport], None]) -> HealthReport:
+    """Every storage checked without writing; at most AT_ONCE at a time."""
+
+    def check(storage: Storage) -> ConnectionReport:
+        report = storage.check_health()
+        on_report(report)
+        return report
+
+    return _at_once(check, storages)
+
+
+def renew_all(storages: Sequence[Storage]) -> HealthReport:
+    """Every token renewed."""
+    return _at_once(_renew, storages)
+
+
+def _renew(storage: Storage) -> ConnectionReport:
+    started = time.monotonic()
+    try:
+        text, error = storage.renew_token(), None
+    except PlutonRcloneError as problem:
+        text, error = str(problem), problem
+    status = "ok" if error is None else "failed"
+    step = Step("token", "Token", status, text, time.monotonic() - started, error)  # type: ignore[arg-type]
+    return ConnectionReport(storage.name, (step,))
+
+
+def _at_once(work: Callable[[Storage], ConnectionReport], storages: Sequence[Storage]) -> HealthReport:
+    """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one.
+
+    No executor: it would wait for what runs, and so would Python at its end. A storage takes seconds.
+    """
+    waiting = list(enumerate(storages))[::-1]
+    done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()
+
+    def worker() -> None:
+        while waiting:
+            try:
+                number, storage = waiting.pop()
+            except IndexError:  # another one took the last
+                return
+            try:
+                done.put((number, work(storage)))
+            except BaseException as error:  # noqa: BLE001 - raised again by whoever asked
+                done.put((number, error))
+
+    for _ in range(min(AT_ONCE, len(waiting))):
+        threading.Thread(target=worker, daemon=True, name="health").start()
+    reports: dict[int, ConnectionReport] = {}
+    try:
+        for _ in storages:
+            number, report = done.get()
+            if isinstance(report, BaseException):
+                raise report
+            reports[number] = report
+    finally:
+        waiting.clear()
+    return HealthReport(tuple(reports[number] for number in sorted(reports)))

@@ -1,0 +1,130 @@
+"""The app registration in use: who we are to Microsoft."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pluton_rclone.errors import OptionInvalid
+
+from ..clouds import WORDS_FOR_TENANTS, Cloud, cloud, refuse_personal
+
+_TENANT = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z-]+)*")
+_GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class HidesSecret(Protocol):
+    """What pydantic's SecretStr looks like; this package does not need pydantic for it."""
+
+    def get_secret_value(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A client certificate with its private key, in a file: PEM (key and certificate) or PFX (PKCS#12).
+
+    `key_path` is for PEM only, when the key has a file of its own. The file is read when it is used.
+    """
+
+    path: Path
+    password: str | None = field(default=None, repr=False)
+    key_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class AppRegistration:
+    """An app registration at Microsoft Entra.
+
+    `tenant` is common (any account), organizations (work and school), consumers (personal), a tenant id or a
+    domain; a registration for a single organisation needs the last two. `region` is the national cloud that
+    the registration was made in: global, us, de or cn. `client_secret` belongs to a confidential client; a
+    public client, the default, has none. `certificate` is for app-only sign-in. Secrets are in no repr.
+
+    Raises `OptionInvalid` for values that cannot be right, and for a cloud that rclone cannot reach.
+    """
+
+    client_id: str
+    tenant: str = "common"
+    region: str = "global"
+    client_secret: str | HidesSecret | None = field(default=None, repr=False)
+    certificate: Certificate | None = None
+
+    def __post_init__(self) -> None:
+        client_id = self.client_id.strip()
+        if not client_id or not client_id.isprintable() or " " in client_id:
+            raise OptionInvalid(
+                "The client id is empty or holds spaces.",
+                advice="Copy Application (client) ID from the registration's Overview page.",
+                option="client_id",
+            )
+        tenant = self.tenant.strip().lower() or "common"
+        if not _TENANT.fullmatch(tenant) or not (
+            tenant in WORDS_FOR_TENANTS or "." in tenant or _GUID.fullmatch(tenant)
+        ):
+            raise OptionInvalid(
+                f"{self.tenant!r} is no tenant.",
+                advice="Give common, organizations, consumers, the tenant's id or one of its domains.",
+                option="tenant",
+            )
+        secret = self.client_secret
+        if secret is not None and not isinstance(secret, str):
+            secret = secret.get_secret_value()
+        found = cloud(self.region)
+        refuse_personal(found, tenant)
+        object.__setattr__(self, "client_id", client_id)
+        object.__setattr__(self, "tenant", tenant)
+        object.__setattr__(self, "region", found.region)
+        object.__setattr__(self, "client_secret", secret or None)
+
+    @property
+    def cloud(self) -> Cloud:
+        """The national cloud of its region: its hosts."""
+        return cloud(self.region)
+
+    @property
+    def authority(self) -> str:
+        """The address that people and tokens of this tenant are asked for at: `https://host/tenant`."""
+        return self.cloud.authority(self.tenant)
+
+    @property
+    def token_url(self) -> str:
+        """Where tokens are renewed: for rclone before 1.69, which passes over the option `tenant` in
+        silence.
+        """
+        return f"{self.authority}/oauth2/v2.0/token"
+
+    @property
+    def confidential(self) -> bool:
+        """Whether it has credentials of its own; without any it is a public client."""
+        return self.client_secret is not None or self.certificate is not None
+
+    @property
+    def secret_text(self) -> str | None:
+        """The client secret, readable: for MSAL and for rclone.conf, never for a log."""
+        secret = self.client_secret
+        return secret if secret is None or isinstance(secret, str) else secret.get_secret_value()
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> AppRegistration | None:
+        """The registration named by PLUTON_ONEDRIVE_CLIENT_ID; None when that variable is not set.
+
+        PLUTON_ONEDRIVE_TENANT, PLUTON_ONEDRIVE_REGION, PLUTON_ONEDRIVE_CLIENT_SECRET,
+        PLUTON_ONEDRIVE_CERTIFICATE (a path) and PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD are read as well.
+        """
+        client_id = environment.get("PLUTON_ONEDRIVE_CLIENT_ID")
+        if not client_id:
+            return None
+        options: dict[str, Any] = {}
+        for option in ("tenant", "region", "client_secret"):
+            value = environment.get(f"PLUTON_ONEDRIVE_{option.upper()}")
+            if value:
+                options[option] = value
+        path = environment.get("PLUTON_ONEDRIVE_CERTIFICATE")
+        if path:
+            password = environment.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
+            options["certificate"] = Certificate(Path(path), password or None)
+        return cls(client_id, **options)

@@ -1,0 +1,41 @@
+"""Sign-in without any person: the application acts with permissions that an administrator gave it."""
+
+from __future__ import annotations
+
+from pluton_rclone.errors import RegistrationError
+
+from ..clouds import WORDS_FOR_TENANTS
+from ..http import Http, pool
+from .account import Account
+from .app import AppRegistration
+from .client import msal_application, outcome
+from .faults import Asked
+from .sign_in import SignIn
+from .token import Token
+
+
+def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
+    """A token of the application itself (client credentials), by secret or certificate.
+
+    It has no refresh token: a new one is had by signing in again. Personal accounts cannot be reached this
+    way. Raises `RegistrationError` when tenant or credentials are missing or wrong, `SecretExpired`,
+    `AdminConsentRequired`, and the rest of `SignInError`.
+    """
+    if app.tenant in WORDS_FOR_TENANTS:
+        raise RegistrationError(
+            "Signing in as an application needs the tenant.",
+            why=f"{app.tenant!r} does not say in which organisation (AADSTS9001023)",
+            advice="Give the tenant's id or domain: the registration's Overview page shows it.",
+            aadsts="AADSTS9001023",
+        )
+    if not app.confidential:
+        raise RegistrationError(
+            "Signing in as an application needs a client secret or a certificate.",
+            advice="Make one under Certificates & secrets of the registration, and set it here.",
+        )
+    scope = f"{app.cloud.graph_root}/.default"
+    asked = Asked(app, (), "app-only", (app.secret_text or "",))
+    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
+        result = outcome(application.acquire_token_for_client([scope]), asked)
+    token = Token.from_msal({**result, "scope": ""})
+    return SignIn(token, Account(app.client_id, app.client_id, "", app.tenant, "application"), (), app.region)

@@ -1,0 +1,78 @@
+"""Sign-in in a browser on this machine."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from pluton_rclone.errors import PlutonRcloneError
+
+from ..http import Http, pool
+from .account import Account
+from .app import AppRegistration
+from .loopback import LoopbackReceiver
+from .redirect import Prompt, begin_redirect, finish_redirect
+from .sign_in import SignIn
+
+log = logging.getLogger(__name__)
+
+
+def open_in_browser(url: str) -> bool:
+    """Whether a browser took the address."""
+    import webbrowser
+
+    try:
+        return webbrowser.open(url)
+    except (webbrowser.Error, OSError):
+        return False
+
+
+def sign_in_with_browser(
+    app: AppRegistration,
+    scopes: Iterable[str],
+    *,
+    open_browser: Callable[[str], bool] = open_in_browser,
+    show_address: Callable[[str, bool], None] | None = None,
+    timeout: float = 600.0,
+    cancel: threading.Event | None = None,
+    account: Account | None = None,
+    prompt: Prompt | None = None,
+    claims: str | None = None,
+    http: Http | None = None,
+) -> SignIn:
+    """Open Microsoft's sign-in in a browser, wait for the person, return what was granted.
+
+    `show_address(url, opened)` is called with the address and whether a browser opened it, so that a person
+    can be told where to go when none did. Without `account` the page lets the person choose one; with it,
+    that person is proposed and anybody else refused. `timeout` in seconds. `cancel` ends the waiting at once.
+
+    The registration needs the redirect address `http://localhost` (platform Mobile and desktop). Raises
+    `SignInTimedOut`, `Cancelled`, `SignInDeclined`, `ConsentRequired` and the rest of `SignInError`.
+    """
+    if prompt is None and account is None:
+        prompt = "select_account"
+    with pool(http, cancel) as open_pool, LoopbackReceiver() as receiver:
+        flow = begin_redirect(
+            app,
+            scopes,
+            receiver.redirect_uri,
+            account=account,
+            prompt=prompt,
+            response_mode="form_post",
+            claims=claims,
+            http=open_pool,
+        )
+        receiver.expect(flow.state)
+        opened = open_browser(flow.url)
+        if show_address is not None:
+            show_address(flow.url, opened)
+        elif not opened:
+            log.warning("No browser opened. Open this address to sign in: %s", flow.url)
+        try:
+            signed_in = finish_redirect(app, flow, receiver.wait(timeout, cancel), http=open_pool)
+        except PlutonRcloneError as problem:
+            receiver.tell("The sign-in did not work", f"{problem.what} {problem.advice}")
+            raise
+        receiver.tell("You are signed in", f"Signed in as {signed_in.account}.")
+        return signed_in

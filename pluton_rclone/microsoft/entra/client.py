@@ -1,0 +1,168 @@
+"""MSAL with our HTTP underneath: how every way of signing in reaches Microsoft Entra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pluton_rclone import errors
+from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, UsageError, Who
+
+from ..http import Answer, Http, retry_after
+from .app import AppRegistration
+from .certificates import msal_credential
+from .faults import Asked, sign_in_error
+
+
+@dataclass
+class _Response:
+    """What MSAL expects of an HTTP client's answer."""
+
+    status_code: int
+    text: str
+    headers: Mapping[str, str]
+
+    def raise_for_status(self) -> None:
+        if self.status_code >= 400:
+            raise SignInError(f"Microsoft's sign-in service answered HTTP {self.status_code}.")
+
+
+class _MsalHttp:
+    """MSAL's HTTP client: our seam, with server faults turned into our exceptions.
+
+    MSAL throws a bare HTTP error for 5xx, logs a token answer that is no JSON together with its text, and
+    hides what a discovery refused. So these three never reach it.
+    """
+
+    def __init__(self, http: Http, asked: Asked) -> None:
+        self._http = http
+        self._asked = asked
+
+    def get(self, url: str, params: Any = None, headers: Any = None, **_: Any) -> _Response:
+        answer = self._http.request("GET", url, params=params, headers=headers)
+        if _refused(answer):  # a discovery document; MSAL would only say that it is not there
+            raise sign_in_error(answer.json, self._asked)
+        return self._checked(answer)
+
+    def post(
+        self, url: str, params: Any = None, data: Any = None, headers: Any = None, **_: Any
+    ) -> _Response:
+        if isinstance(data, dict) and data.get("grant_type") == "refresh_token":
+            # MSAL adds OpenID's scopes here, to which nobody consented if the token came from rclone's own
+            # sign-in (AADSTS65001). Like rclone we name what is wanted, or nothing: then what was granted stays.
+            data = {name: value for name, value in data.items() if name != "scope"}
+            if self._asked.scopes:
+                data["scope"] = " ".join(self._asked.scopes)
+        answer = self._http.request("POST", url, params=params, data=data, headers=headers)
+        if _refused(answer) and answer.status >= 500:
+            raise sign_in_error(answer.json, self._asked)
+        return self._checked(answer)
+
+    def close(self) -> None:
+        """The pool belongs to whoever opened it."""
+
+    def _checked(self, answer: Answer) -> _Response:
+        if answer.status == 429:
+            seconds = retry_after(answer.headers.get("retry-after"))
+            raise Throttled("Microsoft's sign-in service asks to slow down.", status=429, retry_after=seconds)
+        if not isinstance(answer.json, dict):
+            raise SignInError(
+                f"Microsoft's sign-in service answered HTTP {answer.status} with something that is no JSON.",
+                why=None if answer.status >= 500 else "a proxy or a captive portal may have answered instead",
+                who=Who.LATER,
+                advice="Try again; if it stays, check the proxy and open the sign-in page in a browser.",
+                status=answer.status,
+            )
+        return _Response(answer.status, answer.text, answer.headers)
+
+
+def _refused(answer: Answer) -> bool:
+    return isinstance(answer.json, dict) and isinstance(answer.json.get("error"), str)
+
+
+def _forgetful_cache() -> Any:
+    """A token cache that keeps nothing: the token belongs to the storage, and MSAL's cache writes codes and
+    verifiers to the debug log when it takes something in."""
+    import msal
+
+    class ForgetfulCache(msal.TokenCache):  # type: ignore[misc]  # msal has no types
+        def add(self, event: Any, now: Any = None) -> None:
+            return None
+
+    return ForgetfulCache()
+
+
+@contextmanager
+def msal_application(
+    app: AppRegistration, asked: Asked, http: Http, *, public: bool = False
+) -> Iterator[Any]:
+    """MSAL's application for that registration, errors mapped on the way out.
+
+    `public` leaves the registration's credentials out, for the device code.
+    """
+    import msal
+    from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
+
+    with mapped(asked):
+        options: dict[str, Any] = {
+            "authority": app.authority,
+            "http_client": _MsalHttp(http, asked),
+            "token_cache": _forgetful_cache(),
+            # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves a
+            # sovereign network and fails there (clouds.json, rules).
+            "instance_discovery": None if app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS else False,
+        }
+        if app.confidential and not public:
+            yield msal.ConfidentialClientApplication(
+                app.client_id, client_credential=msal_credential(app), azure_region=False, **options
+            )
+        else:
+            yield msal.PublicClientApplication(app.client_id, **options)
+
+
+@contextmanager
+def mapped(asked: Asked) -> Iterator[None]:
+    """Turns what MSAL throws into our exceptions; ours pass through."""
+    try:
+        yield
+    except PlutonRcloneError:
+        raise
+    except ValueError as problem:
+        text = str(problem)
+        if "OIDC" in text or "authority configuration" in text or "invalid_instance" in text:
+            raise _no_such_tenant(asked) from None
+        raise errors.AuthorizationFailed(
+            "The sign-in did not come to an end.", why=_harmless(text, asked)
+        ) from None
+    except RuntimeError as problem:  # a nonce that is not ours: the id token belongs to another sign-in
+        raise errors.ForeignAnswer(
+            "The answer belongs to another sign-in.", why=type(problem).__name__
+        ) from None
+
+
+def _harmless(text: str, asked: Asked) -> str:
+    for secret in asked.secrets:
+        text = text.replace(secret, "***")
+    return text.splitlines()[0][:200] if text else ""
+
+
+def _no_such_tenant(asked: Asked) -> PlutonRcloneError:
+    tenant = asked.app.tenant if asked.app is not None else "?"
+    region = asked.app.region if asked.app is not None else "?"
+    return errors.RegistrationError(
+        f"There is no tenant {tenant!r} in region {region}.",
+        advice="Check the tenant's id or domain, and the region: each cloud knows its own tenants only.",
+        tenant=tenant,
+        region=region,
+    )
+
+
+def outcome(result: object, asked: Asked) -> dict[str, Any]:
+    """MSAL's result when it is a token; raises what it means otherwise."""
+    if not isinstance(result, dict):
+        raise UsageError("MSAL gave no result.")
+    if "access_token" in result:
+        return result
+    raise sign_in_error(result, asked)

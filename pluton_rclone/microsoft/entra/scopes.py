@@ -1,0 +1,106 @@
+"""Permissions: how little is enough, what is missing, and what each means in words.
+
+Source: microsoftgraph/microsoft-graph-devx-content @6cbd6bbd665a, permissions.json and
+permissions-descriptions.json (2026-08-07; MC1097272 for the policy that wants an administrator).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from ..clouds import Cloud
+
+Place = Literal["own", "shared", "sharepoint"]
+
+# What the person reads on Microsoft's consent page.
+_IN_WORDS = {
+    "Files.Read": "read your files",
+    "Files.ReadWrite": "read and write your files",
+    "Files.Read.All": "read all files that you have access to, those of others included",
+    "Files.ReadWrite.All": "read and write all files that you have access to, those of others included",
+    "Sites.Read.All": "find and read SharePoint sites",
+    "Sites.ReadWrite.All": "read and write in SharePoint sites",
+    "User.Read": "read your profile",
+}
+
+# Granting the left one gives all of the right.
+_IMPLIES = {
+    "Files.ReadWrite": {"Files.Read"},
+    "Files.Read.All": {"Files.Read"},
+    "Files.ReadWrite.All": {"Files.Read", "Files.ReadWrite", "Files.Read.All"},
+    "Sites.Read.All": set[str](),
+    "Sites.ReadWrite.All": {"Sites.Read.All"},
+    "Sites.FullControl.All": {"Sites.Read.All", "Sites.ReadWrite.All"},
+}
+
+# Since summer 2025 tenants that let Microsoft manage consent want an administrator for these (MC1097272).
+NEED_ADMINISTRATOR_IN_MANAGED_TENANTS = frozenset(
+    {"Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"}
+)
+
+# OpenID's own: MSAL adds them to every request and refuses to be handed them.
+OPENID = ("openid", "profile", "offline_access")
+
+
+def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
+    """The fewest permissions that are enough: the own drive, folders that others share, SharePoint libraries.
+
+    `access="read"` is the profile for a storage that is only read from.
+    """
+    own = "Files.ReadWrite" if access == "write" else "Files.Read"
+    if place == "own":
+        return (own,)
+    if place == "shared":
+        return (f"{own}.All",)
+    return (f"{own}.All", "Sites.Read.All")
+
+
+def short_names(scopes: Iterable[str]) -> tuple[str, ...]:
+    """`https://graph.microsoft.com/Files.ReadWrite` is `Files.ReadWrite`; OpenID's own are left out.
+    Sorted.
+    """
+    names = {scope.rsplit("/", 1)[-1] for scope in scopes}
+    return tuple(sorted(name for name in names if name and name.lower() not in (*OPENID, "email")))
+
+
+def full_names(scopes: Iterable[str], cloud: Cloud) -> tuple[str, ...]:
+    """With the resource in front, as an administrator's consent address needs it; differs per cloud."""
+    return tuple(f"{cloud.graph_root}/{name}" for name in short_names(scopes))
+
+
+def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+    """What of `wanted` is neither granted nor contained in what is (`Files.ReadWrite.All` holds the
+    others).
+    """
+    have: set[str] = set()
+    for name in short_names(granted):
+        have |= {name.lower(), *(implied.lower() for implied in _IMPLIES.get(name, ()))}
+    return tuple(name for name in short_names(wanted) if name.lower() not in have)
+
+
+def in_words(scopes: Iterable[str]) -> str:
+    """`read and write your files (Files.ReadWrite); find and read SharePoint sites (Sites.Read.All)`."""
+    parts = [f"{_IN_WORDS[name]} ({name})" if name in _IN_WORDS else name for name in short_names(scopes)]
+    return "; ".join(parts)
+
+
+def difference_in_words(granted: Iterable[str], wanted: Iterable[str]) -> str | None:
+    """What was asked for and not granted, as a sentence; None when nothing is missing."""
+    lacking = missing(granted, wanted)
+    if not lacking:
+        return None
+    have = in_words(granted)
+    return f"not granted: {in_words(lacking)}" + (f"; granted: {have}" if have else "; nothing was granted")
+
+
+def remote_options(granted: Iterable[str]) -> dict[str, Any]:
+    """rclone's options that say what was granted: `access_scopes`, `disable_site_permission`.
+
+    rclone asks for these at its own `config reconnect`; its refresh sends no scope at all.
+    """
+    names = short_names(granted)
+    return {
+        "access_scopes": " ".join((*(name for name in names if name != "User.Read"), "offline_access")),
+        "disable_site_permission": bool(missing(names, ["Sites.Read.All"])),
+    }

@@ -1,0 +1,123 @@
+"""A token endpoint for one run: lets rclone, which cannot read a certificate, have app-only tokens.
+
+rclone from 1.69 asks it (`client_credentials` and `token_url`) whenever its token has ended, so that a run
+may last longer than a token. It listens on 127.0.0.1 only, behind an address and a secret that are made up
+anew for each run and that open nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+import secrets
+import threading
+from urllib.parse import parse_qs, unquote_plus
+
+from pluton_rclone.errors import PlutonRcloneError, Who
+
+from ..http import Http
+from .app import AppRegistration
+from .app_only import sign_in_as_app
+from .loopback_server import LoopbackServer, QuietHandler
+
+log = logging.getLogger(__name__)
+
+
+class TokenEndpoint:
+    """`with TokenEndpoint(app) as endpoint:` and give rclone `endpoint.options()`.
+
+    When rclone fails because no token could be had, `trouble` holds the real reason.
+    """
+
+    def __init__(self, app: AppRegistration) -> None:
+        self.client_secret = secrets.token_urlsafe(32)
+        self._app = app
+        self._http = Http()
+        self._server = _Server(self)
+        self._lock = threading.Lock()
+        self.trouble: PlutonRcloneError | None = None
+        self.given = 0  # tokens handed out
+
+    @property
+    def token_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.port}{self._server.path}"
+
+    def options(self) -> dict[str, str]:
+        """rclone's options, as text. They hold the run's secret: for a private rclone.conf, not for argv."""
+        return {
+            "client_credentials": "true",
+            "tenant": self._app.tenant,
+            "client_id": self._app.client_id,
+            "client_secret": self.client_secret,
+            "token_url": self.token_url,
+        }
+
+    def __enter__(self) -> TokenEndpoint:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+        self._http.close()
+
+    def answer(self, client_id: str, client_secret: str, grant_type: str) -> tuple[int, dict[str, object]]:
+        """Status and JSON for one request, in the words of RFC 6749."""
+        known = secrets.compare_digest(client_secret.encode(), self.client_secret.encode())
+        if not known or client_id != self._app.client_id:
+            return 401, {"error": "invalid_client"}
+        if grant_type != "client_credentials":
+            return 400, {"error": "unsupported_grant_type"}
+        with self._lock:
+            try:
+                token = sign_in_as_app(self._app, http=self._http).token
+            except PlutonRcloneError as problem:
+                self.trouble = problem
+                log.warning("No app-only token for rclone: %s", problem)
+                status = 503 if problem.who is Who.LATER else 400
+                return status, {"error": problem.details.get("error") or problem.code}
+            self.trouble = None
+            self.given += 1
+        return 200, {
+            "access_token": token.access_token,
+            "token_type": token.token_type,
+            "expires_in": max(1, int(token.seconds_left())),
+        }
+
+
+class _Server(LoopbackServer):
+    def __init__(self, endpoint: TokenEndpoint) -> None:
+        self.endpoint = endpoint
+        self.path = f"/{secrets.token_urlsafe(24)}"
+        super().__init__(_Handler)
+
+
+class _Handler(QuietHandler):
+    server: _Server
+
+    def do_POST(self) -> None:  # noqa: N802  # the base class names it so
+        if not self.server.is_meant(self.headers.get("Host", "")) or self.path != self.server.path:
+            self.reply(404, "text/plain", b"")
+            return
+        text = self.form()
+        try:
+            form = parse_qs(text or "", max_num_fields=20)
+        except ValueError:
+            form = {}
+        client_id, client_secret = self._credentials(form)
+        status, body = self.server.endpoint.answer(
+            client_id, client_secret, (form.get("grant_type") or [""])[0]
+        )
+        self.reply(status, "application/json", json.dumps(body).encode())
+
+    def _credentials(self, form: dict[str, list[str]]) -> tuple[str, str]:
+        """From HTTP Basic, which rclone tries first, or from the form, which it tries then."""
+        scheme, _, value = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                client_id, _, client_secret = base64.b64decode(value).decode().partition(":")
+            except (ValueError, binascii.Error):
+                return "", ""
+            return unquote_plus(client_id), unquote_plus(client_secret)
+        return (form.get("client_id") or [""])[0], (form.get("client_secret") or [""])[0]

@@ -1,0 +1,196 @@
+"""Pasted addresses of OneDrive and SharePoint, read without asking anybody.
+
+Forms as browsers and the Share buttons give them; which of them Microsoft documents is said at each.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from pluton_rclone.errors import OptionInvalid
+
+from ..clouds import cloud_of_sharepoint
+from .drives import normal_drive_id
+
+LARGEST_ADDRESS = 8192
+
+_SITE_ID = re.compile(r"[a-z0-9.-]+,[0-9a-f-]{36},[0-9a-f-]{36}", re.IGNORECASE)
+_CID = re.compile(r"[0-9a-f]{15,16}", re.IGNORECASE)
+_PERSONAL_HOSTS = (
+    "onedrive.live.com",
+    "my.microsoftpersonalcontent.com",
+    "d.docs.live.net",
+    "skydrive.live.com",
+)
+_PAGES = ("sitepages", "pages", "lists")
+
+
+@dataclass(frozen=True)
+class ServerPath:
+    """A path on a SharePoint host, decoded: site, library and folder in one row; Graph knows where they
+    part.
+    """
+
+    host: str
+    segments: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return "/" + "/".join(self.segments)
+
+
+@dataclass(frozen=True)
+class SharingLink:
+    """A link from a Share button: opaque, only Graph's shares API can open it."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class PersonalPlace:
+    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id` or `path` may
+    follow.
+    """
+
+    drive_id: str | None = None
+    item_id: str | None = None
+    segments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DriveId:
+    """A drive's id, as Graph and rclone.conf have it."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class SiteId:
+    """A site's id: host, site collection and web, with commas."""
+
+    id: str
+
+
+Address = ServerPath | SharingLink | PersonalPlace | DriveId | SiteId
+
+
+def read_address(text: str) -> Address:
+    """What a pasted address or id stands for.
+
+    Raises `OptionInvalid` when it is none of OneDrive or SharePoint, or of a cloud that rclone cannot reach.
+    """
+    text = text.strip().strip("<>\"'`").strip()
+    if not text or len(text) > LARGEST_ADDRESS or not text.isprintable():
+        raise _not_understood(
+            "It is empty, too long, or holds control characters." if text else "It is empty."
+        )
+    if _SITE_ID.fullmatch(text):
+        return SiteId(text)
+    if text.startswith("b!") and "/" not in text:
+        return DriveId(text)
+    if _CID.fullmatch(text):
+        return DriveId(normal_drive_id(text, "personal"))
+    if "://" not in text:
+        text = f"https://{text}"
+    try:
+        parts = urlsplit(text)
+        host = (parts.hostname or "").rstrip(".")
+        query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=100).items()}
+    except ValueError:
+        raise _not_understood("It is no web address.") from None
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        raise _not_understood("It is no web address.")
+    if host == "1drv.ms":  # the short form of every personal sharing link
+        return SharingLink(_whole(parts, host))
+    if host in _PERSONAL_HOSTS:
+        return _personal(parts, host, query)
+    cloud_of_sharepoint(host)
+    return _sharepoint(parts, host, query)
+
+
+def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
+    segments = _segments(parts.path)
+    if segments and re.fullmatch(r":[a-z]:", segments[0]):
+        if len(segments) < 2 or segments[1] != "r":  # :f:/s/…, :f:/g/…: a link with a key of its own
+            return SharingLink(_whole(parts, host))
+        segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
+    if segments and segments[-1].lower() == "guestaccess.aspx":
+        return SharingLink(_whole(parts, host))
+    # The views of a library carry the open folder here: `id` in the modern ones (with `parent` when one file
+    # is shown), `RootFolder` in the classic ones.
+    for name in ("parent", "id", "RootFolder", "rootfolder"):
+        value = query.get(name, "")
+        if value.startswith("/"):
+            return ServerPath(host, _segments(value))
+    low = [segment.lower() for segment in segments]
+    if parts.fragment.startswith("/") and low[-1:] == ["start.aspx"]:
+        return ServerPath(host, _view_removed(_segments(parts.fragment.partition("?")[0])))
+    if "_layouts" in low:
+        segments = segments[: low.index("_layouts")]
+    return ServerPath(host, _view_removed(segments))
+
+
+def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the page that shows a library or a site: /Forms/AllItems.aspx, /SitePages/Home.aspx, …"""
+    low = [segment.lower() for segment in segments]
+    if len(low) >= 2 and low[-2] == "forms" and low[-1].endswith(".aspx"):
+        return segments[:-2]
+    for page in _PAGES:
+        if page in low:
+            return segments[: low.index(page)]
+    if low and low[-1].endswith(".aspx"):
+        return segments[:-1]
+    if low and low[-1] == "forms":
+        return segments[:-1]
+    return segments
+
+
+def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
+    segments = _segments(parts.path)
+    if (segments and re.fullmatch(r":[a-z]:", segments[0])) or "authkey" in query or "redeem" in query:
+        return SharingLink(_whole(parts, host))
+    place = query.get("parent") or query.get("id") or query.get("resid") or ""
+    if place.startswith("/"):
+        segments = _segments(place)
+    elif "!" in place:
+        drive = query.get("cid") or place.partition("!")[0]
+        drive = drive if _CID.fullmatch(drive) else place.partition("!")[0]
+        if not _CID.fullmatch(drive):
+            raise _not_understood("It names an item, and no drive.")
+        if place.partition("!")[2].lower() in ("", "root"):
+            return PersonalPlace(normal_drive_id(drive, "personal"))
+        return PersonalPlace(normal_drive_id(drive, "personal"), place)
+    elif host == "d.docs.live.net" and segments:
+        segments = ("personal", *segments[:1], "Documents", *segments[1:])
+    if len(segments) >= 2 and segments[0].lower() == "personal" and _CID.fullmatch(segments[1]):
+        # /personal/{CID}/Documents is the root of a personal drive
+        return PersonalPlace(normal_drive_id(segments[1], "personal"), None, segments[3:])
+    cid = query.get("cid", "")
+    if _CID.fullmatch(cid):
+        return PersonalPlace(normal_drive_id(cid, "personal"))
+    return PersonalPlace()
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    found = tuple(segment for segment in (unquote(part) for part in path.split("/")) if segment)
+    flat = tuple(piece for segment in found for piece in segment.split("/") if piece)
+    if any(piece in (".", "..") or not piece.isprintable() for piece in flat):
+        raise _not_understood("Its path is not a plain one.")
+    return flat
+
+
+def _whole(parts: SplitResult, host: str) -> str:
+    """The address without a fragment and without user and port, for the shares API."""
+    query = f"?{parts.query}" if parts.query else ""
+    return f"https://{host}{parts.path}{query}"
+
+
+def _not_understood(why: str) -> OptionInvalid:
+    return OptionInvalid(
+        "This is no address of OneDrive or SharePoint.",
+        why=why.rstrip("."),
+        advice="Copy the address from the browser while the site, library or folder is open.",
+        option="address",
+    )

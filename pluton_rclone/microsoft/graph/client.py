@@ -1,0 +1,116 @@
+"""Requests to Microsoft Graph with a token, in one cloud: single answers, all pages, several at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from pluton_rclone.errors import GraphError, UsageError
+
+from ..clouds import Cloud
+from ..entra.token import Token
+from ..http import Http
+from .faults import Target, graph_error
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
+MOST_PAGES = 1000  # a bound against a feed that never ends
+
+
+class GraphClient:
+    """Asks Graph. The token is sent to this cloud's Graph and to no other host, whatever a link says."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        token: Token | str,
+        *,
+        cancel: threading.Event | None = None,
+        http: Http | None = None,
+    ) -> None:
+        self.cloud = cloud
+        self._authorization = f"Bearer {token if isinstance(token, str) else token.access_token}"
+        self._http = http or Http(cancel=cancel)
+        self._own_http = http is None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.cloud.region!r})"
+
+    def __enter__(self) -> GraphClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._own_http:
+            self._http.close()
+
+    def get(
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        target: Target = "item",
+        subject: str | None = None,
+    ) -> dict[str, Any]:
+        """The JSON object at a path below /v1.0, or at a whole address that Graph gave.
+
+        `target` and `subject` word the error. Raises `GraphError`, and `TokenExpired` for a 401.
+        """
+        url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
+        if parameters:
+            url = f"{url}?{urlencode(parameters, safe='$,', quote_via=quote)}"
+        if not self.cloud.owns(url):
+            raise UsageError(
+                "A token of one cloud is not sent to a host of another.",
+                why=f"the address is not at {self.cloud.graph_host}",
+            )
+        answer = self._http.request(
+            "GET", url, headers={"Authorization": self._authorization, "Accept": "application/json"}
+        )
+        if not answer.ok:
+            raise graph_error(
+                answer.status, answer.json, headers=answer.headers, target=target, subject=subject
+            )
+        if not isinstance(answer.json, dict):
+            raise GraphError(
+                "Microsoft Graph answered with something that is no JSON object.",
+                why="a proxy may have answered in its place",
+                status=answer.status,
+            )
+        return answer.json
+
+    def pages(
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        target: Target = "item",
+        subject: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Every entry of a list, all pages followed. The link to the next page is taken as it is."""
+        page = self.get(path, parameters, target=target, subject=subject)
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
+            values = page.get("value")
+            yield from (value for value in values or () if isinstance(value, dict))
+            link = page.get("@odata.nextLink")
+            if not isinstance(link, str) or link in seen:
+                return
+            seen.add(link)
+            page = self.get(link, target=target, subject=subject)
+
+    def at_once(self, work: Callable[[Given], Made], items: Iterable[Given]) -> list[Made]:
+        """`work` on each item, a few at a time, the results in the items' order."""
+        waiting = list(items)
+        if len(waiting) < 2:
+            return [work(item) for item in waiting]
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(min(AT_ONCE, len(waiting)), "graph") as executor:
+            return list(executor.map(work, waiting))

@@ -1,0 +1,141 @@
+"""The delta feed of a drive: everything in it, in pages, and whether a page is the last one.
+
+Microsoft's rules (Microsoft Graph, "driveItem: delta"): the feed of `/drives/{id}/root/delta`, the root being the only
+place that is documented, enumerates the whole drive; `$select` and `$top` are supported; pages are followed by
+`@odata.nextLink`, taken as it is, until one carries `@odata.deltaLink` instead: only then has everything been said. An
+item may come more than once, and the last time counts; no order is promised; a `parentReference` has no path, so items
+are tracked by id; a deleted item has the facet `deleted` and may lack its name; 410 means to start over. "Using delta
+is the only way to guarantee that you've read all of the data."
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from pluton_rclone.errors import GraphError
+
+from .client import GraphClient
+
+PAGE = "1000"  # items; what rclone asks for, too
+SELECT = (
+    "id,name,size,file,folder,package,root,deleted,parentReference,fileSystemInfo,lastModifiedDateTime,"
+    "remoteItem,specialFolder"
+)
+MOST_PAGES = 100_000  # a bound against a feed that never ends: a hundred million items
+NO_TIME = "0001-01-01T00:00:00Z"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Item(NamedTuple):
+    """One item of the feed, as far as a listing needs it.
+
+    `key` and `parent` tell items apart and put them together: ids in capitals, since Graph is not consistent in their
+    case on personal drives; `parent` is "" where none is named. `id` is rclone's: drive, "#", item. `name` is as
+    OneDrive stores it; `translated` says that rclone would turn look-alikes in it back. `modified` is RFC 3339, UTC.
+    `quick_xor` is base64. `elsewhere`: a folder whose content the feed of this drive does not have: a shortcut to
+    somebody else's folder, or the Personal Vault. `notebook`: OneNote's.
+    """
+
+    key: str
+    parent: str
+    id: str
+    name: str
+    translated: bool
+    size: int
+    modified: str
+    is_dir: bool
+    mime_type: str | None
+    quick_xor: str | None
+    root: bool
+    deleted: bool
+    elsewhere: bool
+    notebook: bool
+
+
+class Page(NamedTuple):
+    """Some items as Graph wrote them, and the address of the next page; None after the last."""
+
+    values: list[Any]
+    next: str | None
+
+    def items(self) -> list[Item]:
+        """The items. GraphError when one of them cannot be read."""
+        try:
+            return [_item(value) for value in self.values]
+        except (TypeError, ValueError, KeyError, AttributeError):
+            raise _broken("an item cannot be read") from None
+
+
+def read(graph: GraphClient, drive_id: str, link: str | None = None) -> Page:
+    """The page at `link`, or the first one of a drive. `GraphError` and the rest of what `GraphClient.get` raises;
+    GraphError, too, for an answer that neither goes on nor ends.
+    """
+    if link is None:
+        path = f"/drives/{quote(drive_id, safe='!,')}/root/delta"
+        return page(graph.get(path, {"$select": SELECT, "$top": PAGE}, target="drive"))
+    return page(graph.get(link, target="drive"))
+
+
+def page(record: Mapping[str, Any]) -> Page:
+    """A page of the feed from Graph's JSON. GraphError when it is none."""
+    values, link = record.get("value"), record.get("@odata.nextLink")
+    if not isinstance(values, list):
+        raise _broken("a page has no list of items")
+    ends = isinstance(record.get("@odata.deltaLink"), str)
+    if ends == isinstance(link, str):
+        raise _broken("a page does not say whether the feed goes on or ends")
+    return Page(values, None if ends else str(link))
+
+
+def endless() -> GraphError:
+    """What to raise for a feed that goes round in circles."""
+    return _broken("it does not come to an end")
+
+
+def _broken(why: str) -> GraphError:
+    return GraphError("The change feed of this drive cannot be used.", why=why)
+
+
+def _item(value: Mapping[str, Any]) -> Item:
+    """As rclone reads it (backend/onedrive/api/types.go): what a remoteItem says wins."""
+    item_id = str(value["id"])
+    reference = value.get("parentReference") or {}
+    remote = value.get("remoteItem")
+    away = remote or {}
+    remote_name = away.get("name")
+    folder = away.get("folder", value.get("folder"))
+    file = away.get("file") or value.get("file") or {}
+    package = away.get("package") or value.get("package") or {}
+    info = away.get("fileSystemInfo") or value.get("fileSystemInfo")
+    if info is not None:
+        modified = info.get("lastModifiedDateTime")
+    else:
+        modified = away.get("lastModifiedDateTime") or value.get("lastModifiedDateTime")
+    special = value.get("specialFolder") or {}
+    return Item(
+        item_id.upper(),
+        str(reference.get("id") or "").upper(),
+        _rclone_id(item_id, reference, remote),
+        _SURROGATE.sub("\ufffd", remote_name or value.get("name") or ""),
+        not remote_name,
+        int(away.get("size") or value.get("size") or 0),
+        modified or NO_TIME,
+        folder is not None,
+        file.get("mimeType") or None,
+        (file.get("hashes") or {}).get("quickXorHash") or None,
+        value.get("root") is not None,
+        value.get("deleted") is not None,
+        folder is not None and (remote is not None or special.get("name") == "vault"),
+        package.get("type") == "oneNote",
+    )
+
+
+def _rclone_id(item_id: str, reference: Mapping[str, Any], remote: Mapping[str, Any] | None) -> str:
+    if remote and remote.get("id"):
+        drive = (remote.get("parentReference") or {}).get("driveId") or ""
+        return f"{drive}#{remote['id']}"
+    return item_id if "#" in item_id else f"{reference.get('driveId') or ''}#{item_id}"

@@ -1,0 +1,278 @@
+"""What a signed-in account can reach: its drives, SharePoint sites and their libraries, shared folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
+from urllib.parse import quote
+
+from pluton_rclone.errors import (
+    AccessDenied,
+    Cancelled,
+    ConsentRequired,
+    DriveNotFound,
+    GraphError,
+    InteractionRequired,
+    ItemNotFound,
+    PlutonRcloneError,
+    TokenExpired,
+    UsageError,
+    Who,
+)
+
+from ..entra.account import Account
+from ..entra.scopes import in_words
+from .client import GraphClient
+from .drives import Drive, Quota, Shortcut, Site, drive_type, normal_drive_id, shortcut_from_graph
+
+# These end every search: nothing that comes after could do better.
+_HOPELESS = (TokenExpired, InteractionRequired, Cancelled, UsageError)
+
+
+@dataclass(frozen=True)
+class Drives(Sequence[Drive]):
+    """The drives that were found and can be read, and in `notes` what was not, in words for a person."""
+
+    found: tuple[Drive, ...]
+    notes: tuple[str, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> Drive: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Drive, ...]: ...
+    def __getitem__(self, index: int | slice) -> Drive | tuple[Drive, ...]:
+        return self.found[index]
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+
+class Graph(GraphClient):
+    """Microsoft Graph for one account in one cloud. Use it with `with`, or `close` it."""
+
+    def __enter__(self) -> Graph:
+        return self
+
+    # ---- the account --------------------------------------------------------------------------------------
+
+    def me(self) -> Account:
+        """Who the token belongs to, as far as its permissions let it say.
+
+        The owner of the own drive comes first: `Files.Read` is enough for that, while `/me` wants
+        `User.Read`. Raises `GraphError` when neither can be read.
+        """
+        trouble: PlutonRcloneError | None = None
+        owner: dict[str, Any] = {}
+        kind: Any = "work"
+        try:
+            drive = self.get("/me/drive", {"$select": "id,driveType,owner"}, target="account")
+            owner = dict((drive.get("owner") or {}).get("user") or {})
+            kind = "personal" if drive.get("driveType") == "personal" else "work"
+        except GraphError as problem:
+            trouble = problem
+        try:
+            profile = self.get("/me", {"$select": "id,displayName,userPrincipalName,mail"}, target="account")
+        except GraphError:
+            if trouble is not None:
+                raise trouble from None
+            profile = {}
+        return Account(
+            str(profile.get("id") or owner.get("id") or ""),
+            str(profile.get("displayName") or owner.get("displayName") or "unknown"),
+            str(profile.get("userPrincipalName") or profile.get("mail") or owner.get("email") or ""),
+            "",
+            kind,
+        )
+
+    # ---- drives -------------------------------------------------------------------------------------------
+
+    def drives(self) -> Drives:
+        """The account's own drives: two independent probes, each drive verified by reading its root.
+
+        A probe that fails, and a drive whose root cannot be read (a phantom), become notes. Raises
+        `DriveNotFound` when the account has none, and what the probes met when both failed.
+        """
+        records: list[dict[str, Any]] = []
+        notes: list[str] = []
+        troubles: list[PlutonRcloneError] = []
+        for path, subject in (("/me/drive", "The account's drive"), ("/me/drives", "The list of drives")):
+            try:
+                if path == "/me/drive":
+                    records.append(self.get(path, target="account", subject=subject))
+                else:
+                    records += self.pages(path, target="account", subject=subject)
+            except _HOPELESS:
+                raise
+            except PlutonRcloneError as problem:
+                troubles.append(problem)
+                notes.append(
+                    problem.why or problem.what
+                    if isinstance(problem, DriveNotFound)
+                    else f"{path}: {problem}"
+                )
+        if len(troubles) == 2:
+            raise troubles[0]
+        found = self._verified(records, notes)
+        if not found:
+            for trouble in troubles:
+                if isinstance(trouble, AccessDenied) or trouble.who is Who.LATER:
+                    raise trouble
+            raise DriveNotFound(
+                "This account has no drive that can be used.",
+                why="; ".join(notes) or None,
+                **(troubles[0].details if troubles else {}),
+            )
+        return Drives(found, tuple(notes))
+
+    def drive(self, drive_id: str) -> Drive:
+        """One drive by its id, verified. Raises `DriveNotFound`, `AccessDenied`."""
+        record = self.get(f"/drives/{_id(drive_id)}", target="drive", subject=f"Drive {drive_id}")
+        notes: list[str] = []
+        found = self._verified([record], notes)
+        if not found:
+            raise DriveNotFound(f"Drive {drive_id} cannot be used.", why=notes[0] if notes else None)
+        return found[0]
+
+    def user_drive(self, user: str) -> Drive:
+        """The drive of a person, by user name or object id: for app-only, where there is no "me"."""
+        return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
+
+    def site_drive(self, site: Site) -> Drive:
+        """The site's default library."""
+        return self._one(f"/sites/{_id(site.id)}/drive", f"The library of {site.name}")
+
+    def _one(self, path: str, subject: str) -> Drive:
+        record = self.get(path, target="drive", subject=subject)
+        notes: list[str] = []
+        found = self._verified([record], notes)
+        if not found:
+            raise DriveNotFound(f"{subject} cannot be used.", why=notes[0] if notes else None)
+        return found[0]
+
+    def _verified(self, records: Sequence[dict[str, Any]], notes: list[str]) -> tuple[Drive, ...]:
+        """The drives among `records` whose root can be read, each once; notes about the others."""
+        merged: dict[str, dict[str, Any]] = {}
+        for record in records:
+            if not record.get("id"):
+                continue
+            key = normal_drive_id(str(record["id"]), drive_type(record.get("driveType")))
+            merged[key] = {**merged.get(key, {}), **{name: value for name, value in record.items() if value}}
+        found: list[Drive] = []
+        for result in self.at_once(self._verify, list(merged.values())):
+            if isinstance(result, Drive):
+                found.append(result)
+            else:
+                notes.append(result)
+        return tuple(found)
+
+    def _verify(self, record: dict[str, Any]) -> Drive | str:
+        drive = Drive.from_graph(record)
+        try:
+            root = self.get(
+                f"/drives/{_id(drive.id)}/root", {"$select": "id,name,webUrl,parentReference"}, target="drive"
+            )
+        except _HOPELESS:
+            raise
+        except PlutonRcloneError as problem:
+            return f"Drive {drive.name!r} ({drive.id}) is not offered, its root cannot be read: {problem.why}"
+        if not drive.web_url and isinstance(root.get("webUrl"), str):
+            drive = replace(drive, web_url=root["webUrl"])
+        if "quota" not in record:
+            drive = replace(drive, quota=self._quota(drive))
+        return drive
+
+    def _quota(self, drive: Drive) -> Quota:
+        """Lists of drives often come without the facet; the drive itself is asked then."""
+        try:
+            record = self.get(f"/drives/{_id(drive.id)}", {"$select": "id,quota"}, target="drive")
+        except _HOPELESS:
+            raise
+        except PlutonRcloneError:
+            return Quota("restricted")
+        return Quota.from_graph(record.get("quota"))
+
+    # ---- SharePoint ---------------------------------------------------------------------------------------
+
+    def sites(self, term: str = "*") -> list[Site]:
+        """Every site that matches, all pages; `*` finds all. Needs `Sites.Read.All`, a work account.
+
+        Raises `SitesPermissionMissing` without it.
+        """
+        parameters = {"search": term.strip() or "*"}
+        return [
+            Site.from_graph(record)
+            for record in self.pages("/sites", parameters, target="sites", subject="SharePoint sites")
+            if record.get("id")
+        ]
+
+    def followed_sites(self) -> list[Site]:
+        """The sites that the person follows. Not for app-only."""
+        return self._sites("/me/followedSites", "Followed sites")
+
+    def root_site(self) -> Site:
+        """The organisation's first site, `https://contoso.sharepoint.com`."""
+        return Site.from_graph(self.get("/sites/root", target="sites", subject="The root site"))
+
+    def subsites(self, site: Site) -> list[Site]:
+        """The sites directly below a site."""
+        return self._sites(f"/sites/{_id(site.id)}/sites", f"Subsites of {site.name}")
+
+    def site(self, site_id: str) -> Site:
+        """A site by its id."""
+        return Site.from_graph(self.get(f"/sites/{_id(site_id)}", target="sites", subject=f"Site {site_id}"))
+
+    def site_at(self, host: str, path: str) -> Site:
+        """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com", "/sites/Backups")`."""
+        place = quote(path.strip("/"), safe="/")
+        address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
+        return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
+
+    def _sites(self, path: str, subject: str) -> list[Site]:
+        return [
+            Site.from_graph(record)
+            for record in self.pages(path, target="sites", subject=subject)
+            if record.get("id")
+        ]
+
+    def library_records(self, site: Site) -> list[dict[str, Any]]:
+        """The document libraries of a site as Graph lists them, all pages, not verified."""
+        path, subject = f"/sites/{_id(site.id)}/drives", f"The libraries of {site.name}"
+        return [record for record in self.pages(path, target="site", subject=subject) if record.get("id")]
+
+    def libraries(self, site: Site) -> Drives:
+        """All document libraries of a site, each verified; several at a time."""
+        notes: list[str] = []
+        return Drives(self._verified(self.library_records(site), notes), tuple(notes))
+
+    # ---- shared and team folders --------------------------------------------------------------------------
+
+    def shortcuts(self, drive: Drive) -> list[Shortcut]:
+        """The shared and team folders that stand at the root of a drive."""
+        records = self.pages(f"/drives/{_id(drive.id)}/root/children", {"$top": "1000"}, target="drive")
+        return [shortcut for shortcut in map(shortcut_from_graph, records) if shortcut is not None]
+
+    def open_shortcut(self, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> None:
+        """Check that a shared folder can be opened with the permissions at hand.
+
+        Raises `ConsentRequired` naming the permission that is missing, which a second consent can give.
+        """
+        try:
+            self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
+        except (AccessDenied, ItemNotFound) as problem:
+            raise ConsentRequired(
+                f"The folder {shortcut.name!r} belongs to somebody else and needs a further permission.",
+                why=f"missing: {in_words([wanted])}",
+                missing_scopes=[wanted],
+                status=problem.details.get("status"),
+            ) from None
+
+    def items(self, drive: Drive, path: str = "") -> Iterator[dict[str, Any]]:
+        """The entries of a folder, as Graph gives them; `path` is relative to the drive's root."""
+        place = f":/{quote(path.strip('/'), safe='/')}:" if path.strip("/") else ""
+        yield from self.pages(f"/drives/{_id(drive.id)}/root{place}/children", {"$top": "1000"})
+
+
+def _id(value: str) -> str:
+    """An id or user name as one segment of a path; `!`, `,` and `@` stay readable."""
+    return quote(value, safe="!,@")

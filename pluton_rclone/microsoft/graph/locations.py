@@ -1,0 +1,214 @@
+"""From a pasted address to a drive and a folder in it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from pluton_rclone.errors import (
+    AccessDenied,
+    ConsentRequired,
+    DriveNotFound,
+    GraphError,
+    ItemNotFound,
+    OptionInvalid,
+    PlutonRcloneError,
+    SitesPermissionMissing,
+)
+
+from ..clouds import cloud_of_sharepoint
+from ..entra.scopes import in_words
+from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, read_address
+from .drives import Drive, Quota, Shortcut, Site, drive_type, normal_drive_id
+from .graph import Graph
+
+_MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place to back up to: a drive, the folder in it ("" for its root), and the site when it has one.
+
+    A folder that somebody else shares stands in a drive whose root is closed to us: then `root_folder_id` is
+    the folder, for rclone's option of that name, and `folder` is relative to it.
+    """
+
+    drive: Drive
+    folder: str = ""
+    site: Site | None = None
+    root_folder_id: str | None = None
+
+
+def shared_folder(graph: Graph, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> Location:
+    """The place that a shared or team folder is.
+
+    Raises `ConsentRequired` naming the permission that is missing, which a second consent can give.
+    """
+    graph.open_shortcut(shortcut, wanted=wanted)
+    return _closed_drive(shortcut.drive_id, shortcut.drive_type, shortcut.name, shortcut.item_id)
+
+
+def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Location:
+    drive = Drive(
+        normal_drive_id(drive_id, drive_type(kind)), drive_type(kind), name, quota=Quota("restricted")
+    )
+    return Location(drive, root_folder_id=item_id)
+
+
+def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
+    """The drive and folder that an address leads to.
+
+    `own` are the account's own drives where they are known: an address inside one of them needs no permission
+    for sites. A site's address leads to its default library, a file's to the folder that it is in. Raises
+    `OptionInvalid` for an address of another cloud or of none, `ItemNotFound` naming what is missing,
+    `SitesPermissionMissing` or `ConsentRequired` when a further permission is needed.
+    """
+    place = read_address(address) if isinstance(address, str) else address
+    if isinstance(place, DriveId):
+        return Location(graph.drive(place.id))
+    if isinstance(place, SiteId):
+        site = graph.site(place.id)
+        return Location(graph.site_drive(site), "", site)
+    if isinstance(place, SharingLink):
+        return _shared(graph, place)
+    if isinstance(place, PersonalPlace):
+        return _personal(graph, place, own)
+    return _on_sharepoint(graph, place, own)
+
+
+def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
+    home = cloud_of_sharepoint(place.host)
+    if home.region != graph.cloud.region:
+        raise OptionInvalid(
+            f"This address belongs to {home.name}.",
+            why=f"the sign-in was made in {graph.cloud.name}",
+            advice=f"Sign in with region {home.region} and an app registered there.",
+            option="address",
+        )
+    if not own and place.segments[:1] == ("personal",):
+        try:
+            own = graph.drives()
+        except GraphError:  # app-only has no "me"; then the site is asked
+            own = ()
+    for drive in own:
+        inside = _inside(drive, place.host, place.segments)
+        if inside is not None:
+            return Location(drive, _folder(graph, drive, inside))
+    managed = len(place.segments) >= 2 and place.segments[0].lower() in _MANAGED_PATHS
+    depth = 2 if managed else 0
+    site = graph.site_at(place.host, "/" + "/".join(place.segments[:depth]))
+    while True:
+        rest = place.segments[depth:]
+        if not rest:
+            return Location(graph.site_drive(site), "", site)
+        libraries = graph.library_records(site)
+        best: tuple[tuple[str, ...], str] | None = None
+        for record in libraries:
+            inside = _inside(Drive.from_graph(record), place.host, place.segments)
+            if inside is not None and (best is None or len(inside) < len(best[0])):
+                best = inside, str(record["id"])
+        if best is not None:
+            drive = graph.drive(best[1])
+            return Location(drive, _folder(graph, drive, best[0]), site)
+        try:
+            site = graph.site_at(place.host, "/" + "/".join(place.segments[: depth + 1]))
+        except ItemNotFound:
+            names = ", ".join(str(record.get("name")) for record in libraries[:20])
+            raise ItemNotFound(
+                f"The site {site.name} has neither a library nor a subsite {rest[0]!r}.",
+                why=f"its libraries are: {names}" if names else "it has no libraries",
+                advice="Open the library in the browser and copy its address from there.",
+            ) from None
+        depth += 1
+
+
+def _inside(drive: Drive, host: str, segments: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The part of a path that lies below a drive's root; None when it lies elsewhere. Case does not
+    matter.
+    """
+    if not drive.web_url or (urlsplit(drive.web_url).hostname or "").lower() != host.lower():
+        return None
+    root = [piece.lower() for piece in drive.path.split("/") if piece]
+    if not root or [segment.lower() for segment in segments[: len(root)]] != root:
+        return None
+    return segments[len(root) :]
+
+
+def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
+    """The folder's path in the drive, checked; the folder of a file when the address was a file's."""
+    if not segments:
+        return ""
+    path = "/".join(segments)
+    item = graph.get(
+        f"/drives/{quote(drive.id, safe='!')}/root:/{quote(path)}",
+        {"$select": "id,name,folder,file"},
+        subject=f"{path} in {drive.name}",
+    )
+    return path if "folder" in item else "/".join(segments[:-1])
+
+
+def _personal(graph: Graph, place: PersonalPlace, own: Sequence[Drive]) -> Location:
+    drives = own or graph.drives()
+    drive = next((one for one in drives if place.drive_id in (None, one.id)), None)
+    if drive is None and place.drive_id is not None:
+        try:
+            drive = graph.drive(place.drive_id)
+        except AccessDenied as problem:
+            raise _shared_permission(problem) from None
+    assert drive is not None
+    if place.item_id is not None:
+        item = graph.get(f"/drives/{quote(drive.id, safe='!')}/items/{quote(place.item_id, safe='!')}")
+        return Location(drive, _path_of(item))
+    return Location(drive, _folder(graph, drive, place.segments))
+
+
+def _shared(graph: Graph, link: SharingLink) -> Location:
+    """Through the shares API: `u!` and the address in base64url (Graph's shares-get.md)."""
+    token = "u!" + base64.urlsafe_b64encode(link.url.encode()).decode().rstrip("=")
+    try:
+        item = graph.get(f"/shares/{token}/driveItem", subject="The shared folder")
+    except SitesPermissionMissing:
+        raise
+    except AccessDenied as problem:
+        raise _shared_permission(problem) from None
+    if isinstance(item.get("remoteItem"), dict):
+        item = {**item, **item["remoteItem"]}
+    parent = item.get("parentReference")
+    if not isinstance(parent, dict) or not parent.get("driveId"):
+        raise GraphError("Microsoft Graph did not say in which drive the shared folder is.")
+    try:
+        drive = graph.drive(str(parent["driveId"]))
+    except (AccessDenied, ItemNotFound, DriveNotFound):
+        if "folder" not in item or not item.get("id"):
+            raise
+        kind, name = parent.get("driveType"), str(item.get("name") or "")
+        return _closed_drive(str(parent["driveId"]), kind, name, str(item["id"]))
+    if "root" not in item and "path" not in parent and item.get("id"):
+        item = graph.get(f"/drives/{quote(drive.id, safe='!')}/items/{quote(str(item['id']), safe='!')}")
+    return Location(drive, _path_of(item))
+
+
+def _path_of(item: dict[str, Any]) -> str:
+    """The folder that an item is, or is in, relative to its drive's root; from `parentReference.path`."""
+    if "root" in item:
+        return ""
+    parent = item.get("parentReference")
+    path = str(parent.get("path") or "") if isinstance(parent, dict) else ""
+    above = unquote(path.partition("root:")[2]).strip("/")
+    if "folder" not in item:
+        return above
+    name = str(item.get("name") or "")
+    return f"{above}/{name}" if above else name
+
+
+def _shared_permission(problem: PlutonRcloneError) -> ConsentRequired:
+    wanted = "Files.ReadWrite.All"
+    return ConsentRequired(
+        "This folder belongs to somebody else and needs a further permission, or you have no access to it.",
+        why=f"missing: {in_words([wanted])}",
+        missing_scopes=[wanted],
+        status=problem.details.get("status"),
+    )

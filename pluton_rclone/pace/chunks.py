@@ -1,0 +1,161 @@
+"""How large a chunk, and how many files at once: what the sizes of the files and the memory at hand allow."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import re
+import stat
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pluton_rclone.values.size import MIB, Size
+
+from . import memory
+
+if TYPE_CHECKING:
+    from pluton_rclone.rclone.commands import Command
+
+BUFFER = 4 * MIB
+"""What rclone reads ahead of each file: with sixteen at once as much in all as rclone's own four with 16 MiB."""
+USUAL = Size(10 * MIB)
+"""rclone's own chunk, and the guide's."""
+LARGEST = Size(50 * MIB)
+"""Microsoft documents less than 60 MiB for one request; a chunk that breaks is sent again whole."""
+_SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, which Microsoft wants
+_STEP = 10 * MIB
+IN_FLIGHT = LARGEST
+"""Bytes in the chunks of all large files at once, from which on larger ones bring nothing: while one file waits for its
+answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took 10 to 11 s with chunks of 10 MiB and 7 s with
+50 MiB (`python -m tests.bench.onedrive --work upload`); four files of 256 MiB took 7 s with 10 MiB and 9 s with 40 MiB.
+"""
+WORTH_IT = 256 * MIB
+"""Bytes of the largest file from which on chunks grow: below it is a second or two, not worth that more is sent again
+where a slow line breaks.
+"""
+_FEWER = (16, 8, 4, 2, 1)
+_UNKNOWN = 4  # rclone's own number: of many files that nobody has looked at, most are small
+_BASE = 90 * MIB  # an rclone that does nothing yet
+_FACTOR = 3.0  # of what is held: by measurement 2 to 4, as Go's garbage collector lets a heap grow
+_ENTRIES = 20_000
+_SECONDS = 0.25
+_TRANSFERS = ("copy", "copyto", "sync", "move", "moveto")
+_AT_ONCE, _CHUNK = "RCLONE_TRANSFERS", "RCLONE_ONEDRIVE_CHUNK_SIZE"
+_FLAG = re.compile(r"--(transfers|onedrive-chunk-size)=(.*)", re.DOTALL)
+
+
+class Fit(NamedTuple):
+    """What an rclone is started with: files at once, and bytes of a chunk."""
+
+    transfers: int
+    chunk: Size
+
+
+def fit(
+    sizes: Sequence[int] | None,
+    memory: int | None,
+    *,
+    transfers: int = _FEWER[0],
+    fewer: bool = True,
+    chunk: Size | None = None,
+) -> Fit:
+    """At most `transfers` files at once, fewer only where `fewer` are allowed; a chunk of our choice unless one is given.
+
+    `sizes` are the largest files' in bytes, all others being no larger; None: nobody knows. `memory` is what is available,
+    in bytes, of which rclone gets half at most; None: enough.
+
+    A file waits for the answer to each chunk while nothing of it is sent: one large file alone gets larger chunks, and so
+    waits less often. Several fill each other's gaps.
+    """
+    known = None if sizes is None else sorted(sizes, reverse=True)
+    at_once = sum(size > USUAL for size in (known or ())[:transfers])
+    grows = known is not None and max(known, default=0) >= WORTH_IT
+    ours = max(USUAL, Size(IN_FLIGHT // at_once // _STEP * _STEP)) if grows else USUAL
+    preferred = ours if chunk is None else chunk
+    least = _UNKNOWN if known is None else 1
+    counts = (transfers, *(n for n in _FEWER if least <= n < transfers)) if fewer else (transfers,)
+    choices = [Fit(count, preferred) for count in counts]
+    if chunk is None:
+        choices.insert(1, Fit(transfers, USUAL))
+        choices += [Fit(counts[-1], smaller) for smaller in _SMALLER]
+    room = None if memory is None else memory // 2
+    return next((found for found in choices if room is None or need(known, found) <= room), choices[-1])
+
+
+def variables(
+    command: Command,
+    destination: Mapping[str, str] | None,
+    environment: Mapping[str, str],
+    flags: Iterable[str] = (),
+) -> dict[str, str]:
+    """rclone's variables for a transfer; none for any other command.
+
+    `destination` is the remote's section, None for a local folder; `environment` is what the run has besides what it
+    inherits. What somebody set - a flag, a variable, the remote's option - is left alone.
+    """
+    if command.words[0] not in _TRANSFERS:
+        return {}
+    given = {match[1]: match[2] for match in map(_FLAG.fullmatch, flags) if match}
+    asked = given.get("transfers", os.environ.get(_AT_ONCE))
+    count = _whole(asked or environment.get(_AT_ONCE, ""))
+    chunk = given.get("onedrive-chunk-size") or environment.get(_CHUNK)
+    if destination is None:
+        chunk = "0"
+    elif chunk is None:
+        chunk = destination.get("chunk_size")
+    if count is None or (chunk is not None and _size(chunk) is None):
+        return {}  # rclone says what is wrong with it
+    sizes = largest_files(command.places[0], count)
+    chosen = fit(sizes, memory.available(), transfers=count, fewer=asked is None, chunk=_size(chunk))
+    wanted = {} if chosen.transfers == count else {_AT_ONCE: str(chosen.transfers)}
+    return wanted if chunk is not None or chosen.chunk == USUAL else {**wanted, _CHUNK: str(chosen.chunk)}
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and text != "0" else None
+
+
+def _size(text: str | None) -> Size | None:
+    try:
+        return None if text is None else Size.parse(text)
+    except ValueError:
+        return None
+
+
+def need(sizes: Sequence[int] | None, chosen: Fit) -> int:
+    """Bytes that rclone takes, about: 16 files of 64 MiB at once took 630 MiB with chunks of 10 MiB and BUFFER, one file of
+    1 GiB took 320 MiB with chunks of 50 MiB and a buffer of 16 MiB (rclone 1.75.2).
+    """
+    if sizes is None:
+        held = chosen.transfers * (chosen.chunk + BUFFER)
+    else:
+        held = sum(min(size, chosen.chunk) + min(size, BUFFER) for size in sizes[: chosen.transfers])
+    return _BASE + int(_FACTOR * held)
+
+
+def largest_files(source: str, count: int) -> list[int] | None:
+    """The sizes of the `count` largest files at or below a local path; None when that takes longer than a moment."""
+    try:
+        found = os.stat(source)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISDIR(found.st_mode):
+        return [found.st_size]
+    until, seen = time.monotonic() + _SECONDS, 0
+    sizes: list[int] = []
+    waiting = [source]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    seen += 1
+                    if seen > _ENTRIES or time.monotonic() > until:
+                        return None
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False):
+                        sizes.append(entry.stat(follow_symlinks=False).st_size)
+        except OSError:
+            continue  # rclone says what it cannot read
+    return heapq.nlargest(count, sizes)

@@ -1,0 +1,398 @@
+"""The only place that starts a process: an argv list in, bytes out, an exit status, and an end to it,
+whatever happens.
+
+What every child gets, and why:
+
+- Its own session: Ctrl-C on the terminal reaches Python alone, which then ends the child in good order
+  (`Child.cancel`).
+- An explicit environment, and nothing else of ours: no open files, no shell, stdin closed unless something is
+  to be fed.
+- Both pipes drained by threads of their own, so a child that floods one of them can never block itself or us.
+- A reaper: it is waited for as soon as it ends, so there are no zombies, and no signal can hit a reused
+  process id.
+- Death with its parent, also when the parent is killed with SIGKILL (Linux; see `spawning.py`).
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO
+
+from pluton_rclone.errors import UsageError
+
+from .pipes import BLOCK, STREAM_PIPE, Lines, Source, blocks, widen, write_all
+from .spawning import SPAWNER, dying_with_us
+
+log = logging.getLogger(__name__)
+
+TAIL_LINES = 50
+TAIL_LINE_BYTES = 4096
+
+LADDER: tuple[tuple[int, float], ...] = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, 5.0))
+"""How a child is ended: each signal, and the seconds that it gets to take effect."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A process that has ended. `returncode` is negative (-N) when signal N ended it."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Child:
+    """A running process. Made by `start`; leaving it as a context manager ends it.
+
+    `stderr` is always drained: line by line into `on_stderr` if given, and its last lines are kept
+    (`stderr_tail`). `stdout` goes in blocks to `on_stdout` if given; otherwise the caller reads it (`read`,
+    `lines`), and a caller who does not read stops the child by back pressure, not by memory.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        stdin: Source | None,
+        cwd: str | os.PathLike[str] | None,
+        on_stdout: Callable[[bytes], None] | None,
+        on_stderr: Callable[[bytes], None] | None,
+        watch: Callable[[], float | None] | None,
+        on_end: Callable[[], None] | None,
+    ) -> None:
+        self.argv = list(argv)
+        self._on_end = on_end
+        self._failure: BaseException | None = None
+        self._returncode: int | None = None
+        self._ended = threading.Event()
+        self._signals = threading.Lock()
+        self._paused = self._signalled = False
+        self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
+        self._process = subprocess.Popen(
+            dying_with_us(self.argv),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env),
+            cwd=cwd,
+            bufsize=0,
+            start_new_session=True,
+        )
+        log.debug("started %d: %s", self._process.pid, self.argv)
+        out, err = self._process.stdout, self._process.stderr
+        assert out is not None
+        assert err is not None
+        self._out: IO[bytes] = out
+        try:
+            self._attend(err, on_stdout, on_stderr, stdin, watch)
+        except BaseException:  # no thread to be had: nobody would drain it, or reap it
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; then its exit code, or -N if signal N ended it."""
+        return self._returncode
+
+    @property
+    def stderr_tail(self) -> bytes:
+        """The last lines that it wrote to stderr."""
+        return b"\n".join(self._tail)
+
+    @property
+    def stdout(self) -> Iterator[bytes]:
+        """The lines of stdout, without their newline, as they come."""
+        with contextlib.closing(Lines()) as lines:
+            while block := self.read():
+                yield from lines.feed(block)
+            yield from lines.end()
+
+    def read(self, size: int = STREAM_PIPE) -> bytes:
+        """What stdout has now, at most `size` bytes; waits for the first byte; empty at the end."""
+        try:
+            return self._out.read(size)
+        except ValueError:  # closed by `close` in another thread
+            return b""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended and stderr is read to the end. TimeoutError after `timeout`
+        seconds.
+
+        An error that a callback or the source of stdin raised comes out here: the child was ended for it.
+        """
+        if not self._ended.wait(timeout):
+            raise TimeoutError(f"process {self.pid} is still running after {timeout} s")
+        if self._failure is not None:
+            raise self._failure
+        assert self._returncode is not None
+        return self._returncode
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it still runs. SIGKILL goes to the whole process group: to its helpers as
+        well."""
+        with self._signals:
+            if self._returncode is not None:
+                return
+            self._signalled = True
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if number == signal.SIGKILL:
+                    os.killpg(self.pid, number)
+                else:
+                    os.kill(self.pid, number)
+                if self._paused:  # it hears the signal when it goes on
+                    self._paused = False
+                    os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    def pause(self) -> None:
+        """Stop it until `resume`, or until it gets a signal, if it still runs."""
+        self._set_paused(True)
+
+    def resume(self) -> None:
+        """Let it go on, if it was paused."""
+        self._set_paused(False)
+
+    def _set_paused(self, paused: bool) -> None:
+        with self._signals:
+            if self._returncode is not None or self._signalled or paused == self._paused:
+                return
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGSTOP if paused else signal.SIGCONT)
+                self._paused = paused
+
+    def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
+        """End it: each signal of the ladder in turn, until it is gone. Returns at once if it has ended."""
+        for number, seconds in ladder:
+            if self._ended.is_set():
+                return
+            self.signal(number)
+            if self._ended.wait(seconds):
+                return
+        log.warning("process %d does not end", self.pid)
+
+    def close(self) -> None:
+        """End it if it runs, and close what is open."""
+        self.cancel()
+        self._out.close()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---- the threads of a child ----------------------------------------------------------------------------
+
+    def _attend(
+        self,
+        err: IO[bytes],
+        on_stdout: Callable[[bytes], None] | None,
+        on_stderr: Callable[[bytes], None] | None,
+        stdin: Source | None,
+        watch: Callable[[], float | None] | None,
+    ) -> None:
+        drain = None
+        if on_stdout is None:
+            widen(self._out)
+        else:
+            drain = self._thread(self._drain_stdout, self._out, on_stdout)
+        self._thread(self._mind, err, on_stderr, drain)
+        if stdin is not None:
+            self._thread(self._feed, self._process.stdin, stdin)
+        if watch is not None:
+            self._thread(self._watch, watch)
+
+    def _thread(self, run: Callable[..., None], *args: object) -> threading.Thread:
+        thread = threading.Thread(target=run, args=args, daemon=True, name=f"{run.__name__}-{self.pid}")
+        thread.start()
+        return thread
+
+    def _fail(self, error: BaseException) -> None:
+        """Remember what went wrong on our side, and end the child: its work cannot be finished."""
+        if self._failure is None:
+            self._failure = error
+        self.signal(signal.SIGKILL)
+
+    def _mind(
+        self, pipe: IO[bytes], callback: Callable[[bytes], None] | None, other: threading.Thread | None
+    ) -> None:
+        """Drain stderr to its end, then reap.
+
+        A helper that outlives the child may hold the pipes: until they are closed the child stays unreaped,
+        so that its process group keeps its id and SIGKILL reaches the helper and nobody else.
+        """
+        lines = Lines()
+        with pipe:
+            while block := pipe.read(BLOCK):
+                self._lines_of_stderr(lines.feed(block), callback)
+            self._lines_of_stderr(lines.end(), callback)
+        if other is not None:
+            other.join()
+        if hasattr(os, "waitid"):  # not on macOS
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            with self._signals:
+                self._returncode = self._process.wait()
+        else:
+            self._returncode = self._process.wait()
+        log.debug("ended %d: %d", self.pid, self._returncode)
+        try:
+            if self._on_end is not None:
+                self._on_end()
+        finally:
+            self._ended.set()
+
+    def _lines_of_stderr(self, lines: Iterable[bytes], callback: Callable[[bytes], None] | None) -> None:
+        for line in lines:
+            self._tail.append(line[:TAIL_LINE_BYTES])
+            if callback is not None and self._failure is None:
+                try:
+                    callback(line)
+                except Exception as error:  # noqa: BLE001 - raised again in wait(); drained all the same
+                    self._fail(error)
+
+    def _drain_stdout(self, pipe: IO[bytes], callback: Callable[[bytes], None]) -> None:
+        with pipe:
+            while block := pipe.read(BLOCK):
+                if self._failure is None:
+                    try:
+                        callback(block)
+                    except Exception as error:  # noqa: BLE001 - as above
+                        self._fail(error)
+
+    def _feed(self, pipe: IO[bytes], source: Source) -> None:
+        """A source that fails must not look like the end of the data: the child is killed before its stdin is
+        closed."""
+        try:
+            for block in blocks(source):
+                if not write_all(pipe, block):
+                    break
+        except BaseException as error:  # noqa: BLE001 - raised again in wait()
+            self._fail(error)
+        finally:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def _watch(self, watch: Callable[[], float | None]) -> None:
+        while (seconds := watch()) is not None:
+            if self._ended.wait(seconds):
+                return
+        self.cancel()
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdin: Source | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    on_stdout: Callable[[bytes], None] | None = None,
+    on_stderr: Callable[[bytes], None] | None = None,
+    watch: Callable[[], float | None] | None = None,
+    on_end: Callable[[], None] | None = None,
+) -> Child:
+    """Start a process. OSError if it cannot be started (FileNotFoundError, PermissionError).
+
+    `on_stdout` gets blocks, `on_stderr` lines, each in a thread of the child's; an error that they raise ends
+    the child. `watch` is asked in a thread of its own how many seconds to wait until it is asked again; None
+    ends the child.
+    """
+    if not os.path.isabs(argv[0]):
+        raise UsageError(f"the program to start needs its whole path, not {argv[0]!r}")
+    if not os.path.exists(argv[0]):
+        raise FileNotFoundError(2, "no such program", argv[0])
+    if not os.access(argv[0], os.X_OK):
+        raise PermissionError(13, "not executable", argv[0])
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        raise UsageError("this program ignores SIGCHLD, so the exit status of a child can never be known")
+    return SPAWNER.spawn(
+        lambda: Child(
+            argv,
+            env=env,
+            stdin=stdin,
+            cwd=cwd,
+            on_stdout=on_stdout,
+            on_stderr=on_stderr,
+            watch=watch,
+            on_end=on_end,
+        )
+    )
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdin: Source | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    timeout: float | None = None,
+) -> Completed:
+    """Run to the end and keep all output. TimeoutError after `timeout` seconds, with the process gone."""
+    out: list[bytes] = []
+    err: list[bytes] = []
+    with start(argv, env=env, stdin=stdin, cwd=cwd, on_stdout=out.append, on_stderr=err.append) as child:
+        code = child.wait(timeout)
+    return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
+
+
+def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
+    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr. Returns its exit code,
+    or -N if signal N ended it. OSError if it cannot be started.
+
+    Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where no terminal
+    did that, a SIGINT is passed on. The command dies with us.
+    """
+    child = SPAWNER.spawn(lambda: _Foreground(argv, env))
+
+    def interrupted(number: int, frame: object) -> None:
+        if not _in_foreground():
+            child.signal(number)
+
+    try:
+        before = signal.signal(signal.SIGINT, interrupted)
+    except ValueError:  # not the main thread, which alone hears signals
+        return child.wait()
+    try:
+        return child.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Foreground:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(dying_with_us(list(argv)), env=dict(env))
+        self.wait = self._process.wait
+        self.signal = self._process.send_signal
+
+
+def _in_foreground() -> bool:
+    """Whether a terminal sends its Ctrl-C to us, and so to the children in our process group."""
+    try:
+        with open("/dev/tty", "rb", buffering=0) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:
+        return False

@@ -1,0 +1,420 @@
+"""rclone-python's functions on our engine: `from pluton_rclone import rclone_python as rclone` is all that changes.
+
+Names, parameters and results are those of rclone_python.rclone 0.1.25. What differs is what was wrong there: no shell
+ever sees a path (a file called `$(touch PWNED).txt` is just a file), the executable that was set is used for transfers
+too, a configuration can be set more than once, both pipes are drained, a transfer whose listener fails is cancelled,
+and `create_remote` hands no secret to the list of processes. Additional arguments are words for rclone, split as a shell
+would split them (`["--bwlimit 1M"]`) and never run by one. Every error is rclone-python's `RcloneException` (`description`,
+`error_msg`) and at the same time ours (`what`, `why`, `who`, `advice`).
+
+The caller's own configuration is meant here, so RCLONE_CONFIG… and RCLONE_PASSWORD_COMMAND of the environment hold,
+unlike elsewhere in this package.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rclone_python.hash_types import HashTypes
+from rclone_python.remote_types import RemoteTypes
+from rclone_python.utils import RcloneException
+
+from pluton_rclone.errors import RcloneNotFound, StorageExists
+from pluton_rclone.rclone.binary import find_binary
+from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.rclone.events import Event, Failed, Progress
+from pluton_rclone.rclone.locations import location
+from pluton_rclone.rclone.run import Run, decoded
+
+from .errors import compatible, told_as
+from .progress import Bars, update_of
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Pbar
+
+__all__ = [
+    "HashTypes",
+    "RcloneException",
+    "RemoteTypes",
+    "about",
+    "cat",
+    "check",
+    "check_remote_existing",
+    "copy",
+    "copyto",
+    "create_remote",
+    "delete",
+    "get_remotes",
+    "hash",
+    "is_installed",
+    "link",
+    "ls",
+    "mkdir",
+    "move",
+    "moveto",
+    "purge",
+    "set_config_file",
+    "set_executable_file",
+    "set_log_level",
+    "size",
+    "sync",
+    "tree",
+    "version",
+]
+
+Place = str | os.PathLike[str]
+Args = Sequence[str] | None
+Listener = Callable[[dict[str, Any]], None] | None
+T = TypeVar("T")
+
+_config: str | None = None
+_executable: str | None = None
+_CALLERS = re.compile(r"RCLONE_CONFIG(_.*)?|RCLONE_PASSWORD_COMMAND")
+
+
+def _engine() -> Rclone:
+    environment = {name: value for name, value in os.environ.items() if _CALLERS.fullmatch(name)}
+    return Rclone(_executable, config=_config, environment=environment)
+
+
+# ---- settings --------------------------------------------------------------------------------------------------------
+
+
+def set_config_file(config_file: Place) -> None:
+    """Use this configuration file from now on."""
+    global _config
+    _config = os.fspath(config_file)
+
+
+def set_executable_file(executable_file: Place, validate: bool = True) -> None:
+    """Use this rclone from now on. FileNotFoundError if it is not there and `validate` is set."""
+    global _executable
+    if validate and not Path(executable_file).is_file():
+        raise FileNotFoundError(f"Executable path '{executable_file}' does not exist")
+    _executable = os.fspath(executable_file)
+
+
+def set_log_level(level: int) -> None:
+    """The log level of both libraries."""
+    logging.getLogger("rclone_python").setLevel(level)
+    logging.getLogger("pluton_rclone").setLevel(level)
+
+
+def is_installed() -> bool:
+    """Whether there is an rclone to use."""
+    try:
+        find_binary(_executable)
+    except RcloneNotFound:
+        return False
+    return True
+
+
+# ---- remotes ---------------------------------------------------------------------------------------------------------
+
+
+def get_remotes() -> list[str]:
+    """The configured remotes, each with its colon."""
+    return _text("listremotes").splitlines()
+
+
+def check_remote_existing(remote_name: str) -> bool:
+    """Whether there is a remote of that name."""
+    return (remote_name if remote_name.endswith(":") else f"{remote_name}:") in get_remotes()
+
+
+def create_remote(
+    remote_name: str,
+    remote_type: str | RemoteTypes,
+    client_id: str | None = None,
+    client_secret: str | None = None,
+    **kwargs: Any,
+) -> None:
+    """Make a remote. Its options go to rclone over a private socket, not over its command line (rclone 1.61 or newer)."""
+    if check_remote_existing(remote_name):
+        raise compatible(
+            StorageExists(f"A rclone remote with the name '{remote_name}' already exists!"), "config create"
+        )
+    options = {key: value if isinstance(value, str) else str(value) for key, value in kwargs.items()}
+    if client_id and client_secret:
+        options |= {"client_id": client_id, "client_secret": client_secret}
+    kind = remote_type.value if isinstance(remote_type, RemoteTypes) else remote_type
+    with told_as(f"config create {remote_name}"), _engine().session() as session:
+        session.call("config/create", name=remote_name, type=kind, parameters=options)
+
+
+# ---- looking ---------------------------------------------------------------------------------------------------------
+
+
+def about(path: Place) -> dict[str, int]:
+    """The room on a remote, in bytes."""
+    return _json(dict[str, int], "about", "--json", places=[path])
+
+
+def ls(
+    path: Place,
+    max_depth: int | None = None,
+    dirs_only: bool = False,
+    files_only: bool = False,
+    args: Args = None,
+) -> list[dict[str, Any]]:
+    """What is in a folder, as rclone's lsjson has it."""
+    flags = [
+        *_given("--max-depth", max_depth),
+        *(["--dirs-only"] if dirs_only else []),
+        *(["--files-only"] if files_only else []),
+    ]
+    return _json(list[dict[str, Any]], "lsjson", *flags, places=[path], args=args)
+
+
+def size(path: Place, args: Args = None) -> dict[str, int]:
+    """How many files there are, and how many bytes."""
+    return _json(dict[str, int], "size", "--json", places=[path], args=args)
+
+
+def tree(path: Place, args: Args = None) -> str:
+    """The folders below, drawn as a tree."""
+    return _text("tree", places=[path], args=args)
+
+
+def cat(
+    path: Place,
+    count: int | None = None,
+    head: int | None = None,
+    offset: int | None = None,
+    tail: int | None = None,
+    args: Args = None,
+) -> str:
+    """The content of a file, or a part of it, as text."""
+    parts = {"--count": count, "--head": head, "--offset": offset, "--tail": tail}
+    flags = [flag for name, value in parts.items() for flag in _given(name, value)]
+    return _text("cat", *flags, places=[path], args=args)
+
+
+def hash(
+    hash: str | HashTypes,
+    path: Place,
+    download: bool = False,
+    checkfile: Place | None = None,
+    output_file: Place | None = None,
+    args: Args = None,
+) -> str | bool | dict[str, str] | dict[str, bool] | None:
+    """The hashes of files by path, or of a single one; with `checkfile` whether they are right; with `output_file` None."""
+    kind = hash.value if isinstance(hash, HashTypes) else hash
+    flags = [
+        *(["--download"] if download else []),
+        *_given("--checkfile", checkfile),
+        *_given("--output-file", output_file),
+    ]
+    code, text, run = _run("hashsum", *flags, places=[kind, path], args=args)
+    lines = [line for line in text.splitlines() if line]
+    judged = checkfile is not None and all(line.startswith(("= ", "* ")) for line in lines)
+    if code != 0 and not (judged and lines):
+        raise compatible(run.fault(code), f'hashsum command failed on path "{path}" with hash="{kind}"', run)
+    if output_file is not None:
+        return None
+    pairs = {name.strip(): value for value, _, name in (line.partition(" ") for line in lines)}
+    if checkfile is not None:
+        right = {name: value == "=" for name, value in pairs.items()}
+        return next(iter(right.values())) if len(right) == 1 else right
+    return next(iter(pairs.values())) if len(pairs) == 1 else pairs
+
+
+def check(
+    source: Place,
+    dest: Place,
+    combined: Place | None = None,
+    size_only: bool = False,
+    download: bool = False,
+    one_way: bool = False,
+    args: Args = None,
+) -> tuple[bool, list[tuple[str, str]]]:
+    """Whether two folders are the same, and each path with its sign: = same, * different, - and + missing, ! error."""
+    switches = {"--size-only": size_only, "--download": download, "--one-way": one_way}
+    flags = [name for name, on in switches.items() if on]
+    target = "-" if combined is None else os.fspath(combined)
+    code, text, run = _run("check", *flags, f"--combined={target}", places=[source, dest], args=args)
+    if combined is not None:
+        text = Path(combined).read_text() if Path(combined).is_file() else ""
+    lines = [(sign, name) for sign, _, name in (line.partition(" ") for line in text.splitlines())]
+    if code not in (0, 1) or (code == 1 and not lines):
+        raise compatible(run.fault(code), f'check command failed on source: "{source}" dest: "{dest}"', run)
+    return code == 0, lines
+
+
+def version(check: bool = False, args: Args = None) -> str | tuple[str, str | None, str | None]:
+    """rclone's version; with `check` also the latest release and beta, which asks the network."""
+    text = _text("version", *(["--check"] if check else []), args=args)
+    if not check:
+        return text.splitlines()[0].replace("rclone ", "")
+    yours, latest, beta = (re.findall(rf"{word}:\s+([.\w-]+)", text) for word in ("yours", "latest", "beta"))
+    return yours[0], latest[0] if latest else None, beta[0] if beta else None
+
+
+# ---- changing --------------------------------------------------------------------------------------------------------
+
+
+def mkdir(path: Place, args: Args = None) -> None:
+    """Make a folder."""
+    _text("mkdir", places=[path], args=args)
+
+
+def purge(path: Place, args: Args = None) -> None:
+    """Delete a folder and all that is in it."""
+    _text("purge", places=[path], args=args)
+
+
+def delete(path: Place, args: Args = None) -> None:
+    """Delete a file, or the files below a folder; the folders stay."""
+    _text("delete", places=[path], args=args)
+
+
+def link(path: Place, expire: str | None = None, unlink: bool = False, args: Args = None) -> str:
+    """A public link to a file or folder; with `unlink` its end."""
+    flags = [*_given("--expire", expire), *(["--unlink"] if unlink else [])]
+    return _text("link", *flags, places=[path], args=args)
+
+
+def copy(
+    in_path: Place,
+    out_path: Place,
+    ignore_existing: bool = False,
+    show_progress: bool = True,
+    listener: Listener = None,
+    args: Args = None,
+    pbar: Pbar | None = None,
+) -> None:
+    """Copy a file or a folder into a folder."""
+    _transfer("copy", "Copying", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+
+
+def copyto(
+    in_path: Place,
+    out_path: Place,
+    ignore_existing: bool = False,
+    show_progress: bool = True,
+    listener: Listener = None,
+    args: Args = None,
+    pbar: Pbar | None = None,
+) -> None:
+    """As copy; a file gets the name `out_path`."""
+    _transfer("copyto", "Copying", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+
+
+def move(
+    in_path: Place,
+    out_path: Place,
+    ignore_existing: bool = False,
+    show_progress: bool = True,
+    listener: Listener = None,
+    args: Args = None,
+    pbar: Pbar | None = None,
+) -> None:
+    """Move a file or a folder into a folder."""
+    _transfer("move", "Moving", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+
+
+def moveto(
+    in_path: Place,
+    out_path: Place,
+    ignore_existing: bool = False,
+    show_progress: bool = True,
+    listener: Listener = None,
+    args: Args = None,
+    pbar: Pbar | None = None,
+) -> None:
+    """As move; a file gets the name `out_path`."""
+    _transfer("moveto", "Moving", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+
+
+def sync(
+    src_path: Place,
+    dest_path: Place,
+    show_progress: bool = True,
+    listener: Listener = None,
+    args: Args = None,
+    pbar: Pbar | None = None,
+) -> None:
+    """Make the destination the same as the source."""
+    _transfer("sync", "Syncing", src_path, dest_path, False, show_progress, listener, args, pbar)
+
+
+# ---- on our engine ---------------------------------------------------------------------------------------------------
+
+
+def _given(flag: str, value: object) -> list[str]:
+    return [] if value is None else [f"{flag}={value}"]
+
+
+def _words(args: Args) -> list[str]:
+    return [word for text in args or () for word in shlex.split(text)]
+
+
+def _command(words: str, flags: Sequence[str], places: Sequence[Place], args: Args) -> Command:
+    return Command((words,), (*flags, *_words(args)), tuple(location(os.fspath(place)) for place in places))
+
+
+def _run(words: str, *flags: str, places: Sequence[Place] = (), args: Args = None) -> tuple[int, str, Run]:
+    """The exit code, what it printed, and the run itself."""
+    out: list[bytes] = []
+    with told_as(f'Rclone "{words}" command failed'):
+        run = Run(_engine(), _command(words, flags, places, args), on_stdout=out.append)
+    with run.child:
+        code = run.child.wait()
+    return code, b"".join(out).decode(errors="replace"), run
+
+
+def _text(words: str, *flags: str, places: Sequence[Place] = (), args: Args = None) -> str:
+    code, text, run = _run(words, *flags, places=places, args=args)
+    if code != 0:
+        raise compatible(run.fault(code), f'Rclone "{words}" command failed', run)
+    return text
+
+
+def _json(kind: type[T], words: str, *flags: str, places: Sequence[Place] = (), args: Args = None) -> T:
+    text = _text(words, *flags, places=places, args=args)
+    with told_as(f'Rclone "{words}" command failed'):
+        return decoded(text.encode(), kind)
+
+
+def _transfer(
+    word: str,
+    doing: str,
+    source: Place,
+    destination: Place,
+    ignore_existing: bool,
+    show_progress: bool,
+    listener: Listener,
+    args: Args,
+    pbar: Pbar | None,
+) -> None:
+    description = f"{doing} from {source} to {destination} failed"
+    flags = ["--ignore-existing"] if ignore_existing else []
+    errors: list[str] = []
+    with told_as(description):
+        transfer = _engine().transfer(_command(word, flags, [source, destination], args), every=0.1)
+    with transfer, Bars(doing, source, destination, pbar, shown=show_progress) as bars:
+        for event in transfer.events():
+            if isinstance(event, Progress):
+                if (update := update_of(event)) is not None:
+                    bars.update(update)
+                    if listener is not None:
+                        listener(update)
+            elif event.level in ("error", "critical"):
+                errors.append(_line(event))
+        result = transfer.wait()
+        if result.ok:
+            bars.complete()
+    if result.error is not None:
+        result.error.result = result
+        raise compatible(result.error, description, messages="\n".join(errors))
+
+
+def _line(event: Event) -> str:
+    return f"{event.path}: {event.text}" if isinstance(event, Failed) else event.text

@@ -1,0 +1,245 @@
+"""The walk of "Connecting OneDrive" as one object with no user interface: from the name to the saved storage.
+
+The command line, the browser page and Pluton drive this one. Its state can be kept as JSON between two requests.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pluton_rclone.errors import OptionInvalid, UsageError
+from pluton_rclone.microsoft.entra.account import Account
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.scopes import Place
+from pluton_rclone.microsoft.entra.token import Token
+from pluton_rclone.microsoft.graph.drives import Drive
+
+from .location import LocationSteps
+from .state import DRIVE_TYPES, Access, DriveKind, SetupState, is_secret
+
+if TYPE_CHECKING:
+    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.storages.storages import Storages
+
+__all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
+
+NextStep = Literal["name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"]
+
+
+class StorageSetup(LocationSteps):
+    """One storage being connected.
+
+    `app` is the app registration; None takes PLUTON_ONEDRIVE_CLIENT_ID and its neighbours, and without these only
+    `sign_in_with_rclone` and `use_token` can sign in. `access="read"` asks for reading only. `next_steps` says what
+    can be done now; a step out of order raises `UsageError`, which says what is missing.
+    """
+
+    def __init__(self, app: AppRegistration | None = None, *, access: Access = "write") -> None:
+        self._state = SetupState(app=app or AppRegistration.from_environment(), access=access)
+
+    def __repr__(self) -> str:
+        return f"StorageSetup(name={self.name!r}, account={self.account!s}, next_steps={self.next_steps})"
+
+    @property
+    def next_steps(self) -> tuple[NextStep, ...]:
+        """What can be done now and is not done yet; the first is what a person is asked next."""
+        state = self._state
+        steps: list[NextStep] = [] if state.name else ["name"]
+        if state.token is None:
+            return (*steps, "sign_in")
+        if state.kind is None:
+            return (*steps, "drive_type")
+        if self.missing_permissions():
+            return (*steps, "consent")
+        if state.drive is None:
+            return (*steps, "location", "options")
+        return (*steps, "options", "test", "save") if state.name else (*steps, "options", "test")
+
+    # ---- signing in without a registration of one's own ----
+
+    def sign_in_with_rclone(
+        self,
+        *,
+        show_address: Callable[[str], None],
+        place: Place | None = None,
+        timeout: float = 600.0,
+        cancel: threading.Event | None = None,
+    ) -> Account:
+        """Through `rclone authorize` and rclone's own registration: for who has none. Global cloud, this machine only."""
+        from pluton_rclone.rclone.authorize import authorize
+
+        scopes = self._state.least_scopes(place)
+        text = authorize(show_address=show_address, scopes=scopes, timeout=timeout, cancel=cancel)
+        self._state.app = None
+        account = self.use_token(text)
+        self._state.scopes = scopes
+        return account
+
+    def use_token(self, text: str) -> Account:
+        """Takes what was pasted: a token as rclone stores it, what `rclone authorize` printed, a whole remote.
+
+        A remote brings its registration, drive and options along. TokenInvalid says what is wrong with the paste;
+        TokenExpired, AccountError for somebody else's.
+        """
+        from pluton_rclone.remote.options import BY_NAME
+
+        from .imported import import_token
+
+        pasted = import_token(text, app=self._state.app)
+        account = self._take(pasted.sign_in)
+        self._state.app = pasted.app
+        own = (
+            "client_id",
+            "client_secret",
+            "tenant",
+            "region",
+            "token",
+            "drive_id",
+            "drive_type",
+            "access_scopes",
+        )
+        self._state.options.update(
+            (option, value)
+            for option, value in pasted.options.items()
+            if option in BY_NAME and option not in own
+        )
+        if pasted.options.get("drive_id"):
+            self.choose_drive(self.drive(pasted.options["drive_id"]))
+        return account
+
+    # ---- options and the remote ----
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The advanced options given so far, the secret ones left out."""
+        return {name: value for name, value in self._state.options.items() if not is_secret(name)}
+
+    def set_options(self, **options: Any) -> None:
+        """The options of `OneDriveRemote` (region excepted: it is the registration's), kept; None takes one back.
+
+        OptionInvalid: nothing is kept then.
+        """
+        from pluton_rclone.remote.onedrive import OneDriveRemote
+
+        unknown = next((name for name in options if name not in OneDriveRemote.model_fields), None)
+        if unknown is not None:
+            near = difflib.get_close_matches(unknown, OneDriveRemote.model_fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else None
+            raise OptionInvalid(f"there is no option {unknown!r}", why=hint, option=unknown)
+        wanted = {
+            key: value for key, value in {**self._state.options, **options}.items() if value is not None
+        }
+        kept, self._state.options = self._state.options, wanted
+        try:
+            if self._state.drive is not None and self._state.token is not None:
+                self.remote()
+        except BaseException:
+            self._state.options = kept
+            raise
+
+    def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:
+        """The complete remote for the chosen drive, or for `drive`. OptionInvalid, RemoteIncomplete, UsageError."""
+        from .remote import make_remote
+
+        if drive is not None:
+            self.choose_drive(drive, self._state.folder if drive == self._state.drive else "")
+        self._account()
+        if self._state.drive is None:
+            raise UsageError("No drive is chosen yet.", advice="Choose the drive, site or address first.")
+        return make_remote(self._state, options)
+
+    def authorization(self) -> dict[str, Any]:
+        """What the sign-in brings into a remote, for `OneDriveRemote.replace`: account, permissions, registration, token."""
+        from .remote import authorization
+
+        return authorization(self._state)
+
+    # ---- test and save ----
+
+    def test(
+        self,
+        storages: Storages,
+        remote: OneDriveRemote | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+    ) -> ConnectionReport:
+        """The connection test; nothing is saved. What passed it can be saved without a second one."""
+        from .remote import digest
+
+        tried = remote or self.remote()
+        report, tested = storages.try_out(tried, on_step)
+        self._keep_token(tested)
+        self._state.passed = digest(tested) if report.ok else None
+        return report
+
+    def save(
+        self,
+        storages: Storages,
+        name: str | None = None,
+        remote: OneDriveRemote | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+    ) -> Storage:
+        """Tests, unless just this has passed already, then saves under the friendly name. A failed test saves nothing."""
+        from .remote import digest
+
+        friendly = name or self._state.name
+        if friendly is None:
+            raise UsageError("The storage has no name yet.", advice="Give it a name, then save it.")
+        wanted = remote or self.remote()
+        if self._state.passed is not None and self._state.passed == digest(wanted):
+            return storages.add_tested(friendly, wanted)
+        return storages.add(friendly, wanted, on_step=on_step)
+
+    def _keep_token(self, tested: OneDriveRemote) -> None:
+        """rclone may have renewed it during the test."""
+        if tested.token is not None and self._state.token is not None and not self._state.app_only:
+            text = tested.token.get_secret_value()
+            self._state.token = Token.from_rclone(text, scopes=self._state.scopes)
+
+    # ---- state between requests ----
+
+    def record(self) -> dict[str, Any]:
+        """The state as JSON members, without any secret: good for showing, not for going on."""
+        return {**self._state.record(), "next_steps": list(self.next_steps)}
+
+    def record_with_secrets(self) -> dict[str, Any]:
+        """The state as JSON members, token and client secret included: keep it where only the server reads it."""
+        return self._state.record_with_secrets()
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], app: AppRegistration | None = None) -> StorageSetup:
+        """Goes on from `record_with_secrets`. A certificate is not in it: give the registration then."""
+        setup = cls.__new__(cls)
+        setup._state = SetupState.from_record(record, app)
+        return setup
+
+    def to_json(self) -> str:
+        """`record_with_secrets` as text."""
+        return json.dumps(self.record_with_secrets())
+
+    @classmethod
+    def from_json(cls, text: str, app: AppRegistration | None = None) -> StorageSetup:
+        """Goes on from `to_json`."""
+        try:
+            record = json.loads(text)
+        except ValueError:
+            record = None
+        return cls.from_record(record if isinstance(record, dict) else {}, app)
+
+    @classmethod
+    def for_storage(cls, storage: Storage, *, expected: Literal["same", "anyone"] = "same") -> StorageSetup:
+        """To re-authorize: sign in with it, then `storage.reauthorize(setup)`. Another account is refused unless
+        `expected="anyone"`.
+        """
+        from .remote import state_of
+
+        setup = cls.__new__(cls)
+        setup._state = state_of(storage.remote, storage.name)
+        if expected == "anyone":
+            setup._state.expected = None
+        return setup

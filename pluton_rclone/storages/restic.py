@@ -1,0 +1,142 @@
+"""restic on a storage, through our rclone and a private rclone.conf: refreshed tokens come home while it runs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pluton_rclone import process
+from pluton_rclone.errors import ResticNotFound, UsageError
+from pluton_rclone.process import Child, Completed
+from pluton_rclone.process.pipes import Source
+from pluton_rclone.rclone.environment import child_environment
+from pluton_rclone.saved.lending import lend
+
+if TYPE_CHECKING:
+    from .storage import Storage
+
+VARIABLE = "PLUTON_RESTIC_BINARY"
+# What restic itself starts rclone with (restic 0.14 to 0.18, internal/backend/rclone), less its flag for another service.
+_SERVE = "serve restic --stdio"
+
+
+class Restic:
+    """One restic repository in a storage. Open it with `with`: the private rclone.conf lives that long.
+
+    The repository's password is the caller's: RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or RESTIC_PASSWORD_COMMAND in
+    `environment`, or in the environment of this process. Nothing secret is ever an argument.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        path: str = "restic",
+        *,
+        binary: str | os.PathLike[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._storage = storage
+        self._wanted = binary
+        self._given = dict(environment or {})
+        self._open: ExitStack | None = None
+        self._lent: dict[str, str] = {}
+        self.repository = f"rclone:{storage.at(path)}"
+
+    @property
+    def options(self) -> list[str]:
+        """restic's own options: which rclone to start, and how. They hold no secret."""
+        rclone = self._storage.rclone
+        args = shlex.join([*shlex.split(_SERVE), f"--user-agent={rclone.user_agent} restic", *rclone.flags])
+        return ["-o", f"rclone.program={shlex.quote(rclone.binary.path)}", "-o", f"rclone.args={args}"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment for restic, which hands it on to rclone. UsageError when it is not open."""
+        if self._open is None:
+            raise UsageError("The repository is not open.", advice="Use `with storage.restic() as restic:`.")
+        return child_environment({**self._lent, **self._given, "RESTIC_REPOSITORY": self.repository})
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The command line for restic's `arguments`. ResticNotFound."""
+        return [find_restic(self._wanted), *self.options, *arguments]
+
+    def start(
+        self,
+        *arguments: str,
+        stdin: Source | None = None,
+        on_stdout: Callable[[bytes], None] | None = None,
+        on_stderr: Callable[[bytes], None] | None = None,
+    ) -> Child:
+        """Start restic; callbacks as for `process.start`."""
+        argv = self.argv(*arguments)
+        return process.start(
+            argv, env=self.environment, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr
+        )
+
+    def run(self, *arguments: str, timeout: float | None = None) -> Completed:
+        """Run restic to its end: exit status, stdout and the end of stderr. Its failures are in the exit status."""
+        return process.run(self.argv(*arguments), env=self.environment, timeout=timeout)
+
+    def __enter__(self) -> Restic:
+        if self._open is not None:
+            raise UsageError("The repository is open already.")
+        with ExitStack() as stack:
+            loan = stack.enter_context(lend(self._storage.storages.conf, [self._storage.remote_name]))
+            self._lent = {
+                "RCLONE_CONFIG": str(loan.config),
+                "RCLONE_ASK_PASSWORD": "false",
+                **loan.environment,
+            }
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        held, self._open = self._open, None
+        self._lent = {}
+        if held is not None:
+            held.close()
+
+
+def find_restic(
+    path: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ
+) -> str:
+    """The restic to use: `path`, else PLUTON_RESTIC_BINARY, else the one on PATH. ResticNotFound."""
+    named = path if path is not None else environment.get(VARIABLE)
+    found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
+    if found is None:
+        raise ResticNotFound(
+            f"There is no restic at {os.fspath(named)!r}." if named else "There is no restic on PATH."
+        )
+    return found
+
+
+def environment_for_people(storage: Storage, path: str = "restic") -> dict[str, str]:
+    """Variables with which a person runs restic by hand: the real rclone.conf, and our rclone first on PATH.
+
+    They hold no secret. UsageError for a storage that only runs through this library can use (a certificate).
+    """
+    remote = storage.remote
+    if remote.certificate and remote.client_secret is None:
+        raise UsageError(
+            "restic cannot use this storage by hand: rclone cannot read its certificate.",
+            advice="Run it through this library: pluton-rclone restic NAME -- …",
+        )
+    folder = os.path.dirname(storage.storages.binary.path)
+    return {
+        "RESTIC_REPOSITORY": f"rclone:{storage.at(path)}",
+        "RCLONE_CONFIG": str(storage.storages.path),
+        "RCLONE_USER_AGENT": f"{storage.rclone.user_agent} restic",
+        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+    }
+
+
+def as_shell(variables: Mapping[str, str]) -> str:
+    """`export NAME=value` lines, quoted for a shell."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())

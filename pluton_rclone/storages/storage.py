@@ -1,0 +1,312 @@
+"""A saved storage: one OneDrive remote in rclone.conf, to browse, back up to, verify and restore from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
+from pluton_rclone.rclone import locations
+from pluton_rclone.rclone.results import About, CheckResult, Total
+from pluton_rclone.values import paths
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.feed import By
+    from pluton_rclone.microsoft.graph.drives import Drive
+    from pluton_rclone.microsoft.graph.graph import Graph
+    from pluton_rclone.microsoft.http import Http
+    from pluton_rclone.rclone.commands import FilterOptions, ListOptions, TransferOptions
+    from pluton_rclone.rclone.listing import Entry
+    from pluton_rclone.rclone.transfer import Transfer
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+    from pluton_rclone.saved.lending import LentRclone
+    from pluton_rclone.setup.connect import StorageSetup
+
+    from .restic import Restic
+    from .storages import Storages
+
+LocalPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+MASKED = "(secret, not shown)"
+
+
+class Storage:
+    """One storage of `Storages`. It reads rclone.conf afresh each time: what others change there holds at once.
+
+    A `path` is relative to the storage's base folder; with a leading "/" it starts at the drive's root, where
+    shared and team folders appear. Paths are in rclone's form, as `walk` gives them. Every method raises the errors
+    of `pluton_rclone.errors`.
+    """
+
+    def __init__(self, storages: Storages, remote_name: str) -> None:
+        self._storages = storages
+        self.remote_name = remote_name
+        self._rclone: LentRclone | None = None
+
+    def __repr__(self) -> str:
+        return f"Storage({self.name!r}, remote={self.remote_name!r})"
+
+    # ---- what it is ----
+
+    @property
+    def storages(self) -> Storages:
+        """All storages of the same rclone.conf."""
+        return self._storages
+
+    @property
+    def name(self) -> str:
+        """The friendly name; the remote's name where there is none."""
+        return self._section().get("description") or self.remote_name
+
+    @property
+    def remote(self) -> OneDriveRemote:
+        """The remote with all its options. RemoteIncomplete or OptionInvalid when rclone could not use it."""
+        return self._storages.conf.remote(self.remote_name)
+
+    def record(self) -> dict[str, Any]:
+        """What a list of storages shows, as JSON; works for an incomplete remote, too. Holds no secret."""
+        section = self._section()
+        return {
+            "name": self.name,
+            "remote": self.remote_name,
+            "drive_type": section.get("drive_type") or None,
+            "drive_id": section.get("drive_id") or None,
+            "region": section.get("region") or "global",
+            "account": section.get("pluton_account_name") or None,
+            "base_folder": section.get("pluton_base_folder") or "",
+        }
+
+    def masked_section(self) -> dict[str, str]:
+        """The section of rclone.conf, every secret in it replaced."""
+        from pluton_rclone.remote.options import BY_NAME
+
+        return {
+            key: MASKED if value and key in BY_NAME and BY_NAME[key].kind == "secret" else value
+            for key, value in self._section().items()
+        }
+
+    def section_with_secrets(self) -> dict[str, str]:
+        """The section of rclone.conf as it is: for an export, never for a log or a page."""
+        return self._section()
+
+    def _section(self) -> dict[str, str]:
+        return self._storages.conf.whole_section(self.remote_name)
+
+    # ---- where things are ----
+
+    @property
+    def rclone(self) -> LentRclone:
+        """The engine for this storage's remote; every run has a private configuration of its own."""
+        if self._rclone is None:
+            self._rclone = self._storages.rclone(self.remote_name)
+        return self._rclone
+
+    def at(self, path: str = "") -> str:
+        """The rclone location of a path in this storage: for copying from one remote to another."""
+        inside = paths.in_drive(path, self._section().get("pluton_base_folder", ""))
+        return locations.remote(self.remote_name, inside)
+
+    # ---- transfers ----
+
+    def upload(self, source: LocalPath, path: str = "", **options: Unpack[TransferOptions]) -> Transfer:
+        """Copy a local folder's content, or a file, into the folder `path`. It starts at once."""
+        return self.rclone.copy(locations.local(source), self.at(path), **options)
+
+    def download(self, path: str, destination: LocalPath, **options: Unpack[TransferOptions]) -> Transfer:
+        """Copy a folder's content, or a file, into a local folder. It starts at once."""
+        return self.rclone.copy(self.at(path), locations.local(destination), **options)
+
+    def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
+        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin."""
+        return self.rclone.purge(self.at(path), **options)
+
+    def delete_file(self, path: str) -> None:
+        """Delete one file. NothingFound if there is none."""
+        self.rclone.deletefile(self.at(path))
+
+    def restic(
+        self,
+        path: str = "restic",
+        *,
+        binary: LocalPath | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Restic:
+        """A restic repository in the folder `path`: `with storage.restic() as restic: restic.run("snapshots")`.
+
+        `binary` is the restic to run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's;
+        the repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE and the like).
+        """
+        from .restic import Restic
+
+        return Restic(
+            self, path, binary=None if binary is None else os.fsdecode(binary), environment=environment
+        )
+
+    # ---- looking ----
+
+    def walk(self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]) -> Iterator[Entry]:
+        """Everything below a folder, in flat memory. Raises at its end when it is not complete.
+
+        The root of a drive is listed from the drive's delta feed, a request for a thousand items: the first entry comes
+        when all of it has been read, and it is used only where it is known to be complete (`feed`). Any other
+        folder is walked folder by folder by rclone, a request for each, entries as they come; once that takes longer, the
+        feed is read beside it, and says the rest if it is complete first (`feed.race`). `by="folders"` wants rclone's walk
+        alone, anywhere; `by="feed"` wants the feed alone for any folder: quicker where it holds most of the drive.
+        """
+        from pluton_rclone import feed
+
+        if feed.fits(self, by, options):
+            return feed.walk(self, path, by, options)
+        return self.rclone.walk(self.at(path), **options)
+
+    def list(self, path: str = "", **options: Unpack[ListOptions]) -> list[Entry]:
+        """What is in a folder."""
+        return self.rclone.list(self.at(path), **options)
+
+    def stat(self, path: str) -> Entry | None:
+        """One file or folder; None if there is nothing."""
+        return self.rclone.stat(self.at(path))
+
+    def list_if_there(self, path: str = "") -> Sequence[Entry] | None:
+        """What is in a folder; None when there is no such folder."""
+        try:
+            return self.list(path)
+        except NothingFound:
+            return None
+
+    def size(self, path: str = "", *, by: By = "auto", **options: Unpack[FilterOptions]) -> Total:
+        """How many files and bytes there are below a folder; `by` as for `walk`."""
+        from pluton_rclone import feed
+
+        if not options and feed.fits(self, by, options):
+            return feed.total(self, path, by)
+        return self.rclone.size(self.at(path), **options)
+
+    def about(self) -> About:
+        """The room on the drive, in bytes; None where Microsoft does not say."""
+        return self.rclone.about(self.at("/"))
+
+    def graph(self) -> Graph:
+        """Microsoft Graph for this storage's account: close it. A token that has ended is renewed first."""
+        from pluton_rclone.microsoft.clouds import cloud
+        from pluton_rclone.microsoft.graph.graph import Graph
+        from pluton_rclone.saved.tokens import graph_token
+
+        return Graph(cloud(self.remote.region), graph_token(self))
+
+    def drive(self) -> Drive:
+        """The drive as Microsoft Graph has it now. DriveNotFound."""
+        with self.graph() as graph:
+            return graph.drive(self.remote.drive_id)
+
+    def check(
+        self,
+        source: LocalPath,
+        path: str = "",
+        *,
+        direction: Literal["both", "one_way"] = "both",
+        on_progress: Callable[[int], None] | None = None,
+        **options: Unpack[FilterOptions],
+    ) -> CheckResult:
+        """Compare a local folder with `path`, every file by its QuickXorHash. Differences are the result."""
+        return self.rclone.check(
+            locations.local(source), self.at(path), direction=direction, on_progress=on_progress, **options
+        )
+
+    # ---- the connection ----
+
+    def test(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
+        """Walk through the connection step by step: a small file is written, read back and deleted. The token is renewed."""
+        from pluton_rclone.connection.checks import run_connection_test
+
+        return run_connection_test(self._listening(), on_step)
+
+    def check_health(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
+        """The same test without writing anything. It renews the token, so that it does not die of idleness."""
+        from pluton_rclone.connection.checks import run_health_check
+
+        return run_health_check(self._listening(), on_step)
+
+    def _listening(self) -> Storage:
+        """The same storage with an rclone that logs when Microsoft asks it to slow down."""
+        other = type(self)(self._storages, self.remote_name)
+        other.rclone.environment["RCLONE_LOG_LEVEL"] = "DEBUG"
+        return other
+
+    def reauthorize(
+        self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
+    ) -> ConnectionReport:
+        """Takes over the sign-in of `StorageSetup.for_storage(this)`; drive and options stay. It is tested first:
+        ConnectionTestFailed changes nothing.
+        """
+        return self._change(self.remote.replace(**setup.authorization()), on_step)
+
+    # ---- changing it ----
+
+    def update(self, on_step: Callable[[Step], None] = lambda step: None, **options: Any) -> ConnectionReport:
+        """Change options of the remote; None gives an option its default back. Tested as it would be, then saved in one
+        step: OptionInvalid or ConnectionTestFailed leave everything as it was.
+        """
+        before = self.remote
+        defaults = type(before).model_fields
+        known = {
+            name: defaults[name].get_default() if v is None and name in defaults else v
+            for name, v in options.items()
+        }
+        return self._change(before.replace(**known), on_step)
+
+    def _change(self, wanted: OneDriveRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
+        from pluton_rclone.conf.merge import SIGN_IN, TOKEN
+
+        before = self.remote
+        report, tested = self._storages.try_out(wanted, on_step)
+        report.raise_for_failure()
+        changes = tested.changes_from(before)
+        if TOKEN in changes and wanted.token == before.token:
+            changes[SIGN_IN] = before.sign_in or None  # renewed during the test: the same sign-in
+        if changes:
+            self._storages.conf.update(self.remote_name, changes)
+        return report
+
+    def rename(self, name: str) -> None:
+        """Give it another friendly name; the remote's name, which scripts use, stays. StorageExists."""
+        name = name.strip()
+        if not name or not name.isprintable():
+            raise UsageError(f"{name!r} is no name for a storage.")
+        if name != self.name and name in self._storages:
+            raise StorageExists(f"There is already a storage called {name!r}.", name=name)
+        self._storages.conf.update(self.remote_name, {"description": name})
+
+    def rename_remote(self, remote_name: str) -> Storage:
+        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid for a name that rclone does not take."""
+        from pluton_rclone.remote.names import check_name
+
+        check_name(remote_name, self._storages.binary.version)
+        self._storages.check_hides_none(remote_name, but=self.remote_name)
+        self._storages.conf.rename(self.remote_name, remote_name)
+        return type(self)(self._storages, remote_name)
+
+    def remove(self) -> None:
+        """Take it out of rclone.conf. What is on the drive stays there: see `holds_files` before."""
+        self._storages.conf.delete(self.remote_name)
+
+    def holds_files(self) -> bool | None:
+        """Whether anything lies in its base folder: a backup may be among it. None when Microsoft cannot be asked."""
+        try:
+            return bool(self.list_if_there())
+        except PlutonRcloneError:
+            return None
+
+    def renew_token(self, http: Http | None = None) -> str:
+        """Renews the token now and keeps it; says how. TokenExpired and the rest of `SignInError` when that fails."""
+        from pluton_rclone.saved.tokens import renew
+
+        return renew(self, http)
+
+    @property
+    def throttled(self) -> int:
+        """How often Microsoft asked this object's rclones to slow down, as far as they logged it."""
+        return self.rclone.throttled

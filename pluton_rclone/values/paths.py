@@ -1,0 +1,81 @@
+"""Paths in a storage: where "photos/2024" and "/TeamFolder/x" lie in its drive. Pure functions on text.
+
+A path in a storage is relative to the storage's base folder; with a leading "/" it starts at the drive's
+root, which is where shared and team folders appear ("/TeamFolder/path"). A path in a drive, which rclone
+takes after "name:", has no leading "/". Nothing here looks at a file system, and nothing decides by its form
+whether a path is local.
+"""
+
+from __future__ import annotations
+
+from pluton_rclone.errors import UsageError
+
+
+def base_folder(text: str) -> str:
+    """A base folder as a path in a drive: "/Backups//laptop/" to "Backups/laptop", "" for the drive's root.
+
+    Raises `UsageError` for one that climbs out of the drive with "..".
+    """
+    return "/".join(_names(text))
+
+
+def in_drive(path: str, base: str = "") -> str:
+    """The path in the drive of a path in a storage whose base folder is `base`; "" is the drive's root.
+
+    ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it.
+
+    Raises `UsageError` when it would, and for a path with a NUL character.
+    """
+    if path.startswith("/"):
+        return "/".join(_names(path))
+    start = base_folder(base)
+    inside = "/".join(_names(path))
+    return f"{start}/{inside}" if start and inside else start or inside
+
+
+def in_storage(path: str, base: str = "") -> str:
+    """The opposite of `in_drive`: the shortest way to write a path in the drive for a storage with that base.
+
+    Below the base folder it is relative ("" for the base folder itself), elsewhere it has a leading "/".
+    Upper and lower case are not told apart, as OneDrive does not.
+    """
+    parts = _names(path)
+    start = _names(base)
+    if [part.lower() for part in parts[: len(start)]] == [part.lower() for part in start]:
+        return "/".join(parts[len(start) :])
+    return "/" + "/".join(parts)
+
+
+def holds_all(path: str, base: str = "") -> bool:
+    """Whether the path in a storage is its base folder, or one above it: by whatever way it is written."""
+    place = in_drive(path, base).lower()
+    return not place or f"{base_folder(base).lower()}/".startswith(f"{place}/")
+
+
+def join(path: str, *more: str) -> str:
+    """Paths in a storage put together: each goes on from the one before, or from the drive's root with a "/".
+
+    Raises `UsageError` when ".." would climb out of where the result starts.
+    """
+    whole = path
+    for part in more:
+        whole = part if part.startswith("/") else f"{whole}/{part}" if whole else part
+    return ("/" if whole.startswith("/") else "") + "/".join(_names(whole))
+
+
+def _names(path: str) -> list[str]:
+    """The names along `path`; "." and empty ones are left out, ".." goes back by one."""
+    if "\0" in path:
+        raise UsageError("A path has a NUL character.", advice="Give the path without it.")
+    parts: list[str] = []
+    for name in path.split("/"):
+        if name == "..":
+            if not parts:
+                raise UsageError(
+                    f"The path {path!r} climbs out of the folder that it starts in.",
+                    advice="Leave out the '..', or start at the drive's root with a leading '/'.",
+                )
+            parts.pop()
+        elif name not in {"", "."}:
+            parts.append(name)
+    return parts

@@ -1,0 +1,1 @@
+"""What every page stands on: the guard, sessions, jobs, drawing and words."""

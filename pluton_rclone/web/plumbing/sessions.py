@@ -1,0 +1,177 @@
+"""Who is at the page: sessions with their drafts, in memory and, where a folder is given, across a restart."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pluton_rclone.errors import PlutonRcloneError
+
+from ..wizard.draft import Draft
+
+log = logging.getLogger(__name__)
+
+LIFETIME = 12 * 3600.0  # seconds without a request
+MAX_SESSIONS = 200
+MAX_DRAFTS = 20  # per session; the oldest goes
+KEPT_STATES = 50
+ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the address given to them
+
+
+@dataclass
+class Session:
+    """One browser that was let in. `token` is the anti-forgery token; `key` is the cookie's digest."""
+
+    key: str
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    person: str | None = None
+    seen: float = field(default_factory=time.time)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    answered: list[str] = field(default_factory=list, repr=False)  # states whose answer has come
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    def allows(self, token: str) -> bool:
+        """Whether this is the anti-forgery token of this session."""
+        return hmac.compare_digest(token.encode(), self.token.encode())
+
+    def take_flow(self, state: str) -> tuple[Draft, dict[str, Any]] | None:
+        """The sign-in that was begun here with this state, once: a second answer finds nothing."""
+        with self.lock:
+            for draft in self.drafts.values():
+                if state in draft.flows:
+                    flow = draft.flows.pop(state)
+                    self.answered = [*self.answered, state][-KEPT_STATES:]
+                    return draft, flow
+        return None
+
+    def add(self, draft: Draft) -> Draft:
+        with self.lock:
+            while len(self.drafts) >= MAX_DRAFTS:
+                self.drafts.pop(min(self.drafts, key=lambda name: self.drafts[name].changed))
+            self.drafts[draft.id] = draft
+        return draft
+
+
+class Sessions:
+    """All sessions. `folder` keeps them across a restart: mode 0700, best in memory; they hold tokens."""
+
+    def __init__(self, folder: Path | None = None, *, lifetime: float = LIFETIME) -> None:
+        self.folder = folder
+        self.lifetime = lifetime
+        self._sessions: dict[str, Session] = {}
+        self._addresses: dict[str, float] = {}
+        self._lock = threading.RLock()
+        if folder is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._load(folder)
+
+    # ---- the door ----
+
+    def new_secret(self, lifetime: float = ADDRESS_LIFETIME) -> str:
+        """The secret of a one-time address."""
+        secret = secrets.token_urlsafe(32)
+        with self._lock:
+            self._addresses[_digest(secret)] = time.time() + lifetime
+        return secret
+
+    def redeem(self, secret: str) -> str | None:
+        """The cookie of a new session, for a secret that nobody used yet."""
+        with self._lock:
+            expires = self._addresses.pop(_digest(secret), 0.0)
+        return self.create() if time.time() < expires else None
+
+    def create(self, person: str | None = None) -> str:
+        """The cookie of a new session."""
+        cookie = secrets.token_urlsafe(32)
+        session = Session(_digest(cookie), person=person)
+        with self._lock:
+            self._forget_old()
+            while len(self._sessions) >= MAX_SESSIONS:
+                self.end(min(self._sessions.values(), key=lambda one: one.seen))
+            self._sessions[session.key] = session
+        self.save(session)
+        return cookie
+
+    def find(self, cookie: str) -> Session | None:
+        """The session of a cookie; None when it is unknown or too old."""
+        with self._lock:
+            session = self._sessions.get(_digest(cookie))
+            if session is None:
+                return None
+            if time.time() - session.seen > self.lifetime:
+                self.end(session)
+                return None
+            session.seen = time.time()
+            return session
+
+    def end(self, session: Session) -> None:
+        with self._lock:
+            self._sessions.pop(session.key, None)
+        if self.folder is not None:
+            (self.folder / f"{session.key}.json").unlink(missing_ok=True)
+
+    # ---- keeping ----
+
+    @contextmanager
+    def changing(self, session: Session, draft: Draft | None = None) -> Iterator[None]:
+        """Change a session's drafts, alone, and keep them, also when the change ends with an error."""
+        with session.lock:
+            try:
+                yield
+            finally:
+                if draft is not None:
+                    draft.changed = time.time()
+                self.save(session)
+
+    def save(self, session: Session) -> None:
+        """Write it down where there is a folder; without one it lives as long as the process."""
+        if self.folder is None:
+            return
+        with session.lock:
+            record = {
+                "token": session.token,
+                "person": session.person,
+                "seen": session.seen,
+                "answered": session.answered,
+                "drafts": [draft.record() for draft in session.drafts.values()],
+            }
+            descriptor, temporary = tempfile.mkstemp(dir=self.folder)  # mode 0600
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(record, file)
+            os.replace(temporary, self.folder / f"{session.key}.json")
+
+    def _load(self, folder: Path) -> None:
+        for path in folder.glob("*.json"):
+            try:
+                record = json.loads(path.read_text(encoding="utf-8"))
+                drafts = [Draft.from_record(draft) for draft in record["drafts"]]
+                session = Session(path.stem, str(record["token"]), record["person"], float(record["seen"]))
+                session.answered = [str(state) for state in record["answered"]]
+            except (OSError, ValueError, KeyError, TypeError, PlutonRcloneError) as error:
+                log.warning("%s is left out: %s", path, type(error).__name__)
+                continue
+            session.drafts = {draft.id: draft for draft in drafts}
+            self._sessions[session.key] = session
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        now = time.time()
+        for session in [one for one in self._sessions.values() if now - one.seen > self.lifetime]:
+            self.end(session)
+        self._addresses = {key: expires for key, expires in self._addresses.items() if expires > now}
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,120 @@
+"""Draws pages: Jinja with escaping always on, and the words that templates need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from pluton_rclone.errors import PlutonRcloneError
+
+from ..wizard.draft import ORDER, STEPS, Draft
+from . import wording
+from .guard import TOKEN_FIELD, session_of
+
+KIND_WORDS = {
+    "personal": "OneDrive Personal",
+    "business": "OneDrive for Business",
+    "sharepoint": "SharePoint document library",
+    "documentLibrary": "SharePoint document library",
+}
+
+TITLES = dict(STEPS)
+
+_environment = Environment(
+    loader=PackageLoader("pluton_rclone.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    lstrip_blocks=True,
+)  # fmt: skip
+for _filter in (
+    wording.size,
+    wording.words,
+    wording.place,
+    wording.moment,
+    wording.duration,
+):
+    _environment.filters[_filter.__name__] = _filter
+
+
+def link(request: Request, *parts: str) -> str:
+    """An address in this application, wherever it is mounted: link(request, "storages", name)."""
+    root = request.scope.get("root_path") or ""
+    return root + "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A whole page, or a part of one when the template's name starts with "part_"."""
+    return HTMLResponse(text(request, template, **values), status)
+
+
+def text(request: Request, template: str, **values: Any) -> str:
+    session = session_of(request)
+
+    def to(*parts: str) -> str:
+        return link(request, *parts)
+
+    return _environment.get_template(template).render(
+        to=to,
+        token_field=TOKEN_FIELD,
+        token=session.token if session else "",
+        kinds=KIND_WORDS,
+        **{"error": None, "here": "storages", **values},
+    )
+
+
+def refusal(request: Request, status: int, what: str, advice: str) -> Response:
+    """A page that says no, in one sentence and with the way out."""
+    return draw(request, "refused.html", status=status, what=what, advice=advice)
+
+
+def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
+    """An error as the templates show it: what, why, who, the next step, and what to hand to an administrator."""
+    record = error.record() if isinstance(error, PlutonRcloneError) else dict(error)
+    details = record.get("details") or {}
+    consent = details.get("admin_consent_url")
+    about = {
+        "Correlation id": details.get("correlation_id"),
+        "Microsoft’s code": details.get("aadsts") or details.get("graph_code"),
+        "Request id": details.get("request_id"),
+    }
+    code = f"{details.get('aadsts') or details.get('graph_code')}: "
+    return {
+        "code": record["error"],
+        "what": record["what"],
+        "why": (record.get("why") or "").removeprefix(code),  # it stands with the details
+        "who": record["who"],
+        "advice": wording.without_command(record["advice"]),
+        "consent": consent,
+        "link": record["link"] if record.get("link") != consent else None,
+        "about": {name: value for name, value in about.items() if value},
+    }
+
+
+def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, Any]]:
+    """The steps as the list beside the page shows them: seven, or two when a storage is re-authorized."""
+    names = ORDER if draft is None else draft.steps
+    reached = names.index("name" if draft is None else draft.next_step())
+    steps = []
+    for position, name in enumerate(names):
+        skipped = name == "location" and draft is not None and draft.setup.drive_type == "personal"
+        state = (
+            "current"
+            if name == current
+            else "skipped"
+            if skipped
+            else "done"
+            if position < reached
+            else "ahead"
+        )
+        open_ = draft is not None and name != "add" and state in ("done", "ahead") and draft.may_see(name)
+        steps.append(
+            {
+                "title": TITLES[name],
+                "state": state,
+                "link": link(request, "setups", draft.id, name) if draft is not None and open_ else None,
+            }
+        )
+    return steps

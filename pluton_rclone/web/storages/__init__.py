@@ -1,0 +1,1 @@
+"""The pages of saved storages: list, health, files, transfers."""

@@ -1,0 +1,208 @@
+"""What is in a storage: folders to walk through, files to download, copies and restores to start and to watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from pluton_rclone.errors import ItemNotFound, PlutonRcloneError
+from pluton_rclone.rclone.transfer import Transfer
+from pluton_rclone.storages.storage import Storage
+from pluton_rclone.values import paths
+
+from ..context import page_of, see_other, session, storage_of
+from ..plumbing.guard import form_of
+from ..plumbing.jobs import Copying
+from ..plumbing.view import draw, error_view, link
+from .places import allowed
+
+SHOWN_ENTRIES = 1000
+SHOWN_FAILURES = 50
+
+
+def browse(request: Request) -> Response:
+    """GET: one folder. "/" is the drive's root, where shared and team folders stand; "" the base folder."""
+    storage = storage_of(request)
+    path = request.query_params.get("path", "")
+    error: PlutonRcloneError | None = None
+    entries: list[Any] = []
+    try:
+        path = _clean(path)
+        entries = sorted(storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold()))
+    except PlutonRcloneError as refusal:
+        error = refusal
+    return draw(
+        request,
+        "files.html",
+        storage=storage,
+        path=path,
+        crumbs=_crumbs(path),
+        entries=entries[:SHOWN_ENTRIES],
+        more=max(0, len(entries) - SHOWN_ENTRIES),
+        join=lambda name: f"{path.rstrip('/')}/{name}" if path else name,
+        error=error_view(error) if error else None,
+        status=404 if error else 200,
+    )
+
+
+def _clean(path: str) -> str:
+    """The path without "." and "..". UsageError when it climbs out."""
+    return paths.join(path) if path not in ("", "/") else path
+
+
+def _crumbs(path: str) -> list[tuple[str, str]]:
+    """(name, path) of every folder on the way."""
+    names = [name for name in path.split("/") if name]
+    lead = "/" if path.startswith("/") else ""
+    return [(name, lead + "/".join(names[: position + 1])) for position, name in enumerate(names)]
+
+
+def download(request: Request) -> Response:
+    """GET: one file, as it comes. Never shown in the page: a browser could take it for one of ours."""
+    storage = storage_of(request)
+    path = _clean(request.query_params.get("path", ""))
+    entry = storage.stat(path) if path.strip("/") else None
+    if entry is None or entry.is_dir:
+        raise ItemNotFound(f"There is no file {path!r} in {storage.name}.")
+    blocks = storage.rclone.blocks(storage.at(path))
+    first = next(blocks, b"")  # a refusal becomes an error page as long as nothing was sent
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(entry.name, safe='')}",
+        "content-security-policy": "sandbox",
+    }
+    if entry.size >= 0:
+        headers["content-length"] = str(entry.size)
+    return StreamingResponse(
+        _closing(chain((first,), blocks), blocks), media_type="application/octet-stream", headers=headers
+    )
+
+
+def _closing(all_blocks: Iterator[bytes], source: Iterator[bytes]) -> Iterator[bytes]:
+    """A browser that goes away ends the rclone that reads for it."""
+    try:
+        yield from all_blocks
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
+
+
+# ---- copies and restores --------------------------------------------------------------------------------------------
+
+
+def copy(request: Request) -> Response:
+    """GET: the form. POST: a copy into the storage begins."""
+    return _transfer(request, "copy")
+
+
+def restore(request: Request) -> Response:
+    """GET: the form. POST: a restore into a local folder begins."""
+    return _transfer(request, "restore")
+
+
+def _transfer(request: Request, kind: str) -> Response:
+    storage, page = storage_of(request), page_of(request)
+    form = form_of(request)
+    local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
+    error: PlutonRcloneError | None = None
+    if request.method == "POST":
+        try:
+            folder = allowed(local, page.local_folders, must_exist=kind == "copy")
+            work = _begin(request, storage, kind, str(folder), _clean(path.strip()))
+            return see_other(request, "transfers", work.id)
+        except PlutonRcloneError as refusal:
+            error = refusal
+    return draw(
+        request,
+        "transfer_form.html",
+        storage=storage,
+        kind=kind,
+        local=local or (str(page.local_folders[0]) if page.local_folders else ""),
+        path=path,
+        folders=[str(folder) for folder in page.local_folders],
+        error=error_view(error) if error else None,
+        status=422 if error else 200,
+    )
+
+
+def _begin(request: Request, storage: Storage, kind: str, local: str, path: str) -> Copying:
+    there = f"{storage.name} › {path}" if path else storage.name
+    if kind == "copy":
+        transfer, source, destination = storage.upload(local, path), local, there
+    else:
+        transfer, source, destination = storage.download(path, local), there, local
+    work = Copying(
+        kind,
+        storage.name,
+        transfer=transfer,
+        source=source,
+        destination=destination,
+        storage=storage.remote_name,
+    )
+    return page_of(request).jobs.start(work, _wait)
+
+
+def _wait(work: Copying) -> None:
+    assert work.transfer is not None
+    work.error = work.transfer.wait().error
+
+
+def transfers(request: Request) -> Response:
+    """GET: every transfer since the page was started."""
+    return draw(request, "transfers.html", works=page_of(request).jobs.all(Copying))
+
+
+def transfer(request: Request) -> Response:
+    """GET: one transfer, as it goes."""
+    return draw(request, "transfer.html", **_standing(request))
+
+
+def transfer_part(request: Request) -> HTMLResponse:
+    """GET: the part of that page that changes."""
+    return draw(request, "part_transfer.html", **_standing(request))
+
+
+def cancel(request: Request) -> Response:
+    """POST: end it; what is already there stays."""
+    work = _work(request)
+    work.cancel()
+    return see_other(request, "transfers", work.id)
+
+
+def _work(request: Request) -> Copying:
+    found = page_of(request).jobs.find(request.path_params["job"], session(request).key)
+    if not isinstance(found, Copying):
+        raise HTTPException(
+            404, "There is no such transfer; transfers end with the program that serves this page."
+        )
+    return found
+
+
+def _standing(request: Request) -> dict[str, Any]:
+    work = _work(request)
+    assert isinstance(work.transfer, Transfer)
+    over = work.over  # asked once, before everything that it decides
+    result = work.transfer.wait() if over else None
+    progress = work.transfer.progress
+    fraction = 1.0 if result is not None and result.ok else progress.fraction
+    return {
+        "work": work,
+        "over": over,
+        "progress": progress,
+        "percent": None if fraction is None else int(fraction * 100),
+        "result": result,
+        "failed": [(file.path, error_view(file.error)) for file in result.failed[:SHOWN_FAILURES]]
+        if result
+        else [],
+        "cancelled": result is not None and result.ended == "cancelled",
+        "error": error_view(result.error)
+        if result and result.error and result.ended != "cancelled"
+        else None,
+        "part": link(request, "transfers", work.id, "progress"),
+    }

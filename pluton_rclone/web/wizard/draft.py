@@ -1,0 +1,126 @@
+"""A storage on its way through the seven steps: the library's walk, and what the page remembers beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site
+from pluton_rclone.setup.connect import StorageSetup
+
+# The guide's seven steps: (part of the address, title).
+STEPS = (
+    ("add", "Add storage"),
+    ("name", "Name"),
+    ("authorize", "Authorize"),
+    ("type", "Drive type"),
+    ("location", "Location"),
+    ("options", "Options"),
+    ("save", "Test and save"),
+)
+ORDER = tuple(name for name, _ in STEPS)
+# Re-authorizing changes neither drive nor options.
+AGAIN = ("authorize", "save")
+
+# The library's next step, and the page that asks for it.
+_PAGES = {
+    "name": "name",
+    "sign_in": "authorize",
+    "drive_type": "type",
+    "consent": "authorize",
+    "location": "location",
+}
+
+
+@dataclass
+class Draft:
+    """One storage that is being added, or re-authorized (`storage` is its remote's name then).
+
+    `setup` and `flows` hold tokens and PKCE verifiers: nothing of a draft but what a template picks goes to the
+    browser.
+    """
+
+    setup: StorageSetup = field(repr=False)
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    storage: str | None = None
+    flows: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+    failure: dict[str, Any] | None = None  # how the last sign-in was refused: an error's record
+    blocked_window: bool = False  # the browser did not let us open the sign-in window
+    sites: dict[str, Site] = field(default_factory=dict)  # what was listed: only that can be chosen
+    drives: dict[str, Drive] = field(default_factory=dict)
+    site_name: str = ""
+    options: dict[str, Any] = field(default_factory=dict, repr=False)  # as the form had them
+    options_seen: bool = False
+    job: str | None = None  # the test or the saving that was last started
+    waiting: str | None = None  # the device code, or rclone's own sign-in, that is waited for
+    saved: str | None = None  # the remote's name, once it is a storage
+    changed: float = field(default_factory=time.time)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The parts of the walk that this draft goes through."""
+        return ORDER if self.storage is None else AGAIN
+
+    @property
+    def needs_location(self) -> bool:
+        """A personal account has one drive: step 5 is for Business and SharePoint."""
+        return self.setup.drive_type != "personal"
+
+    def next_step(self) -> str:
+        """The first step that is not done; "save" when all are."""
+        if self.storage is not None:
+            return "save" if self.setup.signed_in else "authorize"
+        wanted = self.setup.next_steps[0]
+        if wanted in _PAGES:
+            return _PAGES[wanted]
+        return "save" if self.options_seen else "options"
+
+    def may_see(self, step: str) -> bool:
+        """Whether everything before a step is done."""
+        if step not in self.steps:
+            return False
+        if step == "type" and self.setup.signed_in:  # also while a permission for SharePoint is missing
+            return True
+        return self.steps.index(step) <= self.steps.index(self.next_step())
+
+    def forget_drive(self) -> None:
+        """After another sign-in, or another type: what was listed and tested before does not count any more."""
+        self.drives, self.sites, self.site_name, self.job = {}, {}, "", None
+
+    # ---- as JSON ----
+
+    def record(self) -> dict[str, Any]:
+        """Everything, secrets included: for whoever keeps sessions across a restart."""
+        plain = (
+            "id",
+            "storage",
+            "flows",
+            "failure",
+            "blocked_window",
+            "site_name",
+            "options",
+            "options_seen",
+        )
+        return {
+            **{name: getattr(self, name) for name in (*plain, "saved", "changed")},
+            "setup": self.setup.record_with_secrets(),
+            "sites": [dataclasses.asdict(site) for site in self.sites.values()],
+            "drives": [dataclasses.asdict(drive) for drive in self.drives.values()],
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Draft:
+        """The opposite of `record`; work that ran then does not run any more. KeyError, TypeError, UsageError."""
+        sites = [Site(**site) for site in record["sites"]]
+        drives = [Drive(**{**drive, "quota": Quota(**drive["quota"])}) for drive in record["drives"]]
+        given = {
+            **record,
+            "setup": StorageSetup.from_record(record["setup"]),
+            "sites": {site.id: site for site in sites},
+            "drives": {drive.id: drive for drive in drives},
+        }
+        return cls(**given)

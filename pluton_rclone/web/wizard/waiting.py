@@ -1,0 +1,114 @@
+"""Step 3 without Microsoft's window: a code typed on another device, or rclone's own sign-in without a registration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.microsoft.entra.device_code import DeviceCode
+
+from ..context import draft_of, page_of, see_other, session
+from ..plumbing.guard import form_of
+from ..plumbing.jobs import Waiting
+from ..plumbing.view import draw, error_view, link, rail
+from .draft import Draft
+from .signing_in import arrived, prepare
+
+FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
+
+
+def begin_code(request: Request) -> Response:
+    """POST: a new device code; waiting for it begins."""
+
+    def sign_in(draft: Draft, work: Waiting) -> object:
+        def show(code: DeviceCode) -> None:
+            work.code = code
+            work.shown.set()
+
+        return draft.setup.sign_in_with_device_code(show=show, cancel=work.stop)
+
+    return _begin(request, "code", sign_in)
+
+
+def begin_rclone(request: Request) -> Response:
+    """POST: rclone's own registration and its own little server; the browser has to be on this machine."""
+
+    def sign_in(draft: Draft, work: Waiting) -> object:
+        def show(address: str) -> None:
+            work.address = address
+            work.shown.set()
+
+        return draft.setup.sign_in_with_rclone(show_address=show, cancel=work.stop)
+
+    return _begin(request, "rclone", sign_in)
+
+
+def _begin(request: Request, kind: str, sign_in: Callable[[Draft, Waiting], object]) -> Response:
+    draft, page, mine = draft_of(request), page_of(request), session(request)
+    work = Waiting(kind, draft.setup.name or "", owner=mine.key)
+
+    def wait(work: Waiting) -> None:
+        try:
+            sign_in(draft, work)
+        finally:
+            work.shown.set()
+        with page.sessions.changing(mine, draft):
+            arrived(draft)
+
+    before = page.jobs.find(draft.waiting, mine.key)
+    if before is not None:
+        before.cancel()
+    with page.sessions.changing(mine, draft):
+        draft.failure, draft.blocked_window = None, False
+        try:
+            prepare(draft, page, form_of(request))
+        except PlutonRcloneError as error:
+            draft.failure = error.record()
+            return see_other(request, "setups", draft.id, "authorize")
+        draft.waiting = work.id
+    page.jobs.start(work, wait)
+    work.shown.wait(FIRST_WORD)
+    return see_other(request, "setups", draft.id, "waiting", work.id)
+
+
+def waiting(request: Request) -> Response:
+    """GET: the code to type, and whether somebody has."""
+    draft, work = draft_of(request), _work(request)
+    if work is None:
+        return see_other(request, "setups", draft.id, "authorize")
+    over = work.over  # asked once, before everything that it decides
+    if over and work.error is None:
+        return see_other(request, "setups", draft.id, draft.next_step())
+    return draw(
+        request,
+        "waiting.html",
+        draft=draft,
+        work=work,
+        over=over,
+        steps=rail(request, draft, "authorize"),
+        part=link(request, "setups", draft.id, "waiting", work.id, "progress"),
+        next="",
+        error=error_view(work.error) if over and work.error else None,
+    )
+
+
+def progress(request: Request) -> HTMLResponse:
+    """GET: the part of that page that changes."""
+    draft, work = draft_of(request), _work(request)
+    done = work is None or (work.over and work.error is None)
+    return draw(
+        request,
+        "part_waiting.html",
+        draft=draft,
+        work=work,
+        next=link(request, "setups", draft.id, draft.next_step()) if done else "",
+        error=error_view(work.error) if work and work.error else None,
+    )
+
+
+def _work(request: Request) -> Waiting | None:
+    found = page_of(request).jobs.find(request.path_params["job"], session(request).key)
+    return found if isinstance(found, Waiting) else None

@@ -1,0 +1,118 @@
+"""Processes that crowd around one rclone.conf; each logs what it did, so that a judge can say what must be there.
+
+`python -m tests.remote.crowd writer CONFIG LOG NAME SECONDS REMOTES` adds, updates and deletes remotes of its own.
+`… borrower …` runs the real rclone through the library, `… foreigner …` runs it on the file itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from pluton_rclone.conf.conf import Conf
+from tests.conf.real_rclone import RCLONE
+
+
+def writer(config: Path, log: IO[str], name: str, seconds: float, remotes: int) -> None:
+    """Adds and updates so many remotes, deletes every second, and goes on changing them until the time is up.
+
+    Every change stands in the log before it is made and after it is done.
+    """
+    conf = Conf(config)
+    deadline = time.monotonic() + seconds
+    number = 0
+    present: set[str] = set()
+
+    def add(remote: str) -> None:
+        _logged(log, remote, number, lambda: conf.add(remote, _section(number)))
+        present.add(remote)
+
+    def update(remote: str) -> None:
+        _logged(log, remote, number, lambda: conf.update(remote, {"description": str(number)}))
+
+    def delete(remote: str) -> None:
+        _logged(log, remote, None, lambda: conf.delete(remote))
+        present.discard(remote)
+
+    for number in range(1, remotes + 1):
+        remote = f"{name}-{number}"
+        add(remote)
+        update(remote)
+        if number % 2:
+            delete(remote)
+    chance = random.Random(name)
+    while time.monotonic() < deadline:
+        number += 1
+        remote = f"{name}-{chance.randint(1, remotes)}"
+        chance.choice([update, delete])(remote) if remote in present else add(remote)
+
+
+def _section(number: int) -> dict[str, str]:
+    return {"type": "memory", "description": str(number), "pluton_account_name": "x" * 100}
+
+
+def _logged(log: IO[str], remote: str, number: int | None, change: Any) -> None:
+    for state in ("begin", "done"):
+        if state == "done":
+            change()
+        log.write(json.dumps([remote, number, state]) + "\n")
+        log.flush()
+
+
+def borrower(config: Path, log: IO[str], name: str, seconds: float, _remotes: int) -> None:
+    """rclone as the library starts it."""
+    conf = Conf(config)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with conf.private([name]) as private:
+            _rclone(private.path, name)
+        log.write("run\n")
+        log.flush()
+
+
+def foreigner(config: Path, log: IO[str], name: str, seconds: float, _remotes: int) -> None:
+    """rclone as somebody else starts it, on the very file."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        _rclone(config, name)
+        log.write("run\n")
+        log.flush()
+
+
+def _rclone(config: Path, name: str) -> None:
+    subprocess.run(
+        [RCLONE, "--config", config, "lsd", f"{name}:"],
+        env=dict(os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def must_be_there(lines: Iterator[list[Any]]) -> tuple[dict[str, int | None], dict[str, int | None]]:
+    """From a writer's log: what the last finished change of each remote made of it (None: gone), and what the one
+    change that was perhaps under way would have made of it."""
+    finished: dict[str, int | None] = {}
+    under_way: dict[str, int | None] = {}
+    for remote, number, state in lines:
+        if state == "begin":
+            under_way = {remote: number}
+        else:
+            finished[remote] = number
+            under_way = {}
+    return finished, under_way
+
+
+if __name__ == "__main__":
+    role, config, log, name, seconds, remotes = sys.argv[1:]
+    play = {"writer": writer, "borrower": borrower, "foreigner": foreigner}[role]
+    with open(log, "a", encoding="utf-8") as file:
+        play(Path(config), file, name, float(seconds), int(remotes))

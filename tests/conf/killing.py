@@ -1,0 +1,171 @@
+"""A process of its own that changes an rclone.conf and is killed at every point, or at random ones.
+
+`python -m tests.remote.killing FOLDER each PASSWORD`, `… fifth PASSWORD` (every fifth point) and `… random
+PASSWORD`; prints what it saw as JSON. It forks from a process without threads, so a thousand killed writers
+take seconds; nothing needs to be installed for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pluton_rclone.conf import encryption
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.ini import parse
+from pluton_rclone.errors import PlutonRcloneError
+
+# The modules whose every line is a point to be killed at: between them lie all the system calls of a save.
+_WATCHED = ("disk.py", "journal.py", "swap.py", "shared.py")
+OLD = (
+    "# by hand\n[anna]\ntype = memory\none = 1\ntwo = 1\n\n[bert]\ntype = memory\ndescription = "
+    + "x" * 9000
+    + "\n"
+)
+
+
+def _encoded(text: str, password: str) -> bytes:
+    data = text.encode()
+    return encryption.encrypt(data, encryption.key_from_password(password)) if password else data
+
+
+def _sections(data: bytes, password: str) -> dict[str, dict[str, str]]:
+    """What an rclone would read from these bytes. Raises when it would not."""
+    if password:
+        assert encryption.is_encrypted(data)
+        data = encryption.decrypt(data, encryption.key_from_password(password))
+    document = parse(data.decode())
+    return {name: document.section(name) for name in document.names()}
+
+
+def _conf(path: Path, password: str) -> Conf:
+    return Conf(path, password=password or None)
+
+
+def _change(path: Path, password: str, value: str) -> None:
+    """Shorter, longer, and both keys or none."""
+    conf = _conf(path, password)
+    conf.update("anna", {"one": value, "two": value, "three": "y" * (int(value) % 7 * 3000) or None})
+
+
+def _killed_at_line(count: int, path: Path, password: str, value: str) -> bool:
+    """Change in a child that kills itself before the line `count`; False when it got through."""
+    child = os.fork()
+    if child == 0:
+        seen = 0
+
+        def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+            nonlocal seen
+            if not frame.f_code.co_filename.endswith(_WATCHED):
+                return None
+            if event == "line":
+                seen += 1
+                if seen == count:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+
+        sys.settrace(trace)
+        _change(path, password, value)
+        sys.settrace(None)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return True
+    assert os.waitstatus_to_exitcode(status) == 0
+    return False
+
+
+def each(path: Path, password: str, step: int = 1) -> dict[str, Any]:
+    """Killed before every line of a save, or before every `step`th."""
+    path.write_bytes(_encoded(OLD, password))
+    # the first save pays for imports
+    _change(path, password, "1")
+    seen: dict[str, int] = {"killed": 0, "old": 0, "new": 0}
+    faults: list[str] = []
+    for value, before in (("3", "1"), ("1", "3")):  # longer, and shorter again
+        count = 1
+        while _killed_at_line(count, path, password, value):
+            seen["killed"] += 1
+            count += step
+            state = _state(path, password, faults)
+            if state not in (before, value):
+                faults.append(f"after line {count}: {state}")
+                return {**seen, "faults": faults}
+            seen["new" if state == value else "old"] += 1
+            _change(path, password, before)
+            left = [
+                entry.name
+                for entry in path.parent.iterdir()
+                if "pluton" in entry.name and "lock" not in entry.name
+            ]
+            if left:
+                faults.append(f"after line {count}: left {left}")
+    return {**seen, "faults": faults}
+
+
+def fifth(path: Path, password: str) -> dict[str, Any]:
+    return each(path, password, 5)
+
+
+def at_random(path: Path, password: str) -> dict[str, Any]:
+    """Fifty writers, each killed at some moment."""
+    path.write_bytes(_encoded(OLD, password))
+    _change(path, password, "1")
+    chance = random.Random(7)
+    faults: list[str] = []
+    states = set()
+    for _ in range(50):
+        child = os.fork()
+        if child == 0:
+            for number in range(10**6):
+                _change(path, password, str(number % 9 + 1))
+        time.sleep(chance.uniform(0.0, 0.05))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        # Linux stops even a single write between two pages for SIGKILL; then the journal has it all.
+        states.add(_state(path, password, faults, torn_beside_journal=True))
+    return {"killed": 50, "states": len(states), "faults": faults}
+
+
+def _state(path: Path, password: str, faults: list[str], *, torn_beside_journal: bool = False) -> str | None:
+    """Which version is there: as rclone reads the file, and as the library does; they may only differ by a
+    journal.
+    """
+    journal = path.with_name(f".{path.name}.pluton-journal").exists()
+    try:
+        conf = _conf(path, password)
+        ours = conf.section("anna")
+        _check(ours, {name: conf.section(name) for name in conf.names()})
+    except (PlutonRcloneError, OSError, AssertionError, KeyError) as error:
+        faults.append(f"the library: {error!r}")
+        return None
+    if journal and torn_beside_journal:
+        return ours["one"]
+    try:
+        raw = _sections(path.read_bytes(), password)
+        _check(raw["anna"], raw)
+    except (PlutonRcloneError, OSError, AssertionError, KeyError) as error:
+        faults.append(f"rclone: {error!r}")
+        return None
+    if raw["anna"] != ours and not journal:
+        faults.append("rclone and the library read different versions")
+    return ours["one"]
+
+
+def _check(anna: dict[str, str], sections: dict[str, dict[str, str]]) -> None:
+    assert anna["one"] == anna["two"], "half of a change"
+    assert anna.get("three", "") == "y" * (int(anna["one"]) % 7 * 3000), "half of a change"
+    assert set(sections) == {"anna", "bert"}, "a section is gone"
+    assert len(sections["bert"]["description"]) == 9000, "another section was changed"
+
+
+if __name__ == "__main__":
+    run = {"each": each, "fifth": fifth, "random": at_random}[sys.argv[2]]
+    print(json.dumps(run(Path(sys.argv[1]) / "rclone.conf", sys.argv[3])))

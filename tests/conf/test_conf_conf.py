@@ -1,0 +1,204 @@
+"""rclone.conf as a list of remotes: every operation, on every kind of file that people have."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.location import default_path
+from pluton_rclone.errors import OptionInvalid, StorageExists, StorageNotFound
+from pluton_rclone.process import folders as runtime
+from tests.conf.encrypted import OTHERS
+from tests.conf.real_rclone import RCLONE, dump, run
+
+TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+OLD_TOKEN = TOKEN.replace("2030", "2029").replace('"R"', '"old"')
+
+
+def test_a_remote_is_added_read_changed_renamed_and_removed(path: Path) -> None:
+    conf = Conf(path)
+    conf.add("anna", {"type": "onedrive", "drive_id": "d", "token": TOKEN})
+    assert conf.names() == ["disk", "vault", "anna"]
+    assert conf.remotes() == {"disk": "local", "vault": "crypt", "anna": "onedrive"}
+    conf.update("anna", {"drive_id": "e", "chunk_size": "20Mi"})
+    conf.rename("anna", "anna 2")
+    section = conf.section("anna 2")
+    assert section["drive_id"] == "e"
+    assert section["chunk_size"] == "20Mi"
+    assert section["token"] == TOKEN
+    assert dump(path)["anna 2"] == section
+    conf.update("anna 2", {"chunk_size": None})
+    assert "chunk_size" not in conf.section("anna 2")
+    conf.delete("anna 2")
+    assert path.read_text() == OTHERS + "\n"
+
+
+def test_what_is_not_concerned_stays_byte_for_byte(path: Path) -> None:
+    conf = Conf(path)
+    conf.add("anna", {"type": "memory"})
+    conf.update("anna", {"description": "x"})
+    assert path.read_text().startswith(OTHERS)
+
+
+def test_a_new_file_is_made_with_its_folder_for_this_user_alone(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "rclone.conf"
+    Conf(path).add("anna", {"type": "memory"})
+    assert path.read_text() == "[anna]\ntype = memory\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(0o644, 0o600), (0o660, 0o600), (0o600, 0o600), (0o400, 0o400)]
+)
+def test_the_mode_is_600_and_a_stricter_one_is_kept(path: Path, before: int, after: int) -> None:
+    path.chmod(before)
+    Conf(path).add("anna", {"type": "memory"})
+    assert stat.S_IMODE(path.stat().st_mode) == after
+
+
+def test_the_owner_stays(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root on another's file; who is not root cannot give files away and keeps its own."""
+    # No runtime folder belongs to that other user: a fresh one is made, which is to go with this test.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(runtime, "_fallback", runtime._fallback.__wrapped__)
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(os, "fchown", lambda _descriptor, user, group: given.append((user, group)))
+    Conf(path).add("anna", {"type": "memory"})
+    assert given == [(path.stat().st_uid, path.stat().st_gid)]
+
+
+def test_a_symbolic_link_is_followed_and_stays_one(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "link.conf"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    conf = Conf(link)
+    assert conf.path == path
+    conf.add("anna", {"type": "memory"})
+    assert link.is_symlink()
+    assert "anna" in Conf(path).names()
+    assert os.listdir(link.parent) == ["link.conf"]
+
+
+def test_a_saved_file_leaves_nothing_beside_it_but_the_lock(path: Path) -> None:
+    Conf(path).add("anna", {"type": "memory"})
+    assert sorted(os.listdir(path.parent)) == [".rclone.conf.pluton.lock", "rclone.conf"]
+
+
+def test_what_is_not_there_and_what_is_there_already(path: Path) -> None:
+    conf = Conf(path)
+    before = path.read_bytes()
+    for operation in (
+        lambda: conf.section("nobody"),
+        lambda: conf.update("nobody", {"a": "b"}),
+        lambda: conf.rename("nobody", "x"),
+        lambda: conf.delete("nobody"),
+        lambda: conf.export("nobody"),
+    ):
+        with pytest.raises(StorageNotFound, match="nobody"):
+            operation()
+    with pytest.raises(StorageExists, match="disk"):
+        conf.add("disk", {"type": "local"})
+    with pytest.raises(StorageExists, match="vault"):
+        conf.rename("disk", "vault")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (" x", "begins with a space"),
+        ("x ", "ends with a space"),
+        ("\u00a0x", "no-break space"),
+        ("x\u2003", r"U\+2003"),
+        ("a\nb", "line break"),
+        ("a\rb", "carriage return"),
+        ("`x", "backtick"),
+        ("a`b", "backtick"),
+        ('"""x', '"""'),
+        ("a%(b)sc", r"%\(b\)s"),
+        ("\ud800", "surrogate"),
+        ("\x00", "NUL"),
+    ],
+)
+def test_values_that_the_format_cannot_carry_are_refused(path: Path, value: str, said: str) -> None:
+    with pytest.raises(OptionInvalid, match=said):
+        Conf(path).add("anna", {"type": "memory", "description": value})
+    with pytest.raises(OptionInvalid, match=said):
+        Conf(path).update("disk", {"description": value})
+    assert path.read_text() == OTHERS
+
+
+@pytest.mark.parametrize(
+    "value", ['"abc"', "#x", ";x", "50%", "C:\\dir\\", "a=b", "[x]", "%(", "x:y", "é漢😀", '""']
+)
+def test_values_that_only_look_dangerous_survive_the_real_rclone(path: Path, value: str) -> None:
+    Conf(path).add("anna", {"type": "memory", "description": value})
+    assert dump(path)["anna"]["description"] == value
+    done = run(path, "config", "update", "disk", "description=x", "--non-interactive")
+    assert done.returncode == 0, done.stderr
+    assert Conf(path).section("anna")["description"] == value
+
+
+def test_no_option_name_can_smuggle_a_line_in(path: Path) -> None:
+    with pytest.raises(OptionInvalid, match="option name"):
+        Conf(path).add("anna", {"type": "memory", "x = 1\n[evil]\ntype": "y"})
+
+
+def test_changing_an_option_keeps_a_token_that_was_refreshed_meanwhile(path: Path) -> None:
+    """Read, refreshed by somebody else, then changed: as it happens with a form that is open in a browser."""
+    conf = Conf(path)
+    conf.add("anna", {"type": "onedrive", "token": OLD_TOKEN})
+    form = conf.section("anna")
+    path.write_text(path.read_text().replace(OLD_TOKEN, TOKEN))
+    conf.update("anna", {"chunk_size": "20Mi" if form["token"] == OLD_TOKEN else None})
+    assert conf.section("anna")["token"] == TOKEN
+    assert conf.section("anna")["chunk_size"] == "20Mi"
+
+
+def test_remotes_come_from_another_file_all_or_none(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.conf"
+    other.write_text("[base]\ntype = s3\nregion = eu\n[base.one]\nbucket = b\n[disk]\ntype = memory\n")
+    conf = Conf(path)
+    conf.import_from(Conf(other), {"base.one": "one"})
+    assert conf.section("one") == {"bucket": "b", "type": "s3", "region": "eu"}
+    with pytest.raises(StorageExists, match="disk"):
+        conf.import_from(Conf(other), ["base", "disk"])
+    assert "base" not in conf
+
+
+# ---- where it is ----
+
+
+@pytest.mark.parametrize(
+    ("existing", "expected"),
+    [
+        ([], "xdg/rclone/rclone.conf"),
+        (["home/.rclone.conf"], "home/.rclone.conf"),
+        (["home/.rclone.conf", "home/.config/rclone/rclone.conf"], "home/.config/rclone/rclone.conf"),
+        (["xdg/rclone/rclone.conf", "home/.config/rclone/rclone.conf"], "xdg/rclone/rclone.conf"),
+    ],
+)
+def test_the_default_is_the_file_that_rclone_itself_uses(
+    existing: list[str], expected: str, tmp_path: Path
+) -> None:
+    for name in existing:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    environment = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    assert default_path(environment) == tmp_path / expected
+    said = subprocess.run(
+        [RCLONE, "config", "file"], env=environment, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert said.splitlines()[-1] == str(tmp_path / expected)
+
+
+def test_rclones_variable_wins(tmp_path: Path) -> None:
+    assert default_path({"RCLONE_CONFIG": str(tmp_path / "x"), "HOME": "/"}) == tmp_path / "x"

@@ -1,0 +1,98 @@
+"""Encrypted rclone.conf: where the password comes from, and what is said when it is missing or wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.conf import encryption
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import ConfigPasswordMissing, ConfigPasswordWrong, ConfigUnreadable
+from tests.conf.encrypted import OTHERS
+from tests.conf.real_rclone import dump, run
+
+
+@pytest.fixture
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, plain, with no password anywhere."""
+    monkeypatch.delenv("RCLONE_PASSWORD_COMMAND", raising=False)
+    monkeypatch.delenv("RCLONE_CONFIG_PASS", raising=False)
+    path = tmp_path / "rclone.conf"
+    path.write_text(OTHERS)
+    return path
+
+
+def test_an_encrypted_file_stays_encrypted_and_the_real_rclone_reads_it(plain: Path) -> None:
+    plain.write_bytes(encryption.encrypt(plain.read_bytes(), encryption.key_from_password("geheim")))
+    conf = Conf(plain, password="geheim")
+    conf.add("anna", {"type": "memory", "description": "hidden words"})
+    assert conf.is_encrypted()
+    assert b"hidden" not in plain.read_bytes()
+    assert dump(plain, environment={"RCLONE_CONFIG_PASS": "geheim"})["anna"]["description"] == "hidden words"
+
+
+def test_what_the_real_rclone_encrypts_we_read(plain: Path) -> None:
+    done = run(plain, "config", "encryption", "set", "--password-command", "echo geheim")
+    assert done.returncode == 0, done.stderr
+    assert encryption.is_encrypted(plain.read_bytes())
+    assert Conf(plain, password="geheim").names() == ["disk", "vault"]
+
+
+def test_the_password_comes_from_the_argument_the_command_or_the_variable(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain.write_bytes(encryption.encrypt(plain.read_bytes(), encryption.key_from_password("geheim")))
+    monkeypatch.delenv("RCLONE_PASSWORD_COMMAND", raising=False)
+    monkeypatch.setenv("RCLONE_CONFIG_PASS", "geheim")
+    assert Conf(plain).names() == ["disk", "vault"]
+    monkeypatch.setenv("RCLONE_CONFIG_PASS", "another")
+    with pytest.raises(ConfigPasswordWrong):
+        Conf(plain).names()
+    monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", 'printf "geheim\\n"')
+    assert Conf(plain).names() == ["disk", "vault"]
+    assert Conf(plain, password="geheim").names() == ["disk", "vault"]
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [("false", "exit code 1"), ("true", "printed nothing"), ("no-such-program-here", "no such program")],
+)
+def test_a_password_command_that_fails_is_told(
+    plain: Path, monkeypatch: pytest.MonkeyPatch, command: str, why: str
+) -> None:
+    plain.write_bytes(encryption.encrypt(b"", encryption.key_from_password("geheim")))
+    monkeypatch.setenv("RCLONE_PASSWORD_COMMAND", command)
+    with pytest.raises(ConfigPasswordMissing, match=why):
+        Conf(plain).names()
+
+
+def test_missing_wrong_and_blank_passwords_have_their_own_errors(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RCLONE_CONFIG_PASS", "RCLONE_PASSWORD_COMMAND"):
+        monkeypatch.delenv(name, raising=False)
+    data = encryption.encrypt(b"", encryption.key_from_password("geheim"))
+    plain.write_bytes(data)
+    with pytest.raises(ConfigPasswordMissing, match="no password"):
+        Conf(plain).names()
+    with pytest.raises(ConfigPasswordMissing, match="empty"):
+        Conf(plain, password="  ").names()
+    with pytest.raises(ConfigPasswordWrong) as caught:
+        Conf(plain, password="falsch").add("x", {"type": "memory"})
+    assert "falsch" not in repr(caught.value.record())
+    assert plain.read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"RCLONE_ENCRYPT_V0:\nAAAA", "too short"),
+        (b"RCLONE_ENCRYPT_V0:\n!!!!", "base64"),
+        (b"# x\n\nRCLONE_ENCRYPT_V1:\nAAAA", "RCLONE_ENCRYPT_V1"),
+    ],
+)
+def test_a_damaged_or_newer_encryption_is_told(plain: Path, data: bytes, why: str) -> None:
+    plain.write_bytes(data)
+    with pytest.raises(ConfigUnreadable, match=why):
+        Conf(plain, password="geheim").names()

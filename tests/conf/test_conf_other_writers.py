@@ -1,0 +1,191 @@
+"""rclone.conf beside others that write it: waiting, recovering, and losing nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.conf import disk, swap
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import ConfigLocked, ConfigUnreadable
+
+TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+OLD_TOKEN = TOKEN.replace("2030", "2029").replace('"R"', '"old"')
+NOBODY = 2**22 + 1  # a process id that Linux never gives
+
+
+@pytest.fixture
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    """For a patch that takes itself off while the test still runs, and leaves the environment alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+def test_an_unreadable_file_is_left_alone(path: Path) -> None:
+    path.write_text("[anna]\nno separator\n")
+    with pytest.raises(ConfigUnreadable, match="line 2"):
+        Conf(path).add("x", {"type": "memory"})
+    assert path.read_text() == "[anna]\nno separator\n"
+
+
+def test_a_lock_that_is_held_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "LOCK_SECONDS", 0.05)
+    conf = Conf(path)
+    with disk.ConfigFile(path).lock(), pytest.raises(ConfigLocked):
+        conf.add("x", {"type": "memory"})
+
+
+def test_threads_of_one_process_wait_for_each_other(path: Path) -> None:
+    conf = Conf(path)
+    names = [f"remote-{number}" for number in range(12)]
+    threads = [threading.Thread(target=conf.add, args=(name, {"type": "memory"})) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(conf.names()) == {"disk", "vault", *names}
+
+
+def test_a_file_that_rclone_has_just_renamed_away_is_waited_for(path: Path) -> None:
+    """rclone saves with two renames; in between there is no rclone.conf."""
+    away = path.with_name("rclone.conf.old123456")
+    path.rename(away)
+    back = threading.Timer(0.2, lambda: away.rename(path))
+    back.start()
+    assert Conf(path).names() == ["disk", "vault"]
+    back.join()
+
+
+def test_what_a_killed_rclone_left_is_recovered_with_the_token_that_it_was_about_to_save(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(disk, "_ABSENT_SECONDS", 0.05)
+    conf = Conf(path)
+    conf.add("anna", {"type": "onedrive", "token": OLD_TOKEN})
+    new = path.read_text().replace(OLD_TOKEN, TOKEN)
+    path.rename(path.with_name("rclone.conf.old123456"))
+    path.with_name("rclone.conf987").write_text(new)
+    with caplog.at_level(logging.WARNING):
+        assert conf.section("anna")["token"] == TOKEN
+    assert "recovered" in caplog.text
+    conf.update("anna", {"chunk_size": "20Mi"})
+    assert conf.section("anna")["token"] == TOKEN
+    assert conf.names() == ["disk", "vault", "anna"]
+    assert sorted(os.listdir(path.parent)) == [".rclone.conf.pluton.lock", "rclone.conf"]
+
+
+def test_an_rclone_that_writes_between_our_reading_and_our_writing_loses_nothing(
+    path: Path, patch: pytest.MonkeyPatch
+) -> None:
+    conf = Conf(path)
+    conf.add("anna", {"type": "onedrive", "token": OLD_TOKEN})
+    put = disk.ConfigFile.put
+
+    def late(self: disk.ConfigFile, new: bytes, *, instead_of: bytes | None) -> disk.Put:
+        patch.undo()
+        theirs = path.read_text().replace(OLD_TOKEN, TOKEN).replace("remote=anna:x", "remote=anna:y")
+        path.write_text(theirs + "[new]\ntype = memory\n")
+        return put(self, new, instead_of=instead_of)
+
+    patch.setattr(disk.ConfigFile, "put", late)
+    conf.update("anna", {"chunk_size": "20Mi"})
+    assert conf.section("anna")["token"] == TOKEN
+    assert conf.section("anna")["chunk_size"] == "20Mi"
+    assert conf.section("vault")["remote"] == "anna:y"
+    assert "new" in conf.names()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda conf: conf.add("bert", {"type": "memory"}),
+        lambda conf: conf.update("anna", {"chunk_size": "20Mi", "region": None}),
+        lambda conf: conf.rename("anna", "zoe"),
+        lambda conf: conf.delete("anna"),
+    ],
+    ids=["add", "update", "rename", "delete"],
+)
+def test_an_rclone_that_saves_an_older_reading_over_ours_does_not_undo_it(
+    path: Path, patch: pytest.MonkeyPatch, change: Callable[[Conf], None]
+) -> None:
+    conf = Conf(path)
+    conf.add("anna", {"type": "onedrive", "region": "us", "token": OLD_TOKEN})
+    before = path.read_text()
+    wanted = Conf(path.with_name("wanted.conf"))
+    wanted.path.write_text(before.replace(OLD_TOKEN, TOKEN))
+    change(wanted)
+    wait = disk.ConfigFile.wait_for_savers
+
+    def stale(self: disk.ConfigFile, put: disk.Put, foreigners: set[int]) -> bool:
+        patch.undo()
+        temporary = path.with_name("rclone.conf4711")
+        temporary.write_text(before.replace(OLD_TOKEN, TOKEN))
+        temporary.rename(path)
+        return wait(self, put, {NOBODY})
+
+    patch.setattr(disk.ConfigFile, "wait_for_savers", stale)
+    change(conf)
+    # the change is there, and so is the token that came with the older reading
+    assert sections(conf) == sections(wanted)
+
+
+def sections(conf: Conf) -> dict[str, dict[str, str]]:
+    """What is in a file, except who was renamed to what."""
+    return {name: conf.section(name) for name in conf.names()}
+
+
+def test_an_older_reading_that_another_of_us_met_first_does_not_undo_our_change(
+    path: Path, patch: pytest.MonkeyPatch
+) -> None:
+    """An rclone saves what it read before our change just when another process of ours saves a change of its own."""
+    conf = Conf(path)
+    conf.add("anna", {"type": "memory", "description": "1"})
+    before = path.read_text()
+    wait, put = disk.ConfigFile.wait_for_savers, disk.ConfigFile.put
+
+    def stale(self: disk.ConfigFile, new: bytes, *, instead_of: bytes | None) -> disk.Put:
+        patch.setattr(disk.ConfigFile, "put", put)
+        path.write_text(before)
+        return put(self, new, instead_of=instead_of)
+
+    def meanwhile(self: disk.ConfigFile, placed: disk.Put, foreigners: set[int]) -> bool:
+        patch.setattr(disk.ConfigFile, "wait_for_savers", wait)
+        patch.setattr(disk.ConfigFile, "put", stale)
+        Conf(path).update("disk", {"description": "mine"})
+        return wait(self, placed, {NOBODY})
+
+    patch.setattr(disk.ConfigFile, "wait_for_savers", meanwhile)
+    conf.update("anna", {"description": "2"})
+    assert conf.section("anna")["description"] == "2"
+    assert conf.section("disk")["description"] == "mine"
+
+
+def test_what_one_of_us_has_changed_since_is_not_brought_back(path: Path, patch: pytest.MonkeyPatch) -> None:
+    """Added here, deleted by another process of ours before this one has looked again."""
+    conf = Conf(path)
+    wait = disk.ConfigFile.wait_for_savers
+
+    def meanwhile(self: disk.ConfigFile, put: disk.Put, foreigners: set[int]) -> bool:
+        patch.undo()
+        Conf(path).delete("bert")
+        return wait(self, put, {NOBODY})
+
+    patch.setattr(disk.ConfigFile, "wait_for_savers", meanwhile)
+    conf.add("bert", {"type": "memory"})
+    assert "bert" not in conf
+
+
+def test_a_system_without_exchange_writes_with_a_plain_rename(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swap, "_renameat2", lambda: None)
+    conf = Conf(path)
+    conf.add("anna", {"type": "memory"})
+    Conf(path.with_name("new.conf")).add("bert", {"type": "memory"})
+    assert conf.names() == ["disk", "vault", "anna"]
+    assert Conf(path.with_name("new.conf")).names() == ["bert"]

@@ -1,0 +1,205 @@
+"""Where an rclone.conf can lie: a bind mount, a read-only place, a full disk, a symbolic link on another one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pluton_rclone.conf import encryption, journal
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import ConfigNotWritable
+from tests.conf.mounts import inside, inside_mount, inside_small_disk
+
+OLD = "# kept\n[anna]\ntype = memory\ndescription = old\n"
+
+# Changes the file it is given and says what became of it.
+_CHANGE = """
+import json, os, sys
+from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.remote.conf import Conf
+path, password, size = sys.argv[1], sys.argv[2] or None, int(sys.argv[3])
+conf = Conf(path, password=password)
+told = {}
+for step, act in {
+    "check": conf.check_writable,
+    "update": lambda: conf.update("anna", {"description": "new" * size}),
+    "add": lambda: conf.add("bert", {"type": "memory"}),
+}.items():
+    try:
+        act()
+        told[step] = "done"
+    except PlutonRcloneError as error:
+        told[step] = error.record()
+told["names"] = conf.names()
+told["description"] = conf.section("anna")["description"][:9]
+told["beside"] = sorted(os.listdir(os.path.dirname(path)))
+print(json.dumps(told))
+"""
+
+
+def change(path: Path, *, password: str = "", size: int = 1) -> list[str]:
+    return [sys.executable, "-c", _CHANGE, str(path), password, str(size)]
+
+
+def told(argv: list[str], *, user: int | None = None) -> dict[str, Any]:
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, user=user
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("password", ["", "geheim"])
+def test_a_file_on_a_bind_mount_is_written_in_place(tmp_path: Path, password: str) -> None:
+    """What Docker makes of `-v host.conf:/etc/rclone.conf`; rclone itself: "device or resource busy"."""
+    host, container = tmp_path / "host.conf", tmp_path / "container" / "rclone.conf"
+    container.parent.mkdir()
+    container.touch()
+    data = OLD.encode()
+    host.write_bytes(encryption.encrypt(data, encryption.key_from_password(password)) if password else data)
+    host.chmod(0o644)
+    inode = host.stat().st_ino
+    for size in (2000, 1):  # longer, and shorter again
+        seen = told(inside_mount(host, container, change(container, password=password, size=size)))
+        assert seen["update"] == "done"
+    assert seen["check"] == "done"
+    assert seen["beside"] == [".rclone.conf.pluton.lock", "rclone.conf"]
+    assert host.stat().st_ino == inode
+    assert host.stat().st_mode & 0o777 == 0o600
+    conf = Conf(host, password=password or None)
+    assert conf.names() == ["anna", "bert"]
+    assert conf.section("anna")["description"] == "new"
+    assert conf.is_encrypted() == bool(password)
+    if not password:
+        assert host.read_text() == OLD.replace("old", "new") + "\n[bert]\ntype = memory\n"
+
+
+def test_a_whole_folder_that_is_mounted_needs_nothing_special(tmp_path: Path) -> None:
+    host, container = tmp_path / "host", tmp_path / "container"
+    host.mkdir()
+    container.mkdir()
+    (host / "rclone.conf").write_text(OLD)
+    seen = told(inside_mount(host, container, change(container / "rclone.conf")))
+    assert seen["update"] == seen["add"] == seen["check"] == "done"
+    assert Conf(host / "rclone.conf").names() == ["anna", "bert"]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_read_only_mount_is_told_and_nothing_is_lost(tmp_path: Path, what: str) -> None:
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "rclone.conf").write_text(OLD)
+    mounted = host / "rclone.conf" if what == "file" else host
+    seen = told(inside_mount(mounted, mounted, change(host / "rclone.conf"), options="ro"))
+    for step in ("check", "update", "add"):
+        assert seen[step]["error"] == "config_not_writable"
+        assert seen[step]["why"] == "it is on a read-only file system"
+    assert seen["names"] == ["anna"]
+    assert (host / "rclone.conf").read_text() == OLD
+    assert [name for name in os.listdir(host) if "lock" not in name] == ["rclone.conf"]
+
+
+def test_a_folder_of_somebody_else_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    path = folder / "rclone.conf"
+    path.write_text(OLD)
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    # in a namespace of its own, root has lost the right to override modes
+    seen = told(inside("true", ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *change(path)]))
+    for step in ("check", "update", "add"):
+        assert seen[step]["error"] == "config_not_writable"
+        assert seen[step]["why"] == "this user may not write there"
+    assert seen["names"] == ["anna"]
+    assert path.read_text() == OLD
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    disk, source, after = tmp_path / "disk", tmp_path / "source", tmp_path / "after"
+    disk.mkdir()
+    source.write_text(OLD)
+    path = disk / "rclone.conf"
+    fill = f"cat {source} > {path}; head -c 1000000 /dev/zero > {disk}/full 2>/dev/null || true"
+    seen = told(
+        inside_small_disk(
+            disk,
+            "256k",
+            ["sh", "-c", f"{fill}; {shlex.join(change(path, size=20000))}; cat {path} > {after}"],
+        )
+    )
+    for step in ("check", "update"):
+        assert seen[step]["error"] == "config_not_writable"
+        assert seen[step]["why"] == "the disk is full"
+        assert "Free disk space" in seen[step]["advice"]
+    assert seen["description"] == "old"
+    assert [name for name in seen["beside"] if "lock" not in name] == ["full", "rclone.conf"]
+    assert after.read_text() == OLD
+
+
+def test_a_full_disk_under_a_mounted_file_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    disk, container = tmp_path / "disk", tmp_path / "container" / "rclone.conf"
+    disk.mkdir()
+    container.parent.mkdir()
+    container.touch()
+    source = tmp_path / "source"
+    source.write_text(OLD)
+    preparation = "\n".join(
+        [
+            f"mount -t tmpfs -o size=64k small {disk}",
+            f"cat {source} > {disk}/host.conf",
+            f"head -c 1000000 /dev/zero > {disk}/full 2>/dev/null || true",
+            f"mount --bind {disk}/host.conf {container}",
+        ]
+    )
+    seen = told(inside(preparation, change(container, size=20000)))
+    assert seen["update"]["error"] == "config_not_writable"
+    assert seen["update"]["why"] == "the disk is full"
+    assert seen["description"] == "old"
+    assert seen["beside"] == [".rclone.conf.pluton.lock", "rclone.conf"]
+
+
+def test_a_symbolic_link_to_a_mounted_file_is_followed(tmp_path: Path) -> None:
+    host, container = tmp_path / "host.conf", tmp_path / "container" / "rclone.conf"
+    container.parent.mkdir()
+    container.touch()
+    host.write_text(OLD)
+    link = tmp_path / "links" / "rclone.conf"
+    link.parent.mkdir()
+    link.symlink_to(container)
+    seen = told(inside_mount(host, container, change(link)))
+    assert seen["update"] == "done"
+    assert seen["beside"] == ["rclone.conf"]
+    assert link.is_symlink()
+    assert Conf(host).names() == ["anna", "bert"]
+
+
+def test_a_journal_that_was_finished_counts_and_one_that_was_not_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "rclone.conf"
+    path.write_text(OLD)
+    new = OLD.replace("old", "new").encode()
+    mark = journal.path_of(path)
+    mark.write_bytes(journal.sealed(new))
+    assert Conf(path).section("anna")["description"] == "new"
+    mark.write_bytes(journal.sealed(new)[:-3])
+    assert Conf(path).section("anna")["description"] == "old"
+    mark.write_bytes(journal.sealed(new))
+    Conf(path).add("bert", {"type": "memory"})
+    assert path.read_text() == new.decode() + "\n[bert]\ntype = memory\n"
+    assert not mark.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    conf = Conf(tmp_path / "file" / "rclone.conf")
+    assert conf.names() == []
+    with pytest.raises(ConfigNotWritable):
+        conf.add("anna", {"type": "memory"})

@@ -1,0 +1,296 @@
+"""The private rclone.conf: what the real rclone refreshes in it comes back, whatever happens to anybody."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.conf import encryption
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.errors import StorageNotFound
+from tests.conf.encrypted import PASSWORD, EncryptedPath
+from tests.conf.issued import issued, refresh_token, section, short_lived
+from tests.conf.mounts import inside_mount
+from tests.conf.real_rclone import RCLONE
+
+
+@pytest.fixture(params=[Path, EncryptedPath], ids=["plain", "encrypted"])
+def conf(
+    request: pytest.FixtureRequest, tmp_path: Path, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> Conf:
+    """Two signed-in remotes whose tokens end at once, and somebody else's; in a plain and in an encrypted file."""
+    short_lived(cloud)
+    if request.param is EncryptedPath:
+        monkeypatch.setenv("RCLONE_CONFIG_PASS", PASSWORD)
+    path = request.param(tmp_path / "etc" / "rclone.conf")
+    path.parent.mkdir()
+    path.write_text("[disk]\ntype = local\n")
+    conf = Conf(path)
+    conf.add("anna", section(cloud))
+    conf.add("anna2", section(cloud))
+    return conf
+
+
+def rclone(config: os.PathLike[str], *arguments: str, environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        [RCLONE, "--config", config, *arguments],
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def is_last(cloud: Emulator, conf: Conf, name: str) -> bool:
+    token = conf.section(name)["token"]
+    return refresh_token(token) == issued(cloud, token)[-1]
+
+
+def test_it_holds_only_what_is_asked_for_and_nobody_else_can_enter(conf: Conf, runtime: Path) -> None:
+    with conf.private(["anna"]) as private:
+        assert Conf(private).names() == ["anna"]
+        assert runtime in private.path.parents
+        assert stat.S_IMODE(private.path.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(private.path.parent.parent.stat().st_mode) == 0o700
+        assert private.not_writable is None
+        assert encryption.is_encrypted(private.path.read_bytes()) == conf.is_encrypted()
+        assert private.environment == (
+            {"RCLONE_CONFIG_PASS": PASSWORD, "RCLONE_PASSWORD_COMMAND": ""} if conf.is_encrypted() else {}
+        )
+        assert PASSWORD not in repr(private)
+    assert not private.path.parent.exists()
+
+
+def test_without_names_it_holds_all(conf: Conf) -> None:
+    with conf.private() as private:
+        assert Conf(private).names() == ["disk", "anna", "anna2"]
+
+
+def test_a_remote_that_is_not_there_is_told(conf: Conf) -> None:
+    with pytest.raises(StorageNotFound), conf.private(["nobody"]):
+        pass
+
+
+def test_a_refreshed_token_comes_back(conf: Conf, cloud: Emulator) -> None:
+    before = conf.section("anna")["token"]
+    with conf.private(["anna"]) as private:
+        rclone(private, "lsd", "anna:")
+    after = conf.section("anna")["token"]
+    assert after != before
+    assert len(issued(cloud, after)) > 1
+    assert is_last(cloud, conf, "anna")
+
+
+def test_it_comes_back_while_rclone_still_runs(conf: Conf, cloud: Emulator) -> None:
+    with conf.private(["anna"]) as private:
+        for _ in range(2):
+            before = conf.section("anna")["token"]
+            rclone(private, "lsd", "anna:")
+            wait_for(lambda: is_last(cloud, conf, "anna"))
+            assert conf.section("anna")["token"] != before
+
+
+def test_keys_of_ours_survive_the_refresh_and_options_changed_meanwhile_stay(
+    conf: Conf, cloud: Emulator
+) -> None:
+    conf.update("anna", {"pluton_base_folder": "backups/laptop"})
+    with conf.private(["anna"]) as private:
+        rclone(private, "lsd", "anna:")
+        conf.update("anna", {"chunk_size": "20Mi"})
+    assert conf.section("anna")["pluton_base_folder"] == "backups/laptop"
+    assert conf.section("anna")["chunk_size"] == "20Mi"
+    assert is_last(cloud, conf, "anna")
+
+
+def test_a_remote_renamed_meanwhile_gets_its_token_too(conf: Conf, cloud: Emulator) -> None:
+    with conf.private(["anna"]) as private:
+        rclone(private, "lsd", "anna:")
+        conf.rename("anna", "other")
+    assert is_last(cloud, conf, "other")
+
+
+def test_a_remote_deleted_meanwhile_stays_deleted(conf: Conf) -> None:
+    with conf.private(["anna"]) as private:
+        rclone(private, "lsd", "anna:")
+        conf.delete("anna")
+    assert "anna" not in conf
+
+
+def test_a_new_sign_in_is_not_undone_by_an_rclone_that_still_has_the_old_one(
+    conf: Conf, cloud: Emulator
+) -> None:
+    new = section(cloud)["token"]
+    with conf.private(["anna"]) as private:
+        conf.update("anna", {"token": new})
+        rclone(private, "lsd", "anna:")
+    assert conf.section("anna")["token"] == new
+
+
+def test_of_two_that_refresh_at_once_the_later_token_wins(conf: Conf, cloud: Emulator) -> None:
+    with conf.private(["anna"]) as first, conf.private(["anna"]) as second:
+        rclone(second, "lsd", "anna:")
+        rclone(first, "lsd", "anna:")
+    assert len(issued(cloud, conf.section("anna")["token"])) > 2
+    assert is_last(cloud, conf, "anna")
+
+
+def test_what_a_killed_process_left_is_merged_at_the_next_start(
+    conf: Conf, cloud: Emulator, runtime: Path
+) -> None:
+    """The owner is killed after rclone has refreshed and before the token is merged."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", _OWNER, str(conf.path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    private = Path(child.stdout.readline().strip())
+    rclone(private, "lsd", "anna:")
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert not is_last(cloud, conf, "anna")
+    with conf.private(["anna2"]):
+        assert is_last(cloud, conf, "anna")
+    assert not private.parent.exists()
+    assert [folder for folder in (runtime / private.parent.parent.name).iterdir() if folder.is_dir()] == []
+
+
+_OWNER = """
+import sys, time
+from pluton_rclone.remote import private
+from pluton_rclone.remote.conf import Conf
+private.POLL_SECONDS = 1000
+with Conf(sys.argv[1]).private(["anna"]) as config:
+    print(config.path, flush=True)
+    time.sleep(1000)
+"""
+
+
+def test_a_loan_that_is_in_use_is_not_taken_for_a_leftover(conf: Conf) -> None:
+    with conf.private(["anna"]) as first, conf.private(["anna2"]):
+        assert first.path.exists()
+
+
+def test_rclone_needs_no_more_than_the_environment_that_comes_with_it(
+    conf: Conf, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password was given to us, and stands in no variable."""
+    monkeypatch.delenv("RCLONE_CONFIG_PASS", raising=False)
+    conf = Conf(conf.path, password=PASSWORD)
+    with conf.private(["anna"]) as private:
+        rclone(private, "lsd", "anna:", environment=private.environment)
+    assert is_last(cloud, conf, "anna")
+
+
+def test_a_config_that_cannot_be_written_is_told_and_its_tokens_wait(
+    conf: Conf, cloud: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A read-only mount: rclone alone would exit 0 and lose the token."""
+    seen = subprocess.run(
+        inside_mount(
+            conf.path.parent,
+            conf.path.parent,
+            [sys.executable, "-c", _READ_ONLY, str(conf.path), str(RCLONE)],
+            options="ro",
+        ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert seen.returncode == 0, seen.stderr
+    told = json.loads(seen.stdout)
+    assert told["why"] == "it is on a read-only file system"
+    assert told["second_starts_with"] == told["first_ended_with"]
+    assert not is_last(cloud, conf, "anna")
+    with caplog.at_level(logging.WARNING), conf.private(["anna2"]):
+        pass
+    assert is_last(cloud, conf, "anna")
+
+
+_READ_ONLY = """
+import json, subprocess, sys
+from pluton_rclone.remote.conf import Conf
+def run():
+    with Conf(sys.argv[1]).private(["anna"]) as config:
+        started = Conf(config).section("anna")["token"]
+        subprocess.run([sys.argv[2], "--config", config.path, "lsd", "anna:"], check=True, capture_output=True)
+        return config.not_writable.why, started, Conf(config).section("anna")["token"]
+why, _, ended = run()
+_, started, _ = run()
+print(json.dumps({"why": why, "first_ended_with": ended, "second_starts_with": started}))
+"""
+
+
+def test_what_nobody_can_come_back_for_is_removed_after_an_hour(conf: Conf, tmp_path: Path) -> None:
+    """A copy of an rclone.conf that is no more, and one that was never finished."""
+    gone = tmp_path / "gone.conf"
+    gone.write_text("[anna]\ntype = memory\n")
+    with Conf(gone).private(["anna"]) as private:
+        home = private.path.parent.parent
+        for name in (
+            "0123456789abcdef-0123456789abcdef",
+            "unfinished-0123456789abcdef",
+            "fedcba9876543210-0123456789abcdef",
+        ):
+            shutil.copytree(private.path.parent, home / name)
+    (home / "unfinished-0123456789abcdef" / "origin.json").unlink()
+    there = {"config": str(conf.path), "tokens": {}}
+    (home / "fedcba9876543210-0123456789abcdef" / "origin.json").write_text(json.dumps(there))
+    for folder in home.glob("*-0123456789abcdef"):
+        os.utime(folder, (0, 0))
+    gone.unlink()
+    with conf.private(["anna"]):
+        pass
+    assert [folder.name for folder in home.iterdir() if folder.is_dir()] == [
+        "fedcba9876543210-0123456789abcdef"
+    ]
+
+
+def test_many_threads_borrow_at_once(conf: Conf, cloud: Emulator) -> None:
+    def borrow() -> None:
+        with conf.private(["anna"]) as private:
+            rclone(private, "lsd", "anna:")
+
+    threads = [threading.Thread(target=borrow) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    token = conf.section("anna")["token"]
+    assert len(issued(cloud, token)) > 4
+    assert refresh_token(token) in issued(cloud, token)[-4:]
+
+
+def test_a_folder_that_another_user_could_enter_is_not_used(conf: Conf, runtime: Path) -> None:
+    trap = runtime / f"pluton-rclone-{os.getuid()}"
+    trap.mkdir(exist_ok=True)
+    trap.chmod(0o755)
+    with conf.private(["anna"]) as private:
+        assert trap not in private.path.parents
+        assert stat.S_IMODE(private.path.parent.parent.stat().st_mode) == 0o700
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)

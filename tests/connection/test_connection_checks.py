@@ -1,0 +1,269 @@
+"""The connection test: what each step finds, and that nothing is left behind, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import Storage, Storages
+from pluton_rclone.connection.report import PROBE_PREFIX, ConnectionReport, abandoned_probes, probe_name
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.errors import ConnectionTestFailed
+from pluton_rclone.process.folders import runtime_folder
+from pluton_rclone.setup.connect import DriveKind
+from tests.connected import BERT, KINDS, connected, emulated_drive, person_of, remote_of
+
+STEPS = (
+    "config",
+    "binary",
+    "token",
+    "drive",
+    "clock",
+    "list",
+    "write",
+    "read",
+    "delete",
+    "quota",
+    "throttling",
+)
+
+
+def step_of(report: ConnectionReport, name: str) -> tuple[str, str]:
+    (step,) = [step for step in report.steps if step.name == name]
+    return step.status, step.text
+
+
+def probes_of(cloud: Emulator, kind: DriveKind, folder: str = "") -> list[str]:
+    """Probe files on the drive."""
+    start = emulated_drive(cloud, kind).find(folder) if folder else emulated_drive(cloud, kind).root
+    assert start is not None
+    return [item.name for item in (start.children or {}).values() if item.name.startswith(PROBE_PREFIX)]
+
+
+# ---- what it finds ----
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_step_of_a_good_connection(cloud: Emulator, kind: DriveKind) -> None:
+    report = connected(cloud, kind).test()
+    assert [(step.name, step.status) for step in report.steps] == [(name, "ok") for name in STEPS]
+    assert report.ok
+    assert "QuickXorHash of them is right" in step_of(report, "read")[1]
+    assert "renewed just now" in step_of(report, "token")[1]
+    assert json.loads(json.dumps(report.record()))["ok"] is True
+    assert probes_of(cloud, kind) == []
+    bin_of_drive = emulated_drive(cloud, kind).bin
+    assert len(bin_of_drive) == (1 if kind == "personal" else 0)
+
+
+def test_the_token_is_renewed_and_kept(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    before = storage.remote
+    storage.test()
+    after = storage.remote
+    assert after.token != before.token
+    assert after.sign_in == before.sign_in
+
+
+def test_what_an_older_rclone_would_ignore_is_said(cloud: Emulator, tmp_path: Path) -> None:
+    old = tmp_path / "rclone"
+    old.write_text("#!/bin/sh\necho 'rclone v1.60.1'\n")
+    old.chmod(0o755)
+    connected(cloud, "business", hard_delete=True)
+    report = Storages(binary=old)["business"].test()
+    status, text = step_of(report, "binary")
+    assert status == "failed"
+    assert "1.60.1 silently ignores hard_delete" in text
+    with pytest.raises(ConnectionTestFailed) as caught:
+        report.raise_for_failure()
+    assert caught.value.details["cause"] == "rclone_too_old"
+
+
+def test_an_incomplete_remote_fails_at_the_configuration(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    storage.storages.conf.update("personal", {"drive_id": None})
+    assert step_of(storage.test(), "config")[0] == "failed"
+
+
+def test_a_revoked_token_says_who_and_how(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    cloud.world.revoke_tokens(cloud.world.person(person_of("personal")))
+    cloud.world.advance(1)
+    report = storage.test()
+    assert step_of(report, "token")[0] == "failed"
+    error = report.steps[-1].error
+    assert error is not None
+    assert error.code == "token_expired"
+    assert "reauthorize" in error.advice
+
+
+def test_a_drive_that_is_gone_and_one_of_another_kind(cloud: Emulator) -> None:
+    storage = connected(cloud, "business")
+    storage.storages.conf.update("business", {"drive_type": "documentLibrary"})
+    assert "Microsoft says business" in step_of(storage.test(), "drive")[1]
+    storage.storages.conf.update("business", {"drive_id": "b!nothing"})
+    error = storage.test().steps[-1].error
+    assert error is not None
+    assert error.code == "drive_not_found"
+
+
+def test_reading_only_skips_the_probe(cloud: Emulator) -> None:
+    report = connected(cloud, granted_scopes=("Files.Read",)).test()
+    assert report.ok
+    assert [step_of(report, name)[0] for name in ("write", "read", "delete")] == ["skipped"] * 3
+
+
+@pytest.mark.parametrize(
+    ("scopes", "look"), [(("Files.Read",), "test"), (("Files.ReadWrite",), "check_health")]
+)
+def test_what_a_killed_test_left_stays_where_nothing_may_be_written(
+    cloud: Emulator, scopes: tuple[str, ...], look: str
+) -> None:
+    storage = connected(cloud, granted_scopes=scopes)
+    drive, left = emulated_drive(cloud, "personal"), probe_name()
+    drive.write(left, b"probe")
+    report = getattr(storage, look)()
+    assert step_of(report, "list") == ("ok", "1 entry in the root")
+    assert drive.read(left) == b"probe"
+
+
+def test_a_clock_that_is_off_is_a_warning(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    cloud.world.advance(200)
+    status, text = step_of(storage.test(), "clock")
+    assert status == "warning"
+    assert "behind Microsoft's" in text
+
+
+def test_throttling_is_seen_whether_it_meets_us_or_rclone(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    cloud.faults.throttle("1", where="createUploadSession")
+    cloud.faults.throttle("1", where="/root$")
+    status, text = step_of(storage.test(), "throttling")
+    assert status == "warning"
+    assert "2 times" in text
+
+
+def test_a_drive_nearly_full_and_a_secret_that_ends_soon_are_warnings(cloud: Emulator) -> None:
+    ends = date.today() + timedelta(days=5)
+    storage = connected(cloud, secret_expires=ends)
+    drive = emulated_drive(cloud, "personal")
+    drive.quota.total = 100_000
+    drive.write("much.bin", bytes(91_000))
+    report = storage.test()
+    assert report.ok
+    assert [step.name for step in report.warnings] == ["token", "quota"]
+
+
+def test_a_damaged_probe_is_found_and_removed(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    cloud.faults.damaged_uploads = 1
+    report = storage.test()
+    assert not report.ok
+    assert report.steps[-1].name in ("write", "read")
+    assert probes_of(cloud, "personal") == []
+
+
+# ---- hard delete ----
+
+
+@pytest.mark.parametrize("kind", ["business", "sharepoint"])
+def test_hard_delete_passes_the_recycle_bin_and_without_it_files_are_there(
+    cloud: Emulator, kind: DriveKind
+) -> None:
+    drive = emulated_drive(cloud, kind)
+    for name, hard in (("soft.txt", False), ("hard.txt", True)):
+        drive.write(name, b"x")
+        connected(cloud, kind, name=name, hard_delete=hard).delete_file(name)
+    assert drive.bin.names() == ["soft.txt"]
+
+
+def test_hard_delete_on_personal_what_the_probe_found_is_said(cloud: Emulator) -> None:
+    storage = connected(cloud, hard_delete=True)
+    status, text = step_of(storage.test(), "delete")
+    assert (status, text) == ("ok", "the probe file is gone, past the recycle bin")
+    cloud.faults.refuse(403, where="permanentDelete", times=None)
+    status, text = step_of(storage.test(), "delete")
+    assert status == "warning"
+    assert "does not allow deleting past the recycle bin" in text
+    assert probes_of(cloud, "personal") == []
+
+
+# ---- interrupted ----
+
+
+def test_probes_of_others_are_left_alone_and_those_of_the_dead_are_not() -> None:
+    dead = f"{PROBE_PREFIX}-{os.uname().nodename[:20]}-4194305-00000000.tmp"  # above Linux's highest pid
+    elsewhere = f"{PROBE_PREFIX}-other-host-17-00000000.tmp"
+    running = f"{PROBE_PREFIX}-{os.uname().nodename[:20]}-{os.getppid()}-00000000.tmp"
+    found = abandoned_probes([(dead, 5), (elsewhere, 5), (running, 5), ("letter.txt", 9000)])
+    assert found == [dead]
+    assert abandoned_probes([(elsewhere, 4000)]) == [elsewhere]
+    assert probe_name().startswith(PROBE_PREFIX)
+
+
+def killed(name: str, step: str, when: str, stdin: str = "") -> int:
+    argv = [sys.executable, "-m", "tests.killed_test", name, step, when]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(argv, cwd=root, input=stdin, text=True, timeout=60, check=False)
+    return done.returncode
+
+
+def settings(storage: Storage) -> dict[str, str]:
+    section = storage.section_with_secrets()
+    return {key: value for key, value in section.items() if key != "token"}
+
+
+def leftovers() -> list[Path]:
+    """Private folders of tests and of rclones whose process is gone."""
+    from pluton_rclone.connection.report import process_is_alive
+
+    found = []
+    for folder in runtime_folder().iterdir():
+        pid = folder.name.split("-")[1] if folder.name.startswith("test-") else ""
+        if pid.isdigit() and not process_is_alive(int(pid)):
+            found.append(folder)
+    return found
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_before_each_step_the_next_test_leaves_nothing(cloud: Emulator, step: str) -> None:
+    storage = connected(cloud, "business", base_folder="laptop")
+    emulated_drive(cloud, "business").folder("laptop")
+    before = settings(storage)
+    assert killed("business", step, "before") == -signal.SIGKILL
+    assert storage.test().ok
+    assert probes_of(cloud, "business", "laptop") == []
+    assert settings(storage) == before
+    assert list(storage.storages) == ["business"]
+
+
+@pytest.mark.parametrize("step", ["list", "write", "read", "delete"])
+def test_killed_in_the_middle_of_a_step_the_next_test_leaves_nothing(cloud: Emulator, step: str) -> None:
+    storage = connected(cloud, "business")
+    before = settings(storage)
+    cloud.faults.latency = 0.05
+    assert killed("business", step, "during") == -signal.SIGKILL
+    cloud.faults.latency = 0
+    assert storage.test().ok
+    assert probes_of(cloud, "business") == []
+    assert settings(storage) == before
+
+
+def test_a_test_of_a_new_remote_that_is_killed_leaves_no_secret_after_the_next(cloud: Emulator) -> None:
+    remote = remote_of(cloud, "business")
+    assert killed("new", "read", "before", json.dumps(remote.to_section())) == -signal.SIGKILL
+    assert probes_of(cloud, "business") != []
+    storages = Storages()
+    assert storages.test(remote).ok
+    assert probes_of(cloud, "business") == []
+    assert leftovers() == []
+    assert list(storages) == []
+    assert BERT not in storages.path.read_text() if storages.path.exists() else True

@@ -1,0 +1,374 @@
+"""The walk without a user interface: what is possible next, wrong orders, permissions, state as JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from pluton_rclone import AppRegistration, Storages, StorageSetup
+from pluton_rclone.emulator import (
+    DAEMON_CLIENT_ID,
+    DAEMON_CLIENT_SECRET,
+    PUBLIC_CLIENT_ID,
+    WEB_CLIENT_ID,
+    WEB_CLIENT_SECRET,
+    WEB_REDIRECT_URI,
+    Emulator,
+)
+from pluton_rclone.errors import (
+    AccountError,
+    ConsentRequired,
+    DriveNotFound,
+    OptionInvalid,
+    RegistrationError,
+    UsageError,
+)
+from pluton_rclone.microsoft.entra.device_flow import device_code_record
+from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
+
+PUBLIC = AppRegistration(PUBLIC_CLIENT_ID)
+WEB = AppRegistration(WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET)
+
+
+def sign_in(setup: StorageSetup, cloud: Emulator, who: str) -> None:
+    flow = setup.begin_sign_in(WEB_REDIRECT_URI)
+    setup.finish_sign_in(flow, cloud.person(who).visit(flow.url).answer)
+
+
+def signed_in(cloud: Emulator, who: str = ANNA) -> StorageSetup:
+    setup = StorageSetup(WEB)
+    sign_in(setup, cloud, who)
+    return setup
+
+
+# ---- what is possible next ----
+
+
+def test_each_step_says_what_is_next(cloud: Emulator) -> None:
+    setup = StorageSetup(WEB)
+    seen = [setup.next_steps[0]]
+    setup.name = "Backups"
+    seen.append(setup.next_steps[0])
+    sign_in(setup, cloud, BERT)
+    seen.append(setup.next_steps[0])
+    setup.choose_type("sharepoint")
+    seen.append(setup.next_steps[0])
+    sign_in(setup, cloud, BERT)
+    seen.append(setup.next_steps[0])
+    setup.choose_drive(setup.libraries(setup.sites("Backups")[0])[0])
+
+    assert seen == ["name", "sign_in", "drive_type", "consent", "location"]
+    assert setup.next_steps == ("options", "test", "save")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda setup: setup.drives(),
+        lambda setup: setup.sites("x"),
+        lambda setup: setup.choose_address("https://contoso.sharepoint.com/sites/Backups"),
+        lambda setup: setup.suggested_type(),
+        lambda setup: setup.remote(),
+        lambda setup: setup.test(Storages()),
+        lambda setup: setup.authorization(),
+    ],
+)
+def test_before_the_sign_in_every_later_step_says_that_nobody_signed_in(
+    home: object, step: Callable[[StorageSetup], object]
+) -> None:
+    with pytest.raises(UsageError, match="Nobody has signed in"):
+        step(StorageSetup(PUBLIC))
+
+
+def test_test_and_save_want_a_drive_and_a_name(cloud: Emulator) -> None:
+    setup = signed_in(cloud)
+    with pytest.raises(UsageError, match="No drive is chosen"):
+        setup.test(Storages())
+    setup.choose_own_drive()
+    with pytest.raises(UsageError, match="no name"):
+        setup.save(Storages())
+    with pytest.raises(UsageError, match="no name for a storage"):
+        setup.name = " \n"
+
+
+def test_without_a_registration_the_way_out_is_named(home: object) -> None:
+    setup = StorageSetup()
+    assert not setup.has_app
+    with pytest.raises(RegistrationError) as caught:
+        setup.begin_sign_in(WEB_REDIRECT_URI)
+    assert "sign_in_with_rclone" in caught.value.advice
+
+
+# ---- permissions ----
+
+
+def test_the_first_sign_in_asks_for_little_and_sharepoint_for_more_from_the_same_account(
+    cloud: Emulator,
+) -> None:
+    setup = StorageSetup(WEB)
+    flow = setup.begin_sign_in(WEB_REDIRECT_URI)
+    first = cloud.person(BERT).visit(flow.url)
+    setup.finish_sign_in(flow, first.answer)
+    assert "Files.ReadWrite" in first.permissions
+    assert not any(permission.endswith(".All") for permission in first.permissions)
+
+    assert setup.choose_type("sharepoint") == ("Files.ReadWrite.All", "Sites.Read.All")
+    with pytest.raises(ConsentRequired) as caught:
+        setup.sites("x")
+    assert caught.value.details["missing_scopes"] == ["Files.ReadWrite.All", "Sites.Read.All"]
+    flow = setup.begin_sign_in(WEB_REDIRECT_URI)
+    anna = cloud.person(ANNA).visit(flow.url).answer
+    with pytest.raises(AccountError):
+        setup.finish_sign_in(flow, anna)
+    flow = setup.begin_sign_in(WEB_REDIRECT_URI)
+    setup.finish_sign_in(flow, cloud.person(BERT).visit(flow.url).answer)
+
+    assert setup.missing_permissions() == ()
+    assert [site.name for site in setup.sites("Backups")] == ["Backups"]
+
+
+def test_a_drive_type_chosen_before_the_sign_in_is_asked_for_at_once(cloud: Emulator) -> None:
+    setup = StorageSetup(WEB)
+    setup.choose_type("sharepoint")
+    sign_in(setup, cloud, BERT)
+    assert setup.next_steps == ("name", "location", "options")
+
+
+def test_reading_only_asks_for_no_writing(cloud: Emulator) -> None:
+    setup = StorageSetup(WEB, access="read")
+    sign_in(setup, cloud, ANNA)
+    assert [scope for scope in setup.scopes if scope != "User.Read"] == ["Files.Read"]
+
+
+def test_a_team_folder_needs_a_further_consent_and_becomes_the_base_folder(cloud: Emulator) -> None:
+    anna, bert = emulated_drive(cloud, "personal"), emulated_drive(cloud, "business")
+    admin = cloud.files.drive_of("admin@contoso.onmicrosoft.com")
+    team = admin.folder("Team")
+    admin.write("Team/plan.txt", b"plan")
+    admin.share(team, BERT)
+    bert.add_shortcut(admin, team, "TeamFolder")
+    assert anna is not bert
+    setup = signed_in(cloud, BERT)
+    setup.choose_type("business")
+    (folder,) = setup.shared_folders()
+
+    with pytest.raises(ConsentRequired, match="TeamFolder"):
+        setup.choose_shared_folder(folder)
+    assert "consent" in setup.next_steps
+    sign_in(setup, cloud, BERT)
+    setup.choose_shared_folder(folder)
+    setup.name = "Team"
+    storage = setup.save(Storages())
+
+    assert [entry.name for entry in storage.list()] == ["plan.txt"]
+    assert [entry.name for entry in storage.list("/TeamFolder")] == ["plan.txt"]
+
+
+# ---- ways of signing in ----
+
+
+def test_in_the_browser_of_this_machine(cloud: Emulator, browser: Callable[..., None]) -> None:
+    browser(ANNA)
+    setup = StorageSetup(PUBLIC)
+    assert setup.sign_in_with_browser().username == ANNA
+    assert setup.suggested_type() == "personal"
+
+
+def test_a_device_code_can_be_asked_about_by_a_page_and_wait_as_json(cloud: Emulator) -> None:
+    setup = StorageSetup(PUBLIC)
+    kept = json.dumps(device_code_record(setup.begin_device_code()))
+    assert setup.poll_device_code(json.loads(kept)) is None
+
+    cloud.person(ANNA).enter_device_code(json.loads(kept)["user_code"])
+    time.sleep(1)  # the emulator's rhythm of polls; faster is told slow_down
+    account = setup.poll_device_code(json.loads(kept))
+
+    assert account is not None
+    assert account.username == ANNA
+    assert setup.signed_in
+
+
+def test_as_the_application_itself_with_a_drive_by_user_name(cloud: Emulator) -> None:
+    cloud.files.drive_of(BERT)
+    app = AppRegistration(
+        DAEMON_CLIENT_ID, tenant="contoso.onmicrosoft.com", client_secret=DAEMON_CLIENT_SECRET
+    )
+    setup = StorageSetup(app)
+    setup.name = "Daemon"
+    setup.sign_in_as_app()
+    setup.choose_drive(setup.user_drive(BERT))
+    storage = setup.save(Storages())
+    assert storage.remote.client_credentials
+    assert storage.list() == []
+
+
+def test_a_pasted_remote_brings_its_drive_and_options_along(cloud: Emulator) -> None:
+    remote = remote_of(cloud, "business", chunk_size="20Mi", hard_delete=True)
+    lines = ["[old]", *(f"{key} = {value}" for key, value in remote.to_section().items())]
+    setup = StorageSetup()
+
+    setup.use_token("\n".join(lines))
+
+    assert setup.app.client_id == PUBLIC_CLIENT_ID
+    assert setup.drive_type == "business"
+    assert setup.remote().hard_delete
+    assert str(setup.remote().chunk_size) == "20Mi"
+
+
+# ---- location and options ----
+
+
+def test_an_address_leads_to_library_and_folder(cloud: Emulator) -> None:
+    library = emulated_drive(cloud, "sharepoint")
+    library.folder("laptop/data")
+    setup = StorageSetup(WEB)
+    setup.choose_type("sharepoint")
+    sign_in(setup, cloud, BERT)
+
+    setup.choose_address(
+        "https://contoso.sharepoint.com/sites/Backups/Shared%20Documents/Forms/AllItems.aspx"
+        "?id=%2Fsites%2FBackups%2FShared%20Documents%2Flaptop%2Fdata"
+    )
+
+    assert (setup.drive_type, setup.folder) == ("sharepoint", "laptop/data")
+    assert setup.remote().base_folder == "laptop/data"
+
+
+def test_a_type_that_the_account_has_not_says_what_there_is(cloud: Emulator) -> None:
+    setup = signed_in(cloud, ANNA)
+    with pytest.raises(DriveNotFound) as caught:
+        setup.drives_of("business")
+    assert caught.value.why == "there is: personal"
+
+
+def test_options_are_checked_and_refused_ones_leave_the_others(cloud: Emulator) -> None:
+    setup = signed_in(cloud)
+    setup.choose_own_drive()
+    setup.set_options(chunk_size="20Mi")
+    with pytest.raises(OptionInvalid, match="chunk_size"):
+        setup.set_options(chunk_size="19Mi")
+    with pytest.raises(OptionInvalid, match="chunk_sise") as caught:
+        setup.set_options(chunk_sise="20Mi")
+    assert caught.value.why == "did you mean 'chunk_size'?"
+    assert setup.options == {"chunk_size": "20Mi"}
+    setup.set_options(chunk_size=None)
+    assert setup.options == {}
+
+
+# ---- saving ----
+
+
+def test_what_passed_the_test_is_saved_without_another_one_and_a_changed_setup_is_not(
+    cloud: Emulator,
+) -> None:
+    setup, storages = signed_in(cloud), Storages()
+    setup.name = "Backups"
+    setup.choose_own_drive()
+    assert setup.test(storages).ok
+    before = len(cloud.requests)
+    setup.save(storages)
+    assert len(cloud.requests) == before
+
+    setup.set_options(chunk_size="5Mi")
+    setup.save(storages, "Others")
+    assert len(cloud.requests) > before
+
+
+def test_a_failed_test_saves_nothing(cloud: Emulator) -> None:
+    setup, storages = signed_in(cloud), Storages()
+    setup.choose_own_drive()
+    cloud.faults.refuse(403, where="root", times=None)
+    assert not setup.test(storages).ok
+    with pytest.raises(Exception, match="connection test"):
+        setup.save(storages, "Backups")
+    assert list(storages) == []
+
+
+# ---- state ----
+
+
+def test_the_state_goes_through_json_at_every_step(cloud: Emulator) -> None:
+    def carried(setup: StorageSetup) -> StorageSetup:
+        return StorageSetup.from_json(setup.to_json())
+
+    setup = StorageSetup(WEB)
+    setup.name = "Backups"
+    setup = carried(setup)
+    sign_in(setup, cloud, BERT)
+    setup = carried(setup)
+    setup.choose_type("sharepoint")
+    setup = carried(setup)
+    sign_in(setup, cloud, BERT)
+    setup = carried(setup)
+    setup.choose_drive(setup.libraries(setup.sites("Backups")[0])[0], "laptop")
+    setup.set_options(hard_delete=True)
+    setup = carried(setup)
+    assert setup.test(Storages()).ok
+    storage = carried(setup).save(Storages())
+
+    assert storage.remote.base_folder == "laptop"
+    assert storage.remote.hard_delete
+    assert {"Files.ReadWrite.All", "Sites.Read.All"} <= set(storage.remote.granted_scopes)
+
+
+def test_what_is_shown_holds_no_secret(cloud: Emulator) -> None:
+    setup = signed_in(cloud)
+    setup.choose_own_drive()
+    setup.set_options(link_password="hunter2-hunter2")
+    token = json.loads(setup.record_with_secrets()["token"])
+    shown = json.dumps(setup.record()) + repr(setup)
+    kept = setup.to_json()
+    for secret in (token["access_token"], token["refresh_token"], WEB_CLIENT_SECRET, "hunter2-hunter2"):
+        assert secret not in shown
+        assert secret in kept
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1}', "not json"])
+def test_what_is_no_state_is_refused(home: object, text: str) -> None:
+    with pytest.raises(UsageError, match="no state"):
+        StorageSetup.from_json(text)
+
+
+# ---- re-authorizing ----
+
+
+def test_reauthorizing_keeps_drive_and_options_and_refuses_somebody_else(cloud: Emulator) -> None:
+    storage = connected(cloud, "business", chunk_size="20Mi", base_folder="laptop", description="Work")
+    before = storage.remote
+    cloud.world.revoke_tokens(cloud.world.person(BERT))
+    cloud.world.advance(1)
+
+    setup = StorageSetup.for_storage(storage)
+    code = setup.begin_device_code()
+    cloud.person(ANNA).enter_device_code(code.user_code)
+    time.sleep(1)
+    with pytest.raises(AccountError):
+        setup.poll_device_code(code)
+    code = setup.begin_device_code()
+    cloud.person(BERT).enter_device_code(code.user_code)
+    time.sleep(1)
+    assert setup.poll_device_code(code) is not None
+    storage.reauthorize(setup)
+
+    after = storage.remote
+    assert (after.drive_id, after.chunk_size, after.base_folder) == (
+        before.drive_id,
+        before.chunk_size,
+        "laptop",
+    )
+    assert after.token != before.token
+    assert storage.check_health().ok
+
+
+def test_somebody_else_may_take_over_when_that_is_asked_for(cloud: Emulator) -> None:
+    storage = connected(cloud, "sharepoint")
+    setup = StorageSetup.for_storage(storage, expected="anyone")
+    code = setup.begin_device_code()
+    cloud.person("admin@contoso.onmicrosoft.com").enter_device_code(code.user_code)
+    time.sleep(1)
+    setup.poll_device_code(code)
+    storage.reauthorize(setup)
+    assert storage.remote.account_name == "admin@contoso.onmicrosoft.com"

@@ -1,0 +1,158 @@
+"""restic, as Debian ships it, on the emulator's three kinds of drive, with trouble in the middle of a backup."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import Storage
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.errors import ResticNotFound, UsageError
+from pluton_rclone.process import Completed
+from pluton_rclone.setup.connect import DriveKind
+from pluton_rclone.storages.restic import Restic, as_shell, environment_for_people, find_restic
+from tests.connected import KINDS, connected
+from tests.rclone.debian import Unavailable
+
+from .debian_restic import debian_restic
+
+PASSWORD = {"RESTIC_PASSWORD": "planted~restic~password"}
+
+
+@pytest.fixture(scope="session")
+def restic() -> Path:
+    try:
+        return debian_restic()
+    except Unavailable as error:
+        pytest.fail(str(error))
+
+
+def make_files(folder: Path, count: int, seed: int = 6) -> None:
+    """Files of 1 B to 16 KiB in a few folders; the same for a seed."""
+    source = random.Random(seed)
+    for number in range(count):
+        path = folder / f"folder {number % 23}" / f"file {number:05}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source.randbytes(source.randint(1, 16_384)))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def good(done: Completed) -> str:
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def there_and_back(storage: Storage, binary: Path, source: Path, restored: Path) -> None:
+    """init, backup, check --read-data, restore, compare."""
+    with storage.restic("repository", binary=binary, environment=PASSWORD) as restic:
+        good(restic.run("init", timeout=300))
+        good(restic.run("--no-cache", "backup", "--quiet", str(source), timeout=1200))
+        assert "no errors were found" in good(restic.run("--no-cache", "check", "--read-data", timeout=1200))
+        good(restic.run("--no-cache", "restore", "latest", "--target", str(restored), timeout=1200))
+    assert content(restored / source.relative_to("/")) == content(source)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_backup_check_and_restore(cloud: Emulator, restic: Path, tmp_path: Path, kind: DriveKind) -> None:
+    make_files(tmp_path / "source", 60)
+    there_and_back(connected(cloud, kind), restic, tmp_path / "source", tmp_path / "restored")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+def test_backup_of_two_thousand_files_with_throttling_in_the_middle(
+    cloud: Emulator, restic: Path, tmp_path: Path, kind: DriveKind
+) -> None:
+    make_files(tmp_path / "source", 2000)
+    rule = cloud.faults.throttle("1", times=3, where="createUploadSession", skip=2)
+    there_and_back(connected(cloud, kind), restic, tmp_path / "source", tmp_path / "restored")
+    assert rule.met == 3
+
+
+def test_429_in_the_middle_of_a_backup(cloud: Emulator, restic: Path, tmp_path: Path) -> None:
+    make_files(tmp_path / "source", 60)
+    rule = cloud.faults.throttle("1", times=2, where="createUploadSession", skip=4)
+    there_and_back(connected(cloud, "business"), restic, tmp_path / "source", tmp_path / "restored")
+    assert rule.met == 2
+
+
+TWO_THOUSAND = [pytest.param(kind, 2000, marks=pytest.mark.soak) for kind in KINDS]
+
+
+@pytest.mark.parametrize(("kind", "files"), [("personal", 60), *TWO_THOUSAND])
+def test_a_token_that_ends_in_the_middle_is_renewed_and_comes_home(
+    cloud: Emulator, restic: Path, tmp_path: Path, kind: DriveKind, files: int
+) -> None:
+    make_files(tmp_path / "source", files)
+    cloud.world.lifetimes.access_token = 13  # rclone takes it for ended ten seconds early
+    # A refresh token that was used is dead: losing the one that came for it would show.
+    cloud.world.lifetimes.rotated_refresh_token = 0
+    cloud.faults.latency = 0.02
+    storage = connected(cloud, kind, seconds=12)
+    before = storage.remote.token
+    there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
+    assert storage.remote.token != before
+    refreshes = [
+        request for request in cloud.requests if request.path.endswith("/token") and request.status == 200
+    ]
+    assert len(refreshes) >= 2
+    cloud.world.advance(20)
+    assert storage.check_health().ok
+
+
+def test_nothing_secret_is_an_argument_and_what_is_needed_is_in_the_environment(
+    cloud: Emulator, restic: Path
+) -> None:
+    storage = connected(cloud, "business", base_folder="laptop")
+    with storage.restic(binary=restic, environment=PASSWORD) as opened:
+        argv, environment = opened.argv("snapshots"), opened.environment
+        config = Path(environment["RCLONE_CONFIG"])
+        assert config.stat().st_mode & 0o077 == 0
+        token = storage.section_with_secrets()["token"]
+        assert token in config.read_text()
+    assert not config.exists()
+    assert not any(secret in word for word in argv for secret in (token, *PASSWORD.values()))
+    assert environment["RESTIC_REPOSITORY"] == "rclone:business:laptop/restic"
+    assert argv[0] == str(restic)
+    with pytest.raises(UsageError, match="not open"):
+        assert opened.environment
+
+
+def test_restic_names_itself_to_microsoft(cloud: Emulator, restic: Path) -> None:
+    with connected(cloud).restic(binary=restic, environment=PASSWORD) as opened:
+        good(opened.run("init", timeout=300))
+    agents = {request.user_agent for request in cloud.requests if request.method == "PUT"}
+    assert all(agent.startswith("ISV|Pluton|pluton-rclone/") for agent in agents)
+    assert agents
+
+
+def test_people_get_an_environment_that_works_in_a_shell(cloud: Emulator, restic: Path) -> None:
+    storage = connected(cloud, name="Anna's backups")
+    text = as_shell(environment_for_people(storage))
+    argv = ["sh", "-c", f"{text}\n{shlex.quote(str(restic))} init && {shlex.quote(str(restic))} snapshots"]
+    done = subprocess.run(argv, env={**os.environ, **PASSWORD}, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "token" not in text
+
+
+def test_a_restic_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ResticNotFound, match="on PATH") as caught:
+        find_restic(environment={"PATH": str(tmp_path)})
+    assert "PLUTON_RESTIC_BINARY" in caught.value.advice
+    with pytest.raises(ResticNotFound, match="nowhere"):
+        find_restic(tmp_path / "nowhere")
+
+
+def test_a_repository_is_opened_once(cloud: Emulator) -> None:
+    with connected(cloud).restic() as opened:
+        assert isinstance(opened, Restic)
+        with pytest.raises(UsageError, match="open already"):
+            opened.__enter__()

@@ -1,0 +1,173 @@
+"""A saved storage: options changed with a test before, names, removal, paths, and all storages' health at once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import Storages
+from pluton_rclone.connection.report import ConnectionReport
+from pluton_rclone.emulator import DAEMON_CLIENT_ID, Emulator
+from pluton_rclone.errors import ConnectionTestFailed, OptionInvalid, StorageExists, UsageError
+from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
+from tests.microsoft.certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
+
+# ---- changing ----
+
+
+def test_options_are_changed_after_a_test_and_none_gives_the_default_back(cloud: Emulator) -> None:
+    storage = connected(cloud, "business")
+    storage.update(chunk_size="20Mi", hard_delete=True)
+    assert (str(storage.remote.chunk_size), storage.remote.hard_delete) == ("20Mi", True)
+    sign_in = storage.remote.sign_in
+    storage.update(chunk_size=None)
+    assert str(storage.remote.chunk_size) == "10Mi"
+    assert storage.remote.sign_in == sign_in
+
+
+def test_what_is_refused_or_fails_its_test_leaves_everything_as_it_was(cloud: Emulator) -> None:
+    storage = connected(cloud, "business")
+    before = storage.section_with_secrets()
+    with pytest.raises(OptionInvalid, match="chunk_size"):
+        storage.update(chunk_size="19Mi")
+    with pytest.raises(ConnectionTestFailed):
+        storage.update(drive_id="b!nothing")
+    assert storage.section_with_secrets() == before
+
+
+def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(cloud: Emulator) -> None:
+    storage = connected(cloud, name="OneDrive Backups")
+    connected(cloud, "business", name="Work")
+    storage.rename("Anna's files")
+    assert storage.storages["Anna's files"].remote_name == "onedrive-backups"
+    with pytest.raises(StorageExists):
+        storage.rename("Work")
+    with pytest.raises(UsageError):
+        storage.rename("")
+    renamed = storage.rename_remote("anna")
+    assert renamed.name == "Anna's files"
+    assert renamed.list() == []
+    with pytest.raises(StorageExists):
+        renamed.rename_remote("work")
+
+
+def test_no_remote_takes_a_name_that_another_storage_goes_by(cloud: Emulator) -> None:
+    """A remote's name wins over a friendly name: a backup would go elsewhere."""
+    storage = connected(cloud, name="OneDrive Backups")
+    storage.rename(" work ")
+    assert storage.name == "work"
+    other = connected(cloud, "business", name="Work")
+    assert (other.remote_name, storage.storages["work"].remote_name) == ("work-2", "onedrive-backups")
+    with pytest.raises(StorageExists):
+        other.rename_remote("work")
+    with pytest.raises(StorageExists):
+        other.rename(" work ")
+    with pytest.raises(StorageExists):
+        storage.storages.add_tested("Third", other.remote, remote_name="work")
+    assert storage.rename_remote("work").name == "work"
+
+
+def test_before_it_is_removed_one_can_ask_whether_files_are_on_it(cloud: Emulator) -> None:
+    storage = connected(cloud, base_folder="laptop")
+    assert storage.holds_files() is False
+    emulated_drive(cloud, "personal").write("laptop/a.txt", b"a")
+    assert storage.holds_files() is True
+    cloud.faults.refuse(403, times=None)
+    assert storage.holds_files() is None
+    storage.remove()
+    assert list(storage.storages) == []
+    assert emulated_drive(cloud, "personal").read("laptop/a.txt") == b"a"
+
+
+def test_a_path_is_below_the_base_folder_and_a_leading_slash_is_the_drives_root(cloud: Emulator) -> None:
+    drive = emulated_drive(cloud, "business")
+    drive.write("laptop/a.txt", b"a")
+    drive.write("TeamFolder/b.txt", b"b")
+    storage = connected(cloud, "business", base_folder="laptop")
+    assert [entry.name for entry in storage.list()] == ["a.txt"]
+    assert [entry.name for entry in storage.list("/TeamFolder")] == ["b.txt"]
+    with pytest.raises(UsageError, match="climbs out"):
+        storage.list("../TeamFolder")
+
+
+# ---- health ----
+
+
+def test_health_looks_at_all_and_one_that_fails_does_not_hide_the_others(cloud: Emulator) -> None:
+    connected(cloud, "personal")
+    connected(cloud, "business", secret_expires=date.today() + timedelta(days=3))
+    connected(cloud, "sharepoint")
+    cloud.world.revoke_tokens(cloud.world.person(ANNA))
+    cloud.world.advance(1)
+    seen: list[str] = []
+    lock = threading.Lock()
+
+    def on_report(report: ConnectionReport) -> None:
+        with lock:
+            seen.append(report.storage)
+
+    health = Storages().health(on_report)
+
+    assert [(report.storage, report.ok) for report in health.reports] == [
+        ("personal", False),
+        ("business", True),
+        ("sharepoint", True),
+    ]
+    assert sorted(seen) == ["business", "personal", "sharepoint"]
+    assert [(name, step.name) for name, step in health.warnings] == [("business", "token")]
+    assert (health.ok, health.exit_code) == (False, 4)
+    assert json.loads(json.dumps(health.record()))["storages"][0]["steps"][-1]["error"]["error"]
+
+
+def test_health_writes_nothing(cloud: Emulator) -> None:
+    connected(cloud)
+    assert Storages().health().ok
+    assert [
+        request for request in cloud.requests if request.host.startswith("graph") and request.method != "GET"
+    ] == []
+
+
+def test_without_any_storage_all_is_well(home: object) -> None:
+    assert Storages().health().exit_code == 0
+
+
+def test_keep_alive_renews_every_token_before_it_dies_of_idleness(cloud: Emulator) -> None:
+    storage = connected(cloud, "business")
+    for _ in range(3):
+        cloud.world.advance(60 * 24 * 3600)
+        assert Storages().keep_alive().ok
+    assert storage.check_health().ok
+    cloud.world.advance(91 * 24 * 3600)
+    report = Storages().keep_alive()
+    assert not report.ok
+    error = report.reports[0].steps[0].error
+    assert error is not None
+    assert error.code == "token_expired"
+    assert "reauthorize 'business'" in error.advice
+
+
+# ---- app-only with a certificate ----
+
+
+def test_a_certificate_gives_rclone_its_tokens_for_as_long_as_it_runs(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "daemon.pem"
+    path.write_bytes(pem_key() + PEM_CERTIFICATE)
+    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
+    remote = remote_of(cloud, "business").replace(
+        client_id=DAEMON_CLIENT_ID,
+        tenant=cloud.world.person(BERT).tenant.id,
+        token=None,
+        client_credentials=True,
+        certificate=str(path),
+        granted_scopes=(),
+    )
+    emulated_drive(cloud, "business").write("a.txt", b"a")
+    storage = Storages().add("Daemon", remote)
+    assert [entry.name for entry in storage.list()] == ["a.txt"]
+    assert "client_secret" not in storage.section_with_secrets()

@@ -1,0 +1,123 @@
+"""Where a path in a storage lies in its drive."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pluton_rclone.errors import UsageError
+from pluton_rclone.values.paths import base_folder, holds_all, in_drive, in_storage, join
+
+names = st.text(
+    st.characters(exclude_characters="/\0", exclude_categories=()), min_size=1, max_size=8
+).filter(lambda name: name not in {".", ".."})
+trees = st.lists(names, max_size=5).map("/".join)
+steps = st.lists(st.one_of(names, st.sampled_from(["..", ".", ""])), max_size=8).map("/".join)
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "lies_at"),
+    [
+        ("photos/2024", "Backups/laptop", "Backups/laptop/photos/2024"),
+        ("photos/2024", "", "photos/2024"),
+        ("", "Backups", "Backups"),
+        (".", "Backups", "Backups"),
+        ("photos/", "/Backups/", "Backups/photos"),
+        ("/TeamFolder/path", "Backups", "TeamFolder/path"),
+        ("/", "Backups", ""),
+        ("//TeamFolder//path/", "Backups", "TeamFolder/path"),
+        ("photos/../music", "Backups", "Backups/music"),
+        ("/a/../b", "Backups", "b"),
+        ("C:\\data", "Backups", "Backups/C:\\data"),
+        ("name:with/colon", "", "name:with/colon"),
+        ("...", "Backups", "Backups/..."),
+        (" . /x", "Backups", "Backups/ . /x"),
+    ],
+)
+def test_a_path_lies_below_the_base_folder_or_with_a_leading_slash_below_the_root(
+    path: str, base: str, lies_at: str
+) -> None:
+    assert in_drive(path, base) == lies_at
+
+
+@pytest.mark.parametrize(
+    "path", ["..", "../Backups", "a/../..", "a/../../Backups/x", "/..", "/a/../../b", "./.."]
+)
+def test_climbing_out_is_refused_and_not_cut_off(path: str) -> None:
+    with pytest.raises(UsageError, match="climbs out"):
+        in_drive(path, "Backups")
+
+
+def test_a_base_folder_cannot_climb_out_of_the_drive() -> None:
+    assert base_folder("/Backups//laptop/") == "Backups/laptop"
+    with pytest.raises(UsageError):
+        base_folder("Backups/../..")
+
+
+def test_a_nul_character_is_refused() -> None:
+    with pytest.raises(UsageError, match="NUL"):
+        in_drive("a\0b")
+
+
+@given(path=steps, base=trees)
+def test_a_relative_path_never_leaves_the_base_folder(path: str, base: str) -> None:
+    try:
+        lies_at = in_drive(path if not path.startswith("/") else "." + path, base)
+    except UsageError:
+        assert ".." in path.split("/")
+        return
+    start = base_folder(base)
+    assert not start or lies_at == start or lies_at.startswith(start + "/")
+    assert not {"", ".", ".."} & set(lies_at.split("/")) or lies_at == ""
+
+
+@given(path=trees, base=trees)
+def test_there_and_back(path: str, base: str) -> None:
+    written = in_storage(path, base)
+    assert in_drive(written, base).lower() == base_folder(path).lower()
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "written"),
+    [
+        ("Backups/laptop/x", "Backups/laptop", "x"),
+        ("Backups/laptop", "Backups/laptop", ""),
+        ("backups/LAPTOP/x", "Backups/laptop", "x"),
+        ("Backups/laptop2/x", "Backups/laptop", "/Backups/laptop2/x"),
+        ("TeamFolder/x", "Backups", "/TeamFolder/x"),
+        ("x", "", "x"),
+    ],
+)
+def test_a_path_in_the_drive_is_written_as_short_as_it_can_be(path: str, base: str, written: str) -> None:
+    assert in_storage(path, base) == written
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        (("photos", "2024"), "photos/2024"),
+        (("", "2024"), "2024"),
+        (("photos", ""), "photos"),
+        (("photos", "/TeamFolder"), "/TeamFolder"),
+        (("/TeamFolder", "x", ".."), "/TeamFolder"),
+        (("/", "x"), "/x"),
+    ],
+)
+def test_paths_are_joined(parts: tuple[str, ...], whole: str) -> None:
+    assert join(*parts) == whole
+
+
+def test_joining_does_not_climb_out_either() -> None:
+    with pytest.raises(UsageError):
+        join("photos", "../..")
+
+
+@pytest.mark.parametrize("path", ["", ".", "x/..", "/", "/Backups", "/backups/LAPTOP", "/Backups/./laptop/"])
+def test_the_base_folder_and_those_above_it_hold_the_whole_storage(path: str) -> None:
+    assert holds_all(path, "Backups/laptop")
+
+
+@pytest.mark.parametrize("path", ["x", "Backups", "/Backups/lap", "/Backups/laptop/x", "/other"])
+def test_other_folders_do_not_hold_the_whole_storage(path: str) -> None:
+    assert not holds_all(path, "Backups/laptop")
