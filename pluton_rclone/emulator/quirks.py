@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 FRESH_SIGNING_KEY = "Signing key is invalid."  # rclone#6747
 RPS = "Unable to initialize RPS"  # rclone#5270: passes by itself
 
-# How "this account has no OneDrive" is said: status, code, message. The numbers are those of the captures.
+# How "this account has no OneDrive" is said: status, code, message; behind each the capture.
 NO_DRIVE: dict[str, tuple[int, str, str]] = {
     "spo": (400, "BadRequest", "Tenant does not have a SPO license."),  # G01
     "mysite": (404, "ResourceNotFound", "User's mysite not found."),  # G03
@@ -132,7 +132,7 @@ class Quirks:
 
     @quirk("OneDrive/onedrive-api-docs#1266, #1628, #1099; msgraph-sdk-dotnet#579; corso#966; rclone#3970")
     def no_license(self, username: str, form: str = "spo") -> Switch:
-        """This account has no OneDrive; `form` is a key of NO_DRIVE. Every address of a drive says so."""
+        """This account has no OneDrive, every address of a drive says so; `form` is a key of NO_DRIVE."""
         fault = GraphFault(*NO_DRIVE[form])
         return self._arm(fault, where=r"/(me|users/[^/]+)/drive|/drives/", username=username)
 
@@ -171,7 +171,7 @@ class Quirks:
 
     @quirk("rclone#8695 (drive), #8736, #4342 (item)")
     def handle_invalid(self, drive: Drive, path: str | None = None) -> Switch:
-        """400 "ObjectHandle is Invalid": of a drive that is none, or of one item when `path` is given."""
+        """400 "ObjectHandle is Invalid": of a drive that is none, or with `path` of one item."""
         if path is None:
             before, drive.root_readable = drive.root_readable, False
             return Switch(lambda: setattr(drive, "root_readable", before))
@@ -201,7 +201,7 @@ class Quirks:
 
     @quirk("three public rclone transcripts (Bundles_b896e2bb7ca3447691823a44c4ad6ad7); captures D01, D02")
     def bundles(self, username: str, *, first: bool = False) -> Switch:
-        """/me/drives lists "Bundles_…" with the id of the own drive; with `first` before the own drive."""
+        """/me/drives lists "Bundles_…" with the own drive's id; with `first` before the own drive."""
         name = "Bundles_b896e2bb7ca3447691823a44c4ad6ad7"
         drive = self._files.beside(username, name, drive_id=self._files.drive_of(username).id)
         return self._listed(username, drive, first=first)
@@ -218,9 +218,9 @@ class Quirks:
         drive = self._files.add_phantom(username, name, first=first)
         return Switch(lambda: self._files.unlist(username, drive))
 
-    @quirk("issue 15, point 4; rclone's forum: PersonalCacheLibrary (business)")
+    @quirk("google/migration-planner pull request 45")
     def cache_library(self, username: str, *, first: bool = False) -> Switch:
-        """/me/drives lists PersonalCacheLibrary beside a work account's OneDrive, as a business drive."""
+        """/me/drives lists PersonalCacheLibrary beside a work account's OneDrive, of the same kind."""
         drive = self._files.add(self._files.beside(username, "PersonalCacheLibrary", kind=BUSINESS))
         return self._listed(username, drive, first=first)
 
@@ -262,7 +262,7 @@ class Quirks:
 
     # ---- who may what ------------------------------------------------------------------------------------
 
-    @quirk("issue 15, point 8: Sites.Read.All is granted, the person has no access to that site")
+    @quirk("Graph's permissions reference: delegated permissions never exceed the person's own")
     def site_forbidden(self, site: Site, username: str) -> Switch:
         """403 for one site and its libraries, whatever was granted: this person is no member."""
         before = site.members
@@ -316,7 +316,8 @@ class Quirks:
         """AADSTS500200: a personal account at a registration for organisations, said with a number."""
         words = (
             f"User account '{username}' is a personal Microsoft account. "
-            "Personal Microsoft accounts are not supported for this application unless explicitly invited to an organization."
+            "Personal Microsoft accounts are not supported for this application "
+            "unless explicitly invited to an organization."
         )
         return self._refused_sign_in("AADSTS500200", "authorize", words, -1, username)
 
@@ -328,7 +329,7 @@ class Quirks:
 
     @quirk("Microsoft's list of AADSTS codes, 700027")
     def certificate_removed(self, client_id: str) -> Switch:
-        """AADSTS700027: the certificate is taken off the registration while a client goes on using it."""
+        """AADSTS700027: the certificate is taken off the registration while a client goes on with it."""
         app = self._world.registrations[client_id]
         before, app.certificates = app.certificates, []
         return Switch(lambda: setattr(app, "certificates", before))

@@ -31,7 +31,7 @@ class Switch:
 
     @property
     def met(self) -> int:
-        """How many requests met it; of quirks that answer a request instead of Microsoft, otherwise 0."""
+        """How many requests it answered; 0 for quirks that change what Microsoft knows instead."""
         return sum(rule.met for rule in self._rules)
 
     def off(self) -> None:

@@ -1,4 +1,4 @@
-"""Trouble at the sign-in service that comes from what stands in front of it: gateways, broken connections."""
+"""Trouble in front of the sign-in service: gateways that answer for it, connections that break."""
 
 from __future__ import annotations
 

@@ -10,7 +10,11 @@ from pluton_rclone.emulator.drives.drive import Drive
 
 def quoted(text: str) -> str:
     """Text as it stands in addresses, percent-encoded or not."""
-    return "".join(f"(?:{re.escape(char)}|{re.escape(quote(char, safe=''))})" for char in text)
+    # Alternatives that are the same would make the search exponential.
+    return "".join(
+        re.escape(char) if plain == char else f"(?:{re.escape(char)}|{plain})"
+        for char, plain in ((char, quote(char, safe="")) for char in text)
+    )
 
 
 def drive_address(drive: Drive) -> str:
