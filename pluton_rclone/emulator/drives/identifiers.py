@@ -54,6 +54,12 @@ class ItemIds:
         """The form under which an item is found: ids ignore case."""
         return item_id.upper()
 
+    def on_current_backend(self, drive_id: str) -> CurrentIds:
+        """What makes the ids of the same drive from now on."""
+        ids = CurrentIds(drive_id)
+        ids._count = self._count
+        return ids
+
 
 class CurrentIds(ItemIds):
     """Personal drives on SharePoint's backend: the drive without leading zeros, `!s` and a GUID in hex.

@@ -54,7 +54,7 @@ class Tree:
 
     def use_current_ids(self) -> None:
         """Move a personal drive to SharePoint's backend: every item has another id from now on."""
-        self._ids = ids = CurrentIds(self._drive_id)
+        self._ids = ids = self._ids.on_current_backend(self._drive_id)
         self.root.unique = ROOT
         for item in self._items.values():
             item.id = ids.of(item.unique)
