@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -44,13 +46,9 @@ def web(
     pluton-rclone web
     pluton-rclone web --port 8080 --no-browser
     """
-    try:
+    with _extra("web"):
         from pluton_rclone.microsoft.entra.browser import open_in_browser
         from pluton_rclone.web import serve
-    except ImportError as error:
-        raise UsageError(
-            "The page is not installed.", why=str(error), advice="pip install 'pluton-rclone[web]'"
-        ) from None
 
     output = Output(as_json)
 
@@ -96,7 +94,8 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     pluton-rclone emulator -- pluton-rclone connect demo --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
     pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     """
-    from pluton_rclone.emulator.command import run
+    with _extra("emulator"):
+        from pluton_rclone.emulator.command import run
 
     return run(command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr))
 
@@ -117,3 +116,15 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     print(kind(application, {}, "pluton-rclone", "_PLUTON_RCLONE_COMPLETE").source())
+
+
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """What the block imports comes with this extra; UsageError says so where it is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("pluton_rclone"):
+            raise
+        install = f"pip install 'pluton-rclone[{name}]'"
+        raise UsageError(f"This command needs: {install}", why=str(error), advice=install) from None
