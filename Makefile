@@ -9,7 +9,7 @@ FLOORS := .venv-floors$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 WORKERS ?= 2
 PIP := -m pip --quiet --disable-pip-version-check install
 # What shows that everything imports and runs once; the whole suite is `make test`.
-ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py tests/rclone_python tests/values
+ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-pythons once floors lint docs bench soak lock dist-check clean
@@ -65,7 +65,7 @@ once: $(READY) # for test-pythons, with PYTHON set
 # pytest and the like are the pinned ones; starlette's old test client warns of an anyio that is newer than it.
 floors: $(FLOORS)/.ready ## Run a part of the suite on the lowest versions that pyproject.toml declares
 	@$(FLOORS)/bin/python -m pytest -q -n $(WORKERS) -m "not soak" -W "ignore:The anyio.abc:DeprecationWarning" \
-	    $(ONCE) $(ARGS)
+	    $(ONCE) tests/rclone_python tests/values $(ARGS)
 
 $(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
 	$(call venv,$(FLOORS),$(PYTHON),constraints.txt)

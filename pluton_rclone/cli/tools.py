@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -46,9 +45,9 @@ def web(
     pluton-rclone web
     pluton-rclone web --port 8080 --no-browser
     """
-    with _extra("web"):
-        from pluton_rclone.microsoft.entra.browser import open_in_browser
-        from pluton_rclone.web import serve
+    _needs("web", "jinja2", "starlette", "uvicorn")
+    from pluton_rclone.microsoft.entra.browser import open_in_browser
+    from pluton_rclone.web import serve
 
     output = Output(as_json)
 
@@ -94,8 +93,8 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     pluton-rclone emulator -- pluton-rclone connect demo --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
     pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     """
-    with _extra("emulator"):
-        from pluton_rclone.emulator.command import run
+    _needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
+    from pluton_rclone.emulator.command import run
 
     return run(command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr))
 
@@ -118,13 +117,11 @@ def completion(shell: str) -> None:
     print(kind(application, {}, "pluton-rclone", "_PLUTON_RCLONE_COMPLETE").source())
 
 
-@contextmanager
-def _extra(name: str) -> Iterator[None]:
-    """What the block imports comes with this extra; UsageError says so where it is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("pluton_rclone"):
-            raise
-        install = f"pip install 'pluton-rclone[{name}]'"
-        raise UsageError(f"This command needs: {install}", why=str(error), advice=install) from None
+def _needs(extra: str, *modules: str) -> None:
+    """UsageError, which says what to install, unless all modules of this extra are here."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        install = f"pip install 'pluton-rclone[{extra}]'"
+        raise UsageError(
+            f"This command needs: {install}", why=f"not installed: {', '.join(missing)}", advice=install
+        )

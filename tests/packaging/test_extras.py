@@ -45,7 +45,7 @@ def test_a_command_without_its_extra_says_in_one_line_what_to_install(
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["options"], ["schema"], ["storages", "--help"]])
+@pytest.mark.parametrize("arguments", [["--version"], ["options"], ["schema", "ls"], ["storages", "--help"]])
 @pytest.mark.parametrize("extra", ["web", "emulator"])
 def test_the_other_commands_need_no_extra(extra: str, arguments: list[str], tmp_path: Path) -> None:
     assert without(extra, *arguments, cwd=tmp_path).returncode == 0
