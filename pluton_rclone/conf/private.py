@@ -26,9 +26,10 @@ import filelock
 
 from pluton_rclone.errors import ConfigError, PlutonRcloneError, StorageNotFound
 from pluton_rclone.process.folders import is_ours_alone, runtime_folder, runtime_folders
+from pluton_rclone.values.token_text import TOKEN, token_digest
 
 from .ini import Document
-from .merge import TOKEN, token_digest, with_later_tokens
+from .merge import with_later_tokens
 from .password import COMMAND, VARIABLE
 from .recent import mark
 from .shared import SharedConfig

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.rclone import asked
+from pluton_rclone.values.versions import Feature
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.binary import Binary
@@ -88,7 +89,7 @@ class Governed:
             or any(flag.startswith("--tpslimit") for flag in (*flags, *command.flags))
             or address is None
             or not hasattr(signal, "SIGSTOP")
-            or binary.version < asked.SINCE
+            or not Feature.METRICS.known_to(binary.version)
         ):
             return None
         others = {

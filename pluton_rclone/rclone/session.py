@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, RcloneError, TimedOut, UsageError
+from pluton_rclone.values.versions import Feature
 
 from . import faults, listing
 from .commands import Command
@@ -58,7 +59,7 @@ class Session:
     """
 
     def __init__(self, rclone: Rclone) -> None:
-        rclone.binary.require_feature("a session on a unix socket")
+        rclone.binary.require(Feature.UNIX_SOCKET)
         self._folder = _private_folder()
         self._tally = Tally()
         socket_path = os.path.join(self._folder, _SOCKET)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pluton_rclone.conf.merge import parse_time, token_fields
 from pluton_rclone.values.size import KIB, MIB, Size
+from pluton_rclone.values.token_text import expires_at, rclone_reads, token_fields
 
 from .options import ENCODINGS
 
@@ -75,8 +75,9 @@ def token_fault(text: str, *, app_only: bool) -> str | None:
         return "it is no JSON object as rclone keeps it"
     if not isinstance(fields.get("access_token"), str) or not fields["access_token"]:
         return "its access_token is empty: rclone would then lose the refresh token, too"
-    expiry = parse_time(fields.get("expiry"))
-    if expiry is None or expiry.year < 1971:
+    if fields.get("expiry") and not rclone_reads(fields["expiry"]):
+        return "its expiry is no time as rclone writes it: rclone would take none of the token"
+    if expires_at(fields) is None:
         return "it has no expiry: rclone would use it for ever and never refresh it"
     if not app_only and not fields.get("refresh_token"):
         return "it has no refresh_token: it ends within the hour and cannot be renewed"

@@ -14,7 +14,7 @@ from pluton_rclone.remote.names import name_fault
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import BY_NAME, ENCODINGS
 from pluton_rclone.remote.rules import CHUNK
-from pluton_rclone.remote.values import value_fault
+from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.size import Size
 
 # Letters that break careless formats come often.

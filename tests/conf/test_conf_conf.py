@@ -100,7 +100,7 @@ def test_what_is_not_there_and_what_is_there_already(path: Path) -> None:
         lambda: conf.update("nobody", {"a": "b"}),
         lambda: conf.rename("nobody", "x"),
         lambda: conf.delete("nobody"),
-        lambda: conf.export("nobody"),
+        lambda: conf.remote("nobody"),
     ):
         with pytest.raises(StorageNotFound, match="nobody"):
             operation()
@@ -161,17 +161,6 @@ def test_changing_an_option_keeps_a_token_that_was_refreshed_meanwhile(path: Pat
     conf.update("anna", {"chunk_size": "20Mi" if form["token"] == OLD_TOKEN else None})
     assert conf.section("anna")["token"] == TOKEN
     assert conf.section("anna")["chunk_size"] == "20Mi"
-
-
-def test_remotes_come_from_another_file_all_or_none(path: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other.conf"
-    other.write_text("[base]\ntype = s3\nregion = eu\n[base.one]\nbucket = b\n[disk]\ntype = memory\n")
-    conf = Conf(path)
-    conf.import_from(Conf(other), {"base.one": "one"})
-    assert conf.section("one") == {"bucket": "b", "type": "s3", "region": "eu"}
-    with pytest.raises(StorageExists, match="disk"):
-        conf.import_from(Conf(other), ["base", "disk"])
-    assert "base" not in conf
 
 
 # ---- where it is ----
