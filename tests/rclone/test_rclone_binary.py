@@ -76,7 +76,7 @@ def test_a_binary_that_is_too_old_is_refused_with_both_versions(old_binary: Bina
     assert "1.68" in caught.value.what
     assert "1.60.1" in caught.value.what
     assert not Feature.METRICS.known_to(Version(1, 67, 9))
-    assert Feature.METRICS.known_to((1, 68))
+    assert Feature.METRICS.known_to((1, 68, 0))
 
 
 def test_something_that_is_not_rclone(tmp_path: Path) -> None:
