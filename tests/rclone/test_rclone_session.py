@@ -11,12 +11,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pluton_rclone.errors import (
-    Cancelled,
     ConfigPasswordMissing,
     ConfigUnreadable,
     NothingFound,
@@ -26,7 +24,6 @@ from pluton_rclone.errors import (
 from pluton_rclone.rclone import session as session_module
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
-from pluton_rclone.rclone.job import Job
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +105,7 @@ def test_an_rclone_that_is_killed_is_a_clear_error(rclone: Rclone) -> None:
         with pytest.raises(RcloneError, match="signal 9"):
             session.list("disk:")
         with pytest.raises(RcloneError):
-            session.about("disk:")
+            session.stat("disk:")
 
 
 def test_after_its_end_it_is_over(rclone: Rclone) -> None:
@@ -151,57 +148,6 @@ def test_two_sessions_with_two_configurations_do_not_meet(binary: Binary, tmp_pa
         assert [entry.name for entry in second.list("place:")] == ["only1"]
 
 
-def test_two_jobs_at_once_have_their_own_numbers(rclone: Rclone, tmp_path: Path) -> None:
-    for name, size in (("small", 10), ("large", 500_000)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_bytes(b"x" * size)
-    with rclone.session() as session:
-        jobs = {name: session.copy(tmp_path / name, f"disk:{name}") for name in ("small", "large")}
-        results = {name: job.result().bytes for name, job in jobs.items()}
-    assert results == {"small": 10, "large": 500_000}
-
-
-def test_the_end_of_a_session_ends_its_jobs(rclone: Rclone, tmp_path: Path) -> None:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "big").write_bytes(bytes(50_000_000))
-    with rclone.session() as session:
-        session.call("core/bwlimit", rate="1M")
-        job = session.copy(tmp_path / "source", "disk:")
-        assert job.running
-    with pytest.raises(RcloneError):
-        job.wait(timeout=5)
-
-
-def test_leaving_a_job_early_cancels_it(rclone: Rclone, tmp_path: Path) -> None:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "big").write_bytes(bytes(50_000_000))
-    with rclone.session() as session:
-        session.call("core/bwlimit", rate="1M")
-        with session.copy(tmp_path / "source", "disk:") as job:
-            assert job.running
-        assert job.wait().ended == "cancelled"
-        with pytest.raises(TimeoutError):
-            session.copy(tmp_path / "source", "disk:x").wait(timeout=0.05)
-
-
-def test_a_job_that_was_told_to_stop_is_never_taken_for_done() -> None:
-    """rclone now and then calls one that it stopped at its very beginning a success."""
-    stopped = False
-
-    def call(method: str, **parameters: Any) -> dict[str, Any]:
-        nonlocal stopped
-        stopped = stopped or method == "job/stop"
-        answers: dict[str, dict[str, Any]] = {
-            "sync/copy": {"jobid": 1},
-            "job/status": {"finished": stopped, "success": stopped, "error": ""},
-        }
-        return answers.get(method, {})
-
-    result = Job("copy", call, "sync/copy", {}, rounds=1).cancel()
-    assert result.ended == "cancelled"
-    assert isinstance(result.error, Cancelled)
-
-
 def test_a_configuration_that_cannot_be_read(binary: Binary, tmp_path: Path) -> None:
     broken = tmp_path / "broken.conf"
     broken.write_text("not an ini\n[x\n")
@@ -222,11 +168,8 @@ def test_a_method_that_rclone_does_not_have(rclone: Rclone) -> None:
 
 
 def test_options_that_only_a_process_of_its_own_can_take(rclone: Rclone) -> None:
-    with rclone.session() as session:
-        with pytest.raises(UsageError):
-            session.list("disk:", filters=["- *"])
-        with pytest.raises(UsageError):
-            session.copy("disk:", "disk:x", dry_run=True)
+    with rclone.session() as session, pytest.raises(UsageError):
+        session.list("disk:", filters=["- *"])
 
 
 def test_the_path_of_a_socket_has_room(
