@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import os
+import secrets
 import shutil
 import signal
-import stat
-import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, RcloneError, TimedOut, UsageError
+from pluton_rclone.process.folders import claimed, owned_folder, runtime_folder
 from pluton_rclone.values.versions import Feature
 
 from . import faults, listing
@@ -31,6 +31,7 @@ from .rc import Lost, RcClient
 from .tally import Tally
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
     from typing_extensions import Unpack
 
     from .commands import ListOptions
@@ -40,6 +41,8 @@ START_LIMIT = 30.0
 """Seconds until a daemon that does not listen is given up."""
 
 _SOCKET = "rc.sock"
+_PREFIX = "session-"
+_SOCKET_PATH = 107  # bytes at most, says the kernel
 _LADDER = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
 
 
@@ -58,9 +61,9 @@ class Session:
 
     def __init__(self, rclone: Rclone) -> None:
         rclone.binary.require(Feature.UNIX_SOCKET)
-        self._folder = _private_folder()
+        self._folder, self._owner = _private_folder()
         self._tally = Tally()
-        socket_path = os.path.join(self._folder, _SOCKET)
+        socket_path = str(self._folder / _SOCKET)
         flags = (
             f"--rc-addr=unix://{socket_path}",
             "--rc-no-auth",
@@ -79,7 +82,7 @@ class Session:
                 self._child.close()
                 raise
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove_folder()
             raise
 
     def __repr__(self) -> str:
@@ -103,7 +106,11 @@ class Session:
         self._rc.close()
         self._child.cancel(_LADDER)
         self._child.close()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._owner.release()
 
     def __enter__(self) -> Session:
         return self
@@ -221,34 +228,12 @@ def _ignore(block: bytes) -> None:
     """The daemon's stdout holds nothing."""
 
 
-# ---- the folder --------------------------------------------------------------------------------------------
-
-
-def _private_folder() -> str:
-    """A new folder for one session, in a folder that only this user may enter. Left-over ones are swept
-    out."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    base = runtime if runtime and os.path.isdir(runtime) else tempfile.gettempdir()
-    if len(base) > 50:  # the path of a unix socket has 107 bytes at most
-        base = "/tmp"
-    home = os.path.join(base, f"pluton-rclone-sessions-{os.getuid()}")
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(home, 0o700)
-    found = os.lstat(home)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise RcloneError(
-            f"{home} is not a folder of this user alone.",
-            advice="Remove it, or set XDG_RUNTIME_DIR or TMPDIR to a folder of this user.",
-        )
-    _sweep(home)
-    return tempfile.mkdtemp(prefix="s-", dir=home)
-
-
-def _sweep(home: str) -> None:
-    """Remove the folders of sessions that were killed: there is a socket, and nobody listens on it."""
-    for name in os.listdir(home):
-        folder = os.path.join(home, name)
-        path = os.path.join(folder, _SOCKET)
-        with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(os.lstat(path).st_mode) and not RcClient(path).alive():
-                shutil.rmtree(folder)
+def _private_folder() -> tuple[Path, BaseFileLock]:
+    """A new folder for one session, with its owner's lock; those of killed sessions are swept out."""
+    home = runtime_folder(longest=_SOCKET_PATH - len(f"/{_PREFIX}{'0' * 8}/{_SOCKET}"))
+    for left in home.glob(f"{_PREFIX}*"):
+        if (owner := claimed(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            owner.release()
+    made, owner = owned_folder(home)
+    return made.rename(home / f"{_PREFIX}{secrets.token_hex(4)}"), owner
