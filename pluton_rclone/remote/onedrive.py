@@ -19,6 +19,7 @@ from pydantic import (
 
 from pluton_rclone.errors import OptionInvalid, RcloneTooOld, RemoteError, RemoteIncomplete
 from pluton_rclone.values.conf_text import value_fault
+from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.size import Size
 from pluton_rclone.values.versions import Feature
 
@@ -116,7 +117,7 @@ class OneDriveRemote(BaseModel):
     @field_validator("drive_id")
     @classmethod
     def _normal_drive_id(cls, value: str) -> str:
-        return rules.normal_drive_id(value)
+        return normal_drive_id(value)
 
     def _problems(self) -> list[tuple[str, str]]:
         found: list[tuple[str, str | None]] = [

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
 from pluton_rclone.values.versions import Version
 
 Kind = Literal["text", "secret", "switch", "number", "size", "choice", "list"]
@@ -49,18 +50,6 @@ def _choices(**labels: str) -> tuple[Choice, ...]:
 
 
 DEFAULT_SCOPES = "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
-DEFAULT_ENCODING = (
-    "Slash,LtGt,DoubleQuote,Colon,Question,Asterisk,Pipe,BackSlash,Del,Ctl,LeftSpace,LeftTilde,RightSpace,"
-    "RightPeriod,InvalidUtf8,Dot"
-)
-# rclone lib/encoder/encoder.go
-_ENCODING_NAMES = (
-    "Raw None Slash LtGt SquareBracket Semicolon Exclamation DoubleQuote SingleQuote BackQuote Dollar Colon "
-    "Question Asterisk Pipe Hash Percent BackSlash CrLf Del Ctl LeftSpace LeftPeriod LeftTilde LeftCrLfHtVt "
-    "RightSpace RightPeriod RightCrLfHtVt InvalidUtf8 Dot"
-)
-ENCODINGS = frozenset(_ENCODING_NAMES.split())
-
 OPTIONS: tuple[Option, ...] = (
     Option(
         "client_id",
@@ -349,7 +338,7 @@ OPTIONS: tuple[Option, ...] = (
         "list",
         "Encoding of names",
         "Which characters of file names rclone replaces because OneDrive does not take them.",
-        DEFAULT_ENCODING,
+        ONEDRIVE_ENCODING,
         since=Version(1, 51),
     ),
     Option(

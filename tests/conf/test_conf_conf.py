@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.location import default_path
 from pluton_rclone.errors import OptionInvalid, StorageExists, StorageNotFound
-from pluton_rclone.process import folders as runtime
+from pluton_rclone.process import folders
 from tests.conf.encrypted import OTHERS
 from tests.conf.real_rclone import RCLONE, dump, run
 
@@ -65,9 +64,8 @@ def test_the_mode_is_600_and_a_stricter_one_is_kept(path: Path, before: int, aft
 
 def test_the_owner_stays(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As root on another's file; who is not root cannot give files away and keeps its own."""
-    # No runtime folder belongs to that other user: a fresh one is made, which is to go with this test.
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(runtime, "_fallback", runtime._fallback.__wrapped__)
+    # No runtime folder belongs to that other user: the ones that are made are to go with this test.
+    monkeypatch.setattr(folders, "_places", lambda: [tmp_path])
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(os, "fchown", lambda _descriptor, user, group: given.append((user, group)))

@@ -75,7 +75,7 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
     (commands.link("a:x", expire=None, action="remove"), ["/rclone", "link", "--global", "--unlink", "--", "a:x"]),
     (commands.remove("purge", "a:x", {}), ["/rclone", "purge", "--global", "--", "a:x"]),
     (commands.simple("mkdir", "a:x"), ["/rclone", "mkdir", "--global", "--", "a:x"]),
-    (commands.serve_restic("a:x"), ["/rclone", "serve", "restic", "--global", "--stdio", "--", "a:x"]),
+
 ]  # fmt: skip
 
 

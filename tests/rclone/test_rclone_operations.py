@@ -144,6 +144,8 @@ def test_stat(filled: Any) -> None:
 
 def test_about(engine: Rclone) -> None:
     about = engine.about("place:")
+    assert about.total is not None
+    assert about.free is not None
     assert about.total >= about.free > 0
 
 
@@ -177,7 +179,9 @@ def test_sync_deletes_what_is_not_in_the_source(filled_engine: Rclone, source: P
 def test_move_leaves_nothing_behind(engine: Rclone, source: Path) -> None:
     engine.move(source, "place:base").result()
     assert not (source / "a.txt").exists()
-    assert engine.stat("place:base/a.txt").size == 5
+    found = engine.stat("place:base/a.txt")
+    assert found is not None
+    assert found.size == 5
 
 
 def test_purge(filled_engine: Rclone) -> None:
