@@ -22,7 +22,7 @@ RUNS = pytest.mark.parametrize(
 
 
 def _killing(folder: Path, mode: str, password: str) -> list[str]:
-    return [sys.executable, "-m", "tests.remote.killing", str(folder), mode, password]
+    return [sys.executable, "-m", "tests.conf.killing", str(folder), mode, password]
 
 
 def _run(argv: list[str]) -> dict[str, Any]:

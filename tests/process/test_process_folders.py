@@ -30,6 +30,8 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     return folder
 
+pytestmark = pytest.mark.usefixtures("runtime")
+
 
 def test_it_is_in_the_sessions_own_folder_and_for_this_user_alone(runtime: Path) -> None:
     folder = runtime_folder()
