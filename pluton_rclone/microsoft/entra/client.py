@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ class _MsalHttp:
                 advice="Try again; if it stays, check the proxy and open the sign-in page in a browser.",
                 status=answer.status,
             )
-        return _Response(answer.status, answer.text, answer.headers)
+        # What was read here already: no number without end, no nesting without end.
+        return _Response(answer.status, json.dumps(answer.json), answer.headers)
 
 
 def _refused(answer: Answer) -> bool:
@@ -135,6 +137,12 @@ def mapped(asked: Asked) -> Iterator[None]:
             raise _no_such_tenant(asked) from None
         raise errors.AuthorizationFailed(
             "The sign-in did not come to an end.", why=_harmless(text, asked)
+        ) from None
+    except (TypeError, LookupError, AttributeError, OverflowError) as problem:
+        raise SignInError(
+            "Microsoft's sign-in service answered in a form that nobody knows.",
+            why=type(problem).__name__,
+            who=Who.LATER,
         ) from None
     except RuntimeError as problem:  # a nonce that is not ours: the id token belongs to another sign-in
         raise errors.ForeignAnswer(
