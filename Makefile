@@ -12,7 +12,7 @@ PIP := -m pip --quiet --disable-pip-version-check install
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons once floors lint docs bench soak lock dist-check clean
+.PHONY: help install demo test test-pythons once floors lint docs bench soak attack lock dist-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emula
 
 test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak and not attack" $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict on sources and tests, the import rules of the design
 	@$(BIN)/ruff format --check .
@@ -55,6 +55,9 @@ bench: $(READY) ## Ratios against peers, measured side by side in one run
 
 soak: $(READY) ## The tests that take minutes
 	@$(BIN)/python -m pytest -n $(WORKERS) -m soak $(ARGS)
+
+attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory
+	@$(BIN)/python -m pytest -n $(WORKERS) -m attack $(ARGS)
 
 test-pythons: ## Import and run everything once, on the lowest and the highest Python at hand
 	@.ci/pythons

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from typing import cast
 
 from pluton_rclone.errors import ConfigUnreadable
 from pluton_rclone.values.conf_text import SPACE, VARIABLE
@@ -68,8 +68,14 @@ class Document:
     def __repr__(self) -> str:
         return f"Document({self.names()!r})"
 
-    @cached_property
+    @property
     def _sections(self) -> dict[str, dict[str, str]]:
+        # no cached_property: below Python 3.12 its lock, held by a thread, outlives a fork
+        if "_read" not in self.__dict__:
+            self.__dict__["_read"] = self._by_section()
+        return cast("dict[str, dict[str, str]]", self.__dict__["_read"])
+
+    def _by_section(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
         for line in self.lines:
             if line.is_header:

@@ -71,6 +71,7 @@ class Child:
         on_end: Callable[[], None] | None,
     ) -> None:
         self.argv = list(argv)
+        self._parent = os.getpid()
         self._on_end = on_end
         self._failure: BaseException | None = None
         self._returncode: int | None = None
@@ -143,6 +144,11 @@ class Child:
         return self._returncode
 
     @property
+    def ours(self) -> bool:
+        """Whether this process started it; a child of os.fork() has only a copy of this object."""
+        return self._parent == os.getpid()
+
+    @property
     def ended(self) -> bool:
         return self._ended.is_set()
 
@@ -150,7 +156,7 @@ class Child:
         """Send a signal, if it still runs. SIGKILL goes to the whole process group: to its helpers as
         well."""
         with self._signals:
-            if self._returncode is not None:
+            if self._returncode is not None or not self.ours:
                 return
             self._signalled = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -185,7 +191,7 @@ class Child:
     def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
         """End it: each signal of the ladder in turn, until it is gone. Returns at once if it has ended."""
         for number, seconds in ladder:
-            if self._ended.is_set():
+            if self._ended.is_set() or not self.ours:
                 return
             self.signal(number)
             if self._ended.wait(seconds):
