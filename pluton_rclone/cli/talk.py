@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 
-from pluton_rclone.rclone.faults import redact
+from pluton_rclone.values.redaction import redact
 
 from .output import printable
 

@@ -2,7 +2,9 @@
 
 Exit codes do not classify faults (tried): everything that goes wrong while a remote is opened ends with 1,
 and so do 401, 403, 429 and 503 later on; 6 ("no retry") also stands for a lost upload session, where a new
-run helps. So the code word in the message decides, and the exit code only where there are no words.
+run helps. So the words decide, and the exit code only where there are none. What Microsoft refused stands in a
+line as `code: inner code: message`, as a quoted body, or, where the body was no JSON, as the status alone
+(`503 Service Unavailable: `); `values.refusals` judges it, as it does for our own HTTP.
 Sources: captures of rclone 1.75.2 and 1.60.1; fs/fs.go, fs/operations, lib/rest and backend/onedrive of
 rclone.
 """
@@ -11,24 +13,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
+from pluton_rclone.values.redaction import redact
+from pluton_rclone.values.refusals import BY_STATUS, Meaning, Place, judged
 
-
-@dataclass(frozen=True)
-class Rule:
-    """If `pattern` is found, it is a `kind`; `retry`: whether the same call can succeed later without a
-    change."""
-
-    pattern: re.Pattern[str]
-    kind: type[PlutonRcloneError]
-    what: str
-    retry: bool = False
-    advice: str | None = None
-    who: Who | None = None
+_LONGEST = 8192
+"""Characters of a message that are looked at: its beginning and its end."""
 
 
 def _rule(
@@ -39,15 +32,16 @@ def _rule(
     retry: bool = False,
     advice: str | None = None,
     who: Who | None = None,
-) -> Rule:
-    return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), kind, what, retry, advice, who)
+) -> tuple[re.Pattern[str], Meaning]:
+    return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, who, advice, retry)
 
 
 _NEW_CHUNKS = "Correct the value; chunk_size is a multiple of 320Ki."
 _NO_ANSWER = "There is no answer from the other side."
 _SPACE_HERE = "Free room on this machine's disk."
 
-RULES: tuple[Rule, ...] = (
+# All quantifiers are bounded or at the end: the time grows with the length of a message alone.
+RULES_BEFORE: tuple[tuple[re.Pattern[str], Meaning], ...] = (
     # the local disk: Go's words stand at the end, after a path that may hold any word
     _rule(r": no space left on device\W*$", errors.QuotaFull, "The disk is full.", advice=_SPACE_HERE),
     _rule(r": file name too long\W*$", errors.PathTooLong, "The name is too long for the file system."),
@@ -81,7 +75,7 @@ RULES: tuple[Rule, ...] = (
         "rclone cannot read the configuration.",
     ),
     _rule(
-        r"didn't find section in config file|not found in config|remote .* not found",
+        r"didn't find section in config file|not found in config|remote .{0,300} not found",
         errors.StorageNotFound,
         "The configuration has no remote of that name.",
     ),
@@ -98,7 +92,8 @@ RULES: tuple[Rule, ...] = (
         advice="Connect it again, or re-authorize it.",
     ),
     _rule(
-        r"couldn't parse config item|chunk size: .* is not a multiple|upload cutoff: .* is (?:greater|less)"
+        r"couldn't parse config item|chunk size: .{0,60} is not a multiple"
+        r"|upload cutoff: .{0,60} is (?:greater|less)"
         r"|tenant parameter must be set|unsupported protocol scheme",
         errors.OptionInvalid,
         "An option of the remote has a value that cannot work.",
@@ -111,6 +106,17 @@ RULES: tuple[Rule, ...] = (
     ),
     # signing in
     _rule(
+        r"AADSTS7000222\b",
+        errors.SecretExpired,
+        "The client secret of the app registration has expired.",
+    ),
+    _rule(
+        r"AADSTS7000(?:2[1-57]|12)\b|client.assertion",
+        errors.RegistrationError,
+        "Microsoft does not accept the certificate that this remote signs in with.",
+        advice="Upload the certificate that is used here to the app registration, or give the one that is there.",
+    ),
+    _rule(
         r"invalid_client|unauthorized_client",
         errors.RegistrationError,
         "Microsoft does not accept the app registration that this remote was made with.",
@@ -121,74 +127,26 @@ RULES: tuple[Rule, ...] = (
         "Microsoft wants to see the person again.",
     ),
     _rule(
-        r"temporarily_unavailable",
+        r"temporarily_unavailable|\bserver_error\b",
         errors.Unreachable,
         "Microsoft's sign-in service is busy.",
         retry=True,
     ),
     _rule(
-        r"invalid_grant|token expired|InvalidAuthenticationToken|unauthenticated|HTTP error 401",
+        r"invalid_grant|token expired and there's no refresh token",
         errors.TokenExpired,
         "Microsoft does not accept the token any more.",
     ),
-    # the upload session: a 404 on its address is not a missing file
-    _rule(
-        r"uploadSession(?:NotFound|Failed|Incomplete)|upload session not found|fragment(?:Overlap|OutOfOrder)"
-        r"|HTTP error (?:404|410|416)[^:]*returned body",
-        errors.UploadSessionLost,
-        "The upload session broke.",
-        retry=True,
+    _rule(  # hard_delete=true, where there is no permanentDelete
+        r"\b(?:delet|purg|rmdir|remov)\w{0,6}\b.{0,200}\bnotSupported\b",
+        errors.OptionInvalid,
+        "A personal OneDrive does not delete past the recycle bin.",
+        advice="Switch the option hard_delete off.",
     ),
-    # what OneDrive says about files and drives
-    _rule(
-        r"insufficientStorage|quotaLimitReached|HTTP error 507|quota (?:limit|exceeded)",
-        errors.QuotaFull,
-        "The drive is full.",
-    ),
-    _rule(r"pathIsTooLong", errors.PathTooLong, "The path is too long for OneDrive."),
-    _rule(r"file name too long", errors.PathTooLong, "The name is too long."),
-    _rule(
-        r"invalidFileName|invalidPath|name cannot contain|invalid (?:file ?)?name|nameContainsInvalid",
-        errors.NameRefused,
-        "OneDrive does not take this name.",
-    ),
-    _rule(
-        r"malwareDetected",
-        errors.AccessDenied,
-        "Microsoft found malware in this file.",
-        who=Who.YOU,
-        advice="Delete it, or keep it out of the backup.",
-    ),
-    _rule(
-        r"accessDenied|HTTP error 403|sharingLimitReached",
-        errors.AccessDenied,
-        "This account is not allowed to do that.",
-    ),
-    _rule(
-        r"nameAlreadyExists|resource(?:Modified|Locked)|lockMismatch|editConflict|HTTP error (?:409|412|423)",
-        errors.Conflict,
-        "Somebody else uses or changed it, or the name is taken.",
-        retry=True,
-    ),
-    _rule(
-        r"activityLimitReached|too ?many ?requests|throttled|serviceNotAvailable|HTTP error (?:429|503|509)",
-        errors.Throttled,
-        "Microsoft asks to slow down.",
-        retry=True,
-    ),
-    _rule(  # rclone issue 8736; a drive that is not there says invalidRequest alone
-        r"invalidResourceId: ObjectHandle is Invalid",
-        errors.AccessDenied,
-        "This folder is the Personal Vault, which Microsoft keeps locked for every program.",
-        who=Who.YOU,
-        advice="Leave it out (--exclude with its name and /**); what is in it has to be moved out of it to be backed up.",
-    ),
-    _rule(
-        r"ObjectHandle is Invalid|failed to get root: itemNotFound",
-        errors.DriveNotFound,
-        "The drive of this remote is not there, or not for this account.",
-    ),
-    _rule(r"itemNotFound|HTTP error 404", errors.ItemNotFound, "There is nothing at this place."),
+)
+"""In this order: the first that is found counts, before what Microsoft said."""
+
+RULES_AFTER: tuple[tuple[re.Pattern[str], Meaning], ...] = (
     # the network
     _rule(
         r"x509:|tls: |certificate (?:signed|has expired|is not)",
@@ -207,8 +165,9 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         r"connection refused|no such host|i/o timeout|TLS handshake timeout|network is unreachable"
-        r"|connection reset|no route to host|unexpected EOF|server misbehaving|Client\.Timeout"
-        r"|HTTP error 5\d\d|awaiting headers|temporary failure in name resolution",
+        r"|connection reset|no route to host|\bEOF\b|broken pipe|server misbehaving|Client\.Timeout"
+        r"|awaiting headers|temporary failure in name resolution|http2: |stream error"
+        r"|use of closed network connection|(?:software caused )?connection abort",
         errors.Unreachable,
         _NO_ANSWER,
         retry=True,
@@ -257,7 +216,7 @@ RULES: tuple[Rule, ...] = (
         "rclone did not understand the command.",
     ),
 )  # fmt: skip
-"""In this order: the first that is found counts."""
+"""In this order, where Microsoft said nothing."""
 
 _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     2: (errors.RcloneUsage, "rclone did not understand the command."),
@@ -288,37 +247,72 @@ _LEAD = re.compile(
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
 
 # It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
-_RCLONES_ADVICE = re.compile(r"\s+-\s+(?:\w+ ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\"")
+_RCLONES_ADVICE = re.compile(r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\"")
 
 
-def find_rule(text: str) -> Rule | None:
-    """The first rule that fits; None for a text that no rule knows."""
-    return next((rule for rule in RULES if rule.pattern.search(text)), None)
+_STATUS = re.compile(r"HTTP error (\d{3})\b|(?:^|: )([45]\d\d) (?:[A-Z][\w' -]{1,40})?(?=:|\n|$)")
+_WORD = re.compile(r"(?<![\w/.-])[A-Za-z_]{5,60}(?![\w/.-]|\\.)")
+_PASSING = Meaning(  # rclone#6075, #8558
+    errors.ItemNotFound,
+    "OneDrive did not find what it had named just before.",
+    advice="Run it again: this passes, unless somebody moved or deleted it in the meantime.",
+    again=True,
+)
+
+
+_PLACES: tuple[tuple[str, Place], ...] = (
+    ("fetch token", "sign-in"),
+    ("returned body", "upload"),
+    ("failed to get root", "drive"),
+    ("couldn't list files", "folder"),
+)
+
+
+def meaning(text: str) -> Meaning | None:
+    """What a message means; None for a text that nothing here knows."""
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
+    return _ruled(RULES_BEFORE, text) or _refused(text) or _ruled(RULES_AFTER, text)
+
+
+def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Meaning | None:
+    return next((found for pattern, found in rules if pattern.search(text)), None)
+
+
+def _refused(text: str) -> Meaning | None:
+    """What Microsoft said, if it is Microsoft's."""
+    place: Place = next((where for sign, where in _PLACES if sign in text), "item")
+    status = _STATUS.search(text)
+    number = int(status[1] or status[2]) if status else None
+    found = judged(_WORD.findall(text), text, number, place)
+    if found == BY_STATUS[404] and text.startswith(("Failed to copy", "Failed to move")):
+        return _PASSING
+    return found
 
 
 def retry_helps(text: str) -> bool:
     """Whether the same call can succeed later with nothing changed. An unknown fault: yes, it costs
     little."""
-    rule = find_rule(text)
-    return True if rule is None else rule.retry
+    found = meaning(text)
+    return True if found is None else found.retry
 
 
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
     """The exception for one message. `subject` (a path, a remote) stands before it for a person."""
-    rule = find_rule(text)
-    kind, what = (rule.kind, rule.what) if rule else (errors.RcloneError, "rclone reports a fault.")
-    host = _HOST.search(text) if what == _NO_ANSWER and "HTTP error" not in text else None
+    found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
+    what = found.what
+    host = _HOST.search(text) if what == _NO_ANSWER else None
     if host:
         what = f"{host[1]} cannot be reached."
         details.setdefault("host", host[1])
     if subject:
         what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
-    return kind(
+    return found.kind(
         what,
         why=_reason(text),
-        who=rule.who if rule else None,
-        advice=rule.advice if rule else None,
-        retry=retry_helps(text),
+        who=found.who,
+        advice=found.advice,
+        retry=found.retry,
         **details,
     )
 
@@ -333,7 +327,7 @@ def run_fault(
     told = [text for text in messages if text.strip() and not _NOISE.match(text)]
     details: dict[str, Any] = {"exit_code": exit_code, "command": command, "version": version}
     for text in reversed(told):
-        if find_rule(text) is not None:
+        if meaning(text) is not None:
             return fault(text, **details)
     if exit_code < 0 or exit_code in (130, 143, 137):
         number = -exit_code if exit_code < 0 else exit_code - 128
@@ -354,32 +348,3 @@ def _reason(text: str) -> str:
     """rclone's words without secrets, without what it puts before every message and without its advice."""
     clean = _RCLONES_ADVICE.sub("", redact(text)).strip()
     return _LEAD.sub("", clean, count=1) or clean
-
-
-_QUOTED = r"\"(?:[^\"\\]|\\.)*\""
-_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(
-            r"(?i)(\\?\"(?:access_token|refresh_token|id_token|client_secret|password|pass)\\?\"\s*:\s*)"
-            r"\\?\"[^\"]*\\?\""
-        ),
-        r"\1***",
-    ),
-    (
-        re.compile(
-            r"(?i)(\b(?:\w+_)?(?:token|secret\w*|pass(?:word)?\d?|tempauth|sig|code|assertion|key)=)"
-            rf"(?:{_QUOTED}|'[^']*'|[^\s,&:\"']+)"
-        ),
-        r"\1***",
-    ),
-    (re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]+"), r"\1***"),
-    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]+)*"), "***"),
-    (re.compile(r"(https?://)[^/\s:@\"]+:[^/\s@\"]+@"), r"\1***@"),
-)
-
-
-def redact(text: str) -> str:
-    """The text without tokens, secrets, passwords and pre-authenticated addresses."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
