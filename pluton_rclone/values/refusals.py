@@ -155,6 +155,12 @@ def _said(pattern: str, meaning: Meaning, source: str) -> Said:
 
 
 _NO_ONEDRIVE = Meaning(errors.DriveNotFound, "This account has no OneDrive.")
+_NO_SITES = Meaning(
+    errors.GraphError,
+    who=Who.YOU,
+    advice="SharePoint sites belong to work or school accounts with a SharePoint licence: sign in with one, or choose "
+    "OneDrive.",
+)
 _BLOCKED = Meaning(
     errors.AccessDenied,
     "An administrator has blocked this site.",
@@ -202,11 +208,7 @@ BY_MESSAGE: tuple[Said, ...] = (
     ),
     _said(
         r"not supported for MSA|no addressUrl for",
-        Meaning(
-            errors.GraphError,
-            who=Who.YOU,
-            advice="SharePoint sites belong to work or school accounts: sign in with one, or choose OneDrive.",
-        ),
+        _NO_SITES,
         "bradleymarques/microslop_one_drive: BadRequest",
     ),
     _said(
@@ -275,7 +277,7 @@ def judged(
     busy = status is not None and (status == 429 or status >= 500)
     for said in BY_MESSAGE:
         if said.pattern.search(message) and (not busy or said.meaning.kind is errors.QuotaFull):
-            return said.meaning
+            return _NO_SITES if said.meaning == _NO_ONEDRIVE and place in ("site", "sites") else said.meaning
     if _LOST_HANDLE.search(message) and not busy:
         if place in ("drive", "account"):
             return Meaning(errors.DriveNotFound)
