@@ -38,183 +38,91 @@ def _rule(
 
 _NEW_CHUNKS = "Correct the value; chunk_size is a multiple of 320Ki."
 _NO_ANSWER = "There is no answer from the other side."
+_NOTHING = "There is nothing at this place."
 _SPACE_HERE = "Free room on this machine's disk."
 
-# All quantifiers are bounded or at the end: the time grows with the length of a message alone.
-RULES_BEFORE: tuple[tuple[re.Pattern[str], Meaning], ...] = (
+# Every quantifier is bounded or at the end: the time grows with the length of a message alone.
+_BEFORE = (
     # the local disk: Go's words stand at the end, after a path that may hold any word
     _rule(r": no space left on device\W*$", errors.QuotaFull, "The disk is full.", advice=_SPACE_HERE),
     _rule(r": file name too long\W*$", errors.PathTooLong, "The name is too long for the file system."),
-    _rule(
-        r": (?:permission denied|operation not permitted|read-only file system)\W*$",
-        errors.AccessDenied,
-        "This user may not read or write that on this machine.",
-        who=Who.YOU,
-        advice="Give this user the right to do it, or leave the file out.",
-    ),
-    _rule(r": no such file or directory\W*$", errors.NothingFound, "There is nothing at this place."),
+    _rule(r": (?:permission denied|operation not permitted|read-only file system)\W*$",
+          errors.AccessDenied, "This user may not read or write that on this machine.",
+          who=Who.YOU, advice="Give this user the right to do it, or leave the file out."),
+    _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
     # the configuration
-    _rule(
-        r"unable to decrypt configuration and not allowed to ask|Failed to read line: EOF",
-        errors.ConfigPasswordMissing,
-        "The configuration is encrypted and no password was given.",
-    ),
-    _rule(
-        r"most likely wrong password|RCLONE_CONFIG_PASS env password, unable to decrypt",
-        errors.ConfigPasswordWrong,
-        "The configuration is encrypted with another password.",
-    ),
-    _rule(
-        r"password command failed|--password-command returned",
-        errors.ConfigPasswordMissing,
-        "The command that should print the configuration's password failed.",
-    ),
-    _rule(
-        r"Failed to load config file",
-        errors.ConfigUnreadable,
-        "rclone cannot read the configuration.",
-    ),
-    _rule(
-        r"didn't find section in config file|not found in config|remote .{0,300} not found",
-        errors.StorageNotFound,
-        "The configuration has no remote of that name.",
-    ),
-    _rule(
-        r"unable to get drive_id and drive_type",
-        errors.RemoteIncomplete,
-        "The remote has no drive.",
-        advice="Connect it again, and choose a drive.",
-    ),
-    _rule(
-        r"empty token found|failed to configure OneDrive",
-        errors.RemoteIncomplete,
-        "The remote has no token that can be read.",
-        advice="Connect it again, or re-authorize it.",
-    ),
-    _rule(
-        r"couldn't parse config item|chunk size: .{0,60} is not a multiple"
-        r"|upload cutoff: .{0,60} is (?:greater|less)"
-        r"|tenant parameter must be set|unsupported protocol scheme",
-        errors.OptionInvalid,
-        "An option of the remote has a value that cannot work.",
-        advice=_NEW_CHUNKS,
-    ),
-    _rule(
-        r"didn't find backend called|no such backend",
-        errors.RcloneTooOld,
-        "This rclone does not know that type of remote.",
-    ),
+    _rule(r"unable to decrypt configuration and not allowed to ask|Failed to read line: EOF",
+          errors.ConfigPasswordMissing, "The configuration is encrypted and no password was given."),
+    _rule(r"most likely wrong password|RCLONE_CONFIG_PASS env password, unable to decrypt",
+          errors.ConfigPasswordWrong, "The configuration is encrypted with another password."),
+    _rule(r"password command failed|--password-command returned", errors.ConfigPasswordMissing,
+          "The command that should print the configuration's password failed."),
+    _rule(r"Failed to load config file", errors.ConfigUnreadable, "rclone cannot read the configuration."),
+    _rule(r"didn't find section in config file|not found in config|remote .{0,300} not found",
+          errors.StorageNotFound, "The configuration has no remote of that name."),
+    _rule(r"unable to get drive_id and drive_type", errors.RemoteIncomplete,
+          "The remote has no drive.", advice="Connect it again, and choose a drive."),
+    _rule(r"empty token found|failed to configure OneDrive", errors.RemoteIncomplete,
+          "The remote has no token that can be read.", advice="Connect it again, or re-authorize it."),
+    _rule(r"couldn't parse config item|chunk size: .{0,60} is not a multiple"
+          r"|upload cutoff: .{0,60} is (?:greater|less)"
+          r"|tenant parameter must be set|unsupported protocol scheme",
+          errors.OptionInvalid, "An option of the remote has a value that cannot work.",
+          advice=_NEW_CHUNKS),
+    _rule(r"didn't find backend called|no such backend", errors.RcloneTooOld,
+          "This rclone does not know that type of remote."),
     # signing in
-    _rule(
-        r"AADSTS7000222\b",
-        errors.SecretExpired,
-        "The client secret of the app registration has expired.",
-    ),
-    _rule(
-        r"AADSTS7000(?:2[1-57]|12)\b|client.assertion",
-        errors.RegistrationError,
-        "Microsoft does not accept the certificate that this remote signs in with.",
-        advice="Upload the certificate that is used here to the app registration, or give the one that is there.",
-    ),
-    _rule(
-        r"invalid_client|unauthorized_client",
-        errors.RegistrationError,
-        "Microsoft does not accept the app registration that this remote was made with.",
-    ),
-    _rule(
-        r"interaction_required|claims challenge|insufficient_claims",
-        errors.InteractionRequired,
-        "Microsoft wants to see the person again.",
-    ),
-    _rule(
-        r"temporarily_unavailable|\bserver_error\b",
-        errors.Unreachable,
-        "Microsoft's sign-in service is busy.",
-        retry=True,
-    ),
-    _rule(
-        r"invalid_grant|token expired and there's no refresh token",
-        errors.TokenExpired,
-        "Microsoft does not accept the token any more.",
-    ),
-    _rule(  # hard_delete=true, where there is no permanentDelete
-        r"\b(?:delet|purg|rmdir|remov)\w{0,6}\b.{0,200}\bnotSupported\b",
-        errors.OptionInvalid,
-        "A personal OneDrive does not delete past the recycle bin.",
-        advice="Switch the option hard_delete off.",
-    ),
-)
+    _rule(r"AADSTS7000222\b", errors.SecretExpired,
+          "The client secret of the app registration has expired."),
+    _rule(r"AADSTS70002[1347]\b|client assertion", errors.RegistrationError,
+          "Microsoft does not accept the certificate that this remote signs in with.",
+          advice="Upload the certificate that is used here to the app registration, or use the one "
+          "that is there; and check this machine's clock."),
+    _rule(r"invalid_client|unauthorized_client", errors.RegistrationError,
+          "Microsoft does not accept the app registration that this remote was made with."),
+    _rule(r"interaction_required|claims challenge|insufficient_claims", errors.InteractionRequired,
+          "Microsoft wants to see the person again."),
+    _rule(r"temporarily_unavailable|\bserver_error\b", errors.Unreachable,
+          "Microsoft's sign-in service is busy.", retry=True),
+    _rule(r"invalid_grant|token expired and there's no refresh token", errors.TokenExpired,
+          "Microsoft does not accept the token any more."),
+    _rule(r"\b(?:delet|purg|rmdir|remov)\w{0,6}\b.{0,200}\bnotSupported\b", errors.OptionInvalid,
+          "A personal OneDrive does not delete past the recycle bin.",  # no permanentDelete there
+          advice="Switch the option hard_delete off."),
+)  # fmt: skip
 """In this order: the first that is found counts, before what Microsoft said."""
 
-RULES_AFTER: tuple[tuple[re.Pattern[str], Meaning], ...] = (
+_AFTER = (
     # the network
-    _rule(
-        r"x509:|tls: |certificate (?:signed|has expired|is not)",
-        errors.Unreachable,
-        "The other side's certificate is not trusted here.",
-        who=Who.YOU,
-        advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses.",
-    ),
-    _rule(
-        r"proxyconnect|Proxy Authentication Required",
-        errors.Unreachable,
-        _NO_ANSWER,
-        retry=True,
-        who=Who.YOU,
-        advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host.",
-    ),
-    _rule(
-        r"connection refused|no such host|i/o timeout|TLS handshake timeout|network is unreachable"
-        r"|connection reset|no route to host|\bEOF\b|broken pipe|server misbehaving|Client\.Timeout"
-        r"|awaiting headers|temporary failure in name resolution|http2: |stream error"
-        r"|use of closed network connection|(?:software caused )?connection abort",
-        errors.Unreachable,
-        _NO_ANSWER,
-        retry=True,
-    ),
+    _rule(r"x509:|tls: |certificate (?:signed|has expired|is not)", errors.Unreachable,
+          "The other side's certificate is not trusted here.", who=Who.YOU,
+          advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses."),
+    _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
+          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to "
+          "allow this host."),
+    _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|network is unreachable"
+          r"|connection reset|no route to host|\bEOF\b|broken pipe|server misbehaving|Client\.Timeout"
+          r"|awaiting headers|temporary failure in name resolution|http2: |stream error"
+          r"|use of closed network connection|connection abort",
+          errors.Unreachable, _NO_ANSWER, retry=True),
     # the transfer
-    _rule(
-        r"corrupted on transfer",
-        errors.Corrupted,
-        "What arrived is not what was sent: sizes or hashes differ.",
-        retry=True,
-    ),
-    _rule(
-        r"max transfer limit reached|max transfer duration reached|context deadline exceeded|--max-delete",
-        errors.TransferFailed,
-        "The limit that was given for this run is reached.",
-        retry=True,
-        advice="Run it again to go on where it stopped.",
-    ),
-    _rule(
-        r"immutable file modified|Timestamp mismatch between immutable",
-        errors.Conflict,
-        "The file has changed, and immutable forbids to overwrite it.",
-    ),
-    _rule(
-        r"(?:directory|object) not found|doesn't exist",
-        errors.NothingFound,
-        "There is nothing at this place.",
-    ),
-    _rule(
-        r"permission denied",
-        errors.AccessDenied,
-        "That is not allowed for this user.",
-    ),
-    _rule(
-        r"is a directory|is a file not|not a regular file|directory not empty|overlapping remotes",
-        errors.RcloneError,
-        "That cannot be done with what is there.",
-        advice="Check whether the place is a file or a folder.",
-    ),
+    _rule(r"corrupted on transfer", errors.Corrupted,
+          "What arrived is not what was sent: sizes or hashes differ.", retry=True),
+    _rule(r"max transfer limit reached|max transfer duration reached|context deadline exceeded|--max-delete",
+          errors.TransferFailed, "The limit that was given for this run is reached.", retry=True,
+          advice="Run it again to go on where it stopped."),
+    _rule(r"immutable file modified|Timestamp mismatch between immutable", errors.Conflict,
+          "The file has changed, and immutable forbids to overwrite it."),
+    _rule(r"(?:directory|object) not found|doesn't exist", errors.NothingFound, _NOTHING),
+    _rule(r"permission denied", errors.AccessDenied, "That is not allowed for this user."),
+    _rule(r"is a directory|is a file not|not a regular file|directory not empty|overlapping remotes",
+          errors.RcloneError, "That cannot be done with what is there.",
+          advice="Check whether the place is a file or a folder."),
     _rule(r"context canceled", errors.Cancelled, "It was cancelled."),
     # the command
-    _rule(
-        r"unknown (?:flag|shorthand flag|command)|invalid argument|needs? \d+ arguments"
-        r"|flag needs an argument|Fatal error: |couldn't find method|Didn't find key",
-        errors.RcloneUsage,
-        "rclone did not understand the command.",
-    ),
+    _rule(r"unknown (?:flag|shorthand flag|command)|invalid argument|needs? \d+ arguments"
+          r"|flag needs an argument|Fatal error: |couldn't find method|Didn't find key",
+          errors.RcloneUsage, "rclone did not understand the command."),
 )  # fmt: skip
 """In this order, where Microsoft said nothing."""
 
@@ -235,7 +143,7 @@ _FINAL = frozenset({2, 3, 4, 6, 7})
 
 _NOISE = re.compile(
     r"(?:Attempt \d+/\d+ |Can't retry any|Fatal error received|not attempting retries|Failed to save config"
-    r"|Local file system at .*: Replacing invalid UTF-8)"
+    r"|Local file system at .{0,4096}: Replacing invalid UTF-8)"
 )
 _LEAD = re.compile(
     r"(?:Failed to \w+(?: with \d+ errors)?: (?:last error was: )?|error in ListJSON: |error listing: "
@@ -272,7 +180,7 @@ def meaning(text: str) -> Meaning | None:
     """What a message means; None for a text that nothing here knows."""
     if len(text) > _LONGEST:
         text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
-    return _ruled(RULES_BEFORE, text) or _refused(text) or _ruled(RULES_AFTER, text)
+    return _ruled(_BEFORE, text) or _refused(text) or _ruled(_AFTER, text)
 
 
 def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Meaning | None:
@@ -291,8 +199,7 @@ def _refused(text: str) -> Meaning | None:
 
 
 def retry_helps(text: str) -> bool:
-    """Whether the same call can succeed later with nothing changed. An unknown fault: yes, it costs
-    little."""
+    """Whether the same call can succeed later as it is. An unknown fault: yes, it costs little."""
     found = meaning(text)
     return True if found is None else found.retry
 
@@ -308,12 +215,7 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     if subject:
         what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
     return found.kind(
-        what,
-        why=_reason(text),
-        who=found.who,
-        advice=found.advice,
-        retry=found.retry,
-        **details,
+        what, why=_reason(text), who=found.who, advice=found.advice, retry=found.retry, **details
     )
 
 

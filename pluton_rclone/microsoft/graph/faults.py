@@ -51,9 +51,7 @@ def graph_error(
     if personal:
         meaning = refusals.personal(meaning)
     why = redact(f"{' / '.join(codes)}: {message}" if codes and message else message) or f"HTTP {status}"
-    if (
-        meaning.kind is errors.DriveNotFound
-    ):  # Graph's own words speak of a resource; its code stays in the details
+    if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
     return meaning.kind(
         f"{subject}: {_lowered(meaning.what)}" if subject else meaning.what,
