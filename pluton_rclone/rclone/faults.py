@@ -146,14 +146,11 @@ _NOISE = re.compile(
     r"|Local file system at .{0,4096}: Replacing invalid UTF-8)"
 )
 _LEAD = re.compile(
-    r"(?:Failed to \w+(?: with \d+ errors)?: (?:last error was: )?|error in ListJSON: |error listing: "
+    r"(?:Failed to \w{1,30}(?: with \d{1,20} errors)?: (?:last error was: )?|error in ListJSON: "
     r"|Failed to create file system for (?:destination )?\"(?:[^\"\\]|\\.)*\": |failed to get root: "
-    r"|Cancelling sync due to fatal error: |Fatal error: )*"
+    r"|error listing: |Cancelling sync due to fatal error: |Fatal error: ){0,9}"
 )
-
-
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
-
 # It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
 _RCLONES_ADVICE = re.compile(r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\"")
 

@@ -190,7 +190,7 @@ def judged(
     words = [word.lower() for code in codes for word in re.findall(r"[A-Za-z_]+", code[:400])][::-1]
     message = message[:4000]
     if status == 507:  # whatever the code says: reports differ, the status does not
-        return BY_STATUS[507]
+        return by_status(507, place)
     busy = status is not None and (status == 429 or status >= 500)
     for pattern, meaning in BY_MESSAGE:
         if (not busy or meaning.kind is errors.QuotaFull) and pattern.search(message):
