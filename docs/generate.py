@@ -229,8 +229,8 @@ def errors_page() -> str:
         "| Class | Code | Exit code | Who can fix it | Advice |\n|---|---|---|---|---|",
         *tree(errors.PlutonRcloneError, 0),
         "\n## What OneDrive and SharePoint refuse\n",
-        "Where an answer has no body that can be read (a page of HTML, nothing at all), its status alone decides, in rclone's "
-        "log as in our own requests:\n",
+        "Where an answer has no body that can be read (a page of HTML, nothing at all), its status alone "
+        "decides, in rclone's log as in our own requests:\n",
         "| Status | Exception | Who can fix it | Whether the same call can succeed later |\n|---|---|---|---|",
         *(
             row(

@@ -74,11 +74,14 @@ _BEFORE = (
     # signing in
     _rule(r"AADSTS7000222\b", errors.SecretExpired,
           "The client secret of the app registration has expired."),
+    _rule(r"The certificate .{0,4096} cannot be used", errors.RegistrationError,
+          "The certificate that this remote signs in with cannot be used here.", who=Who.YOU,
+          advice="Give its password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, or a file that can be read."),
     _rule(r"AADSTS70002[1347]\b|client assertion", errors.RegistrationError,
           "Microsoft does not accept the certificate that this remote signs in with.",
           advice="Upload the certificate that is used here to the app registration, or use the one "
           "that is there; and check this machine's clock."),
-    _rule(r"invalid_client|unauthorized_client", errors.RegistrationError,
+    _rule(r"invalid_client|unauthorized_client|registration_error", errors.RegistrationError,
           "Microsoft does not accept the app registration that this remote was made with."),
     _rule(r"interaction_required|claims challenge|insufficient_claims", errors.InteractionRequired,
           "Microsoft wants to see the person again."),
@@ -105,6 +108,7 @@ _AFTER = (
           r"|awaiting headers|temporary failure in name resolution|http2: |stream error"
           r"|use of closed network connection|connection abort",
           errors.Unreachable, _NO_ANSWER, retry=True),
+    _rule(r"couldn't fetch token: ", errors.TokenExpired, "Microsoft does not renew the token."),
     # the transfer
     _rule(r"corrupted on transfer", errors.Corrupted,
           "What arrived is not what was sent: sizes or hashes differ.", retry=True),

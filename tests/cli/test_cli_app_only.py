@@ -61,3 +61,41 @@ def test_a_certificate_with_a_password_serves_from_the_sign_in_to_the_copy(
     copied = command("copy", str(tmp_path / "source"), "Daemon:backup")
 
     assert (made.code, copied.code) == (0, 0), made.err + copied.err
+
+
+def test_a_password_that_is_missing_at_the_time_of_the_copy_is_the_reason_that_is_shown(
+    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
+    file = tmp_path / "app.pfx"
+    file.write_bytes(pfx("open sesame"))
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD", "open sesame")
+    options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
+    assert command("connect", "Daemon", *options).code == 0
+    monkeypatch.delenv("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
+    cloud.world.advance(7200)
+
+    ran = command("ls", "Daemon:")
+
+    print(ran.err)
+    assert ran.code == 3
+    assert "password is wrong or missing" in ran.err
+
+
+def test_a_certificate_that_microsoft_no_longer_knows_is_the_reason_that_is_shown(
+    command: Command, cloud: Emulator, tmp_path: Path
+) -> None:
+    known = cloud.world.registrations[DAEMON_CLIENT_ID].certificates
+    known.append(DER_CERTIFICATE)
+    file = tmp_path / "app.pfx"
+    file.write_bytes(pfx())
+    options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
+    assert command("connect", "Daemon", *options).code == 0
+    known.clear()
+
+    ran = command("ls", "Daemon:")
+
+    print(ran.err)
+    assert ran.code == 3
+    assert "certificate" in ran.err
+    assert "AADSTS7000" in ran.err
