@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.quirks import NO_DRIVE
 from tests.cli.conftest import Command
@@ -155,3 +156,49 @@ def test_a_token_check_that_passes_by_itself(connected: Command, cloud: Emulator
     with cloud.quirks.access_token_refused_once(ANNA, times=100):
         ran = connected("ls", "Work files:")
     judge(ran.code, ran.err, Screen(8, ("could not check the token", "try again later"), ("eauthorize",)))
+
+
+def test_a_registration_for_personal_accounts_alone_wants_the_tenant_consumers(
+    command: Command, cloud: Emulator
+) -> None:
+    with cloud.quirks.personal_accounts_only(PUBLIC_CLIENT_ID):
+        ran = command("connect", "New", "--method", "device")
+    judge(ran.code, ran.err, Screen(3, ("personal accounts only", "Set the tenant to consumers")))
+
+
+def test_a_personal_account_at_a_registration_for_organisations(command: Command, cloud: Emulator) -> None:
+    with cloud.quirks.personal_account_refused(ANNA):
+        ran = command("connect", "New")
+    judge(ran.code, ran.err, Screen(3, ("This is a personal account", "you can fix it")))
+
+
+def test_a_code_that_is_refused_while_nothing_is_stored_yet(command: Command, cloud: Emulator) -> None:
+    with cloud.quirks.code_refused():
+        ran = command("connect", "New")
+    judge(ran.code, ran.err, Screen(3, ("Start the sign-in again",), ("stored", "eauthorize")))
+
+
+def test_a_site_that_this_person_may_not_open_although_sites_may_be_read(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    site = cloud.files.site_at("contoso.sharepoint.com", "/sites/Backups")
+    assert site is not None
+    browser("admin@contoso.onmicrosoft.com")
+    with cloud.quirks.site_forbidden(site, "admin@contoso.onmicrosoft.com"):
+        ran = command("connect", "New", "--site", "https://contoso.sharepoint.com/sites/Backups")
+    judge(ran.code, ran.err, Screen(4, ("no access to this site", "Ask an owner of the site")))
+
+
+def test_a_site_that_an_administrator_has_blocked(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    site = cloud.files.site_at("contoso.sharepoint.com", "/sites/Backups")
+    assert site is not None
+    browser("admin@contoso.onmicrosoft.com")
+    with cloud.quirks.site_blocked(site):
+        ran = command("connect", "New", "--site", "https://contoso.sharepoint.com/sites/Backups")
+    judge(
+        ran.code,
+        ran.err,
+        Screen(4, ("administrator has blocked this site", "your administrator can fix it")),
+    )
