@@ -10,11 +10,13 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import TokenExpired
+from pluton_rclone.pace.ledger import budget_of
 
 if TYPE_CHECKING:
+    from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.graph.delta import Page
     from pluton_rclone.microsoft.http import Http
-    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.saved.remote import SavedRemote
 
     from .tree import FeedTree
 
@@ -40,53 +42,36 @@ def read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
 
 
 class Pages:
-    """Pages of the feed of a storage's drive; a token that ends in the middle is replaced, once for a page. Each counts in
-    the account's budget, which the storage's rclones have to keep within, too.
+    """Pages of the feed of a drive; a token that ends in the middle is replaced, once for a page. Each counts
+    in the account's budget, which the account's rclones have to keep within, too.
 
-    `token` gives an access token that is not the one that has ended.
+    `token` gives a token that is not the access token which has ended.
     """
 
-    def __init__(self, storage: Storage, http: Http, token: Callable[[str | None], str]) -> None:
-        from pluton_rclone.microsoft.clouds import cloud
-
-        remote = storage.remote
+    def __init__(self, saved: SavedRemote, http: Http, token: Callable[[str | None], Token]) -> None:
+        remote = saved.options
         self._http, self._token = http, token
-        self._drive_id, self._cloud = remote.drive_id, cloud(remote.region)
-        self._access = token(None)
-        self._governed = storage.rclone.governed
+        self._drive_id, self._region = remote.drive_id, remote.region
+        self._access = token(None).access_token
+        self._budget = budget_of(saved.section)
 
     def read(self, link: str | None) -> Page:
         """As `delta.read`."""
+        if self._budget is not None:
+            self._budget.spend(time.monotonic(), 1)
+        try:
+            return self._read(link)
+        except TokenExpired:
+            self._access = self._token(self._access).access_token
+        return self._read(link)
+
+    def _read(self, link: str | None) -> Page:
+        from pluton_rclone.microsoft.clouds import cloud
         from pluton_rclone.microsoft.graph import delta
         from pluton_rclone.microsoft.graph.client import GraphClient
 
-        if self._governed is not None:
-            self._governed.budget.spend(time.monotonic(), 1)
-        try:
-            graph = GraphClient(self._cloud, self._access, http=self._http)
-            return delta.read(graph, self._drive_id, link)
-        except TokenExpired:
-            self._access = self._token(self._access)
-        graph = GraphClient(self._cloud, self._access, http=self._http)
+        graph = GraphClient(cloud(self._region), self._access, http=self._http)
         return delta.read(graph, self._drive_id, link)
-
-
-def renewed_token(storage: Storage, http: Http, ended: str | None) -> str:
-    """An access token that Microsoft takes; not `ended`: another that was stored meanwhile, or a renewed one.
-
-    It is renewed only where it can be kept, so that no refresh token is lost.
-    """
-    from pluton_rclone.saved.tokens import graph_token, renew, stored_token
-
-    remote = storage.remote
-    if not remote.client_credentials:
-        token = stored_token(remote)
-        if token.expired():
-            storage.storages.conf.check_writable()
-        elif token.access_token == ended:
-            storage.storages.conf.check_writable()
-            renew(storage, http)
-    return graph_token(storage, http).access_token
 
 
 def _ahead(work: Callable[[], Page]) -> Callable[[], Page]:

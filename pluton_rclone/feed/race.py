@@ -22,17 +22,18 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError
+from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, TokenExpired
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.process.pipes import paced
 from pluton_rclone.rclone import commands, listing
 from pluton_rclone.rclone.listing import Entry
-from pluton_rclone.rclone.run import Run
 
 if TYPE_CHECKING:
+    from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.graph.delta import Page
     from pluton_rclone.microsoft.http import Http
     from pluton_rclone.process import Child
-    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.saved.remote import SavedRemote
 
     from .listing import FeedListing
     from .pages import Pages
@@ -128,8 +129,8 @@ def _key(entry: Entry) -> str:
 class Race:
     """One listing of a folder, with the options of a walk."""
 
-    def __init__(self, storage: Storage, path: str, options: Mapping[str, Any]) -> None:
-        self._storage, self._path, self._options = storage, path, options
+    def __init__(self, saved: SavedRemote, path: str, options: Mapping[str, Any]) -> None:
+        self._saved, self._path, self._options = saved, path, options
         # Files and folders, whichever are wanted: which folders were listed is seen by both.
         self._both = {**options, "files_only": False, "dirs_only": False}
         self._walked = Walked()
@@ -141,7 +142,7 @@ class Race:
     def entries(self) -> Iterator[Entry]:
         """As `Rclone.walk`."""
         try:
-            run = Run(self._storage.rclone, self._command())
+            run = self._saved.rclone.begin(self._command())
             with run.child:
                 complete = yield from self._walk(run.child)
                 feed = self._end()
@@ -154,11 +155,11 @@ class Race:
                 raise RcloneError("The listing broke off.", why="rclone listed a folder twice")
             problem = self._against(feed)
             if problem is not None:
-                log.info("%s is walked again: %s", self._storage.remote_name, problem)
+                log.info("%s is walked again: %s", self._saved.name, problem)
                 yield from self._walk_again()
                 return
             here = self._walked.here
-            for entry in feed.entries(self._storage, self._options, self._walked.listed(feed.key)):
+            for entry in feed.entries(self._saved, self._options, self._walked.listed(feed.key)):
                 if _key(entry) not in here:
                     yield entry
         finally:
@@ -168,7 +169,7 @@ class Race:
 
     def _command(self) -> commands.Command:
         return commands.lsjson(
-            self._storage.at(self._path), cast("commands.ListOptions", self._both), depth="all"
+            self._saved.at(self._path), cast("commands.ListOptions", self._both), depth="all"
         )
 
     def _is_wanted(self, entry: Entry) -> bool:
@@ -193,7 +194,7 @@ class Race:
         """What was not given out when rclone was stopped, by rclone."""
         done, cut, here = self._walked.listed(""), self._walked.folder, self._walked.here
         again = Walked()
-        for entry in self._storage.rclone.walk(self._storage.at(self._path), **self._both):
+        for entry in self._saved.rclone.walk(self._saved.at(self._path), **self._both):
             again.add(entry)
             if not again.known:
                 raise RcloneError("The listing broke off.", why="rclone listed a folder twice")
@@ -227,9 +228,9 @@ class Race:
             tree = opened.enter_context(FeedTree())
             try:
                 with Http(cancel=self._ended) as http:
-                    pages = Pages(self._storage, http, lambda ended: self._token(http, ended))
+                    pages = Pages(self._saved, http, lambda ended: self._token(http, ended))
                     read_into(tree, lambda link: self._page(pages, link))
-                found = feed_listing(self._storage, tree, self._path, bool(self._options.get("mime_types")))
+                found = feed_listing(self._saved, tree, self._path, bool(self._options.get("mime_types")))
                 if not isinstance(found, str):
                     found = self._against(found) or found
             except Cancelled:
@@ -237,7 +238,7 @@ class Race:
             except (PlutonRcloneError, sqlite3.Error, OverflowError, ValueError) as problem:
                 found = str(problem)
             if isinstance(found, str):
-                log.info("%s is walked folder by folder: %s", self._storage.remote_name, found)
+                log.info("%s is walked folder by folder: %s", self._saved.name, found)
                 return
             with self._lock:
                 if self._ended.is_set():
@@ -270,24 +271,22 @@ class Race:
         """rclone's folders have earned it, and it is not near a limit."""
         if self._walked.folders < START + FOLDERS_A_PAGE * page:
             return False
-        governed = self._storage.rclone.governed
-        if governed is None:
+        budget = budget_of(self._saved.section)
+        if budget is None:
             return True
-        now, budget = time.monotonic(), governed.budget
+        now = time.monotonic()
         if budget.holds(now) is None:
             return budget.wait(now, _CLEAR) <= 0
         return budget.wait(now, _UNDER_WAY) <= 0 and budget.granted(now, _UNDER_WAY) >= 1
 
-    def _token(self, http: Http, ended: str | None) -> str:
+    def _token(self, http: Http, ended: str | None) -> Token:
         """The stored one; rclone is at work, and renews it."""
-        from pluton_rclone.saved.tokens import graph_token, stored_token
-
         while True:
-            remote = self._storage.remote
-            if remote.client_credentials:
-                return graph_token(self._storage, http).access_token
-            token = stored_token(remote)
-            if not token.expired() and token.access_token != ended:
-                return token.access_token
+            try:
+                token = self._saved.usable_token(http)
+            except TokenExpired:
+                token = None
+            if token is not None and token.access_token != ended:
+                return token
             if self._ended.wait(_LOOK_FOR_TOKEN):
                 raise Cancelled("The feed is not needed any more.")

@@ -30,13 +30,13 @@ from .listing import Entry
 from .locations import Location, split
 from .rc import Lost, RcClient
 from .results import About, Total
+from .runner import Callbacks, Order, Runner, nothing
 from .tally import Tally
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .commands import ListOptions, TransferOptions
-    from .engine import Rclone
 
 START_LIMIT = 30.0
 """Seconds until a daemon that does not listen is given up."""
@@ -57,8 +57,8 @@ class Session:
     a stream: for a million entries use `Rclone.walk`.
     """
 
-    def __init__(self, rclone: Rclone) -> None:
-        rclone.binary.require_feature("a session on a unix socket")
+    def __init__(self, runner: Runner) -> None:
+        runner.binary.require_feature("a session on a unix socket")
         self._folder = _private_folder()
         self._tally = Tally()
         socket_path = os.path.join(self._folder, _SOCKET)
@@ -71,9 +71,8 @@ class Session:
         )
         self._rc = RcClient(socket_path)
         try:
-            self._child = rclone.start(
-                Command(("rcd",), flags), on_stdout=_ignore, on_stderr=self._tally.line
-            )
+            on = Callbacks(stdout=nothing, stderr=self._tally.line)
+            self._child = runner.start(Order(Command(("rcd",), flags), on=on))
             try:
                 self._wait_until_it_listens()
             except BaseException:
@@ -262,10 +261,6 @@ def _list_parameters(options: Mapping[str, Any], recurse: bool) -> dict[str, Any
         opt |= {"showHash": True, "hashTypes": list(options["hashes"])}
     depth = {"_config": {"MaxDepth": options["max_depth"]}} if "max_depth" in options else {}
     return {"opt": opt, **depth}
-
-
-def _ignore(block: bytes) -> None:
-    """The daemon's stdout holds nothing."""
 
 
 # ---- the folder --------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from pluton_rclone.feed.race import START, Race, Walked
 from pluton_rclone.pace.budgets import Budget, Limit
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.setup.connect import DriveKind
-from tests.connected import KINDS, connected, emulated_drive
+from tests.connected import KINDS, budget_for, connected, emulated_drive, saved
 
 FOLDERS = 80
 FEED = "/root/delta"
@@ -188,7 +188,7 @@ def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")
     plain = listed(storage)
-    storage.rclone.conf.update(storage.remote_name, {"delta": "true"})
+    storage.storages.conf.update(storage.remote_name, {"delta": "true"})
     monkeypatch.setattr(Race, "entries", None)
     assert listed(storage) == plain
 
@@ -230,12 +230,13 @@ def test_in_any_other_order_nothing_is_known(paths: tuple[str, ...]) -> None:
 # ---- within Microsoft's budgets ----------------------------------------------------------------------------
 
 
-def test_a_page_has_to_be_earned_and_leaves_what_is_near_a_limit(cloud: Emulator) -> None:
+def test_a_page_has_to_be_earned_and_leaves_what_is_near_a_limit(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage = connected(cloud, "business")
-    assert storage.rclone.governed is not None
     limit = Limit(200.0, 600.0, "requests")
-    budget = storage.rclone.governed.budget = Budget([limit])
-    race = Race(storage, "deep", {})
+    budget = budget_for(storage, Budget([limit]), monkeypatch)
+    race = Race(saved(storage), "deep", {})
     assert not race._may_read(0)
     race._walked.folders = START
     assert (race._may_read(0), race._may_read(1)) == (True, False)

@@ -37,9 +37,15 @@ def kind(way: str) -> str:
 
 
 @pytest.fixture
-def engine(way: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Rclone:
+def place(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The configuration."""
+    return make_place(kind, tmp_path, request)
+
+
+@pytest.fixture
+def engine(way: str, place: Path, request: pytest.FixtureRequest) -> Rclone:
     binary: Binary = request.getfixturevalue("old_binary" if way.startswith("Debian") else "binary")
-    return Rclone(binary, config=make_place(kind, tmp_path, request))
+    return Rclone(binary, config=place)
 
 
 @pytest.fixture
@@ -213,11 +219,11 @@ def test_a_file_that_cannot_be_written_is_named(ops: Any, source: Path, tmp_path
 
 
 def test_cancel_gives_the_partial_result_and_the_next_run_completes(
-    ops: Any, engine: Rclone, source: Path, tmp_path: Path
+    ops: Any, engine: Rclone, place: Path, source: Path, tmp_path: Path
 ) -> None:
     (source / "big.bin").write_bytes(os.urandom(9_000_000))
     target = tmp_path / "target"
-    slow = Rclone(engine.binary, config=engine.config, flags=["--bwlimit=3M"])
+    slow = Rclone(engine.binary, config=place, flags=["--bwlimit=3M"])
     with contextlib.ExitStack() as stack:
         way = slow if ops is engine else stack.enter_context(slow.session())
         transfer = way.copy(source, target)
