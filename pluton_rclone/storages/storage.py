@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pluton_rclone.microsoft.graph.drives import Drive
     from pluton_rclone.microsoft.graph.graph import Graph
     from pluton_rclone.microsoft.http import Http
+    from pluton_rclone.preflight import Preflight
     from pluton_rclone.rclone.commands import FilterOptions, ListOptions, LogLevel, TransferOptions
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.rclone.transfer import Transfer
@@ -211,6 +212,41 @@ class Storage:
         """Compare a local folder with `path`, every file by its QuickXorHash. Differences are the result."""
         return self.rclone.check(
             locations.local(source), self.at(path), direction=direction, on_progress=on_progress, **options
+        )
+
+    def preflight(
+        self, source: LocalPath, path: str = "", *, of: Storage | None = None, filters: Sequence[str] = ()
+    ) -> Preflight:
+        """What OneDrive would refuse or spoil of a local folder or file, were it copied into the folder `path`;
+        found while it is iterated. `of`: the source is a path in that storage.
+
+        With `filters` rclone lists the source: what cannot be read, and links, are left to the transfer.
+        """
+        from pluton_rclone.preflight import Source, library_prefix, preflight
+
+        drive, remote = self.drive(), self.remote
+        if of is None:
+            place, rclone = locations.local(source), self.rclone
+        else:
+            place = of.at(os.fsdecode(source))
+            rclone = self._storages.rclone(of.remote_name, self.remote_name)
+
+        def not_there_yet() -> int:
+            return rclone.copy(place, self.at(path), dry_run=True, filters=filters).result().bytes
+
+        entries: Source = source
+        if filters:
+            entries = rclone.walk(place, filters=filters)
+        elif of is not None:
+            entries = of.walk(os.fsdecode(source))
+        return preflight(
+            entries,
+            drive_type=remote.drive_type,
+            prefix=library_prefix(drive.web_url),
+            base=self.at(path).partition(":")[2],
+            quota_free=drive.quota.remaining if drive.quota.state == "known" else None,
+            encoding=remote.encoding,
+            not_there_yet=not_there_yet,
         )
 
     # ---- the connection ----
