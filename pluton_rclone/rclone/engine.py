@@ -273,12 +273,12 @@ class Rclone:
         """
         return Transfer(
             " ".join(command.words),
-            self.starting(command, level, every),
+            self._starting(command, level, every),
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
 
-    def starting(
+    def _starting(
         self, command: Command, level: LogLevel, every: float, *, notice: Callable[[str], None] = nothing
     ) -> Start:
         """What starts a run of a transfer; `notice` is told what should be known about it."""

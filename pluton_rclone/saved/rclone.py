@@ -47,10 +47,10 @@ class SavedRclone(Rclone):
         runs = office.runs(command) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
-        again = None if runs.office is None else self.starting(runs.office, level, every, notice=notice)
+        again = None if runs.office is None else self._starting(runs.office, level, every, notice=notice)
         return OneDriveTransfer(
             " ".join(command.words),
-            self.starting(runs.first, level, every, notice=notice),
+            self._starting(runs.first, level, every, notice=notice),
             office=again,
             source=command.places[0],
             notices=notices,

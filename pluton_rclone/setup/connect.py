@@ -30,19 +30,19 @@ __all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
 NextStep = Literal["name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"]
 
 
-S = TypeVar("S", covariant=True)
+Storage = TypeVar("Storage", covariant=True)
 
 
-class Home(Protocol[S]):
+class Home(Protocol[Storage]):
     """Where a storage is saved: `Storages` is one."""
 
     def try_out(
         self, remote: OneDriveRemote, on_step: Callable[[Step], None] = ...
     ) -> tuple[ConnectionReport, OneDriveRemote]: ...
 
-    def add(self, name: str, remote: OneDriveRemote, *, on_step: Callable[[Step], None] = ...) -> S: ...
+    def add(self, name: str, remote: OneDriveRemote, *, on_step: Callable[[Step], None] = ...) -> Storage: ...
 
-    def add_tested(self, name: str, remote: OneDriveRemote) -> S: ...
+    def add_tested(self, name: str, remote: OneDriveRemote) -> Storage: ...
 
 
 class Saved(Protocol):
@@ -202,11 +202,11 @@ class StorageSetup(LocationSteps):
 
     def save(
         self,
-        storages: Home[S],
+        storages: Home[Storage],
         name: str | None = None,
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
-    ) -> S:
+    ) -> Storage:
         """Tests, unless just this has passed already, then saves under the friendly name. A failed test saves nothing."""
         from .remote import digest
 

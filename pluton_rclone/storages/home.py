@@ -30,21 +30,15 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
-S = TypeVar("S", bound=Named)
+Storage = TypeVar("Storage", bound=Named)
 
 
-class Home(Mapping[str, S]):
+class Home(Mapping[str, Storage]):
     """As `Storages`, which says what a storage is."""
 
-    def __init__(
-        self,
-        config: str | os.PathLike[str] | None = None,
-        *,
-        password: str | None = None,
-        binary: str | os.PathLike[str] | None = None,
-    ) -> None:
-        self.conf = Conf(config, password=password)
-        self._wanted_binary = binary
+    def __init__(self, conf: Conf, wanted_binary: str | os.PathLike[str] | None) -> None:
+        self.conf = conf
+        self._wanted_binary = wanted_binary
         self._binary: Binary | None = None
 
     def __repr__(self) -> str:
@@ -79,7 +73,7 @@ class Home(Mapping[str, S]):
 
     # ---- a mapping by name ----
 
-    def __getitem__(self, name: str) -> S:
+    def __getitem__(self, name: str) -> Storage:
         """StorageNotFound. A remote's name wins over a friendly name."""
         kinds = self.conf.remotes()
         if kinds.get(name) == "onedrive":
@@ -111,17 +105,17 @@ class Home(Mapping[str, S]):
     def __len__(self) -> int:
         return len(self._all())
 
-    def values(self) -> list[S]:  # type: ignore[override]
+    def values(self) -> list[Storage]:  # type: ignore[override]
         """Every storage, also those that share a friendly name."""
         return self._all()
 
-    def _all(self) -> list[S]:
+    def _all(self) -> list[Storage]:
         return [self._storage(name) for name in self._names()]
 
     def _names(self) -> list[str]:
         return [name for name, kind in self.conf.remotes().items() if kind == "onedrive"]
 
-    def _storage(self, remote_name: str) -> S:
+    def _storage(self, remote_name: str) -> Storage:
         raise NotImplementedError
 
     # ---- adding ----
@@ -157,14 +151,14 @@ class Home(Mapping[str, S]):
         *,
         remote_name: str | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
-    ) -> S:
+    ) -> Storage:
         """Test a remote, then save it under a friendly name. ConnectionTestFailed, StorageExists: nothing is saved then."""
         self._free(name, remote_name)
         report, tested = self.try_out(remote.replace(description=name), on_step)
         report.raise_for_failure()
         return self.add_tested(name, tested, remote_name=remote_name)
 
-    def add_tested(self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None) -> S:
+    def add_tested(self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None) -> Storage:
         """Save a remote that `try_out` has just found good. StorageExists, ConfigNotWritable."""
         chosen = self._free(name, remote_name)
         self.conf.add(chosen, remote.replace(description=name).to_section())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+from pluton_rclone.conf.conf import Conf
 
 from .home import Home
 
@@ -17,6 +20,15 @@ class Storages(Home["Storage"]):
     (see `Conf`). `binary` is the path of an rclone; None finds one (see `find_binary`). Iterating gives
     friendly names.
     """
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        password: str | None = None,
+        binary: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(Conf(config, password=password), binary)
 
     def _storage(self, remote_name: str) -> Storage:
         from .storage import Storage  # with the engine: not needed to list or to import the package

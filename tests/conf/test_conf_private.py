@@ -174,8 +174,8 @@ def test_what_a_killed_process_left_is_merged_at_the_next_start(
 
 _OWNER = """
 import sys, time
-from pluton_rclone.remote import private
-from pluton_rclone.remote.conf import Conf
+from pluton_rclone.conf import private
+from pluton_rclone.conf.conf import Conf
 private.POLL_SECONDS = 1000
 with Conf(sys.argv[1]).private(["anna"]) as config:
     print(config.path, flush=True)
@@ -228,7 +228,7 @@ def test_a_config_that_cannot_be_written_is_told_and_its_tokens_wait(
 
 _READ_ONLY = """
 import json, subprocess, sys
-from pluton_rclone.remote.conf import Conf
+from pluton_rclone.conf.conf import Conf
 def run():
     with Conf(sys.argv[1]).private(["anna"]) as config:
         started = Conf(config).section("anna")["token"]

@@ -14,6 +14,8 @@ from pluton_rclone.conf.recent import note_change, still_last
 from pluton_rclone.process import folders as runtime_module
 from pluton_rclone.process.folders import is_ours_alone, runtime_folder, runtime_folders
 
+pytestmark = pytest.mark.usefixtures("runtime")
+
 
 def test_it_is_in_the_sessions_own_folder_and_for_this_user_alone(runtime: Path) -> None:
     folder = runtime_folder()
