@@ -19,17 +19,13 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError
 from pluton_rclone.rclone.results import Total
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.saved.remote import SavedRemote
-
-    from .listing import FeedListing
 
 By = Literal["auto", "folders", "feed"]
 """How a folder is listed: "folders" by rclone, one by one; "feed" from the drive's delta feed, all of which is read for
@@ -88,8 +84,21 @@ def walk(saved: SavedRemote, path: str, by: By, options: Mapping[str, Any]) -> I
 
         yield from Race(saved, path, options).entries()
         return
-    found = _listing(saved, path, bool(options.get("mime_types")))
-    if found is None:
+    from .whole import whole
+
+    ended = threading.Event()
+    try:
+        found = whole(
+            saved,
+            path,
+            bool(options.get("mime_types")),
+            ended,
+            lambda http, refused: saved.graph_token(http, refused=refused),
+        )
+    finally:
+        ended.set()  # for the page that is on its way
+    if isinstance(found, str):
+        log.info("%s is walked folder by folder: %s", saved.name, found)
         yield from saved.rclone.walk(saved.at(path), **options)
         return
     with found.tree:
@@ -104,35 +113,3 @@ def total(saved: SavedRemote, path: str, by: By) -> Total:
         size += max(entry.size, 0)
         sizeless += entry.size < 0
     return Total(count, size, sizeless)
-
-
-def _listing(saved: SavedRemote, path: str, mime_types: bool) -> FeedListing | None:
-    """None when the feed does not say for sure that it is all, or does not know the folder."""
-    import sqlite3
-
-    from pluton_rclone.microsoft.http import Http
-
-    from .listing import listing
-    from .pages import Pages, read_into
-    from .tree import FeedTree
-
-    ended = threading.Event()
-    with ExitStack() as opened:
-        tree = opened.enter_context(FeedTree())
-        try:
-            with Http(cancel=ended) as http:
-                try:
-                    pages = Pages(saved, http, lambda ended: saved.graph_token(http, refused=ended))
-                    read_into(tree, pages.read)
-                finally:
-                    ended.set()
-            found = listing(saved, tree, path, mime_types)
-            if not isinstance(found, str):
-                opened.pop_all()
-                return found
-        except Cancelled:
-            raise
-        except (PlutonRcloneError, sqlite3.Error, OverflowError, ValueError) as problem:
-            found = str(problem)
-    log.info("%s is walked folder by folder: %s", saved.name, found)
-    return None

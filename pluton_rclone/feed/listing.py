@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,12 +28,8 @@ class FeedListing(NamedTuple):
     key: str
     shown: Callable[[str], str]
 
-    def entries(
-        self, saved: SavedRemote, options: Mapping[str, Any], listed: Collection[str] = frozenset()
-    ) -> Iterator[Entry]:
-        """Everything below the folder, folders before what they hold; without what is directly in a folder whose key is
-        `listed`.
-        """
+    def entries(self, saved: SavedRemote, options: Mapping[str, Any]) -> Iterator[Entry]:
+        """Everything below the folder, folders before what they hold."""
         files, folders = not options.get("dirs_only"), not options.get("files_only")
         hashes, mime_types = bool(options.get("hashes")), bool(options.get("mime_types"))
         notebooks = saved.options.expose_onenote_files
@@ -41,7 +37,7 @@ class FeedListing(NamedTuple):
         for found in self.tree.walk(self.key, self.shown, notebooks=notebooks):
             if found.elsewhere:
                 elsewhere.append(found.path)
-            if (folders if found.is_dir else files) and found.parent not in listed:
+            if folders if found.is_dir else files:
                 yield _entry(found, hashes, mime_types)
         for folder in elsewhere:
             place = locations.remote(saved.name, f"{self.path}/{folder}".strip("/"))
