@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs bench soak lock clean
+.PHONY: help install demo test lint docs bench soak attack lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emula
 
 test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak and not attack" $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict on sources and tests, the import rules of the design
 	@$(BIN)/ruff format --check .
@@ -43,6 +43,9 @@ bench: $(READY) ## Ratios against peers, measured side by side in one run
 
 soak: $(READY) ## The tests that take minutes
 	@$(BIN)/python -m pytest -n $(WORKERS) -m soak $(ARGS)
+
+attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory
+	@$(BIN)/python -m pytest -n $(WORKERS) -m attack $(ARGS)
 
 lock: ## Renew constraints.txt from the index
 	@$(PYTHON) .ci/lock.py

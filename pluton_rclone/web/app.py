@@ -20,15 +20,16 @@ from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFou
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.storages.storages import Storages
 
-from .context import Page
 from .plumbing import door
+from .plumbing.context import Page
 from .plumbing.guard import Address, Guard
+from .plumbing.health import Healths
 from .plumbing.jobs import Jobs
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, error_view, refusal
 from .storages import files, stored
-from .storages.health import Healths
-from .wizard import locating, signing_in, waiting, walk
+from .wizard import changing, locating, signing_in, waiting, walk
+from .wizard.draft import Draft
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def create_app(
     url = public_url.rstrip("/")
     address = Address.of(url)
     local = address.origin == url and not address.secure
-    sessions = Sessions(state_folder)
+    sessions = Sessions(Draft.from_record, state_folder)
     page = Page(
         storages=Storages() if storages is None else storages,
         address=address,
@@ -128,8 +129,8 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
         f"{storage}/test": stored.test,
-        f"{storage}/check": stored.check,
-        f"{storage}/reauthorize": stored.reauthorize,
+        f"{storage}/check": changing.check,
+        f"{storage}/reauthorize": changing.reauthorize,
         f"{transfer}/cancel": files.cancel,
     }
     both: dict[str, Callable[[Request], Any]] = {
@@ -139,7 +140,7 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/location": locating.location,
         f"{setup}/options": walk.options,
         f"{setup}/save": walk.save,
-        f"{storage}/edit": stored.edit,
+        f"{storage}/edit": changing.edit,
         f"{storage}/remove": stored.remove,
         f"{storage}/copy": files.copy,
         f"{storage}/restore": files.restore,

@@ -20,7 +20,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
-from pluton_rclone.web.plumbing.view import rail
+from pluton_rclone.web.wizard.draft import rail
 from pluton_rclone.web.wizard.fields import NOT_ASKED
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
@@ -115,7 +115,7 @@ def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
     with at_the_page() as anna:
         draft = ready_to_save(cloud, anna)
         monkeypatch.setattr(Storages, "add_tested", save_late)
-        monkeypatch.setattr("pluton_rclone.web.walk.rail", ends_now)
+        monkeypatch.setattr("pluton_rclone.web.wizard.walk.rail", ends_now)
         shown = anna.post(f"{draft}/save").text
         assert f'data-part="{draft}/progress"' in shown
         assert "data-next" in anna.get(f"{draft}/progress").text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ..context import Page, page_of, session
+from .context import Page, page_of, session
 from .guard import session_cookie, session_of
 from .view import draw, link, refusal
 

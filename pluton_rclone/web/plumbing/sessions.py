@@ -11,15 +11,13 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pluton_rclone.errors import PlutonRcloneError
-
-from ..wizard.draft import Draft
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +26,18 @@ MAX_SESSIONS = 200
 MAX_DRAFTS = 20  # per session; the oldest goes
 KEPT_STATES = 50
 ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the address given to them
+
+
+class Draft(Protocol):
+    """What somebody has begun and not saved: the wizard's drafts. `flows` are sign-ins by their state."""
+
+    id: str
+    storage: str | None
+    flows: dict[str, dict[str, Any]]
+    saved: str | None
+    changed: float
+
+    def record(self) -> dict[str, Any]: ...
 
 
 @dataclass
@@ -56,18 +66,26 @@ class Session:
                     return draft, flow
         return None
 
-    def add(self, draft: Draft) -> Draft:
+    def add(self, draft: Draft) -> None:
         with self.lock:
             while len(self.drafts) >= MAX_DRAFTS:
                 self.drafts.pop(min(self.drafts, key=lambda name: self.drafts[name].changed))
             self.drafts[draft.id] = draft
-        return draft
 
 
 class Sessions:
-    """All sessions. `folder` keeps them across a restart: mode 0700, best in memory; they hold tokens."""
+    """All sessions. `read` makes a draft of its record; `folder` keeps them across a restart: mode 0700, best
+    in memory, because they hold tokens.
+    """
 
-    def __init__(self, folder: Path | None = None, *, lifetime: float = LIFETIME) -> None:
+    def __init__(
+        self,
+        read: Callable[[Mapping[str, Any]], Draft],
+        folder: Path | None = None,
+        *,
+        lifetime: float = LIFETIME,
+    ) -> None:
+        self._read = read
         self.folder = folder
         self.lifetime = lifetime
         self._sessions: dict[str, Session] = {}
@@ -156,7 +174,7 @@ class Sessions:
         for path in folder.glob("*.json"):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
-                drafts = [Draft.from_record(draft) for draft in record["drafts"]]
+                drafts = [self._read(draft) for draft in record["drafts"]]
                 session = Session(path.stem, str(record["token"]), record["person"], float(record["seen"]))
                 session.answered = [str(state) for state in record["answered"]]
             except (OSError, ValueError, KeyError, TypeError, PlutonRcloneError) as error:

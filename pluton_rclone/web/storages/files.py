@@ -16,7 +16,7 @@ from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.values import paths
 
-from ..context import page_of, see_other, session, storage_of
+from ..plumbing.context import page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
 from ..plumbing.view import draw, error_view, link

@@ -13,10 +13,10 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, least
 from pluton_rclone.setup.connect import StorageSetup
 
-from ..context import Page, draft_of, page_of, see_other, session
+from ..plumbing.context import Page, page_of, see_other, session
 from ..plumbing.guard import form_of
-from ..plumbing.view import draw, error_view, link, rail
-from .draft import Draft
+from ..plumbing.view import draw, error_view, link
+from .draft import Draft, draft_of, rail
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
 
@@ -140,6 +140,7 @@ def callback(request: Request) -> Response:
             raise CodeUsedTwice("This answer of Microsoft was already used.")
         raise ForeignAnswer("This answer belongs to a sign-in that was not begun in this browser.")
     draft, found = taken
+    assert isinstance(draft, Draft)
     query = request.query_params
     answer: dict[str, Any] = {name: query.getlist(name) for name in query}
     with page.sessions.changing(mine, draft):

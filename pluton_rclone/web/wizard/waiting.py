@@ -10,11 +10,11 @@ from starlette.responses import HTMLResponse, Response
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.microsoft.entra.device_code import DeviceCode
 
-from ..context import draft_of, page_of, see_other, session
+from ..plumbing.context import page_of, see_other, session
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Waiting
-from ..plumbing.view import draw, error_view, link, rail
-from .draft import Draft
+from ..plumbing.view import draw, error_view, link
+from .draft import Draft, draft_of, rail
 from .signing_in import arrived, prepare
 
 FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come

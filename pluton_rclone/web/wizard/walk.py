@@ -14,12 +14,12 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.setup.state import DRIVE_TYPES
 
-from ..context import draft_of, page_of, see_other, session
+from ..plumbing.context import page_of, see_other, session
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Steps
-from ..plumbing.view import draw, error_view, link, rail
+from ..plumbing.view import draw, error_view, link
 from . import fields
-from .draft import Draft
+from .draft import Draft, draft_of, rail
 
 MAX_NAME = 100
 TESTED = ConnectionTestFailed.code  # said by the failed step already

@@ -1,4 +1,4 @@
-"""What a handler works with: the application's parts, the session, the draft that the address names."""
+"""What a handler works with: the application's parts, the session, the storage that is named."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
@@ -14,12 +13,11 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
-from .plumbing.guard import Address, session_of
-from .plumbing.jobs import Jobs
-from .plumbing.sessions import Session, Sessions
-from .plumbing.view import link
-from .storages.health import Healths
-from .wizard.draft import Draft
+from .guard import Address, session_of
+from .health import Healths
+from .jobs import Jobs
+from .sessions import Session, Sessions
+from .view import link
 
 
 @dataclass
@@ -44,16 +42,6 @@ def page_of(request: Request) -> Page:
 def session(request: Request) -> Session:
     found = session_of(request)
     assert found is not None  # the guard let nobody else through
-    return found
-
-
-def draft_of(request: Request) -> Draft:
-    """The draft that the address names, of this session: anybody else's is not there."""
-    found = session(request).drafts.get(request.path_params["setup"])
-    if found is None:
-        raise HTTPException(
-            404, "This storage is not being added here: it was saved, given up, or begun by somebody else."
-        )
     return found
 
 
