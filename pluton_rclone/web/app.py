@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFound
+from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFound, UsageError
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.storages.storages import Storages
 
@@ -25,6 +25,7 @@ from .plumbing.context import Page
 from .plumbing.guard import Address, Guard
 from .plumbing.health import Healths
 from .plumbing.jobs import Jobs
+from .plumbing.people import Authorize, Identify
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, error_view, refusal
 from .storages import files, stored
@@ -42,21 +43,28 @@ def create_app(
     public_url: str,
     app: AppRegistration | None = None,
     redirect_uri: str | None = None,
-    identify: Callable[[Request], str | None] | None = None,
+    identify: Identify | None = None,
+    authorize: Authorize | None = None,
     state_folder: Path | None = None,
     local_folders: Sequence[Path] | None = None,
 ) -> Starlette:
     """The page as an ASGI application, to serve or to mount.
 
-    `public_url` is where people's browsers reach it ("http://localhost:8123", "https://pluton.example/onedrive"); it
-    answers under no other host. `app` is the app registration, by default that of the environment. `redirect_uri` must
-    be registered there; it is `public_url` itself on http://localhost, else `public_url` + "/callback".
+       `public_url` is where people's browsers reach it ("http://localhost:8123", "https://pluton.example/onedrive"); it
+       answers under no other host. `app` is the app registration, by default that of the environment. `redirect_uri` must
+       be registered there; it is `public_url` itself on http://localhost, else `public_url` + "/callback".
 
-    `identify` says who a request is from, None for nobody: for an application that signs people in itself. Without it a
-    browser is let in by a one-time address (`one_time_address`). `state_folder` keeps sessions across a restart, with
-    tokens: a private folder, best in memory. `local_folders` are those that copies may read and restores may write; by
-    default the home folder.
+       `identify(request)` says who a request is from, None for nobody: for an application that signs people in
+       itself. It may be a coroutine function. Only a text that is not empty lets somebody in. Without it a browser is
+       let in by a one-time address (`one_time_address`). Somebody who was identified has their own storages, drafts and
+       transfers alone, unless `authorize(person, action, storage)` gives True for another storage (or not for theirs);
+       the actions are in `plumbing.people.Action`. UsageError for `authorize` without `identify`.
+    `state_folder` keeps sessions across a restart, with
+       tokens: a private folder, best in memory. `local_folders` are those that copies may read and restores may write; by
+       default the home folder.
     """
+    if authorize is not None and identify is None:
+        raise UsageError("authorize needs identify: without it the page does not know who somebody is.")
     url = public_url.rstrip("/")
     address = Address.of(url)
     local = address.origin == url and not address.secure
@@ -71,6 +79,7 @@ def create_app(
         local_folders=tuple(local_folders) if local_folders is not None else (Path.home(),),
         healths=Healths(),
         has_addresses=identify is None,
+        authorize=authorize,
     )
 
     @asynccontextmanager

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .people import Identify, identified
 from .sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Guard:
         address: Address,
         sessions: Sessions,
         refuse: Refuse,
-        identify: Callable[[Request], str | None] | None,
+        identify: Identify | None,
     ) -> None:
         self.app = app
         self.address = address
@@ -158,7 +159,7 @@ class Guard:
             if fault:
                 return self.refuse(request, 403, fault, "Open the page anew and try again from there.")
         open_to_all = _path(request).startswith(("/static/", "/open/"))
-        self._find_session(request)
+        await self._find_session(request)
         if session_of(request) is None and not open_to_all:
             return self._no_session(request)
         session = session_of(request)
@@ -194,17 +195,16 @@ class Guard:
         request.scope["pluton.form"] = dict(fields)
         return None
 
-    def _find_session(self, request: Request) -> None:
+    async def _find_session(self, request: Request) -> None:
         session = self.sessions.find(request.cookies.get(self.address.cookie, ""))
-        if self.identify is not None:
-            # Pluton says who it is; a session belongs to that person and to nobody else.
-            person = self.identify(request)
-            if person is None:
-                session = None
-            elif session is None or session.person != person:
-                cookie = self.sessions.create(person)
-                request.scope["pluton.new_cookie"] = cookie
-                session = self.sessions.find(cookie)
+        # A session belongs to its person and to nobody else; without `identify` there are no persons.
+        person = None if self.identify is None else await identified(self.identify, request)
+        if session is not None and session.person != person:
+            session = None
+        if session is None and person is not None:
+            cookie = self.sessions.create(person)
+            request.scope["pluton.new_cookie"] = cookie
+            session = self.sessions.find(cookie)
         request.scope["pluton.session"] = session
 
     def _no_session(self, request: Request) -> Response:

@@ -24,7 +24,7 @@ KEPT = 100  # of what is over, the newest
 
 @dataclass
 class Work:
-    """Something that runs in a thread of its own. `owner` is the session that may look at it; None: everybody."""
+    """Something that runs in a thread of its own. `owner` may look at it (`Session.owner`); None: everybody."""
 
     kind: str
     title: str
@@ -100,14 +100,15 @@ class Jobs:
         return work
 
     def find(self, id: str | None, owner: str | None = None) -> Work | None:
-        """The work with that id, if this session may look at it."""
+        """The work with that id, if this owner may look at it."""
         work = self._work.get(id or "")
         return work if work is not None and work.owner in (None, owner) else None
 
-    def all(self, kind: type[AnyWork]) -> list[AnyWork]:
-        """Work of one kind, newest first."""
+    def all(self, kind: type[AnyWork], owner: str) -> list[AnyWork]:
+        """Work of one kind that this owner may look at, newest first."""
         with self._lock:
             found = [work for work in self._work.values() if isinstance(work, kind)]
+        found = [work for work in found if work.owner in (None, owner)]
         return sorted(found, key=lambda work: work.started, reverse=True)
 
     def close(self) -> None:

@@ -52,6 +52,11 @@ class Session:
     answered: list[str] = field(default_factory=list, repr=False)  # states whose answer has come
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
+    @property
+    def owner(self) -> str:
+        """Whose work it starts: the person's, or this session's where nobody says who it is."""
+        return self.person or self.key
+
     def allows(self, token: str) -> bool:
         """Whether this is the anti-forgery token of this session."""
         return hmac.compare_digest(token.encode(), self.token.encode())

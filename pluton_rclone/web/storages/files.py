@@ -28,7 +28,7 @@ SHOWN_FAILURES = 50
 
 def browse(request: Request) -> Response:
     """GET: one folder. "/" is the drive's root, where shared and team folders stand; "" the base folder."""
-    storage = storage_of(request)
+    storage = storage_of(request, "read")
     path = request.query_params.get("path", "")
     error: PlutonRcloneError | None = None
     entries: list[Any] = []
@@ -65,7 +65,7 @@ def _crumbs(path: str) -> list[tuple[str, str]]:
 
 def download(request: Request) -> Response:
     """GET: one file, as it comes. Never shown in the page: a browser could take it for one of ours."""
-    storage = storage_of(request)
+    storage = storage_of(request, "read")
     path = _clean(request.query_params.get("path", ""))
     entry = storage.stat(path) if path.strip("/") else None
     if entry is None or entry.is_dir:
@@ -107,7 +107,7 @@ def restore(request: Request) -> Response:
 
 
 def _transfer(request: Request, kind: str) -> Response:
-    storage, page = storage_of(request), page_of(request)
+    storage, page = storage_of(request, "write" if kind == "copy" else "read"), page_of(request)
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
     error: PlutonRcloneError | None = None
@@ -140,6 +140,7 @@ def _begin(request: Request, storage: Storage, kind: str, local: str, path: str)
     work = Copying(
         kind,
         storage.name,
+        owner=session(request).person,
         transfer=transfer,
         source=source,
         destination=destination,
@@ -155,7 +156,7 @@ def _wait(work: Copying) -> None:
 
 def transfers(request: Request) -> Response:
     """GET: every transfer since the page was started."""
-    return draw(request, "transfers.html", works=page_of(request).jobs.all(Copying))
+    return draw(request, "transfers.html", works=page_of(request).jobs.all(Copying, session(request).owner))
 
 
 def transfer(request: Request) -> Response:
@@ -176,7 +177,7 @@ def cancel(request: Request) -> Response:
 
 
 def _work(request: Request) -> Copying:
-    found = page_of(request).jobs.find(request.path_params["job"], session(request).key)
+    found = page_of(request).jobs.find(request.path_params["job"], session(request).owner)
     if not isinstance(found, Copying):
         raise HTTPException(
             404, "There is no such transfer; transfers end with the program that serves this page."

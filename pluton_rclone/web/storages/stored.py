@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.storages.storage import MASKED, Storage
 
-from ..plumbing.context import page_of, see_other, session, storage_of
+from ..plumbing.context import may, page_of, see_other, session, storage_of
 from ..plumbing.jobs import Copying, Steps
 from ..plumbing.view import draw, error_view, link
 
@@ -22,10 +22,10 @@ def storages(request: Request) -> Response:
     error: PlutonRcloneError | None = None
     found: list[Storage] = []
     try:
-        found = page.storages.values()
+        found = [storage for storage in page.storages.values() if may(request, "see", storage)]
     except PlutonRcloneError as refusal:
         error = refusal
-    running = [work for work in page.jobs.all(Copying) if not work.over]
+    running = [work for work in page.jobs.all(Copying, mine.owner) if not work.over]
     drafts = [draft for draft in mine.drafts.values() if not draft.saved and draft.storage is None]
     return draw(
         request,
@@ -45,7 +45,7 @@ def storage(request: Request) -> Response:
     """GET: one storage."""
     page, found = page_of(request), storage_of(request)
     section = found.masked_section()
-    work = page.jobs.find(request.query_params.get("test"), session(request).key)
+    work = page.jobs.find(request.query_params.get("test"), session(request).owner)
     return draw(
         request,
         "storage.html",
@@ -72,13 +72,13 @@ def health(request: Request) -> HTMLResponse:
 
 def test(request: Request) -> Response:
     """POST: the connection test of a saved storage begins."""
-    page, found = page_of(request), storage_of(request)
+    page, found = page_of(request), storage_of(request, "write")
 
     def run(work: Steps) -> None:
         work.ok = found.test(work.steps.append).ok
         page.healths.forget(found.remote_name)
 
-    work = page.jobs.start(Steps("test", found.name, owner=session(request).key), run)
+    work = page.jobs.start(Steps("test", found.name, owner=session(request).owner), run)
     response = see_other(request, "storages", found.remote_name)
     response.headers["location"] += f"?test={work.id}#test"
     return response
@@ -86,7 +86,7 @@ def test(request: Request) -> Response:
 
 def test_part(request: Request) -> HTMLResponse:
     """GET: the part of the storage's page that shows the test."""
-    work = page_of(request).jobs.find(request.path_params["job"], session(request).key)
+    work = page_of(request).jobs.find(request.path_params["job"], session(request).owner)
     return draw(
         request,
         "part_steps.html",
@@ -113,8 +113,9 @@ def _standing(request: Request, found: Storage, work: Steps | None) -> dict[str,
 
 def remove(request: Request) -> Response:
     """GET: asks. POST: takes the storage out of rclone.conf; its files stay where they are."""
-    found, page = storage_of(request), page_of(request)
+    found, page = storage_of(request, "remove"), page_of(request)
     if request.method == "POST":
         found.remove()
+        page.healths.forget(found.remote_name)
         return see_other(request, "")
     return draw(request, "remove.html", storage=found, record=found.record(), config=str(page.storages.path))

@@ -21,7 +21,7 @@ from .walk import name_fault
 
 def edit(request: Request) -> Response:
     """GET: name and options. POST: change them; a failed test changes nothing."""
-    found, page = storage_of(request), page_of(request)
+    found, page = storage_of(request, "change"), page_of(request)
     section = found.remote.to_section()
     before = _given(section)
     given, name, faults = before, found.name, dict[str, str]()
@@ -77,13 +77,13 @@ def _change(found: Storage, name: str, given: dict[str, Any]) -> None:
 
 def check(request: Request) -> Response:
     """POST: one field of the form, as the person leaves it."""
-    found, form = storage_of(request), form_of(request)
+    found, form = storage_of(request, "change"), form_of(request)
     return JSONResponse({"fault": fields.fault_of(form.get("field", ""), form, found.remote.replace)})
 
 
 def reauthorize(request: Request) -> Response:
     """POST: sign in again for the same drive and options."""
-    found, page, mine = storage_of(request), page_of(request), session(request)
+    found, page, mine = storage_of(request, "change"), page_of(request), session(request)
     draft = Draft(StorageSetup.for_storage(found), storage=found.remote_name)
     with page.sessions.changing(mine):
         mine.add(draft)

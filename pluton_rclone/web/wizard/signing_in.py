@@ -13,7 +13,7 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, least
 from pluton_rclone.setup.connect import StorageSetup
 
-from ..plumbing.context import Page, page_of, see_other, session
+from ..plumbing.context import Page, page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
 from ..plumbing.view import draw, error_view, link
 from .draft import Draft, draft_of, rail
@@ -53,7 +53,7 @@ def authorize(request: Request) -> Response:
         lacking=bool(setup.missing_permissions()),
         permissions=[REASONS[name] for name in (*least(place), "offline_access")],
         app=setup.app if setup.has_app else None,
-        expected=page_of(request).storages[draft.storage].record()["account"] if draft.storage else None,
+        expected=storage_of(request, "change", draft.storage).record()["account"] if draft.storage else None,
         clouds=list(CLOUDS.values()),
         error=error_view(draft.failure) if draft.failure else None,
     )
@@ -63,7 +63,7 @@ def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
     draft, page, form = draft_of(request), page_of(request), form_of(request)
     window = form.get("window") == "yes"
-    elsewhere = page.jobs.find(draft.waiting, session(request).key)
+    elsewhere = page.jobs.find(draft.waiting, session(request).owner)
     if elsewhere is not None:
         elsewhere.cancel()
     with page.sessions.changing(session(request), draft):

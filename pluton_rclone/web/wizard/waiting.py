@@ -48,7 +48,7 @@ def begin_rclone(request: Request) -> Response:
 
 def _begin(request: Request, kind: str, sign_in: Callable[[Draft, Waiting], object]) -> Response:
     draft, page, mine = draft_of(request), page_of(request), session(request)
-    work = Waiting(kind, draft.setup.name or "", owner=mine.key)
+    work = Waiting(kind, draft.setup.name or "", owner=mine.owner)
 
     def wait(work: Waiting) -> None:
         try:
@@ -58,7 +58,7 @@ def _begin(request: Request, kind: str, sign_in: Callable[[Draft, Waiting], obje
         with page.sessions.changing(mine, draft):
             arrived(draft)
 
-    before = page.jobs.find(draft.waiting, mine.key)
+    before = page.jobs.find(draft.waiting, mine.owner)
     if before is not None:
         before.cancel()
     with page.sessions.changing(mine, draft):
@@ -110,5 +110,5 @@ def progress(request: Request) -> HTMLResponse:
 
 
 def _work(request: Request) -> Waiting | None:
-    found = page_of(request).jobs.find(request.path_params["job"], session(request).key)
+    found = page_of(request).jobs.find(request.path_params["job"], session(request).owner)
     return found if isinstance(found, Waiting) else None
