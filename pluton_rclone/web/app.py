@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFound, UsageError
 from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.process.folders import runtime_folder, runtime_folders
 from pluton_rclone.storages.storages import Storages
 
 from .plumbing import door
@@ -50,33 +51,41 @@ def create_app(
 ) -> Starlette:
     """The page as an ASGI application, to serve or to mount.
 
-       `public_url` is where people's browsers reach it ("http://localhost:8123", "https://pluton.example/onedrive"); it
-       answers under no other host. `app` is the app registration, by default that of the environment. `redirect_uri` must
-       be registered there; it is `public_url` itself on http://localhost, else `public_url` + "/callback".
+    `public_url` is where people's browsers reach it ("http://localhost:8123", "https://pluton.example/onedrive"); it
+    answers under no other host. `app` is the app registration, by default that of the environment. `redirect_uri`
+    must be registered there; it is `public_url` itself on http://localhost, else `public_url` + "/callback".
 
-       `identify(request)` says who a request is from, None for nobody: for an application that signs people in
-       itself. It may be a coroutine function. Only a text that is not empty lets somebody in. Without it a browser is
-       let in by a one-time address (`one_time_address`). Somebody who was identified has their own storages, drafts and
-       transfers alone, unless `authorize(person, action, storage)` gives True for another storage (or not for theirs);
-       the actions are in `plumbing.people.Action`. UsageError for `authorize` without `identify`.
-    `state_folder` keeps sessions across a restart, with
-       tokens: a private folder, best in memory. `local_folders` are those that copies may read and restores may write; by
-       default the home folder.
+    `identify(request)` says who a request is from, for an application that signs people in itself; it may be a
+    coroutine function. Only a text that is not empty lets somebody in. Without it a browser is let in by a one-time
+    address (`one_time_address`). Somebody who was identified has their own storages, drafts and transfers alone;
+    `authorize(person, action, storage)` decides about storages instead if it is given, and only True permits
+    (actions: `web.plumbing.people.Action`). UsageError for `authorize` without `identify`.
+
+    `state_folder` keeps sessions across a restart, with tokens: a private folder, best in memory. `local_folders`
+    are those that copies may read and restores may write, but for what is private in them (`web.storages.places`);
+    by default there is ~/pluton-restores alone.
     """
     if authorize is not None and identify is None:
         raise UsageError("authorize needs identify: without it the page does not know who somebody is.")
+    storages = Storages() if storages is None else storages
     url = public_url.rstrip("/")
     address = Address.of(url)
     local = address.origin == url and not address.secure
     sessions = Sessions(Draft.from_record, state_folder)
     page = Page(
-        storages=Storages() if storages is None else storages,
+        storages=storages,
         address=address,
         redirect_uri=redirect_uri or (url if local else f"{url}/callback"),
         sessions=sessions,
         jobs=Jobs(),
         registration=app or AppRegistration.from_environment(),
-        local_folders=tuple(local_folders) if local_folders is not None else (Path.home(),),
+        local_folders=(Path.home() / "pluton-restores",) if local_folders is None else tuple(local_folders),
+        private=(
+            storages.path,
+            runtime_folder(),
+            *runtime_folders(),
+            *([state_folder] if state_folder else []),
+        ),
         healths=Healths(),
         has_addresses=identify is None,
         authorize=authorize,

@@ -34,6 +34,7 @@ class Page:
     jobs: Jobs
     registration: AppRegistration | None
     local_folders: tuple[Path, ...]
+    private: tuple[Path, ...]  # never read or written, wherever it lies
     healths: Healths
     has_addresses: bool  # people are let in by one-time addresses, not by the application around the page
     authorize: Authorize | None = None

@@ -64,14 +64,24 @@ class Waiting(Work):
 
 @dataclass
 class Copying(Work):
-    """A transfer. `source` and `destination` are words for people."""
+    """A transfer, which `begin` starts. `source` and `destination` are words for people."""
 
+    begin: Callable[[], Transfer] = field(repr=False, kw_only=True)
     transfer: Transfer | None = field(default=None, repr=False)
+    stop: threading.Event = field(default_factory=threading.Event, repr=False)
     source: str = ""
     destination: str = ""
     storage: str | None = None
 
+    def run(self) -> None:
+        """Until the end, good or not."""
+        self.transfer = self.begin()
+        if self.stop.is_set():
+            self.transfer.cancel()
+        self.error = self.transfer.wait().error
+
     def cancel(self) -> None:
+        self.stop.set()
         if self.transfer is not None:
             self.transfer.cancel()
 

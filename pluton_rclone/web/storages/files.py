@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from pluton_rclone.errors import ItemNotFound, PlutonRcloneError
+from pluton_rclone.errors import Cancelled, ItemNotFound, PlutonRcloneError, UsageError
+from pluton_rclone.rclone.events import Progress
 from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.values import paths
@@ -20,7 +22,7 @@ from ..plumbing.context import page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
 from ..plumbing.view import draw, error_view, link
-from .places import allowed
+from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
 SHOWN_FAILURES = 50
@@ -113,8 +115,8 @@ def _transfer(request: Request, kind: str) -> Response:
     error: PlutonRcloneError | None = None
     if request.method == "POST":
         try:
-            folder = allowed(local, page.local_folders, must_exist=kind == "copy")
-            work = _begin(request, storage, kind, str(folder), _clean(path.strip()))
+            folder = allowed(local, page.local_folders, page.private, must_exist=kind == "copy")
+            work = _begin(request, storage, kind, folder, _clean(path.strip()))
             return see_other(request, "transfers", work.id)
         except PlutonRcloneError as refusal:
             error = refusal
@@ -131,27 +133,35 @@ def _transfer(request: Request, kind: str) -> Response:
     )
 
 
-def _begin(request: Request, storage: Storage, kind: str, local: str, path: str) -> Copying:
-    there = f"{storage.name} › {path}" if path else storage.name
-    if kind == "copy":
-        transfer, source, destination = storage.upload(local, path), local, there
-    else:
-        transfer, source, destination = storage.download(path, local), there, local
+def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
+    page, there = page_of(request), f"{storage.name} › {path}" if path else storage.name
+    here = str(local)
+
+    def copy() -> Transfer:
+        if local.is_file():
+            return storage.upload(local, path)
+        return storage.upload(local, path, filters=rules(local, page.private, writing=False), extra=NO_LINKS)
+
+    def restore() -> Transfer:
+        entry = storage.stat(path) if path.strip("/") else None
+        if entry is not None and not entry.is_dir:
+            target = local / entry.name
+            if is_private(target, local, page.private) or target.is_symlink():
+                raise UsageError(f"{entry.name!r} is not written to {here}.", advice="Choose another folder.")
+            return storage.download(path, local)
+        return storage.download(path, local, filters=rules(local, page.private, writing=True), extra=NO_LINKS)
+
+    source, destination = (here, there) if kind == "copy" else (there, here)
     work = Copying(
         kind,
         storage.name,
         owner=session(request).person,
-        transfer=transfer,
+        begin=copy if kind == "copy" else restore,
         source=source,
         destination=destination,
         storage=storage.remote_name,
     )
-    return page_of(request).jobs.start(work, _wait)
-
-
-def _wait(work: Copying) -> None:
-    assert work.transfer is not None
-    work.error = work.transfer.wait().error
+    return page.jobs.start(work, Copying.run)
 
 
 def transfers(request: Request) -> Response:
@@ -187,10 +197,10 @@ def _work(request: Request) -> Copying:
 
 def _standing(request: Request) -> dict[str, Any]:
     work = _work(request)
-    assert isinstance(work.transfer, Transfer)
     over = work.over  # asked once, before everything that it decides
-    result = work.transfer.wait() if over else None
-    progress = work.transfer.progress
+    result = work.transfer.wait() if over and work.transfer is not None else None
+    progress = Progress(text="") if work.transfer is None else work.transfer.progress
+    cancelled = isinstance(work.error, Cancelled)
     fraction = 1.0 if result is not None and result.ok else progress.fraction
     return {
         "work": work,
@@ -201,9 +211,7 @@ def _standing(request: Request) -> dict[str, Any]:
         "failed": [(file.path, error_view(file.error)) for file in result.failed[:SHOWN_FAILURES]]
         if result
         else [],
-        "cancelled": result is not None and result.ended == "cancelled",
-        "error": error_view(result.error)
-        if result and result.error and result.ended != "cancelled"
-        else None,
+        "cancelled": cancelled,
+        "error": error_view(work.error) if over and work.error and not cancelled else None,
         "part": link(request, "transfers", work.id, "progress"),
     }
