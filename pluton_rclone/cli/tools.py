@@ -54,7 +54,7 @@ def web(
     pluton-rclone web --port 8080 --no-browser --folder /srv/data
     """
     try:
-        from pluton_rclone.microsoft.entra.browser import open_in_browser
+        from pluton_rclone.process.browser import open_in_browser
         from pluton_rclone.web import serve
     except ImportError as error:
         raise UsageError(
