@@ -98,9 +98,7 @@ def create_app(
 
     made = Starlette(
         routes=_routes(),
-        middleware=[
-            Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify),
-        ],
+        middleware=[Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify)],
         exception_handlers={PlutonRcloneError: _error, HTTPException: _http_error},
         lifespan=lifespan,
     )

@@ -99,6 +99,7 @@ def prepare(
     import uvicorn
 
     from .app import create_app, one_time_address
+    from .plumbing.connections import HEADERS, Bounded
 
     if host is not None and not (public_url or "").startswith("https://"):
         raise UsageError(
@@ -127,7 +128,9 @@ def prepare(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=2,
+        http=Bounded,
+        h11_max_incomplete_event_size=HEADERS,
         lifespan="on",
         ws="none",
     )

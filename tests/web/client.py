@@ -106,9 +106,10 @@ def until_over(person: Person) -> None:
     """Wait until nothing runs in the background any more."""
     jobs = person.app.state.page.jobs
     end = time.monotonic() + PATIENCE
-    while threads := list(jobs._threads.values()):
-        threads[0].join(max(0.0, end - time.monotonic()))
-        assert not threads[0].is_alive()
+    while unfinished := [work for work in list(jobs._work.values()) if not work.over]:
+        for thread in list(jobs._threads.values()):
+            thread.join(max(0.0, end - time.monotonic()))
+        assert time.monotonic() < end, unfinished
 
 
 def ready_to_save(cloud: Emulator, anna: Person) -> str:

@@ -7,6 +7,7 @@ is taken on trust from the address alone.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024  # bytes: forms, no uploads
 MAX_FIELDS = 200
+AT_ONCE = 12  # requests of one owner: a browser has six; each may hold a thread and an rclone
 TOKEN_FIELD = "anti_forgery"
 TOKEN_HEADER = "x-anti-forgery"
 FORM = "application/x-www-form-urlencoded"
@@ -72,9 +74,11 @@ class Address:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. Cookies know no ports: two pages on one machine must not share one."""
+        """The session cookie's name. Cookies know no ports: two pages on one machine must not share one. With
+        `__Host-` no other host of the domain can set it; browsers want HTTPS for that.
+        """
         port = urlsplit(self.origin).port
-        return "pluton_onedrive" + (f"_{port}" if port else "")
+        return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
 
     def other_names(self) -> tuple[str, ...]:
         """Hosts that are this machine, too, and are sent on to the right one."""
@@ -88,19 +92,14 @@ class Guard:
     """Middleware. Puts the session and the form into the scope (`session_of`, `form_of`)."""
 
     def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        address: Address,
-        sessions: Sessions,
-        refuse: Refuse,
-        identify: Identify | None,
+        self, app: ASGIApp, *, address: Address, sessions: Sessions, refuse: Refuse, identify: Identify | None
     ) -> None:
         self.app = app
         self.address = address
         self.sessions = sessions
         self.refuse = refuse
         self.identify = identify
+        self._busy: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -109,6 +108,10 @@ class Guard:
             return
         request = Request(scope, receive)
         answer: ASGIApp = await self._refusal(request) or self.app
+        mine = session_of(request)
+        owner = mine.owner if mine is not None else ""
+        if owner and self._busy[owner] >= AT_ONCE:
+            answer, owner = self.refuse(request, 429, "Too much at once.", "Try again in a moment."), ""
         new_cookie = scope.get("pluton.new_cookie")
 
         async def with_headers(message: Message) -> None:
@@ -128,6 +131,7 @@ class Guard:
             begun = True
             await with_headers(message)
 
+        self._busy[owner] += 1
         try:
             await answer(scope, _empty if "pluton.form" in scope else receive, watched)
         except Exception:
@@ -141,6 +145,10 @@ class Guard:
                 "Nothing was saved by this step. The server's log says more; please report it.",
             )
             await refusal(scope, receive, with_headers)
+        finally:
+            self._busy[owner] -= 1
+            if not self._busy[owner]:
+                del self._busy[owner]
 
     async def _refusal(self, request: Request) -> Response | None:
         hosts = request.headers.getlist("host")
@@ -240,7 +248,7 @@ def form_of(request: Request) -> dict[str, str]:
 
 def session_cookie(address: Address, value: str, scope: Scope) -> str:
     """The header's value. Lax, not Strict: Microsoft's answer comes from another site, by GET, and must carry it."""
-    path = scope.get("root_path") or "/"
+    path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- wants "/"
     return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax" + (
         "; Secure" if address.secure else ""
     )

@@ -22,7 +22,9 @@ from pluton_rclone.errors import PlutonRcloneError
 log = logging.getLogger(__name__)
 
 LIFETIME = 12 * 3600.0  # seconds without a request
-MAX_SESSIONS = 200
+MAX_SESSIONS = 200  # of browsers that one-time addresses let in
+MAX_OF_PERSON = 20  # sessions of one person; the oldest without a draft goes
+MAX_ADDRESSES = 100
 MAX_DRAFTS = 20  # per session; the oldest goes
 KEPT_STATES = 50
 ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the address given to them
@@ -107,6 +109,8 @@ class Sessions:
         secret = secrets.token_urlsafe(32)
         with self._lock:
             self._addresses[_digest(secret)] = time.time() + lifetime
+            for old in list(self._addresses)[:-MAX_ADDRESSES]:
+                del self._addresses[old]
         return secret
 
     def redeem(self, secret: str) -> str | None:
@@ -121,8 +125,9 @@ class Sessions:
         session = Session(_digest(cookie), person=person)
         with self._lock:
             self._forget_old()
-            while len(self._sessions) >= MAX_SESSIONS:
-                self.end(min(self._sessions.values(), key=lambda one: one.seen))
+            alike = [one for one in self._sessions.values() if one.person == person]
+            if len(alike) >= (MAX_SESSIONS if person is None else MAX_OF_PERSON):
+                self.end(min(alike, key=lambda one: (bool(one.drafts), one.seen)))
             self._sessions[session.key] = session
         self.save(session)
         return cookie

@@ -26,13 +26,7 @@ _environment = Environment(
     loader=PackageLoader("pluton_rclone.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True,
 )  # fmt: skip
-for _filter in (
-    wording.size,
-    wording.words,
-    wording.place,
-    wording.moment,
-    wording.duration,
-):
+for _filter in (wording.size, wording.words, wording.place, wording.moment, wording.duration):
     _environment.filters[_filter.__name__] = _filter
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from anyio import CancelScope
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from pluton_rclone.errors import Cancelled, ItemNotFound, PlutonRcloneError, UsageError
 from pluton_rclone.rclone.events import Progress
@@ -72,7 +75,7 @@ def download(request: Request) -> Response:
     entry = storage.stat(path) if path.strip("/") else None
     if entry is None or entry.is_dir:
         raise ItemNotFound(f"There is no file {path!r} in {storage.name}.")
-    blocks = storage.rclone.blocks(storage.at(path))
+    blocks = _content(storage, path)
     first = next(blocks, b"")  # a refusal becomes an error page as long as nothing was sent
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(entry.name, safe='')}",
@@ -80,19 +83,28 @@ def download(request: Request) -> Response:
     }
     if entry.size >= 0:
         headers["content-length"] = str(entry.size)
-    return StreamingResponse(
-        _closing(chain((first,), blocks), blocks), media_type="application/octet-stream", headers=headers
-    )
+    return _Download(chain((first,), blocks), blocks, headers)
 
 
-def _closing(all_blocks: Iterator[bytes], source: Iterator[bytes]) -> Iterator[bytes]:
-    """A browser that goes away ends the rclone that reads for it."""
-    try:
-        yield from all_blocks
-    finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
+def _content(storage: Storage, path: str) -> Generator[bytes, None, None]:
+    yield from storage.rclone.blocks(storage.at(path))
+
+
+class _Download(StreamingResponse):
+    """A reader that goes away ends the rclone that reads for it."""
+
+    def __init__(
+        self, content: Iterator[bytes], source: Generator[bytes, None, None], headers: dict[str, str]
+    ) -> None:
+        super().__init__(content, media_type="application/octet-stream", headers=headers)
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with CancelScope(shield=True):
+                await run_in_threadpool(self._source.close)
 
 
 # ---- copies and restores --------------------------------------------------------------------------------------------
@@ -182,7 +194,7 @@ def transfer_part(request: Request) -> HTMLResponse:
 def cancel(request: Request) -> Response:
     """POST: end it; what is already there stays."""
     work = _work(request)
-    work.cancel()
+    page_of(request).jobs.cancel(work)
     return see_other(request, "transfers", work.id)
 
 

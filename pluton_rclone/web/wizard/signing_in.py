@@ -65,7 +65,7 @@ def begin(request: Request) -> Response:
     window = form.get("window") == "yes"
     elsewhere = page.jobs.find(draft.waiting, session(request).owner)
     if elsewhere is not None:
-        elsewhere.cancel()
+        page.jobs.cancel(elsewhere)
     with page.sessions.changing(session(request), draft):
         draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
         try:

@@ -60,7 +60,7 @@ def _begin(request: Request, kind: str, sign_in: Callable[[Draft, Waiting], obje
 
     before = page.jobs.find(draft.waiting, mine.owner)
     if before is not None:
-        before.cancel()
+        page.jobs.cancel(before)
     with page.sessions.changing(mine, draft):
         draft.failure, draft.blocked_window = None, False
         try:

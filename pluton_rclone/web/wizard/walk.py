@@ -85,7 +85,7 @@ def give_up(request: Request) -> Response:
     for job in (draft.job, draft.waiting):
         work = page.jobs.find(job, mine.owner)
         if work is not None:
-            work.cancel()
+            page.jobs.cancel(work)
     return see_other(request, "")
 
 
