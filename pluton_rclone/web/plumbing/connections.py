@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 REQUEST = 20.0  # seconds for a whole request to come
 READER = 60.0  # seconds for a reader to take some of what waits for it
-MOST = 120  # connections: a file each, of 256 where a system is strict
+MOST = 250  # connections: a file each
 HEADERS = 32 * 1024  # bytes of one request's headers
+with contextlib.suppress(ImportError):
+    import resource
+
+    MOST = min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)  # macOS grants 256 files
 
 
 class Bounded(H11Protocol):
@@ -22,8 +27,9 @@ class Bounded(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait_for_request()
-        if len(self.connections) > MOST:
-            bounded = (one for one in self.connections if isinstance(one, Bounded) and one.waits)
+        alive = [one for one in self.connections if not one.transport.is_closing()]
+        if len(alive) > MOST:
+            bounded = (one for one in alive if isinstance(one, Bounded) and one.waits)
             min(bounded, key=lambda one: one.since).transport.abort()  # this one, at least, waits
 
     @property
