@@ -21,14 +21,22 @@ from source import Named  # noqa: E402
 
 import pluton_rclone  # noqa: E402
 from pluton_rclone import errors  # noqa: E402
-from pluton_rclone.cli import EPILOG  # noqa: E402
+from pluton_rclone.cli.app import EPILOG  # noqa: E402
 from pluton_rclone.microsoft.entra.known_errors import look_up  # noqa: E402
 from pluton_rclone.remote.options import OPTIONS, Option  # noqa: E402
 from pluton_rclone.values import refusals  # noqa: E402
 
 WRITTEN_BY = "<!-- Written by docs/generate.py from the code. Do not edit: run it again. -->\n"
 # What stands in signatures and is nothing to use: seams of the inside, and what only stands in for pydantic.
-INSIDE = {"Http", "HidesSecret", "Command", "Child", "Completed", "Source"}
+INSIDE = {"Http", "HidesSecret", "Command", "Child", "Completed", "Source"} | {
+    "Home",
+    "Order",
+    "Run",
+    "Runner",
+    "Saved",
+    "SavedRemote",
+    "Target",
+}
 RAISED = "PlutonRcloneError"
 
 
@@ -51,6 +59,7 @@ def around(names: list[Named]) -> list[Named]:
     """What stands in the signatures of these, and is not among them."""
     found = {named for name in names for named in source.mentioned(name)}
     found = {named for named in found if named.name not in INSIDE and named not in names}
+    found = {named for named in found if "TypeVar(" not in ast.unparse(named.node or ast.Pass())}
     options_of = {
         each for named in found if named.name.endswith("Options") for each in source.mentioned(named)
     }
@@ -114,7 +123,9 @@ def making(named: Named) -> Iterator[str]:
         RAISED,
         "Transfer",
         "Storage",
-        "LentRclone",
+        "SavedRclone",
+        "Restic",
+        "Preflight",
         "Session",
         "Graph",
     ):

@@ -137,6 +137,7 @@ def connect(
         method or default_method(setup, output),
         output,
         place="sharepoint" if kind == "sharepoint" else "own",
+        confirm=True,
     )
     drive = locate(setup, output, kind, site, drive_id, user, base_folder)
     room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
