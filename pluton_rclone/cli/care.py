@@ -96,7 +96,9 @@ def reauthorize(
     output, storage = Output(as_json), open_storages(config, binary)[name]
     setup = StorageSetup.for_storage(storage, expected="anyone" if other_account else "same")
     kind = setup.drive_type
-    sign_in(setup, method, output, place="sharepoint" if kind == "sharepoint" else "own")
+    sign_in(
+        setup, method, output, place="sharepoint" if kind == "sharepoint" else "own", confirm=other_account
+    )
     report = storage.reauthorize(setup, on_step=lambda step: print_step(output, step))
     if as_json:
         output.result(report.record())

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -77,12 +77,12 @@ def decoded(content: bytes) -> Any:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of Microsoft. `json` is None when the body is no JSON."""
+    """One answer of Microsoft. `json` is None when the body is no JSON. Bodies and headers may hold secrets."""
 
     status: int
-    headers: Mapping[str, str]
-    text: str
-    json: Any
+    headers: Mapping[str, str] = field(repr=False)
+    text: str = field(repr=False)
+    json: Any = field(repr=False)
 
     @property
     def ok(self) -> bool:

@@ -40,7 +40,6 @@ _BASE = 90 * MIB  # an rclone that does nothing yet
 _FACTOR = 3.0  # of what is held: by measurement 2 to 4, as Go's garbage collector lets a heap grow
 _ENTRIES = 20_000
 _SECONDS = 0.25
-TRANSFERS = ("copy", "copyto", "sync", "move", "moveto")
 _AT_ONCE, _CHUNK = "RCLONE_TRANSFERS", "RCLONE_ONEDRIVE_CHUNK_SIZE"
 _FLAG = re.compile(r"--(transfers|onedrive-chunk-size)=(.*)", re.DOTALL)
 

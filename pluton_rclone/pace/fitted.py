@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pluton_rclone.process import Child
-from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.commands import TRANSFERS, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner
 
 from . import chunks
@@ -19,7 +19,7 @@ class Fitted(Around):
         self._destination = destination
 
     def start(self, order: Order) -> Child:
-        if order.command.words[0] in chunks.TRANSFERS:
+        if order.command.words[0] in TRANSFERS:
             destination = self._destination(order.command)
             order = order.plus(
                 chunks.variables(order.command, destination, order.variables, order.every_flag)

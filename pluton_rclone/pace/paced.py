@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import asked
+from pluton_rclone.rclone.commands import TRANSFERS
 from pluton_rclone.rclone.runner import Around, Order, Runner, nothing
 from pluton_rclone.saved.counted import slow_down
+from pluton_rclone.values.versions import Feature
 
 from .pace import EVEN, FULL, is_chosen
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from .canary import Canary
 
 _SOCKET = "asked"
-_LONG = frozenset({"check", "copy", "copyto", "delete", "move", "moveto", "size", "sync"})
+_LONG = TRANSFERS | {"check", "delete", "size"}
 """Commands that may ask for more than a budget holds; with a recursive lsjson."""
 
 
@@ -46,7 +48,7 @@ class Paced(Around):
         """Whether it asks for much, can be counted, and can be stopped."""
         command = order.command
         asks_for_much = command.words[0] in _LONG or "--recursive" in command.flags
-        can_be_counted = _address(order) is not None and self.binary.version >= asked.SINCE
+        can_be_counted = _address(order) is not None and Feature.METRICS.known_to(self.binary.version)
         return asks_for_much and can_be_counted and hasattr(signal, "SIGSTOP")
 
     def _governed(self, budget: Budget, order: Order) -> Child:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from pluton_rclone.errors import NothingFound, RcloneError
 from pluton_rclone.process import Completed
 from pluton_rclone.process.pipes import Source, paced
+from pluton_rclone.values.versions import Version
 
 from . import commands, listing
-from .binary import Binary, Version, find_binary
+from .binary import Binary, find_binary
 from .commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
 from .commands import LogLevel as LogLevel  # for who overrides `transfer`
 from .listing import Entry

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.merge import SIGN_IN, TOKEN
 from pluton_rclone.errors import InteractionRequired, TokenExpired
 from pluton_rclone.rclone import locations
 from pluton_rclone.values import paths
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token

@@ -18,9 +18,10 @@ from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.pace.pace import BURST, EVEN, TPS
 from pluton_rclone.pace.paced import Paced
 from pluton_rclone.rclone import asked, commands
-from pluton_rclone.rclone.binary import Binary, Version, find_binary
+from pluton_rclone.rclone.binary import Binary, find_binary
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.runner import Order
+from pluton_rclone.values.versions import Version
 from tests.connected import connected, emulated_drive
 
 COPY = commands.transfer("copy", "a", "b", {})
