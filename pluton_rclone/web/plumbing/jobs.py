@@ -142,18 +142,20 @@ class Jobs:
             thread.start()
             self._go_on()
 
-    def cancel(self, work: Work) -> None:
+    def cancel(self, work: Work | None) -> None:
         """End it early, where that is possible; what waits is over at once."""
+        if work is None:
+            return
         with self._lock:
             for entry in [entry for entry in self._waiting if entry[0] is work]:
                 self._waiting.remove(entry)
                 work.error, work.over = Cancelled("It was cancelled before it began."), True
         work.cancel()
 
-    def find(self, id: str | None, owner: str | None = None) -> Work | None:
-        """The work with that id, if this owner may look at it."""
+    def find(self, kind: type[AnyWork], id: str | None, owner: str) -> AnyWork | None:
+        """The work of a kind with that id, if this owner may look at it."""
         work = self._work.get(id or "")
-        return work if work is not None and work.owner in (None, owner) else None
+        return work if isinstance(work, kind) and work.owner in (None, owner) else None
 
     def all(self, kind: type[AnyWork], owner: str) -> list[AnyWork]:
         """Work of one kind that this owner may look at, newest first."""

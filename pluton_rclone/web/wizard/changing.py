@@ -13,7 +13,7 @@ from pluton_rclone.storages.storage import Storage
 
 from ..plumbing.context import page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
-from ..plumbing.view import draw, error_view, link
+from ..plumbing.view import draw, link
 from . import fields
 from .draft import Draft
 from .walk import name_fault
@@ -54,7 +54,7 @@ def edit(request: Request) -> Response:
         rest=rest,
         faults=faults,
         check=link(request, "storages", found.remote_name, "check"),
-        error=error_view(error) if error else None,
+        error=error,
         status=422 if faults or error else 200,
     )
 
