@@ -109,6 +109,14 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 @pytest.fixture(autouse=True)
 def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked of Microsoft, and what they found out about its limits, is no matter of this one."""
-    from pluton_rclone import pace
+    from pluton_rclone.pace import ledger
 
-    monkeypatch.setattr(pace, "_BUDGETS", {})
+    monkeypatch.setattr(ledger, "BUDGETS", {})
+
+
+@pytest.fixture
+def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The runtime folder that a desktop session has, so that nothing is left in the machine's memory."""
+    folder = tmp_path_factory.mktemp("run")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder

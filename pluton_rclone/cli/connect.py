@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -114,6 +115,12 @@ def connect(
     options = parse_settings(settings)
     if site:
         read_address(site)  # OptionInvalid now, not after the sign-in
+    if method == "app" and kind != "sharepoint" and not (user or site or drive_id):
+        raise UsageError(
+            "Whose OneDrive, or which library?",
+            why="an application signs in for itself: there is no person whose drive it could be",
+            advice="Give --user NAME, --site URL or --drive ID.",
+        )
     # A name that is taken is told before the sign-in, not after it.
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
@@ -158,7 +165,11 @@ def registration(
     """The registration that the options name; None when neither they nor the environment name one."""
     from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
-    found = AppRegistration(client_id) if client_id else AppRegistration.from_environment()
+    environment = dict(os.environ)
+    named = "PLUTON_ONEDRIVE_CLIENT_ID"
+    if client_id and environment.get(named, client_id) != client_id:  # its secret is another registration's
+        environment = {}
+    found = AppRegistration.from_environment({**environment, named: client_id} if client_id else environment)
     if found is None:
         return None
     changes: dict[str, Any] = {"tenant": tenant, "region": region}
@@ -168,7 +179,8 @@ def registration(
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"The file {secret_file} cannot be read.", why=str(error)) from None
     if certificate is not None:
-        changes["certificate"] = Certificate(certificate)
+        password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
+        changes["certificate"] = Certificate(certificate, password or None)
     return replace(found, **{key: value for key, value in changes.items() if value is not None})
 
 

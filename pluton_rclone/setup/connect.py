@@ -9,7 +9,7 @@ import difflib
 import json
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from pluton_rclone.errors import OptionInvalid, UsageError
 from pluton_rclone.microsoft.entra.account import Account
@@ -24,12 +24,35 @@ from .state import DRIVE_TYPES, Access, DriveKind, SetupState, is_secret
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import ConnectionReport, Step
     from pluton_rclone.remote.onedrive import OneDriveRemote
-    from pluton_rclone.storages.storage import Storage
-    from pluton_rclone.storages.storages import Storages
 
 __all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
 
 NextStep = Literal["name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"]
+
+
+Storage = TypeVar("Storage", covariant=True)
+
+
+class Home(Protocol[Storage]):
+    """Where a storage is saved: `Storages` is one."""
+
+    def try_out(
+        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = ...
+    ) -> tuple[ConnectionReport, OneDriveRemote]: ...
+
+    def add(self, name: str, remote: OneDriveRemote, *, on_step: Callable[[Step], None] = ...) -> Storage: ...
+
+    def add_tested(self, name: str, remote: OneDriveRemote) -> Storage: ...
+
+
+class Saved(Protocol):
+    """What was saved: `Storage` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def remote(self) -> OneDriveRemote: ...
 
 
 class StorageSetup(LocationSteps):
@@ -164,7 +187,7 @@ class StorageSetup(LocationSteps):
 
     def test(
         self,
-        storages: Storages,
+        storages: Home[object],
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> ConnectionReport:
@@ -179,7 +202,7 @@ class StorageSetup(LocationSteps):
 
     def save(
         self,
-        storages: Storages,
+        storages: Home[Storage],
         name: str | None = None,
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
@@ -232,7 +255,7 @@ class StorageSetup(LocationSteps):
         return cls.from_record(record if isinstance(record, dict) else {}, app)
 
     @classmethod
-    def for_storage(cls, storage: Storage, *, expected: Literal["same", "anyone"] = "same") -> StorageSetup:
+    def for_storage(cls, storage: Saved, *, expected: Literal["same", "anyone"] = "same") -> StorageSetup:
         """To re-authorize: sign in with it, then `storage.reauthorize(setup)`. Another account is refused unless
         `expected="anyone"`.
         """

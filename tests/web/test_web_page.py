@@ -303,10 +303,12 @@ def test_a_copy_and_a_restore(cloud: Emulator, tmp_path: Path) -> None:
     assert (folder / "back" / "a.txt").read_text() == "alpha"
 
 
-def test_a_transfer_is_watched_and_cancelled(cloud: Emulator, tmp_path: Path) -> None:
+def test_a_transfer_is_watched_and_cancelled(
+    cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage, folder = connected(cloud), local_folder(tmp_path)
     (folder / "large.bin").write_bytes(bytes(3_000_000))
-    storage.rclone.environment["RCLONE_BWLIMIT"] = "100k"
+    monkeypatch.setenv("RCLONE_BWLIMIT", "100k")
     with at_the_page(local_folders=[folder]) as anna:
         anna.app.state.page.storages = Slow(storage)
         started = anna.post(f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone.commands import filter_name
-from pluton_rclone.rclone.locations import standard_name
+from pluton_rclone.values.encoding import standard_name
 
 NO_LINKS = ("--links=false", "--copy-links=false", "--ignore-case")
 """Arguments for rclone beside `rules`, which hold in capitals, too: some file systems do not tell them apart."""
