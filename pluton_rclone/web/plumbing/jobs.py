@@ -67,9 +67,7 @@ class Waiting(Work):
 
     code: DeviceCode | None = None
     address: str | None = None
-    shown: threading.Event = field(
-        default_factory=threading.Event, repr=False
-    )  # code or address is there, or never
+    shown: threading.Event = field(default_factory=threading.Event, repr=False)  # code or address, or never
 
 
 @dataclass
@@ -125,21 +123,17 @@ class Jobs:
     def _go_on(self) -> None:
         """Start what may run. The lock is held."""
         running = [self._work[id] for id in self._threads]
-        ready = [
-            entry
-            for entry in self._waiting
-            if sum(type(one) is type(entry[0]) for one in running) < entry[0].at_once
-        ]
+
+        def fits(work: Work) -> bool:
+            return sum(type(one) is type(work) for one in running) < work.at_once
+
+        ready = [entry for entry in self._waiting if fits(entry[0])]
         if ready:
-            work, run = entry = min(
-                ready, key=lambda entry: sum(one.owner == entry[0].owner for one in running)
-            )
+            entry = min(ready, key=lambda entry: sum(one.owner == entry[0].owner for one in running))
             self._waiting.remove(entry)
-            thread = threading.Thread(
-                target=self._run, args=(work, run), name=f"pluton-{work.kind}", daemon=True
-            )
-            self._threads[work.id] = thread
-            thread.start()
+            work, name = entry[0], f"pluton-{entry[0].kind}"
+            self._threads[work.id] = threading.Thread(target=self._run, args=entry, name=name, daemon=True)
+            self._threads[work.id].start()
             self._go_on()
 
     def cancel(self, work: Work | None) -> None:

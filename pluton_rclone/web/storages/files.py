@@ -43,11 +43,12 @@ def browse(request: Request) -> Response:
         entries = sorted(storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold()))
     except PlutonRcloneError as refusal:
         error = refusal
+    shown = {"storage": storage, "path": path, "crumbs": _crumbs(path), "entries": entries[:SHOWN_ENTRIES]}
     return draw(
         request,
         "files.html",
-        storage=storage, path=path, crumbs=_crumbs(path),
-        entries=entries[:SHOWN_ENTRIES], more=max(0, len(entries) - SHOWN_ENTRIES),
+        **shown,
+        more=max(0, len(entries) - SHOWN_ENTRIES),
         join=lambda name: f"{path.rstrip('/')}/{name}" if path else name,
         error=error,
         status=404 if error else 200,
@@ -131,13 +132,16 @@ def _transfer(request: Request, kind: str) -> Response:
             return see_other(request, "transfers", work.id)
         except PlutonRcloneError as refusal:
             error = refusal
-    return draw(
-        request,
-        "transfer_form.html",
-        storage=storage, kind=kind, path=path, folders=folders, error=error,
-        local=local or next(iter(folders), ""),
-        status=422 if error else 200,
-    )
+    local = local or next(iter(folders), "")
+    shown = {
+        "storage": storage,
+        "kind": kind,
+        "path": path,
+        "folders": folders,
+        "local": local,
+        "error": error,
+    }
+    return draw(request, "transfer_form.html", status=422 if error else 200, **shown)
 
 
 def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
@@ -208,7 +212,11 @@ def _standing(request: Request) -> dict[str, Any]:
     fraction = 1.0 if result is not None and result.ok else progress.fraction
     failed = result.failed[:SHOWN_FAILURES] if result else ()
     return {
-        "work": work, "over": over, "progress": progress, "result": result, "cancelled": cancelled,
+        "work": work,
+        "over": over,
+        "progress": progress,
+        "result": result,
+        "cancelled": cancelled,
         "percent": None if fraction is None else int(fraction * 100),
         "failed": [(file.path, error_view(file.error)) for file in failed],
         "error": work.error if over and not cancelled else None,

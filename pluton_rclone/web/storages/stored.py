@@ -41,13 +41,12 @@ def storage(request: Request) -> Response:
     """GET: one storage."""
     page, found = page_of(request), storage_of(request)
     section = found.masked_section()
+    shown: dict[str, Any] = {"section": section, "masked": MASKED, "config": str(page.storages.path)}
     return draw(
         request,
         "storage.html",
         **_standing(request, found, request.query_params.get("test")),
-        section=section,
-        masked=MASKED,
-        config=str(page.storages.path),
+        **shown,
         export=f"pluton-rclone export {shlex.quote(found.remote_name)}",
         health=link(request, "storages", found.remote_name, "health"),
         new=request.query_params.get("new") == "yes",

@@ -67,21 +67,14 @@ def _locations(
     address_error: PlutonRcloneError | None = None,
 ) -> Response:
     drive = draft.setup.chosen_drive
-    return draw_step(
-        request,
-        draft,
-        "location",
-        drives=list(draft.drives.values()),
-        chosen=drive.id if drive else "",
-        site=site,
-        term=request.query_params.get("term", ""),
-        notes=notes,
-        error=error,
-        address=address,
-        address_error=address_error,
-        status=422 if address_error else 200,
-        **_shown(found),
-    )
+    shown: dict[str, Any] = {
+        "drives": list(draft.drives.values()),
+        "chosen": drive.id if drive else "",
+        "site": site,
+    }
+    shown |= {"term": request.query_params.get("term", ""), "notes": notes, "error": error}
+    shown |= {"address": address, "address_error": address_error, **_shown(found)}
+    return draw_step(request, draft, "location", status=422 if address_error else 200, **shown)
 
 
 def sites(request: Request) -> HTMLResponse:

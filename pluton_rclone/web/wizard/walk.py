@@ -128,18 +128,9 @@ def options(request: Request) -> Response:
         except PlutonRcloneError as error:
             faults = fields.faults_of(error)
     first, rest = fields.fields(given, faults)
-    return draw_step(
-        request,
-        draft,
-        "options",
-        region=_region(draft),
-        clouds=list(CLOUDS.values()),
-        first=first,
-        rest=rest,
-        faults=faults,
-        check=link(request, "setups", draft.id, "check"),
-        status=422 if faults else 200,
-    )
+    shown: dict[str, Any] = {"region": _region(draft), "clouds": list(CLOUDS.values()), "faults": faults}
+    shown |= {"first": first, "rest": rest, "check": link(request, "setups", draft.id, "check")}
+    return draw_step(request, draft, "options", status=422 if faults else 200, **shown)
 
 
 def _take_options(draft: Draft, given: dict[str, Any]) -> None:
