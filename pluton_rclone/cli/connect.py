@@ -112,6 +112,7 @@ def connect(
 
     output, storages = Output(as_json), new_storages(config, binary)
     options = parse_settings(settings)
+    base_folder = options.pop("base_folder", base_folder)
     if site:
         read_address(site)  # OptionInvalid now, not after the sign-in
     # A name that is taken is told before the sign-in, not after it.
@@ -122,6 +123,7 @@ def connect(
     app = registration(client_id, tenant, region, client_secret_file, certificate)
     setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
+    setup.set_options(**options)
     output.say(f"Add storage: {friendly}")
     if site and kind is None:
         kind = "sharepoint"
@@ -137,7 +139,6 @@ def connect(
         f"Drive: {drive.name} ({human_drive_type(drive.type)}{room})"
         + (f", folder {setup.folder}" if setup.folder else "")
     )
-    setup.set_options(**options)
     if name is None and not settings:
         ask_options(setup, output)
     output.say("Test connection:")

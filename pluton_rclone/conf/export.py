@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pluton_rclone.remote.onedrive import PREFIX
+from pluton_rclone.remote.options import PREFIX
 
 from . import encryption
 from .ini import Document

@@ -18,8 +18,8 @@ from pluton_rclone.conf.merge import token_fields
 from pluton_rclone.errors import RemoteError
 
 from .names import NEWEST, name_fault
-from .onedrive import PREFIX, PUBLIC_CLIENT_SINCE, TYPE, OneDriveRemote
-from .options import BY_NAME, OPTIONS, Version
+from .onedrive import PUBLIC_CLIENT_SINCE, TYPE, OneDriveRemote
+from .options import BY_NAME, OPTIONS, PREFIX, Version
 from .rules import token_fault
 from .versions import known_faults
 

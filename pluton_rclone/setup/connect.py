@@ -5,7 +5,6 @@ The command line, the browser page and Pluton drive this one. Its state can be k
 
 from __future__ import annotations
 
-import difflib
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -87,66 +86,71 @@ class StorageSetup(LocationSteps):
         A remote brings its registration, drive and options along. TokenInvalid says what is wrong with the paste;
         TokenExpired, AccountError for somebody else's.
         """
-        from pluton_rclone.remote.options import BY_NAME
+        from pluton_rclone.remote.options import BY_KEY, BY_NAME
 
         from .imported import import_token
 
         pasted = import_token(text, app=self._state.app)
         account = self._take(pasted.sign_in)
         self._state.app = pasted.app
-        own = (
-            "client_id",
-            "client_secret",
-            "tenant",
-            "region",
-            "token",
-            "drive_id",
-            "drive_type",
-            "access_scopes",
-        )
-        self._state.options.update(
-            (option, value)
-            for option, value in pasted.options.items()
-            if option in BY_NAME and option not in own
-        )
-        if pasted.options.get("drive_id"):
-            self.choose_drive(self.drive(pasted.options["drive_id"]))
+        given = dict(pasted.options)
+        folder = given.pop(BY_NAME["base_folder"].key, "")
+        brought = {
+            BY_KEY[key].name: value
+            for key, value in given.items()
+            if key in BY_KEY and (BY_KEY[key].decided_by == "person" or key in ("auth_url", "token_url"))
+        }
+        self._state.options = {**brought, **self._state.options}
+        if given.get("drive_id"):
+            self.choose_drive(given["drive_id"], folder)
         return account
 
     # ---- options and the remote ----
 
     @property
     def options(self) -> dict[str, Any]:
-        """The advanced options given so far, the secret ones left out."""
-        return {name: value for name, value in self._state.options.items() if not is_secret(name)}
+        """The options given so far, the base folder among them, the secret ones left out."""
+        shown = {name: value for name, value in self._state.options.items() if not is_secret(name)}
+        return {**shown, "base_folder": self.folder} if self.folder else shown
 
     def set_options(self, **options: Any) -> None:
-        """The options of `OneDriveRemote` (region excepted: it is the registration's), kept; None takes one back.
+        """The options that a person decides (`x-decided-by` in the schema), kept; None takes one back.
+        `base_folder` needs a drive: it is the folder of `choose_drive`.
 
-        OptionInvalid: nothing is kept then.
+        OptionInvalid at once, also before a drive is chosen: nothing is kept then.
         """
-        from pluton_rclone.remote.onedrive import OneDriveRemote
+        from pluton_rclone.remote.options import require_person
 
-        unknown = next((name for name in options if name not in OneDriveRemote.model_fields), None)
-        if unknown is not None:
-            near = difflib.get_close_matches(unknown, OneDriveRemote.model_fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else None
-            raise OptionInvalid(f"there is no option {unknown!r}", why=hint, option=unknown)
-        wanted = {
-            key: value for key, value in {**self._state.options, **options}.items() if value is not None
+        from .remote import check_options
+
+        require_person(options)
+        state = self._state
+        before = state.options, state.folder
+        if "base_folder" in options:
+            if state.drive is None:
+                raise OptionInvalid(
+                    "base_folder needs a drive.",
+                    why="it is a folder of the drive, and none is chosen yet",
+                    advice="Choose the drive together with its folder.",
+                    option="base_folder",
+                )
+            state.folder = str(options.pop("base_folder") or "")
+        state.options = {
+            name: value for name, value in {**state.options, **options}.items() if value is not None
         }
-        kept, self._state.options = self._state.options, wanted
         try:
-            if self._state.drive is not None and self._state.token is not None:
-                self.remote()
+            check_options(state)
         except BaseException:
-            self._state.options = kept
+            state.options, state.folder = before
             raise
 
     def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:
         """The complete remote for the chosen drive, or for `drive`. OptionInvalid, RemoteIncomplete, UsageError."""
+        from pluton_rclone.remote.options import require_person
+
         from .remote import make_remote
 
+        require_person(options)
         if drive is not None:
             self.choose_drive(drive, self._state.folder if drive == self._state.drive else "")
         self._account()

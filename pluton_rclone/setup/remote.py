@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.conf.merge import SIGN_IN, TOKEN
-from pluton_rclone.errors import UsageError
+from pluton_rclone.errors import OptionInvalid, UsageError
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import remote_options
@@ -18,6 +18,9 @@ from .state import DRIVE_TYPES, SetupState
 
 if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
+
+
+_ANY_TOKEN = '{"access_token": "-", "refresh_token": "-", "expiry": "2000-01-01T00:00:00Z"}'
 
 
 def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote:
@@ -34,6 +37,26 @@ def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote
         **options,
     }
     return OneDriveRemote(**given)
+
+
+def check_options(state: SetupState) -> None:
+    """OptionInvalid for options that the chosen drive would not take; before there is one, that none would."""
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+
+    if state.drive is not None:
+        state.folder = make_remote(state, {}).base_folder
+        return
+    # Business drives and libraries take the same options.
+    kinds = [DRIVE_TYPES[state.kind]] if state.kind else ["business", "personal"]
+    faults: list[OptionInvalid] = []
+    for kind in kinds:
+        drive = {"drive_id": "1" if kind == "personal" else "b!1", "drive_type": kind}
+        try:
+            OneDriveRemote(**{**drive, "token": _ANY_TOKEN, **state.options})
+        except OptionInvalid as fault:
+            faults.append(fault)
+    if len(faults) == len(kinds):
+        raise faults[0]
 
 
 def authorization(state: SetupState) -> dict[str, Any]:
