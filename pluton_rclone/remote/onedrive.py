@@ -22,7 +22,7 @@ from pluton_rclone.values.paths import base_folder
 from pluton_rclone.values.size import Size
 
 from . import rules
-from .options import BY_NAME, OPTIONS, OWN, Option, Version
+from .options import BY_NAME, OPTIONS, OWN, PREFIX, Option, Version
 from .rules import Warn
 from .values import value_fault
 
