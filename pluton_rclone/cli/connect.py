@@ -191,7 +191,7 @@ def locate(
 ) -> Drive:
     """The drive that the options name, the only one there is, or the one that the person picks."""
     if setup.chosen_drive is not None:  # a pasted remote brought it along
-        return setup.chosen_drive
+        return setup.choose_drive(setup.chosen_drive, base_folder) if base_folder else setup.chosen_drive
     if drive_id:
         return setup.choose_drive(drive_id, base_folder)
     if user:

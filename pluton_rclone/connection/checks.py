@@ -16,6 +16,7 @@ from pluton_rclone.errors import (
     TokenExpired,
     Who,
 )
+from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.saved.tokens import graph_token, stored_token
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
@@ -71,7 +72,7 @@ def run_trial(trial: Trial, on_step: Callable[[Step], None]) -> ConnectionReport
         with walk.step("config", "Configuration") as notes:
             trial.home.conf.check_writable()
             notes.text = f"complete, can be saved in {trial.home.path}"
-        _walk(walk, trial.storage, trial.storage.remote, probe)
+        _walk(walk, trial.storage, trial.storage.remote, probe, is_trial=True)
     except StepFailed:
         pass
     return ConnectionReport(trial.name, tuple(walk.steps))
@@ -82,8 +83,14 @@ def _walk(
     storage: Storage,
     remote: OneDriveRemote,
     write: Callable[[Walk, Storage, OneDriveRemote], None] | None,
+    *,
+    is_trial: bool = False,
 ) -> None:
-    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is deleted either."""
+    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is deleted either.
+
+    The base folder of a remote on trial gets its id, and is made for that if it is missing; of a saved one the path is
+    kept up to date.
+    """
     from pluton_rclone.microsoft.watched import WatchedHttp
 
     with WatchedHttp() as http:
@@ -102,6 +109,9 @@ def _walk(
         with walk.step("clock", "Clock") as notes:
             _clock(notes, http.clock_offset)
         with walk.step("list", "Listing") as notes:
+            remote = storage.remote
+            if is_trial and remote.base_folder and not remote.base_folder_id:
+                _keep(storage, remote, with_id(remote, storage.rclone, storage.at()))
             entries = storage.list_if_there()
             notes.text = listed(storage, entries)
             if write is not None and entries and not reads_only(remote):
@@ -170,12 +180,20 @@ def _drive(storage: Storage, remote: OneDriveRemote, http: Http) -> Drive:
 
     with Graph(cloud(remote.region), graph_token(storage, http), http=http) as graph:
         drive = graph.drive(remote.drive_id)
+        if remote.base_folder_id:
+            _keep(storage, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
         raise DriveNotFound(
             f"The drive is of another kind: Microsoft says {drive.type}, the remote says {remote.drive_type}.",
             advice=f"Set drive_type to {drive.type}.",
         )
     return drive
+
+
+def _keep(storage: Storage, before: OneDriveRemote, remote: OneDriveRemote) -> None:
+    changes = remote.changes_from(before)
+    if changes:
+        storage.storages.conf.update(storage.remote_name, changes)
 
 
 def _clock(notes: Notes, offset: float | None) -> None:

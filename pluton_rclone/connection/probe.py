@@ -30,7 +30,7 @@ def listed(storage: Storage, entries: Sequence[Entry] | None) -> str:
     """What the listing of the base folder says. A missing one is no fault: rclone makes it."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
-    return f"{counted(len(entries), 'entry', 'entries')} in {storage.at().partition(':')[2] or 'the root'}"
+    return f"{counted(len(entries), 'entry', 'entries')} in {storage.remote.base_folder or 'the root'}"
 
 
 def sweep(storage: Storage, entries: Sequence[Entry]) -> str:

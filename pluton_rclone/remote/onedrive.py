@@ -81,6 +81,7 @@ class OneDriveRemote(BaseModel):
     encoding: str = _option("encoding", BY_NAME["encoding"].default)
 
     base_folder: str = _option("base_folder", "")
+    base_folder_id: str = _option("base_folder_id", "")
     account_id: str = _option("account_id", "")
     account_name: str = _option("account_name", "")
     granted_scopes: tuple[str, ...] = _option("granted_scopes", ())
@@ -267,7 +268,9 @@ class OneDriveRemote(BaseModel):
         return cls(**given)
 
     def replace(self, **changes: Any) -> OneDriveRemote:
-        """The same remote with other options, checked like a new one."""
+        """The same remote with other options, checked like a new one. Another base folder has another id."""
+        if "base_folder" in changes:
+            changes.setdefault("base_folder_id", "")
         return OneDriveRemote(
             **{**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
         )

@@ -1,4 +1,4 @@
-"""Every option of a OneDrive remote, once: the 30 of rclone 1.75.2 and the 7 that are kept beside them. The
+"""Every option of a OneDrive remote, once: the 30 of rclone 1.75.2 and the 8 that are kept beside them. The
 source of all help, forms and checks, and of who decides each: the person, the walk, or the sign-in.
 
 rclone's names, defaults and choices are its own (`rclone config providers`); a test compares them with the
@@ -407,6 +407,14 @@ OWN: tuple[Option, ...] = (
         "Base folder",
         "The folder on the drive that paths start from; empty is its root.",
         "person",
+    ),
+    _own(
+        "base_folder_id",
+        "text",
+        "Base folder's id",
+        "By which it is found when it was moved; the connection test fills it in.",
+        "walk",
+        sensitive=True,
     ),
     _own("account_id", "text", "Account id", "The account that signed in.", sensitive=True),
     _own("account_name", "text", "Account", "The name that the account is known by."),

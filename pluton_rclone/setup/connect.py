@@ -94,15 +94,18 @@ class StorageSetup(LocationSteps):
         account = self._take(pasted.sign_in)
         self._state.app = pasted.app
         given = dict(pasted.options)
-        folder = given.pop(BY_NAME["base_folder"].key, "")
+        folder = given.get(BY_NAME["base_folder"].key, "")
         brought = {
             BY_KEY[key].name: value
             for key, value in given.items()
-            if key in BY_KEY and (BY_KEY[key].decided_by == "person" or key in ("auth_url", "token_url"))
+            if key in BY_KEY
+            and key != BY_NAME["base_folder"].key
+            and (BY_KEY[key].decided_by == "person" or key in ("auth_url", "token_url"))
         }
         self._state.options = {**brought, **self._state.options}
         if given.get("drive_id"):
             self.choose_drive(given["drive_id"], folder)
+            self._state.folder_id = given.get(BY_NAME["base_folder_id"].key, "")
         return account
 
     # ---- options and the remote ----
@@ -125,7 +128,7 @@ class StorageSetup(LocationSteps):
 
         require_person(options)
         state = self._state
-        before = state.options, state.folder
+        before = state.options, state.folder, state.folder_id
         if "base_folder" in options:
             if state.drive is None:
                 raise OptionInvalid(
@@ -134,14 +137,14 @@ class StorageSetup(LocationSteps):
                     advice="Choose the drive together with its folder.",
                     option="base_folder",
                 )
-            state.folder = str(options.pop("base_folder") or "")
+            state.folder_id, state.folder = "", str(options.pop("base_folder") or "")
         state.options = {
             name: value for name, value in {**state.options, **options}.items() if value is not None
         }
         try:
             check_options(state)
         except BaseException:
-            state.options, state.folder = before
+            state.options, state.folder, state.folder_id = before
             raise
 
     def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:
@@ -177,7 +180,7 @@ class StorageSetup(LocationSteps):
 
         tried = remote or self.remote()
         report, tested = storages.try_out(tried, on_step)
-        self._keep_token(tested)
+        self._keep(tested)
         self._state.passed = digest(tested) if report.ok else None
         return report
 
@@ -196,11 +199,13 @@ class StorageSetup(LocationSteps):
             raise UsageError("The storage has no name yet.", advice="Give it a name, then save it.")
         wanted = remote or self.remote()
         if self._state.passed is not None and self._state.passed == digest(wanted):
-            return storages.add_tested(friendly, wanted)
+            known = {"base_folder": wanted.base_folder, "base_folder_id": self._state.folder_id}
+            return storages.add_tested(friendly, wanted.replace(**known))
         return storages.add(friendly, wanted, on_step=on_step)
 
-    def _keep_token(self, tested: OneDriveRemote) -> None:
-        """rclone may have renewed it during the test."""
+    def _keep(self, tested: OneDriveRemote) -> None:
+        """What the test found out: the base folder, and the token that rclone may have renewed."""
+        self._state.folder, self._state.folder_id = tested.base_folder, tested.base_folder_id
         if tested.token is not None and self._state.token is not None and not self._state.app_only:
             text = tested.token.get_secret_value()
             self._state.token = Token.from_rclone(text, scopes=self._state.scopes)

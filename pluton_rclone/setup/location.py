@@ -77,7 +77,9 @@ class LocationSteps(SignInSteps):
             return graph.user_drive(user)
 
     def choose_drive(self, drive: Drive | str, folder: str = "") -> Drive:
-        """This drive (or the one with this id), and the folder in it that the storage starts from."""
+        """This drive (or the one with this id), and the folder in it that the storage starts from: the connection test
+        makes it if it is missing.
+        """
         from pluton_rclone.values.paths import base_folder
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
@@ -85,6 +87,7 @@ class LocationSteps(SignInSteps):
         kinds: dict[str, DriveKind] = {word: kind for kind, word in DRIVE_TYPES.items()}
         state = self._state
         state.drive, state.kind, state.folder = chosen, kinds[chosen.type], base_folder(folder)
+        state.folder_id = ""
         return chosen
 
     def choose_own_drive(self) -> Drive:

@@ -160,8 +160,7 @@ def _personal(graph: Graph, place: PersonalPlace, own: Sequence[Drive]) -> Locat
             raise _shared_permission(problem) from None
     assert drive is not None
     if place.item_id is not None:
-        item = graph.get(f"/drives/{quote(drive.id, safe='!')}/items/{quote(place.item_id, safe='!')}")
-        return Location(drive, _path_of(item))
+        return Location(drive, folder_path(graph, drive.id, place.item_id))
     return Location(drive, _folder(graph, drive, place.segments))
 
 
@@ -187,8 +186,13 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
         kind, name = parent.get("driveType"), str(item.get("name") or "")
         return _closed_drive(str(parent["driveId"]), kind, name, str(item["id"]))
     if "root" not in item and "path" not in parent and item.get("id"):
-        item = graph.get(f"/drives/{quote(drive.id, safe='!')}/items/{quote(str(item['id']), safe='!')}")
+        return Location(drive, folder_path(graph, drive.id, str(item["id"])))
     return Location(drive, _path_of(item))
+
+
+def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
+    """Where a folder is in its drive, names as OneDrive stores them; of a file the folder that it is in."""
+    return _path_of(graph.get(f"/drives/{quote(drive_id, safe='!')}/items/{quote(item_id, safe='!')}"))
 
 
 def _path_of(item: dict[str, Any]) -> str:
