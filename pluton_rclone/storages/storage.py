@@ -251,6 +251,8 @@ class Storage:
         step: OptionInvalid or ConnectionTestFailed leave everything as it was.
         """
         before = self.remote
+        if options.get("description"):
+            options["description"] = self._free_name(options["description"])
         defaults = type(before).model_fields
         known = {
             name: defaults[name].get_default() if v is None and name in defaults else v
@@ -273,12 +275,15 @@ class Storage:
 
     def rename(self, name: str) -> None:
         """Give it another friendly name; the remote's name, which scripts use, stays. StorageExists."""
+        self._storages.conf.update(self.remote_name, {"description": self._free_name(name)})
+
+    def _free_name(self, name: str) -> str:
         name = name.strip()
         if not name or not name.isprintable():
             raise UsageError(f"{name!r} is no name for a storage.")
         if name != self.name and name in self._storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
-        self._storages.conf.update(self.remote_name, {"description": name})
+        return name
 
     def rename_remote(self, remote_name: str) -> Storage:
         """Give the remote another name in rclone.conf. StorageExists, OptionInvalid for a name that rclone does not take."""
