@@ -108,14 +108,10 @@ def connect(
     pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     pluton-rclone connect server --method device
     """
-    from pluton_rclone.microsoft.graph.addresses import read_address
-
     output, storages = Output(as_json), new_storages(config, binary)
     options = parse_settings(settings)
     base_folder = options.pop("base_folder", base_folder)
-    if site:
-        read_address(site)  # OptionInvalid now, not after the sign-in
-    # A name that is taken is told before the sign-in, not after it.
+    # What cannot be is said before the sign-in, not after it.
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
@@ -123,10 +119,13 @@ def connect(
     app = registration(client_id, tenant, region, client_secret_file, certificate)
     setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
+    if site:
+        setup.check_address(site)
+        kind = kind or "sharepoint"
+    if kind:
+        setup.choose_type(kind)
     setup.set_options(**options)
     output.say(f"Add storage: {friendly}")
-    if site and kind is None:
-        kind = "sharepoint"
     sign_in(
         setup,
         method or default_method(setup, output),
@@ -156,17 +155,21 @@ def registration(
     certificate: Path | None,
 ) -> AppRegistration | None:
     """The registration that the options name; None when neither they nor the environment name one."""
+    from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
     from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
     found = AppRegistration(client_id) if client_id else AppRegistration.from_environment()
     if found is None:
+        refuse_rclone_registration(cloud(region or "global"), tenant or "common")
+        if secret_file is not None or certificate is not None:
+            raise UsageError(
+                "A client secret or certificate belongs to an app registration, and none is given.",
+                advice="Give its id with --client-id as well.",
+            )
         return None
     changes: dict[str, Any] = {"tenant": tenant, "region": region}
     if secret_file is not None:
-        try:
-            changes["client_secret"] = secret_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"The file {secret_file} cannot be read.", why=str(error)) from None
+        changes["client_secret"] = ask.secret_in(secret_file)
     if certificate is not None:
         changes["certificate"] = Certificate(certificate)
     return replace(found, **{key: value for key, value in changes.items() if value is not None})

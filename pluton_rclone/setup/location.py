@@ -101,6 +101,12 @@ class LocationSteps(SignInSteps):
             )
         return self.choose_drive(drives[0])
 
+    def check_address(self, address: str) -> None:
+        """OptionInvalid for an address that no sign-in with this registration could reach; it needs none."""
+        from pluton_rclone.microsoft.graph.locations import require_cloud
+
+        require_cloud(address, self._cloud())
+
     def choose_address(self, address: str) -> Location:
         """A pasted address of a site, library, folder or sharing link, or a drive's id. See `microsoft.graph.locations`."""
         from pluton_rclone.microsoft.graph.locations import resolve

@@ -19,7 +19,7 @@ from pluton_rclone.errors import (
     SitesPermissionMissing,
 )
 
-from ..clouds import cloud_of_sharepoint
+from ..clouds import Cloud, cloud_of_sharepoint
 from ..entra.scopes import in_words
 from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, read_address
 from .drives import Drive, Quota, Shortcut, Site, drive_type, normal_drive_id
@@ -79,15 +79,21 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
     return _on_sharepoint(graph, place, own)
 
 
-def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
-    home = cloud_of_sharepoint(place.host)
-    if home.region != graph.cloud.region:
+def require_cloud(address: str | Address, cloud: Cloud) -> None:
+    """OptionInvalid for an address of another cloud than the one of the sign-in, or of none."""
+    place = read_address(address) if isinstance(address, str) else address
+    home = cloud_of_sharepoint(place.host) if isinstance(place, ServerPath) else cloud
+    if home.region != cloud.region:
         raise OptionInvalid(
             f"This address belongs to {home.name}.",
-            why=f"the sign-in was made in {graph.cloud.name}",
+            why=f"the sign-in is one in {cloud.name}",
             advice=f"Sign in with region {home.region} and an app registered there.",
             option="address",
         )
+
+
+def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
+    require_cloud(place, graph.cloud)
     if not own and place.segments[:1] == ("personal",):
         try:
             own = graph.drives()
