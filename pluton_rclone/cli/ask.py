@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -57,10 +58,20 @@ def text(
             return answer
 
 
-def secret(output: Output, question: str, *, variable: str) -> str:
-    """A secret: from the environment, else typed unseen, else one line of stdin; never from an option's value."""
+def secret_in(file: Path) -> str:
+    """The secret that a file holds."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The file {file} cannot be read.", why=str(error)) from None
+
+
+def secret(output: Output, question: str, *, variable: str, file: Path | None = None) -> str:
+    """A secret: from a file, else the environment, else typed unseen, else a line of stdin; never an option's value."""
     import os
 
+    if file is not None:
+        return secret_in(file)
     if os.environ.get(variable):
         return os.environ[variable]
     if interactive(output):

@@ -63,10 +63,11 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
             )
         if name not in BY_NAME:
             raise unknown_option(name)
-        if BY_NAME[name].kind == "secret":
+        if BY_NAME[name].kind == "secret" and value:
             raise UsageError(
                 f"{name} is secret: on a command line everybody on this machine could read it.",
-                advice="`pluton-rclone connect` reads it from a file, the environment or stdin.",
+                advice="A file, the environment or stdin can hold it: `pluton-rclone connect --help`, and "
+                f"`pluton-rclone set NAME --secret {name}`.",
             )
         given[name] = _value(BY_NAME[name], value)
     return given
@@ -82,6 +83,8 @@ def unknown_option(name: str) -> UsageError:
 
 
 def _value(option: Option, value: str) -> Any:
+    if option.kind == "secret":
+        return None
     if option.kind == "list":
         return tuple(value.split())
     if option.kind == "day":

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import OptionInvalid, UsageError
 from pluton_rclone.microsoft.entra.account import Account
-from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import Place
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive
@@ -70,9 +71,14 @@ class StorageSetup(LocationSteps):
         timeout: float = 600.0,
         cancel: threading.Event | None = None,
     ) -> Account:
-        """Through `rclone authorize` and rclone's own registration: for who has none. Global cloud, this machine only."""
+        """Through `rclone authorize` and rclone's own registration: for who has none. Global cloud, this machine only.
+        RegistrationError before anything is shown if the registration given names another cloud, or a tenant.
+        """
+        from pluton_rclone.microsoft.clouds import refuse_rclone_registration
         from pluton_rclone.rclone.authorize import authorize
 
+        if self._state.app is not None:
+            refuse_rclone_registration(self._state.app.cloud, self._state.app.tenant)
         scopes = self._state.least_scopes(place)
         text = authorize(show_address=show_address, scopes=scopes, timeout=timeout, cancel=cancel)
         self._state.app = None
@@ -241,14 +247,28 @@ class StorageSetup(LocationSteps):
         return cls.from_record(record if isinstance(record, dict) else {}, app)
 
     @classmethod
-    def for_storage(cls, storage: Storage, *, expected: Literal["same", "anyone"] = "same") -> StorageSetup:
+    def for_storage(
+        cls,
+        storage: Storage,
+        *,
+        expected: Literal["same", "anyone"] = "same",
+        credential: str | Certificate | None = None,
+    ) -> StorageSetup:
         """To re-authorize: sign in with it, then `storage.reauthorize(setup)`. Another account is refused unless
-        `expected="anyone"`.
+        `expected="anyone"`. `credential` is a new client secret or certificate of the registration. ConfigNotWritable
+        now, not after the sign-in.
         """
         from .remote import state_of
 
+        storage.storages.conf.check_writable()
         setup = cls.__new__(cls)
         setup._state = state_of(storage.remote, storage.name)
         if expected == "anyone":
             setup._state.expected = None
+        if credential is not None:
+            setup._state.app = replace(
+                setup.app,
+                client_secret=credential if isinstance(credential, str) else None,
+                certificate=None if isinstance(credential, str) else credential,
+            )
         return setup
