@@ -18,16 +18,17 @@ from pydantic import (
 )
 
 from pluton_rclone.errors import OptionInvalid, RcloneTooOld, RemoteError, RemoteIncomplete, UsageError
+from pluton_rclone.values.conf_text import value_fault
+from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.paths import base_folder
 from pluton_rclone.values.size import Size
+from pluton_rclone.values.versions import Feature
 
 from . import rules
-from .options import BY_NAME, OPTIONS, OWN, PREFIX, Option, Version
+from .options import BY_NAME, OPTIONS, OWN, PREFIX, Option
 from .rules import Warn
-from .values import value_fault
 
 TYPE = "onedrive"
-PUBLIC_CLIENT_SINCE: Version = (1, 67, 0)
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
@@ -109,7 +110,7 @@ class OneDriveRemote(BaseModel):
     @field_validator("drive_id")
     @classmethod
     def _normal_drive_id(cls, value: str) -> str:
-        return rules.normal_drive_id(value)
+        return normal_drive_id(value)
 
     @field_validator("base_folder")
     @classmethod
@@ -304,8 +305,8 @@ class OneDriveRemote(BaseModel):
                 version=found,
                 required=needed,
             )
-        if self.client_id and self.client_secret is None and tuple(version) < PUBLIC_CLIENT_SINCE:
-            needed = ".".join(map(str, PUBLIC_CLIENT_SINCE))
+        if self.client_id and self.client_secret is None and not Feature.PUBLIC_CLIENT.known_to(version):
+            needed = str(Feature.PUBLIC_CLIENT.since)
             raise RcloneTooOld(
                 f"rclone {found} cannot renew the token of a public client, rclone {needed} and later can",
                 why="it sends its own client secret along",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import ItemNotFound, NothingFound
-from pluton_rclone.remote.rules import normal_drive_id
+from pluton_rclone.values.drive_ids import normal_drive_id
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.graph.graph import Graph
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
 def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemote:
     """The remote with the id of its base folder, which is at `place` for rclone; the folder is made if it is missing.
 
-    ItemNotFound if it may not be made, and for a file.
+    Without an id for a shortcut, which is not always listed. ItemNotFound if it may not be made, and for a file.
     """
     granted = remote.granted_scopes
     entry = _listed(rclone, place)
-    if entry is None and (not granted or any("Write" in scope for scope in granted)):
+    missing = entry is None and rclone.stat(place) is None
+    if missing and (not granted or any("Write" in scope for scope in granted)):
         rclone.mkdir(place)
-        entry = _listed(rclone, place)
-    if entry is None or not entry.is_dir or not entry.id:
+        entry, missing = _listed(rclone, place), False
+    if missing or (entry and not entry.is_dir):
         raise ItemNotFound(
             f"There is no folder {remote.base_folder!r} on the drive.",
             why="a file has that name" if entry else "the permissions granted are for reading only",
             advice="Give another base folder, or make this one in OneDrive.",
         )
-    return remote.replace(base_folder=remote.base_folder, base_folder_id=entry.id)
+    return remote.replace(base_folder=remote.base_folder, base_folder_id=(entry and entry.id) or "")
 
 
 def _listed(rclone: Rclone, place: str) -> Entry | None:

@@ -11,7 +11,6 @@ import pytest
 from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import FilterOptions, ListOptions, TransferOptions
-from pluton_rclone.rclone.job_options import job_parameters
 
 
 def argv(command: commands.Command) -> list[str]:
@@ -76,7 +75,7 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
     (commands.link("a:x", expire=None, action="remove"), ["/rclone", "link", "--global", "--unlink", "--", "a:x"]),
     (commands.remove("purge", "a:x", {}), ["/rclone", "purge", "--global", "--", "a:x"]),
     (commands.simple("mkdir", "a:x"), ["/rclone", "mkdir", "--global", "--", "a:x"]),
-    (commands.serve_restic("a:x"), ["/rclone", "serve", "restic", "--global", "--stdio", "--", "a:x"]),
+
 ]  # fmt: skip
 
 
@@ -163,28 +162,3 @@ def test_every_option_is_a_flag_of_the_real_rclone(binary: Any) -> None:
     special = {"filters", "files_from", "extra", "hashes", "mime_types", "log_level"}
     missing = {name for name in names - special if f"--{name.replace('_', '-')} " not in known}
     assert missing == set()
-
-
-def test_options_of_a_job() -> None:
-    parameters, rounds = job_parameters(
-        {
-            "transfers": 8,
-            "filters": ["- *"],
-            "max_size": 5,
-            "max_duration": 2,
-            "retries": 1,
-            "create_empty_src_dirs": True,
-        }
-    )
-    assert rounds == 1
-    assert parameters == {
-        "createEmptySrcDirs": True,
-        "_config": {"Transfers": 8, "MaxDuration": "2.000s"},
-        "_filter": {"FilterRule": ["- *"], "MaxSize": "5B"},
-    }
-
-
-@pytest.mark.parametrize("name", ["dry_run", "files_from", "extra", "bwlimit"])
-def test_what_a_job_cannot_do_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="does not take"):
-        job_parameters({name: ["x"]})

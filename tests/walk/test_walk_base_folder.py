@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pluton_rclone import Storage, Storages, StorageSetup
+from pluton_rclone.conf.export import as_conf, as_environment
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ConnectionTestFailed
@@ -96,7 +97,7 @@ def test_an_export_as_variables_names_the_base_folder_and_warns_that_rclone_does
     cloud: Emulator,
 ) -> None:
     filled(cloud)
-    export = added(cloud).storages.conf.export_environment("work")
+    export = as_environment("work", added(cloud).section_with_secrets())
     assert export.variables["RCLONE_CONFIG_WORK_PLUTON_BASE_FOLDER"] == "Backups"
     assert any("work:Backups/" in warning for warning in export.warnings)
 
@@ -108,7 +109,7 @@ def test_a_pasted_export_keeps_the_base_folder_and_a_sync_stays_in_it(
     drive = filled(cloud)
     storage = added(cloud)
     setup = StorageSetup()
-    setup.use_token(storage.storages.conf.export("work").decode())
+    setup.use_token(as_conf("work", storage.section_with_secrets()).decode())
     setup.name = "again"
     again = setup.save(Storages())
     assert again.remote.base_folder == "Backups"
