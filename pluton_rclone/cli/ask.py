@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,6 +60,25 @@ def text(
             return answer
 
 
+def paste(output: Output, prompt: str) -> str:
+    """stdin to its end. At a terminal unseen, and not line by line: that cuts a line after 4,095 bytes (termios(3))."""
+    if not sys.stdin.isatty():
+        return sys.stdin.read()
+    import termios
+
+    end, pasted, terminal = b"\x04", b"", sys.stdin.fileno()
+    before, ours = termios.tcgetattr(terminal), termios.tcgetattr(terminal)
+    ours[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(terminal, termios.TCSANOW, ours)
+    try:
+        output.say(f"{prompt}, then Ctrl-D (nothing of it is shown):")
+        while end not in pasted and (block := os.read(terminal, 65536)):
+            pasted += block
+    finally:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+    return pasted.partition(end)[0].decode(errors="replace")
+
+
 def secret_in(file: Path) -> str:
     """The secret that a file holds."""
     try:
@@ -69,8 +89,6 @@ def secret_in(file: Path) -> str:
 
 def secret(output: Output, question: str, *, variable: str, file: Path | None = None) -> str:
     """A secret: from a file, else the environment, else typed unseen, else a line of stdin; never an option's value."""
-    import os
-
     if file is not None:
         return secret_in(file)
     if os.environ.get(variable):
