@@ -177,9 +177,10 @@ def _drive(storage: Storage, remote: OneDriveRemote, http: Http) -> Drive:
     """The drive as Graph has it: there, readable, and of the kind that the remote says."""
     from pluton_rclone.microsoft.clouds import cloud
     from pluton_rclone.microsoft.graph.graph import Graph
+    from pluton_rclone.microsoft.graph.locations import rooted
 
     with Graph(cloud(remote.region), graph_token(storage, http), http=http) as graph:
-        drive = graph.drive(remote.drive_id)
+        drive = rooted(graph, remote.drive_id, remote.root_folder_id).drive
         if remote.base_folder_id:
             _keep(storage, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:

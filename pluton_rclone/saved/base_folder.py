@@ -66,7 +66,7 @@ def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
             advice="Restore it from OneDrive's recycle bin, or give the storage another base folder (its option "
             "base_folder; the same one is made anew, empty is the drive's root).",
         ) from None
-    if normal_drive_id(drive).lower() != remote.drive_id.lower():
-        return remote  # a shortcut's target: where it is in its owner's drive is not our path to it
+    if remote.root_folder_id or normal_drive_id(drive).lower() != remote.drive_id.lower():
+        return remote  # in somebody else's drive: where it is there is not our path to it
     path = "/".join(map(shown(remote.encoding), stored.split("/")))
     return remote.replace(base_folder=path, base_folder_id=remote.base_folder_id)

@@ -92,6 +92,7 @@ class StorageSetup(LocationSteps):
         A remote brings its registration, drive and options along. TokenInvalid says what is wrong with the paste;
         TokenExpired, AccountError for somebody else's.
         """
+        from pluton_rclone.microsoft.graph.locations import rooted
         from pluton_rclone.remote.options import BY_KEY, BY_NAME
 
         from .imported import import_token
@@ -110,7 +111,9 @@ class StorageSetup(LocationSteps):
         }
         self._state.options = {**brought, **self._state.options}
         if given.get("drive_id"):
-            self.choose_drive(given["drive_id"], folder)
+            with self._graph() as graph:
+                location = rooted(graph, given["drive_id"], given.get("root_folder_id", ""))
+            self._choose(location, folder)
             self._state.folder_id = given.get(BY_NAME["base_folder_id"].key, "")
         return account
 
@@ -160,8 +163,8 @@ class StorageSetup(LocationSteps):
         from .remote import make_remote
 
         require_person(options)
-        if drive is not None:
-            self.choose_drive(drive, self._state.folder if drive == self._state.drive else "")
+        if drive is not None and drive != self._state.drive:
+            self.choose_drive(drive)
         self._account()
         if self._state.drive is None:
             raise UsageError("No drive is chosen yet.", advice="Choose the drive, site or address first.")

@@ -84,6 +84,8 @@ class LocationSteps(SignInSteps):
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
         self._account()
+        if self._state.drive is None or chosen.id != self._state.drive.id:
+            self._state.options.pop("root_folder_id", None)
         kinds: dict[str, DriveKind] = {word: kind for kind, word in DRIVE_TYPES.items()}
         state = self._state
         state.drive, state.kind, state.folder = chosen, kinds[chosen.type], base_folder(folder)
@@ -112,8 +114,12 @@ class LocationSteps(SignInSteps):
         from pluton_rclone.microsoft.graph.locations import resolve
 
         with self._graph() as graph:
-            location = resolve(graph, address)
-        self.choose_drive(location.drive, location.folder)
+            return self._choose(resolve(graph, address))
+
+    def _choose(self, location: Location, folder: str = "") -> Location:
+        self.choose_drive(location.drive, location.folder or folder)
+        if location.root_folder_id:
+            self._state.options["root_folder_id"] = location.root_folder_id
         return location
 
     def choose_shared_folder(self, folder: Shortcut) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
+from pluton_rclone.errors import AccessDenied, NothingFound, PlutonRcloneError, StorageExists, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.results import About, CheckResult, Total
 from pluton_rclone.values import paths
@@ -187,7 +187,12 @@ class Storage:
 
     def about(self) -> About:
         """The room on the drive, in bytes; None where Microsoft does not say."""
-        return self.rclone.about(self.at("/"))
+        try:
+            return self.rclone.about(self.at("/"))
+        except AccessDenied:
+            if not self._section().get("root_folder_id"):
+                raise
+            return About()  # somebody else's drive, of which one folder is open to us
 
     def graph(self) -> Graph:
         """Microsoft Graph for this storage's account: close it. A token that has ended is renewed first."""
@@ -199,8 +204,11 @@ class Storage:
 
     def drive(self) -> Drive:
         """The drive as Microsoft Graph has it now. DriveNotFound."""
+        from pluton_rclone.microsoft.graph.locations import rooted
+
+        remote = self.remote
         with self.graph() as graph:
-            return graph.drive(self.remote.drive_id)
+            return rooted(graph, remote.drive_id, remote.root_folder_id).drive
 
     def check(
         self,

@@ -34,7 +34,8 @@ class Location:
     """A place to back up to: a drive, the folder in it ("" for its root), and the site when it has one.
 
     A folder that somebody else shares stands in a drive whose root is closed to us: then `root_folder_id` is
-    the folder, for rclone's option of that name, and `folder` is relative to it.
+    the folder, for rclone's option of that name (drive, "#", item: with the item alone rclone writes to the
+    drive's root), and `folder` is relative to it.
     """
 
     drive: Drive
@@ -54,7 +55,7 @@ def shared_folder(graph: Graph, shortcut: Shortcut, *, wanted: str = "Files.Read
 
 def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Location:
     drive = Drive(normal_drive_id(drive_id), drive_type(kind), name, quota=Quota("restricted"))
-    return Location(drive, root_folder_id=item_id)
+    return Location(drive, root_folder_id=f"{drive_id}#{item_id}")
 
 
 def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
@@ -75,7 +76,29 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
         return _shared(graph, place)
     if isinstance(place, PersonalPlace):
         return _personal(graph, place, own)
-    return _on_sharepoint(graph, place, own)
+    try:
+        return _on_sharepoint(graph, place, own)
+    except (AccessDenied, DriveNotFound, ItemNotFound):
+        try:  # a folder in a site that is closed to us: the shares API takes any address
+            return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path)}"))
+        except PlutonRcloneError:
+            pass
+        raise
+
+
+def rooted(graph: Graph, drive_id: str, root_folder_id: str = "") -> Location:
+    """Where a remote with these options starts. DriveNotFound, AccessDenied, ItemNotFound."""
+    home, _, item_id = root_folder_id.rpartition("#")
+    try:
+        drive = graph.drive(drive_id)
+    except (AccessDenied, DriveNotFound, ItemNotFound):
+        if not item_id:
+            raise
+        home = home or drive_id
+        item = graph.get(_item(home, item_id))
+        kind = (item.get("parentReference") or {}).get("driveType")
+        return _closed_drive(home, kind, str(item.get("name") or ""), item_id)
+    return Location(drive, folder_path(graph, home or drive.id, item_id) if item_id else "")
 
 
 def require_cloud(address: str | Address, cloud: Cloud) -> None:
@@ -197,7 +220,11 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
 
 def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
     """Where a folder is in its drive, names as OneDrive stores them; of a file the folder that it is in."""
-    return _path_of(graph.get(f"/drives/{quote(drive_id, safe='!')}/items/{quote(item_id, safe='!')}"))
+    return _path_of(graph.get(_item(drive_id, item_id)))
+
+
+def _item(drive_id: str, item_id: str) -> str:
+    return f"/drives/{quote(drive_id, safe='!')}/items/{quote(item_id, safe='!')}"
 
 
 def _path_of(item: dict[str, Any]) -> str:
