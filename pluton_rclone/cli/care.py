@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -112,15 +112,11 @@ def reauthorize(
     from pluton_rclone.microsoft.entra.app import Certificate
 
     output, storage = Output(as_json), open_storages(config, binary)[name]
-    setup = StorageSetup.for_storage(
-        storage,
-        expected="anyone" if other_account else "same",
-        credential=Certificate(certificate)
-        if certificate
-        else read_secret(output, "client_secret", client_secret_file)
-        if client_secret or client_secret_file
-        else None,
-    )
+    credential: str | Certificate | None = Certificate(certificate) if certificate else None
+    if client_secret or client_secret_file:
+        credential = read_secret(output, "client_secret", client_secret_file)
+    expected: Literal["anyone", "same"] = "anyone" if other_account else "same"
+    setup = StorageSetup.for_storage(storage, expected=expected, credential=credential)
     kind = setup.drive_type
     sign_in(setup, method, output, place="sharepoint" if kind == "sharepoint" else "own")
     report = storage.reauthorize(setup, on_step=lambda step: print_step(output, step))

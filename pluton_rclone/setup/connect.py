@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import OptionInvalid, UsageError
+from pluton_rclone.errors import UsageError
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import Place
@@ -101,13 +101,11 @@ class StorageSetup(LocationSteps):
         account = self._take(pasted.sign_in)
         self._state.app = pasted.app
         given = dict(pasted.options)
-        folder = given.get(BY_NAME["base_folder"].key, "")
+        folder = given.pop(BY_NAME["base_folder"].key, "")
         brought = {
-            BY_KEY[key].name: value
-            for key, value in given.items()
-            if key in BY_KEY
-            and key != BY_NAME["base_folder"].key
-            and (BY_KEY[key].decided_by == "person" or key in ("auth_url", "token_url"))
+            option.name: given[key]
+            for key, option in BY_KEY.items()
+            if key in given and (option.decided_by == "person" or key in ("auth_url", "token_url"))
         }
         self._state.options = {**brought, **self._state.options}
         if given.get("drive_id"):
@@ -139,17 +137,10 @@ class StorageSetup(LocationSteps):
         state = self._state
         before = state.options, state.folder, state.folder_id
         if "base_folder" in options:
-            if state.drive is None:
-                raise OptionInvalid(
-                    "base_folder needs a drive.",
-                    why="it is a folder of the drive, and none is chosen yet",
-                    advice="Choose the drive together with its folder.",
-                    option="base_folder",
-                )
+            self._require_drive()
             state.folder_id, state.folder = "", str(options.pop("base_folder") or "")
-        state.options = {
-            name: value for name, value in {**state.options, **options}.items() if value is not None
-        }
+        given = {**state.options, **options}
+        state.options = {name: value for name, value in given.items() if value is not None}
         try:
             check_options(state)
         except BaseException:
@@ -166,9 +157,12 @@ class StorageSetup(LocationSteps):
         if drive is not None and drive != self._state.drive:
             self.choose_drive(drive)
         self._account()
+        self._require_drive()
+        return make_remote(self._state, options)
+
+    def _require_drive(self) -> None:
         if self._state.drive is None:
             raise UsageError("No drive is chosen yet.", advice="Choose the drive, site or address first.")
-        return make_remote(self._state, options)
 
     def authorization(self) -> dict[str, Any]:
         """What the sign-in brings into a remote, for `OneDriveRemote.replace`: account, permissions, registration, token."""

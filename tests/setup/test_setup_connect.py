@@ -288,7 +288,7 @@ def test_what_the_walk_or_the_sign_in_decides_is_no_option(cloud: Emulator, opti
 
 def test_the_base_folder_is_the_one_that_was_given_last_whichever_way(cloud: Emulator) -> None:
     setup = signed_in(cloud)
-    with pytest.raises(OptionInvalid, match="needs a drive"):
+    with pytest.raises(UsageError, match="No drive is chosen"):
         setup.set_options(base_folder="typed before there is a drive")
     drive = setup.choose_own_drive()
     setup.set_options(base_folder="/typed earlier/")

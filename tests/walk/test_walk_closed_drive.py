@@ -66,7 +66,6 @@ def test_it_is_connected_and_the_test_starts_at_that_folder(
 
 def test_a_base_folder_in_it_and_a_paste_of_it_stay_below_that_folder(cloud: Emulator, theirs: Drive) -> None:
     storage = connect(cloud, LINK, folder="Backups")
-    assert theirs.folder("Team/Backups")
     assert storage.list() == []
     setup = StorageSetup()
     setup.use_token(as_conf("x", storage.section_with_secrets()).decode())

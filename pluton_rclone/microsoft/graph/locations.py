@@ -23,7 +23,7 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 from ..clouds import Cloud, cloud_of_sharepoint
 from ..entra.scopes import in_words
 from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, read_address
-from .drives import Drive, Quota, Shortcut, Site, drive_type
+from .drives import Drive, Quota, Site, drive_type
 from .graph import Graph
 
 _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
@@ -42,15 +42,6 @@ class Location:
     folder: str = ""
     site: Site | None = None
     root_folder_id: str | None = None
-
-
-def shared_folder(graph: Graph, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> Location:
-    """The place that a shared or team folder is.
-
-    Raises `ConsentRequired` naming the permission that is missing, which a second consent can give.
-    """
-    graph.open_shortcut(shortcut, wanted=wanted)
-    return _closed_drive(shortcut.drive_id, shortcut.drive_type, shortcut.name, shortcut.item_id)
 
 
 def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Location:
