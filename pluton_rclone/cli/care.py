@@ -118,7 +118,9 @@ def reauthorize(
     expected: Literal["anyone", "same"] = "anyone" if other_account else "same"
     setup = StorageSetup.for_storage(storage, expected=expected, credential=credential)
     kind = setup.drive_type
-    sign_in(setup, method, output, place="sharepoint" if kind == "sharepoint" else "own")
+    sign_in(
+        setup, method, output, place="sharepoint" if kind == "sharepoint" else "own", confirm=other_account
+    )
     report = storage.reauthorize(setup, on_step=lambda step: print_step(output, step))
     if as_json:
         output.result(report.record())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -112,6 +113,12 @@ def connect(
     options = parse_settings(settings)
     base_folder = options.pop("base_folder", base_folder)
     # What cannot be is said before the sign-in, not after it.
+    if method == "app" and kind != "sharepoint" and not (user or site or drive_id):
+        raise UsageError(
+            "Whose OneDrive, or which library?",
+            why="an application signs in for itself: there is no person whose drive it could be",
+            advice="Give --user NAME, --site URL or --drive ID.",
+        )
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
@@ -131,6 +138,7 @@ def connect(
         method or default_method(setup, output),
         output,
         place="sharepoint" if kind == "sharepoint" else "own",
+        confirm=True,
     )
     drive = locate(setup, output, kind, site, drive_id, user, base_folder)
     room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
@@ -158,7 +166,11 @@ def registration(
     from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
     from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
-    found = AppRegistration(client_id) if client_id else AppRegistration.from_environment()
+    environment = dict(os.environ)
+    named = "PLUTON_ONEDRIVE_CLIENT_ID"
+    if client_id and environment.get(named, client_id) != client_id:  # its secret is another registration's
+        environment = {}
+    found = AppRegistration.from_environment({**environment, named: client_id} if client_id else environment)
     if found is None:
         refuse_rclone_registration(cloud(region or "global"), tenant or "common")
         if secret_file is not None or certificate is not None:
@@ -171,7 +183,8 @@ def registration(
     if secret_file is not None:
         changes["client_secret"] = ask.secret_in(secret_file)
     if certificate is not None:
-        changes["certificate"] = Certificate(certificate)
+        password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
+        changes["certificate"] = Certificate(certificate, password or None)
     return replace(found, **{key: value for key, value in changes.items() if value is not None})
 
 

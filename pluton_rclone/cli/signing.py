@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Literal, get_args
 
-from pluton_rclone.errors import UsageError
+import click
+
+from pluton_rclone.errors import Cancelled, UsageError
 
 from . import ask
 from .output import Output
@@ -25,8 +27,12 @@ ASKED = {
 }
 
 
-def sign_in(setup: StorageSetup, method: Method, output: Output, *, place: Place = "own") -> None:
-    """Signs in and says who it was."""
+def sign_in(
+    setup: StorageSetup, method: Method, output: Output, *, place: Place = "own", confirm: bool = False
+) -> None:
+    """Signs in and says who it was. `confirm`: a person at the terminal says whether that is the right account,
+    because somebody else may have finished the sign-in. Cancelled if it is not.
+    """
     if method in ("browser", "device", "app"):
         setup.app  # noqa: B018 - RegistrationError now, before anything is said
     if method in ("browser", "rclone"):
@@ -40,7 +46,7 @@ def sign_in(setup: StorageSetup, method: Method, output: Output, *, place: Place
     elif method == "app":
         account = setup.sign_in_as_app()
     elif method == "rclone":
-        from pluton_rclone.microsoft.entra.browser import open_in_browser
+        from pluton_rclone.process.browser import open_in_browser
 
         account = setup.sign_in_with_rclone(
             place=place, show_address=lambda url: show_address(output, url, open_in_browser(url))
@@ -53,6 +59,13 @@ def sign_in(setup: StorageSetup, method: Method, output: Output, *, place: Place
             )
         account = setup.use_token(pasted)
     output.say(f"Signed in as {account}")
+    if (
+        confirm
+        and method in ("browser", "device", "rclone")
+        and ask.interactive(output)
+        and not click.confirm("Is that the right account?", default=True, err=True)
+    ):
+        raise Cancelled("Nothing was saved.", advice="Sign in again with the right account.")
 
 
 def show_address(output: Output, url: str, opened: bool) -> None:

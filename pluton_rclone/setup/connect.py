@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.microsoft.entra.account import Account
@@ -24,12 +24,37 @@ from .state import DRIVE_TYPES, Access, DriveKind, SetupState, is_secret
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import ConnectionReport, Step
     from pluton_rclone.remote.onedrive import OneDriveRemote
-    from pluton_rclone.storages.storage import Storage
-    from pluton_rclone.storages.storages import Storages
 
 __all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
 
 NextStep = Literal["name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"]
+
+
+Storage = TypeVar("Storage", covariant=True)
+
+
+class Home(Protocol[Storage]):
+    """Where a storage is saved: `Storages` is one."""
+
+    def try_out(
+        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = ...
+    ) -> tuple[ConnectionReport, OneDriveRemote]: ...
+
+    def add(self, name: str, remote: OneDriveRemote, *, on_step: Callable[[Step], None] = ...) -> Storage: ...
+
+    def add_tested(self, name: str, remote: OneDriveRemote) -> Storage: ...
+
+
+class Saved(Protocol):
+    """What was saved: `Storage` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def remote(self) -> OneDriveRemote: ...
+
+    def check_writable(self) -> None: ...
 
 
 class StorageSetup(LocationSteps):
@@ -174,7 +199,7 @@ class StorageSetup(LocationSteps):
 
     def test(
         self,
-        storages: Storages,
+        storages: Home[object],
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> ConnectionReport:
@@ -189,7 +214,7 @@ class StorageSetup(LocationSteps):
 
     def save(
         self,
-        storages: Storages,
+        storages: Home[Storage],
         name: str | None = None,
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
@@ -246,7 +271,7 @@ class StorageSetup(LocationSteps):
     @classmethod
     def for_storage(
         cls,
-        storage: Storage,
+        storage: Saved,
         *,
         expected: Literal["same", "anyone"] = "same",
         credential: str | Certificate | None = None,
@@ -257,7 +282,7 @@ class StorageSetup(LocationSteps):
         """
         from .remote import state_of
 
-        storage.storages.conf.check_writable()
+        storage.check_writable()
         setup = cls.__new__(cls)
         setup._state = state_of(storage.remote, storage.name)
         if expected == "anyone":

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.errors import OptionInvalid, UsageError
 from pluton_rclone.microsoft.entra.account import Account
-from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import remote_options
 from pluton_rclone.remote.options import BY_NAME
+from pluton_rclone.saved.registration import registration
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 from .state import DRIVE_TYPES, SetupState
@@ -112,30 +111,6 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
         kind=kind,
         shared=kind != "sharepoint"
         and any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted),
-    )
-
-
-def registration(remote: OneDriveRemote) -> AppRegistration | None:
-    """The app registration that a remote's token belongs to; None for rclone's own."""
-    if not remote.client_id:
-        return None
-    return AppRegistration(
-        remote.client_id,
-        tenant=remote.tenant or "common",
-        region=remote.region,
-        client_secret=remote.client_secret,
-        certificate=certificate(remote),
-    )
-
-
-def certificate(remote: OneDriveRemote) -> Certificate | None:
-    """The certificate that a remote names; its password, when it has one, comes from the environment."""
-    import os
-
-    if not remote.certificate:
-        return None
-    return Certificate(
-        Path(remote.certificate), os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None
     )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import socket
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +31,7 @@ def serve(
     local_folders: Sequence[Path] | None = None,
     on_ready: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serve until Ctrl-C, which ends what runs and then is raised as KeyboardInterrupt.
+    """Serve until Ctrl-C or SIGTERM: what runs is ended, then KeyboardInterrupt or SystemExit is raised.
 
     `on_ready` gets the one-time address when the page answers.
 
@@ -45,10 +48,32 @@ def serve(
         on_ready=on_ready,
     )
     try:
-        ready.server.run(sockets=ready.sockets)
+        with _terminated_gently():
+            ready.server.run(sockets=ready.sockets)
     finally:
         for one in ready.sockets:
             one.close()
+
+
+@contextmanager
+def _terminated_gently() -> Iterator[None]:
+    """SIGTERM, which uvicorn sends itself again after its end, ends this process as an exception does:
+    what has to be cleaned up is. A handler that somebody else has set stays.
+    """
+    usual = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+
+    def stop(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if usual:
+        signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        if usual:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -74,6 +99,7 @@ def prepare(
     import uvicorn
 
     from .app import create_app, one_time_address
+    from .plumbing.connections import HEADERS, Bounded
 
     if host is not None and not (public_url or "").startswith("https://"):
         raise UsageError(
@@ -102,7 +128,9 @@ def prepare(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=2,
+        http=Bounded,
+        h11_max_incomplete_event_size=HEADERS,
         lifespan="on",
         ws="none",
     )

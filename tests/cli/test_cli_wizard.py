@@ -40,6 +40,7 @@ def test_asked_for_everything_a_personal_onedrive_is_connected(at_terminal: AtTe
         answer(
             terminal,
             ("Storage name [OneDrive Backups]: ", "Anna's files"),
+            ("Is that the right account? [Y/n]: ", ""),
             ("Drive type [1]: ", "1"),
             ("OPTION=VALUE (Return: go on): ", "chunk_size=20Mi"),
             ("OPTION=VALUE (Return: go on): ", ""),
@@ -59,6 +60,7 @@ def test_a_sharepoint_library_is_found_by_a_part_of_its_sites_name(
         answer(
             terminal,
             ("Storage name", "Team"),
+            ("Is that the right account? [Y/n]: ", ""),
             ("Drive type [2]: ", "3"),
             ("Site: a part of its name, its address, or * for all [*]: ", "*"),
             ("Site [1]: ", "2"),
@@ -80,6 +82,7 @@ def test_what_cannot_be_is_told_and_asked_again(
             terminal,
             ("Storage name", "Work files"),
             ("There is already a storage called 'Work files'", "Library"),
+            ("Is that the right account? [Y/n]: ", ""),
             ("Drive type", "7"),
             ("Error: 7 is not in the range", "sharepoint"),
             ("Error: 'sharepoint' is not a valid integer", "3"),
@@ -103,10 +106,11 @@ def test_what_cannot_be_is_told_and_asked_again(
         (("--site", ADDRESS), BERT, "documentLibrary"),
     ],
 )
-def test_with_options_alone_nothing_is_asked(
+def test_with_options_alone_nothing_is_asked_but_whose_account_it_is(
     at_terminal: AtTerminal, home: Path, arguments: tuple[str, ...], person: str, drive_type: str
 ) -> None:
     with at_terminal("connect", "Work", *arguments, "--set", "chunk_size=5Mi", person=person) as terminal:
+        answer(terminal, ("Is that the right account? [Y/n]: ", ""))
         assert terminal.end() == 0, terminal.heard
     assert "[1]" not in terminal.heard
     for line in ("[work]", f"drive_type = {drive_type}", "chunk_size = 5Mi"):
@@ -115,6 +119,7 @@ def test_with_options_alone_nothing_is_asked(
 
 PROMPTS = [
     ("Storage name", "Team"),
+    ("Is that the right account", ""),
     ("Drive type", "3"),
     ("Site: ", "*"),
     ("Site [1]", "2"),

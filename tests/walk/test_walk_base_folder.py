@@ -17,7 +17,6 @@ from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ConnectionTestFailed
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.setup.connect import DriveKind
-from pluton_rclone.storages.restic import environment_for_people
 from tests.cli.conftest import Command
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
 from tests.storages.test_storages_restic import PASSWORD, good
@@ -77,7 +76,7 @@ def test_ours_rclone_and_restic_reach_one_folder_through_export_import_rename_an
         assert names(storage, "sub") == ["deep.txt"]
         assert rclone("lsf", storage.at("sub"), config=config) == ["deep.txt"]
         assert names(storage, "/") == ["Backups", "Other", "above.txt"]
-        by_hand = {**os.environ, **environment_for_people(storage, "r"), **PASSWORD}
+        by_hand = {**os.environ, **storage.restic("r").environment_for_people(), **PASSWORD}
         ran = subprocess.run([restic, "cat", "config"], env=by_hand, capture_output=True, timeout=300)
         assert ran.returncode == 0, ran.stderr
         with storage.restic("r", binary=restic, environment=PASSWORD) as again:

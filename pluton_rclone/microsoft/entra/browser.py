@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.process.browser import open_in_browser
 
 from ..http import Http, pool
 from .account import Account
@@ -15,26 +16,7 @@ from .loopback import LoopbackReceiver
 from .redirect import Prompt, begin_redirect, finish_redirect
 from .sign_in import SignIn
 
-_MOMENT = 1.0  # seconds in which a browser says that it does not start
 log = logging.getLogger(__name__)
-
-
-def open_in_browser(url: str) -> bool:
-    """Whether a browser took the address. One that stays in the foreground ($BROWSER) is not waited for."""
-    import webbrowser
-
-    refused: list[bool] = []
-
-    def start() -> None:
-        try:
-            refused.append(not webbrowser.open(url))
-        except (webbrowser.Error, OSError, ValueError):  # ValueError: bad quoting in $BROWSER
-            refused.append(True)
-
-    starting = threading.Thread(target=start, name="browser", daemon=True)
-    starting.start()
-    starting.join(_MOMENT)
-    return refused != [True]
 
 
 def sign_in_with_browser(

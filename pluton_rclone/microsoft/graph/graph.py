@@ -158,7 +158,8 @@ class Graph(GraphClient):
             if not record.get("id"):
                 continue
             key = normal_drive_id(str(record["id"]))
-            merged[key] = {**merged.get(key, {}), **{name: value for name, value in record.items() if value}}
+            earlier = {name: value for name, value in merged.get(key, {}).items() if value}
+            merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
         found: list[Drive] = []
         for result in self.at_once(self._verify, list(merged.values())):
             if isinstance(result, Drive):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from pluton_rclone.errors import (
     AccessDenied,
+    AccountError,
     ConsentRequired,
     DriveNotFound,
     GraphError,
@@ -17,12 +19,13 @@ from pluton_rclone.errors import (
     OptionInvalid,
     PlutonRcloneError,
     SitesPermissionMissing,
+    Who,
 )
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import Cloud, cloud_of_sharepoint
 from ..entra.scopes import in_words
-from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, read_address
+from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, item_id, read_address
 from .drives import Drive, Quota, Site, drive_type
 from .graph import Graph
 
@@ -55,9 +58,51 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
     `own` are the account's own drives where they are known: an address inside one of them needs no permission
     for sites. A site's address leads to its default library, a file's to the folder that it is in. Raises
     `OptionInvalid` for an address of another cloud or of none, `ItemNotFound` naming what is missing,
-    `SitesPermissionMissing` or `ConsentRequired` when a further permission is needed.
+    `SitesPermissionMissing` or `ConsentRequired` when a further permission is needed, `AccountError` when the address
+    is another organisation's.
     """
     place = read_address(address) if isinstance(address, str) else address
+    try:
+        return _resolved(graph, place, own)
+    except (GraphError, ConsentRequired) as problem:
+        host = place.host if isinstance(place, ServerPath) else ""
+        if isinstance(place, SharingLink):
+            host = urlsplit(place.url).hostname or ""
+        if problem.who is not Who.LATER and ".sharepoint." in host:
+            _refuse_elsewhere(graph, host, own)
+        raise
+
+
+def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
+    """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other geographies have
+    names that begin alike (contoso, contosoeur)."""
+    with suppress(PlutonRcloneError):  # app-only has no "me", and without a drive nothing is known
+        own = own or graph.drives()
+    theirs = _organisation(host)
+    for drive in own:
+        ours = _organisation(urlsplit(drive.web_url).hostname or "")
+        if drive.type == "personal" or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
+            home = (
+                "this is a personal account"
+                if drive.type == "personal"
+                else f"this account belongs to {ours}"
+            )
+            raise AccountError(
+                f"{host} belongs to another organisation than the account.",
+                why=home,
+                advice="Sign in with an account of that organisation; as its guest, give its tenant when signing in.",
+            )
+
+
+def _organisation(host: str) -> str:
+    return (
+        host.lower().partition(".sharepoint.")[0].removesuffix("-my")
+        if ".sharepoint." in host.lower()
+        else ""
+    )
+
+
+def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
     if isinstance(place, DriveId):
         return Location(graph.drive(place.id))
     if isinstance(place, SiteId):
@@ -179,7 +224,7 @@ def _personal(graph: Graph, place: PersonalPlace, own: Sequence[Drive]) -> Locat
             raise _shared_permission(problem) from None
     assert drive is not None
     if place.item_id is not None:
-        return Location(drive, folder_path(graph, drive.id, place.item_id))
+        return Location(drive, folder_path(graph, drive.id, item_id(drive.id, place.item_id)))
     return Location(drive, _folder(graph, drive, place.segments))
 
 
@@ -211,7 +256,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
 
 def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
     """Where a folder is in its drive, names as OneDrive stores them; of a file the folder that it is in."""
-    return _path_of(graph.get(_item(drive_id, item_id)))
+    return _path_of(graph.get(_item(drive_id, item_id), subject="The folder of this address"))
 
 
 def _item(drive_id: str, item_id: str) -> str:

@@ -7,6 +7,7 @@ is taken on trust from the address alone.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -16,12 +17,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .people import Identify, identified
 from .sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024  # bytes: forms, no uploads
 MAX_FIELDS = 200
+AT_ONCE = 12  # requests of one owner: a browser has six; each may hold a thread and an rclone
 TOKEN_FIELD = "anti_forgery"
 TOKEN_HEADER = "x-anti-forgery"
 FORM = "application/x-www-form-urlencoded"
@@ -71,9 +74,11 @@ class Address:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. Cookies know no ports: two pages on one machine must not share one."""
+        """The session cookie's name. Cookies know no ports: two pages on one machine must not share one. With
+        `__Host-` no other host of the domain can set it; browsers want HTTPS for that.
+        """
         port = urlsplit(self.origin).port
-        return "pluton_onedrive" + (f"_{port}" if port else "")
+        return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
 
     def other_names(self) -> tuple[str, ...]:
         """Hosts that are this machine, too, and are sent on to the right one."""
@@ -87,19 +92,14 @@ class Guard:
     """Middleware. Puts the session and the form into the scope (`session_of`, `form_of`)."""
 
     def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        address: Address,
-        sessions: Sessions,
-        refuse: Refuse,
-        identify: Callable[[Request], str | None] | None,
+        self, app: ASGIApp, *, address: Address, sessions: Sessions, refuse: Refuse, identify: Identify | None
     ) -> None:
         self.app = app
         self.address = address
         self.sessions = sessions
         self.refuse = refuse
         self.identify = identify
+        self._busy: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -108,6 +108,10 @@ class Guard:
             return
         request = Request(scope, receive)
         answer: ASGIApp = await self._refusal(request) or self.app
+        mine = session_of(request)
+        owner = mine.owner if mine is not None else ""
+        if owner and self._busy[owner] >= AT_ONCE:
+            answer, owner = self.refuse(request, 429, "Too much at once.", "Try again in a moment."), ""
         new_cookie = scope.get("pluton.new_cookie")
 
         async def with_headers(message: Message) -> None:
@@ -127,6 +131,7 @@ class Guard:
             begun = True
             await with_headers(message)
 
+        self._busy[owner] += 1
         try:
             await answer(scope, _empty if "pluton.form" in scope else receive, watched)
         except Exception:
@@ -140,6 +145,10 @@ class Guard:
                 "Nothing was saved by this step. The server's log says more; please report it.",
             )
             await refusal(scope, receive, with_headers)
+        finally:
+            self._busy[owner] -= 1
+            if not self._busy[owner]:
+                del self._busy[owner]
 
     async def _refusal(self, request: Request) -> Response | None:
         hosts = request.headers.getlist("host")
@@ -158,7 +167,7 @@ class Guard:
             if fault:
                 return self.refuse(request, 403, fault, "Open the page anew and try again from there.")
         open_to_all = _path(request).startswith(("/static/", "/open/"))
-        self._find_session(request)
+        await self._find_session(request)
         if session_of(request) is None and not open_to_all:
             return self._no_session(request)
         session = session_of(request)
@@ -194,17 +203,16 @@ class Guard:
         request.scope["pluton.form"] = dict(fields)
         return None
 
-    def _find_session(self, request: Request) -> None:
+    async def _find_session(self, request: Request) -> None:
         session = self.sessions.find(request.cookies.get(self.address.cookie, ""))
-        if self.identify is not None:
-            # Pluton says who it is; a session belongs to that person and to nobody else.
-            person = self.identify(request)
-            if person is None:
-                session = None
-            elif session is None or session.person != person:
-                cookie = self.sessions.create(person)
-                request.scope["pluton.new_cookie"] = cookie
-                session = self.sessions.find(cookie)
+        # A session belongs to its person and to nobody else; without `identify` there are no persons.
+        person = None if self.identify is None else await identified(self.identify, request)
+        if session is not None and session.person != person:
+            session = None
+        if session is None and person is not None:
+            cookie = self.sessions.create(person)
+            request.scope["pluton.new_cookie"] = cookie
+            session = self.sessions.find(cookie)
         request.scope["pluton.session"] = session
 
     def _no_session(self, request: Request) -> Response:
@@ -240,7 +248,7 @@ def form_of(request: Request) -> dict[str, str]:
 
 def session_cookie(address: Address, value: str, scope: Scope) -> str:
     """The header's value. Lax, not Strict: Microsoft's answer comes from another site, by GET, and must carry it."""
-    path = scope.get("root_path") or "/"
+    path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- wants "/"
     return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax" + (
         "; Secure" if address.secure else ""
     )

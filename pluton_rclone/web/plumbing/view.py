@@ -12,7 +12,6 @@ from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone.errors import PlutonRcloneError
 
-from ..wizard.draft import ORDER, STEPS, Draft
 from . import wording
 from .guard import TOKEN_FIELD, session_of
 
@@ -23,19 +22,11 @@ KIND_WORDS = {
     "documentLibrary": "SharePoint document library",
 }
 
-TITLES = dict(STEPS)
-
 _environment = Environment(
     loader=PackageLoader("pluton_rclone.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True,
 )  # fmt: skip
-for _filter in (
-    wording.size,
-    wording.words,
-    wording.place,
-    wording.moment,
-    wording.duration,
-):
+for _filter in (wording.size, wording.words, wording.place, wording.moment, wording.duration):
     _environment.filters[_filter.__name__] = _filter
 
 
@@ -91,30 +82,3 @@ def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
         "link": record["link"] if record.get("link") != consent else None,
         "about": {name: value for name, value in about.items() if value},
     }
-
-
-def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, Any]]:
-    """The steps as the list beside the page shows them: seven, or two when a storage is re-authorized."""
-    names = ORDER if draft is None else draft.steps
-    reached = names.index("name" if draft is None else draft.next_step())
-    steps = []
-    for position, name in enumerate(names):
-        skipped = name == "location" and draft is not None and draft.setup.drive_type == "personal"
-        state = (
-            "current"
-            if name == current
-            else "skipped"
-            if skipped
-            else "done"
-            if position < reached
-            else "ahead"
-        )
-        open_ = draft is not None and name != "add" and state in ("done", "ahead") and draft.may_see(name)
-        steps.append(
-            {
-                "title": TITLES[name],
-                "state": state,
-                "link": link(request, "setups", draft.id, name) if draft is not None and open_ else None,
-            }
-        )
-    return steps

@@ -11,10 +11,10 @@ from starlette.responses import HTMLResponse, Response
 from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
 from pluton_rclone.microsoft.graph.drives import Site
 
-from ..context import draft_of, page_of, see_other, session
+from ..plumbing.context import page_of, see_other, session
 from ..plumbing.guard import form_of
-from ..plumbing.view import draw, error_view, rail
-from .draft import Draft
+from ..plumbing.view import draw, error_view
+from .draft import Draft, draft_of, rail
 
 SHOWN_SITES = 50
 

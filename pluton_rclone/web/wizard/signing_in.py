@@ -13,10 +13,10 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, least
 from pluton_rclone.setup.connect import StorageSetup
 
-from ..context import Page, draft_of, page_of, see_other, session
+from ..plumbing.context import Page, page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
-from ..plumbing.view import draw, error_view, link, rail
-from .draft import Draft
+from ..plumbing.view import draw, error_view, link
+from .draft import Draft, draft_of, rail
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
 
@@ -53,7 +53,7 @@ def authorize(request: Request) -> Response:
         lacking=bool(setup.missing_permissions()),
         permissions=[REASONS[name] for name in (*least(place), "offline_access")],
         app=setup.app if setup.has_app else None,
-        expected=page_of(request).storages[draft.storage].record()["account"] if draft.storage else None,
+        expected=storage_of(request, "change", draft.storage).record()["account"] if draft.storage else None,
         clouds=list(CLOUDS.values()),
         error=error_view(draft.failure) if draft.failure else None,
     )
@@ -63,9 +63,9 @@ def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
     draft, page, form = draft_of(request), page_of(request), form_of(request)
     window = form.get("window") == "yes"
-    elsewhere = page.jobs.find(draft.waiting, session(request).key)
+    elsewhere = page.jobs.find(draft.waiting, session(request).owner)
     if elsewhere is not None:
-        elsewhere.cancel()
+        page.jobs.cancel(elsewhere)
     with page.sessions.changing(session(request), draft):
         draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
         try:
@@ -141,6 +141,7 @@ def callback(request: Request) -> Response:
             raise CodeUsedTwice("This answer of Microsoft was already used.")
         raise ForeignAnswer("This answer belongs to a sign-in that was not begun in this browser.")
     draft, found = taken
+    assert isinstance(draft, Draft)
     query = request.query_params
     answer: dict[str, Any] = {name: query.getlist(name) for name in query}
     with page.sessions.changing(mine, draft):

@@ -10,11 +10,11 @@ from starlette.responses import HTMLResponse, Response
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.microsoft.entra.device_code import DeviceCode
 
-from ..context import draft_of, page_of, see_other, session
+from ..plumbing.context import page_of, see_other, session
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Waiting
-from ..plumbing.view import draw, error_view, link, rail
-from .draft import Draft
+from ..plumbing.view import draw, error_view, link
+from .draft import Draft, draft_of, rail
 from .signing_in import arrived, prepare
 
 FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
@@ -48,7 +48,7 @@ def begin_rclone(request: Request) -> Response:
 
 def _begin(request: Request, kind: str, sign_in: Callable[[Draft, Waiting], object]) -> Response:
     draft, page, mine = draft_of(request), page_of(request), session(request)
-    work = Waiting(kind, draft.setup.name or "", owner=mine.key)
+    work = Waiting(kind, draft.setup.name or "", owner=mine.owner)
 
     def wait(work: Waiting) -> None:
         try:
@@ -58,9 +58,9 @@ def _begin(request: Request, kind: str, sign_in: Callable[[Draft, Waiting], obje
         with page.sessions.changing(mine, draft):
             arrived(draft)
 
-    before = page.jobs.find(draft.waiting, mine.key)
+    before = page.jobs.find(draft.waiting, mine.owner)
     if before is not None:
-        before.cancel()
+        page.jobs.cancel(before)
     with page.sessions.changing(mine, draft):
         draft.failure, draft.blocked_window = None, False
         try:
@@ -110,5 +110,5 @@ def progress(request: Request) -> HTMLResponse:
 
 
 def _work(request: Request) -> Waiting | None:
-    found = page_of(request).jobs.find(request.path_params["job"], session(request).key)
+    found = page_of(request).jobs.find(request.path_params["job"], session(request).owner)
     return found if isinstance(found, Waiting) else None

@@ -14,12 +14,13 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.setup.state import DRIVE_TYPES
 
-from ..context import draft_of, page_of, see_other, session
+from ..plumbing.context import demand, page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Steps
-from ..plumbing.view import draw, error_view, link, rail
+from ..plumbing.people import OWNER
+from ..plumbing.view import draw, error_view, link
 from . import fields
-from .draft import Draft
+from .draft import Draft, draft_of, rail
 
 MAX_NAME = 100
 TESTED = ConnectionTestFailed.code  # said by the failed step already
@@ -32,6 +33,7 @@ def add(request: Request) -> Response:
     """GET: the provider list. POST: OneDrive was chosen."""
     if request.method == "GET":
         return draw(request, "add.html", steps=rail(request, None, "add"))
+    demand(request, "add")
     page, mine = page_of(request), session(request)
     draft = Draft(StorageSetup(page.registration))
     with page.sessions.changing(mine):
@@ -81,9 +83,9 @@ def give_up(request: Request) -> Response:
     with page.sessions.changing(mine):
         mine.drafts.pop(draft.id, None)
     for job in (draft.job, draft.waiting):
-        work = page.jobs.find(job, mine.key)
+        work = page.jobs.find(job, mine.owner)
         if work is not None:
-            work.cancel()
+            page.jobs.cancel(work)
     return see_other(request, "")
 
 
@@ -219,7 +221,7 @@ def save(request: Request) -> Response:
     if not in_turn:
         return see_other(request, "setups", draft.id, draft.next_step())
     if request.method == "POST":
-        work = page.jobs.find(draft.job, mine.key)
+        work = page.jobs.find(draft.job, mine.owner)
         if not (isinstance(work, Steps) and work.ok):
             raise HTTPException(409, "Test the connection first: only what passed the test is saved.")
         return _start(request, draft, "save")
@@ -240,7 +242,7 @@ def progress(request: Request) -> HTMLResponse:
 
 
 def _standing(request: Request, draft: Draft) -> dict[str, Any]:
-    work = page_of(request).jobs.find(draft.job, session(request).key)
+    work = page_of(request).jobs.find(draft.job, session(request).owner)
     steps = work if isinstance(work, Steps) else None
     over = steps is not None and steps.over  # asked once, before everything that it decides
     shown = [field for part in fields.fields(draft.options) for field in part if field.name in draft.options]
@@ -265,15 +267,18 @@ def _standing(request: Request, draft: Draft) -> dict[str, Any]:
 def _start(request: Request, draft: Draft, kind: str) -> Response:
     """Begin the test, or the saving; one at a time."""
     page, mine = page_of(request), session(request)
+    known = storage_of(request, "change", draft.storage) if draft.storage is not None else None
+    if known is None:
+        demand(request, "add")
     with page.sessions.changing(mine, draft):
-        running = page.jobs.find(draft.job, mine.key)
+        running = page.jobs.find(draft.job, mine.owner)
         if running is not None and not running.over:
             return see_other(request, "setups", draft.id, "save")
 
         def run(work: Steps) -> None:
             setup, step = draft.setup, work.steps.append
-            if draft.storage is not None:
-                storage = page.storages[draft.storage]
+            if known is not None:
+                storage = known
                 storage.reauthorize(setup, step)
                 page.healths.forget(storage.remote_name)
             elif kind == "test":
@@ -281,10 +286,12 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
                 return
             else:
                 storage = setup.save(page.storages, on_step=step)
+                if mine.person is not None:
+                    page.storages.conf.update(storage.remote_name, {OWNER: mine.person})
             with page.sessions.changing(mine, draft):
                 draft.saved, draft.options, work.ok = storage.remote_name, {}, True
                 setup.sign_out()  # the token is in rclone.conf now, and only there
 
-        work = page.jobs.start(Steps(kind, draft.setup.name or "", owner=mine.key), run)
+        work = page.jobs.start(Steps(kind, draft.setup.name or "", owner=mine.owner), run)
         draft.job = work.id
     return see_other(request, "setups", draft.id, "save")
