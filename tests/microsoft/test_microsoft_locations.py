@@ -135,7 +135,7 @@ def test_a_sharing_link(graph_of: GraphOf, files: Files) -> None:
 
     # their drive's root is closed to Bert: the folder itself is rclone's root
     assert (location.drive.id, location.drive.type) == (theirs.id, "business")
-    assert (location.root_folder_id, location.folder) == (folder.id, "")
+    assert (location.root_folder_id, location.folder) == (f"{theirs.id}#{folder.id}", "")
 
 
 def test_a_sharing_link_says_which_permission_is_missing(graph_of: GraphOf, files: Files) -> None:
