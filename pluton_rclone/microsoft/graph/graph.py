@@ -128,12 +128,7 @@ class Graph(GraphClient):
 
     def drive(self, drive_id: str) -> Drive:
         """One drive by its id, verified. Raises `DriveNotFound`, `AccessDenied`."""
-        record = self.get(f"/drives/{_id(drive_id)}", target="drive", subject=f"Drive {drive_id}")
-        notes: list[str] = []
-        found = self._verified([record], notes)
-        if not found:
-            raise DriveNotFound(f"Drive {drive_id} cannot be used.", why=notes[0] if notes else None)
-        return found[0]
+        return self._one(f"/drives/{_id(drive_id)}", f"Drive {drive_id}")
 
     def user_drive(self, user: str) -> Drive:
         """The drive of a person, by user name or object id: for app-only, where there is no "me"."""
