@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -92,8 +93,6 @@ def look_up(text: str) -> Sequence[KnownError]:
 
     `AADSTS700082`, `700082` and a whole pasted error message are understood.
     """
-    import re
-
     rows = sorted(known_errors().values(), key=lambda row: row.aadsts)
     if not text.strip():
         return rows
