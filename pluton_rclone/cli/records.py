@@ -23,6 +23,7 @@ class Error(Record):
     why: str | None
     who: str
     advice: str
+    next_step: str | None
     link: str | None
     details: dict[str, Any]
 
@@ -212,6 +213,7 @@ class PreflightFinding(Record):
     severity: str
     what: str
     advice: str
+    next_step: str | None
     source: str
     path_base64: str | UnsetType = UNSET
 
@@ -241,6 +243,7 @@ class Inspected(Record):
     severity: Literal["error", "warning"]
     what: str
     advice: str
+    next_step: str | None
 
 
 class Versions(Record):
@@ -259,6 +262,7 @@ class KnownError(Record):
     who: str
     meaning: str
     advice: str
+    next_step: str | None
     link: str | None
 
 

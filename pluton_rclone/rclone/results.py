@@ -154,6 +154,7 @@ def transfer_failed(command: str, failed: tuple[FailedFile, ...], **details: Any
         why=f"{failed[0].path}: {first.why or first.what}" + ("" if len(failed) == 1 else ", and more"),
         who=first.who if shared else None,
         advice=first.advice if shared else None,
+        next_step=first.next_step if shared else None,
         failed=len(failed),
         causes=sorted(kind.code for kind in kinds),
         command=command,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import InteractionRequired, TokenExpired
+from pluton_rclone.errors import InteractionRequired, NextStep, TokenExpired
 from pluton_rclone.rclone import locations
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
@@ -114,10 +114,8 @@ class SavedRemote:
         try:
             renewed = refresh(app, token, remote.granted_scopes, http=http)
         except (TokenExpired, InteractionRequired) as problem:
-            problem.advice = (
-                "Re-authorize the storage: drive and options stay as they are "
-                f"(pluton-rclone reauthorize {self.title!r})."
-            )
+            problem.advice, problem.next_step = TokenExpired.default_advice, NextStep.REAUTHORIZE
+            problem.details.setdefault("storage", self.title)
             raise
         self.conf.update(self.name, {TOKEN: renewed.to_rclone(), SIGN_IN: remote.sign_in or None})
         return "renewed just now"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import StorageExists, StorageNotFound
+from pluton_rclone.errors import NextStep, StorageExists, StorageNotFound
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
@@ -89,8 +89,12 @@ class Home(Mapping[str, Storage]):
         if name in kinds:
             raise StorageNotFound(f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage.")
         near = difflib.get_close_matches(name, [*kinds, *self], n=1)
-        hint = f"Did you mean {near[0]!r}? {StorageNotFound.default_advice}" if near else None
-        raise StorageNotFound(f"There is no storage called {name!r} in {self.path}.", advice=hint, name=name)
+        raise StorageNotFound(
+            f"There is no storage called {name!r} in {self.path}.",
+            advice=f"Did you mean {near[0]!r}?" if near else None,
+            next_step=NextStep.LIST_STORAGES,
+            name=name,
+        )
 
     def __contains__(self, name: object) -> bool:
         try:
