@@ -83,6 +83,11 @@ class ConfigFile:
 
         Raises ConfigUnreadable when the file cannot be read.
         """
+        kind = _odd_kind(self.path)
+        if kind is not None:
+            if str(self.path) == os.devnull:  # for rclone, too, that is no configuration
+                return None
+            raise _unreadable(self.path, f"it is {kind}, not a file")
         deadline = time.monotonic() + _ABSENT_SECONDS
         while True:
             try:
@@ -92,7 +97,7 @@ class ConfigFile:
                     # rclone may have put its file there between the two looks
                     return self._read_once_more()
             except OSError as error:
-                raise _unreadable(self.path, error) from None
+                raise _unreadable(self.path, _reason(error)) from None
             time.sleep(_PAUSE)
 
     def _read_once_more(self) -> bytes | None:
@@ -101,7 +106,7 @@ class ConfigFile:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _unreadable(self.path, error) from None
+            raise _unreadable(self.path, _reason(error)) from None
 
     def identity(self) -> Identity | None:
         """Changes whenever the file does; None when it is absent."""
@@ -144,6 +149,9 @@ class ConfigFile:
         """The lock between processes and threads; ConfigLocked, ConfigNotWritable."""
         import filelock
 
+        kind = _odd_kind(self.path)
+        if kind is not None:
+            raise ConfigNotWritable(f"{self.path} cannot be written", why=f"it is {kind}, not a file")
         lock = filelock.FileLock(
             self.path.parent / f".{self.path.name}.pluton.lock",
             timeout=LOCK_SECONDS,
@@ -334,15 +342,31 @@ def not_writable(path: Path, error: OSError) -> ConfigNotWritable:
         errno.EPERM: "this user may not write there",
         errno.ENOSPC: "the disk is full",
         errno.EDQUOT: "the disk quota is used up",
-    }.get(error.errno or 0, os.strerror(error.errno) if error.errno else str(error))
+    }.get(error.errno or 0, _reason(error))
     advice = "Free disk space and try again; the old file is intact." if error.errno in _FULL else None
     return ConfigNotWritable(f"{path} cannot be written", why=why, advice=advice, errno=error.errno)
 
 
-def _unreadable(path: Path, error: OSError) -> ConfigUnreadable:
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _odd_kind(path: Path) -> str | None:
+    """What is there instead of a file; None for a file, and for nothing. A FIFO would never be read to
+    its end, and a device would give way to a file.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return None
+    kinds = {stat.S_IFREG: None, stat.S_IFIFO: "a FIFO", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _unreadable(path: Path, why: str) -> ConfigUnreadable:
     return ConfigUnreadable(
         f"{path} cannot be read",
-        why=os.strerror(error.errno) if error.errno else str(error),
+        why=why,
         advice="Make the file readable for this user, or name another one.",
     )
 

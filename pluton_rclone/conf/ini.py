@@ -98,6 +98,10 @@ class Document:
         """The section as `rclone config dump` shows it: its own keys, `%(name)s` expanded."""
         return {key: self._expanded(name, value, 0) for key, value in self._sections[name].items()}
 
+    def whole_section(self, name: str) -> dict[str, str]:
+        """The section as rclone uses it: its own keys and those that it inherits."""
+        return {**self.section(name), **self.inherited(name)}
+
     def inherited(self, name: str) -> dict[str, str]:
         """What rclone takes from `[a]` for `[a.b]` because the section itself does not have it."""
         own = self._sections[name]
@@ -213,7 +217,7 @@ class Document:
         """
         document = Document()
         for name in names:
-            document = document.with_section(name, {**self.section(name), **self.inherited(name)})
+            document = document.with_section(name, self.whole_section(name))
         return document
 
     def _owned(self) -> Iterator[tuple[Line, str]]:

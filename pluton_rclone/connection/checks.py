@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs resources/quota.md)
 IDLE_DAYS = 90  # a refresh token lives that long without use (entra-docs refresh-tokens.md)
-SOON = timedelta(days=14)
 SECRET_SOON = timedelta(days=30)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 

@@ -184,15 +184,3 @@ def refuse_personal(cloud: Cloud, tenant: str) -> None:
             why="Microsoft serves personal accounts through the global cloud only",
             advice="Use region global for a personal account, or a work account and tenant organizations.",
         )
-
-
-def refuse_rclone_registration(cloud: Cloud) -> None:
-    """Raise `RegistrationError` where rclone's own registration is not known: in every cloud but the global
-    one.
-    """
-    if cloud.region != "global":
-        raise RegistrationError(
-            f"Without an app registration nobody can sign in to {cloud.name}.",
-            why="rclone's own registration exists in the global cloud only, and each cloud knows only its own",
-            advice=f"Register an app at {cloud.portal} and give its client id.",
-        )

@@ -195,10 +195,6 @@ class SignInSteps:
             state.kind, state.drive, state.folder, state.shared = kind, None, "", False
         return self.missing_permissions()
 
-    def needs_consent(self, kind: DriveKind) -> tuple[str, ...]:
-        """The permissions that a drive type needs and the sign-in lacks."""
-        return self._lacks("sharepoint" if kind == "sharepoint" else "own")
-
     def missing_permissions(self) -> tuple[str, ...]:
         """The permissions that the choices made so far need and the sign-in lacks."""
         return self._lacks(self._state.place)

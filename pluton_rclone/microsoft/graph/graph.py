@@ -207,10 +207,6 @@ class Graph(GraphClient):
             if record.get("id")
         ]
 
-    def followed_sites(self) -> list[Site]:
-        """The sites that the person follows. Not for app-only."""
-        return self._sites("/me/followedSites", "Followed sites")
-
     def root_site(self) -> Site:
         """The organisation's first site, `https://contoso.sharepoint.com`."""
         return Site.from_graph(self.get("/sites/root", target="sites", subject="The root site"))

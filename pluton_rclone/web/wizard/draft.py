@@ -65,11 +65,6 @@ class Draft:
         """The parts of the walk that this draft goes through."""
         return ORDER if self.storage is None else AGAIN
 
-    @property
-    def needs_location(self) -> bool:
-        """A personal account has one drive: step 5 is for Business and SharePoint."""
-        return self.setup.drive_type != "personal"
-
     def next_step(self) -> str:
         """The first step that is not done; "save" when all are."""
         if self.storage is not None:
