@@ -103,7 +103,7 @@ def test_where_it_cannot_be_counted_or_stopped_it_is_paced(
 ) -> None:
     assert variables(storage, socket=Path("/" + "x" * 100)) is None
     old = Binary(storage.rclone.binary.path)
-    old.version = Version(1, 67)
+    old._version = Version(1, 67)
     storage.rclone.binary, new = old, storage.rclone.binary
     assert variables(storage) is None
     storage.rclone.binary = new
