@@ -25,9 +25,9 @@ LOCK_SECONDS = 30.0
 _ABSENT_SECONDS = 2.0
 # A temporary file of a running rclone is younger than this.
 _SAVING_SECONDS = 5.0
+_PAUSE = 0.005
 # An rclone at full work never sleeps.
 _BUSY_SECONDS = 2.0
-_PAUSE = 0.005
 _CALM_SECONDS = 0.015
 # Inode, time and size: changes whenever the file does.
 Identity = tuple[int, int, int]
@@ -54,16 +54,15 @@ class Leftover:
 class Put:
     """A content that was put in place.
 
-    `came_out` is what it took the place of (None: there was no file); `holder` is the file that still holds that, to
-    be removed once it is dealt with. `identity` is that of the new content. `after_stranger`: whoever wrote before
-    was not one of us. `mounted`: the file is a mount point and was written in place, or, when `came_out` is not what
-    was expected, not at all.
+    `came_out` is what it took the place of (None: there was no file); `holder` is the file that still
+    holds that, to be removed once it is dealt with. `identity` is that of the new content. `mounted`:
+    the file is a mount point and was written in place, or, when `came_out` is not what was expected,
+    not at all.
     """
 
     came_out: bytes | None = field(repr=False)
     holder: Path | None
     identity: Identity | None
-    after_stranger: bool = False
     mounted: bool = False
 
 
@@ -185,7 +184,6 @@ class ConfigFile:
 
         When what came out is not `instead_of`, somebody else wrote meanwhile. ConfigNotWritable: nothing was changed.
         """
-        after_stranger = not self._is_ours()
         try:
             temporary, identity = self._write_temporary(new)
         except OSError as error:
@@ -198,7 +196,7 @@ class ConfigFile:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise not_writable(self.path, error) from None
-        return Put(came_out, holder, identity, after_stranger)
+        return Put(came_out, holder, identity)
 
     def _exchange(self, temporary: Path) -> tuple[bytes | None, Path | None]:
         while True:
@@ -240,7 +238,6 @@ class ConfigFile:
                     with contextlib.suppress(PermissionError):
                         os.fchown(file.fileno(), *owner)
                 os.fchmod(file.fileno(), mode)
-                mark_as_ours(file.fileno())
                 os.fsync(file.fileno())
                 identity = _identity(os.fstat(file.fileno()))
         except BaseException:
@@ -257,26 +254,24 @@ class ConfigFile:
         return stat.S_IMODE(found.st_mode) & _PLAIN_MODE, None if same else (found.st_uid, found.st_gid)
 
     def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
-        """Wait until none of these rclones can still save what it read before our content was put in place.
+        """Wait until no rclone can still save what it read before our content was put in place.
 
-        rclone looks at the file's time and size, makes a temporary file beside it, writes that, and renames twice.
-        So each is waited for until it sleeps, then until no temporary file is left. In between the file gets a new
-        time: an rclone that opened the old file and then took the time of ours would never notice. When a stranger
-        wrote last, perhaps from another container, a little more time has to do.
+        rclone looks at the file's time and size, some tenths of a millisecond later makes a temporary
+        file beside it, writes that, and renames twice. So each of these rclones is waited for until it
+        sleeps; of those that we cannot see, in another container, a moment without any temporary file
+        has to do. In between the file gets a new time: an rclone that opened the old file and then took
+        the time of ours would never notice.
         False when nobody wrote since, so that there is nothing to look at. Needs no lock.
         """
         if put.mounted:
             return False
-        if not (foreigners or put.after_stranger or self._foreign_files()):
-            # one may have saved and ended before anybody looked
-            return self.identity() != put.identity
         wait_until_asleep(foreigners, _BUSY_SECONDS)
         identity = self._touch(put.identity)
         deadline = time.monotonic() + _SAVING_SECONDS
-        calm_until = time.monotonic() + (_CALM_SECONDS if put.after_stranger else 0)
+        calm_until = time.monotonic() + _CALM_SECONDS
         while (now := time.monotonic()) < deadline:
             if any(time.time() - _modified(path) < _SAVING_SECONDS for path in self._foreign_files()):
-                calm_until = now + _PAUSE
+                calm_until = max(calm_until, now + _PAUSE)
             elif now >= calm_until:
                 break
             time.sleep(_PAUSE)
@@ -291,16 +286,11 @@ class ConfigFile:
         try:
             if _identity(os.fstat(descriptor)) == placed:
                 with contextlib.suppress(OSError):
-                    mark_as_ours(descriptor)
+                    os.utime(descriptor)
                 return _identity(os.fstat(descriptor))
             return placed
         finally:
             os.close(descriptor)
-
-    def _is_ours(self) -> bool:
-        """Whether the last to write was one of us."""
-        found = self.identity()
-        return found is None or found[1] % 1000 == 0
 
     def check_writable(self, size: int) -> None:
         """ConfigNotWritable now rather than after a transfer; tries everything that a save of `size` bytes
@@ -313,14 +303,6 @@ class ConfigFile:
             self._write_temporary(b"\n" * size)[0].unlink()
         except OSError as error:
             raise not_writable(self.path, error) from None
-
-
-def mark_as_ours(descriptor: int) -> None:
-    """Give the file a time of whole microseconds: rclone's files have nanoseconds, so the writer can be
-    told.
-    """
-    moment = time.time_ns() // 1000 * 1000
-    os.utime(descriptor, ns=(moment, moment))
 
 
 def sync_folder(folder: Path) -> None:
