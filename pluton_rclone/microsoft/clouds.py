@@ -184,3 +184,19 @@ def refuse_personal(cloud: Cloud, tenant: str) -> None:
             why="Microsoft serves personal accounts through the global cloud only",
             advice="Use region global for a personal account, or a work account and tenant organizations.",
         )
+
+
+def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
+    """RegistrationError for what rclone's own registration cannot do: another cloud than the global one, one tenant."""
+    if cloud.region != "global":
+        raise RegistrationError(
+            f"Without an app registration nobody can sign in to {cloud.name}.",
+            why="rclone's own registration exists in the global cloud only, and each cloud knows only its own",
+            advice=f"Register an app at {cloud.portal} and give its client id.",
+        )
+    if tenant != "common":
+        raise RegistrationError(
+            f"Without an app registration nobody can sign in to the tenant {tenant} in particular.",
+            why="rclone's own registration takes every account, and cannot be told which",
+            advice=f"Leave the tenant out, or register an app at {cloud.portal} and give its client id.",
+        )

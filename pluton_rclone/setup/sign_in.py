@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.errors import ConsentRequired, RegistrationError, UsageError, Who
+from pluton_rclone.microsoft.clouds import Cloud, cloud
 from pluton_rclone.microsoft.entra.account import Account, require_same
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, in_words, missing
@@ -227,8 +228,10 @@ class SignInSteps:
         assert self._state.account is not None
         return self._state.account
 
+    def _cloud(self) -> Cloud:
+        return cloud(self._state.app.region if self._state.app else "global")
+
     def _graph(self) -> Graph:
-        from pluton_rclone.microsoft.clouds import cloud
         from pluton_rclone.microsoft.graph.graph import Graph
 
-        return Graph(cloud(self._state.app.region if self._state.app else "global"), self._signed_in_token())
+        return Graph(self._cloud(), self._signed_in_token())

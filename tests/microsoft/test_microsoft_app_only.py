@@ -266,6 +266,6 @@ def test_why_there_is_no_token_is_kept_for_whoever_started_rclone(cloud: Emulato
         )
 
         assert status == 400
-        assert answer["error"] == "unauthorized_client"
+        assert answer["error"].startswith("unauthorized_client: The app is disabled.")
         assert isinstance(endpoint.trouble, errors.RegistrationError)
         assert endpoint.trouble.details["aadsts"] == "AADSTS7000112"
