@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone import Storages
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.ini import Document
 from pluton_rclone.conf.location import default_path
@@ -182,6 +183,25 @@ def test_a_remote_that_goes_away_while_all_are_looked_at_disturbs_nobody(
 
     monkeypatch.setattr(SharedConfig, "document", read)
     assert look(conf) is not None
+
+
+def test_a_storage_is_found_though_another_one_goes_away_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storages = Storages(tmp_path / "rclone.conf")
+    for name in ("anna", "bert"):
+        storages.conf.add(name, {"type": "onedrive", "description": name.title()})
+    real = Conf.sections
+
+    def then_bert_goes(self: Conf) -> dict[str, dict[str, str]]:
+        found = real(self)
+        if "bert" in found:
+            self.delete("bert")
+        return found
+
+    monkeypatch.setattr(Conf, "sections", then_bert_goes)
+    assert storages["Anna"].remote_name == "anna"
+    assert list(storages) == ["Anna"]
 
 
 # ---- where it is ----
