@@ -78,7 +78,7 @@ class Home(Mapping[str, Storage]):
         kinds = self.conf.remotes()
         if kinds.get(name) == "onedrive":
             return self._storage(name)
-        found = [storage for storage in self._all() if storage.name == name]
+        found = [self._storage(remote) for remote, title in self._titles().items() if title == name]
         if len(found) == 1:
             return found[0]
         if found:
@@ -104,7 +104,7 @@ class Home(Mapping[str, Storage]):
         return True
 
     def __iter__(self) -> Iterator[str]:
-        return (storage.name for storage in self._all())
+        return iter(self._titles().values())
 
     def __len__(self) -> int:
         return len(self._all())
@@ -112,6 +112,11 @@ class Home(Mapping[str, Storage]):
     def values(self) -> list[Storage]:  # type: ignore[override]
         """Every storage, also those that share a friendly name."""
         return self._all()
+
+    def _titles(self) -> dict[str, str]:
+        """Each remote's name with its friendly name, from one reading: others come and go meanwhile."""
+        sections = self.conf.sections().items()
+        return {name: one.get("description") or name for name, one in sections if one["type"] == "onedrive"}
 
     def _all(self) -> list[Storage]:
         return [self._storage(name) for name in self._names()]
@@ -183,7 +188,7 @@ class Home(Mapping[str, Storage]):
         """StorageExists for a remote's name that is the friendly name of another storage than `but`: it would win over it,
         and what is meant for that storage would go to this one.
         """
-        if any(other.name == remote_name for other in self._all() if other.remote_name != but):
+        if any(title == remote_name for name, title in self._titles().items() if name != but):
             raise StorageExists(f"There is already a storage called {remote_name!r}.", name=remote_name)
 
     # ---- all of them ----
