@@ -92,7 +92,7 @@ def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
     with at_the_page() as anna:
         draft = ready_to_save(cloud, anna)
         monkeypatch.setattr(Storages, "add_tested", save_late)
-        monkeypatch.setattr("pluton_rclone.web.wizard.walk.rail", ends_now)
+        monkeypatch.setattr("pluton_rclone.web.wizard.draft.rail", ends_now)
         shown = anna.post(f"{draft}/save").text
         assert f'data-part="{draft}/progress"' in shown
         assert "data-next" in anna.get(f"{draft}/progress").text

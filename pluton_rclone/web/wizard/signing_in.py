@@ -15,8 +15,9 @@ from pluton_rclone.setup.connect import StorageSetup
 
 from ..plumbing.context import Page, page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
+from ..plumbing.jobs import Waiting
 from ..plumbing.view import draw, error_view, link
-from .draft import Draft, draft_of, rail
+from .draft import Draft, draft_of, draw_step
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
 
@@ -45,11 +46,10 @@ def authorize(request: Request) -> Response:
         return see_other(request, "setups", draft.id, draft.next_step())
     setup = draft.setup
     place: Place = "sharepoint" if setup.drive_type == "sharepoint" else "own"
-    return draw(
+    return draw_step(
         request,
-        "authorize.html",
-        draft=draft,
-        steps=rail(request, draft, "authorize"),
+        draft,
+        "authorize",
         lacking=bool(setup.missing_permissions()),
         permissions=[REASONS[name] for name in (*least(place), "offline_access")],
         app=setup.app if setup.has_app else None,
@@ -63,9 +63,7 @@ def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
     draft, page, form = draft_of(request), page_of(request), form_of(request)
     window = form.get("window") == "yes"
-    elsewhere = page.jobs.find(draft.waiting, session(request).owner)
-    if elsewhere is not None:
-        page.jobs.cancel(elsewhere)
+    page.jobs.cancel(page.jobs.find(Waiting, draft.waiting, session(request).owner))
     with page.sessions.changing(session(request), draft):
         draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
         try:
