@@ -211,7 +211,6 @@ class PreflightFinding(Record):
     severity: str
     what: str
     advice: str
-    next_step: str | None
     source: str
     path_base64: str | UnsetType = UNSET
 
@@ -241,7 +240,6 @@ class Inspected(Record):
     severity: Literal["error", "warning"]
     what: str
     advice: str
-    next_step: str | None
 
 
 class Versions(Record):
@@ -260,7 +258,6 @@ class KnownError(Record):
     who: str
     meaning: str
     advice: str
-    next_step: str | None
     link: str | None
 
 

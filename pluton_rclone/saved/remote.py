@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import InteractionRequired, NextStep, TokenExpired
+from pluton_rclone.errors import AccessDenied, InteractionRequired, NextStep, TokenExpired
 from pluton_rclone.rclone import locations
+from pluton_rclone.rclone.results import About
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
@@ -61,6 +62,15 @@ class SavedRemote:
     def at(self, path: str = "") -> str:
         """The rclone location of a path."""
         return locations.remote(self.name, self.path_in_drive(path))
+
+    def about(self) -> About:
+        """The room on the drive; nothing is known of one of which only a folder is open to us."""
+        try:
+            return self.rclone.about(self.at("/"))
+        except AccessDenied:
+            if not self.section.get("root_folder_id"):
+                raise
+            return About()
 
     # ---- the token ----
 
