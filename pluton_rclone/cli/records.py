@@ -162,6 +162,13 @@ class FailedFile(Error):
     retry_helps: bool
 
 
+class LeftOut(Record):
+    """What was not looked at, and is not missing at the destination."""
+
+    path: str
+    why: str
+
+
 class Planned(Record):
     """What a dry run would do."""
 
@@ -180,8 +187,11 @@ class TransferResult(Record):
     renames: int
     server_side_copies: int
     server_side_moves: int
+    unchanged: int
+    folders: int
     duration: float
     failed: list[FailedFile]
+    left_out: list[LeftOut]
     planned: list[Planned]
     retry_helps: bool
     error: Error | None
@@ -201,6 +211,7 @@ class CheckResult(Record):
     missing_on_source: list[str]
     missing_on_destination: list[str]
     failed: list[FailedFile]
+    left_out: list[LeftOut]
 
 
 class PreflightFinding(Record):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pluton_rclone.errors import Cancelled, Corrupted, UsageError
+from pluton_rclone.errors import Cancelled, Corrupted, TooManyDeletions, UsageError
 from pluton_rclone.values import paths
 from pluton_rclone.values.units import counted, human_bytes
 
@@ -66,24 +66,23 @@ def tuning(command: Command) -> Command:
         click.option("--max-duration", type=TIMES, metavar="TIME", help="Stop after that time, e.g. 2h30m."),
     ):
         command = option(command)
+    return about_links(command)
+
+
+def about_links(command: Command) -> Command:
+    """What becomes of symbolic links, which without one of these are named as failed."""
+    for option, text in (
+        ("--skip-links", "Leave symbolic links out."),
+        ("--copy-links", "Take what symbolic links lead to in their place."),
+        ("--links", "Keep symbolic links, each as a small file NAME.rclonelink."),
+    ):
+        command = click.option(option, is_flag=True, default=None, help=text)(command)
     return command
 
 
-def transfer_options(
-    exclude: tuple[str, ...],
-    bwlimit: str | None,
-    transfers: int | None,
-    max_transfer: str | None,
-    max_duration: str | None,
-) -> dict[str, Any]:
+def transfer_options(exclude: tuple[str, ...] = (), **given: Any) -> dict[str, Any]:
     """What of these was given, as the library takes it."""
-    given = {
-        "bwlimit": bwlimit,
-        "transfers": transfers,
-        "max_transfer": max_transfer,
-        "max_duration": max_duration,
-        "filters": [f"- {rule}" for rule in exclude] or None,
-    }
+    given["filters"] = [f"- {rule}" for rule in exclude] or None
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -134,6 +133,12 @@ def copy(
 @ANYWAY
 @SAFE
 @SURE
+@click.option(
+    "--max-delete",
+    metavar="N|N%",
+    help="Stop before the first deletion if more files would go. [default: half of those in DST, and 10 in any case]",
+)
+@click.option("--allow-empty-source", is_flag=True, help="Empty DST when SRC holds no file.")
 @tuning
 @common
 def sync(
@@ -150,7 +155,7 @@ def sync(
 ) -> None:
     """Make DST the same as SRC, deleting what SRC has not.
 
-    Asks first; try it with --dry-run.
+    Asks first; try it with --dry-run. When SRC is empty, or much of DST would go, nothing is done: --yes does not mean that.
 
     \b
     pluton-rclone sync --dry-run /srv/data work:laptop/data
@@ -165,7 +170,16 @@ def sync(
     if not dry_run:
         confirm(output, yes, f"Everything in {destination} that is not in {source} will be deleted. Go on?")
     with named(place, "SRC"):
-        finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
+        try:
+            finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
+        except TooManyDeletions as error:
+            if yes or as_json or not sys.stdin.isatty():
+                raise
+            confirm(
+                output, False, f"{error.what.removeprefix('Nothing was done: ').capitalize()} Delete them?"
+            )
+            options |= {"max_delete": error.details["deletions"], "allow_empty_source": True}
+            finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
 
 
 @click.command()
@@ -243,9 +257,16 @@ def delete(
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
 @click.option("--one-way", is_flag=True, help="Do not mind files that are only in DST.")
+@about_links
 @common
 def check(
-    source: str, destination: str, one_way: bool, config: str | None, binary: str | None, as_json: bool
+    source: str,
+    destination: str,
+    one_way: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Compare two folders, every file by its hash. Exit code 7 when they differ.
 
@@ -261,7 +282,11 @@ def check(
     require_here(end, "DST")
     with named(start, "SRC"), counting(output, "compared") as seen:
         result = rclone.check(
-            location(start), location(end), direction="one_way" if one_way else "both", on_progress=seen
+            location(start),
+            location(end),
+            direction="one_way" if one_way else "both",
+            on_progress=seen,
+            **transfer_options(**given),
         )
     if as_json:
         output.result(result.record())
@@ -269,6 +294,7 @@ def check(
         ("differs", result.differing),
         ("only in DST", result.missing_on_source),
         ("only in SRC", result.missing_on_destination),
+        ("left out", tuple(f"{one.path}: {one.why}" for one in result.left_out)),
         ("failed", tuple(f"{failed.path}: {failed.error}" for failed in result.failed)),
     ):
         for name in names:
@@ -351,6 +377,8 @@ def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> No
             print(f"would {planned.action}: {printable(planned.path)}")
     for notice in result.notices:
         output.say(f"  note    {notice}")
+    for one in result.left_out:
+        output.say(f"  left out  {printable(one.path)}: {one.why}")
     if result.error is not None:
         for failed in result.failed:
             output.say(f"  failed  {printable(failed.path)}: {failed.error}")
@@ -360,14 +388,16 @@ def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> No
 
 def summary(result: TransferResult, verb: str) -> str:
     """One sentence: `3 files transferred (9.8 KiB), 2 deleted, 40 already there, in 1.2 s`."""
+    folders = counted(result.folders, "whole folder")
     if verb.endswith("deleted"):
         files = result.deletes or sum(planned.action == "delete" for planned in result.planned)
-        what = counted(files, "file") if files else "1 folder"  # which Microsoft deletes as a whole
-        return f"{what} {verb}, in {result.duration:.1f} s"
+        return f"{counted(files, 'file') if files or not result.folders else folders} {verb}, in {result.duration:.1f} s"
     parts = [f"{counted(result.transfers, 'file')} {verb} ({human_bytes(result.bytes)})"]
+    if result.folders:  # within one drive, where Microsoft moves it as it is
+        parts = [f"{folders} {verb}"]
     if result.deletes and not verb.endswith("moved"):
-        parts.append(f"{result.deletes} deleted")
-    return ", ".join([*parts, f"{result.checks} already there", f"in {result.duration:.1f} s"])
+        parts.append(f"{result.deletes} {'would be ' * verb.startswith('would')}deleted")
+    return ", ".join([*parts, f"{result.unchanged} already there", f"in {result.duration:.1f} s"])
 
 
 def confirm(output: Output, yes: bool, question: str, *, advice: str = DRY_RUN) -> None:

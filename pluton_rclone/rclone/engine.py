@@ -23,7 +23,7 @@ from .listing import Entry
 from .locations import Location, location
 from .results import About, CheckResult, Total
 from .run import Run, compare, decoded
-from .transfer import STALL_LIMIT, Transfer
+from .transfer import STALL_LIMIT, Start, Transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -276,7 +276,7 @@ class Rclone:
     def _entries(self, command: Command) -> Iterator[Entry]:
         run = Run(self, command)
         with run.child:
-            complete = yield from listing.entries(paced(run.child.read))
+            complete = yield from listing.single(listing.entries(paced(run.child.read)))
             run.finish()
             if not complete:
                 raise RcloneError("The listing broke off.", why="rclone's output has no end")
@@ -287,20 +287,24 @@ class Rclone:
 
     def transfer(self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5) -> Transfer:
         """Start a command as a transfer, with progress `every` so many seconds; `level` as in `TransferOptions`."""
-        flags = (
-            f"--log-level={level}",
-            f"--stats={every:g}s",
-            "--stats-log-level=NOTICE",  # so that progress comes at every level
-            "--stats-one-line",
-        )
+
+        def starting(run: Command, flags: Sequence[str]) -> Start:
+            return lambda line, watch, end: self.start(
+                run, flags=flags, on_stdout=_ignore, on_stderr=line, watch=watch, on_end=end
+            )
+
         return Transfer(
-            " ".join(command.words),
-            lambda line, watch, end: self.start(
-                command, flags=flags, on_stdout=_ignore, on_stderr=line, watch=watch, on_end=end
-            ),
+            command,
+            starting,
+            progress_flags(level, every),
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
+
+
+def progress_flags(level: LogLevel, every: float) -> tuple[str, ...]:
+    """What a transfer logs; progress comes at every level."""
+    return (f"--log-level={level}", f"--stats={every:g}s", "--stats-log-level=NOTICE", "--stats-one-line")
 
 
 def _ignore(block: bytes) -> None:

@@ -24,6 +24,7 @@ _CONFIG = {
     "immutable": "Immutable",
     "inplace": "Inplace",
     "low_level_retries": "LowLevelRetries",
+    "dry_run": "DryRun",
     "max_delete": "MaxDelete",
     "max_depth": "MaxDepth",
     "max_duration": "MaxDuration",

@@ -23,6 +23,7 @@ import msgspec
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, RcloneError, TimedOut, UsageError
 
 from . import faults, listing
+from .brake import Brake
 from .commands import Command
 from .job import Job
 from .job_options import job_parameters
@@ -196,8 +197,15 @@ class Session:
         return self._folders("sync/copy", source, destination, options)
 
     def sync(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Job:
-        """Make the destination the same as the source, as a job."""
-        return self._folders("sync/sync", source, destination, options)
+        """Make the destination the same as the source, as a job. Waits for a look at what it would delete: TooManyDeletions."""
+        wanted: dict[str, Any] = dict(options)
+        brake = Brake(wanted.pop("max_delete", None), wanted.pop("allow_empty_source", False))
+        if not options.get("dry_run"):
+            looking = {**wanted, "dry_run": True, "checksum": False, "size_only": True, "retries": 1}
+            look = self._folders("sync/sync", source, destination, looking)
+            whole = look.wait().ok
+            wanted["max_delete"] = brake.judge(look.progress, whole=whole)
+        return self._folders("sync/sync", source, destination, wanted)
 
     def move(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Job:
         """Move the files of a folder, as a job."""
@@ -223,7 +231,7 @@ class Session:
     def _folders(
         self, method: str, source: Location, destination: Location, options: Mapping[str, Any]
     ) -> Job:
-        parameters, rounds = job_parameters(options)
+        parameters, rounds = job_parameters({"create_empty_src_dirs": True, **options})
         return Job(
             method.rpartition("/")[2],
             self.call,

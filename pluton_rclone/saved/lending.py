@@ -17,7 +17,7 @@ from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.commands import Command
-from pluton_rclone.rclone.engine import Limits, LogLevel, Rclone
+from pluton_rclone.rclone.engine import Limits, LogLevel, Rclone, progress_flags
 from pluton_rclone.rclone.transfer import Start, Transfer
 
 from . import office
@@ -142,12 +142,6 @@ class LentRclone(Rclone):
         """At DEBUG: only there does rclone say that Microsoft asked it to wait, and for how long (`events.Throttled`)."""
         from .onedrive_transfer import OneDriveTransfer
 
-        flags = (
-            f"--log-level={level}",
-            f"--stats={every:g}s",
-            "--stats-log-level=NOTICE",
-            "--stats-one-line",
-        )
         notices: list[str] = []
 
         def told(loan: Loan) -> None:
@@ -156,7 +150,7 @@ class LentRclone(Rclone):
                     f"{loan.not_writable} A token that is renewed now is lost when this machine restarts."
                 )
 
-        def starting(run: Command) -> Start:
+        def starting(run: Command, flags: Sequence[str]) -> Start:
             return lambda line, watch, end: self.start(
                 run, flags=flags, on_loan=told, on_stdout=_drained, on_stderr=line, watch=watch, on_end=end
             )
@@ -165,10 +159,10 @@ class LentRclone(Rclone):
         if runs.ignoring:
             notices.append(office.SAID)
         return OneDriveTransfer(
-            " ".join(command.words),
-            starting(runs.first),
-            office=None if runs.office is None else starting(runs.office),
-            source=command.places[0],
+            command,
+            starting,
+            progress_flags(level, every),
+            runs=runs,
             notices=notices,
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
