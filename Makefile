@@ -1,27 +1,39 @@
 # Every target builds what it needs from nothing; `make help` lists them.
+# PYTHON=python3.12 chooses a Python, also one of pyenv's; each but the default has a venv of its own.
 PYTHON ?= python3
-VENV := .venv
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := .venv-tools
+FLOORS := .venv-floors$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 WORKERS ?= 2
+PIP := -m pip --quiet --disable-pip-version-check install
+# What shows that everything imports and runs once; the whole suite is `make test`.
+ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs bench soak lock clean
+.PHONY: help install demo test test-pythons once floors lint docs bench soak lock dist-check clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) ## Build .venv with the pinned versions (done by the others when needed)
 
+# $(call venv,FOLDER,PYTHON,PINNED): a venv with exactly what the file pins
+define venv
+	@python=$$(.ci/python $(2)) && { test -x $(1)/bin/python || "$$python" -m venv $(1) || { rm -rf $(1); exit 1; }; }
+	@echo "installing the pinned versions into $(1)"
+	@$(1)/bin/python $(PIP) --require-hashes --requirement $(3)
+endef
+
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; set PYTHON=...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	    echo "python3-venv is needed: apt-get install python3-venv" >&2; exit 1; }
-	@echo "installing the pinned versions into $(VENV)"
-	@PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    --editable '.[rclone,web,emulator,dev]'
+	$(call venv,$(VENV),$(PYTHON),constraints.txt)
+	@$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(TOOLS)/.ready: .ci/tools.txt
+	$(call venv,$(TOOLS),$(PYTHON),.ci/tools.txt)
+	@touch $@
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
 	@$(BIN)/python -m pluton_rclone.cli.demo $(if $(SRC),--source "$(SRC)")
 
@@ -44,8 +56,28 @@ bench: $(READY) ## Ratios against peers, measured side by side in one run
 soak: $(READY) ## The tests that take minutes
 	@$(BIN)/python -m pytest -n $(WORKERS) -m soak $(ARGS)
 
-lock: ## Renew constraints.txt from the index
-	@$(PYTHON) .ci/lock.py
+test-pythons: ## Import and run everything once, on the lowest and the highest Python at hand
+	@.ci/pythons
+
+once: $(READY) # for test-pythons, with PYTHON set
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak" $(ONCE) $(ARGS)
+
+# pytest and the like are the pinned ones; starlette's old test client warns of an anyio that is newer than it.
+floors: $(FLOORS)/.ready ## Run a part of the suite on the lowest versions that pyproject.toml declares
+	@$(FLOORS)/bin/python -m pytest -q -n $(WORKERS) -m "not soak" -W "ignore:The anyio.abc:DeprecationWarning" \
+	    $(ONCE) tests/rclone_python tests/values $(ARGS)
+
+$(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
+	$(call venv,$(FLOORS),$(PYTHON),constraints.txt)
+	@$(FLOORS)/bin/python $(PIP) --require-hashes --requirement .ci/floors.txt
+	@$(FLOORS)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+dist-check: $(TOOLS)/.ready ## Build wheel and sdist, check both, install the sdist and run it
+	@.ci/dist-check $(TOOLS)/bin
+
+lock: $(TOOLS)/.ready ## Renew the pinned versions (constraints.txt, .ci/*.txt) from the index
+	@$(TOOLS)/bin/python .ci/lock.py
 
 clean: ## Remove what the others made
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-* dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,48 +1,82 @@
-"""Renews constraints.txt: what pip resolves today for the extras, on the oldest and the newest Python found here.
+"""Renews the pinned versions, each with its hashes, for every Python from 3.10 on.
 
-Where the Pythons disagree the lower version is taken, since that one installs on both.
+constraints.txt   what `make install` installs: the newest versions, with a marker where Pythons differ
+.ci/floors.txt    what `make floors` installs: the lowest versions that pyproject.toml declares
+.ci/tools.txt     what `make lock` and `make dist-check` use
+
+uv resolves for all Pythons at once; then the pip of every Python at hand tries each file. The files are written only
+if all of that worked. Otherwise the old ones stay, and the error says which step failed.
 """
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAD = "# Pinned versions for `make install`, good for Python 3.10 to 3.13. Renewed by `make lock`.\n"
-
-
-def resolve(python: str) -> dict[str, str]:
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([python, "-m", "venv", folder], check=True)
-        pip = [f"{folder}/bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", f"{ROOT}[rclone,web,emulator,dev]"], check=True)
-        frozen = subprocess.run(
-            [*pip, "freeze", "--exclude", "pluton-rclone"], check=True, capture_output=True, text=True
-        )
-    return dict(line.split("==") for line in frozen.stdout.split() if "==" in line)
-
-
-def order(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-
-def works(python: str | None) -> bool:
-    return python is not None and subprocess.run([python, "--version"], capture_output=True).returncode == 0
-
-
-found = [python for name in ("python3.10", "python3.13") if works(python := shutil.which(name))] or [
-    sys.executable
+UV = Path(sys.executable).with_name("uv")
+RESOLVE = [
+    "--universal",
+    "--python-version=3.10",
+    "--generate-hashes",
+    "--no-header",
+    "--no-annotate",
+    "--upgrade",
 ]
-pins: dict[str, str] = {}
-for each in found:
-    for name, version in resolve(str(each)).items():
-        key = name.lower().replace("_", "-")
-        pins[key] = min(pins.get(key, version), version, key=order)
-(ROOT / "constraints.txt").write_text(
-    HEAD + "".join(f"{name}=={version}\n" for name, version in sorted(pins.items()))
-)
-print(f"constraints.txt: {len(pins)} packages, resolved with {', '.join(map(str, found))}")
+FILES = {
+    "constraints.txt": ("The newest versions, for `make install`", ["--all-extras", "pyproject.toml"]),
+    ".ci/floors.txt": (
+        "The lowest versions that pyproject.toml declares, for `make floors`",
+        ["--extra=rclone", "--extra=web", "--extra=emulator", "--resolution=lowest-direct", "pyproject.toml"],
+    ),
+    ".ci/tools.txt": ("For `make lock` and `make dist-check`", [".ci/tools.in"]),
+}
+
+
+class Failed(Exception):
+    """A step that did not work; the message is the command and what it said."""
+
+
+def run(*command: str | Path) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def resolved(name: str) -> str:
+    """The text of one file, with a first line that says what it is."""
+    purpose, arguments = FILES[name]
+    pins = run(UV, "pip", "compile", "--quiet", *RESOLVE, *arguments)
+    return f"# {purpose}: every Python from 3.10 on, with hashes. Renewed by `make lock`.\n{pins}"
+
+
+def check(python: str, texts: dict[str, str], folder: Path) -> None:
+    """The pip that comes with this Python finds all that each text pins, or Failed."""
+    venv = folder / "venv"
+    run(python, "-m", "venv", "--clear", venv)
+    for name, text in texts.items():
+        file = folder / Path(name).name
+        file.write_text(text)
+        pip = [venv / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        run(*pip, "--dry-run", "--only-binary=:all:", "--require-hashes", "-r", file)
+
+
+def main() -> None:
+    texts = {name: resolved(name) for name in FILES}
+    found = dict(line.split(maxsplit=1) for line in run(".ci/python").splitlines())
+    with tempfile.TemporaryDirectory() as folder:
+        for version, python in found.items():
+            check(python, texts, Path(folder))
+            print(f"pip of Python {version} finds all", flush=True)
+    for name, text in texts.items():
+        (ROOT / name).write_text(text)
+        print(f"{name}: {text.count('==')} pins")
+
+
+try:
+    main()
+except Failed as failed:
+    sys.exit(f"Nothing was written. This did not work:\n{failed}")

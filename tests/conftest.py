@@ -112,3 +112,11 @@ def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     from pluton_rclone import pace
 
     monkeypatch.setattr(pace, "_BUDGETS", {})
+
+
+@pytest.fixture
+def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The runtime folder that a desktop session has, so that nothing is left in the machine's memory."""
+    folder = tmp_path_factory.mktemp("run")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder

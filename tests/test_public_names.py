@@ -36,7 +36,7 @@ def test_only_the_process_module_starts_processes() -> None:
         or (isinstance(node, ast.ImportFrom) and node.module == "subprocess")
         or (isinstance(node, ast.Attribute) and ast.unparse(node) in STARTERS)
     }
-    assert starters == {"process.py"}
+    assert starters == {"process/__init__.py"}
 
 
 def test_no_shell_is_ever_asked_for() -> None:

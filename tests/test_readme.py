@@ -50,7 +50,7 @@ def test_every_command_it_names_exists() -> None:
 
 
 def test_every_module_in_its_picture_exists() -> None:
-    picture = next(block for block in README.split("```")[1::2] if "process.py" in block)
+    picture = next(block for block in README.split("```")[1::2] if "process/" in block)
     names = re.findall(r"([a-z_]+(?:\.py|/))(?=[ \n])", picture)
 
     assert len(names) > 10

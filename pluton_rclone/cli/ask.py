@@ -9,8 +9,9 @@ from typing import TypeVar
 import click
 
 from pluton_rclone.errors import OptionInvalid, StorageExists, UsageError
+from pluton_rclone.values.printable import printable
 
-from .output import Output, printable
+from .output import Output
 
 Thing = TypeVar("Thing")
 

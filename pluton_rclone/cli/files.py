@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .app import common
-from .output import Output, printable
+from .output import Output
 from .places import Place, named, nothing_at, parse_storage_place
 from .storages import open_storages, storage_names
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError
+from pluton_rclone.values.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,8 +99,3 @@ def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
 def no_color() -> bool:
     """https://no-color.org: any value but the empty one."""
     return bool(os.environ.get("NO_COLOR"))
-
-
-def printable(text: str) -> str:
-    """A file's or site's name cannot steer the terminal: control characters are shown as escapes."""
-    return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)

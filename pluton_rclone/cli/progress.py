@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
-from .output import Output, no_color, printable
+from .output import Output, no_color
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.events import Progress

@@ -117,13 +117,14 @@ def versions(binaries: tuple[str, ...], as_json: bool) -> None:
     pluton-rclone versions /usr/bin/rclone /opt/rclone-1.75/rclone
     """
     from pluton_rclone.rclone.binary import find_binary
-    from pluton_rclone.remote.versions import ask, drift, table
+    from pluton_rclone.remote.versions import Known, drift, table
 
-    known = [ask(binary) for binary in binaries or [find_binary().path]]
+    found = [find_binary(binary) for binary in binaries or [None]]
+    known = [Known.parse(binary.version, binary.providers()) for binary in found]
     rows, output = table(known), Output(as_json)
     if as_json:
         output.result(
-            {"table": rows, "drift": {binary.label: drift(binary) for binary in known}},
+            {"table": rows, "drift": {str(binary.version): drift(binary) for binary in known}},
         )
         return
     output.table(rows[0], rows[1:])
@@ -144,13 +145,9 @@ def inspect(name: str | None, config: str | None, binary: str | None, as_json: b
     pluton-rclone inspect
     pluton-rclone inspect work --json
     """
-    from pluton_rclone.remote.inspect import inspect_file, inspect_remote
-
     output, storages = Output(as_json), open_storages(config, binary)
-    names = [storages[name].remote_name] if name else storages.conf.names()
-    found = [] if name else inspect_file(storages.path)
-    for each in names:
-        found += inspect_remote(each, storages.conf.whole_section(each), version=storages.binary.version)
+    looked_at = [storages[name].remote_name] if name else []
+    found = storages.conf.inspect(*looked_at, version=storages.binary.version)
     if as_json:
         output.result([finding.__dict__ for finding in found])
     for finding in found:
@@ -163,7 +160,9 @@ def inspect(name: str | None, config: str | None, binary: str | None, as_json: b
         raise RemoteError(
             f"{counted(len(broken), 'fault')} found in {storages.path}.", advice="Mend each as it says."
         )
-    output.say(f"{counted(len(names), 'remote')} looked at, {counted(len(found), 'warning')}")
+    output.say(
+        f"{counted(len(looked_at or storages.conf.names()), 'remote')} looked at, {counted(len(found), 'warning')}"
+    )
 
 
 @click.command()

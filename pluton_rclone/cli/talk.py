@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 
 from pluton_rclone.rclone.faults import redact
-
-from .output import printable
+from pluton_rclone.values.printable import printable
 
 
 class Talk(logging.Handler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -44,13 +45,9 @@ def web(
     pluton-rclone web
     pluton-rclone web --port 8080 --no-browser
     """
-    try:
-        from pluton_rclone.microsoft.entra.browser import open_in_browser
-        from pluton_rclone.web import serve
-    except ImportError as error:
-        raise UsageError(
-            "The page is not installed.", why=str(error), advice="pip install 'pluton-rclone[web]'"
-        ) from None
+    _needs("web", "jinja2", "starlette", "uvicorn")
+    from pluton_rclone.microsoft.entra.browser import open_in_browser
+    from pluton_rclone.web import serve
 
     output = Output(as_json)
 
@@ -96,6 +93,7 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     pluton-rclone emulator -- pluton-rclone connect demo --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
     pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     """
+    _needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
     from pluton_rclone.emulator.command import run
 
     return run(command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr))
@@ -117,3 +115,13 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     print(kind(application, {}, "pluton-rclone", "_PLUTON_RCLONE_COMPLETE").source())
+
+
+def _needs(extra: str, *modules: str) -> None:
+    """UsageError, which says what to install, unless all modules of this extra are here."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        install = f"pip install 'pluton-rclone[{extra}]'"
+        raise UsageError(
+            f"This command needs: {install}", why=f"not installed: {', '.join(missing)}", advice=install
+        )

@@ -11,10 +11,11 @@ import click
 
 from pluton_rclone.errors import Cancelled, Corrupted, TooManyDeletions, UsageError
 from pluton_rclone.values import paths
+from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .app import common
-from .output import Output, printable
+from .output import Output
 from .places import (
     Place,
     location,

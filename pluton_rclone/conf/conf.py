@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.errors import StorageExists, StorageNotFound
 from pluton_rclone.remote.names import check_name
-from pluton_rclone.remote.values import check_values
+from pluton_rclone.values.conf_text import check_values
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 from .ini import Document
 from .location import default_path
-from .merge import SIGN_IN, TOKEN
 from .password import find_password
 from .shared import SharedConfig
 
 if TYPE_CHECKING:
     from pluton_rclone.remote.inspect import Finding
     from pluton_rclone.remote.onedrive import OneDriveRemote
+    from pluton_rclone.values.versions import Version
 
-    from .export import EnvironmentExport
     from .private import PrivateConfig
 
 
@@ -90,26 +90,18 @@ class Conf:
         """Every remote's name and type ("onedrive", "local", …)."""
         return {name: self.whole_section(name)["type"] for name in self.names()}
 
-    def inspect(self, *, version: tuple[int, int, int] | None = None) -> list[Finding]:
-        """What is wrong with the file and with every remote in it, and how to mend each."""
-        from pluton_rclone.remote.inspect import inspect_file, inspect_remote
+    def inspect(self, *names: str, version: Version | None = None) -> list[Finding]:
+        """What is wrong with these remotes, or with the file and every remote in it, and how to fix
+        each. `version`: of the rclone at hand.
+        """
+        from pluton_rclone.remote.inspect import inspect_remote
 
-        found = inspect_file(self.path)
-        for name in self.names():
+        from .inspect import inspect_file
+
+        found = [] if names else inspect_file(self.path)
+        for name in names or self.names():
             found += inspect_remote(name, self.whole_section(name), version=version)
         return found
-
-    def export(self, name: str, *, password: str | None = None) -> bytes:
-        """A self-contained rclone.conf with this remote alone, encrypted when a password is given."""
-        from .export import as_conf
-
-        return as_conf(name, self.whole_section(name), password=password)
-
-    def export_environment(self, name: str) -> EnvironmentExport:
-        """The remote as RCLONE_CONFIG_* variables, with what that costs."""
-        from .export import as_environment
-
-        return as_environment(name, self.whole_section(name))
 
     def is_encrypted(self) -> bool:
         """Whether the file is encrypted; needs no password. False when there is no file."""
@@ -175,28 +167,6 @@ class Conf:
             lambda document: document.without_section(name),
             check=lambda document: _check_present(document, name),
         )
-
-    def import_from(self, other: Conf, names: Mapping[str, str] | Sequence[str]) -> None:
-        """Copy remotes of another file, all or none; a mapping gives new names. StorageNotFound,
-        StorageExists.
-        """
-        wanted = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
-        sections = {new_name: other.whole_section(name) for name, new_name in wanted.items()}
-        for new_name in sections:
-            check_name(new_name)
-
-        def check(document: Document) -> None:
-            for new_name in sections:
-                if new_name in document:
-                    raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
-
-        def edit(document: Document) -> Document:
-            for new_name, section in sections.items():
-                if new_name not in document:
-                    document = document.with_section(new_name, section)
-            return document
-
-        self._shared.change(edit, check=check)
 
     # ---- lending ----
 

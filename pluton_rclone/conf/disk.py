@@ -343,7 +343,7 @@ def _unreadable(path: Path, error: OSError) -> ConfigUnreadable:
     return ConfigUnreadable(
         f"{path} cannot be read",
         why=os.strerror(error.errno) if error.errno else str(error),
-        advice="Make the file readable for this user, or give another one with --config.",
+        advice="Make the file readable for this user, or name another one.",
     )
 
 

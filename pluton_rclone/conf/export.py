@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pluton_rclone.remote.onedrive import PREFIX
+from pluton_rclone.values.token_text import TOKEN
 
-from . import encryption
 from .ini import Document
-from .merge import TOKEN
 
 _TOKEN_WARNING = (
     "A token in the environment wins over rclone.conf for ever, and what rclone renews cannot get back into "
@@ -32,10 +31,9 @@ class EnvironmentExport:
     warnings: tuple[str, ...] = ()
 
 
-def as_conf(name: str, section: Mapping[str, str], *, password: str | None = None) -> bytes:
-    """An rclone.conf with this remote alone, encrypted when a password is given. It holds secrets."""
-    data = Document().with_section(name, section).text().encode("utf-8", "surrogateescape")
-    return data if password is None else encryption.encrypt(data, encryption.key_from_password(password))
+def as_conf(name: str, section: Mapping[str, str]) -> bytes:
+    """An rclone.conf with this remote alone. It holds secrets."""
+    return Document().with_section(name, section).text().encode("utf-8", "surrogateescape")
 
 
 def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:

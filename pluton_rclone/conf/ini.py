@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pluton_rclone.errors import ConfigUnreadable
+from pluton_rclone.values.conf_text import SPACE, VARIABLE
 
 BOM = "\ufeff"
 DEFAULT_SECTION = "DEFAULT"
-# What Go's strings.TrimSpace removes; Python's str.strip() would take more.
-SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-VARIABLE = re.compile(r"%\(([^)]+)\)s")
 _SEPARATOR = re.compile("[=:]")
 _MOST_EXPANSIONS = 200
 LOOP = "rclone itself crashes on it"

@@ -2,72 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
-from typing import Any
+
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN, is_later, is_whole, token_digest
 
 from .ini import Document
 
-TOKEN = "token"
-# Set by every sign-in; what a token was refreshed from. rclone keeps the key through a refresh.
-SIGN_IN = "pluton_sign_in"
 # A token belongs to these; when one of them changed, a token refreshed before is another account's or
 # another app's.
 _BELONGS_TO = ("type", "client_id", "tenant", "region", "drive_id", "token_url", SIGN_IN)
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)?$")
-
-
-def token_fields(text: str | None) -> dict[str, Any]:
-    """The token's JSON object; empty when there is none or it is no JSON object."""
-    try:
-        fields = json.loads(text or "")
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
-
-
-def parse_time(text: object) -> datetime | None:
-    """An RFC 3339 time with any number of decimals, as Go writes it; None for anything else."""
-    match = _TIME.match(text) if isinstance(text, str) else None
-    if match is None:
-        return None
-    whole, decimals, zone = match.groups()
-    try:
-        moment = datetime.fromisoformat(whole + ("+00:00" if zone in (None, "Z") else zone))
-    except ValueError:
-        return None
-    return moment + timedelta(microseconds=int((decimals or "0").ljust(6, "0")[:6]))
-
-
-def issued(text: str | None) -> datetime | None:
-    """When the token was issued: its expiry less its lifetime, as far as the token says its lifetime.
-
-    Access tokens live 60 to 90 minutes at random, so the later expiry is not always the later token.
-    """
-    fields = token_fields(text)
-    expiry = parse_time(fields.get("expiry"))
-    lifetime = fields.get("expires_in")
-    if expiry is None or expiry.year < 1971:  # Go's zero time: no expiry
-        return None
-    if isinstance(lifetime, (int, float)) and not isinstance(lifetime, bool) and 0 < lifetime < 10**8:
-        return expiry - timedelta(seconds=lifetime)
-    return expiry
-
-
-def is_whole(text: str | None) -> bool:
-    """Whether rclone can go on with this token: an access token is there (an empty one makes rclone lose the
-    other).
-    """
-    return bool(token_fields(text).get("access_token"))
-
-
-def token_digest(text: str) -> str:
-    """Tells one token from another without being secret."""
-    import hashlib  # OpenSSL, late: a third of the time to import Storages
-
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def later_token(
@@ -87,17 +30,7 @@ def later_token(
         return None
     if present is None or not is_whole(present) or token_digest(present) == base:
         return token
-    candidate_issued, current_issued = _comparable(token, present)
-    return token if candidate_issued > current_issued else None
-
-
-def _comparable(one: str | None, other: str | None) -> tuple[datetime, datetime]:
-    """Issue times; expiries when only one of the two says its lifetime."""
-    never = datetime.min.replace(tzinfo=timezone.utc)
-    if ("expires_in" in token_fields(one)) == ("expires_in" in token_fields(other)):
-        return issued(one) or never, issued(other) or never
-    first, second = (parse_time(token_fields(text).get("expiry")) or never for text in (one, other))
-    return first, second
+    return token if is_later(token, present) else None
 
 
 def with_later_tokens(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -25,10 +26,20 @@ from typing import Any
 import filelock
 
 from pluton_rclone.errors import ConfigError, PlutonRcloneError, StorageNotFound
-from pluton_rclone.process.folders import is_ours_alone, runtime_folder, runtime_folders
+from pluton_rclone.process.folders import (
+    UNFINISHED,
+    claimed,
+    leave_word,
+    owned_folder,
+    remove,
+    runtime_folders,
+    usable_folders,
+)
+from pluton_rclone.values.token_text import TOKEN, token_digest
 
+from .disk import not_writable
 from .ini import Document
-from .merge import TOKEN, token_digest, with_later_tokens
+from .merge import with_later_tokens
 from .password import COMMAND, VARIABLE
 from .recent import mark
 from .shared import SharedConfig
@@ -38,8 +49,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 _CONF = "rclone.conf"
 _ORIGIN = "origin.json"
-_OWNER = "owner.lock"
-_UNFINISHED = "unfinished-"
+# A loan of some rclone.conf, by its mark; or one whose maker was killed.
+_LOAN = re.compile(rf"([0-9a-f]{{16}}|{UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 
 
@@ -144,7 +155,7 @@ class _Loan:
         except PlutonRcloneError as error:
             log.error("a refreshed token could not be saved and is kept in %s: %s", self.folder, error)
         else:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove(self.folder)
         finally:
             self.owner.release()
 
@@ -165,7 +176,7 @@ def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
                 # all that it had is in this loan now, which will keep it as long as the real file cannot be
                 # written
                 loan.merged = None
-                shutil.rmtree(leftover.folder, ignore_errors=True)
+                remove(leftover.folder)
     finally:
         for leftover in waiting:
             leftover.owner.release()
@@ -173,11 +184,24 @@ def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
 
 
 def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: Document) -> _Loan:
-    home = runtime_folder()
-    unfinished = home / f"{_UNFINISHED}{secrets.token_hex(8)}"
-    unfinished.mkdir(mode=0o700)
-    owner = _owner_lock(unfinished)
-    owner.acquire()
+    problem: OSError | None = None
+    try:
+        for home in usable_folders():
+            try:
+                return _make_in(home, shared, names, document, lent)
+            except OSError as error:  # full, as a container's 64 MB of memory soon are
+                log.debug("%s cannot be used: %s", home, error)
+                problem = problem or error
+    except OSError as error:
+        problem = problem or error
+    assert problem is not None
+    raise not_writable(Path(problem.filename or "the folder for private files"), problem) from None
+
+
+def _make_in(
+    home: Path, shared: SharedConfig, names: Sequence[str], document: Document, lent: Document
+) -> _Loan:
+    unfinished, owner = owned_folder(home)
     try:
         bases = {
             name: token_digest(section[TOKEN])
@@ -186,13 +210,13 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
         }
         _write(unfinished / _ORIGIN, json.dumps({"config": str(shared.file.path), "tokens": bases}).encode())
         _write(unfinished / _CONF, shared.encode(lent, shared.file.read()))
-        folder = home / f"{_mark(shared)}{secrets.token_hex(8)}"
         # From here on the others see it, complete and owned.
-        unfinished.rename(folder)
+        folder = unfinished.rename(home / f"{_mark(shared)}{secrets.token_hex(8)}")
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         owner.release()
         raise
+    leave_word(folder)
     loan = _Loan(shared, folder, owner)
     loan.bases = bases
     loan.merged = loan.conf.file.identity()
@@ -201,28 +225,26 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until its lock is released."""
-    for home in runtime_folders():
-        if not is_ours_alone(home):
+    for folder in (found for home in runtime_folders() for found in sorted(home.iterdir())):
+        is_this = folder.name.startswith(_mark(shared))
+        if _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG):
             continue
-        for folder in sorted(home.glob(f"*-{'[0-9a-f]' * 16}")):
-            is_this = folder.name.startswith(_mark(shared))
-            if not is_this and _age(folder) < _LONG:
-                continue
-            owner = _owner_lock(folder)
-            try:
-                owner.acquire()
-            except (filelock.Timeout, OSError):
-                continue
-            origin = _origin(folder)
-            if is_this:
-                loan = _Loan(shared, folder, owner)
-                loan.bases = origin.get("tokens", {})
-                yield loan
-                continue
-            if not Path(origin.get("config", "")).is_file():
-                # it was never finished, or the rclone.conf that it was copied from is no more
-                shutil.rmtree(folder, ignore_errors=True)
-            owner.release()
+        if not folder.exists():  # a link to what has ended with its login session
+            remove(folder)
+            continue
+        owner = claimed(folder)
+        if owner is None:
+            continue
+        origin = _origin(folder)
+        if is_this:
+            loan = _Loan(shared, folder, owner)
+            loan.bases = origin.get("tokens", {})
+            yield loan
+            continue
+        if not Path(origin.get("config", "")).is_file():
+            # it was never finished, or the rclone.conf that it was copied from is no more
+            remove(folder)
+        owner.release()
 
 
 def _age(folder: Path) -> float:
@@ -246,13 +268,9 @@ def _merged_and_gone(leftover: _Loan) -> bool:
     except PlutonRcloneError as error:
         log.warning("a token that was refreshed earlier still waits in %s: %s", leftover.folder, error)
         return False
-    shutil.rmtree(leftover.folder, ignore_errors=True)
+    remove(leftover.folder)
     leftover.owner.release()
     return True
-
-
-def _owner_lock(folder: Path) -> filelock.BaseFileLock:
-    return filelock.FileLock(folder / _OWNER, mode=0o600, timeout=0, thread_local=False)
 
 
 def _mark(shared: SharedConfig) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Corrupted, PlutonRcloneError, RemoteError
+from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.values.units import counted
 
 from .report import ACTIVE_PROBES, Walk, abandoned_probes, probe_name
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 PROBE_BYTES = 4096
 IN_A_HURRY = 1.0  # seconds for sweeping up after Ctrl-C
 HARD_DELETE = "--onedrive-hard-delete"
-HARD_DELETE_SINCE = (1, 67)
 
 
 def listed(storage: Storage, entries: Sequence[Entry] | None) -> str:
@@ -119,7 +119,7 @@ def _delete(notes: Notes, storage: Storage, name: str, remote: OneDriveRemote) -
     Microsoft's documents disagree whether it works there; what was found is said.
     """
     hard = remote.hard_delete or remote.drive_type != "personal"
-    if not hard or storage.rclone.binary.version < HARD_DELETE_SINCE:
+    if not hard or storage.rclone.binary.version < BY_NAME["hard_delete"].since:
         _remove(storage, name)
         notes.text = "the probe file is gone, into the recycle bin"
         return

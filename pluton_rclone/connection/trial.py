@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.process.folders import is_ours_alone, runtime_folder, runtime_folders
+from pluton_rclone.process.folders import runtime_folder, runtime_folders
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
@@ -53,8 +53,6 @@ def trial_of(home: Storages, remote: OneDriveRemote) -> Iterator[Trial]:
 def sweep() -> None:
     """Removes the folders of trials whose process is gone, and the copies lent from them: both hold secrets."""
     for home in runtime_folders():
-        if not is_ours_alone(home):
-            continue
         for folder in home.iterdir():
             if _is_left(folder.name) or _is_left(_lent_from(folder)):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -107,6 +107,7 @@ class SignInFault:
     at: str  # "authorize", "token", "devicecode"
     times: int = 1  # how often it still happens; negative: for ever
     username: str | None = None  # only for this account
+    text: str | None = None  # instead of the text that belongs to the code
 
 
 class Audience(enum.Enum):
@@ -170,6 +171,7 @@ class Grant:
     device_code: bool = (
         False  # the sign-in was made with a device code; Microsoft keeps the mark through refreshes
     )
+    refused: str = ""  # why Graph takes it no more although it has not expired
 
     def allows(self, *scopes: str) -> bool:
         """Whether any of these permissions was granted."""

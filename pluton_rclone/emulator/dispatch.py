@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from .faults import ConnectionCut
 from .foreign import ForeignServer
 from .hosts import Service, place
 from .world import Request, World
@@ -15,6 +16,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+RESET = "pluton.reset"  # the ASGI extension with which the server's connection is reset
 
 # Parameters of addresses that open something by themselves: pre-authenticated downloads, codes, tokens.
 _SECRET = re.compile(
@@ -65,6 +68,9 @@ class Dispatch:
 
         try:
             await self._app(host, scope)(scope, receive, noted)
+        except ConnectionCut:
+            note(0)
+            await _cut(scope, receive)
         except Exception as error:
             self.crashes.append(error)
             if not answered:
@@ -81,6 +87,12 @@ class Dispatch:
         if placed is None:  # a Host header that is not the tunnel's
             return _misdirected
         return self._services[placed[1]]
+
+
+async def _cut(scope: Scope, receive: Receive) -> None:
+    scope["extensions"][RESET]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _misdirected(scope: Scope, receive: Receive, send: Send) -> None:

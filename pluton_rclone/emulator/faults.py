@@ -42,6 +42,24 @@ class GraphFault(Exception):
         return {"error": {"code": self.code, "message": self.message, "innerError": inner}}
 
 
+class BareFault(GraphFault):
+    """A refusal without a Graph body: what a gateway in front of Graph answers instead of Graph.
+
+    `raw` is the body as it is sent, `content_type` what stands in its header ("" for none).
+    """
+
+    def __init__(self, status: int, raw: bytes = b"", content_type: str = "") -> None:
+        super().__init__(status, "", "", headers={"Content-Type": content_type} if content_type else {})
+        self.raw = raw
+
+
+class ConnectionCut(GraphFault):
+    """No answer at all: the connection is reset once the request is here."""
+
+    def __init__(self) -> None:
+        super().__init__(0, "", "")
+
+
 class TokenRefused(GraphFault):
     """401: no access token, an expired one, one of another cloud, or nothing that we ever issued.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 import tempfile
 import threading
 from pathlib import Path
@@ -16,12 +17,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from . import inhabitants, tls
-from .dispatch import App, Dispatch
+from .dispatch import RESET, App, Dispatch
+from .drives.drive import Drive
 from .drives.files import Files
+from .drives.uploads import OpenUpload
 from .entra import entra_app, sign_in
 from .foreign import ForeignServer
 from .graph import Budgets, Faults, graph_app
 from .proxy import ProxyConnection
+from .quirks import Quirks
+from .trouble import SignInTrouble, troubled
 from .world import Request, World
 
 if TYPE_CHECKING:
@@ -53,6 +58,16 @@ class _HttpProtocol(HttpToolsProtocol):
             # which Linux would hold back for 40 ms.
             self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)["extensions"] = {RESET: self._reset}
+
+    def _reset(self) -> None:
+        """End the connection with a TCP reset: what was sent is not even acknowledged as closed."""
+        linger = struct.pack("ii", 1, 0)
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
         early, self._early = self._early or [], None
@@ -71,7 +86,8 @@ class Emulator:
     def __init__(self, *, content_folder: Path | None = None) -> None:
         self.world = World(content_folder=content_folder)
         self.refused_hosts: list[str] = []  # what clients wanted to reach outside, as host:port
-        self._dispatch = Dispatch(self.world, cast("App", entra_app(self.world)), graph_app(self.world))
+        entra = troubled(cast("App", entra_app(self.world)), self.world.part(SignInTrouble))
+        self._dispatch = Dispatch(self.world, entra, graph_app(self.world))
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -122,6 +138,15 @@ class Emulator:
     def faults(self) -> Faults:
         """Trouble to arm in one line: `faults.throttle(times=3)`, `faults.latency = 0.06`."""
         return self.world.part(Faults)
+
+    @property
+    def quirks(self) -> Quirks:
+        """What Microsoft really does, by name: `quirks.no_license(username)`; see quirks.py."""
+        return self.world.part(Quirks)
+
+    def open_upload_sessions(self, drive: Drive | None = None) -> list[OpenUpload]:
+        """Upload sessions that were begun and neither finished, cancelled nor lost; of one drive or of all."""
+        return self.files.open_uploads(drive)
 
     @property
     def budgets(self) -> Budgets:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -17,6 +17,12 @@ from .faults import TokenRefused
 from .hosts import CLOUDS
 
 Part = TypeVar("Part")
+
+# What Graph says of a token that was good until the session was revoked (continuous access evaluation).
+REVOKED = (
+    "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
+    "TokenIssuedBeforeRevocationTimestamp"
+)
 
 
 class Request(NamedTuple):
@@ -128,7 +134,7 @@ class World:
         """
         scheme, _, token = (authorization or "").partition(" ")
         grant = self.access_tokens.get(token) if scheme.lower() == "bearer" else None
-        if grant is not None and grant.cloud == cloud and self.now() < grant.expires:
+        if grant is not None and grant.cloud == cloud and self.now() < grant.expires and not grant.refused:
             person = grant.person
             if person is None or (not person.disabled and person.tokens_valid_from <= grant.issued):
                 return grant
@@ -150,25 +156,44 @@ class World:
             return TokenRefused("Access token validation failure. Invalid audience.", login_host=login_host)
         if self.now() >= grant.expires:
             return TokenRefused("Access token has expired or is not yet valid.", login_host=login_host)
+        if grant.refused not in ("", REVOKED):
+            return TokenRefused(grant.refused, login_host=login_host)
         return TokenRefused(
-            "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
-            "TokenIssuedBeforeRevocationTimestamp",
+            REVOKED,
             login_host=login_host,
             error="insufficient_claims",
             claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ==",
         )
 
+    def username_of(self, authorization: str | None) -> str | None:
+        """Whose access token an `Authorization` header bears, good or not; None for nobody's."""
+        grant = self.access_tokens.get((authorization or "").partition(" ")[2])
+        return None if grant is None or grant.person is None else grant.person.username
+
     def refuse_sign_in(
-        self, code: str, *, at: str = "token", times: int = 1, username: str | None = None
+        self,
+        code: str,
+        *,
+        at: str = "token",
+        times: int = 1,
+        username: str | None = None,
+        text: str | None = None,
     ) -> SignInFault:
         """Play a refusal `times` times (negative: until removed): any row of Microsoft's list of AADSTS
-        codes.
+        codes, or with `text` any other.
 
-        `at` is the endpoint: "authorize", "token" or "devicecode".
+        `at` is the endpoint: "authorize", "token" or "devicecode"; "code" is the token endpoint while an
+        authorization code is redeemed.
         """
-        fault = SignInFault(code, at, times, username)
+        fault = SignInFault(code, at, times, username, text)
         self.sign_in_faults.append(fault)
         return fault
+
+    def refuse_access_tokens(self, person: Person, message: str = REVOKED) -> None:
+        """Graph refuses every access token that this person has so far; the refresh tokens stay good."""
+        for token, grant in list(self.access_tokens.items()):
+            if grant.person is person:
+                self.access_tokens[token] = replace(grant, refused=message)
 
     def revoke_tokens(self, person: Person) -> None:
         """Sign out everywhere: every token of this person is dead (AADSTS50173 at the next refresh)."""

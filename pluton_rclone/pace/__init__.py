@@ -30,6 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.rclone import asked
+from pluton_rclone.rclone.commands import TRANSFERS
+from pluton_rclone.values.versions import Feature
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.binary import Binary
@@ -52,7 +54,7 @@ _PACED = {
     "RCLONE_BUFFER_SIZE": BUFFER,
 }
 _UNPACED = {"RCLONE_TRANSFERS": "16", "RCLONE_CHECKERS": "16", "RCLONE_BUFFER_SIZE": BUFFER}
-_LONG = frozenset({"check", "copy", "copyto", "delete", "move", "moveto", "size", "sync"})
+_LONG = TRANSFERS | {"check", "delete", "size"}
 """Commands that may ask for more than a budget holds; with a recursive lsjson."""
 
 
@@ -88,7 +90,7 @@ class Governed:
             or any(flag.startswith("--tpslimit") for flag in (*flags, *command.flags))
             or address is None
             or not hasattr(signal, "SIGSTOP")
-            or binary.version < asked.SINCE
+            or not Feature.METRICS.known_to(binary.version)
         ):
             return None
         others = {

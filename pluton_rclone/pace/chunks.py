@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from pluton_rclone.rclone.commands import TRANSFERS
 from pluton_rclone.values.size import MIB, Size
 
 from . import memory
@@ -40,7 +41,6 @@ _BASE = 90 * MIB  # an rclone that does nothing yet
 _FACTOR = 3.0  # of what is held: by measurement 2 to 4, as Go's garbage collector lets a heap grow
 _ENTRIES = 20_000
 _SECONDS = 0.25
-_TRANSFERS = ("copy", "copyto", "sync", "move", "moveto")
 _AT_ONCE, _CHUNK = "RCLONE_TRANSFERS", "RCLONE_ONEDRIVE_CHUNK_SIZE"
 _FLAG = re.compile(r"--(transfers|onedrive-chunk-size)=(.*)", re.DOTALL)
 
@@ -94,7 +94,7 @@ def variables(
     `destination` is the remote's section, None for a local folder; `environment` is what the run has besides what it
     inherits. What somebody set - a flag, a variable, the remote's option - is left alone.
     """
-    if command.words[0] not in _TRANSFERS:
+    if command.words[0] not in TRANSFERS:
         return {}
     given = {match[1]: match[2] for match in map(_FLAG.fullmatch, flags) if match}
     asked = given.get("transfers", os.environ.get(_AT_ONCE))

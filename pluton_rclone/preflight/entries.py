@@ -8,8 +8,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from pluton_rclone.values.encoding import coarse_key, rclone_key
+from pluton_rclone.values.printable import printable
 
-from .finding import Finding, Summary, printable
+from .finding import Finding, Summary
 from .judge import Folder, Judge, encoded
 from .reading import gigabytes
 from .rules import FORBIDDEN_ANYWHERE, FORBIDDEN_NAMES, MANY_ENTRIES, MAX_FILE_SIZE, RULES, TOO_MANY_ENTRIES

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+
+from pluton_rclone.values.printable import printable
 
 from .rules import RULES, Rule, Severity
 
@@ -66,15 +67,6 @@ class Finding:
         if record["path"].encode() != raw:
             record["path_base64"] = base64.b64encode(raw).decode()
         return record
-
-
-def printable(name: str) -> str:
-    """A name or path for a terminal: control characters and bytes that are not UTF-8 as \\xHH."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass

@@ -11,8 +11,9 @@ from itertools import chain, pairwise
 
 from pluton_rclone.errors import NothingFound
 from pluton_rclone.values.encoding import standard_name
+from pluton_rclone.values.printable import printable
 
-from .finding import Finding, Summary, printable
+from .finding import Finding, Summary
 from .judge import Folder, Judge, Names, below, decoded, encoded
 from .reading import Batch, read_folder
 from .rules import MANY_ENTRIES, RULES, TOO_MANY_ENTRIES

@@ -9,8 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from pluton_rclone.values.encoding import coarse_key, lower_case, rclone_key
-
-from .finding import printable
+from pluton_rclone.values.printable import printable
 
 _SHOWN = 3  # other names told in one finding
 

@@ -1,48 +1,157 @@
-"""A folder of our own for what must not outlive the session: in memory where the system has that, mode
-0700.
+"""Folders of our own for what must not outlive the session: in memory where the system has that,
+mode 0700. What lies in them has an owner, whose lock tells the living from what a killed one left.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import secrets
+import shutil
 import stat
 import tempfile
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import filelock
 
 log = logging.getLogger(__name__)
 
+UNFINISHED = "unfinished"
+_OWNER = "owner.lock"
+_LONGEST = 4096  # bytes of a path
+
 
 def runtime_folders() -> list[Path]:
-    """Where private files may lie, best first; all of them are looked through for leftovers."""
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    places = [os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", tempfile.gettempdir()]
-    return [Path(place) / f"pluton-rclone-{user}" for place in places if place and os.path.isdir(place)]
+    """The folders for private files that are there and ours alone, best first: that of the login
+    session (by its variable and by its usual name, which cron does not tell), memory, disk.
+    """
+    return [folder for place in _places() for folder in _own(place)]
 
 
-def runtime_folder() -> Path:
-    """The first of them that can be made and is ours alone; a fresh temporary folder if none is."""
-    for folder in runtime_folders():
+def runtime_folder(*, longest: int = _LONGEST) -> Path:
+    """The best of them, made if need be; OSError if none can be made. `longest`: bytes of its path."""
+    return next(usable_folders(longest=longest))
+
+
+def usable_folders(*, longest: int = _LONGEST) -> Iterator[Path]:
+    """All that can be used, made if need be, best first: one that is full gives way to the next.
+
+    One that another user squats is stepped around with a name of its own, which `runtime_folders`
+    finds again. OSError after the last.
+    """
+    problem: OSError | None = None
+    for place in _places():
+        if len(os.fsencode(place)) + 32 > longest:
+            continue
+        if found := _own(place):
+            yield found[0]
+            continue
+        folder = place / _name()
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            if found := _own(place):  # another process of ours has just made it
+                yield found[0]
+                continue
+            log.warning("%s is not used: another user can enter it, or it belongs to another", folder)
+            try:
+                folder = Path(tempfile.mkdtemp(prefix=f"{_name()}-", dir=place))
+            except OSError as error:
+                problem = error
+                continue
         except OSError as error:
             log.debug("%s cannot be made: %s", folder, error)
+            problem = error
             continue
-        if is_ours_alone(folder):
-            return folder
-        log.warning("%s is not used: another user can enter it, or it belongs to another one", folder)
-    return _fallback()
+        yield folder
+    raise problem or OSError("there is no folder for private files")
 
 
-@lru_cache(maxsize=1)
-def _fallback() -> Path:
-    return Path(tempfile.mkdtemp(prefix="pluton-rclone-"))
+def owned_folder(home: Path) -> tuple[Path, filelock.BaseFileLock]:
+    """A new folder in `home` and its owner's lock, held. It is not seen by others until it is renamed:
+    `UNFINISHED` stands before its name. OSError.
+    """
+    folder = home / f"{UNFINISHED}-{secrets.token_hex(8)}"
+    folder.mkdir(mode=0o700)
+    try:
+        owner = _lock(folder)
+        owner.acquire()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder, owner
+
+
+def claimed(folder: Path) -> filelock.BaseFileLock | None:
+    """The owner's lock of a folder whose owner is gone, held from now on; None if somebody holds it."""
+    owner = _lock(folder)
+    try:
+        owner.acquire()
+    except OSError:  # Timeout is one, too
+        return None
+    return owner
+
+
+def _lock(folder: Path) -> filelock.BaseFileLock:
+    import filelock  # late: most who ask for a folder need no lock
+
+    return filelock.FileLock(folder / _OWNER, mode=0o600, timeout=0, thread_local=False)
+
+
+def leave_word(folder: Path) -> None:
+    """A link to a folder of ours in a place that a process with another XDG_RUNTIME_DIR, or none,
+    looks through, too; `remove` takes it along.
+    """
+    usual = _usual_places()
+    if not usual or any(place in folder.parents[1:2] for place in usual):
+        return
+    with contextlib.suppress(OSError):
+        mine = _own(usual[0]) or [usual[0] / _name()]
+        mine[0].mkdir(mode=0o700, exist_ok=True)
+        (mine[0] / folder.name).symlink_to(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder of ours, and the word that was left of it."""
+    shutil.rmtree(folder.resolve(), ignore_errors=True)
+    for link in (home / folder.name for home in runtime_folders()):
+        if link.is_symlink():
+            link.unlink(missing_ok=True)
+
+
+def _places() -> list[Path]:
+    session = os.environ.get("XDG_RUNTIME_DIR", "")
+    named = [Path(session)] if session and os.path.isdir(session) else []
+    return list(dict.fromkeys([*named, *_usual_places()]))
+
+
+def _usual_places() -> list[Path]:
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    usual = (f"/run/user/{user}", "/dev/shm", tempfile.gettempdir())
+    return [Path(place) for place in usual if os.path.isdir(place)]
+
+
+def _name() -> str:
+    return f"pluton-rclone-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+
+
+def _own(place: Path) -> list[Path]:
+    """Our folders in a place: the usual one, or those that stepped around another user's."""
+    folder = place / _name()
+    if is_ours_alone(folder):
+        return [folder]
+    if not folder.exists():
+        return []
+    return [found for found in sorted(place.glob(f"{_name()}-*")) if is_ours_alone(found)]
 
 
 def is_ours_alone(folder: Path) -> bool:
-    """Whether it is a real folder of this user that nobody else can enter: /dev/shm and /tmp are open to
-    all.
+    """Whether it is a real folder of this user that nobody else can enter: /dev/shm and /tmp are open
+    to all.
     """
     try:
         found = folder.lstat()

@@ -1,6 +1,6 @@
 """How much an rclone has asked: its own counters of HTTP answers, read from the socket on which it serves its metrics.
 
-rclone serves them for Prometheus (`--metrics-addr`, since 1.68); reading them costs it about a millisecond (measured
+rclone serves them for Prometheus (`--metrics-addr`, `Feature.METRICS`); reading them costs it about a millisecond (measured
 with 1.75.2).
 """
 
@@ -11,7 +11,6 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
-SINCE = (1, 68)
 VARIABLE = "RCLONE_METRICS_ADDR"
 _LONGEST = 100  # bytes of a socket's path; the kernel takes 107
 _ANSWERS = re.compile(

@@ -4,47 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from pluton_rclone import process
 from pluton_rclone.errors import RcloneNotFound, RcloneTooOld
+from pluton_rclone.values.versions import Feature, Version
 
 VARIABLE = "PLUTON_RCLONE_BINARY"
-
-NEEDS: Mapping[str, tuple[int, int]] = {
-    "delta": (1, 65),
-    "hard_delete": (1, 67),
-    "a public client": (1, 67),
-    "a session on a unix socket": (1, 61),
-    "client_credentials": (1, 69),
-    "tenant": (1, 69),
-    "tenant_url": (1, 75),
-}
-"""The first version that knows an option or a feature; an older one ignores options silently (tried with
-1.60.1)."""
-
-
-class Version(NamedTuple):
-    """Compares as a tuple; prints as rclone does, without the "v"."""
-
-    major: int
-    minor: int
-    patch: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.major}.{self.minor}.{self.patch}"
-
-    @classmethod
-    def parse(cls, text: str) -> Version:
-        """From `rclone version`'s output or a bare number. ValueError if there is none."""
-        found = re.search(r"(?:rclone v|\bv|^)(\d+)\.(\d+)(?:\.(\d+))?", text, re.MULTILINE)
-        if found is None:
-            raise ValueError(f"no version number in {text[:80]!r}")
-        return cls(int(found[1]), int(found[2]), int(found[3] or 0))
 
 
 class Binary:
@@ -65,19 +33,24 @@ class Binary:
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
             raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
 
-    def require(self, version: tuple[int, ...], feature: str) -> None:
-        """RcloneTooOld, with both versions, if this binary is older than `feature` needs."""
-        if self.version < version:
-            needed = ".".join(map(str, version))
-            raise RcloneTooOld(
-                f"{feature} needs rclone {needed} or newer; this one is {self.version} ({self.path})",
-                version=str(self.version),
-                needed=needed,
+    def providers(self) -> bytes:
+        """What `rclone config providers` prints: JSON of every backend and its options. RcloneNotFound."""
+        try:
+            done = process.run(
+                [self.path, "config", "providers"], env={"RCLONE_CONFIG": os.devnull}, timeout=20
             )
+        except OSError as error:
+            raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
+        return done.stdout
 
-    def require_feature(self, feature: str) -> None:
-        """As `require`, with the version from `NEEDS`."""
-        self.require(NEEDS[feature], feature)
+    def require(self, feature: Feature) -> None:
+        """RcloneTooOld, with both versions, if this binary is older than the feature."""
+        if not feature.known_to(self.version):
+            raise RcloneTooOld(
+                f"{feature.title} needs rclone {feature.since} or newer; this one is {self.version} ({self.path})",
+                version=str(self.version),
+                needed=str(feature.since),
+            )
 
 
 def find_binary(

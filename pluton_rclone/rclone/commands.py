@@ -28,6 +28,10 @@ Duration = float | str
 LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
 
 
+TRANSFERS = frozenset({"copy", "copyto", "sync", "move", "moveto"})
+"""The commands that bring files from one place to another."""
+
+
 class Command(NamedTuple):
     """An rclone command: its words, its flags, its places, and what it reads on stdin."""
 
@@ -336,8 +340,3 @@ def link(place: Location, *, expire: Duration | None, action: Literal["create", 
         () if expire is None else (_flag("expire", f"{expire}s" if not isinstance(expire, str) else expire),)
     )
     return Command(("link",), (*given, *(("--unlink",) if action == "remove" else ())), (location(place),))
-
-
-def serve_restic(place: Location) -> Command:
-    """A restic repository over stdin and stdout: what restic starts as its rclone.program."""
-    return Command(("serve", "restic"), ("--stdio",), (location(place),))

@@ -13,9 +13,10 @@ from pluton_rclone import process
 from pluton_rclone.errors import NothingFound, RcloneError, RcloneNotFound
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source, paced
+from pluton_rclone.values.versions import Version
 
 from . import commands, listing
-from .binary import Binary, Version, find_binary
+from .binary import Binary, find_binary
 from .commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
 from .commands import LogLevel as LogLevel  # for who overrides `transfer`
 from .environment import child_environment

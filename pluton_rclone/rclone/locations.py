@@ -27,8 +27,6 @@ _SYMBOLS = (
     *range(0x2401, 0x2420),
     0x2421,
 )  # of the control characters; "␀", "．" and "／" stand for themselves
-_STANDARD = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
-_STANDARD |= {code: _QUOTE + chr(code) for code in (*_SYMBOLS, ord(_QUOTE))}
 _ON_THE_FLY = re.compile(r":?[\w.+@ -]+,[^:]*=.*:", re.DOTALL)
 _SECRET = re.compile(r"(?i)\b(?:\w+_)?(?:token|secret\w*|pass(?:word)?\d?|key\w*)=")
 
@@ -106,12 +104,6 @@ def join(place: str, path: str) -> str:
     if not path:
         return place
     return place + path if place.endswith((":", "/")) else f"{place}/{path}"
-
-
-def standard_name(name: str | bytes) -> str:
-    """A local file name in rclone's form, as it stands in listings, filters and files-from."""
-    text = os.fsdecode(name)
-    return text if text.isprintable() and text.isascii() else text.translate(_STANDARD)
 
 
 def _as_rclone_reads(segment: str) -> str:

@@ -8,41 +8,41 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import os
+import secrets
 import shutil
 import signal
-import stat
-import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, RcloneError, TimedOut, UsageError
+from pluton_rclone.process.folders import claimed, owned_folder, runtime_folder
+from pluton_rclone.values.versions import Feature
 
 from . import faults, listing
-from .brake import Brake
 from .commands import Command
-from .job import Job
-from .job_options import job_parameters
 from .listing import Entry
 from .locations import Location, split
 from .rc import Lost, RcClient
-from .results import About, Total
 from .tally import Tally
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
     from typing_extensions import Unpack
 
-    from .commands import ListOptions, TransferOptions
+    from .commands import ListOptions
     from .engine import Rclone
 
 START_LIMIT = 30.0
 """Seconds until a daemon that does not listen is given up."""
 
 _SOCKET = "rc.sock"
+_PREFIX = "session-"
+_SOCKET_PATH = 107  # bytes at most, says the kernel
 _LADDER = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
 
 
@@ -51,18 +51,19 @@ class _Listing(msgspec.Struct, gc=False):
 
 
 class Session:
-    """A living rclone. `with rclone.session() as session:` starts and ends it; it may be used from many
-    threads.
+    """A living rclone. `with rclone.session() as session:` starts and ends it; it may be used from
+    many threads.
 
-    Its methods are those of `Rclone` with the same meaning, results and errors. A listing comes whole, not as
-    a stream: for a million entries use `Rclone.walk`.
+    Its methods are those of `Rclone` with the same meaning, results and errors; for everything else
+    there is `call`. A listing comes whole, not as a stream. Transfers are `Rclone`'s: processes of
+    their own.
     """
 
     def __init__(self, rclone: Rclone) -> None:
-        rclone.binary.require_feature("a session on a unix socket")
-        self._folder = _private_folder()
+        rclone.binary.require(Feature.UNIX_SOCKET)
+        self._folder, self._owner = _private_folder()
         self._tally = Tally()
-        socket_path = os.path.join(self._folder, _SOCKET)
+        socket_path = str(self._folder / _SOCKET)
         flags = (
             f"--rc-addr=unix://{socket_path}",
             "--rc-no-auth",
@@ -81,7 +82,7 @@ class Session:
                 self._child.close()
                 raise
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove_folder()
             raise
 
     def __repr__(self) -> str:
@@ -101,11 +102,15 @@ class Session:
             time.sleep(0.005)
 
     def close(self) -> None:
-        """End it; running jobs are cancelled. Idempotent."""
+        """End it. Idempotent."""
         self._rc.close()
         self._child.cancel(_LADDER)
         self._child.close()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._owner.release()
 
     def __enter__(self) -> Session:
         return self
@@ -119,11 +124,7 @@ class Session:
 
     def list(self, place: Location, **options: Unpack[ListOptions]) -> builtins.list[Entry]:
         """What is in a folder."""
-        return self._listing(place, options, recurse=False)
-
-    def walk(self, place: Location, **options: Unpack[ListOptions]) -> builtins.list[Entry]:
-        """Everything below a folder, at once."""
-        return self._listing(place, options, recurse=True)
+        return self._listing(place, options)
 
     def stat(self, place: Location) -> Entry | None:
         """One file or folder; None if there is nothing."""
@@ -137,18 +138,9 @@ class Session:
         found = listing.from_objects([item])[0]
         return listing.named(found, place) if found.is_dir else listing.below(found, "")
 
-    def about(self, place: Location) -> About:
-        """The room on the remote."""
-        return msgspec.convert(self.call("operations/about", fs=split(place)[0]), About)
-
-    def size(self, place: Location) -> Total:
-        """How many files there are below a folder, and how many bytes."""
+    def _listing(self, place: Location, options: Mapping[str, Any]) -> builtins.list[Entry]:
         fs, remote = split(place)
-        return msgspec.convert(self.call("operations/size", fs=_joined(fs, remote)), Total)
-
-    def _listing(self, place: Location, options: Mapping[str, Any], *, recurse: bool) -> builtins.list[Entry]:
-        fs, remote = split(place)
-        parameters = {"fs": fs, "remote": remote, **_list_parameters(options, recurse)}
+        parameters = {"fs": fs, "remote": remote, "opt": _list_options(options)}
         try:
             found = self._rc.call_typed("operations/list", parameters, _Listing).entries
         except msgspec.ValidationError:
@@ -192,30 +184,6 @@ class Session:
         """Move one file to a name."""
         self._two_files("operations/movefile", source, destination)
 
-    def copy(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Job:
-        """Copy what is new or changed in a folder, as a job."""
-        return self._folders("sync/copy", source, destination, options)
-
-    def sync(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Job:
-        """Make the destination the same as the source, as a job. Waits for a look at what it would delete: TooManyDeletions."""
-        wanted: dict[str, Any] = dict(options)
-        brake = Brake(wanted.pop("max_delete", None), wanted.pop("allow_empty_source", False))
-        if not options.get("dry_run"):
-            looking = {**wanted, "dry_run": True, "checksum": False, "size_only": True, "retries": 1}
-            look = self._folders("sync/sync", source, destination, looking)
-            whole = look.wait().ok
-            wanted["max_delete"] = brake.judge(look.progress, whole=whole)
-        return self._folders("sync/sync", source, destination, wanted)
-
-    def move(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Job:
-        """Move the files of a folder, as a job."""
-        return self._folders("sync/move", source, destination, options)
-
-    def purge(self, place: Location) -> Job:
-        """Delete a folder and all that is in it, as a job."""
-        fs, remote = split(place)
-        return Job("purge", self.call, "operations/purge", {"fs": fs, "remote": remote}, rounds=1)
-
     def _on_place(self, method: str, place: Location) -> None:
         fs, remote = split(place)
         self.call(method, fs=fs, remote=remote)
@@ -225,19 +193,7 @@ class Session:
         fs, remote = split(destination)
         folder, _, name = remote.rpartition("/")
         self.call(  # the folder itself as the root: on personal drives rclone stumbles over one that is not there yet
-            method, srcFs=source_fs, srcRemote=source_remote, dstFs=_joined(fs, folder), dstRemote=name
-        )
-
-    def _folders(
-        self, method: str, source: Location, destination: Location, options: Mapping[str, Any]
-    ) -> Job:
-        parameters, rounds = job_parameters({"create_empty_src_dirs": True, **options})
-        return Job(
-            method.rpartition("/")[2],
-            self.call,
-            method,
-            {"srcFs": _joined(*split(source)), "dstFs": _joined(*split(destination)), **parameters},
-            rounds=rounds,
+            method, srcFs=source_fs, srcRemote=source_remote, dstFs=fs + folder, dstRemote=name
         )
 
     # ---- anything else -------------------------------------------------------------------------------------
@@ -256,54 +212,28 @@ class Session:
         return RcloneError("The rclone of this session does not answer any more.")
 
 
-def _joined(fs: str, remote: str) -> str:
-    return fs + remote
-
-
-def _list_parameters(options: Mapping[str, Any], recurse: bool) -> dict[str, Any]:
-    known = {"files_only", "dirs_only", "hashes", "mime_types", "max_depth"}
-    if unknown := set(options) - known:
+def _list_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := set(options) - {"files_only", "dirs_only", "hashes", "mime_types"}:
         raise UsageError(f"a session's listing does not take {', '.join(sorted(unknown))}")
-    opt: dict[str, Any] = {"recurse": recurse, "noMimeType": not options.get("mime_types")}
-    opt |= {"filesOnly": bool(options.get("files_only")), "dirsOnly": bool(options.get("dirs_only"))}
-    if options.get("hashes"):
-        opt |= {"showHash": True, "hashTypes": list(options["hashes"])}
-    depth = {"_config": {"MaxDepth": options["max_depth"]}} if "max_depth" in options else {}
-    return {"opt": opt, **depth}
+    hashes = {"showHash": True, "hashTypes": list(options["hashes"])} if options.get("hashes") else {}
+    return {
+        "noMimeType": not options.get("mime_types"),
+        "filesOnly": bool(options.get("files_only")),
+        "dirsOnly": bool(options.get("dirs_only")),
+        **hashes,
+    }
 
 
 def _ignore(block: bytes) -> None:
     """The daemon's stdout holds nothing."""
 
 
-# ---- the folder --------------------------------------------------------------------------------------------
-
-
-def _private_folder() -> str:
-    """A new folder for one session, in a folder that only this user may enter. Left-over ones are swept
-    out."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    base = runtime if runtime and os.path.isdir(runtime) else tempfile.gettempdir()
-    if len(base) > 50:  # the path of a unix socket has 107 bytes at most
-        base = "/tmp"
-    home = os.path.join(base, f"pluton-rclone-sessions-{os.getuid()}")
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(home, 0o700)
-    found = os.lstat(home)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise RcloneError(
-            f"{home} is not a folder of this user alone.",
-            advice="Remove it, or set XDG_RUNTIME_DIR or TMPDIR to a folder of this user.",
-        )
-    _sweep(home)
-    return tempfile.mkdtemp(prefix="s-", dir=home)
-
-
-def _sweep(home: str) -> None:
-    """Remove the folders of sessions that were killed: there is a socket, and nobody listens on it."""
-    for name in os.listdir(home):
-        folder = os.path.join(home, name)
-        path = os.path.join(folder, _SOCKET)
-        with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(os.lstat(path).st_mode) and not RcClient(path).alive():
-                shutil.rmtree(folder)
+def _private_folder() -> tuple[Path, BaseFileLock]:
+    """A new folder for one session, with its owner's lock; those of killed sessions are swept out."""
+    home = runtime_folder(longest=_SOCKET_PATH - len(f"/{_PREFIX}{'0' * 8}/{_SOCKET}"))
+    for left in home.glob(f"{_PREFIX}*"):
+        if (owner := claimed(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            owner.release()
+    made, owner = owned_folder(home)
+    return made.rename(home / f"{_PREFIX}{secrets.token_hex(4)}"), owner

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-import stat
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Literal
 
-from pluton_rclone.conf import journal
-from pluton_rclone.conf.ini import VARIABLE
-from pluton_rclone.conf.merge import token_fields
 from pluton_rclone.errors import RemoteError
+from pluton_rclone.values.conf_text import VARIABLE
+from pluton_rclone.values.token_text import token_fields
+from pluton_rclone.values.versions import NEWEST, Feature, Version
 
-from .names import NEWEST, name_fault
-from .onedrive import PREFIX, PUBLIC_CLIENT_SINCE, TYPE, OneDriveRemote
-from .options import BY_NAME, OPTIONS, Version
+from .names import name_fault
+from .onedrive import PREFIX, TYPE, OneDriveRemote
+from .options import BY_NAME, OPTIONS
 from .rules import token_fault
 from .versions import known_faults
 
@@ -74,8 +71,8 @@ def _name(name: str, version: Version | None) -> Iterator[Finding]:
         yield Finding(name, "name", "error", f"rclone does not take this name: {fault}", "Rename it.")
 
 
-# Without a drive or a token that can be renewed there is nothing that a new sign-in could be checked against.
-_ANEW = "Connect it anew: pluton-rclone remove NAME, then pluton-rclone connect NAME. What is on the drive stays there."
+# Without a drive or a token that can be renewed, there is nothing to check a new sign-in against.
+_ANEW = "Remove it and connect it anew. What is on the drive stays there."
 
 
 def _drive(name: str, section: Mapping[str, str]) -> Iterator[Finding]:
@@ -188,48 +185,20 @@ def _version(name: str, section: Mapping[str, str], version: Version) -> Iterato
                 name,
                 option.name,
                 "error",
-                f"rclone {_dotted(version)} ignores {option.name} (known since {_dotted(option.since)})",
-                f"Update rclone to {_dotted(option.since)} or newer, or remove the option.",
+                f"rclone {version} ignores {option.name} (known since {option.since})",
+                f"Update rclone to {option.since} or newer, or remove the option.",
             )
-    if section.get("client_id") and not section.get("client_secret") and version < PUBLIC_CLIENT_SINCE:
+    if (
+        section.get("client_id")
+        and not section.get("client_secret")
+        and not Feature.PUBLIC_CLIENT.known_to(version)
+    ):
         yield Finding(
             name,
             "client_id",
             "error",
-            f"rclone {_dotted(version)} cannot renew the token of a public client: it sends its own secret "
-            "along",
-            f"Update rclone to {_dotted(PUBLIC_CLIENT_SINCE)} or newer.",
+            f"rclone {version} cannot renew the token of a public client: it sends its own secret along",
+            f"Update rclone to {Feature.PUBLIC_CLIENT.since} or newer.",
         )
     for warning in known_faults(version):
         yield Finding(name, "version", "warning", warning.what, warning.advice)
-
-
-def _dotted(version: Version) -> str:
-    return ".".join(map(str, version))
-
-
-def inspect_file(path: Path) -> list[Finding]:
-    """What is wrong with the file itself, apart from what it holds."""
-    found: list[Finding] = []
-    with suppress(OSError):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if os.name == "posix" and mode & 0o077:
-            advice = f"chmod 600 {path}"
-            found.append(_of_file("mode", f"other users may read or change it (mode {mode:04o})", advice))
-    if journal.is_mount_point(path):
-        found.append(
-            _of_file(
-                "mount",
-                "it is mounted as a single file: rclone itself cannot save to it and loses renewed tokens",
-                "Mount its folder instead.",
-            )
-        )
-    for old in sorted(path.parent.glob(f"{path.name}.old*")) if path.exists() else ():
-        found.append(
-            _of_file("leftover", f"{old.name} was left by a killed rclone, with its secrets", "Remove it.")
-        )
-    return found
-
-
-def _of_file(option: str, what: str, advice: str) -> Finding:
-    return Finding("", option, "warning", what, advice)

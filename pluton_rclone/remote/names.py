@@ -9,17 +9,13 @@ import unicodedata
 from collections.abc import Collection
 
 from pluton_rclone.errors import OptionInvalid
+from pluton_rclone.values.versions import NEWEST, Feature, Version
 
-Version = tuple[int, int, int]
-
-NEWEST: Version = (999, 0, 0)
-_UNICODE_SINCE: Version = (1, 61, 0)
-_AT_AND_PLUS_SINCE: Version = (1, 62, 0)
 _ASCII = re.compile(r"[A-Za-z0-9_. -]+")
 _LONGEST = 60
 
 
-def name_fault(name: str, version: Version = NEWEST) -> str | None:
+def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
     """Why rclone of this version does not take the name; None when it does.
 
     Since 1.61: letters and digits of every script, `_ - .` and space, not first `-` or space, not last
@@ -40,11 +36,11 @@ def name_fault(name: str, version: Version = NEWEST) -> str | None:
             since = _first_version(character)
             if since is None:
                 return f"it contains {character!r}"
-            return f"it contains {character!r}, which rclone takes since {since[0]}.{since[1]} only"
+            return f"it contains {character!r}, which rclone takes since {since.major}.{since.minor} only"
     return None
 
 
-def check_name(name: str, version: Version = NEWEST) -> None:
+def check_name(name: str, version: tuple[int, ...] = NEWEST) -> None:
     """OptionInvalid when rclone of this version does not take the name."""
     fault = name_fault(name, version)
     if fault is not None:
@@ -56,14 +52,14 @@ def check_name(name: str, version: Version = NEWEST) -> None:
         )
 
 
-def derive_name(friendly: str, taken: Collection[str] = (), version: Version = NEWEST) -> str:
+def derive_name(friendly: str, taken: Collection[str] = (), version: tuple[int, ...] = NEWEST) -> str:
     """A name that every place takes without quoting, made of the friendly name: "Anna's OneDrive" →
     "annas-onedrive".
 
     No space and no dot: a path `name:dir` needs no quotes, and `a.b` would inherit from a remote `a`.
     """
     text = unicodedata.normalize("NFKC", friendly).casefold().replace("'", "").replace("’", "")
-    if version < _UNICODE_SINCE:
+    if not Feature.ANY_SCRIPT_IN_NAMES.known_to(version):
         text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     kept = "".join(character if _is_letter_or_digit(character) else "-" for character in text)
     base = re.sub("-+", "-", kept).strip("-")[:_LONGEST].strip("-") or "onedrive"
@@ -81,12 +77,12 @@ def _is_letter_or_digit(character: str) -> bool:
 
 def _first_version(character: str) -> Version | None:
     if _ASCII.fullmatch(character):
-        return (0, 0, 0)
+        return Version(0, 0)
     if _is_letter_or_digit(character):
-        return _UNICODE_SINCE
-    return _AT_AND_PLUS_SINCE if character in "@+" else None
+        return Feature.ANY_SCRIPT_IN_NAMES.since
+    return Feature.AT_AND_PLUS_IN_NAMES.since if character in "@+" else None
 
 
-def _allowed(character: str, version: Version) -> bool:
+def _allowed(character: str, version: tuple[int, ...]) -> bool:
     since = _first_version(character)
     return since is not None and version >= since

@@ -17,18 +17,18 @@ from pydantic import (
     model_validator,
 )
 
-from pluton_rclone.conf.merge import SIGN_IN
 from pluton_rclone.errors import OptionInvalid, RcloneTooOld, RemoteError, RemoteIncomplete
+from pluton_rclone.values.conf_text import value_fault
+from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.size import Size
+from pluton_rclone.values.versions import Feature
 
 from . import rules
-from .options import BY_NAME, OPTIONS, Option, Version
+from .options import BY_NAME, OPTIONS, Option
 from .rules import Warn
-from .values import value_fault
 
 TYPE = "onedrive"
 PREFIX = "pluton_"
-PUBLIC_CLIENT_SINCE: Version = (1, 67, 0)
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
@@ -117,7 +117,7 @@ class OneDriveRemote(BaseModel):
     @field_validator("drive_id")
     @classmethod
     def _normal_drive_id(cls, value: str) -> str:
-        return rules.normal_drive_id(value)
+        return normal_drive_id(value)
 
     def _problems(self) -> list[tuple[str, str]]:
         found: list[tuple[str, str | None]] = [
@@ -306,8 +306,8 @@ class OneDriveRemote(BaseModel):
                 version=found,
                 required=needed,
             )
-        if self.client_id and self.client_secret is None and tuple(version) < PUBLIC_CLIENT_SINCE:
-            needed = ".".join(map(str, PUBLIC_CLIENT_SINCE))
+        if self.client_id and self.client_secret is None and not Feature.PUBLIC_CLIENT.known_to(version):
+            needed = str(Feature.PUBLIC_CLIENT.since)
             raise RcloneTooOld(
                 f"rclone {found} cannot renew the token of a public client, rclone {needed} and later can",
                 why="it sends its own client secret along",
@@ -318,7 +318,6 @@ class OneDriveRemote(BaseModel):
 
 
 _OWN = tuple(name for name in OneDriveRemote.model_fields if name not in BY_NAME)
-SIGN_IN_FIELD = SIGN_IN.removeprefix(PREFIX)
 
 
 def _text(value: object) -> str:

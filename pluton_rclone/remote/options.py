@@ -12,7 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Version = tuple[int, int, int]
+from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
+from pluton_rclone.values.versions import Version
+
 Kind = Literal["text", "secret", "switch", "number", "size", "choice", "list"]
 Group = Literal["basic", "advanced"]
 
@@ -38,7 +40,7 @@ class Option:
     unit: str | None = None
     group: Group = "advanced"
     sensitive: bool = False
-    since: Version = (1, 40, 0)
+    since: Version = Version(1, 40)  # noqa: RUF009 - immutable
     # Whether an older rclone that ignores it does something else than was asked for.
     matters: bool = True
 
@@ -48,18 +50,6 @@ def _choices(**labels: str) -> tuple[Choice, ...]:
 
 
 DEFAULT_SCOPES = "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
-DEFAULT_ENCODING = (
-    "Slash,LtGt,DoubleQuote,Colon,Question,Asterisk,Pipe,BackSlash,Del,Ctl,LeftSpace,LeftTilde,RightSpace,"
-    "RightPeriod,InvalidUtf8,Dot"
-)
-# rclone lib/encoder/encoder.go
-_ENCODING_NAMES = (
-    "Raw None Slash LtGt SquareBracket Semicolon Exclamation DoubleQuote SingleQuote BackQuote Dollar Colon "
-    "Question Asterisk Pipe Hash Percent BackSlash CrLf Del Ctl LeftSpace LeftPeriod LeftTilde LeftCrLfHtVt "
-    "RightSpace RightPeriod RightCrLfHtVt InvalidUtf8 Dot"
-)
-ENCODINGS = frozenset(_ENCODING_NAMES.split())
-
 OPTIONS: tuple[Option, ...] = (
     Option(
         "client_id",
@@ -105,7 +95,7 @@ OPTIONS: tuple[Option, ...] = (
         "secret, and "
         "permissions that an administrator has granted.",
         "false",
-        since=(1, 69, 0),
+        since=Version(1, 69),
     ),
     Option(
         "region",
@@ -122,7 +112,7 @@ OPTIONS: tuple[Option, ...] = (
             }
         ),
         group="basic",
-        since=(1, 54, 0),
+        since=Version(1, 54),
     ),
     Option(
         "upload_cutoff",
@@ -133,7 +123,7 @@ OPTIONS: tuple[Option, ...] = (
         "such file then takes twice its room, because setting its time makes a second version. At most 4Mi.",
         "off",
         unit="bytes",
-        since=(1, 70, 0),
+        since=Version(1, 70),
     ),
     Option(
         "tenant_url",
@@ -142,7 +132,7 @@ OPTIONS: tuple[Option, ...] = (
         "Talk to SharePoint's own interface at this address (https://TENANT.sharepoint.com/_api) instead of "
         "Microsoft "
         "Graph, where an organisation lets no app use Graph.",
-        since=(1, 75, 0),
+        since=Version(1, 75),
     ),
     Option(
         "chunk_size",
@@ -154,7 +144,7 @@ OPTIONS: tuple[Option, ...] = (
         "10Mi",
         unit="bytes",
         group="basic",
-        since=(1, 43, 0),
+        since=Version(1, 43),
     ),
     Option(
         "drive_id",
@@ -163,7 +153,7 @@ OPTIONS: tuple[Option, ...] = (
         "The id of the drive that is used.",
         group="basic",
         sensitive=True,
-        since=(1, 44, 0),
+        since=Version(1, 44),
     ),
     Option(
         "drive_type",
@@ -177,7 +167,7 @@ OPTIONS: tuple[Option, ...] = (
             documentLibrary="SharePoint document library",
         ),
         group="basic",
-        since=(1, 44, 0),
+        since=Version(1, 44),
     ),
     Option(
         "root_folder_id",
@@ -185,7 +175,7 @@ OPTIONS: tuple[Option, ...] = (
         "Root folder id",
         "Use this folder as if it were the root of the drive; for folders that no path leads to.",
         sensitive=True,
-        since=(1, 58, 0),
+        since=Version(1, 58),
     ),
     Option(
         "access_scopes",
@@ -202,7 +192,7 @@ OPTIONS: tuple[Option, ...] = (
                 ),
             }
         ),
-        since=(1, 59, 0),
+        since=Version(1, 59),
     ),
     Option(
         "tenant",
@@ -212,7 +202,7 @@ OPTIONS: tuple[Option, ...] = (
         "tenant.",
         group="basic",
         sensitive=True,
-        since=(1, 69, 0),
+        since=Version(1, 69),
     ),
     Option(
         "disable_site_permission",
@@ -220,7 +210,7 @@ OPTIONS: tuple[Option, ...] = (
         "Do not ask for Sites.Read.All",
         "Only used when rclone itself signs in.",
         "false",
-        since=(1, 58, 0),
+        since=Version(1, 58),
     ),
     Option(
         "expose_onenote_files",
@@ -229,7 +219,7 @@ OPTIONS: tuple[Option, ...] = (
         "OneNote notebooks cannot be read or changed as files and are hidden. Show them, for example to "
         "delete them.",
         "false",
-        since=(1, 44, 0),
+        since=Version(1, 44),
     ),
     Option(
         "server_side_across_configs",
@@ -238,7 +228,7 @@ OPTIONS: tuple[Option, ...] = (
         "Let Microsoft copy between two remotes of the same account or tenant. rclone now has a flag of its "
         "own for it.",
         "false",
-        since=(1, 52, 0),
+        since=Version(1, 52),
     ),
     Option(
         "list_chunk",
@@ -247,7 +237,7 @@ OPTIONS: tuple[Option, ...] = (
         "How many entries one listing request asks for.",
         "1000",
         unit="entries",
-        since=(1, 56, 0),
+        since=Version(1, 56),
     ),
     Option(
         "no_versions",
@@ -255,7 +245,7 @@ OPTIONS: tuple[Option, ...] = (
         "Keep no old versions",
         "Remove the older versions of a file after each change, so that they take no room.",
         "false",
-        since=(1, 53, 0),
+        since=Version(1, 53),
     ),
     Option(
         "hard_delete",
@@ -264,7 +254,7 @@ OPTIONS: tuple[Option, ...] = (
         "Delete for good instead of moving to the recycle bin, which takes room, too.",
         "false",
         group="basic",
-        since=(1, 67, 0),
+        since=Version(1, 67),
     ),
     Option(
         "link_scope",
@@ -273,7 +263,7 @@ OPTIONS: tuple[Option, ...] = (
         "For links that rclone makes (`rclone link`).",
         "anonymous",
         _choices(anonymous="Anyone, without signing in", organization="People of your organisation"),
-        since=(1, 54, 0),
+        since=Version(1, 54),
     ),
     Option(
         "link_type",
@@ -282,7 +272,7 @@ OPTIONS: tuple[Option, ...] = (
         "For links that rclone makes (`rclone link`).",
         "view",
         _choices(view="Reading", edit="Reading and changing", embed="Embedding in a page (Personal only)"),
-        since=(1, 54, 0),
+        since=Version(1, 54),
     ),
     Option(
         "link_password",
@@ -290,7 +280,7 @@ OPTIONS: tuple[Option, ...] = (
         "Password of links",
         "For links that rclone makes (`rclone link`) on OneDrive Personal.",
         sensitive=True,
-        since=(1, 54, 0),
+        since=Version(1, 54),
     ),
     Option(
         "hash_type",
@@ -306,7 +296,7 @@ OPTIONS: tuple[Option, ...] = (
             crc32="CRC-32",
             none="No hashes",
         ),
-        since=(1, 62, 0),
+        since=Version(1, 62),
     ),
     Option(
         "av_override",
@@ -314,7 +304,7 @@ OPTIONS: tuple[Option, ...] = (
         "Download infected files",
         "Also download files that Microsoft's virus scanner has marked.",
         "false",
-        since=(1, 63, 0),
+        since=Version(1, 63),
     ),
     Option(
         "delta",
@@ -324,7 +314,7 @@ OPTIONS: tuple[Option, ...] = (
         "decided by it: "
         "rclone leaves out an item that comes before its folder.",
         "false",
-        since=(1, 65, 0),
+        since=Version(1, 65),
     ),
     Option(
         "metadata_permissions",
@@ -341,15 +331,15 @@ OPTIONS: tuple[Option, ...] = (
                 "failok": "A permission that cannot be written does not fail the file",
             }
         ),
-        since=(1, 66, 0),
+        since=Version(1, 66),
     ),
     Option(
         "encoding",
         "list",
         "Encoding of names",
         "Which characters of file names rclone replaces because OneDrive does not take them.",
-        DEFAULT_ENCODING,
-        since=(1, 51, 0),
+        ONEDRIVE_ENCODING,
+        since=Version(1, 51),
     ),
     Option(
         "description",
@@ -357,7 +347,7 @@ OPTIONS: tuple[Option, ...] = (
         "Friendly name",
         "Your own words for this storage.",
         group="basic",
-        since=(1, 66, 0),
+        since=Version(1, 66),
         matters=False,
     ),
 )

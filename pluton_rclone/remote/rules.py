@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pluton_rclone.conf.merge import parse_time, token_fields
+from pluton_rclone.values.drive_ids import is_personal
+from pluton_rclone.values.encoding import WORDS
 from pluton_rclone.values.size import KIB, MIB, Size
-
-from .options import ENCODINGS
+from pluton_rclone.values.token_text import expires_at, rclone_reads, token_fields
 
 CHUNK = 320 * KIB
 CHUNK_LIMIT = 250 * MIB
@@ -21,7 +21,6 @@ CHUNK_LIMIT = 250 * MIB
 CHUNK_WARNING = 60 * MIB
 CHUNK_TOP = Size(190 * CHUNK)
 CUTOFF_LIMIT = 4 * MIB
-_PERSONAL_ID = re.compile(r"[0-9A-Fa-f]{1,16}")
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,9 @@ def token_fault(text: str, *, app_only: bool) -> str | None:
         return "it is no JSON object as rclone keeps it"
     if not isinstance(fields.get("access_token"), str) or not fields["access_token"]:
         return "its access_token is empty: rclone would then lose the refresh token, too"
-    expiry = parse_time(fields.get("expiry"))
-    if expiry is None or expiry.year < 1971:
+    if fields.get("expiry") and not rclone_reads(fields["expiry"]):
+        return "its expiry is no time as rclone writes it: rclone would take none of the token"
+    if expires_at(fields) is None:
         return "it has no expiry: rclone would use it for ever and never refresh it"
     if not app_only and not fields.get("refresh_token"):
         return "it has no refresh_token: it ends within the hour and cannot be renewed"
@@ -88,18 +88,13 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
     is_sharepoint = drive_id.startswith("b!")
     if drive_type == "personal" and is_sharepoint:
         return "it begins with b!, which is a Business or SharePoint drive, but drive_type is personal"
-    if drive_type != "personal" and _PERSONAL_ID.fullmatch(drive_id):
+    if drive_type != "personal" and is_personal(drive_id):
         return f"it is the id of a personal drive, but drive_type is {drive_type}"
     return None
 
 
-def normal_drive_id(drive_id: str) -> str:
-    """Microsoft sometimes drops the leading zeros of a personal drive's 16 digits."""
-    return drive_id.zfill(16) if _PERSONAL_ID.fullmatch(drive_id) else drive_id
-
-
 def encoding_fault(text: str) -> str | None:
-    unknown = [name for name in text.split(",") if name not in ENCODINGS]
+    unknown = [name for name in text.split(",") if name not in WORDS]
     return f"{unknown[0]!r} is no encoding that rclone knows" if unknown else None
 
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.commands import TRANSFERS, Command
 
 SUFFIXES = (
     ".docx",
@@ -42,7 +42,6 @@ SAID = (
 _IGNORED = ("--ignore-size", "--ignore-checksum")
 # Without a size and a hash to trust, these would find every file changed (-c), or none, ever (--size-only).
 _BY_CONTENT = {"--checksum", "-c", "--size-only"}
-_WORDS = ("copy", "copyto", "sync", "move", "moveto")
 # What selects files itself, and what deletes at the destination whatever a rule leaves out: the other run's files.
 _SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f", "--delete-excluded")
 _EXCLUDING = (b"- ", b"#", b";")
@@ -68,7 +67,7 @@ def runs(command: Command) -> Runs:
     first match wins), and a list of files is the caller's own choice: there the flags are the caller's, too.
     """
     flags = command.flags
-    if command.words[0] not in _WORDS or any(flag.startswith(_IGNORED) for flag in flags):
+    if command.words[0] not in TRANSFERS or any(flag.startswith(_IGNORED) for flag in flags):
         return Runs(command)
     if os.path.isfile(command.places[0]):
         if not command.places[0].lower().endswith(SUFFIXES):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pluton_rclone.conf.merge import SIGN_IN, TOKEN
 from pluton_rclone.errors import InteractionRequired, TokenExpired
 from pluton_rclone.setup.remote import registration
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.conf.merge import SIGN_IN, TOKEN
 from pluton_rclone.errors import UsageError
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import remote_options
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 from .state import DRIVE_TYPES, SetupState
 

@@ -259,7 +259,7 @@ class Storage:
         return self._change(before.replace(**known), on_step)
 
     def _change(self, wanted: OneDriveRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
-        from pluton_rclone.conf.merge import SIGN_IN, TOKEN
+        from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
         before = self.remote
         report, tested = self._storages.try_out(wanted, on_step)

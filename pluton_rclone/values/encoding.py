@@ -12,6 +12,7 @@ Bytes of a local name that are not UTF-8 are carried as Python carries them (`su
 from __future__ import annotations
 
 import functools
+import os
 import re
 import unicodedata
 
@@ -51,6 +52,7 @@ _ANYWHERE = {
 _FIRST = {"LeftSpace": " ", "LeftPeriod": ".", "LeftTilde": "~", "LeftCrLfHtVt": "\r\n\t\v"}
 _LAST = {"RightSpace": " ", "RightPeriod": ".", "RightCrLfHtVt": "\r\n\t\v"}
 _OTHERS = {"None", "Raw", "Dot", "InvalidUtf8"}
+WORDS = frozenset({*_ANYWHERE, *_FIRST, *_LAST, *_OTHERS})
 
 
 def _look_alike(character: str) -> str:
@@ -68,7 +70,7 @@ class Encoding:
 
     def __init__(self, option: str) -> None:
         words = {word.strip() for word in option.split(",")}
-        unknown = words - _ANYWHERE.keys() - _FIRST.keys() - _LAST.keys() - _OTHERS
+        unknown = words - WORDS
         if unknown:
             raise OptionInvalid(
                 f"encoding has the unknown word {sorted(unknown)[0]!r}",
@@ -124,9 +126,10 @@ LOCAL = Encoding("Slash,Dot")  # rclone's local backend on Linux
 STANDARD = Encoding("Slash,Ctl,Del,Dot")  # what rclone shows and takes
 
 
-def standard_name(local_name: str) -> str:
-    """A local name as rclone shows it."""
-    return STANDARD.encode(LOCAL.decode(local_name))
+def standard_name(local_name: str | bytes) -> str:
+    """A local name as rclone shows it: in listings, filters and files-from."""
+    name = os.fsdecode(local_name)
+    return STANDARD.encode(LOCAL.decode(name))
 
 
 def opens_again(local_name: str) -> bool:

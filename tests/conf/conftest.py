@@ -1,4 +1,4 @@
-"""What every test of rclone.conf needs: a runtime folder of its own, so that nothing is left in the machine's memory."""
+"""What every test of rclone.conf needs: a runtime folder of its own, and an rclone.conf of other people."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from tests.conf.encrypted import OTHERS, PASSWORD, EncryptedPath
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """As a desktop session has one."""
-    folder = tmp_path_factory.mktemp("run")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    return folder
+def _in_a_session(runtime: Path) -> None:
+    """Every test has a runtime folder of its own."""
 
 
 @pytest.fixture(params=[Path, EncryptedPath], ids=["plain", "encrypted"])

@@ -1,6 +1,6 @@
 """Processes that crowd around one rclone.conf; each logs what it did, so that a judge can say what must be there.
 
-`python -m tests.remote.crowd writer CONFIG LOG NAME SECONDS REMOTES` adds, updates and deletes remotes of its own.
+`python -m tests.conf.crowd writer CONFIG LOG NAME SECONDS REMOTES` adds, updates and deletes remotes of its own.
 `… borrower …` runs the real rclone through the library, `… foreigner …` runs it on the file itself.
 """
 

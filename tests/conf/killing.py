@@ -1,6 +1,6 @@
 """A process of its own that changes an rclone.conf and is killed at every point, or at random ones.
 
-`python -m tests.remote.killing FOLDER each PASSWORD`, `… fifth PASSWORD` (every fifth point) and `… random
+`python -m tests.conf.killing FOLDER each PASSWORD`, `… fifth PASSWORD` (every fifth point) and `… random
 PASSWORD`; prints what it saw as JSON. It forks from a process without threads, so a thousand killed writers
 take seconds; nothing needs to be installed for it.
 """

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pluton_rclone.errors import RemoteError
 from pluton_rclone.remote.names import name_fault
 from pluton_rclone.remote.onedrive import OneDriveRemote
-from pluton_rclone.remote.options import BY_NAME, ENCODINGS
+from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.remote.rules import CHUNK
-from pluton_rclone.remote.values import value_fault
+from pluton_rclone.values.conf_text import value_fault
+from pluton_rclone.values.encoding import WORDS
 from pluton_rclone.values.size import Size
 
 # Letters that break careless formats come often.
@@ -80,7 +81,7 @@ def remotes(draw: st.DrawFn) -> OneDriveRemote:
         "av_override": switches,
         "delta": switches,
         "metadata_permissions": st.sampled_from(["off", "read", "write", "read,write", "read,failok"]),
-        "encoding": st.lists(st.sampled_from(sorted(ENCODINGS)), min_size=1).map(",".join),
+        "encoding": st.lists(st.sampled_from(sorted(WORDS)), min_size=1).map(",".join),
         "base_folder": texts,
         "account_id": texts,
         "account_name": texts,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.location import default_path
 from pluton_rclone.errors import OptionInvalid, StorageExists, StorageNotFound
-from pluton_rclone.process import folders as runtime
+from pluton_rclone.process import folders
 from tests.conf.encrypted import OTHERS
 from tests.conf.real_rclone import RCLONE, dump, run
 
@@ -65,9 +64,8 @@ def test_the_mode_is_600_and_a_stricter_one_is_kept(path: Path, before: int, aft
 
 def test_the_owner_stays(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As root on another's file; who is not root cannot give files away and keeps its own."""
-    # No runtime folder belongs to that other user: a fresh one is made, which is to go with this test.
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(runtime, "_fallback", runtime._fallback.__wrapped__)
+    # No runtime folder belongs to that other user: the ones that are made are to go with this test.
+    monkeypatch.setattr(folders, "_places", lambda: [tmp_path])
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(os, "fchown", lambda _descriptor, user, group: given.append((user, group)))
@@ -100,7 +98,7 @@ def test_what_is_not_there_and_what_is_there_already(path: Path) -> None:
         lambda: conf.update("nobody", {"a": "b"}),
         lambda: conf.rename("nobody", "x"),
         lambda: conf.delete("nobody"),
-        lambda: conf.export("nobody"),
+        lambda: conf.remote("nobody"),
     ):
         with pytest.raises(StorageNotFound, match="nobody"):
             operation()
@@ -161,17 +159,6 @@ def test_changing_an_option_keeps_a_token_that_was_refreshed_meanwhile(path: Pat
     conf.update("anna", {"chunk_size": "20Mi" if form["token"] == OLD_TOKEN else None})
     assert conf.section("anna")["token"] == TOKEN
     assert conf.section("anna")["chunk_size"] == "20Mi"
-
-
-def test_remotes_come_from_another_file_all_or_none(path: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other.conf"
-    other.write_text("[base]\ntype = s3\nregion = eu\n[base.one]\nbucket = b\n[disk]\ntype = memory\n")
-    conf = Conf(path)
-    conf.import_from(Conf(other), {"base.one": "one"})
-    assert conf.section("one") == {"bucket": "b", "type": "s3", "region": "eu"}
-    with pytest.raises(StorageExists, match="disk"):
-        conf.import_from(Conf(other), ["base", "disk"])
-    assert "base" not in conf
 
 
 # ---- where it is ----

@@ -40,7 +40,7 @@ class Crowd:
         self.logs.append(log)
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "tests.remote.crowd", role, str(self.config), str(log), name),
+                *(sys.executable, "-m", "tests.conf.crowd", role, str(self.config), str(log), name),
                 *(str(self.seconds if seconds is None else seconds), str(self.remotes)),
             ],
             stdin=subprocess.DEVNULL,

@@ -22,7 +22,7 @@ RUNS = pytest.mark.parametrize(
 
 
 def _killing(folder: Path, mode: str, password: str) -> list[str]:
-    return [sys.executable, "-m", "tests.remote.killing", str(folder), mode, password]
+    return [sys.executable, "-m", "tests.conf.killing", str(folder), mode, password]
 
 
 def _run(argv: list[str]) -> dict[str, Any]:
@@ -77,7 +77,7 @@ _CALLS = (
 _SAVE = """
 import sys
 from pathlib import Path
-from pluton_rclone.remote import conf, private, encryption, swap, journal
+from pluton_rclone.conf import conf, private, encryption, swap, journal
 import filelock, ctypes
 ctypes.CDLL(None, use_errno=True)
 c = conf.Conf(sys.argv[1])

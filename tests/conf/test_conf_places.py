@@ -23,7 +23,7 @@ OLD = "# kept\n[anna]\ntype = memory\ndescription = old\n"
 _CHANGE = """
 import json, os, sys
 from pluton_rclone.errors import PlutonRcloneError
-from pluton_rclone.remote.conf import Conf
+from pluton_rclone.conf.conf import Conf
 path, password, size = sys.argv[1], sys.argv[2] or None, int(sys.argv[3])
 conf = Conf(path, password=password)
 told = {}

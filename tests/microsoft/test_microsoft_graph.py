@@ -15,9 +15,10 @@ from pluton_rclone.emulator.drives.quota import Told
 from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.emulator.graph.faults import Faults
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
-from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site, normal_drive_id
+from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.graph.locations import shared_folder
+from pluton_rclone.values.drive_ids import normal_drive_id
 
 from .waitless import Clock
 
@@ -132,8 +133,7 @@ def test_further_drives_of_the_account_are_listed_once(
     ],
 )
 def test_ids_of_personal_drives_are_normalised(written: str, normal: str) -> None:
-    assert normal_drive_id(written, "personal") == normal
-    assert normal_drive_id(written, "business") == written
+    assert normal_drive_id(written) == normal
 
 
 def test_two_spellings_of_one_personal_drive_are_one_drive(graph_of: GraphOf, files: Files) -> None:

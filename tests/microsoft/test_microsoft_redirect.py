@@ -65,8 +65,8 @@ def test_another_process_may_finish(cloud: Emulator) -> None:
     answer = dict(cloud.person(ANNA).visit(flow.url).answer)
     program = (
         "import json, sys\n"
-        "from pluton_rclone.microsoft.app import AppRegistration\n"
-        "from pluton_rclone.microsoft.redirect import Flow, finish_redirect\n"
+        "from pluton_rclone.microsoft.entra.app import AppRegistration\n"
+        "from pluton_rclone.microsoft.entra.redirect import Flow, finish_redirect\n"
         "given = json.load(sys.stdin)\n"
         "app = AppRegistration(given['client_id'], client_secret=given['secret'])\n"
         "print(finish_redirect(app, Flow.from_json(given['flow']), given['answer']).account.username)\n"

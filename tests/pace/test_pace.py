@@ -12,8 +12,9 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.graph.budgets import APP_UNITS, MANY_OR_CHANGE, USER_REQUESTS
 from pluton_rclone.pace import BURST, TPS, pace
 from pluton_rclone.rclone import asked, commands
-from pluton_rclone.rclone.binary import Binary, Version
+from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.commands import Command
+from pluton_rclone.values.versions import Version
 from tests.connected import connected
 
 COPY = commands.transfer("copy", "a", "b", {})

@@ -433,27 +433,6 @@ def test_a_command_in_the_foreground_dies_with_us() -> None:
         assert gone_within(pid, 5)
 
 
-def test_nothing_else_in_the_package_starts_processes() -> None:
-    """`spawning.py` writes the one line with which a child becomes its command."""
-    package = Path(process.__file__).parent
-    words = (
-        "import subprocess",
-        "from subprocess",
-        "os.system(",
-        "os.popen(",
-        "os.exec",
-        "os.spawn",
-        "os.posix_spawn",
-        "os.fork(",
-    )
-    guilty = [
-        str(path.relative_to(package))
-        for path in package.rglob("*.py")
-        if path.name not in ("process.py", "spawning.py") and any(word in path.read_text() for word in words)
-    ]
-    assert guilty == []
-
-
 # ---- paused ----------------------------------------------------------------------------------------------------------
 
 COUNTING = python("""

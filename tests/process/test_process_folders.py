@@ -11,8 +11,26 @@ import pytest
 
 from pluton_rclone.conf import recent
 from pluton_rclone.conf.recent import note_change, still_last
-from pluton_rclone.process import folders as runtime_module
-from pluton_rclone.process.folders import is_ours_alone, runtime_folder, runtime_folders
+from pluton_rclone.process import folders
+from pluton_rclone.process.folders import (
+    claimed,
+    is_ours_alone,
+    owned_folder,
+    runtime_folder,
+    runtime_folders,
+    usable_folders,
+)
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for private files of this test's own."""
+    folder = tmp_path / "runtime"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder
+
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def test_it_is_in_the_sessions_own_folder_and_for_this_user_alone(runtime: Path) -> None:
@@ -22,38 +40,62 @@ def test_it_is_in_the_sessions_own_folder_and_for_this_user_alone(runtime: Path)
     assert runtime_folder() == folder == runtime_folders()[0]
 
 
-def test_without_a_session_it_is_in_memory_or_else_in_the_temporary_folder(
+def test_without_a_login_session_it_is_in_memory_or_else_in_the_temporary_folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    places = [folder.parent for folder in runtime_folders()]
-    assert places == [place for place in (Path("/dev/shm"), Path(tempfile.gettempdir())) if place.is_dir()]
+    usual = [Path(f"/run/user/{os.getuid()}"), Path("/dev/shm"), Path(tempfile.gettempdir())]
+    found: list[Path] = []
+    with pytest.raises(OSError, match="no folder"):
+        found.extend(folder.parent for folder in usable_folders())
+    assert found == [place for place in usual if place.is_dir()]
 
 
-def test_a_folder_that_is_open_or_a_link_is_not_ours_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir(mode=0o700)
-    link = tmp_path / "link"
-    link.symlink_to(folder)
+@pytest.fixture
+def one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with this one place for private files."""
+    monkeypatch.setattr(folders, "_places", lambda: [tmp_path])
+    return tmp_path
+
+
+def test_a_squatted_folder_is_stepped_around_and_every_process_finds_the_same_one_beside_it(
+    one_place: Path,
+) -> None:
+    squatted = one_place / f"pluton-rclone-{os.getuid()}"
+    squatted.mkdir(mode=0o777)
+    squatted.chmod(0o777)
+    folder = runtime_folder()
+    assert folder.parent == one_place
+    assert folder != squatted
     assert is_ours_alone(folder)
-    assert not is_ours_alone(link)
-    assert not is_ours_alone(tmp_path / "nothing")
-    folder.chmod(0o710)
-    assert not is_ours_alone(folder)
+    assert runtime_folder() == folder
+    assert runtime_folders() == [folder]
 
 
-def test_where_none_can_be_used_one_temporary_folder_serves_the_whole_process(
+def test_where_no_folder_can_be_made_an_oserror_says_so(
+    one_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "_places", lambda: [one_place / "nothing"])
+    with pytest.raises(OSError, match="nothing"):
+        runtime_folder()
+
+
+def test_a_place_whose_path_is_too_long_for_a_socket_gives_way_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime_module, "is_ours_alone", lambda _folder: False)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    runtime_module._fallback.cache_clear()
-    try:
-        folder = runtime_folder()
-        assert folder == runtime_folder()
-        assert folder.parent == tmp_path
-    finally:
-        runtime_module._fallback.cache_clear()
+    monkeypatch.setattr(folders, "_places", lambda: [tmp_path / ("x" * 100), tmp_path])
+    (tmp_path / ("x" * 100)).mkdir()
+    longest = len(str(tmp_path)) + 50
+    assert runtime_folder(longest=longest).parent == tmp_path
+
+
+def test_a_folder_is_claimed_only_when_its_owner_is_gone(one_place: Path) -> None:
+    folder, owner = owned_folder(one_place)
+    assert claimed(folder) is None
+    owner.release()
+    again = claimed(folder)
+    assert again is not None
+    again.release()
 
 
 def test_only_the_last_change_of_a_remote_counts(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.errors import RcloneNotFound, RcloneTooOld
-from pluton_rclone.rclone.binary import Binary, Version, find_binary
+from pluton_rclone.rclone.binary import Binary, find_binary
+from pluton_rclone.values.versions import Feature, Version
 
 
 def executable(path: Path, text: str = "#!/bin/sh\necho rclone v1.70.1\n") -> Path:
@@ -71,10 +72,11 @@ def test_the_version_of_the_real_one(binary: Binary) -> None:
 
 def test_a_binary_that_is_too_old_is_refused_with_both_versions(old_binary: Binary) -> None:
     with pytest.raises(RcloneTooOld) as caught:
-        old_binary.require((1, 67), "hard_delete")
-    assert "1.67" in caught.value.what
+        old_binary.require(Feature.METRICS)
+    assert "1.68" in caught.value.what
     assert "1.60.1" in caught.value.what
-    old_binary.require((1, 60), "anything")
+    assert not Feature.METRICS.known_to(Version(1, 67, 9))
+    assert Feature.METRICS.known_to((1, 68, 0))
 
 
 def test_something_that_is_not_rclone(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pluton_rclone.errors import PlutonRcloneError, UsageError
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.commands import filter_name
 from pluton_rclone.rclone.engine import Rclone
-from pluton_rclone.rclone.locations import standard_name
+from pluton_rclone.values.encoding import standard_name
 
 NASTY = [
     b"$(touch PWNED).txt",

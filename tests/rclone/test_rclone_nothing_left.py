@@ -33,7 +33,6 @@ elif how == "listing":
     next(running)
 else:
     session = rclone.session()
-    running = session.copy(Path(source), Path(target))
 print("running", flush=True)
 time.sleep(1000)
 """

@@ -11,22 +11,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pluton_rclone.errors import (
-    Cancelled,
     ConfigPasswordMissing,
     ConfigUnreadable,
     NothingFound,
     RcloneError,
     UsageError,
 )
-from pluton_rclone.rclone import session as session_module
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
-from pluton_rclone.rclone.job import Job
+from pluton_rclone.rclone.session import Session
 
 
 @pytest.fixture(autouse=True)
@@ -41,14 +38,14 @@ def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 @pytest.fixture(autouse=True)
 def swept(runtime: Path) -> Iterator[None]:
     yield
-    home = runtime / f"pluton-rclone-sessions-{os.getuid()}"
+    home = runtime / f"pluton-rclone-{os.getuid()}"
     left = list(home.iterdir()) if home.exists() else []
     shutil.rmtree(runtime)
     assert left == []
 
 
 def folders(runtime: Path) -> list[Path]:
-    return list((runtime / f"pluton-rclone-sessions-{os.getuid()}").iterdir())
+    return list((runtime / f"pluton-rclone-{os.getuid()}").iterdir())
 
 
 def test_the_socket_lies_where_only_this_user_may_go(rclone: Rclone, runtime: Path) -> None:
@@ -60,25 +57,62 @@ def test_the_socket_lies_where_only_this_user_may_go(rclone: Rclone, runtime: Pa
     assert folders(runtime) == []
 
 
-def test_a_folder_of_somebody_else_is_not_used(rclone: Rclone, runtime: Path) -> None:
-    home = runtime / f"pluton-rclone-sessions-{os.getuid()}"
+def test_a_folder_of_somebody_else_is_stepped_around(rclone: Rclone, runtime: Path) -> None:
+    home = runtime / f"pluton-rclone-{os.getuid()}"
     home.mkdir(mode=0o755)
     home.chmod(0o755)
-    with pytest.raises(RcloneError, match="not a folder of this user alone"):
-        rclone.session()
+    with rclone.session() as session:
+        assert session.call("core/version")["version"]
+        [beside] = [folder for folder in runtime.iterdir() if folder != home]
+        assert [folder.name[:8] for folder in beside.iterdir()] == ["session-"]
+    assert list(home.iterdir()) == []
 
 
-def test_left_over_sockets_are_told_from_living_ones(rclone: Rclone, runtime: Path) -> None:
+def test_the_folders_of_killed_sessions_are_told_from_those_of_living_ones(
+    rclone: Rclone, runtime: Path
+) -> None:
     with rclone.session() as first:
-        stale = folders(runtime)[0].parent / "s-killed"
+        stale = folders(runtime)[0].parent / "session-killed"
         stale.mkdir(mode=0o700)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
             dead.bind(str(stale / "rc.sock"))
-        assert (stale / "rc.sock").exists()
         with rclone.session() as second:
             assert not stale.exists()
             assert len(folders(runtime)) == 2
             assert first.call("core/version")["version"] == second.call("core/version")["version"]
+
+
+def test_a_session_that_is_bound_and_does_not_listen_yet_is_not_swept_out(
+    rclone: Rclone, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, 5 of 387 starts beside others failed so after 30 seconds."""
+    began = threading.Event()
+    go_on = threading.Event()
+
+    def waits(self: Session) -> None:
+        if threading.current_thread() is slow:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bound:
+                bound.bind(str(self._folder / "rc.sock.of-the-test"))
+                began.set()
+                go_on.wait()
+        wait_until_it_listens(self)
+
+    wait_until_it_listens = Session._wait_until_it_listens
+    monkeypatch.setattr(Session, "_wait_until_it_listens", waits)
+    said: list[str] = []
+
+    def start() -> None:
+        with rclone.session() as session:
+            said.append(session.call("core/version")["version"])
+
+    slow = threading.Thread(target=start)
+    slow.start()
+    began.wait()
+    with rclone.session():
+        assert len(folders(runtime)) == 2
+    go_on.set()
+    slow.join()
+    assert len(said) == 1
 
 
 def test_no_network_port_is_opened(rclone: Rclone) -> None:
@@ -108,7 +142,7 @@ def test_an_rclone_that_is_killed_is_a_clear_error(rclone: Rclone) -> None:
         with pytest.raises(RcloneError, match="signal 9"):
             session.list("disk:")
         with pytest.raises(RcloneError):
-            session.about("disk:")
+            session.stat("disk:")
 
 
 def test_after_its_end_it_is_over(rclone: Rclone) -> None:
@@ -151,57 +185,6 @@ def test_two_sessions_with_two_configurations_do_not_meet(binary: Binary, tmp_pa
         assert [entry.name for entry in second.list("place:")] == ["only1"]
 
 
-def test_two_jobs_at_once_have_their_own_numbers(rclone: Rclone, tmp_path: Path) -> None:
-    for name, size in (("small", 10), ("large", 500_000)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_bytes(b"x" * size)
-    with rclone.session() as session:
-        jobs = {name: session.copy(tmp_path / name, f"disk:{name}") for name in ("small", "large")}
-        results = {name: job.result().bytes for name, job in jobs.items()}
-    assert results == {"small": 10, "large": 500_000}
-
-
-def test_the_end_of_a_session_ends_its_jobs(rclone: Rclone, tmp_path: Path) -> None:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "big").write_bytes(bytes(50_000_000))
-    with rclone.session() as session:
-        session.call("core/bwlimit", rate="1M")
-        job = session.copy(tmp_path / "source", "disk:")
-        assert job.running
-    with pytest.raises(RcloneError):
-        job.wait(timeout=5)
-
-
-def test_leaving_a_job_early_cancels_it(rclone: Rclone, tmp_path: Path) -> None:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "big").write_bytes(bytes(50_000_000))
-    with rclone.session() as session:
-        session.call("core/bwlimit", rate="1M")
-        with session.copy(tmp_path / "source", "disk:") as job:
-            assert job.running
-        assert job.wait().ended == "cancelled"
-        with pytest.raises(TimeoutError):
-            session.copy(tmp_path / "source", "disk:x").wait(timeout=0.05)
-
-
-def test_a_job_that_was_told_to_stop_is_never_taken_for_done() -> None:
-    """rclone now and then calls one that it stopped at its very beginning a success."""
-    stopped = False
-
-    def call(method: str, **parameters: Any) -> dict[str, Any]:
-        nonlocal stopped
-        stopped = stopped or method == "job/stop"
-        answers: dict[str, dict[str, Any]] = {
-            "sync/copy": {"jobid": 1},
-            "job/status": {"finished": stopped, "success": stopped, "error": ""},
-        }
-        return answers.get(method, {})
-
-    result = Job("copy", call, "sync/copy", {}, rounds=1).cancel()
-    assert result.ended == "cancelled"
-    assert isinstance(result.error, Cancelled)
-
-
 def test_a_configuration_that_cannot_be_read(binary: Binary, tmp_path: Path) -> None:
     broken = tmp_path / "broken.conf"
     broken.write_text("not an ini\n[x\n")
@@ -222,11 +205,8 @@ def test_a_method_that_rclone_does_not_have(rclone: Rclone) -> None:
 
 
 def test_options_that_only_a_process_of_its_own_can_take(rclone: Rclone) -> None:
-    with rclone.session() as session:
-        with pytest.raises(UsageError):
-            session.list("disk:", filters=["- *"])
-        with pytest.raises(UsageError):
-            session.copy("disk:", "disk:x", dry_run=True)
+    with rclone.session() as session, pytest.raises(UsageError):
+        session.list("disk:", filters=["- *"])
 
 
 def test_the_path_of_a_socket_has_room(
@@ -237,4 +217,3 @@ def test_the_path_of_a_socket_has_room(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
     with rclone.session() as session, pytest.raises(NothingFound):
         session.list("disk:nothing")
-    assert session_module.START_LIMIT > 0

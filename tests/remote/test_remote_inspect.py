@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.export import as_conf, as_environment
 from pluton_rclone.remote.inspect import inspect_remote
+from pluton_rclone.values.versions import Version
 from tests.conf.mounts import inside_mount
 from tests.conf.real_rclone import run
 
@@ -26,7 +28,7 @@ def found(section: dict[str, str], name: str = "anna", **more: object) -> list[t
 
 
 def test_a_good_remote_has_no_findings() -> None:
-    assert found(GOOD, version=(1, 75, 2)) == []
+    assert found(GOOD, version=Version(1, 75, 2)) == []
 
 
 @pytest.mark.parametrize(
@@ -66,13 +68,13 @@ def test_a_misspelt_option_is_named() -> None:
 
 def test_what_the_rclone_at_hand_ignores_or_cannot_is_found() -> None:
     section = {**GOOD, "hard_delete": "true", "client_id": "public", "description": "Anna"}
-    assert found(section, "zoë", version=(1, 60, 1)) == [
+    assert found(section, "zoë", version=Version(1, 60, 1)) == [
         ("name", "error"),
         ("hard_delete", "error"),
         ("client_id", "error"),
         *[("version", "warning")] * 4,
     ]
-    assert found(section, "zoë", version=(1, 75, 2)) == []
+    assert found(section, "zoë", version=Version(1, 75, 2)) == []
 
 
 def test_a_variable_that_wins_over_the_file_is_found() -> None:
@@ -99,7 +101,7 @@ def test_a_file_that_is_a_mount_point_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").touch(0o600)
     (tmp_path / "b").touch(0o600)
     script = (
-        "import sys; from pluton_rclone.remote.conf import Conf; print(Conf(sys.argv[1]).inspect()[0].option)"
+        "import sys; from pluton_rclone.conf.conf import Conf; print(Conf(sys.argv[1]).inspect()[0].option)"
     )
     argv = inside_mount(tmp_path / "a", tmp_path / "b", [sys.executable, "-c", script, str(tmp_path / "b")])
     said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
@@ -114,18 +116,17 @@ def test_an_exported_conf_stands_alone_and_the_real_rclone_reads_it(tmp_path: Pa
     conf.add("other", {"type": "memory"})
     conf.add("anna", GOOD)
     target = tmp_path / "export.conf"
-    target.write_bytes(conf.export("anna"))
+    target.write_bytes(as_conf("anna", conf.whole_section("anna")))
     assert Conf(target).names() == ["anna"]
     assert Conf(target).section("anna") == conf.section("anna")
-    target.write_bytes(conf.export("anna", password="geheim"))
-    done = run(target, "listremotes", environment={"RCLONE_CONFIG_PASS": "geheim"})
+    done = run(target, "listremotes")
     assert done.stdout == b"anna:\n"
 
 
 def test_an_exported_environment_makes_the_remote_exist_and_says_what_it_costs(tmp_path: Path) -> None:
     conf = Conf(tmp_path / "rclone.conf")
     conf.add("annas-onedrive", {**GOOD, "chunk_size": "1000Ki", "pluton_base_folder": "x"})
-    export = conf.export_environment("annas-onedrive")
+    export = as_environment("annas-onedrive", conf.whole_section("annas-onedrive"))
     assert export.name == "annas_onedrive"
     assert set(export.variables) == {
         f"RCLONE_CONFIG_ANNAS_ONEDRIVE_{key}"

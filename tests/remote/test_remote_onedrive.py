@@ -114,7 +114,7 @@ def test_without_a_drive_or_a_token_there_is_no_remote(missing: str) -> None:
         ('{"access_token":"","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}', "access_token is empty"),
         ('{"access_token":"A","refresh_token":"R"}', "no expiry"),
         ('{"access_token":"A","refresh_token":"R","expiry":"0001-01-01T00:00:00Z"}', "no expiry"),
-        ('{"access_token":"A","refresh_token":"R","expiry":"soon"}', "no expiry"),
+        ('{"access_token":"A","refresh_token":"R","expiry":"soon"}', "no time as rclone writes it"),
         ('{"access_token":"A","expiry":"2030-01-01T00:00:00Z"}', "no refresh_token"),
     ],
 )

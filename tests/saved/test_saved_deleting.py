@@ -133,12 +133,3 @@ def test_a_folder_that_cannot_be_read_deletes_nothing(
     result = storage.rclone.sync(str(source), storage.at("x"), retries=1).wait()
     assert not result.ok
     assert (result.deletes, there()) == (0, 50)
-
-
-def test_a_session_has_the_brake_too(storage: Storage, source: Path, there: Callable[[], int]) -> None:
-    with storage.rclone.session() as session:
-        with pytest.raises(TooManyDeletions):
-            session.sync(str(source), storage.at("x")).result()
-        assert there() == 50
-        assert session.sync(str(source), storage.at("x"), allow_empty_source=True).result().deletes == 50
-    assert there() == 0

@@ -58,6 +58,7 @@ class Drive(Tree):
         self.web_url = web_url
         self.quota = quota or Quota(5 * 1024**3 if kind == PERSONAL else 1024**4)
         self.root_readable = True  # False: a phantom, listed but "ObjectHandle is Invalid"
+        self.shortcuts_on_request = False  # True: listed only with "Prefer: Include-Feature=AddToOneDrive"
         self.rewrites_office_files = False  # True: what SharePoint does to Office files in libraries
         self.lock = threading.RLock()
         self.changes = Changes()

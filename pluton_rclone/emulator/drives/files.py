@@ -14,7 +14,7 @@ from .identifiers import library_drive_id, normal_drive_id
 from .item import Item, Link
 from .sites import Site
 from .storing import Sink, sink
-from .uploads import UploadSession
+from .uploads import OpenUpload, UploadSession
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator.directory import Person, Tenant
@@ -32,6 +32,8 @@ class Files:
         self._drives: dict[str, Drive] = {}
         self._own: dict[str, Drive] = {}  # user name -> drive
         self._listed: dict[str, list[Drive]] = {}  # user name -> further drives in /me/drives
+        self._listed_before: dict[str, list[Drive]] = {}  # the same, before the own drive
+        self._shown_as: dict[str, Drive] = {}  # user name -> what /me/drives says of the own drive
         self._roots: dict[str, Site] = {}  # tenant id -> root site
         self._sites: dict[str, Site] = {}
         self._followed: dict[str, list[Site]] = {}
@@ -54,8 +56,9 @@ class Files:
 
     def drives_of(self, person: Person) -> list[Drive]:
         """What /me/drives lists: the own drive and what `list_too` added."""
-        own = [self.drive_of(person)] if person.licensed else []
-        return own + self._listed.get(person.username, [])
+        name = person.username
+        own = [self._shown_as.get(name) or self.drive_of(person)] if person.licensed else []
+        return self._listed_before.get(name, []) + own + self._listed.get(name, [])
 
     def drive(self, drive_id: str) -> Drive | None:
         """The drive with that id; those of personal drives may differ in case and leading zeros."""
@@ -66,25 +69,48 @@ class Files:
         self._drives[normal_drive_id(drive.id)] = drive
         return drive
 
-    def list_too(self, username: str, drive: Drive) -> Drive:
-        """Show a further drive in that person's /me/drives."""
-        self._listed.setdefault(username, []).append(drive)
+    def list_too(self, username: str, drive: Drive, *, first: bool = False) -> Drive:
+        """Show a further drive in that person's /me/drives; with `first` before the own one."""
+        lists = self._listed_before if first else self._listed
+        lists.setdefault(username, []).append(drive)
         return drive
 
-    def add_phantom(self, username: str) -> Drive:
-        """A drive that /me/drives lists and whose root cannot be read (rclone issue 8695)."""
+    def unlist(self, username: str, drive: Drive) -> None:
+        """The opposite of `list_too`."""
+        for lists in (self._listed_before, self._listed):
+            if drive in lists.get(username, []):
+                lists[username].remove(drive)
+
+    def show_as(self, username: str, drive: Drive | None) -> None:
+        """What /me/drives says of the own drive; None for what /me/drive says."""
+        if drive is None:
+            self._shown_as.pop(username, None)
+        else:
+            self._shown_as[username] = drive
+
+    def beside(
+        self, username: str, name: str, *, drive_id: str | None = None, kind: str | None = None
+    ) -> Drive:
+        """A drive beside the own one of that person, at the same address; not yet listed or found by id."""
         person = self._world.person(username)
-        drive = Drive(
-            library_drive_id(f"phantom {username} {len(self._drives)}"),
-            PERSONAL if person.tenant.personal else BUSINESS,
-            "ODCMetadataArchive",
+        base = f"https://my.microsoftpersonalcontent.com/personal/{person.cid}"
+        if not person.tenant.personal:
+            base = self.drive_of(person).web_url.rpartition("/")[0]
+        return Drive(
+            drive_id or library_drive_id(f"beside {username} {name}"),
+            kind or (PERSONAL if person.tenant.personal else BUSINESS),
+            name,
             tenant=person.tenant,
             owner=person,
-            web_url=f"https://my.microsoftpersonalcontent.com/personal/{person.cid}/ODCMetadataArchive",
+            web_url=f"{base}/{name.replace(' ', '%20')}",
             clock=self._world.now,
         )
+
+    def add_phantom(self, username: str, name: str = "ODCMetadataArchive", *, first: bool = False) -> Drive:
+        """A drive that /me/drives lists and whose root cannot be read (rclone issue 8695)."""
+        drive = self.beside(username, name)
         drive.root_readable = False
-        return self.list_too(username, self.add(drive))
+        return self.list_too(username, self.add(drive), first=first)
 
     def __iter__(self) -> Iterator[Drive]:
         """Every drive there is so far."""
@@ -238,6 +264,15 @@ class Files:
     def new_sink(self) -> Sink:
         """Where the bytes of the next file go."""
         return sink(self._world.content_folder)
+
+    def open_uploads(self, drive: Drive | None = None) -> list[OpenUpload]:
+        """The upload sessions that were begun and neither finished, cancelled nor lost; of one drive or of all."""
+        now = self._world.now()
+        return [
+            OpenUpload(each.intent.drive, each.intent.path, each.position, each.total)
+            for each in list(self.sessions.values())
+            if not each.lost and each.expires >= now and drive in (None, each.intent.drive)
+        ]
 
     def open_session(self, session: UploadSession) -> str:
         """The secret part of the upload URL."""

@@ -26,6 +26,7 @@ class Quota:
     total: int
     told: Told = Told.KNOWN
     state: str | None = None  # instead of the computed normal, nearing, critical, exceeded
+    verbatim: dict[str, Any] | None = None  # the whole member instead of a computed one
 
     def facet(self, used: int, deleted: int, *, personal: bool, files: int) -> dict[str, Any] | None:
         """The `quota` member of a drive; None when the drive has none."""
@@ -33,6 +34,8 @@ class Quota:
             return None
         if self.told is Told.UNKNOWN:
             return {"deleted": 0, "fileCount": 0, "remaining": 0, "state": "normal", "total": 0, "used": 0}
+        if self.verbatim is not None:
+            return dict(self.verbatim)
         remaining = max(0, self.total - used)
         facet: dict[str, Any] = {
             "deleted": deleted,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from . import refusals
 from .content import Content
-from .identifiers import ItemIds
+from .identifiers import ROOT, CurrentIds, ItemIds
 from .item import Actor, Item
 from .names import check_length, check_name, fold
 
@@ -24,6 +24,7 @@ class Tree:
         self.enforce_limits = True
         self._prefix = len(server_path) + 1 if server_path else 0
         self._clock = clock
+        self._drive_id = drive_id
         self._ids = ItemIds(drive_id)
         self._items: dict[str, Item] = {}
         self.root = self._make("root", None, None, owner)
@@ -41,10 +42,23 @@ class Tree:
         """The item with that id ("root" for the root); 404 when there is none. Ids ignore case."""
         item = self._items.get(item_id)
         if item is None:
-            item = self.root if item_id == "root" else self._items.get(item_id.upper())
+            item = self.root if item_id == "root" else self._items.get(self._ids.normal(item_id))
         if item is None:
             raise refusals.not_found()
         return item
+
+    @property
+    def current_ids(self) -> CurrentIds | None:
+        """The ids of a personal drive on SharePoint's backend; None on any other drive."""
+        return self._ids if isinstance(self._ids, CurrentIds) else None
+
+    def use_current_ids(self) -> None:
+        """Move a personal drive to SharePoint's backend: every item has another id from now on."""
+        self._ids = ids = self._ids.on_current_backend(self._drive_id)
+        self.root.unique = ROOT
+        for item in self._items.values():
+            item.id = ids.of(item.unique)
+        self._items = {item.id: item for item in self._items.values()}
 
     def find(self, path: str, start: Item | None = None) -> Item | None:
         """The item at a path of plain names below `start` (the root); None when there is none."""

@@ -46,6 +46,11 @@ class Intent:
     description: str | None
     author: Actor
 
+    @property
+    def path(self) -> str:
+        """Where the file will be, from the drive's root."""
+        return f"{self.parent.path()}/{self.name}".lstrip("/")
+
     def store(self, sink: Sink) -> tuple[Item, bool]:
         """Make the file. Returns the item and whether it is new."""
         content = sink.finish()
@@ -61,6 +66,15 @@ class Intent:
             if self.description is not None:
                 item.rarities.description = self.description
         return item, new
+
+
+class OpenUpload(NamedTuple):
+    """An upload session that is left open, as a test sees it. It holds quota until Microsoft ends it."""
+
+    drive: Drive
+    path: str  # from the drive's root
+    received: int  # bytes that are here
+    total: int | None  # bytes of the file; None before the first fragment
 
 
 class UploadSession:

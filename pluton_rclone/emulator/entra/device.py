@@ -11,7 +11,7 @@ from pluton_rclone.emulator.hosts import CLOUDS
 from . import pages, policy
 from .aadsts import EntraError
 from .credentials import read_credentials
-from .endpoint import Endpoint, find_app
+from .endpoint import Endpoint, check_audience, find_app
 from .interactive import Interaction, Page
 from .keys import opaque
 from .scopes import parse
@@ -33,6 +33,7 @@ def issue(
     except EntraError as error:
         # Asked from /common for an app of a single tenant, this endpoint has a code of its own.
         raise EntraError(50059) if error.code == 50194 else error from None
+    check_audience(endpoint, app)
     scope = form.get("scope")
     if not scope:
         raise EntraError(900144, parameter="scope")

@@ -74,6 +74,18 @@ def find_app(world: World, endpoint: Endpoint, client_id: str) -> Registration:
     return app
 
 
+def check_audience(endpoint: Endpoint, app: Registration) -> None:
+    """Raises EntraError 9002331 where an app for personal accounts only is not asked at /consumers."""
+    if app.audience is Audience.PERSONAL and (endpoint.tenant is None or not endpoint.tenant.personal):
+        raise EntraError(
+            9002331,
+            text="Application '{client_id}'({app}) is configured for use by Microsoft Account users only. "
+            "Please use the /consumers endpoint to serve this request.",
+            client_id=app.client_id,
+            app=app.name,
+        )
+
+
 def is_native_redirect(app: Registration, redirect_uri: str) -> bool:
     """Whether the address belongs to the platform "Mobile and desktop": its sign-ins are a public client's.
 

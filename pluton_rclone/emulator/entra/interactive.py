@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from pluton_rclone.emulator.directory import Person, Tenant
+from pluton_rclone.emulator.directory import Audience, Person, Tenant
 
 from . import pages, policy
 from .aadsts import EntraError, Trace
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from pluton_rclone.emulator.world import World
 
 _RESPONSE_MODES = ("query", "fragment", "form_post")
+# Without a number: an app for personal accounts only, asked at /common.
+_WRONG_AUDIENCE = (
+    "The request is not valid for the application's 'userAudience' configuration. In order to use /common/ "
+    "endpoint, the application must not be configured with 'Consumer' as the user audience."
+)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of a SHA-256
 
 
@@ -69,6 +74,8 @@ class Interaction:
             client_info=query.get("client_info") == "1",
         )
         try:
+            if app.audience is Audience.PERSONAL and endpoint.segment == "common":
+                raise EntraError(None, text=_WRONG_AUDIENCE)
             self._read(flow, query)
         except EntraError as error:
             return self._send_back(flow, self._refused(error))

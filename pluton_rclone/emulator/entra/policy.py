@@ -74,7 +74,7 @@ def play_fault(world: World, at: str, username: str | None) -> None:
             fault.times -= 1
             number = fault.code.removeprefix("AADSTS")
             if number.isdigit():
-                raise EntraError(int(number))
+                raise EntraError(int(number), text=fault.text)
             raise EntraError(
                 None, error=fault.code, text="The server is temporarily too busy to handle the request."
             )

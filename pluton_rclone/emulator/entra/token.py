@@ -16,7 +16,7 @@ from pluton_rclone.emulator.directory import Registration
 from . import policy
 from .aadsts import EntraError
 from .credentials import Credentials, check_confidential, check_public, read_credentials
-from .endpoint import Endpoint, find_app
+from .endpoint import Endpoint, check_audience, find_app
 from .issuing import app_only_answer, token_answer
 from .scopes import Scopes, parse
 from .sessions import DeviceCode, RefreshToken, Session, Sessions
@@ -73,6 +73,7 @@ def answer(
         raise EntraError(70003, grant_type=grant_type)
     credentials = read_credentials(form, headers.get("authorization"))
     app = find_app(world, endpoint, credentials.client_id)
+    check_audience(endpoint, app)
     return grants[grant_type](TokenRequest(world, endpoint, form, credentials, app))
 
 
@@ -92,6 +93,7 @@ def _authorization_code(request: TokenRequest) -> dict[str, Any]:
     if code.challenge is not None and not _verifies(code.challenge, request.form.get("code_verifier", "")):
         raise EntraError(501481)
     _check_tenant(request, session)
+    policy.play_fault(request.world, "code", session.person.username)
     _check_session(request, session)
     wanted = _wanted(request, session)
     code.redeemed = True

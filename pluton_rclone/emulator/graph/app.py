@@ -19,7 +19,7 @@ from pluton_rclone.emulator.drives import refusals
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import Item
 from pluton_rclone.emulator.drives.uploads import Owner
-from pluton_rclone.emulator.faults import GraphFault
+from pluton_rclone.emulator.faults import BareFault, ConnectionCut, GraphFault
 from pluton_rclone.emulator.hosts import Service, place
 
 from . import access, budgets, copying, items, people, sharing, sites, transfer
@@ -48,8 +48,10 @@ def graph_app(world: World) -> Callable[[Scope, Receive, Send], Awaitable[None]]
         number = str(uuid.UUID(int=next(_request_numbers)))
         limits: Headers = []
         try:
-            graph.faults.check(call.method, host + call.path)
+            graph.faults.check(call.method, host + call.path, call.header(b"authorization"))
             answer = await _answer(graph, call, limits)
+        except ConnectionCut:
+            raise
         except GraphFault as fault:
             answer = _refused(graph, call, fault, number)
         except Broken:
@@ -84,9 +86,11 @@ async def _send(send: Send, call: Call, answer: Answer, limits: Headers, number:
 
 
 def _refused(graph: Graph, call: Call, fault: GraphFault, number: str) -> Answer:
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in fault.headers.items()]
+    if isinstance(fault, BareFault):
+        return Answer(fault.status, fault.raw, headers)
     date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(graph.world.now()))
     body = fault.body(date=date, request_id=number, client_request_id=call.header(b"client-request-id"))
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in fault.headers.items()]
     return json_answer(fault.status, body, headers)
 
 

@@ -80,6 +80,8 @@ def c_tag(drive: Drive, item: Item) -> str:
 
 def web_url(drive: Drive, item: Item) -> str:
     """The address of an item in the browser."""
+    if drive.current_ids is not None:
+        return f"https://onedrive.live.com?cid={drive.id}&id={drive.current_ids.in_address(item.unique)}"
     if item.parent is None:
         return drive.web_url
     if drive.kind == PERSONAL:
@@ -121,12 +123,12 @@ class ItemWriter:
         body["size"] = item.size
         if parent is None:
             body["parentReference"] = {"driveType": drive.kind, "driveId": drive.id}
-            body["webUrl"] = drive.web_url
+            body["webUrl"] = web_url(drive, item)
             body["root"] = {}
         else:
             reference, url = self._reference(parent)
             body["parentReference"] = reference
-            body["webUrl"] = f"{drive.web_url}&id={item.id}" if fine else url + in_address(item.name)
+            body["webUrl"] = web_url(drive, item) if fine else url + in_address(item.name)
         body["fileSystemInfo"] = {
             "createdDateTime": stamp(item.client_created, fine=fine),
             "lastModifiedDateTime": stamp(item.client_modified, fine=fine),

@@ -103,7 +103,7 @@ _BY_STATUS = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class Rule:
     """One armed fault: what it answers, to which requests, how often."""
 
@@ -112,6 +112,7 @@ class Rule:
     where: re.Pattern[str] | None
     times: int | None  # None: until it is cleared
     skip: int  # so many fitting requests go through first
+    username: str | None = None  # only requests with this person's access token
     met: int = 0  # how often it was met so far
 
 
@@ -119,6 +120,7 @@ class Faults:
     """The armed faults of one world. `where` is a regular expression searched in `host/path` (as sent)."""
 
     def __init__(self, world: World) -> None:
+        self._world = world
         self.latency = 0.0  # seconds from a request's last byte until its answer leaves
         self.large_folder: int | None = None  # folders with so many entries cannot be listed: 504
         self.damaged_uploads = 0  # so many files arrive with another content than was sent
@@ -182,12 +184,20 @@ class Faults:
         where: str | None = None,
         method: str | None = None,
         skip: int = 0,
+        username: str | None = None,
     ) -> Rule:
-        """Any other answer."""
-        rule = Rule(fault, method, None if where is None else re.compile(where), times, skip)
+        """Any other answer. With `username` only to that person's requests (not pre-authenticated)."""
+        pattern = None if where is None else re.compile(where)
+        rule = Rule(fault, method, pattern, times, skip, username)
         with self._lock:
             self._rules.append(rule)
         return rule
+
+    def disarm(self, rule: Rule) -> None:
+        """End one fault; harmless when it has ended already."""
+        with self._lock:
+            if rule in self._rules:
+                self._rules.remove(rule)
 
     def clear(self) -> None:
         """No trouble any more."""
@@ -199,15 +209,18 @@ class Faults:
         self.lost_sessions.clear()
         self.copy_looks = 0
 
-    def check(self, method: str, address: str) -> None:
+    def check(self, method: str, address: str, authorization: str | None = None) -> None:
         """Raise what the first fitting rule says. `address` is host and path."""
         if not self._rules:
             return
+        username = self._world.username_of(authorization)
         with self._lock:
             for rule in self._rules:
                 if rule.method not in (None, method):
                     continue
                 if rule.where is not None and not rule.where.search(address):
+                    continue
+                if rule.username not in (None, username):
                     continue
                 if rule.skip:
                     rule.skip -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import calendar
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,7 +52,7 @@ def children(graph: Graph, call: Call, grant: Grant, drive: Drive, folder: Item)
         raise timed_out()
     size = page_size(call)
     start = _skipped(call.query.get("$skiptoken"))
-    entries = list(folder.children.values())
+    entries = _listed(call, drive, folder.children.values())
     order = call.query.get("$orderby")
     if order:
         entries = _ordered(entries, order)
@@ -64,6 +65,14 @@ def children(graph: Graph, call: Call, grant: Grant, drive: Drive, folder: Item)
     if start + size < len(entries):
         answer["@odata.nextLink"] = next_link(call, **{"$skiptoken": _skip_token(start + size)})
     return json_answer(200, answer)
+
+
+def _listed(call: Call, drive: Drive, found: Iterable[Item]) -> list[Item]:
+    """What a list shows: many accounts hide shortcuts unless a header asks for them (`shortcuts_on_request`)."""
+    wanted = (call.header(b"prefer") or "").lower()
+    if not drive.shortcuts_on_request or "include-feature=addtoonedrive" in wanted:
+        return list(found)
+    return [each for each in found if each.rare is None or each.rare.target is None]
 
 
 def page_size(call: Call) -> int:
@@ -118,7 +127,7 @@ def delta(graph: Graph, call: Call, grant: Grant, drive: Drive, token: str | Non
             fault.headers["Location"] = f"https://{call.host}{path}?token="
         raise
     writer = graph.writer(drive, grant)
-    bodies = (writer.body(each) for each in page.items)
+    bodies = map(writer.body, _listed(call, drive, page.items))
     answer: dict[str, Any] = {
         "@odata.context": f"{graph.graph_root(call.cloud)}/$metadata#Collection(driveItem)",
         "value": selected_items(bodies, call.query.get("$select")),

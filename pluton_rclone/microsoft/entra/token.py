@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from pluton_rclone.errors import TokenInvalid
+from pluton_rclone.values.token_text import expires_at, parse_time
 
 from .scopes import short_names
 
@@ -18,10 +18,6 @@ from .scopes import short_names
 ALREADY_EXPIRED = datetime(2000, 1, 1, tzinfo=timezone.utc)
 # rclone 1.75.2 loses the refresh token when the access token is empty (tried): something must stand there.
 NO_ACCESS_TOKEN = "expired"
-
-_RFC3339 = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d+)?\s*([Zz]|[+-]\d{2}:?\d{2})?",
-)
 
 
 @dataclass(frozen=True)
@@ -114,20 +110,9 @@ def _text(record: Mapping[str, Any], name: str) -> str | None:
 
 
 def _expiry(value: object) -> datetime:
-    """RFC 3339 with up to nanoseconds, as Go writes it; Go's zero time and a missing one mean "unknown"."""
-    if value is None or value == "":
+    """When it ends; Go's zero time and a missing one mean "unknown"."""
+    if value in (None, ""):
         return ALREADY_EXPIRED
-    found = _RFC3339.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
+    if parse_time(value) is None:
         raise TokenInvalid("The member expiry of this token is no time like 2026-01-31T12:00:00Z.")
-    day, clock, fraction, zone = found.groups()
-    if zone in (None, "Z", "z"):
-        zone = "+00:00"
-    elif ":" not in zone:
-        zone = f"{zone[:3]}:{zone[3:]}"
-    try:
-        moment = datetime.fromisoformat(f"{day}T{clock}{(fraction or '.0')[:7].ljust(7, '0')}{zone}")
-        moment = moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        raise TokenInvalid("The member expiry of this token is no time like 2026-01-31T12:00:00Z.") from None
-    return ALREADY_EXPIRED if moment.year < 2000 else moment
+    return expires_at({"expiry": value}) or ALREADY_EXPIRED

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pluton_rclone.errors import OptionInvalid
+from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import cloud_of_sharepoint
-from .drives import normal_drive_id
 
 LARGEST_ADDRESS = 8192
 
@@ -91,7 +91,7 @@ def read_address(text: str) -> Address:
     if text.startswith("b!") and "/" not in text:
         return DriveId(text)
     if _CID.fullmatch(text):
-        return DriveId(normal_drive_id(text, "personal"))
+        return DriveId(normal_drive_id(text))
     if "://" not in text:
         text = f"https://{text}"
     try:
@@ -160,16 +160,16 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
         if not _CID.fullmatch(drive):
             raise _not_understood("It names an item, and no drive.")
         if place.partition("!")[2].lower() in ("", "root"):
-            return PersonalPlace(normal_drive_id(drive, "personal"))
-        return PersonalPlace(normal_drive_id(drive, "personal"), place)
+            return PersonalPlace(normal_drive_id(drive))
+        return PersonalPlace(normal_drive_id(drive), place)
     elif host == "d.docs.live.net" and segments:
         segments = ("personal", *segments[:1], "Documents", *segments[1:])
     if len(segments) >= 2 and segments[0].lower() == "personal" and _CID.fullmatch(segments[1]):
         # /personal/{CID}/Documents is the root of a personal drive
-        return PersonalPlace(normal_drive_id(segments[1], "personal"), None, segments[3:])
+        return PersonalPlace(normal_drive_id(segments[1]), None, segments[3:])
     cid = query.get("cid", "")
     if _CID.fullmatch(cid):
-        return PersonalPlace(normal_drive_id(cid, "personal"))
+        return PersonalPlace(normal_drive_id(cid))
     return PersonalPlace()
 
 

@@ -3,15 +3,14 @@ answers have, and the other way round."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-DriveType = Literal["personal", "business", "documentLibrary"]
+from pluton_rclone.values.drive_ids import normal_drive_id
 
-_SHORT_PERSONAL_ID = re.compile(r"[0-9A-Fa-f]{1,16}")
+DriveType = Literal["personal", "business", "documentLibrary"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Drive:
         """From a `drive` resource; `name` may be missing for a person's own drive."""
         kind = drive_type(record.get("driveType"))
         return cls(
-            normal_drive_id(str(record["id"]), kind),
+            normal_drive_id(str(record["id"])),
             kind,
             str(record.get("name") or ("OneDrive" if kind != "documentLibrary" else "Documents")),
             _owner(record.get("owner")),
@@ -112,15 +111,6 @@ def drive_type(value: object) -> DriveType:
     return value if value in ("personal", "business") else "documentLibrary"
 
 
-def normal_drive_id(drive_id: str, kind: DriveType) -> str:
-    """Personal drives: 16 hex digits in lower case, whatever Graph wrote (capitals, dashes, a zero lost in
-    front); two answers of Graph about one drive differ in this. Other ids are opaque and stay."""
-    plain = drive_id.replace("-", "")
-    if kind == "personal" and _SHORT_PERSONAL_ID.fullmatch(plain):
-        return plain.lower().rjust(16, "0")
-    return drive_id
-
-
 def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
     """The folder that an item points to; None for an item that lives where it stands, or for a file."""
     remote = record.get("remoteItem")
@@ -132,7 +122,7 @@ def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
     kind = drive_type(parent.get("driveType"))
     return Shortcut(
         str(record.get("name") or remote.get("name") or ""),
-        normal_drive_id(str(parent["driveId"]), kind),
+        normal_drive_id(str(parent["driveId"])),
         str(remote["id"]),
         kind,
         str(remote.get("webUrl") or ""),

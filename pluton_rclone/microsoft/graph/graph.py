@@ -20,11 +20,12 @@ from pluton_rclone.errors import (
     UsageError,
     Who,
 )
+from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..entra.account import Account
 from ..entra.scopes import in_words
 from .client import GraphClient
-from .drives import Drive, Quota, Shortcut, Site, drive_type, normal_drive_id, shortcut_from_graph
+from .drives import Drive, Quota, Shortcut, Site, shortcut_from_graph
 
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (TokenExpired, InteractionRequired, Cancelled, UsageError)
@@ -156,7 +157,7 @@ class Graph(GraphClient):
         for record in records:
             if not record.get("id"):
                 continue
-            key = normal_drive_id(str(record["id"]), drive_type(record.get("driveType")))
+            key = normal_drive_id(str(record["id"]))
             merged[key] = {**merged.get(key, {}), **{name: value for name, value in record.items() if value}}
         found: list[Drive] = []
         for result in self.at_once(self._verify, list(merged.values())):

@@ -18,11 +18,12 @@ from pluton_rclone.errors import (
     PlutonRcloneError,
     SitesPermissionMissing,
 )
+from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import cloud_of_sharepoint
 from ..entra.scopes import in_words
 from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, read_address
-from .drives import Drive, Quota, Shortcut, Site, drive_type, normal_drive_id
+from .drives import Drive, Quota, Shortcut, Site, drive_type
 from .graph import Graph
 
 _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
@@ -52,9 +53,7 @@ def shared_folder(graph: Graph, shortcut: Shortcut, *, wanted: str = "Files.Read
 
 
 def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Location:
-    drive = Drive(
-        normal_drive_id(drive_id, drive_type(kind)), drive_type(kind), name, quota=Quota("restricted")
-    )
+    drive = Drive(normal_drive_id(drive_id), drive_type(kind), name, quota=Quota("restricted"))
     return Location(drive, root_folder_id=item_id)
 
 

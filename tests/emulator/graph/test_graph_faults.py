@@ -88,9 +88,10 @@ def test_latency_holds_every_answer_back(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     ask = Asking(BERT)
-    ask.faults.latency = 60.0
+    ask.faults.latency = 3600.0
     assert ask.get("/me/drive").status == 200
-    assert 50 < waits[0] <= 60
+    (wait,) = waits
+    assert 0 < wait <= ask.faults.latency  # what is left of it when the answer is ready
 
 
 # ---- budgets ------------------------------------------------------------------------------------------------

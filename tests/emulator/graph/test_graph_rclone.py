@@ -5,70 +5,16 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator, client_id
+from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.changes import Order
-from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.quota import Quota
-from pluton_rclone.rclone.binary import find_binary
 
-ANNA = "anna@outlook.com"
-BERT = "bert@contoso.onmicrosoft.com"
-ADMIN = "admin@contoso.onmicrosoft.com"
-
-
-class Rclone:
-    """rclone with one remote, `od:`, on one drive."""
-
-    def __init__(self, cloud: Emulator, username: str, drive: Drive, *scopes: str, **options: str) -> None:
-        tenant = cloud.world.person(username).tenant
-        app = client_id(PUBLIC_CLIENT_ID, tenant.cloud)
-        token = cloud.sign_in(username, *(scopes or ("Files.ReadWrite.All",)), client_id=app)
-        saved = {
-            "access_token": token["access_token"],
-            "token_type": "Bearer",
-            "expiry": "2100-01-01T00:00:00Z",
-        }
-        options = {
-            "type": "onedrive",
-            "drive_id": drive.id,
-            "drive_type": drive.kind,
-            "region": tenant.cloud,
-            "token": json.dumps(saved),
-            **options,
-        }
-        lines = [f"{name} = {value}" for name, value in options.items()]
-        Path(os.environ["RCLONE_CONFIG"]).write_text("\n".join(["[od]", *lines, ""]))
-        self.drive = drive
-
-    def run(self, *arguments: str, expect: int = 0) -> str:
-        """stdout; with another exit code than expected the test fails and shows what rclone said."""
-        command = [str(find_binary().path), *arguments, "--retries", "1"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-        assert done.returncode == expect, done.stderr
-        return done.stdout if expect == 0 else done.stderr
-
-    def listing(self, *options: str) -> dict[str, Any]:
-        """All items by path."""
-        return {
-            each["Path"]: each for each in json.loads(self.run("lsjson", "-R", "--hash", "od:", *options))
-        }
-
-
-def remote(cloud: Emulator, kind: str, *scopes: str, **options: str) -> Rclone:
-    """A remote on Anna's drive, on Bert's, or on the library of the site "Backups"."""
-    if kind == "personal":
-        return Rclone(cloud, ANNA, cloud.files.drive_of(ANNA), *scopes, **options)
-    if kind == "business":
-        return Rclone(cloud, BERT, cloud.files.drive_of(BERT), *scopes, **options)
-    site = cloud.files.site_at("contoso.sharepoint.com", "/sites/Backups")
-    assert site is not None
-    return Rclone(cloud, BERT, site.libraries[0], *scopes, **options)
+from .graph_client import ADMIN, BERT
+from .rclone_client import Rclone, remote
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pluton_rclone.conf.ini import SPACE, VARIABLE
 from pluton_rclone.errors import OptionInvalid
 
+# What Go's strings.TrimSpace removes; Python's str.strip() would take more.
+SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+VARIABLE = re.compile(r"%\(([^)]+)\)s")
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _BREAKS = {"\n": "a line break", "\r": "a carriage return", "\x00": "a NUL character"}
 _SPACES = {" ": "a space", "\t": "a tab", "\xa0": "a no-break space (U+00A0)"}

@@ -1,0 +1,20 @@
+"""The id of a drive, in the one form in which two of them can be compared."""
+
+from __future__ import annotations
+
+import re
+
+_PERSONAL = re.compile(r"[0-9A-Fa-f]{1,16}")
+
+
+def normal_drive_id(drive_id: str) -> str:
+    """Personal drives: 16 hex digits in lower case, however Microsoft wrote them (capitals, dashes,
+    zeros lost in front); its answers about one drive differ in this. Other ids are opaque and stay.
+    """
+    plain = drive_id.replace("-", "")
+    return plain.lower().zfill(16) if _PERSONAL.fullmatch(plain) else drive_id
+
+
+def is_personal(drive_id: str) -> bool:
+    """Whether this is how ids of personal drives look; those of others begin with "b!"."""
+    return _PERSONAL.fullmatch(drive_id.replace("-", "")) is not None

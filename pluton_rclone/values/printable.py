@@ -1,0 +1,18 @@
+"""Names and texts from outside, so that they cannot steer a terminal or turn a line round."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """The text with escapes for what is not shown as itself: control characters, ESC and C1 among
+    them, marks of direction, line breaks; bytes that are not UTF-8 as \\xHH. Tabs stay.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character == "\t":
+        return character
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return repr(character)[1:-1]

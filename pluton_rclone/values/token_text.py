@@ -1,0 +1,92 @@
+"""rclone's token as text: the JSON object that stands in rclone.conf, its times, and which of two
+is the later one. Pure functions.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+TOKEN = "token"
+# Set by every sign-in; what a token was refreshed from. rclone keeps the key through a refresh.
+SIGN_IN = "pluton_sign_in"
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s?(?:[Zz]|([+-]\d\d):?(\d\d))?",
+    re.ASCII,
+)
+_GO_TIME = re.compile(r"[^Tt ]+T[^Tt \s]+(?:Z|[+-]\d\d:\d\d)")
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
+
+
+def token_fields(text: str | None) -> dict[str, Any]:
+    """The token's JSON object; empty if there is none or it is no JSON object."""
+    try:
+        fields = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def parse_time(text: object) -> datetime | None:
+    """An RFC 3339 time with any number of decimals, in UTC; None for anything else.
+
+    Go writes it so. Of pasted tokens, a space for the "T", small letters, a zone without its colon
+    and no zone (UTC) are taken, too; `rclone_reads` tells them apart.
+    """
+    match = _TIME.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        return None
+    day, clock, decimals, hours, minutes = match.groups()
+    zone = f"{hours}:{minutes}" if hours else "+00:00"
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}{zone}").astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+    return moment + timedelta(microseconds=int((decimals or "0")[:6].ljust(6, "0")))
+
+
+def expires_at(fields: dict[str, Any]) -> datetime | None:
+    """When the token expires; None if it does not say, and for Go's zero time, which says nothing."""
+    moment = parse_time(fields.get("expiry"))
+    return None if moment is None or moment.year < 1971 else moment
+
+
+def rclone_reads(time: object) -> bool:
+    """Whether rclone reads this time: Go takes RFC 3339 to the letter, and drops the whole token else."""
+    return parse_time(time) is not None and _GO_TIME.fullmatch(str(time)) is not None
+
+
+def issued(text: str | None) -> datetime | None:
+    """When the token was issued: its expiry less its lifetime, as far as the token says its lifetime.
+
+    Access tokens live 60 to 90 minutes at random, so the later expiry is not always the later token.
+    """
+    fields = token_fields(text)
+    end, lifetime = expires_at(fields), fields.get("expires_in")
+    if end is None or isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)):
+        return end
+    return end - timedelta(seconds=lifetime) if 0 < lifetime < 10**8 else end
+
+
+def is_whole(text: str | None) -> bool:
+    """Whether rclone can go on with this token: an access token is there (with an empty one, rclone
+    loses the refresh token).
+    """
+    return bool(token_fields(text).get("access_token"))
+
+
+def is_later(candidate: str, present: str) -> bool:
+    """Whether one token was issued after the other; by their expiry if only one says its lifetime."""
+    one, other = token_fields(candidate), token_fields(present)
+    if ("expires_in" in one) == ("expires_in" in other):
+        return (issued(candidate) or _NEVER) > (issued(present) or _NEVER)
+    return (expires_at(one) or _NEVER) > (expires_at(other) or _NEVER)
+
+
+def token_digest(text: str) -> str:
+    """Tells one token from another without being secret."""
+    import hashlib  # OpenSSL, late: a third of the time to import Storages
+
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,51 @@
+"""A wheel without extras: a command that needs one says in a line what to install, and the others run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+DECLARED = [Requirement(line) for line in importlib.metadata.requires("pluton-rclone") or []]
+
+
+def modules_of(extra: str) -> list[str]:
+    """What this extra alone brings, as the names that are imported."""
+    needed = {item.name for item in DECLARED if item.marker is None or item.marker.evaluate({"extra": ""})}
+    return [
+        item.name.replace("-", "_")
+        for item in DECLARED
+        if item.name not in needed and item.marker and item.marker.evaluate({"extra": extra})
+    ]
+
+
+def without(extra: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The command line in a Python that has none of this extra's packages."""
+    program = f"import sys; sys.modules |= dict.fromkeys({modules_of(extra)}); from pluton_rclone.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "arguments"),
+    [("web", ["web"]), ("emulator", ["emulator"]), ("emulator", ["emulator", "--", "true"])],
+)
+def test_a_command_without_its_extra_says_in_one_line_what_to_install(
+    extra: str, arguments: list[str], tmp_path: Path
+) -> None:
+    ran = without(extra, *arguments, cwd=tmp_path)
+
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[0] == f"ERROR This command needs: pip install 'pluton-rclone[{extra}]'"
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["options"], ["schema", "ls"], ["storages", "--help"]])
+@pytest.mark.parametrize("extra", ["web", "emulator"])
+def test_the_other_commands_need_no_extra(extra: str, arguments: list[str], tmp_path: Path) -> None:
+    assert without(extra, *arguments, cwd=tmp_path).returncode == 0
