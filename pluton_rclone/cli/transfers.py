@@ -15,7 +15,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .app import common
-from .output import Output
+from .output import Outlet, Output
 from .places import (
     Place,
     location,
@@ -364,6 +364,7 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
     """Follows a transfer to its end and says what it came to. Raises what went wrong."""
     from .progress import follow
 
+    Outlet.going_on = True
     with transfer:
         result = follow(transfer, output)
     tell(result, output, verb, dry_run)

@@ -30,7 +30,7 @@ class Tally:
     def __init__(self, command: Command | None = None) -> None:
         self._command = command
         self._left_out: dict[left_out.Place, None] = {}
-        self._unchanged = self._best = self._same = self._arrived = 0
+        self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = 0
         self._broke_off = self._kept = False
         self.progress = self._before = events.Progress(text="")
@@ -56,6 +56,7 @@ class Tally:
                 return
             case events.Transferred() | events.Checked():
                 self._same += isinstance(event, events.Checked)
+                self._transferred += isinstance(event, events.Transferred)
                 self.steps += 1
                 self._failed.pop(event.path, None)
                 self._earlier.pop(event.path, None)
@@ -87,7 +88,7 @@ class Tally:
     def _end_of_round(self) -> None:
         """What an earlier round transferred is found the same by the next: the best round counts."""
         self._best = max(self._best, self._same - self._arrived)
-        self._same, self._arrived = 0, self.progress.transfers - self._before.transfers
+        self._same, self._arrived = 0, self._transferred
 
     def missing(self) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
         """What rclone left out: is it missing at the destination, or not."""
@@ -99,7 +100,7 @@ class Tally:
             self._of_runs_before = self._finally_failed()
         self._end_of_round()
         self._unchanged += self._best
-        self._best = self._arrived = 0
+        self._best = self._arrived = self._transferred = 0
         self._failed.clear()
         self._earlier.clear()
         self._before = self.progress
