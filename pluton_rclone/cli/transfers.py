@@ -329,6 +329,9 @@ def transfer_between(
         refuse_root(end)
     rclone = storages.rclone(*remote_names(start, end))
     require_here(start, "SRC")
+    for place in (start, end):
+        if place.storage is not None:  # an rclone that ignores an option, or cannot renew the token
+            place.storage.remote.require(rclone.binary.version)
     run: Callable[..., Transfer] = getattr(rclone, word)
     return start, lambda **options: run(location(start), location(end), **options)
 

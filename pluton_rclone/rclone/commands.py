@@ -224,10 +224,7 @@ def is_local(place: str) -> bool:
 
 def transfer(word: str, source: Location, destination: Location, options: TransferOptions) -> Command:
     """copy, copyto, sync, move, moveto: two places."""
-    wanted: dict[str, Any] = {
-        **({"create_empty_src_dirs": True} if word in _KEEPS_FOLDERS else {}),
-        **options,
-    }
+    wanted: dict[str, Any] = {"create_empty_src_dirs": True if word in _KEEPS_FOLDERS else None, **options}
     brake = None
     if word == "sync":
         brake = Brake(wanted.pop("max_delete", None), bool(options.get("allow_empty_source")))
@@ -238,8 +235,12 @@ def transfer(word: str, source: Location, destination: Location, options: Transf
     return Command((word,), given, places, stdin, brake)
 
 
-LOOK_FLAGS = ("--log-level=NOTICE", "--stats=0.5s", "--stats-log-level=NOTICE", "--stats-one-line")
 _BY_CONTENT = ("--checksum", "--ignore-times", "--size-only")
+
+
+def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str, ...]:
+    """What a transfer logs; progress comes at every level."""
+    return (f"--log-level={level}", f"--stats={every:g}s", "--stats-log-level=NOTICE", "--stats-one-line")
 
 
 def look(sync: Command) -> Command:

@@ -297,15 +297,10 @@ class Rclone:
         return Transfer(
             command,
             starting,
-            progress_flags(level, every),
+            commands.progress_flags(level, every),
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
-
-
-def progress_flags(level: LogLevel, every: float) -> tuple[str, ...]:
-    """What a transfer logs; progress comes at every level."""
-    return (f"--log-level={level}", f"--stats={every:g}s", "--stats-log-level=NOTICE", "--stats-one-line")
 
 
 def _ignore(block: bytes) -> None:

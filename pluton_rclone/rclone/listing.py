@@ -90,32 +90,28 @@ def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
 
 
 def single(found: Generator[Entry, None, bool]) -> Generator[Entry, None, bool]:
-    """The same entries. RcloneError at the end if two of a folder have one name: below it rclone lists one of them twice.
+    """The same entries. RcloneError at their end if two folders in one have the same name: rclone lists one of them twice.
 
-    A shortcut has the name of what it leads to for rclone, whatever the drive calls it. What is directly in a folder comes
-    together, so one folder's names are all that is kept.
+    For rclone a shortcut has the name of what it leads to. What is in one folder comes together: no more names are kept.
     """
-    folder, names, twice = None, set[str](), None
+    above, names, twice = None, set[str](), None
     while True:
         try:
             entry = next(found)
         except StopIteration as end:
-            complete: bool = end.value
-            break
-        parent = entry.path.rpartition("/")[0]
-        if parent != folder:
-            folder, names = parent, set()
-        if entry.is_dir and entry.path in names:
-            twice = entry.path
+            if twice is None:
+                return bool(end.value)
+            raise RcloneError(
+                f"Two folders are called {twice!r} for rclone, and it looks into one of them alone.",
+                why="one of them is a shortcut, which has another name on the drive",
+                advice="List the folder by that name, or rename what the shortcut leads to.",
+            ) from None
+        folder = entry.path.rpartition("/")[0]
+        if folder != above:
+            above, names = folder, set()
+        twice = entry.path if entry.is_dir and entry.path in names else twice
         names.add(entry.path)
         yield entry
-    if twice is not None:
-        raise RcloneError(
-            f"Two folders are called {twice!r} for rclone, and it looks into one of them alone.",
-            why="one of them is a shortcut, which has another name on the drive",
-            advice="List the folder by that name, or rename what the shortcut leads to.",
-        )
-    return complete
 
 
 def _one_by_one(lines: bytes) -> Iterator[Entry]:

@@ -18,6 +18,7 @@ MESSAGES = 200
 _LOUD = ("notice", "error", "critical")
 _NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
 _BROKE_OFF = re.compile(r"Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete")
+_DELETING = re.compile(r"Couldn't (?:delete|remove|move into backup)|Failed to rmdir")
 _NOT_DELETING = "not deleting files as there were IO errors"
 NOTHING_DELETED = "Nothing was deleted at the destination, because not all could be read or transferred."
 _FOLDER_MOVED = "Server side directory move succeeded"
@@ -112,7 +113,7 @@ class Tally:
                 path,
                 faults.fault(event.text, subject=path),
                 faults.retry_helps(event.text),
-                deleting=left_out.is_deletion(event.text),
+                deleting=_DELETING.match(event.text) is not None,
             )
             for path, event in {**self._earlier, **self._failed}.items()
         )

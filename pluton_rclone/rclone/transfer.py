@@ -83,7 +83,7 @@ class Transfer:
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
             if self._brake is not None:
-                first = starting(commands.look(command), commands.LOOK_FLAGS)
+                first = starting(commands.look(command), commands.progress_flags())
             self._child = first(self._line, self._watch, self._end)
 
     def _bound(self, command: Command) -> Start:

@@ -16,8 +16,8 @@ from pluton_rclone.pace import chunks
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
 from pluton_rclone.rclone.binary import Binary
-from pluton_rclone.rclone.commands import Command
-from pluton_rclone.rclone.engine import Limits, LogLevel, Rclone, progress_flags
+from pluton_rclone.rclone.commands import Command, progress_flags
+from pluton_rclone.rclone.engine import Limits, LogLevel, Rclone
 from pluton_rclone.rclone.transfer import Start, Transfer
 
 from . import office

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone import Storage
+from pluton_rclone import Storage, Storages
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import NothingFound, TooManyDeletions, UsageError
+from pluton_rclone.errors import NothingFound, RcloneTooOld, TooManyDeletions, UsageError
 from tests.connected import connected, emulated_drive
+from tests.rclone.debian import debian_rclone
 
 from .test_saved_complete import command
 
@@ -133,3 +134,25 @@ def test_a_folder_that_cannot_be_read_deletes_nothing(
     result = storage.rclone.sync(str(source), storage.at("x"), retries=1).wait()
     assert not result.ok
     assert (result.deletes, there()) == (0, 50)
+
+
+def test_an_rclone_that_would_ignore_hard_delete_deletes_nothing(
+    cloud: Emulator, there: Callable[[], int], source: Path
+) -> None:
+    connected(cloud, "personal", name="home", hard_delete=True)
+    old = str(debian_rclone())
+    for words in (("delete", "--yes", "home:x"), ("delete", "--yes", "home:x/1"), ("sync", "--yes", source, "home:x")):
+        code, error = command(words[0], "--rclone", old, *words[1:])
+        assert (code, error["error"]) == (6, "rclone_too_old")
+        assert "1.60.1 silently ignores hard_delete" in error["what"]
+    with pytest.raises(RcloneTooOld):
+        Storages(binary=old)["home"].delete("x")
+    assert there() == 50
+
+
+def test_an_rclone_that_cannot_renew_the_token_is_named_by_its_version(cloud: Emulator, source: Path) -> None:
+    connected(cloud, "personal", name="home")
+    files(source, range(1))
+    code, error = command("copy", "--rclone", str(debian_rclone()), source, "home:x")
+    assert (code, error["error"]) == (6, "rclone_too_old")
+    assert "1.60.1" in error["what"]
