@@ -87,6 +87,42 @@ def transfer_options(exclude: tuple[str, ...] = (), **given: Any) -> dict[str, A
     return {name: value for name, value in given.items() if value is not None}
 
 
+def transfer(
+    word: str,
+    question: str | None,
+    *,
+    source: str,
+    destination: str,
+    dry_run: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
+    look_first: bool = False,
+    anyway: bool = False,
+    yes: bool = False,
+    **given: Any,
+) -> None:
+    """copy, sync and move: looks first if that is wanted, asks the question if there is one, transfers and tells."""
+    output = Output(as_json)
+    place, start = transfer_between(word, source, destination, config, binary)
+    options = transfer_options(**given)
+    if look_first:
+        filters = options.get("filters", ())
+        preflight_between(output, source, destination, config, binary, anyway=anyway, filters=filters)
+    if question and not dry_run:
+        confirm(output, yes, question.format(source, destination))
+    verb = "moved" if word == "move" else "transferred"
+    with named(place, "SRC"):
+        try:
+            finish(start(dry_run=dry_run, **options), output, verb, dry_run)
+        except TooManyDeletions as error:
+            if yes or as_json or not sys.stdin.isatty():
+                raise
+            confirm(output, False, f"{error.what.partition(': ')[2].capitalize()} Delete them?")
+            options |= {"max_delete": error.details["deletions"], "allow_empty_source": True}
+            finish(start(dry_run=dry_run, **options), output, verb, dry_run)
+
+
 @click.command()
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
@@ -95,17 +131,7 @@ def transfer_options(exclude: tuple[str, ...] = (), **given: Any) -> dict[str, A
 @SAFE
 @tuning
 @common
-def copy(
-    source: str,
-    destination: str,
-    dry_run: bool,
-    look_first: bool,
-    anyway: bool,
-    config: str | None,
-    binary: str | None,
-    as_json: bool,
-    **given: Any,
-) -> None:
+def copy(**given: Any) -> None:
     """Copy a folder's content, or a file, into a folder.
 
     NAME:PATH is in a storage, all else on this machine. What is there already, with the same size and time, is not
@@ -117,14 +143,7 @@ def copy(
     pluton-rclone copy --preflight /srv/data work:laptop/data
     pluton-rclone copy work:laptop/data /restore
     """
-    output = Output(as_json)
-    place, start = transfer_between("copy", source, destination, config, binary)
-    options = transfer_options(**given)
-    if look_first:
-        filters = options.get("filters", ())
-        preflight_between(output, source, destination, config, binary, anyway=anyway, filters=filters)
-    with named(place, "SRC"):
-        finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
+    transfer("copy", None, **given)
 
 
 @click.command()
@@ -142,18 +161,7 @@ def copy(
 @click.option("--allow-empty-source", is_flag=True, help="Empty DST when SRC holds no file.")
 @tuning
 @common
-def sync(
-    source: str,
-    destination: str,
-    dry_run: bool,
-    look_first: bool,
-    anyway: bool,
-    yes: bool,
-    config: str | None,
-    binary: str | None,
-    as_json: bool,
-    **given: Any,
-) -> None:
+def sync(**given: Any) -> None:
     """Make DST the same as SRC, deleting what SRC has not.
 
     Asks first; try it with --dry-run. When SRC is empty, or much of DST would go, nothing is done: --yes does not mean that.
@@ -162,25 +170,7 @@ def sync(
     pluton-rclone sync --dry-run /srv/data work:laptop/data
     pluton-rclone sync --yes /srv/data work:laptop/data
     """
-    output = Output(as_json)
-    place, start = transfer_between("sync", source, destination, config, binary)
-    options = transfer_options(**given)
-    if look_first:
-        filters = options.get("filters", ())
-        preflight_between(output, source, destination, config, binary, anyway=anyway, filters=filters)
-    if not dry_run:
-        confirm(output, yes, f"Everything in {destination} that is not in {source} will be deleted. Go on?")
-    with named(place, "SRC"):
-        try:
-            finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
-        except TooManyDeletions as error:
-            if yes or as_json or not sys.stdin.isatty():
-                raise
-            confirm(
-                output, False, f"{error.what.removeprefix('Nothing was done: ').capitalize()} Delete them?"
-            )
-            options |= {"max_delete": error.details["deletions"], "allow_empty_source": True}
-            finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
+    transfer("sync", "Everything in {1} that is not in {0} will be deleted. Go on?", **given)
 
 
 @click.command()
@@ -190,27 +180,13 @@ def sync(
 @SURE
 @tuning
 @common
-def move(
-    source: str,
-    destination: str,
-    dry_run: bool,
-    yes: bool,
-    config: str | None,
-    binary: str | None,
-    as_json: bool,
-    **given: Any,
-) -> None:
+def move(**given: Any) -> None:
     """Copy, and delete at SRC what has arrived.
 
     \b
     pluton-rclone move work:old-backups work:archive
     """
-    output = Output(as_json)
-    place, start = transfer_between("move", source, destination, config, binary)
-    if not dry_run:
-        confirm(output, yes, f"The files in {source} will be deleted there once they have arrived. Go on?")
-    with named(place, "SRC"):
-        finish(start(dry_run=dry_run, **transfer_options(**given)), output, "moved", dry_run)
+    transfer("move", "The files in {0} will be deleted there once they have arrived. Go on?", **given)
 
 
 @click.command()

@@ -8,7 +8,7 @@ bound by --max-delete all the same: a disk that goes away in between costs what 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pluton_rclone.errors import TooManyDeletions, UsageError
 
@@ -39,7 +39,7 @@ class Brake(NamedTuple):
         rclone counts a file that it would delete as checked, too. Without the `whole` picture nothing is deleted.
         """
         there, gone, share = seen.checks, seen.deletes, self.percent
-        numbers = {"deletions": gone, "there": there}
+        numbers: dict[str, Any] = {"deletions": gone, "there": there}
         if seen.transfers + seen.renames + there - gone == 0:
             if gone and not self.empty_source:
                 raise TooManyDeletions(

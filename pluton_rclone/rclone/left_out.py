@@ -72,7 +72,9 @@ def _one(command: Command, path: str, text: str) -> FailedFile | LeftOut | None:
     elif twin or (link and not from_here):
         return LeftOut(path, "The destination holds it besides: it was neither compared nor changed.")
     elif special:
-        return LeftOut(path, "It is a pipe, socket or device: it has no content to keep.") if from_here else None
+        return (
+            LeftOut(path, "It is a pipe, socket or device: it has no content to keep.") if from_here else None
+        )
     elif link:
         words = _LINK
     elif notebook:  # by its name alone

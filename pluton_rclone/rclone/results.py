@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pluton_rclone.errors import Corrupted, PlutonRcloneError, TransferFailed
@@ -87,29 +87,7 @@ class TransferResult:
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
-        numbers = (
-            "bytes",
-            "transfers",
-            "checks",
-            "deletes",
-            "renames",
-            "server_side_copies",
-            "server_side_moves",
-            "unchanged",
-            "folders",
-        )
-        return {
-            "ended": self.ended,
-            "exit_code": self.exit_code,
-            **{name: getattr(self, name) for name in numbers},
-            "duration": round(self.duration, 3),
-            "failed": [file.record() for file in self.failed],
-            "left_out": [{"path": one.path, "why": one.why} for one in self.left_out],
-            "planned": [{"action": p.action, "path": p.path, "size": p.size} for p in self.planned],
-            "retry_helps": self.retry_helps,
-            "error": None if self.error is None else self.error.record(),
-            "notices": list(self.notices),
-        }
+        return {**_plain(self), "retry_helps": self.retry_helps}
 
 
 @dataclass(frozen=True)
@@ -150,15 +128,22 @@ class CheckResult:
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
-        return {
-            "same": self.same,
-            "matching": self.matching,
-            "differing": list(self.differing),
-            "missing_on_source": list(self.missing_on_source),
-            "missing_on_destination": list(self.missing_on_destination),
-            "failed": [file.record() for file in self.failed],
-            "left_out": [{"path": one.path, "why": one.why} for one in self.left_out],
-        }
+        return {"same": self.same, **_plain(self)}
+
+
+def _plain(result: TransferResult | CheckResult) -> dict[str, Any]:
+    """The fields for JSON: files and errors as their records."""
+    return {field.name: _for_json(getattr(result, field.name)) for field in fields(result)}
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_for_json(one) for one in value]
+    if isinstance(value, FailedFile | PlutonRcloneError):
+        return value.record()
+    if isinstance(value, LeftOut | Planned):
+        return asdict(value)
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def transfer_failed(

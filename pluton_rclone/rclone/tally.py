@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections
 import re
+from typing import Any
 
 from pluton_rclone.errors import PlutonRcloneError
 
@@ -15,6 +16,9 @@ from .results import FailedFile, LeftOut, Planned, TransferResult, transfer_fail
 MESSAGES = 200
 """The last notices and errors that are kept to explain a failure."""
 
+COUNTS = (
+    "bytes", "transfers", "checks", "deletes", "renames", "server_side_copies", "server_side_moves"
+)  # fmt: skip
 _LOUD = ("notice", "error", "critical")
 _NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
 _BROKE_OFF = re.compile(r"Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete")
@@ -141,17 +145,11 @@ class Tally:
                 error = faults.run_fault(command, exit_code, self.messages)
         self._end_of_round()
         whole = command == "purge" and error is None and not self._planned and not self.progress.deletes
-        now = self.progress
+        counts: dict[str, Any] = {name: getattr(self.progress, name) for name in COUNTS}
         return TransferResult(
             ended=ended,
             exit_code=exit_code,
-            bytes=now.bytes,
-            transfers=now.transfers,
-            checks=now.checks,
-            deletes=now.deletes,
-            renames=now.renames,
-            server_side_copies=now.server_side_copies,
-            server_side_moves=now.server_side_moves,
+            **counts,
             duration=duration,
             failed=failed,
             planned=tuple(self._planned),
