@@ -12,7 +12,7 @@ PIP := -m pip --quiet --disable-pip-version-check install
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons once floors lint docs bench soak lock dist-check clean
+.PHONY: help install demo test test-pythons once floors lint docs bench soak attack lock dist-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emula
 
 test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak and not attack" $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict on sources and tests, the import rules of the design
 	@$(BIN)/ruff format --check .
@@ -60,11 +60,11 @@ test-pythons: ## Import and run everything once, on the lowest and the highest P
 	@.ci/pythons
 
 once: $(READY) # for test-pythons, with PYTHON set
-	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak" $(ONCE) $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" $(ONCE) $(ARGS)
 
 # pytest and the like are the pinned ones; starlette's old test client warns of an anyio that is newer than it.
 floors: $(FLOORS)/.ready ## Run a part of the suite on the lowest versions that pyproject.toml declares
-	@$(FLOORS)/bin/python -m pytest -q -n $(WORKERS) -m "not soak" -W "ignore:The anyio.abc:DeprecationWarning" \
+	@$(FLOORS)/bin/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" -W "ignore:The anyio.abc:DeprecationWarning" \
 	    $(ONCE) tests/rclone_python tests/values $(ARGS)
 
 $(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
@@ -72,6 +72,9 @@ $(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
 	@$(FLOORS)/bin/python $(PIP) --require-hashes --requirement .ci/floors.txt
 	@$(FLOORS)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
+
+attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory
+	@$(BIN)/python -m pytest -n $(WORKERS) -m attack $(ARGS)
 
 dist-check: $(TOOLS)/.ready ## Build wheel and sdist, check both, install the sdist and run it
 	@.ci/dist-check $(TOOLS)/bin

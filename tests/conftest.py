@@ -109,9 +109,9 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 @pytest.fixture(autouse=True)
 def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked of Microsoft, and what they found out about its limits, is no matter of this one."""
-    from pluton_rclone import pace
+    from pluton_rclone.pace import ledger
 
-    monkeypatch.setattr(pace, "_BUDGETS", {})
+    monkeypatch.setattr(ledger, "BUDGETS", {})
 
 
 @pytest.fixture

@@ -1,16 +1,9 @@
-"""The command line `pluton-rclone`: the library's functions at a terminal, for people and for scripts.
-
-Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test failed · 5 rclone.conf or
-an option · 6 rclone missing or too old · 7 a transfer did not complete, or files differ · 8 Microsoft cannot be reached, or
-asks to wait · 130 stopped.
-"""
+"""The command line `pluton-rclone`: the library's functions at a terminal, for people and for scripts."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-
-EPILOG = (__doc__ or "").partition("\n\n")[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

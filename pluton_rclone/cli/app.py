@@ -9,7 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from . import EPILOG
+EPILOG = """\
+Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test failed ·
+5 rclone.conf or an option · 6 rclone missing or too old · 7 a transfer did not complete, or files differ ·
+8 Microsoft cannot be reached, or asks to wait · 130 stopped.
+"""
 
 # command: the module below pluton_rclone.cli that defines it
 COMMANDS = {

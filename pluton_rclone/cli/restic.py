@@ -47,11 +47,11 @@ def restic(
     import os
 
     from pluton_rclone import process
-    from pluton_rclone.storages.restic import as_shell, environment_for_people
+    from pluton_rclone.storages.restic import as_shell
 
     storage = open_storages(config, binary)[name]
     if environment:
-        variables = environment_for_people(storage, path)
+        variables = storage.restic(path).environment_for_people()
         if as_json:
             Output(as_json).result(variables)
         else:

@@ -25,6 +25,14 @@ from .storages import new_storages
     "--public-url", metavar="URL", help="The https:// address of the proxy in front, as browsers see it."
 )
 @click.option("--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]")
+@click.option(
+    "--folder",
+    "folders",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    multiple=True,
+    help="A folder that the page may copy from and restore to; may be repeated. [default: ~/pluton-restores]",
+)
 @click.option("--no-browser", is_flag=True, help="Only print the address; open no window.")
 @common
 def web(
@@ -32,6 +40,7 @@ def web(
     host: str | None,
     public_url: str | None,
     client_id: str | None,
+    folders: tuple[Path, ...],
     no_browser: bool,
     config: str | None,
     binary: str | None,
@@ -43,10 +52,10 @@ def web(
 
     \b
     pluton-rclone web
-    pluton-rclone web --port 8080 --no-browser
+    pluton-rclone web --port 8080 --no-browser --folder /srv/data
     """
     _needs("web", "jinja2", "starlette", "uvicorn")
-    from pluton_rclone.microsoft.entra.browser import open_in_browser
+    from pluton_rclone.process.browser import open_in_browser
     from pluton_rclone.web import serve
 
     output = Output(as_json)
@@ -65,6 +74,7 @@ def web(
         host=host,
         public_url=public_url,
         app=registration(client_id, None, None, None, None),
+        local_folders=folders or None,
         on_ready=ready,
     )
 

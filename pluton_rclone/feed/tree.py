@@ -34,12 +34,9 @@ _LEADS_ELSEWHERE = """with recursive below(key, elsewhere) as (
 
 
 class Found(NamedTuple):
-    """A file or folder with its path, "/" between names as rclone shows them, and the key of the folder that it is in; the
-    rest as in `Item`.
-    """
+    """A file or folder with its path, "/" between names as rclone shows them; the rest as in `Item`."""
 
     path: str
-    parent: str
     name: str
     id: str
     size: int
@@ -99,9 +96,9 @@ class FeedTree:
         """Whether something below the folder with that key is `elsewhere`."""
         return self._database.execute(_LEADS_ELSEWHERE, (folder,)).fetchone() is not None
 
-    def holds(self, folders: Mapping[str, str | None]) -> bool:
-        """Whether all of these keys are folders in it, each in the folder with the key given for it; None: wherever."""
-        wanted = "select 1 from items where key = ? and is_dir and parent = coalesce(?, parent)"
+    def holds(self, folders: Mapping[str, str]) -> bool:
+        """Whether all of these keys are folders in it, each in the folder with the key given for it."""
+        wanted = "select 1 from items where key = ? and is_dir and parent = ?"
         return all(self._database.execute(wanted, pair).fetchone() is not None for pair in folders.items())
 
     def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
@@ -146,8 +143,6 @@ class FeedTree:
                     continue
                 name = shown(stored) if translated else stored
                 path = above + name
-                yield Found(
-                    path, key, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away)
-                )
+                yield Found(path, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away))
                 if is_dir and not away:
                     waiting.append((child, path + "/"))

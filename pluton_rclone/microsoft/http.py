@@ -12,15 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pluton_rclone import errors
 from pluton_rclone.errors import Cancelled, Unreachable
+from pluton_rclone.values.program import USER_AGENT
 
 from .clouds import CLOUDS, GERMANY_CLOSED
 
@@ -36,18 +36,6 @@ ATTEMPTS_TO_CONNECT = 3
 LONGEST_WAIT = 120.0  # seconds in all, for one request; longer demands of Microsoft become `Throttled`
 BUSY = frozenset({429, 503, 504, 509})
 ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that change nothing
-
-
-def user_agent() -> str:
-    """Decorated as Microsoft asks, so that our traffic gets a vendor's priority: ISV|Company|App/Version.
-
-    Source: SharePoint's "how to avoid getting throttled or blocked" (2025-10-02).
-    """
-    try:
-        version = metadata.version("pluton-rclone")
-    except metadata.PackageNotFoundError:
-        version = "0"
-    return f"ISV|Pluton|pluton-rclone/{version}"
 
 
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
@@ -89,12 +77,12 @@ def decoded(content: bytes) -> Any:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of Microsoft. `json` is None when the body is no JSON."""
+    """One answer of Microsoft. `json` is None when the body is no JSON. Bodies and headers may hold secrets."""
 
     status: int
-    headers: Mapping[str, str]
-    text: str
-    json: Any
+    headers: Mapping[str, str] = field(repr=False)
+    text: str = field(repr=False)
+    json: Any = field(repr=False)
 
     @property
     def ok(self) -> bool:
@@ -202,7 +190,7 @@ class Http:
                 from requests.adapters import HTTPAdapter
 
                 session = requests.Session()
-                session.headers["User-Agent"] = user_agent()
+                session.headers["User-Agent"] = USER_AGENT
                 session.mount("https://", HTTPAdapter(pool_maxsize=16))
                 # requests reads REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; rclone reads SSL_CERT_FILE. One of
                 # them must be enough for both.

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pluton_rclone.rclone.commands import TRANSFERS
 from pluton_rclone.values.size import MIB, Size
 
 from . import memory
@@ -89,13 +88,11 @@ def variables(
     environment: Mapping[str, str],
     flags: Iterable[str] = (),
 ) -> dict[str, str]:
-    """rclone's variables for a transfer; none for any other command.
+    """rclone's variables for a transfer.
 
     `destination` is the remote's section, None for a local folder; `environment` is what the run has besides what it
     inherits. What somebody set - a flag, a variable, the remote's option - is left alone.
     """
-    if command.words[0] not in TRANSFERS:
-        return {}
     given = {match[1]: match[2] for match in map(_FLAG.fullmatch, flags) if match}
     asked = given.get("transfers", os.environ.get(_AT_ONCE))
     count = _whole(asked or environment.get(_AT_ONCE, ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -12,10 +12,8 @@ from pluton_rclone.errors import PlutonRcloneError, RcloneError, TimedOut
 from . import faults
 from .commands import Command
 from .results import CheckResult
+from .runner import Callbacks, Order, Runner
 from .tally import Tally
-
-if TYPE_CHECKING:
-    from .engine import Rclone
 
 T = TypeVar("T")
 
@@ -24,18 +22,20 @@ class Run:
     """One run that is not a transfer: its messages, its time limit, and what it comes to."""
 
     def __init__(
-        self, rclone: Rclone, command: Command, *, on_stdout: Callable[[bytes], None] | None = None
+        self,
+        runner: Runner,
+        command: Command,
+        *,
+        time_limit: float | None = None,
+        on_stdout: Callable[[bytes], None] | None = None,
     ) -> None:
         self.command = " ".join(command.words)
         self.tally = Tally(command)
-        self._limit = rclone.limits.time
+        self._limit = time_limit
         self._asked = 0
-        self.child = rclone.start(
-            command,
-            on_stdout=on_stdout,
-            on_stderr=self.tally.line,
-            watch=None if self._limit is None else self._watch,
-        )
+        watch = None if time_limit is None else self._watch
+        on = Callbacks(stdout=on_stdout, stderr=self.tally.line, watch=watch)
+        self.child = runner.start(Order(command, on=on))
 
     def _watch(self) -> float | None:
         self._asked += 1

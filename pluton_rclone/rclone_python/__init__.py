@@ -364,7 +364,7 @@ def _run(words: str, *flags: str, places: Sequence[Place] = (), args: Args = Non
     """The exit code, what it printed, and the run itself."""
     out: list[bytes] = []
     with told_as(f'Rclone "{words}" command failed'):
-        run = Run(_engine(), _command(words, flags, places, args), on_stdout=out.append)
+        run = _engine().begin(_command(words, flags, places, args), on_stdout=out.append)
     with run.child:
         code = run.child.wait()
     return code, b"".join(out).decode(errors="replace"), run

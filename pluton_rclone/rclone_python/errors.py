@@ -10,6 +10,7 @@ from rclone_python.utils import RcloneException
 
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.rclone.run import Run
+from pluton_rclone.values.redaction import redact
 
 _made: dict[type[PlutonRcloneError], type[PlutonRcloneError]] = {}
 
@@ -34,7 +35,7 @@ def compatible(
         kind
     )  # RcloneException is one; some of ours are KeyErrors beside
     Exception.__init__(made, error.what)
-    made.__dict__.update(error.__dict__, description=description, error_msg=messages)
+    made.__dict__.update(error.__dict__, description=description, error_msg=redact(messages))
     return made
 
 

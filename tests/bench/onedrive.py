@@ -30,9 +30,10 @@ STORAGE = """
 import sys
 from pluton_rclone import Storages
 from pluton_rclone.pace.budgets import LIMITS, Budget, Limit
+from pluton_rclone.pace.ledger import BUDGETS, account_of
 name, scale, *given = sys.argv[1:]
 storage = Storages()[name]
-storage.rclone.governed.budget = Budget(
+BUDGETS[account_of(storage.section_with_secrets())] = Budget(
     [Limit(limit.amount / int(scale), limit.seconds / int(scale), limit.counts) for limit in LIMITS]
 )
 """

@@ -144,9 +144,9 @@ def test_it_says_which_folders_it_holds_and_which_lead_to_another_drive() -> Non
         assert tree.gap() is None
         assert [tree.leads_elsewhere(key) for key in ("ID0", "ID2", "ID6")] == [True, False, True]
         assert (
-            tree.holds({"ID0": None, "ID4": None}),
-            tree.holds({"ID5": None}),
-            tree.holds({"none": None}),
+            tree.holds({"ID2": "ID0", "ID4": "ID2"}),
+            tree.holds({"ID5": "ID4"}),
+            tree.holds({"none": "ID0"}),
         ) == (
             True,
             False,
@@ -165,5 +165,5 @@ def test_a_folder_that_was_moved_is_not_where_it_was_seen() -> None:
     with FeedTree() as tree:
         tree.add([item(0, None, ""), item(2, 0, "a"), item(4, 2, "b")])
         assert tree.gap() is None
-        assert tree.holds({"ID0": None, "ID2": "ID0", "ID4": "ID2"})
-        assert not tree.holds({"ID0": None, "ID2": "ID0", "ID4": "ID0"})
+        assert tree.holds({"ID2": "ID0", "ID4": "ID2"})
+        assert not tree.holds({"ID2": "ID0", "ID4": "ID0"})

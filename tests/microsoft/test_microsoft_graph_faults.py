@@ -120,7 +120,7 @@ def test_malware_is_for_the_person_to_decide() -> None:
     problem = explained("error-403-malware")
 
     assert problem.who is Who.YOU
-    assert "malware" in problem.advice
+    assert "malware" in problem.what
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_malware_is_for_the_person_to_decide() -> None:
         (500, errors.Unreachable),
         (502, errors.Unreachable),
         (509, errors.Throttled),
-        (511, errors.GraphError),
+        (511, errors.Unreachable),
     ],
 )
 @pytest.mark.parametrize("body", [None, "<html>", {"error": {"code": "brandNewCode", "message": "?"}}])

@@ -30,6 +30,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     return folder
 
+
 pytestmark = pytest.mark.usefixtures("runtime")
 
 

@@ -148,7 +148,7 @@ def test_a_dry_run_of_the_caller_does_not_make_a_backup_that_is_none(
 
 
 def test_the_user_agent_keeps_rclones_own(fake: Callable[..., Rclone]) -> None:
-    engine = fake("echo")
-    engine.user_agent = "ISV|Example|backup/1.0"
+    binary = fake("echo").binary
+    engine = Rclone(binary, environment={"FAKE": "echo"}, user_agent="ISV|Example|backup/1.0")
     seen = msgspec.json.decode(engine.run("x").stdout)
     assert b"--user-agent=ISV|Example|backup/1.0 rclone/v1.75.2".hex() in seen["argv"]

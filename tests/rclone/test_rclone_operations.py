@@ -32,9 +32,15 @@ def kind(way: str) -> str:
 
 
 @pytest.fixture
-def engine(way: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Rclone:
+def place(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The configuration."""
+    return make_place(kind, tmp_path, request)
+
+
+@pytest.fixture
+def engine(way: str, place: Path, request: pytest.FixtureRequest) -> Rclone:
     binary: Binary = request.getfixturevalue("old_binary" if way.startswith("Debian") else "binary")
-    return Rclone(binary, config=make_place(kind, tmp_path, request))
+    return Rclone(binary, config=place)
 
 
 @pytest.fixture(params=["a process a call", "a session"])
@@ -221,11 +227,11 @@ def test_a_file_that_cannot_be_written_is_named(engine: Rclone, source: Path, tm
 
 
 def test_cancel_gives_the_partial_result_and_the_next_run_completes(
-    engine: Rclone, source: Path, tmp_path: Path
+    engine: Rclone, place: Path, source: Path, tmp_path: Path
 ) -> None:
     (source / "big.bin").write_bytes(os.urandom(9_000_000))
     target = tmp_path / "target"
-    slow = Rclone(engine.binary, config=engine.config, flags=["--bwlimit=3M"])
+    slow = Rclone(engine.binary, config=place, flags=["--bwlimit=3M"])
     transfer = slow.copy(source, target)
     for progress in transfer:
         if progress.bytes > 100_000:

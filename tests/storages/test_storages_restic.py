@@ -15,7 +15,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ResticNotFound, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.setup.connect import DriveKind
-from pluton_rclone.storages.restic import Restic, as_shell, environment_for_people, find_restic
+from pluton_rclone.storages.restic import Restic, as_shell, find_restic
 from tests.connected import KINDS, connected
 from tests.rclone.debian import Unavailable
 
@@ -136,7 +136,7 @@ def test_restic_names_itself_to_microsoft(cloud: Emulator, restic: Path) -> None
 
 def test_people_get_an_environment_that_works_in_a_shell(cloud: Emulator, restic: Path) -> None:
     storage = connected(cloud, name="Anna's backups")
-    text = as_shell(environment_for_people(storage))
+    text = as_shell(storage.restic().environment_for_people())
     argv = ["sh", "-c", f"{text}\n{shlex.quote(str(restic))} init && {shlex.quote(str(restic))} snapshots"]
     done = subprocess.run(argv, env={**os.environ, **PASSWORD}, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -20,25 +20,13 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
-from pluton_rclone.web.plumbing.view import rail
-from pluton_rclone.web.wizard.fields import NOT_ASKED
+from pluton_rclone.web.wizard.draft import rail
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 
-from .client import APP, ORIGIN, Person, at_the_page, local_folder, page
+from .client import APP, ORIGIN, PATIENCE, Person, at_the_page, local_folder, page, ready_to_save, until_over
 from .server import served
 from .visitor import ANNA, BERT
-
-PATIENCE = 60.0  # seconds for what runs in the background
-
-
-def finished(person: Person) -> None:
-    """Wait until nothing runs in the background any more."""
-    jobs = person.app.state.page.jobs
-    for thread in list(jobs._threads.values()):
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
-
 
 # ---- the walk ----------------------------------------------------------------------------------------------------
 
@@ -73,27 +61,16 @@ def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
         assert anna.post(f"{draft}/save").status_code == 409
         assert list(Storages()) == []
         anna.post(f"{draft}/test")
-        finished(anna)
+        until_over(anna)
         assert "Everything works" in anna.get(f"{draft}/save").text
         anna.post(f"{draft}/options", {"chunk_size": "20Mi"})  # what passed is not what is wanted now
         assert anna.post(f"{draft}/save").status_code == 409
         anna.post(f"{draft}/test")
-        finished(anna)
+        until_over(anna)
         anna.post(f"{draft}/save")
-        finished(anna)
+        until_over(anna)
         assert "ready for use" in anna.get(f"{draft}/save").text
     assert str(Storages()["Untested"].remote.chunk_size) == "20Mi"
-
-
-def ready_to_save(cloud: Emulator, anna: Person) -> str:
-    """The address of a draft that has passed the test."""
-    draft = anna.begin("Mine")
-    anna.sign_in(cloud, draft, ANNA)
-    anna.post(f"{draft}/type", {"kind": "personal"})
-    anna.post(f"{draft}/options")
-    anna.post(f"{draft}/test")
-    finished(anna)
-    return draft
 
 
 def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
@@ -109,13 +86,13 @@ def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
 
     def ends_now(*args: Any) -> list[dict[str, Any]]:
         drawn.set()
-        finished(anna)
+        until_over(anna)
         return rail(*args)
 
     with at_the_page() as anna:
         draft = ready_to_save(cloud, anna)
         monkeypatch.setattr(Storages, "add_tested", save_late)
-        monkeypatch.setattr("pluton_rclone.web.walk.rail", ends_now)
+        monkeypatch.setattr("pluton_rclone.web.wizard.draft.rail", ends_now)
         shown = anna.post(f"{draft}/save").text
         assert f'data-part="{draft}/progress"' in shown
         assert "data-next" in anna.get(f"{draft}/progress").text
@@ -142,7 +119,7 @@ def test_a_page_that_is_asked_for_as_a_saving_signs_out_leads_to_the_storage(
             assert "ready for use" in anna.get(f"{draft}/save").text
         finally:
             looked.set()
-        finished(anna)
+        until_over(anna)
 
 
 def test_a_drive_type_that_the_account_has_not_is_explained(cloud: Emulator) -> None:
@@ -178,7 +155,9 @@ def test_the_form_drawn_from_the_schema_has_every_field(cloud: Emulator) -> None
         anna.sign_in(cloud, draft, ANNA)
         form = anna.post(f"{draft}/type", {"kind": "personal"}).text
     controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(properties)
-    assert controls == set(properties) - NOT_ASKED | {"region"}  # it has a control of its own
+    assert controls == {n for n, p in properties.items() if p["x-decided-by"] == "person"} | {
+        "region"
+    }  # it has a control of its own
     for name in controls - {"region"}:
         assert re.search(rf'<label[^>]*for="{name}"', form), name
         assert properties[name]["title"] in html.unescape(form), name
@@ -234,12 +213,12 @@ def test_without_a_registration_rclones_own_is_used(
         address = re.search(r'href="(http://127.0.0.1:[^"]+)"', waiting.text)
         assert address, waiting.text
         visit(cloud, ANNA, html.unescape(address[1]))
-        finished(anna)
+        until_over(anna)
         assert anna.get(waiting.url.path).url.path == f"{draft}/type"
         anna.post(f"{draft}/type", {"kind": "personal"})
         anna.post(f"{draft}/options")
         anna.post(f"{draft}/test")
-        finished(anna)
+        until_over(anna)
         assert "Everything works" in anna.get(f"{draft}/save").text
 
 
@@ -318,24 +297,26 @@ def test_a_copy_and_a_restore(cloud: Emulator, tmp_path: Path) -> None:
     with at_the_page(local_folders=[folder]) as anna:
         at = f"/storages/{storage.remote_name}"
         copy = anna.post(f"{at}/copy", {"local": str(folder), "path": "kept"})
-        finished(anna)
+        until_over(anna)
         assert "1 file transferred" in anna.get(copy.url.path).text
         anna.post(f"{at}/restore", {"local": str(folder / "back"), "path": "kept"})
-        finished(anna)
+        until_over(anna)
     assert (folder / "back" / "a.txt").read_text() == "alpha"
 
 
-def test_a_transfer_is_watched_and_cancelled(cloud: Emulator, tmp_path: Path) -> None:
+def test_a_transfer_is_watched_and_cancelled(
+    cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage, folder = connected(cloud), local_folder(tmp_path)
     (folder / "large.bin").write_bytes(bytes(3_000_000))
-    storage.rclone.environment["RCLONE_BWLIMIT"] = "100k"
+    monkeypatch.setenv("RCLONE_BWLIMIT", "100k")
     with at_the_page(local_folders=[folder]) as anna:
         anna.app.state.page.storages = Slow(storage)
         started = anna.post(f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"})
         text = until(anna, started.url.path + "/progress", "large.bin")
         assert "Time left" in text
         cancelled = anna.post(f"{started.url.path}/cancel").text
-        finished(anna)
+        until_over(anna)
         assert "Cancelled" in anna.get(started.url.path).text
         assert cancelled
 

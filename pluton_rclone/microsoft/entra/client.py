@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pluton_rclone import errors
-from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, UsageError, Who
+from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, UsageError
+from pluton_rclone.values.refusals import by_status
 
 from ..http import Answer, Http, retry_after
 from .app import AppRegistration
@@ -68,11 +69,12 @@ class _MsalHttp:
             seconds = retry_after(answer.headers.get("retry-after"))
             raise Throttled("Microsoft's sign-in service asks to slow down.", status=429, retry_after=seconds)
         if not isinstance(answer.json, dict):
-            raise SignInError(
-                f"Microsoft's sign-in service answered HTTP {answer.status} with something that is no JSON.",
-                why=None if answer.status >= 500 else "a proxy or a captive portal may have answered instead",
-                who=Who.LATER,
-                advice="Try again; if it stays, check the proxy and open the sign-in page in a browser.",
+            meaning = by_status(answer.status, "sign-in")
+            raise meaning.kind(
+                meaning.what,
+                why=f"HTTP {answer.status} with something that is no JSON",
+                who=meaning.who,
+                advice=meaning.advice,
                 status=answer.status,
             )
         return _Response(answer.status, answer.text, answer.headers)

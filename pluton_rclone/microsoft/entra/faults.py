@@ -14,6 +14,7 @@ from typing import Any
 
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
+from pluton_rclone.values.redaction import redact
 
 from .app import AppRegistration
 from .consent import ACCEPT_OR_ASK, admin_consent_url
@@ -21,7 +22,7 @@ from .known_errors import KnownError, known_errors
 from .scopes import in_words
 
 _AADSTS = re.compile(r"AADSTS(\d{5,7})")
-_TRACE = re.compile(r"\s*(?:Trace ID|Correlation ID|Timestamp): ?.*", re.DOTALL)
+_TRACE = re.compile(r"\s{0,9}(?:Trace ID|Correlation ID|Timestamp): ?.*", re.DOTALL)
 _CORRELATION = re.compile(r"Correlation ID: ?([0-9A-Fa-f-]{36})")
 _TRACE_ID = re.compile(r"Trace ID: ?([0-9A-Fa-f-]{36})")
 _TIMESTAMP = re.compile(r"Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)")
@@ -123,7 +124,7 @@ def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRc
     suberror = _word(answer.get("suberror")) or _word(answer.get("error_subcode"))
     text = _readable(answer.get("error_description"), asked.secrets)
     number = _number(answer, text)
-    known = known_errors().get(number) if number is not None else None
+    known = known_errors().get(number if number is not None else _unnumbered(text))
     kind, who, what, advice = _judge(error, suberror, known, asked)
     link = f"https://login.microsoftonline.com/error?code={number}" if number is not None else None
     if asked.app is not None and number is not None:
@@ -168,11 +169,14 @@ def _judge(
         what = "Microsoft's sign-in service refused" + (f" with {error!r}." if error else ".")
         advice = "Sign in again; if it stays, give the correlation id to your administrator or to support."
     if kind is errors.TokenExpired and asked.way != "refresh":
-        # The same number while a fresh code is redeemed: nothing stored has ended, this sign-in took too
-        # long.
-        kind = errors.SignInTimedOut if known is not None and known.aadsts == 70008 else kind
-        if kind is errors.TokenExpired and (known is None or known.aadsts == 9002313):
-            kind = errors.AuthorizationFailed
+        # The same while a fresh code is redeemed: nothing is stored yet, and this sign-in took too long or was refused.
+        late = known is not None and known.aadsts == 70008
+        kind = errors.SignInTimedOut if late else errors.AuthorizationFailed
+        if not late:
+            what = "Microsoft did not accept the answer of this sign-in."
+            advice = (
+                "Start the sign-in again and finish it at once: its code is good for ten minutes, and once."
+            )
     if asked.way == "device code" and kind is errors.SignInBlocked:
         what = "Your organisation blocks signing in with a device code."
         advice = (
@@ -193,7 +197,7 @@ def _readable(value: object, secrets: Iterable[str]) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
-    return text[:4000]
+    return redact(text[:4000])
 
 
 def _number(answer: Mapping[str, Any], text: str) -> int | None:
@@ -207,6 +211,15 @@ def _number(answer: Mapping[str, Any], text: str) -> int | None:
         if number in known_errors():
             return number
     return next(iter((*in_text, *listed)), None)
+
+
+def _unnumbered(text: str) -> int:
+    """The number that a refusal without one stands for; 0 for none. Microsoft names the registration's `userAudience`
+    where the tenant does not fit it."""
+    low = text.lower()
+    if "useraudience" not in low:
+        return 0
+    return 9002331 if "consumer'" in low else 9002332
 
 
 def _first(answer: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str | None:

@@ -76,7 +76,8 @@ class TokenEndpoint:
                 self.trouble = problem
                 log.warning("No app-only token for rclone: %s", problem)
                 status = 503 if problem.who is Who.LATER else 400
-                return status, {"error": problem.details.get("error") or problem.code}
+                word = problem.details.get("error") or problem.code
+                return status, {"error": f"{word}: {problem}"}  # all of it that rclone repeats
             self.trouble = None
             self.given += 1
         return 200, {
