@@ -48,7 +48,8 @@
         ├── RcloneTooOld               it would ignore or refuse what is needed
         ├── RcloneUsage                rclone did not understand the command
         ├── TransferFailed             the run ended and some files did not make it
-        │   └── Corrupted              sizes or hashes differ after the transfer
+        │   ├── Corrupted              sizes or hashes differ after the transfer
+        │   └── TooManyDeletions       a sync that would empty its destination: nothing was done
         ├── NothingFound               source file or directory missing
         ├── Stalled                    no byte and no check for too long
         └── TimedOut                   longer than the limit given
@@ -451,6 +452,13 @@ class TransferFailed(RcloneError):
 class Corrupted(TransferFailed):
     code = "corrupted"
     default_advice = "Run it again. SharePoint libraries rewrite Office files: exclude those from the check."
+
+
+class TooManyDeletions(TransferFailed):
+    code = "too_many_deletions"
+    default_advice = (
+        "Look at it with a dry run. If they are to go, allow it: max-delete, as a number or a share (100%)."
+    )
 
 
 class NothingFound(RcloneError):

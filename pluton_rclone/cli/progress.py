@@ -14,6 +14,8 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
 from .output import Output, no_color
+from .records import InFlight
+from .records import Progress as Record
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.events import Progress
@@ -39,12 +41,9 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
 
 def progress_record(progress: Progress) -> dict[str, object]:
     """A progress report as JSON: bytes, seconds, bytes per second."""
-    import msgspec
-
-    from .records import Progress as Record
-
-    found: dict[str, object] = msgspec.to_builtins(msgspec.convert(progress, Record, from_attributes=True))
-    return found
+    whole = {name: getattr(progress, name) for name in Record.__annotations__}
+    files = [{name: getattr(file, name) for name in InFlight.__annotations__} for file in progress.in_flight]
+    return {**whole, "in_flight": files}
 
 
 def _live(transfer: Transfer, output: Output) -> None:

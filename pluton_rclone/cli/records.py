@@ -165,6 +165,13 @@ class FailedFile(Error):
     retry_helps: bool
 
 
+class LeftOut(Record):
+    """What was not looked at, and is not missing at the destination."""
+
+    path: str
+    why: str
+
+
 class Planned(Record):
     """What a dry run would do."""
 
@@ -181,6 +188,7 @@ class TransferResult(_Counts):  # type: ignore[misc, valid-type]
     exit_code: int
     duration: float
     failed: list[FailedFile]
+    left_out: list[LeftOut]
     planned: list[Planned]
     retry_helps: bool
     error: Error | None
@@ -200,6 +208,7 @@ class CheckResult(Record):
     missing_on_source: list[str]
     missing_on_destination: list[str]
     failed: list[FailedFile]
+    left_out: list[LeftOut]
 
 
 class PreflightFinding(Record):

@@ -123,11 +123,13 @@ class Storage:
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin."""
+        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin. RcloneTooOld."""
+        self.remote.require(self.rclone.binary.version)
         return self.rclone.purge(self.at(path), **options)
 
     def delete_file(self, path: str) -> None:
-        """Delete one file. NothingFound if there is none."""
+        """Delete one file. NothingFound if there is none; RcloneTooOld as for `delete`."""
+        self.remote.require(self.rclone.binary.version)
         self.rclone.deletefile(self.at(path))
 
     def restic(
