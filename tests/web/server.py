@@ -10,7 +10,7 @@ from pathlib import Path
 from pluton_rclone import AppRegistration, Storages
 from pluton_rclone.web.serving import prepare
 
-PATIENCE = 30.0  # seconds for the server to answer or to end
+PATIENCE = 120.0  # seconds for the server to answer or to end
 
 
 @contextmanager
