@@ -167,14 +167,10 @@ def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(cloud: Emulator) -
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")
     plain = listed(storage)
+    walked = requests(cloud, "children$")
     storage.storages.conf.update(storage.remote_name, {"delta": "true"})
     assert listed(storage) == plain
-    ours = [
-        request.path
-        for request in cloud.requests
-        if request.path.endswith(FEED) and "rclone/v" not in request.user_agent
-    ]
-    assert len(ours) == 1
+    assert requests(cloud, "children$") == walked
 
 
 # ---- what rclone has listed --------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
 from pluton_rclone.web.wizard.draft import rail
-from pluton_rclone.web.wizard.fields import NOT_ASKED
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 
@@ -156,7 +155,9 @@ def test_the_form_drawn_from_the_schema_has_every_field(cloud: Emulator) -> None
         anna.sign_in(cloud, draft, ANNA)
         form = anna.post(f"{draft}/type", {"kind": "personal"}).text
     controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(properties)
-    assert controls == set(properties) - NOT_ASKED | {"region"}  # it has a control of its own
+    assert controls == {n for n, p in properties.items() if p["x-decided-by"] == "person"} | {
+        "region"
+    }  # it has a control of its own
     for name in controls - {"region"}:
         assert re.search(rf'<label[^>]*for="{name}"', form), name
         assert properties[name]["title"] in html.unescape(form), name

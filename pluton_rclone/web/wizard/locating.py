@@ -31,7 +31,6 @@ def location(request: Request) -> Response:
         with page.sessions.changing(mine, draft):
             draft.setup.choose_drive(chosen)
             draft.job = None
-            draft.options.pop("base_folder", None)
         return see_other(request, "setups", draft.id, draft.next_step())
     site: Site | None = None
     found: list[Site] = []
@@ -110,7 +109,6 @@ def address(request: Request) -> Response:
         with page.sessions.changing(session(request), draft):
             found = draft.setup.choose_address(typed)
             draft.site_name, draft.job = found.site.name if found.site else "", None
-            draft.options.pop("base_folder", None)
         return see_other(request, "setups", draft.id, draft.next_step())
     except PlutonRcloneError as error:
         return _locations(

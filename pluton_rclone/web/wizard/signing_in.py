@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from pluton_rclone.errors import CodeUsedTwice, ForeignAnswer, PlutonRcloneError
-from pluton_rclone.microsoft.clouds import CLOUDS
+from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, least
 from pluton_rclone.setup.connect import StorageSetup
@@ -107,9 +107,10 @@ def prepare(draft: Draft, page: Page, form: dict[str, str]) -> None:
 def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRegistration | None:
     """The registration that a form names. The default's secret stays with the default's id, tenant and cloud."""
     client_id = form.get("client_id", "").strip() or (default.client_id if default else "")
-    if not client_id:
-        return None
     region, tenant = form.get("region", "").strip() or "global", form.get("tenant", "").strip() or "common"
+    if not client_id:
+        refuse_rclone_registration(cloud(region), tenant)
+        return None
     if default is not None and (client_id, region, tenant) == (
         default.client_id,
         default.region,

@@ -113,7 +113,7 @@ def options(request: Request) -> Response:
     drive = draft.setup.chosen_drive
     if drive is None or not draft.may_see("options"):
         return see_other(request, "setups", draft.id, draft.next_step())
-    given, faults = {"base_folder": draft.setup.folder, **draft.options}, dict[str, str]()
+    given, faults = {**draft.options, "base_folder": draft.setup.folder}, dict[str, str]()
     if request.method == "POST":
         form = form_of(request)
         if form.get("region", "") in CLOUDS and form["region"] != _region(draft):
@@ -133,17 +133,7 @@ def options(request: Request) -> Response:
 
 def _take_options(draft: Draft, given: dict[str, Any]) -> None:
     """All of the form: what it leaves out is taken back. OptionInvalid, UsageError: nothing changes then."""
-    drive = draft.setup.chosen_drive
-    assert drive is not None
-    wanted = {**dict.fromkeys(fields.names()), **fields.as_options(given)}
-    folder = str(wanted.pop("base_folder") or "")
-    before = draft.setup.folder
-    draft.setup.choose_drive(drive, folder)
-    try:
-        draft.setup.set_options(**wanted)
-    except PlutonRcloneError:
-        draft.setup.choose_drive(drive, before)
-        raise
+    draft.setup.set_options(**{**dict.fromkeys(fields.names()), **fields.as_options(given)})
     if given != draft.options:
         draft.job = None
     draft.options, draft.options_seen = given, True
