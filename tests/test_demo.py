@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
+import demo
 import pytest
 
-from pluton_rclone.cli import demo
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.entra.sessions import Sessions
 

@@ -14,6 +14,8 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
 from .output import Output, no_color
+from .records import InFlight
+from .records import Progress as Record
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.events import Progress
@@ -39,21 +41,9 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
 
 def progress_record(progress: Progress) -> dict[str, object]:
     """A progress report as JSON: bytes, seconds, bytes per second."""
-    return {
-        "bytes": progress.bytes,
-        "total_bytes": progress.total_bytes,
-        "speed": progress.speed,
-        "eta": progress.eta,
-        "transfers": progress.transfers,
-        "total_transfers": progress.total_transfers,
-        "checks": progress.checks,
-        "errors": progress.errors,
-        "elapsed": progress.elapsed,
-        "in_flight": [
-            {"name": file.name, "bytes": file.bytes, "size": file.size, "speed": file.speed, "eta": file.eta}
-            for file in progress.in_flight
-        ],
-    }
+    whole = {name: getattr(progress, name) for name in Record.__annotations__}
+    files = [{name: getattr(file, name) for name in InFlight.__annotations__} for file in progress.in_flight]
+    return {**whole, "in_flight": files}
 
 
 def _live(transfer: Transfer, output: Output) -> None:

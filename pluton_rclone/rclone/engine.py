@@ -23,7 +23,7 @@ from .locations import Location, location
 from .results import About, CheckResult, Total
 from .run import Run, compare, decoded
 from .runner import BareRclone, Callbacks, Order, Runner, nothing
-from .transfer import STALL_LIMIT, Start, Transfer
+from .transfer import STALL_LIMIT, Starting, Transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -259,7 +259,7 @@ class Rclone:
     def _entries(self, command: Command) -> Iterator[Entry]:
         run = self.begin(command)
         with run.child:
-            complete = yield from listing.entries(paced(run.child.read))
+            complete = yield from listing.single(listing.entries(paced(run.child.read)))
             run.finish()
             if not complete:
                 raise RcloneError("The listing broke off.", why="rclone's output has no end")
@@ -273,22 +273,17 @@ class Rclone:
         `TransferOptions`.
         """
         return Transfer(
-            " ".join(command.words),
-            self._starting(command, level, every),
+            command,
+            self._starting(),
+            commands.progress_flags(level, every),
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
 
-    def _starting(
-        self, command: Command, level: LogLevel, every: float, *, notice: Callable[[str], None] = nothing
-    ) -> Start:
+    def _starting(self, notice: Callable[[str], None] = nothing) -> Starting:
         """What starts a run of a transfer; `notice` is told what should be known about it."""
-        flags = (
-            f"--log-level={level}",
-            f"--stats={every:g}s",
-            "--stats-log-level=NOTICE",  # so that progress comes at every level
-            "--stats-one-line",
-        )
-        return lambda line, watch, end: self.runner.start(
-            Order(command, flags, Callbacks(nothing, line, watch, end, notice))
+        return lambda run, flags: (
+            lambda line, watch, end: self.runner.start(
+                Order(run, tuple(flags), Callbacks(nothing, line, watch, end, notice))
+            )
         )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import AccessDenied, NothingFound, PlutonRcloneError, StorageExists, UsageError
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.results import About, CheckResult, Total
 
@@ -123,11 +123,13 @@ class Storage:
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin."""
+        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin. RcloneTooOld."""
+        self.remote.require(self.rclone.binary.version)
         return self.rclone.purge(self.at(path), **options)
 
     def delete_file(self, path: str) -> None:
-        """Delete one file. NothingFound if there is none."""
+        """Delete one file. NothingFound if there is none; RcloneTooOld as for `delete`."""
+        self.remote.require(self.rclone.binary.version)
         self.rclone.deletefile(self.at(path))
 
     def restic(
@@ -189,12 +191,7 @@ class Storage:
 
     def about(self) -> About:
         """The room on the drive, in bytes; None where Microsoft does not say."""
-        try:
-            return self.rclone.about(self.at("/"))
-        except AccessDenied:
-            if not self._section().get("root_folder_id"):
-                raise
-            return About()  # somebody else's drive, of which one folder is open to us
+        return self._saved.about()
 
     def graph(self) -> Graph:
         """Microsoft Graph for this storage's account: close it. A token that has ended is renewed first."""

@@ -79,7 +79,7 @@ def test_a_time_is_the_clients_where_there_is_one() -> None:
 def test_of_a_shortcut_what_it_leads_to_counts() -> None:
     away = {"id": "02def", "name": "Team＊", "folder": {}, "parentReference": {"driveId": "b!2"}}
     found = item(remoteItem=away)
-    assert (found.id, found.name, found.translated) == ("b!2#02def", "Team＊", False)
+    assert (found.id, found.name, found.translated) == ("b!2#02def", "a.txt", True)  # the drive's own name
     assert (found.is_dir, found.elsewhere) == (True, True)
     file = item(remoteItem={"id": "02def", "size": 5, "file": {"mimeType": "text/plain"}})
     assert (file.is_dir, file.elsewhere, file.size, file.mime_type) == (False, False, 5, "text/plain")

@@ -14,16 +14,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from demo_files import make_source
+
 from pluton_rclone import process
+from pluton_rclone.cli import run
+from pluton_rclone.cli.output import Output
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.command import environment
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.values.units import human_bytes
-
-from . import run
-from .demo_files import make_source
-from .output import Output
 
 NAME = "OneDrive Personal Backups"
 PERSON = "anna@outlook.com"
@@ -34,7 +34,7 @@ class DemoFailed(Exception):
 
 
 def main() -> None:
-    """Entry of `python -m pluton_rclone.cli.demo [--source FOLDER]`."""
+    """`python bin/demo.py [--source FOLDER]`."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--source", type=Path, help="the folder to back up [default: one that is generated]")
     source = parser.parse_args().source
