@@ -23,7 +23,7 @@ import pluton_rclone  # noqa: E402
 from pluton_rclone import errors  # noqa: E402
 from pluton_rclone.cli.app import EPILOG  # noqa: E402
 from pluton_rclone.microsoft.entra.known_errors import look_up  # noqa: E402
-from pluton_rclone.remote.options import OPTIONS, Option  # noqa: E402
+from pluton_rclone.remote.options import OPTIONS, OWN, Decider, Option  # noqa: E402
 from pluton_rclone.values import refusals  # noqa: E402
 
 WRITTEN_BY = "<!-- Written by docs/generate.py from the code. Do not edit: run it again. -->\n"
@@ -174,11 +174,16 @@ def alias(named: Named) -> str:
 # ---- options.md --------------------------------------------------------------------------------------------
 
 
+WHO_DECIDES: dict[Decider, str] = {
+    "person": "you",
+    "walk": "the walk: name and location",
+    "sign_in": "the sign-in",
+}
+
+
 def options() -> str:
     own = [
-        row(f"`{name}`", str(field.title), str(field.description))
-        for name, field in pluton_rclone.OneDriveRemote.model_fields.items()
-        if name not in {option.name for option in OPTIONS}
+        row(f"`{option.name}`", option.title, option.help, WHO_DECIDES[option.decided_by]) for option in OWN
     ]
     parts = [
         WRITTEN_BY,
@@ -196,7 +201,7 @@ def options() -> str:
         *(option_text(option) for option in OPTIONS if option.group == "advanced"),
         "## Kept by this library\n",
         "They stand in the same section of rclone.conf with `pluton_` in front; rclone passes them over and keeps them.\n",
-        "| Name | | |\n|---|---|---|",
+        "| Name | | | Decided by |\n|---|---|---|---|",
         *own,
     ]
     return "\n".join(parts) + "\n"
@@ -211,6 +216,7 @@ def option_text(option: Option) -> str:
         }.get(option.kind, f"a {option.kind}"),
         f"in {option.unit}" if option.unit else "",
         f"since rclone {'.'.join(map(str, option.since[:2]))}",
+        "" if option.decided_by == "person" else f"decided by {WHO_DECIDES[option.decided_by]}",
     ]
     lines = [f"### `{option.name}`: {option.title}\n", f"{option.help}\n"]
     lines += [f"- {'; '.join(fact for fact in facts if fact)}"]

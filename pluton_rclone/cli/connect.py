@@ -109,19 +109,16 @@ def connect(
     pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     pluton-rclone connect server --method device
     """
-    from pluton_rclone.microsoft.graph.addresses import read_address
-
     output, storages = Output(as_json), new_storages(config, binary)
     options = parse_settings(settings)
-    if site:
-        read_address(site)  # OptionInvalid now, not after the sign-in
+    base_folder = options.pop("base_folder", base_folder)
+    # What cannot be is said before the sign-in, not after it.
     if method == "app" and kind != "sharepoint" and not (user or site or drive_id):
         raise UsageError(
             "Whose OneDrive, or which library?",
             why="an application signs in for itself: there is no person whose drive it could be",
             advice="Give --user NAME, --site URL or --drive ID.",
         )
-    # A name that is taken is told before the sign-in, not after it.
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
@@ -129,9 +126,13 @@ def connect(
     app = registration(client_id, tenant, region, client_secret_file, certificate)
     setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
+    if site:
+        setup.check_address(site)
+        kind = kind or "sharepoint"
+    if kind:
+        setup.choose_type(kind)
+    setup.set_options(**options)
     output.say(f"Add storage: {friendly}")
-    if site and kind is None:
-        kind = "sharepoint"
     sign_in(
         setup,
         method or default_method(setup, output),
@@ -145,7 +146,6 @@ def connect(
         f"Drive: {drive.name} ({human_drive_type(drive.type)}{room})"
         + (f", folder {setup.folder}" if setup.folder else "")
     )
-    setup.set_options(**options)
     if name is None and not settings:
         ask_options(setup, output)
     output.say("Test connection:")
@@ -163,6 +163,7 @@ def registration(
     certificate: Path | None,
 ) -> AppRegistration | None:
     """The registration that the options name; None when neither they nor the environment name one."""
+    from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
     from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
     environment = dict(os.environ)
@@ -171,13 +172,16 @@ def registration(
         environment = {}
     found = AppRegistration.from_environment({**environment, named: client_id} if client_id else environment)
     if found is None:
+        refuse_rclone_registration(cloud(region or "global"), tenant or "common")
+        if secret_file is not None or certificate is not None:
+            raise UsageError(
+                "A client secret or certificate belongs to an app registration, and none is given.",
+                advice="Give its id with --client-id as well.",
+            )
         return None
     changes: dict[str, Any] = {"tenant": tenant, "region": region}
     if secret_file is not None:
-        try:
-            changes["client_secret"] = secret_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"The file {secret_file} cannot be read.", why=str(error)) from None
+        changes["client_secret"] = ask.secret_in(secret_file)
     if certificate is not None:
         password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
         changes["certificate"] = Certificate(certificate, password or None)
@@ -203,7 +207,7 @@ def locate(
 ) -> Drive:
     """The drive that the options name, the only one there is, or the one that the person picks."""
     if setup.chosen_drive is not None:  # a pasted remote brought it along
-        return setup.chosen_drive
+        return setup.choose_drive(setup.chosen_drive, base_folder) if base_folder else setup.chosen_drive
     if drive_id:
         return setup.choose_drive(drive_id, base_folder)
     if user:

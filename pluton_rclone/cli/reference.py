@@ -80,7 +80,7 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
     pluton-rclone options chunk_size
     pluton-rclone options --schema > onedrive.schema.json
     """
-    from pluton_rclone.remote.options import OPTIONS
+    from pluton_rclone.remote.options import BY_NAME
     from pluton_rclone.remote.schema import remote_schema
 
     output, properties = Output(as_json), remote_schema()["properties"]
@@ -89,17 +89,16 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
     if schema or as_json:
         output.result(remote_schema() if name is None else {name: properties[name]})
         return
-    if name is not None and name not in {option.name for option in OPTIONS}:  # kept beside rclone's own
-        print(f"{name}  {properties[name]['title']}\n    {properties[name]['description']}")
-        return
-    for option in OPTIONS if name is None else [option for option in OPTIONS if option.name == name]:
+    for option in BY_NAME.values() if name is None else [BY_NAME[name]]:
         explain(option)
 
 
 def explain(option: Option) -> None:
     """One option, in full."""
-    since = ".".join(map(str, option.since[:2]))
-    print(f"{option.name}  {option.title} ({option.group}, {option.kind}, rclone {since} and later)")
+    since = f"rclone {'.'.join(map(str, option.since[:2]))} and later"
+    if option.group == "pluton":
+        since = "kept beside rclone's options"
+    print(f"{option.name}  {option.title} ({option.group}, {option.kind}, {since})")
     print(f"    {option.help}")
     if option.choices:
         print("    " + "; ".join(f"{choice.value}: {choice.label}" for choice in option.choices))

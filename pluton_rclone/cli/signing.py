@@ -52,9 +52,7 @@ def sign_in(
             place=place, show_address=lambda url: show_address(output, url, open_in_browser(url))
         )
     else:
-        if sys.stdin.isatty():
-            output.say("Paste what `rclone authorize onedrive` printed, then Ctrl-D:")
-        pasted = sys.stdin.read()
+        pasted = ask.paste(output, "Paste what `rclone authorize onedrive` printed")
         if not pasted.strip():
             raise UsageError(
                 "Nothing was pasted.", advice="Give the token on stdin: … --method token < token.json"
@@ -82,7 +80,10 @@ def show_address(output: Output, url: str, opened: bool) -> None:
         output.say(f"  {url}")
     else:
         output.say(f"Open this address in a browser on this machine; waiting for you there:\n  {url}")
-        output.say("Without a browser: Ctrl-C, then --method device (with a client id) or --method token.")
+    output.say(
+        "It waits for ten minutes. If the page shows an error (AADSTS…), press Ctrl-C: `pluton-rclone errors AADSTS…` "
+        "explains it. Without a browser: Ctrl-C, then --method device (with a client id) or --method token."
+    )
 
 
 def show_code(output: Output, code: DeviceCode) -> None:

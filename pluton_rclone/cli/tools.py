@@ -28,7 +28,7 @@ from .storages import new_storages
 @click.option(
     "--folder",
     "folders",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     multiple=True,
     help="A folder that the page may copy from and restore to; may be repeated. [default: ~/pluton-restores]",

@@ -16,6 +16,7 @@ from pluton_rclone.errors import (
     TokenExpired,
     Who,
 )
+from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
 from .probe import list_if_there, listed, probe, reads_only, sweep
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs resources/quota.md)
 IDLE_DAYS = 90  # a refresh token lives that long without use (entra-docs refresh-tokens.md)
-SOON = timedelta(days=14)
 SECRET_SOON = timedelta(days=30)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 
@@ -65,7 +65,7 @@ def _run(
             remote = saved.options
             home.check_writable()
             notes.text = f"{good} {home.path}"
-        _walk(walk, saved, remote, write)
+        _walk(walk, saved, remote, write, on_trial=home is not saved.conf)
     except StepFailed:
         pass
     return ConnectionReport(name, tuple(walk.steps))
@@ -76,8 +76,13 @@ def _walk(
     saved: SavedRemote,
     remote: OneDriveRemote,
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
+    on_trial: bool,
 ) -> None:
-    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is deleted either."""
+    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is deleted either.
+
+    The base folder of a remote on trial gets its id, and is made for that if it is missing; of a saved one the path is
+    kept up to date.
+    """
     from pluton_rclone.microsoft.watched import WatchedHttp
 
     with WatchedHttp() as http:
@@ -96,6 +101,8 @@ def _walk(
         with walk.step("clock", "Clock") as notes:
             _clock(notes, http.clock_offset)
         with walk.step("list", "Listing") as notes:
+            if on_trial and remote.base_folder and not remote.base_folder_id:
+                _keep(saved, remote, with_id(remote, saved.rclone, saved.at()))
             entries = list_if_there(saved)
             notes.text = listed(saved, entries)
             if write is not None and entries and not reads_only(remote):
@@ -159,14 +166,24 @@ def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
 
 def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
     """The drive as Graph has it: there, readable, and of the kind that the remote says."""
+    from pluton_rclone.microsoft.graph.locations import rooted
+
     with saved.graph(http) as graph:
-        drive = graph.drive(remote.drive_id)
+        drive = rooted(graph, remote.drive_id, remote.root_folder_id).drive
+        if remote.base_folder_id:
+            _keep(saved, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
         raise DriveNotFound(
             f"The drive is of another kind: Microsoft says {drive.type}, the remote says {remote.drive_type}.",
             advice=f"Set drive_type to {drive.type}.",
         )
     return drive
+
+
+def _keep(saved: SavedRemote, before: OneDriveRemote, remote: OneDriveRemote) -> None:
+    changes = remote.changes_from(before)
+    if changes:
+        saved.conf.update(saved.name, changes)
 
 
 def _clock(notes: Notes, offset: float | None) -> None:

@@ -38,7 +38,7 @@ def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
     """What the listing of the base folder says. A missing one is no fault: rclone makes it."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
-    return f"{counted(len(entries), 'entry', 'entries')} in {saved.at().partition(':')[2] or 'the root'}"
+    return f"{counted(len(entries), 'entry', 'entries')} in {saved.options.base_folder or 'the root'}"
 
 
 def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:

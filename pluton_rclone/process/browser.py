@@ -19,6 +19,7 @@ from pathlib import Path
 from .folders import runtime_folder
 
 KEPT = 600.0  # seconds: the life of a sign-in; a browser may be slow to start
+_MOMENT = 1.0  # seconds in which a browser says that it does not start
 _PREFIX = "open-"
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer"><title>One moment</title>
@@ -28,13 +29,24 @@ _PAGE = """<!doctype html>
 
 
 def open_in_browser(url: str) -> bool:
-    """Whether a browser took the address. The page on disk goes after ten minutes, or with this process."""
+    """Whether a browser took the address; one that stays in the foreground ($BROWSER) is not waited for.
+
+    The page on disk goes after ten minutes, or with this process.
+    """
     import webbrowser
 
-    # ValueError: quotation marks in $BROWSER that do not match.
-    with contextlib.suppress(webbrowser.Error, OSError, ValueError):
-        return webbrowser.open(_page(url).as_uri())
-    return False
+    refused: list[bool] = []
+
+    def start() -> None:
+        refused.append(True)
+        # ValueError: quotation marks in $BROWSER that do not match.
+        with contextlib.suppress(webbrowser.Error, OSError, ValueError):
+            refused[0] = not webbrowser.open(_page(url).as_uri())
+
+    starting = threading.Thread(target=start, name="browser", daemon=True)
+    starting.start()
+    starting.join(_MOMENT)
+    return starting.is_alive() or not refused[0]
 
 
 def _page(url: str) -> Path:

@@ -172,8 +172,8 @@ _PASSING = Meaning(  # rclone#6075, #8558
 _PLACES: tuple[tuple[str, Place], ...] = (
     ("fetch token", "sign-in"),
     ("returned body", "upload"),
-    ("failed to get root", "drive"),
     ("couldn't list files", "folder"),
+    ("failed to get root", "drive"),
 )
 
 
@@ -190,13 +190,12 @@ def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Mea
 
 def _refused(text: str) -> Meaning | None:
     """What Microsoft said, if it is Microsoft's."""
-    place: Place = next((where for sign, where in _PLACES if sign in text), "item")
+    moved = text.startswith(("Failed to copy", "Failed to move"))
+    place: Place = next((where for sign, where in _PLACES if sign in text), "item" if moved else "folder")
     status = _STATUS.search(text)
     number = int(status[1] or status[2]) if status else None
     found = judged(_WORD.findall(text), text, number, place)
-    if found == BY_STATUS[404] and text.startswith(("Failed to copy", "Failed to move")):
-        return _PASSING
-    return found
+    return _PASSING if moved and found == BY_STATUS[404] else found
 
 
 def retry_helps(text: str) -> bool:

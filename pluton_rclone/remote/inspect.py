@@ -15,8 +15,8 @@ from pluton_rclone.values.token_text import token_fields
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
 from .names import name_fault
-from .onedrive import PREFIX, TYPE, OneDriveRemote
-from .options import BY_NAME, OPTIONS
+from .onedrive import TYPE, OneDriveRemote
+from .options import BY_NAME, OPTIONS, PREFIX
 from .rules import token_fault
 from .versions import known_faults
 

@@ -17,18 +17,18 @@ from pydantic import (
     model_validator,
 )
 
-from pluton_rclone.errors import OptionInvalid, RcloneTooOld, RemoteError, RemoteIncomplete
+from pluton_rclone.errors import OptionInvalid, RcloneTooOld, RemoteError, RemoteIncomplete, UsageError
 from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.paths import base_folder
 from pluton_rclone.values.size import Size
 from pluton_rclone.values.versions import Feature
 
 from . import rules
-from .options import BY_NAME, OPTIONS, Option
+from .options import BY_NAME, OPTIONS, OWN, PREFIX, Option
 from .rules import Warn
 
 TYPE = "onedrive"
-PREFIX = "pluton_"
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
@@ -36,10 +36,6 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 def _option(name: str, default: Any = ...) -> Any:
     option = BY_NAME[name]
     return Field(default, title=option.title, description=option.help)
-
-
-def _own(title: str, description: str, default: Any) -> Any:
-    return Field(default, title=title, description=description)
 
 
 class OneDriveRemote(BaseModel):
@@ -85,17 +81,14 @@ class OneDriveRemote(BaseModel):
     metadata_permissions: str = _option("metadata_permissions", "off")
     encoding: str = _option("encoding", BY_NAME["encoding"].default)
 
-    base_folder: str = _own(
-        "Base folder", "The folder on the drive that paths start from; empty is its root.", ""
-    )
-    account_id: str = _own("Account id", "The account that signed in.", "")
-    account_name: str = _own("Account", "The name that the account is known by.", "")
-    granted_scopes: tuple[str, ...] = _own("Granted permissions", "What the last sign-in granted.", ())
-    secret_expires: date | None = _own("Client secret ends", "The day the registration's secret ends.", None)
-    certificate: str = _own(
-        "Certificate", "A PEM file for app-only access; only runs through this library can use it.", ""
-    )
-    sign_in: str = _own("Sign-in", "Which sign-in the token comes from; set by saving a new token.", "")
+    base_folder: str = _option("base_folder", "")
+    base_folder_id: str = _option("base_folder_id", "")
+    account_id: str = _option("account_id", "")
+    account_name: str = _option("account_name", "")
+    granted_scopes: tuple[str, ...] = _option("granted_scopes", ())
+    secret_expires: date | None = _option("secret_expires", None)
+    certificate: str = _option("certificate", "")
+    sign_in: str = _option("sign_in", "")
 
     # ---- validation ----
 
@@ -118,6 +111,14 @@ class OneDriveRemote(BaseModel):
     @classmethod
     def _normal_drive_id(cls, value: str) -> str:
         return normal_drive_id(value)
+
+    @field_validator("base_folder")
+    @classmethod
+    def _normal_base_folder(cls, value: str) -> str:
+        try:
+            return base_folder(value)
+        except UsageError as problem:
+            raise ValueError(problem.what) from None
 
     def _problems(self) -> list[tuple[str, str]]:
         found: list[tuple[str, str | None]] = [
@@ -244,10 +245,10 @@ class OneDriveRemote(BaseModel):
         if self.certificate and self.client_secret is None:
             # rclone would try it with an empty secret; from_section takes it from the certificate.
             section.pop("client_credentials", None)
-        for name in _OWN:
-            text = _text(getattr(self, name))
+        for option in OWN:
+            text = _text(getattr(self, option.name))
             if text:
-                section[PREFIX + name] = text
+                section[option.key] = text
         return section
 
     @classmethod
@@ -260,19 +261,17 @@ class OneDriveRemote(BaseModel):
         if kind != TYPE:
             raise OptionInvalid(f"this remote is of type {kind!r}, not onedrive", option="type")
         given: dict[str, Any] = {}
-        for option in OPTIONS:
-            if section.get(option.name):
-                given[option.name] = _value(option, section[option.name])
-        for name in _OWN:
-            if section.get(PREFIX + name):
-                text = section[PREFIX + name]
-                given[name] = tuple(text.split()) if name == "granted_scopes" else text
+        for option in BY_NAME.values():
+            if section.get(option.key):
+                given[option.name] = _value(option, section[option.key])
         if given.get("certificate") and not given.get("client_secret"):
             given["client_credentials"] = True
         return cls(**given)
 
     def replace(self, **changes: Any) -> OneDriveRemote:
-        """The same remote with other options, checked like a new one."""
+        """The same remote with other options, checked like a new one. Another base folder has another id."""
+        if "base_folder" in changes:
+            changes.setdefault("base_folder_id", "")
         return OneDriveRemote(
             **{**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
         )
@@ -317,9 +316,6 @@ class OneDriveRemote(BaseModel):
             )
 
 
-_OWN = tuple(name for name in OneDriveRemote.model_fields if name not in BY_NAME)
-
-
 def _text(value: object) -> str:
     """A value as it stands in rclone.conf; empty for none."""
     if value is None:
@@ -337,7 +333,7 @@ def _value(option: Option, text: str) -> Any:
     """
     if option.kind == "switch":
         return True if text in _TRUE else False if text in _FALSE else text
-    if option.name == "access_scopes":
+    if option.name in ("access_scopes", "granted_scopes"):
         return tuple(text.split())
     return text
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.errors import ConsentRequired, RegistrationError, UsageError, Who
+from pluton_rclone.microsoft.clouds import Cloud, cloud
 from pluton_rclone.microsoft.entra.account import Account, require_same
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, in_words, missing
@@ -195,10 +196,6 @@ class SignInSteps:
             state.kind, state.drive, state.folder, state.shared = kind, None, "", False
         return self.missing_permissions()
 
-    def needs_consent(self, kind: DriveKind) -> tuple[str, ...]:
-        """The permissions that a drive type needs and the sign-in lacks."""
-        return self._lacks("sharepoint" if kind == "sharepoint" else "own")
-
     def missing_permissions(self) -> tuple[str, ...]:
         """The permissions that the choices made so far need and the sign-in lacks."""
         return self._lacks(self._state.place)
@@ -231,8 +228,10 @@ class SignInSteps:
         assert self._state.account is not None
         return self._state.account
 
+    def _cloud(self) -> Cloud:
+        return cloud(self._state.app.region if self._state.app else "global")
+
     def _graph(self) -> Graph:
-        from pluton_rclone.microsoft.clouds import cloud
         from pluton_rclone.microsoft.graph.graph import Graph
 
-        return Graph(cloud(self._state.app.region if self._state.app else "global"), self._signed_in_token())
+        return Graph(self._cloud(), self._signed_in_token())

@@ -121,9 +121,12 @@ class Home(Mapping[str, Storage]):
     # ---- adding ----
 
     def free_name(self, friendly: str) -> str:
-        """The remote's name for a new storage, derived from the friendly one. StorageExists if that is taken."""
+        """The remote's name for a new storage, derived from the friendly one. StorageExists if that is taken;
+        ConfigNotWritable if none could be saved.
+        """
         from pluton_rclone.remote.names import derive_name
 
+        self.conf.check_writable()
         if friendly in self:
             raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
         return derive_name(friendly, {*self.conf.names(), *self}, self.binary.version)

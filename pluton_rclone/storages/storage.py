@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
+from pluton_rclone.errors import AccessDenied, NothingFound, PlutonRcloneError, StorageExists, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.results import About, CheckResult, Total
 
@@ -179,7 +179,12 @@ class Storage:
 
     def about(self) -> About:
         """The room on the drive, in bytes; None where Microsoft does not say."""
-        return self.rclone.about(self.at("/"))
+        try:
+            return self.rclone.about(self.at("/"))
+        except AccessDenied:
+            if not self._section().get("root_folder_id"):
+                raise
+            return About()  # somebody else's drive, of which one folder is open to us
 
     def graph(self) -> Graph:
         """Microsoft Graph for this storage's account: close it. A token that has ended is renewed first."""
@@ -187,8 +192,11 @@ class Storage:
 
     def drive(self) -> Drive:
         """The drive as Microsoft Graph has it now. DriveNotFound."""
+        from pluton_rclone.microsoft.graph.locations import rooted
+
+        remote = self.remote
         with self.graph() as graph:
-            return graph.drive(self.remote.drive_id)
+            return rooted(graph, remote.drive_id, remote.root_folder_id).drive
 
     def check(
         self,
@@ -263,11 +271,17 @@ class Storage:
 
     # ---- changing it ----
 
+    def check_writable(self) -> None:
+        """ConfigNotWritable if no change could be saved."""
+        self._saved.conf.check_writable()
+
     def update(self, on_step: Callable[[Step], None] = lambda step: None, **options: Any) -> ConnectionReport:
         """Change options of the remote; None gives an option its default back. Tested as it would be, then saved in one
         step: OptionInvalid or ConnectionTestFailed leave everything as it was.
         """
         before = self.remote
+        if options.get("description"):
+            options["description"] = self._free_name(options["description"])
         defaults = type(before).model_fields
         known = {
             name: defaults[name].get_default() if v is None and name in defaults else v
@@ -290,12 +304,15 @@ class Storage:
 
     def rename(self, name: str) -> None:
         """Give it another friendly name; the remote's name, which scripts use, stays. StorageExists."""
+        self._storages.conf.update(self.remote_name, {"description": self._free_name(name)})
+
+    def _free_name(self, name: str) -> str:
         name = name.strip()
         if not name or not name.isprintable():
             raise UsageError(f"{name!r} is no name for a storage.")
         if name != self.name and name in self._storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
-        self._storages.conf.update(self.remote_name, {"description": name})
+        return name
 
     def rename_remote(self, remote_name: str) -> Storage:
         """Give the remote another name in rclone.conf. StorageExists, OptionInvalid for a name that rclone does not take."""

@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from pluton_rclone.errors import UsageError
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.applications import Starlette
 
     from pluton_rclone.microsoft.entra.app import AppRegistration
     from pluton_rclone.storages.storages import Storages
@@ -38,20 +38,23 @@ def serve(
     `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a restart. Binds to
     loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in front. UsageError.
     """
-    ready = prepare(
-        storages,
-        port=port,
-        host=host,
-        public_url=public_url,
-        app=app,
-        local_folders=local_folders,
-        on_ready=on_ready,
-    )
+    from .app import create_app, one_time_address
+
+    if host is not None and not (public_url or "").startswith("https://"):
+        raise UsageError(
+            "A page that is open to other machines needs HTTPS.",
+            advice="Put a proxy with a certificate in front, and give its address as the public URL.",
+        )
+    sockets = listen(host, port)
     try:
+        url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
+        kept = state_folder(url) if port else None
+        made = create_app(storages, public_url=url, app=app, state_folder=kept, local_folders=local_folders)
+        address = one_time_address(made)
         with _terminated_gently():
-            ready.server.run(sockets=ready.sockets)
+            server(made, lambda: on_ready(address)).run(sockets=sockets)
     finally:
-        for one in ready.sockets:
+        for one in sockets:
             one.close()
 
 
@@ -76,52 +79,17 @@ def _terminated_gently() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A server that listens and does not answer yet: `server.run(sockets=sockets)`."""
-
-    server: uvicorn.Server
-    sockets: list[socket.socket]
-    address: str
-
-
-def prepare(
-    storages: Storages | None = None,
-    *,
-    port: int = 0,
-    host: str | None = None,
-    public_url: str | None = None,
-    app: AppRegistration | None = None,
-    local_folders: Sequence[Path] | None = None,
-    on_ready: Callable[[str], None] = lambda address: None,
-) -> Ready:
-    """As `serve`, without running it. UsageError when it cannot listen."""
+def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
+    """What answers for the page, within the bounds of `plumbing.connections`."""
     import uvicorn
 
-    from .app import create_app, one_time_address
     from .plumbing.connections import HEADERS, Bounded
-
-    if host is not None and not (public_url or "").startswith("https://"):
-        raise UsageError(
-            "A page that is open to other machines needs HTTPS.",
-            advice="Put a proxy with a certificate in front, and give its address as the public URL.",
-        )
-    sockets = _listen(host, port)
-    url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
-    made = create_app(
-        storages,
-        public_url=url,
-        app=app,
-        state_folder=_state_folder(url) if port else None,
-        local_folders=local_folders,
-    )
-    address = one_time_address(made)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                on_ready(address)
+                on_ready()
 
     config = uvicorn.Config(
         made,
@@ -134,10 +102,10 @@ def prepare(
         lifespan="on",
         ws="none",
     )
-    return Ready(Server(config), sockets, address)
+    return Server(config)
 
 
-def _listen(host: str | None, port: int) -> list[socket.socket]:
+def listen(host: str | None, port: int) -> list[socket.socket]:
     """Browsers try ::1 as well as 127.0.0.1 for localhost; where there is no IPv6, IPv4 alone will do."""
     wanted = [(socket.AF_INET, host)] if host else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
     sockets: list[socket.socket] = []
@@ -158,7 +126,7 @@ def _listen(host: str | None, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _state_folder(public_url: str) -> Path:
+def state_folder(public_url: str) -> Path:
     from pluton_rclone.process.folders import runtime_folder
 
     return runtime_folder() / f"web-{hashlib.sha256(public_url.encode()).hexdigest()[:16]}"

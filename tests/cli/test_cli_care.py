@@ -64,6 +64,29 @@ def test_an_option_is_changed_only_when_the_connection_still_works(connected: Co
     assert (options["chunk_size"], options["hard_delete"]) == ("5Mi", "true")
 
 
+def test_one_table_has_all_options_ours_included_for_every_command(connected: Command) -> None:
+    """`set w base_folder=y` said that there is no such option, and advised the command that documents it."""
+    changed = connected("set", "Work files", "base_folder=/Backups/")
+    assert changed.code == 0, changed.err
+    assert connected("storages", "--json").json[0]["base_folder"] == "Backups"
+    assert connected("set", "Work files", "base_folder=").code == 0
+    assert connected("storages", "--json").json[0]["base_folder"] == ""
+    explained = connected("options").out
+    assert "base_folder  Base folder (pluton, text, kept beside rclone's options)" in explained
+    assert connected("options", "base_folder").out in explained
+    assert connected("connect", "Second", "--type", "personal", "--set", "base_folder=Second").code == 0
+    assert connected("storages", "--json").json[1]["base_folder"] == "Second"
+
+
+@pytest.mark.parametrize("setting", ["drive_id=0123", "client_id=x", "region=us", "description=x"])
+def test_connect_refuses_before_the_sign_in_what_the_walk_itself_decides(
+    command: Command, setting: str
+) -> None:
+    refused = command("connect", "Work", "--set", setting, "--json")
+    assert (refused.code, refused.error["error"], refused.out) == (5, "option_invalid", "")
+    assert "cannot be set as an option" in refused.error["what"]
+
+
 def test_the_friendly_name_changes_and_the_remote_keeps_its_own(connected: Command) -> None:
     renamed = connected("rename", "Work files", "Bürö & more", "--json").json
     moved = connected("rename", "Bürö & more", "office", "--remote", "--json").json

@@ -202,7 +202,7 @@ def test_one_option_is_explained(command: Command) -> None:
     assert one.startswith("chunk_size  ")
     assert "hard_delete  " not in one
     assert list(command("options", "chunk_size", "--json").json) == ["chunk_size"]
-    assert command("options", "secret_expires").out.startswith("secret_expires  Client secret ends")
+    assert command("options", "secret_expires").out.startswith("secret_expires  Client secret expires")
     wrong = command("options", "chunk_sise")
     assert (wrong.code, "Did you mean 'chunk_size'?" in wrong.err) == (2, True)
 

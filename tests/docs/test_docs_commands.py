@@ -18,7 +18,10 @@ from tests.connected import connected
 
 from .pages import DOCS, ROOT, blocks
 
-PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "README.md"]
+PAGES = [
+    *sorted(DOCS.glob("*.md")),
+    *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "README", "SECURITY")),
+]
 GENERATED = {"reference.md", "errors.md", "options.md"}
 
 

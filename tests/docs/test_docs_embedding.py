@@ -135,7 +135,11 @@ def test_the_mounted_page_lets_in_whom_the_application_knows(
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
-    mounted = Starlette(routes=[Mount("/onedrive", guide["onedrive_page"](lambda request: user))])
+    mounted = Starlette(
+        routes=[
+            Mount("/onedrive", guide["onedrive_page"](lambda request: user, lambda user, storage: "viewer"))
+        ]
+    )
     scope = {
         "type": "http",
         "method": "GET",

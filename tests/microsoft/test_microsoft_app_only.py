@@ -20,12 +20,12 @@ from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.graph.faults import Faults
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
-from pluton_rclone.microsoft.entra.certificates import certificate_end, msal_credential
+from pluton_rclone.microsoft.entra.certificates import msal_credential
 from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.engine import Rclone
 
-from .certificate import CERTIFICATE, DER_CERTIFICATE, KEY, PEM_CERTIFICATE, made, pem_key, pfx
+from .certificate import DER_CERTIFICATE, KEY, PEM_CERTIFICATE, made, pem_key, pfx
 
 TENANT = "contoso.onmicrosoft.com"
 BERT = "bert@contoso.onmicrosoft.com"
@@ -179,13 +179,6 @@ def test_a_certificate_that_has_ended(tmp_path: Path) -> None:
 
     with pytest.raises(errors.RegistrationError, match="ended on"):
         msal_credential(with_certificate(tmp_path / "daemon.pem", content))
-
-
-def test_when_a_certificate_ends_is_known(tmp_path: Path) -> None:
-    path = tmp_path / "daemon.pfx"
-    path.write_bytes(pfx())
-
-    assert certificate_end(Certificate(path)) == CERTIFICATE.not_valid_after_utc
 
 
 # ---- the token endpoint of one run

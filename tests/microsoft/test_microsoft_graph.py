@@ -17,7 +17,6 @@ from pluton_rclone.emulator.graph.faults import Faults
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
 from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site
 from pluton_rclone.microsoft.graph.graph import Graph
-from pluton_rclone.microsoft.graph.locations import shared_folder
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from .waitless import Clock
@@ -238,18 +237,6 @@ def test_the_search_term_is_escaped(cloud: Emulator, graph_of: GraphOf, files: F
     assert [site.id for site in sites] == [wanted.id]
 
 
-def test_followed_sites_the_root_site_and_subsites(cloud: Emulator, graph_of: GraphOf, files: Files) -> None:
-    tenant = cloud.world.tenant("contoso.onmicrosoft.com")
-    parent = files.add_site(tenant, "Company", followed_by=(BERT,))
-    child = files.add_site(tenant, "Team", parent=parent)
-    graph = graph_of(BERT, SHAREPOINT)
-
-    (followed,) = graph.followed_sites()
-    assert followed.id == parent.id
-    assert [site.id for site in graph.subsites(followed)] == [child.id]
-    assert graph.root_site().web_url == "https://contoso.sharepoint.com"
-
-
 def test_sites_want_a_permission_that_is_named(graph_of: GraphOf) -> None:
     with pytest.raises(errors.SitesPermissionMissing) as refusal:
         graph_of(BERT, "Files.ReadWrite").sites()
@@ -302,16 +289,6 @@ def test_opening_one_says_which_permission_is_missing(graph_of: GraphOf, team_fo
 
     assert "Files.ReadWrite.All" in str(refusal.value)
     assert refusal.value.details["missing_scopes"] == ["Files.ReadWrite.All"]
-
-
-def test_with_that_permission_it_opens(graph_of: GraphOf, team_folder: str) -> None:
-    graph = graph_of(BERT, "Files.ReadWrite.All")
-    (shortcut,) = graph.shortcuts(graph.drives()[0])
-
-    location = shared_folder(graph, shortcut)
-
-    assert (location.drive.id, location.root_folder_id) == (shortcut.drive_id, shortcut.item_id)
-    assert location.drive.type == "business"
 
 
 # ---- app-only
@@ -413,6 +390,6 @@ def test_an_answer_that_is_no_json_is_an_error(graph_of: GraphOf, faults: Faults
     faults.arm(GraphFault(418, "teapot", "I am one."))
 
     with pytest.raises(errors.GraphError) as refusal:
-        graph_of(BERT).root_site()
+        graph_of(BERT).site("root")
 
     assert refusal.value.details["status"] == 418

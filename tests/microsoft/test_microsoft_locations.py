@@ -135,7 +135,7 @@ def test_a_sharing_link(graph_of: GraphOf, files: Files) -> None:
 
     # their drive's root is closed to Bert: the folder itself is rclone's root
     assert (location.drive.id, location.drive.type) == (theirs.id, "business")
-    assert (location.root_folder_id, location.folder) == (folder.id, "")
+    assert (location.root_folder_id, location.folder) == (f"{theirs.id}#{folder.id}", "")
 
 
 def test_a_sharing_link_says_which_permission_is_missing(graph_of: GraphOf, files: Files) -> None:
@@ -268,3 +268,19 @@ def test_folders_in_china(graph_of: GraphOf, cloud: Emulator, files: Files, path
     location = resolve(graph_of(CN, SHAREPOINT, region="cn"), f"{made.web_url}{path}")
 
     assert (location.drive.id, location.folder) == (made.libraries[0].id, folder)
+
+
+def test_every_folder_of_the_current_personal_backend_is_found_by_its_web_address(
+    graph_of: GraphOf, cloud: Emulator, files: Files
+) -> None:
+    drive = files.drive_of(ANNA)
+    drive.folder("Server/2026")
+    cloud.quirks.current_personal_ids(ANNA)
+    graph = graph_of(ANNA)
+    (own,) = graph.drives()
+
+    for path, folder in (("", ""), ("Server", "Server"), ("Server/2026", "Server/2026")):
+        item = graph.get(f"/drives/{own.id}/root" + (f":/{path}" if path else ""))
+        assert "id=01" in item["webUrl"]
+        location = resolve(graph, item["webUrl"])
+        assert (location.drive.id, location.folder) == (own.id, folder)

@@ -130,10 +130,10 @@ def test_an_exported_environment_makes_the_remote_exist_and_says_what_it_costs(t
     assert export.name == "annas_onedrive"
     assert set(export.variables) == {
         f"RCLONE_CONFIG_ANNAS_ONEDRIVE_{key}"
-        for key in ("TYPE", "DRIVE_ID", "DRIVE_TYPE", "TOKEN", "CHUNK_SIZE")
+        for key in ("TYPE", "DRIVE_ID", "DRIVE_TYPE", "TOKEN", "CHUNK_SIZE", "PLUTON_BASE_FOLDER")
     }
     assert "access_token" not in repr(export)
-    assert len(export.warnings) == 2
+    assert len(export.warnings) == 3
     assert "cannot get back" in export.warnings[0]
     # it gets as far as the chunk size that we gave it
     done = run(tmp_path / "none.conf", "lsd", f"{export.name}:", environment=export.variables)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from pluton_rclone.errors import OptionInvalid, RemoteIncomplete
 from pluton_rclone.remote.onedrive import OneDriveRemote
-from pluton_rclone.remote.options import BY_NAME, OPTIONS
+from pluton_rclone.remote.options import BY_KEY, BY_NAME
 from pluton_rclone.values.size import Size
 
 TOKEN = '{"access_token":"AT-secret","token_type":"Bearer","refresh_token":"RT-secret","expiry":"2030-01-01T00:00:00Z"}'
@@ -43,10 +43,11 @@ def test_what_is_at_its_default_is_left_out_of_the_section() -> None:
 
 def test_the_table_and_the_model_agree() -> None:
     """Each option's default, title and help come from one place; each default text reads back to the default."""
-    assert set(BY_NAME) <= set(OneDriveRemote.model_fields)
-    assert all(option.title and option.help.endswith(".") for option in OPTIONS)
+    assert set(BY_NAME) == set(OneDriveRemote.model_fields)
+    assert len(BY_NAME) == len(BY_KEY) == 38
+    assert all(option.title and option.help.endswith(".") for option in BY_NAME.values())
     plain = business().to_section()
-    for option in OPTIONS:
+    for option in BY_NAME.values():
         field = OneDriveRemote.model_fields[option.name]
         assert (field.title, field.description) == (option.title, option.help)
         if option.default:

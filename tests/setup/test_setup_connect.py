@@ -27,6 +27,7 @@ from pluton_rclone.errors import (
     UsageError,
 )
 from pluton_rclone.microsoft.entra.device_flow import device_code_record
+from pluton_rclone.remote.options import BY_NAME
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
 
 PUBLIC = AppRegistration(PUBLIC_CLIENT_ID)
@@ -256,6 +257,61 @@ def test_options_are_checked_and_refused_ones_leave_the_others(cloud: Emulator) 
     assert setup.options == {"chunk_size": "20Mi"}
     setup.set_options(chunk_size=None)
     assert setup.options == {}
+
+
+def test_options_are_checked_at_once_before_there_is_a_drive_or_a_sign_in(home: object) -> None:
+    setup = StorageSetup(WEB)
+    with pytest.raises(OptionInvalid, match="chunk_size"):
+        setup.set_options(chunk_size="19Mi")
+    setup.set_options(no_versions=True)  # a business drive would take it
+    setup.set_options(no_versions=None)
+    setup.choose_type("personal")
+    with pytest.raises(OptionInvalid, match="no_versions"):
+        setup.set_options(no_versions=True)
+    assert setup.options == {}
+
+
+@pytest.mark.parametrize(
+    "option", sorted(set(BY_NAME) - {o.name for o in BY_NAME.values() if o.decided_by == "person"})
+)
+def test_what_the_walk_or_the_sign_in_decides_is_no_option(cloud: Emulator, option: str) -> None:
+    """`set_options(drive_id=…)` gave another drive than the chosen one."""
+    setup = signed_in(cloud)
+    drive = setup.choose_own_drive()
+    with pytest.raises(OptionInvalid, match=f"{option} cannot be set") as caught:
+        setup.set_options(**{option: "B!ANOTHER"})
+    assert "decide" in str(caught.value.why)
+    with pytest.raises(OptionInvalid, match=f"{option} cannot be set"):
+        setup.remote(drive, **{option: "B!ANOTHER"})
+    assert setup.remote().drive_id == drive.id
+
+
+def test_the_base_folder_is_the_one_that_was_given_last_whichever_way(cloud: Emulator) -> None:
+    setup = signed_in(cloud)
+    with pytest.raises(UsageError, match="No drive is chosen"):
+        setup.set_options(base_folder="typed before there is a drive")
+    drive = setup.choose_own_drive()
+    setup.set_options(base_folder="/typed earlier/")
+    assert setup.folder == setup.remote().base_folder == "typed earlier"
+    setup.choose_drive(drive, "chosen later")
+    assert setup.folder == setup.remote().base_folder == "chosen later"
+    assert setup.options == {"base_folder": "chosen later"}
+    with pytest.raises(OptionInvalid):
+        setup.set_options(base_folder="refused with the other", chunk_size="19Mi")
+    with pytest.raises(OptionInvalid, match="base_folder"):
+        setup.set_options(base_folder="a/../../out")
+    assert setup.folder == "chosen later"
+    setup.set_options(base_folder=None)
+    assert setup.remote().base_folder == ""
+
+
+def test_options_given_before_a_paste_win_over_those_that_it_brings(cloud: Emulator) -> None:
+    remote = remote_of(cloud, "business", chunk_size="20Mi", hard_delete=True, base_folder="Backups")
+    setup = StorageSetup()
+    setup.set_options(chunk_size="5Mi")
+    setup.use_token("\n".join(["[old]", *(f"{key} = {value}" for key, value in remote.to_section().items())]))
+    made = setup.remote()
+    assert (str(made.chunk_size), made.hard_delete, made.base_folder) == ("5Mi", True, "Backups")
 
 
 # ---- saving ----

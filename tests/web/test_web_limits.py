@@ -165,7 +165,7 @@ def test_what_one_person_has_done_is_not_forgotten_for_anothers(held: Held) -> N
     for number in range(3 * jobs.KEPT):
         work = many.start(Steps("test", str(number), owner="bert"), held)
         eventually(lambda work=work: work.over, "it did not end")  # type: ignore[misc]
-    assert many.find(hers.id, "anna") is hers
+    assert many.find(Steps, hers.id, "anna") is hers
     assert len(many._work) <= jobs.KEPT + 2
 
 

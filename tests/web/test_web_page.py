@@ -21,7 +21,6 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
 from pluton_rclone.web.wizard.draft import rail
-from pluton_rclone.web.wizard.fields import NOT_ASKED
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 
@@ -93,7 +92,7 @@ def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
     with at_the_page() as anna:
         draft = ready_to_save(cloud, anna)
         monkeypatch.setattr(Storages, "add_tested", save_late)
-        monkeypatch.setattr("pluton_rclone.web.wizard.walk.rail", ends_now)
+        monkeypatch.setattr("pluton_rclone.web.wizard.draft.rail", ends_now)
         shown = anna.post(f"{draft}/save").text
         assert f'data-part="{draft}/progress"' in shown
         assert "data-next" in anna.get(f"{draft}/progress").text
@@ -156,7 +155,9 @@ def test_the_form_drawn_from_the_schema_has_every_field(cloud: Emulator) -> None
         anna.sign_in(cloud, draft, ANNA)
         form = anna.post(f"{draft}/type", {"kind": "personal"}).text
     controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(properties)
-    assert controls == set(properties) - NOT_ASKED | {"region"}  # it has a control of its own
+    assert controls == {n for n, p in properties.items() if p["x-decided-by"] == "person"} | {
+        "region"
+    }  # it has a control of its own
     for name in controls - {"region"}:
         assert re.search(rf'<label[^>]*for="{name}"', form), name
         assert properties[name]["title"] in html.unescape(form), name

@@ -18,6 +18,8 @@ from pluton_rclone.errors import TokenInvalid
 
 from .token import Token
 
+# What `rclone config redacted` and our own `show` put in a secret's place.
+REDACTED = ("XXX", "(secret, not shown)")
 LARGEST_PASTE = 1024 * 1024
 
 # No pattern is applied to more than a line that was stripped: its time grows with the length alone.
@@ -130,6 +132,17 @@ def _from_value(value: Any) -> Pasted | None:
 
 def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
     token = options["token"]
+    if token in REDACTED:
+        raise TokenInvalid(
+            "This remote was redacted: its secrets were taken out.",
+            advice="Paste what `rclone config show NAME` prints, or an export with its secrets.",
+        )
+    if re.match(r"https?://(127\.|localhost)", str(options.get("token_url", ""))):
+        raise TokenInvalid(
+            "This remote is of use to one program on one machine only.",
+            why="its token address (token_url) is a program on that machine",
+            advice="Paste the remote from the rclone.conf that it was made from, or connect anew.",
+        )
     if isinstance(token, str):
         try:
             token = json.loads(token)

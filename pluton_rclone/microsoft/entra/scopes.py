@@ -34,11 +34,6 @@ _IMPLIES = {
     "Sites.FullControl.All": {"Sites.Read.All", "Sites.ReadWrite.All"},
 }
 
-# Since summer 2025 tenants that let Microsoft manage consent want an administrator for these (MC1097272).
-NEED_ADMINISTRATOR_IN_MANAGED_TENANTS = frozenset(
-    {"Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"}
-)
-
 # OpenID's own: MSAL adds them to every request and refuses to be handed them.
 OPENID = ("openid", "profile", "offline_access")
 

@@ -208,18 +208,6 @@ class Graph(GraphClient):
             if record.get("id")
         ]
 
-    def followed_sites(self) -> list[Site]:
-        """The sites that the person follows. Not for app-only."""
-        return self._sites("/me/followedSites", "Followed sites")
-
-    def root_site(self) -> Site:
-        """The organisation's first site, `https://contoso.sharepoint.com`."""
-        return Site.from_graph(self.get("/sites/root", target="sites", subject="The root site"))
-
-    def subsites(self, site: Site) -> list[Site]:
-        """The sites directly below a site."""
-        return self._sites(f"/sites/{_id(site.id)}/sites", f"Subsites of {site.name}")
-
     def site(self, site_id: str) -> Site:
         """A site by its id."""
         return Site.from_graph(self.get(f"/sites/{_id(site_id)}", target="sites", subject=f"Site {site_id}"))
@@ -229,13 +217,6 @@ class Graph(GraphClient):
         place = quote(path.strip("/"), safe="/")
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
-
-    def _sites(self, path: str, subject: str) -> list[Site]:
-        return [
-            Site.from_graph(record)
-            for record in self.pages(path, target="sites", subject=subject)
-            if record.get("id")
-        ]
 
     def library_records(self, site: Site) -> list[dict[str, Any]]:
         """The document libraries of a site as Graph lists them, all pages, not verified."""

@@ -102,19 +102,24 @@ class Guard:
         self._busy: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        answer: ASGIApp = await self._refusal(request) or self.app
+        request, begun = Request(scope, receive), False
+        refused = await self._refusal(request)
         mine = session_of(request)
         owner = mine.owner if mine is not None else ""
         if owner and self._busy[owner] >= AT_ONCE:
-            answer, owner = self.refuse(request, 429, "Too much at once.", "Try again in a moment."), ""
+            owner, refused = "", (429, "Too much at once.", "Try again in a moment.")
+        answer: ASGIApp = (
+            self.refuse(request, *refused) if isinstance(refused, tuple) else refused or self.app
+        )
         new_cookie = scope.get("pluton.new_cookie")
 
         async def with_headers(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -124,48 +129,32 @@ class Guard:
                     headers.append("set-cookie", session_cookie(self.address, new_cookie, scope))
             await send(message)
 
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await with_headers(message)
-
         self._busy[owner] += 1
         try:
-            await answer(scope, _empty if "pluton.form" in scope else receive, watched)
+            await answer(scope, _empty if "pluton.form" in scope else receive, with_headers)
         except Exception:
             if begun:
                 raise
             log.exception("%s %s failed", request.method, _path(request))
-            refusal = self.refuse(
-                request,
-                500,
-                "Something went wrong here that should not.",
-                "Nothing was saved by this step. The server's log says more; please report it.",
-            )
-            await refusal(scope, receive, with_headers)
+            what = "Something went wrong here that should not."
+            advice = "Nothing was saved by this step. The server's log says more; please report it."
+            await self.refuse(request, 500, what, advice)(scope, receive, with_headers)
         finally:
             self._busy[owner] -= 1
             if not self._busy[owner]:
                 del self._busy[owner]
 
-    async def _refusal(self, request: Request) -> Response | None:
+    async def _refusal(self, request: Request) -> Response | tuple[int, str, str] | None:
         hosts = request.headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() != self.address.host:
             if request.method == "GET" and len(hosts) == 1 and hosts[0].lower() in self.address.other_names():
                 query = f"?{request.url.query}" if request.url.query else ""
                 return RedirectResponse(f"{self.address.origin}{request.url.path}{query}", 307)
-            return self.refuse(
-                request,
-                421,
-                "This page does not answer under that name.",
-                f"Open it at {self.address.origin}.",
-            )
+            return 421, "This page does not answer under that name.", f"Open it at {self.address.origin}."
         if request.method not in ("GET", "HEAD"):
             fault = await self._forgery(request)
             if fault:
-                return self.refuse(request, 403, fault, "Open the page anew and try again from there.")
+                return 403, fault, "Open the page anew and try again from there."
         open_to_all = _path(request).startswith(("/static/", "/open/"))
         await self._find_session(request)
         if session_of(request) is None and not open_to_all:
@@ -174,20 +163,14 @@ class Guard:
         if request.method not in ("GET", "HEAD") and session is not None:
             token = form_of(request).get(TOKEN_FIELD) or request.headers.get(TOKEN_HEADER, "")
             if not session.allows(token):
-                return self.refuse(
-                    request,
-                    403,
-                    "This form is not from your session.",
-                    "Open the page anew and try again from there; nothing was changed.",
-                )
+                again = "Open the page anew and try again from there; nothing was changed."
+                return 403, "This form is not from your session.", again
         return None
 
     async def _forgery(self, request: Request) -> str | None:
         """Why a change does not come from our own page; reads the form when it does."""
-        origins = request.headers.getlist("origin")
-        if origins != [self.address.origin]:
-            return "This change was asked for by another site."
-        if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        if request.headers.getlist("origin") != [self.address.origin] or site != "same-origin":
             return "This change was asked for by another site."
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
             return "This is not a form of this page."
@@ -215,23 +198,15 @@ class Guard:
             session = self.sessions.find(cookie)
         request.scope["pluton.session"] = session
 
-    def _no_session(self, request: Request) -> Response:
+    def _no_session(self, request: Request) -> tuple[int, str, str]:
         if self.identify is not None:
-            return self.refuse(request, 403, "You are not signed in to Pluton.", "Sign in there first.")
+            return 403, "You are not signed in to Pluton.", "Sign in there first."
         if request.cookies.get(self.address.cookie):
-            return self.refuse(
-                request,
-                403,
-                "Your session here has ended.",
-                "The page was started again, or was not used for twelve hours. What you had not saved is gone; saved "
-                "storages are untouched. Open the address that pluton-rclone web prints now.",
-            )
-        return self.refuse(
-            request,
-            403,
-            "This browser has not been let in.",
-            "Open the one-time address that pluton-rclone web printed in its terminal.",
-        )
+            why = "The page was started again, or was not used for twelve hours."
+            advice = "What you had not saved is gone; saved storages are untouched. Open the address that"
+            return 403, "Your session here has ended.", f"{why} {advice} pluton-rclone web prints now."
+        advice = "Open the one-time address that pluton-rclone web printed in its terminal."
+        return 403, "This browser has not been let in.", advice
 
 
 def session_of(request: Request) -> Session | None:
@@ -249,9 +224,8 @@ def form_of(request: Request) -> dict[str, str]:
 def session_cookie(address: Address, value: str, scope: Scope) -> str:
     """The header's value. Lax, not Strict: Microsoft's answer comes from another site, by GET, and must carry it."""
     path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- wants "/"
-    return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax" + (
-        "; Secure" if address.secure else ""
-    )
+    secure = "; Secure" if address.secure else ""
+    return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _path(request: Request) -> str:

@@ -67,9 +67,7 @@ class Waiting(Work):
 
     code: DeviceCode | None = None
     address: str | None = None
-    shown: threading.Event = field(
-        default_factory=threading.Event, repr=False
-    )  # code or address is there, or never
+    shown: threading.Event = field(default_factory=threading.Event, repr=False)  # code or address, or never
 
 
 @dataclass
@@ -125,35 +123,33 @@ class Jobs:
     def _go_on(self) -> None:
         """Start what may run. The lock is held."""
         running = [self._work[id] for id in self._threads]
-        ready = [
-            entry
-            for entry in self._waiting
-            if sum(type(one) is type(entry[0]) for one in running) < entry[0].at_once
-        ]
+
+        def fits(work: Work) -> bool:
+            return sum(type(one) is type(work) for one in running) < work.at_once
+
+        ready = [entry for entry in self._waiting if fits(entry[0])]
         if ready:
-            work, run = entry = min(
-                ready, key=lambda entry: sum(one.owner == entry[0].owner for one in running)
-            )
+            entry = min(ready, key=lambda entry: sum(one.owner == entry[0].owner for one in running))
             self._waiting.remove(entry)
-            thread = threading.Thread(
-                target=self._run, args=(work, run), name=f"pluton-{work.kind}", daemon=True
-            )
-            self._threads[work.id] = thread
-            thread.start()
+            work, name = entry[0], f"pluton-{entry[0].kind}"
+            self._threads[work.id] = threading.Thread(target=self._run, args=entry, name=name, daemon=True)
+            self._threads[work.id].start()
             self._go_on()
 
-    def cancel(self, work: Work) -> None:
+    def cancel(self, work: Work | None) -> None:
         """End it early, where that is possible; what waits is over at once."""
+        if work is None:
+            return
         with self._lock:
             for entry in [entry for entry in self._waiting if entry[0] is work]:
                 self._waiting.remove(entry)
                 work.error, work.over = Cancelled("It was cancelled before it began."), True
         work.cancel()
 
-    def find(self, id: str | None, owner: str | None = None) -> Work | None:
-        """The work with that id, if this owner may look at it."""
+    def find(self, kind: type[AnyWork], id: str | None, owner: str) -> AnyWork | None:
+        """The work of a kind with that id, if this owner may look at it."""
         work = self._work.get(id or "")
-        return work if work is not None and work.owner in (None, owner) else None
+        return work if isinstance(work, kind) and work.owner in (None, owner) else None
 
     def all(self, kind: type[AnyWork], owner: str) -> list[AnyWork]:
         """Work of one kind that this owner may look at, newest first."""

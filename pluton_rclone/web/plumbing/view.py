@@ -10,10 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
 
 from . import wording
 from .guard import TOKEN_FIELD, session_of
+from .jobs import Steps
 
 KIND_WORDS = {
     "personal": "OneDrive Personal",
@@ -37,7 +38,13 @@ def link(request: Request, *parts: str) -> str:
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A whole page, or a part of one when the template's name starts with "part_"."""
+    """A whole page, or a part of one when the template's name starts with "part_". Errors of
+    ours become what `error_view` makes of them.
+    """
+    values = {
+        key: error_view(value) if isinstance(value, PlutonRcloneError) else value
+        for key, value in values.items()
+    }
     return HTMLResponse(text(request, template, **values), status)
 
 
@@ -59,6 +66,19 @@ def text(request: Request, template: str, **values: Any) -> str:
 def refusal(request: Request, status: int, what: str, advice: str) -> Response:
     """A page that says no, in one sentence and with the way out."""
     return draw(request, "refused.html", status=status, what=what, advice=advice)
+
+
+def steps_view(work: Steps | None) -> dict[str, Any]:
+    """A connection test as its part of a page shows it."""
+    over = work is not None and work.over  # asked once, before everything that it decides
+    failed = {step.name: error_view(step.error) for step in (work.steps if work else []) if step.error}
+    return {
+        "work": work,
+        "over": over,
+        "running": work is not None and not over,
+        "step_errors": failed,
+        "error": work.error if work and work.error and work.error.code != ConnectionTestFailed.code else None,
+    }
 
 
 def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:

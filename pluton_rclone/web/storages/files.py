@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from pluton_rclone.errors import Cancelled, ItemNotFound, PlutonRcloneError, UsageError
+from pluton_rclone.rclone.commands import TransferOptions
 from pluton_rclone.rclone.events import Progress
 from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.storages.storage import Storage
@@ -42,16 +43,14 @@ def browse(request: Request) -> Response:
         entries = sorted(storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold()))
     except PlutonRcloneError as refusal:
         error = refusal
+    shown = {"storage": storage, "path": path, "crumbs": _crumbs(path), "entries": entries[:SHOWN_ENTRIES]}
     return draw(
         request,
         "files.html",
-        storage=storage,
-        path=path,
-        crumbs=_crumbs(path),
-        entries=entries[:SHOWN_ENTRIES],
+        **shown,
         more=max(0, len(entries) - SHOWN_ENTRIES),
         join=lambda name: f"{path.rstrip('/')}/{name}" if path else name,
-        error=error_view(error) if error else None,
+        error=error,
         status=404 if error else 200,
     )
 
@@ -124,6 +123,7 @@ def _transfer(request: Request, kind: str) -> Response:
     storage, page = storage_of(request, "write" if kind == "copy" else "read"), page_of(request)
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
+    folders = [str(folder) for folder in page.local_folders]
     error: PlutonRcloneError | None = None
     if request.method == "POST":
         try:
@@ -132,47 +132,43 @@ def _transfer(request: Request, kind: str) -> Response:
             return see_other(request, "transfers", work.id)
         except PlutonRcloneError as refusal:
             error = refusal
-    return draw(
-        request,
-        "transfer_form.html",
-        storage=storage,
-        kind=kind,
-        local=local or (str(page.local_folders[0]) if page.local_folders else ""),
-        path=path,
-        folders=[str(folder) for folder in page.local_folders],
-        error=error_view(error) if error else None,
-        status=422 if error else 200,
-    )
+    local = local or next(iter(folders), "")
+    shown = {
+        "storage": storage,
+        "kind": kind,
+        "path": path,
+        "folders": folders,
+        "local": local,
+        "error": error,
+    }
+    return draw(request, "transfer_form.html", status=422 if error else 200, **shown)
 
 
 def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
-    page, there = page_of(request), f"{storage.name} › {path}" if path else storage.name
-    here = str(local)
+    page, here, person = page_of(request), str(local), session(request).person
+    there = f"{storage.name} › {path}" if path else storage.name
 
-    def copy() -> Transfer:
-        if local.is_file():
-            return storage.upload(local, path)
-        return storage.upload(local, path, filters=rules(local, page.private, writing=False), extra=NO_LINKS)
-
-    def restore() -> Transfer:
+    def begin() -> Transfer:
+        # Again, because it may have waited for its turn.
+        if allowed(here, page.local_folders, page.private, must_exist=kind == "copy") != local:
+            raise UsageError(f"{here} has become a link.", advice="Choose another folder.")
+        left_out: TransferOptions = {
+            "filters": rules(local, page.private, writing=kind == "restore"),
+            "extra": NO_LINKS,
+        }
+        if kind == "copy":  # rclone takes no filters for one file, and `allowed` has looked at it
+            return storage.upload(local, path) if local.is_file() else storage.upload(local, path, **left_out)
         entry = storage.stat(path) if path.strip("/") else None
-        if entry is not None and not entry.is_dir:
-            target = local / entry.name
-            if is_private(target, local, page.private) or target.is_symlink():
-                raise UsageError(f"{entry.name!r} is not written to {here}.", advice="Choose another folder.")
-            return storage.download(path, local)
-        return storage.download(path, local, filters=rules(local, page.private, writing=True), extra=NO_LINKS)
+        if entry is None or entry.is_dir:
+            return storage.download(path, local, **left_out)
+        target = local / entry.name
+        if is_private(target, local, page.private) or target.is_symlink():
+            raise UsageError(f"{entry.name!r} is not written to {here}.", advice="Choose another folder.")
+        return storage.download(path, local)
 
     source, destination = (here, there) if kind == "copy" else (there, here)
-    work = Copying(
-        kind,
-        storage.name,
-        owner=session(request).person,
-        begin=copy if kind == "copy" else restore,
-        source=source,
-        destination=destination,
-        storage=storage.remote_name,
-    )
+    work = Copying(kind, storage.name, person, begin=begin, source=source, destination=destination)
+    work.storage = storage.remote_name
     return page.jobs.start(work, Copying.run)
 
 
@@ -199,10 +195,10 @@ def cancel(request: Request) -> Response:
 
 
 def _work(request: Request) -> Copying:
-    found = page_of(request).jobs.find(request.path_params["job"], session(request).owner)
-    if not isinstance(found, Copying):
+    found = page_of(request).jobs.find(Copying, request.path_params["job"], session(request).owner)
+    if found is None:
         raise HTTPException(
-            404, "There is no such transfer; transfers end with the program that serves this page."
+            404, "There is no such transfer; they end with the program that serves this page."
         )
     return found
 
@@ -214,16 +210,15 @@ def _standing(request: Request) -> dict[str, Any]:
     progress = Progress(text="") if work.transfer is None else work.transfer.progress
     cancelled = isinstance(work.error, Cancelled)
     fraction = 1.0 if result is not None and result.ok else progress.fraction
+    failed = result.failed[:SHOWN_FAILURES] if result else ()
     return {
         "work": work,
         "over": over,
         "progress": progress,
-        "percent": None if fraction is None else int(fraction * 100),
         "result": result,
-        "failed": [(file.path, error_view(file.error)) for file in result.failed[:SHOWN_FAILURES]]
-        if result
-        else [],
         "cancelled": cancelled,
-        "error": error_view(work.error) if over and work.error and not cancelled else None,
+        "percent": None if fraction is None else int(fraction * 100),
+        "failed": [(file.path, error_view(file.error)) for file in failed],
+        "error": work.error if over and not cancelled else None,
         "part": link(request, "transfers", work.id, "progress"),
     }

@@ -13,7 +13,7 @@ from pluton_rclone.storages.storage import MASKED, Storage
 
 from ..plumbing.context import may, page_of, see_other, session, storage_of
 from ..plumbing.jobs import Copying, Steps
-from ..plumbing.view import draw, error_view, link
+from ..plumbing.view import draw, link, steps_view
 
 
 def storages(request: Request) -> Response:
@@ -27,17 +27,13 @@ def storages(request: Request) -> Response:
         error = refusal
     running = [work for work in page.jobs.all(Copying, mine.owner) if not work.over]
     drafts = [draft for draft in mine.drafts.values() if not draft.saved and draft.storage is None]
+    shown = [
+        {**one.record(), "health": link(request, "storages", one.remote_name, "health")} for one in found
+    ]
+    drafts.sort(key=lambda draft: -draft.changed)
+    path = str(page.storages.path)
     return draw(
-        request,
-        "storages.html",
-        storages=[
-            {**storage.record(), "health": link(request, "storages", storage.remote_name, "health")}
-            for storage in found
-        ],
-        drafts=sorted(drafts, key=lambda draft: -draft.changed),
-        running=running,
-        path=str(page.storages.path),
-        error=error_view(error) if error else None,
+        request, "storages.html", storages=shown, drafts=drafts, running=running, path=path, error=error
     )
 
 
@@ -45,15 +41,13 @@ def storage(request: Request) -> Response:
     """GET: one storage."""
     page, found = page_of(request), storage_of(request)
     section = found.masked_section()
-    work = page.jobs.find(request.query_params.get("test"), session(request).owner)
+    shown: dict[str, Any] = {"section": section, "masked": MASKED, "config": str(page.storages.path)}
     return draw(
         request,
         "storage.html",
-        **_standing(request, found, work if isinstance(work, Steps) else None),
-        section=section,
-        masked=MASKED,
+        **_standing(request, found, request.query_params.get("test")),
+        **shown,
         export=f"pluton-rclone export {shlex.quote(found.remote_name)}",
-        config=str(page.storages.path),
         health=link(request, "storages", found.remote_name, "health"),
         new=request.query_params.get("new") == "yes",
     )
@@ -63,8 +57,7 @@ def health(request: Request) -> HTMLResponse:
     """GET: whether a storage works, and the room on it."""
     found = storage_of(request)
     seen = page_of(request).healths.of(found)
-    error = error_view(seen.error) if seen.error else None
-    return draw(request, "part_health.html", record=found.record(), seen=seen, error=error)
+    return draw(request, "part_health.html", record=found.record(), seen=seen, error=seen.error)
 
 
 # ---- testing a saved storage -----------------------------------------------------------------------------------------
@@ -86,27 +79,19 @@ def test(request: Request) -> Response:
 
 def test_part(request: Request) -> HTMLResponse:
     """GET: the part of the storage's page that shows the test."""
-    work = page_of(request).jobs.find(request.path_params["job"], session(request).owner)
     return draw(
-        request,
-        "part_steps.html",
-        **_standing(request, storage_of(request), work if isinstance(work, Steps) else None),
+        request, "part_steps.html", **_standing(request, storage_of(request), request.path_params["job"])
     )
 
 
-def _standing(request: Request, found: Storage, work: Steps | None) -> dict[str, Any]:
-    over = work is not None and work.over  # asked once, before everything that it decides
-    steps = work.steps if work else []
+def _standing(request: Request, found: Storage, test: str | None) -> dict[str, Any]:
+    work = page_of(request).jobs.find(Steps, test, session(request).owner)
     return {
+        **steps_view(work),
         "storage": found,
         "record": found.record(),
         "draft": None,
-        "work": work,
-        "over": over,
-        "running": work is not None and not over,
         "next": "",
-        "step_errors": {step.name: error_view(step.error) for step in steps if step.error is not None},
-        "error": error_view(work.error) if work and work.error else None,
         "part": link(request, "storages", found.remote_name, "test", work.id) if work else "",
     }
 

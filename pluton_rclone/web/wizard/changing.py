@@ -13,7 +13,7 @@ from pluton_rclone.storages.storage import Storage
 
 from ..plumbing.context import page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
-from ..plumbing.view import draw, error_view, link
+from ..plumbing.view import draw, link
 from . import fields
 from .draft import Draft
 from .walk import name_fault
@@ -22,8 +22,7 @@ from .walk import name_fault
 def edit(request: Request) -> Response:
     """GET: name and options. POST: change them; a failed test changes nothing."""
     found, page = storage_of(request, "change"), page_of(request)
-    section = found.remote.to_section()
-    before = _given(section)
+    before = _given(found.remote.to_section())
     given, name, faults = before, found.name, dict[str, str]()
     error: PlutonRcloneError | None = None
     if request.method == "POST":
@@ -38,25 +37,13 @@ def edit(request: Request) -> Response:
                 page.healths.forget(found.remote_name)
                 return see_other(request, "storages", found.remote_name)
             except PlutonRcloneError as refusal:
-                faults = {
-                    option: text
-                    for option, text in fields.faults_of(refusal).items()
-                    if option in fields.names()
-                }
+                found_out = fields.faults_of(refusal).items()
+                faults = {option: text for option, text in found_out if option in fields.names()}
                 error = None if faults else refusal
     first, rest = fields.fields(given, faults)
-    return draw(
-        request,
-        "edit.html",
-        storage=found,
-        name=name,
-        first=first,
-        rest=rest,
-        faults=faults,
-        check=link(request, "storages", found.remote_name, "check"),
-        error=error_view(error) if error else None,
-        status=422 if faults or error else 200,
-    )
+    shown = {"storage": found, "name": name, "first": first, "rest": rest, "faults": faults, "error": error}
+    checker, status = link(request, "storages", found.remote_name, "check"), 422 if faults or error else 200
+    return draw(request, "edit.html", check=checker, status=status, **shown)
 
 
 def _given(section: dict[str, str]) -> dict[str, Any]:

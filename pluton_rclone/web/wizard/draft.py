@@ -11,12 +11,13 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import HTMLResponse
 
 from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site
 from pluton_rclone.setup.connect import StorageSetup
 
 from ..plumbing.context import session
-from ..plumbing.view import link
+from ..plumbing.view import draw, link
 
 # The guide's seven steps: (part of the address, title).
 STEPS = (
@@ -71,11 +72,6 @@ class Draft:
     def steps(self) -> tuple[str, ...]:
         """The parts of the walk that this draft goes through."""
         return ORDER if self.storage is None else AGAIN
-
-    @property
-    def needs_location(self) -> bool:
-        """A personal account has one drive: step 5 is for Business and SharePoint."""
-        return self.setup.drive_type != "personal"
 
     def next_step(self) -> str:
         """The first step that is not done; "save" when all are."""
@@ -143,28 +139,26 @@ def draft_of(request: Request) -> Draft:
     return found
 
 
+def draw_step(
+    request: Request, draft: Draft | None, step: str, template: str = "", **values: Any
+) -> HTMLResponse:
+    """The page of a step, or another one of it, with the steps beside it."""
+    steps = rail(request, draft, step)
+    return draw(request, template or f"{step}.html", draft=draft, steps=steps, **values)
+
+
 def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, Any]]:
     """The steps as the list beside the page shows them: seven, or two when a storage is re-authorized."""
     names = ORDER if draft is None else draft.steps
     reached = names.index("name" if draft is None else draft.next_step())
     steps = []
     for position, name in enumerate(names):
-        skipped = name == "location" and draft is not None and draft.setup.drive_type == "personal"
-        state = (
-            "current"
-            if name == current
-            else "skipped"
-            if skipped
-            else "done"
-            if position < reached
-            else "ahead"
-        )
-        open_ = draft is not None and name != "add" and state in ("done", "ahead") and draft.may_see(name)
-        steps.append(
-            {
-                "title": TITLES[name],
-                "state": state,
-                "link": link(request, "setups", draft.id, name) if draft is not None and open_ else None,
-            }
-        )
+        state = "done" if position < reached else "ahead"
+        if name == current:
+            state = "current"
+        elif name == "location" and draft is not None and draft.setup.drive_type == "personal":
+            state = "skipped"
+        seen = draft is not None and name != "add" and state in ("done", "ahead") and draft.may_see(name)
+        address = link(request, "setups", draft.id, name) if draft is not None and seen else None
+        steps.append({"title": TITLES[name], "state": state, "link": address})
     return steps

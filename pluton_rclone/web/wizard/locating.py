@@ -13,8 +13,8 @@ from pluton_rclone.microsoft.graph.drives import Site
 
 from ..plumbing.context import page_of, see_other, session
 from ..plumbing.guard import form_of
-from ..plumbing.view import draw, error_view
-from .draft import Draft, draft_of, rail
+from ..plumbing.view import draw
+from .draft import Draft, draft_of, draw_step
 
 SHOWN_SITES = 50
 
@@ -31,7 +31,6 @@ def location(request: Request) -> Response:
         with page.sessions.changing(mine, draft):
             draft.setup.choose_drive(chosen)
             draft.job = None
-            draft.options.pop("base_folder", None)
         return see_other(request, "setups", draft.id, draft.next_step())
     site: Site | None = None
     found: list[Site] = []
@@ -67,22 +66,14 @@ def _locations(
     address_error: PlutonRcloneError | None = None,
 ) -> Response:
     drive = draft.setup.chosen_drive
-    return draw(
-        request,
-        "location.html",
-        draft=draft,
-        steps=rail(request, draft, "location"),
-        drives=list(draft.drives.values()),
-        chosen=drive.id if drive else "",
-        site=site,
-        term=request.query_params.get("term", ""),
-        notes=notes,
-        address=address,
-        address_error=error_view(address_error) if address_error else None,
-        error=error_view(error) if error else None,
-        status=422 if address_error else 200,
-        **_shown(found),
-    )
+    shown: dict[str, Any] = {
+        "drives": list(draft.drives.values()),
+        "chosen": drive.id if drive else "",
+        "site": site,
+    }
+    shown |= {"term": request.query_params.get("term", ""), "notes": notes, "error": error}
+    shown |= {"address": address, "address_error": address_error, **_shown(found)}
+    return draw_step(request, draft, "location", status=422 if address_error else 200, **shown)
 
 
 def sites(request: Request) -> HTMLResponse:
@@ -95,8 +86,7 @@ def sites(request: Request) -> HTMLResponse:
             found = _search(draft, request.query_params.get("term", ""))
         except PlutonRcloneError as refusal:
             error = refusal
-    problem = error_view(error) if error else None
-    return draw(request, "part_sites.html", draft=draft, error=problem, **_shown(found))
+    return draw(request, "part_sites.html", draft=draft, error=error, **_shown(found))
 
 
 def _shown(found: list[Site]) -> dict[str, Any]:
@@ -127,7 +117,6 @@ def address(request: Request) -> Response:
         with page.sessions.changing(session(request), draft):
             found = draft.setup.choose_address(typed)
             draft.site_name, draft.job = found.site.name if found.site else "", None
-            draft.options.pop("base_folder", None)
         return see_other(request, "setups", draft.id, draft.next_step())
     except PlutonRcloneError as error:
         return _locations(

@@ -8,15 +8,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from pluton_rclone.errors import CodeUsedTwice, ForeignAnswer, PlutonRcloneError
-from pluton_rclone.microsoft.clouds import CLOUDS
+from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, least
 from pluton_rclone.setup.connect import StorageSetup
 
 from ..plumbing.context import Page, page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
+from ..plumbing.jobs import Waiting
 from ..plumbing.view import draw, error_view, link
-from .draft import Draft, draft_of, rail
+from .draft import Draft, draft_of, draw_step
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
 
@@ -45,11 +46,10 @@ def authorize(request: Request) -> Response:
         return see_other(request, "setups", draft.id, draft.next_step())
     setup = draft.setup
     place: Place = "sharepoint" if setup.drive_type == "sharepoint" else "own"
-    return draw(
+    return draw_step(
         request,
-        "authorize.html",
-        draft=draft,
-        steps=rail(request, draft, "authorize"),
+        draft,
+        "authorize",
         lacking=bool(setup.missing_permissions()),
         permissions=[REASONS[name] for name in (*least(place), "offline_access")],
         app=setup.app if setup.has_app else None,
@@ -63,9 +63,7 @@ def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
     draft, page, form = draft_of(request), page_of(request), form_of(request)
     window = form.get("window") == "yes"
-    elsewhere = page.jobs.find(draft.waiting, session(request).owner)
-    if elsewhere is not None:
-        page.jobs.cancel(elsewhere)
+    page.jobs.cancel(page.jobs.find(Waiting, draft.waiting, session(request).owner))
     with page.sessions.changing(session(request), draft):
         draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
         try:
@@ -109,9 +107,10 @@ def prepare(draft: Draft, page: Page, form: dict[str, str]) -> None:
 def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRegistration | None:
     """The registration that a form names. The default's secret stays with the default's id, tenant and cloud."""
     client_id = form.get("client_id", "").strip() or (default.client_id if default else "")
-    if not client_id:
-        return None
     region, tenant = form.get("region", "").strip() or "global", form.get("tenant", "").strip() or "common"
+    if not client_id:
+        refuse_rclone_registration(cloud(region), tenant)
+        return None
     if default is not None and (client_id, region, tenant) == (
         default.client_id,
         default.region,
