@@ -182,7 +182,7 @@ class Storage:
         try:
             return self.rclone.about(self.at("/"))
         except AccessDenied:
-            if not self._section().get("root_folder_id"):
+            if not self._saved.section.get("root_folder_id"):
                 raise
             return About()  # somebody else's drive, of which one folder is open to us
 
