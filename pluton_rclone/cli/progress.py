@@ -39,21 +39,12 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
 
 def progress_record(progress: Progress) -> dict[str, object]:
     """A progress report as JSON: bytes, seconds, bytes per second."""
-    return {
-        "bytes": progress.bytes,
-        "total_bytes": progress.total_bytes,
-        "speed": progress.speed,
-        "eta": progress.eta,
-        "transfers": progress.transfers,
-        "total_transfers": progress.total_transfers,
-        "checks": progress.checks,
-        "errors": progress.errors,
-        "elapsed": progress.elapsed,
-        "in_flight": [
-            {"name": file.name, "bytes": file.bytes, "size": file.size, "speed": file.speed, "eta": file.eta}
-            for file in progress.in_flight
-        ],
-    }
+    import msgspec
+
+    from .records import Progress as Record
+
+    found: dict[str, object] = msgspec.to_builtins(msgspec.convert(progress, Record, from_attributes=True))
+    return found
 
 
 def _live(transfer: Transfer, output: Output) -> None:

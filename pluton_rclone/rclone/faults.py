@@ -215,7 +215,13 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     if subject:
         what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
     return found.kind(
-        what, why=_reason(text), who=found.who, advice=found.advice, retry=found.retry, **details
+        what,
+        why=_reason(text),
+        who=found.who,
+        advice=found.advice,
+        next_step=found.kind.default_next_step,
+        retry=found.retry,
+        **details,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pluton_rclone.errors import Corrupted, PlutonRcloneError, TransferFailed
@@ -69,19 +69,10 @@ class TransferResult:
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
-        numbers = (
-            "bytes",
-            "transfers",
-            "checks",
-            "deletes",
-            "renames",
-            "server_side_copies",
-            "server_side_moves",
-        )
         return {
             "ended": self.ended,
             "exit_code": self.exit_code,
-            **{name: getattr(self, name) for name in numbers},
+            **{name: getattr(self, name) for name in COUNTS},
             "duration": round(self.duration, 3),
             "failed": [file.record() for file in self.failed],
             "planned": [{"action": p.action, "path": p.path, "size": p.size} for p in self.planned],
@@ -89,6 +80,12 @@ class TransferResult:
             "error": None if self.error is None else self.error.record(),
             "notices": list(self.notices),
         }
+
+
+COUNTS = tuple(
+    field.name for field in fields(TransferResult) if field.type == "int" and field.name != "exit_code"
+)
+"""What is counted of a transfer: in its JSON and in the schema of that, too."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +151,7 @@ def transfer_failed(command: str, failed: tuple[FailedFile, ...], **details: Any
         why=f"{failed[0].path}: {first.why or first.what}" + ("" if len(failed) == 1 else ", and more"),
         who=first.who if shared else None,
         advice=first.advice if shared else None,
+        next_step=first.next_step if shared else None,
         failed=len(failed),
         causes=sorted(kind.code for kind in kinds),
         command=command,

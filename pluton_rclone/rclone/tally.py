@@ -4,6 +4,7 @@ messages."""
 from __future__ import annotations
 
 import collections
+import logging
 import re
 
 from pluton_rclone.errors import PlutonRcloneError
@@ -11,10 +12,13 @@ from pluton_rclone.errors import PlutonRcloneError
 from . import events, faults
 from .results import FailedFile, Planned, TransferResult, transfer_failed
 
+log = logging.getLogger(__name__)
+
 MESSAGES = 200
 """The last notices and errors that are kept to explain a failure."""
 
 _LOUD = ("notice", "error", "critical")
+_UNSAVED = "Failed to save config"
 _NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
 
 
@@ -29,6 +33,7 @@ class Tally:
         self._earlier: dict[str, events.Failed] = {}
         self._planned: list[Planned] = []
         self._of_runs_before: tuple[FailedFile, ...] = ()
+        self._notices: tuple[str, ...] = ()
         self.steps = 0
         """Grows whenever the run comes forward: a byte, a check, a file, a listed entry."""
 
@@ -62,6 +67,9 @@ class Tally:
                 if found and found[1] != found[2]:
                     self._earlier.update(self._failed)
                     self._failed.clear()
+        if event.text.startswith(_UNSAVED):  # and goes on to exit 0: the token is lost with the run
+            self._notices = (f"A renewed token could not be kept: {event.text}",)
+            log.warning(*self._notices)
         if event.level in _LOUD or isinstance(event, events.PlainText):
             self.messages.append(event.text)
 
@@ -114,6 +122,7 @@ class Tally:
             failed=failed,
             planned=tuple(self._planned),
             error=error,
+            notices=self._notices,
         )
 
 

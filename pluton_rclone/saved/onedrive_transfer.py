@@ -42,7 +42,8 @@ class OneDriveTransfer(Transfer):
 
     def wait(self, timeout: float | None = None) -> TransferResult:
         """As `Transfer.wait`, with the files that were left out among the failed ones."""
-        result = dataclasses.replace(super().wait(timeout), notices=tuple(self._notices))
+        result = super().wait(timeout)
+        result = dataclasses.replace(result, notices=(*self._notices, *result.notices))
         if not self._left_out:
             return result
         failed = (*result.failed, *self._left_out.values())

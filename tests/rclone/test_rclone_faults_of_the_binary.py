@@ -241,3 +241,16 @@ def test_a_session_needs_an_rclone_that_can(old_binary: Binary) -> None:
         Rclone(old_binary).session()
     assert "1.61" in caught.value.what
     assert "1.60.1" in caught.value.what
+
+
+def test_a_renewed_token_that_cannot_be_saved_is_said_though_rclone_calls_it_a_success(
+    fake: Callable[[str], Rclone], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with a full runtime folder; the line is one of rclone 1.75.2."""
+    result = fake("cannot_save").copy("a:", "b:").result()
+    assert result.ok
+    [notice] = result.notices
+    assert notice.startswith("A renewed token could not be kept: Failed to save config after 10 tries")
+    assert notice in caplog.text
+    fake("cannot_save").run("lsd")
+    assert caplog.text.count("could not be kept") == 2

@@ -149,7 +149,8 @@ def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRc
         if asked.scopes:
             what = f"{what.rstrip('.')}: {in_words(asked.scopes)}."
     why = _TRACE.sub("", text).strip() or (error or None)
-    return kind(what, why=why, who=who, advice=advice, link=link, **details)
+    step = kind.default_next_step
+    return kind(what, why=why, who=who, advice=advice, link=link, next_step=step, **details)
 
 
 def _judge(

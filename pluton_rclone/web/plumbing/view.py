@@ -97,7 +97,7 @@ def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
         "what": record["what"],
         "why": (record.get("why") or "").removeprefix(code),  # it stands with the details
         "who": record["who"],
-        "advice": wording.without_command(record["advice"]),
+        "advice": record["advice"],
         "consent": consent,
         "link": record["link"] if record.get("link") != consent else None,
         "about": {name: value for name, value in about.items() if value},
