@@ -58,18 +58,18 @@ class Home(Mapping[str, Storage]):
             self._binary = find_binary(self._wanted_binary)
         return self._binary
 
-    def rclone(self, *remote_names: str) -> SavedRclone:
+    def rclone(self, *remote_names: str, log_level: LogLevel | None = None) -> SavedRclone:
         """The engine for these remotes, at a pace that Microsoft grants (see `pace`); every run has a private
-        configuration that holds only them.
+        configuration that holds only them. `log_level` holds where a call does not say it.
         """
         from pluton_rclone.pace.engine import engine
 
-        return engine(self.conf, remote_names, self.binary)
+        return engine(self.conf, remote_names, self.binary, log_level=log_level)
 
     def _saved(self, remote_name: str, log_level: LogLevel | None = None) -> SavedRemote:
-        from pluton_rclone.pace.engine import saved_remote  # with the engine: not needed to list them
+        from pluton_rclone.saved.remote import SavedRemote
 
-        return saved_remote(self.conf, remote_name, lambda: self.binary, log_level=log_level)
+        return SavedRemote(self.conf, remote_name, lambda: self.rclone(remote_name, log_level=log_level))
 
     # ---- a mapping by name ----
 

@@ -70,7 +70,7 @@ class Storage:
 
     def record(self) -> dict[str, Any]:
         """What a list of storages shows, as JSON; works for an incomplete remote, too. Holds no secret."""
-        section = self._section()
+        section = self._saved.section
         return {
             "name": self.name,
             "remote": self.remote_name,
@@ -87,14 +87,11 @@ class Storage:
 
         return {
             key: MASKED if value and key in BY_NAME and BY_NAME[key].kind == "secret" else value
-            for key, value in self._section().items()
+            for key, value in self._saved.section.items()
         }
 
     def section_with_secrets(self) -> dict[str, str]:
         """The section of rclone.conf as it is: for an export, never for a log or a page."""
-        return self._section()
-
-    def _section(self) -> dict[str, str]:
         return self._saved.section
 
     # ---- where things are ----
@@ -173,13 +170,6 @@ class Storage:
     def stat(self, path: str) -> Entry | None:
         """One file or folder; None if there is nothing."""
         return self.rclone.stat(self.at(path))
-
-    def list_if_there(self, path: str = "") -> Sequence[Entry] | None:
-        """What is in a folder; None when there is no such folder."""
-        try:
-            return self.list(path)
-        except NothingFound:
-            return None
 
     def size(self, path: str = "", *, by: By = "auto", **options: Unpack[FilterOptions]) -> Total:
         """How many files and bytes there are below a folder; `by` as for `walk`."""
@@ -337,7 +327,9 @@ class Storage:
     def holds_files(self) -> bool | None:
         """Whether anything lies in its base folder: a backup may be among it. None when Microsoft cannot be asked."""
         try:
-            return bool(self.list_if_there())
+            return bool(self.list())
+        except NothingFound:
+            return False
         except PlutonRcloneError:
             return None
 

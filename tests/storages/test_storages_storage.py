@@ -12,7 +12,7 @@ import pytest
 from pluton_rclone import Storages
 from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, Emulator
-from pluton_rclone.errors import ConnectionTestFailed, OptionInvalid, StorageExists, UsageError
+from pluton_rclone.errors import ConnectionTestFailed, NextStep, OptionInvalid, StorageExists, UsageError
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
 from tests.microsoft.certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
 
@@ -147,7 +147,8 @@ def test_keep_alive_renews_every_token_before_it_dies_of_idleness(cloud: Emulato
     error = report.reports[0].steps[0].error
     assert error is not None
     assert error.code == "token_expired"
-    assert "reauthorize 'business'" in error.advice
+    assert error.next_step is NextStep.REAUTHORIZE
+    assert error.details["storage"] == "business"
 
 
 # ---- app-only with a certificate ----
