@@ -86,7 +86,9 @@ def test_a_servers_path_becomes_no_folder_and_the_right_spelling_is_told(
     assert emulated_drive(cloud, "business").count == 0
 
 
-def test_a_folder_that_is_really_called_so_is_taken(storage: Storage, cloud: Emulator, tmp_path: Path) -> None:
+def test_a_folder_that_is_really_called_so_is_taken(
+    storage: Storage, cloud: Emulator, tmp_path: Path
+) -> None:
     emulated_drive(cloud, "business").write("sites/x/Documents/file", b"a")
     emulated_drive(cloud, "business").write("a＼b/file", b"a")
     for path in ("sites/x/Documents", "a\\b"):
@@ -114,7 +116,9 @@ def test_a_full_disk_under_the_output_ends_no_transfer(
 def test_a_reader_that_goes_away_ends_no_transfer(storage: Storage, source: Path, tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = run("copy", "--json", source, "work:x", cwd=tmp_path, capture_output=False, stdout=write, stderr=None)
+    done = run(
+        "copy", "--json", source, "work:x", cwd=tmp_path, capture_output=False, stdout=write, stderr=None
+    )
     os.close(write)
     assert len(storage.list("x")) == 6
     assert done.returncode == 1
