@@ -74,7 +74,7 @@ $(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
 	@touch $@
 
 attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory
-	@$(BIN)/python -m pytest -n $(WORKERS) -m attack $(ARGS)
+	@$(BIN)/python -m pytest -n 0 -s -m attack $(ARGS)
 
 dist-check: $(TOOLS)/.ready ## Build wheel and sdist, check both, install the sdist and run it
 	@.ci/dist-check $(TOOLS)/bin

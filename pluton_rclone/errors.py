@@ -64,7 +64,7 @@ from typing import Any, ClassVar
 
 
 class Who(str, enum.Enum):
-    """Who can mend it."""
+    """Who can fix it."""
 
     YOU = "you"
     ADMINISTRATOR = "your administrator"
@@ -75,8 +75,20 @@ class Who(str, enum.Enum):
         return self.value
 
 
+class NextStep(str, enum.Enum):
+    """What helps next, where a door has something for it: a command, a button, a function."""
+
+    REAUTHORIZE = "reauthorize"
+    CONNECT_ANEW = "connect_anew"
+    RENEW_SECRET = "renew_secret"
+    PREFLIGHT = "preflight"
+    LIST_STORAGES = "list_storages"
+    READ_HELP = "read_help"
+
+
 class PlutonRcloneError(Exception):
-    """The base of all. `what` is one sentence for a person; nothing in it is secret.
+    """The base of all. `what` is one sentence for a person; nothing in it is secret. `advice` names no command
+    and no button: each door says `next_step` in its own words.
 
     `details` holds what programs and support need (str, int, float, bool, None or lists of them): for Microsoft
     `error`, `suberror`, `aadsts`, `graph_code`, `status`, `correlation_id`; for rclone `exit_code`, `version`.
@@ -86,7 +98,8 @@ class PlutonRcloneError(Exception):
     exit_code: ClassVar[int] = 1
     default_why: ClassVar[str | None] = None
     default_who: ClassVar[Who] = Who.YOU
-    default_advice: ClassVar[str] = "Run the command again with -v and report what it prints."
+    default_advice: ClassVar[str] = "Report it, with what the log says at level DEBUG."
+    default_next_step: ClassVar[NextStep | None] = None
     default_link: ClassVar[str | None] = None
 
     def __init__(
@@ -97,6 +110,7 @@ class PlutonRcloneError(Exception):
         who: Who | None = None,
         advice: str | None = None,
         link: str | None = None,
+        next_step: NextStep | None = None,
         **details: Any,
     ) -> None:
         super().__init__(what)
@@ -105,6 +119,8 @@ class PlutonRcloneError(Exception):
         self.who = who if who is not None else self.default_who
         self.advice = advice if advice is not None else self.default_advice
         self.link = link if link is not None else self.default_link
+        # The default step goes with the default advice.
+        self.next_step = next_step or (self.default_next_step if advice is None else None)
         self.details = {key: value for key, value in details.items() if value is not None}
         self.result: Any = None
         """What was reached before it was raised, where there is such a thing: a `TransferResult`."""
@@ -123,6 +139,7 @@ class PlutonRcloneError(Exception):
             "why": self.why,
             "who": self.who.value,
             "advice": self.advice,
+            "next_step": self.next_step.value if self.next_step else None,
             "link": self.link,
             "details": self.details,
         }
@@ -138,7 +155,8 @@ def _rebuild(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRclo
 class UsageError(PlutonRcloneError):
     code = "usage"
     exit_code = 2
-    default_advice = "See --help, or the docstring of the function called."
+    default_advice = "Check how it is called."
+    default_next_step = NextStep.READ_HELP
 
 
 class Cancelled(PlutonRcloneError):
@@ -194,6 +212,7 @@ class SignInBlocked(AuthorizationFailed):
 class InteractionRequired(AuthorizationFailed):
     code = "interaction_required"
     default_advice = "Sign in again in a browser: Microsoft asks for a second factor or a new password."
+    default_next_step = NextStep.REAUTHORIZE
 
 
 class ConsentRequired(SignInError):
@@ -209,9 +228,8 @@ class AdminConsentRequired(ConsentRequired):
 
 class TokenExpired(SignInError):
     code = "token_expired"
-    default_advice = (
-        "Re-authorize the storage: drive and options stay as they are (pluton-rclone reauthorize NAME)."
-    )
+    default_advice = "Re-authorize the storage: drive and options stay as they are."
+    default_next_step = NextStep.REAUTHORIZE
 
 
 class RegistrationError(SignInError):
@@ -225,6 +243,7 @@ class SecretExpired(RegistrationError):
     default_advice = (
         "Make a new client secret in the app registration and set it, or use a public client: it has none."
     )
+    default_next_step = NextStep.RENEW_SECRET
 
 
 class AccountError(SignInError):
@@ -276,12 +295,14 @@ class ItemNotFound(GraphError):
 
 class NameRefused(GraphError):
     code = "name_refused"
-    default_advice = "Rename the file; `pluton-rclone preflight` lists every name that OneDrive would refuse."
+    default_advice = "Rename the file."
+    default_next_step = NextStep.PREFLIGHT
 
 
 class PathTooLong(GraphError):
     code = "path_too_long"
     default_advice = "Shorten the path: OneDrive takes fewer than 400 characters, site and library included."
+    default_next_step = NextStep.PREFLIGHT
 
 
 class QuotaFull(GraphError):
@@ -334,6 +355,7 @@ class OptionInvalid(RemoteError):
 class RemoteIncomplete(RemoteError):
     code = "remote_incomplete"
     default_advice = "Sign in and choose a drive; nothing was saved."
+    default_next_step = NextStep.CONNECT_ANEW
 
 
 class ConfigError(PlutonRcloneError):
@@ -343,7 +365,7 @@ class ConfigError(PlutonRcloneError):
 
 class ConfigUnreadable(ConfigError):
     code = "config_unreadable"
-    default_advice = "Mend the line that is named, or give another file with --config."
+    default_advice = "Correct the line that is named, or use another file."
 
 
 class ConfigNotWritable(ConfigError):
@@ -373,7 +395,8 @@ class StorageNotFound(ConfigError, KeyError):
     """Also a KeyError, since `Storages` is a mapping."""
 
     code = "storage_not_found"
-    default_advice = "`pluton-rclone storages` lists what is there."
+    default_advice = "Check the name."
+    default_next_step = NextStep.LIST_STORAGES
 
 
 class StorageExists(ConfigError):
@@ -384,7 +407,7 @@ class StorageExists(ConfigError):
 class ConnectionTestFailed(PlutonRcloneError):
     code = "connection_test_failed"
     exit_code = 4
-    default_advice = "Mend what the failed step names, then test again."
+    default_advice = "Fix what the failed step names, then test again."
 
 
 # ---- the rclone binary ------------------------------------------------------------------------------------------------

@@ -8,13 +8,23 @@ import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
+
+# The same examples in every run, and none is too slow: what is red is red for everybody, and says something about the
+# code. `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", settings.get_profile("suite"), derandomize=False, print_blob=True)
+settings.load_profile("suite")
 
 
 def pytest_configure() -> None:
@@ -40,6 +50,19 @@ def runtime_folder() -> Iterator[None]:
         del os.environ["XDG_RUNTIME_DIR"]
     else:
         os.environ["XDG_RUNTIME_DIR"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def port_of_rclone() -> Iterator[None]:
+    """No connection of these tests takes the port of rclone's own sign-in by chance."""
+    from tests.rclone_port import kept_free
+
+    held = None
+    with suppress(OSError):  # somebody has it now: who needs it waits in `rclone_port`
+        held = kept_free()
+    yield
+    if held is not None:
+        held.close()
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from types import TracebackType
 
 import pexpect.fdpexpect  # type: ignore[import-untyped]
 
-PATIENCE = 30.0
-"""Seconds until a program that says nothing has failed: long, for a busy machine."""
+PATIENCE = 120.0
+"""Seconds until a program that says nothing has failed: long, for a busy machine; it costs nothing where it is green."""
 
 
 class Terminal:

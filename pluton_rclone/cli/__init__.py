@@ -46,6 +46,7 @@ def _run(arguments: Sequence[str]) -> int:
 
     from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
 
+    from .advice import NAMED, exit_code, with_command
     from .app import application
     from .output import Output, ReaderGone
 
@@ -53,12 +54,11 @@ def _run(arguments: Sequence[str]) -> int:
         arguments[: arguments.index("--")] if "--" in arguments else arguments
     )  # behind it stands another command
     output = Output("--json" in ours)
+    NAMED.clear()
     try:
         result = application.main(list(arguments), prog_name="pluton-rclone", standalone_mode=False)
         sys.stdout.flush()
     except PlutonRcloneError as error:
-        from .advice import exit_code, with_command
-
         output.error(with_command(error, arguments[0]))
         return exit_code(error)
     except click.UsageError as error:

@@ -12,6 +12,7 @@ from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
+from .advice import advice
 from .app import common
 from .output import Output
 from .signing import METHODS, Method, sign_in
@@ -67,12 +68,12 @@ def report_health(output: Output, report: HealthReport) -> None:
         for step in bad:
             output.say(f"         {MARKS[step.status]}: {step.title}: {step.text}")
             if step.error is not None:
-                output.say(f"         {step.error.advice}")
+                output.say(f"         {advice(step.error, each.storage)}")
     failed = [each.storage for each in report.reports if not each.ok]
     if failed:
         raise ConnectionTestFailed(
             f"{len(failed)} of {counted(len(report.reports), 'storage')} failed: {', '.join(failed)}.",
-            advice="Mend what their failed steps name; `pluton-rclone test NAME` shows each step.",
+            advice="Fix what their failed steps name; `pluton-rclone test NAME` shows each step.",
         )
 
 

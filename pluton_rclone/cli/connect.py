@@ -168,8 +168,8 @@ def registration(
 
     environment = dict(os.environ)
     named = "PLUTON_ONEDRIVE_CLIENT_ID"
-    if client_id and environment.get(named, client_id) != client_id:  # its secret is another registration's
-        environment = {}
+    if client_id and environment.get(named, client_id) != client_id:
+        environment = {}  # its secret is another registration's
     found = AppRegistration.from_environment({**environment, named: client_id} if client_id else environment)
     if found is None:
         refuse_rclone_registration(cloud(region or "global"), tenant or "common")

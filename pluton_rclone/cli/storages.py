@@ -16,6 +16,7 @@ from .output import Output
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import Step
+    from pluton_rclone.storages.storage import Storage
     from pluton_rclone.storages.storages import Storages
 
 
@@ -34,7 +35,15 @@ def new_storages(config: str | None, binary: str | None) -> Storages:
     """The same for a file that may have to be made."""
     from pluton_rclone.storages.storages import Storages
 
-    return Storages(config, binary=binary)
+    from .advice import NAMED
+
+    class Opened(Storages):
+        def __getitem__(self, name: str) -> Storage:
+            found = super().__getitem__(name)
+            NAMED.add(found.name)
+            return found
+
+    return Opened(config, binary=binary)
 
 
 def storage_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

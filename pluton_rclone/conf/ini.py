@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from pluton_rclone.errors import ConfigUnreadable
 from pluton_rclone.values.conf_text import SPACE, VARIABLE
@@ -64,12 +63,12 @@ class Document:
 
     lines: tuple[Line, ...] = ()
     bom: str = ""
+    _sections: dict[str, dict[str, str]] = field(init=False, compare=False)
 
     def __repr__(self) -> str:
         return f"Document({self.names()!r})"
 
-    @cached_property
-    def _sections(self) -> dict[str, dict[str, str]]:
+    def __post_init__(self) -> None:
         found: dict[str, dict[str, str]] = {}
         for line in self.lines:
             if line.is_header:
@@ -78,7 +77,7 @@ class Document:
                 values = found.setdefault(line.section, {})
                 if line.key != _SECTION_MARK:
                     values[line.key] = line.value
-        return found
+        object.__setattr__(self, "_sections", found)
 
     def text(self) -> str:
         return self.bom + "".join(line.raw for line in self.lines)
@@ -97,6 +96,10 @@ class Document:
     def section(self, name: str) -> dict[str, str]:
         """The section as `rclone config dump` shows it: its own keys, `%(name)s` expanded."""
         return {key: self._expanded(name, value, 0) for key, value in self._sections[name].items()}
+
+    def whole_section(self, name: str) -> dict[str, str]:
+        """The section as rclone uses it: its own keys and those that it inherits."""
+        return {**self.section(name), **self.inherited(name)}
 
     def inherited(self, name: str) -> dict[str, str]:
         """What rclone takes from `[a]` for `[a.b]` because the section itself does not have it."""
@@ -213,7 +216,7 @@ class Document:
         """
         document = Document()
         for name in names:
-            document = document.with_section(name, {**self.section(name), **self.inherited(name)})
+            document = document.with_section(name, self.whole_section(name))
         return document
 
     def _owned(self) -> Iterator[tuple[Line, str]]:

@@ -52,6 +52,7 @@ _ORIGIN = "origin.json"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
 _LOAN = re.compile(rf"([0-9a-f]{{16}}|{UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
+_ROOM = 2**18
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,8 @@ def _make_in(
         }
         _write(unfinished / _ORIGIN, json.dumps({"config": str(shared.file.path), "tokens": bases}).encode())
         _write(unfinished / _CONF, shared.encode(lent, shared.file.read()))
+        _write(unfinished / "room", bytes(_ROOM))  # in which rclone can save a renewed token
+        (unfinished / "room").unlink()
         # From here on the others see it, complete and owned.
         folder = unfinished.rename(home / f"{_mark(shared)}{secrets.token_hex(8)}")
     except BaseException:

@@ -206,7 +206,7 @@ def _clock(notes: Notes, offset: float | None) -> None:
 
 
 def _room(notes: Notes, saved: SavedRemote) -> None:
-    about = saved.rclone.about(saved.at("/"))
+    about = saved.about()
     if about.total is None:
         notes.text = "Microsoft does not say how much room there is"
         return

@@ -131,7 +131,7 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
         _remove(saved, name)
         notes.text = "the probe file is gone, into the recycle bin"
         return
-    before = saved.rclone.about(saved.at("/")).trashed if remote.drive_type == "personal" else None
+    before = saved.about().trashed if remote.drive_type == "personal" else None
     try:
         _remove(saved, name, HARD_DELETE)
     except PlutonRcloneError as problem:
@@ -145,7 +145,7 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
             )
         return
     notes.text = "the probe file is gone, past the recycle bin"
-    after = saved.rclone.about(saved.at("/")).trashed if before is not None else None
+    after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
         notes.warning = RemoteError(
             "This personal drive put the file into the recycle bin although hard_delete was asked for.",

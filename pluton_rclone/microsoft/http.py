@@ -77,7 +77,7 @@ def decoded(content: bytes) -> Any:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of Microsoft. `json` is None when the body is no JSON. Bodies and headers may hold secrets."""
+    """One answer of Microsoft; it may hold secrets. `json` is None when the body is no JSON."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)

@@ -366,17 +366,23 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where no terminal
     did that, a SIGINT is passed on. The command dies with us.
     """
-    child = SPAWNER.spawn(lambda: _Foreground(argv, env))
+    child: _Foreground | None = None
+    early: list[int] = []
 
     def interrupted(number: int, frame: object) -> None:
-        if not _in_foreground():
+        if child is None:
+            early.append(number)
+        elif not _in_foreground():
             child.signal(number)
 
     try:
         before = signal.signal(signal.SIGINT, interrupted)
     except ValueError:  # not the main thread, which alone hears signals
-        return child.wait()
-    try:
+        return SPAWNER.spawn(lambda: _Foreground(argv, env)).wait()
+    try:  # the command may be at work before we know of it: whoever saw it work may interrupt us
+        child = SPAWNER.spawn(lambda: _Foreground(argv, env))
+        for number in early:
+            interrupted(number, None)
         return child.wait()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -2,9 +2,9 @@
 
 Exit codes do not classify faults (tried): everything that goes wrong while a remote is opened ends with 1,
 and so do 401, 403, 429 and 503 later on; 6 ("no retry") also stands for a lost upload session, where a new
-run helps. So the words decide, and the exit code only where there are none. What Microsoft refused stands in a
-line as `code: inner code: message`, as a quoted body, or, where the body was no JSON, as the status alone
-(`503 Service Unavailable: `); `values.refusals` judges it, as it does for our own HTTP.
+run helps. So the words decide, and the exit code only where there are none. What Microsoft refused
+stands in a line as `code: inner code: message`, as a quoted body, or, where the body was no JSON, as
+the status alone (`503 Service Unavailable: `); `values.refusals` judges it, as for our own HTTP.
 Sources: captures of rclone 1.75.2 and 1.60.1; fs/fs.go, fs/operations, lib/rest and backend/onedrive of
 rclone.
 """
@@ -52,18 +52,21 @@ _BEFORE = (
     _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
     # the configuration
     _rule(r"unable to decrypt configuration and not allowed to ask|Failed to read line: EOF",
-          errors.ConfigPasswordMissing, "The configuration is encrypted and no password was given."),
+          errors.ConfigPasswordMissing,
+          "The configuration is encrypted and no password was given."),
     _rule(r"most likely wrong password|RCLONE_CONFIG_PASS env password, unable to decrypt",
           errors.ConfigPasswordWrong, "The configuration is encrypted with another password."),
     _rule(r"password command failed|--password-command returned", errors.ConfigPasswordMissing,
           "The command that should print the configuration's password failed."),
-    _rule(r"Failed to load config file", errors.ConfigUnreadable, "rclone cannot read the configuration."),
+    _rule(r"Failed to load config file", errors.ConfigUnreadable,
+          "rclone cannot read the configuration."),
     _rule(r"didn't find section in config file|not found in config|remote .{0,300} not found",
           errors.StorageNotFound, "The configuration has no remote of that name."),
     _rule(r"unable to get drive_id and drive_type", errors.RemoteIncomplete,
           "The remote has no drive.", advice="Connect it again, and choose a drive."),
     _rule(r"empty token found|failed to configure OneDrive", errors.RemoteIncomplete,
-          "The remote has no token that can be read.", advice="Connect it again, or re-authorize it."),
+          "The remote has no token that can be read.",
+          advice="Connect it again, or re-authorize it."),
     _rule(r"couldn't parse config item|chunk size: .{0,60} is not a multiple"
           r"|upload cutoff: .{0,60} is (?:greater|less)"
           r"|tenant parameter must be set|unsupported protocol scheme",
@@ -76,7 +79,7 @@ _BEFORE = (
           "The client secret of the app registration has expired."),
     _rule(r"The certificate .{0,4096} cannot be used", errors.RegistrationError,
           "The certificate that this remote signs in with cannot be used here.", who=Who.YOU,
-          advice="Give its password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, or a file that can be read."),
+          advice="Give its password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, or another file."),
     _rule(r"AADSTS70002[1347]\b|client assertion", errors.RegistrationError,
           "Microsoft does not accept the certificate that this remote signs in with.",
           advice="Upload the certificate that is used here to the app registration, or use the one "
@@ -101,25 +104,26 @@ _AFTER = (
           "The other side's certificate is not trusted here.", who=Who.YOU,
           advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses."),
     _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
-          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to "
-          "allow this host."),
-    _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|network is unreachable"
-          r"|connection reset|no route to host|\bEOF\b|broken pipe|server misbehaving|Client\.Timeout"
-          r"|awaiting headers|temporary failure in name resolution|http2: |stream error"
+          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator "
+          "to allow this host."),
+    _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|connection reset"
+          r"|network is unreachable|no route to host|\bEOF\b|broken pipe|server misbehaving"
+          r"|Client\.Timeout|awaiting headers|temporary failure in name resolution|http2: |stream error"
           r"|use of closed network connection|connection abort",
           errors.Unreachable, _NO_ANSWER, retry=True),
     _rule(r"couldn't fetch token: ", errors.TokenExpired, "Microsoft does not renew the token."),
     # the transfer
     _rule(r"corrupted on transfer", errors.Corrupted,
           "What arrived is not what was sent: sizes or hashes differ.", retry=True),
-    _rule(r"max transfer limit reached|max transfer duration reached|context deadline exceeded|--max-delete",
+    _rule(r"max transfer (?:limit|duration) reached|context deadline exceeded|--max-delete",
           errors.TransferFailed, "The limit that was given for this run is reached.", retry=True,
           advice="Run it again to go on where it stopped."),
     _rule(r"immutable file modified|Timestamp mismatch between immutable", errors.Conflict,
           "The file has changed, and immutable forbids to overwrite it."),
     _rule(r"(?:directory|object) not found|doesn't exist", errors.NothingFound, _NOTHING),
     _rule(r"permission denied", errors.AccessDenied, "That is not allowed for this user."),
-    _rule(r"is a directory|is a file not|not a regular file|directory not empty|overlapping remotes",
+    _rule(r"is a directory|is a file not|not a regular file|directory not empty"
+          r"|overlapping remotes",
           errors.RcloneError, "That cannot be done with what is there.",
           advice="Check whether the place is a file or a folder."),
     _rule(r"context canceled", errors.Cancelled, "It was cancelled."),
@@ -215,7 +219,13 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     if subject:
         what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
     return found.kind(
-        what, why=_reason(text), who=found.who, advice=found.advice, retry=found.retry, **details
+        what,
+        why=_reason(text),
+        who=found.who,
+        advice=found.advice,
+        next_step=found.kind.default_next_step,
+        retry=found.retry,
+        **details,
     )
 
 

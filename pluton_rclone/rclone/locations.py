@@ -99,13 +99,6 @@ def split(place: Location) -> tuple[str, str]:
     return "/", os.path.join(os.getcwd(), text).strip("/")
 
 
-def join(place: str, path: str) -> str:
-    """A location below another; `path` in rclone's form."""
-    if not path:
-        return place
-    return place + path if place.endswith((":", "/")) else f"{place}/{path}"
-
-
 def _as_rclone_reads(segment: str) -> str:
     """The text that rclone turns into this segment: symbols quoted, if it then really comes back."""
     if segment.isascii():

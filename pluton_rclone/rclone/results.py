@@ -90,6 +90,12 @@ class TransferResult:
         return {**_plain(self), "retry_helps": self.retry_helps}
 
 
+COUNTS = tuple(
+    field.name for field in fields(TransferResult) if field.type == "int" and field.name != "exit_code"
+)
+"""What is counted of a transfer: in its JSON and in the schema of that, too."""
+
+
 @dataclass(frozen=True)
 class About:
     """The room on a remote, in bytes; None where the remote does not say (which does not mean that it is
@@ -170,6 +176,7 @@ def transfer_failed(
         why=f"{failed[0].path}: {first.why or first.what}" + ("" if len(failed) == 1 else ", and more"),
         who=first.who if shared else None,
         advice=first.advice if shared else None,
+        next_step=first.next_step if shared else None,
         failed=len(failed),
         causes=sorted(kind.code for kind in kinds),
         command=command,

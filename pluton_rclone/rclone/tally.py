@@ -4,6 +4,7 @@ messages."""
 from __future__ import annotations
 
 import collections
+import logging
 import re
 from typing import Any
 
@@ -13,6 +14,8 @@ from . import events, faults, left_out
 from .commands import Command
 from .results import FailedFile, LeftOut, Planned, TransferResult, transfer_failed
 
+log = logging.getLogger(__name__)
+
 MESSAGES = 200
 """The last notices and errors that are kept to explain a failure."""
 
@@ -20,6 +23,7 @@ COUNTS = (
     "bytes", "transfers", "checks", "deletes", "renames", "server_side_copies", "server_side_moves"
 )  # fmt: skip
 _LOUD = ("notice", "error", "critical")
+_UNSAVED = "Failed to save config"
 _NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
 _BROKE_OFF = re.compile(r"Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete")
 _DELETING = re.compile(r"Couldn't (?:delete|remove|move into backup)|Failed to rmdir")
@@ -45,6 +49,7 @@ class Tally:
         self._earlier: dict[str, events.Failed] = {}
         self._planned: list[Planned] = []
         self._of_runs_before: tuple[FailedFile, ...] = ()
+        self._notices: tuple[str, ...] = ()
         self.steps = 0
         """Grows whenever the run comes forward: a byte, a check, a file, a listed entry."""
 
@@ -92,6 +97,9 @@ class Tally:
                     self._failed.clear()
                     self._kept = False
                     self._end_of_round()
+        if event.text.startswith(_UNSAVED):  # and goes on to exit 0: the token is lost with the run
+            self._notices = (f"A renewed token could not be kept: {event.text}",)
+            log.warning(*self._notices)
         if event.level in _LOUD or isinstance(event, events.PlainText):
             self.messages.append(event.text)
 
@@ -163,7 +171,10 @@ class Tally:
             failed=failed,
             planned=tuple(self._planned),
             error=error,
-            notices=(NOTHING_DELETED,) if self._kept or self.only_copies else (),
+            notices=(
+                *self._notices,
+                *((NOTHING_DELETED,) if self._kept or self.only_copies else ()),
+            ),
             left_out=others,
             unchanged=self._unchanged + self._best,
             folders=self._folders + whole,

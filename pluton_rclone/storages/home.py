@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import StorageExists, StorageNotFound
+from pluton_rclone.errors import NextStep, StorageExists, StorageNotFound
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
@@ -78,7 +78,7 @@ class Home(Mapping[str, Storage]):
         kinds = self.conf.remotes()
         if kinds.get(name) == "onedrive":
             return self._storage(name)
-        found = [storage for storage in self._all() if storage.name == name]
+        found = [self._storage(remote) for remote, title in self._titles().items() if title == name]
         if len(found) == 1:
             return found[0]
         if found:
@@ -89,8 +89,12 @@ class Home(Mapping[str, Storage]):
         if name in kinds:
             raise StorageNotFound(f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage.")
         near = difflib.get_close_matches(name, [*kinds, *self], n=1)
-        hint = f"Did you mean {near[0]!r}? {StorageNotFound.default_advice}" if near else None
-        raise StorageNotFound(f"There is no storage called {name!r} in {self.path}.", advice=hint, name=name)
+        raise StorageNotFound(
+            f"There is no storage called {name!r} in {self.path}.",
+            advice=f"Did you mean {near[0]!r}?" if near else None,
+            next_step=NextStep.LIST_STORAGES,
+            name=name,
+        )
 
     def __contains__(self, name: object) -> bool:
         try:
@@ -100,7 +104,7 @@ class Home(Mapping[str, Storage]):
         return True
 
     def __iter__(self) -> Iterator[str]:
-        return (storage.name for storage in self._all())
+        return iter(self._titles().values())
 
     def __len__(self) -> int:
         return len(self._all())
@@ -108,6 +112,11 @@ class Home(Mapping[str, Storage]):
     def values(self) -> list[Storage]:  # type: ignore[override]
         """Every storage, also those that share a friendly name."""
         return self._all()
+
+    def _titles(self) -> dict[str, str]:
+        """Each remote's name with its friendly name, from one reading: others come and go meanwhile."""
+        sections = self.conf.sections().items()
+        return {name: one.get("description") or name for name, one in sections if one["type"] == "onedrive"}
 
     def _all(self) -> list[Storage]:
         return [self._storage(name) for name in self._names()]
@@ -179,7 +188,7 @@ class Home(Mapping[str, Storage]):
         """StorageExists for a remote's name that is the friendly name of another storage than `but`: it would win over it,
         and what is meant for that storage would go to this one.
         """
-        if any(other.name == remote_name for other in self._all() if other.remote_name != but):
+        if any(title == remote_name for name, title in self._titles().items() if name != but):
             raise StorageExists(f"There is already a storage called {remote_name!r}.", name=remote_name)
 
     # ---- all of them ----

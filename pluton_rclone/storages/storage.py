@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import AccessDenied, NothingFound, PlutonRcloneError, StorageExists, UsageError
+from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.results import About, CheckResult, Total
 
@@ -191,12 +191,7 @@ class Storage:
 
     def about(self) -> About:
         """The room on the drive, in bytes; None where Microsoft does not say."""
-        try:
-            return self.rclone.about(self.at("/"))
-        except AccessDenied:
-            if not self._section().get("root_folder_id"):
-                raise
-            return About()  # somebody else's drive, of which one folder is open to us
+        return self._saved.about()
 
     def graph(self) -> Graph:
         """Microsoft Graph for this storage's account: close it. A token that has ended is renewed first."""

@@ -63,20 +63,19 @@ def _terminated_gently() -> Iterator[None]:
     """SIGTERM, which uvicorn sends itself again after its end, ends this process as an exception does:
     what has to be cleaned up is. A handler that somebody else has set stays.
     """
-    usual = threading.current_thread() is threading.main_thread() and (
-        signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    )
 
     def stop(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    if usual:
-        signal.signal(signal.SIGTERM, stop)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        if usual:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:

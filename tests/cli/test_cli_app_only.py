@@ -1,4 +1,4 @@
-"""App-only at the command line: the secret's variable, the certificate's password, and whose drive it is."""
+"""App-only at the command line: the secret, the certificate's password, and whose drive it is."""
 
 from __future__ import annotations
 

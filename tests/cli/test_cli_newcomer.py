@@ -303,7 +303,7 @@ def test_a_token_that_has_ended_is_answered_with_the_command(command: Command, c
     ran = command("ls", "Ended:")
 
     assert ran.code == 3
-    assert "pluton-rclone reauthorize NAME" in ran.err
+    assert "pluton-rclone reauthorize Ended" in ran.err
 
 
 @pytest.mark.parametrize("option", ["token", "drive_id"])
@@ -316,7 +316,7 @@ def test_a_storage_that_lacks_something_is_connected_anew(
     for arguments in (("ls", "Work files:"), ("test", "Work files"), ("reauthorize", "Work files")):
         ran = connected(*arguments)
         assert ran.code in (4, 5)
-        assert "pluton-rclone remove NAME, then pluton-rclone connect NAME" in ran.err
+        assert "pluton-rclone remove 'Work files', then pluton-rclone connect 'Work files'" in ran.err
 
     assert connected("remove", "Work files", "--yes").code == 0
     assert connected("connect", "Work files").code == 0

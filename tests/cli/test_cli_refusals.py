@@ -1,4 +1,4 @@
-"""What a person reads at the terminal when Microsoft answers as it really does: the real rclone, each quirk."""
+"""What a person reads at the terminal when Microsoft answers as it really does: the real rclone."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_token_service_that_resets_connections_is_for_later(
 def test_an_account_without_onedrive_in_all_its_words(
     connected: Command, cloud: Emulator, drive: Drive, form: str
 ) -> None:
-    """rclone prints no status where there is a body: 503 and 400 with the same words are one line."""
+    """rclone prints no status beside a body: 503 and 400 with the same words are one line."""
     with cloud.quirks.no_license(ANNA, form):
         ran = connected("ls", "Work files:")
     judge(ran.code, ran.err, Screen(4, ("OneDrive licence",)))

@@ -52,7 +52,7 @@ def dump(
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=30)
+        super().__init__("localhost", timeout=120)
         self._path = str(path)
 
     def connect(self) -> None:
@@ -84,7 +84,7 @@ class Daemon:
             env=environment,
             on_stdout=lambda _: None,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not self._socket.exists():
             assert time.monotonic() < deadline, self._child.stderr_tail
             time.sleep(0.01)

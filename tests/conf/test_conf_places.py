@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from pluton_rclone.conf import encryption, journal
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import ConfigNotWritable
+from pluton_rclone.errors import ConfigNotWritable, ConfigUnreadable
 from tests.conf.mounts import inside, inside_mount, inside_small_disk
 
 OLD = "# kept\n[anna]\ntype = memory\ndescription = old\n"
@@ -203,3 +204,28 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert conf.names() == []
     with pytest.raises(ConfigNotWritable):
         conf.add("anna", {"type": "memory"})
+
+
+# ---- what is no file ----
+
+
+def test_a_fifo_in_the_place_of_the_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "rclone.conf"
+    os.mkfifo(path)
+    with pytest.raises(ConfigUnreadable, match="FIFO"):
+        Conf(path).names()
+    with pytest.raises(ConfigNotWritable, match="FIFO"):
+        Conf(path).add("anna", {"type": "memory"})
+    assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+def test_the_null_device_is_no_configuration_and_stays_a_device() -> None:
+    """As root, a change put a file in the place of the machine's /dev/null."""
+    conf = Conf(os.devnull)
+    assert conf.names() == []
+    with pytest.raises(ConfigNotWritable, match="device"):
+        conf.add("anna", {"type": "memory"})
+    with pytest.raises(ConfigNotWritable, match="device"):
+        conf.check_writable()
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    assert not Path("/dev/.null.pluton.lock").exists()

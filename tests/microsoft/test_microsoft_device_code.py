@@ -159,7 +159,7 @@ def test_a_busy_service_does_not_end_the_waiting(cloud: Emulator, clock: Clock) 
 
 
 class CutOff(Http):
-    """A network that is not there for some requests, as behind a proxy that is gone: the person's to repair."""
+    """A network that is not there for some requests: the person's to repair, as it looks."""
 
     def __init__(self, requests: int, clock: Clock) -> None:
         super().__init__(cancel=clock, now=clock.now)

@@ -73,7 +73,7 @@ def variables(
     """What rclone is started with."""
     binary = Binary(find_binary().path)
     if version is not None:
-        binary.version = version
+        binary._version = version
     with pytest.raises(Reached) as reached:
         Paced(Innermost(binary), budget, no_canary).start(Order(command, flags, config=conf))
     return reached.value.variables

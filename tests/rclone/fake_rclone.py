@@ -54,6 +54,16 @@ def long_line() -> None:
     sys.exit(1)
 
 
+def cannot_save() -> None:
+    """As rclone does: it says so, goes on with the token in memory, and is content."""
+    log(
+        "error",
+        "Failed to save config after 10 tries: failed to create temp file for new config: "
+        "open /run/x/rclone.conf2012500291: no space left on device",
+        source="config/config.go:397",
+    )
+
+
 def half_json() -> None:
     stats(10, 100)
     sys.stderr.write('{"time":"2026-11-23T12:30:08Z","level":"error","msg":"Failed to')

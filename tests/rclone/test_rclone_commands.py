@@ -17,14 +17,16 @@ def argv(command: commands.Command) -> list[str]:
     return command.argv("/rclone", ["--global"])
 
 
+EMPTY = "--create-empty-src-dirs"
+COPY = ("/rclone", "copy", "--global", EMPTY)
 GOLDEN: list[tuple[commands.Command, list[str]]] = [
     (
         commands.transfer("copy", "a:x", "b:y", {}),
-        ["/rclone", "copy", "--global", "--create-empty-src-dirs", "--", "a:x", "b:y"],
+        [*COPY, "--", "a:x", "b:y"],
     ),
     (
         commands.transfer("sync", "a:", Path("/b"), {"transfers": 8, "dry_run": True, "bwlimit": 1_000_000}),
-        ["/rclone", "sync", "--global", "--create-empty-src-dirs", "--transfers=8", "--dry-run", "--bwlimit=1000000B", "--", "a:", "/b"],
+        ["/rclone", "sync", "--global", EMPTY, "--transfers=8", "--dry-run", "--bwlimit=1000000B", "--", "a:", "/b"],
     ),
     (
         commands.transfer("copyto", b"/a:b", "-rf", {"max_duration": 90, "extra": ["--onedrive-hard-delete"]}),
@@ -32,15 +34,15 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
     ),
     (
         commands.transfer("copy", "a:", "b:", {"backup_dir": Path("/old/-x"), "suffix": "-old", "immutable": True}),
-        ["/rclone", "copy", "--global", "--create-empty-src-dirs", "--backup-dir=/old/-x", "--suffix=-old", "--immutable", "--", "a:", "b:"],
+        [*COPY, "--backup-dir=/old/-x", "--suffix=-old", "--immutable", "--", "a:", "b:"],
     ),
     (
         commands.transfer("copy", "a:", "b:", {"max_transfer": "10Gi", "order_by": "size,desc", "retries": 1}),
-        ["/rclone", "copy", "--global", "--create-empty-src-dirs", "--max-transfer=10Gi", "--order-by=size,desc", "--retries=1", "--", "a:", "b:"],
+        [*COPY, "--max-transfer=10Gi", "--order-by=size,desc", "--retries=1", "--", "a:", "b:"],
     ),
     (
         commands.transfer("copy", "a:", "b:", {"check_first": False}),
-        ["/rclone", "copy", "--global", "--create-empty-src-dirs", "--check-first=false", "--", "a:", "b:"],
+        [*COPY, "--check-first=false", "--", "a:", "b:"],
     ),
     (
         commands.lsjson("a:", {"hashes": ["quickxor"], "files_only": True}, depth="all"),

@@ -76,14 +76,6 @@ def test_a_location_in_two(
     assert locations.split(place) == expected
 
 
-@pytest.mark.parametrize(
-    ("place", "path", "expected"),
-    [("od:", "a", "od:a"), ("od:a", "b", "od:a/b"), ("od:a/", "b", "od:a/b"), ("od:a", "", "od:a")],
-)
-def test_joining(place: str, path: str, expected: str) -> None:
-    assert locations.join(place, path) == expected
-
-
 CALLER = {
     "PATH": "/bin",
     "HOME": "/root",

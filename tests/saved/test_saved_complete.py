@@ -32,7 +32,7 @@ def source(tmp_path: Path) -> Path:
 
 def command(*words: object) -> tuple[int, dict[str, Any]]:
     """The exit code, and the last thing on stdout."""
-    argv = [sys.executable, "-m", "pluton_rclone", words[0], "--json", *map(str, words[1:])]
+    argv = [sys.executable, "-m", "pluton_rclone", str(words[0]), "--json", *map(str, words[1:])]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     lines = done.stdout.splitlines()
     record = json.loads(lines[-1]) if lines else json.loads(done.stderr.splitlines()[-1])

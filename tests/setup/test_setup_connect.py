@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
@@ -184,7 +183,7 @@ def test_a_device_code_can_be_asked_about_by_a_page_and_wait_as_json(cloud: Emul
     assert setup.poll_device_code(json.loads(kept)) is None
 
     cloud.person(ANNA).enter_device_code(json.loads(kept)["user_code"])
-    time.sleep(1)  # the emulator's rhythm of polls; faster is told slow_down
+    cloud.world.advance(1)  # the emulator's rhythm of polls; faster is told slow_down
     account = setup.poll_device_code(json.loads(kept))
 
     assert account is not None
@@ -400,12 +399,12 @@ def test_reauthorizing_keeps_drive_and_options_and_refuses_somebody_else(cloud: 
     setup = StorageSetup.for_storage(storage)
     code = setup.begin_device_code()
     cloud.person(ANNA).enter_device_code(code.user_code)
-    time.sleep(1)
+    cloud.world.advance(1)
     with pytest.raises(AccountError):
         setup.poll_device_code(code)
     code = setup.begin_device_code()
     cloud.person(BERT).enter_device_code(code.user_code)
-    time.sleep(1)
+    cloud.world.advance(1)
     assert setup.poll_device_code(code) is not None
     storage.reauthorize(setup)
 
@@ -424,7 +423,7 @@ def test_somebody_else_may_take_over_when_that_is_asked_for(cloud: Emulator) -> 
     setup = StorageSetup.for_storage(storage, expected="anyone")
     code = setup.begin_device_code()
     cloud.person("admin@contoso.onmicrosoft.com").enter_device_code(code.user_code)
-    time.sleep(1)
+    cloud.world.advance(1)
     setup.poll_device_code(code)
     storage.reauthorize(setup)
     assert storage.remote.account_name == "admin@contoso.onmicrosoft.com"

@@ -35,7 +35,7 @@ def cased(text: str) -> st.SearchStrategy[str]:
     return st.sampled_from([text, text.upper(), text.lower(), text.title()])
 
 
-# ---- the status alone ---------------------------------------------------------------------------------
+# ---- the status alone ---------------------------------------------------------------------------
 
 
 @given(st.integers(100, 999), st.sampled_from(PLACES))
@@ -111,7 +111,7 @@ def test_a_number_that_is_no_status_is_none(text: str) -> None:
     assert faults.meaning(text) is None
 
 
-# ---- variations: a kind, not a string -----------------------------------------------------------------
+# ---- variations: a kind, not a string -----------------------------------------------------------
 
 KINDS: dict[str, tuple[list[str], str, type[errors.PlutonRcloneError], Place]] = {
     # what it is: codes from outside in, the part of the message that tells, the class, what was asked for
@@ -248,7 +248,7 @@ def test_a_registration_for_personal_accounts_alone_wants_the_tenant_consumers(
     assert "consumers" in problem.advice
 
 
-# ---- the other rules ----------------------------------------------------------------------------------
+# ---- the other rules ----------------------------------------------------------------------------
 
 
 def test_a_personal_account_has_no_administrator() -> None:
@@ -290,7 +290,7 @@ def test_a_site_that_stays_closed_although_sites_may_be_read() -> None:
     assert "owner of the site" in closed.advice
 
 
-# ---- no expression takes more than the length of its text ---------------------------------------------
+# ---- no expression takes more than the length of its text ---------------------------------------
 
 PATTERNS: list[re.Pattern[str]] = [
     *(pattern for pattern, _ in refusals.BY_MESSAGE),
@@ -308,7 +308,7 @@ UNBOUNDED = 5000  # repeats of more count as without end
 
 
 def repeats(tree: Any, *, inside: bool = False, last: bool = True) -> Iterator[str]:
-    """The faults of a parsed pattern: an endless repeat in an endless one, and an endless dot before the end."""
+    """What a parsed pattern may not have: an endless repeat in another, an endless dot inside."""
     items = list(tree)
     for index, (kind, value) in enumerate(items):
         at_end = last and index == len(items) - 1

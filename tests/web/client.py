@@ -23,7 +23,7 @@ from pluton_rclone.web import create_app, one_time_address
 if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
 
-PATIENCE = 60.0  # seconds for what runs in the background
+PATIENCE = 120.0  # seconds for what runs in the background
 ORIGIN = "http://localhost:8123"
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 

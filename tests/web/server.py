@@ -11,7 +11,7 @@ from pluton_rclone import AppRegistration, Storages
 from pluton_rclone.web import create_app, one_time_address
 from pluton_rclone.web.serving import listen, server
 
-PATIENCE = 30.0  # seconds for the server to answer or to end
+PATIENCE = 120.0  # seconds for the server to answer or to end
 
 
 @contextmanager

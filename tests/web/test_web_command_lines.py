@@ -15,7 +15,7 @@ import pytest
 
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 
-PATIENCE = 60.0  # seconds for a program to end
+PATIENCE = 120.0  # seconds for a program to end
 
 
 @pytest.fixture

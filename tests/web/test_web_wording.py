@@ -43,22 +43,6 @@ def test_the_default_as_it_is_shown_is_still_the_default() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "(pluton-rclone reauthorize NAME)",
-        "(pluton-rclone reauthorize)",
-        "(pluton-rclone reauthorize 'One (old) B')",
-    ],
-)
-def test_advice_needs_no_terminal(command: str) -> None:
-    assert wording.without_command(f"Re-authorize the storage {command}.") == "Re-authorize the storage."
-
-
-def test_other_brackets_stay() -> None:
-    assert wording.without_command("Ask for less (Files.ReadWrite).") == "Ask for less (Files.ReadWrite)."
-
-
 def test_an_address_may_break_and_is_escaped() -> None:
     shown = wording.place("https://contoso.sharepoint.com/sites/A%20%3Cb%3E/")
 

@@ -75,6 +75,7 @@ class _MsalHttp:
                 why=f"HTTP {answer.status} with something that is no JSON",
                 who=meaning.who,
                 advice=meaning.advice,
+                next_step=meaning.kind.default_next_step,
                 status=answer.status,
             )
         return _Response(answer.status, answer.text, answer.headers)

@@ -74,7 +74,7 @@ class DeviceCode:
                     )
                     result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
                 except (Unreachable, Throttled, SignInError) as problem:
-                    # A network that is cut shows as the person's fault, too: a proxy that is gone, a captive portal.
+                    # A cut network can look like the person's fault: a proxy that is gone.
                     if problem.who is not Who.LATER and not isinstance(problem, Unreachable):
                         raise
                     trouble = problem

@@ -149,7 +149,8 @@ def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRc
         if asked.scopes:
             what = f"{what.rstrip('.')}: {in_words(asked.scopes)}."
     why = _TRACE.sub("", text).strip() or (error or None)
-    return kind(what, why=why, who=who, advice=advice, link=link, **details)
+    step = kind.default_next_step
+    return kind(what, why=why, who=who, advice=advice, link=link, next_step=step, **details)
 
 
 def _judge(
@@ -169,14 +170,12 @@ def _judge(
         what = "Microsoft's sign-in service refused" + (f" with {error!r}." if error else ".")
         advice = "Sign in again; if it stays, give the correlation id to your administrator or to support."
     if kind is errors.TokenExpired and asked.way != "refresh":
-        # The same while a fresh code is redeemed: nothing is stored yet, and this sign-in took too long or was refused.
+        # The same while a fresh code is redeemed: nothing is stored yet.
         late = known is not None and known.aadsts == 70008
         kind = errors.SignInTimedOut if late else errors.AuthorizationFailed
         if not late:
             what = "Microsoft did not accept the answer of this sign-in."
-            advice = (
-                "Start the sign-in again and finish it at once: its code is good for ten minutes, and once."
-            )
+            advice = "Start the sign-in again and finish it at once: its code is good once, for ten minutes."
     if asked.way == "device code" and kind is errors.SignInBlocked:
         what = "Your organisation blocks signing in with a device code."
         advice = (
@@ -214,8 +213,8 @@ def _number(answer: Mapping[str, Any], text: str) -> int | None:
 
 
 def _unnumbered(text: str) -> int:
-    """The number that a refusal without one stands for; 0 for none. Microsoft names the registration's `userAudience`
-    where the tenant does not fit it."""
+    """The number that a refusal without one stands for; 0 for none. Microsoft names the
+    registration's `userAudience` where the tenant does not fit it."""
     low = text.lower()
     if "useraudience" not in low:
         return 0

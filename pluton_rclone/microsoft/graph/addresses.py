@@ -29,7 +29,7 @@ _PERSONAL_HOSTS = (
 _TEAMS = re.compile(
     r"(?:[a-z]+\.)?teams\.(?:microsoft\.(?:com|us)|cloud\.microsoft|live\.com|microsoftonline\.cn)"
 )
-# In the address of a folder on the current personal backend: a prefix for the drive, and the item's GUID in base32.
+# In a folder's address on the current personal backend: a prefix for the drive, a GUID in base32.
 _PERSONAL_ITEM = re.compile(r"01[A-Z2-7]{6}([A-Z2-7]{26})", re.IGNORECASE)
 _NOT_ITEMS = ("", "root", "recent", "shared", "favorites", "photos", "recyclebin")
 _PAGES = ("sitepages", "pages", "lists")
@@ -58,8 +58,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the address has it (see the
-    function `item_id`), or `segments` may follow.
+    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the address
+    has it (see the function `item_id`), or `segments` may follow.
     """
 
     drive_id: str | None = None
@@ -121,7 +121,8 @@ def read_address(text: str) -> Address:
         raise OptionInvalid(
             "This is a link into Microsoft Teams.",
             why="it names a channel or a chat, and no folder",
-            advice="In Teams open the channel's files, choose Open in SharePoint and copy the address from the browser.",
+            advice="In Teams open the channel's files, choose Open in SharePoint and copy the address "
+            "from the browser.",
             option="address",
         )
     cloud_of_sharepoint(host)
@@ -195,10 +196,11 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
 
 
 def item_id(drive_id: str, name: str) -> str:
-    """The id that Graph has for an item of a personal drive, from what its web address calls it; other names stay.
+    """Graph's id of an item of a personal drive, from what its web address calls it; others stay.
 
-    Source: addresses and ids of the same folders (tests/data/captures, A01): the GUID is little-endian, without the
-    first two of its 130 bits; Graph writes the drive's id in capitals without leading zeros, `!s`, the GUID in hex.
+    Source: addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the 130
+    bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading zeros,
+    `!s`, and the GUID in hex.
     """
     found = _PERSONAL_ITEM.fullmatch(name)
     if found is None:

@@ -1,4 +1,4 @@
-"""What Microsoft Graph refused, as an exception: the JSON is read here, `values.refusals` judges it.
+"""What Microsoft Graph refused, as an exception: the JSON read here, `values.refusals` judges it.
 
 Graph's rules (concepts/errors.md): the error object nests `innerError` (or `innererror`) to any depth; the
 innermost known code tells most; an unknown code is judged by the HTTP status.
@@ -39,8 +39,8 @@ def graph_error(
 ) -> PlutonRcloneError:
     """The exception for a refused Graph request.
 
-    `body` is the parsed JSON, or anything else when it was none. `target` is what was asked for. `subject` names it
-    for a person. `personal`: it is known to be a personal account's. Never raises.
+    `body` is the parsed JSON, or anything else when it was none. `target` is what was asked for.
+    `subject` names it for a person. `personal`: it is a personal account's. Never raises.
     """
     low = {name.lower(): value for name, value in (headers or {}).items()}
     codes, message, request_id = _read(body)
@@ -58,6 +58,7 @@ def graph_error(
         why=why,
         who=meaning.who,
         advice=meaning.advice,
+        next_step=meaning.kind.default_next_step,
         status=status,
         graph_code=codes[0] if codes else None,
         graph_inner_codes=list(codes[1:]) or None,

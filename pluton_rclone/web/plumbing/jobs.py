@@ -52,11 +52,10 @@ class Work:
 
 @dataclass
 class Steps(Work):
-    """A connection test, or a saving that begins with one. `storage` is the remote's name once it is saved."""
+    """A connection test, or a saving that begins with one."""
 
     steps: list[Step] = field(default_factory=list)
     ok: bool = False
-    storage: str | None = None
 
 
 @dataclass

@@ -13,7 +13,6 @@ from pluton_rclone.values.units import human_bytes
 _RCLONE_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([KMGTPE]i)(?!\w)")
 _BYTES = re.compile(r"(?<![\w.])(\d{4,}) bytes\b")
 _UNIT = re.compile(r"(?<=\d) (?=(?:B|[KMGTPE]iB|[KMGTPE]B|bytes|s|min|h|%)(?!\w))")
-_COMMAND = re.compile(r" \(pluton-rclone(?: (?:'[^']*'|\"[^\"]*\"|[^\s'\"()]+))*\)")
 
 
 def size(count: float | None) -> str:
@@ -46,11 +45,6 @@ def together(text: str) -> str:
 def words(value: str) -> Markup:
     """Text in which `backticks` mark what is typed; everything else is escaped."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))
-
-
-def without_command(advice: str) -> str:
-    """Advice without the terminal's command in brackets: the page has a button for it."""
-    return _COMMAND.sub("", advice)
 
 
 def place(address: str) -> Markup:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from pluton_rclone.errors import Cancelled, ItemNotFound, PlutonRcloneError, UsageError
+from pluton_rclone.errors import Cancelled, ItemNotFound, UsageError
 from pluton_rclone.rclone.commands import TransferOptions
 from pluton_rclone.rclone.events import Progress
 from pluton_rclone.rclone.transfer import Transfer
@@ -25,7 +25,7 @@ from pluton_rclone.values import paths
 from ..plumbing.context import page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
-from ..plumbing.view import draw, error_view, link
+from ..plumbing.view import Caught, draw, error_view, link
 from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
@@ -36,13 +36,10 @@ def browse(request: Request) -> Response:
     """GET: one folder. "/" is the drive's root, where shared and team folders stand; "" the base folder."""
     storage = storage_of(request, "read")
     path = request.query_params.get("path", "")
-    error: PlutonRcloneError | None = None
     entries: list[Any] = []
-    try:
+    with Caught() as caught:
         path = _clean(path)
         entries = sorted(storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold()))
-    except PlutonRcloneError as refusal:
-        error = refusal
     shown = {"storage": storage, "path": path, "crumbs": _crumbs(path), "entries": entries[:SHOWN_ENTRIES]}
     return draw(
         request,
@@ -50,8 +47,8 @@ def browse(request: Request) -> Response:
         **shown,
         more=max(0, len(entries) - SHOWN_ENTRIES),
         join=lambda name: f"{path.rstrip('/')}/{name}" if path else name,
-        error=error,
-        status=404 if error else 200,
+        error=caught.error,
+        status=404 if caught.error else 200,
     )
 
 
@@ -124,24 +121,16 @@ def _transfer(request: Request, kind: str) -> Response:
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
     folders = [str(folder) for folder in page.local_folders]
-    error: PlutonRcloneError | None = None
+    caught = Caught()
     if request.method == "POST":
-        try:
+        with caught:
             folder = allowed(local, page.local_folders, page.private, must_exist=kind == "copy")
             work = _begin(request, storage, kind, folder, _clean(path.strip()))
             return see_other(request, "transfers", work.id)
-        except PlutonRcloneError as refusal:
-            error = refusal
     local = local or next(iter(folders), "")
-    shown = {
-        "storage": storage,
-        "kind": kind,
-        "path": path,
-        "folders": folders,
-        "local": local,
-        "error": error,
-    }
-    return draw(request, "transfer_form.html", status=422 if error else 200, **shown)
+    shown = {"storage": storage, "kind": kind, "path": path, "folders": folders, "local": local}
+    status = 422 if caught.error else 200
+    return draw(request, "transfer_form.html", status=status, error=caught.error, **shown)
 
 
 def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:

@@ -8,23 +8,19 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.storages.storage import MASKED, Storage
 
 from ..plumbing.context import may, page_of, see_other, session, storage_of
 from ..plumbing.jobs import Copying, Steps
-from ..plumbing.view import draw, link, steps_view
+from ..plumbing.view import Caught, draw, link, steps_view
 
 
 def storages(request: Request) -> Response:
     """GET: all storages, what is being added, what is being transferred."""
     page, mine = page_of(request), session(request)
-    error: PlutonRcloneError | None = None
     found: list[Storage] = []
-    try:
+    with Caught() as caught:
         found = [storage for storage in page.storages.values() if may(request, "see", storage)]
-    except PlutonRcloneError as refusal:
-        error = refusal
     running = [work for work in page.jobs.all(Copying, mine.owner) if not work.over]
     drafts = [draft for draft in mine.drafts.values() if not draft.saved and draft.storage is None]
     shown = [
@@ -33,7 +29,13 @@ def storages(request: Request) -> Response:
     drafts.sort(key=lambda draft: -draft.changed)
     path = str(page.storages.path)
     return draw(
-        request, "storages.html", storages=shown, drafts=drafts, running=running, path=path, error=error
+        request,
+        "storages.html",
+        storages=shown,
+        drafts=drafts,
+        running=running,
+        path=path,
+        error=caught.error,
     )
 
 

@@ -19,18 +19,17 @@ from pluton_rclone.setup.connect import StorageSetup
 from ..plumbing.context import session
 from ..plumbing.view import draw, link
 
-# The guide's seven steps: (part of the address, title).
-STEPS = (
-    ("add", "Add storage"),
-    ("name", "Name"),
-    ("authorize", "Authorize"),
-    ("type", "Drive type"),
-    ("location", "Location"),
-    ("options", "Options"),
-    ("save", "Test and save"),
-)
-ORDER = tuple(name for name, _ in STEPS)
-TITLES = dict(STEPS)
+# The guide's seven steps: part of the address, and title.
+TITLES = {
+    "add": "Add storage",
+    "name": "Name",
+    "authorize": "Authorize",
+    "type": "Drive type",
+    "location": "Location",
+    "options": "Options",
+    "save": "Test and save",
+}
+ORDER = tuple(TITLES)
 # Re-authorizing changes neither drive nor options.
 AGAIN = ("authorize", "save")
 

@@ -18,7 +18,7 @@ from ..plumbing.context import demand, page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Steps, Work
 from ..plumbing.people import OWNER
-from ..plumbing.view import draw, link, steps_view
+from ..plumbing.view import Caught, draw, link, steps_view
 from . import fields
 from .draft import Draft, draft_of, draw_step
 
@@ -87,23 +87,21 @@ def drive_type(request: Request) -> Response:
     if not draft.may_see("type"):
         return see_other(request, "setups", draft.id, draft.next_step())
     setup = draft.setup
-    error: PlutonRcloneError | None = None
+    caught = Caught()
     if request.method == "POST":
         kind = form_of(request).get("kind", "")
         if kind not in DRIVE_TYPES:
             raise HTTPException(400, "There is no such drive type.")
-        try:
-            with page.sessions.changing(session(request), draft):
-                draft.failure = None
-                draft.forget_drive()
-                setup.choose_type(next(known for known in DRIVE_TYPES if known == kind))
-                if kind == "personal":
-                    setup.choose_own_drive()
+        with caught, page.sessions.changing(session(request), draft):
+            draft.failure = None
+            draft.forget_drive()
+            setup.choose_type(next(known for known in DRIVE_TYPES if known == kind))
+            if kind == "personal":
+                setup.choose_own_drive()
+        if caught.error is None:
             return see_other(request, "setups", draft.id, draft.next_step())
-        except PlutonRcloneError as refusal:
-            error = refusal
-    suggested, status = setup.drive_type or setup.suggested_type(), 422 if error else 200
-    return draw_step(request, draft, "type", suggested=suggested, error=error, status=status)
+    suggested, status = setup.drive_type or setup.suggested_type(), 422 if caught.error else 200
+    return draw_step(request, draft, "type", suggested=suggested, error=caught.error, status=status)
 
 
 # ---- 6: options ----------------------------------------------------------------------------------------------------
