@@ -249,8 +249,13 @@ def look(sync: Command) -> Command:
     return sync._replace(flags=(*kept, "--size-only", "--dry-run"))  # the last one counts
 
 
+ONLY_COPY = -1
+
+
 def bound(sync: Command, most: int) -> Command:
-    """The sync that deletes `most` files at most."""
+    """The sync that deletes `most` files at most; ONLY_COPY: that neither fails where it would."""
+    if most == ONLY_COPY:
+        return sync._replace(words=("copy",))
     return sync._replace(flags=(*sync.flags, f"--max-delete={most}"))
 
 

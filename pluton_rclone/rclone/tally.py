@@ -8,7 +8,7 @@ import logging
 import re
 from typing import Any
 
-from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.errors import PlutonRcloneError, TransferFailed
 
 from . import events, faults, left_out
 from .commands import Command
@@ -41,7 +41,8 @@ class Tally:
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = 0
-        self._broke_off = self._kept = False
+        self._making: dict[str, None] = {}  # of one that cannot be made rclone says no more than this
+        self._broke_off = self._kept = self.only_copies = False
         self.progress = self._before = events.Progress(text="")
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
         self._failed: dict[str, events.Failed] = {}
@@ -81,6 +82,10 @@ class Tally:
                 return
             case events.Deleted() | events.Updated():
                 self.steps += 1
+                if event.text.startswith("Making directory with metadata"):
+                    self._making[event.path] = None
+                elif event.text.startswith("Made directory"):
+                    self._making.pop(event.path, None)
                 return
             case _:
                 self._folders += event.text == _FOLDER_MOVED
@@ -145,6 +150,10 @@ class Tally:
             failed = self._finally_failed() if stopped is None else self.failed()
         missing, others = self.missing()
         failed += missing
+        if exit_code != 0 and stopped is None:
+            not_made = self._making.keys() - {file.path for file in failed}
+            fault = TransferFailed("The folder could not be made.")
+            failed += tuple(FailedFile(path, fault, True, is_dir=True) for path in sorted(not_made))
         if stopped is None and (exit_code != 0 or missing):
             ended = "failed"
             if failed:
@@ -162,7 +171,10 @@ class Tally:
             failed=failed,
             planned=tuple(self._planned),
             error=error,
-            notices=(*self._notices, *((NOTHING_DELETED,) if self._kept else ())),
+            notices=(
+                *self._notices,
+                *((NOTHING_DELETED,) if self._kept or self.only_copies else ()),
+            ),
             left_out=others,
             unchanged=self._unchanged + self._best,
             folders=self._folders + whole,

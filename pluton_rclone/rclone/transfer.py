@@ -61,7 +61,7 @@ class Transfer:
         self._starts, self._flags, self._run = starting, flags, run or command
         self._tally = Tally(command)
         self._brake = command.brake
-        self._seen = None if self._brake is None else Tally()
+        self._seen = None if self._brake is None else Tally(command)
         """What the look has said so far; None before and after one."""
         self._most: int | None = None
         self._changed = threading.Condition()
@@ -88,14 +88,16 @@ class Transfer:
 
     def _bound(self, command: Command) -> Start:
         """A run of the command, within what may be deleted."""
-        return self._starts(
-            command if self._most is None else commands.bound(command, self._most), self._flags
-        )
+        if self._most is not None:
+            command = commands.bound(command, self._most)
+        return self._starts(command, self._flags)
 
     def _judged(self) -> Start:
         """After the look: the run itself, or TooManyDeletions."""
         assert self._brake is not None and self._seen is not None  # noqa: PT018
         self._most = self._brake.judge(self._seen.progress, whole=self._codes == [0])
+        if self._seen.missing()[0]:  # of twins rclone takes one, and deletes what the other is kept in
+            self._most, self._tally.only_copies = commands.ONLY_COPY, True
         with self._changed:
             self._seen, self._steps = None, 0
             self._codes.clear()

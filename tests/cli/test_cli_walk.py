@@ -168,5 +168,7 @@ def test_a_dry_run_copies_nothing_and_names_what_it_would(connected: Command, so
         "would copy: empty",
         "would copy: notes.txt",
         "would copy: photos/2026/beach.jpg",
+        "would make directory: photos",
+        "would make directory: photos/2026",
     ]
     assert connected("ls", "Work files:", "--json").out == ""

@@ -160,3 +160,19 @@ def test_an_rclone_that_cannot_renew_the_token_is_named_by_its_version(cloud: Em
     code, error = command("copy", "--rclone", str(debian_rclone()), source, "home:x")
     assert (code, error["error"]) == (6, "rclone_too_old")
     assert "1.60.1" in error["what"]
+
+
+def test_what_the_drive_has_of_a_twin_that_is_left_out_is_not_deleted(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    drive = emulated_drive(cloud, "personal")
+    for name in ("Photos/a", "photos/b"):
+        (source / name).parent.mkdir()
+        (source / name).write_text("x")
+        drive.write(f"x/{name}", b"x")
+    drive.write("x/old", b"old")
+    result = storage.rclone.sync(str(source), storage.at("x")).wait()
+    assert [file.path.lower() for file in result.failed] == ["photos"]
+    assert any("Nothing was deleted" in notice for notice in result.notices)
+    there = {item.path() for item in drive.walk(drive.find("x")) if item.content is not None}
+    assert there == {"x/Photos/a", "x/Photos/b", "x/old"}

@@ -158,7 +158,7 @@ def test_looking_for_office_files_holds_no_cancel_up(
     result = transfer.cancel()
     assert result.ended == "cancelled"
     assert found == [str(source)]
-    assert names(library) == {"letter.txt"}
+    assert names(library) == {"letter.txt", "deep"}
 
 
 def test_a_second_run_that_cannot_start_is_the_error(
