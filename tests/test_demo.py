@@ -57,7 +57,9 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "a folder of mine"
     for number in range(40):
         (folder / f"{number % 4}").mkdir(parents=True, exist_ok=True)
-        (folder / f"{number % 4}" / f"file {number}.bin").write_bytes(bytes([number]) * number * 1000)
+        (folder / f"{number % 4}" / f"file {number}.bin").write_bytes(
+            bytes([number]) * number * 1000
+        )
     return folder
 
 

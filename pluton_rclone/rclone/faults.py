@@ -160,7 +160,9 @@ _LEAD = re.compile(
 )
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
 # It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
-_RCLONES_ADVICE = re.compile(r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\"")
+_RCLONES_ADVICE = re.compile(
+    r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\""
+)
 
 _STATUS = re.compile(r"HTTP error (\d{3})\b|(?:^|: )([45]\d\d) (?:[A-Z][\w' -]{1,40})?(?=:|\n|$)")
 _WORD = re.compile(r"(?<![\w/.-])[A-Za-z_]{5,60}(?![\w/.-]|\\.)")
@@ -193,7 +195,9 @@ def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Mea
 def _refused(text: str) -> Meaning | None:
     """What Microsoft said, if it is Microsoft's."""
     moved = text.startswith(("Failed to copy", "Failed to move"))
-    place: Place = next((where for sign, where in _PLACES if sign in text), "item" if moved else "folder")
+    place: Place = next(
+        (where for sign, where in _PLACES if sign in text), "item" if moved else "folder"
+    )
     status = _STATUS.search(text)
     number = int(status[1] or status[2]) if status else None
     found = judged(_WORD.findall(text), text, number, place)

@@ -111,11 +111,15 @@ class Storage:
 
     # ---- transfers ----
 
-    def upload(self, source: LocalPath, path: str = "", **options: Unpack[TransferOptions]) -> Transfer:
+    def upload(
+        self, source: LocalPath, path: str = "", **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Copy a local folder's content, or a file, into the folder `path`. It starts at once."""
         return self.rclone.copy(locations.local(source), self.at(path), **options)
 
-    def download(self, path: str, destination: LocalPath, **options: Unpack[TransferOptions]) -> Transfer:
+    def download(
+        self, path: str, destination: LocalPath, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Copy a folder's content, or a file, into a local folder. It starts at once."""
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
@@ -148,7 +152,9 @@ class Storage:
 
     # ---- looking ----
 
-    def walk(self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]) -> Iterator[Entry]:
+    def walk(
+        self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
+    ) -> Iterator[Entry]:
         """Everything below a folder, in flat memory. Raises at its end when it is not complete.
 
         The root of a drive is listed from the drive's delta feed, a request for a thousand items: the first entry comes
@@ -206,11 +212,20 @@ class Storage:
     ) -> CheckResult:
         """Compare a local folder with `path`, every file by its QuickXorHash. Differences are the result."""
         return self.rclone.check(
-            locations.local(source), self.at(path), direction=direction, on_progress=on_progress, **options
+            locations.local(source),
+            self.at(path),
+            direction=direction,
+            on_progress=on_progress,
+            **options,
         )
 
     def preflight(
-        self, source: LocalPath, path: str = "", *, of: Storage | None = None, filters: Sequence[str] = ()
+        self,
+        source: LocalPath,
+        path: str = "",
+        *,
+        of: Storage | None = None,
+        filters: Sequence[str] = (),
     ) -> Preflight:
         """What OneDrive would refuse or spoil of a local folder or file, were it copied into the folder `path`;
         found while it is iterated. `of`: the source is a path in that storage.
@@ -272,7 +287,9 @@ class Storage:
         """ConfigNotWritable if no change could be saved."""
         self._saved.conf.check_writable()
 
-    def update(self, on_step: Callable[[Step], None] = lambda step: None, **options: Any) -> ConnectionReport:
+    def update(
+        self, on_step: Callable[[Step], None] = lambda step: None, **options: Any
+    ) -> ConnectionReport:
         """Change options of the remote; None gives an option its default back. Tested as it would be, then saved in one
         step: OptionInvalid or ConnectionTestFailed leave everything as it was.
         """

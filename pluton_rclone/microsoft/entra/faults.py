@@ -154,9 +154,7 @@ def _judge(
             advice = "Start the sign-in again and finish it at once: its code is good once, for ten minutes."
     if asked.way == "device code" and kind is errors.SignInBlocked:
         what = "Your organisation blocks signing in with a device code."
-        advice = (
-            "Sign in in a browser on this machine instead, or ask the administrator to allow device codes."
-        )
+        advice = "Sign in in a browser on this machine instead, or ask the administrator to allow device codes."
     if asked.way == "app-only" and kind is errors.ConsentRequired:
         kind, who = errors.AdminConsentRequired, Who.ADMINISTRATOR
         advice = "Send your administrator the consent address below; after they agreed, try again."

@@ -49,7 +49,10 @@ def graph_error(
     if personal:
         meaning = refusals.personal(meaning)
     meaning = _PROOF if "insufficient_claims" in challenge else meaning
-    why = redact(f"{' / '.join(codes)}: {message}" if codes and message else message) or f"HTTP {status}"
+    why = (
+        redact(f"{' / '.join(codes)}: {message}" if codes and message else message)
+        or f"HTTP {status}"
+    )
     if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
     return meaning.kind(
@@ -69,7 +72,11 @@ def graph_error(
 
 def _lowered(sentence: str) -> str:
     """To stand behind a colon; a name keeps its capital."""
-    return sentence if sentence.startswith(("Microsoft", "OneDrive")) else sentence[0].lower() + sentence[1:]
+    return (
+        sentence
+        if sentence.startswith(("Microsoft", "OneDrive"))
+        else sentence[0].lower() + sentence[1:]
+    )
 
 
 def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:
