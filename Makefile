@@ -35,7 +35,7 @@ $(TOOLS)/.ready: .ci/tools.txt
 	$(call venv,$(TOOLS),$(PYTHON),.ci/tools.txt)
 	@touch $@
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
-	@$(BIN)/python -m pluton_rclone.cli.demo $(if $(SRC),--source "$(SRC)")
+	@$(BIN)/python bin/demo.py $(if $(SRC),--source "$(SRC)")
 
 test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system
@@ -63,11 +63,11 @@ test-pythons: ## Import and run everything once, on the lowest and the highest P
 	@.ci/pythons
 
 once: $(READY) # for test-pythons, with PYTHON set
-	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak" $(ONCE) $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" $(ONCE) $(ARGS)
 
 # pytest and the like are the pinned ones; starlette's old test client warns of an anyio that is newer than it.
 floors: $(FLOORS)/.ready ## Run a part of the suite on the lowest versions that pyproject.toml declares
-	@$(FLOORS)/bin/python -m pytest -q -n $(WORKERS) -m "not soak" -W "ignore:The anyio.abc:DeprecationWarning" \
+	@$(FLOORS)/bin/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" -W "ignore:The anyio.abc:DeprecationWarning" \
 	    $(ONCE) tests/rclone_python tests/values $(ARGS)
 
 $(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
@@ -75,6 +75,9 @@ $(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
 	@$(FLOORS)/bin/python $(PIP) --require-hashes --requirement .ci/floors.txt
 	@$(FLOORS)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
+
+attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory
+	@$(BIN)/python -m pytest -n 0 -s -m attack $(ARGS)
 
 dist-check: $(TOOLS)/.ready ## Build wheel and sdist, check both, install the sdist and run it
 	@.ci/dist-check $(TOOLS)/bin

@@ -21,13 +21,22 @@ from source import Named  # noqa: E402
 
 import pluton_rclone  # noqa: E402
 from pluton_rclone import errors  # noqa: E402
-from pluton_rclone.cli import EPILOG  # noqa: E402
+from pluton_rclone.cli.app import EPILOG  # noqa: E402
 from pluton_rclone.microsoft.entra.known_errors import look_up  # noqa: E402
-from pluton_rclone.remote.options import OPTIONS, Option  # noqa: E402
+from pluton_rclone.remote.options import OPTIONS, OWN, Decider, Option  # noqa: E402
+from pluton_rclone.values import refusals  # noqa: E402
 
 WRITTEN_BY = "<!-- Written by docs/generate.py from the code. Do not edit: run it again. -->\n"
 # What stands in signatures and is nothing to use: seams of the inside, and what only stands in for pydantic.
-INSIDE = {"Http", "HidesSecret", "Command", "Child", "Completed", "Source"}
+INSIDE = {"Http", "HidesSecret", "Command", "Child", "Completed", "Source"} | {
+    "Home",
+    "Order",
+    "Run",
+    "Runner",
+    "Saved",
+    "SavedRemote",
+    "Target",
+}
 RAISED = "PlutonRcloneError"
 
 
@@ -50,8 +59,12 @@ def around(names: list[Named]) -> list[Named]:
     """What stands in the signatures of these, and is not among them."""
     found = {named for name in names for named in source.mentioned(name)}
     found = {named for named in found if named.name not in INSIDE and named not in names}
+    found = {named for named in found if "TypeVar(" not in ast.unparse(named.node or ast.Pass())}
     options_of = {
-        each for named in found if named.name.endswith("Options") for each in source.mentioned(named)
+        each
+        for named in found
+        if named.name.endswith("Options")
+        for each in source.mentioned(named)
     }
     return sorted(found | options_of, key=lambda named: (named.name.lower(), named.module))
 
@@ -91,7 +104,9 @@ def section(named: Named) -> str:
     lines = [f"## {named.name}\n", f"*in `{named.module}`*\n"]
     if isinstance(node, ast.ClassDef):
         lines += [source.docstring(node) + "\n", *making(named), *data(named)]
-        methods = [found for found in source.members(named) if "http" not in found.signature.split("(")[0]]
+        methods = [
+            found for found in source.members(named) if "http" not in found.signature.split("(")[0]
+        ]
         above = source.bases(named)[-2:-1]
         if above and above[0] in public():
             lines += [f"Has all that {link(above[0])} has.\n"]
@@ -113,7 +128,9 @@ def making(named: Named) -> Iterator[str]:
         RAISED,
         "Transfer",
         "Storage",
-        "LentRclone",
+        "SavedRclone",
+        "Restic",
+        "Preflight",
         "Session",
         "Graph",
     ):
@@ -125,7 +142,10 @@ def data(named: Named) -> Iterator[str]:
     node = named.node
     assert isinstance(node, ast.ClassDef)
     if any(ast.unparse(base).endswith("Enum") for base in node.bases):
-        yield "\n".join(f"- `{named.name}.{name}` = {value}" for name, value in source.values(named)) + "\n"
+        yield (
+            "\n".join(f"- `{named.name}.{name}` = {value}" for name, value in source.values(named))
+            + "\n"
+        )
         return
     rows = source.fields(named)
     if named.name == "OneDriveRemote":
@@ -162,11 +182,17 @@ def alias(named: Named) -> str:
 # ---- options.md --------------------------------------------------------------------------------------------
 
 
+WHO_DECIDES: dict[Decider, str] = {
+    "person": "you",
+    "walk": "the walk: name and location",
+    "sign_in": "the sign-in",
+}
+
+
 def options() -> str:
     own = [
-        row(f"`{name}`", str(field.title), str(field.description))
-        for name, field in pluton_rclone.OneDriveRemote.model_fields.items()
-        if name not in {option.name for option in OPTIONS}
+        row(f"`{option.name}`", option.title, option.help, WHO_DECIDES[option.decided_by])
+        for option in OWN
     ]
     parts = [
         WRITTEN_BY,
@@ -184,7 +210,7 @@ def options() -> str:
         *(option_text(option) for option in OPTIONS if option.group == "advanced"),
         "## Kept by this library\n",
         "They stand in the same section of rclone.conf with `pluton_` in front; rclone passes them over and keeps them.\n",
-        "| Name | | |\n|---|---|---|",
+        "| Name | | | Decided by |\n|---|---|---|---|",
         *own,
     ]
     return "\n".join(parts) + "\n"
@@ -199,6 +225,7 @@ def option_text(option: Option) -> str:
         }.get(option.kind, f"a {option.kind}"),
         f"in {option.unit}" if option.unit else "",
         f"since rclone {'.'.join(map(str, option.since[:2]))}",
+        "" if option.decided_by == "person" else f"decided by {WHO_DECIDES[option.decided_by]}",
     ]
     lines = [f"### `{option.name}`: {option.title}\n", f"{option.help}\n"]
     lines += [f"- {'; '.join(fact for fact in facts if fact)}"]
@@ -227,13 +254,40 @@ def errors_page() -> str:
         "error says may differ from the advice here where more is known.\n",
         "| Class | Code | Exit code | Who can fix it | Advice |\n|---|---|---|---|---|",
         *tree(errors.PlutonRcloneError, 0),
+        "\n## What OneDrive and SharePoint refuse\n",
+        "Where an answer has no body that can be read (a page of HTML, nothing at all), its status alone "
+        "decides, in rclone's log as in our own requests:\n",
+        "| Status | Exception | Who can fix it | Whether the same call can succeed later |\n|---|---|---|---|",
+        *(
+            row(
+                str(status),
+                f"`{meaning.kind.__name__}`",
+                str(meaning.who or meaning.kind.default_who),
+                "yes" if meaning.retry else "no",
+            )
+            for status, meaning in refusals.BY_STATUS.items()
+        ),
+        "\nOther statuses below 500 are a `GraphError`; others from 500 on are `Unreachable`. With a body, Microsoft's code "
+        "decides, the innermost that is known:\n",
+        "| Microsoft's code | Exception | Who can fix it |\n|---|---|---|",
+        *(
+            row(
+                f"`{code}`",
+                f"`{meaning.kind.__name__}`",
+                str(meaning.who or meaning.kind.default_who),
+            )
+            for code, meaning in refusals.BY_CODE.items()
+        ),
         "\n## Microsoft's sign-in errors\n",
         "What Microsoft's numbered errors become. `pluton-rclone errors CODE` says what each means; CODE may be the whole "
         "message.\n",
         "| Microsoft's code | Exception | Who can fix it | Advice |\n|---|---|---|---|",
         *(
             row(
-                f"[{known.code}]({known.link})", f"`{known.exception.__name__}`", str(known.who), known.advice
+                f"[{known.code}]({known.link})",
+                f"`{known.exception.__name__}`",
+                str(known.who),
+                known.advice,
             )
             for known in sorted(look_up(""), key=lambda known: known.aadsts)
         ),
@@ -276,7 +330,10 @@ def main(arguments: list[str]) -> int:
             continue
         stale = 1
         if check:
-            print(f"docs/{name} is not what the code says: run python docs/generate.py", file=sys.stderr)
+            print(
+                f"docs/{name} is not what the code says: run python docs/generate.py",
+                file=sys.stderr,
+            )
         else:
             path.write_text(text, encoding="utf-8")
             print(f"docs/{name} written")

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from .storages.storages import Storages
     from .values.size import Size
 
-__version__ = "0.1.0"
+from .values.program import VERSION
+
+__version__ = VERSION
 
 # Names load when first used: importing the package costs nothing, and MSAL, requests and rich come only with a sign-in.
 _MODULES = {

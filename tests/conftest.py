@@ -8,20 +8,35 @@ import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
+
+# The same examples in every run, and none is too slow: what is red is red for everybody, and says something about the
+# code. `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "explore", settings.get_profile("suite"), derandomize=False, print_blob=True
+)
+settings.load_profile("suite")
 
 
 def pytest_configure() -> None:
     """Signals mean what they mean in the tests and in what they start, also where the suite runs in a script's background
     or under nohup: there SIGINT or SIGHUP is ignored, and ignoring is inherited (POSIX, Shell Command Language, 2.11).
     """
-    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
 
@@ -40,6 +55,19 @@ def runtime_folder() -> Iterator[None]:
         del os.environ["XDG_RUNTIME_DIR"]
     else:
         os.environ["XDG_RUNTIME_DIR"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def port_of_rclone() -> Iterator[None]:
+    """No connection of these tests takes the port of rclone's own sign-in by chance."""
+    from tests.rclone_port import kept_free
+
+    held = None
+    with suppress(OSError):  # somebody has it now: who needs it waits in `rclone_port`
+        held = kept_free()
+    yield
+    if held is not None:
+        held.close()
 
 
 @pytest.fixture
@@ -109,9 +137,9 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 @pytest.fixture(autouse=True)
 def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked of Microsoft, and what they found out about its limits, is no matter of this one."""
-    from pluton_rclone import pace
+    from pluton_rclone.pace import ledger
 
-    monkeypatch.setattr(pace, "_BUDGETS", {})
+    monkeypatch.setattr(ledger, "BUDGETS", {})
 
 
 @pytest.fixture

@@ -6,11 +6,16 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from pluton_rclone import OneDriveRemote, Storage, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.pace import ledger
+from pluton_rclone.pace.budgets import Budget
+from pluton_rclone.pace.engine import saved_remote
+from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.setup.connect import DRIVE_TYPES, DriveKind
 
 ANNA = "anna@outlook.com"
@@ -68,3 +73,15 @@ def connected(
 ) -> Storage:
     """A saved storage, by default with the name of its kind."""
     return Storages().add_tested(name or kind, remote_of(cloud, kind, **options))
+
+
+def saved(storage: Storage) -> SavedRemote:
+    """What the rooms below a storage work with."""
+    home = storage.storages
+    return saved_remote(home.conf, storage.remote_name, lambda: home.binary)
+
+
+def budget_for(storage: Storage, budget: Budget, monkeypatch: pytest.MonkeyPatch) -> Budget:
+    """Its account has this budget from now on."""
+    monkeypatch.setitem(ledger.BUDGETS, ledger.account_of(storage.section_with_secrets()), budget)
+    return budget

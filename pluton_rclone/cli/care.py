@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -10,6 +11,8 @@ from pluton_rclone.errors import ConnectionTestFailed, StorageNotFound, UsageErr
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
 
+from . import ask
+from .advice import advice
 from .app import common
 from .output import Output
 from .signing import METHODS, Method, sign_in
@@ -19,6 +22,8 @@ from .values import parse_settings
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
+
+FILE = click.Path(path_type=Path)
 
 
 @click.command()
@@ -63,12 +68,12 @@ def report_health(output: Output, report: HealthReport) -> None:
         for step in bad:
             output.say(f"         {MARKS[step.status]}: {step.title}: {step.text}")
             if step.error is not None:
-                output.say(f"         {step.error.advice}")
+                output.say(f"         {advice(step.error, each.storage)}")
     failed = [each.storage for each in report.reports if not each.ok]
     if failed:
         raise ConnectionTestFailed(
             f"{len(failed)} of {counted(len(report.reports), 'storage')} failed: {', '.join(failed)}.",
-            advice="Mend what their failed steps name; `pluton-rclone test NAME` shows each step.",
+            advice="Fix what their failed steps name; `pluton-rclone test NAME` shows each step.",
         )
 
 
@@ -82,21 +87,53 @@ def report_health(output: Output, report: HealthReport) -> None:
     help="As in connect.",
 )
 @click.option(
-    "--other-account", is_flag=True, help="Allow somebody else to sign in than the person it belongs to."
+    "--other-account",
+    is_flag=True,
+    help="Allow somebody else to sign in than the person it belongs to.",
+)
+@click.option(
+    "--client-secret", is_flag=True, help="Read a new client secret, as `set --secret` does."
+)
+@click.option(
+    "--client-secret-file", type=FILE, metavar="FILE", help="Holds the new client secret."
+)
+@click.option(
+    "--certificate", type=FILE, metavar="FILE", help="The new client certificate, PEM or PFX."
 )
 @common
 def reauthorize(
-    name: str, method: Method, other_account: bool, config: str | None, binary: str | None, as_json: bool
+    name: str,
+    method: Method,
+    other_account: bool,
+    client_secret: bool,
+    client_secret_file: Path | None,
+    certificate: Path | None,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
 ) -> None:
     """Sign in again for a storage whose token has ended. Drive and options stay as they are.
 
     \b
     pluton-rclone reauthorize "OneDrive Personal Backups"
+    pluton-rclone reauthorize work --client-secret-file new.txt
     """
+    from pluton_rclone.microsoft.entra.app import Certificate
+
     output, storage = Output(as_json), open_storages(config, binary)[name]
-    setup = StorageSetup.for_storage(storage, expected="anyone" if other_account else "same")
+    credential: str | Certificate | None = Certificate(certificate) if certificate else None
+    if client_secret or client_secret_file:
+        credential = read_secret(output, "client_secret", client_secret_file)
+    expected: Literal["anyone", "same"] = "anyone" if other_account else "same"
+    setup = StorageSetup.for_storage(storage, expected=expected, credential=credential)
     kind = setup.drive_type
-    sign_in(setup, method, output, place="sharepoint" if kind == "sharepoint" else "own")
+    sign_in(
+        setup,
+        method,
+        output,
+        place="sharepoint" if kind == "sharepoint" else "own",
+        confirm=other_account,
+    )
     report = storage.reauthorize(setup, on_step=lambda step: print_step(output, step))
     if as_json:
         output.result(report.record())
@@ -106,35 +143,72 @@ def reauthorize(
 
 @click.command("set")
 @click.argument("name", shell_complete=storage_names)
-@click.argument("settings", nargs=-1, required=True, metavar="OPTION=VALUE...")
+@click.argument("settings", nargs=-1, metavar="[OPTION=VALUE]...")
+@click.option(
+    "--secret",
+    metavar="OPTION",
+    help="Set client_secret or link_password, too: from --secret-file, the variable PLUTON_ONEDRIVE_CLIENT_SECRET "
+    "(PLUTON_ONEDRIVE_LINK_PASSWORD), typed unseen, or from stdin. OPTION= takes it away.",
+)
+@click.option("--secret-file", type=FILE, metavar="FILE", help="Holds that secret.")
 @common
 def set_options(
-    name: str, settings: tuple[str, ...], config: str | None, binary: str | None, as_json: bool
+    name: str,
+    settings: tuple[str, ...],
+    secret: str | None,
+    secret_file: Path | None,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
 ) -> None:
     """Change options of a storage. The connection is tested first; when it fails, everything stays as it was.
 
     \b
     pluton-rclone set work chunk_size=5Mi hard_delete=true
-    pluton-rclone set work secret_expires=2027-03-31
+    pluton-rclone set work --secret client_secret secret_expires=2027-03-31
     """
+    if not settings and not secret:
+        raise UsageError(
+            "Nothing is to be changed.", advice="Give OPTION=VALUE, or --secret OPTION."
+        )
     output, storage = Output(as_json), open_storages(config, binary)[name]
     changes: dict[str, Any] = parse_settings(settings)
+    if secret:
+        changes[secret] = read_secret(output, secret, secret_file)
     report = storage.update(on_step=lambda step: print_step(output, step), **changes)
     if as_json:
         output.result(report.record())
     report.raise_for_failure()
-    output.say(f"Saved: {', '.join(settings)}")
+    output.say(f"Saved: {', '.join((*settings, *([secret] if secret else [])))}")
+
+
+def read_secret(output: Output, option: str, file: Path | None) -> str:
+    """The new value of a secret option. UsageError for one that is none, or that only a sign-in gives."""
+    if option not in ("client_secret", "link_password"):
+        raise UsageError(
+            f"{option!r} is no secret to set.", advice="Give client_secret or link_password."
+        )
+    question = option.capitalize().replace("_", " ")
+    return ask.secret(output, question, variable=f"PLUTON_ONEDRIVE_{option.upper()}", file=file)
 
 
 @click.command()
 @click.argument("name", shell_complete=storage_names)
 @click.argument("new_name")
 @click.option(
-    "--remote", "remote_name", is_flag=True, help="Rename the remote in rclone.conf, not the friendly name."
+    "--remote",
+    "remote_name",
+    is_flag=True,
+    help="Rename the remote in rclone.conf, not the friendly name.",
 )
 @common
 def rename(
-    name: str, new_name: str, remote_name: bool, config: str | None, binary: str | None, as_json: bool
+    name: str,
+    new_name: str,
+    remote_name: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
 ) -> None:
     """Give a storage another name.
 
@@ -235,7 +309,9 @@ def sites(name: str, term: str, config: str | None, binary: str | None, as_json:
     with storage.graph() as graph:
         found = graph.sites(term)
     if as_json:
-        output.result([{"id": site.id, "name": site.name, "web_url": site.web_url} for site in found])
+        output.result(
+            [{"id": site.id, "name": site.name, "web_url": site.web_url} for site in found]
+        )
         return
     if not found:
         raise UsageError(f"No site matches {term!r}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -39,7 +40,10 @@ TYPES: dict[DriveKind, str] = {
     "rclone, through rclone's own registration; token, pasted on stdin. [default: browser]",
 )
 @click.option(
-    "--type", "kind", type=click.Choice(get_args(DriveKind)), help="The drive type. [default: asked]"
+    "--type",
+    "kind",
+    type=click.Choice(get_args(DriveKind)),
+    help="The drive type. [default: asked]",
 )
 @click.option(
     "--site",
@@ -49,10 +53,15 @@ TYPES: dict[DriveKind, str] = {
 @click.option("--drive", "drive_id", metavar="ID", help="The drive, when there are several.")
 @click.option("--user", metavar="NAME", help="With --method app: whose OneDrive, by user name.")
 @click.option(
-    "--base-folder", metavar="PATH", default="", help="The folder of the drive that the storage starts from."
+    "--base-folder",
+    metavar="PATH",
+    default="",
+    help="The folder of the drive that the storage starts from.",
 )
 @click.option("--read-only", is_flag=True, help="Ask for permission to read only.")
-@click.option("--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]")
+@click.option(
+    "--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
+)
 @click.option(
     "--client-secret-file",
     type=click.Path(path_type=Path),
@@ -67,7 +76,9 @@ TYPES: dict[DriveKind, str] = {
 )
 @click.option("--tenant", help="An id, a domain, organizations or consumers. [default: common]")
 @click.option(
-    "--region", type=click.Choice(["global", "us", "de", "cn"]), help="The Microsoft cloud. [default: global]"
+    "--region",
+    type=click.Choice(["global", "us", "de", "cn"]),
+    help="The Microsoft cloud. [default: global]",
 )
 @click.option(
     "--set",
@@ -108,13 +119,16 @@ def connect(
     pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     pluton-rclone connect server --method device
     """
-    from pluton_rclone.microsoft.graph.addresses import read_address
-
     output, storages = Output(as_json), new_storages(config, binary)
     options = parse_settings(settings)
-    if site:
-        read_address(site)  # OptionInvalid now, not after the sign-in
-    # A name that is taken is told before the sign-in, not after it.
+    base_folder = options.pop("base_folder", base_folder)
+    # What cannot be is said before the sign-in, not after it.
+    if method == "app" and kind != "sharepoint" and not (user or site or drive_id):
+        raise UsageError(
+            "Whose OneDrive, or which library?",
+            why="an application signs in for itself: there is no person whose drive it could be",
+            advice="Give --user NAME, --site URL or --drive ID.",
+        )
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
@@ -122,14 +136,19 @@ def connect(
     app = registration(client_id, tenant, region, client_secret_file, certificate)
     setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
+    if site:
+        setup.check_address(site)
+        kind = kind or "sharepoint"
+    if kind:
+        setup.choose_type(kind)
+    setup.set_options(**options)
     output.say(f"Add storage: {friendly}")
-    if site and kind is None:
-        kind = "sharepoint"
     sign_in(
         setup,
         method or default_method(setup, output),
         output,
         place="sharepoint" if kind == "sharepoint" else "own",
+        confirm=True,
     )
     drive = locate(setup, output, kind, site, drive_id, user, base_folder)
     room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
@@ -137,7 +156,6 @@ def connect(
         f"Drive: {drive.name} ({human_drive_type(drive.type)}{room})"
         + (f", folder {setup.folder}" if setup.folder else "")
     )
-    setup.set_options(**options)
     if name is None and not settings:
         ask_options(setup, output)
     output.say("Test connection:")
@@ -155,19 +173,30 @@ def registration(
     certificate: Path | None,
 ) -> AppRegistration | None:
     """The registration that the options name; None when neither they nor the environment name one."""
+    from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
     from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
-    found = AppRegistration(client_id) if client_id else AppRegistration.from_environment()
+    environment = dict(os.environ)
+    named = "PLUTON_ONEDRIVE_CLIENT_ID"
+    if client_id and environment.get(named, client_id) != client_id:
+        environment = {}  # its secret is another registration's
+    found = AppRegistration.from_environment(
+        {**environment, named: client_id} if client_id else environment
+    )
     if found is None:
+        refuse_rclone_registration(cloud(region or "global"), tenant or "common")
+        if secret_file is not None or certificate is not None:
+            raise UsageError(
+                "A client secret or certificate belongs to an app registration, and none is given.",
+                advice="Give its id with --client-id as well.",
+            )
         return None
     changes: dict[str, Any] = {"tenant": tenant, "region": region}
     if secret_file is not None:
-        try:
-            changes["client_secret"] = secret_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"The file {secret_file} cannot be read.", why=str(error)) from None
+        changes["client_secret"] = ask.secret_in(secret_file)
     if certificate is not None:
-        changes["certificate"] = Certificate(certificate)
+        password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
+        changes["certificate"] = Certificate(certificate, password or None)
     return replace(found, **{key: value for key, value in changes.items() if value is not None})
 
 
@@ -190,7 +219,11 @@ def locate(
 ) -> Drive:
     """The drive that the options name, the only one there is, or the one that the person picks."""
     if setup.chosen_drive is not None:  # a pasted remote brought it along
-        return setup.chosen_drive
+        return (
+            setup.choose_drive(setup.chosen_drive, base_folder)
+            if base_folder
+            else setup.chosen_drive
+        )
     if drive_id:
         return setup.choose_drive(drive_id, base_folder)
     if user:
@@ -222,7 +255,9 @@ def ask_type(setup: StorageSetup, output: Output) -> DriveKind:
         return suggested
     kinds: list[DriveKind] = list(TYPES)
     labels = [(TYPES[kind], kind) for kind in kinds]
-    return ask.choose(output, "Drive type", labels, option="--type", default=kinds.index(suggested) + 1)
+    return ask.choose(
+        output, "Drive type", labels, option="--type", default=kinds.index(suggested) + 1
+    )
 
 
 def ask_options(setup: StorageSetup, output: Output) -> None:
@@ -231,7 +266,9 @@ def ask_options(setup: StorageSetup, output: Output) -> None:
     def keep(setting: str) -> None:
         setup.set_options(**parse_settings((setting,) if setting else ()))
 
-    output.say("Advanced options, for example chunk_size=20Mi; `pluton-rclone options` explains each.")
+    output.say(
+        "Advanced options, for example chunk_size=20Mi; `pluton-rclone options` explains each."
+    )
     while ask.text(output, "OPTION=VALUE (Return: go on)", option="--set", default="", check=keep):
         pass
 
@@ -240,7 +277,10 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
     """A site found by a word, then one of its libraries; or what a pasted address leads to."""
     while True:
         term = ask.text(
-            output, "Site: a part of its name, its address, or * for all", option="--site", default="*"
+            output,
+            "Site: a part of its name, its address, or * for all",
+            option="--site",
+            default="*",
         )
         try:
             if "://" in term:

@@ -11,13 +11,12 @@ from pluton_rclone.values.units import counted, human_bytes
 
 from .app import common
 from .output import Output
-from .places import Place, location, named, parse_end, parse_storage_place, remote_names, require_here
+from .places import Place, named, parse_end, parse_storage_place, require_here
 from .storages import open_storages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pluton_rclone.preflight import Source
     from pluton_rclone.storages.storage import Storage
 
 
@@ -25,7 +24,9 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="NAME:PATH")
 @common
-def preflight(source: str, destination: str, config: str | None, binary: str | None, as_json: bool) -> None:
+def preflight(
+    source: str, destination: str, config: str | None, binary: str | None, as_json: bool
+) -> None:
     """Find what OneDrive would refuse or spoil, before it is sent.
 
     What it would refuse, change or skip of SRC, were that copied to NAME:PATH. Exit code 4 when something would be
@@ -40,35 +41,15 @@ def preflight(source: str, destination: str, config: str | None, binary: str | N
         raise refusal()
 
 
-def look(output: Output, source: Place, storage: Storage, path: str, filters: Sequence[str] = ()) -> bool:
+def look(
+    output: Output, source: Place, storage: Storage, path: str, filters: Sequence[str] = ()
+) -> bool:
     """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; whether that is nothing.
 
     With filter rules it is rclone that lists SRC: what cannot be read, and links, it leaves to the transfer.
     """
-    from pluton_rclone.preflight import library_prefix
-    from pluton_rclone.preflight import preflight as scan_source
-
     require_here(source, "SRC")
-    remote, drive = storage.remote, storage.drive()
-    free = drive.quota.remaining if drive.quota.state == "known" else None
-    rclone = storage.storages.rclone(*remote_names(source, Place(storage, path)))
-
-    def not_there_yet() -> int:
-        return rclone.copy(location(source), storage.at(path), dry_run=True, filters=filters).result().bytes
-
-    if filters:
-        entries: Source = rclone.walk(location(source), filters=filters)
-    else:
-        entries = source.path if source.storage is None else source.storage.walk(source.path)
-    scan = scan_source(
-        entries,
-        drive_type=remote.drive_type,
-        prefix=library_prefix(drive.web_url),
-        base=storage.at(path).partition(":")[2],
-        quota_free=free,
-        encoding=remote.encoding,
-        not_there_yet=not_there_yet,
-    )
+    scan = storage.preflight(source.path, path, of=source.storage, filters=filters)
     with named(source, "SRC"):
         for finding in scan:
             if output.as_json:

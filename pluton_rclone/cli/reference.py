@@ -41,7 +41,9 @@ def errors(text: str, as_json: bool) -> None:
 
     output, rows = Output(as_json), look_up(text)
     if not rows:
-        raise UsageError(f"{text!r} is no error that is known here.", advice="Without CODE, all are listed.")
+        raise UsageError(
+            f"{text!r} is no error that is known here.", advice="Without CODE, all are listed."
+        )
     if as_json:
         output.result(
             [
@@ -80,7 +82,7 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
     pluton-rclone options chunk_size
     pluton-rclone options --schema > onedrive.schema.json
     """
-    from pluton_rclone.remote.options import OPTIONS
+    from pluton_rclone.remote.options import BY_NAME
     from pluton_rclone.remote.schema import remote_schema
 
     output, properties = Output(as_json), remote_schema()["properties"]
@@ -89,17 +91,16 @@ def options(name: str | None, schema: bool, as_json: bool) -> None:
     if schema or as_json:
         output.result(remote_schema() if name is None else {name: properties[name]})
         return
-    if name is not None and name not in {option.name for option in OPTIONS}:  # kept beside rclone's own
-        print(f"{name}  {properties[name]['title']}\n    {properties[name]['description']}")
-        return
-    for option in OPTIONS if name is None else [option for option in OPTIONS if option.name == name]:
+    for option in BY_NAME.values() if name is None else [BY_NAME[name]]:
         explain(option)
 
 
 def explain(option: Option) -> None:
     """One option, in full."""
-    since = ".".join(map(str, option.since[:2]))
-    print(f"{option.name}  {option.title} ({option.group}, {option.kind}, rclone {since} and later)")
+    since = f"rclone {'.'.join(map(str, option.since[:2]))} and later"
+    if option.group == "pluton":
+        since = "kept beside rclone's options"
+    print(f"{option.name}  {option.title} ({option.group}, {option.kind}, {since})")
     print(f"    {option.help}")
     if option.choices:
         print("    " + "; ".join(f"{choice.value}: {choice.label}" for choice in option.choices))
@@ -158,7 +159,8 @@ def inspect(name: str | None, config: str | None, binary: str | None, as_json: b
     broken = [finding for finding in found if finding.severity == "error"]
     if broken:
         raise RemoteError(
-            f"{counted(len(broken), 'fault')} found in {storages.path}.", advice="Mend each as it says."
+            f"{counted(len(broken), 'fault')} found in {storages.path}.",
+            advice="Mend each as it says.",
         )
     output.say(
         f"{counted(len(looked_at or storages.conf.names()), 'remote')} looked at, {counted(len(found), 'warning')}"
@@ -236,7 +238,9 @@ def machine(config: str | None, binary: str | None) -> dict[str, Any]:
         "REQUESTS_CA_BUNDLE",
     )
     # Set or not, never the value: a proxy's address may hold a password.
-    facts["network variables"] = ", ".join(name for name in proxies if os.environ.get(name)) or "none"
+    facts["network variables"] = (
+        ", ".join(name for name in proxies if os.environ.get(name)) or "none"
+    )
     facts["rclone variables"] = (
         ", ".join(sorted(name for name in os.environ if name.startswith("RCLONE_"))) or "none"
     )

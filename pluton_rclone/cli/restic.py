@@ -22,7 +22,9 @@ from .storages import open_storages, storage_names
     help="The repository's folder in the storage.",
 )
 @click.option(
-    "--environment", is_flag=True, help="Print the variables for running restic by hand; they hold no secret."
+    "--environment",
+    is_flag=True,
+    help="Print the variables for running restic by hand; they hold no secret.",
 )
 @common
 def restic(
@@ -47,11 +49,11 @@ def restic(
     import os
 
     from pluton_rclone import process
-    from pluton_rclone.storages.restic import as_shell, environment_for_people
+    from pluton_rclone.storages.restic import as_shell
 
     storage = open_storages(config, binary)[name]
     if environment:
-        variables = environment_for_people(storage, path)
+        variables = storage.restic(path).environment_for_people()
         if as_json:
             Output(as_json).result(variables)
         else:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Literal, get_args
 
-from pluton_rclone.errors import UsageError
+import click
 
+from pluton_rclone.errors import Cancelled, UsageError
+
+from . import ask
 from .output import Output
 
 if TYPE_CHECKING:
@@ -24,36 +27,55 @@ ASKED = {
 }
 
 
-def sign_in(setup: StorageSetup, method: Method, output: Output, *, place: Place = "own") -> None:
-    """Signs in and says who it was."""
+def sign_in(
+    setup: StorageSetup,
+    method: Method,
+    output: Output,
+    *,
+    place: Place = "own",
+    confirm: bool = False,
+) -> None:
+    """Signs in and says who it was. `confirm`: a person at the terminal says whether that is the right account,
+    because somebody else may have finished the sign-in. Cancelled if it is not.
+    """
     if method in ("browser", "device", "app"):
         setup.app  # noqa: B018 - RegistrationError now, before anything is said
     if method in ("browser", "rclone"):
-        output.say(f"Authorize with OneDrive: Microsoft asks to {ASKED[place]}, and to stay connected.")
+        output.say(
+            f"Authorize with OneDrive: Microsoft asks to {ASKED[place]}, and to stay connected."
+        )
     if method == "browser":
         account = setup.sign_in_with_browser(
             place=place, show_address=lambda url, opened: show_address(output, url, opened)
         )
     elif method == "device":
-        account = setup.sign_in_with_device_code(place=place, show=lambda code: show_code(output, code))
+        account = setup.sign_in_with_device_code(
+            place=place, show=lambda code: show_code(output, code)
+        )
     elif method == "app":
         account = setup.sign_in_as_app()
     elif method == "rclone":
-        from pluton_rclone.microsoft.entra.browser import open_in_browser
+        from pluton_rclone.process.browser import open_in_browser
 
         account = setup.sign_in_with_rclone(
             place=place, show_address=lambda url: show_address(output, url, open_in_browser(url))
         )
     else:
-        if sys.stdin.isatty():
-            output.say("Paste what `rclone authorize onedrive` printed, then Ctrl-D:")
-        pasted = sys.stdin.read()
+        pasted = ask.paste(output, "Paste what `rclone authorize onedrive` printed")
         if not pasted.strip():
             raise UsageError(
-                "Nothing was pasted.", advice="Give the token on stdin: … --method token < token.json"
+                "Nothing was pasted.",
+                advice="Give the token on stdin: … --method token < token.json",
             )
         account = setup.use_token(pasted)
     output.say(f"Signed in as {account}")
+    if (
+        confirm
+        and method in ("browser", "device", "rclone")
+        and ask.interactive(output)
+        and not click.confirm("Is that the right account?", default=True, err=True)
+    ):
+        raise Cancelled("Nothing was saved.", advice="Sign in again with the right account.")
 
 
 def show_address(output: Output, url: str, opened: bool) -> None:
@@ -67,15 +89,24 @@ def show_address(output: Output, url: str, opened: bool) -> None:
         )
         output.say(f"  {url}")
     else:
-        output.say(f"Open this address in a browser on this machine; waiting for you there:\n  {url}")
-        output.say("Without a browser: Ctrl-C, then --method device (with a client id) or --method token.")
+        output.say(
+            f"Open this address in a browser on this machine; waiting for you there:\n  {url}"
+        )
+    output.say(
+        "It waits for ten minutes. If the page shows an error (AADSTS…), press Ctrl-C: `pluton-rclone errors AADSTS…` "
+        "explains it. Without a browser: Ctrl-C, then --method device (with a client id) or --method token."
+    )
 
 
 def show_code(output: Output, code: DeviceCode) -> None:
     """The code to type elsewhere."""
     if output.as_json:
         output.line(
-            {"verification_uri": code.verification_uri, "user_code": code.user_code, "expires": code.expires}
+            {
+                "verification_uri": code.verification_uri,
+                "user_code": code.user_code,
+                "expires": code.expires,
+            }
         )
         sys.stdout.flush()
     output.say(f"On any device, open {code.verification_uri} and type the code {code.user_code}")

@@ -6,8 +6,8 @@ import logging
 import sys
 from collections.abc import Callable
 
-from pluton_rclone.rclone.faults import redact
 from pluton_rclone.values.printable import printable
+from pluton_rclone.values.redaction import redact
 
 
 class Talk(logging.Handler):

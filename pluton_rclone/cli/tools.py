@@ -17,14 +17,30 @@ from .storages import new_storages
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]")
 @click.option(
-    "--host", metavar="ADDRESS", help="Listen there instead of on this machine alone; needs --public-url."
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]"
 )
 @click.option(
-    "--public-url", metavar="URL", help="The https:// address of the proxy in front, as browsers see it."
+    "--host",
+    metavar="ADDRESS",
+    help="Listen there instead of on this machine alone; needs --public-url.",
 )
-@click.option("--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]")
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="The https:// address of the proxy in front, as browsers see it.",
+)
+@click.option(
+    "--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
+)
+@click.option(
+    "--folder",
+    "folders",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    multiple=True,
+    help="A folder that the page may copy from and restore to; may be repeated. [default: ~/pluton-restores]",
+)
 @click.option("--no-browser", is_flag=True, help="Only print the address; open no window.")
 @common
 def web(
@@ -32,6 +48,7 @@ def web(
     host: str | None,
     public_url: str | None,
     client_id: str | None,
+    folders: tuple[Path, ...],
     no_browser: bool,
     config: str | None,
     binary: str | None,
@@ -43,10 +60,10 @@ def web(
 
     \b
     pluton-rclone web
-    pluton-rclone web --port 8080 --no-browser
+    pluton-rclone web --port 8080 --no-browser --folder /srv/data
     """
     _needs("web", "jinja2", "starlette", "uvicorn")
-    from pluton_rclone.microsoft.entra.browser import open_in_browser
+    from pluton_rclone.process.browser import open_in_browser
     from pluton_rclone.web import serve
 
     output = Output(as_json)
@@ -65,6 +82,7 @@ def web(
         host=host,
         public_url=public_url,
         app=registration(client_id, None, None, None, None),
+        local_folders=folders or None,
         on_ready=ready,
     )
 
@@ -77,7 +95,10 @@ def web(
     help="Write the proxy's port to this file once it serves.",
 )
 @click.option(
-    "--person", default="anna@outlook.com", show_default=True, help="Who answers at the sign-in page."
+    "--person",
+    default="anna@outlook.com",
+    show_default=True,
+    help="Who answers at the sign-in page.",
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:
@@ -96,7 +117,9 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     _needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
     from pluton_rclone.emulator.command import run
 
-    return run(command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr))
+    return run(
+        command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr)
+    )
 
 
 @click.command()
@@ -123,5 +146,7 @@ def _needs(extra: str, *modules: str) -> None:
     if missing:
         install = f"pip install 'pluton-rclone[{extra}]'"
         raise UsageError(
-            f"This command needs: {install}", why=f"not installed: {', '.join(missing)}", advice=install
+            f"This command needs: {install}",
+            why=f"not installed: {', '.join(missing)}",
+            advice=install,
         )

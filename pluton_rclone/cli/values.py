@@ -22,8 +22,6 @@ SIZE = r"\d+(?:\.\d+)?(?:b|[kmgtpe](?:ib?)?)?"  # rclone fs/sizesuffix.go
 RATE = rf"(?:off|{SIZE})(?::(?:off|{SIZE}))?"  # upload:download
 MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
 SWITCH = {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0"}
-# Kept beside rclone's options in its section of rclone.conf.
-SECRET_EXPIRES = "secret_expires"
 
 
 class Pattern(Parameter):
@@ -61,17 +59,16 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
         name, equals, value = setting.partition("=")
         if not equals:
             raise UsageError(
-                f"{setting!r} is no OPTION=VALUE.", advice="Write it as in chunk_size=20Mi, without spaces."
+                f"{setting!r} is no OPTION=VALUE.",
+                advice="Write it as in chunk_size=20Mi, without spaces.",
             )
-        if name == SECRET_EXPIRES:
-            given[name] = _day(value)
-            continue
         if name not in BY_NAME:
             raise unknown_option(name)
-        if BY_NAME[name].kind == "secret":
+        if BY_NAME[name].kind == "secret" and value:
             raise UsageError(
                 f"{name} is secret: on a command line everybody on this machine could read it.",
-                advice="`pluton-rclone connect` reads it from a file, the environment or stdin.",
+                advice="A file, the environment or stdin can hold it: `pluton-rclone connect --help`, and "
+                f"`pluton-rclone set NAME --secret {name}`.",
             )
         given[name] = _value(BY_NAME[name], value)
     return given
@@ -81,39 +78,50 @@ def unknown_option(name: str) -> UsageError:
     """What is said of an option that a remote does not have."""
     from pluton_rclone.remote.options import BY_NAME
 
-    near = difflib.get_close_matches(name, [*BY_NAME, SECRET_EXPIRES], n=1)
+    near = difflib.get_close_matches(name, BY_NAME, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return UsageError(f"There is no option {name!r}.{hint}", advice="`pluton-rclone options` explains each.")
+    return UsageError(
+        f"There is no option {name!r}.{hint}", advice="`pluton-rclone options` explains each."
+    )
 
 
 def _value(option: Option, value: str) -> Any:
+    if option.kind == "secret":
+        return None
     if option.kind == "list":
         return tuple(value.split())
+    if option.kind == "day":
+        return _day(option.name, value)
     if option.kind == "switch" and value.lower() not in SWITCH:
         raise _refused(
-            option.name, value, "it is a switch", f"Write {option.name}=true or {option.name}=false."
+            option.name,
+            value,
+            "it is a switch",
+            f"Write {option.name}=true or {option.name}=false.",
         )
     if option.kind == "number" and not re.fullmatch(r"\d{1,18}", value):
         raise _refused(
-            option.name, value, "it is a whole number", f"Write {option.name}={option.default or 100}."
+            option.name,
+            value,
+            "it is a whole number",
+            f"Write {option.name}={option.default or 100}.",
         )
     choices = [choice.value for choice in option.choices]
     if option.kind == "choice" and value not in choices:
-        raise _refused(option.name, value, "it is one of a few", f"Choose one of: {', '.join(choices)}.")
+        raise _refused(
+            option.name, value, "it is one of a few", f"Choose one of: {', '.join(choices)}."
+        )
     return value
 
 
-def _day(value: str) -> date | None:
+def _day(name: str, value: str) -> date | None:
     if not value:
         return None
     try:
         return date.fromisoformat(value)
     except ValueError:
         raise _refused(
-            SECRET_EXPIRES,
-            value,
-            "it is a day",
-            "Write year, month and day, as in secret_expires=2027-03-31.",
+            name, value, "it is a day", f"Write year, month and day, as in {name}=2027-03-31."
         ) from None
 
 

@@ -8,11 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pluton_rclone.remote.onedrive import PREFIX
+from pluton_rclone.remote.options import BY_NAME, PREFIX
 from pluton_rclone.values.token_text import TOKEN
 
 from .ini import Document
 
+BASE_FOLDER = BY_NAME["base_folder"].key
 _TOKEN_WARNING = (
     "A token in the environment wins over rclone.conf for ever, and what rclone renews cannot get back into "
     "it: "
@@ -45,11 +46,18 @@ def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
     variables = {
         f"RCLONE_CONFIG_{short}_{key}".upper(): value
         for key, value in section.items()
-        if not key.startswith(PREFIX)
+        if not key.startswith(PREFIX) or key == BASE_FOLDER
     }
     warnings = []
     if section.get(TOKEN):
         warnings.append(_TOKEN_WARNING)
+    base = section.get(BASE_FOLDER)
+    if base:
+        warnings.append(
+            f"rclone itself starts at the drive's root: write {short}:{base}/… for what is in the storage."
+        )
     if short != name:
-        warnings.append(f"The remote is called {short!r} there, because variables cannot carry {name!r}.")
+        warnings.append(
+            f"The remote is called {short!r} there, because variables cannot carry {name!r}."
+        )
     return EnvironmentExport(short, variables, tuple(warnings))

@@ -16,102 +16,105 @@ from pluton_rclone.errors import (
     TokenExpired,
     Who,
 )
-from pluton_rclone.saved.tokens import graph_token, stored_token
+from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
-from .probe import listed, probe, reads_only, sweep
+from .probe import list_if_there, listed, probe, reads_only, sweep
 from .report import ConnectionReport, Notes, Step, StepFailed, Walk
 
 if TYPE_CHECKING:
+    from pluton_rclone.conf.conf import Conf
     from pluton_rclone.microsoft.graph.drives import Drive
     from pluton_rclone.microsoft.http import Http
     from pluton_rclone.remote.onedrive import OneDriveRemote
-    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.saved.remote import SavedRemote
 
-    from .trial import Trial
-
-NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs resources/quota.md)
+NEARLY_FULL = (
+    0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs resources/quota.md)
+)
 IDLE_DAYS = 90  # a refresh token lives that long without use (entra-docs refresh-tokens.md)
-SOON = timedelta(days=14)
 SECRET_SOON = timedelta(days=30)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 
 
-def run_connection_test(storage: Storage, on_step: Callable[[Step], None]) -> ConnectionReport:
-    """The whole test of a saved storage: a probe file is written, read back and deleted."""
-    return _run(storage, on_step, probe)
+def run_connection_test(saved: SavedRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
+    """The whole test of a saved remote: a probe file is written, read back and deleted."""
+    return _run(saved.title, saved, saved.conf, "complete and writable, in", on_step, probe)
 
 
-def run_health_check(storage: Storage, on_step: Callable[[Step], None]) -> ConnectionReport:
+def run_health_check(saved: SavedRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
     """The same without writing anything: for every day."""
-    return _run(storage, on_step, None)
+    return _run(saved.title, saved, saved.conf, "complete and writable, in", on_step, None)
+
+
+def run_trial(trial: SavedRemote, home: Conf, on_step: Callable[[Step], None]) -> ConnectionReport:
+    """The whole test of a remote that is not saved yet; `home` is where it would be saved."""
+    name = trial.section.get("description") or "new storage"
+    return _run(name, trial, home, "complete, can be saved in", on_step, probe)
 
 
 def _run(
-    storage: Storage,
+    name: str,
+    saved: SavedRemote,
+    home: Conf,
+    good: str,
     on_step: Callable[[Step], None],
-    write: Callable[[Walk, Storage, OneDriveRemote], None] | None,
+    write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
 ) -> ConnectionReport:
     walk = Walk(on_step)
     try:
         with walk.step("config", "Configuration") as notes:
-            remote = storage.remote
-            storage.storages.conf.check_writable()
-            notes.text = f"complete and writable, in {storage.storages.path}"
-        _walk(walk, storage, remote, write)
+            remote = saved.options
+            home.check_writable()
+            notes.text = f"{good} {home.path}"
+        _walk(walk, saved, remote, write, on_trial=home is not saved.conf)
     except StepFailed:
         pass
-    return ConnectionReport(storage.name, tuple(walk.steps))
-
-
-def run_trial(trial: Trial, on_step: Callable[[Step], None]) -> ConnectionReport:
-    """The whole test of a remote that is not saved yet."""
-    walk = Walk(on_step)
-    try:
-        with walk.step("config", "Configuration") as notes:
-            trial.home.conf.check_writable()
-            notes.text = f"complete, can be saved in {trial.home.path}"
-        _walk(walk, trial.storage, trial.storage.remote, probe)
-    except StepFailed:
-        pass
-    return ConnectionReport(trial.name, tuple(walk.steps))
+    return ConnectionReport(name, tuple(walk.steps))
 
 
 def _walk(
     walk: Walk,
-    storage: Storage,
+    saved: SavedRemote,
     remote: OneDriveRemote,
-    write: Callable[[Walk, Storage, OneDriveRemote], None] | None,
+    write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
+    on_trial: bool,
 ) -> None:
-    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is deleted either."""
+    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is deleted either.
+
+    The base folder of a remote on trial gets its id, and is made for that if it is missing; of a saved one the path is
+    kept up to date.
+    """
     from pluton_rclone.microsoft.watched import WatchedHttp
 
     with WatchedHttp() as http:
         with walk.step("binary", "rclone") as notes:
-            version = storage.storages.binary.version
+            version = saved.rclone.binary.version
             remote.require(version)
-            notes.text = f"{version} ({storage.storages.binary.path})"
+            notes.text = f"{version} ({saved.rclone.binary.path})"
             _warn(notes, remote)
         with walk.step("token", "Token") as notes:
-            _token(notes, storage, remote, http)
+            _token(notes, saved, remote, http)
         with walk.step("drive", "Drive") as notes:
-            drive = _drive(storage, remote, http)
+            drive = _drive(saved, remote, http)
             notes.text = f"{drive.name}, {human_drive_type(drive.type)}" + (
                 f", owner {drive.owner}" if drive.owner else ""
             )
         with walk.step("clock", "Clock") as notes:
             _clock(notes, http.clock_offset)
         with walk.step("list", "Listing") as notes:
-            entries = storage.list_if_there()
-            notes.text = listed(storage, entries)
+            if on_trial and remote.base_folder and not remote.base_folder_id:
+                _keep(saved, remote, with_id(remote, saved.rclone, saved.at()))
+            entries = list_if_there(saved)
+            notes.text = listed(saved, entries)
             if write is not None and entries and not reads_only(remote):
-                notes.text += sweep(storage, entries)
+                notes.text += sweep(saved, entries)
         if write is not None:
-            write(walk, storage, remote)
+            write(walk, saved, remote)
         with walk.step("quota", "Room") as notes:
-            _room(notes, storage)
+            _room(notes, saved)
         with walk.step("throttling", "Throttling") as notes:
-            _throttling(notes, http.throttled + storage.throttled)
+            _throttling(notes, http.throttled + saved.rclone.throttled)
 
 
 def _warn(notes: Notes, remote: OneDriveRemote) -> None:
@@ -126,14 +129,14 @@ def _warn(notes: Notes, remote: OneDriveRemote) -> None:
 # ---- the token ----
 
 
-def _token(notes: Notes, storage: Storage, remote: OneDriveRemote, http: Http) -> None:
+def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
     """Renewed for real, so that it is known now whether it can be: by us where the registration is ours, else by rclone."""
     if remote.client_credentials:
-        graph_token(storage, http)
+        saved.graph_token(http)
         notes.text = "app-only: Microsoft gives one for each run"
         notes.warning = _secret_ends(remote)
         return
-    token = stored_token(remote)
+    token = saved.token()
     if not token.refresh_token:
         if token.expired():
             raise TokenExpired(
@@ -144,10 +147,12 @@ def _token(notes: Notes, storage: Storage, remote: OneDriveRemote, http: Http) -
             why="it came without a refresh token",
         )
         return
-    how = storage.renew_token(http)
-    token = stored_token(storage.remote)
+    how = saved.renew(http)
+    token = saved.token()
     dies = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
-    notes.text = f"valid until {token.expiry:%Y-%m-%d %H:%M} UTC, {how}; unused, it dies on {dies:%Y-%m-%d}"
+    notes.text = (
+        f"valid until {token.expiry:%Y-%m-%d %H:%M} UTC, {how}; unused, it dies on {dies:%Y-%m-%d}"
+    )
     notes.warning = _secret_ends(remote)
 
 
@@ -157,25 +162,34 @@ def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
     left = remote.secret_expires - datetime.now(timezone.utc).date()
     if left > SECRET_SOON:
         return None
-    return SecretExpired(f"The client secret ends on {remote.secret_expires}.", why=f"in {left.days} days")
+    return SecretExpired(
+        f"The client secret ends on {remote.secret_expires}.", why=f"in {left.days} days"
+    )
 
 
 # ---- the rest ----
 
 
-def _drive(storage: Storage, remote: OneDriveRemote, http: Http) -> Drive:
+def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
     """The drive as Graph has it: there, readable, and of the kind that the remote says."""
-    from pluton_rclone.microsoft.clouds import cloud
-    from pluton_rclone.microsoft.graph.graph import Graph
+    from pluton_rclone.microsoft.graph.locations import rooted
 
-    with Graph(cloud(remote.region), graph_token(storage, http), http=http) as graph:
-        drive = graph.drive(remote.drive_id)
+    with saved.graph(http) as graph:
+        drive = rooted(graph, remote.drive_id, remote.root_folder_id).drive
+        if remote.base_folder_id:
+            _keep(saved, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
         raise DriveNotFound(
             f"The drive is of another kind: Microsoft says {drive.type}, the remote says {remote.drive_type}.",
             advice=f"Set drive_type to {drive.type}.",
         )
     return drive
+
+
+def _keep(saved: SavedRemote, before: OneDriveRemote, remote: OneDriveRemote) -> None:
+    changes = remote.changes_from(before)
+    if changes:
+        saved.conf.update(saved.name, changes)
 
 
 def _clock(notes: Notes, offset: float | None) -> None:
@@ -197,8 +211,8 @@ def _clock(notes: Notes, offset: float | None) -> None:
         )
 
 
-def _room(notes: Notes, storage: Storage) -> None:
-    about = storage.about()
+def _room(notes: Notes, saved: SavedRemote) -> None:
+    about = saved.about()
     if about.total is None:
         notes.text = "Microsoft does not say how much room there is"
         return

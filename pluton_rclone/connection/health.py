@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
 
+from .checks import run_health_check
 from .report import ConnectionReport, Step
 
 if TYPE_CHECKING:
-    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.saved.remote import SavedRemote
 
-AT_ONCE = 4  # storages checked at the same time: each runs an rclone, and many belong to one account
+AT_ONCE = (
+    4  # storages checked at the same time: each runs an rclone, and many belong to one account
+)
 
 
 @dataclass(frozen=True)
@@ -45,49 +48,53 @@ class HealthReport:
         return {"ok": self.ok, "storages": [report.record() for report in self.reports]}
 
 
-def check_all(storages: Sequence[Storage], on_report: Callable[[ConnectionReport], None]) -> HealthReport:
+def check_all(
+    remotes: Sequence[SavedRemote], on_report: Callable[[ConnectionReport], None]
+) -> HealthReport:
     """Every storage checked without writing; at most AT_ONCE at a time."""
 
-    def check(storage: Storage) -> ConnectionReport:
-        report = storage.check_health()
+    def check(saved: SavedRemote) -> ConnectionReport:
+        report = run_health_check(saved, lambda step: None)
         on_report(report)
         return report
 
-    return _at_once(check, storages)
+    return _at_once(check, remotes)
 
 
-def renew_all(storages: Sequence[Storage]) -> HealthReport:
+def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
     """Every token renewed."""
-    return _at_once(_renew, storages)
+    return _at_once(_renew, remotes)
 
 
-def _renew(storage: Storage) -> ConnectionReport:
+def _renew(saved: SavedRemote) -> ConnectionReport:
     started = time.monotonic()
     try:
-        text, error = storage.renew_token(), None
+        text, error = saved.renew(), None
     except PlutonRcloneError as problem:
         text, error = str(problem), problem
     status = "ok" if error is None else "failed"
     step = Step("token", "Token", status, text, time.monotonic() - started, error)  # type: ignore[arg-type]
-    return ConnectionReport(storage.name, (step,))
+    return ConnectionReport(saved.title, (step,))
 
 
-def _at_once(work: Callable[[Storage], ConnectionReport], storages: Sequence[Storage]) -> HealthReport:
+def _at_once(
+    work: Callable[[SavedRemote], ConnectionReport], remotes: Sequence[SavedRemote]
+) -> HealthReport:
     """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one.
 
     No executor: it would wait for what runs, and so would Python at its end. A storage takes seconds.
     """
-    waiting = list(enumerate(storages))[::-1]
+    waiting = list(enumerate(remotes))[::-1]
     done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()
 
     def worker() -> None:
         while waiting:
             try:
-                number, storage = waiting.pop()
+                number, saved = waiting.pop()
             except IndexError:  # another one took the last
                 return
             try:
-                done.put((number, work(storage)))
+                done.put((number, work(saved)))
             except BaseException as error:  # noqa: BLE001 - raised again by whoever asked
                 done.put((number, error))
 
@@ -95,7 +102,7 @@ def _at_once(work: Callable[[Storage], ConnectionReport], storages: Sequence[Sto
         threading.Thread(target=worker, daemon=True, name="health").start()
     reports: dict[int, ConnectionReport] = {}
     try:
-        for _ in storages:
+        for _ in remotes:
             number, report = done.get()
             if isinstance(report, BaseException):
                 raise report

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import Corrupted, PlutonRcloneError, RemoteError
+from pluton_rclone.errors import Corrupted, NothingFound, PlutonRcloneError, RemoteError
 from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.values.units import counted
 
@@ -17,7 +17,7 @@ from .report import ACTIVE_PROBES, Walk, abandoned_probes, probe_name
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.remote.onedrive import OneDriveRemote
-    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.saved.remote import SavedRemote
 
     from .report import Notes
 
@@ -26,14 +26,24 @@ IN_A_HURRY = 1.0  # seconds for sweeping up after Ctrl-C
 HARD_DELETE = "--onedrive-hard-delete"
 
 
-def listed(storage: Storage, entries: Sequence[Entry] | None) -> str:
+def list_if_there(saved: SavedRemote) -> Sequence[Entry] | None:
+    """What is in the base folder; None when there is none."""
+    try:
+        return saved.rclone.list(saved.at())
+    except NothingFound:
+        return None
+
+
+def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
     """What the listing of the base folder says. A missing one is no fault: rclone makes it."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
-    return f"{counted(len(entries), 'entry', 'entries')} in {storage.at().partition(':')[2] or 'the root'}"
+    return (
+        f"{counted(len(entries), 'entry', 'entries')} in {saved.options.base_folder or 'the root'}"
+    )
 
 
-def sweep(storage: Storage, entries: Sequence[Entry]) -> str:
+def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
     """Removes what killed tests left among the entries of the base folder; says what went."""
     now = datetime.now(timezone.utc)
     ages = [
@@ -41,36 +51,38 @@ def sweep(storage: Storage, entries: Sequence[Entry]) -> str:
         for entry in entries
         if not entry.is_dir
     ]
-    removed = sum([_remove_quietly(storage, name) for name in abandoned_probes(ages)])
+    removed = sum([_remove_quietly(saved, name) for name in abandoned_probes(ages)])
     return f"; {counted(removed, 'probe file')} of killed tests removed" if removed else ""
 
 
-def probe(walk: Walk, storage: Storage, remote: OneDriveRemote) -> None:
+def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
     """The steps write, read and delete; all three are skipped where the permissions are for reading only."""
     if reads_only(remote):
         for name, title in (("write", "Writing"), ("read", "Reading back"), ("delete", "Deleting")):
             with walk.step(name, title) as notes:
                 notes.skipped, notes.text = True, "the permissions granted are for reading only"
         return
-    rclone = storage.rclone
-    with _probe_file(storage) as name:
+    rclone = saved.rclone
+    with _probe_file(saved) as name:
         content = secrets.token_bytes(PROBE_BYTES)
         with walk.step("write", "Writing") as notes:
-            rclone.rcat(content, storage.at(name), size=len(content))
+            rclone.rcat(content, saved.at(name), size=len(content))
             notes.text = f"{len(content)} bytes written as {name}"
         with walk.step("read", "Reading back") as notes:
-            notes.text = _read_back(storage, name, content)
+            notes.text = _read_back(saved, name, content)
         with walk.step("delete", "Deleting") as notes:
-            _delete(notes, storage, name, remote)
+            _delete(notes, saved, name, remote)
 
 
 def reads_only(remote: OneDriveRemote) -> bool:
     """Whether the permissions granted, where they are known, do not let it write."""
-    return bool(remote.granted_scopes) and not any("Write" in scope for scope in remote.granted_scopes)
+    return bool(remote.granted_scopes) and not any(
+        "Write" in scope for scope in remote.granted_scopes
+    )
 
 
 @contextmanager
-def _probe_file(storage: Storage) -> Iterator[str]:
+def _probe_file(saved: SavedRemote) -> Iterator[str]:
     """A name that is known to be in use while it is; whatever ends the test, the file is removed. Ctrl-C is not kept
     waiting for that by a Microsoft that does not answer: the next test sweeps up.
     """
@@ -79,10 +91,10 @@ def _probe_file(storage: Storage) -> Iterator[str]:
     try:
         yield name
     except Exception:
-        _remove_quietly(storage, name)
+        _remove_quietly(saved, name)
         raise
     except BaseException:
-        _remove_quietly(storage, name, seconds=IN_A_HURRY)
+        _remove_quietly(saved, name, seconds=IN_A_HURRY)
         raise
     finally:
         ACTIVE_PROBES.discard(name)
@@ -95,14 +107,14 @@ def _only(name: str) -> list[str]:
     return [f"+ /{name}", "- *"]
 
 
-def _read_back(storage: Storage, name: str, content: bytes) -> str:
+def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
     """The bytes, and the hash that Microsoft stored for them: a restore is verified by it."""
-    rclone = storage.rclone
+    rclone = saved.rclone
     flags = [f"--filter={rule}" for rule in _only(name)]
-    if rclone.run("cat", *flags, places=[storage.at()]).stdout != content:
+    if rclone.run("cat", *flags, places=[saved.at()]).stdout != content:
         raise Corrupted("The probe file came back with other bytes than were written.")
     ours = rclone.run("hashsum", "quickxor", stdin=content).stdout.decode().split()[:1]
-    entries = rclone.list(storage.at(), hashes=["quickxor"], filters=_only(name))
+    entries = rclone.list(saved.at(), hashes=["quickxor"], filters=_only(name))
     theirs = (entries[0].hashes or {}).get("quickxor") if entries else None
     if theirs is None:
         return "the same bytes came back; this drive stores no QuickXorHash"
@@ -114,20 +126,20 @@ def _read_back(storage: Storage, name: str, content: bytes) -> str:
     return "the same bytes came back, and Microsoft's QuickXorHash of them is right"
 
 
-def _delete(notes: Notes, storage: Storage, name: str, remote: OneDriveRemote) -> None:
+def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote) -> None:
     """Past the recycle bin where that is possible: nothing is left then. On personal drives only on request, since
     Microsoft's documents disagree whether it works there; what was found is said.
     """
     hard = remote.hard_delete or remote.drive_type != "personal"
-    if not hard or storage.rclone.binary.version < BY_NAME["hard_delete"].since:
-        _remove(storage, name)
+    if not hard or saved.rclone.binary.version < BY_NAME["hard_delete"].since:
+        _remove(saved, name)
         notes.text = "the probe file is gone, into the recycle bin"
         return
-    before = storage.about().trashed if remote.drive_type == "personal" else None
+    before = saved.about().trashed if remote.drive_type == "personal" else None
     try:
-        _remove(storage, name, HARD_DELETE)
+        _remove(saved, name, HARD_DELETE)
     except PlutonRcloneError as problem:
-        _remove(storage, name, f"{HARD_DELETE}=false")
+        _remove(saved, name, f"{HARD_DELETE}=false")
         notes.text = "the probe file is gone, into the recycle bin: deleting past it was refused"
         if remote.hard_delete:
             notes.warning = RemoteError(
@@ -137,7 +149,7 @@ def _delete(notes: Notes, storage: Storage, name: str, remote: OneDriveRemote) -
             )
         return
     notes.text = "the probe file is gone, past the recycle bin"
-    after = storage.about().trashed if before is not None else None
+    after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
         notes.warning = RemoteError(
             "This personal drive put the file into the recycle bin although hard_delete was asked for.",
@@ -145,18 +157,18 @@ def _delete(notes: Notes, storage: Storage, name: str, remote: OneDriveRemote) -
         )
 
 
-def _remove(storage: Storage, name: str, *flags: str, seconds: float | None = None) -> None:
+def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:
     """Removes the probe file and, whatever else may be there, not more than one file. TimeoutError after `seconds`."""
-    with storage.rclone.delete(
-        storage.at(), filters=_only(name), max_delete=1, extra=list(flags), retries=1
+    with saved.rclone.delete(
+        saved.at(), filters=_only(name), max_delete=1, extra=list(flags), retries=1
     ) as removal:
         removal.result(seconds)
 
 
-def _remove_quietly(storage: Storage, name: str, *, seconds: float | None = None) -> bool:
+def _remove_quietly(saved: SavedRemote, name: str, *, seconds: float | None = None) -> bool:
     """Whether it is gone. Why it cannot be removed is told by the step that failed, or by the next test."""
     try:
-        _remove(storage, name, seconds=seconds)
+        _remove(saved, name, seconds=seconds)
     except (PlutonRcloneError, TimeoutError):
         return False
     return True

@@ -9,45 +9,35 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.process.folders import runtime_folder, runtime_folders
-from pluton_rclone.storages.storage import Storage
-from pluton_rclone.storages.storages import Storages
 
 from .report import process_is_alive
 
 if TYPE_CHECKING:
+    from pluton_rclone.rclone.binary import Binary
     from pluton_rclone.remote.onedrive import OneDriveRemote
+    from pluton_rclone.saved.remote import SavedRemote
 
 _FOLDER = re.compile(r"test-(\d+)-")
 _REMOTE = "new-storage"
 
 
-@dataclass(frozen=True)
-class Trial:
-    """`storage` is the remote on trial; `home` is where it would be saved; `name` its friendly name."""
-
-    name: str
-    storage: Storage
-    home: Storages
-
-
 @contextmanager
-def trial_of(home: Storages, remote: OneDriveRemote) -> Iterator[Trial]:
+def trial_of(remote: OneDriveRemote, binary: Binary) -> Iterator[SavedRemote]:
     """The folder is gone at the end; one that a killed process left, at the next trial.
 
-    rclone refreshes the token in there itself: `trial.storage.remote` has it.
+    rclone renews the token in there itself: the trial's `options` have it.
     """
     sweep()
     with tempfile.TemporaryDirectory(prefix=f"test-{os.getpid()}-", dir=runtime_folder()) as folder:
         conf = Conf(Path(folder) / "rclone.conf")
         conf.add(_REMOTE, remote.to_section())
-        storage = Storages(conf.path, binary=home.binary.path)[_REMOTE]
-        yield Trial(remote.description or "new storage", storage, home)
+        yield saved_remote(conf, _REMOTE, lambda: binary, log_level="DEBUG")
 
 
 def sweep() -> None:

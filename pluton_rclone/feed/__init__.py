@@ -19,19 +19,13 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError
 from pluton_rclone.rclone.results import Total
-from pluton_rclone.values import paths
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
-    from pluton_rclone.storages.storage import Storage
-
-    from .listing import FeedListing
+    from pluton_rclone.saved.remote import SavedRemote
 
 By = Literal["auto", "folders", "feed"]
 """How a folder is listed: "folders" by rclone, one by one; "feed" from the drive's delta feed, all of which is read for
@@ -41,102 +35,89 @@ log = logging.getLogger(__name__)
 
 _OPTIONS = frozenset({"fast_list", "files_only", "dirs_only", "hashes", "mime_types"})
 """Options of a listing that are given their meaning here; with any other, rclone walks."""
-_NEUTRAL = frozenset(
-    {
-        "RCLONE_BUFFER_SIZE",
-        "RCLONE_CHECKERS",
-        "RCLONE_LOG_LEVEL",
-        "RCLONE_LOW_LEVEL_RETRIES",
-        "RCLONE_RETRIES",
-        "RCLONE_TPSLIMIT",
-        "RCLONE_TPSLIMIT_BURST",
-        "RCLONE_TRANSFERS",
-    }
+_NETWORK = (
+    "RCLONE_BIND",
+    "RCLONE_CA_CERT",
+    "RCLONE_CLIENT_CERT",
+    "RCLONE_CLIENT_KEY",
+    "RCLONE_HTTP_PROXY",
 )
-"""What the storage's own rclone may be given without changing what a listing shows, or how it reaches Microsoft."""
-_NETWORK = ("RCLONE_BIND", "RCLONE_CA_CERT", "RCLONE_CLIENT_CERT", "RCLONE_CLIENT_KEY", "RCLONE_HTTP_PROXY")
-"""Ways to Microsoft that rclone has been told and the feed's reader does not know."""
 
 
-def fits(storage: Storage, by: By, options: Mapping[str, Any]) -> bool:
-    """Whether the feed can stand for rclone's walk: in Microsoft's global cloud (no other's documents have the feed), by
-    Graph itself, with nothing set that only rclone knows the meaning of.
-    """
+def fits(saved: SavedRemote, by: By, options: Mapping[str, Any]) -> bool:
+    """Whether the feed can stand for rclone's walk, with nothing set that only rclone knows the meaning of."""
     if by == "folders":
         return False
-    section = storage.section_with_secrets()
+    section = saved.section
+    return _means_the_same(options, section) and _has_a_feed(section) and not _goes_another_way()
+
+
+def _means_the_same(options: Mapping[str, Any], section: Mapping[str, str]) -> bool:
+    """Whether the listing's options are given their meaning here."""
     given = {name for name, value in options.items() if value}
-    wants_hashes = set(options.get("hashes") or ())
-    rclone = storage.rclone
-    return (
-        given <= _OPTIONS
-        and not {"files_only", "dirs_only"} <= given
-        and wants_hashes <= {"quickxor"}
-        and (not wants_hashes or section.get("hash_type", "auto") in ("", "auto", "quickxor"))
-        and not ("mime_types" in given and section.get("expose_onenote_files") == "true")
-        and section.get("region", "global") in ("", "global")
-        and not any(section.get(name) for name in ("root_folder_id", "tenant_url"))
-        and not any(name.startswith(("override.", "global.")) for name in section)
-        and not rclone.flags
-        and rclone.limits.time is None
-        and rclone.environment.keys() <= _NEUTRAL
-        and not any(os.environ.get(name) for name in _NETWORK)
+    if not given <= _OPTIONS or {"files_only", "dirs_only"} <= given:
+        return False
+    if "mime_types" in given and section.get("expose_onenote_files") == "true":
+        return False
+    stored = section.get("hash_type") or "auto"
+    return "hashes" not in given or (
+        set(options["hashes"]) == {"quickxor"} and stored in ("auto", "quickxor")
     )
 
 
-def walk(storage: Storage, path: str, by: By, options: Mapping[str, Any]) -> Iterator[Entry]:
+def _has_a_feed(section: Mapping[str, str]) -> bool:
+    """Whether it is a drive of Microsoft's global cloud (no other's documents have the feed), reached by Graph
+    itself, from its root.
+    """
+    in_global_cloud = (section.get("region") or "global") == "global"
+    elsewhere = any(section.get(name) for name in ("root_folder_id", "tenant_url"))
+    return (
+        in_global_cloud
+        and not elsewhere
+        and not any(n.startswith(("override.", "global.")) for n in section)
+    )
+
+
+def _goes_another_way() -> bool:
+    """Whether rclone has been told a way to Microsoft that the feed's reader does not know."""
+    return any(os.environ.get(name) for name in _NETWORK)
+
+
+def walk(saved: SavedRemote, path: str, by: By, options: Mapping[str, Any]) -> Iterator[Entry]:
     """Everything below a folder, folders before what they hold, as rclone's walk gives it."""
-    deep = by == "auto" and paths.in_drive(path, storage.remote.base_folder)
+    deep = by == "auto" and saved.path_in_drive(path)
     # With this option rclone's own walk is the feed: in its order, and with what it drops.
-    if deep and storage.section_with_secrets().get("delta") != "true":
+    if deep and saved.section.get("delta") != "true":
         from .race import Race
 
-        yield from Race(storage, path, options).entries()
+        yield from Race(saved, path, options).entries()
         return
-    found = _listing(storage, path, bool(options.get("mime_types")))
-    if found is None:
-        yield from storage.rclone.walk(storage.at(path), **options)
+    from .whole import whole
+
+    ended = threading.Event()
+    try:
+        found = whole(
+            saved,
+            path,
+            bool(options.get("mime_types")),
+            ended,
+            lambda http, refused: saved.graph_token(http, refused=refused),
+        )
+    finally:
+        ended.set()  # for the page that is on its way
+    if isinstance(found, str):
+        log.info("%s is walked folder by folder: %s", saved.name, found)
+        yield from saved.rclone.walk(saved.at(path), **options)
         return
     with found.tree:
-        yield from found.entries(storage, options)
+        yield from found.entries(saved, options)
 
 
-def total(storage: Storage, path: str, by: By) -> Total:
+def total(saved: SavedRemote, path: str, by: By) -> Total:
     """Files and bytes below a folder, as rclone counts them."""
     count = size = sizeless = 0
-    for entry in walk(storage, path, by, {"files_only": True}):
+    for entry in walk(saved, path, by, {"files_only": True}):
         count += 1
         size += max(entry.size, 0)
         sizeless += entry.size < 0
     return Total(count, size, sizeless)
-
-
-def _listing(storage: Storage, path: str, mime_types: bool) -> FeedListing | None:
-    """None when the feed does not say for sure that it is all, or does not know the folder."""
-    import sqlite3
-
-    from pluton_rclone.microsoft.http import Http
-
-    from .listing import listing
-    from .pages import Pages, read_into, renewed_token
-    from .tree import FeedTree
-
-    ended = threading.Event()
-    with ExitStack() as opened:
-        tree = opened.enter_context(FeedTree())
-        try:
-            with Http(cancel=ended) as http:
-                try:
-                    read_into(tree, Pages(storage, http, partial(renewed_token, storage, http)).read)
-                finally:
-                    ended.set()
-            found = listing(storage, tree, path, mime_types)
-            if not isinstance(found, str):
-                opened.pop_all()
-                return found
-        except Cancelled:
-            raise
-        except (PlutonRcloneError, sqlite3.Error, OverflowError, ValueError) as problem:
-            found = str(problem)
-    log.info("%s is walked folder by folder: %s", storage.remote_name, found)
-    return None

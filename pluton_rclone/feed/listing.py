@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,10 +11,9 @@ import msgspec
 
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.listing import Entry
-from pluton_rclone.values import paths
 
 if TYPE_CHECKING:
-    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.saved.remote import SavedRemote
 
     from .tree import FeedTree, Found
 
@@ -29,28 +28,24 @@ class FeedListing(NamedTuple):
     key: str
     shown: Callable[[str], str]
 
-    def entries(
-        self, storage: Storage, options: Mapping[str, Any], listed: Collection[str] = frozenset()
-    ) -> Iterator[Entry]:
-        """Everything below the folder, folders before what they hold; without what is directly in a folder whose key is
-        `listed`.
-        """
+    def entries(self, saved: SavedRemote, options: Mapping[str, Any]) -> Iterator[Entry]:
+        """Everything below the folder, folders before what they hold."""
         files, folders = not options.get("dirs_only"), not options.get("files_only")
         hashes, mime_types = bool(options.get("hashes")), bool(options.get("mime_types"))
-        notebooks = storage.remote.expose_onenote_files
+        notebooks = saved.options.expose_onenote_files
         elsewhere: list[str] = []
         for found in self.tree.walk(self.key, self.shown, notebooks=notebooks):
             if found.elsewhere:
                 elsewhere.append(found.path)
-            if (folders if found.is_dir else files) and found.parent not in listed:
+            if folders if found.is_dir else files:
                 yield _entry(found, hashes, mime_types)
         for folder in elsewhere:
-            place = locations.remote(storage.remote_name, f"{self.path}/{folder}".strip("/"))
-            for entry in storage.rclone.walk(place, **options):
+            place = locations.remote(saved.name, f"{self.path}/{folder}".strip("/"))
+            for entry in saved.rclone.walk(place, **options):
                 yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
 
 
-def listing(storage: Storage, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
+def listing(saved: SavedRemote, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
     """A folder of a tree that has been filled; or why it cannot be listed from it."""
     from pluton_rclone.values.stored_names import shown
 
@@ -59,8 +54,8 @@ def listing(storage: Storage, tree: FeedTree, path: str, mime_types: bool) -> Fe
         return gap
     if mime_types and tree.lacks_mime_types():
         return "a file has no MIME type, which rclone then guesses from its name"
-    remote = storage.remote
-    place = paths.in_drive(path, remote.base_folder)
+    remote = saved.options
+    place = saved.path_in_drive(path)
     names = shown(remote.encoding)
     key = tree.folder(place, names)
     return "the feed has no such folder" if key is None else FeedListing(tree, place, key, names)
@@ -70,11 +65,20 @@ def _entry(found: Found, hashes: bool, mime_types: bool) -> Entry:
     """As rclone's lsjson has it."""
     if found.is_dir:
         mime_type = "inode/directory" if mime_types else None
-        return Entry(found.path, found.name, -1, _folder_time(found.modified), True, found.id, mime_type)
+        return Entry(
+            found.path, found.name, -1, _folder_time(found.modified), True, found.id, mime_type
+        )
     mime_type = found.mime_type if mime_types else None
     hex_hash = _quick_xor(found.quick_xor) if hashes and found.quick_xor else None
     return Entry(
-        found.path, found.name, found.size, _time(found.modified), False, found.id, mime_type, hex_hash
+        found.path,
+        found.name,
+        found.size,
+        _time(found.modified),
+        False,
+        found.id,
+        mime_type,
+        hex_hash,
     )
 
 

@@ -1,16 +1,13 @@
-"""A folder deep inside a drive: rclone walks it, the drive's feed is read beside it, and the first to know all ends it.
+"""A folder deep inside a drive: rclone walks it, the drive's feed is read beside it, and the faster one supplies the rest.
 
-The walk takes a request for each folder, the feed one for a thousand items of the whole drive, and nobody can tell
-beforehand which are fewer. Small folders are over before the feed is begun. Otherwise the feed gets a page for every eight
-folders that rclone has listed: in vain it costs an eighth more requests, and where it ends first, rclone is stopped and
-the feed says what rclone has not.
+The walk takes a request for each folder, the feed one for a thousand items of the whole drive, and nobody can
+tell beforehand which are fewer. Small folders are over before the feed is begun. Otherwise the feed gets a page
+for every eight folders that rclone has listed: in vain it costs an eighth more requests, and where it ends
+first, rclone is stopped and the feed supplies what rclone has not listed; ids tell what is the same item.
 
-rclone prints what is directly in a folder in one go (fs/walk: one at a time calls back with a folder's entries), so that
-the folders that it has finished are known, and the one that it was stopped in; ids tell what is the same item. The feed
-takes over only when it is whole (`feed.listing`), knows every folder that rclone has seen where rclone has seen it (what
-is newer or was moved would be left empty), and has no shortcut to another drive below the folder. rclone prints some more
-until it has stopped: is that not in the feed, rclone walks again. Whatever goes wrong with the feed, rclone's walk goes on,
-and its end is the end.
+The feed takes over only if it is whole (`feed.listing`), has every folder that rclone has listed where rclone
+has listed it (the content of one that is newer or was moved would be missing), and has no shortcut to another
+drive below the folder. Whatever goes wrong with the feed, rclone's walk goes on, and its end is the end.
 """
 
 from __future__ import annotations
@@ -19,23 +16,21 @@ import logging
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError
+from pluton_rclone.errors import Cancelled, RcloneError, TokenExpired
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.process.pipes import paced
 from pluton_rclone.rclone import commands, listing
 from pluton_rclone.rclone.listing import Entry
-from pluton_rclone.rclone.run import Run
 
 if TYPE_CHECKING:
-    from pluton_rclone.microsoft.graph.delta import Page
+    from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.http import Http
     from pluton_rclone.process import Child
-    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.saved.remote import SavedRemote
 
     from .listing import FeedListing
-    from .pages import Pages
 
 log = logging.getLogger(__name__)
 
@@ -43,84 +38,47 @@ START = 30
 """Folders that rclone has listed when the feed is begun: a third of a second."""
 FOLDERS_A_PAGE = 8
 """Folders that rclone has listed for each page that is read. Microsoft counts a page for half a folder."""
-_MOST_FOLDERS = 200_000  # are remembered; beyond, the feed is given up
+_MOST = 500_000  # entries are remembered, in about 70 MB; beyond, the feed is given up
 _CLEAR = 40  # requests left below a limit: nearer to it the governor finds out whether it holds
 _UNDER_WAY = 13  # requests of rclone that may not be counted yet
 _LOOK = 0.02  # seconds
 _LOOK_FOR_TOKEN = 0.5  # seconds
 
 
-class Walked:
-    """What rclone has listed so far: the folders that it has finished, and the one that it is in, by the keys of
-    `microsoft.graph.delta.Item`. Filled in one thread, asked in another.
-    """
+class Listed:
+    """What rclone has listed, by the keys of `microsoft.graph.delta.Item`."""
 
     def __init__(self) -> None:
-        self.folders = 0
-        """That hold something, the one that it is in included."""
-        self.here: set[str] = set()
-        """The keys of what was listed of the folder that it is in."""
-        self.folder = ""
-        """The key of the folder that it is in; "" is the one that everything is in."""
-        self._lock = threading.Lock()
-        # path to key, of folders that were seen and not listed
-        self._waiting: dict[str, str] | None = {"": ""}
-        self._listed: set[str] = set()
-        self._parents: dict[str, str | None] = {"": None}
+        self.folders = 0  # that hold something
+        self.keys: set[str] = set()
+        self.known = True
+        """Whether it is all in here: not when a folder came before the one that it is in, or far too many."""
+        self.parents: dict[str, str] = {}
+        """The folders, each with the one that it is in; "" is the one that everything is in."""
+        self._paths = {"": ""}  # of the folders
         self._current: str | None = None
 
-    @property
-    def known(self) -> bool:
-        """Whether it is known which folders were listed: not when entries came in another order, or far too many."""
-        return self._waiting is not None
-
     def add(self, entry: Entry) -> None:
-        """The next entry that rclone printed."""
+        """The next entry that rclone printed; what is directly in a folder comes in one go."""
         parent = entry.path.rpartition("/")[0]
         if parent != self._current:
-            self._enter(parent)
-        if self._waiting is None:
+            self._current = parent
+            self.folders += 1
+        if not self.known:
             return
-        key = _key(entry)
-        self.here.add(key)
+        key, above = key_of(entry), self._paths.get(parent)
+        if not key or above is None or len(self.keys) == _MOST:
+            self.known = False
+            for held in (self.keys, self.parents, self._paths):
+                held.clear()
+            return
+        self.keys.add(key)
         if entry.is_dir:
-            with self._lock:
-                self._waiting[entry.path] = key
-                self._parents[key] = self.folder
-
-    def _enter(self, folder: str) -> None:
-        self.folders += 1
-        self._current = folder
-        self.here.clear()
-        if self._waiting is None:
-            return
-        key = self._waiting.pop(folder, None)
-        with self._lock:
-            if self.folders > 1:
-                self._listed.add(self.folder)
-            if key is None or self.folders > _MOST_FOLDERS:
-                self._waiting = None
-                self._listed.clear()
-                self._parents.clear()
-            else:
-                self.folder = key
-
-    def listed(self, top: str) -> set[str]:
-        """The keys of the folders that are finished; `top` is the key of the one that everything is in."""
-        with self._lock:
-            return {key or top for key in self._listed}
-
-    def seen(self, top: str) -> dict[str, str | None] | None:
-        """The keys of all folders, listed or not, and of the folders that they are in; None when they are not known."""
-        with self._lock:
-            if self._waiting is None:
-                return None
-            return {
-                key or top: None if parent is None else parent or top for key, parent in self._parents.items()
-            }
+            self._paths[entry.path] = key
+            self.parents[key] = above
 
 
-def _key(entry: Entry) -> str:
+def key_of(entry: Entry) -> str:
     """As `microsoft.graph.delta.Item` has it: Microsoft's letters are not always of the same case."""
     return (entry.id or "").partition("#")[2].upper()
 
@@ -128,78 +86,59 @@ def _key(entry: Entry) -> str:
 class Race:
     """One listing of a folder, with the options of a walk."""
 
-    def __init__(self, storage: Storage, path: str, options: Mapping[str, Any]) -> None:
-        self._storage, self._path, self._options = storage, path, options
-        # Files and folders, whichever are wanted: which folders were listed is seen by both.
-        self._both = {**options, "files_only": False, "dirs_only": False}
-        self._walked = Walked()
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
+    def __init__(self, saved: SavedRemote, path: str, options: Mapping[str, Any]) -> None:
+        self._saved, self._path, self._options = saved, path, options
+        self._budget = budget_of(saved.section)
+        self._lock = threading.Lock()  # of what follows
+        self._listed = Listed()
         self._feed: FeedListing | None = None
-        self._pages = 0
+        self._ended = threading.Event()
 
     def entries(self) -> Iterator[Entry]:
         """As `Rclone.walk`."""
+        # Files and folders, whichever are wanted: the feed is compared with both.
+        both = cast(
+            "commands.ListOptions", {**self._options, "files_only": False, "dirs_only": False}
+        )
+        place = self._saved.at(self._path)
         try:
-            run = Run(self._storage.rclone, self._command())
+            run = self._saved.rclone.begin(commands.lsjson(place, both, depth="all"))
             with run.child:
                 complete = yield from self._walk(run.child)
                 feed = self._end()
                 if feed is None:
                     run.finish()
                     if not complete:
-                        raise RcloneError("The listing broke off.", why="rclone's output has no end")
+                        raise RcloneError(
+                            "The listing broke off.", why="rclone's output has no end"
+                        )
                     return
-            if not self._walked.known:
-                raise RcloneError("The listing broke off.", why="rclone listed a folder twice")
-            problem = self._against(feed)
-            if problem is not None:
-                log.info("%s is walked again: %s", self._storage.remote_name, problem)
-                yield from self._walk_again()
-                return
-            here = self._walked.here
-            for entry in feed.entries(self._storage, self._options, self._walked.listed(feed.key)):
-                if _key(entry) not in here:
+            for entry in feed.entries(self._saved, self._options):
+                if key_of(entry) not in self._listed.keys:
                     yield entry
         finally:
             ready = self._end()
             if ready is not None:
                 ready.tree.close()
 
-    def _command(self) -> commands.Command:
-        return commands.lsjson(
-            self._storage.at(self._path), cast("commands.ListOptions", self._both), depth="all"
-        )
-
-    def _is_wanted(self, entry: Entry) -> bool:
-        return not self._options.get("files_only" if entry.is_dir else "dirs_only")
-
     def _walk(self, child: Child) -> Generator[Entry, None, bool]:
-        walked, begun = self._walked, False
-        printed = listing.entries(paced(child.read))
+        """Whether rclone came to its end: the feed stops it."""
+        printed, begun = listing.entries(paced(child.read)), False
         while True:
             try:
                 entry = next(printed)
             except StopIteration as end:
                 return bool(end.value)
-            walked.add(entry)
-            if not begun and walked.folders >= START:
+            with self._lock:
+                if self._feed is not None:
+                    return False
+                self._listed.add(entry)
+            if not begun and self._listed.folders >= START:
                 begun = True
-                threading.Thread(target=self._read_feed, args=(child,), name="feed race", daemon=True).start()
-            if self._is_wanted(entry):
-                yield entry
-
-    def _walk_again(self) -> Iterator[Entry]:
-        """What was not given out when rclone was stopped, by rclone."""
-        done, cut, here = self._walked.listed(""), self._walked.folder, self._walked.here
-        again = Walked()
-        for entry in self._storage.rclone.walk(self._storage.at(self._path), **self._both):
-            again.add(entry)
-            if not again.known:
-                raise RcloneError("The listing broke off.", why="rclone listed a folder twice")
-            if again.folder in done or (again.folder == cut and _key(entry) in here):
-                continue
-            if self._is_wanted(entry):
+                threading.Thread(
+                    target=self._read_feed, args=(child,), name="feed race", daemon=True
+                ).start()
+            if not self._options.get("files_only" if entry.is_dir else "dirs_only"):
                 yield entry
 
     def _end(self) -> FeedListing | None:
@@ -211,83 +150,67 @@ class Race:
     # ---- the feed, in a thread of its own ------------------------------------------------------------------
 
     def _read_feed(self, child: Child) -> None:
+        from .whole import whole
+
+        mime_types = bool(self._options.get("mime_types"))
         try:
-            self._earn(0)
+            found = whole(
+                self._saved,
+                self._path,
+                mime_types,
+                self._ended,
+                self._token,
+                self._earn,
+                _leads_elsewhere,
+            )
         except Cancelled:
             return
-        import sqlite3
-
-        from pluton_rclone.microsoft.http import Http
-
-        from .listing import listing as feed_listing
-        from .pages import Pages, read_into
-        from .tree import FeedTree
-
-        with ExitStack() as opened:
-            tree = opened.enter_context(FeedTree())
-            try:
-                with Http(cancel=self._ended) as http:
-                    pages = Pages(self._storage, http, lambda ended: self._token(http, ended))
-                    read_into(tree, lambda link: self._page(pages, link))
-                found = feed_listing(self._storage, tree, self._path, bool(self._options.get("mime_types")))
-                if not isinstance(found, str):
-                    found = self._against(found) or found
-            except Cancelled:
-                return
-            except (PlutonRcloneError, sqlite3.Error, OverflowError, ValueError) as problem:
-                found = str(problem)
-            if isinstance(found, str):
-                log.info("%s is walked folder by folder: %s", self._storage.remote_name, found)
-                return
+        if not isinstance(found, str):
             with self._lock:
-                if self._ended.is_set():
-                    return
-                self._feed = found
-            opened.pop_all()
-        child.cancel()
+                if not self._ended.is_set() and self._agrees(found):
+                    self._feed = found
+            if self._feed is not None:
+                child.cancel()
+                return
+            found.tree.close()
+            found = "the feed does not have what was listed"
+        log.info("%s is walked folder by folder: %s", self._saved.name, found)
 
-    def _against(self, found: FeedListing) -> str | None:
-        """Why the feed cannot say the rest, though it is whole."""
-        if found.tree.leads_elsewhere(found.key):
-            return "a folder in it is on another drive"
-        seen = self._walked.seen(found.key)
-        if seen is None or not found.tree.holds(seen):
-            return "the feed does not have what was listed"
-        return None
-
-    def _page(self, pages: Pages, link: str | None) -> Page:
-        self._earn(self._pages)
-        self._pages += 1
-        return pages.read(link)
+    def _agrees(self, found: FeedListing) -> bool:
+        parents = {key: above or found.key for key, above in self._listed.parents.items()}
+        return self._listed.known and found.tree.holds(parents)
 
     def _earn(self, page: int) -> None:
         """Wait until the page with this number may be read. Cancelled once it needs not."""
         while not self._may_read(page):
-            if not self._walked.known or self._ended.wait(_LOOK):
+            if not self._listed.known or self._ended.wait(_LOOK):
                 raise Cancelled("The feed is not needed any more.")
 
     def _may_read(self, page: int) -> bool:
         """rclone's folders have earned it, and it is not near a limit."""
-        if self._walked.folders < START + FOLDERS_A_PAGE * page:
+        if self._listed.folders < START + FOLDERS_A_PAGE * page:
             return False
-        governed = self._storage.rclone.governed
-        if governed is None:
+        if self._budget is None:
             return True
-        now, budget = time.monotonic(), governed.budget
-        if budget.holds(now) is None:
-            return budget.wait(now, _CLEAR) <= 0
-        return budget.wait(now, _UNDER_WAY) <= 0 and budget.granted(now, _UNDER_WAY) >= 1
+        now = time.monotonic()
+        if self._budget.holds(now) is None:
+            return self._budget.wait(now, _CLEAR) <= 0
+        return (
+            self._budget.wait(now, _UNDER_WAY) <= 0 and self._budget.granted(now, _UNDER_WAY) >= 1
+        )
 
-    def _token(self, http: Http, ended: str | None) -> str:
+    def _token(self, http: Http, ended: str | None) -> Token:
         """The stored one; rclone is at work, and renews it."""
-        from pluton_rclone.saved.tokens import graph_token, stored_token
-
         while True:
-            remote = self._storage.remote
-            if remote.client_credentials:
-                return graph_token(self._storage, http).access_token
-            token = stored_token(remote)
-            if not token.expired() and token.access_token != ended:
-                return token.access_token
+            try:
+                token = self._saved.usable_token(http)
+                if token.access_token != ended:
+                    return token
+            except TokenExpired:
+                pass
             if self._ended.wait(_LOOK_FOR_TOKEN):
                 raise Cancelled("The feed is not needed any more.")
+
+
+def _leads_elsewhere(found: FeedListing) -> str | None:
+    return "a folder in it is on another drive" if found.tree.leads_elsewhere(found.key) else None

@@ -34,12 +34,9 @@ _LEADS_ELSEWHERE = """with recursive below(key, elsewhere) as (
 
 
 class Found(NamedTuple):
-    """A file or folder with its path, "/" between names as rclone shows them, and the key of the folder that it is in; the
-    rest as in `Item`.
-    """
+    """A file or folder with its path, "/" between names as rclone shows them; the rest as in `Item`."""
 
     path: str
-    parent: str
     name: str
     id: str
     size: int
@@ -84,25 +81,35 @@ class FeedTree:
         deleted, or that lies in a circle, says that something is missing or moved while it was read.
         """
         self._database.execute("delete from items where deleted")
-        roots, items = self._database.execute("select coalesce(sum(root), 0), count(*) from items").fetchone()
+        roots, items = self._database.execute(
+            "select coalesce(sum(root), 0), count(*) from items"
+        ).fetchone()
         if roots != 1:
             return f"the feed has {roots} roots"
         (reached,) = self._database.execute(_REACHED).fetchone()
-        return None if reached == items else f"the folders of {items - reached} items are not in the feed"
+        return (
+            None
+            if reached == items
+            else f"the folders of {items - reached} items are not in the feed"
+        )
 
     def lacks_mime_types(self) -> bool:
         """Whether Microsoft left a file's MIME type out, OneNote's not counted."""
-        wanted = "select 1 from items where not is_dir and not notebook and mime_type is null limit 1"
+        wanted = (
+            "select 1 from items where not is_dir and not notebook and mime_type is null limit 1"
+        )
         return self._database.execute(wanted).fetchone() is not None
 
     def leads_elsewhere(self, folder: str) -> bool:
         """Whether something below the folder with that key is `elsewhere`."""
         return self._database.execute(_LEADS_ELSEWHERE, (folder,)).fetchone() is not None
 
-    def holds(self, folders: Mapping[str, str | None]) -> bool:
-        """Whether all of these keys are folders in it, each in the folder with the key given for it; None: wherever."""
-        wanted = "select 1 from items where key = ? and is_dir and parent = coalesce(?, parent)"
-        return all(self._database.execute(wanted, pair).fetchone() is not None for pair in folders.items())
+    def holds(self, folders: Mapping[str, str]) -> bool:
+        """Whether all of these keys are folders in it, each in the folder with the key given for it."""
+        wanted = "select 1 from items where key = ? and is_dir and parent = ?"
+        return all(
+            self._database.execute(wanted, pair).fetchone() is not None for pair in folders.items()
+        )
 
     def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
         """The key of the folder at a path from the root, "" the root itself; None when the feed has none there whose
@@ -147,7 +154,7 @@ class FeedTree:
                 name = shown(stored) if translated else stored
                 path = above + name
                 yield Found(
-                    path, key, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away)
+                    path, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away)
                 )
                 if is_dir and not away:
                     waiting.append((child, path + "/"))

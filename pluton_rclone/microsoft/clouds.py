@@ -21,11 +21,11 @@ class Cloud:
 
     region: str  # rclone's word: global, us, de, cn
     name: str
-    login_host: str  # the one rclone refreshes at, so that sign-in and refresh meet the same service
-    graph_host: str
-    consent_host: (
-        str  # where an administrator agrees; Microsoft's documents differ from rclone only for China
+    login_host: (
+        str  # the one rclone refreshes at, so that sign-in and refresh meet the same service
     )
+    graph_host: str
+    consent_host: str  # where an administrator agrees; Microsoft's documents differ from rclone only for China
     portal: str  # where apps are registered
     sharepoint_suffix: str
     personal_accounts: bool
@@ -186,13 +186,17 @@ def refuse_personal(cloud: Cloud, tenant: str) -> None:
         )
 
 
-def refuse_rclone_registration(cloud: Cloud) -> None:
-    """Raise `RegistrationError` where rclone's own registration is not known: in every cloud but the global
-    one.
-    """
+def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
+    """RegistrationError for what rclone's own registration cannot do: another cloud than the global one, one tenant."""
     if cloud.region != "global":
         raise RegistrationError(
             f"Without an app registration nobody can sign in to {cloud.name}.",
             why="rclone's own registration exists in the global cloud only, and each cloud knows only its own",
             advice=f"Register an app at {cloud.portal} and give its client id.",
+        )
+    if tenant != "common":
+        raise RegistrationError(
+            f"Without an app registration nobody can sign in to the tenant {tenant} in particular.",
+            why="rclone's own registration takes every account, and cannot be told which",
+            advice=f"Leave the tenant out, or register an app at {cloud.portal} and give its client id.",
         )

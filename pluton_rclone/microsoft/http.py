@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pluton_rclone import errors
 from pluton_rclone.errors import Cancelled, Unreachable
+from pluton_rclone.values.program import USER_AGENT
 
 from .clouds import CLOUDS, GERMANY_CLOSED
 
@@ -33,21 +33,11 @@ CONNECT_TIMEOUT = 15.0  # seconds
 READ_TIMEOUT = 60.0
 ATTEMPTS = 5  # of one request, the first included
 ATTEMPTS_TO_CONNECT = 3
-LONGEST_WAIT = 120.0  # seconds in all, for one request; longer demands of Microsoft become `Throttled`
+LONGEST_WAIT = (
+    120.0  # seconds in all, for one request; longer demands of Microsoft become `Throttled`
+)
 BUSY = frozenset({429, 503, 504, 509})
 ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that change nothing
-
-
-def user_agent() -> str:
-    """Decorated as Microsoft asks, so that our traffic gets a vendor's priority: ISV|Company|App/Version.
-
-    Source: SharePoint's "how to avoid getting throttled or blocked" (2025-10-02).
-    """
-    try:
-        version = metadata.version("pluton-rclone")
-    except metadata.PackageNotFoundError:
-        version = "0"
-    return f"ISV|Pluton|pluton-rclone/{version}"
 
 
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
@@ -95,7 +85,7 @@ def _finite(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of Microsoft. `json` is None when the body is no JSON. No repr shows more than its status."""
+    """One answer of Microsoft; it may hold secrets. `json` is None when the body is no JSON."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -161,14 +151,18 @@ class Http:
                     raise
                 pause = 0.5 * 2.0 ** (attempt - 1)
             else:
-                busy = answer.status in BUSY or (repeatable and answer.status in ALSO_BUSY_WITHOUT_EFFECT)
+                busy = answer.status in BUSY or (
+                    repeatable and answer.status in ALSO_BUSY_WITHOUT_EFFECT
+                )
                 if not busy or last:
                     return answer
                 asked = retry_after(answer.headers.get("retry-after"))
                 pause = asked if asked is not None else 1.0 * 2.0 ** (attempt - 1)
                 if waited + pause > LONGEST_WAIT:
                     return answer
-                log.info("%s answered %d: waiting %.1f s", urlsplit(url).hostname, answer.status, pause)
+                log.info(
+                    "%s answered %d: waiting %.1f s", urlsplit(url).hostname, answer.status, pause
+                )
                 if answer.status == 429:
                     self._not_before = max(self._not_before, self._now() + pause)
                     continue
@@ -182,7 +176,9 @@ class Http:
             raise Cancelled("Stopped while talking to Microsoft.")
         return seconds
 
-    def once(self, method: str, url: str, headers: Any, data: Any = None, params: Any = None) -> Answer:
+    def once(
+        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
+    ) -> Answer:
         """As `request`, sent one single time, without a wait before or after."""
         from . import connections
 
@@ -212,7 +208,7 @@ class Http:
                 from .connections import Session
 
                 session = Session()
-                session.headers["User-Agent"] = user_agent()
+                session.headers["User-Agent"] = USER_AGENT
                 # requests reads REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; rclone reads SSL_CERT_FILE. One of
                 # them must be enough for both.
                 authority = os.environ.get("SSL_CERT_FILE")
@@ -236,11 +232,15 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
         why = details["limit"] = str(problem)
     elif isinstance(problem, requests.exceptions.SSLError):
         why = "its certificate was not accepted; a proxy that opens TLS, or a missing CA"
-        advice = "Name the CA of your network in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
+        advice = (
+            "Name the CA of your network in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
+        )
         who = errors.Who.YOU
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
-        advice = "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
+        advice = (
+            "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
+        )
         who = errors.Who.YOU
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pluton_rclone.errors import GraphError, TokenExpired
+from pluton_rclone.errors import GraphError
 from pluton_rclone.microsoft.clouds import cloud
 from pluton_rclone.microsoft.http import Http, retry_after
-from pluton_rclone.saved.tokens import graph_token, stored_token
 
 if TYPE_CHECKING:
-    from pluton_rclone.storages.storage import Storage
+    from pluton_rclone.saved.remote import SavedRemote
 
 _REFUSED = (429, 503)
 
@@ -35,20 +34,15 @@ class Canary:
     ended, SignInError where the app's own cannot be had.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        remote = storage.remote
+    def __init__(self, saved: SavedRemote) -> None:
+        remote = saved.options
         self._http = Http()
-        self._address = (
-            f"{cloud(remote.region).graph_root}/v1.0/drives/{remote.drive_id}/root/children?$top=1&$select=id"
-        )
-        self._storage = storage
+        self._address = f"{cloud(remote.region).graph_root}/v1.0/drives/{remote.drive_id}/root/children?$top=1&$select=id"
+        self._saved = saved
         self._headers = self._authorized()
 
     def _authorized(self) -> dict[str, str]:
-        remote = self._storage.remote
-        if not remote.client_credentials and stored_token(remote).expired():
-            raise TokenExpired("The stored token has ended; rclone is renewing it.")
-        token = graph_token(self._storage, self._http)
+        token = self._saved.usable_token(self._http)
         return {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
 
     def ask(self) -> Said:

@@ -37,7 +37,11 @@ log = logging.getLogger(__name__)
 TAIL_LINES = 50
 TAIL_LINE_BYTES = 4096
 
-LADDER: tuple[tuple[int, float], ...] = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, 5.0))
+LADDER: tuple[tuple[int, float], ...] = (
+    (signal.SIGINT, 1.0),
+    (signal.SIGTERM, 0.5),
+    (signal.SIGKILL, 5.0),
+)
 """How a child is ended: each signal, and the seconds that it gets to take effect."""
 
 
@@ -207,7 +211,10 @@ class Child:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -233,7 +240,9 @@ class Child:
             self._thread(self._watch, watch)
 
     def _thread(self, run: Callable[..., None], *args: object) -> threading.Thread:
-        thread = threading.Thread(target=run, args=args, daemon=True, name=f"{run.__name__}-{self.pid}")
+        thread = threading.Thread(
+            target=run, args=args, daemon=True, name=f"{run.__name__}-{self.pid}"
+        )
         thread.start()
         return thread
 
@@ -244,7 +253,10 @@ class Child:
         self.signal(signal.SIGKILL)
 
     def _mind(
-        self, pipe: IO[bytes], callback: Callable[[bytes], None] | None, other: threading.Thread | None
+        self,
+        pipe: IO[bytes],
+        callback: Callable[[bytes], None] | None,
+        other: threading.Thread | None,
     ) -> None:
         """Drain stderr to its end, then reap.
 
@@ -272,7 +284,9 @@ class Child:
         finally:
             self._ended.set()
 
-    def _lines_of_stderr(self, lines: Iterable[bytes], callback: Callable[[bytes], None] | None) -> None:
+    def _lines_of_stderr(
+        self, lines: Iterable[bytes], callback: Callable[[bytes], None] | None
+    ) -> None:
         for line in lines:
             self._tail.append(line[:TAIL_LINE_BYTES])
             if callback is not None and self._failure is None:
@@ -334,7 +348,9 @@ def start(
     if not os.access(argv[0], os.X_OK):
         raise PermissionError(13, "not executable", argv[0])
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
-        raise UsageError("this program ignores SIGCHLD, so the exit status of a child can never be known")
+        raise UsageError(
+            "this program ignores SIGCHLD, so the exit status of a child can never be known"
+        )
     return SPAWNER.spawn(
         lambda: Child(
             argv,
@@ -360,7 +376,9 @@ def run(
     """Run to the end and keep all output. TimeoutError after `timeout` seconds, with the process gone."""
     out: list[bytes] = []
     err: list[bytes] = []
-    with start(argv, env=env, stdin=stdin, cwd=cwd, on_stdout=out.append, on_stderr=err.append) as child:
+    with start(
+        argv, env=env, stdin=stdin, cwd=cwd, on_stdout=out.append, on_stderr=err.append
+    ) as child:
         code = child.wait(timeout)
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 
@@ -372,17 +390,23 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where no terminal
     did that, a SIGINT is passed on. The command dies with us.
     """
-    child = SPAWNER.spawn(lambda: _Foreground(argv, env))
+    child: _Foreground | None = None
+    early: list[int] = []
 
     def interrupted(number: int, frame: object) -> None:
-        if not _in_foreground():
+        if child is None:
+            early.append(number)
+        elif not _in_foreground():
             child.signal(number)
 
     try:
         before = signal.signal(signal.SIGINT, interrupted)
     except ValueError:  # not the main thread, which alone hears signals
-        return child.wait()
-    try:
+        return SPAWNER.spawn(lambda: _Foreground(argv, env)).wait()
+    try:  # the command may be at work before we know of it: whoever saw it work may interrupt us
+        child = SPAWNER.spawn(lambda: _Foreground(argv, env))
+        for number in early:
+            interrupted(number, None)
         return child.wait()
     finally:
         signal.signal(signal.SIGINT, before)

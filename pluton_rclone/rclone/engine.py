@@ -7,11 +7,10 @@ import builtins
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pluton_rclone import process
-from pluton_rclone.errors import NothingFound, RcloneError, RcloneNotFound
-from pluton_rclone.process import Child, Completed
+from pluton_rclone.errors import NothingFound, RcloneError
+from pluton_rclone.process import Completed
 from pluton_rclone.process.pipes import Source, paced
 from pluton_rclone.values.versions import Version
 
@@ -19,12 +18,12 @@ from . import commands, listing
 from .binary import Binary, find_binary
 from .commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
 from .commands import LogLevel as LogLevel  # for who overrides `transfer`
-from .environment import child_environment
 from .listing import Entry
 from .locations import Location, location
 from .results import About, CheckResult, Total
 from .run import Run, compare, decoded
-from .transfer import STALL_LIMIT, Transfer
+from .runner import BareRclone, Callbacks, Order, Runner, nothing
+from .transfer import STALL_LIMIT, Starting, Transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -45,10 +44,11 @@ class Limits(NamedTuple):
 class Rclone:
     """One binary with one configuration. Objects share nothing: two of them never meet.
 
-    `config`: the configuration file; None means rclone's own default place. `environment`: variables that are
-    added to the child's (see `environment.py` for what it inherits). `user_agent`: sent to the service, with
-    rclone's own appended. `flags`: global flags for every run. A location is a str as rclone reads it
-    ("name:path"), or bytes or a path object for a local path that is taken literally.
+    `config`: the configuration file; None means rclone's own default place. `environment`: variables
+    that are added to the child's (see `environment.py` for what it inherits). `user_agent`: sent to the
+    service, with rclone's own appended. `flags`: global flags for every run. `runner` starts rclone in
+    place of all these. A location is a str as rclone reads it ("name:path"), or bytes or a path object
+    for a local path that is taken literally.
     """
 
     def __init__(
@@ -60,37 +60,55 @@ class Rclone:
         user_agent: str | None = None,
         flags: Sequence[str] = (),
         limits: Limits = Limits(),  # noqa: B008 - immutable
+        runner: Runner | None = None,
     ) -> None:
-        self.binary = binary if isinstance(binary, Binary) else find_binary(binary)
-        self.config = None if config is None else Path(config)
-        self.environment = dict(environment or {})
-        self.user_agent = user_agent
-        self.flags = tuple(flags)
         self.limits = limits
+        self.runner: Runner = runner or BareRclone(
+            binary if isinstance(binary, Binary) else find_binary(binary),
+            config=None if config is None else Path(config),
+            environment=environment,
+            user_agent=user_agent,
+            flags=flags,
+        )
 
     def __repr__(self) -> str:
-        return f"Rclone({self.binary.path!r}, config={None if self.config is None else str(self.config)!r})"
+        return f"{type(self).__name__}({self.binary.path!r})"
+
+    @property
+    def binary(self) -> Binary:
+        """The rclone that is started."""
+        return self.runner.binary
 
     # ---- transfers -----------------------------------------------------------------------------------------
 
-    def copy(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def copy(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Copy what is new or changed; nothing is deleted at the destination. A file is copied into the
         folder."""
         return self._started(commands.transfer("copy", source, destination, options), options)
 
-    def copyto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def copyto(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """As copy; a file gets the destination's name."""
         return self._started(commands.transfer("copyto", source, destination, options), options)
 
-    def sync(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def sync(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Make the destination the same as the source: what is not in the source is deleted there."""
         return self._started(commands.transfer("sync", source, destination, options), options)
 
-    def move(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def move(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """As copy, and delete at the source what has arrived."""
         return self._started(commands.transfer("move", source, destination, options), options)
 
-    def moveto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def moveto(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """As move; a file gets the destination's name."""
         return self._started(commands.transfer("moveto", source, destination, options), options)
 
@@ -129,7 +147,7 @@ class Rclone:
     ) -> Iterator[bytes]:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends rclone."""
         command = commands.cat(place, offset=offset, count=count)
-        run = Run(self, command)
+        run = self.begin(command)
         with run.child:
             while block := run.child.read():
                 yield block
@@ -190,7 +208,7 @@ class Rclone:
         `on_progress` is told the number of files compared so far.
         """
         command = commands.check(source, destination, options, content=content, direction=direction)
-        return compare(Run(self, command), on_progress)
+        return compare(self.begin(command), on_progress)
 
     def hashsum(
         self,
@@ -201,13 +219,19 @@ class Rclone:
         **options: Unpack[FilterOptions],
     ) -> dict[str, str]:
         """The hash of every file, by path. `kind` as rclone names it: "quickxor", "md5", "sha256"…"""
-        text = self.execute(commands.hashsum(kind, place, options, read=read)).stdout.decode(errors="replace")
+        text = self.execute(commands.hashsum(kind, place, options, read=read)).stdout.decode(
+            errors="replace"
+        )
         pairs = (line.split("  ", 1) for line in text.splitlines() if "  " in line)
         return {path: value for value, path in pairs}
 
     def link(self, place: Location, *, expire: Duration | None = None) -> str:
         """Make a public link to a file or folder."""
-        return self.execute(commands.link(place, expire=expire, action="create")).stdout.decode().strip()
+        return (
+            self.execute(commands.link(place, expire=expire, action="create"))
+            .stdout.decode()
+            .strip()
+        )
 
     def unlink(self, place: Location) -> None:
         """Remove the public link."""
@@ -225,59 +249,35 @@ class Rclone:
         """One rclone kept alive, for many small operations: `with rclone.session() as session:`."""
         from .session import Session
 
-        return Session(self)
+        return Session(self.runner)
 
     # ---- anything else -------------------------------------------------------------------------------------
 
-    def run(self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None) -> Completed:
+    def run(
+        self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None
+    ) -> Completed:
         """Any rclone command: its words and flags, its places. Raises as the other methods do.
 
         `rclone.run("backend", "features", places=["od:"])`
         """
         return self.execute(Command(words, (), tuple(map(location, places)))._replace(stdin=stdin))
 
-    def argv(self, command: Command, *, flags: Sequence[str] = ()) -> builtins.list[str]:
-        """The whole command line for a command, as the other methods run it."""
-        return command.argv(self.binary.path, (*self._global_flags(), *flags))
-
-    def child_environment(self) -> dict[str, str]:
-        """The whole environment of a child."""
-        return child_environment(self.environment)
-
-    def _global_flags(self) -> tuple[str, ...]:
-        own = ["--use-json-log", "--ask-password=false"]
-        if self.config is not None:
-            own.append(f"--config={self.config}")
-        if self.user_agent is not None:
-            mine = "" if " rclone/" in f" {self.user_agent}" else f" rclone/v{self.binary.version}"
-            own.append(f"--user-agent={self.user_agent}{mine}")
-        return (*own, *self.flags)
-
-    def start(self, command: Command, *, flags: Sequence[str] = (), **callbacks: Any) -> Child:
-        """Start a command; `callbacks` as for `process.start`."""
-        argv = self.argv(command, flags=flags)
-        try:
-            return process.start(
-                argv,
-                env=self.child_environment(),
-                stdin=command.stdin,
-                **callbacks,
-            )
-        except OSError as error:
-            raise RcloneNotFound(f"{self.binary.path} cannot be started", why=str(error)) from error
+    def begin(self, command: Command, *, on_stdout: Callable[[bytes], None] | None = None) -> Run:
+        """Start a command that is not a transfer; close the run's child."""
+        return Run(self.runner, command, time_limit=self.limits.time, on_stdout=on_stdout)
 
     def execute(self, command: Command) -> Completed:
         """Run a command to its end. Raises the mapped fault if it fails."""
         out: list[bytes] = []
-        run = Run(self, command, on_stdout=out.append)
+        run = self.begin(command, on_stdout=out.append)
         with run.child:
             run.finish()
         return Completed(0, b"".join(out), run.child.stderr_tail)
 
     def _entries(self, command: Command) -> Iterator[Entry]:
-        run = Run(self, command)
+        run = self.begin(command)
         with run.child:
-            complete = yield from listing.entries(paced(run.child.read))
+            complete = yield from listing.single(listing.entries(paced(run.child.read)))
             run.finish()
             if not complete:
                 raise RcloneError("The listing broke off.", why="rclone's output has no end")
@@ -286,23 +286,24 @@ class Rclone:
         level = options.get("log_level")
         return self.transfer(command) if level is None else self.transfer(command, level=level)
 
-    def transfer(self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5) -> Transfer:
-        """Start a command as a transfer, with progress `every` so many seconds; `level` as in `TransferOptions`."""
-        flags = (
-            f"--log-level={level}",
-            f"--stats={every:g}s",
-            "--stats-log-level=NOTICE",  # so that progress comes at every level
-            "--stats-one-line",
-        )
+    def transfer(
+        self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5
+    ) -> Transfer:
+        """Start a command as a transfer, with progress `every` so many seconds; `level` as in
+        `TransferOptions`.
+        """
         return Transfer(
-            " ".join(command.words),
-            lambda line, watch, end: self.start(
-                command, flags=flags, on_stdout=_ignore, on_stderr=line, watch=watch, on_end=end
-            ),
+            command,
+            self._starting(),
+            commands.progress_flags(level, every),
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
 
-
-def _ignore(block: bytes) -> None:
-    """A transfer's stdout holds nothing, and is drained all the same."""
+    def _starting(self, notice: Callable[[str], None] = nothing) -> Starting:
+        """What starts a run of a transfer; `notice` is told what should be known about it."""
+        return lambda run, flags: (
+            lambda line, watch, end: self.runner.start(
+                Order(run, tuple(flags), Callbacks(nothing, line, watch, end, notice))
+            )
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -12,10 +12,8 @@ from pluton_rclone.errors import PlutonRcloneError, RcloneError, TimedOut
 from . import faults
 from .commands import Command
 from .results import CheckResult
+from .runner import Callbacks, Order, Runner
 from .tally import Tally
-
-if TYPE_CHECKING:
-    from .engine import Rclone
 
 T = TypeVar("T")
 
@@ -24,18 +22,20 @@ class Run:
     """One run that is not a transfer: its messages, its time limit, and what it comes to."""
 
     def __init__(
-        self, rclone: Rclone, command: Command, *, on_stdout: Callable[[bytes], None] | None = None
+        self,
+        runner: Runner,
+        command: Command,
+        *,
+        time_limit: float | None = None,
+        on_stdout: Callable[[bytes], None] | None = None,
     ) -> None:
         self.command = " ".join(command.words)
-        self.tally = Tally()
-        self._limit = rclone.limits.time
+        self.tally = Tally(command)
+        self._limit = time_limit
         self._asked = 0
-        self.child = rclone.start(
-            command,
-            on_stdout=on_stdout,
-            on_stderr=self.tally.line,
-            watch=None if self._limit is None else self._watch,
-        )
+        watch = None if time_limit is None else self._watch
+        on = Callbacks(stdout=on_stdout, stderr=self.tally.line, watch=watch)
+        self.child = runner.start(Order(command, on=on))
 
     def _watch(self) -> float | None:
         self._asked += 1
@@ -69,15 +69,19 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
             if on_progress is not None:
                 on_progress(seen)
         code = run.child.wait()
-    if code not in (0, 1) or (code == 1 and not any(found.values())):  # 1 also stands for differences
+    if code not in (0, 1) or (
+        code == 1 and not any(found.values())
+    ):  # 1 also stands for differences
         raise run.fault(code)
     told = {*found["*"], *found["-"], *found["+"]}
+    missing, others = run.tally.missing()
     return CheckResult(
         matching=matching,
         differing=tuple(found["*"]),
         missing_on_source=tuple(found["-"]),
         missing_on_destination=tuple(found["+"]),
-        failed=tuple(file for file in run.tally.failed() if file.path not in told),
+        failed=(*(file for file in run.tally.failed() if file.path not in told), *missing),
+        left_out=others,
     )
 
 

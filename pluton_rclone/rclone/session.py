@@ -28,6 +28,7 @@ from .commands import Command
 from .listing import Entry
 from .locations import Location, split
 from .rc import Lost, RcClient
+from .runner import Callbacks, Order, Runner, nothing
 from .tally import Tally
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .commands import ListOptions
-    from .engine import Rclone
 
 START_LIMIT = 30.0
 """Seconds until a daemon that does not listen is given up."""
@@ -59,8 +59,8 @@ class Session:
     their own.
     """
 
-    def __init__(self, rclone: Rclone) -> None:
-        rclone.binary.require(Feature.UNIX_SOCKET)
+    def __init__(self, runner: Runner) -> None:
+        runner.binary.require(Feature.UNIX_SOCKET)
         self._folder, self._owner = _private_folder()
         self._tally = Tally()
         socket_path = str(self._folder / _SOCKET)
@@ -73,9 +73,8 @@ class Session:
         )
         self._rc = RcClient(socket_path)
         try:
-            self._child = rclone.start(
-                Command(("rcd",), flags), on_stdout=_ignore, on_stderr=self._tally.line
-            )
+            on = Callbacks(stdout=nothing, stderr=self._tally.line)
+            self._child = runner.start(Order(Command(("rcd",), flags), on=on))
             try:
                 self._wait_until_it_listens()
             except BaseException:
@@ -117,7 +116,10 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -131,7 +133,9 @@ class Session:
         """One file or folder; None if there is nothing."""
         fs, remote = split(place)
         try:
-            item = self.call("operations/stat", fs=fs, remote=remote, opt={"noMimeType": True})["item"]
+            item = self.call("operations/stat", fs=fs, remote=remote, opt={"noMimeType": True})[
+                "item"
+            ]
         except NothingFound:
             return None
         if item is None:
@@ -216,7 +220,9 @@ class Session:
 def _list_options(options: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := set(options) - {"files_only", "dirs_only", "hashes", "mime_types"}:
         raise UsageError(f"a session's listing does not take {', '.join(sorted(unknown))}")
-    hashes = {"showHash": True, "hashTypes": list(options["hashes"])} if options.get("hashes") else {}
+    hashes = (
+        {"showHash": True, "hashTypes": list(options["hashes"])} if options.get("hashes") else {}
+    )
     return {
         "noMimeType": not options.get("mime_types"),
         "filesOnly": bool(options.get("files_only")),

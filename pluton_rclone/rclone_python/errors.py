@@ -10,6 +10,7 @@ from rclone_python.utils import RcloneException
 
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.rclone.run import Run
+from pluton_rclone.values.redaction import redact
 
 _made: dict[type[PlutonRcloneError], type[PlutonRcloneError]] = {}
 
@@ -24,7 +25,11 @@ def told_as(description: str) -> Iterator[None]:
 
 
 def compatible(
-    error: PlutonRcloneError, description: str, run: Run | None = None, *, messages: str | None = None
+    error: PlutonRcloneError,
+    description: str,
+    run: Run | None = None,
+    *,
+    messages: str | None = None,
 ) -> PlutonRcloneError:
     """The same error, which also is an RcloneException with `description` and `error_msg`."""
     if messages is None:
@@ -34,7 +39,7 @@ def compatible(
         kind
     )  # RcloneException is one; some of ours are KeyErrors beside
     Exception.__init__(made, error.what)
-    made.__dict__.update(error.__dict__, description=description, error_msg=messages)
+    made.__dict__.update(error.__dict__, description=description, error_msg=redact(messages))
     return made
 
 

@@ -17,18 +17,24 @@ from pydantic import (
     model_validator,
 )
 
-from pluton_rclone.errors import OptionInvalid, RcloneTooOld, RemoteError, RemoteIncomplete
+from pluton_rclone.errors import (
+    OptionInvalid,
+    RcloneTooOld,
+    RemoteError,
+    RemoteIncomplete,
+    UsageError,
+)
 from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.paths import base_folder
 from pluton_rclone.values.size import Size
 from pluton_rclone.values.versions import Feature
 
 from . import rules
-from .options import BY_NAME, OPTIONS, Option
+from .options import BY_NAME, OPTIONS, OWN, PREFIX, Option
 from .rules import Warn
 
 TYPE = "onedrive"
-PREFIX = "pluton_"
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
@@ -36,10 +42,6 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 def _option(name: str, default: Any = ...) -> Any:
     option = BY_NAME[name]
     return Field(default, title=option.title, description=option.help)
-
-
-def _own(title: str, description: str, default: Any) -> Any:
-    return Field(default, title=title, description=description)
 
 
 class OneDriveRemote(BaseModel):
@@ -70,7 +72,9 @@ class OneDriveRemote(BaseModel):
     upload_cutoff: Size = _option("upload_cutoff", Size(-1))
     tenant_url: str = _option("tenant_url", "")
     root_folder_id: str = _option("root_folder_id", "")
-    access_scopes: tuple[str, ...] = _option("access_scopes", tuple(BY_NAME["access_scopes"].default.split()))
+    access_scopes: tuple[str, ...] = _option(
+        "access_scopes", tuple(BY_NAME["access_scopes"].default.split())
+    )
     disable_site_permission: bool = _option("disable_site_permission", False)
     expose_onenote_files: bool = _option("expose_onenote_files", False)
     server_side_across_configs: bool = _option("server_side_across_configs", False)
@@ -79,29 +83,30 @@ class OneDriveRemote(BaseModel):
     link_scope: Literal["anonymous", "organization"] = _option("link_scope", "anonymous")
     link_type: Literal["view", "edit", "embed"] = _option("link_type", "view")
     link_password: SecretStr | None = _option("link_password", None)
-    hash_type: Literal["auto", "quickxor", "sha1", "sha256", "crc32", "none"] = _option("hash_type", "auto")
+    hash_type: Literal["auto", "quickxor", "sha1", "sha256", "crc32", "none"] = _option(
+        "hash_type", "auto"
+    )
     av_override: bool = _option("av_override", False)
     delta: bool = _option("delta", False)
     metadata_permissions: str = _option("metadata_permissions", "off")
     encoding: str = _option("encoding", BY_NAME["encoding"].default)
 
-    base_folder: str = _own(
-        "Base folder", "The folder on the drive that paths start from; empty is its root.", ""
-    )
-    account_id: str = _own("Account id", "The account that signed in.", "")
-    account_name: str = _own("Account", "The name that the account is known by.", "")
-    granted_scopes: tuple[str, ...] = _own("Granted permissions", "What the last sign-in granted.", ())
-    secret_expires: date | None = _own("Client secret ends", "The day the registration's secret ends.", None)
-    certificate: str = _own(
-        "Certificate", "A PEM file for app-only access; only runs through this library can use it.", ""
-    )
-    sign_in: str = _own("Sign-in", "Which sign-in the token comes from; set by saving a new token.", "")
+    base_folder: str = _option("base_folder", "")
+    base_folder_id: str = _option("base_folder_id", "")
+    account_id: str = _option("account_id", "")
+    account_name: str = _option("account_name", "")
+    granted_scopes: tuple[str, ...] = _option("granted_scopes", ())
+    secret_expires: date | None = _option("secret_expires", None)
+    certificate: str = _option("certificate", "")
+    sign_in: str = _option("sign_in", "")
 
     # ---- validation ----
 
     @model_validator(mode="wrap")
     @classmethod
-    def _one_error(cls, data: Any, handler: ModelWrapValidatorHandler[OneDriveRemote]) -> OneDriveRemote:
+    def _one_error(
+        cls, data: Any, handler: ModelWrapValidatorHandler[OneDriveRemote]
+    ) -> OneDriveRemote:
         """Every fault leaves as an error of ours, without the values: they may be secret."""
         if isinstance(data, dict):
             _check_complete(data)
@@ -119,6 +124,14 @@ class OneDriveRemote(BaseModel):
     def _normal_drive_id(cls, value: str) -> str:
         return normal_drive_id(value)
 
+    @field_validator("base_folder")
+    @classmethod
+    def _normal_base_folder(cls, value: str) -> str:
+        try:
+            return base_folder(value)
+        except UsageError as problem:
+            raise ValueError(problem.what) from None
+
     def _problems(self) -> list[tuple[str, str]]:
         found: list[tuple[str, str | None]] = [
             ("drive_id", rules.drive_id_fault(self.drive_id, self.drive_type)),
@@ -130,14 +143,19 @@ class OneDriveRemote(BaseModel):
         if self.list_chunk < 1:
             found.append(("list_chunk", "it must be at least 1"))
         if self.token is not None:
-            fault = rules.token_fault(self.token.get_secret_value(), app_only=self.client_credentials)
+            fault = rules.token_fault(
+                self.token.get_secret_value(), app_only=self.client_credentials
+            )
             found.append(("token", fault))
         for name in ("auth_url", "token_url", "tenant_url"):
             if getattr(self, name):
                 found.append((name, rules.address_fault(getattr(self, name))))
         found += self._drive_type_problems()
         found += self._app_only_problems()
-        found += ((key.removeprefix(PREFIX), value_fault(value)) for key, value in self.to_section().items())
+        found += (
+            (key.removeprefix(PREFIX), value_fault(value))
+            for key, value in self.to_section().items()
+        )
         return [(option, fault) for option, fault in found if fault is not None]
 
     def _drive_type_problems(self) -> list[tuple[str, str]]:
@@ -148,7 +166,9 @@ class OneDriveRemote(BaseModel):
             if self.link_scope == "organization":
                 found.append(("link_scope", "a personal account belongs to no organisation"))
         elif self.link_password is not None:
-            found.append(("link_password", "Microsoft takes a link's password on OneDrive Personal only"))
+            found.append(
+                ("link_password", "Microsoft takes a link's password on OneDrive Personal only")
+            )
         return found
 
     def _app_only_problems(self) -> list[tuple[str, str]]:
@@ -156,13 +176,17 @@ class OneDriveRemote(BaseModel):
             return []
         found: list[tuple[str, str]] = []
         if self.drive_type == "personal":
-            found.append(("client_credentials", "app-only access does not exist for personal accounts"))
+            found.append(
+                ("client_credentials", "app-only access does not exist for personal accounts")
+            )
         if not self.tenant:
             found.append(("tenant", "app-only access needs the tenant"))
         if not self.client_id:
             found.append(("client_id", "app-only access needs the id of your own registration"))
         if self.client_secret is None and not self.certificate:
-            found.append(("client_secret", "app-only access needs a client secret or a certificate"))
+            found.append(
+                ("client_secret", "app-only access needs a client secret or a certificate")
+            )
         return found
 
     def warnings(self) -> list[Warn]:
@@ -188,7 +212,11 @@ class OneDriveRemote(BaseModel):
             found += self._personal_warnings()
         elif self.link_type == "embed":
             found.append(
-                Warn("link_type", "embedding links exist on OneDrive Personal only", "Use view or edit.")
+                Warn(
+                    "link_type",
+                    "embedding links exist on OneDrive Personal only",
+                    "Use view or edit.",
+                )
             )
         if self.hash_type in ("sha1", "sha256", "crc32"):
             found.append(
@@ -222,7 +250,11 @@ class OneDriveRemote(BaseModel):
             )
         if self.region != "global":
             found.append(
-                Warn("region", "personal accounts exist in the global cloud only", "Use the region global.")
+                Warn(
+                    "region",
+                    "personal accounts exist in the global cloud only",
+                    "Use the region global.",
+                )
             )
         return found
 
@@ -244,10 +276,10 @@ class OneDriveRemote(BaseModel):
         if self.certificate and self.client_secret is None:
             # rclone would try it with an empty secret; from_section takes it from the certificate.
             section.pop("client_credentials", None)
-        for name in _OWN:
-            text = _text(getattr(self, name))
+        for option in OWN:
+            text = _text(getattr(self, option.name))
             if text:
-                section[PREFIX + name] = text
+                section[option.key] = text
         return section
 
     @classmethod
@@ -260,19 +292,17 @@ class OneDriveRemote(BaseModel):
         if kind != TYPE:
             raise OptionInvalid(f"this remote is of type {kind!r}, not onedrive", option="type")
         given: dict[str, Any] = {}
-        for option in OPTIONS:
-            if section.get(option.name):
-                given[option.name] = _value(option, section[option.name])
-        for name in _OWN:
-            if section.get(PREFIX + name):
-                text = section[PREFIX + name]
-                given[name] = tuple(text.split()) if name == "granted_scopes" else text
+        for option in BY_NAME.values():
+            if section.get(option.key):
+                given[option.name] = _value(option, section[option.key])
         if given.get("certificate") and not given.get("client_secret"):
             given["client_credentials"] = True
         return cls(**given)
 
     def replace(self, **changes: Any) -> OneDriveRemote:
-        """The same remote with other options, checked like a new one."""
+        """The same remote with other options, checked like a new one. Another base folder has another id."""
+        if "base_folder" in changes:
+            changes.setdefault("base_folder_id", "")
         return OneDriveRemote(
             **{**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
         )
@@ -306,7 +336,11 @@ class OneDriveRemote(BaseModel):
                 version=found,
                 required=needed,
             )
-        if self.client_id and self.client_secret is None and not Feature.PUBLIC_CLIENT.known_to(version):
+        if (
+            self.client_id
+            and self.client_secret is None
+            and not Feature.PUBLIC_CLIENT.known_to(version)
+        ):
             needed = str(Feature.PUBLIC_CLIENT.since)
             raise RcloneTooOld(
                 f"rclone {found} cannot renew the token of a public client, rclone {needed} and later can",
@@ -315,9 +349,6 @@ class OneDriveRemote(BaseModel):
                 version=found,
                 required=needed,
             )
-
-
-_OWN = tuple(name for name in OneDriveRemote.model_fields if name not in BY_NAME)
 
 
 def _text(value: object) -> str:
@@ -337,7 +368,7 @@ def _value(option: Option, text: str) -> Any:
     """
     if option.kind == "switch":
         return True if text in _TRUE else False if text in _FALSE else text
-    if option.name == "access_scopes":
+    if option.name in ("access_scopes", "granted_scopes"):
         return tuple(text.split())
     return text
 
@@ -352,7 +383,9 @@ def _check_complete(data: Mapping[str, Any]) -> None:
         )
     app_only = data.get("client_credentials")
     if not app_only and not data.get("token"):
-        raise RemoteIncomplete("the remote has no token", why="nobody has signed in", missing=["token"])
+        raise RemoteIncomplete(
+            "the remote has no token", why="nobody has signed in", missing=["token"]
+        )
 
 
 def _as_ours(error: ValidationError) -> RemoteError:

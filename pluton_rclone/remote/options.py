@@ -1,22 +1,31 @@
-"""Every option of rclone's `onedrive` backend (30 in rclone 1.75.2), once: the source of all help, forms and
-checks.
+"""Every option of a OneDrive remote, once: the 30 of rclone 1.75.2 and the 8 that are kept beside them. The
+source of all help, forms and checks, and of who decides each: the person, the walk, or the sign-in.
 
-Names, defaults and choices are rclone's (`rclone config providers`); a test compares them with the binary at
-hand.
-`since` is the first release that knows the option, from the tags of rclone's repository
+rclone's names, defaults and choices are its own (`rclone config providers`); a test compares them with the
+binary at hand. `since` is the first release that knows the option, from the tags of rclone's repository
 (backend/onedrive/onedrive.go, lib/oauthutil, fs/registry.go).
 """
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from pluton_rclone.errors import OptionInvalid
 from pluton_rclone.values.encoding import ONEDRIVE_ENCODING
 from pluton_rclone.values.versions import Version
 
-Kind = Literal["text", "secret", "switch", "number", "size", "choice", "list"]
-Group = Literal["basic", "advanced"]
+Kind = Literal["text", "secret", "switch", "number", "size", "choice", "list", "day"]
+Group = Literal["basic", "advanced", "pluton"]
+Decider = Literal["person", "walk", "sign_in"]
+
+PREFIX = "pluton_"
+_WHY: dict[Decider, str] = {
+    "walk": "the steps of the walk decide it: the name, the location",
+    "sign_in": "the sign-in decides it: the app registration and the account",
+}
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,21 @@ class Option:
     since: Version = Version(1, 40)  # noqa: RUF009 - immutable
     # Whether an older rclone that ignores it does something else than was asked for.
     matters: bool = True
+    decided_by: Decider = "person"
+
+    @property
+    def key(self) -> str:
+        """Its key in the section of rclone.conf."""
+        return PREFIX + self.name if self.group == "pluton" else self.name
 
 
 def _choices(**labels: str) -> tuple[Choice, ...]:
     return tuple(Choice(value, label) for value, label in labels.items())
 
 
-DEFAULT_SCOPES = "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
+DEFAULT_SCOPES = (
+    "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
+)
 OPTIONS: tuple[Option, ...] = (
     Option(
         "client_id",
@@ -58,6 +75,7 @@ OPTIONS: tuple[Option, ...] = (
         "The id of your own app registration. Empty: rclone's own registration is used.",
         group="basic",
         sensitive=True,
+        decided_by="sign_in",
     ),
     Option(
         "client_secret",
@@ -67,6 +85,7 @@ OPTIONS: tuple[Option, ...] = (
         "expire.",
         group="basic",
         sensitive=True,
+        decided_by="sign_in",
     ),
     Option(
         "token",
@@ -74,18 +93,21 @@ OPTIONS: tuple[Option, ...] = (
         "Token",
         "What the sign-in gave, as JSON. Filled in by signing in; rclone renews it by itself.",
         sensitive=True,
+        decided_by="sign_in",
     ),
     Option(
         "auth_url",
         "text",
         "Sign-in address",
         "Another address for signing in. Empty: the one of the region and tenant.",
+        decided_by="sign_in",
     ),
     Option(
         "token_url",
         "text",
         "Token address",
         "Another address for getting tokens. Empty: the one of the region and tenant.",
+        decided_by="sign_in",
     ),
     Option(
         "client_credentials",
@@ -96,6 +118,7 @@ OPTIONS: tuple[Option, ...] = (
         "permissions that an administrator has granted.",
         "false",
         since=Version(1, 69),
+        decided_by="sign_in",
     ),
     Option(
         "region",
@@ -113,6 +136,7 @@ OPTIONS: tuple[Option, ...] = (
         ),
         group="basic",
         since=Version(1, 54),
+        decided_by="sign_in",
     ),
     Option(
         "upload_cutoff",
@@ -154,6 +178,7 @@ OPTIONS: tuple[Option, ...] = (
         group="basic",
         sensitive=True,
         since=Version(1, 44),
+        decided_by="walk",
     ),
     Option(
         "drive_type",
@@ -168,6 +193,7 @@ OPTIONS: tuple[Option, ...] = (
         ),
         group="basic",
         since=Version(1, 44),
+        decided_by="walk",
     ),
     Option(
         "root_folder_id",
@@ -176,6 +202,7 @@ OPTIONS: tuple[Option, ...] = (
         "Use this folder as if it were the root of the drive; for folders that no path leads to.",
         sensitive=True,
         since=Version(1, 58),
+        decided_by="walk",
     ),
     Option(
         "access_scopes",
@@ -193,6 +220,7 @@ OPTIONS: tuple[Option, ...] = (
             }
         ),
         since=Version(1, 59),
+        decided_by="sign_in",
     ),
     Option(
         "tenant",
@@ -203,6 +231,7 @@ OPTIONS: tuple[Option, ...] = (
         group="basic",
         sensitive=True,
         since=Version(1, 69),
+        decided_by="sign_in",
     ),
     Option(
         "disable_site_permission",
@@ -211,6 +240,7 @@ OPTIONS: tuple[Option, ...] = (
         "Only used when rclone itself signs in.",
         "false",
         since=Version(1, 58),
+        decided_by="sign_in",
     ),
     Option(
         "expose_onenote_files",
@@ -262,7 +292,9 @@ OPTIONS: tuple[Option, ...] = (
         "Who may use a link",
         "For links that rclone makes (`rclone link`).",
         "anonymous",
-        _choices(anonymous="Anyone, without signing in", organization="People of your organisation"),
+        _choices(
+            anonymous="Anyone, without signing in", organization="People of your organisation"
+        ),
         since=Version(1, 54),
     ),
     Option(
@@ -271,7 +303,9 @@ OPTIONS: tuple[Option, ...] = (
         "What a link allows",
         "For links that rclone makes (`rclone link`).",
         "view",
-        _choices(view="Reading", edit="Reading and changing", embed="Embedding in a page (Personal only)"),
+        _choices(
+            view="Reading", edit="Reading and changing", embed="Embedding in a page (Personal only)"
+        ),
         since=Version(1, 54),
     ),
     Option(
@@ -349,7 +383,76 @@ OPTIONS: tuple[Option, ...] = (
         group="basic",
         since=Version(1, 66),
         matters=False,
+        decided_by="walk",
     ),
 )
 
-BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
+
+def _own(
+    name: str,
+    kind: Kind,
+    title: str,
+    help: str,
+    decided_by: Decider = "sign_in",
+    *,
+    sensitive: bool = False,
+) -> Option:
+    return Option(
+        name, kind, title, help, group="pluton", sensitive=sensitive, decided_by=decided_by
+    )
+
+
+# Kept beside rclone's options, under keys that rclone passes over.
+OWN: tuple[Option, ...] = (
+    _own(
+        "base_folder",
+        "text",
+        "Base folder",
+        "The folder on the drive that paths start from; empty is its root.",
+        "person",
+    ),
+    _own(
+        "base_folder_id",
+        "text",
+        "Base folder's id",
+        "By which it is found when it was moved.",
+        "walk",
+        sensitive=True,
+    ),
+    _own("account_id", "text", "Account id", "The account that signed in.", sensitive=True),
+    _own("account_name", "text", "Account", "The name that the account is known by."),
+    _own("granted_scopes", "list", "Granted permissions", "What the last sign-in granted."),
+    _own(
+        "secret_expires",
+        "day",
+        "Client secret expires",
+        "The day of that, as in 2027-03-31.",
+        "person",
+    ),
+    _own(
+        "certificate", "text", "Certificate", "A PEM file for app-only access through this library."
+    ),
+    _own(
+        "sign_in",
+        "text",
+        "Sign-in",
+        "Which sign-in the token comes from; set by saving a new token.",
+    ),
+)
+
+BY_NAME: dict[str, Option] = {option.name: option for option in (*OPTIONS, *OWN)}
+BY_KEY: dict[str, Option] = {option.key: option for option in BY_NAME.values()}
+
+
+def require_person(names: Iterable[str]) -> None:
+    """OptionInvalid for the first name that is no option, or one that a person does not decide."""
+    for name in names:
+        option = BY_NAME.get(name)
+        if option is None:
+            near = difflib.get_close_matches(name, BY_NAME, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else None
+            raise OptionInvalid(f"there is no option {name!r}", why=hint, option=name)
+        if option.decided_by != "person":
+            raise OptionInvalid(
+                f"{name} cannot be set as an option", why=_WHY[option.decided_by], option=name
+            )

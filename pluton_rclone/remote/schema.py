@@ -14,27 +14,27 @@ def remote_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a remote's options, in the order in which a form shows them.
 
     Beside the standard words: `x-group` ("basic", "advanced", "pluton"), `x-unit`, `x-sensitive`, `x-since`
-    (the first rclone that knows the option) and `x-kind` ("text", "secret", "switch", "number", "size",
-    "choice", "list"). Choices are `oneOf` with `const` and `title`; secrets are `writeOnly`.
+    (the first rclone that knows the option), `x-decided-by` ("person", "walk", "sign_in") and `x-kind`
+    ("text", "secret", "switch", "number", "size", "choice", "list", "day"). Choices are `oneOf` with `const`
+    and `title`; secrets are `writeOnly`.
     """
     schema = OneDriveRemote.model_json_schema()
     schema["$schema"] = _DIALECT
     schema["title"] = "OneDrive"
     schema["description"] = "A OneDrive or SharePoint drive as a storage"
     schema["properties"] = {
-        name: _property(found, BY_NAME.get(name)) for name, found in schema["properties"].items()
+        name: _property(found, BY_NAME[name]) for name, found in schema["properties"].items()
     }
     return schema
 
 
-def _property(found: dict[str, Any], option: Option | None) -> dict[str, Any]:
+def _property(found: dict[str, Any], option: Option) -> dict[str, Any]:
     result = _without_null(found)
-    if option is None:
-        result["x-group"] = "pluton"
-        return result
     result["x-group"] = option.group
     result["x-kind"] = option.kind
-    result["x-since"] = ".".join(map(str, option.since))
+    result["x-decided-by"] = option.decided_by
+    if option.group != "pluton":
+        result["x-since"] = ".".join(map(str, option.since))
     if option.unit is not None:
         result["x-unit"] = option.unit
     if option.sensitive:

@@ -5,15 +5,15 @@ The command line, the browser page and Pluton drive this one. Its state can be k
 
 from __future__ import annotations
 
-import difflib
 import json
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from pluton_rclone.errors import OptionInvalid, UsageError
+from pluton_rclone.errors import UsageError
 from pluton_rclone.microsoft.entra.account import Account
-from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import Place
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive
@@ -24,12 +24,41 @@ from .state import DRIVE_TYPES, Access, DriveKind, SetupState, is_secret
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import ConnectionReport, Step
     from pluton_rclone.remote.onedrive import OneDriveRemote
-    from pluton_rclone.storages.storage import Storage
-    from pluton_rclone.storages.storages import Storages
 
 __all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
 
-NextStep = Literal["name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"]
+NextStep = Literal[
+    "name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"
+]
+
+
+Storage = TypeVar("Storage", covariant=True)
+
+
+class Home(Protocol[Storage]):
+    """Where a storage is saved: `Storages` is one."""
+
+    def try_out(
+        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = ...
+    ) -> tuple[ConnectionReport, OneDriveRemote]: ...
+
+    def add(
+        self, name: str, remote: OneDriveRemote, *, on_step: Callable[[Step], None] = ...
+    ) -> Storage: ...
+
+    def add_tested(self, name: str, remote: OneDriveRemote) -> Storage: ...
+
+
+class Saved(Protocol):
+    """What was saved: `Storage` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def remote(self) -> OneDriveRemote: ...
+
+    def check_writable(self) -> None: ...
 
 
 class StorageSetup(LocationSteps):
@@ -71,9 +100,14 @@ class StorageSetup(LocationSteps):
         timeout: float = 600.0,
         cancel: threading.Event | None = None,
     ) -> Account:
-        """Through `rclone authorize` and rclone's own registration: for who has none. Global cloud, this machine only."""
+        """Through `rclone authorize` and rclone's own registration: for who has none. Global cloud, this machine only.
+        RegistrationError before anything is shown if the registration given names another cloud, or a tenant.
+        """
+        from pluton_rclone.microsoft.clouds import refuse_rclone_registration
         from pluton_rclone.rclone.authorize import authorize
 
+        if self._state.app is not None:
+            refuse_rclone_registration(self._state.app.cloud, self._state.app.tenant)
         scopes = self._state.least_scopes(place)
         text = authorize(show_address=show_address, scopes=scopes, timeout=timeout, cancel=cancel)
         self._state.app = None
@@ -87,72 +121,79 @@ class StorageSetup(LocationSteps):
         A remote brings its registration, drive and options along. TokenInvalid says what is wrong with the paste;
         TokenExpired, AccountError for somebody else's.
         """
-        from pluton_rclone.remote.options import BY_NAME
+        from pluton_rclone.microsoft.graph.locations import rooted
+        from pluton_rclone.remote.options import BY_KEY, BY_NAME
 
         from .imported import import_token
 
         pasted = import_token(text, app=self._state.app)
         account = self._take(pasted.sign_in)
         self._state.app = pasted.app
-        own = (
-            "client_id",
-            "client_secret",
-            "tenant",
-            "region",
-            "token",
-            "drive_id",
-            "drive_type",
-            "access_scopes",
-        )
-        self._state.options.update(
-            (option, value)
-            for option, value in pasted.options.items()
-            if option in BY_NAME and option not in own
-        )
-        if pasted.options.get("drive_id"):
-            self.choose_drive(self.drive(pasted.options["drive_id"]))
+        given = dict(pasted.options)
+        folder = given.pop(BY_NAME["base_folder"].key, "")
+        brought = {
+            option.name: given[key]
+            for key, option in BY_KEY.items()
+            if key in given and (option.decided_by == "person" or key in ("auth_url", "token_url"))
+        }
+        self._state.options = {**brought, **self._state.options}
+        if given.get("drive_id"):
+            with self._graph() as graph:
+                location = rooted(graph, given["drive_id"], given.get("root_folder_id", ""))
+            self._choose(location, folder)
+            self._state.folder_id = given.get(BY_NAME["base_folder_id"].key, "")
         return account
 
     # ---- options and the remote ----
 
     @property
     def options(self) -> dict[str, Any]:
-        """The advanced options given so far, the secret ones left out."""
-        return {name: value for name, value in self._state.options.items() if not is_secret(name)}
+        """The options given so far, the base folder among them, the secret ones left out."""
+        shown = {name: value for name, value in self._state.options.items() if not is_secret(name)}
+        return {**shown, "base_folder": self.folder} if self.folder else shown
 
     def set_options(self, **options: Any) -> None:
-        """The options of `OneDriveRemote` (region excepted: it is the registration's), kept; None takes one back.
+        """The options that a person decides (`x-decided-by` in the schema), kept; None takes one back.
+        `base_folder` needs a drive: it is the folder of `choose_drive`.
 
-        OptionInvalid: nothing is kept then.
+        OptionInvalid at once, also before a drive is chosen: nothing is kept then.
         """
-        from pluton_rclone.remote.onedrive import OneDriveRemote
+        from pluton_rclone.remote.options import require_person
 
-        unknown = next((name for name in options if name not in OneDriveRemote.model_fields), None)
-        if unknown is not None:
-            near = difflib.get_close_matches(unknown, OneDriveRemote.model_fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else None
-            raise OptionInvalid(f"there is no option {unknown!r}", why=hint, option=unknown)
-        wanted = {
-            key: value for key, value in {**self._state.options, **options}.items() if value is not None
-        }
-        kept, self._state.options = self._state.options, wanted
+        from .remote import check_options
+
+        require_person(options)
+        state = self._state
+        before = state.options, state.folder, state.folder_id
+        if "base_folder" in options:
+            self._require_drive()
+            state.folder_id, state.folder = "", str(options.pop("base_folder") or "")
+        given = {**state.options, **options}
+        state.options = {name: value for name, value in given.items() if value is not None}
         try:
-            if self._state.drive is not None and self._state.token is not None:
-                self.remote()
+            check_options(state)
         except BaseException:
-            self._state.options = kept
+            state.options, state.folder, state.folder_id = before
             raise
 
     def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:
         """The complete remote for the chosen drive, or for `drive`. OptionInvalid, RemoteIncomplete, UsageError."""
+        from pluton_rclone.remote.options import require_person
+
         from .remote import make_remote
 
-        if drive is not None:
-            self.choose_drive(drive, self._state.folder if drive == self._state.drive else "")
+        require_person(options)
+        if drive is not None and drive != self._state.drive:
+            self.choose_drive(drive)
         self._account()
-        if self._state.drive is None:
-            raise UsageError("No drive is chosen yet.", advice="Choose the drive, site or address first.")
+        self._require_drive()
         return make_remote(self._state, options)
+
+    def _require_drive(self) -> None:
+        if self._state.drive is None:
+            raise UsageError(
+                "No drive is chosen yet.", advice="Choose the drive, site or address first."
+            )
 
     def authorization(self) -> dict[str, Any]:
         """What the sign-in brings into a remote, for `OneDriveRemote.replace`: account, permissions, registration, token."""
@@ -164,7 +205,7 @@ class StorageSetup(LocationSteps):
 
     def test(
         self,
-        storages: Storages,
+        storages: Home[object],
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> ConnectionReport:
@@ -173,13 +214,13 @@ class StorageSetup(LocationSteps):
 
         tried = remote or self.remote()
         report, tested = storages.try_out(tried, on_step)
-        self._keep_token(tested)
+        self._keep(tested)
         self._state.passed = digest(tested) if report.ok else None
         return report
 
     def save(
         self,
-        storages: Storages,
+        storages: Home[Storage],
         name: str | None = None,
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
@@ -192,11 +233,13 @@ class StorageSetup(LocationSteps):
             raise UsageError("The storage has no name yet.", advice="Give it a name, then save it.")
         wanted = remote or self.remote()
         if self._state.passed is not None and self._state.passed == digest(wanted):
-            return storages.add_tested(friendly, wanted)
+            known = {"base_folder": wanted.base_folder, "base_folder_id": self._state.folder_id}
+            return storages.add_tested(friendly, wanted.replace(**known))
         return storages.add(friendly, wanted, on_step=on_step)
 
-    def _keep_token(self, tested: OneDriveRemote) -> None:
-        """rclone may have renewed it during the test."""
+    def _keep(self, tested: OneDriveRemote) -> None:
+        """What the test found out: the base folder, and the token that rclone may have renewed."""
+        self._state.folder, self._state.folder_id = tested.base_folder, tested.base_folder_id
         if tested.token is not None and self._state.token is not None and not self._state.app_only:
             text = tested.token.get_secret_value()
             self._state.token = Token.from_rclone(text, scopes=self._state.scopes)
@@ -212,7 +255,9 @@ class StorageSetup(LocationSteps):
         return self._state.record_with_secrets()
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], app: AppRegistration | None = None) -> StorageSetup:
+    def from_record(
+        cls, record: Mapping[str, Any], app: AppRegistration | None = None
+    ) -> StorageSetup:
         """Goes on from `record_with_secrets`. A certificate is not in it: give the registration then."""
         setup = cls.__new__(cls)
         setup._state = SetupState.from_record(record, app)
@@ -232,14 +277,28 @@ class StorageSetup(LocationSteps):
         return cls.from_record(record if isinstance(record, dict) else {}, app)
 
     @classmethod
-    def for_storage(cls, storage: Storage, *, expected: Literal["same", "anyone"] = "same") -> StorageSetup:
+    def for_storage(
+        cls,
+        storage: Saved,
+        *,
+        expected: Literal["same", "anyone"] = "same",
+        credential: str | Certificate | None = None,
+    ) -> StorageSetup:
         """To re-authorize: sign in with it, then `storage.reauthorize(setup)`. Another account is refused unless
-        `expected="anyone"`.
+        `expected="anyone"`. `credential` is a new client secret or certificate of the registration. ConfigNotWritable
+        now, not after the sign-in.
         """
         from .remote import state_of
 
+        storage.check_writable()
         setup = cls.__new__(cls)
         setup._state = state_of(storage.remote, storage.name)
         if expected == "anyone":
             setup._state.expected = None
+        if credential is not None:
+            setup._state.app = replace(
+                setup.app,
+                client_secret=credential if isinstance(credential, str) else None,
+                certificate=None if isinstance(credential, str) else credential,
+            )
         return setup

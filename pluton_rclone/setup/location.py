@@ -77,14 +77,19 @@ class LocationSteps(SignInSteps):
             return graph.user_drive(user)
 
     def choose_drive(self, drive: Drive | str, folder: str = "") -> Drive:
-        """This drive (or the one with this id), and the folder in it that the storage starts from."""
+        """This drive (or the one with this id), and the folder in it that the storage starts from: the connection test
+        makes it if it is missing.
+        """
         from pluton_rclone.values.paths import base_folder
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
         self._account()
+        if self._state.drive is None or chosen.id != self._state.drive.id:
+            self._state.options.pop("root_folder_id", None)
         kinds: dict[str, DriveKind] = {word: kind for kind, word in DRIVE_TYPES.items()}
         state = self._state
         state.drive, state.kind, state.folder = chosen, kinds[chosen.type], base_folder(folder)
+        state.folder_id = ""
         return chosen
 
     def choose_own_drive(self) -> Drive:
@@ -98,13 +103,23 @@ class LocationSteps(SignInSteps):
             )
         return self.choose_drive(drives[0])
 
+    def check_address(self, address: str) -> None:
+        """OptionInvalid for an address that no sign-in with this registration could reach; it needs none."""
+        from pluton_rclone.microsoft.graph.locations import require_cloud
+
+        require_cloud(address, self._cloud())
+
     def choose_address(self, address: str) -> Location:
         """A pasted address of a site, library, folder or sharing link, or a drive's id. See `microsoft.graph.locations`."""
         from pluton_rclone.microsoft.graph.locations import resolve
 
         with self._graph() as graph:
-            location = resolve(graph, address)
-        self.choose_drive(location.drive, location.folder)
+            return self._choose(resolve(graph, address))
+
+    def _choose(self, location: Location, folder: str = "") -> Location:
+        self.choose_drive(location.drive, location.folder or folder)
+        if location.root_folder_id:
+            self._state.options["root_folder_id"] = location.root_folder_id
         return location
 
     def choose_shared_folder(self, folder: Shortcut) -> None:

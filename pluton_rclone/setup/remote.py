@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import UsageError
+from pluton_rclone.errors import OptionInvalid, UsageError
 from pluton_rclone.microsoft.entra.account import Account
-from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.scopes import remote_options
+from pluton_rclone.remote.options import BY_NAME
+from pluton_rclone.saved.registration import registration
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 from .state import DRIVE_TYPES, SetupState
 
 if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
+
+
+_ANY_TOKEN = '{"access_token": "-", "refresh_token": "-", "expiry": "2000-01-01T00:00:00Z"}'
 
 
 def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote:
@@ -33,7 +36,29 @@ def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote
         **state.options,
         **options,
     }
+    if given["base_folder"] == state.folder:
+        given["base_folder_id"] = state.folder_id
     return OneDriveRemote(**given)
+
+
+def check_options(state: SetupState) -> None:
+    """OptionInvalid for options that the chosen drive would not take; before there is one, that none would."""
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+
+    if state.drive is not None:
+        state.folder = make_remote(state, {}).base_folder
+        return
+    # Business drives and libraries take the same options.
+    kinds = [DRIVE_TYPES[state.kind]] if state.kind else ["business", "personal"]
+    faults: list[OptionInvalid] = []
+    for kind in kinds:
+        drive = {"drive_id": "1" if kind == "personal" else "b!1", "drive_type": kind}
+        try:
+            OneDriveRemote(**{**drive, "token": _ANY_TOKEN, **state.options})
+        except OptionInvalid as fault:
+            faults.append(fault)
+    if len(faults) == len(kinds):
+        raise faults[0]
 
 
 def authorization(state: SetupState) -> dict[str, Any]:
@@ -89,31 +114,8 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
     )
 
 
-def registration(remote: OneDriveRemote) -> AppRegistration | None:
-    """The app registration that a remote's token belongs to; None for rclone's own."""
-    if not remote.client_id:
-        return None
-    return AppRegistration(
-        remote.client_id,
-        tenant=remote.tenant or "common",
-        region=remote.region,
-        client_secret=remote.client_secret,
-        certificate=certificate(remote),
-    )
-
-
-def certificate(remote: OneDriveRemote) -> Certificate | None:
-    """The certificate that a remote names; its password, when it has one, comes from the environment."""
-    import os
-
-    if not remote.certificate:
-        return None
-    return Certificate(
-        Path(remote.certificate), os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None
-    )
-
-
 def digest(remote: OneDriveRemote) -> str:
-    """Tells one remote's settings from another's; token and name do not count."""
-    section = {k: v for k, v in remote.to_section().items() if k not in (TOKEN, SIGN_IN, "description")}
+    """Tells one remote's settings from another's; token, name and what the test finds out do not count."""
+    left_out = (TOKEN, SIGN_IN, "description", BY_NAME["base_folder_id"].key)
+    section = {key: value for key, value in remote.to_section().items() if key not in left_out}
     return hashlib.sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()

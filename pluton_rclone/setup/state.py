@@ -27,6 +27,7 @@ VERSION = 1
 @dataclass
 class SetupState:
     """The answers given so far. `shared`: a folder that belongs to somebody else was chosen or is wanted.
+    `folder_id` is the id of `folder`, once it is known.
 
     `expected` is whose account a storage being re-authorized belongs to; `passed` is the digest of the settings that
     passed the connection test. `scopes` are empty when nobody knows what was granted.
@@ -43,6 +44,7 @@ class SetupState:
     kind: DriveKind | None = None
     drive: Drive | None = None
     folder: str = ""
+    folder_id: str = ""
     shared: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     passed: str | None = None
@@ -75,8 +77,11 @@ class SetupState:
             "drive_type": self.kind,
             "drive": asdict(self.drive) if self.drive else None,
             "folder": self.folder,
+            "folder_id": self.folder_id,
             "shared": self.shared,
-            "options": {name: plain(value) for name, value in self.options.items() if not is_secret(name)},
+            "options": {
+                name: plain(value) for name, value in self.options.items() if not is_secret(name)
+            },
             "passed": self.passed,
         }
 
@@ -90,7 +95,9 @@ class SetupState:
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], app: AppRegistration | None = None) -> SetupState:
+    def from_record(
+        cls, record: Mapping[str, Any], app: AppRegistration | None = None
+    ) -> SetupState:
         """The state in `record_with_secrets`. `app`, when given, takes the place of the registration kept there."""
         try:
             scopes = tuple(str(scope) for scope in record["scopes"])
@@ -98,7 +105,9 @@ class SetupState:
                 app=app or _app(record),
                 access=record["access"],
                 name=record["name"],
-                token=Token.from_rclone(record["token"], scopes=scopes) if record["token"] else None,
+                token=Token.from_rclone(record["token"], scopes=scopes)
+                if record["token"]
+                else None,
                 app_only=bool(record["app_only"]),
                 account=Account.from_record(record["account"]) if record["account"] else None,
                 expected=Account.from_record(record["expected"]) if record["expected"] else None,
@@ -106,6 +115,7 @@ class SetupState:
                 kind=record["drive_type"],
                 drive=_drive(record["drive"]) if record["drive"] else None,
                 folder=str(record["folder"]),
+                folder_id=str(record.get("folder_id", "")),
                 shared=bool(record["shared"]),
                 options=dict(record["options"]),
                 passed=record["passed"],

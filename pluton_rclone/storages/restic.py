@@ -15,14 +15,16 @@ from pluton_rclone.errors import ResticNotFound, UsageError
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.rclone.environment import child_environment
-from pluton_rclone.saved.lending import lend
+from pluton_rclone.saved.lent import lend
+from pluton_rclone.values.program import USER_AGENT
 
 if TYPE_CHECKING:
-    from .storage import Storage
+    from pluton_rclone.saved.remote import SavedRemote
 
 VARIABLE = "PLUTON_RESTIC_BINARY"
 # What restic itself starts rclone with (restic 0.14 to 0.18, internal/backend/rclone), less its flag for another service.
 _SERVE = "serve restic --stdio"
+_USER_AGENT = f"{USER_AGENT} restic"
 
 
 class Restic:
@@ -34,32 +36,36 @@ class Restic:
 
     def __init__(
         self,
-        storage: Storage,
+        saved: SavedRemote,
         path: str = "restic",
         *,
         binary: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._storage = storage
+        self._saved = saved
         self._wanted = binary
         self._given = dict(environment or {})
         self._open: ExitStack | None = None
         self._lent: dict[str, str] = {}
-        self.repository = f"rclone:{storage.at(path)}"
+        self.repository = f"rclone:{saved.at(path)}"
 
     @property
     def options(self) -> list[str]:
         """restic's own options: which rclone to start, and how. They hold no secret."""
-        rclone = self._storage.rclone
-        args = shlex.join([*shlex.split(_SERVE), f"--user-agent={rclone.user_agent} restic", *rclone.flags])
-        return ["-o", f"rclone.program={shlex.quote(rclone.binary.path)}", "-o", f"rclone.args={args}"]
+        args = shlex.join([*shlex.split(_SERVE), f"--user-agent={_USER_AGENT}"])
+        program = shlex.quote(self._saved.rclone.binary.path)
+        return ["-o", f"rclone.program={program}", "-o", f"rclone.args={args}"]
 
     @property
     def environment(self) -> dict[str, str]:
         """The whole environment for restic, which hands it on to rclone. UsageError when it is not open."""
         if self._open is None:
-            raise UsageError("The repository is not open.", advice="Use `with storage.restic() as restic:`.")
-        return child_environment({**self._lent, **self._given, "RESTIC_REPOSITORY": self.repository})
+            raise UsageError(
+                "The repository is not open.", advice="Use `with storage.restic() as restic:`."
+            )
+        return child_environment(
+            {**self._lent, **self._given, "RESTIC_REPOSITORY": self.repository}
+        )
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line for restic's `arguments`. ResticNotFound."""
@@ -82,13 +88,33 @@ class Restic:
         """Run restic to its end: exit status, stdout and the end of stderr. Its failures are in the exit status."""
         return process.run(self.argv(*arguments), env=self.environment, timeout=timeout)
 
+    def environment_for_people(self) -> dict[str, str]:
+        """Variables with which a person runs restic by hand: the real rclone.conf, and our rclone first on PATH.
+
+        They hold no secret. UsageError for a storage that only runs through this library can use (a
+        certificate).
+        """
+        remote = self._saved.options
+        if remote.certificate and remote.client_secret is None:
+            raise UsageError(
+                "restic cannot use this storage by hand: rclone cannot read its certificate.",
+                advice="Run it through this library: pluton-rclone restic NAME -- …",
+            )
+        folder = os.path.dirname(self._saved.rclone.binary.path)
+        return {
+            "RESTIC_REPOSITORY": self.repository,
+            "RCLONE_CONFIG": str(self._saved.conf.path),
+            "RCLONE_USER_AGENT": _USER_AGENT,
+            "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        }
+
     def __enter__(self) -> Restic:
         if self._open is not None:
             raise UsageError("The repository is open already.")
         with ExitStack() as stack:
-            loan = stack.enter_context(lend(self._storage.storages.conf, [self._storage.remote_name]))
+            loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
             self._lent = {
-                "RCLONE_CONFIG": str(loan.config),
+                "RCLONE_CONFIG": str(loan.path),
                 "RCLONE_ASK_PASSWORD": "false",
                 **loan.environment,
             }
@@ -96,7 +122,10 @@ class Restic:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         held, self._open = self._open, None
         self._lent = {}
@@ -112,29 +141,11 @@ def find_restic(
     found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
     if found is None:
         raise ResticNotFound(
-            f"There is no restic at {os.fspath(named)!r}." if named else "There is no restic on PATH."
+            f"There is no restic at {os.fspath(named)!r}."
+            if named
+            else "There is no restic on PATH."
         )
     return found
-
-
-def environment_for_people(storage: Storage, path: str = "restic") -> dict[str, str]:
-    """Variables with which a person runs restic by hand: the real rclone.conf, and our rclone first on PATH.
-
-    They hold no secret. UsageError for a storage that only runs through this library can use (a certificate).
-    """
-    remote = storage.remote
-    if remote.certificate and remote.client_secret is None:
-        raise UsageError(
-            "restic cannot use this storage by hand: rclone cannot read its certificate.",
-            advice="Run it through this library: pluton-rclone restic NAME -- …",
-        )
-    folder = os.path.dirname(storage.storages.binary.path)
-    return {
-        "RESTIC_REPOSITORY": f"rclone:{storage.at(path)}",
-        "RCLONE_CONFIG": str(storage.storages.path),
-        "RCLONE_USER_AGENT": f"{storage.rclone.user_agent} restic",
-        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-    }
 
 
 def as_shell(variables: Mapping[str, str]) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.results import About, CheckResult, Total
-from pluton_rclone.values import paths
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -19,15 +18,16 @@ if TYPE_CHECKING:
     from pluton_rclone.microsoft.graph.drives import Drive
     from pluton_rclone.microsoft.graph.graph import Graph
     from pluton_rclone.microsoft.http import Http
-    from pluton_rclone.rclone.commands import FilterOptions, ListOptions, TransferOptions
+    from pluton_rclone.preflight import Preflight
+    from pluton_rclone.rclone.commands import FilterOptions, ListOptions, LogLevel, TransferOptions
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.rclone.transfer import Transfer
     from pluton_rclone.remote.onedrive import OneDriveRemote
-    from pluton_rclone.saved.lending import LentRclone
+    from pluton_rclone.saved.rclone import SavedRclone
     from pluton_rclone.setup.connect import StorageSetup
 
+    from .home import Home
     from .restic import Restic
-    from .storages import Storages
 
 LocalPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 MASKED = "(secret, not shown)"
@@ -41,10 +41,12 @@ class Storage:
     of `pluton_rclone.errors`.
     """
 
-    def __init__(self, storages: Storages, remote_name: str) -> None:
+    def __init__(
+        self, storages: Home[Storage], remote_name: str, *, log_level: LogLevel | None = None
+    ) -> None:
         self._storages = storages
         self.remote_name = remote_name
-        self._rclone: LentRclone | None = None
+        self._saved = storages._saved(remote_name, log_level)
 
     def __repr__(self) -> str:
         return f"Storage({self.name!r}, remote={self.remote_name!r})"
@@ -52,23 +54,23 @@ class Storage:
     # ---- what it is ----
 
     @property
-    def storages(self) -> Storages:
+    def storages(self) -> Home[Storage]:
         """All storages of the same rclone.conf."""
         return self._storages
 
     @property
     def name(self) -> str:
         """The friendly name; the remote's name where there is none."""
-        return self._section().get("description") or self.remote_name
+        return self._saved.title
 
     @property
     def remote(self) -> OneDriveRemote:
         """The remote with all its options. RemoteIncomplete or OptionInvalid when rclone could not use it."""
-        return self._storages.conf.remote(self.remote_name)
+        return self._saved.options
 
     def record(self) -> dict[str, Any]:
         """What a list of storages shows, as JSON; works for an incomplete remote, too. Holds no secret."""
-        section = self._section()
+        section = self._saved.section
         return {
             "name": self.name,
             "remote": self.remote_name,
@@ -85,46 +87,50 @@ class Storage:
 
         return {
             key: MASKED if value and key in BY_NAME and BY_NAME[key].kind == "secret" else value
-            for key, value in self._section().items()
+            for key, value in self._saved.section.items()
         }
 
     def section_with_secrets(self) -> dict[str, str]:
         """The section of rclone.conf as it is: for an export, never for a log or a page."""
-        return self._section()
-
-    def _section(self) -> dict[str, str]:
-        return self._storages.conf.whole_section(self.remote_name)
+        return self._saved.section
 
     # ---- where things are ----
 
     @property
-    def rclone(self) -> LentRclone:
+    def rclone(self) -> SavedRclone:
         """The engine for this storage's remote; every run has a private configuration of its own."""
-        if self._rclone is None:
-            self._rclone = self._storages.rclone(self.remote_name)
-        return self._rclone
+        return self._saved.rclone
+
+    def with_log_level(self, level: LogLevel) -> Storage:
+        """The same storage with an engine that logs as much as `level` says, where a call does not say it."""
+        return type(self)(self._storages, self.remote_name, log_level=level)
 
     def at(self, path: str = "") -> str:
         """The rclone location of a path in this storage: for copying from one remote to another."""
-        inside = paths.in_drive(path, self._section().get("pluton_base_folder", ""))
-        return locations.remote(self.remote_name, inside)
+        return self._saved.at(path)
 
     # ---- transfers ----
 
-    def upload(self, source: LocalPath, path: str = "", **options: Unpack[TransferOptions]) -> Transfer:
+    def upload(
+        self, source: LocalPath, path: str = "", **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Copy a local folder's content, or a file, into the folder `path`. It starts at once."""
         return self.rclone.copy(locations.local(source), self.at(path), **options)
 
-    def download(self, path: str, destination: LocalPath, **options: Unpack[TransferOptions]) -> Transfer:
+    def download(
+        self, path: str, destination: LocalPath, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Copy a folder's content, or a file, into a local folder. It starts at once."""
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin."""
+        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin. RcloneTooOld."""
+        self.remote.require(self.rclone.binary.version)
         return self.rclone.purge(self.at(path), **options)
 
     def delete_file(self, path: str) -> None:
-        """Delete one file. NothingFound if there is none."""
+        """Delete one file. NothingFound if there is none; RcloneTooOld as for `delete`."""
+        self.remote.require(self.rclone.binary.version)
         self.rclone.deletefile(self.at(path))
 
     def restic(
@@ -141,13 +147,14 @@ class Storage:
         """
         from .restic import Restic
 
-        return Restic(
-            self, path, binary=None if binary is None else os.fsdecode(binary), environment=environment
-        )
+        found = None if binary is None else os.fsdecode(binary)
+        return Restic(self._saved, path, binary=found, environment=environment)
 
     # ---- looking ----
 
-    def walk(self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]) -> Iterator[Entry]:
+    def walk(
+        self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
+    ) -> Iterator[Entry]:
         """Everything below a folder, in flat memory. Raises at its end when it is not complete.
 
         The root of a drive is listed from the drive's delta feed, a request for a thousand items: the first entry comes
@@ -158,8 +165,8 @@ class Storage:
         """
         from pluton_rclone import feed
 
-        if feed.fits(self, by, options):
-            return feed.walk(self, path, by, options)
+        if feed.fits(self._saved, by, options):
+            return feed.walk(self._saved, path, by, options)
         return self.rclone.walk(self.at(path), **options)
 
     def list(self, path: str = "", **options: Unpack[ListOptions]) -> list[Entry]:
@@ -170,37 +177,29 @@ class Storage:
         """One file or folder; None if there is nothing."""
         return self.rclone.stat(self.at(path))
 
-    def list_if_there(self, path: str = "") -> Sequence[Entry] | None:
-        """What is in a folder; None when there is no such folder."""
-        try:
-            return self.list(path)
-        except NothingFound:
-            return None
-
     def size(self, path: str = "", *, by: By = "auto", **options: Unpack[FilterOptions]) -> Total:
         """How many files and bytes there are below a folder; `by` as for `walk`."""
         from pluton_rclone import feed
 
-        if not options and feed.fits(self, by, options):
-            return feed.total(self, path, by)
+        if not options and feed.fits(self._saved, by, options):
+            return feed.total(self._saved, path, by)
         return self.rclone.size(self.at(path), **options)
 
     def about(self) -> About:
         """The room on the drive, in bytes; None where Microsoft does not say."""
-        return self.rclone.about(self.at("/"))
+        return self._saved.about()
 
     def graph(self) -> Graph:
         """Microsoft Graph for this storage's account: close it. A token that has ended is renewed first."""
-        from pluton_rclone.microsoft.clouds import cloud
-        from pluton_rclone.microsoft.graph.graph import Graph
-        from pluton_rclone.saved.tokens import graph_token
-
-        return Graph(cloud(self.remote.region), graph_token(self))
+        return self._saved.graph()
 
     def drive(self) -> Drive:
         """The drive as Microsoft Graph has it now. DriveNotFound."""
+        from pluton_rclone.microsoft.graph.locations import rooted
+
+        remote = self.remote
         with self.graph() as graph:
-            return graph.drive(self.remote.drive_id)
+            return rooted(graph, remote.drive_id, remote.root_folder_id).drive
 
     def check(
         self,
@@ -213,7 +212,51 @@ class Storage:
     ) -> CheckResult:
         """Compare a local folder with `path`, every file by its QuickXorHash. Differences are the result."""
         return self.rclone.check(
-            locations.local(source), self.at(path), direction=direction, on_progress=on_progress, **options
+            locations.local(source),
+            self.at(path),
+            direction=direction,
+            on_progress=on_progress,
+            **options,
+        )
+
+    def preflight(
+        self,
+        source: LocalPath,
+        path: str = "",
+        *,
+        of: Storage | None = None,
+        filters: Sequence[str] = (),
+    ) -> Preflight:
+        """What OneDrive would refuse or spoil of a local folder or file, were it copied into the folder `path`;
+        found while it is iterated. `of`: the source is a path in that storage.
+
+        With `filters` rclone lists the source: what cannot be read, and links, are left to the transfer.
+        """
+        from pluton_rclone.preflight import Source, library_prefix, preflight
+
+        drive, remote = self.drive(), self.remote
+        if of is None:
+            place, rclone = locations.local(source), self.rclone
+        else:
+            place = of.at(os.fsdecode(source))
+            rclone = self._storages.rclone(of.remote_name, self.remote_name)
+
+        def not_there_yet() -> int:
+            return rclone.copy(place, self.at(path), dry_run=True, filters=filters).result().bytes
+
+        entries: Source = source
+        if filters:
+            entries = rclone.walk(place, filters=filters)
+        elif of is not None:
+            entries = of.walk(os.fsdecode(source))
+        return preflight(
+            entries,
+            drive_type=remote.drive_type,
+            prefix=library_prefix(drive.web_url),
+            base=self.at(path).partition(":")[2],
+            quota_free=drive.quota.remaining if drive.quota.state == "known" else None,
+            encoding=remote.encoding,
+            not_there_yet=not_there_yet,
         )
 
     # ---- the connection ----
@@ -222,19 +265,13 @@ class Storage:
         """Walk through the connection step by step: a small file is written, read back and deleted. The token is renewed."""
         from pluton_rclone.connection.checks import run_connection_test
 
-        return run_connection_test(self._listening(), on_step)
+        return run_connection_test(self.with_log_level("DEBUG")._saved, on_step)
 
     def check_health(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
         """The same test without writing anything. It renews the token, so that it does not die of idleness."""
         from pluton_rclone.connection.checks import run_health_check
 
-        return run_health_check(self._listening(), on_step)
-
-    def _listening(self) -> Storage:
-        """The same storage with an rclone that logs when Microsoft asks it to slow down."""
-        other = type(self)(self._storages, self.remote_name)
-        other.rclone.environment["RCLONE_LOG_LEVEL"] = "DEBUG"
-        return other
+        return run_health_check(self.with_log_level("DEBUG")._saved, on_step)
 
     def reauthorize(
         self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
@@ -246,11 +283,19 @@ class Storage:
 
     # ---- changing it ----
 
-    def update(self, on_step: Callable[[Step], None] = lambda step: None, **options: Any) -> ConnectionReport:
+    def check_writable(self) -> None:
+        """ConfigNotWritable if no change could be saved."""
+        self._saved.conf.check_writable()
+
+    def update(
+        self, on_step: Callable[[Step], None] = lambda step: None, **options: Any
+    ) -> ConnectionReport:
         """Change options of the remote; None gives an option its default back. Tested as it would be, then saved in one
         step: OptionInvalid or ConnectionTestFailed leave everything as it was.
         """
         before = self.remote
+        if options.get("description"):
+            options["description"] = self._free_name(options["description"])
         defaults = type(before).model_fields
         known = {
             name: defaults[name].get_default() if v is None and name in defaults else v
@@ -273,12 +318,15 @@ class Storage:
 
     def rename(self, name: str) -> None:
         """Give it another friendly name; the remote's name, which scripts use, stays. StorageExists."""
+        self._storages.conf.update(self.remote_name, {"description": self._free_name(name)})
+
+    def _free_name(self, name: str) -> str:
         name = name.strip()
         if not name or not name.isprintable():
             raise UsageError(f"{name!r} is no name for a storage.")
         if name != self.name and name in self._storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
-        self._storages.conf.update(self.remote_name, {"description": name})
+        return name
 
     def rename_remote(self, remote_name: str) -> Storage:
         """Give the remote another name in rclone.conf. StorageExists, OptionInvalid for a name that rclone does not take."""
@@ -296,15 +344,15 @@ class Storage:
     def holds_files(self) -> bool | None:
         """Whether anything lies in its base folder: a backup may be among it. None when Microsoft cannot be asked."""
         try:
-            return bool(self.list_if_there())
+            return bool(self.list())
+        except NothingFound:
+            return False
         except PlutonRcloneError:
             return None
 
     def renew_token(self, http: Http | None = None) -> str:
         """Renews the token now and keeps it; says how. TokenExpired and the rest of `SignInError` when that fails."""
-        from pluton_rclone.saved.tokens import renew
-
-        return renew(self, http)
+        return self._saved.renew(http)
 
     @property
     def throttled(self) -> int:

@@ -33,19 +33,6 @@ def in_drive(path: str, base: str = "") -> str:
     return f"{start}/{inside}" if start and inside else start or inside
 
 
-def in_storage(path: str, base: str = "") -> str:
-    """The opposite of `in_drive`: the shortest way to write a path in the drive for a storage with that base.
-
-    Below the base folder it is relative ("" for the base folder itself), elsewhere it has a leading "/".
-    Upper and lower case are not told apart, as OneDrive does not.
-    """
-    parts = _names(path)
-    start = _names(base)
-    if [part.lower() for part in parts[: len(start)]] == [part.lower() for part in start]:
-        return "/".join(parts[len(start) :])
-    return "/" + "/".join(parts)
-
-
 def holds_all(path: str, base: str = "") -> bool:
     """Whether the path in a storage is its base folder, or one above it: by whatever way it is written."""
     place = in_drive(path, base).lower()

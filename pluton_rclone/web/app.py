@@ -16,19 +16,22 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFound
+from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, StorageNotFound, UsageError
 from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.process.folders import runtime_folder, runtime_folders
 from pluton_rclone.storages.storages import Storages
 
-from .context import Page
 from .plumbing import door
+from .plumbing.context import Page
 from .plumbing.guard import Address, Guard
+from .plumbing.health import Healths
 from .plumbing.jobs import Jobs
+from .plumbing.people import Authorize, Identify
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, error_view, refusal
 from .storages import files, stored
-from .storages.health import Healths
-from .wizard import locating, signing_in, waiting, walk
+from .wizard import changing, locating, signing_in, waiting, walk
+from .wizard.draft import Draft
 
 log = logging.getLogger(__name__)
 
@@ -41,35 +44,55 @@ def create_app(
     public_url: str,
     app: AppRegistration | None = None,
     redirect_uri: str | None = None,
-    identify: Callable[[Request], str | None] | None = None,
+    identify: Identify | None = None,
+    authorize: Authorize | None = None,
     state_folder: Path | None = None,
     local_folders: Sequence[Path] | None = None,
 ) -> Starlette:
     """The page as an ASGI application, to serve or to mount.
 
     `public_url` is where people's browsers reach it ("http://localhost:8123", "https://pluton.example/onedrive"); it
-    answers under no other host. `app` is the app registration, by default that of the environment. `redirect_uri` must
-    be registered there; it is `public_url` itself on http://localhost, else `public_url` + "/callback".
+    answers under no other host. `app` is the app registration, by default that of the environment. `redirect_uri`
+    must be registered there; it is `public_url` itself on http://localhost, else `public_url` + "/callback".
 
-    `identify` says who a request is from, None for nobody: for an application that signs people in itself. Without it a
-    browser is let in by a one-time address (`one_time_address`). `state_folder` keeps sessions across a restart, with
-    tokens: a private folder, best in memory. `local_folders` are those that copies may read and restores may write; by
-    default the home folder.
+    `identify(request)` says who a request is from, for an application that signs people in itself; it may be a
+    coroutine function. Only a text that is not empty lets somebody in. Without it a browser is let in by a one-time
+    address (`one_time_address`). Somebody who was identified has their own storages, drafts and transfers alone;
+    `authorize(person, action, storage)` decides about storages instead if it is given, and only True permits
+    (actions: `web.plumbing.people.Action`). UsageError for `authorize` without `identify`.
+
+    `state_folder` keeps sessions across a restart, with tokens: a private folder, best in memory. `local_folders`
+    are those that copies may read and restores may write, but for what is private in them (`web.storages.places`);
+    by default there is ~/pluton-restores alone.
     """
+    if authorize is not None and identify is None:
+        raise UsageError(
+            "authorize needs identify: without it the page does not know who somebody is."
+        )
+    storages = Storages() if storages is None else storages
     url = public_url.rstrip("/")
     address = Address.of(url)
     local = address.origin == url and not address.secure
-    sessions = Sessions(state_folder)
+    sessions = Sessions(Draft.from_record, state_folder)
     page = Page(
-        storages=Storages() if storages is None else storages,
+        storages=storages,
         address=address,
         redirect_uri=redirect_uri or (url if local else f"{url}/callback"),
         sessions=sessions,
         jobs=Jobs(),
         registration=app or AppRegistration.from_environment(),
-        local_folders=tuple(local_folders) if local_folders is not None else (Path.home(),),
+        local_folders=(Path.home() / "pluton-restores",)
+        if local_folders is None
+        else tuple(local_folders),
+        private=(
+            storages.path,
+            runtime_folder(),
+            *runtime_folders(),
+            *([state_folder] if state_folder else []),
+        ),
         healths=Healths(),
         has_addresses=identify is None,
+        authorize=authorize,
     )
 
     @asynccontextmanager
@@ -80,7 +103,7 @@ def create_app(
     made = Starlette(
         routes=_routes(),
         middleware=[
-            Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify),
+            Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify)
         ],
         exception_handlers={PlutonRcloneError: _error, HTTPException: _http_error},
         lifespan=lifespan,
@@ -128,8 +151,8 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
         f"{storage}/test": stored.test,
-        f"{storage}/check": stored.check,
-        f"{storage}/reauthorize": stored.reauthorize,
+        f"{storage}/check": changing.check,
+        f"{storage}/reauthorize": changing.reauthorize,
         f"{transfer}/cancel": files.cancel,
     }
     both: dict[str, Callable[[Request], Any]] = {
@@ -139,7 +162,7 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/location": locating.location,
         f"{setup}/options": walk.options,
         f"{setup}/save": walk.save,
-        f"{storage}/edit": stored.edit,
+        f"{storage}/edit": changing.edit,
         f"{storage}/remove": stored.remove,
         f"{storage}/copy": files.copy,
         f"{storage}/restore": files.restore,
@@ -152,12 +175,22 @@ def _routes() -> list[Route | Mount]:
 
 def _front(request: Request) -> Response:
     """The list of storages; and Microsoft's answer, where http://localhost alone is the registered address."""
-    return signing_in.callback(request) if "state" in request.query_params else stored.storages(request)
+    return (
+        signing_in.callback(request)
+        if "state" in request.query_params
+        else stored.storages(request)
+    )
 
 
 def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlutonRcloneError)
-    status = 404 if isinstance(error, StorageNotFound) else 403 if isinstance(error, ForeignAnswer) else 400
+    status = (
+        404
+        if isinstance(error, StorageNotFound)
+        else 403
+        if isinstance(error, ForeignAnswer)
+        else 400
+    )
     return draw(request, "error.html", status=status, error=error_view(error))
 
 
@@ -165,5 +198,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     what = error.detail if error.detail != "Not Found" else "There is no such page."
     gone = error.status_code == 404
-    advice = "What was here may have been removed." if gone else "Go back in your browser and try again."
+    advice = (
+        "What was here may have been removed." if gone else "Go back in your browser and try again."
+    )
     return refusal(request, error.status_code, what, advice)

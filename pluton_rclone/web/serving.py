@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from pluton_rclone.errors import UsageError
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.applications import Starlette
 
     from pluton_rclone.microsoft.entra.app import AppRegistration
     from pluton_rclone.storages.storages import Storages
@@ -28,51 +31,13 @@ def serve(
     local_folders: Sequence[Path] | None = None,
     on_ready: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serve until Ctrl-C, which ends what runs and then is raised as KeyboardInterrupt.
+    """Serve until Ctrl-C or SIGTERM: what runs is ended, then KeyboardInterrupt or SystemExit is raised.
 
     `on_ready` gets the one-time address when the page answers.
 
     `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a restart. Binds to
     loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in front. UsageError.
     """
-    ready = prepare(
-        storages,
-        port=port,
-        host=host,
-        public_url=public_url,
-        app=app,
-        local_folders=local_folders,
-        on_ready=on_ready,
-    )
-    try:
-        ready.server.run(sockets=ready.sockets)
-    finally:
-        for one in ready.sockets:
-            one.close()
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A server that listens and does not answer yet: `server.run(sockets=sockets)`."""
-
-    server: uvicorn.Server
-    sockets: list[socket.socket]
-    address: str
-
-
-def prepare(
-    storages: Storages | None = None,
-    *,
-    port: int = 0,
-    host: str | None = None,
-    public_url: str | None = None,
-    app: AppRegistration | None = None,
-    local_folders: Sequence[Path] | None = None,
-    on_ready: Callable[[str], None] = lambda address: None,
-) -> Ready:
-    """As `serve`, without running it. UsageError when it cannot listen."""
-    import uvicorn
-
     from .app import create_app, one_time_address
 
     if host is not None and not (public_url or "").startswith("https://"):
@@ -80,38 +45,74 @@ def prepare(
             "A page that is open to other machines needs HTTPS.",
             advice="Put a proxy with a certificate in front, and give its address as the public URL.",
         )
-    sockets = _listen(host, port)
-    url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
-    made = create_app(
-        storages,
-        public_url=url,
-        app=app,
-        state_folder=_state_folder(url) if port else None,
-        local_folders=local_folders,
-    )
-    address = one_time_address(made)
+    sockets = listen(host, port)
+    try:
+        url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
+        kept = state_folder(url) if port else None
+        made = create_app(
+            storages, public_url=url, app=app, state_folder=kept, local_folders=local_folders
+        )
+        address = one_time_address(made)
+        with _terminated_gently():
+            server(made, lambda: on_ready(address)).run(sockets=sockets)
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@contextmanager
+def _terminated_gently() -> Iterator[None]:
+    """SIGTERM, which uvicorn sends itself again after its end, ends this process as an exception does:
+    what has to be cleaned up is. A handler that somebody else has set stays.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
+    """What answers for the page, within the bounds of `plumbing.connections`."""
+    import uvicorn
+
+    from .plumbing.connections import HEADERS, Bounded
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                on_ready(address)
+                on_ready()
 
     config = uvicorn.Config(
         made,
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=2,
+        http=Bounded,
+        h11_max_incomplete_event_size=HEADERS,
         lifespan="on",
         ws="none",
     )
-    return Ready(Server(config), sockets, address)
+    return Server(config)
 
 
-def _listen(host: str | None, port: int) -> list[socket.socket]:
+def listen(host: str | None, port: int) -> list[socket.socket]:
     """Browsers try ::1 as well as 127.0.0.1 for localhost; where there is no IPv6, IPv4 alone will do."""
-    wanted = [(socket.AF_INET, host)] if host else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    wanted = (
+        [(socket.AF_INET, host)]
+        if host
+        else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    )
     sockets: list[socket.socket] = []
     for family, name in wanted:
         one = socket.socket(family, socket.SOCK_STREAM)
@@ -124,13 +125,15 @@ def _listen(host: str | None, port: int) -> list[socket.socket]:
             if sockets:
                 continue
             raise UsageError(
-                f"The page cannot listen on {name}:{port}.", why=error.strerror, advice="Choose another port."
+                f"The page cannot listen on {name}:{port}.",
+                why=error.strerror,
+                advice="Choose another port.",
             ) from None
         sockets.append(one)
     return sockets
 
 
-def _state_folder(public_url: str) -> Path:
+def state_folder(public_url: str) -> Path:
     from pluton_rclone.process.folders import runtime_folder
 
     return runtime_folder() / f"web-{hashlib.sha256(public_url.encode()).hexdigest()[:16]}"

@@ -74,11 +74,13 @@ def connected(command: Command, cloud: Emulator) -> Command:
 def at_terminal(cloud: Emulator) -> AtTerminal:
     """`with at_terminal("connect", person="anna@outlook.com") as terminal:` runs the program on a terminal of its own.
 
-    $BROWSER plays the person; None: nobody answers at the browser.
+    $BROWSER plays the person; None: nobody answers at `browser`.
     """
 
-    def start(*arguments: str, person: str | None = "anna@outlook.com") -> Terminal:
-        answers = {"BROWSER": "true"} if person is None else played(person)
+    def start(
+        *arguments: str, person: str | None = "anna@outlook.com", browser: str = "true"
+    ) -> Terminal:
+        answers = {"BROWSER": browser} if person is None else played(person)
         environment = {
             **os.environ,
             **answers,

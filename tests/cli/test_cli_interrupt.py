@@ -53,9 +53,9 @@ class Frozen:
 def frozen(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Frozen:
     trap, check = Frozen(cloud), cloud.faults.check
 
-    def heard(method: str, address: str) -> None:
+    def heard(method: str, address: str, *rest: str | None) -> None:
         trap.hear(method, address)
-        check(method, address)
+        check(method, address, *rest)
 
     monkeypatch.setattr(cloud.faults, "check", heard)
     return trap
@@ -74,7 +74,7 @@ def source(tmp_path: Path, cloud: Emulator) -> Path:
 
 def children_left(cloud: Emulator) -> list[bytes]:
     """What still runs in the world of this test, once there was time to die."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE
     while (left := processes_in(cloud)) and time.monotonic() < end:
         time.sleep(0.02)
     return left
@@ -147,7 +147,10 @@ def test_a_command_at_work_ends_at_once(
         frozen.wait()
         ends_cleanly(terminal, cloud, stop)
     assert saved(connected) == before
-    assert {path.name for path in home.glob("*.conf*")} == {"rclone.conf", ".rclone.conf.pluton.lock"}
+    assert {path.name for path in home.glob("*.conf*")} == {
+        "rclone.conf",
+        ".rclone.conf.pluton.lock",
+    }
 
 
 @pytest.mark.parametrize("stop", [Terminal.press_ctrl_c, Terminal.interrupt], ids=["key", "signal"])

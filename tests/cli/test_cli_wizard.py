@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 
 import pytest
 
 from pluton_rclone.emulator import Emulator
 from tests.cli.conftest import AtTerminal, Command
+from tests.connected import remote_of
 from tests.terminal import Terminal
 
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
@@ -32,11 +35,14 @@ def section(home: Path) -> str:
     return (home / "rclone.conf").read_text(encoding="utf-8")
 
 
-def test_asked_for_everything_a_personal_onedrive_is_connected(at_terminal: AtTerminal, home: Path) -> None:
+def test_asked_for_everything_a_personal_onedrive_is_connected(
+    at_terminal: AtTerminal, home: Path
+) -> None:
     with at_terminal("connect") as terminal:
         answer(
             terminal,
             ("Storage name [OneDrive Backups]: ", "Anna's files"),
+            ("Is that the right account? [Y/n]: ", ""),
             ("Drive type [1]: ", "1"),
             ("OPTION=VALUE (Return: go on): ", "chunk_size=20Mi"),
             ("OPTION=VALUE (Return: go on): ", ""),
@@ -44,7 +50,12 @@ def test_asked_for_everything_a_personal_onedrive_is_connected(at_terminal: AtTe
         terminal.expect("Saved as the remote 'annas-files'")
         assert terminal.end() == 0
     assert "Signed in as Anna Berg (anna@outlook.com)" in terminal.heard
-    for line in ("[annas-files]", "drive_type = personal", "chunk_size = 20Mi", "description = Anna's files"):
+    for line in (
+        "[annas-files]",
+        "drive_type = personal",
+        "chunk_size = 20Mi",
+        "description = Anna's files",
+    ):
         assert line in section(home)
 
 
@@ -56,6 +67,7 @@ def test_a_sharepoint_library_is_found_by_a_part_of_its_sites_name(
         answer(
             terminal,
             ("Storage name", "Team"),
+            ("Is that the right account? [Y/n]: ", ""),
             ("Drive type [2]: ", "3"),
             ("Site: a part of its name, its address, or * for all [*]: ", "*"),
             ("Site [1]: ", "2"),
@@ -77,6 +89,7 @@ def test_what_cannot_be_is_told_and_asked_again(
             terminal,
             ("Storage name", "Work files"),
             ("There is already a storage called 'Work files'", "Library"),
+            ("Is that the right account? [Y/n]: ", ""),
             ("Drive type", "7"),
             ("Error: 7 is not in the range", "sharepoint"),
             ("Error: 'sharepoint' is not a valid integer", "3"),
@@ -100,10 +113,13 @@ def test_what_cannot_be_is_told_and_asked_again(
         (("--site", ADDRESS), BERT, "documentLibrary"),
     ],
 )
-def test_with_options_alone_nothing_is_asked(
+def test_with_options_alone_nothing_is_asked_but_whose_account_it_is(
     at_terminal: AtTerminal, home: Path, arguments: tuple[str, ...], person: str, drive_type: str
 ) -> None:
-    with at_terminal("connect", "Work", *arguments, "--set", "chunk_size=5Mi", person=person) as terminal:
+    with at_terminal(
+        "connect", "Work", *arguments, "--set", "chunk_size=5Mi", person=person
+    ) as terminal:
+        answer(terminal, ("Is that the right account? [Y/n]: ", ""))
         assert terminal.end() == 0, terminal.heard
     assert "[1]" not in terminal.heard
     for line in ("[work]", f"drive_type = {drive_type}", "chunk_size = 5Mi"):
@@ -112,6 +128,7 @@ def test_with_options_alone_nothing_is_asked(
 
 PROMPTS = [
     ("Storage name", "Team"),
+    ("Is that the right account", ""),
     ("Drive type", "3"),
     ("Site: ", "*"),
     ("Site [1]", "2"),
@@ -177,3 +194,68 @@ def test_yes_is_heard(at_terminal: AtTerminal, connected: Command, home: Path) -
         answer(terminal, ("Forget 'Work files'? [y/N]: ", "y"))
         assert terminal.end() == 0
     assert "[work-files]" not in section(home)
+
+
+# ---- pasting, and signing in beside a browser ----
+
+
+def long_remote(cloud: Emulator) -> str:
+    """A remote whose token is longer than the 4,095 bytes of a line at a terminal, as those of Business are."""
+    section = remote_of(cloud, "business").to_section()
+    token = {**json.loads(section["token"]), "id_token": "x" * 5000}
+    return "\n".join(
+        ["[old]", *(f"{k} = {v}" for k, v in {**section, "token": json.dumps(token)}.items())]
+    )
+
+
+def test_a_pasted_token_of_any_length_arrives_whole_and_is_not_shown(
+    at_terminal: AtTerminal, cloud: Emulator, home: Path
+) -> None:
+    with at_terminal(
+        "connect", "Pasted", "--method", "token", "--base-folder", "Backups"
+    ) as terminal:
+        terminal.expect("then Ctrl-D")
+        terminal.answer(long_remote(cloud) + "\x04")
+        terminal.expect("folder Backups")
+        terminal.expect("Saved as the remote 'pasted'")
+        assert terminal.end() == 0
+    assert "refresh_token" not in terminal.heard
+    assert "pluton_base_folder = Backups" in section(home)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("token", "XXX", "was redacted"),
+        ("token", "(secret, not shown)", "was redacted"),
+        ("token_url", "http://127.0.0.1:41234/x/token", "one machine only"),
+    ],
+)
+def test_what_cannot_be_used_of_a_paste_is_named(
+    command: Command,
+    cloud: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    value: str,
+    said: str,
+) -> None:
+    lines = {**remote_of(cloud, "business").to_section(), option: value}
+    text = "\n".join(["[old]", *(f"{key} = {value}" for key, value in lines.items())])
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    ran = command("connect", "Pasted", "--method", "token")
+    assert ran.code == 3, ran.err
+    assert said in ran.err
+    assert "refresh_token" not in ran.err
+
+
+@pytest.mark.parametrize("browser", ["sh -c 'sleep 600' %s", "'unbalanced %s", "/nowhere/browser"])
+def test_the_address_is_shown_whatever_the_browser_does(
+    at_terminal: AtTerminal, browser: str
+) -> None:
+    """One in the foreground hid the address and hung; bad quoting ended in a traceback."""
+    with at_terminal("connect", "Work", person=None, browser=browser) as terminal:
+        terminal.expect("https://login.microsoftonline.com/")
+        terminal.expect("It waits for ten minutes")
+        terminal.press_ctrl_c()
+        assert terminal.end() == 130
+    assert "Traceback" not in terminal.heard

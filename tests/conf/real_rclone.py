@@ -26,7 +26,10 @@ _SENTINEL = {"sentinel": {"type": "memory"}}
 
 
 def run(
-    config: Path, *arguments: str, environment: Mapping[str, str] | None = None, binary: Path = RCLONE
+    config: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    binary: Path = RCLONE,
 ) -> subprocess.CompletedProcess[bytes]:
     """One run, with nothing of this machine's configuration but the password of rclone.conf."""
     kept = {name: os.environ[name] for name in ("PATH", "RCLONE_CONFIG_PASS") if name in os.environ}
@@ -52,7 +55,7 @@ def dump(
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=30)
+        super().__init__("localhost", timeout=120)
         self._path = str(path)
 
     def connect(self) -> None:
@@ -84,7 +87,7 @@ class Daemon:
             env=environment,
             on_stdout=lambda _: None,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not self._socket.exists():
             assert time.monotonic() < deadline, self._child.stderr_tail
             time.sleep(0.01)
@@ -94,7 +97,10 @@ class Daemon:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._child.close()
         shutil.rmtree(self.folder)

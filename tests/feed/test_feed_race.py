@@ -14,11 +14,11 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.feed import race as feed_race
-from pluton_rclone.feed.race import START, Race, Walked
+from pluton_rclone.feed.race import START
 from pluton_rclone.pace.budgets import Budget, Limit
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.setup.connect import DriveKind
-from tests.connected import KINDS, connected, emulated_drive
+from tests.connected import KINDS, budget_for, connected, emulated_drive
 
 FOLDERS = 80
 FEED = "/root/delta"
@@ -43,7 +43,9 @@ def fill(drive: Drive, top: str = "deep/er") -> None:
     for folder in range(FOLDERS):
         for number in range(5):
             drive.write(
-                f"{top}/folder {folder}/in/{number}.txt", b"x" * number, modified=1700000000.25 + number
+                f"{top}/folder {folder}/in/{number}.txt",
+                b"x" * number,
+                modified=1700000000.25 + number,
             )
     drive.folder(f"{top}/empty")
     drive.write("elsewhere.txt", b"not listed")
@@ -120,7 +122,9 @@ def test_with_a_folder_of_another_drive_in_it_rclone_walks_to_the_end(
     storage = connected(cloud, "business", granted_scopes=("Files.ReadWrite.All",))
     with caplog.at_level(logging.INFO, "pluton_rclone"):
         mine = listed(storage)
-    assert "deep/er/folder 70/Team/plans/a.txt".removeprefix("deep/er/") in [entry.path for entry in mine]
+    assert "deep/er/folder 70/Team/plans/a.txt".removeprefix("deep/er/") in [
+        entry.path for entry in mine
+    ]
     assert any("on another drive" in record.getMessage() for record in caplog.records)
     cloud.faults.latency = 0
     assert mine == listed(storage, by="folders")
@@ -163,85 +167,56 @@ def test_whoever_stops_listening_leaves_nothing_running(cloud: Emulator) -> None
 
 
 @pytest.mark.usefixtures("a_slow_walk")
-@pytest.mark.parametrize("options", [{}, {"files_only": True}, {"dirs_only": True}], ids=str)
-def test_what_rclone_printed_until_it_stopped_and_the_feed_does_not_have_is_walked_again(
-    cloud: Emulator,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    options: dict[str, Any],
-) -> None:
-    fill(emulated_drive(cloud, "business"))
-    storage = connected(cloud, "business")
-    said = iter([None, "the feed does not have what was listed"])
-    monkeypatch.setattr(Race, "_against", lambda *_: next(said))
-    with caplog.at_level(logging.INFO, "pluton_rclone"):
-        mine = listed(storage, **options)
-    assert any("is walked again" in record.getMessage() for record in caplog.records)
-    cloud.faults.latency = 0
-    assert mine == listed(storage, by="folders", **options)
-
-
-@pytest.mark.usefixtures("a_slow_walk")
-def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(
-    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(cloud: Emulator) -> None:
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")
     plain = listed(storage)
-    storage.rclone.conf.update(storage.remote_name, {"delta": "true"})
-    monkeypatch.setattr(Race, "entries", None)
+    walked = requests(cloud, "children$")
+    storage.storages.conf.update(storage.remote_name, {"delta": "true"})
     assert listed(storage) == plain
+    assert requests(cloud, "children$") == walked
 
 
 # ---- what rclone has listed --------------------------------------------------------------------------------
 
 
-def walked(*paths: str) -> Walked:
-    found = Walked()
-    for path in paths:
-        folder = path.endswith("/")
-        path = path.rstrip("/")
-        found.add(Entry(path, path.rpartition("/")[2], is_dir=folder, id=f"drive#{path}"))
-    return found
-
-
-def test_a_folder_is_finished_once_rclone_prints_what_is_in_another() -> None:
-    found = walked("a/", "b/", "c.txt")
-    assert (found.listed("TOP"), found.here) == (set(), {"A", "B", "C.TXT"})
-    found = walked("a/", "b/", "b/1.txt", "a/2.txt", "a/3.txt")
-    assert (found.listed("TOP"), found.here, found.folders) == (
-        {"TOP", "B"},
-        {"A/2.TXT", "A/3.TXT"},
-        3,
-    )
-    assert found.known
-
-
-def test_what_was_seen_is_known_with_the_folder_that_it_is_in() -> None:
-    found = walked("a/", "b/", "b/c/", "a/2.txt")
-    assert found.seen("TOP") == {"TOP": None, "A": "TOP", "B": "TOP", "B/C": "B"}
-
-
-@pytest.mark.parametrize("paths", [("a/", "a/1", "b"), ("a/", "b/", "a/1", "b/1", "a/2"), ("a/b/1",)])
-def test_in_any_other_order_nothing_is_known(paths: tuple[str, ...]) -> None:
-    assert not walked(*paths).known
+@pytest.mark.usefixtures("a_slow_walk")
+def test_of_far_too_many_entries_the_feed_is_not_read_to_its_end(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_race, "_MOST", 5)
+    fill(emulated_drive(cloud, "business"))
+    storage = connected(cloud, "business")
+    assert len(listed(storage)) == 7 * FOLDERS + 1
+    assert requests(cloud, "children$") > 2 * FOLDERS
 
 
 # ---- within Microsoft's budgets ----------------------------------------------------------------------------
 
 
-def test_a_page_has_to_be_earned_and_leaves_what_is_near_a_limit(cloud: Emulator) -> None:
+def test_a_page_has_to_be_earned(cloud: Emulator) -> None:
+    """Thirty folders for the first page, eight for each other: a second page would come too late here."""
+    drive = emulated_drive(cloud, "business")
+    cloud.faults.latency = 0.03
+    for folder in range(START + 2):
+        for number in range(40):
+            drive.write(f"deep/er/{folder}/{number}.txt", b"")
     storage = connected(cloud, "business")
-    assert storage.rclone.governed is not None
-    limit = Limit(200.0, 600.0, "requests")
-    budget = storage.rclone.governed.budget = Budget([limit])
-    race = Race(storage, "deep", {})
-    assert not race._may_read(0)
-    race._walked.folders = START
-    assert (race._may_read(0), race._may_read(1)) == (True, False)
-    race._walked.folders += feed_race.FOLDERS_A_PAGE
-    assert race._may_read(1)
-    budget.spend(time.monotonic(), 170)
-    assert not race._may_read(1)
-    budget.does_not_hold(time.monotonic(), limit)
-    assert race._may_read(1)
+    assert len(listed(storage)) == 41 * (START + 2)
+    assert requests(cloud, FEED) <= 1
+
+
+@pytest.mark.usefixtures("a_slow_walk")
+@pytest.mark.parametrize("near", [True, False])
+def test_no_page_is_read_near_a_limit(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, near: bool
+) -> None:
+    """There the governor finds out whether the limit holds."""
+    fill(emulated_drive(cloud, "business"))
+    storage = connected(cloud, "business")
+    budget = budget_for(storage, Budget([Limit(3000.0, 600.0, "requests")]), monkeypatch)
+    if near:
+        budget.hold(time.monotonic(), 3600.0)
+    entries = storage.walk("deep/er")
+    assert len(list(entries)) == 7 * FOLDERS + 1
+    assert requests(cloud, FEED) == (0 if near else 1)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator, client_id
 from pluton_rclone.emulator.entra.shortcut import sign_in
@@ -19,10 +18,6 @@ from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
 
 from .waitless import Clock
-
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
+import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,7 +21,11 @@ from pluton_rclone.emulator import (
 )
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.entra.device_code import DeviceCode, begin_device_code, sign_in_with_device_code
+from pluton_rclone.microsoft.entra.device_code import (
+    DeviceCode,
+    begin_device_code,
+    sign_in_with_device_code,
+)
 from pluton_rclone.microsoft.entra.device_flow import (
     device_code_from_record,
     device_code_record,
@@ -26,6 +33,7 @@ from pluton_rclone.microsoft.entra.device_flow import (
     seconds_between_polls,
 )
 from pluton_rclone.microsoft.entra.scopes import least
+from pluton_rclone.microsoft.http import Answer, Http
 
 from .waitless import Clock
 
@@ -35,11 +43,15 @@ BERT = "bert@contoso.onmicrosoft.com"
 
 
 def polls(cloud: Emulator) -> int:
-    return sum(request.method == "POST" and request.path.endswith("/token") for request in cloud.requests)
+    return sum(
+        request.method == "POST" and request.path.endswith("/token") for request in cloud.requests
+    )
 
 
 @pytest.mark.parametrize(("username", "kind"), [(ANNA, "personal"), (BERT, "work")])
-def test_a_person_types_the_code_elsewhere(cloud: Emulator, clock: Clock, username: str, kind: str) -> None:
+def test_a_person_types_the_code_elsewhere(
+    cloud: Emulator, clock: Clock, username: str, kind: str
+) -> None:
     shown: list[DeviceCode] = []
 
     def show(code: DeviceCode) -> None:
@@ -152,6 +164,41 @@ def test_a_busy_service_does_not_end_the_waiting(cloud: Emulator, clock: Clock) 
     signed_in = code.wait(clock)
 
     assert signed_in.account.username == ANNA
+
+
+class CutOff(Http):
+    """A network that is not there for some requests: the person's to repair, as it looks."""
+
+    def __init__(self, requests: int, clock: Clock) -> None:
+        super().__init__(cancel=clock, now=clock.now)
+        self.left = requests
+
+    def request(self, *arguments: Any, **options: Any) -> Answer:
+        self.left -= 1
+        if self.left >= 0:
+            raise errors.Unreachable("Nobody there.", who=errors.Who.YOU)
+        return super().request(*arguments, **options)
+
+
+@pytest.mark.parametrize("requests", [1, 2, 7])
+def test_a_network_that_is_cut_does_not_end_the_waiting(
+    cloud: Emulator, clock: Clock, requests: int
+) -> None:
+    """Also where it is cut before the first question."""
+    code = begin_device_code(APP, least())
+    cloud.person(ANNA).enter_device_code(code.user_code)
+
+    assert code.wait(clock, http=CutOff(requests, clock)).account.username == ANNA
+
+
+def test_a_network_that_stays_away_until_the_code_ends_is_the_reason(
+    cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, began = begin_device_code(APP, least()), time.time()
+    passing = SimpleNamespace(time=lambda: began + clock.now())
+    monkeypatch.setattr("pluton_rclone.microsoft.entra.device_code.time", passing)
+    with pytest.raises(errors.Unreachable, match="Nobody there"):
+        code.wait(clock, http=CutOff(10**9, clock))
 
 
 def test_cancelling_ends_the_waiting(cloud: Emulator) -> None:

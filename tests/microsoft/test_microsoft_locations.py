@@ -14,6 +14,7 @@ from pluton_rclone.emulator.drives.item import Link
 from pluton_rclone.emulator.drives.sites import Site as EmulatedSite
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+from pluton_rclone.microsoft.graph.addresses import item_id
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.graph.locations import resolve
 
@@ -91,10 +92,14 @@ def test_the_root_site(graph_of: GraphOf, files: Files, cloud: Emulator) -> None
     graph = graph_of(BERT, SHAREPOINT)
 
     assert resolve(graph, "contoso.sharepoint.com").drive.id == root.libraries[0].id
-    assert resolve(graph, "contoso.sharepoint.com/Shared%20Documents").drive.id == root.libraries[0].id
+    assert (
+        resolve(graph, "contoso.sharepoint.com/Shared%20Documents").drive.id == root.libraries[0].id
+    )
 
 
-def test_the_own_onedrive_for_business_needs_no_permission_for_sites(graph_of: GraphOf, files: Files) -> None:
+def test_the_own_onedrive_for_business_needs_no_permission_for_sites(
+    graph_of: GraphOf, files: Files
+) -> None:
     drive = files.drive_of(BERT)
     drive.folder("Server/2026")
     graph = graph_of(BERT, "Files.ReadWrite")
@@ -115,7 +120,10 @@ def test_a_personal_onedrive(graph_of: GraphOf, files: Files) -> None:
     for address, expected in [
         ("https://onedrive.live.com", ""),
         (f"https://onedrive.live.com/?cid={drive.id.upper()}", ""),
-        (f"https://onedrive.live.com/?cid={drive.id}&id={folder.id.replace('!', '%21')}", "Server/2026"),
+        (
+            f"https://onedrive.live.com/?cid={drive.id}&id={folder.id.replace('!', '%21')}",
+            "Server/2026",
+        ),
         (f"https://onedrive.live.com/?id=%2Fpersonal%2F{drive.id}%2FDocuments%2FServer", "Server"),
         (drive.id, ""),
     ]:
@@ -134,7 +142,7 @@ def test_a_sharing_link(graph_of: GraphOf, files: Files) -> None:
 
     # their drive's root is closed to Bert: the folder itself is rclone's root
     assert (location.drive.id, location.drive.type) == (theirs.id, "business")
-    assert (location.root_folder_id, location.folder) == (folder.id, "")
+    assert (location.root_folder_id, location.folder) == (f"{theirs.id}#{folder.id}", "")
 
 
 def test_a_sharing_link_says_which_permission_is_missing(graph_of: GraphOf, files: Files) -> None:
@@ -195,7 +203,9 @@ def test_an_address_of_another_cloud_is_refused_before_anything_is_asked(
     assert list(cloud.requests) == []
 
 
-def test_an_application_resolves_addresses_too(cloud: Emulator, site: EmulatedSite, files: Files) -> None:
+def test_an_application_resolves_addresses_too(
+    cloud: Emulator, site: EmulatedSite, files: Files
+) -> None:
     app = AppRegistration(
         DAEMON_CLIENT_ID, tenant="contoso.onmicrosoft.com", client_secret=DAEMON_CLIENT_SECRET
     )
@@ -209,3 +219,82 @@ def test_an_application_resolves_addresses_too(cloud: Emulator, site: EmulatedSi
         location = resolve(graph, f"{own.web_url}/Server")
 
     assert (location.drive.id, location.folder) == (own.id, "Server")
+
+
+def test_a_site_of_another_organisation_says_so(graph_of: GraphOf) -> None:
+    for address in (
+        "https://fabrikam.sharepoint.com/sites/X",
+        "https://fabrikam.sharepoint.com/:f:/s/X/Eabc?e=1",
+    ):
+        with pytest.raises(errors.AccountError) as refusal:
+            resolve(graph_of(BERT, SHAREPOINT), address)
+
+        assert (
+            refusal.value.what
+            == "fabrikam.sharepoint.com belongs to another organisation than the account."
+        )
+        assert refusal.value.why == "this account belongs to contoso"
+
+
+def test_a_personal_account_is_told_that_a_site_is_an_organisations(graph_of: GraphOf) -> None:
+    with pytest.raises(errors.AccountError) as refusal:
+        resolve(graph_of(ANNA, SHAREPOINT), "https://contoso.sharepoint.com/sites/Projects")
+
+    assert refusal.value.why == "this is a personal account"
+
+
+def test_another_geography_of_the_organisation_is_no_other_organisation(graph_of: GraphOf) -> None:
+    with pytest.raises(errors.GraphError):
+        resolve(graph_of(BERT, SHAREPOINT), "https://contosoeur.sharepoint.com/sites/X")
+
+
+@pytest.mark.parametrize("id_prefix", ["01BVTN66", "01bvtn66"])
+def test_the_address_of_a_folder_on_the_current_personal_backend(
+    graph_of: GraphOf, files: Files, id_prefix: str
+) -> None:
+    """Four pairs of address and id that people got; the emulator's own ids are the older ones."""
+    graph = graph_of(ANNA)
+    assert item_id("0a1b2c3d4e5f6a42", f"{id_prefix}GDU6IMPPFKK5BKPUALBV3RDXD5") == (
+        "A1B2C3D4E5F6A42!sc790a7c3aabc4257a7d00b0d7711dc7d"
+    )
+    with pytest.raises(
+        errors.ItemNotFound, match="folder of this address"
+    ):  # never the root, without a word
+        resolve(graph, f"https://onedrive.live.com/?id={id_prefix}GDU6IMPPFKK5BKPUALBV3RDXD5")
+
+
+CN = "chen@tailspin.partner.onmschina.cn"
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [
+        ("/Shared%20Documents/A/B", "A/B"),
+        ("/Shared%20Documents/Forms/AllItems.aspx?id=%2Fsites%2FProjects%2FShared%20Documents%2FA", "A"),
+        ("/Shared%20Documents/Forms/AllItems.aspx?RootFolder=%2Fsites%2FProjects%2FShared%20Documents%2FA", "A"),
+    ],
+)  # fmt: skip
+def test_folders_in_china(
+    graph_of: GraphOf, cloud: Emulator, files: Files, path: str, folder: str
+) -> None:
+    made = files.add_site(cloud.world.tenant("tailspin.partner.onmschina.cn"), "Projects")
+    made.libraries[0].folder("A/B")
+    location = resolve(graph_of(CN, SHAREPOINT, region="cn"), f"{made.web_url}{path}")
+
+    assert (location.drive.id, location.folder) == (made.libraries[0].id, folder)
+
+
+def test_every_folder_of_the_current_personal_backend_is_found_by_its_web_address(
+    graph_of: GraphOf, cloud: Emulator, files: Files
+) -> None:
+    drive = files.drive_of(ANNA)
+    drive.folder("Server/2026")
+    cloud.quirks.current_personal_ids(ANNA)
+    graph = graph_of(ANNA)
+    (own,) = graph.drives()
+
+    for path, folder in (("", ""), ("Server", "Server"), ("Server/2026", "Server/2026")):
+        item = graph.get(f"/drives/{own.id}/root" + (f":/{path}" if path else ""))
+        assert "id=01" in item["webUrl"]
+        location = resolve(graph, item["webUrl"])
+        assert (location.drive.id, location.folder) == (own.id, folder)

@@ -3,21 +3,80 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from pluton_rclone import Storage, Storages
+from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.graph.budgets import APP_UNITS, MANY_OR_CHANGE, USER_REQUESTS
-from pluton_rclone.pace import BURST, TPS, pace
+from pluton_rclone.pace.budgets import Budget
+from pluton_rclone.pace.canary import Canary
+from pluton_rclone.pace.ledger import budget_of
+from pluton_rclone.pace.pace import BURST, EVEN, TPS
+from pluton_rclone.pace.paced import Paced
 from pluton_rclone.rclone import asked, commands
-from pluton_rclone.rclone.binary import Binary
+from pluton_rclone.rclone.binary import Binary, find_binary
 from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.runner import Order
 from pluton_rclone.values.versions import Version
-from tests.connected import connected
+from tests.connected import connected, emulated_drive
 
 COPY = commands.transfer("copy", "a", "b", {})
+CONF = Path("/run/rclone.conf")
+GOVERNED = {
+    "RCLONE_TRANSFERS": "16",
+    "RCLONE_CHECKERS": "16",
+    "RCLONE_BUFFER_SIZE": "4Mi",
+    asked.VARIABLE: "unix:///run/asked",
+}
+FROM_THE_START = {
+    "RCLONE_TRANSFERS": "8",
+    "RCLONE_CHECKERS": "8",
+    "RCLONE_BUFFER_SIZE": "4Mi",
+    "RCLONE_TPSLIMIT": "9",
+    "RCLONE_TPSLIMIT_BURST": "60",
+}
+
+
+class Reached(Exception):
+    """The innermost runner was to start rclone with these variables."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = dict(variables)
+
+
+class Innermost:
+    """Starts nothing."""
+
+    def __init__(self, binary: Binary) -> None:
+        self.binary = binary
+
+    def start(self, order: Order) -> NoReturn:
+        raise Reached(order.variables)
+
+
+def no_canary() -> Canary:
+    raise AssertionError("nothing was started")
+
+
+def variables(
+    command: Command = COPY,
+    *,
+    flags: tuple[str, ...] = (),
+    conf: Path = CONF,
+    version: Version | None = None,
+    budget: Budget | None = Budget(),  # noqa: B008 - nothing is spent
+) -> dict[str, str]:
+    """What rclone is started with."""
+    binary = Binary(find_binary().path)
+    if version is not None:
+        binary._version = version
+    with pytest.raises(Reached) as reached:
+        Paced(Innermost(binary), budget, no_canary).start(Order(command, flags, config=conf))
+    return reached.value.variables
 
 
 def test_what_is_paced_from_the_start_stays_below_both_budgets() -> None:
@@ -26,86 +85,72 @@ def test_what_is_paced_from_the_start_stays_below_both_budgets() -> None:
 
 
 def test_personal_drives_have_no_documented_budget_and_are_not_paced(cloud: Emulator) -> None:
-    assert "RCLONE_TPSLIMIT" not in pace("personal", {})
-    assert pace("business", {})["RCLONE_TPSLIMIT"] == str(TPS)
-    assert connected(cloud, "personal").rclone.governed is None
+    assert budget_of(connected(cloud, "personal").section_with_secrets()) is None
+    assert variables(budget=None) == {k: v for k, v in GOVERNED.items() if k != asked.VARIABLE}
 
 
 def test_what_the_operator_set_is_left_alone() -> None:
-    wanted = pace("documentLibrary", {"RCLONE_TPSLIMIT": "50", "RCLONE_TRANSFERS": "2"})
-    assert wanted == {"RCLONE_CHECKERS": "8", "RCLONE_BUFFER_SIZE": "4Mi"}
+    assert EVEN.variables({"RCLONE_TRANSFERS": "2", "RCLONE_TPSLIMIT_BURST": "1"}) == {
+        "RCLONE_CHECKERS": "8",
+        "RCLONE_BUFFER_SIZE": "4Mi",
+        "RCLONE_TPSLIMIT": "9",
+    }
+
+
+def test_all_storages_of_an_account_share_its_budget(cloud: Emulator) -> None:
+    one, other = connected(cloud, "business"), connected(cloud, "business", name="other")
+    library = connected(cloud, "sharepoint")
+    found = [budget_of(each.section_with_secrets()) for each in (one, other, library)]
+    assert found[0] is not None
+    assert found[0] is found[1] is found[2]
 
 
 def test_copying_between_two_storages_takes_the_pace_of_the_slower(cloud: Emulator) -> None:
+    emulated_drive(cloud, "personal").write("a.bin", bytes(1_000_000))
     connected(cloud, "personal")
-    business = connected(cloud, "business")
-    both = Storages().rclone("personal", "business")
-    assert both.environment["RCLONE_TPSLIMIT"] == str(TPS)
-    assert both.governed is not None
-    assert business.rclone.governed is not None
-    assert both.governed.budget is business.rclone.governed.budget
+    connected(cloud, "business")
+    with (
+        Storages()
+        .rclone("personal", "business")
+        .copy("personal:", "business:up", bwlimit="1k") as transfer
+    ):
+        next(iter(transfer))
+        environment = Path(f"/proc/{transfer.pid}/environ").read_bytes()
+        transfer.cancel()
+    assert f"{asked.VARIABLE}=".encode() in environment
 
 
 # ---- governed, or paced ----------------------------------------------------------------------------------------
 
 
-def variables(
-    storage: Storage,
-    command: Command = COPY,
-    *,
-    flags: tuple[str, ...] = (),
-    socket: Path = Path("/run/asked"),
-) -> dict[str, str] | None:
-    rclone = storage.rclone
-    assert rclone.governed is not None
-    return rclone.governed.environment(command, rclone.binary, rclone.environment, flags, socket)
+def test_a_transfer_and_a_walk_are_governed_and_have_no_limit_of_their_own() -> None:
+    assert variables() == GOVERNED
+    assert variables(commands.lsjson("a", {}, depth="all")) == GOVERNED
 
 
-@pytest.fixture
-def storage(cloud: Emulator) -> Storage:
-    return connected(cloud, "business")
+def test_what_asks_little_is_paced_from_the_start() -> None:
+    assert variables(commands.lsjson("a", {}, depth="one")) == FROM_THE_START
+    assert variables(commands.simple("mkdir", "a")) == FROM_THE_START
 
 
-def test_a_transfer_and_a_walk_are_governed_and_have_no_limit_of_their_own(storage: Storage) -> None:
-    wanted = {
-        "RCLONE_TRANSFERS": "16",
-        "RCLONE_CHECKERS": "16",
-        "RCLONE_BUFFER_SIZE": "4Mi",
-        asked.VARIABLE: "unix:///run/asked",
-    }
-    assert variables(storage) == wanted
-    assert variables(storage, commands.lsjson("a", {}, depth="all")) == wanted
-
-
-def test_what_asks_little_is_not_governed(storage: Storage) -> None:
-    assert variables(storage, commands.lsjson("a", {}, depth="one")) is None
-    assert variables(storage, commands.simple("mkdir", "a")) is None
-
-
-def test_what_the_operator_set_wins(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage.rclone.environment["RCLONE_TRANSFERS"] = "2"
+def test_what_the_operator_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RCLONE_CHECKERS", "3")
-    found = variables(storage)
-    assert found is not None
-    assert found["RCLONE_TRANSFERS"] == "2"
-    assert "RCLONE_CHECKERS" not in found  # the child inherits it
+    assert "RCLONE_CHECKERS" not in variables()  # the child inherits it
+    assert variables()["RCLONE_TRANSFERS"] == "16"
 
 
-def test_a_limit_that_somebody_set_is_kept_and_switches_the_governor_off(storage: Storage) -> None:
-    assert variables(storage, commands.transfer("copy", "a", "b", {"tpslimit": 50})) is None
-    assert variables(storage, flags=("--tpslimit=50",)) is None
-    storage.rclone.environment["RCLONE_TPSLIMIT"] = "50"
-    assert variables(storage) is None
-
-
-def test_where_it_cannot_be_counted_or_stopped_it_is_paced(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+def test_a_limit_that_somebody_set_is_kept_and_switches_the_governor_off(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert variables(storage, socket=Path("/" + "x" * 100)) is None
-    old = Binary(storage.rclone.binary.path)
-    old.version = Version(1, 67)
-    storage.rclone.binary, new = old, storage.rclone.binary
-    assert variables(storage) is None
-    storage.rclone.binary = new
+    kept = {name: value for name, value in FROM_THE_START.items() if "TPSLIMIT" not in name}
+    assert variables(commands.transfer("copy", "a", "b", {"tpslimit": 50})) == kept
+    assert variables(flags=("--tpslimit=50",)) == kept
+    monkeypatch.setenv("RCLONE_TPSLIMIT", "9")  # the same number as ours, but somebody's
+    assert variables() == kept
+
+
+def test_where_it_cannot_be_counted_or_stopped_it_is_paced(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert variables(conf=Path("/" + "x" * 100 + "/rclone.conf")) == FROM_THE_START
+    assert variables(version=Version(1, 67)) == FROM_THE_START
     monkeypatch.delattr(signal, "SIGSTOP")  # Windows
-    assert variables(storage) is None
+    assert variables() == FROM_THE_START

@@ -11,12 +11,12 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import GraphError, TokenExpired
 from pluton_rclone.pace.canary import Canary, Said
-from tests.connected import connected
+from tests.connected import connected, saved
 
 
 @contextmanager
 def sent_from(storage: Storage) -> Iterator[Canary]:
-    canary = Canary(storage)
+    canary = Canary(saved(storage))
     yield canary
     canary.close()
 
@@ -66,12 +66,12 @@ def test_a_token_that_has_ended_is_left_to_rclone(cloud: Emulator) -> None:
     storage = connected(cloud, "business", seconds=-60.0)
     before = storage.remote.token
     with pytest.raises(TokenExpired):
-        Canary(storage)
+        Canary(saved(storage))
     assert storage.remote.token == before
 
 
 def test_a_token_that_has_ended_meanwhile_is_read_anew(cloud: Emulator) -> None:
-    canary = Canary(connected(cloud, "business"))
+    canary = Canary(saved(connected(cloud, "business")))
     canary._headers = {"Authorization": "Bearer ended"}
     assert canary.ask().granted
     canary.close()

@@ -21,9 +21,13 @@ from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace import canary
 from pluton_rclone.pace.budgets import LIMITS, Budget, Limit
+from pluton_rclone.pace.canary import Canary
 from pluton_rclone.pace.governor import _CANARIES, Governor
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone import events
-from tests.connected import connected, emulated_drive
+from pluton_rclone.saved.remote import SavedRemote
+from tests.connected import budget_for, connected, emulated_drive, saved
+from tests.terminal import PATIENCE
 
 SMALLER = 20
 SMALL = [Limit(limit.amount / SMALLER, limit.seconds / SMALLER, limit.counts) for limit in LIMITS]
@@ -40,21 +44,22 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def storage(cloud: Emulator) -> Storage:
+def storage(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Storage:
     storage = connected(cloud, "business")
-    governed = storage.rclone.governed
-    assert governed is not None
-    governed.budget = Budget(SMALL)
+    budget_for(storage, Budget(SMALL), monkeypatch)
     return storage
 
 
 def budget(storage: Storage) -> Budget:
-    assert storage.rclone.governed is not None
-    return storage.rclone.governed.budget
+    found = budget_of(storage.section_with_secrets())
+    assert found is not None
+    return found
 
 
 def refused(cloud: Emulator, who: str) -> int:
-    return sum(1 for request in cloud.requests if request.status == 429 and who in request.user_agent)
+    return sum(
+        1 for request in cloud.requests if request.status == 429 and who in request.user_agent
+    )
 
 
 def limits_enforced(cloud: Emulator) -> None:
@@ -115,9 +120,8 @@ def test_several_transfers_of_one_account_share_its_budget(
 
 
 def test_what_is_kept_for_each_of_very_many_leaves_something_to_send(storage: Storage) -> None:
-    assert storage.rclone.governed is not None
     shared = Budget(LIMITS)
-    one = Governor(Path("/no/socket"), shared, storage.rclone.governed.canary, lambda seconds: None)
+    one = Governor(Path("/no/socket"), shared, lambda: Canary(saved(storage)), lambda seconds: None)
     shared.join()
     alone = one._under_way()
     shared.join()
@@ -134,10 +138,10 @@ def test_the_next_transfer_remembers(cloud: Emulator, storage: Storage, source: 
     storage.upload(source, "up").result()
     again = storage.storages["business"]
     assert again is not storage
-    first, second = again.rclone.governed, storage.storages["business"].rclone.governed
-    assert first is not None
-    assert second is not None
-    assert first.budget is second.budget
+    now = time.monotonic()
+    before = budget(storage).left(SMALL[-1], now)
+    again.upload(source, "again").result()
+    assert budget(storage).left(SMALL[-1], time.monotonic()) != before
 
 
 def test_refused_because_others_spend_the_budget_it_stands_still_as_long_as_microsoft_wants(
@@ -171,7 +175,7 @@ def test_where_nobody_counts_it_goes_on_at_full_speed(
 def test_when_we_cannot_ask_the_limit_is_taken_to_hold(
     cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_way(storage: Storage) -> canary.Canary:
+    def no_way(saved: SavedRemote) -> canary.Canary:
         raise errors.Unreachable("graph.microsoft.com cannot be reached.")
 
     monkeypatch.setattr(canary, "Canary", no_way)
@@ -186,11 +190,11 @@ def test_who_could_not_ask_at_first_is_made_anew_at_the_limit(
 ) -> None:
     made, tries = canary.Canary, []
 
-    def at_second(storage: Storage) -> canary.Canary:
-        tries.append(storage)
+    def at_second(saved: SavedRemote) -> canary.Canary:
+        tries.append(saved)
         if len(tries) == 1:
             raise errors.TokenExpired("The stored token has ended; rclone is renewing it.")
-        return made(storage)
+        return made(saved)
 
     monkeypatch.setattr(canary, "Canary", at_second)
     assert storage.upload(source, "up").result().transfers == FILES
@@ -206,15 +210,13 @@ def standing_still(cloud: Emulator, storage: Storage, source: Path) -> Iterator[
     """An upload whose rclone is stopped: its process id."""
     limits_enforced(cloud)
     with storage.upload(source, "up") as transfer:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while state(transfer.pid) != "T":
             assert time.monotonic() < deadline
             time.sleep(0.002)
         budget(storage).hold(time.monotonic(), 3600.0)
         yield transfer.pid
-        began = time.monotonic()
         transfer.cancel()
-        assert time.monotonic() - began < 2.5
         assert transfer.wait().ended == "cancelled"
 
 
@@ -232,12 +234,14 @@ def test_a_cancel_reaches_an_rclone_that_stands_still(
         pass
     assert state(pid) == "gone"
     assert not [
-        thread for thread in threading.enumerate() if thread.name == f"governor-{pid}" and _lasts(thread)
+        thread
+        for thread in threading.enumerate()
+        if thread.name == f"governor-{pid}" and _lasts(thread)
     ]
 
 
 def _lasts(thread: threading.Thread) -> bool:
-    thread.join(2.0)
+    thread.join(PATIENCE)
     return thread.is_alive()
 
 
@@ -245,11 +249,12 @@ PARENT = """
 import sys, time
 from pluton_rclone import Storages
 from pluton_rclone.pace.budgets import Budget, Limit
+from pluton_rclone.pace.ledger import BUDGETS, account_of
 storage = Storages()["business"]
-storage.rclone.governed.budget = Budget([Limit(60.0, 6.0)])
+budget = BUDGETS[account_of(storage.section_with_secrets())] = Budget([Limit(60.0, 6.0)])
 transfer = storage.upload(sys.argv[1], "up")
-storage.rclone.governed.budget.does_hold(time.monotonic())
-storage.rclone.governed.budget.hold(time.monotonic(), 3600.0)
+budget.does_hold(time.monotonic())
+budget.hold(time.monotonic(), 3600.0)
 print(transfer.pid, flush=True)
 transfer.result()
 """
@@ -258,18 +263,20 @@ transfer.result()
 def test_it_dies_with_its_parent_also_while_it_stands_still(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT, str(source)], stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(source)], stdout=subprocess.PIPE
+    ) as parent:
         try:
             assert parent.stdout is not None
             pid = int(parent.stdout.readline())
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE
             while state(pid) != "T":
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
         finally:
             os.kill(parent.pid, signal.SIGKILL)
     while state(pid) not in ("gone", "Z"):
-        assert time.monotonic() < deadline + 10
+        assert time.monotonic() < deadline + PATIENCE
         time.sleep(0.01)
 
 
@@ -278,10 +285,11 @@ def test_a_limit_that_is_not_found_out_in_time_is_kept(
 ) -> None:
     """Where answers take long, requests leave the window as fast as canaries can fill it."""
     storage = connected(cloud, "business")
-    assert storage.rclone.governed is not None
     limit = Limit(1000.0, 60.0, "requests")
     budget = Budget([limit])
-    governor = Governor(Path("/no/socket"), budget, storage.rclone.governed.canary, lambda seconds: None)
+    governor = Governor(
+        Path("/no/socket"), budget, lambda: Canary(saved(storage)), lambda seconds: None
+    )
     monkeypatch.setattr("pluton_rclone.pace.governor._TRIAL", 0.0)
     governor._go_beyond(limit, threading.Event())
     assert budget.holds(time.monotonic()) == limit

@@ -13,6 +13,7 @@ import pytest
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.binary import Binary, find_binary
 from pluton_rclone.rclone.engine import Limits, Rclone
+from tests.terminal import PATIENCE
 
 from .debian import Unavailable, debian_rclone
 
@@ -38,11 +39,11 @@ def processes(mark: str) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Every process that a test starts carries this mark; none may be left two seconds after it."""
+    """Every process that a test starts carries this mark; none may be left after it."""
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
     yield mark
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + PATIENCE
     while (left := processes(mark)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert left == []

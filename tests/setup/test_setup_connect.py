@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
@@ -27,6 +26,7 @@ from pluton_rclone.errors import (
     UsageError,
 )
 from pluton_rclone.microsoft.entra.device_flow import device_code_record
+from pluton_rclone.remote.options import BY_NAME
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
 
 PUBLIC = AppRegistration(PUBLIC_CLIENT_ID)
@@ -183,7 +183,7 @@ def test_a_device_code_can_be_asked_about_by_a_page_and_wait_as_json(cloud: Emul
     assert setup.poll_device_code(json.loads(kept)) is None
 
     cloud.person(ANNA).enter_device_code(json.loads(kept)["user_code"])
-    time.sleep(1)  # the emulator's rhythm of polls; faster is told slow_down
+    cloud.world.advance(1)  # the emulator's rhythm of polls; faster is told slow_down
     account = setup.poll_device_code(json.loads(kept))
 
     assert account is not None
@@ -258,6 +258,65 @@ def test_options_are_checked_and_refused_ones_leave_the_others(cloud: Emulator) 
     assert setup.options == {}
 
 
+def test_options_are_checked_at_once_before_there_is_a_drive_or_a_sign_in(home: object) -> None:
+    setup = StorageSetup(WEB)
+    with pytest.raises(OptionInvalid, match="chunk_size"):
+        setup.set_options(chunk_size="19Mi")
+    setup.set_options(no_versions=True)  # a business drive would take it
+    setup.set_options(no_versions=None)
+    setup.choose_type("personal")
+    with pytest.raises(OptionInvalid, match="no_versions"):
+        setup.set_options(no_versions=True)
+    assert setup.options == {}
+
+
+@pytest.mark.parametrize(
+    "option", sorted(set(BY_NAME) - {o.name for o in BY_NAME.values() if o.decided_by == "person"})
+)
+def test_what_the_walk_or_the_sign_in_decides_is_no_option(cloud: Emulator, option: str) -> None:
+    """`set_options(drive_id=…)` gave another drive than the chosen one."""
+    setup = signed_in(cloud)
+    drive = setup.choose_own_drive()
+    with pytest.raises(OptionInvalid, match=f"{option} cannot be set") as caught:
+        setup.set_options(**{option: "B!ANOTHER"})
+    assert "decide" in str(caught.value.why)
+    with pytest.raises(OptionInvalid, match=f"{option} cannot be set"):
+        setup.remote(drive, **{option: "B!ANOTHER"})
+    assert setup.remote().drive_id == drive.id
+
+
+def test_the_base_folder_is_the_one_that_was_given_last_whichever_way(cloud: Emulator) -> None:
+    setup = signed_in(cloud)
+    with pytest.raises(UsageError, match="No drive is chosen"):
+        setup.set_options(base_folder="typed before there is a drive")
+    drive = setup.choose_own_drive()
+    setup.set_options(base_folder="/typed earlier/")
+    assert setup.folder == setup.remote().base_folder == "typed earlier"
+    setup.choose_drive(drive, "chosen later")
+    assert setup.folder == setup.remote().base_folder == "chosen later"
+    assert setup.options == {"base_folder": "chosen later"}
+    with pytest.raises(OptionInvalid):
+        setup.set_options(base_folder="refused with the other", chunk_size="19Mi")
+    with pytest.raises(OptionInvalid, match="base_folder"):
+        setup.set_options(base_folder="a/../../out")
+    assert setup.folder == "chosen later"
+    setup.set_options(base_folder=None)
+    assert setup.remote().base_folder == ""
+
+
+def test_options_given_before_a_paste_win_over_those_that_it_brings(cloud: Emulator) -> None:
+    remote = remote_of(
+        cloud, "business", chunk_size="20Mi", hard_delete=True, base_folder="Backups"
+    )
+    setup = StorageSetup()
+    setup.set_options(chunk_size="5Mi")
+    setup.use_token(
+        "\n".join(["[old]", *(f"{key} = {value}" for key, value in remote.to_section().items())])
+    )
+    made = setup.remote()
+    assert (str(made.chunk_size), made.hard_delete, made.base_folder) == ("5Mi", True, "Backups")
+
+
 # ---- saving ----
 
 
@@ -321,7 +380,12 @@ def test_what_is_shown_holds_no_secret(cloud: Emulator) -> None:
     token = json.loads(setup.record_with_secrets()["token"])
     shown = json.dumps(setup.record()) + repr(setup)
     kept = setup.to_json()
-    for secret in (token["access_token"], token["refresh_token"], WEB_CLIENT_SECRET, "hunter2-hunter2"):
+    for secret in (
+        token["access_token"],
+        token["refresh_token"],
+        WEB_CLIENT_SECRET,
+        "hunter2-hunter2",
+    ):
         assert secret not in shown
         assert secret in kept
 
@@ -336,7 +400,9 @@ def test_what_is_no_state_is_refused(home: object, text: str) -> None:
 
 
 def test_reauthorizing_keeps_drive_and_options_and_refuses_somebody_else(cloud: Emulator) -> None:
-    storage = connected(cloud, "business", chunk_size="20Mi", base_folder="laptop", description="Work")
+    storage = connected(
+        cloud, "business", chunk_size="20Mi", base_folder="laptop", description="Work"
+    )
     before = storage.remote
     cloud.world.revoke_tokens(cloud.world.person(BERT))
     cloud.world.advance(1)
@@ -344,12 +410,12 @@ def test_reauthorizing_keeps_drive_and_options_and_refuses_somebody_else(cloud: 
     setup = StorageSetup.for_storage(storage)
     code = setup.begin_device_code()
     cloud.person(ANNA).enter_device_code(code.user_code)
-    time.sleep(1)
+    cloud.world.advance(1)
     with pytest.raises(AccountError):
         setup.poll_device_code(code)
     code = setup.begin_device_code()
     cloud.person(BERT).enter_device_code(code.user_code)
-    time.sleep(1)
+    cloud.world.advance(1)
     assert setup.poll_device_code(code) is not None
     storage.reauthorize(setup)
 
@@ -368,7 +434,7 @@ def test_somebody_else_may_take_over_when_that_is_asked_for(cloud: Emulator) -> 
     setup = StorageSetup.for_storage(storage, expected="anyone")
     code = setup.begin_device_code()
     cloud.person("admin@contoso.onmicrosoft.com").enter_device_code(code.user_code)
-    time.sleep(1)
+    cloud.world.advance(1)
     setup.poll_device_code(code)
     storage.reauthorize(setup)
     assert storage.remote.account_name == "admin@contoso.onmicrosoft.com"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pluton_rclone.errors import UsageError
-from pluton_rclone.values.paths import base_folder, holds_all, in_drive, in_storage, join
+from pluton_rclone.values.paths import base_folder, holds_all, in_drive, join
 
 names = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=()), min_size=1, max_size=8
@@ -72,27 +72,6 @@ def test_a_relative_path_never_leaves_the_base_folder(path: str, base: str) -> N
     assert not {"", ".", ".."} & set(lies_at.split("/")) or lies_at == ""
 
 
-@given(path=trees, base=trees)
-def test_there_and_back(path: str, base: str) -> None:
-    written = in_storage(path, base)
-    assert in_drive(written, base).lower() == base_folder(path).lower()
-
-
-@pytest.mark.parametrize(
-    ("path", "base", "written"),
-    [
-        ("Backups/laptop/x", "Backups/laptop", "x"),
-        ("Backups/laptop", "Backups/laptop", ""),
-        ("backups/LAPTOP/x", "Backups/laptop", "x"),
-        ("Backups/laptop2/x", "Backups/laptop", "/Backups/laptop2/x"),
-        ("TeamFolder/x", "Backups", "/TeamFolder/x"),
-        ("x", "", "x"),
-    ],
-)
-def test_a_path_in_the_drive_is_written_as_short_as_it_can_be(path: str, base: str, written: str) -> None:
-    assert in_storage(path, base) == written
-
-
 @pytest.mark.parametrize(
     ("parts", "whole"),
     [
@@ -113,7 +92,9 @@ def test_joining_does_not_climb_out_either() -> None:
         join("photos", "../..")
 
 
-@pytest.mark.parametrize("path", ["", ".", "x/..", "/", "/Backups", "/backups/LAPTOP", "/Backups/./laptop/"])
+@pytest.mark.parametrize(
+    "path", ["", ".", "x/..", "/", "/Backups", "/backups/LAPTOP", "/Backups/./laptop/"]
+)
 def test_the_base_folder_and_those_above_it_hold_the_whole_storage(path: str) -> None:
     assert holds_all(path, "Backups/laptop")
 

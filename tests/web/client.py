@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from pluton_rclone.web import create_app, one_time_address
 if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
 
+PATIENCE = 120.0  # seconds for what runs in the background
 ORIGIN = "http://localhost:8123"
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 
@@ -64,7 +66,9 @@ class Person:
         assert found, answer.text
         return html.unescape(found[1])
 
-    def sign_in(self, cloud: Emulator, draft: str, username: str, *, accept: bool = True) -> httpx2.Response:
+    def sign_in(
+        self, cloud: Emulator, draft: str, username: str, *, accept: bool = True
+    ) -> httpx2.Response:
         """Step 3 whole: Microsoft's answer is opened here."""
         return self.get(answer_of(cloud, username, self.to_microsoft(draft), accept=accept))
 
@@ -98,6 +102,27 @@ def answer_of(cloud: Emulator, username: str, address: str, *, accept: bool = Tr
         person.visit(address, accept=accept)
     assert visited, "Microsoft did not send the person back"
     return visited[0]
+
+
+def until_over(person: Person) -> None:
+    """Wait until nothing runs in the background any more."""
+    jobs = person.app.state.page.jobs
+    end = time.monotonic() + PATIENCE
+    while unfinished := [work for work in list(jobs._work.values()) if not work.over]:
+        for thread in list(jobs._threads.values()):
+            thread.join(max(0.0, end - time.monotonic()))
+        assert time.monotonic() < end, unfinished
+
+
+def ready_to_save(cloud: Emulator, anna: Person) -> str:
+    """The address of a draft that has passed the test."""
+    draft = anna.begin("Mine")
+    anna.sign_in(cloud, draft, "anna@outlook.com")
+    anna.post(f"{draft}/type", {"kind": "personal"})
+    anna.post(f"{draft}/options")
+    anna.post(f"{draft}/test")
+    until_over(anna)
+    return draft
 
 
 def token_in(text: str) -> str:

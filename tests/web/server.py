@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pluton_rclone import AppRegistration, Storages
-from pluton_rclone.web.serving import prepare
+from pluton_rclone.web import create_app, one_time_address
+from pluton_rclone.web.serving import listen, server
 
-PATIENCE = 30.0  # seconds for the server to answer or to end
+PATIENCE = 120.0  # seconds for the server to answer or to end
 
 
 @contextmanager
@@ -19,14 +20,17 @@ def served(
 ) -> Iterator[str]:
     """The one-time address of a page that runs."""
     up = threading.Event()
-    ready = prepare(Storages(), port=port, app=app, local_folders=folders, on_ready=lambda _: up.set())
-    thread = threading.Thread(target=ready.server.run, kwargs={"sockets": ready.sockets})
+    sockets = listen(None, port)
+    url = f"http://localhost:{sockets[0].getsockname()[1]}"
+    made = create_app(Storages(), public_url=url, app=app, local_folders=folders)
+    running = server(made, up.set)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": sockets})
     thread.start()
     try:
         assert up.wait(PATIENCE), "the page did not come up"
-        yield ready.address
+        yield one_time_address(made)
     finally:
-        ready.server.should_exit = True
+        running.should_exit = True
         thread.join(PATIENCE)
-        for one in ready.sockets:
+        for one in sockets:
             one.close()

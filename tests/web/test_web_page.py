@@ -20,25 +20,23 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
-from pluton_rclone.web.plumbing.view import rail
-from pluton_rclone.web.wizard.fields import NOT_ASKED
+from pluton_rclone.web.wizard.draft import rail
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 
-from .client import APP, ORIGIN, Person, at_the_page, local_folder, page
+from .client import (
+    APP,
+    ORIGIN,
+    PATIENCE,
+    Person,
+    at_the_page,
+    local_folder,
+    page,
+    ready_to_save,
+    until_over,
+)
 from .server import served
 from .visitor import ANNA, BERT
-
-PATIENCE = 60.0  # seconds for what runs in the background
-
-
-def finished(person: Person) -> None:
-    """Wait until nothing runs in the background any more."""
-    jobs = person.app.state.page.jobs
-    for thread in list(jobs._threads.values()):
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
-
 
 # ---- the walk ----------------------------------------------------------------------------------------------------
 
@@ -73,27 +71,18 @@ def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
         assert anna.post(f"{draft}/save").status_code == 409
         assert list(Storages()) == []
         anna.post(f"{draft}/test")
-        finished(anna)
+        until_over(anna)
         assert "Everything works" in anna.get(f"{draft}/save").text
-        anna.post(f"{draft}/options", {"chunk_size": "20Mi"})  # what passed is not what is wanted now
+        anna.post(
+            f"{draft}/options", {"chunk_size": "20Mi"}
+        )  # what passed is not what is wanted now
         assert anna.post(f"{draft}/save").status_code == 409
         anna.post(f"{draft}/test")
-        finished(anna)
+        until_over(anna)
         anna.post(f"{draft}/save")
-        finished(anna)
+        until_over(anna)
         assert "ready for use" in anna.get(f"{draft}/save").text
     assert str(Storages()["Untested"].remote.chunk_size) == "20Mi"
-
-
-def ready_to_save(cloud: Emulator, anna: Person) -> str:
-    """The address of a draft that has passed the test."""
-    draft = anna.begin("Mine")
-    anna.sign_in(cloud, draft, ANNA)
-    anna.post(f"{draft}/type", {"kind": "personal"})
-    anna.post(f"{draft}/options")
-    anna.post(f"{draft}/test")
-    finished(anna)
-    return draft
 
 
 def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
@@ -109,13 +98,13 @@ def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
 
     def ends_now(*args: Any) -> list[dict[str, Any]]:
         drawn.set()
-        finished(anna)
+        until_over(anna)
         return rail(*args)
 
     with at_the_page() as anna:
         draft = ready_to_save(cloud, anna)
         monkeypatch.setattr(Storages, "add_tested", save_late)
-        monkeypatch.setattr("pluton_rclone.web.walk.rail", ends_now)
+        monkeypatch.setattr("pluton_rclone.web.wizard.draft.rail", ends_now)
         shown = anna.post(f"{draft}/save").text
         assert f'data-part="{draft}/progress"' in shown
         assert "data-next" in anna.get(f"{draft}/progress").text
@@ -142,7 +131,7 @@ def test_a_page_that_is_asked_for_as_a_saving_signs_out_leads_to_the_storage(
             assert "ready for use" in anna.get(f"{draft}/save").text
         finally:
             looked.set()
-        finished(anna)
+        until_over(anna)
 
 
 def test_a_drive_type_that_the_account_has_not_is_explained(cloud: Emulator) -> None:
@@ -177,8 +166,12 @@ def test_the_form_drawn_from_the_schema_has_every_field(cloud: Emulator) -> None
         draft = anna.begin("All of it")
         anna.sign_in(cloud, draft, ANNA)
         form = anna.post(f"{draft}/type", {"kind": "personal"}).text
-    controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(properties)
-    assert controls == set(properties) - NOT_ASKED | {"region"}  # it has a control of its own
+    controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(
+        properties
+    )
+    assert controls == {n for n, p in properties.items() if p["x-decided-by"] == "person"} | {
+        "region"
+    }  # it has a control of its own
     for name in controls - {"region"}:
         assert re.search(rf'<label[^>]*for="{name}"', form), name
         assert properties[name]["title"] in html.unescape(form), name
@@ -201,10 +194,14 @@ def test_a_pasted_address_leads_to_its_folder(cloud: Emulator) -> None:
         bert.sign_in(cloud, draft, BERT)
         bert.post(f"{draft}/type", {"kind": "sharepoint"})
         bert.sign_in(cloud, draft, BERT)
-        wrong = bert.post(f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Nowhere"})
+        wrong = bert.post(
+            f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Nowhere"}
+        )
         assert wrong.status_code == 422
         assert 'id="address-problem"' in wrong.text
-        right = bert.post(f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Backups"})
+        right = bert.post(
+            f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Backups"}
+        )
         assert right.url.path == f"{draft}/options"
 
 
@@ -234,12 +231,12 @@ def test_without_a_registration_rclones_own_is_used(
         address = re.search(r'href="(http://127.0.0.1:[^"]+)"', waiting.text)
         assert address, waiting.text
         visit(cloud, ANNA, html.unescape(address[1]))
-        finished(anna)
+        until_over(anna)
         assert anna.get(waiting.url.path).url.path == f"{draft}/type"
         anna.post(f"{draft}/type", {"kind": "personal"})
         anna.post(f"{draft}/options")
         anna.post(f"{draft}/test")
-        finished(anna)
+        until_over(anna)
         assert "Everything works" in anna.get(f"{draft}/save").text
 
 
@@ -307,7 +304,10 @@ def test_name_and_options_are_changed_or_nothing_is(cloud: Emulator) -> None:
 def test_removing_asks_first(cloud: Emulator) -> None:
     storage = connected(cloud)
     with at_the_page() as anna:
-        assert "Your files stay where they are" in anna.get(f"/storages/{storage.remote_name}/remove").text
+        assert (
+            "Your files stay where they are"
+            in anna.get(f"/storages/{storage.remote_name}/remove").text
+        )
         assert list(Storages()) == ["personal"]
         anna.post(f"/storages/{storage.remote_name}/remove")
     assert list(Storages()) == []
@@ -318,24 +318,28 @@ def test_a_copy_and_a_restore(cloud: Emulator, tmp_path: Path) -> None:
     with at_the_page(local_folders=[folder]) as anna:
         at = f"/storages/{storage.remote_name}"
         copy = anna.post(f"{at}/copy", {"local": str(folder), "path": "kept"})
-        finished(anna)
+        until_over(anna)
         assert "1 file transferred" in anna.get(copy.url.path).text
         anna.post(f"{at}/restore", {"local": str(folder / "back"), "path": "kept"})
-        finished(anna)
+        until_over(anna)
     assert (folder / "back" / "a.txt").read_text() == "alpha"
 
 
-def test_a_transfer_is_watched_and_cancelled(cloud: Emulator, tmp_path: Path) -> None:
+def test_a_transfer_is_watched_and_cancelled(
+    cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage, folder = connected(cloud), local_folder(tmp_path)
     (folder / "large.bin").write_bytes(bytes(3_000_000))
-    storage.rclone.environment["RCLONE_BWLIMIT"] = "100k"
+    monkeypatch.setenv("RCLONE_BWLIMIT", "100k")
     with at_the_page(local_folders=[folder]) as anna:
         anna.app.state.page.storages = Slow(storage)
-        started = anna.post(f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"})
+        started = anna.post(
+            f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"}
+        )
         text = until(anna, started.url.path + "/progress", "large.bin")
         assert "Time left" in text
         cancelled = anna.post(f"{started.url.path}/cancel").text
-        finished(anna)
+        until_over(anna)
         assert "Cancelled" in anna.get(started.url.path).text
         assert cancelled
 

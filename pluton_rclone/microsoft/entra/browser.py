@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.process.browser import open_in_browser
 
 from ..http import Http, pool
 from .account import Account
@@ -16,16 +17,6 @@ from .redirect import Prompt, begin_redirect, finish_redirect
 from .sign_in import SignIn
 
 log = logging.getLogger(__name__)
-
-
-def open_in_browser(url: str) -> bool:
-    """Whether a browser took the address."""
-    import webbrowser
-
-    try:
-        return webbrowser.open(url)
-    except (webbrowser.Error, OSError):
-        return False
 
 
 def sign_in_with_browser(

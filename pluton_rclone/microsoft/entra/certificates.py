@@ -22,13 +22,6 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
     return {"private_key": key, "public_certificate": certificate}
 
 
-def certificate_end(certificate: Certificate) -> datetime:
-    """When the certificate ends, UTC. Raises `RegistrationError` when the file cannot be used."""
-    from cryptography import x509
-
-    return x509.load_pem_x509_certificate(_load(certificate)[1].encode()).not_valid_after_utc
-
-
 def _load(source: Certificate) -> tuple[str, str]:
     """Key and certificate as PEM texts, whatever the file's form."""
     from cryptography.hazmat.primitives import serialization
@@ -95,7 +88,9 @@ def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tu
     except (ValueError, TypeError) as problem:
         raise _unusable(source, _reason(problem)) from None
     if key is None or certificate is None:
-        raise _unusable(source, "it holds no private key" if key is None else "it holds no certificate")
+        raise _unusable(
+            source, "it holds no private key" if key is None else "it holds no certificate"
+        )
     return key, certificate
 
 

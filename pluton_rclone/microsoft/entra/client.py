@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pluton_rclone import errors
-from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, UsageError, Who
+from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, UsageError
+from pluton_rclone.values.refusals import by_status
 
 from ..http import Answer, Http, retry_after
 from .app import AppRegistration
@@ -67,13 +68,17 @@ class _MsalHttp:
     def _checked(self, answer: Answer) -> _Response:
         if answer.status == 429:
             seconds = retry_after(answer.headers.get("retry-after"))
-            raise Throttled("Microsoft's sign-in service asks to slow down.", status=429, retry_after=seconds)
+            raise Throttled(
+                "Microsoft's sign-in service asks to slow down.", status=429, retry_after=seconds
+            )
         if not isinstance(answer.json, dict):
-            raise SignInError(
-                f"Microsoft's sign-in service answered HTTP {answer.status} with something that is no JSON.",
-                why=None if answer.status >= 500 else "a proxy or a captive portal may have answered instead",
-                who=Who.LATER,
-                advice="Try again; if it stays, check the proxy and open the sign-in page in a browser.",
+            meaning = by_status(answer.status, "sign-in")
+            raise meaning.kind(
+                meaning.what,
+                why=f"HTTP {answer.status} with something that is no JSON",
+                who=meaning.who,
+                advice=meaning.advice,
+                next_step=meaning.kind.default_next_step,
                 status=answer.status,
             )
         # What was read here already: no number without end, no nesting without end.
@@ -114,7 +119,9 @@ def msal_application(
             "token_cache": _forgetful_cache(),
             # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves a
             # sovereign network and fails there (clouds.json, rules).
-            "instance_discovery": None if app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS else False,
+            "instance_discovery": None
+            if app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
+            else False,
         }
         if app.confidential and not public:
             yield msal.ConfidentialClientApplication(

@@ -5,10 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from pluton_rclone.errors import Cancelled, SignInError, SignInTimedOut, Throttled, Unreachable, Who
+from pluton_rclone.errors import (
+    Cancelled,
+    PlutonRcloneError,
+    SignInError,
+    SignInTimedOut,
+    Throttled,
+    Unreachable,
+    Who,
+)
 
 from ..http import Http, pool
 from .account import Account
@@ -48,26 +57,34 @@ class DeviceCode:
         flow = dict(self.flow)
         secrets = (str(flow.get("device_code", "")),)
         asked = Asked(self.app, self.scopes, "device code", secrets)
-        with (
-            pool(http, stop) as open_pool,
-            msal_application(self.app, asked, open_pool, public=True) as application,
-        ):
+        trouble: PlutonRcloneError | None = None
+        with ExitStack() as opened:
+            open_pool = opened.enter_context(pool(http, stop))
+            application: Any = None
             while True:
                 # MSAL's own loop asks at once and then sleeps; Microsoft wants the interval first.
                 if stop.wait(max(1.0, min(flow["interval"], self.expires - time.time() + 1))):
                     raise Cancelled("The sign-in was cancelled.")
                 if time.time() > self.expires:
-                    raise SignInTimedOut(
+                    raise trouble or SignInTimedOut(
                         "The device code's time is over.", advice="Start again: you get a new code."
                     )
                 flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
                 try:
-                    result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+                    application = application or opened.enter_context(
+                        msal_application(self.app, asked, open_pool, public=True)
+                    )
+                    result = application.acquire_token_by_device_flow(
+                        flow, exit_condition=lambda _: True
+                    )
                 except (Unreachable, Throttled, SignInError) as problem:
-                    if problem.who is not Who.LATER:
+                    # A cut network can look like the person's fault: a proxy that is gone.
+                    if problem.who is not Who.LATER and not isinstance(problem, Unreachable):
                         raise
+                    trouble = problem
                     flow["interval"] += 5  # RFC 8628, 3.5: on a timeout ask less often
                     continue
+                trouble = None
                 if result.get("error") not in ("authorization_pending", "slow_down"):
                     break
         return completed(outcome(result, asked), self.app, self.scopes, self.account)
@@ -87,7 +104,10 @@ def begin_device_code(
     """
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "device code")
-    with pool(http) as open_pool, msal_application(app, asked, open_pool, public=True) as application:
+    with (
+        pool(http) as open_pool,
+        msal_application(app, asked, open_pool, public=True) as application,
+    ):
         flow = application.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)

@@ -10,6 +10,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +18,14 @@ from pluton_rclone.errors import TokenInvalid
 
 from .token import Token
 
+# What `rclone config redacted` and our own `show` put in a secret's place.
+REDACTED = ("XXX", "(secret, not shown)")
 LARGEST_PASTE = 1024 * 1024
 
-_ARROWS = re.compile(r"--->\s*(.*?)\s*<---", re.DOTALL)
-_SECTION = re.compile(r"^\s*\[([^\]\r\n]+)\]\s*$", re.MULTILINE)
-_OPTION = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+=*\s*")
+# No pattern is applied to more than a line that was stripped: its time grows with the length alone.
+_SECTION = re.compile(r"\[([^\]]+)\]")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _JWT = re.compile(r"[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*")
 _QUOTES = str.maketrans(
     {"“": '"', "”": '"', "„": '"', "‟": '"', "\u00a0": " ", "\ufeff": None, "\u200b": None}
@@ -45,17 +48,21 @@ def read_paste(text: str) -> Pasted:
     is then to renew it. One without a refresh token is refused, because it would be dead within the hour.
     """
     if len(text) > LARGEST_PASTE:
-        raise TokenInvalid("This text is too long to be a token.", why=f"it has {len(text):,} characters")
+        raise TokenInvalid(
+            "This text is too long to be a token.", why=f"it has {len(text):,} characters"
+        )
     text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
     if not text:
         raise TokenInvalid("Nothing was pasted.")
     if "RCLONE_ENCRYPT_V0:" in text:
         raise TokenInvalid(
-            "This is an encrypted rclone.conf.", advice="Paste what `rclone config show NAME` prints instead."
+            "This is an encrypted rclone.conf.",
+            advice="Paste what `rclone config show NAME` prints instead.",
         )
-    arrows = _ARROWS.search(text)
-    if arrows is not None:
-        text = arrows.group(1).strip()
+    _, arrow, rest = text.partition("--->")
+    inside, end, _ = rest.partition("<---")
+    if arrow and end:
+        text = inside.strip()
         if not text:
             raise TokenInvalid("There is nothing between the arrows.")
     for candidate in _candidates(text):
@@ -74,22 +81,22 @@ def _candidates(text: str) -> Iterator[Any]:
         value = _json(form)
         if value is not None:
             yield value
-    if _BASE64.fullmatch(text):
-        value = _json(_decoded(text))
-        if value is not None:
-            yield value
-    decoder = json.JSONDecoder()
-    for start in [found.start() for found in re.finditer(r"\{", text)][:50]:
-        try:
+    value = _json(_decoded(text))
+    if value is not None:
+        yield value
+    decoder, start = json.JSONDecoder(), -1
+    for _ in range(50):
+        start = text.find("{", start + 1)
+        if start < 0:
+            return
+        with suppress(ValueError, RecursionError):
             yield decoder.raw_decode(text, start)[0]
-        except (ValueError, RecursionError):
-            continue
 
 
 def _spellings(text: str) -> Iterator[str]:
     """The text as it is, without the line breaks of a terminal, without a shell's quotes and escapes."""
     yield text
-    joined = re.sub(r"[ \t]*\n[ \t]*", "", text)
+    joined = "".join(line.strip(" \t") for line in text.split("\n"))
     yield joined
     if len(joined) > 1 and joined[0] == joined[-1] and joined[0] in "'\"`":
         yield joined[1:-1]
@@ -118,7 +125,9 @@ def _from_value(value: Any) -> Pasted | None:
         )
     for name, options in with_token.items():
         return _from_options(options, name)
-    if remotes or any(isinstance(options, Mapping) and "type" in options for options in value.values()):
+    if remotes or any(
+        isinstance(options, Mapping) and "type" in options for options in value.values()
+    ):
         raise TokenInvalid(
             "There is no OneDrive remote with a token in this text.",
             advice="Paste the section of the remote whose type is onedrive.",
@@ -128,6 +137,17 @@ def _from_value(value: Any) -> Pasted | None:
 
 def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
     token = options["token"]
+    if token in REDACTED:
+        raise TokenInvalid(
+            "This remote was redacted: its secrets were taken out.",
+            advice="Paste what `rclone config show NAME` prints, or an export with its secrets.",
+        )
+    if re.match(r"https?://(127\.|localhost)", str(options.get("token_url", ""))):
+        raise TokenInvalid(
+            "This remote is of use to one program on one machine only.",
+            why="its token address (token_url) is a program on that machine",
+            advice="Paste the remote from the rclone.conf that it was made from, or connect anew.",
+        )
     if isinstance(token, str):
         try:
             token = json.loads(token)
@@ -153,19 +173,19 @@ def _usable(pasted: Pasted) -> Pasted:
 
 def _sections(text: str) -> dict[str, dict[str, str]]:
     """The sections of an rclone.conf, or bare `key = value` lines as a section without a name."""
-    if not _SECTION.search(text) and not re.search(r"^\s*token\s*=", text, re.MULTILINE):
-        return {}
     remotes: dict[str, dict[str, str]] = {}
-    name = ""
-    for line in text.split("\n"):
-        section = _SECTION.match(line)
+    name, known = "", False
+    for line in map(str.strip, text.split("\n")):
+        section = _SECTION.fullmatch(line)
+        key, equals, value = line.partition("=")
         if section is not None:
-            name = section.group(1)
+            name, known = section.group(1), True
             remotes.setdefault(name, {})
-            continue
-        option = _OPTION.match(line)
-        if option is not None and not line.lstrip().startswith(("#", ";")):
-            remotes.setdefault(name, {})[option.group(1)] = option.group(2)
+        elif equals and _KEY.fullmatch(key.strip()):
+            known = known or key.strip() == "token"
+            remotes.setdefault(name, {})[key.strip()] = value.strip()
+    if not known:
+        return {}
     return {name: options for name, options in remotes.items() if options}
 
 
@@ -178,11 +198,18 @@ def _json(text: str) -> Any:
 
 def _decoded(text: str) -> str:
     """The base64 form (rclone prints the URL-safe alphabet without padding; others are taken as well)."""
-    compact = re.sub(r"\s+|=+\s*$", "", text).replace("+", "-").replace("/", "_")
+    compact = _compact(text)
+    if not _BASE64.fullmatch(compact):
+        return ""
+    plain = compact.rstrip("=").replace("+", "-").replace("/", "_")
     try:
-        return base64.urlsafe_b64decode(compact + "=" * (-len(compact) % 4)).decode()
+        return base64.urlsafe_b64decode(plain + "=" * (-len(plain) % 4)).decode()
     except (ValueError, binascii.Error):
         return ""
+
+
+def _compact(text: str) -> str:
+    return "".join(text.split())
 
 
 def _explained(text: str) -> TokenInvalid:
@@ -193,17 +220,20 @@ def _explained(text: str) -> TokenInvalid:
         )
     if _JWT.fullmatch(text):
         return TokenInvalid(
-            "This is an access token alone.", why="without its refresh token it ends within the hour"
+            "This is an access token alone.",
+            why="without its refresh token it ends within the hour",
         )
     if "{" in text and ("access_token" in text or "refresh_token" in text):
         if text.count("{") > text.count("}"):
             return TokenInvalid("The text ends too early.", why="the closing } is missing")
-        return TokenInvalid("The token's JSON is damaged.", why="a part of it was lost or changed on the way")
+        return TokenInvalid(
+            "The token's JSON is damaged.", why="a part of it was lost or changed on the way"
+        )
     if "access_token" in text or "refresh_token" in text:
         return TokenInvalid("The beginning of the token is missing.", why="there is no opening {")
     if "{" in text:
         return TokenInvalid("There is JSON in this text, and no token in it.")
-    if _BASE64.fullmatch(text) and len(text) > 40:
+    if len(text) > 40 and _BASE64.fullmatch(_compact(text)):
         return TokenInvalid(
             "This looks like the base64 form, and is damaged or something else.",
             why="it does not decode to JSON with a token",

@@ -62,7 +62,9 @@ class TokenEndpoint:
         self._server.stop()
         self._http.close()
 
-    def answer(self, client_id: str, client_secret: str, grant_type: str) -> tuple[int, dict[str, object]]:
+    def answer(
+        self, client_id: str, client_secret: str, grant_type: str
+    ) -> tuple[int, dict[str, object]]:
         """Status and JSON for one request, in the words of RFC 6749."""
         known = secrets.compare_digest(client_secret.encode(), self.client_secret.encode())
         if not known or client_id != self._app.client_id:
@@ -76,7 +78,8 @@ class TokenEndpoint:
                 self.trouble = problem
                 log.warning("No app-only token for rclone: %s", problem)
                 status = 503 if problem.who is Who.LATER else 400
-                return status, {"error": problem.details.get("error") or problem.code}
+                word = problem.details.get("error") or problem.code
+                return status, {"error": f"{word}: {problem}"}  # all of it that rclone repeats
             self.trouble = None
             self.given += 1
         return 200, {

@@ -5,9 +5,11 @@ Forms as browsers and the Share buttons give them; which of them Microsoft docum
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from uuid import UUID
 
 from pluton_rclone.errors import OptionInvalid
 from pluton_rclone.values.drive_ids import normal_drive_id
@@ -24,6 +26,12 @@ _PERSONAL_HOSTS = (
     "d.docs.live.net",
     "skydrive.live.com",
 )
+_TEAMS = re.compile(
+    r"(?:[a-z]+\.)?teams\.(?:microsoft\.(?:com|us)|cloud\.microsoft|live\.com|microsoftonline\.cn)"
+)
+# In a folder's address on the current personal backend: a prefix for the drive, a GUID in base32.
+_PERSONAL_ITEM = re.compile(r"01[A-Z2-7]{6}([A-Z2-7]{26})", re.IGNORECASE)
+_NOT_ITEMS = ("", "root", "recent", "shared", "favorites", "photos", "recyclebin")
 _PAGES = ("sitepages", "pages", "lists")
 
 
@@ -50,8 +58,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id` or `path` may
-    follow.
+    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the address
+    has it (see the function `item_id`), or `segments` may follow.
     """
 
     drive_id: str | None = None
@@ -97,7 +105,9 @@ def read_address(text: str) -> Address:
     try:
         parts = urlsplit(text)
         host = (parts.hostname or "").rstrip(".")
-        query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=100).items()}
+        query = {
+            name: values[0] for name, values in parse_qs(parts.query, max_num_fields=100).items()
+        }
     except ValueError:
         raise _not_understood("It is no web address.") from None
     if parts.scheme.lower() not in ("http", "https") or not host:
@@ -106,6 +116,17 @@ def read_address(text: str) -> Address:
         return SharingLink(_whole(parts, host))
     if host in _PERSONAL_HOSTS:
         return _personal(parts, host, query)
+    if _TEAMS.fullmatch(host):
+        inner = query.get("objectUrl", "")  # a file's link holds the address in SharePoint
+        if inner.startswith("https://") and not _TEAMS.fullmatch(urlsplit(inner).hostname or ""):
+            return read_address(inner)
+        raise OptionInvalid(
+            "This is a link into Microsoft Teams.",
+            why="it names a channel or a chat, and no folder",
+            advice="In Teams open the channel's files, choose Open in SharePoint and copy the address "
+            "from the browser.",
+            option="address",
+        )
     cloud_of_sharepoint(host)
     return _sharepoint(parts, host, query)
 
@@ -113,7 +134,9 @@ def read_address(text: str) -> Address:
 def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
     if segments and re.fullmatch(r":[a-z]:", segments[0]):
-        if len(segments) < 2 or segments[1] != "r":  # :f:/s/…, :f:/g/…: a link with a key of its own
+        if (
+            len(segments) < 2 or segments[1] != "r"
+        ):  # :f:/s/…, :f:/g/…: a link with a key of its own
             return SharingLink(_whole(parts, host))
         segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
     if segments and segments[-1].lower() == "guestaccess.aspx":
@@ -149,7 +172,11 @@ def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
 
 def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
-    if (segments and re.fullmatch(r":[a-z]:", segments[0])) or "authkey" in query or "redeem" in query:
+    if (
+        (segments and re.fullmatch(r":[a-z]:", segments[0]))
+        or "authkey" in query
+        or "redeem" in query
+    ):
         return SharingLink(_whole(parts, host))
     place = query.get("parent") or query.get("id") or query.get("resid") or ""
     if place.startswith("/"):
@@ -168,9 +195,26 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
         # /personal/{CID}/Documents is the root of a personal drive
         return PersonalPlace(normal_drive_id(segments[1]), None, segments[3:])
     cid = query.get("cid", "")
-    if _CID.fullmatch(cid):
-        return PersonalPlace(normal_drive_id(cid))
-    return PersonalPlace()
+    owner = normal_drive_id(cid) if _CID.fullmatch(cid) else None
+    if _PERSONAL_ITEM.fullmatch(place):
+        return PersonalPlace(owner, place)
+    if not place.startswith("/") and place.lower() not in _NOT_ITEMS:
+        raise _not_understood("It names a folder in a way that is not known.")
+    return PersonalPlace(owner)
+
+
+def item_id(drive_id: str, name: str) -> str:
+    """Graph's id of an item of a personal drive, from what its web address calls it; others stay.
+
+    Source: addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the 130
+    bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading zeros,
+    `!s`, and the GUID in hex.
+    """
+    found = _PERSONAL_ITEM.fullmatch(name)
+    if found is None:
+        return name
+    guid = UUID(bytes_le=base64.b32decode(f"AAAAAA{found[1].upper()}")[-16:])
+    return f"{drive_id.lstrip('0').upper()}!s{guid.hex}"
 
 
 def _segments(path: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from .faults import Target, graph_error
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
+_PERSONAL_DRIVE = re.compile(r"/drives/[0-9A-Fa-f]{15,16}(?:/|$|\?)")
 AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
 MOST_PAGES = 1000  # a bound against a feed that never ends
 
@@ -34,6 +36,8 @@ class GraphClient:
     ) -> None:
         self.cloud = cloud
         self._authorization = f"Bearer {token if isinstance(token, str) else token.access_token}"
+        granted = () if isinstance(token, str) else token.scopes
+        self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
         self._http = http or Http(cancel=cancel)
         self._own_http = http is None
 
@@ -75,7 +79,12 @@ class GraphClient:
         )
         if not answer.ok:
             raise graph_error(
-                answer.status, answer.json, headers=answer.headers, target=target, subject=subject
+                answer.status,
+                answer.json,
+                headers=answer.headers,
+                target=self._place(url.partition("?")[0], target),
+                subject=subject,
+                personal=_PERSONAL_DRIVE.search(url) is not None,
             )
         if not isinstance(answer.json, dict):
             raise GraphError(
@@ -84,6 +93,12 @@ class GraphClient:
                 status=answer.status,
             )
         return answer.json
+
+    def _place(self, path: str, target: Target) -> Target:
+        """`target`, where the path or what was granted says more."""
+        if target == "item" and path.endswith("/children"):
+            return "folder"
+        return "site" if target == "sites" and self._sites_granted else target
 
     def pages(
         self,

@@ -1,8 +1,7 @@
-"""What Microsoft Graph refused, as an exception.
+"""What Microsoft Graph refused, as an exception: the JSON read here, `values.refusals` judges it.
 
 Graph's rules (concepts/errors.md): the error object nests `innerError` (or `innererror`) to any depth; the
-innermost known code tells most; `message` is for developers and never decides; an unknown code is judged by
-the HTTP status.
+innermost known code tells most; an unknown code is judged by the HTTP status.
 """
 
 from __future__ import annotations
@@ -11,82 +10,22 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pluton_rclone import errors
-from pluton_rclone.errors import PlutonRcloneError, Who
+from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.values import refusals
+from pluton_rclone.values.redaction import redact
+from pluton_rclone.values.refusals import Meaning, Place
 
-Target = Literal["drive", "item", "site", "sites", "upload", "account"]
-
-_TEMPORARY = "Try again in a few minutes; Microsoft publishes its state at https://status.cloud.microsoft."
+Target = Place
 
 _NO_ONEDRIVE = "Microsoft says that this account has no OneDrive yet."
 _NO_SUCH_DRIVE = "Microsoft says that this drive is not there, or not for this account."
-
-_BY_CODE: dict[str, type[PlutonRcloneError]] = {
-    "uploadsessionnotfound": errors.UploadSessionLost,
-    "uploadsessionfailed": errors.UploadSessionLost,
-    "uploadsessionincomplete": errors.UploadSessionLost,
-    "fragmentoverlap": errors.UploadSessionLost,
-    "fragmentoutoforder": errors.UploadSessionLost,
-    "fragmentrowcountmismatch": errors.UploadSessionLost,
-    "invalidrange": errors.UploadSessionLost,
-    "pathistoolong": errors.PathTooLong,
-    "invalidpath": errors.NameRefused,
-    "invalidfilename": errors.NameRefused,
-    "quotalimitreached": errors.QuotaFull,
-    "insufficientstorage": errors.QuotaFull,
-    "namealreadyexists": errors.Conflict,
-    "upload_name_conflict": errors.Conflict,
-    "resourcemodified": errors.Conflict,
-    "entitytagdoesnotmatch": errors.Conflict,
-    "resourcelocked": errors.Conflict,
-    "lockmismatch": errors.Conflict,
-    "locknotfoundoralreadyexpired": errors.Conflict,
-    "editconflict": errors.Conflict,
-    "activitylimitreached": errors.Throttled,
-    "throttledrequest": errors.Throttled,
-    "toomanyrequests": errors.Throttled,
-    "servicenotavailable": errors.Throttled,
-    "invalidauthenticationtoken": errors.TokenExpired,
-    "unauthenticated": errors.TokenExpired,
-    "malwaredetected": errors.AccessDenied,
-    "accessdenied": errors.AccessDenied,
-    "sharinglimitreached": errors.AccessDenied,
-    "itemnotfound": errors.ItemNotFound,
-}
-_BY_STATUS: dict[int, type[PlutonRcloneError]] = {
-    401: errors.TokenExpired,
-    403: errors.AccessDenied,
-    404: errors.ItemNotFound,
-    409: errors.Conflict,
-    412: errors.Conflict,
-    416: errors.UploadSessionLost,
-    423: errors.Conflict,
-    429: errors.Throttled,
-    500: errors.Unreachable,
-    502: errors.Unreachable,
-    503: errors.Throttled,
-    504: errors.Unreachable,
-    507: errors.QuotaFull,
-    509: errors.Throttled,
-}
-_WHAT: dict[type[PlutonRcloneError], str] = {
-    errors.UploadSessionLost: "The upload session broke.",
-    errors.PathTooLong: "The path is too long for OneDrive.",
-    errors.NameRefused: "OneDrive does not take this name.",
-    errors.QuotaFull: "The drive is full.",
-    errors.Conflict: "Somebody else uses or changed this, or the name is taken.",
-    errors.Throttled: "Microsoft asks to slow down.",
-    errors.TokenExpired: "Microsoft does not accept the access token any more.",
-    errors.InteractionRequired: "Microsoft wants to see the person again before it gives access.",
-    errors.AccessDenied: "This account is not allowed to do that.",
-    errors.SitesPermissionMissing: "The permission to find SharePoint sites (Sites.Read.All) is missing.",
-    errors.DriveNotFound: "There is no drive for this account.",
-    errors.ItemNotFound: "There is nothing at this place.",
-    errors.Unreachable: "Microsoft did not answer properly.",
-    errors.GraphError: "Microsoft Graph refused.",
-}
+_PROOF = Meaning(
+    errors.InteractionRequired,
+    advice="Sign in again in a browser: a rule of your organisation asks for a fresh proof.",
+)
 
 
 def graph_error(
@@ -96,48 +35,32 @@ def graph_error(
     headers: Mapping[str, str] | None = None,
     target: Target = "item",
     subject: str | None = None,
+    personal: bool = False,
 ) -> PlutonRcloneError:
     """The exception for a refused Graph request.
 
-    `body` is the parsed JSON, or anything else when it was none. `target` is what was asked for, since a 404
-    on a drive is another thing than on a file. `subject` names it for a person. Never raises.
+    `body` is the parsed JSON, or anything else when it was none. `target` is what was asked for.
+    `subject` names it for a person. `personal`: it is a personal account's. Never raises.
     """
     low = {name.lower(): value for name, value in (headers or {}).items()}
     codes, message, request_id = _read(body)
     challenge = low.get("www-authenticate", "")
-    kind = _kind(status, codes, target, challenge)
-    what = f"{subject}: {_lowered(_WHAT[kind])}" if subject else _WHAT[kind]
-    why = f"{' / '.join(codes)}: {message}" if codes and message else message or f"HTTP {status}"
-    who: Who | None = None
-    advice: str | None = None
-    if kind is errors.DriveNotFound:  # Graph's own words speak of a resource; its code stays in the details
+    meaning = refusals.judged(codes, message, status, target) or refusals.by_status(status, target)
+    if personal:
+        meaning = refusals.personal(meaning)
+    meaning = _PROOF if "insufficient_claims" in challenge else meaning
+    why = (
+        redact(f"{' / '.join(codes)}: {message}" if codes and message else message)
+        or f"HTTP {status}"
+    )
+    if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
-    if "malwaredetected" in (code.lower() for code in codes):
-        who, advice = (
-            Who.YOU,
-            "Microsoft found malware in this file: delete it, or keep it out of the backup.",
-        )
-    elif kind is errors.GraphError and status >= 500:
-        who, advice = Who.LATER, _TEMPORARY
-    elif kind is errors.Unreachable:
-        who, advice = Who.LATER, _TEMPORARY
-        if status == 504:
-            advice = (
-                "Try again. If it is one folder that does this, it holds too many files: "
-                "keep fewer than 50,000 in one folder."
-            )
-    elif kind is errors.UploadSessionLost:
-        advice = errors.UploadSessionLost.default_advice
-    elif kind is errors.InteractionRequired:
-        advice = "Sign in again in a browser: a rule of your organisation asks for a fresh proof."
-    elif kind is errors.GraphError and target == "sites":
-        who = Who.YOU
-        advice = "SharePoint sites belong to work or school accounts: sign in with one, or choose OneDrive."
-    return kind(
-        what,
+    return meaning.kind(
+        f"{subject}: {_lowered(meaning.what)}" if subject else meaning.what,
         why=why,
-        who=who,
-        advice=advice,
+        who=meaning.who,
+        advice=meaning.advice,
+        next_step=meaning.kind.default_next_step,
         status=status,
         graph_code=codes[0] if codes else None,
         graph_inner_codes=list(codes[1:]) or None,
@@ -149,28 +72,11 @@ def graph_error(
 
 def _lowered(sentence: str) -> str:
     """To stand behind a colon; a name keeps its capital."""
-    return sentence if sentence.startswith(("Microsoft", "OneDrive")) else sentence[0].lower() + sentence[1:]
-
-
-def _kind(status: int, codes: tuple[str, ...], target: Target, challenge: str) -> type[PlutonRcloneError]:
-    if "insufficient_claims" in challenge:
-        return errors.InteractionRequired
-    if status == 507:  # whatever the code says: reports differ, the status does not
-        return errors.QuotaFull
-    kind: type[PlutonRcloneError] | None = None
-    for code in reversed(codes):  # the innermost knows most
-        kind = _BY_CODE.get(code.lower())
-        if kind is not None:
-            break
-    if kind is None:
-        kind = _BY_STATUS.get(status, errors.GraphError)
-    if target == "upload" and (status in (404, 410) or kind is errors.ItemNotFound):
-        return errors.UploadSessionLost
-    if kind is errors.ItemNotFound and target in ("drive", "account"):
-        return errors.DriveNotFound
-    if kind is errors.AccessDenied and target == "sites":
-        return errors.SitesPermissionMissing
-    return kind
+    return (
+        sentence
+        if sentence.startswith(("Microsoft", "OneDrive"))
+        else sentence[0].lower() + sentence[1:]
+    )
 
 
 def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:

@@ -75,7 +75,9 @@ class Graph(GraphClient):
         except GraphError as problem:
             trouble = problem
         try:
-            profile = self.get("/me", {"$select": "id,displayName,userPrincipalName,mail"}, target="account")
+            profile = self.get(
+                "/me", {"$select": "id,displayName,userPrincipalName,mail"}, target="account"
+            )
         except GraphError:
             if trouble is not None:
                 raise trouble from None
@@ -83,7 +85,9 @@ class Graph(GraphClient):
         return Account(
             str(profile.get("id") or owner.get("id") or ""),
             str(profile.get("displayName") or owner.get("displayName") or "unknown"),
-            str(profile.get("userPrincipalName") or profile.get("mail") or owner.get("email") or ""),
+            str(
+                profile.get("userPrincipalName") or profile.get("mail") or owner.get("email") or ""
+            ),
             "",
             kind,
         )
@@ -99,7 +103,10 @@ class Graph(GraphClient):
         records: list[dict[str, Any]] = []
         notes: list[str] = []
         troubles: list[PlutonRcloneError] = []
-        for path, subject in (("/me/drive", "The account's drive"), ("/me/drives", "The list of drives")):
+        for path, subject in (
+            ("/me/drive", "The account's drive"),
+            ("/me/drives", "The list of drives"),
+        ):
             try:
                 if path == "/me/drive":
                     records.append(self.get(path, target="account", subject=subject))
@@ -130,12 +137,7 @@ class Graph(GraphClient):
 
     def drive(self, drive_id: str) -> Drive:
         """One drive by its id, verified. Raises `DriveNotFound`, `AccessDenied`."""
-        record = self.get(f"/drives/{_id(drive_id)}", target="drive", subject=f"Drive {drive_id}")
-        notes: list[str] = []
-        found = self._verified([record], notes)
-        if not found:
-            raise DriveNotFound(f"Drive {drive_id} cannot be used.", why=notes[0] if notes else None)
-        return found[0]
+        return self._one(f"/drives/{_id(drive_id)}", f"Drive {drive_id}")
 
     def user_drive(self, user: str) -> Drive:
         """The drive of a person, by user name or object id: for app-only, where there is no "me"."""
@@ -160,7 +162,8 @@ class Graph(GraphClient):
             if not record.get("id"):
                 continue
             key = normal_drive_id(str(record["id"]))
-            merged[key] = {**merged.get(key, {}), **{name: value for name, value in record.items() if value}}
+            earlier = {name: value for name, value in merged.get(key, {}).items() if value}
+            merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
         found: list[Drive] = []
         for result in self.at_once(self._verify, list(merged.values())):
             if isinstance(result, Drive):
@@ -173,7 +176,9 @@ class Graph(GraphClient):
         drive = Drive.from_graph(record)
         try:
             root = self.get(
-                f"/drives/{_id(drive.id)}/root", {"$select": "id,name,webUrl,parentReference"}, target="drive"
+                f"/drives/{_id(drive.id)}/root",
+                {"$select": "id,name,webUrl,parentReference"},
+                target="drive",
             )
         except _HOPELESS:
             raise
@@ -205,25 +210,17 @@ class Graph(GraphClient):
         parameters = {"search": term.strip() or "*"}
         return [
             Site.from_graph(record)
-            for record in self.pages("/sites", parameters, target="sites", subject="SharePoint sites")
+            for record in self.pages(
+                "/sites", parameters, target="sites", subject="SharePoint sites"
+            )
             if record.get("id")
         ]
 
-    def followed_sites(self) -> list[Site]:
-        """The sites that the person follows. Not for app-only."""
-        return self._sites("/me/followedSites", "Followed sites")
-
-    def root_site(self) -> Site:
-        """The organisation's first site, `https://contoso.sharepoint.com`."""
-        return Site.from_graph(self.get("/sites/root", target="sites", subject="The root site"))
-
-    def subsites(self, site: Site) -> list[Site]:
-        """The sites directly below a site."""
-        return self._sites(f"/sites/{_id(site.id)}/sites", f"Subsites of {site.name}")
-
     def site(self, site_id: str) -> Site:
         """A site by its id."""
-        return Site.from_graph(self.get(f"/sites/{_id(site_id)}", target="sites", subject=f"Site {site_id}"))
+        return Site.from_graph(
+            self.get(f"/sites/{_id(site_id)}", target="sites", subject=f"Site {site_id}")
+        )
 
     def site_at(self, host: str, path: str) -> Site:
         """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com", "/sites/Backups")`."""
@@ -231,17 +228,14 @@ class Graph(GraphClient):
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
 
-    def _sites(self, path: str, subject: str) -> list[Site]:
-        return [
-            Site.from_graph(record)
-            for record in self.pages(path, target="sites", subject=subject)
-            if record.get("id")
-        ]
-
     def library_records(self, site: Site) -> list[dict[str, Any]]:
         """The document libraries of a site as Graph lists them, all pages, not verified."""
         path, subject = f"/sites/{_id(site.id)}/drives", f"The libraries of {site.name}"
-        return [record for record in self.pages(path, target="site", subject=subject) if record.get("id")]
+        return [
+            record
+            for record in self.pages(path, target="site", subject=subject)
+            if record.get("id")
+        ]
 
     def libraries(self, site: Site) -> Drives:
         """All document libraries of a site, each verified; several at a time."""
@@ -252,7 +246,9 @@ class Graph(GraphClient):
 
     def shortcuts(self, drive: Drive) -> list[Shortcut]:
         """The shared and team folders that stand at the root of a drive."""
-        records = self.pages(f"/drives/{_id(drive.id)}/root/children", {"$top": "1000"}, target="drive")
+        records = self.pages(
+            f"/drives/{_id(drive.id)}/root/children", {"$top": "1000"}, target="drive"
+        )
         return [shortcut for shortcut in map(shortcut_from_graph, records) if shortcut is not None]
 
     def open_shortcut(self, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> None:

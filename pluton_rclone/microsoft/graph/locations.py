@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from pluton_rclone.errors import (
     AccessDenied,
+    AccountError,
     ConsentRequired,
     DriveNotFound,
     GraphError,
@@ -17,13 +19,23 @@ from pluton_rclone.errors import (
     OptionInvalid,
     PlutonRcloneError,
     SitesPermissionMissing,
+    Who,
 )
 from pluton_rclone.values.drive_ids import normal_drive_id
 
-from ..clouds import cloud_of_sharepoint
+from ..clouds import Cloud, cloud_of_sharepoint
 from ..entra.scopes import in_words
-from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, read_address
-from .drives import Drive, Quota, Shortcut, Site, drive_type
+from .addresses import (
+    Address,
+    DriveId,
+    PersonalPlace,
+    ServerPath,
+    SharingLink,
+    SiteId,
+    item_id,
+    read_address,
+)
+from .drives import Drive, Quota, Site, drive_type
 from .graph import Graph
 
 _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
@@ -34,7 +46,8 @@ class Location:
     """A place to back up to: a drive, the folder in it ("" for its root), and the site when it has one.
 
     A folder that somebody else shares stands in a drive whose root is closed to us: then `root_folder_id` is
-    the folder, for rclone's option of that name, and `folder` is relative to it.
+    the folder, for rclone's option of that name (drive, "#", item: with the item alone rclone writes to the
+    drive's root), and `folder` is relative to it.
     """
 
     drive: Drive
@@ -43,18 +56,9 @@ class Location:
     root_folder_id: str | None = None
 
 
-def shared_folder(graph: Graph, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> Location:
-    """The place that a shared or team folder is.
-
-    Raises `ConsentRequired` naming the permission that is missing, which a second consent can give.
-    """
-    graph.open_shortcut(shortcut, wanted=wanted)
-    return _closed_drive(shortcut.drive_id, shortcut.drive_type, shortcut.name, shortcut.item_id)
-
-
 def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Location:
     drive = Drive(normal_drive_id(drive_id), drive_type(kind), name, quota=Quota("restricted"))
-    return Location(drive, root_folder_id=item_id)
+    return Location(drive, root_folder_id=f"{drive_id}#{item_id}")
 
 
 def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
@@ -63,9 +67,53 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
     `own` are the account's own drives where they are known: an address inside one of them needs no permission
     for sites. A site's address leads to its default library, a file's to the folder that it is in. Raises
     `OptionInvalid` for an address of another cloud or of none, `ItemNotFound` naming what is missing,
-    `SitesPermissionMissing` or `ConsentRequired` when a further permission is needed.
+    `SitesPermissionMissing` or `ConsentRequired` when a further permission is needed, `AccountError`
+    when the address is another organisation's.
     """
     place = read_address(address) if isinstance(address, str) else address
+    try:
+        return _resolved(graph, place, own)
+    except (GraphError, ConsentRequired) as problem:
+        host = place.host if isinstance(place, ServerPath) else ""
+        if isinstance(place, SharingLink):
+            host = urlsplit(place.url).hostname or ""
+        if problem.who is not Who.LATER and ".sharepoint." in host:
+            _refuse_elsewhere(graph, host, own)
+        raise
+
+
+def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
+    """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other
+    geographies have names that begin alike (contoso, contosoeur)."""
+    with suppress(PlutonRcloneError):  # app-only has no "me", and without a drive nothing is known
+        own = own or graph.drives()
+    theirs = _organisation(host)
+    for drive in own:
+        ours = _organisation(urlsplit(drive.web_url).hostname or "")
+        if drive.type == "personal" or not (
+            ours and (theirs.startswith(ours) or ours.startswith(theirs))
+        ):
+            home = (
+                "this is a personal account"
+                if drive.type == "personal"
+                else f"this account belongs to {ours}"
+            )
+            raise AccountError(
+                f"{host} belongs to another organisation than the account.",
+                why=home,
+                advice="Sign in with an account of that organisation; as its guest, give its tenant.",
+            )
+
+
+def _organisation(host: str) -> str:
+    return (
+        host.lower().partition(".sharepoint.")[0].removesuffix("-my")
+        if ".sharepoint." in host.lower()
+        else ""
+    )
+
+
+def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
     if isinstance(place, DriveId):
         return Location(graph.drive(place.id))
     if isinstance(place, SiteId):
@@ -75,18 +123,46 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
         return _shared(graph, place)
     if isinstance(place, PersonalPlace):
         return _personal(graph, place, own)
-    return _on_sharepoint(graph, place, own)
+    try:
+        return _on_sharepoint(graph, place, own)
+    except (AccessDenied, DriveNotFound, ItemNotFound):
+        try:  # a folder in a site that is closed to us: the shares API takes any address
+            return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path)}"))
+        except PlutonRcloneError:
+            pass
+        raise
 
 
-def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
-    home = cloud_of_sharepoint(place.host)
-    if home.region != graph.cloud.region:
+def rooted(graph: Graph, drive_id: str, root_folder_id: str = "") -> Location:
+    """Where a remote with these options starts. DriveNotFound, AccessDenied, ItemNotFound."""
+    home, _, item_id = root_folder_id.rpartition("#")
+    try:
+        drive = graph.drive(drive_id)
+    except (AccessDenied, DriveNotFound, ItemNotFound):
+        if not item_id:
+            raise
+        home = home or drive_id
+        item = graph.get(_item(home, item_id))
+        kind = (item.get("parentReference") or {}).get("driveType")
+        return _closed_drive(home, kind, str(item.get("name") or ""), item_id)
+    return Location(drive, folder_path(graph, home or drive.id, item_id) if item_id else "")
+
+
+def require_cloud(address: str | Address, cloud: Cloud) -> None:
+    """OptionInvalid for an address of another cloud than the one of the sign-in, or of none."""
+    place = read_address(address) if isinstance(address, str) else address
+    home = cloud_of_sharepoint(place.host) if isinstance(place, ServerPath) else cloud
+    if home.region != cloud.region:
         raise OptionInvalid(
             f"This address belongs to {home.name}.",
-            why=f"the sign-in was made in {graph.cloud.name}",
+            why=f"the sign-in is one in {cloud.name}",
             advice=f"Sign in with region {home.region} and an app registered there.",
             option="address",
         )
+
+
+def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
+    require_cloud(place, graph.cloud)
     if not own and place.segments[:1] == ("personal",):
         try:
             own = graph.drives()
@@ -159,8 +235,7 @@ def _personal(graph: Graph, place: PersonalPlace, own: Sequence[Drive]) -> Locat
             raise _shared_permission(problem) from None
     assert drive is not None
     if place.item_id is not None:
-        item = graph.get(f"/drives/{quote(drive.id, safe='!')}/items/{quote(place.item_id, safe='!')}")
-        return Location(drive, _path_of(item))
+        return Location(drive, folder_path(graph, drive.id, item_id(drive.id, place.item_id)))
     return Location(drive, _folder(graph, drive, place.segments))
 
 
@@ -186,8 +261,17 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
         kind, name = parent.get("driveType"), str(item.get("name") or "")
         return _closed_drive(str(parent["driveId"]), kind, name, str(item["id"]))
     if "root" not in item and "path" not in parent and item.get("id"):
-        item = graph.get(f"/drives/{quote(drive.id, safe='!')}/items/{quote(str(item['id']), safe='!')}")
+        return Location(drive, folder_path(graph, drive.id, str(item["id"])))
     return Location(drive, _path_of(item))
+
+
+def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
+    """Where a folder is in its drive, names as OneDrive stores them; of a file the folder that it is in."""
+    return _path_of(graph.get(_item(drive_id, item_id), subject="The folder of this address"))
+
+
+def _item(drive_id: str, item_id: str) -> str:
+    return f"/drives/{quote(drive_id, safe='!')}/items/{quote(item_id, safe='!')}"
 
 
 def _path_of(item: dict[str, Any]) -> str:

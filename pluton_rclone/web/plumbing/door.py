@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ..context import Page, page_of, session
+from .context import Page, page_of, session
 from .guard import session_cookie, session_of
 from .view import draw, link, refusal
 
@@ -37,6 +38,8 @@ def enter(request: Request) -> Response:
 def invite(request: Request) -> Response:
     """POST: an address for a further browser or person."""
     page = page_of(request)
+    if not page.has_addresses:
+        raise HTTPException(404, "The application around this page lets people in.")
     return draw(request, "invite.html", address=address(page, request.scope.get("root_path") or ""))
 
 

@@ -7,6 +7,7 @@ is taken on trust from the address alone.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -16,12 +17,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .people import Identify, identified
 from .sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024  # bytes: forms, no uploads
 MAX_FIELDS = 200
+AT_ONCE = 12  # requests of one owner: a browser has six; each may hold a thread and an rclone
 TOKEN_FIELD = "anti_forgery"
 TOKEN_HEADER = "x-anti-forgery"
 FORM = "application/x-www-form-urlencoded"
@@ -71,9 +74,11 @@ class Address:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. Cookies know no ports: two pages on one machine must not share one."""
+        """The session cookie's name. Cookies know no ports: two pages on one machine must not share one. With
+        `__Host-` no other host of the domain can set it; browsers want HTTPS for that.
+        """
         port = urlsplit(self.origin).port
-        return "pluton_onedrive" + (f"_{port}" if port else "")
+        return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
 
     def other_names(self) -> tuple[str, ...]:
         """Hosts that are this machine, too, and are sent on to the right one."""
@@ -93,24 +98,34 @@ class Guard:
         address: Address,
         sessions: Sessions,
         refuse: Refuse,
-        identify: Callable[[Request], str | None] | None,
+        identify: Identify | None,
     ) -> None:
         self.app = app
         self.address = address
         self.sessions = sessions
         self.refuse = refuse
         self.identify = identify
+        self._busy: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        answer: ASGIApp = await self._refusal(request) or self.app
+        request, begun = Request(scope, receive), False
+        refused = await self._refusal(request)
+        mine = session_of(request)
+        owner = mine.owner if mine is not None else ""
+        if owner and self._busy[owner] >= AT_ONCE:
+            owner, refused = "", (429, "Too much at once.", "Try again in a moment.")
+        answer: ASGIApp = (
+            self.refuse(request, *refused) if isinstance(refused, tuple) else refused or self.app
+        )
         new_cookie = scope.get("pluton.new_cookie")
 
         async def with_headers(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -120,35 +135,32 @@ class Guard:
                     headers.append("set-cookie", session_cookie(self.address, new_cookie, scope))
             await send(message)
 
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await with_headers(message)
-
+        self._busy[owner] += 1
         try:
-            await answer(scope, _empty if "pluton.form" in scope else receive, watched)
+            await answer(scope, _empty if "pluton.form" in scope else receive, with_headers)
         except Exception:
             if begun:
                 raise
             log.exception("%s %s failed", request.method, _path(request))
-            refusal = self.refuse(
-                request,
-                500,
-                "Something went wrong here that should not.",
-                "Nothing was saved by this step. The server's log says more; please report it.",
-            )
-            await refusal(scope, receive, with_headers)
+            what = "Something went wrong here that should not."
+            advice = "Nothing was saved by this step. The server's log says more; please report it."
+            await self.refuse(request, 500, what, advice)(scope, receive, with_headers)
+        finally:
+            self._busy[owner] -= 1
+            if not self._busy[owner]:
+                del self._busy[owner]
 
-    async def _refusal(self, request: Request) -> Response | None:
+    async def _refusal(self, request: Request) -> Response | tuple[int, str, str] | None:
         hosts = request.headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() != self.address.host:
-            if request.method == "GET" and len(hosts) == 1 and hosts[0].lower() in self.address.other_names():
+            if (
+                request.method == "GET"
+                and len(hosts) == 1
+                and hosts[0].lower() in self.address.other_names()
+            ):
                 query = f"?{request.url.query}" if request.url.query else ""
                 return RedirectResponse(f"{self.address.origin}{request.url.path}{query}", 307)
-            return self.refuse(
-                request,
+            return (
                 421,
                 "This page does not answer under that name.",
                 f"Open it at {self.address.origin}.",
@@ -156,29 +168,23 @@ class Guard:
         if request.method not in ("GET", "HEAD"):
             fault = await self._forgery(request)
             if fault:
-                return self.refuse(request, 403, fault, "Open the page anew and try again from there.")
+                return 403, fault, "Open the page anew and try again from there."
         open_to_all = _path(request).startswith(("/static/", "/open/"))
-        self._find_session(request)
+        await self._find_session(request)
         if session_of(request) is None and not open_to_all:
             return self._no_session(request)
         session = session_of(request)
         if request.method not in ("GET", "HEAD") and session is not None:
             token = form_of(request).get(TOKEN_FIELD) or request.headers.get(TOKEN_HEADER, "")
             if not session.allows(token):
-                return self.refuse(
-                    request,
-                    403,
-                    "This form is not from your session.",
-                    "Open the page anew and try again from there; nothing was changed.",
-                )
+                again = "Open the page anew and try again from there; nothing was changed."
+                return 403, "This form is not from your session.", again
         return None
 
     async def _forgery(self, request: Request) -> str | None:
         """Why a change does not come from our own page; reads the form when it does."""
-        origins = request.headers.getlist("origin")
-        if origins != [self.address.origin]:
-            return "This change was asked for by another site."
-        if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        if request.headers.getlist("origin") != [self.address.origin] or site != "same-origin":
             return "This change was asked for by another site."
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
             return "This is not a form of this page."
@@ -194,36 +200,31 @@ class Guard:
         request.scope["pluton.form"] = dict(fields)
         return None
 
-    def _find_session(self, request: Request) -> None:
+    async def _find_session(self, request: Request) -> None:
         session = self.sessions.find(request.cookies.get(self.address.cookie, ""))
-        if self.identify is not None:
-            # Pluton says who it is; a session belongs to that person and to nobody else.
-            person = self.identify(request)
-            if person is None:
-                session = None
-            elif session is None or session.person != person:
-                cookie = self.sessions.create(person)
-                request.scope["pluton.new_cookie"] = cookie
-                session = self.sessions.find(cookie)
+        # A session belongs to its person and to nobody else; without `identify` there are no persons.
+        person = None if self.identify is None else await identified(self.identify, request)
+        if session is not None and session.person != person:
+            session = None
+        if session is None and person is not None:
+            cookie = self.sessions.create(person)
+            request.scope["pluton.new_cookie"] = cookie
+            session = self.sessions.find(cookie)
         request.scope["pluton.session"] = session
 
-    def _no_session(self, request: Request) -> Response:
+    def _no_session(self, request: Request) -> tuple[int, str, str]:
         if self.identify is not None:
-            return self.refuse(request, 403, "You are not signed in to Pluton.", "Sign in there first.")
+            return 403, "You are not signed in to Pluton.", "Sign in there first."
         if request.cookies.get(self.address.cookie):
-            return self.refuse(
-                request,
+            why = "The page was started again, or was not used for twelve hours."
+            advice = "What you had not saved is gone; saved storages are untouched. Open the address that"
+            return (
                 403,
                 "Your session here has ended.",
-                "The page was started again, or was not used for twelve hours. What you had not saved is gone; saved "
-                "storages are untouched. Open the address that pluton-rclone web prints now.",
+                f"{why} {advice} pluton-rclone web prints now.",
             )
-        return self.refuse(
-            request,
-            403,
-            "This browser has not been let in.",
-            "Open the one-time address that pluton-rclone web printed in its terminal.",
-        )
+        advice = "Open the one-time address that pluton-rclone web printed in its terminal."
+        return 403, "This browser has not been let in.", advice
 
 
 def session_of(request: Request) -> Session | None:
@@ -240,10 +241,9 @@ def form_of(request: Request) -> dict[str, str]:
 
 def session_cookie(address: Address, value: str, scope: Scope) -> str:
     """The header's value. Lax, not Strict: Microsoft's answer comes from another site, by GET, and must carry it."""
-    path = scope.get("root_path") or "/"
-    return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax" + (
-        "; Secure" if address.secure else ""
-    )
+    path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- wants "/"
+    secure = "; Secure" if address.secure else ""
+    return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _path(request: Request) -> str:

@@ -1,4 +1,8 @@
-"""What goes on in the background: connection tests, savings, waiting for a device code, transfers."""
+"""What goes on in the background: connection tests, savings, waiting for a device code, transfers.
+
+Each of them costs an rclone (70 MB): a few of a kind run at once, the others wait their turn, and whoever has the
+least running is next.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import Step
@@ -19,12 +23,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT = 100  # of what is over, the newest
+KEPT = 50  # of what is over, the newest of each owner
+GRACE = 7.0  # seconds for what runs to end
+UNFINISHED = 20  # of each owner, what waits included
 
 
 @dataclass
 class Work:
-    """Something that runs in a thread of its own. `owner` is the session that may look at it; None: everybody."""
+    """Something that runs in a thread of its own, `at_once` of a kind. `owner` may look at it (`Session.owner`);
+    None: everybody.
+    """
+
+    at_once: ClassVar[int] = 4
 
     kind: str
     title: str
@@ -33,45 +43,53 @@ class Work:
     started: float = field(default_factory=time.time)
     over: bool = False
     error: PlutonRcloneError | None = None
+    stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def cancel(self) -> None:
         """End it early, where that is possible."""
+        self.stop.set()
 
 
 @dataclass
 class Steps(Work):
-    """A connection test, or a saving that begins with one. `storage` is the remote's name once it is saved."""
+    """A connection test, or a saving that begins with one."""
 
     steps: list[Step] = field(default_factory=list)
     ok: bool = False
-    storage: str | None = None
 
 
 @dataclass
 class Waiting(Work):
     """Waiting for a person who signs in elsewhere: by a device code, or at the address of rclone's own sign-in."""
 
+    at_once: ClassVar[int] = 40
+
     code: DeviceCode | None = None
     address: str | None = None
     shown: threading.Event = field(
         default_factory=threading.Event, repr=False
-    )  # code or address is there, or never
-    stop: threading.Event = field(default_factory=threading.Event, repr=False)
-
-    def cancel(self) -> None:
-        self.stop.set()
+    )  # code or address, or never
 
 
 @dataclass
 class Copying(Work):
-    """A transfer. `source` and `destination` are words for people."""
+    """A transfer, which `begin` starts. `source` and `destination` are words for people."""
 
+    begin: Callable[[], Transfer] = field(repr=False, kw_only=True)
     transfer: Transfer | None = field(default=None, repr=False)
     source: str = ""
     destination: str = ""
     storage: str | None = None
 
+    def run(self) -> None:
+        """Until the end, good or not."""
+        self.transfer = self.begin()
+        if self.stop.is_set():
+            self.transfer.cancel()
+        self.error = self.transfer.wait().error
+
     def cancel(self) -> None:
+        super().cancel()
         if self.transfer is not None:
             self.transfer.cancel()
 
@@ -84,43 +102,84 @@ class Jobs:
 
     def __init__(self) -> None:
         self._work: dict[str, Work] = {}
+        self._waiting: list[tuple[Work, Callable[[Any], Any]]] = []
         self._threads: dict[str, threading.Thread] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def start(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> AnyWork:
-        """Run it in a thread. Its error of ours is kept in `work.error`; any other is logged and said."""
-        thread = threading.Thread(target=self._run, args=(work, run), name=f"pluton-{work.kind}", daemon=True)
+        """Run it in a thread, in its turn. Its error of ours is kept in `work.error`; any other is logged and
+        said. UsageError if the owner has too much unfinished.
+        """
         with self._lock:
-            self._work[work.id] = work
-            self._threads[work.id] = thread
-            over = [one for one in self._work.values() if one.over]
-            for old in sorted(over, key=lambda one: one.started)[: max(0, len(over) - KEPT)]:
+            mine = [one for one in self._work.values() if one.owner == work.owner]
+            if sum(not one.over for one in mine) >= UNFINISHED:
+                raise UsageError(
+                    "Too much is going on already.", advice="Try again when some of it is done."
+                )
+            for old in [one for one in mine if one.over][:-KEPT]:
                 del self._work[old.id]
-        thread.start()
+            self._work[work.id] = work
+            self._waiting.append((work, run))
+            self._go_on()
         return work
 
-    def find(self, id: str | None, owner: str | None = None) -> Work | None:
-        """The work with that id, if this session may look at it."""
-        work = self._work.get(id or "")
-        return work if work is not None and work.owner in (None, owner) else None
+    def _go_on(self) -> None:
+        """Start what may run. The lock is held."""
+        running = [self._work[id] for id in self._threads]
 
-    def all(self, kind: type[AnyWork]) -> list[AnyWork]:
-        """Work of one kind, newest first."""
+        def fits(work: Work) -> bool:
+            return sum(type(one) is type(work) for one in running) < work.at_once
+
+        ready = [entry for entry in self._waiting if fits(entry[0])]
+        if ready:
+            entry = min(
+                ready, key=lambda entry: sum(one.owner == entry[0].owner for one in running)
+            )
+            self._waiting.remove(entry)
+            work, name = entry[0], f"pluton-{entry[0].kind}"
+            self._threads[work.id] = threading.Thread(
+                target=self._run, args=entry, name=name, daemon=True
+            )
+            self._threads[work.id].start()
+            self._go_on()
+
+    def cancel(self, work: Work | None) -> None:
+        """End it early, where that is possible; what waits is over at once."""
+        if work is None:
+            return
+        with self._lock:
+            for entry in [entry for entry in self._waiting if entry[0] is work]:
+                self._waiting.remove(entry)
+                work.error, work.over = Cancelled("It was cancelled before it began."), True
+        work.cancel()
+
+    def find(self, kind: type[AnyWork], id: str | None, owner: str) -> AnyWork | None:
+        """The work of a kind with that id, if this owner may look at it."""
+        work = self._work.get(id or "")
+        return work if isinstance(work, kind) and work.owner in (None, owner) else None
+
+    def all(self, kind: type[AnyWork], owner: str) -> list[AnyWork]:
+        """Work of one kind that this owner may look at, newest first."""
         with self._lock:
             found = [work for work in self._work.values() if isinstance(work, kind)]
+        found = [work for work in found if work.owner in (None, owner)]
         return sorted(found, key=lambda work: work.started, reverse=True)
 
     def close(self) -> None:
-        """End what runs, and wait for it."""
+        """End everything, all at once, and wait for what runs: within the ten seconds that a container has."""
         with self._lock:
             running, threads = (
-                [work for work in self._work.values() if not work.over],
-                list(self._threads.values()),
+                [one for one in self._work.values() if not one.over],
+                [*self._threads.values()],
             )
-        for work in running:
-            work.cancel()
-        for thread in threads:
-            thread.join(timeout=30)
+        enders = [
+            threading.Thread(target=self.cancel, args=(work,), daemon=True) for work in running
+        ]
+        for ender in enders:
+            ender.start()
+        until = time.monotonic() + GRACE
+        for thread in (*enders, *threads):
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> None:
         try:
@@ -137,3 +196,4 @@ class Jobs:
             work.over = True
             with self._lock:
                 self._threads.pop(work.id, None)
+                self._go_on()

@@ -11,23 +11,35 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pluton_rclone.errors import PlutonRcloneError
-
-from ..wizard.draft import Draft
 
 log = logging.getLogger(__name__)
 
 LIFETIME = 12 * 3600.0  # seconds without a request
-MAX_SESSIONS = 200
+MAX_SESSIONS = 200  # of browsers that one-time addresses let in
+MAX_OF_PERSON = 20  # sessions of one person; the oldest without a draft goes
+MAX_ADDRESSES = 100
 MAX_DRAFTS = 20  # per session; the oldest goes
 KEPT_STATES = 50
 ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the address given to them
+
+
+class Draft(Protocol):
+    """What somebody has begun and not saved: the wizard's drafts. `flows` are sign-ins by their state."""
+
+    id: str
+    storage: str | None
+    flows: dict[str, dict[str, Any]]
+    saved: str | None
+    changed: float
+
+    def record(self) -> dict[str, Any]: ...
 
 
 @dataclass
@@ -41,6 +53,11 @@ class Session:
     drafts: dict[str, Draft] = field(default_factory=dict)
     answered: list[str] = field(default_factory=list, repr=False)  # states whose answer has come
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    @property
+    def owner(self) -> str:
+        """Whose work it starts: the person's, or this session's where nobody says who it is."""
+        return self.person or self.key
 
     def allows(self, token: str) -> bool:
         """Whether this is the anti-forgery token of this session."""
@@ -56,18 +73,26 @@ class Session:
                     return draft, flow
         return None
 
-    def add(self, draft: Draft) -> Draft:
+    def add(self, draft: Draft) -> None:
         with self.lock:
             while len(self.drafts) >= MAX_DRAFTS:
                 self.drafts.pop(min(self.drafts, key=lambda name: self.drafts[name].changed))
             self.drafts[draft.id] = draft
-        return draft
 
 
 class Sessions:
-    """All sessions. `folder` keeps them across a restart: mode 0700, best in memory; they hold tokens."""
+    """All sessions. `read` makes a draft of its record; `folder` keeps them across a restart: mode 0700, best
+    in memory, because they hold tokens.
+    """
 
-    def __init__(self, folder: Path | None = None, *, lifetime: float = LIFETIME) -> None:
+    def __init__(
+        self,
+        read: Callable[[Mapping[str, Any]], Draft],
+        folder: Path | None = None,
+        *,
+        lifetime: float = LIFETIME,
+    ) -> None:
+        self._read = read
         self.folder = folder
         self.lifetime = lifetime
         self._sessions: dict[str, Session] = {}
@@ -84,6 +109,8 @@ class Sessions:
         secret = secrets.token_urlsafe(32)
         with self._lock:
             self._addresses[_digest(secret)] = time.time() + lifetime
+            for old in list(self._addresses)[:-MAX_ADDRESSES]:
+                del self._addresses[old]
         return secret
 
     def redeem(self, secret: str) -> str | None:
@@ -98,8 +125,9 @@ class Sessions:
         session = Session(_digest(cookie), person=person)
         with self._lock:
             self._forget_old()
-            while len(self._sessions) >= MAX_SESSIONS:
-                self.end(min(self._sessions.values(), key=lambda one: one.seen))
+            alike = [one for one in self._sessions.values() if one.person == person]
+            if len(alike) >= (MAX_SESSIONS if person is None else MAX_OF_PERSON):
+                self.end(min(alike, key=lambda one: (bool(one.drafts), one.seen)))
             self._sessions[session.key] = session
         self.save(session)
         return cookie
@@ -156,8 +184,10 @@ class Sessions:
         for path in folder.glob("*.json"):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
-                drafts = [Draft.from_record(draft) for draft in record["drafts"]]
-                session = Session(path.stem, str(record["token"]), record["person"], float(record["seen"]))
+                drafts = [self._read(draft) for draft in record["drafts"]]
+                session = Session(
+                    path.stem, str(record["token"]), record["person"], float(record["seen"])
+                )
                 session.answered = [str(state) for state in record["answered"]]
             except (OSError, ValueError, KeyError, TypeError, PlutonRcloneError) as error:
                 log.warning("%s is left out: %s", path, type(error).__name__)
@@ -170,7 +200,9 @@ class Sessions:
         now = time.time()
         for session in [one for one in self._sessions.values() if now - one.seen > self.lifetime]:
             self.end(session)
-        self._addresses = {key: expires for key, expires in self._addresses.items() if expires > now}
+        self._addresses = {
+            key: expires for key, expires in self._addresses.items() if expires > now
+        }
 
 
 def _digest(secret: str) -> str:

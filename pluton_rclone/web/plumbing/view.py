@@ -10,11 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
 
-from ..wizard.draft import ORDER, STEPS, Draft
 from . import wording
 from .guard import TOKEN_FIELD, session_of
+from .jobs import Steps
 
 KIND_WORDS = {
     "personal": "OneDrive Personal",
@@ -23,19 +23,11 @@ KIND_WORDS = {
     "documentLibrary": "SharePoint document library",
 }
 
-TITLES = dict(STEPS)
-
 _environment = Environment(
     loader=PackageLoader("pluton_rclone.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True,
 )  # fmt: skip
-for _filter in (
-    wording.size,
-    wording.words,
-    wording.place,
-    wording.moment,
-    wording.duration,
-):
+for _filter in (wording.size, wording.words, wording.place, wording.moment, wording.duration):
     _environment.filters[_filter.__name__] = _filter
 
 
@@ -46,7 +38,13 @@ def link(request: Request, *parts: str) -> str:
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A whole page, or a part of one when the template's name starts with "part_"."""
+    """A whole page, or a part of one when the template's name starts with "part_". Errors of
+    ours become what `error_view` makes of them.
+    """
+    values = {
+        key: error_view(value) if isinstance(value, PlutonRcloneError) else value
+        for key, value in values.items()
+    }
     return HTMLResponse(text(request, template, **values), status)
 
 
@@ -70,6 +68,36 @@ def refusal(request: Request, status: int, what: str, advice: str) -> Response:
     return draw(request, "refused.html", status=status, what=what, advice=advice)
 
 
+class Caught:
+    """`with Caught() as caught:` keeps an error of ours that goes up, for the page to show."""
+
+    error: PlutonRcloneError | None = None
+
+    def __enter__(self) -> Caught:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.error = error if isinstance(error, PlutonRcloneError) else None
+        return self.error is not None
+
+
+def steps_view(work: Steps | None) -> dict[str, Any]:
+    """A connection test as its part of a page shows it."""
+    over = work is not None and work.over  # asked once, before everything that it decides
+    failed = {
+        step.name: error_view(step.error) for step in (work.steps if work else []) if step.error
+    }
+    return {
+        "work": work,
+        "over": over,
+        "running": work is not None and not over,
+        "step_errors": failed,
+        "error": work.error
+        if work and work.error and work.error.code != ConnectionTestFailed.code
+        else None,
+    }
+
+
 def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
     """An error as the templates show it: what, why, who, the next step, and what to hand to an administrator."""
     record = error.record() if isinstance(error, PlutonRcloneError) else dict(error)
@@ -86,35 +114,8 @@ def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
         "what": record["what"],
         "why": (record.get("why") or "").removeprefix(code),  # it stands with the details
         "who": record["who"],
-        "advice": wording.without_command(record["advice"]),
+        "advice": record["advice"],
         "consent": consent,
         "link": record["link"] if record.get("link") != consent else None,
         "about": {name: value for name, value in about.items() if value},
     }
-
-
-def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, Any]]:
-    """The steps as the list beside the page shows them: seven, or two when a storage is re-authorized."""
-    names = ORDER if draft is None else draft.steps
-    reached = names.index("name" if draft is None else draft.next_step())
-    steps = []
-    for position, name in enumerate(names):
-        skipped = name == "location" and draft is not None and draft.setup.drive_type == "personal"
-        state = (
-            "current"
-            if name == current
-            else "skipped"
-            if skipped
-            else "done"
-            if position < reached
-            else "ahead"
-        )
-        open_ = draft is not None and name != "add" and state in ("done", "ahead") and draft.may_see(name)
-        steps.append(
-            {
-                "title": TITLES[name],
-                "state": state,
-                "link": link(request, "setups", draft.id, name) if draft is not None and open_ else None,
-            }
-        )
-    return steps

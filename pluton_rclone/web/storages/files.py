@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from anyio import CancelScope
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from pluton_rclone.errors import ItemNotFound, PlutonRcloneError
+from pluton_rclone.errors import Cancelled, ItemNotFound, UsageError
+from pluton_rclone.rclone.commands import TransferOptions
+from pluton_rclone.rclone.events import Progress
 from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.values import paths
 
-from ..context import page_of, see_other, session, storage_of
+from ..plumbing.context import page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
-from ..plumbing.view import draw, error_view, link
-from .places import allowed
+from ..plumbing.view import Caught, draw, error_view, link
+from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
 SHOWN_FAILURES = 50
@@ -28,26 +34,28 @@ SHOWN_FAILURES = 50
 
 def browse(request: Request) -> Response:
     """GET: one folder. "/" is the drive's root, where shared and team folders stand; "" the base folder."""
-    storage = storage_of(request)
+    storage = storage_of(request, "read")
     path = request.query_params.get("path", "")
-    error: PlutonRcloneError | None = None
     entries: list[Any] = []
-    try:
+    with Caught() as caught:
         path = _clean(path)
-        entries = sorted(storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold()))
-    except PlutonRcloneError as refusal:
-        error = refusal
+        entries = sorted(
+            storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold())
+        )
+    shown = {
+        "storage": storage,
+        "path": path,
+        "crumbs": _crumbs(path),
+        "entries": entries[:SHOWN_ENTRIES],
+    }
     return draw(
         request,
         "files.html",
-        storage=storage,
-        path=path,
-        crumbs=_crumbs(path),
-        entries=entries[:SHOWN_ENTRIES],
+        **shown,
         more=max(0, len(entries) - SHOWN_ENTRIES),
         join=lambda name: f"{path.rstrip('/')}/{name}" if path else name,
-        error=error_view(error) if error else None,
-        status=404 if error else 200,
+        error=caught.error,
+        status=404 if caught.error else 200,
     )
 
 
@@ -65,12 +73,12 @@ def _crumbs(path: str) -> list[tuple[str, str]]:
 
 def download(request: Request) -> Response:
     """GET: one file, as it comes. Never shown in the page: a browser could take it for one of ours."""
-    storage = storage_of(request)
+    storage = storage_of(request, "read")
     path = _clean(request.query_params.get("path", ""))
     entry = storage.stat(path) if path.strip("/") else None
     if entry is None or entry.is_dir:
         raise ItemNotFound(f"There is no file {path!r} in {storage.name}.")
-    blocks = storage.rclone.blocks(storage.at(path))
+    blocks = _content(storage, path)
     first = next(blocks, b"")  # a refusal becomes an error page as long as nothing was sent
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(entry.name, safe='')}",
@@ -78,19 +86,31 @@ def download(request: Request) -> Response:
     }
     if entry.size >= 0:
         headers["content-length"] = str(entry.size)
-    return StreamingResponse(
-        _closing(chain((first,), blocks), blocks), media_type="application/octet-stream", headers=headers
-    )
+    return _Download(chain((first,), blocks), blocks, headers)
 
 
-def _closing(all_blocks: Iterator[bytes], source: Iterator[bytes]) -> Iterator[bytes]:
-    """A browser that goes away ends the rclone that reads for it."""
-    try:
-        yield from all_blocks
-    finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
+def _content(storage: Storage, path: str) -> Generator[bytes, None, None]:
+    yield from storage.rclone.blocks(storage.at(path))
+
+
+class _Download(StreamingResponse):
+    """A reader that goes away ends the rclone that reads for it."""
+
+    def __init__(
+        self,
+        content: Iterator[bytes],
+        source: Generator[bytes, None, None],
+        headers: dict[str, str],
+    ) -> None:
+        super().__init__(content, media_type="application/octet-stream", headers=headers)
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with CancelScope(shield=True):
+                await run_in_threadpool(self._source.close)
 
 
 # ---- copies and restores --------------------------------------------------------------------------------------------
@@ -107,55 +127,61 @@ def restore(request: Request) -> Response:
 
 
 def _transfer(request: Request, kind: str) -> Response:
-    storage, page = storage_of(request), page_of(request)
+    storage, page = storage_of(request, "write" if kind == "copy" else "read"), page_of(request)
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
-    error: PlutonRcloneError | None = None
+    folders = [str(folder) for folder in page.local_folders]
+    caught = Caught()
     if request.method == "POST":
-        try:
-            folder = allowed(local, page.local_folders, must_exist=kind == "copy")
-            work = _begin(request, storage, kind, str(folder), _clean(path.strip()))
+        with caught:
+            folder = allowed(local, page.local_folders, page.private, must_exist=kind == "copy")
+            work = _begin(request, storage, kind, folder, _clean(path.strip()))
             return see_other(request, "transfers", work.id)
-        except PlutonRcloneError as refusal:
-            error = refusal
-    return draw(
-        request,
-        "transfer_form.html",
-        storage=storage,
-        kind=kind,
-        local=local or (str(page.local_folders[0]) if page.local_folders else ""),
-        path=path,
-        folders=[str(folder) for folder in page.local_folders],
-        error=error_view(error) if error else None,
-        status=422 if error else 200,
-    )
+    local = local or next(iter(folders), "")
+    shown = {"storage": storage, "kind": kind, "path": path, "folders": folders, "local": local}
+    status = 422 if caught.error else 200
+    return draw(request, "transfer_form.html", status=status, error=caught.error, **shown)
 
 
-def _begin(request: Request, storage: Storage, kind: str, local: str, path: str) -> Copying:
+def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
+    page, here, person = page_of(request), str(local), session(request).person
     there = f"{storage.name} › {path}" if path else storage.name
-    if kind == "copy":
-        transfer, source, destination = storage.upload(local, path), local, there
-    else:
-        transfer, source, destination = storage.download(path, local), there, local
-    work = Copying(
-        kind,
-        storage.name,
-        transfer=transfer,
-        source=source,
-        destination=destination,
-        storage=storage.remote_name,
-    )
-    return page_of(request).jobs.start(work, _wait)
 
+    def begin() -> Transfer:
+        # Again, because it may have waited for its turn.
+        if allowed(here, page.local_folders, page.private, must_exist=kind == "copy") != local:
+            raise UsageError(f"{here} has become a link.", advice="Choose another folder.")
+        left_out: TransferOptions = {
+            "filters": rules(local, page.private, writing=kind == "restore"),
+            "extra": NO_LINKS,
+        }
+        if kind == "copy":  # rclone takes no filters for one file, and `allowed` has looked at it
+            return (
+                storage.upload(local, path)
+                if local.is_file()
+                else storage.upload(local, path, **left_out)
+            )
+        entry = storage.stat(path) if path.strip("/") else None
+        if entry is None or entry.is_dir:
+            return storage.download(path, local, **left_out)
+        target = local / entry.name
+        if is_private(target, local, page.private) or target.is_symlink():
+            raise UsageError(
+                f"{entry.name!r} is not written to {here}.", advice="Choose another folder."
+            )
+        return storage.download(path, local)
 
-def _wait(work: Copying) -> None:
-    assert work.transfer is not None
-    work.error = work.transfer.wait().error
+    source, destination = (here, there) if kind == "copy" else (there, here)
+    work = Copying(kind, storage.name, person, begin=begin, source=source, destination=destination)
+    work.storage = storage.remote_name
+    return page.jobs.start(work, Copying.run)
 
 
 def transfers(request: Request) -> Response:
     """GET: every transfer since the page was started."""
-    return draw(request, "transfers.html", works=page_of(request).jobs.all(Copying))
+    return draw(
+        request, "transfers.html", works=page_of(request).jobs.all(Copying, session(request).owner)
+    )
 
 
 def transfer(request: Request) -> Response:
@@ -171,38 +197,35 @@ def transfer_part(request: Request) -> HTMLResponse:
 def cancel(request: Request) -> Response:
     """POST: end it; what is already there stays."""
     work = _work(request)
-    work.cancel()
+    page_of(request).jobs.cancel(work)
     return see_other(request, "transfers", work.id)
 
 
 def _work(request: Request) -> Copying:
-    found = page_of(request).jobs.find(request.path_params["job"], session(request).key)
-    if not isinstance(found, Copying):
+    found = page_of(request).jobs.find(Copying, request.path_params["job"], session(request).owner)
+    if found is None:
         raise HTTPException(
-            404, "There is no such transfer; transfers end with the program that serves this page."
+            404, "There is no such transfer; they end with the program that serves this page."
         )
     return found
 
 
 def _standing(request: Request) -> dict[str, Any]:
     work = _work(request)
-    assert isinstance(work.transfer, Transfer)
     over = work.over  # asked once, before everything that it decides
-    result = work.transfer.wait() if over else None
-    progress = work.transfer.progress
+    result = work.transfer.wait() if over and work.transfer is not None else None
+    progress = Progress(text="") if work.transfer is None else work.transfer.progress
+    cancelled = isinstance(work.error, Cancelled)
     fraction = 1.0 if result is not None and result.ok else progress.fraction
+    failed = result.failed[:SHOWN_FAILURES] if result else ()
     return {
         "work": work,
         "over": over,
         "progress": progress,
-        "percent": None if fraction is None else int(fraction * 100),
         "result": result,
-        "failed": [(file.path, error_view(file.error)) for file in result.failed[:SHOWN_FAILURES]]
-        if result
-        else [],
-        "cancelled": result is not None and result.ended == "cancelled",
-        "error": error_view(result.error)
-        if result and result.error and result.ended != "cancelled"
-        else None,
+        "cancelled": cancelled,
+        "percent": None if fraction is None else int(fraction * 100),
+        "failed": [(file.path, error_view(file.error)) for file in failed],
+        "error": work.error if over and not cancelled else None,
         "part": link(request, "transfers", work.id, "progress"),
     }

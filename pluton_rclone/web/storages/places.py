@@ -1,33 +1,91 @@
-"""Folders on the machine that the page runs on: only those that were opened to it."""
+"""Folders on the machine that the page runs on: those that were opened to it, but for what is private in them.
+
+A name that begins with a dot is private (keys, settings of programs), so are rclone.conf, the runtime folder and the
+kept sessions. Links are never followed out of an open folder.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.rclone.commands import filter_name
+from pluton_rclone.values.encoding import standard_name
+
+NO_LINKS = ("--links=false", "--copy-links=false", "--ignore-case")
+"""Arguments for rclone beside `rules`, which hold in capitals, too: some file systems do not tell them apart."""
 
 
-def allowed(typed: str, folders: Iterable[Path], *, must_exist: bool) -> Path:
-    """The folder that a person typed, links followed, if it lies in one of `folders`. UsageError says what is wrong."""
-    roots = [Path(os.path.realpath(folder)) for folder in folders]
-    names = ", ".join(str(root) for root in roots)
+def allowed(
+    typed: str, folders: Sequence[Path], private: Iterable[Path], *, must_exist: bool
+) -> Path:
+    """The folder or file that a person typed, links followed, if it lies in one of `folders` and nothing of
+    it is private. A folder of them that is not there yet is made when it is to be written to. UsageError
+    says what is wrong.
+    """
+    roots = [_real(folder) for folder in folders]
+    names = ", ".join(str(root) for root in roots) or "no folder"
     text = typed.strip()
     if not text or "\0" in text:
         raise UsageError("No folder is given.", advice=f"Give a folder below {names}.")
     path = Path(os.path.expanduser(text))
     if not path.is_absolute():
-        raise UsageError(f"{text!r} is not a whole path.", advice=f"Start it with a slash, below {names}.")
-    real = Path(os.path.realpath(path))
-    if not any(real == root or root in real.parents for root in roots):
+        raise UsageError(
+            f"{text!r} is not a whole path.", advice=f"Start it with a slash, below {names}."
+        )
+    real = _real(path)
+    root = next((root for root in roots if real.is_relative_to(root)), None)
+    if root is None:
         raise UsageError(
             f"{text!r} is not open to this page.",
             why=f"it may use {names} only",
             advice="Choose a folder there, or start the page with that folder opened to it.",
         )
+    if is_private(real, root, private):
+        raise UsageError(
+            f"{text!r} is private.",
+            why="this page uses no name that begins with a dot, no rclone.conf and no runtime folder",
+            advice="Choose another folder.",
+        )
     if must_exist and not real.exists():
         raise UsageError(f"There is no {text!r} on this machine.", advice="Check the path.")
-    if not must_exist and real.exists() and not real.is_dir():
-        raise UsageError(f"{text!r} is a file.", advice="Give a folder, new or there already.")
+    if not must_exist:
+        if real.exists() and not real.is_dir():
+            raise UsageError(f"{text!r} is a file.", advice="Give a folder, new or there already.")
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
     return real
+
+
+def is_private(path: Path, root: Path, private: Iterable[Path]) -> bool:
+    """Whether a path without links, in an open folder, is none of the page's business."""
+    parts = [part.casefold() for part in path.relative_to(root).parts]
+    if any(part.startswith((".", "rclone.conf")) for part in parts):
+        return True
+    return any(str(path).startswith(str(_real(one))) for one in private)
+
+
+def rules(folder: Path, private: Iterable[Path], *, writing: bool) -> list[str]:
+    """rclone's filter rules that leave out of a folder what is private. rclone reads no link, but writes
+    through a link to a folder: where it writes, each link that there is gets a rule. UsageError.
+    """
+    names = [
+        str(path.relative_to(folder)) for path in map(_real, private) if path.is_relative_to(folder)
+    ]
+    found = ["- .*", "- rclone.conf*", *(_rule(name) + "*" for name in names)]
+    for top, folders, files in os.walk(folder) if writing else ():
+        for name in (*folders, *files):
+            path = os.path.join(top, name)
+            if os.path.islink(path):
+                found.append(_rule(os.path.relpath(path, folder)))
+        folders[:] = (name for name in folders if not name.startswith("."))
+    return [line for rule in found for line in (rule, rule + "/**")]
+
+
+def _rule(path: str) -> str:
+    return "- /" + filter_name("/".join(map(standard_name, path.split("/"))))
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))

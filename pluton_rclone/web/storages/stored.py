@@ -1,4 +1,4 @@
-"""Saved storages: the list, health and room, one storage's page, edit, re-authorize, remove, rclone.conf masked."""
+"""Saved storages: the list, health and room, one storage's page, test, remove, rclone.conf masked."""
 
 from __future__ import annotations
 
@@ -6,43 +6,37 @@ import shlex
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
-from pluton_rclone.errors import PlutonRcloneError
-from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.storages.storage import MASKED, Storage
 
-from ..context import page_of, see_other, session, storage_of
-from ..plumbing.guard import form_of
+from ..plumbing.context import may, page_of, see_other, session, storage_of
 from ..plumbing.jobs import Copying, Steps
-from ..plumbing.view import draw, error_view, link
-from ..wizard import fields
-from ..wizard.draft import Draft
-from ..wizard.walk import name_fault
+from ..plumbing.view import Caught, draw, link, steps_view
 
 
 def storages(request: Request) -> Response:
     """GET: all storages, what is being added, what is being transferred."""
     page, mine = page_of(request), session(request)
-    error: PlutonRcloneError | None = None
     found: list[Storage] = []
-    try:
-        found = page.storages.values()
-    except PlutonRcloneError as refusal:
-        error = refusal
-    running = [work for work in page.jobs.all(Copying) if not work.over]
+    with Caught() as caught:
+        found = [storage for storage in page.storages.values() if may(request, "see", storage)]
+    running = [work for work in page.jobs.all(Copying, mine.owner) if not work.over]
     drafts = [draft for draft in mine.drafts.values() if not draft.saved and draft.storage is None]
+    shown = [
+        {**one.record(), "health": link(request, "storages", one.remote_name, "health")}
+        for one in found
+    ]
+    drafts.sort(key=lambda draft: -draft.changed)
+    path = str(page.storages.path)
     return draw(
         request,
         "storages.html",
-        storages=[
-            {**storage.record(), "health": link(request, "storages", storage.remote_name, "health")}
-            for storage in found
-        ],
-        drafts=sorted(drafts, key=lambda draft: -draft.changed),
+        storages=shown,
+        drafts=drafts,
         running=running,
-        path=str(page.storages.path),
-        error=error_view(error) if error else None,
+        path=path,
+        error=caught.error,
     )
 
 
@@ -50,15 +44,17 @@ def storage(request: Request) -> Response:
     """GET: one storage."""
     page, found = page_of(request), storage_of(request)
     section = found.masked_section()
-    work = page.jobs.find(request.query_params.get("test"), session(request).key)
+    shown: dict[str, Any] = {
+        "section": section,
+        "masked": MASKED,
+        "config": str(page.storages.path),
+    }
     return draw(
         request,
         "storage.html",
-        **_standing(request, found, work if isinstance(work, Steps) else None),
-        section=section,
-        masked=MASKED,
+        **_standing(request, found, request.query_params.get("test")),
+        **shown,
         export=f"pluton-rclone export {shlex.quote(found.remote_name)}",
-        config=str(page.storages.path),
         health=link(request, "storages", found.remote_name, "health"),
         new=request.query_params.get("new") == "yes",
     )
@@ -68,8 +64,7 @@ def health(request: Request) -> HTMLResponse:
     """GET: whether a storage works, and the room on it."""
     found = storage_of(request)
     seen = page_of(request).healths.of(found)
-    error = error_view(seen.error) if seen.error else None
-    return draw(request, "part_health.html", record=found.record(), seen=seen, error=error)
+    return draw(request, "part_health.html", record=found.record(), seen=seen, error=seen.error)
 
 
 # ---- testing a saved storage -----------------------------------------------------------------------------------------
@@ -77,13 +72,13 @@ def health(request: Request) -> HTMLResponse:
 
 def test(request: Request) -> Response:
     """POST: the connection test of a saved storage begins."""
-    page, found = page_of(request), storage_of(request)
+    page, found = page_of(request), storage_of(request, "write")
 
     def run(work: Steps) -> None:
         work.ok = found.test(work.steps.append).ok
         page.healths.forget(found.remote_name)
 
-    work = page.jobs.start(Steps("test", found.name, owner=session(request).key), run)
+    work = page.jobs.start(Steps("test", found.name, owner=session(request).owner), run)
     response = see_other(request, "storages", found.remote_name)
     response.headers["location"] += f"?test={work.id}#test"
     return response
@@ -91,109 +86,32 @@ def test(request: Request) -> Response:
 
 def test_part(request: Request) -> HTMLResponse:
     """GET: the part of the storage's page that shows the test."""
-    work = page_of(request).jobs.find(request.path_params["job"], session(request).key)
     return draw(
         request,
         "part_steps.html",
-        **_standing(request, storage_of(request), work if isinstance(work, Steps) else None),
+        **_standing(request, storage_of(request), request.path_params["job"]),
     )
 
 
-def _standing(request: Request, found: Storage, work: Steps | None) -> dict[str, Any]:
-    over = work is not None and work.over  # asked once, before everything that it decides
-    steps = work.steps if work else []
+def _standing(request: Request, found: Storage, test: str | None) -> dict[str, Any]:
+    work = page_of(request).jobs.find(Steps, test, session(request).owner)
     return {
+        **steps_view(work),
         "storage": found,
         "record": found.record(),
         "draft": None,
-        "work": work,
-        "over": over,
-        "running": work is not None and not over,
         "next": "",
-        "step_errors": {step.name: error_view(step.error) for step in steps if step.error is not None},
-        "error": error_view(work.error) if work and work.error else None,
         "part": link(request, "storages", found.remote_name, "test", work.id) if work else "",
     }
 
 
-# ---- changing --------------------------------------------------------------------------------------------------------
-
-
-def edit(request: Request) -> Response:
-    """GET: name and options. POST: change them; a failed test changes nothing."""
-    found, page = storage_of(request), page_of(request)
-    section = found.remote.to_section()
-    before = _given(section)
-    given, name, faults = before, found.name, dict[str, str]()
-    error: PlutonRcloneError | None = None
-    if request.method == "POST":
-        form = form_of(request)
-        given, name = fields.read(form, before), " ".join(form.get("name", "").split())
-        fault = name_fault(request, name) if name != found.name else ""
-        if fault:
-            faults["name"] = fault
-        else:
-            try:
-                _change(found, name, given)
-                page.healths.forget(found.remote_name)
-                return see_other(request, "storages", found.remote_name)
-            except PlutonRcloneError as refusal:
-                faults = {
-                    option: text
-                    for option, text in fields.faults_of(refusal).items()
-                    if option in fields.names()
-                }
-                error = None if faults else refusal
-    first, rest = fields.fields(given, faults)
-    return draw(
-        request,
-        "edit.html",
-        storage=found,
-        name=name,
-        first=first,
-        rest=rest,
-        faults=faults,
-        check=link(request, "storages", found.remote_name, "check"),
-        error=error_view(error) if error else None,
-        status=422 if faults or error else 200,
-    )
-
-
-def _given(section: dict[str, str]) -> dict[str, Any]:
-    """The options of a saved remote as the form has them."""
-    own = {key.removeprefix("pluton_"): value for key, value in section.items()}
-    return {
-        option: value == "true" if value in ("true", "false") else value
-        for option, value in own.items()
-        if option in fields.names()
-    }
-
-
-def _change(found: Storage, name: str, given: dict[str, Any]) -> None:
-    found.update(**{**dict.fromkeys(fields.names()), **fields.as_options(given)})
-    if name != found.name:
-        found.rename(name)
-
-
-def check(request: Request) -> Response:
-    """POST: one field of the form, as the person leaves it."""
-    found, form = storage_of(request), form_of(request)
-    return JSONResponse({"fault": fields.fault_of(form.get("field", ""), form, found.remote.replace)})
-
-
-def reauthorize(request: Request) -> Response:
-    """POST: sign in again for the same drive and options."""
-    found, page, mine = storage_of(request), page_of(request), session(request)
-    draft = Draft(StorageSetup.for_storage(found), storage=found.remote_name)
-    with page.sessions.changing(mine):
-        mine.add(draft)
-    return see_other(request, "setups", draft.id, "authorize")
-
-
 def remove(request: Request) -> Response:
     """GET: asks. POST: takes the storage out of rclone.conf; its files stay where they are."""
-    found, page = storage_of(request), page_of(request)
+    found, page = storage_of(request, "remove"), page_of(request)
     if request.method == "POST":
         found.remove()
+        page.healths.forget(found.remote_name)
         return see_other(request, "")
-    return draw(request, "remove.html", storage=found, record=found.record(), config=str(page.storages.path))
+    return draw(
+        request, "remove.html", storage=found, record=found.record(), config=str(page.storages.path)
+    )

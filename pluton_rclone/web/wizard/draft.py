@@ -1,4 +1,4 @@
-"""A storage on its way through the seven steps: the library's walk, and what the page remembers beside it."""
+"""A storage on its way through the seven steps: the library's walk, and what the page keeps beside it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
 from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site
 from pluton_rclone.setup.connect import StorageSetup
 
-# The guide's seven steps: (part of the address, title).
-STEPS = (
-    ("add", "Add storage"),
-    ("name", "Name"),
-    ("authorize", "Authorize"),
-    ("type", "Drive type"),
-    ("location", "Location"),
-    ("options", "Options"),
-    ("save", "Test and save"),
-)
-ORDER = tuple(name for name, _ in STEPS)
+from ..plumbing.context import session
+from ..plumbing.view import draw, link
+
+# The guide's seven steps: part of the address, and title.
+TITLES = {
+    "add": "Add storage",
+    "name": "Name",
+    "authorize": "Authorize",
+    "type": "Drive type",
+    "location": "Location",
+    "options": "Options",
+    "save": "Test and save",
+}
+ORDER = tuple(TITLES)
 # Re-authorizing changes neither drive nor options.
 AGAIN = ("authorize", "save")
 
@@ -65,11 +72,6 @@ class Draft:
         """The parts of the walk that this draft goes through."""
         return ORDER if self.storage is None else AGAIN
 
-    @property
-    def needs_location(self) -> bool:
-        """A personal account has one drive: step 5 is for Business and SharePoint."""
-        return self.setup.drive_type != "personal"
-
     def next_step(self) -> str:
         """The first step that is not done; "save" when all are."""
         if self.storage is not None:
@@ -83,7 +85,9 @@ class Draft:
         """Whether everything before a step is done."""
         if step not in self.steps:
             return False
-        if step == "type" and self.setup.signed_in:  # also while a permission for SharePoint is missing
+        if (
+            step == "type" and self.setup.signed_in
+        ):  # also while a permission for SharePoint is missing
             return True
         return self.steps.index(step) <= self.steps.index(self.next_step())
 
@@ -116,7 +120,9 @@ class Draft:
     def from_record(cls, record: Mapping[str, Any]) -> Draft:
         """The opposite of `record`; work that ran then does not run any more. KeyError, TypeError, UsageError."""
         sites = [Site(**site) for site in record["sites"]]
-        drives = [Drive(**{**drive, "quota": Quota(**drive["quota"])}) for drive in record["drives"]]
+        drives = [
+            Drive(**{**drive, "quota": Quota(**drive["quota"])}) for drive in record["drives"]
+        ]
         given = {
             **record,
             "setup": StorageSetup.from_record(record["setup"]),
@@ -124,3 +130,44 @@ class Draft:
             "drives": {drive.id: drive for drive in drives},
         }
         return cls(**given)
+
+
+def draft_of(request: Request) -> Draft:
+    """The draft that the address names, of this session: anybody else's is not there."""
+    found = session(request).drafts.get(request.path_params["setup"])
+    if not isinstance(found, Draft):
+        raise HTTPException(
+            404,
+            "This storage is not being added here: it was saved, given up, or begun by somebody else.",
+        )
+    return found
+
+
+def draw_step(
+    request: Request, draft: Draft | None, step: str, template: str = "", **values: Any
+) -> HTMLResponse:
+    """The page of a step, or another one of it, with the steps beside it."""
+    steps = rail(request, draft, step)
+    return draw(request, template or f"{step}.html", draft=draft, steps=steps, **values)
+
+
+def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, Any]]:
+    """The steps as the list beside the page shows them: seven, or two when a storage is re-authorized."""
+    names = ORDER if draft is None else draft.steps
+    reached = names.index("name" if draft is None else draft.next_step())
+    steps = []
+    for position, name in enumerate(names):
+        state = "done" if position < reached else "ahead"
+        if name == current:
+            state = "current"
+        elif name == "location" and draft is not None and draft.setup.drive_type == "personal":
+            state = "skipped"
+        seen = (
+            draft is not None
+            and name != "add"
+            and state in ("done", "ahead")
+            and draft.may_see(name)
+        )
+        address = link(request, "setups", draft.id, name) if draft is not None and seen else None
+        steps.append({"title": TITLES[name], "state": state, "link": address})
+    return steps

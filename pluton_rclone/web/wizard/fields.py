@@ -13,14 +13,6 @@ from ..plumbing.wording import rclone_size, sizes, together
 
 # What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
 FIRST = ("chunk_size", "hard_delete", "base_folder")
-# The sign-in and the chosen drive fill these in; region has a control of its own, since it means another sign-in.
-NOT_ASKED = frozenset(
-    {
-        *("drive_id", "drive_type", "region", "description", "client_id", "client_secret", "tenant", "token"),
-        *("auth_url", "token_url", "client_credentials", "access_scopes", "disable_site_permission"),
-        *("account_id", "account_name", "granted_scopes", "secret_expires", "certificate", "sign_in"),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -48,9 +40,11 @@ def _schema() -> dict[str, Any]:
 
 
 def names() -> tuple[str, ...]:
-    """The options that the form asks for, in its order."""
-    rest = (name for name in _schema() if name not in FIRST and name not in NOT_ASKED)
-    return (*FIRST, *rest)
+    """The options that the form asks for, in its order: those that a person decides. (Region, which means another sign-in,
+    has a control of its own.)
+    """
+    asked = (name for name, schema in _schema().items() if schema["x-decided-by"] == "person")
+    return tuple(dict.fromkeys((*FIRST, *asked)))
 
 
 def fields(

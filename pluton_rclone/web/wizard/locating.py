@@ -11,10 +11,10 @@ from starlette.responses import HTMLResponse, Response
 from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
 from pluton_rclone.microsoft.graph.drives import Site
 
-from ..context import draft_of, page_of, see_other, session
+from ..plumbing.context import page_of, see_other, session
 from ..plumbing.guard import form_of
-from ..plumbing.view import draw, error_view, rail
-from .draft import Draft
+from ..plumbing.view import Caught, draw
+from .draft import Draft, draft_of, draw_step
 
 SHOWN_SITES = 50
 
@@ -31,28 +31,23 @@ def location(request: Request) -> Response:
         with page.sessions.changing(mine, draft):
             draft.setup.choose_drive(chosen)
             draft.job = None
-            draft.options.pop("base_folder", None)
         return see_other(request, "setups", draft.id, draft.next_step())
     site: Site | None = None
     found: list[Site] = []
     notes: tuple[str, ...] = ()
-    error: PlutonRcloneError | None = None
-    with page.sessions.changing(mine, draft):
+    with page.sessions.changing(mine, draft), Caught() as caught:
         draft.drives = {}
-        try:
-            if draft.setup.drive_type != "sharepoint":
-                drives = draft.setup.drives_of(draft.setup.drive_type or "business")
-                draft.drives = {drive.id: drive for drive in drives}
-            elif request.query_params.get("site"):
-                site = _listed_site(draft, request.query_params["site"])
-                libraries = draft.setup.libraries(site)
-                draft.drives, notes = {drive.id: drive for drive in libraries}, libraries.notes
-                draft.site_name = site.name
-            else:
-                found = _search(draft, request.query_params.get("term", ""))
-        except PlutonRcloneError as refusal:
-            error = refusal
-    return _locations(request, draft, site=site, found=found, notes=notes, error=error)
+        if draft.setup.drive_type != "sharepoint":
+            drives = draft.setup.drives_of(draft.setup.drive_type or "business")
+            draft.drives = {drive.id: drive for drive in drives}
+        elif request.query_params.get("site"):
+            site = _listed_site(draft, request.query_params["site"])
+            libraries = draft.setup.libraries(site)
+            draft.drives, notes = {drive.id: drive for drive in libraries}, libraries.notes
+            draft.site_name = site.name
+        else:
+            found = _search(draft, request.query_params.get("term", ""))
+    return _locations(request, draft, site=site, found=found, notes=notes, error=caught.error)
 
 
 def _locations(
@@ -67,36 +62,23 @@ def _locations(
     address_error: PlutonRcloneError | None = None,
 ) -> Response:
     drive = draft.setup.chosen_drive
-    return draw(
-        request,
-        "location.html",
-        draft=draft,
-        steps=rail(request, draft, "location"),
-        drives=list(draft.drives.values()),
-        chosen=drive.id if drive else "",
-        site=site,
-        term=request.query_params.get("term", ""),
-        notes=notes,
-        address=address,
-        address_error=error_view(address_error) if address_error else None,
-        error=error_view(error) if error else None,
-        status=422 if address_error else 200,
-        **_shown(found),
-    )
+    shown: dict[str, Any] = {
+        "drives": list(draft.drives.values()),
+        "chosen": drive.id if drive else "",
+        "site": site,
+    }
+    shown |= {"term": request.query_params.get("term", ""), "notes": notes, "error": error}
+    shown |= {"address": address, "address_error": address_error, **_shown(found)}
+    return draw_step(request, draft, "location", status=422 if address_error else 200, **shown)
 
 
 def sites(request: Request) -> HTMLResponse:
     """GET: the sites that match, as the person types."""
     draft, page = draft_of(request), page_of(request)
     found: list[Site] = []
-    error: PlutonRcloneError | None = None
-    with page.sessions.changing(session(request), draft):
-        try:
-            found = _search(draft, request.query_params.get("term", ""))
-        except PlutonRcloneError as refusal:
-            error = refusal
-    problem = error_view(error) if error else None
-    return draw(request, "part_sites.html", draft=draft, error=problem, **_shown(found))
+    with page.sessions.changing(session(request), draft), Caught() as caught:
+        found = _search(draft, request.query_params.get("term", ""))
+    return draw(request, "part_sites.html", draft=draft, error=caught.error, **_shown(found))
 
 
 def _shown(found: list[Site]) -> dict[str, Any]:
@@ -123,11 +105,12 @@ def address(request: Request) -> Response:
     typed = form_of(request).get("address", "").strip()
     try:
         if not typed:
-            raise OptionInvalid("No address was pasted.", advice="Copy it from the browser's address bar.")
+            raise OptionInvalid(
+                "No address was pasted.", advice="Copy it from the browser's address bar."
+            )
         with page.sessions.changing(session(request), draft):
             found = draft.setup.choose_address(typed)
             draft.site_name, draft.job = found.site.name if found.site else "", None
-            draft.options.pop("base_folder", None)
         return see_other(request, "setups", draft.id, draft.next_step())
     except PlutonRcloneError as error:
         return _locations(

@@ -8,15 +8,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from pluton_rclone.errors import CodeUsedTwice, ForeignAnswer, PlutonRcloneError
-from pluton_rclone.microsoft.clouds import CLOUDS
+from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, least
 from pluton_rclone.setup.connect import StorageSetup
 
-from ..context import Page, draft_of, page_of, see_other, session
+from ..plumbing.context import Page, page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
-from ..plumbing.view import draw, error_view, link, rail
-from .draft import Draft
+from ..plumbing.jobs import Waiting
+from ..plumbing.view import draw, error_view, link
+from .draft import Draft, draft_of, draw_step
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
 
@@ -30,7 +31,10 @@ REASONS = {
         "Read and write access to all files that you can open",
         "a document library belongs to a site, not to you alone",
     ),
-    "Sites.Read.All": ("Find and read SharePoint sites", "to list the sites and libraries to choose from"),
+    "Sites.Read.All": (
+        "Find and read SharePoint sites",
+        "to list the sites and libraries to choose from",
+    ),
     "offline_access": (
         "Offline access",
         "to maintain the connection while you are away: backups run at night",
@@ -45,15 +49,16 @@ def authorize(request: Request) -> Response:
         return see_other(request, "setups", draft.id, draft.next_step())
     setup = draft.setup
     place: Place = "sharepoint" if setup.drive_type == "sharepoint" else "own"
-    return draw(
+    return draw_step(
         request,
-        "authorize.html",
-        draft=draft,
-        steps=rail(request, draft, "authorize"),
+        draft,
+        "authorize",
         lacking=bool(setup.missing_permissions()),
         permissions=[REASONS[name] for name in (*least(place), "offline_access")],
         app=setup.app if setup.has_app else None,
-        expected=page_of(request).storages[draft.storage].record()["account"] if draft.storage else None,
+        expected=storage_of(request, "change", draft.storage).record()["account"]
+        if draft.storage
+        else None,
         clouds=list(CLOUDS.values()),
         error=error_view(draft.failure) if draft.failure else None,
     )
@@ -63,9 +68,7 @@ def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
     draft, page, form = draft_of(request), page_of(request), form_of(request)
     window = form.get("window") == "yes"
-    elsewhere = page.jobs.find(draft.waiting, session(request).key)
-    if elsewhere is not None:
-        elsewhere.cancel()
+    page.jobs.cancel(page.jobs.find(Waiting, draft.waiting, session(request).owner))
     with page.sessions.changing(session(request), draft):
         draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
         try:
@@ -81,7 +84,9 @@ def begin(request: Request) -> Response:
         draft.flows[flow.state] = {"flow": flow.record(), "window": window, "url": url}
         while len(draft.flows) > MAX_FLOWS:
             draft.flows.pop(next(iter(draft.flows)))
-    return in_window(RedirectResponse(link(request, "setups", draft.id, "go") + f"?state={flow.state}", 303))
+    return in_window(
+        RedirectResponse(link(request, "setups", draft.id, "go") + f"?state={flow.state}", 303)
+    )
 
 
 def in_window(response: Response) -> Response:
@@ -109,9 +114,13 @@ def prepare(draft: Draft, page: Page, form: dict[str, str]) -> None:
 def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRegistration | None:
     """The registration that a form names. The default's secret stays with the default's id, tenant and cloud."""
     client_id = form.get("client_id", "").strip() or (default.client_id if default else "")
+    region, tenant = (
+        form.get("region", "").strip() or "global",
+        form.get("tenant", "").strip() or "common",
+    )
     if not client_id:
+        refuse_rclone_registration(cloud(region), tenant)
         return None
-    region, tenant = form.get("region", "").strip() or "global", form.get("tenant", "").strip() or "common"
     if default is not None and (client_id, region, tenant) == (
         default.client_id,
         default.region,
@@ -140,6 +149,7 @@ def callback(request: Request) -> Response:
             raise CodeUsedTwice("This answer of Microsoft was already used.")
         raise ForeignAnswer("This answer belongs to a sign-in that was not begun in this browser.")
     draft, found = taken
+    assert isinstance(draft, Draft)
     query = request.query_params
     answer: dict[str, Any] = {name: query.getlist(name) for name in query}
     with page.sessions.changing(mine, draft):
@@ -173,4 +183,6 @@ def _back(request: Request, draft: Draft, window: bool) -> Response:
     if not window:
         return see_other(request, "setups", draft.id, step)
     next_ = link(request, "setups", draft.id, step)
-    return in_window(draw(request, "back.html", draft=draft, next=next_, failed=bool(draft.failure)))
+    return in_window(
+        draw(request, "back.html", draft=draft, next=next_, failed=bool(draft.failure))
+    )

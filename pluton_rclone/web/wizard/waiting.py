@@ -10,11 +10,11 @@ from starlette.responses import HTMLResponse, Response
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.microsoft.entra.device_code import DeviceCode
 
-from ..context import draft_of, page_of, see_other, session
+from ..plumbing.context import page_of, see_other, session
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Waiting
-from ..plumbing.view import draw, error_view, link, rail
-from .draft import Draft
+from ..plumbing.view import draw, link
+from .draft import Draft, draft_of, draw_step
 from .signing_in import arrived, prepare
 
 FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
@@ -48,7 +48,7 @@ def begin_rclone(request: Request) -> Response:
 
 def _begin(request: Request, kind: str, sign_in: Callable[[Draft, Waiting], object]) -> Response:
     draft, page, mine = draft_of(request), page_of(request), session(request)
-    work = Waiting(kind, draft.setup.name or "", owner=mine.key)
+    work = Waiting(kind, draft.setup.name or "", owner=mine.owner)
 
     def wait(work: Waiting) -> None:
         try:
@@ -58,9 +58,7 @@ def _begin(request: Request, kind: str, sign_in: Callable[[Draft, Waiting], obje
         with page.sessions.changing(mine, draft):
             arrived(draft)
 
-    before = page.jobs.find(draft.waiting, mine.key)
-    if before is not None:
-        before.cancel()
+    page.jobs.cancel(page.jobs.find(Waiting, draft.waiting, mine.owner))
     with page.sessions.changing(mine, draft):
         draft.failure, draft.blocked_window = None, False
         try:
@@ -82,33 +80,25 @@ def waiting(request: Request) -> Response:
     over = work.over  # asked once, before everything that it decides
     if over and work.error is None:
         return see_other(request, "setups", draft.id, draft.next_step())
-    return draw(
-        request,
-        "waiting.html",
-        draft=draft,
-        work=work,
-        over=over,
-        steps=rail(request, draft, "authorize"),
-        part=link(request, "setups", draft.id, "waiting", work.id, "progress"),
-        next="",
-        error=error_view(work.error) if over and work.error else None,
-    )
+    part = link(request, "setups", draft.id, "waiting", work.id, "progress")
+    shown = {
+        "work": work,
+        "over": over,
+        "part": part,
+        "next": "",
+        "error": work.error if over else None,
+    }
+    return draw_step(request, draft, "authorize", "waiting.html", **shown)
 
 
 def progress(request: Request) -> HTMLResponse:
     """GET: the part of that page that changes."""
     draft, work = draft_of(request), _work(request)
     done = work is None or (work.over and work.error is None)
-    return draw(
-        request,
-        "part_waiting.html",
-        draft=draft,
-        work=work,
-        next=link(request, "setups", draft.id, draft.next_step()) if done else "",
-        error=error_view(work.error) if work and work.error else None,
-    )
+    onward = link(request, "setups", draft.id, draft.next_step()) if done else ""
+    error = work.error if work else None
+    return draw(request, "part_waiting.html", draft=draft, work=work, next=onward, error=error)
 
 
 def _work(request: Request) -> Waiting | None:
-    found = page_of(request).jobs.find(request.path_params["job"], session(request).key)
-    return found if isinstance(found, Waiting) else None
+    return page_of(request).jobs.find(Waiting, request.path_params["job"], session(request).owner)

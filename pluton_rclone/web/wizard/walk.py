@@ -8,21 +8,21 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from pluton_rclone.errors import ConnectionTestFailed, OptionInvalid, PlutonRcloneError
+from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.setup.state import DRIVE_TYPES
 
-from ..context import draft_of, page_of, see_other, session
+from ..plumbing.context import demand, page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
-from ..plumbing.jobs import Steps
-from ..plumbing.view import draw, error_view, link, rail
+from ..plumbing.jobs import Steps, Work
+from ..plumbing.people import OWNER
+from ..plumbing.view import Caught, draw, link, steps_view
 from . import fields
-from .draft import Draft
+from .draft import Draft, draft_of, draw_step
 
 MAX_NAME = 100
-TESTED = ConnectionTestFailed.code  # said by the failed step already
 
 
 # ---- 1 and 2: add storage, name ------------------------------------------------------------------------------------
@@ -31,7 +31,8 @@ TESTED = ConnectionTestFailed.code  # said by the failed step already
 def add(request: Request) -> Response:
     """GET: the provider list. POST: OneDrive was chosen."""
     if request.method == "GET":
-        return draw(request, "add.html", steps=rail(request, None, "add"))
+        return draw_step(request, None, "add")
+    demand(request, "add")
     page, mine = page_of(request), session(request)
     draft = Draft(StorageSetup(page.registration))
     with page.sessions.changing(mine):
@@ -50,15 +51,7 @@ def name(request: Request) -> Response:
             with page.sessions.changing(session(request), draft):
                 draft.setup.name = typed
             return see_other(request, "setups", draft.id, draft.next_step())
-    return draw(
-        request,
-        "name.html",
-        draft=draft,
-        steps=rail(request, draft, "name"),
-        name=typed,
-        fault=fault,
-        status=422 if fault else 200,
-    )
+    return draw_step(request, draft, "name", name=typed, fault=fault, status=422 if fault else 200)
 
 
 def name_fault(request: Request, typed: str) -> str:
@@ -81,9 +74,7 @@ def give_up(request: Request) -> Response:
     with page.sessions.changing(mine):
         mine.drafts.pop(draft.id, None)
     for job in (draft.job, draft.waiting):
-        work = page.jobs.find(job, mine.key)
-        if work is not None:
-            work.cancel()
+        page.jobs.cancel(page.jobs.find(Work, job, mine.owner))
     return see_other(request, "")
 
 
@@ -96,30 +87,21 @@ def drive_type(request: Request) -> Response:
     if not draft.may_see("type"):
         return see_other(request, "setups", draft.id, draft.next_step())
     setup = draft.setup
-    error: PlutonRcloneError | None = None
+    caught = Caught()
     if request.method == "POST":
         kind = form_of(request).get("kind", "")
         if kind not in DRIVE_TYPES:
             raise HTTPException(400, "There is no such drive type.")
-        try:
-            with page.sessions.changing(session(request), draft):
-                draft.failure = None
-                draft.forget_drive()
-                setup.choose_type(next(known for known in DRIVE_TYPES if known == kind))
-                if kind == "personal":
-                    setup.choose_own_drive()
+        with caught, page.sessions.changing(session(request), draft):
+            draft.failure = None
+            draft.forget_drive()
+            setup.choose_type(next(known for known in DRIVE_TYPES if known == kind))
+            if kind == "personal":
+                setup.choose_own_drive()
+        if caught.error is None:
             return see_other(request, "setups", draft.id, draft.next_step())
-        except PlutonRcloneError as refusal:
-            error = refusal
-    return draw(
-        request,
-        "type.html",
-        draft=draft,
-        steps=rail(request, draft, "type"),
-        suggested=setup.drive_type or setup.suggested_type(),
-        error=error_view(error) if error else None,
-        status=422 if error else 200,
-    )
+    suggested, status = setup.drive_type or setup.suggested_type(), 422 if caught.error else 200
+    return draw_step(request, draft, "type", suggested=suggested, error=caught.error, status=status)
 
 
 # ---- 6: options ----------------------------------------------------------------------------------------------------
@@ -131,7 +113,7 @@ def options(request: Request) -> Response:
     drive = draft.setup.chosen_drive
     if drive is None or not draft.may_see("options"):
         return see_other(request, "setups", draft.id, draft.next_step())
-    given, faults = {"base_folder": draft.setup.folder, **draft.options}, dict[str, str]()
+    given, faults = {**draft.options, "base_folder": draft.setup.folder}, dict[str, str]()
     if request.method == "POST":
         form = form_of(request)
         if form.get("region", "") in CLOUDS and form["region"] != _region(draft):
@@ -144,34 +126,18 @@ def options(request: Request) -> Response:
         except PlutonRcloneError as error:
             faults = fields.faults_of(error)
     first, rest = fields.fields(given, faults)
-    return draw(
-        request,
-        "options.html",
-        draft=draft,
-        steps=rail(request, draft, "options"),
-        region=_region(draft),
-        clouds=list(CLOUDS.values()),
-        first=first,
-        rest=rest,
-        faults=faults,
-        check=link(request, "setups", draft.id, "check"),
-        status=422 if faults else 200,
-    )
+    shown: dict[str, Any] = {
+        "region": _region(draft),
+        "clouds": list(CLOUDS.values()),
+        "faults": faults,
+    }
+    shown |= {"first": first, "rest": rest, "check": link(request, "setups", draft.id, "check")}
+    return draw_step(request, draft, "options", status=422 if faults else 200, **shown)
 
 
 def _take_options(draft: Draft, given: dict[str, Any]) -> None:
     """All of the form: what it leaves out is taken back. OptionInvalid, UsageError: nothing changes then."""
-    drive = draft.setup.chosen_drive
-    assert drive is not None
-    wanted = {**dict.fromkeys(fields.names()), **fields.as_options(given)}
-    folder = str(wanted.pop("base_folder") or "")
-    before = draft.setup.folder
-    draft.setup.choose_drive(drive, folder)
-    try:
-        draft.setup.set_options(**wanted)
-    except PlutonRcloneError:
-        draft.setup.choose_drive(drive, before)
-        raise
+    draft.setup.set_options(**{**dict.fromkeys(fields.names()), **fields.as_options(given)})
     if given != draft.options:
         draft.job = None
     draft.options, draft.options_seen = given, True
@@ -209,9 +175,8 @@ def check(request: Request) -> Response:
     if drive is None or option not in fields.names():
         raise HTTPException(400, "There is no such option.")
     setup = StorageSetup.from_record(draft.setup.record_with_secrets())
-    return JSONResponse(
-        {"fault": fields.fault_of(option, form, lambda **given: setup.remote(drive, **given))}
-    )
+    fault = fields.fault_of(option, form, lambda **given: setup.remote(drive, **given))
+    return JSONResponse({"fault": fault})
 
 
 # ---- 7: test and save ----------------------------------------------------------------------------------------------
@@ -229,11 +194,13 @@ def save(request: Request) -> Response:
     if not in_turn:
         return see_other(request, "setups", draft.id, draft.next_step())
     if request.method == "POST":
-        work = page.jobs.find(draft.job, mine.key)
-        if not (isinstance(work, Steps) and work.ok):
-            raise HTTPException(409, "Test the connection first: only what passed the test is saved.")
+        work = page.jobs.find(Steps, draft.job, mine.owner)
+        if work is None or not work.ok:
+            raise HTTPException(
+                409, "Test the connection first: only what passed the test is saved."
+            )
         return _start(request, draft, "save")
-    return draw(request, "save.html", **standing, steps=rail(request, draft, "save"))
+    return draw_step(request, draft, "save", **standing)
 
 
 def test(request: Request) -> Response:
@@ -246,27 +213,20 @@ def test(request: Request) -> Response:
 
 def progress(request: Request) -> HTMLResponse:
     """GET: the part of step 7 that changes."""
-    return draw(request, "part_steps.html", **_standing(request, draft_of(request)))
+    draft = draft_of(request)
+    return draw(request, "part_steps.html", draft=draft, **_standing(request, draft))
 
 
 def _standing(request: Request, draft: Draft) -> dict[str, Any]:
-    work = page_of(request).jobs.find(draft.job, session(request).key)
-    steps = work if isinstance(work, Steps) else None
-    over = steps is not None and steps.over  # asked once, before everything that it decides
-    shown = [field for part in fields.fields(draft.options) for field in part if field.name in draft.options]
     return {
-        "draft": draft,
-        "work": steps,
-        "over": over,
-        "running": steps is not None and not over,
+        **steps_view(page_of(request).jobs.find(Steps, draft.job, session(request).owner)),
         "cloud": CLOUDS[_region(draft)].name,
-        "chosen": shown,
-        "step_errors": {
-            step.name: error_view(step.error)
-            for step in (steps.steps if steps else [])
-            if step.error is not None
-        },
-        "error": error_view(steps.error) if steps and steps.error and steps.error.code != TESTED else None,
+        "chosen": [
+            field
+            for part in fields.fields(draft.options)
+            for field in part
+            if field.name in draft.options
+        ],
         "next": link(request, "storages", draft.saved) + "?new=yes" if draft.saved else "",
         "part": link(request, "setups", draft.id, "progress"),
     }
@@ -275,15 +235,18 @@ def _standing(request: Request, draft: Draft) -> dict[str, Any]:
 def _start(request: Request, draft: Draft, kind: str) -> Response:
     """Begin the test, or the saving; one at a time."""
     page, mine = page_of(request), session(request)
+    known = storage_of(request, "change", draft.storage) if draft.storage is not None else None
+    if known is None:
+        demand(request, "add")
     with page.sessions.changing(mine, draft):
-        running = page.jobs.find(draft.job, mine.key)
+        running = page.jobs.find(Steps, draft.job, mine.owner)
         if running is not None and not running.over:
             return see_other(request, "setups", draft.id, "save")
 
         def run(work: Steps) -> None:
             setup, step = draft.setup, work.steps.append
-            if draft.storage is not None:
-                storage = page.storages[draft.storage]
+            if known is not None:
+                storage = known
                 storage.reauthorize(setup, step)
                 page.healths.forget(storage.remote_name)
             elif kind == "test":
@@ -291,10 +254,12 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
                 return
             else:
                 storage = setup.save(page.storages, on_step=step)
+                if mine.person is not None:
+                    page.storages.conf.update(storage.remote_name, {OWNER: mine.person})
             with page.sessions.changing(mine, draft):
                 draft.saved, draft.options, work.ok = storage.remote_name, {}, True
                 setup.sign_out()  # the token is in rclone.conf now, and only there
 
-        work = page.jobs.start(Steps(kind, draft.setup.name or "", owner=mine.key), run)
+        work = page.jobs.start(Steps(kind, draft.setup.name or "", owner=mine.owner), run)
         draft.job = work.id
     return see_other(request, "setups", draft.id, "save")

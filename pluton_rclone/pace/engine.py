@@ -1,0 +1,49 @@
+"""The engine of saved remotes, put together: lent, paced, fitted, the binary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.rclone.runner import BareRclone
+from pluton_rclone.saved.rclone import SavedRclone, destination
+from pluton_rclone.saved.remote import SavedRemote
+from pluton_rclone.values.program import USER_AGENT
+
+from .fitted import Fitted
+from .ledger import budget_of
+from .paced import Paced
+
+if TYPE_CHECKING:
+    from pluton_rclone.rclone.binary import Binary
+    from pluton_rclone.rclone.commands import LogLevel
+
+    from .canary import Canary
+
+
+def engine(
+    conf: Conf, names: Sequence[str], binary: Binary, *, log_level: LogLevel | None = None
+) -> SavedRclone:
+    """For these remotes, at the pace of the slowest; `log_level` is of what has none of its own."""
+    sections = {name: conf.whole_section(name) for name in names}
+    slowest = next((name for name in names if sections[name].get("drive_type") != "personal"), None)
+    budget = None if slowest is None else budget_of(sections[slowest])
+
+    def canary() -> Canary:
+        from .canary import Canary
+
+        assert slowest is not None  # where there is a budget
+        return Canary(saved_remote(conf, slowest, lambda: binary))
+
+    level = {} if log_level is None else {"RCLONE_LOG_LEVEL": log_level}
+    bare = BareRclone(binary, environment=level, user_agent=USER_AGENT)
+    fitted = Fitted(bare, lambda command: destination(command, conf, names))
+    return SavedRclone(Paced(fitted, budget, canary), conf, names)
+
+
+def saved_remote(
+    conf: Conf, name: str, binary: Callable[[], Binary], *, log_level: LogLevel | None = None
+) -> SavedRemote:
+    """A remote of that file; `binary` finds rclone when it is first wanted."""
+    return SavedRemote(conf, name, lambda: engine(conf, [name], binary(), log_level=log_level))

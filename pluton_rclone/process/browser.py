@@ -1,0 +1,70 @@
+"""Opens an address in the person's browser; every user of the machine can read a browser's arguments, so the address is
+not among them.
+
+A page on disk that only this user can read leads there, as Jupyter does it. A browser that may not read our folder (some
+packaged as snap or flatpak) shows an error instead: whoever calls this shows the address to the person, too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import html
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from .folders import runtime_folder
+
+KEPT = 600.0  # seconds: the life of a sign-in; a browser may be slow to start
+_MOMENT = 1.0  # seconds in which a browser says that it does not start
+_PREFIX = "open-"
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer"><title>One moment</title>
+<meta http-equiv="refresh" content="0; url={0}"></head>
+<body><p><a href="{0}">Go on</a></p></body></html>
+"""
+
+
+def open_in_browser(url: str) -> bool:
+    """Whether a browser took the address; one that stays in the foreground ($BROWSER) is not waited for.
+
+    The page on disk goes after ten minutes, or with this process.
+    """
+    import webbrowser
+
+    refused: list[bool] = []
+
+    def start() -> None:
+        refused.append(True)
+        # ValueError: quotation marks in $BROWSER that do not match.
+        with contextlib.suppress(webbrowser.Error, OSError, ValueError):
+            refused[0] = not webbrowser.open(_page(url).as_uri())
+
+    starting = threading.Thread(target=start, name="browser", daemon=True)
+    starting.start()
+    starting.join(_MOMENT)
+    return starting.is_alive() or not refused[0]
+
+
+def _page(url: str) -> Path:
+    folder = runtime_folder()
+    for old in folder.glob(f"{_PREFIX}*.html"):  # of a process that was killed
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > KEPT:
+                old.unlink()
+    descriptor, name = tempfile.mkstemp(".html", _PREFIX, folder)  # mode 0600
+    page = Path(name)
+
+    def remove() -> None:
+        page.unlink(missing_ok=True)
+
+    atexit.register(remove)
+    timer = threading.Timer(KEPT, remove)
+    timer.daemon = True
+    timer.start()
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(_PAGE.format(html.escape(url)))
+    return page

@@ -1,0 +1,124 @@
+"""A runner starts rclone: the binary itself, or one that adds something to what another runner starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from pluton_rclone import process
+from pluton_rclone.errors import RcloneNotFound
+from pluton_rclone.process import Child
+
+from .binary import Binary
+from .commands import Command
+from .environment import child_environment
+
+
+def nothing(_: object) -> None:
+    """For output that is drained and not looked at, and for notices that nobody wants."""
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What a run calls, in threads of the child's (see `process.start`)."""
+
+    stdout: Callable[[bytes], None] | None = None
+    """With each block; None: the output is read from the child."""
+    stderr: Callable[[bytes], None] | None = None
+    """With each line of rclone's log."""
+    watch: Callable[[], float | None] | None = None
+    end: Callable[[], None] | None = None
+    """Once, after rclone has ended."""
+    notice: Callable[[str], None] = nothing
+    """With what the caller should know about the run, before it starts."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run to be started: what its caller wants, and what the runners on the way add to it."""
+
+    command: Command
+    flags: tuple[str, ...] = ()
+    """The caller's, as those of the command."""
+    on: Callbacks = Callbacks()
+    config: Path | None = None
+    """The rclone.conf that it reads; None: the binary's own."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def every_flag(self) -> tuple[str, ...]:
+        return (*self.flags, *self.command.flags)
+
+    def plus(self, variables: Mapping[str, str]) -> Order:
+        """With these variables, too."""
+        return replace(self, variables={**self.variables, **variables})
+
+    def calling(self, **callbacks: Callable[..., None]) -> Order:
+        """With these members of `Callbacks` in place of the caller's."""
+        return replace(self, on=replace(self.on, **callbacks))
+
+
+class Runner(Protocol):
+    """Starts rclone; the child is the caller's."""
+
+    @property
+    def binary(self) -> Binary: ...
+
+    def start(self, order: Order) -> Child: ...
+
+
+class Around:
+    """What adds something to the runs of another runner."""
+
+    def __init__(self, inner: Runner) -> None:
+        self.inner = inner
+
+    @property
+    def binary(self) -> Binary:
+        return self.inner.binary
+
+
+class BareRclone:
+    """The binary: global flags, its environment, and nothing else."""
+
+    def __init__(
+        self,
+        binary: Binary,
+        *,
+        config: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
+        flags: Sequence[str] = (),
+    ) -> None:
+        self.binary = binary
+        self._config = config
+        self._environment = dict(environment or {})
+        self._user_agent = user_agent
+        self._flags = tuple(flags)
+
+    def start(self, order: Order) -> Child:
+        """RcloneNotFound when the binary cannot be started."""
+        flags = (*self._global_flags(order.config or self._config), *order.flags)
+        try:
+            return process.start(
+                order.command.argv(self.binary.path, flags),
+                env=child_environment({**self._environment, **order.variables}),
+                stdin=order.command.stdin,
+                on_stdout=order.on.stdout,
+                on_stderr=order.on.stderr,
+                watch=order.on.watch,
+                on_end=order.on.end,
+            )
+        except OSError as error:
+            raise RcloneNotFound(f"{self.binary.path} cannot be started", why=str(error)) from error
+
+    def _global_flags(self, config: Path | None) -> tuple[str, ...]:
+        own = ["--use-json-log", "--ask-password=false"]
+        if config is not None:
+            own.append(f"--config={config}")
+        if self._user_agent is not None:
+            mine = "" if " rclone/" in f" {self._user_agent}" else f" rclone/v{self.binary.version}"
+            own.append(f"--user-agent={self._user_agent}{mine}")
+        return (*own, *self._flags)

@@ -1,0 +1,72 @@
+"""The base folder of a saved remote: its path, which every run is given, and its id, by which it is found when it was
+moved.
+
+It is not saved as rclone's `root_folder_id`: with that, rclone 1.75.2 looks for single files at the drive's root and
+overwrites and deletes their namesakes there; on Business, restic cannot open its repository (tests/walk tries both;
+rclone issue 5948, open).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pluton_rclone.errors import ItemNotFound, NothingFound
+from pluton_rclone.values.drive_ids import normal_drive_id
+
+if TYPE_CHECKING:
+    from pluton_rclone.microsoft.graph.graph import Graph
+    from pluton_rclone.rclone.engine import Rclone
+    from pluton_rclone.rclone.listing import Entry
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+
+
+def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemote:
+    """The remote with the id of its base folder, which is at `place` for rclone; the folder is made if it is missing.
+
+    Without an id for a shortcut, which is not always listed. ItemNotFound if it may not be made, and for a file.
+    """
+    granted = remote.granted_scopes
+    entry = _listed(rclone, place)
+    missing = entry is None and rclone.stat(place) is None
+    if missing and (not granted or any("Write" in scope for scope in granted)):
+        rclone.mkdir(place)
+        entry, missing = _listed(rclone, place), False
+    if missing or (entry and not entry.is_dir):
+        raise ItemNotFound(
+            f"There is no folder {remote.base_folder!r} on the drive.",
+            why="a file has that name" if entry else "the permissions granted are for reading only",
+            advice="Give another base folder, or make this one in OneDrive.",
+        )
+    return remote.replace(base_folder=remote.base_folder, base_folder_id=(entry and entry.id) or "")
+
+
+def _listed(rclone: Rclone, place: str) -> Entry | None:
+    """As the folder above lists it: of the folder that it starts in, rclone does not say the id."""
+    remote, _, path = place.partition(":")
+    above, _, name = path.rpartition("/")
+    try:
+        entries = rclone.list(f"{remote}:{above}")
+    except NothingFound:
+        return None
+    return next((entry for entry in entries if entry.name.lower() == name.lower()), None)
+
+
+def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
+    """The remote with the path that its base folder has now: it may have been moved. ItemNotFound if it was deleted."""
+    from pluton_rclone.microsoft.graph.locations import folder_path
+    from pluton_rclone.values.stored_names import shown
+
+    drive, _, item = remote.base_folder_id.rpartition("#")
+    try:
+        stored = folder_path(graph, drive, item)
+    except ItemNotFound:
+        raise ItemNotFound(
+            f"The base folder {remote.base_folder!r} is not on the drive any more.",
+            why="it was deleted",
+            advice="Restore it from OneDrive's recycle bin, or give the storage another base folder (its option "
+            "base_folder; the same one is made anew, empty is the drive's root).",
+        ) from None
+    if remote.root_folder_id or normal_drive_id(drive).lower() != remote.drive_id.lower():
+        return remote  # in somebody else's drive: where it is there is not our path to it
+    path = "/".join(map(shown(remote.encoding), stored.split("/")))
+    return remote.replace(base_folder=path, base_folder_id=remote.base_folder_id)

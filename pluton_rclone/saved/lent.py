@@ -1,0 +1,75 @@
+"""Lent: each run has a private rclone.conf, and a token that rclone renews in it comes home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.password import VARIABLE as PASSWORD
+from pluton_rclone.conf.private import PrivateConfig
+from pluton_rclone.process import Child
+from pluton_rclone.rclone.runner import Around, Order, Runner
+
+
+@contextmanager
+def lend(conf: Conf, names: Sequence[str]) -> Iterator[PrivateConfig]:
+    """A private copy of these remotes for an rclone, merged back while it runs and at the end.
+
+    A remote with a certificate, which rclone cannot read, gets its tokens from an endpoint of ours for as
+    long.
+    """
+    with ExitStack() as stack:
+        private = stack.enter_context(conf.private(names))
+        for name in names:
+            options = _certificate_options(stack, conf, name)
+            if options:
+                Conf(private.path, password=private.environment.get(PASSWORD)).update(name, options)
+        yield private
+
+
+def _certificate_options(stack: ExitStack, conf: Conf, name: str) -> dict[str, str]:
+    """rclone's options for one run of a remote with a certificate; empty for any other."""
+    section = conf.whole_section(name)
+    if not section.get("pluton_certificate") or section.get("client_secret"):
+        return {}
+    from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
+
+    from .registration import own_registration
+
+    return stack.enter_context(TokenEndpoint(own_registration(conf.remote(name)))).options()
+
+
+class Lent(Around):
+    """Gives each run a private copy of these remotes alone; it lives as long as the process that reads it,
+    also for a transfer that nobody waits for.
+    """
+
+    def __init__(self, inner: Runner, conf: Conf, names: Sequence[str]) -> None:
+        super().__init__(inner)
+        self._conf = conf
+        self._names = tuple(names)
+
+    def start(self, order: Order) -> Child:
+        held = ExitStack()
+        loan = held.enter_context(lend(self._conf, self._names))
+        if loan.not_writable is not None:
+            order.on.notice(
+                f"{loan.not_writable} A token that is renewed now is lost when this machine restarts."
+            )
+
+        def end() -> None:
+            """First the token comes home, then whoever waits is told."""
+            try:
+                held.close()
+            finally:
+                if order.on.end is not None:
+                    order.on.end()
+
+        lent = replace(order, config=loan.path).plus(loan.environment)
+        try:
+            return self.inner.start(lent.calling(end=end))
+        except BaseException:
+            held.close()
+            raise

@@ -1,0 +1,154 @@
+"""A saved remote: one section of an rclone.conf, its options, its token, and the rclone that may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import AccessDenied, InteractionRequired, NextStep, TokenExpired
+from pluton_rclone.rclone import locations
+from pluton_rclone.rclone.results import About
+from pluton_rclone.values import paths
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN
+
+if TYPE_CHECKING:
+    from pluton_rclone.microsoft.entra.token import Token
+    from pluton_rclone.microsoft.graph.graph import Graph
+    from pluton_rclone.microsoft.http import Http
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+
+    from .rclone import SavedRclone
+
+
+class SavedRemote:
+    """The remote called `name` in `conf`; `make_rclone` makes its engine when it is first wanted.
+
+    It reads rclone.conf afresh each time: what others change there holds at once.
+    """
+
+    def __init__(self, conf: Conf, name: str, make_rclone: Callable[[], SavedRclone]) -> None:
+        self.conf = conf
+        self.name = name
+        self._make_rclone = make_rclone
+        self._rclone: SavedRclone | None = None
+
+    @property
+    def rclone(self) -> SavedRclone:
+        """The engine for this remote alone. RcloneNotFound."""
+        if self._rclone is None:
+            self._rclone = self._make_rclone()
+        return self._rclone
+
+    @property
+    def section(self) -> dict[str, str]:
+        """The section of rclone.conf as it is. It holds secrets."""
+        return self.conf.whole_section(self.name)
+
+    @property
+    def options(self) -> OneDriveRemote:
+        """The section as a remote. RemoteIncomplete or OptionInvalid when rclone could not use it."""
+        return self.conf.remote(self.name)
+
+    @property
+    def title(self) -> str:
+        """The friendly name; the remote's name where there is none."""
+        return self.section.get("description") or self.name
+
+    def path_in_drive(self, path: str) -> str:
+        """The path from the drive's root of one that is relative to the base folder."""
+        return paths.in_drive(path, self.section.get("pluton_base_folder", ""))
+
+    def at(self, path: str = "") -> str:
+        """The rclone location of a path."""
+        return locations.remote(self.name, self.path_in_drive(path))
+
+    def about(self) -> About:
+        """The room on the drive; nothing is known of one of which only a folder is open to us."""
+        try:
+            return self.rclone.about(self.at("/"))
+        except AccessDenied:
+            if not self.section.get("root_folder_id"):
+                raise
+            return About()
+
+    # ---- the token ----
+
+    def token(self) -> Token:
+        """The token as it is stored. TokenExpired when there is none."""
+        return _token(self.options)
+
+    def usable_token(self, http: Http | None = None) -> Token:
+        """A token that Graph takes now, without renewing one that a person signed in for: for use beside an
+        rclone, which renews it. TokenExpired when it has ended.
+        """
+        remote = self.options
+        if remote.client_credentials:
+            return _app_token(remote, http)
+        token = _token(remote)
+        if token.expired():
+            raise TokenExpired("The stored token has ended; rclone is renewing it.")
+        return token
+
+    def graph_token(self, http: Http | None = None, *, refused: str | None = None) -> Token:
+        """A token that Graph takes now; one that has ended is renewed, as is the access token `refused`."""
+        remote = self.options
+        if remote.client_credentials:
+            return _app_token(remote, http)
+        token = _token(remote)
+        if token.expired() or token.access_token == refused:
+            self.renew(http)
+            token = self.token()
+        return token
+
+    def renew(self, http: Http | None = None) -> str:
+        """Renews the token and keeps it; says how. By ourselves where the registration is ours; with rclone's
+        own registration only rclone can do it, and does so when the token has ended. ConfigNotWritable: it
+        could not be kept, so it is not renewed.
+        """
+        from pluton_rclone.microsoft.entra.sign_in import refresh
+
+        from .registration import registration
+
+        remote = self.options
+        if remote.client_credentials:
+            _app_token(remote, http)
+            return "fetched anew for each run"
+        token, app = _token(remote), registration(remote)
+        if app is None or remote.token_url:
+            if not token.expired():
+                return "rclone renews it after that"
+            self.rclone.about(self.at("/"))
+            return "renewed by rclone just now"
+        self.conf.check_writable()
+        try:
+            renewed = refresh(app, token, remote.granted_scopes, http=http)
+        except (TokenExpired, InteractionRequired) as problem:
+            problem.advice, problem.next_step = TokenExpired.default_advice, NextStep.REAUTHORIZE
+            problem.details.setdefault("storage", self.title)
+            raise
+        self.conf.update(self.name, {TOKEN: renewed.to_rclone(), SIGN_IN: remote.sign_in or None})
+        return "renewed just now"
+
+    def graph(self, http: Http | None = None) -> Graph:
+        """Microsoft Graph for this remote's account: close it. A token that has ended is renewed first."""
+        from pluton_rclone.microsoft.clouds import cloud
+        from pluton_rclone.microsoft.graph.graph import Graph
+
+        return Graph(cloud(self.options.region), self.graph_token(http), http=http)
+
+
+def _token(remote: OneDriveRemote) -> Token:
+    from pluton_rclone.microsoft.entra.token import Token
+
+    if remote.token is None:
+        raise TokenExpired("This storage has no token.", why="nobody has signed in")
+    return Token.from_rclone(remote.token.get_secret_value(), scopes=remote.granted_scopes)
+
+
+def _app_token(remote: OneDriveRemote, http: Http | None) -> Token:
+    from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+
+    from .registration import own_registration
+
+    return sign_in_as_app(own_registration(remote), http=http).token

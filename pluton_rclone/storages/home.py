@@ -1,0 +1,224 @@
+"""One rclone.conf and one rclone: what can be done with all its storages, whatever a storage is."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import NextStep, StorageExists, StorageNotFound
+
+if TYPE_CHECKING:
+    from pluton_rclone.connection.health import HealthReport
+    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.rclone.binary import Binary
+    from pluton_rclone.rclone.commands import LogLevel
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+    from pluton_rclone.saved.rclone import SavedRclone
+    from pluton_rclone.saved.remote import SavedRemote
+
+
+class Named(Protocol):
+    """A storage, as far as it is known here."""
+
+    remote_name: str
+
+    @property
+    def name(self) -> str: ...
+
+
+Storage = TypeVar("Storage", bound=Named)
+
+
+class Home(Mapping[str, Storage]):
+    """As `Storages`, which says what a storage is."""
+
+    def __init__(self, conf: Conf, wanted_binary: str | os.PathLike[str] | None) -> None:
+        self.conf = conf
+        self._wanted_binary = wanted_binary
+        self._binary: Binary | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The rclone.conf."""
+        return self.conf.path
+
+    @property
+    def binary(self) -> Binary:
+        """The rclone in use. RcloneNotFound."""
+        if self._binary is None:
+            from pluton_rclone.rclone.binary import find_binary
+
+            self._binary = find_binary(self._wanted_binary)
+        return self._binary
+
+    def rclone(self, *remote_names: str, log_level: LogLevel | None = None) -> SavedRclone:
+        """The engine for these remotes, at a pace that Microsoft grants (see `pace`); every run has a private
+        configuration that holds only them. `log_level` holds where a call does not say it.
+        """
+        from pluton_rclone.pace.engine import engine
+
+        return engine(self.conf, remote_names, self.binary, log_level=log_level)
+
+    def _saved(self, remote_name: str, log_level: LogLevel | None = None) -> SavedRemote:
+        from pluton_rclone.saved.remote import SavedRemote
+
+        return SavedRemote(
+            self.conf, remote_name, lambda: self.rclone(remote_name, log_level=log_level)
+        )
+
+    # ---- a mapping by name ----
+
+    def __getitem__(self, name: str) -> Storage:
+        """StorageNotFound. A remote's name wins over a friendly name."""
+        kinds = self.conf.remotes()
+        if kinds.get(name) == "onedrive":
+            return self._storage(name)
+        found = [self._storage(remote) for remote, title in self._titles().items() if title == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise StorageNotFound(
+                f"{len(found)} storages are called {name!r}.",
+                advice=f"Use the remote's name: {', '.join(storage.remote_name for storage in found)}.",
+            )
+        if name in kinds:
+            raise StorageNotFound(
+                f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage."
+            )
+        near = difflib.get_close_matches(name, [*kinds, *self], n=1)
+        raise StorageNotFound(
+            f"There is no storage called {name!r} in {self.path}.",
+            advice=f"Did you mean {near[0]!r}?" if near else None,
+            next_step=NextStep.LIST_STORAGES,
+            name=name,
+        )
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self[str(name)]
+        except StorageNotFound:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._titles().values())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def values(self) -> list[Storage]:  # type: ignore[override]
+        """Every storage, also those that share a friendly name."""
+        return self._all()
+
+    def _titles(self) -> dict[str, str]:
+        """Each remote's name with its friendly name, from one reading: others come and go meanwhile."""
+        sections = self.conf.sections().items()
+        return {
+            name: one.get("description") or name
+            for name, one in sections
+            if one["type"] == "onedrive"
+        }
+
+    def _all(self) -> list[Storage]:
+        return [self._storage(name) for name in self._names()]
+
+    def _names(self) -> list[str]:
+        return [name for name, kind in self.conf.remotes().items() if kind == "onedrive"]
+
+    def _storage(self, remote_name: str) -> Storage:
+        raise NotImplementedError
+
+    # ---- adding ----
+
+    def free_name(self, friendly: str) -> str:
+        """The remote's name for a new storage, derived from the friendly one. StorageExists if that is taken;
+        ConfigNotWritable if none could be saved.
+        """
+        from pluton_rclone.remote.names import derive_name
+
+        self.conf.check_writable()
+        if friendly in self:
+            raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
+        return derive_name(friendly, {*self.conf.names(), *self}, self.binary.version)
+
+    def test(
+        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
+    ) -> ConnectionReport:
+        """Test a remote that is not saved; nothing is written to rclone.conf."""
+        return self.try_out(remote, on_step)[0]
+
+    def try_out(
+        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
+    ) -> tuple[ConnectionReport, OneDriveRemote]:
+        """As `test`, and the remote as it is after it: its token may have been renewed."""
+        from pluton_rclone.connection.checks import run_trial
+        from pluton_rclone.connection.trial import trial_of
+
+        with trial_of(remote, self.binary) as trial:
+            return run_trial(trial, self.conf, on_step), trial.options
+
+    def add(
+        self,
+        name: str,
+        remote: OneDriveRemote,
+        *,
+        remote_name: str | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+    ) -> Storage:
+        """Test a remote, then save it under a friendly name. ConnectionTestFailed, StorageExists: nothing is saved then."""
+        self._free(name, remote_name)
+        report, tested = self.try_out(remote.replace(description=name), on_step)
+        report.raise_for_failure()
+        return self.add_tested(name, tested, remote_name=remote_name)
+
+    def add_tested(
+        self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None
+    ) -> Storage:
+        """Save a remote that `try_out` has just found good. StorageExists, ConfigNotWritable."""
+        chosen = self._free(name, remote_name)
+        self.conf.add(chosen, remote.replace(description=name).to_section())
+        return self._storage(chosen)
+
+    def _free(self, name: str, remote_name: str | None) -> str:
+        chosen = remote_name or self.free_name(name)
+        if chosen in self.conf:
+            raise StorageExists(f"There is already a remote called {chosen!r}.", name=chosen)
+        self.check_hides_none(chosen)
+        self.conf.check_writable()
+        return chosen
+
+    def check_hides_none(self, remote_name: str, *, but: str = "") -> None:
+        """StorageExists for a remote's name that is the friendly name of another storage than `but`: it would win over it,
+        and what is meant for that storage would go to this one.
+        """
+        if any(title == remote_name for name, title in self._titles().items() if name != but):
+            raise StorageExists(
+                f"There is already a storage called {remote_name!r}.", name=remote_name
+            )
+
+    # ---- all of them ----
+
+    def health(
+        self, on_report: Callable[[ConnectionReport], None] = lambda report: None
+    ) -> HealthReport:
+        """Check every storage without writing to any, a few at a time; each check renews the token.
+
+        `on_report` hears each as it is done, in any order; the result has them in the order of the file. Nothing is
+        raised for a storage that fails.
+        """
+        from pluton_rclone.connection.health import check_all
+
+        return check_all([self._saved(name, "DEBUG") for name in self._names()], on_report)
+
+    def keep_alive(self) -> HealthReport:
+        """Renew every token, and nothing else: run it every few weeks, and no storage dies of idleness (90 days)."""
+        from pluton_rclone.connection.health import renew_all
+
+        return renew_all([self._saved(name) for name in self._names()])

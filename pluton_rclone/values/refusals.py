@@ -1,0 +1,228 @@
+"""What a refusal by OneDrive or SharePoint means: one judgement for rclone's log and our own HTTP.
+
+Microsoft's rule is that the innermost known code decides and that messages are for developers. Real
+answers (tests/data/captures) break it in three ways, hence the order in `judged`: an old code is
+given for everything (a full drive as generalException, an account without OneDrive as BadRequest),
+so that only the message tells; a weak code (accessDenied) stands beside a status that tells more
+(423); and there is no body at all, so that the status alone decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pluton_rclone import errors
+from pluton_rclone.errors import PlutonRcloneError, Who
+
+Place = Literal["drive", "account", "item", "folder", "site", "sites", "upload", "sign-in"]
+"""What was asked for: a 404 on a drive is not one on a file. folder: a listing; sites: a search."""
+
+_WHAT: dict[type[PlutonRcloneError], str] = {
+    errors.UploadSessionLost: "The upload session broke.",
+    errors.PathTooLong: "The path is too long for OneDrive.",
+    errors.NameRefused: "OneDrive does not take this name.",
+    errors.QuotaFull: "The drive is full.",
+    errors.Conflict: "Somebody else uses or changed this, or the name is taken.",
+    errors.Throttled: "Microsoft asks to slow down.",
+    errors.TokenExpired: "Microsoft does not accept the access token any more.",
+    errors.InteractionRequired: "Microsoft wants to see the person again before it gives access.",
+    errors.AccessDenied: "This account is not allowed to do that.",
+    errors.SitesPermissionMissing: "The permission to find sites (Sites.Read.All) is missing.",
+    errors.DriveNotFound: "The drive is not there, or not for this account.",
+    errors.ItemNotFound: "There is nothing at this place.",
+    errors.Unreachable: "Microsoft did not answer properly.",
+    errors.GraphError: "Microsoft Graph refused.",
+}
+_RETRIED = (errors.UploadSessionLost, errors.Conflict, errors.Throttled, errors.Unreachable)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The class of a refusal and its words; what is None is as the class has it."""
+
+    kind: type[PlutonRcloneError]
+    words: str | None = None
+    who: Who | None = None
+    advice: str | None = None
+    again: bool | None = None
+
+    @property
+    def what(self) -> str:
+        return self.words or _WHAT[self.kind]
+
+    @property
+    def retry(self) -> bool:
+        """Whether the same call can succeed later with nothing changed."""
+        return issubclass(self.kind, _RETRIED) if self.again is None else self.again
+
+
+# fmt: off
+_DENIED = Meaning(errors.AccessDenied)
+_MISSING = Meaning(errors.ItemNotFound)
+_DOWN = Meaning(
+    errors.Unreachable,
+    advice="Try again in a few minutes; Microsoft's state: https://status.cloud.microsoft.")
+_SLOW = Meaning(
+    errors.Unreachable,
+    advice="Try again. If one folder does this, it holds too many files: keep fewer than 50,000 in "
+    "one folder. If an upload does, set a smaller chunk_size.")
+_PROXY = Meaning(
+    errors.Unreachable, "The network did not let the request through.", Who.YOU,
+    "Sign in to the network and check HTTPS_PROXY and NO_PROXY, or ask its administrator to allow "
+    "this host.")
+_MALWARE = Meaning(
+    errors.AccessDenied, "Microsoft found malware in this file.", Who.YOU,
+    "Delete it, or keep it out of the backup.")
+_FROZEN = Meaning(
+    errors.Unreachable, "Microsoft keeps this drive closed, or for reading only, at the moment.",
+    advice="Try again in a few hours. If it stays, look for a note in OneDrive on the web: an "
+    "account far over its quota is closed, too.")
+_BLOCKED = Meaning(
+    errors.AccessDenied, "An administrator has blocked this site.",
+    advice="Ask the administrator of the organisation to unlock the site.")
+_NO_ONEDRIVE = Meaning(errors.DriveNotFound, "This account has no OneDrive.")
+_NO_SITES = Meaning(
+    errors.GraphError, who=Who.YOU,
+    advice="SharePoint sites belong to work or school accounts: sign in with one that has a "
+    "licence for SharePoint, or choose OneDrive.")
+_NO_ENTRY = Meaning(
+    errors.AccessDenied, "This account has no access to this site.",
+    advice="Ask an owner of the site: the permission for sites alone does not open each of them.")
+_FOREIGN = Meaning(
+    errors.ItemNotFound, "This site belongs to another organisation than the account.",
+    advice="Sign in with an account of that organisation; as its guest, give its tenant.")
+_UNCHECKED = Meaning(
+    errors.Unreachable, "Microsoft could not check the token just now.",
+    advice="Try again in a few minutes; the sign-in itself is good.")
+_VAULT = Meaning(  # rclone#8736; a drive that is not there says invalidRequest alone
+    errors.AccessDenied,
+    "This folder is the Personal Vault, which Microsoft keeps locked for every program.", Who.YOU,
+    "Leave it out: exclude its name and /**. To be backed up, files have to be moved out of it.")
+_ELSEWHERE = Meaning(  # rclone#4342: a server-side copy
+    errors.ItemNotFound, "OneDrive cannot reach this item from here.",
+    advice="If it is a copy between two accounts or drives, do not set server_side_across_configs.")
+_NOT_MICROSOFT = Meaning(
+    errors.SignInError, "Microsoft's sign-in service was not reached: something else answered.",
+    Who.LATER, "Try again; if it stays, check the proxy and open the sign-in page in a browser.")
+
+BY_STATUS: dict[int, Meaning] = {
+    401: Meaning(errors.TokenExpired), 403: _DENIED, 404: _MISSING, 407: _PROXY, 408: _DOWN,
+    409: Meaning(errors.Conflict), 412: Meaning(errors.Conflict), 414: Meaning(errors.PathTooLong),
+    416: Meaning(errors.UploadSessionLost), 423: Meaning(errors.Conflict),
+    429: Meaning(errors.Throttled), 503: Meaning(errors.Throttled), 504: _SLOW,
+    507: Meaning(errors.QuotaFull), 509: Meaning(errors.Throttled), 511: _PROXY,
+}
+# fmt: on
+"""Where a status is all that there is. From 500 on others are Microsoft's faults; below: refusals."""
+
+_TELLING = frozenset({409, 412, 416, 423, 429})  # as 5xx, they tell more than a weak code
+
+_STRONG: dict[type[PlutonRcloneError], str] = {
+    errors.UploadSessionLost: "uploadSessionNotFound uploadSessionFailed uploadSessionIncomplete "
+    "fragmentOverlap fragmentOutOfOrder fragmentRowCountMismatch invalidRange",
+    errors.PathTooLong: "pathIsTooLong",
+    errors.NameRefused: "invalidPath invalidFileName nameContainsInvalidCharacters",
+    errors.QuotaFull: "quotaLimitReached insufficientStorage",
+    errors.Conflict: "nameAlreadyExists upload_name_conflict resourceModified entityTagDoesNotMatch "
+    "resourceLocked lockMismatch lockNotFoundOrAlreadyExpired editConflict",
+    errors.Throttled: "activityLimitReached throttledRequest tooManyRequests throttled serviceNotAvailable",
+    errors.TokenExpired: "invalidAuthenticationToken unauthenticated tokenIssuedBeforeRevocationTimestamp",
+    errors.AccessDenied: "sharingLimitReached sharingDisabled",
+}
+BY_CODE: dict[str, Meaning] = {
+    **{word.lower(): Meaning(kind) for kind, words in _STRONG.items() for word in words.split()},
+    "malwaredetected": _MALWARE,
+    "servicereadonly": _FROZEN,
+}
+_WEAK = {
+    "accessdenied": _DENIED,
+    "unauthorizedaccessexception": _DENIED,  # SharePoint's own, beside a localized message
+    "itemnotfound": _MISSING,
+    "resourcenotfound": _MISSING,
+    "notsupported": Meaning(errors.GraphError, "OneDrive does not offer this here."),
+}
+
+_LOST_HANDLE = re.compile(r"ObjectHandle\W{0,3}is\W{0,3}invalid", re.IGNORECASE)
+# fmt: off
+_MESSAGES = (  # pattern, meaning; who got it, and with which code
+    (r"insufficient (?:storage )?space|quota (?:limit|exceeded)|out of (?:storage )?quota",
+     Meaning(errors.QuotaFull)),  # OneDrive/onedrive-api-docs#23: 500 generalException
+    (r"\b(?:SPO|SharePoint(?: Online)?|OneDrive(?: for Business)?) licen[sc]e|\bmy ?site url\b"
+     r"|\buser\W{0,3}s? my ?site\b|\bOneDrive\b.{0,40}\bnot (?:been )?(?:provisioned|set up)",
+     _NO_ONEDRIVE),  # onedrive-api-docs#1266, skilion/onedrive#276: BadRequest, ResourceNotFound
+    (r"access to this site has been blocked|\bsite\b.{0,40}\bblocked\b.{0,80}\badministrator",
+     _BLOCKED),  # alcionai/corso PR 4465: notAllowed / resourceLocked
+    (r"database is read.?only", _FROZEN),  # rclone#9794: accessDenied
+    (r"checked out|locked for (?:shared use|editing|exclusive)|locked by another",
+     Meaning(errors.Conflict)),  # onedrive-api-docs#912, #1199: 423 accessDenied
+    (r"unable to initialize RPS", _UNCHECKED),  # rclone#5270: InvalidAuthenticationToken
+    (r"upload session\b.{0,20}\bnot found",
+     Meaning(errors.UploadSessionLost)),  # abraunegg/onedrive#3859: itemNotFound
+    (r"not supported for MSA|no addressUrl for", _NO_SITES),  # microslop_one_drive: BadRequest
+    (r"invalid hostname for this tenan(?:cy|t)", _FOREIGN),  # Microsoft Q&A: invalidRequest
+    (r"name cannot contain|invalid (?:file ?)?name\b|nameContainsInvalid",
+     Meaning(errors.NameRefused)),  # Jwink3101/syncrclone#11: invalidRequest
+)
+# fmt: on
+BY_MESSAGE = [(re.compile(pattern, re.IGNORECASE), meaning) for pattern, meaning in _MESSAGES]
+"""Where codes say nothing or something else. Loose: Microsoft rewords its messages."""
+
+
+def by_status(status: int, place: Place = "item") -> Meaning:
+    """What an answer without a body that could be read means; also for a status never heard of."""
+    meaning = BY_STATUS.get(status, _DOWN if status >= 500 else Meaning(errors.GraphError))
+    if place != "sign-in":
+        return _placed(meaning, place, status)
+    return meaning if meaning.kind in (errors.Throttled, errors.Unreachable) else _NOT_MICROSOFT
+
+
+def judged(
+    codes: Iterable[str], message: str, status: int | None = None, place: Place = "item"
+) -> Meaning | None:
+    """What a refusal means; None when neither codes, message nor status is known. Never raises.
+
+    `codes` from the outermost in, in any case, also such as "-1, Microsoft.SharePoint…Exception".
+    `message` is Microsoft's, in any language.
+    """
+    words = [word.lower() for code in codes for word in re.findall(r"[A-Za-z_]+", code[:400])][::-1]
+    message = message[:4000]
+    if status == 507:  # whatever the code says: reports differ, the status does not
+        return by_status(507, place)
+    busy = status is not None and (status == 429 or status >= 500)
+    for pattern, meaning in BY_MESSAGE:
+        if (not busy or meaning.kind is errors.QuotaFull) and pattern.search(message):
+            return _NO_SITES if meaning is _NO_ONEDRIVE and place in ("site", "sites") else meaning
+    if _LOST_HANDLE.search(message) and not busy:
+        if place in ("drive", "account"):
+            return Meaning(errors.DriveNotFound)
+        return _VAULT if place == "folder" else _ELSEWHERE
+    if {"notallowed", "resourcelocked"} <= set(words):
+        return _BLOCKED
+    found = next((BY_CODE[word] for word in words if word in BY_CODE), None)
+    if found is None and not (busy or status in _TELLING):
+        found = next((_WEAK[word] for word in words if word in _WEAK), None)
+    if found is not None:
+        return _placed(found, place, status)
+    return None if status is None else by_status(status, place)
+
+
+def _placed(meaning: Meaning, place: Place, status: int | None) -> Meaning:
+    """The same in the light of what was asked for."""
+    if place == "upload" and (status in (404, 410) or meaning is _MISSING):
+        return Meaning(errors.UploadSessionLost)
+    if meaning is _MISSING and place in ("drive", "account"):
+        return _NO_ONEDRIVE if place == "account" else Meaning(errors.DriveNotFound)
+    if meaning is _DENIED and place in ("site", "sites"):
+        return _NO_ENTRY if place == "site" else Meaning(errors.SitesPermissionMissing)
+    return meaning
+
+
+def personal(meaning: Meaning) -> Meaning:
+    """The same for a personal account: it has no administrator."""
+    if (meaning.who or meaning.kind.default_who) is not Who.ADMINISTRATOR:
+        return meaning
+    advice = "Ask the owner of the drive for access; open your own once in the browser."
+    return replace(meaning, who=Who.YOU, advice=advice)

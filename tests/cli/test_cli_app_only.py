@@ -1,0 +1,103 @@
+"""App-only at the command line: the secret, the certificate's password, and whose drive it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
+from tests.cli.conftest import Command
+from tests.microsoft.certificate import DER_CERTIFICATE, pfx
+
+BERT = "bert@contoso.onmicrosoft.com"
+WHOSE = ("--method", "app", "--tenant", "contoso.onmicrosoft.com", "--user", BERT)
+
+
+def test_the_secret_comes_from_the_environment_also_beside_an_option_for_the_client_id(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PLUTON_ONEDRIVE_CLIENT_ID")
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_SECRET", DAEMON_CLIENT_SECRET)
+
+    ran = command("connect", "Daemon", "--client-id", DAEMON_CLIENT_ID, *WHOSE)
+
+    assert ran.code == 0, ran.err
+    assert command("ls", "Daemon:").code == 0
+
+
+def test_the_secret_of_another_registration_is_not_used(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_SECRET", DAEMON_CLIENT_SECRET)
+
+    ran = command("connect", "Daemon", "--client-id", DAEMON_CLIENT_ID, *WHOSE)
+
+    assert ran.code != 0
+    assert "Traceback" not in ran.err
+
+
+def test_without_a_person_it_is_asked_before_the_sign_in_whose_drive_it_is(
+    command: Command, cloud: Emulator
+) -> None:
+    ran = command("connect", "Daemon", "--method", "app", "--tenant", "contoso.onmicrosoft.com")
+
+    assert ran.code == 2
+    assert "--user NAME" in ran.err
+    assert list(cloud.requests) == []
+
+
+def test_a_certificate_with_a_password_serves_from_the_sign_in_to_the_copy(
+    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
+    file = tmp_path / "app.pfx"
+    file.write_bytes(pfx("open sesame"))
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a.txt").write_text("a")
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD", "open sesame")
+
+    made = command(
+        "connect", "Daemon", "--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file)
+    )
+    copied = command("copy", str(tmp_path / "source"), "Daemon:backup")
+
+    assert (made.code, copied.code) == (0, 0), made.err + copied.err
+
+
+def test_a_password_that_is_missing_at_the_time_of_the_copy_is_the_reason_that_is_shown(
+    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
+    file = tmp_path / "app.pfx"
+    file.write_bytes(pfx("open sesame"))
+    monkeypatch.setenv("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD", "open sesame")
+    options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
+    assert command("connect", "Daemon", *options).code == 0
+    monkeypatch.delenv("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
+    cloud.world.advance(7200)
+
+    ran = command("ls", "Daemon:")
+
+    print(ran.err)
+    assert ran.code == 3
+    assert "password is wrong or missing" in ran.err
+
+
+def test_a_certificate_that_microsoft_no_longer_knows_is_the_reason_that_is_shown(
+    command: Command, cloud: Emulator, tmp_path: Path
+) -> None:
+    known = cloud.world.registrations[DAEMON_CLIENT_ID].certificates
+    known.append(DER_CERTIFICATE)
+    file = tmp_path / "app.pfx"
+    file.write_bytes(pfx())
+    options = ("--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
+    assert command("connect", "Daemon", *options).code == 0
+    known.clear()
+
+    ran = command("ls", "Daemon:")
+
+    print(ran.err)
+    assert ran.code == 3
+    assert "certificate" in ran.err
+    assert "AADSTS7000" in ran.err

@@ -1,0 +1,214 @@
+"""What a person reads at the terminal when Microsoft answers as it really does: the real rclone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.quirks import NO_DRIVE
+from tests.cli.conftest import Command
+
+ANNA = "anna@outlook.com"
+
+
+@pytest.fixture
+def drive(cloud: Emulator) -> Drive:
+    drive = cloud.files.drive_of(ANNA)
+    drive.write("folder/a.txt", b"a")
+    return drive
+
+
+def token_has_ended(home: Path) -> None:
+    file = home / "rclone.conf"
+    ended = re.sub(r'"expiry":\s*"[^"]+"', '"expiry":"2020-01-01T00:00:00Z"', file.read_text())
+    file.write_text(ended)
+
+
+@dataclass
+class Screen:
+    code: int
+    has: tuple[str, ...]
+    lacks: tuple[str, ...] = ()
+
+
+def judge(ran_code: int, said: str, screen: Screen) -> None:
+    flat = " ".join(said.split())
+    assert ran_code == screen.code, said
+    for words in screen.has:
+        assert words in flat, said
+    for words in (*screen.lacks, "Traceback", "rclone reports a fault", "HTTP error 4"):
+        assert words not in flat, said
+
+
+@pytest.mark.parametrize("body", ["html", "text", "empty"])
+@pytest.mark.parametrize(
+    ("status", "screen"),
+    [
+        (401, Screen(3, ("does not accept the access token", "you can fix it"))),
+        (403, Screen(4, ("not allowed to do that", "your administrator can fix it"))),
+        (404, Screen(4, ("The drive is not there",))),
+        (423, Screen(4, ("Somebody else uses or changed this",))),
+        (503, Screen(8, ("Microsoft asks to slow down", "try again later"))),
+        (504, Screen(8, ("Microsoft did not answer properly", "try again later"))),
+    ],
+)
+def test_an_answer_without_a_body_is_read_by_its_status(
+    connected: Command, cloud: Emulator, drive: Drive, status: int, body: str, screen: Screen
+) -> None:
+    with cloud.quirks.bare_answer(status, body, times=None):
+        ran = connected("ls", "Work files:")
+    judge(ran.code, ran.err, screen)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_the_sign_in_service_without_a_body(
+    connected: Command, cloud: Emulator, home: Path, status: int
+) -> None:
+    token_has_ended(home)
+    with cloud.quirks.bare_answer(status, at="sign-in", times=None):
+        ran = connected("ls", "Work files:")
+    screens = {
+        403: Screen(3, ("something else answered", "try again later"), ("eauthorize",)),
+        503: Screen(8, ("slow down", "try again later"), ("eauthorize",)),
+    }
+    judge(ran.code, ran.err, screens[status])
+
+
+def test_a_token_service_that_resets_connections_is_for_later(
+    connected: Command, cloud: Emulator, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RCLONE_LOW_LEVEL_RETRIES", "1")  # each of them waits five seconds
+    monkeypatch.setenv("RCLONE_RETRIES", "1")
+    token_has_ended(home)
+    (tmp_path / "a.txt").write_text("a")
+    with cloud.quirks.connection_reset():
+        for arguments in (("ls", "Work files:"), ("copy", str(tmp_path / "a.txt"), "Work files:x")):
+            ran = connected(*arguments)
+            judge(ran.code, ran.err, Screen(8, ("try again later",), ("eauthorize",)))
+
+
+@pytest.mark.parametrize("form", NO_DRIVE)
+def test_an_account_without_onedrive_in_all_its_words(
+    connected: Command, cloud: Emulator, drive: Drive, form: str
+) -> None:
+    """rclone prints no status beside a body: 503 and 400 with the same words are one line."""
+    with cloud.quirks.no_license(ANNA, form):
+        ran = connected("ls", "Work files:")
+    judge(ran.code, ran.err, Screen(4, ("OneDrive licence",)))
+
+
+@pytest.mark.parametrize("form", [form for form, (status, *_) in NO_DRIVE.items() if status < 500])
+def test_connecting_an_account_without_onedrive(
+    command: Command, cloud: Emulator, form: str
+) -> None:
+    with cloud.quirks.no_license(ANNA, form):
+        ran = command("connect", "New", "--type", "personal")
+    judge(ran.code, ran.err, Screen(4, ("OneDrive licence",)))
+
+
+def test_microsofts_own_store_for_reading_only_is_nobodys_fault_here(
+    connected: Command, cloud: Emulator
+) -> None:
+    with cloud.quirks.service_read_only(ANNA):
+        ran = connected("ls", "Work files:")
+    judge(ran.code, ran.err, Screen(8, ("for reading only", "try again later"), ("administrator",)))
+
+
+def test_a_drive_that_is_none(connected: Command, cloud: Emulator, drive: Drive) -> None:
+    with cloud.quirks.handle_invalid(drive):
+        ran = connected("ls", "Work files:")
+    judge(ran.code, ran.err, Screen(4, ("The drive is not there",), ("Vault",)))
+
+
+def test_the_personal_vault(connected: Command, cloud: Emulator, drive: Drive) -> None:
+    with cloud.quirks.handle_invalid(drive, "folder"):
+        ran = connected("ls", "Work files:folder")
+    judge(ran.code, ran.err, Screen(4, ("Personal Vault", "you can fix it")))
+
+
+def test_a_file_that_is_open_elsewhere(
+    connected: Command, cloud: Emulator, drive: Drive, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("changed")
+    with cloud.quirks.open_elsewhere(drive, "folder/a.txt"):
+        ran = connected("copy", str(tmp_path / "folder"), "Work files:folder")
+    assert ran.code != 0
+    assert "Close the file where it is open" in ran.err
+    assert "administrator" not in ran.err
+
+
+def test_deleting_for_good_from_a_personal_drive_names_the_option(
+    command: Command, cloud: Emulator, drive: Drive
+) -> None:
+    assert command("connect", "Hard", "--set", "hard_delete=true").code == 0
+    with cloud.quirks.permanent_delete_unsupported(drive):
+        ran = command("delete", "Hard:folder/a.txt", "--yes")
+    assert ran.code != 0
+    assert "hard_delete" in ran.err, ran.err
+
+
+def test_a_token_check_that_passes_by_itself(connected: Command, cloud: Emulator) -> None:
+    with cloud.quirks.access_token_refused_once(ANNA, times=100):
+        ran = connected("ls", "Work files:")
+    judge(
+        ran.code,
+        ran.err,
+        Screen(8, ("could not check the token", "try again later"), ("eauthorize",)),
+    )
+
+
+def test_a_registration_for_personal_accounts_alone_wants_the_tenant_consumers(
+    command: Command, cloud: Emulator
+) -> None:
+    with cloud.quirks.personal_accounts_only(PUBLIC_CLIENT_ID):
+        ran = command("connect", "New", "--method", "device")
+    judge(ran.code, ran.err, Screen(3, ("personal accounts only", "Set the tenant to consumers")))
+
+
+def test_a_personal_account_at_a_registration_for_organisations(
+    command: Command, cloud: Emulator
+) -> None:
+    with cloud.quirks.personal_account_refused(ANNA):
+        ran = command("connect", "New")
+    judge(ran.code, ran.err, Screen(3, ("This is a personal account", "you can fix it")))
+
+
+def test_a_code_that_is_refused_while_nothing_is_stored_yet(
+    command: Command, cloud: Emulator
+) -> None:
+    with cloud.quirks.code_refused():
+        ran = command("connect", "New")
+    judge(ran.code, ran.err, Screen(3, ("Start the sign-in again",), ("stored", "eauthorize")))
+
+
+def test_a_site_that_this_person_may_not_open_although_sites_may_be_read(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    site = cloud.files.site_at("contoso.sharepoint.com", "/sites/Backups")
+    assert site is not None
+    browser("admin@contoso.onmicrosoft.com")
+    with cloud.quirks.site_forbidden(site, "admin@contoso.onmicrosoft.com"):
+        ran = command("connect", "New", "--site", "https://contoso.sharepoint.com/sites/Backups")
+    judge(ran.code, ran.err, Screen(4, ("no access to this site", "Ask an owner of the site")))
+
+
+def test_a_site_that_an_administrator_has_blocked(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    site = cloud.files.site_at("contoso.sharepoint.com", "/sites/Backups")
+    assert site is not None
+    browser("admin@contoso.onmicrosoft.com")
+    with cloud.quirks.site_blocked(site):
+        ran = command("connect", "New", "--site", "https://contoso.sharepoint.com/sites/Backups")
+    judge(
+        ran.code,
+        ran.err,
+        Screen(4, ("administrator has blocked this site", "your administrator can fix it")),
+    )

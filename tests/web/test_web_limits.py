@@ -1,0 +1,303 @@
+"""What one person or one connection may cost the others: nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
+
+import pytest
+from starlette.requests import Request
+
+from pluton_rclone import Storages
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.errors import Cancelled, UsageError
+from pluton_rclone.process.folders import runtime_folder
+from pluton_rclone.web import one_time_address
+from pluton_rclone.web.plumbing import connections, guard, jobs, sessions
+from pluton_rclone.web.plumbing.jobs import Jobs, Steps, Waiting, Work
+from tests.connected import connected
+
+from .attackers import attacked, eventually, rclones, rest
+from .client import APP, PATIENCE, Person, page, token_in
+from .server import served
+
+
+def by_header(request: Request) -> str | None:
+    return request.headers.get("x-person")
+
+
+def somebody(app: object, name: str) -> Person:
+    person = Person(app)  # type: ignore[arg-type]
+    person.client.headers["x-person"] = name
+    person.token = token_in(person.get("/").text)
+    return person
+
+
+# ---- sessions and cookies ----------------------------------------------------------------------------------------
+
+
+def test_a_flood_without_cookies_ends_nobodys_draft(home: Path) -> None:
+    """Neither another person's nor one's own."""
+    app = page(identify=by_header)
+    anna, bert = somebody(app, "anna"), somebody(app, "bert")
+    drafts = [(person, person.begin(name)) for person, name in ((anna, "Hers"), (bert, "His"))]
+    for _ in range(220):
+        bert.client.cookies.clear()
+        assert bert.get("/add").status_code == 200
+    assert anna.get(drafts[0][1] + "/authorize").status_code == 200
+    kept = app.state.page.sessions._sessions.values()
+    assert sorted(one.person for one in kept if one.drafts) == ["anna", "bert"]
+    assert sum(one.person == "bert" for one in kept) <= sessions.MAX_OF_PERSON
+
+
+def test_a_flood_of_addresses_for_others_is_bounded(home: Path) -> None:
+    app = page()
+    anna = Person(app, one_time_address(app))
+    for _ in range(sessions.MAX_ADDRESSES + 20):
+        anna.post("/addresses")
+    assert len(app.state.page.sessions._addresses) == sessions.MAX_ADDRESSES
+
+
+@pytest.mark.parametrize("mounted", ["", "/onedrive"])
+def test_no_other_host_of_the_domain_can_set_the_cookie(home: Path, mounted: str) -> None:
+    secure = page(public_url="https://pluton.example:8443" + mounted)
+    client = Person(secure).client
+    client.base_url = "https://pluton.example:8443"
+    answer = client.get(one_time_address(secure), follow_redirects=False)
+    name, _, rest_ = answer.headers["set-cookie"].partition("=")
+    assert name == "__Host-pluton_onedrive_8443"
+    assert "; Path=/;" in rest_
+    assert "; Secure" in rest_
+    assert "Domain" not in rest_
+
+
+def test_one_persons_requests_do_not_hold_up_anothers(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def values(self: Storages) -> list[object]:
+        begun.release()
+        assert release.wait(PATIENCE)
+        return []
+
+    app = page(identify=by_header)
+    anna, bert = somebody(app, "anna"), somebody(app, "bert")
+    monkeypatch.setattr(Storages, "values", values)
+    threads = [threading.Thread(target=bert.get, args=("/",)) for _ in range(guard.AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in threads:
+            assert begun.acquire(timeout=PATIENCE)
+        refused = bert.get("/add")
+        assert refused.status_code == 429
+        assert "Too much at once" in refused.text
+        assert anna.get("/add").status_code == 200
+    finally:
+        release.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert bert.get("/add").status_code == 200
+
+
+# ---- jobs --------------------------------------------------------------------------------------------------------
+
+
+class Held:
+    """Work that lasts until it is released."""
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+        self.running: list[str] = []
+
+    def __call__(self, work: Work) -> None:
+        self.running.append(work.title)
+        assert self.release.wait(PATIENCE)
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    one = Held()
+    yield one
+    one.release.set()
+
+
+def test_a_few_jobs_run_the_others_wait_and_whoever_has_least_is_next(held: Held) -> None:
+    many = Jobs()
+    first = [
+        many.start(Steps("test", f"bert {number}", owner="bert"), held) for number in range(10)
+    ]
+    anna = many.start(Steps("test", "anna", owner="anna"), held)
+    many.start(Waiting("code", "another kind", owner="bert"), held)
+    eventually(lambda: len(held.running) == Steps.at_once + 1, "not as many as may run")
+    assert "anna" not in held.running
+    assert "another kind" in held.running
+    assert not any(work.over for work in (*first, anna))
+    held.release.set()
+    eventually(lambda: all(work.over for work in (*first, anna)), "not all had their turn")
+    assert held.running.index("anna") <= Steps.at_once + 2
+
+
+def test_what_waits_can_be_cancelled_and_there_is_an_end_to_waiting(held: Held) -> None:
+    many = Jobs()
+    work = [many.start(Steps("test", str(n), owner="bert"), held) for n in range(jobs.UNFINISHED)]
+    with pytest.raises(UsageError, match="Too much"):
+        many.start(Steps("test", "one more", owner="bert"), held)
+    many.start(Steps("test", "hers", owner="anna"), held)
+    many.cancel(work[-1])
+    assert work[-1].over
+    assert isinstance(work[-1].error, Cancelled)
+    many.start(Steps("test", "one more", owner="bert"), held)
+    held.release.set()
+    eventually(lambda: "one more" in held.running, "it never had its turn")
+    assert work[-1].title not in held.running
+
+
+def test_what_one_person_has_done_is_not_forgotten_for_anothers(held: Held) -> None:
+    held.release.set()
+    many = Jobs()
+    hers = many.start(Steps("test", "hers", owner="anna"), held)
+    for number in range(3 * jobs.KEPT):
+        work = many.start(Steps("test", str(number), owner="bert"), held)
+        eventually(lambda work=work: work.over, "it did not end")  # type: ignore[misc]
+    assert many.find(Steps, hers.id, "anna") is hers
+    assert len(many._work) <= jobs.KEPT + 2
+
+
+# ---- connections -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def port(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Of a page that is less patient than usual."""
+    monkeypatch.setattr(connections, "REQUEST", 0.5)
+    monkeypatch.setattr(connections, "MOST", 10)
+    with served(APP) as address:
+        found = urlsplit(address).port
+        assert found is not None
+        yield found
+
+
+def opened(port: int, text: str = "") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection.sendall(text.replace("@", f"Host: localhost:{port}\r\n").encode())
+    return connection
+
+
+HALF = {
+    "nothing": "",
+    "half a line": "GET / HT",
+    "half a head": "GET /add HTTP/1.1\r\n@X-Slow: ",
+    "half a form": "POST /add HTTP/1.1\r\n@Origin: http://localhost:#\r\n"
+    "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\na=",
+    "an unread body": "GET /add HTTP/1.1\r\n@Content-Length: 1000\r\n\r\na",
+    "half a second request": "GET /add HTTP/1.1\r\n@\r\nGET /add HT",
+}
+
+
+@pytest.mark.parametrize("kind", HALF)
+def test_a_request_that_does_not_come_is_not_waited_for(port: int, kind: str) -> None:
+    with opened(port, HALF[kind].replace("#", str(port))) as connection:
+        rest(connection)  # until the page ends it
+
+
+def test_a_request_that_comes_byte_by_byte_is_not_waited_for(port: int) -> None:
+    def dribble(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(b"x")
+            threading.Event().wait(0.05)
+
+    with opened(port, "GET / HTTP/1.1\r\n@X-Slow: ") as connection, pytest.raises(ConnectionError):
+        dribble(connection)
+
+
+def test_headers_without_end_are_refused(port: int) -> None:
+    with opened(port, "GET / HTTP/1.1\r\n@") as connection:
+        try:
+            for number in range(10_000):
+                connection.sendall(f"X-{number}: {'x' * 100}\r\n".encode())
+        except ConnectionError:
+            return
+        assert b" 400 " in rest(connection)
+
+
+def test_more_connections_than_there_may_be_push_out_the_oldest_that_waits(port: int) -> None:
+    idle = [opened(port) for _ in range(40)]
+    with opened(port, "GET /add HTTP/1.1\r\n@Connection: close\r\n\r\n") as connection:
+        assert b" 403 " in rest(connection)
+    for one in idle:
+        with one:
+            rest(one)
+
+
+@contextmanager
+def let_in() -> Iterator[tuple[int, str]]:
+    """A page in this process: its port, and the cookie of somebody who was let in."""
+    jar = CookieJar()
+    with served(APP) as address:
+        build_opener(ProxyHandler({}), HTTPCookieProcessor(jar)).open(
+            address, timeout=PATIENCE
+        ).close()
+        found = urlsplit(address).port
+        assert found is not None
+        yield found, "; ".join(f"{one.name}={one.value}" for one in jar)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_an_abandoned_download_ends_its_rclone(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    """Of a reader who goes, and of one who only stops to read."""
+    monkeypatch.setattr(connections, "READER", 1.0)
+    storage = connected(cloud)
+    storage.rclone.rcat(os.urandom(12_000_000), storage.at("large"))
+    with let_in() as (port, cookie):
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(PATIENCE)
+        connection.connect(("127.0.0.1", port))
+        with connection:
+            path = f"/storages/{storage.remote_name}/download?path=large"
+            connection.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\n\r\n".encode()
+            )
+            assert connection.recv(15) == b"HTTP/1.1 200 OK"
+            assert rclones(os.getpid()) == 1
+            if leaves:
+                connection.close()
+            eventually(lambda: rclones(os.getpid()) == 0, "its rclone goes on")
+
+
+# ---- the end of the page -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_end_of_the_page_brings_the_tokens_home(
+    cloud: Emulator, tmp_path: Path, number: int, code: int
+) -> None:
+    """A copy has renewed the token; it is in rclone.conf when the page has ended, and nothing is left behind."""
+    storage = connected(cloud, seconds=1)
+    before = storage.section_with_secrets()["token"]
+    folder = tmp_path / "open"
+    folder.mkdir()
+    (folder / "large").write_bytes(os.urandom(8_000_000))
+    already = set(runtime_folder().iterdir())
+    with attacked("--folder", str(folder), RCLONE_BWLIMIT="50k") as served_page:
+        at = served_page.post(f"/storages/{storage.remote_name}/copy", local=str(folder), path="x")
+        eventually(lambda: "large" in served_page.get(f"{at}/progress"), "the copy did not begin")
+        assert served_page.rclones == 1
+        ended = served_page.stop(number)
+        assert rclones(served_page.process.pid) == 0
+    assert ended == code
+    assert storage.section_with_secrets()["token"] != before
+    assert storage.check_health().ok
+    assert set(runtime_folder().iterdir()) - already == set()

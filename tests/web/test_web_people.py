@@ -1,0 +1,351 @@
+"""Several people at one page that an application signs in: nobody by mistake, and to each what is theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from pluton_rclone import Storage, Storages
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.errors import UsageError
+from tests.connected import connected
+
+from .client import Person, local_folder, page, ready_to_save, token_in, until_over
+from .visitor import ANNA, BERT
+
+DENIED = "There is no such storage here"
+
+
+def by_header(request: Request) -> str | None:
+    return request.headers.get("x-person")
+
+
+@contextmanager
+def people(**options: Any) -> Iterator[tuple[Person, Person, Starlette]]:
+    """Anna and Bert at one page."""
+    app = page(**{"identify": by_header, **options})
+    found = []
+    for name in ("anna", "bert"):
+        person = Person(app)
+        person.client.headers["x-person"] = name
+        person.token = token_in(person.get("/").text)
+        found.append(person)
+    try:
+        yield found[0], found[1], app
+    finally:
+        app.state.page.jobs.close()
+
+
+def give(storage: Storage, person: str) -> Storage:
+    Storages().conf.update(storage.remote_name, {"pluton_owner": person})
+    return storage
+
+
+# ---- identify ----------------------------------------------------------------------------------------------------
+
+
+async def late(value: object) -> object:
+    await asyncio.sleep(0)
+    return value
+
+
+class Thenable:
+    """Awaitable without being a coroutine."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __await__(self) -> Generator[Any, None, object]:
+        yield from asyncio.sleep(0).__await__()
+        return self.value
+
+
+def raise_(error: BaseException) -> Any:
+    raise error
+
+
+async def raise_late(error: BaseException) -> Any:
+    raise error
+
+
+NOBODY: dict[str, Callable[[Request], Any]] = {
+    "None": lambda request: None,
+    "False": lambda request: False,
+    "True": lambda request: True,
+    "0": lambda request: 0,
+    "1": lambda request: 1,
+    "empty text": lambda request: "",
+    "white space": lambda request: " \t",
+    "bytes": lambda request: b"anna",
+    "a list": lambda request: ["anna"],
+    "an object": lambda request: object(),
+    "a coroutine of None": lambda request: late(None),
+    "a coroutine of False": lambda request: late(False),
+    "a coroutine of ''": lambda request: late(""),
+    "a coroutine of 0": lambda request: late(0),
+    "a coroutine of a coroutine function": lambda request: late(late),
+    "an awaitable of None": lambda request: Thenable(None),
+    "an exception": lambda request: raise_(ValueError("inside")),
+    "a missing key": lambda request: raise_(KeyError("user")),
+    "a coroutine's exception": lambda request: raise_late(RuntimeError("inside")),
+    "a coroutine's cancellation by a time limit": lambda request: raise_late(TimeoutError()),
+}
+
+
+@pytest.mark.parametrize("kind", NOBODY)
+def test_whoever_is_not_plainly_identified_is_refused_and_that_is_logged(
+    home: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="pluton_rclone")
+    app = page(identify=NOBODY[kind])
+    stranger = Person(app)
+    for path in ("/", "/add", "/transfers", "/storages/x", "/nothing"):
+        answer = stranger.get(path)
+        assert answer.status_code == 403
+        assert "inside" not in answer.text
+        assert "set-cookie" not in answer.headers
+    assert stranger.post("/add").status_code == 403
+    assert app.state.page.sessions._sessions == {}
+    assert "identify" in caplog.text
+
+
+@pytest.mark.parametrize("wrap", [lambda name: name, late, Thenable])
+def test_a_name_lets_its_person_in_also_when_it_is_awaited(
+    home: Path, wrap: Callable[[str], Any]
+) -> None:
+    anna = Person(page(identify=lambda request: wrap("anna")))
+    assert anna.get("/").status_code == 200
+    (session,) = anna.app.state.page.sessions._sessions.values()
+    assert session.person == "anna"
+
+
+def test_a_session_kept_for_a_person_is_no_key_to_a_page_without_persons(
+    home: Path, tmp_path: Path
+) -> None:
+    with people(state_folder=tmp_path / "state") as (anna, _, _app):
+        pass
+    alone = Person(page(state_folder=tmp_path / "state"))
+    alone.client.cookies = anna.client.cookies
+    assert alone.get("/").status_code == 403
+
+
+def test_a_page_without_persons_cannot_authorize_them(home: Path) -> None:
+    with pytest.raises(UsageError, match="identify"):
+        page(authorize=lambda person, action, storage: True)
+
+
+def test_there_are_no_one_time_addresses_where_an_application_lets_people_in(home: Path) -> None:
+    with people() as (anna, _, _app):
+        assert anna.post("/addresses").status_code == 404
+
+
+# ---- storages ----------------------------------------------------------------------------------------------------
+
+READING = (
+    "",
+    "/health",
+    "/files",
+    "/download?path=a",
+    "/edit",
+    "/remove",
+    "/copy",
+    "/restore",
+    "/test/x",
+)
+CHANGING = ("/test", "/check", "/reauthorize", "/edit", "/remove", "/copy", "/restore")
+
+
+def test_another_persons_storage_is_not_there(cloud: Emulator, tmp_path: Path) -> None:
+    """Nothing of it is read, changed or removed, and the answer is that for a name that there is not."""
+    storage = give(connected(cloud, name="Private"), "anna")
+    storage.rclone.rcat(b"hers", storage.at("a"))
+    folder = local_folder(tmp_path)
+    before = storage.section_with_secrets()
+    with people(local_folders=[folder]) as (anna, bert, _):
+        assert "Private" in anna.get("/").text
+        assert "Private" not in bert.get("/").text
+        assert bert.get("/storages/nothing").text == bert.get("/storages/privat").text
+        for name in (storage.remote_name, "Private"):
+            for path in READING:
+                answer = bert.get(f"/storages/{name}{path}")
+                assert answer.status_code == 404, path
+                assert DENIED in answer.text
+                assert (
+                    answer.text.replace(name, "nothing")
+                    == bert.get(f"/storages/nothing{path}").text
+                )
+            for path in CHANGING:
+                form = {"name": "Stolen", "local": str(folder), "path": "", "field": "chunk_size"}
+                assert bert.post(f"/storages/{name}{path}", form).status_code == 404, path
+        assert anna.get(f"/storages/{storage.remote_name}/download?path=a").content == b"hers"
+    assert storage.section_with_secrets() == before
+    assert not (folder / "a").exists()
+
+
+def test_a_storage_that_nobody_added_here_is_nobodys(cloud: Emulator) -> None:
+    storage = connected(cloud)  # by the command line, say
+    with people() as (anna, bert, _):
+        for person in (anna, bert):
+            assert person.get(f"/storages/{storage.remote_name}").status_code == 404
+            assert storage.name not in person.get("/").text.partition("<main")[2]
+
+
+def test_what_somebody_adds_is_theirs(cloud: Emulator) -> None:
+    with people() as (anna, bert, _):
+        draft = ready_to_save(cloud, anna)
+        anna.post(f"{draft}/save")
+        until_over(anna)
+        assert "ready for use" in anna.get(f"{draft}/save").text
+        (storage,) = Storages().values()
+        assert storage.section_with_secrets()["pluton_owner"] == "anna"
+        storage.rename("Renamed")
+        storage.update(chunk_size="20Mi")
+        assert "Renamed" in anna.get("/").text
+        assert "Renamed" not in bert.get("/").text
+        assert bert.post(f"/storages/{storage.remote_name}/remove").status_code == 404
+        assert anna.post(f"/storages/{storage.remote_name}/remove").status_code == 200
+    assert list(Storages()) == []
+
+
+def test_a_re_authorization_that_is_not_allowed_any_more_does_not_happen(cloud: Emulator) -> None:
+    """Between its beginning and its saving the storage went to somebody else."""
+    storage = give(connected(cloud), "anna")
+    with people() as (anna, _, _app):
+        draft = anna.post(f"/storages/{storage.remote_name}/reauthorize").url.path.removesuffix(
+            "/authorize"
+        )
+        anna.sign_in(cloud, draft, ANNA)
+        give(storage, "bert")
+        before = storage.section_with_secrets()
+        assert anna.post(f"{draft}/test").status_code == 404
+        until_over(anna)
+    assert storage.section_with_secrets() == before
+
+
+# ---- drafts and jobs ---------------------------------------------------------------------------------------------
+
+
+def test_another_persons_draft_and_its_test_are_not_there(cloud: Emulator) -> None:
+    with people() as (anna, bert, app):
+        draft = ready_to_save(cloud, anna)
+        for path in (
+            "name",
+            "authorize",
+            "type",
+            "options",
+            "save",
+            "status",
+            "progress",
+            "waiting/x",
+        ):
+            assert bert.get(f"{draft}/{path}").status_code == 404
+        for path in ("name", "sign-in", "code", "rclone", "test", "save", "check", "give-up"):
+            assert bert.post(f"{draft}/{path}").status_code == 404
+        assert anna.get(f"{draft}/save").status_code == 200
+        (work,) = app.state.page.jobs._work.values()
+        storage = give(connected(cloud, name="His"), "bert")
+        shown = bert.get(f"/storages/{storage.remote_name}/test/{work.id}").text
+        assert "Configuration" not in shown
+
+
+def test_another_persons_transfer_is_neither_seen_nor_cancelled(
+    cloud: Emulator, tmp_path: Path
+) -> None:
+    storage, folder = give(connected(cloud, name="Hers"), "anna"), local_folder(tmp_path)
+    with people(local_folders=[folder]) as (anna, bert, app):
+        at = anna.post(
+            f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"}
+        ).url.path
+        for path in (at, f"{at}/progress"):
+            assert bert.get(path).status_code == 404
+        (work,) = app.state.page.jobs._work.values()
+        cancelled: list[bool] = []
+        work.cancel = lambda: cancelled.append(True)
+        assert bert.post(f"{at}/cancel").status_code == 404
+        assert cancelled == []
+        for path in ("/", "/transfers"):
+            assert str(folder) not in bert.get(path).text
+        until_over(anna)
+        assert "1 file transferred" in anna.get(at).text
+        assert str(folder) in anna.get("/transfers").text
+
+
+# ---- authorize ---------------------------------------------------------------------------------------------------
+
+
+async def raising(*_: object) -> bool:
+    raise RuntimeError("inside")
+
+
+NO: dict[str, Callable[..., Any]] = {
+    "None": lambda *_: None,
+    "False": lambda *_: False,
+    "1": lambda *_: 1,
+    "a text": lambda *_: "yes",
+    "a coroutine of False": lambda *_: late(False),
+    "a coroutine of 1": lambda *_: late(1),
+    "an exception": lambda *_: raise_(KeyError("role")),
+    "a coroutine's exception": raising,
+}
+
+
+@pytest.mark.parametrize("kind", NO)
+def test_only_true_permits(cloud: Emulator, kind: str) -> None:
+    storage = give(connected(cloud), "anna")
+    with people(authorize=NO[kind]) as (anna, _, _app):
+        assert anna.get(f"/storages/{storage.remote_name}").status_code == 404
+        assert anna.post(f"/storages/{storage.remote_name}/remove").status_code == 404
+        assert anna.post("/add").status_code == 403
+        assert "personal" not in anna.get("/").text.partition("<main")[2]
+    assert list(Storages()) == ["personal"]
+
+
+@pytest.mark.parametrize("wrap", [lambda answer: answer, late])
+def test_a_storage_is_shared_as_far_as_the_application_says(
+    cloud: Emulator, tmp_path: Path, wrap: Callable[[bool], bool | Awaitable[bool]]
+) -> None:
+    storage, folder = connected(cloud, name="Team"), local_folder(tmp_path)
+    asked: list[tuple[str, str, str | None]] = []
+
+    def authorize(person: str, action: str, on: Storage | None) -> Any:
+        asked.append((person, action, on.remote_name if on else None))
+        return wrap(person == "anna" or action in ("see", "read"))
+
+    at = f"/storages/{storage.remote_name}"
+    with people(authorize=authorize, local_folders=[folder]) as (anna, bert, _):
+        for path in ("", "/files", "/restore"):
+            assert bert.get(at + path).status_code == 200, path
+        for path in ("/edit", "/remove", "/copy"):
+            refused = bert.get(at + path)
+            assert refused.status_code == 403, path
+            assert "You may not do that here" in refused.text
+        for path in CHANGING[:-1]:
+            assert bert.post(at + path, {"local": str(folder)}).status_code == 403, path
+        assert bert.post("/add").status_code == 403
+        assert anna.post(f"{at}/remove").status_code == 200
+    assert ("bert", "add", None) in asked
+    assert ("bert", "remove", storage.remote_name) in asked
+
+
+def test_an_answer_of_microsoft_counts_in_the_browser_that_asked_alone(cloud: Emulator) -> None:
+    """Not with another person, and not in another browser of the same one."""
+    from .client import answer_of
+
+    with people() as (anna, bert, app):
+        draft = anna.begin("Mine")
+        answer = answer_of(cloud, BERT, anna.to_microsoft(draft))
+        elsewhere = Person(app)
+        elsewhere.client.headers["x-person"] = "anna"
+        for other in (bert, elsewhere):
+            refused = other.get(answer)
+            assert refused.status_code == 403
+            assert "not begun in this browser" in refused.text
+        assert anna.get(answer).url.path == f"{draft}/type"
