@@ -388,7 +388,7 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     or -N if signal N ended it. OSError if it cannot be started.
 
     Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where no terminal
-    did that, a SIGINT is passed on. The command dies with us.
+    did that, a SIGINT is passed on, and SIGTERM always. The command dies with us.
     """
     child: _Foreground | None = None
     early: list[int] = []
@@ -396,11 +396,12 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     def interrupted(number: int, frame: object) -> None:
         if child is None:
             early.append(number)
-        elif not _in_foreground():
+        elif number != signal.SIGINT or not _in_foreground():
             child.signal(number)
 
+    signals = (signal.SIGINT, signal.SIGTERM)
     try:
-        before = signal.signal(signal.SIGINT, interrupted)
+        before = [signal.signal(number, interrupted) for number in signals]
     except ValueError:  # not the main thread, which alone hears signals
         return SPAWNER.spawn(lambda: _Foreground(argv, env)).wait()
     try:  # the command may be at work before we know of it: whoever saw it work may interrupt us
@@ -409,7 +410,8 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
             interrupted(number, None)
         return child.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 class _Foreground:
