@@ -81,7 +81,9 @@ def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
     try:
         yield PrivateConfig(loan.conf.file.path, loan.environment(), not_writable)
     finally:
-        if loan.process == os.getpid():  # a child of os.fork() that leaves here has borrowed nothing
+        if (
+            loan.process == os.getpid()
+        ):  # a child of os.fork() that leaves here has borrowed nothing
             loan.over.set()
             watch.join()
             loan.close()

@@ -35,7 +35,9 @@ LIMITS = (
 
 _SLOTS = 240  # of the shortest window: a quarter of a second of a minute
 _BELIEVED = 2  # times the longest window
-LONGEST_HOLD = 600.0  # seconds; Microsoft asks for five minutes at most, somebody in its place for years
+LONGEST_HOLD = (
+    600.0  # seconds; Microsoft asks for five minutes at most, somebody in its place for years
+)
 _EVENLY = 0.93  # of a limit that holds: the rest is for others, and for what is under way
 
 

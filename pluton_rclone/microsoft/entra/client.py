@@ -149,9 +149,11 @@ def mapped(asked: Asked) -> Iterator[None]:
         raise SignInError(
             "Microsoft's sign-in service answered in a form that nobody knows.",
             why=type(problem).__name__,
-            who=Who.LATER,
+            who=errors.Who.LATER,
         ) from None
-    except RuntimeError as problem:  # a nonce that is not ours: the id token belongs to another sign-in
+    except (
+        RuntimeError
+    ) as problem:  # a nonce that is not ours: the id token belongs to another sign-in
         raise errors.ForeignAnswer(
             "The answer belongs to another sign-in.", why=type(problem).__name__
         ) from None

@@ -92,7 +92,9 @@ class Token:
         """
         granted, renewing = result.get("scope"), result.get("refresh_token")
         try:
-            expiry = datetime.now(timezone.utc) + timedelta(seconds=int(result.get("expires_in") or 0))
+            expiry = datetime.now(timezone.utc) + timedelta(
+                seconds=int(result.get("expires_in") or 0)
+            )
         except (TypeError, ValueError, OverflowError):
             expiry = ALREADY_EXPIRED
         return cls(
