@@ -122,7 +122,11 @@ def test_who_sends_a_byte_now_and_then_is_cut_off(
     start: bytes, drop: bytes, no_proxy: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "TOTAL_TIME", 0.5)
-    with server(dripping(start, drop)) as address, Http() as http, pytest.raises(Unreachable) as refusal:
+    with (
+        server(dripping(start, drop)) as address,
+        Http() as http,
+        pytest.raises(Unreachable) as refusal,
+    ):
         http.request("GET", address)
     assert refusal.value.details["limit"] == "its answer did not end within 0.5 s"
 
@@ -149,7 +153,9 @@ def answering(headers: bytes, body: bytes) -> Callable[[socket.socket], None]:
     )
 
 
-@pytest.mark.parametrize("status", [b"200 OK", b"302 Found\r\nLocation: /"], ids=["answer", "redirect"])
+@pytest.mark.parametrize(
+    "status", [b"200 OK", b"302 Found\r\nLocation: /"], ids=["answer", "redirect"]
+)
 def test_a_gzip_bomb_is_not_unpacked(status: bytes, no_proxy: None) -> None:
     packed = bomb(200)
     assert len(packed) < 300_000
@@ -161,7 +167,11 @@ def test_a_gzip_bomb_is_not_unpacked(status: bytes, no_proxy: None) -> None:
 def test_a_body_without_end_is_not_kept(no_proxy: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LARGEST", 1_000_000)
     endless = dripping(b"HTTP/1.1 200 OK\r\n\r\n", bytes(500_000))
-    with server(endless) as address, Http() as http, pytest.raises(Unreachable, match="larger than"):
+    with (
+        server(endless) as address,
+        Http() as http,
+        pytest.raises(Unreachable, match="larger than"),
+    ):
         http.request("GET", address)
 
 
@@ -200,7 +210,9 @@ class Hostile(Http):
         super().__init__(cancel=threading.Event())
         self.body, self.status = body, status
 
-    def once(self, method: str, url: str, headers: Any, data: Any = None, params: Any = None) -> Answer:
+    def once(
+        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
+    ) -> Answer:
         return Answer(self.status, {}, self.body.decode(errors="replace"), decoded(self.body))
 
 
@@ -282,13 +294,17 @@ def token_answers() -> Iterator[bytes]:
     for member, odd in itertools.product(good, [*ODD, 1e300]):
         record = {**good, member: odd}
         yield json.dumps(record).encode()
-        yield json.dumps({name: record[name] for name in record if not name.startswith("error")}).encode()
+        yield json.dumps(
+            {name: record[name] for name in record if not name.startswith("error")}
+        ).encode()
 
 
 class AfterDiscovery(Hostile):
     """As `Hostile`, once MSAL has found the endpoints."""
 
-    def once(self, method: str, url: str, headers: Any, data: Any = None, params: Any = None) -> Answer:
+    def once(
+        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
+    ) -> Answer:
         if method == "GET":
             root = "https://login.microsoftonline.com/common/oauth2/v2.0"
             found = {
@@ -303,7 +319,9 @@ class AfterDiscovery(Hostile):
 
 @pytest.mark.parametrize("http", [Hostile, AfterDiscovery])
 def test_sign_in_answers_of_any_form_are_errors_of_ours(http: type[Hostile]) -> None:
-    token = Token.from_rclone('{"access_token":"a","refresh_token":"r","expiry":"2020-01-01T00:00:00Z"}')
+    token = Token.from_rclone(
+        '{"access_token":"a","refresh_token":"r","expiry":"2020-01-01T00:00:00Z"}'
+    )
     for body in [*BODIES, *token_answers()]:
         for status in (200, 400):
             with contextlib.suppress(PlutonRcloneError):
