@@ -19,9 +19,13 @@ BOM = "\ufeff"
 DEFAULT_SECTION = "DEFAULT"
 _SEPARATOR = re.compile("[=:]")
 _MOST_EXPANSIONS = 200
+_LONGEST_VALUE = 2**20  # letters; each variable may double it
 LOOP = "rclone itself crashes on it"
 # A key that rclone sets itself, to make a section exist.
 _SECTION_MARK = " "
+
+
+_Known = dict[str, str | None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,7 +102,9 @@ class Document:
 
     def section(self, name: str) -> dict[str, str]:
         """The section as `rclone config dump` shows it: its own keys, `%(name)s` expanded."""
-        return {key: self._expanded(name, value, 0) for key, value in self._sections[name].items()}
+        return {
+            key: self._expanded(name, value, 0, {}) for key, value in self._sections[name].items()
+        }
 
     def whole_section(self, name: str) -> dict[str, str]:
         """The section as rclone uses it: its own keys and those that it inherits."""
@@ -115,19 +121,19 @@ class Document:
                 break
             for key in self._sections[parent]:
                 if key not in own and key not in found:
-                    found[key] = self._expanded(parent, self._sections[parent][key], 0)
+                    found[key] = self._expanded(parent, self._sections[parent][key], 0, {})
         return found
 
-    def _lookup(self, name: str, key: str, depth: int) -> str | None:
+    def _lookup(self, name: str, key: str, depth: int, known: _Known) -> str | None:
         values = self._sections.get(name)
         if values is None:
             return None
         if key in values:
-            return self._expanded(name, values[key], depth)
+            return self._expanded(name, values[key], depth, known)
         parent, dot, _ = name.rpartition(".")
-        return self._lookup(parent or DEFAULT_SECTION, key, depth) if dot else None
+        return self._lookup(parent or DEFAULT_SECTION, key, depth, known) if dot else None
 
-    def _expanded(self, name: str, value: str, depth: int) -> str:
+    def _expanded(self, name: str, value: str, depth: int, known: _Known) -> str:
         if depth > _MOST_EXPANSIONS:
             raise ConfigUnreadable(
                 f"the section [{name}] has a %(name)s that leads back to itself", why=LOOP
@@ -137,10 +143,16 @@ class Document:
             if match is None:
                 break
             variable = match.group().lstrip("%(").rstrip(")s")
-            found = self._lookup(DEFAULT_SECTION, variable, depth + 1)
+            if variable not in known:  # each once: two in each value would be thousands soon
+                known[variable] = self._lookup(DEFAULT_SECTION, variable, depth + 1, known)
+            found = known[variable]
             if found is None and name != DEFAULT_SECTION:
                 found = self._sections[name].get(variable)
             value = value.replace(match.group(), found or "")
+            if len(value) > _LONGEST_VALUE:
+                raise ConfigUnreadable(
+                    f"the section [{name}] has %(name)s that grow without measure"
+                )
         return value
 
     # ---- edits ----

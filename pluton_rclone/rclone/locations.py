@@ -18,16 +18,16 @@ from pluton_rclone.errors import UsageError
 Location = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """A str is an rclone location; bytes and path objects are local paths, whatever characters they hold."""
 
-REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -]+[\w.+@-]+)*")
-"""rclone's configNameRe: words of letters, digits and _.+@, joined by spaces or dashes; no dash or space
-first."""
+REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?")
+"""rclone's configNameRe, [\\w.+@]+(?:[ -]+[\\w.+@-]+)*, in a form that takes no longer than its text: words of letters,
+digits and _.+@, joined by spaces or dashes; no dash or space first."""
 
 _QUOTE = "\u201b"
 _SYMBOLS = (
     *range(0x2401, 0x2420),
     0x2421,
 )  # of the control characters; "␀", "．" and "／" stand for themselves
-_ON_THE_FLY = re.compile(r":?[\w.+@ -]+,[^:]*=.*:", re.DOTALL)
+_ON_THE_FLY = re.compile(r":?[\w.+@ -]+,[^:=]*=.*:", re.DOTALL)
 _SECRET = re.compile(r"(?i)\b(?:\w+_)?(?:token|secret\w*|pass(?:word)?\d?|key\w*)=")
 
 
