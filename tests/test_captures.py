@@ -1,8 +1,8 @@
-"""Answers that people really got, each read as it should be: one file of tests/data/captures is one case.
+"""Answers that people really got, each read as it should be: a file of tests/data/captures is a case.
 
-A file holds `kind` (which reader it is for), `what`, `source`, `license`, `given` and `expect`. To add a case, add a
-file. What `given` holds is said at each reader below; what `expect` may hold, in `judge` for errors, and at the readers
-of values.
+A file holds `kind` (which reader it is for), `what`, `source`, `license`, `given` and `expect`. To add
+a case, add a file. What `given` holds is said at each reader below; what `expect` may hold, in `judge`
+for errors, and at the readers of values.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def kinds(names: list[str]) -> tuple[type[errors.PlutonRcloneError], ...]:
 
 
 def judge(error: errors.PlutonRcloneError, expect: Mapping[str, Any]) -> None:
-    """`kind`, `not_kind`: names of classes, any of them. `who`, `retry`, `exit_code`. `…_has`, `…_lacks`: words in one
-    of the error's sentences."""
+    """`kind`, `not_kind`: names of classes, any of them. `who`, `retry`, `exit_code`. `…_has`, `…_lacks`:
+    words in one of the error's sentences."""
     assert set(expect) <= ERROR_MEMBERS
     assert error.what
     assert error.advice
@@ -120,8 +120,8 @@ class Table(Http):
 def http(given: Case, expect: Case, _: Path) -> None:
     """`table` of paths and answers; `call`: drives, drive ID, shortcuts, me, resolve ADDRESS.
 
-    Expected: `names`, `web_urls` of drives; `folder` of a place; `account`; `sent_header`; or `raises`, and what `judge`
-    takes.
+    Expected: `names`, `web_urls` of drives; `folder` of a place; `account`; `sent_header`; or `raises`,
+    and what `judge` takes.
     """
     table = Table(given["table"])
     client = Graph(CLOUDS["global"], "token", http=table)
@@ -155,7 +155,7 @@ def http(given: Case, expect: Case, _: Path) -> None:
 
 
 def address(given: Case, expect: Case, _: Path) -> None:
-    """`text` that is pasted. Expected: `place`, the repr of what it means; or what `judge` takes."""
+    """`text` that is pasted. Expected: `place`, its meaning's repr; or what `judge` takes."""
     if "place" in expect:
         assert repr(read_address(given["text"])) == expect["place"]
         return
@@ -174,8 +174,8 @@ def paste(given: Case, expect: Case, _: Path) -> None:
 
 
 def conf(given: Case, expect: Case, folder: Path) -> None:
-    """`text` of an rclone.conf. Expected: `remotes` by name; `usable` names; `finding`: an option and how bad, its words
-    without `what_lacks`; `drive_id`."""
+    """`text` of an rclone.conf. Expected: `remotes` by name; `usable` names; `finding`: an option and how
+    bad, its words without `what_lacks`; `drive_id`."""
     path = folder / "rclone.conf"
     path.write_bytes(given["text"].encode())
     file = Conf(path)
@@ -202,9 +202,11 @@ def quota(given: Case, expect: Case, _: Path) -> None:
 
 
 def feed(given: Case, expect: Case, _: Path) -> None:
-    """`page` of the change feed. Expected: `paths` that are there, `end`: whether it is the last."""
+    """`page` of the change feed. Expected: `paths` that are there, `end`: it is the last."""
     page = delta.page(given["page"])
-    assert [each.name for each in page.items() if not (each.root or each.deleted)] == expect["paths"]
+    assert [each.name for each in page.items() if not (each.root or each.deleted)] == expect[
+        "paths"
+    ]
     assert (page.next is None) is expect["end"]
 
 
@@ -235,7 +237,7 @@ WAITING: dict[str, str] = {
     "C03": "issue 15.10: rclone's remote without an administrator",
     "D07": "issue 15.5: the header that shortcuts want",
 }
-"""Cases whose reading is not built yet. One that is read rightly fails here until its name is taken off."""
+"""Cases whose reading is not built yet. One that is read rightly fails until its name is off."""
 
 
 @pytest.mark.parametrize(

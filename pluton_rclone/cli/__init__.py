@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -21,23 +20,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command; every exception becomes a message and an exit code here, in one place."""
+    """Runs one command. Output that could not be written is told at the end, and is no success."""
+    from pluton_rclone.errors import PlutonRcloneError
+
+    from .output import Outlet, Output, outlets
+
+    with outlets():
+        code = _run(arguments)
+        if Outlet.lost is None:
+            return code
+        Output("--json" in arguments).error(
+            PlutonRcloneError(
+                "Not everything that was to be said could be written.",
+                why=str(Outlet.lost),
+                advice="What was asked for has been done, or an error above says what has not. Free room where the "
+                "output goes.",
+            )
+        )
+        return code or PlutonRcloneError.exit_code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Every exception becomes a message and an exit code here, in one place."""
     import click
 
     from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
 
+    from .advice import NAMED, exit_code, with_command
     from .app import application
-    from .output import Output
+    from .output import Output, ReaderGone
 
     ours = (
         arguments[: arguments.index("--")] if "--" in arguments else arguments
     )  # behind it stands another command
     output = Output("--json" in ours)
+    NAMED.clear()
     try:
         result = application.main(list(arguments), prog_name="pluton-rclone", standalone_mode=False)
+        sys.stdout.flush()
     except PlutonRcloneError as error:
-        from .advice import exit_code, with_command
-
         output.error(with_command(error, arguments[0]))
         return exit_code(error)
     except click.UsageError as error:
@@ -50,8 +71,6 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         output.stopped()
         return Cancelled.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nothing is wrong, and Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGone:  # `| head`: nothing is wrong
         return 0
     return result if isinstance(result, int) else 0

@@ -1,33 +1,49 @@
-"""What the command line makes of the library's errors: advice that names a command, and one exit code for one cause."""
+"""What the command line makes of the library's errors: the next step as a command, and one exit code for one cause."""
 
 from __future__ import annotations
 
+import shlex
+
 from pluton_rclone.errors import (
     ConnectionTestFailed,
-    InteractionRequired,
+    NextStep,
     PlutonRcloneError,
-    RemoteIncomplete,
     Throttled,
-    TokenExpired,
     Unreachable,
     UsageError,
 )
 
+NAMED: set[str] = set()
+"""The storages that the command has named so far: whose re-authorization helps where an error does not say it."""
 CONNECTING = ("connect", "web")
+COMMANDS = {
+    NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
+    NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone connect {storage}",
+    NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
+    NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a byte is sent.",
+    NextStep.LIST_STORAGES: "`pluton-rclone storages` lists what is there.",
+}
+
+
+def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
+    """The error's advice, and the command for its next step; `storage` is the one that was at work."""
+    name = (
+        error.details.get("storage") or storage or (next(iter(NAMED)) if len(NAMED) == 1 else None)
+    )
+    command = COMMANDS.get(error.next_step, "") if error.next_step else ""
+    return (
+        f"{error.advice} {command.format(storage=shlex.quote(name) if name else 'NAME')}".rstrip()
+    )
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
-    """The error; its advice names a command where the library, which does not know that it is one, names none."""
-    cause = error.__cause__ if isinstance(error, ConnectionTestFailed) else error
+    """The error of a command, with advice in the command line's words. While a storage is being connected there is none
+    to re-authorize yet: the walk goes on from where it is.
+    """
     if error.advice == UsageError.default_advice:
         error.advice = f"See pluton-rclone {command} --help."
-    elif command in CONNECTING:
-        pass
-    elif isinstance(cause, RemoteIncomplete):
-        # Without a drive or a token there is no account to sign in again.
-        error.advice = "Connect it anew: pluton-rclone remove NAME, then pluton-rclone connect NAME."
-    elif isinstance(cause, TokenExpired | InteractionRequired) and "pluton-rclone" not in error.advice:
-        error.advice = f"{error.advice} The command is: pluton-rclone reauthorize NAME"
+    elif command not in CONNECTING:
+        error.advice = advice(error)
     return error
 
 

@@ -1,17 +1,19 @@
 """What SRC and DST mean on the command line: `NAME:path` is in a storage, everything else on this machine.
 
-rclone's own rule, so nothing is guessed: a colon before the first slash makes it a storage. A local file whose name holds
-a colon is written with `./` in front.
+A colon makes it a storage, so nothing is guessed. A local path that holds a colon is written with `/`, `./` or `../` in
+front.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from pluton_rclone.errors import ItemNotFound, NothingFound, StorageNotFound, UsageError
 
@@ -29,21 +31,57 @@ class Place:
 
 
 def parse_place(text: str, storages: Storages) -> Place:
-    """`NAME:path` or a local path. Raises `StorageNotFound` when NAME is none, and how a local path is written."""
-    name, colon, _ = text.partition(":")
-    if not colon or "/" in name:
-        if not text:
-            raise UsageError("A path is empty.")
+    """`NAME:path` or a local path. StorageNotFound, which says how a local path is written, for what
+    looks like the first and names no storage; UsageError for a path that is a server's.
+    """
+    if not text:
+        raise UsageError("A path is empty.")
+    if ":" not in text or text.startswith(_LOCAL):
         return Place(None, text)
-    # A friendly name may hold colons itself: the longest one that fits is meant.
+    # A friendly name may hold colons and slashes itself: the longest one that fits is meant.
     for end in sorted((i for i, char in enumerate(text) if char == ":"), reverse=True):
         if text[:end] in storages:
-            return Place(storages[text[:end]], text[end + 1 :])
+            place = Place(storages[text[:end]], text[end + 1 :])
+            refuse_server_path(place)
+            return place
     try:
-        return Place(storages[name], "")
+        return Place(storages[text.partition(":")[0]], "")
     except StorageNotFound as error:
         error.advice += f" A local path is written ./{text}"
         raise
+
+
+_LOCAL = ("/", "./", "../")
+_SERVER_PATH = re.compile(
+    r"/?(?:personal|sites|teams)/[^/]+/[^/]*Do[ck]ument[^/]*(?:/(?P<path>.*))?"
+)
+
+
+def refuse_server_path(place: Place) -> None:
+    """UsageError, with the right spelling, for an address, a path on Microsoft's server, or one with backslashes: each would
+    become a new folder. What is really called so is taken.
+    """
+    assert place.storage is not None
+    path, spelled = place.path, ""
+    if re.match("https?:/", path):
+        path = urlsplit(unquote(path)).path
+    found = _SERVER_PATH.fullmatch(path)
+    if found is not None:
+        spelled = found["path"] or ""
+    elif "\\" in path:
+        spelled = path.replace("\\", "/").rstrip("/")
+    elif path == place.path:
+        return
+    if path == place.path and place.storage.stat(path) is not None:
+        return
+    meant = shlex.quote(f"{place.storage.name}:{spelled}")
+    raise UsageError(
+        f"{place.path!r} is no path in a storage.",
+        why="such a path names folders below the drive's root or the storage's base folder, with / between them",
+        advice=f"Write {meant} and behind it the folders alone."
+        if not spelled
+        else f"Write {meant}.",
+    )
 
 
 def parse_end(text: str, storages: Storages) -> Place:
@@ -51,7 +89,11 @@ def parse_end(text: str, storages: Storages) -> Place:
     something on this machine has that name.
     """
     place = parse_place(text, storages)
-    if place.storage is None and not os.path.lexists(text) and not os.path.lexists(text.partition("/")[0]):
+    if (
+        place.storage is None
+        and not os.path.lexists(text)
+        and not os.path.lexists(text.partition("/")[0])
+    ):
         meant = forgotten_colon(text, storages)
         if meant:
             raise UsageError(
@@ -88,7 +130,9 @@ def remote_names(*places: Place) -> list[str]:
     """The remotes that a command needs. UsageError when none of the places is in a storage."""
     names = [place.storage.remote_name for place in places if place.storage is not None]
     if not names:
-        raise UsageError("Neither SRC nor DST is in a storage.", advice="Write one of them as NAME:path.")
+        raise UsageError(
+            "Neither SRC nor DST is in a storage.", advice="Write one of them as NAME:path."
+        )
     return names
 
 

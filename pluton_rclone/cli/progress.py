@@ -14,6 +14,8 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
 from .output import Output, no_color
+from .records import InFlight
+from .records import Progress as Record
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.events import Progress
@@ -39,21 +41,12 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
 
 def progress_record(progress: Progress) -> dict[str, object]:
     """A progress report as JSON: bytes, seconds, bytes per second."""
-    return {
-        "bytes": progress.bytes,
-        "total_bytes": progress.total_bytes,
-        "speed": progress.speed,
-        "eta": progress.eta,
-        "transfers": progress.transfers,
-        "total_transfers": progress.total_transfers,
-        "checks": progress.checks,
-        "errors": progress.errors,
-        "elapsed": progress.elapsed,
-        "in_flight": [
-            {"name": file.name, "bytes": file.bytes, "size": file.size, "speed": file.speed, "eta": file.eta}
-            for file in progress.in_flight
-        ],
-    }
+    whole = {name: getattr(progress, name) for name in Record.__annotations__}
+    files = [
+        {name: getattr(file, name) for name in InFlight.__annotations__}
+        for file in progress.in_flight
+    ]
+    return {**whole, "in_flight": files}
 
 
 def _live(transfer: Transfer, output: Output) -> None:
@@ -77,7 +70,9 @@ def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(stderr=True, highlight=False), transient=True, auto_refresh=False) as live:
+    with Live(
+        console=Console(stderr=True, highlight=False), transient=True, auto_refresh=False
+    ) as live:
         last = 0.0
 
         def show(count: int) -> None:
@@ -98,7 +93,13 @@ def picture(progress: Progress, width: int, height: int) -> list[Text]:
         numbers = f"{'' if done is None else f'{done:4.0%}'}  {human_bytes(file.speed):>10}/s"
         room = max(0, width - len(numbers) - 4)
         lines.append(
-            _line([Text(f"  {set_cell_size(shortened(file.name, room), room)}"), Text(numbers, "dim")], width)
+            _line(
+                [
+                    Text(f"  {set_cell_size(shortened(file.name, room), room)}"),
+                    Text(numbers, "dim"),
+                ],
+                width,
+            )
         )
     if len(progress.in_flight) > len(shown):
         lines.append(Text(f"  and {len(progress.in_flight) - len(shown)} more", "dim"))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, defstruct
+
+from pluton_rclone.rclone.results import COUNTS
 
 
 class Record(Struct, forbid_unknown_fields=True):
@@ -23,6 +25,7 @@ class Error(Record):
     why: str | None
     who: str
     advice: str
+    next_step: str | None
     link: str | None
     details: dict[str, Any]
 
@@ -162,6 +165,13 @@ class FailedFile(Error):
     retry_helps: bool
 
 
+class LeftOut(Record):
+    """What was not looked at, and is not missing at the destination."""
+
+    path: str
+    why: str
+
+
 class Planned(Record):
     """What a dry run would do."""
 
@@ -170,18 +180,17 @@ class Planned(Record):
     size: int | None
 
 
-class TransferResult(Record):
+_Counts = defstruct(
+    "_Counts", [(name, int) for name in COUNTS], bases=(Record,), forbid_unknown_fields=True
+)
+
+
+class TransferResult(_Counts):  # type: ignore[misc, valid-type]
     ended: Literal["done", "failed", "cancelled", "stalled", "timed out"]
     exit_code: int
-    bytes: int
-    transfers: int
-    checks: int
-    deletes: int
-    renames: int
-    server_side_copies: int
-    server_side_moves: int
     duration: float
     failed: list[FailedFile]
+    left_out: list[LeftOut]
     planned: list[Planned]
     retry_helps: bool
     error: Error | None
@@ -201,6 +210,7 @@ class CheckResult(Record):
     missing_on_source: list[str]
     missing_on_destination: list[str]
     failed: list[FailedFile]
+    left_out: list[LeftOut]
 
 
 class PreflightFinding(Record):

@@ -16,6 +16,7 @@ from .output import Output
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import Step
+    from pluton_rclone.storages.storage import Storage
     from pluton_rclone.storages.storages import Storages
 
 
@@ -34,17 +35,29 @@ def new_storages(config: str | None, binary: str | None) -> Storages:
     """The same for a file that may have to be made."""
     from pluton_rclone.storages.storages import Storages
 
-    return Storages(config, binary=binary)
+    from .advice import NAMED
+
+    class Opened(Storages):
+        def __getitem__(self, name: str) -> Storage:
+            found = super().__getitem__(name)
+            NAMED.add(found.name)
+            return found
+
+    return Opened(config, binary=binary)
 
 
-def storage_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def storage_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """What Tab offers for NAME: the remotes, which need no quoting, with their friendly names beside them."""
     try:
         found = open_storages(ctx.params.get("config"), None)
         names = [(storage.remote_name, storage.name) for storage in found.values()]
     except PlutonRcloneError:  # an unreadable file: nothing to offer, and no place to say it
         return []
-    return [CompletionItem(remote, help=name) for remote, name in names if remote.startswith(incomplete)]
+    return [
+        CompletionItem(remote, help=name) for remote, name in names if remote.startswith(incomplete)
+    ]
 
 
 @click.command()
@@ -91,7 +104,9 @@ def show(name: str, config: str | None, binary: str | None, as_json: bool) -> No
     storage = open_storages(config, binary)[name]
     section = storage.masked_section()
     if as_json:
-        Output(as_json).result({"name": storage.name, "remote": storage.remote_name, "options": section})
+        Output(as_json).result(
+            {"name": storage.name, "remote": storage.remote_name, "options": section}
+        )
         return
     print(f"[{storage.remote_name}]")
     for option, value in section.items():
@@ -128,14 +143,21 @@ def print_step(output: Output, step: Step) -> None:
 @click.command()
 @click.argument("name", shell_complete=storage_names)
 @click.option(
-    "--as-environment", is_flag=True, help="RCLONE_CONFIG_* variables for a container instead of a file."
+    "--as-environment",
+    is_flag=True,
+    help="RCLONE_CONFIG_* variables for a container instead of a file.",
 )
 @click.option(
     "--output", "path", metavar="FILE", help="Write there, readable by you alone. [default: stdout]"
 )
 @common
 def export(
-    name: str, as_environment: bool, path: str | None, config: str | None, binary: str | None, as_json: bool
+    name: str,
+    as_environment: bool,
+    path: str | None,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
 ) -> None:
     """Print a storage as an rclone.conf of its own, with secrets.
 
@@ -149,7 +171,12 @@ def export(
 
     output, storage = Output(as_json), open_storages(config, binary)[name]
     section = storage.section_with_secrets()
-    record: dict[str, Any] = {"remote": storage.remote_name, "text": None, "variables": None, "warnings": []}
+    record: dict[str, Any] = {
+        "remote": storage.remote_name,
+        "text": None,
+        "variables": None,
+        "warnings": [],
+    }
     if as_environment:
         exported = environment_of(storage.remote_name, section)
         record |= {"variables": exported.variables, "warnings": list(exported.warnings)}

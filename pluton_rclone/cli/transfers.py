@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pluton_rclone.errors import Cancelled, Corrupted, UsageError
+from pluton_rclone.errors import Cancelled, Corrupted, TooManyDeletions, UsageError
 from pluton_rclone.values import paths
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .app import common
-from .output import Output
+from .output import Outlet, Output
 from .places import (
     Place,
     location,
@@ -47,7 +47,9 @@ LOOK = click.option(
     help="First find what OneDrive would refuse or spoil; when there is anything, copy nothing. With --exclude, "
     "links and what cannot be read are left to the copy.",
 )
-ANYWAY = click.option("--anyway", is_flag=True, help="With --preflight: say what is found and go on.")
+ANYWAY = click.option(
+    "--anyway", is_flag=True, help="With --preflight: say what is found and go on."
+)
 
 
 def tuning(command: Command) -> Command:
@@ -59,33 +61,74 @@ def tuning(command: Command) -> Command:
             multiple=True,
             help="Leave out what matches, e.g. '*.tmp' or '/cache/**'.",
         ),
-        click.option("--bwlimit", type=RATES, metavar="RATE", help="Bytes a second at most, e.g. 2M."),
+        click.option(
+            "--bwlimit", type=RATES, metavar="RATE", help="Bytes a second at most, e.g. 2M."
+        ),
         click.option("--transfers", type=click.IntRange(1, 64), help="Files at a time."),
         click.option(
             "--max-transfer", type=SIZES, metavar="SIZE", help="Stop after so many bytes, e.g. 10G."
         ),
-        click.option("--max-duration", type=TIMES, metavar="TIME", help="Stop after that time, e.g. 2h30m."),
+        click.option(
+            "--max-duration", type=TIMES, metavar="TIME", help="Stop after that time, e.g. 2h30m."
+        ),
     ):
         command = option(command)
+    return about_links(command)
+
+
+def about_links(command: Command) -> Command:
+    """What becomes of symbolic links, which without one of these are named as failed."""
+    for option, text in (
+        ("--skip-links", "Leave symbolic links out."),
+        ("--copy-links", "Take what symbolic links lead to in their place."),
+        ("--links", "Keep symbolic links, each as a small file NAME.rclonelink."),
+    ):
+        command = click.option(option, is_flag=True, default=None, help=text)(command)
     return command
 
 
-def transfer_options(
-    exclude: tuple[str, ...],
-    bwlimit: str | None,
-    transfers: int | None,
-    max_transfer: str | None,
-    max_duration: str | None,
-) -> dict[str, Any]:
+def transfer_options(exclude: tuple[str, ...] = (), **given: Any) -> dict[str, Any]:
     """What of these was given, as the library takes it."""
-    given = {
-        "bwlimit": bwlimit,
-        "transfers": transfers,
-        "max_transfer": max_transfer,
-        "max_duration": max_duration,
-        "filters": [f"- {rule}" for rule in exclude] or None,
-    }
+    given["filters"] = [f"- {rule}" for rule in exclude] or None
     return {name: value for name, value in given.items() if value is not None}
+
+
+def transfer(
+    word: str,
+    question: str | None,
+    *,
+    source: str,
+    destination: str,
+    dry_run: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
+    look_first: bool = False,
+    anyway: bool = False,
+    yes: bool = False,
+    **given: Any,
+) -> None:
+    """copy, sync and move: looks first if that is wanted, asks the question if there is one, transfers and tells."""
+    output = Output(as_json)
+    place, start = transfer_between(word, source, destination, config, binary)
+    options = transfer_options(**given)
+    if look_first:
+        filters = options.get("filters", ())
+        preflight_between(
+            output, source, destination, config, binary, anyway=anyway, filters=filters
+        )
+    if question and not dry_run:
+        confirm(output, yes, question.format(source, destination))
+    verb = "moved" if word == "move" else "transferred"
+    with named(place, "SRC"):
+        try:
+            finish(start(dry_run=dry_run, **options), output, verb, dry_run)
+        except TooManyDeletions as error:
+            if yes or as_json or not sys.stdin.isatty():
+                raise
+            confirm(output, False, f"{error.what.partition(': ')[2].capitalize()} Delete them?")
+            options |= {"max_delete": error.details["deletions"], "allow_empty_source": True}
+            finish(start(dry_run=dry_run, **options), output, verb, dry_run)
 
 
 @click.command()
@@ -96,17 +139,7 @@ def transfer_options(
 @SAFE
 @tuning
 @common
-def copy(
-    source: str,
-    destination: str,
-    dry_run: bool,
-    look_first: bool,
-    anyway: bool,
-    config: str | None,
-    binary: str | None,
-    as_json: bool,
-    **given: Any,
-) -> None:
+def copy(**given: Any) -> None:
     """Copy a folder's content, or a file, into a folder.
 
     NAME:PATH is in a storage, all else on this machine. What is there already, with the same size and time, is not
@@ -118,14 +151,7 @@ def copy(
     pluton-rclone copy --preflight /srv/data work:laptop/data
     pluton-rclone copy work:laptop/data /restore
     """
-    output = Output(as_json)
-    place, start = transfer_between("copy", source, destination, config, binary)
-    options = transfer_options(**given)
-    if look_first:
-        filters = options.get("filters", ())
-        preflight_between(output, source, destination, config, binary, anyway=anyway, filters=filters)
-    with named(place, "SRC"):
-        finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
+    transfer("copy", None, **given)
 
 
 @click.command()
@@ -135,38 +161,24 @@ def copy(
 @ANYWAY
 @SAFE
 @SURE
+@click.option(
+    "--max-delete",
+    metavar="N|N%",
+    help="Stop before the first deletion if more files would go. [default: half of those in DST, and 10 in any case]",
+)
+@click.option("--allow-empty-source", is_flag=True, help="Empty DST when SRC holds no file.")
 @tuning
 @common
-def sync(
-    source: str,
-    destination: str,
-    dry_run: bool,
-    look_first: bool,
-    anyway: bool,
-    yes: bool,
-    config: str | None,
-    binary: str | None,
-    as_json: bool,
-    **given: Any,
-) -> None:
+def sync(**given: Any) -> None:
     """Make DST the same as SRC, deleting what SRC has not.
 
-    Asks first; try it with --dry-run.
+    Asks first; try it with --dry-run. When SRC is empty, or much of DST would go, nothing is done: --yes does not mean that.
 
     \b
     pluton-rclone sync --dry-run /srv/data work:laptop/data
     pluton-rclone sync --yes /srv/data work:laptop/data
     """
-    output = Output(as_json)
-    place, start = transfer_between("sync", source, destination, config, binary)
-    options = transfer_options(**given)
-    if look_first:
-        filters = options.get("filters", ())
-        preflight_between(output, source, destination, config, binary, anyway=anyway, filters=filters)
-    if not dry_run:
-        confirm(output, yes, f"Everything in {destination} that is not in {source} will be deleted. Go on?")
-    with named(place, "SRC"):
-        finish(start(dry_run=dry_run, **options), output, "transferred", dry_run)
+    transfer("sync", "Everything in {1} that is not in {0} will be deleted. Go on?", **given)
 
 
 @click.command()
@@ -176,27 +188,15 @@ def sync(
 @SURE
 @tuning
 @common
-def move(
-    source: str,
-    destination: str,
-    dry_run: bool,
-    yes: bool,
-    config: str | None,
-    binary: str | None,
-    as_json: bool,
-    **given: Any,
-) -> None:
+def move(**given: Any) -> None:
     """Copy, and delete at SRC what has arrived.
 
     \b
     pluton-rclone move work:old-backups work:archive
     """
-    output = Output(as_json)
-    place, start = transfer_between("move", source, destination, config, binary)
-    if not dry_run:
-        confirm(output, yes, f"The files in {source} will be deleted there once they have arrived. Go on?")
-    with named(place, "SRC"):
-        finish(start(dry_run=dry_run, **transfer_options(**given)), output, "moved", dry_run)
+    transfer(
+        "move", "The files in {0} will be deleted there once they have arrived. Go on?", **given
+    )
 
 
 @click.command()
@@ -244,9 +244,16 @@ def delete(
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
 @click.option("--one-way", is_flag=True, help="Do not mind files that are only in DST.")
+@about_links
 @common
 def check(
-    source: str, destination: str, one_way: bool, config: str | None, binary: str | None, as_json: bool
+    source: str,
+    destination: str,
+    one_way: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Compare two folders, every file by its hash. Exit code 7 when they differ.
 
@@ -262,7 +269,11 @@ def check(
     require_here(end, "DST")
     with named(start, "SRC"), counting(output, "compared") as seen:
         result = rclone.check(
-            location(start), location(end), direction="one_way" if one_way else "both", on_progress=seen
+            location(start),
+            location(end),
+            direction="one_way" if one_way else "both",
+            on_progress=seen,
+            **transfer_options(**given),
         )
     if as_json:
         output.result(result.record())
@@ -270,11 +281,14 @@ def check(
         ("differs", result.differing),
         ("only in DST", result.missing_on_source),
         ("only in SRC", result.missing_on_destination),
+        ("left out", tuple(f"{one.path}: {one.why}" for one in result.left_out)),
         ("failed", tuple(f"{failed.path}: {failed.error}" for failed in result.failed)),
     ):
         for name in names:
             output.say(f"  {title:<12} {printable(name)}")
-    different = len(result.differing) + len(result.missing_on_source) + len(result.missing_on_destination)
+    different = (
+        len(result.differing) + len(result.missing_on_source) + len(result.missing_on_destination)
+    )
     if not result.same:
         raise Corrupted(
             f"{counted(different, 'file')} {'differs' if different == 1 else 'differ'}, {len(result.failed)} could "
@@ -303,6 +317,9 @@ def transfer_between(
         refuse_root(end)
     rclone = storages.rclone(*remote_names(start, end))
     require_here(start, "SRC")
+    for place in (start, end):
+        if place.storage is not None:  # an rclone that ignores an option, or cannot renew the token
+            place.storage.remote.require(rclone.binary.version)
     run: Callable[..., Transfer] = getattr(rclone, word)
     return start, lambda **options: run(location(start), location(end), **options)
 
@@ -338,6 +355,7 @@ def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None
     """Follows a transfer to its end and says what it came to. Raises what went wrong."""
     from .progress import follow
 
+    Outlet.going_on = True
     with transfer:
         result = follow(transfer, output)
     tell(result, output, verb, dry_run)
@@ -348,10 +366,14 @@ def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> No
     if output.as_json:
         output.result({"result": result.record()})
     for planned in result.planned if not output.as_json else ():
-        if not planned.action.startswith("set directory"):  # times of folders: nobody asked for those
+        if not planned.action.startswith(
+            "set directory"
+        ):  # times of folders: nobody asked for those
             print(f"would {planned.action}: {printable(planned.path)}")
     for notice in result.notices:
         output.say(f"  note    {notice}")
+    for one in result.left_out:
+        output.say(f"  left out  {printable(one.path)}: {one.why}")
     if result.error is not None:
         for failed in result.failed:
             output.say(f"  failed  {printable(failed.path)}: {failed.error}")
@@ -361,14 +383,16 @@ def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> No
 
 def summary(result: TransferResult, verb: str) -> str:
     """One sentence: `3 files transferred (9.8 KiB), 2 deleted, 40 already there, in 1.2 s`."""
+    folders = counted(result.folders, "whole folder")
     if verb.endswith("deleted"):
         files = result.deletes or sum(planned.action == "delete" for planned in result.planned)
-        what = counted(files, "file") if files else "1 folder"  # which Microsoft deletes as a whole
-        return f"{what} {verb}, in {result.duration:.1f} s"
+        return f"{counted(files, 'file') if files or not result.folders else folders} {verb}, in {result.duration:.1f} s"
     parts = [f"{counted(result.transfers, 'file')} {verb} ({human_bytes(result.bytes)})"]
+    if result.folders:  # within one drive, where Microsoft moves it as it is
+        parts = [f"{folders} {verb}"]
     if result.deletes and not verb.endswith("moved"):
-        parts.append(f"{result.deletes} deleted")
-    return ", ".join([*parts, f"{result.checks} already there", f"in {result.duration:.1f} s"])
+        parts.append(f"{result.deletes} {'would be ' * verb.startswith('would')}deleted")
+    return ", ".join([*parts, f"{result.unchanged} already there", f"in {result.duration:.1f} s"])
 
 
 def confirm(output: Output, yes: bool, question: str, *, advice: str = DRY_RUN) -> None:
@@ -377,7 +401,9 @@ def confirm(output: Output, yes: bool, question: str, *, advice: str = DRY_RUN) 
         return
     if output.as_json or not sys.stdin.isatty():
         raise UsageError(
-            "Nothing was done: this needs --yes.", why=question.replace(" Go on?", ""), advice=advice
+            "Nothing was done: this needs --yes.",
+            why=question.replace(" Go on?", ""),
+            advice=advice,
         )
     if not click.confirm(question, err=True):
         raise Cancelled("Nothing was done.", advice="")

@@ -39,7 +39,9 @@ class Conf:
     children.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, password: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, password: str | None = None
+    ) -> None:
         self._shared = SharedConfig(
             default_path() if path is None else Path(path), lambda: find_password(password)
         )
@@ -76,7 +78,15 @@ class Conf:
         """The section with what rclone takes from a parent section ([a] for [a.b]). StorageNotFound."""
         document = self._shared.document()
         _check_present(document, name)
-        return {**document.section(name), **document.inherited(name)}
+        return document.whole_section(name)
+
+    def sections(self) -> dict[str, dict[str, str]]:
+        """Every remote with its whole section, from one reading of the file: what looks at several
+        takes it from here, since others come and go meanwhile. It holds secrets.
+        """
+        document = self._shared.document()
+        found = {name: document.whole_section(name) for name in document.names()}
+        return {name: section for name, section in found.items() if "type" in section}
 
     def remote(self, name: str) -> OneDriveRemote:
         """A OneDrive remote. StorageNotFound; OptionInvalid or RemoteIncomplete when rclone could not use
@@ -88,7 +98,7 @@ class Conf:
 
     def remotes(self) -> dict[str, str]:
         """Every remote's name and type ("onedrive", "local", …)."""
-        return {name: self.whole_section(name)["type"] for name in self.names()}
+        return {name: section["type"] for name, section in self.sections().items()}
 
     def inspect(self, *names: str, version: Version | None = None) -> list[Finding]:
         """What is wrong with these remotes, or with the file and every remote in it, and how to fix
@@ -98,9 +108,13 @@ class Conf:
 
         from .inspect import inspect_file
 
+        document = self._shared.document()
+        for name in names:
+            _check_present(document, name)
+        sections = {name: document.whole_section(name) for name in names} or self.sections()
         found = [] if names else inspect_file(self.path)
-        for name in names or self.names():
-            found += inspect_remote(name, self.whole_section(name), version=version)
+        for name, section in sections.items():
+            found += inspect_remote(name, section, version=version)
         return found
 
     def is_encrypted(self) -> bool:

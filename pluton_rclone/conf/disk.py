@@ -25,9 +25,9 @@ LOCK_SECONDS = 30.0
 _ABSENT_SECONDS = 2.0
 # A temporary file of a running rclone is younger than this.
 _SAVING_SECONDS = 5.0
+_PAUSE = 0.005
 # An rclone at full work never sleeps.
 _BUSY_SECONDS = 2.0
-_PAUSE = 0.005
 _CALM_SECONDS = 0.015
 # Inode, time and size: changes whenever the file does.
 Identity = tuple[int, int, int]
@@ -54,16 +54,15 @@ class Leftover:
 class Put:
     """A content that was put in place.
 
-    `came_out` is what it took the place of (None: there was no file); `holder` is the file that still holds that, to
-    be removed once it is dealt with. `identity` is that of the new content. `after_stranger`: whoever wrote before
-    was not one of us. `mounted`: the file is a mount point and was written in place, or, when `came_out` is not what
-    was expected, not at all.
+    `came_out` is what it took the place of (None: there was no file); `holder` is the file that still
+    holds that, to be removed once it is dealt with. `identity` is that of the new content. `mounted`:
+    the file is a mount point and was written in place, or, when `came_out` is not what was expected,
+    not at all.
     """
 
     came_out: bytes | None = field(repr=False)
     holder: Path | None
     identity: Identity | None
-    after_stranger: bool = False
     mounted: bool = False
 
 
@@ -83,6 +82,11 @@ class ConfigFile:
 
         Raises ConfigUnreadable when the file cannot be read.
         """
+        kind = _odd_kind(self.path)
+        if kind is not None:
+            if str(self.path) == os.devnull:  # for rclone, too, that is no configuration
+                return None
+            raise _unreadable(self.path, f"it is {kind}, not a file")
         deadline = time.monotonic() + _ABSENT_SECONDS
         while True:
             try:
@@ -92,7 +96,7 @@ class ConfigFile:
                     # rclone may have put its file there between the two looks
                     return self._read_once_more()
             except OSError as error:
-                raise _unreadable(self.path, error) from None
+                raise _unreadable(self.path, _reason(error)) from None
             time.sleep(_PAUSE)
 
     def _read_once_more(self) -> bytes | None:
@@ -101,7 +105,7 @@ class ConfigFile:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _unreadable(self.path, error) from None
+            raise _unreadable(self.path, _reason(error)) from None
 
     def identity(self) -> Identity | None:
         """Changes whenever the file does; None when it is absent."""
@@ -118,14 +122,20 @@ class ConfigFile:
         olds = self._old_files()
         if not olds:
             return None
-        news = [path for path in self._foreign_files() if not path.name.startswith(self.path.name + ".old")]
+        news = [
+            path
+            for path in self._foreign_files()
+            if not path.name.startswith(self.path.name + ".old")
+        ]
         return Leftover(max(olds, key=_modified), max(news, key=_modified, default=None))
 
     def _foreign_files(self) -> list[Path]:
         """The temporary files of rclones that save to this path (os.CreateTemp of name and name.old)."""
         try:
             with os.scandir(self.path.parent) as entries:
-                return [Path(entry.path) for entry in entries if self._foreign.fullmatch(entry.name)]
+                return [
+                    Path(entry.path) for entry in entries if self._foreign.fullmatch(entry.name)
+                ]
         except OSError:
             return []
 
@@ -144,6 +154,11 @@ class ConfigFile:
         """The lock between processes and threads; ConfigLocked, ConfigNotWritable."""
         import filelock
 
+        kind = _odd_kind(self.path)
+        if kind is not None:
+            raise ConfigNotWritable(
+                f"{self.path} cannot be written", why=f"it is {kind}, not a file"
+            )
         lock = filelock.FileLock(
             self.path.parent / f".{self.path.name}.pluton.lock",
             timeout=LOCK_SECONDS,
@@ -170,14 +185,17 @@ class ConfigFile:
         """What killed writers of ours left: the content that they took out, or what they were about to put
         in.
         """
-        return [path for path in self.path.parent.iterdir() if path.name.startswith(self._temporary_prefix)]
+        return [
+            path
+            for path in self.path.parent.iterdir()
+            if path.name.startswith(self._temporary_prefix)
+        ]
 
     def put(self, new: bytes, *, instead_of: bytes | None) -> Put:
         """Put the new content in place in one step.
 
         When what came out is not `instead_of`, somebody else wrote meanwhile. ConfigNotWritable: nothing was changed.
         """
-        after_stranger = not self._is_ours()
         try:
             temporary, identity = self._write_temporary(new)
         except OSError as error:
@@ -190,7 +208,7 @@ class ConfigFile:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise not_writable(self.path, error) from None
-        return Put(came_out, holder, identity, after_stranger)
+        return Put(came_out, holder, identity)
 
     def _exchange(self, temporary: Path) -> tuple[bytes | None, Path | None]:
         while True:
@@ -232,7 +250,6 @@ class ConfigFile:
                     with contextlib.suppress(PermissionError):
                         os.fchown(file.fileno(), *owner)
                 os.fchmod(file.fileno(), mode)
-                mark_as_ours(file.fileno())
                 os.fsync(file.fileno())
                 identity = _identity(os.fstat(file.fileno()))
         except BaseException:
@@ -246,29 +263,32 @@ class ConfigFile:
         except OSError:
             return _PLAIN_MODE, None
         same = found.st_uid == os.geteuid() and found.st_gid == os.getegid()
-        return stat.S_IMODE(found.st_mode) & _PLAIN_MODE, None if same else (found.st_uid, found.st_gid)
+        return stat.S_IMODE(found.st_mode) & _PLAIN_MODE, None if same else (
+            found.st_uid,
+            found.st_gid,
+        )
 
     def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
-        """Wait until none of these rclones can still save what it read before our content was put in place.
+        """Wait until no rclone can still save what it read before our content was put in place.
 
-        rclone looks at the file's time and size, makes a temporary file beside it, writes that, and renames twice.
-        So each is waited for until it sleeps, then until no temporary file is left. In between the file gets a new
-        time: an rclone that opened the old file and then took the time of ours would never notice. When a stranger
-        wrote last, perhaps from another container, a little more time has to do.
+        rclone looks at the file's time and size, some tenths of a millisecond later makes a temporary
+        file beside it, writes that, and renames twice. So each of these rclones is waited for until it
+        sleeps; of those that we cannot see, in another container, a moment without any temporary file
+        has to do. In between the file gets a new time: an rclone that opened the old file and then took
+        the time of ours would never notice.
         False when nobody wrote since, so that there is nothing to look at. Needs no lock.
         """
         if put.mounted:
             return False
-        if not (foreigners or put.after_stranger or self._foreign_files()):
-            # one may have saved and ended before anybody looked
-            return self.identity() != put.identity
         wait_until_asleep(foreigners, _BUSY_SECONDS)
         identity = self._touch(put.identity)
         deadline = time.monotonic() + _SAVING_SECONDS
-        calm_until = time.monotonic() + (_CALM_SECONDS if put.after_stranger else 0)
+        calm_until = time.monotonic() + _CALM_SECONDS
         while (now := time.monotonic()) < deadline:
-            if any(time.time() - _modified(path) < _SAVING_SECONDS for path in self._foreign_files()):
-                calm_until = now + _PAUSE
+            if any(
+                time.time() - _modified(path) < _SAVING_SECONDS for path in self._foreign_files()
+            ):
+                calm_until = max(calm_until, now + _PAUSE)
             elif now >= calm_until:
                 break
             time.sleep(_PAUSE)
@@ -283,16 +303,11 @@ class ConfigFile:
         try:
             if _identity(os.fstat(descriptor)) == placed:
                 with contextlib.suppress(OSError):
-                    mark_as_ours(descriptor)
+                    os.utime(descriptor)
                 return _identity(os.fstat(descriptor))
             return placed
         finally:
             os.close(descriptor)
-
-    def _is_ours(self) -> bool:
-        """Whether the last to write was one of us."""
-        found = self.identity()
-        return found is None or found[1] % 1000 == 0
 
     def check_writable(self, size: int) -> None:
         """ConfigNotWritable now rather than after a transfer; tries everything that a save of `size` bytes
@@ -305,14 +320,6 @@ class ConfigFile:
             self._write_temporary(b"\n" * size)[0].unlink()
         except OSError as error:
             raise not_writable(self.path, error) from None
-
-
-def mark_as_ours(descriptor: int) -> None:
-    """Give the file a time of whole microseconds: rclone's files have nanoseconds, so the writer can be
-    told.
-    """
-    moment = time.time_ns() // 1000 * 1000
-    os.utime(descriptor, ns=(moment, moment))
 
 
 def sync_folder(folder: Path) -> None:
@@ -334,15 +341,38 @@ def not_writable(path: Path, error: OSError) -> ConfigNotWritable:
         errno.EPERM: "this user may not write there",
         errno.ENOSPC: "the disk is full",
         errno.EDQUOT: "the disk quota is used up",
-    }.get(error.errno or 0, os.strerror(error.errno) if error.errno else str(error))
-    advice = "Free disk space and try again; the old file is intact." if error.errno in _FULL else None
+    }.get(error.errno or 0, _reason(error))
+    advice = (
+        "Free disk space and try again; the old file is intact." if error.errno in _FULL else None
+    )
     return ConfigNotWritable(f"{path} cannot be written", why=why, advice=advice, errno=error.errno)
 
 
-def _unreadable(path: Path, error: OSError) -> ConfigUnreadable:
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _odd_kind(path: Path) -> str | None:
+    """What is there instead of a file; None for a file, and for nothing. A FIFO would never be read to
+    its end, and a device would give way to a file.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return None
+    kinds = {
+        stat.S_IFREG: None,
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _unreadable(path: Path, why: str) -> ConfigUnreadable:
     return ConfigUnreadable(
         f"{path} cannot be read",
-        why=os.strerror(error.errno) if error.errno else str(error),
+        why=why,
         advice="Make the file readable for this user, or name another one.",
     )
 

@@ -1,8 +1,12 @@
-"""The rclones on this machine that somebody else started: whether one of them may be in the middle of a save.
+"""The rclones on this machine that somebody else started: whether one may be in the middle of a save.
 
-rclone looks whether the file has changed, and some tenths of a millisecond later makes the temporary file of its save;
-in between nothing tells of it. When all its threads sleep, it is not there. Linux only; elsewhere, and for rclones of
-another container, time has to do (`ConfigFile.calm`).
+rclone looks whether the file has changed, and some tenths of a millisecond later makes the temporary
+file of its save; in between nothing tells of it. When all its threads sleep, it is not there. Linux
+only; elsewhere, and for rclones of another container, a short moment has to do.
+
+Measured beside four rclones that saved without a pause (`config update`), two processors, load 15:
+of our changes were undone for good 27 in 296 without any look afterwards, 5 in 4,539 with a look
+after 15 ms, 2 in 1,703 after 100 ms, none in 383 with this.
 """
 
 from __future__ import annotations
@@ -35,7 +39,9 @@ def foreign_rclones(path: Path) -> set[int]:
 
 def _config_of(process: int) -> Path | None:
     """The file that this rclone uses; None when that cannot be told (another user's)."""
-    arguments = [os.fsdecode(argument) for argument in _read(f"/proc/{process}/cmdline").split(b"\0")]
+    arguments = [
+        os.fsdecode(argument) for argument in _read(f"/proc/{process}/cmdline").split(b"\0")
+    ]
     found = None
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         if argument == "--config":

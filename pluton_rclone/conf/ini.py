@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from pluton_rclone.errors import ConfigUnreadable
 from pluton_rclone.values.conf_text import SPACE, VARIABLE
@@ -52,7 +51,10 @@ class Line:
         rest = body[split:]
         gap = rest[: len(rest) - len(rest.lstrip(SPACE))] if rest.strip(SPACE) else " "
         return Line(
-            self.raw[:split] + gap + quoted(value) + (end.lstrip(" \t") or end), self.section, self.key, value
+            self.raw[:split] + gap + quoted(value) + (end.lstrip(" \t") or end),
+            self.section,
+            self.key,
+            value,
         )
 
 
@@ -64,12 +66,12 @@ class Document:
 
     lines: tuple[Line, ...] = ()
     bom: str = ""
+    _sections: dict[str, dict[str, str]] = field(init=False, compare=False)
 
     def __repr__(self) -> str:
         return f"Document({self.names()!r})"
 
-    @cached_property
-    def _sections(self) -> dict[str, dict[str, str]]:
+    def __post_init__(self) -> None:
         found: dict[str, dict[str, str]] = {}
         for line in self.lines:
             if line.is_header:
@@ -78,7 +80,7 @@ class Document:
                 values = found.setdefault(line.section, {})
                 if line.key != _SECTION_MARK:
                     values[line.key] = line.value
-        return found
+        object.__setattr__(self, "_sections", found)
 
     def text(self) -> str:
         return self.bom + "".join(line.raw for line in self.lines)
@@ -97,6 +99,10 @@ class Document:
     def section(self, name: str) -> dict[str, str]:
         """The section as `rclone config dump` shows it: its own keys, `%(name)s` expanded."""
         return {key: self._expanded(name, value, 0) for key, value in self._sections[name].items()}
+
+    def whole_section(self, name: str) -> dict[str, str]:
+        """The section as rclone uses it: its own keys and those that it inherits."""
+        return {**self.section(name), **self.inherited(name)}
 
     def inherited(self, name: str) -> dict[str, str]:
         """What rclone takes from `[a]` for `[a.b]` because the section itself does not have it."""
@@ -123,7 +129,9 @@ class Document:
 
     def _expanded(self, name: str, value: str, depth: int) -> str:
         if depth > _MOST_EXPANSIONS:
-            raise ConfigUnreadable(f"the section [{name}] has a %(name)s that leads back to itself", why=LOOP)
+            raise ConfigUnreadable(
+                f"the section [{name}] has a %(name)s that leads back to itself", why=LOOP
+            )
         for _ in range(_MOST_EXPANSIONS):
             match = VARIABLE.search(value)
             if match is None:
@@ -149,7 +157,9 @@ class Document:
         current = self._sections[name]
         remove = {key for key, value in changes.items() if value is None and key in current}
         replace = {
-            key: value for key, value in changes.items() if value is not None and current.get(key) != value
+            key: value
+            for key, value in changes.items()
+            if value is not None and current.get(key) != value
         }
         if not remove and not replace:
             return self
@@ -165,9 +175,13 @@ class Document:
             if line.section == name and line.key is not None and last.get(line.key) == index:
                 line = line.with_value(replace[line.key])
             lines.append(line)
-        new = [self._key_line(name, key, value) for key, value in replace.items() if key not in last]
+        new = [
+            self._key_line(name, key, value) for key, value in replace.items() if key not in last
+        ]
         return (
-            Document(self._inserted(lines, name, new), self.bom) if new else Document(tuple(lines), self.bom)
+            Document(self._inserted(lines, name, new), self.bom)
+            if new
+            else Document(tuple(lines), self.bom)
         )
 
     def _key_line(self, name: str, key: str, value: str) -> Line:
@@ -175,7 +189,9 @@ class Document:
 
     def _inserted(self, lines: list[Line], name: str, new: list[Line]) -> tuple[Line, ...]:
         where = max(
-            i for i, line in enumerate(lines) if line.section == name and (line.key or line.is_header)
+            i
+            for i, line in enumerate(lines)
+            if line.section == name and (line.key or line.is_header)
         )
         lines[where] = _ended(lines[where], self.line_end)
         return (*lines[: where + 1], *new, *lines[where + 1 :])
@@ -213,7 +229,7 @@ class Document:
         """
         document = Document()
         for name in names:
-            document = document.with_section(name, {**self.section(name), **self.inherited(name)})
+            document = document.with_section(name, self.whole_section(name))
         return document
 
     def _owned(self) -> Iterator[tuple[Line, str]]:
@@ -288,7 +304,9 @@ def _has_triple_quote(text: str) -> bool:
 def _ended(line: Line, line_end: str) -> Line:
     if line.raw.endswith("\n"):
         return line
-    return Line(line.raw + line_end, line.section, line.key, line.value, line.is_header, line.is_comment)
+    return Line(
+        line.raw + line_end, line.section, line.key, line.value, line.is_header, line.is_comment
+    )
 
 
 def _unreadable(number: int, why: str) -> ConfigUnreadable:

@@ -38,7 +38,9 @@ def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
     """What the listing of the base folder says. A missing one is no fault: rclone makes it."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
-    return f"{counted(len(entries), 'entry', 'entries')} in {saved.options.base_folder or 'the root'}"
+    return (
+        f"{counted(len(entries), 'entry', 'entries')} in {saved.options.base_folder or 'the root'}"
+    )
 
 
 def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
@@ -74,7 +76,9 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 def reads_only(remote: OneDriveRemote) -> bool:
     """Whether the permissions granted, where they are known, do not let it write."""
-    return bool(remote.granted_scopes) and not any("Write" in scope for scope in remote.granted_scopes)
+    return bool(remote.granted_scopes) and not any(
+        "Write" in scope for scope in remote.granted_scopes
+    )
 
 
 @contextmanager
@@ -131,7 +135,7 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
         _remove(saved, name)
         notes.text = "the probe file is gone, into the recycle bin"
         return
-    before = saved.rclone.about(saved.at("/")).trashed if remote.drive_type == "personal" else None
+    before = saved.about().trashed if remote.drive_type == "personal" else None
     try:
         _remove(saved, name, HARD_DELETE)
     except PlutonRcloneError as problem:
@@ -145,7 +149,7 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
             )
         return
     notes.text = "the probe file is gone, past the recycle bin"
-    after = saved.rclone.about(saved.at("/")).trashed if before is not None else None
+    after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
         notes.warning = RemoteError(
             "This personal drive put the file into the recycle bin although hard_delete was asked for.",

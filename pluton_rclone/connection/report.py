@@ -71,15 +71,20 @@ class ConnectionReport:
                     why=step.error.why,
                     who=step.error.who,
                     advice=step.error.advice,
+                    next_step=step.error.next_step,
                     link=step.error.link,
                     step=step.name,
                     cause=step.error.code,
-                    **step.error.details,
+                    **{"storage": self.storage, **step.error.details},
                 ) from step.error
 
     def record(self) -> dict[str, Any]:
         """The report as a JSON object."""
-        return {"storage": self.storage, "ok": self.ok, "steps": [step.record() for step in self.steps]}
+        return {
+            "storage": self.storage,
+            "ok": self.ok,
+            "steps": [step.record() for step in self.steps],
+        }
 
 
 class StepFailed(Exception):

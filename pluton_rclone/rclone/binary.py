@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import sys
@@ -20,28 +19,36 @@ class Binary:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(path)
+        self._version: Version | None = (
+            None  # no cached_property: its lock, held by a thread, outlives a fork
+        )
 
     def __repr__(self) -> str:
         return f"Binary({self.path!r})"
 
-    @functools.cached_property
+    @property
     def version(self) -> Version:
         """RcloneNotFound if it cannot be run or does not say that it is rclone."""
-        try:
-            done = process.run([self.path, "version"], env={"RCLONE_CONFIG": os.devnull}, timeout=20)
-            return Version.parse(done.stdout.decode(errors="replace"))
-        except (OSError, ValueError) as error:  # TimeoutError is an OSError
-            raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
+        if self._version is None:
+            try:
+                self._version = Version.parse(self._run("version").decode(errors="replace"))
+            except ValueError as error:
+                raise RcloneNotFound(
+                    f"{self.path} cannot be used as rclone", why=str(error)
+                ) from error
+        return self._version
 
     def providers(self) -> bytes:
         """What `rclone config providers` prints: JSON of every backend and its options. RcloneNotFound."""
+        return self._run("config", "providers")
+
+    def _run(self, *words: str) -> bytes:
         try:
-            done = process.run(
-                [self.path, "config", "providers"], env={"RCLONE_CONFIG": os.devnull}, timeout=20
-            )
-        except OSError as error:
+            return process.run(
+                [self.path, *words], env={"RCLONE_CONFIG": os.devnull}, timeout=20
+            ).stdout
+        except OSError as error:  # TimeoutError is one, too
             raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
-        return done.stdout
 
     def require(self, feature: Feature) -> None:
         """RcloneTooOld, with both versions, if this binary is older than the feature."""
@@ -70,7 +77,9 @@ def find_binary(
             raise RcloneNotFound(f"there is no rclone at {os.fspath(named)!r} ({origin})")
         return Binary(found)
     scripts = os.path.dirname(sys.executable)
-    found = shutil.which("rclone", path=scripts) or shutil.which("rclone", path=environment.get("PATH"))
+    found = shutil.which("rclone", path=scripts) or shutil.which(
+        "rclone", path=environment.get("PATH")
+    )
     if found is None:
         raise RcloneNotFound(f"there is no rclone: not in {scripts}, not on PATH")
     return Binary(found)

@@ -17,7 +17,9 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 
+from .brake import Brake
 from .locations import Location, location
+from .locations import source as read_from
 
 Size = int | str
 """Bytes, or rclone's way to say it: "10Mi"."""
@@ -37,6 +39,8 @@ class Command(NamedTuple):
     flags: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     stdin: Source | None = None
+    brake: Brake | None = None
+    """What a sync may delete; None where it may delete all, or nothing."""
 
     def argv(self, binary: str, flags: Iterable[str] = ()) -> list[str]:
         return [binary, *self.words, *flags, *self.flags, "--", *self.places]
@@ -63,6 +67,13 @@ class FilterOptions(TypedDict, total=False):
     timeout: Duration
     contimeout: Duration
     fast_list: bool
+    links: bool
+    """Symbolic links are kept, each as a small file NAME.rclonelink, which becomes a link again on the way back. Without
+    one of these three options, a link is left out and counts as failed."""
+    copy_links: bool
+    """What links lead to stands in their place."""
+    skip_links: bool
+    """Links stay behind."""
     extra: Sequence[str]
     """Any other arguments, as rclone's documentation has them: ["--onedrive-hard-delete"]."""
 
@@ -94,12 +105,17 @@ class TransferOptions(FilterOptions, total=False):
     update: bool
     check_first: bool
     create_empty_src_dirs: bool
+    """Empty folders are made at the destination, too (copy, sync, move). Default: True."""
     track_renames: bool
     no_traverse: bool
     metadata: bool
     max_transfer: Size
     max_duration: Duration
-    max_delete: int
+    max_delete: int | str
+    """sync stops before the first deletion if more files would go: a number, or "N%" of the files at the destination.
+    Default: more than half of them and more than ten. Elsewhere a number, at which rclone stops."""
+    allow_empty_source: bool
+    """sync may delete everything because its source is empty."""
     cutoff_mode: Literal["hard", "soft", "cautious"]
     order_by: str
     multi_thread_streams: int
@@ -113,9 +129,14 @@ class TransferOptions(FilterOptions, total=False):
 
 
 _SIZES = frozenset({"min_size", "max_size", "bwlimit", "max_transfer", "buffer_size"})
-_DURATIONS = frozenset({"min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep"})
+_DURATIONS = frozenset(
+    {"min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep"}
+)
 _PLACES = frozenset({"backup_dir"})
-_SPECIAL = frozenset({"filters", "files_from", "extra", "hashes", "mime_types", "log_level"})
+_SPECIAL = frozenset(
+    {"filters", "files_from", "extra", "hashes", "mime_types", "log_level", "allow_empty_source"}
+)
+_KEEPS_FOLDERS = ("copy", "sync", "move")
 
 
 def option_names(options: type) -> frozenset[str]:
@@ -138,7 +159,9 @@ def flags(options: Mapping[str, Any], known: type) -> tuple[tuple[str, ...], byt
     out.extend(options.get("extra") or ())
     rules, files = options.get("filters"), options.get("files_from")
     if rules is not None and files is not None:
-        raise UsageError("filters and files_from exclude each other", why="rclone ignores filters then")
+        raise UsageError(
+            "filters and files_from exclude each other", why="rclone ignores filters then"
+        )
     if rules is not None:
         return (*out, "--filter-from=-"), _lines(map(_rule, rules))
     if files is not None:
@@ -195,13 +218,59 @@ def filter_name(path: str) -> str:
     return quoted[:-1] + "[ ]" if quoted.endswith(" ") else quoted
 
 
+def is_local(place: str) -> bool:
+    """Whether a place, as an argv has it, is on this machine."""
+    return ":" not in place.partition("/")[0]
+
+
 # ---- transfers ---------------------------------------------------------------------------------------------
 
 
-def transfer(word: str, source: Location, destination: Location, options: TransferOptions) -> Command:
+def transfer(
+    word: str, source: Location, destination: Location, options: TransferOptions
+) -> Command:
     """copy, copyto, sync, move, moveto: two places."""
-    given, stdin = flags(options, TransferOptions)
-    return Command((word,), given, (location(source), location(destination)), stdin)
+    wanted: dict[str, Any] = {
+        "create_empty_src_dirs": True if word in _KEEPS_FOLDERS else None,
+        **options,
+    }
+    brake = None
+    if word == "sync":
+        brake = Brake(wanted.pop("max_delete", None), bool(options.get("allow_empty_source")))
+        if options.get("dry_run") or (brake.percent == 100 and brake.empty_source):
+            brake = None
+    given, stdin = flags(wanted, TransferOptions)
+    places = (read_from(source, follow=bool(options.get("copy_links"))), location(destination))
+    return Command((word,), given, places, stdin, brake)
+
+
+_BY_CONTENT = ("--checksum", "--ignore-times", "--size-only")
+
+
+def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str, ...]:
+    """What a transfer logs; progress comes at every level."""
+    return (
+        f"--log-level={level}",
+        f"--stats={every:g}s",
+        "--stats-log-level=NOTICE",
+        "--stats-one-line",
+    )
+
+
+def look(sync: Command) -> Command:
+    """The dry run that counts what a sync would delete."""
+    kept = (flag for flag in sync.flags if not flag.startswith(_BY_CONTENT))
+    return sync._replace(flags=(*kept, "--size-only", "--dry-run"))  # the last one counts
+
+
+ONLY_COPY = -1
+
+
+def bound(sync: Command, most: int) -> Command:
+    """The sync that deletes `most` files at most; ONLY_COPY: that neither fails where it would."""
+    if most == ONLY_COPY:
+        return sync._replace(words=("copy",))
+    return sync._replace(flags=(*sync.flags, f"--max-delete={most}"))
 
 
 def remove(
@@ -211,7 +280,9 @@ def remove(
     it)."""
     given, stdin = flags(options, TransferOptions)
     if stdin is not None and word != "delete":
-        raise UsageError(f"{word} takes no filters", why="rclone ignores them there, and deletes everything")
+        raise UsageError(
+            f"{word} takes no filters", why="rclone ignores them there, and deletes everything"
+        )
     return Command((word,), given, (location(place),), stdin)
 
 
@@ -269,7 +340,9 @@ def check(
     how = {"hash": (), "download": ("--download",), "size": ("--size-only",)}[content]
     way = ("--one-way",) if direction == "one_way" else ()
     places = (location(source), location(destination))
-    return Command(("check",), ("--combined=-", *how, *way, *given), places, stdin)
+    # only there does rclone say that it leaves out a notebook
+    told = () if is_local(places[0]) else ("--log-level=DEBUG",)
+    return Command(("check",), ("--combined=-", *told, *how, *way, *given), places, stdin)
 
 
 def hashsum(
@@ -283,9 +356,15 @@ def hashsum(
     return Command(("hashsum",), (*how, *given), (kind, location(place)), stdin)
 
 
-def link(place: Location, *, expire: Duration | None, action: Literal["create", "remove"]) -> Command:
+def link(
+    place: Location, *, expire: Duration | None, action: Literal["create", "remove"]
+) -> Command:
     """A public link to a file or folder, or its end."""
     given = (
-        () if expire is None else (_flag("expire", f"{expire}s" if not isinstance(expire, str) else expire),)
+        ()
+        if expire is None
+        else (_flag("expire", f"{expire}s" if not isinstance(expire, str) else expire),)
     )
-    return Command(("link",), (*given, *(("--unlink",) if action == "remove" else ())), (location(place),))
+    return Command(
+        ("link",), (*given, *(("--unlink",) if action == "remove" else ())), (location(place),)
+    )

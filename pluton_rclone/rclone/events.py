@@ -32,7 +32,14 @@ class InFlight(msgspec.Struct, frozen=True, gc=False):
     percentage: int = 0
 
 
-class Progress(Event, frozen=True, gc=False, kw_only=True):
+def _in_log(name: str) -> str:
+    """rclone's name of a count."""
+    return {"elapsed": "elapsedTime", "in_flight": "transferring"}.get(name) or re.sub(
+        "_(.)", lambda found: found[1].upper(), name
+    )
+
+
+class Progress(Event, frozen=True, gc=False, kw_only=True, rename=_in_log):
     """How far a transfer is. `total_bytes` grows while rclone still lists, so a percentage can fall."""
 
     bytes: int = 0
@@ -61,19 +68,8 @@ class Progress(Event, frozen=True, gc=False, kw_only=True):
         return min(1.0, self.bytes / self.total_bytes) if self.total_bytes else None
 
 
-_SUMS = (
-    "bytes",
-    "total_bytes",
-    "transfers",
-    "total_transfers",
-    "checks",
-    "total_checks",
-    "deletes",
-    "deleted_dirs",
-    "renames",
-    "listed",
-    "server_side_copies",
-    "server_side_moves",
+_SUMS = tuple(
+    f.name for f in msgspec.structs.fields(Progress) if f.type is int and f.name != "errors"
 )
 
 
@@ -137,27 +133,6 @@ class PlainText(Event, frozen=True, gc=False, kw_only=True):
 # ---- the line as rclone writes it --------------------------------------------------------------------------
 
 
-class _Stats(msgspec.Struct, gc=False, rename="camel"):
-    bytes: int = 0
-    total_bytes: int = 0
-    speed: float = 0.0
-    eta: float | None = None
-    transfers: int = 0
-    total_transfers: int = 0
-    checks: int = 0
-    total_checks: int = 0
-    deletes: int = 0
-    deleted_dirs: int = 0
-    renames: int = 0
-    listed: int = 0
-    server_side_copies: int = 0
-    server_side_moves: int = 0
-    errors: int = 0
-    elapsed_time: float = 0.0
-    last_error: str = ""
-    transferring: tuple[InFlight, ...] = ()
-
-
 class _Line(msgspec.Struct, gc=False):
     msg: str = ""
     level: str = "info"
@@ -173,7 +148,12 @@ _decode = msgspec.json.Decoder(_Line).decode
 _FILE_EVENTS: tuple[tuple[re.Pattern[str], type[FileEvent]], ...] = (
     (re.compile(r"(?:Multi-thread )?Copied \(|Moved \(server-side\)|Copied$|Moved$"), Transferred),
     (re.compile(r"Deleted$|Moved into backup dir|Removing directory|Removed directory"), Deleted),
-    (re.compile(r"Updated |Set directory |Made directory|Making directory|Renamed from|Fixed case"), Updated),
+    (
+        re.compile(
+            r"Updated |Set directory |Made directory|Making directory|Renamed from|Fixed case"
+        ),
+        Updated,
+    ),
     (re.compile(r"Unchanged skipping|OK$"), Checked),
 )
 _THROTTLED = re.compile(
@@ -200,7 +180,11 @@ def parse(line: bytes) -> Event:
         return progress(record.stats, record.msg, level)
     if record.skipped:
         return Skipped(
-            text=record.msg, level=level, path=record.object, size=record.size, action=record.skipped
+            text=record.msg,
+            level=level,
+            path=record.object,
+            size=record.size,
+            action=record.skipped,
         )
     if record.object_type and level != "error" and not record.object_type.endswith(".Fs"):
         for pattern, kind in _FILE_EVENTS:
@@ -216,17 +200,11 @@ def parse(line: bytes) -> Event:
 
 def progress(stats: dict[str, Any], text: str = "", level: str = "info") -> Progress:
     """From the `stats` of a log line, or the answer of core/stats."""
+    known = {"text": text, "level": level, "raw": stats}
     try:
-        read = msgspec.convert(stats, _Stats, strict=False)
+        return msgspec.convert({**stats, **known}, Progress, strict=False)
     except msgspec.ValidationError:
-        read = _Stats()
-    fields = {name: getattr(read, name) for name in _SHARED}
-    return Progress(
-        text=text, level=level, elapsed=read.elapsed_time, in_flight=read.transferring, raw=stats, **fields
-    )
-
-
-_SHARED = tuple(name for name in _Stats.__struct_fields__ if name not in ("elapsed_time", "transferring"))
+        return Progress(text=text, level=level, raw=stats)
 
 
 def _seconds(text: str) -> float | None:

@@ -2,9 +2,9 @@
 
 Exit codes do not classify faults (tried): everything that goes wrong while a remote is opened ends with 1,
 and so do 401, 403, 429 and 503 later on; 6 ("no retry") also stands for a lost upload session, where a new
-run helps. So the words decide, and the exit code only where there are none. What Microsoft refused stands in a
-line as `code: inner code: message`, as a quoted body, or, where the body was no JSON, as the status alone
-(`503 Service Unavailable: `); `values.refusals` judges it, as it does for our own HTTP.
+run helps. So the words decide, and the exit code only where there are none. What Microsoft refused
+stands in a line as `code: inner code: message`, as a quoted body, or, where the body was no JSON, as
+the status alone (`503 Service Unavailable: `); `values.refusals` judges it, as for our own HTTP.
 Sources: captures of rclone 1.75.2 and 1.60.1; fs/fs.go, fs/operations, lib/rest and backend/onedrive of
 rclone.
 """
@@ -38,6 +38,7 @@ def _rule(
 
 _NEW_CHUNKS = "Correct the value; chunk_size is a multiple of 320Ki."
 _NO_ANSWER = "There is no answer from the other side."
+_LIMIT = "The limit that was given for this run is reached."
 _NOTHING = "There is nothing at this place."
 _SPACE_HERE = "Free room on this machine's disk."
 
@@ -52,18 +53,21 @@ _BEFORE = (
     _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
     # the configuration
     _rule(r"unable to decrypt configuration and not allowed to ask|Failed to read line: EOF",
-          errors.ConfigPasswordMissing, "The configuration is encrypted and no password was given."),
+          errors.ConfigPasswordMissing,
+          "The configuration is encrypted and no password was given."),
     _rule(r"most likely wrong password|RCLONE_CONFIG_PASS env password, unable to decrypt",
           errors.ConfigPasswordWrong, "The configuration is encrypted with another password."),
     _rule(r"password command failed|--password-command returned", errors.ConfigPasswordMissing,
           "The command that should print the configuration's password failed."),
-    _rule(r"Failed to load config file", errors.ConfigUnreadable, "rclone cannot read the configuration."),
+    _rule(r"Failed to load config file", errors.ConfigUnreadable,
+          "rclone cannot read the configuration."),
     _rule(r"didn't find section in config file|not found in config|remote .{0,300} not found",
           errors.StorageNotFound, "The configuration has no remote of that name."),
     _rule(r"unable to get drive_id and drive_type", errors.RemoteIncomplete,
           "The remote has no drive.", advice="Connect it again, and choose a drive."),
     _rule(r"empty token found|failed to configure OneDrive", errors.RemoteIncomplete,
-          "The remote has no token that can be read.", advice="Connect it again, or re-authorize it."),
+          "The remote has no token that can be read.",
+          advice="Connect it again, or re-authorize it."),
     _rule(r"couldn't parse config item|chunk size: .{0,60} is not a multiple"
           r"|upload cutoff: .{0,60} is (?:greater|less)"
           r"|tenant parameter must be set|unsupported protocol scheme",
@@ -76,7 +80,7 @@ _BEFORE = (
           "The client secret of the app registration has expired."),
     _rule(r"The certificate .{0,4096} cannot be used", errors.RegistrationError,
           "The certificate that this remote signs in with cannot be used here.", who=Who.YOU,
-          advice="Give its password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, or a file that can be read."),
+          advice="Give its password in PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD, or another file."),
     _rule(r"AADSTS70002[1347]\b|client assertion", errors.RegistrationError,
           "Microsoft does not accept the certificate that this remote signs in with.",
           advice="Upload the certificate that is used here to the app registration, or use the one "
@@ -101,25 +105,26 @@ _AFTER = (
           "The other side's certificate is not trusted here.", who=Who.YOU,
           advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses."),
     _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
-          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to "
-          "allow this host."),
-    _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|network is unreachable"
-          r"|connection reset|no route to host|\bEOF\b|broken pipe|server misbehaving|Client\.Timeout"
-          r"|awaiting headers|temporary failure in name resolution|http2: |stream error"
+          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator "
+          "to allow this host."),
+    _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|connection reset"
+          r"|network is unreachable|no route to host|\bEOF\b|broken pipe|server misbehaving"
+          r"|Client\.Timeout|awaiting headers|temporary failure in name resolution|http2: |stream error"
           r"|use of closed network connection|connection abort",
           errors.Unreachable, _NO_ANSWER, retry=True),
     _rule(r"couldn't fetch token: ", errors.TokenExpired, "Microsoft does not renew the token."),
     # the transfer
     _rule(r"corrupted on transfer", errors.Corrupted,
           "What arrived is not what was sent: sizes or hashes differ.", retry=True),
-    _rule(r"max transfer limit reached|max transfer duration reached|context deadline exceeded|--max-delete",
-          errors.TransferFailed, "The limit that was given for this run is reached.", retry=True,
+    _rule(r"max transfer (?:limit|duration) reached|context deadline exceeded|--max-delete",
+          errors.TransferFailed, _LIMIT, retry=True,
           advice="Run it again to go on where it stopped."),
     _rule(r"immutable file modified|Timestamp mismatch between immutable", errors.Conflict,
           "The file has changed, and immutable forbids to overwrite it."),
     _rule(r"(?:directory|object) not found|doesn't exist", errors.NothingFound, _NOTHING),
     _rule(r"permission denied", errors.AccessDenied, "That is not allowed for this user."),
-    _rule(r"is a directory|is a file not|not a regular file|directory not empty|overlapping remotes",
+    _rule(r"is a directory|is a file not|not a regular file|directory not empty"
+          r"|overlapping remotes",
           errors.RcloneError, "That cannot be done with what is there.",
           advice="Check whether the place is a file or a folder."),
     _rule(r"context canceled", errors.Cancelled, "It was cancelled."),
@@ -137,9 +142,8 @@ _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     5: (errors.Unreachable, "A fault that more tries may help against."),
     6: (errors.TransferFailed, "A fault that another try does not help against."),
     7: (errors.RcloneError, "rclone gave up: another try would not help."),
-    8: (errors.TransferFailed, "The limit that was given for this run is reached."),
     9: (errors.TransferFailed, "There was nothing to transfer."),
-    10: (errors.TransferFailed, "The limit that was given for this run is reached."),
+    **dict.fromkeys((8, 10), (errors.TransferFailed, _LIMIT)),
 }
 
 _FINAL = frozenset({2, 3, 4, 6, 7})
@@ -156,8 +160,9 @@ _LEAD = re.compile(
 )
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
 # It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
-_RCLONES_ADVICE = re.compile(r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\"")
-
+_RCLONES_ADVICE = re.compile(
+    r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\""
+)
 
 _STATUS = re.compile(r"HTTP error (\d{3})\b|(?:^|: )([45]\d\d) (?:[A-Z][\w' -]{1,40})?(?=:|\n|$)")
 _WORD = re.compile(r"(?<![\w/.-])[A-Za-z_]{5,60}(?![\w/.-]|\\.)")
@@ -167,7 +172,6 @@ _PASSING = Meaning(  # rclone#6075, #8558
     advice="Run it again: this passes, unless somebody moved or deleted it in the meantime.",
     again=True,
 )
-
 
 _PLACES: tuple[tuple[str, Place], ...] = (
     ("fetch token", "sign-in"),
@@ -191,7 +195,9 @@ def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Mea
 def _refused(text: str) -> Meaning | None:
     """What Microsoft said, if it is Microsoft's."""
     moved = text.startswith(("Failed to copy", "Failed to move"))
-    place: Place = next((where for sign, where in _PLACES if sign in text), "item" if moved else "folder")
+    place: Place = next(
+        (where for sign, where in _PLACES if sign in text), "item" if moved else "folder"
+    )
     status = _STATUS.search(text)
     number = int(status[1] or status[2]) if status else None
     found = judged(_WORD.findall(text), text, number, place)
@@ -215,7 +221,13 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     if subject:
         what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
     return found.kind(
-        what, why=_reason(text), who=found.who, advice=found.advice, retry=found.retry, **details
+        what,
+        why=_reason(text),
+        who=found.who,
+        advice=found.advice,
+        next_step=found.kind.default_next_step,
+        retry=found.retry,
+        **details,
     )
 
 
@@ -231,18 +243,14 @@ def run_fault(
     for text in reversed(told):
         if meaning(text) is not None:
             return fault(text, **details)
+    why = _reason(told[-1]) if told else None
     if exit_code < 0 or exit_code in (130, 143, 137):
         number = -exit_code if exit_code < 0 else exit_code - 128
-        return errors.RcloneError(
-            f"rclone was ended by signal {number} during {command}.",
-            why=_reason(told[-1]) if told else None,
-            retry=True,
-            **details,
-        )
+        what = f"rclone was ended by signal {number} during {command}."
+        return errors.RcloneError(what, why=why, retry=True, **details)
     kind, what = _BY_EXIT_CODE.get(
         exit_code, (errors.RcloneError, f"rclone {command} failed with exit code {exit_code}.")
     )
-    why = _reason(told[-1]) if told else None
     return kind(what, why=why, retry=exit_code not in _FINAL, **details)
 
 

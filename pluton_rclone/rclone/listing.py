@@ -89,6 +89,31 @@ def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
     return closed
 
 
+def single(found: Generator[Entry, None, bool]) -> Generator[Entry, None, bool]:
+    """The same entries. RcloneError at their end if two folders in one have the same name: rclone lists one of them twice.
+
+    For rclone a shortcut has the name of what it leads to. What is in one folder comes together: no more names are kept.
+    """
+    above, names, twice = None, set[str](), None
+    while True:
+        try:
+            entry = next(found)
+        except StopIteration as end:
+            if twice is None:
+                return bool(end.value)
+            raise RcloneError(
+                f"Two folders are called {twice!r} for rclone, and it looks into one of them alone.",
+                why="one of them is a shortcut, which has another name on the drive",
+                advice="List the folder by that name, or rename what the shortcut leads to.",
+            ) from None
+        folder = entry.path.rpartition("/")[0]
+        if folder != above:
+            above, names = folder, set()
+        twice = entry.path if entry.is_dir and entry.path in names else twice
+        names.add(entry.path)
+        yield entry
+
+
 def _one_by_one(lines: bytes) -> Iterator[Entry]:
     for line in lines.split(b"\n"):
         text = line.strip().removesuffix(b",")
@@ -109,7 +134,11 @@ def named(found: Entry, place: Location) -> Entry:
     if not found.is_dir:
         return found
     text = os.fsdecode(place).rstrip("/")
-    name = text.rpartition("/")[2].rpartition(":")[2] if isinstance(place, str) else text.rpartition("/")[2]
+    name = (
+        text.rpartition("/")[2].rpartition(":")[2]
+        if isinstance(place, str)
+        else text.rpartition("/")[2]
+    )
     return Entry(name, name, is_dir=True, id=found.id)
 
 
@@ -117,7 +146,14 @@ def below(found: Entry, folder: str) -> Entry:
     """The entry with its path relative to `folder` (or to its own folder, if that is "")."""
     path = found.path[len(folder) + 1 :] if folder else found.name
     return Entry(
-        path, found.name, found.size, found.modified, found.is_dir, found.id, found.mime_type, found.hashes
+        path,
+        found.name,
+        found.size,
+        found.modified,
+        found.is_dir,
+        found.id,
+        found.mime_type,
+        found.hashes,
     )
 
 

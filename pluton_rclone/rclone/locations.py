@@ -56,6 +56,28 @@ def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     return _checked(absolute)
 
 
+def source(place: Location, *, follow: bool) -> str:
+    """As `location`, for what is read. UsageError for a link that leads to a file or nowhere, which rclone takes for a
+    folder and cannot list, and for a pipe or the like, which it would wait for.
+    """
+    text = location(place)
+    path = os.fsencode(place if not isinstance(place, str) else text)
+    if ":" in text.partition("/")[0] or os.path.isdir(path) or not os.path.lexists(path):
+        return text
+    if os.path.islink(path) and not (follow and os.path.isfile(path)):
+        target = os.fsdecode(os.readlink(path))
+        there = "" if os.path.exists(path) else ", where nothing is"
+        raise UsageError(
+            f"{text!r} is a link to {target!r}{there}.",
+            advice="Name the file that is meant, or take what links lead to (copy-links).",
+        )
+    if not os.path.isfile(path):
+        raise UsageError(
+            f"{text!r} is neither a file nor a folder.", advice="Name the folder that holds it."
+        )
+    return text
+
+
 def location(place: Location) -> str:
     """A location for an argv: a str as it is, checked; anything else as a local path."""
     return _checked(place) if isinstance(place, str) else local(place)
@@ -79,13 +101,6 @@ def split(place: Location) -> tuple[str, str]:
     return "/", os.path.join(os.getcwd(), text).strip("/")
 
 
-def join(place: str, path: str) -> str:
-    """A location below another; `path` in rclone's form."""
-    if not path:
-        return place
-    return place + path if place.endswith((":", "/")) else f"{place}/{path}"
-
-
 def _as_rclone_reads(segment: str) -> str:
     """The text that rclone turns into this segment: symbols quoted, if it then really comes back."""
     if segment.isascii():
@@ -107,7 +122,9 @@ def _checked(text: str) -> str:
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:
-        raise UsageError(f"{text!a} holds characters that no path can hold", why=str(error)) from error
+        raise UsageError(
+            f"{text!a} holds characters that no path can hold", why=str(error)
+        ) from error
     if _ON_THE_FLY.match(text) and _SECRET.search(text):
         raise UsageError(
             "a secret in a connection string would stand in the list of processes for all to see",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pluton_rclone.errors import Corrupted, PlutonRcloneError, TransferFailed
@@ -15,10 +15,22 @@ class FailedFile:
     path: str
     error: PlutonRcloneError
     retry_helps: bool
+    is_dir: bool = False
+    """A folder with all that is in it."""
+    deleting: bool = False
+    """It was to be deleted, and is still there."""
 
     def record(self) -> dict[str, Any]:
         """As a JSON object: the error's members, `path` and `retry_helps`."""
         return {"path": self.path, "retry_helps": self.retry_helps, **self.error.record()}
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that rclone did not look at, and that is not missing at the destination for it; `path` as above."""
+
+    path: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,9 @@ class Planned:
 class TransferResult:
     """How a transfer ended. Counts are rclone's own; after a cancel they are those of the last report.
 
+    `checks` counts every file that was looked at to compare or to delete it; `unchanged` those that were there already, the
+    same (rclone tells at `log_level="DEBUG"` alone). `folders` were moved or deleted by the service in one go: nobody knows
+    how many files were in them. `failed` is missing at the destination, or still there; `left_out` is not missing.
     `duration` in seconds. `ended` says how: "done", "failed", "cancelled", "stalled" or "timed out".
     """
 
@@ -52,6 +67,9 @@ class TransferResult:
     error: PlutonRcloneError | None = None
     notices: tuple[str, ...] = ()
     """What a person should know about the way that it was done, a sentence each."""
+    left_out: tuple[LeftOut, ...] = ()
+    unchanged: int = 0
+    folders: int = 0
 
     @property
     def ok(self) -> bool:
@@ -69,26 +87,15 @@ class TransferResult:
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
-        numbers = (
-            "bytes",
-            "transfers",
-            "checks",
-            "deletes",
-            "renames",
-            "server_side_copies",
-            "server_side_moves",
-        )
-        return {
-            "ended": self.ended,
-            "exit_code": self.exit_code,
-            **{name: getattr(self, name) for name in numbers},
-            "duration": round(self.duration, 3),
-            "failed": [file.record() for file in self.failed],
-            "planned": [{"action": p.action, "path": p.path, "size": p.size} for p in self.planned],
-            "retry_helps": self.retry_helps,
-            "error": None if self.error is None else self.error.record(),
-            "notices": list(self.notices),
-        }
+        return {**_plain(self), "retry_helps": self.retry_helps}
+
+
+COUNTS = tuple(
+    field.name
+    for field in fields(TransferResult)
+    if field.type == "int" and field.name != "exit_code"
+)
+"""What is counted of a transfer: in its JSON and in the schema of that, too."""
 
 
 @dataclass(frozen=True)
@@ -120,42 +127,74 @@ class CheckResult:
     missing_on_source: tuple[str, ...] = ()
     missing_on_destination: tuple[str, ...] = ()
     failed: tuple[FailedFile, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def same(self) -> bool:
         """Whether both sides hold the same files, and every one could be compared."""
-        return not (self.differing or self.missing_on_source or self.missing_on_destination or self.failed)
+        return not (
+            self.differing or self.missing_on_source or self.missing_on_destination or self.failed
+        )
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
-        return {
-            "same": self.same,
-            "matching": self.matching,
-            "differing": list(self.differing),
-            "missing_on_source": list(self.missing_on_source),
-            "missing_on_destination": list(self.missing_on_destination),
-            "failed": [file.record() for file in self.failed],
-        }
+        return {"same": self.same, **_plain(self)}
 
 
-def transfer_failed(command: str, failed: tuple[FailedFile, ...], **details: Any) -> TransferFailed:
-    """The exception for a run in which files failed: with the advice of their cause, if they have one in
-    common."""
+def _plain(result: TransferResult | CheckResult) -> dict[str, Any]:
+    """The fields for JSON: files and errors as their records."""
+    return {field.name: _for_json(getattr(result, field.name)) for field in fields(result)}
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_for_json(one) for one in value]
+    if isinstance(value, FailedFile | PlutonRcloneError):
+        return value.record()
+    if isinstance(value, LeftOut | Planned):
+        return asdict(value)
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def transfer_failed(
+    command: str, failed: tuple[FailedFile, ...], *, early: bool = False, **details: Any
+) -> TransferFailed:
+    """The exception for a run in which files failed: with the advice of their cause, if they have one in common. `early`: it
+    broke off, and there is more that has not arrived.
+    """
     first = failed[0].error
     kinds = {type(file.error) for file in failed}
     kind = Corrupted if kinds == {Corrupted} else TransferFailed
     shared = len(kinds) == 1
-    count = "1 file was" if len(failed) == 1 else f"{len(failed)} files were"
     done = {"delete": "deleted", "move": "moved", "moveto": "moved", "check": "checked"}.get(
         command, "transferred"
     )
+    deleting = [file for file in failed if file.deleting]
+    told = [
+        f"{_counted(files)} not {word}"
+        for files, word in (
+            ([file for file in failed if not file.deleting], done),
+            (deleting, "deleted"),
+        )
+        if files
+    ]
     return kind(
-        f"{count} not {done}.",
-        why=f"{failed[0].path}: {first.why or first.what}" + ("" if len(failed) == 1 else ", and more"),
+        f"{', '.join(told)}{'; it ended before all was tried' if early else ''}.",
+        why=f"{failed[0].path}: {first.why or first.what}"
+        + ("" if len(failed) == 1 else ", and more"),
         who=first.who if shared else None,
         advice=first.advice if shared else None,
+        next_step=first.next_step if shared else None,
         failed=len(failed),
         causes=sorted(kind.code for kind in kinds),
         command=command,
         **details,
     )
+
+
+def _counted(files: list[FailedFile]) -> str:
+    folders = sum(file.is_dir for file in files)
+    if len(files) == 1:
+        return f"1 {'folder' if folders else 'file'} was"
+    noun = "files" if not folders else "folders" if folders == len(files) else "files and folders"
+    return f"{len(files)} {noun} were"

@@ -30,7 +30,7 @@ class Run:
         on_stdout: Callable[[bytes], None] | None = None,
     ) -> None:
         self.command = " ".join(command.words)
-        self.tally = Tally()
+        self.tally = Tally(command)
         self._limit = time_limit
         self._asked = 0
         watch = None if time_limit is None else self._watch
@@ -69,15 +69,19 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
             if on_progress is not None:
                 on_progress(seen)
         code = run.child.wait()
-    if code not in (0, 1) or (code == 1 and not any(found.values())):  # 1 also stands for differences
+    if code not in (0, 1) or (
+        code == 1 and not any(found.values())
+    ):  # 1 also stands for differences
         raise run.fault(code)
     told = {*found["*"], *found["-"], *found["+"]}
+    missing, others = run.tally.missing()
     return CheckResult(
         matching=matching,
         differing=tuple(found["*"]),
         missing_on_source=tuple(found["-"]),
         missing_on_destination=tuple(found["+"]),
-        failed=tuple(file for file in run.tally.failed() if file.path not in told),
+        failed=(*(file for file in run.tally.failed() if file.path not in told), *missing),
+        left_out=others,
     )
 
 

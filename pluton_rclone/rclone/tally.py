@@ -4,31 +4,58 @@ messages."""
 from __future__ import annotations
 
 import collections
+import logging
 import re
+from typing import Any
 
-from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.errors import PlutonRcloneError, TransferFailed
 
-from . import events, faults
-from .results import FailedFile, Planned, TransferResult, transfer_failed
+from . import events, faults, left_out
+from .commands import Command
+from .results import FailedFile, LeftOut, Planned, TransferResult, transfer_failed
+
+log = logging.getLogger(__name__)
 
 MESSAGES = 200
 """The last notices and errors that are kept to explain a failure."""
 
+COUNTS = (
+    "bytes", "transfers", "checks", "deletes", "renames", "server_side_copies", "server_side_moves"
+)  # fmt: skip
 _LOUD = ("notice", "error", "critical")
+_UNSAVED = "Failed to save config"
 _NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
+_BROKE_OFF = re.compile(
+    r"Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete"
+)
+_DELETING = re.compile(r"Couldn't (?:delete|remove|move into backup)|Failed to rmdir")
+_NOT_DELETING = "not deleting files as there were IO errors"
+NOTHING_DELETED = (
+    "Nothing was deleted at the destination, because not all could be read or transferred."
+)
+_FOLDER_MOVED = "Server side directory move succeeded"
 
 
 class Tally:
     """Folds events. A file counts as failed if its last try failed: rclone reports each round of retries
     anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: Command | None = None) -> None:
+        self._command = command
+        self._left_out: dict[left_out.Place, None] = {}
+        self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
+        self._folders = 0
+        self._making: dict[
+            str, None
+        ] = {}  # of one that cannot be made rclone says no more than this
+        self._broke_off = self._kept = self.only_copies = False
         self.progress = self._before = events.Progress(text="")
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
         self._failed: dict[str, events.Failed] = {}
         self._earlier: dict[str, events.Failed] = {}
         self._planned: list[Planned] = []
         self._of_runs_before: tuple[FailedFile, ...] = ()
+        self._notices: tuple[str, ...] = ()
         self.steps = 0
         """Grows whenever the run comes forward: a byte, a check, a file, a listed entry."""
 
@@ -45,9 +72,14 @@ class Tally:
                 self.progress = event
                 return
             case events.Transferred() | events.Checked():
+                self._same += isinstance(event, events.Checked)
+                self._transferred += isinstance(event, events.Transferred)
                 self.steps += 1
                 self._failed.pop(event.path, None)
                 self._earlier.pop(event.path, None)
+                return
+            case _ if (found_out := left_out.told(event)) is not None:
+                self._left_out[found_out] = None
                 return
             case events.Failed():
                 self._failed[event.path] = event
@@ -56,19 +88,43 @@ class Tally:
                 return
             case events.Deleted() | events.Updated():
                 self.steps += 1
+                if event.text.startswith("Making directory with metadata"):
+                    self._making[event.path] = None
+                elif event.text.startswith("Made directory"):
+                    self._making.pop(event.path, None)
                 return
             case _:
+                self._folders += event.text == _FOLDER_MOVED
+                self._kept |= event.text == _NOT_DELETING
+                self._broke_off |= _BROKE_OFF.match(event.text) is not None
                 found = _NEXT_ROUND.match(event.text)
                 if found and found[1] != found[2]:
                     self._earlier.update(self._failed)
                     self._failed.clear()
+                    self._kept = False
+                    self._end_of_round()
+        if event.text.startswith(_UNSAVED):  # and goes on to exit 0: the token is lost with the run
+            self._notices = (f"A renewed token could not be kept: {event.text}",)
+            log.warning(*self._notices)
         if event.level in _LOUD or isinstance(event, events.PlainText):
             self.messages.append(event.text)
+
+    def _end_of_round(self) -> None:
+        """What an earlier round transferred is found the same by the next: the best round counts."""
+        self._best = max(self._best, self._same - self._arrived)
+        self._same, self._arrived = 0, self._transferred
+
+    def missing(self) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
+        """What rclone left out: is it missing at the destination, or not."""
+        return left_out.sorted_out(self._command, self._left_out)
 
     def next_run(self, exit_code: int) -> None:
         """Another rclone goes on: its counts start from nothing, and its failures come on top."""
         if exit_code != 0:
             self._of_runs_before = self._finally_failed()
+        self._end_of_round()
+        self._unchanged += self._best
+        self._best = self._arrived = self._transferred = 0
         self._failed.clear()
         self._earlier.clear()
         self._before = self.progress
@@ -76,7 +132,12 @@ class Tally:
     def failed(self) -> tuple[FailedFile, ...]:
         """Every file whose last try failed, once."""
         return self._of_runs_before + tuple(
-            FailedFile(path, faults.fault(event.text, subject=path), faults.retry_helps(event.text))
+            FailedFile(
+                path,
+                faults.fault(event.text, subject=path),
+                faults.retry_helps(event.text),
+                deleting=_DELETING.match(event.text) is not None,
+            )
             for path, event in {**self._earlier, **self._failed}.items()
         )
 
@@ -86,34 +147,51 @@ class Tally:
         return self.failed()
 
     def result(
-        self, command: str, exit_code: int, *, duration: float, stopped: PlutonRcloneError | None, ended: str
+        self,
+        command: str,
+        exit_code: int,
+        *,
+        duration: float,
+        stopped: PlutonRcloneError | None,
+        ended: str,
     ) -> TransferResult:
         """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
         failed: tuple[FailedFile, ...] = ()
         error = stopped
         if exit_code != 0 or stopped is not None:
             failed = self._finally_failed() if stopped is None else self.failed()
+        missing, others = self.missing()
+        failed += missing
         if exit_code != 0 and stopped is None:
+            not_made = self._making.keys() - {file.path for file in failed}
+            fault = TransferFailed("The folder could not be made.")
+            failed += tuple(FailedFile(path, fault, True, is_dir=True) for path in sorted(not_made))
+        if stopped is None and (exit_code != 0 or missing):
             ended = "failed"
             if failed:
-                error = transfer_failed(command, failed, exit_code=exit_code)
+                error = transfer_failed(command, failed, early=self._broke_off, exit_code=exit_code)
             else:
                 error = faults.run_fault(command, exit_code, self.messages)
-        now = self.progress
+        self._end_of_round()
+        whole = (
+            command == "purge" and error is None and not self._planned and not self.progress.deletes
+        )
+        counts: dict[str, Any] = {name: getattr(self.progress, name) for name in COUNTS}
         return TransferResult(
             ended=ended,
             exit_code=exit_code,
-            bytes=now.bytes,
-            transfers=now.transfers,
-            checks=now.checks,
-            deletes=now.deletes,
-            renames=now.renames,
-            server_side_copies=now.server_side_copies,
-            server_side_moves=now.server_side_moves,
+            **counts,
             duration=duration,
             failed=failed,
             planned=tuple(self._planned),
             error=error,
+            notices=(
+                *self._notices,
+                *((NOTHING_DELETED,) if self._kept or self.only_copies else ()),
+            ),
+            left_out=others,
+            unchanged=self._unchanged + self._best,
+            folders=self._folders + whole,
         )
 
 
@@ -121,4 +199,13 @@ def _counts(now: events.Progress) -> tuple[int, ...]:
     """All that only grows when something is done."""
     flying = sum(file.bytes for file in now.in_flight)
     copied = now.server_side_copies + now.server_side_moves
-    return (now.bytes, flying, copied, now.transfers, now.checks, now.deletes, now.renames, now.listed)
+    return (
+        now.bytes,
+        flying,
+        copied,
+        now.transfers,
+        now.checks,
+        now.deletes,
+        now.renames,
+        now.listed,
+    )

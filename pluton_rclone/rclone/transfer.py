@@ -12,7 +12,8 @@ from types import TracebackType
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
 
-from . import events
+from . import commands, events
+from .commands import Command
 from .events import Event, Progress
 from .results import TransferResult
 from .tally import Tally
@@ -29,12 +30,16 @@ EVENTS_KEPT = 10_000
 
 Start = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child]
 """Starts an rclone, which is to call these: with each line of its log, to be watched, and at its end."""
+Starting = Callable[[Command, Sequence[str]], Start]
+"""What starts a command, with flags for its log."""
 Next = Callable[[], Start | None]
 """Asked when a run has ended what to start next; None when nothing is left to do. It may take its time."""
 
 
 class Transfer:
     """One run of rclone, or several, one after the other, with one result. The first has started when you get it.
+
+    Where the command has a brake, the first is a look at what it would delete, of which nothing is in the result.
 
     Iterating gives `Progress` as it comes (the latest, if you are slower than rclone) and ends with the run;
     `events()` gives every event. `result()` waits, and raises what went wrong; the exception has `.result`.
@@ -43,15 +48,22 @@ class Transfer:
 
     def __init__(
         self,
-        command: str,
-        start: Start,
+        command: Command,
+        starting: Starting,
+        flags: Sequence[str],
         *,
+        run: Command | None = None,
         then: Sequence[Next] = (),
         time_limit: float | None = None,
         stall_limit: float | None = STALL_LIMIT,
     ) -> None:
-        self.command = command
-        self._tally = Tally()
+        self.command = " ".join(command.words)
+        self._starts, self._flags, self._run = starting, flags, run or command
+        self._tally = Tally(command)
+        self._brake = command.brake
+        self._seen = None if self._brake is None else Tally(command)
+        """What the look has said so far; None before and after one."""
+        self._most: int | None = None
         self._changed = threading.Condition()
         self._serial = 0
         self._over = False
@@ -65,11 +77,33 @@ class Transfer:
         self._started = self._active = time.monotonic()
         self._finished = self._started
         self._steps = 0
-        self._then = list(then)
+        self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
-            self._child = start(self._line, self._watch, self._end)
+            first = self._bound(self._run)
+            if self._brake is not None:
+                first = starting(commands.look(command), commands.progress_flags())
+            self._child = first(self._line, self._watch, self._end)
+
+    def _bound(self, command: Command) -> Start:
+        """A run of the command, within what may be deleted."""
+        if self._most is not None:
+            command = commands.bound(command, self._most)
+        return self._starts(command, self._flags)
+
+    def _judged(self) -> Start:
+        """After the look: the run itself, or TooManyDeletions."""
+        assert self._brake is not None and self._seen is not None  # noqa: PT018
+        self._most = self._brake.judge(self._seen.progress, whole=self._codes == [0])
+        if self._seen.missing()[
+            0
+        ]:  # of twins rclone takes one, and deletes what the other is kept in
+            self._most, self._tally.only_copies = commands.ONLY_COPY, True
+        with self._changed:
+            self._seen, self._steps = None, 0
+            self._codes.clear()
+        return self._bound(self._run)
 
     def __repr__(self) -> str:
         return f"<Transfer {self.command}, process {self._child.pid}, {'over' if self._over else 'running'}>"
@@ -150,6 +184,10 @@ class Transfer:
             if self._result is None:
                 if code == 0 and not self._then and self._ended != "failed":
                     self._stopped, self._ended = None, "done"  # it was faster than the cancel
+                if (
+                    self._seen is not None
+                ):  # it ended with the look: nothing was done, and this is why
+                    self._tally.messages = self._seen.messages
                 if len(self._codes) > 1:
                     self._tally.next_run(self._codes[-1])
                 self._result = self._tally.result(
@@ -165,7 +203,9 @@ class Transfer:
         """Every rclone's end, one after the other; the first exit code that is not 0."""
         until = None if timeout is None else time.monotonic() + timeout
         child = None
-        while child is not self._child:  # `_end` has put the next one there before this one's wait is over
+        while (
+            child is not self._child
+        ):  # `_end` has put the next one there before this one's wait is over
             child = self._child
             child.wait(None if until is None else max(0.0, until - time.monotonic()))
         return next((code for code in self._codes if code != 0), 0)
@@ -181,7 +221,10 @@ class Transfer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.running:
             self.cancel()
@@ -190,6 +233,9 @@ class Transfer:
 
     def _line(self, line: bytes) -> None:
         event = events.parse(line)
+        if self._seen is not None:
+            self._look(self._seen, event)
+            return
         with self._changed:
             while self._listening and len(self._kept) >= EVENTS_KEPT:
                 self._changed.wait()
@@ -202,6 +248,14 @@ class Transfer:
                 self._serial += 1
             if isinstance(event, Progress) or self._listening:
                 self._changed.notify_all()
+
+    def _look(self, seen: Tally, event: Event) -> None:
+        """An event of the look: it goes to nobody, and only says that rclone comes forward."""
+        with self._changed:
+            if not isinstance(event, events.Skipped):
+                seen.add(event)
+            if seen.steps != self._steps:
+                self._steps, self._active = seen.steps, time.monotonic()
 
     def _end(self) -> None:
         with self._starting:
@@ -221,7 +275,8 @@ class Transfer:
         cancel must get through. What was cut off stays in `_then`.
         """
         try:
-            while self._then and self._stopped is None and (code == 0 or self._tally.failed()):
+            tally = self._seen or self._tally
+            while self._then and self._stopped is None and (code == 0 or tally.failed()):
                 start = self._then[0]()
                 if self._stopped is not None:
                     break
@@ -246,7 +301,8 @@ class Transfer:
             waits.append(self._started + self._time_limit - now)
             if waits[-1] <= 0:
                 self._stop(
-                    TimedOut(f"The {self.command} took longer than {self._time_limit:g} s."), "timed out"
+                    TimedOut(f"The {self.command} took longer than {self._time_limit:g} s."),
+                    "timed out",
                 )
                 return None
         if self._stall_limit is not None:
@@ -255,7 +311,8 @@ class Transfer:
                 told = self._tally.messages
                 self._stop(
                     Stalled(
-                        f"No byte and no check for {self._stall_limit:g} s.", why=told[-1] if told else None
+                        f"No byte and no check for {self._stall_limit:g} s.",
+                        why=told[-1] if told else None,
                     ),
                     "stalled",
                 )

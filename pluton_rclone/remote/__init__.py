@@ -1,3 +1,1 @@
-"""What is stored: the OneDrive remote as a model, and rclone.conf, shared safely with whatever else writes
-it.
-"""
+"""The model of one OneDrive remote: its options and rules, and what is wrong with one. No input, no output."""

@@ -1,64 +1,44 @@
-"""A transfer to OneDrive: what rclone leaves out without calling it a failure counts as one in the result."""
+"""A transfer to OneDrive: the Office files of a library in a run of their own, and what a person should know of it."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
-from pluton_rclone.errors import NameRefused
-from pluton_rclone.rclone import events
-from pluton_rclone.rclone.results import FailedFile, TransferResult, transfer_failed
-from pluton_rclone.rclone.transfer import Start, Transfer
+from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.results import TransferResult
+from pluton_rclone.rclone.transfer import Start, Starting, Transfer
 
-from .office import SAID, has_office_files
-
-# OneDrive's names ignore case: of two files whose names differ by case only rclone takes one, says this as a notice and
-# exits with 0 (tried with 1.75.2). A backup that lacks a file must not look complete.
-_LEFT_OUT = b"Duplicate object found in source - ignoring"
+from .office import SAID, Runs, has_office_files
 
 
 class OneDriveTransfer(Transfer):
-    """As `Transfer`; `office` is a run of its own for the Office files in the folder `source` (see office.py)."""
+    """As `Transfer`, in the `runs` of office.py."""
 
     def __init__(
         self,
-        command: str,
-        start: Start,
+        command: Command,
+        starting: Starting,
+        flags: Sequence[str],
         *,
-        office: Start | None,
-        source: str,
+        runs: Runs,
         notices: list[str],
         **limits: float | None,
     ) -> None:
-        self._left_out: dict[str, FailedFile] = {}
         self._notices = notices
 
         def for_office_files() -> Start | None:
-            if has_office_files(source, lambda: self._stopped is not None):
+            assert runs.office is not None
+            found = has_office_files(command.places[0], lambda: self._stopped is not None)
+            if found:
                 notices.append(SAID)
-                return office
-            return office if command == "sync" else None  # what only the library has goes, too
+            # a sync deletes what only the library has, too
+            return self._bound(runs.office) if found or command.words == ("sync",) else None
 
-        super().__init__(command, start, then=() if office is None else (for_office_files,), **limits)
+        then = () if runs.office is None else (for_office_files,)
+        super().__init__(command, starting, flags, run=runs.first, then=then, **limits)
 
     def wait(self, timeout: float | None = None) -> TransferResult:
-        """As `Transfer.wait`, with the files that were left out among the failed ones."""
-        result = dataclasses.replace(super().wait(timeout), notices=tuple(self._notices))
-        if not self._left_out:
-            return result
-        failed = (*result.failed, *self._left_out.values())
-        ended = "failed" if result.ended == "done" else result.ended
-        error = result.error or transfer_failed(self.command, failed)
-        return dataclasses.replace(result, failed=failed, error=error, ended=ended)
-
-    def _line(self, line: bytes) -> None:
-        if _LEFT_OUT in line:
-            event = events.parse(line)
-            path = event.about if isinstance(event, events.Notice) else None
-            error = NameRefused(
-                f"{path} was left out: another file's name differs from it by upper and lower case only.",
-                why="OneDrive does not tell the two apart; one of them was transferred, none was overwritten",
-                advice="Rename one of the two; `pluton-rclone preflight` lists such names before a byte is sent.",
-                path=path,
-            )
-            self._left_out[path or ""] = FailedFile(path or "", error, retry_helps=False)
-        super()._line(line)
+        """As `Transfer.wait`, with these notices."""
+        result = super().wait(timeout)
+        return dataclasses.replace(result, notices=(*self._notices, *result.notices))

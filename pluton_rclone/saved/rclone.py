@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.runner import Runner
 from pluton_rclone.rclone.transfer import Transfer
@@ -32,7 +32,9 @@ class SavedRclone(Rclone):
         """How often Microsoft asked any of its runs to slow down, as far as they log it (`log_level`)."""
         return self._counted.throttled
 
-    def transfer(self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5) -> Transfer:
+    def transfer(
+        self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
+    ) -> Transfer:
         """At DEBUG: only there does rclone say that Microsoft asked it to wait, and for how long
         (`events.Throttled`).
         """
@@ -47,12 +49,11 @@ class SavedRclone(Rclone):
         runs = office.runs(command) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
-        again = None if runs.office is None else self._starting(runs.office, level, every, notice=notice)
         return OneDriveTransfer(
-            " ".join(command.words),
-            self._starting(runs.first, level, every, notice=notice),
-            office=again,
-            source=command.places[0],
+            command,
+            self._starting(notice),
+            progress_flags(level, every),
+            runs=runs,
             notices=notices,
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import InteractionRequired, TokenExpired
+from pluton_rclone.errors import AccessDenied, InteractionRequired, NextStep, TokenExpired
 from pluton_rclone.rclone import locations
+from pluton_rclone.rclone.results import About
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
@@ -62,6 +63,15 @@ class SavedRemote:
         """The rclone location of a path."""
         return locations.remote(self.name, self.path_in_drive(path))
 
+    def about(self) -> About:
+        """The room on the drive; nothing is known of one of which only a folder is open to us."""
+        try:
+            return self.rclone.about(self.at("/"))
+        except AccessDenied:
+            if not self.section.get("root_folder_id"):
+                raise
+            return About()
+
     # ---- the token ----
 
     def token(self) -> Token:
@@ -114,10 +124,8 @@ class SavedRemote:
         try:
             renewed = refresh(app, token, remote.granted_scopes, http=http)
         except (TokenExpired, InteractionRequired) as problem:
-            problem.advice = (
-                "Re-authorize the storage: drive and options stay as they are "
-                f"(pluton-rclone reauthorize {self.title!r})."
-            )
+            problem.advice, problem.next_step = TokenExpired.default_advice, NextStep.REAUTHORIZE
+            problem.details.setdefault("storage", self.title)
             raise
         self.conf.update(self.name, {TOKEN: renewed.to_rclone(), SIGN_IN: remote.sign_in or None})
         return "renewed just now"

@@ -1,8 +1,8 @@
 """Secrets taken out of texts that are shown or logged: tokens, passwords, pre-signed addresses.
 
-An address that needs no further proof is a secret itself. Classic personal OneDrive has the secret in
-the path (public.dm.files.1drv.com/y4m…, api.onedrive.com/up/…, …storage.live.com/y4m…), the others in
-the query (tempauth).
+An address that needs no further proof is a secret itself. Classic personal OneDrive has the secret
+in the path (public.dm.files.1drv.com/y4m…, api.onedrive.com/up/…, …storage.live.com/y4m…), the others
+in the query (tempauth).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import re
 _SECRETS = [(re.compile(pattern, re.IGNORECASE), replacement) for pattern, replacement in (
     (r"(https?://(?:[\w-]{1,63}\.){0,6}(?:1drv\.com|1drv\.ms|livefilestore\.com|storage\.live\.com"
      r"|svc\.ms|api\.onedrive\.com)(?::\d{1,5})?/)[^\s\"'<>]+", r"\1***"),
-    (r"(\\?\"(?:access_token|refresh_token|id_token|client_secret|password|pass)\\?\"\s{0,9}:\s{0,9})"
-     r"\\?\"[^\"]*\\?\"", r"\1***"),
+    (r"(\\?\"(?:access_token|refresh_token|id_token|client_secret|password|pass)\\?\"\s{0,9}:"
+     r"\s{0,9})\\?\"[^\"]*\\?\"", r"\1***"),
     (r"(\b(?:\w{1,40}_)?(?:\w{0,20}token|secret\w{0,20}|pass(?:word)?\d?|tempauth|authkey|sig|code"
      r"|assertion|key)=)(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,&:\"']+)", r"\1***"),
     (r"(\bbearer\s{1,9})[\w.~+/=-]+", r"\1***"),
@@ -26,7 +26,7 @@ _SECRETS = [(re.compile(pattern, re.IGNORECASE), replacement) for pattern, repla
 
 
 def redact(text: str) -> str:
-    """The text without tokens, secrets, passwords and pre-signed addresses; of those the host stays."""
+    """The text without tokens, passwords and pre-signed addresses; of those the host stays."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

@@ -1,10 +1,10 @@
-"""What a refusal by OneDrive or SharePoint means: one judgement for rclone's log and for our own HTTP.
+"""What a refusal by OneDrive or SharePoint means: one judgement for rclone's log and our own HTTP.
 
 Microsoft's rule is that the innermost known code decides and that messages are for developers. Real
-answers (tests/data/captures) break it in three ways, hence the order in `judged`: an old code is given
-for everything (a full drive as generalException, an account without OneDrive as BadRequest), so that
-only the message tells; a weak code (accessDenied) stands beside a status that tells more (423); and
-there is no body at all, so that the status alone decides.
+answers (tests/data/captures) break it in three ways, hence the order in `judged`: an old code is
+given for everything (a full drive as generalException, an account without OneDrive as BadRequest),
+so that only the message tells; a weak code (accessDenied) stands beside a status that tells more
+(423); and there is no body at all, so that the status alone decides.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WHAT: dict[type[PlutonRcloneError], str] = {
     errors.TokenExpired: "Microsoft does not accept the access token any more.",
     errors.InteractionRequired: "Microsoft wants to see the person again before it gives access.",
     errors.AccessDenied: "This account is not allowed to do that.",
-    errors.SitesPermissionMissing: "The permission to find SharePoint sites (Sites.Read.All) is missing.",
+    errors.SitesPermissionMissing: "The permission to find sites (Sites.Read.All) is missing.",
     errors.DriveNotFound: "The drive is not there, or not for this account.",
     errors.ItemNotFound: "There is nothing at this place.",
     errors.Unreachable: "Microsoft did not answer properly.",
@@ -78,16 +78,16 @@ _MALWARE = Meaning(
     "Delete it, or keep it out of the backup.")
 _FROZEN = Meaning(
     errors.Unreachable, "Microsoft keeps this drive closed, or for reading only, at the moment.",
-    advice="Try again in a few hours. If it stays, look for a note in OneDrive on the web: an account "
-    "far over its quota is closed, too.")
+    advice="Try again in a few hours. If it stays, look for a note in OneDrive on the web: an "
+    "account far over its quota is closed, too.")
 _BLOCKED = Meaning(
     errors.AccessDenied, "An administrator has blocked this site.",
     advice="Ask the administrator of the organisation to unlock the site.")
 _NO_ONEDRIVE = Meaning(errors.DriveNotFound, "This account has no OneDrive.")
 _NO_SITES = Meaning(
     errors.GraphError, who=Who.YOU,
-    advice="SharePoint sites belong to work or school accounts: sign in with one that has a licence "
-    "for SharePoint, or choose OneDrive.")
+    advice="SharePoint sites belong to work or school accounts: sign in with one that has a "
+    "licence for SharePoint, or choose OneDrive.")
 _NO_ENTRY = Meaning(
     errors.AccessDenied, "This account has no access to this site.",
     advice="Ask an owner of the site: the permission for sites alone does not open each of them.")
@@ -100,7 +100,7 @@ _UNCHECKED = Meaning(
 _VAULT = Meaning(  # rclone#8736; a drive that is not there says invalidRequest alone
     errors.AccessDenied,
     "This folder is the Personal Vault, which Microsoft keeps locked for every program.", Who.YOU,
-    "Leave it out: exclude its name and /**. What is in it has to be moved out of it to be backed up.")
+    "Leave it out: exclude its name and /**. To be backed up, files have to be moved out of it.")
 _ELSEWHERE = Meaning(  # rclone#4342: a server-side copy
     errors.ItemNotFound, "OneDrive cannot reach this item from here.",
     advice="If it is a copy between two accounts or drives, do not set server_side_across_configs.")
@@ -116,18 +116,18 @@ BY_STATUS: dict[int, Meaning] = {
     507: Meaning(errors.QuotaFull), 509: Meaning(errors.Throttled), 511: _PROXY,
 }
 # fmt: on
-"""Where a status is all that there is. Others from 500 on are Microsoft's faults; below, refusals."""
+"""Where a status is all that there is. From 500 on others are Microsoft's faults; below: refusals."""
 
-_TELLING = frozenset({409, 412, 416, 423, 429})  # these and 5xx tell more than a weak code beside them
+_TELLING = frozenset({409, 412, 416, 423, 429})  # as 5xx, they tell more than a weak code
 
 _STRONG: dict[type[PlutonRcloneError], str] = {
-    errors.UploadSessionLost: "uploadSessionNotFound uploadSessionFailed uploadSessionIncomplete fragmentOverlap "
-    "fragmentOutOfOrder fragmentRowCountMismatch invalidRange",
+    errors.UploadSessionLost: "uploadSessionNotFound uploadSessionFailed uploadSessionIncomplete "
+    "fragmentOverlap fragmentOutOfOrder fragmentRowCountMismatch invalidRange",
     errors.PathTooLong: "pathIsTooLong",
     errors.NameRefused: "invalidPath invalidFileName nameContainsInvalidCharacters",
     errors.QuotaFull: "quotaLimitReached insufficientStorage",
-    errors.Conflict: "nameAlreadyExists upload_name_conflict resourceModified entityTagDoesNotMatch resourceLocked "
-    "lockMismatch lockNotFoundOrAlreadyExpired editConflict",
+    errors.Conflict: "nameAlreadyExists upload_name_conflict resourceModified entityTagDoesNotMatch "
+    "resourceLocked lockMismatch lockNotFoundOrAlreadyExpired editConflict",
     errors.Throttled: "activityLimitReached throttledRequest tooManyRequests throttled serviceNotAvailable",
     errors.TokenExpired: "invalidAuthenticationToken unauthenticated tokenIssuedBeforeRevocationTimestamp",
     errors.AccessDenied: "sharingLimitReached sharingDisabled",

@@ -49,7 +49,9 @@ def serve(
     try:
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
         kept = state_folder(url) if port else None
-        made = create_app(storages, public_url=url, app=app, state_folder=kept, local_folders=local_folders)
+        made = create_app(
+            storages, public_url=url, app=app, state_folder=kept, local_folders=local_folders
+        )
         address = one_time_address(made)
         with _terminated_gently():
             server(made, lambda: on_ready(address)).run(sockets=sockets)
@@ -63,20 +65,19 @@ def _terminated_gently() -> Iterator[None]:
     """SIGTERM, which uvicorn sends itself again after its end, ends this process as an exception does:
     what has to be cleaned up is. A handler that somebody else has set stays.
     """
-    usual = threading.current_thread() is threading.main_thread() and (
-        signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    )
 
     def stop(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    if usual:
-        signal.signal(signal.SIGTERM, stop)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        if usual:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
@@ -107,7 +108,11 @@ def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
 
 def listen(host: str | None, port: int) -> list[socket.socket]:
     """Browsers try ::1 as well as 127.0.0.1 for localhost; where there is no IPv6, IPv4 alone will do."""
-    wanted = [(socket.AF_INET, host)] if host else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    wanted = (
+        [(socket.AF_INET, host)]
+        if host
+        else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    )
     sockets: list[socket.socket] = []
     for family, name in wanted:
         one = socket.socket(family, socket.SOCK_STREAM)
@@ -120,7 +125,9 @@ def listen(host: str | None, port: int) -> list[socket.socket]:
             if sockets:
                 continue
             raise UsageError(
-                f"The page cannot listen on {name}:{port}.", why=error.strerror, advice="Choose another port."
+                f"The page cannot listen on {name}:{port}.",
+                why=error.strerror,
+                advice="Choose another port.",
             ) from None
         sockets.append(one)
     return sockets

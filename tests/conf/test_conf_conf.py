@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pluton_rclone import Storages
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.ini import Document
 from pluton_rclone.conf.location import default_path
+from pluton_rclone.conf.shared import SharedConfig
 from pluton_rclone.errors import OptionInvalid, StorageExists, StorageNotFound
 from pluton_rclone.process import folders
 from tests.conf.encrypted import OTHERS
 from tests.conf.real_rclone import RCLONE, dump, run
 
-TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+TOKEN = (
+    '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+)
 OLD_TOKEN = TOKEN.replace("2030", "2029").replace('"R"', '"old"')
 
 
@@ -161,6 +167,45 @@ def test_changing_an_option_keeps_a_token_that_was_refreshed_meanwhile(path: Pat
     assert conf.section("anna")["chunk_size"] == "20Mi"
 
 
+@pytest.mark.parametrize("look", [Conf.remotes, Conf.names, Conf.sections, Conf.inspect])
+def test_a_remote_that_goes_away_while_all_are_looked_at_disturbs_nobody(
+    path: Path, monkeypatch: pytest.MonkeyPatch, look: Callable[[Conf], object]
+) -> None:
+    """Each name was read from the file anew, so that 2 % of unrelated backups failed beside somebody
+    who removed remotes."""
+    Conf(path).add("anna", {"type": "memory"})
+    conf = Conf(path)
+    real, gone = SharedConfig.document, Conf(path)
+
+    def read(self: SharedConfig) -> Document:
+        found = real(self)
+        if self is conf._shared and "anna" in found:
+            gone.delete("anna")
+        return found
+
+    monkeypatch.setattr(SharedConfig, "document", read)
+    assert look(conf) is not None
+
+
+def test_a_storage_is_found_though_another_one_goes_away_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storages = Storages(tmp_path / "rclone.conf")
+    for name in ("anna", "bert"):
+        storages.conf.add(name, {"type": "onedrive", "description": name.title()})
+    real = Conf.sections
+
+    def then_bert_goes(self: Conf) -> dict[str, dict[str, str]]:
+        found = real(self)
+        if "bert" in found:
+            self.delete("bert")
+        return found
+
+    monkeypatch.setattr(Conf, "sections", then_bert_goes)
+    assert storages["Anna"].remote_name == "anna"
+    assert list(storages) == ["Anna"]
+
+
 # ---- where it is ----
 
 
@@ -169,7 +214,10 @@ def test_changing_an_option_keeps_a_token_that_was_refreshed_meanwhile(path: Pat
     [
         ([], "xdg/rclone/rclone.conf"),
         (["home/.rclone.conf"], "home/.rclone.conf"),
-        (["home/.rclone.conf", "home/.config/rclone/rclone.conf"], "home/.config/rclone/rclone.conf"),
+        (
+            ["home/.rclone.conf", "home/.config/rclone/rclone.conf"],
+            "home/.config/rclone/rclone.conf",
+        ),
         (["xdg/rclone/rclone.conf", "home/.config/rclone/rclone.conf"], "xdg/rclone/rclone.conf"),
     ],
 )
@@ -182,7 +230,12 @@ def test_the_default_is_the_file_that_rclone_itself_uses(
     environment = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     assert default_path(environment) == tmp_path / expected
     said = subprocess.run(
-        [RCLONE, "config", "file"], env=environment, capture_output=True, text=True, timeout=60, check=True
+        [RCLONE, "config", "file"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     ).stdout
     assert said.splitlines()[-1] == str(tmp_path / expected)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from pluton_rclone.conf import encryption, journal
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import ConfigNotWritable
+from pluton_rclone.errors import ConfigNotWritable, ConfigUnreadable
 from tests.conf.mounts import inside, inside_mount, inside_small_disk
 
 OLD = "# kept\n[anna]\ntype = memory\ndescription = old\n"
@@ -50,7 +51,13 @@ def change(path: Path, *, password: str = "", size: int = 1) -> list[str]:
 
 def told(argv: list[str], *, user: int | None = None) -> dict[str, Any]:
     done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, user=user
+        argv,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        user=user,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -64,7 +71,9 @@ def test_a_file_on_a_bind_mount_is_written_in_place(tmp_path: Path, password: st
     container.parent.mkdir()
     container.touch()
     data = OLD.encode()
-    host.write_bytes(encryption.encrypt(data, encryption.key_from_password(password)) if password else data)
+    host.write_bytes(
+        encryption.encrypt(data, encryption.key_from_password(password)) if password else data
+    )
     host.chmod(0o644)
     inode = host.stat().st_ino
     for size in (2000, 1):  # longer, and shorter again
@@ -115,7 +124,9 @@ def test_a_folder_of_somebody_else_is_told_and_nothing_is_lost(tmp_path: Path) -
     path.chmod(0o444)
     folder.chmod(0o555)
     # in a namespace of its own, root has lost the right to override modes
-    seen = told(inside("true", ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *change(path)]))
+    seen = told(
+        inside("true", ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *change(path)])
+    )
     for step in ("check", "update", "add"):
         assert seen[step]["error"] == "config_not_writable"
         assert seen[step]["why"] == "this user may not write there"
@@ -203,3 +214,28 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert conf.names() == []
     with pytest.raises(ConfigNotWritable):
         conf.add("anna", {"type": "memory"})
+
+
+# ---- what is no file ----
+
+
+def test_a_fifo_in_the_place_of_the_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "rclone.conf"
+    os.mkfifo(path)
+    with pytest.raises(ConfigUnreadable, match="FIFO"):
+        Conf(path).names()
+    with pytest.raises(ConfigNotWritable, match="FIFO"):
+        Conf(path).add("anna", {"type": "memory"})
+    assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+def test_the_null_device_is_no_configuration_and_stays_a_device() -> None:
+    """As root, a change put a file in the place of the machine's /dev/null."""
+    conf = Conf(os.devnull)
+    assert conf.names() == []
+    with pytest.raises(ConfigNotWritable, match="device"):
+        conf.add("anna", {"type": "memory"})
+    with pytest.raises(ConfigNotWritable, match="device"):
+        conf.check_writable()
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    assert not Path("/dev/.null.pluton.lock").exists()

@@ -73,7 +73,7 @@ def variables(
     """What rclone is started with."""
     binary = Binary(find_binary().path)
     if version is not None:
-        binary.version = version
+        binary._version = version
     with pytest.raises(Reached) as reached:
         Paced(Innermost(binary), budget, no_canary).start(Order(command, flags, config=conf))
     return reached.value.variables
@@ -109,7 +109,11 @@ def test_copying_between_two_storages_takes_the_pace_of_the_slower(cloud: Emulat
     emulated_drive(cloud, "personal").write("a.bin", bytes(1_000_000))
     connected(cloud, "personal")
     connected(cloud, "business")
-    with Storages().rclone("personal", "business").copy("personal:", "business:up", bwlimit="1k") as transfer:
+    with (
+        Storages()
+        .rclone("personal", "business")
+        .copy("personal:", "business:up", bwlimit="1k") as transfer
+    ):
         next(iter(transfer))
         environment = Path(f"/proc/{transfer.pid}/environ").read_bytes()
         transfer.cancel()

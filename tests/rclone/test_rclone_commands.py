@@ -17,14 +17,16 @@ def argv(command: commands.Command) -> list[str]:
     return command.argv("/rclone", ["--global"])
 
 
+EMPTY = "--create-empty-src-dirs"
+COPY = ("/rclone", "copy", "--global", EMPTY)
 GOLDEN: list[tuple[commands.Command, list[str]]] = [
     (
         commands.transfer("copy", "a:x", "b:y", {}),
-        ["/rclone", "copy", "--global", "--", "a:x", "b:y"],
+        [*COPY, "--", "a:x", "b:y"],
     ),
     (
         commands.transfer("sync", "a:", Path("/b"), {"transfers": 8, "dry_run": True, "bwlimit": 1_000_000}),
-        ["/rclone", "sync", "--global", "--transfers=8", "--dry-run", "--bwlimit=1000000B", "--", "a:", "/b"],
+        ["/rclone", "sync", "--global", EMPTY, "--transfers=8", "--dry-run", "--bwlimit=1000000B", "--", "a:", "/b"],
     ),
     (
         commands.transfer("copyto", b"/a:b", "-rf", {"max_duration": 90, "extra": ["--onedrive-hard-delete"]}),
@@ -32,15 +34,15 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
     ),
     (
         commands.transfer("copy", "a:", "b:", {"backup_dir": Path("/old/-x"), "suffix": "-old", "immutable": True}),
-        ["/rclone", "copy", "--global", "--backup-dir=/old/-x", "--suffix=-old", "--immutable", "--", "a:", "b:"],
+        [*COPY, "--backup-dir=/old/-x", "--suffix=-old", "--immutable", "--", "a:", "b:"],
     ),
     (
         commands.transfer("copy", "a:", "b:", {"max_transfer": "10Gi", "order_by": "size,desc", "retries": 1}),
-        ["/rclone", "copy", "--global", "--max-transfer=10Gi", "--order-by=size,desc", "--retries=1", "--", "a:", "b:"],
+        [*COPY, "--max-transfer=10Gi", "--order-by=size,desc", "--retries=1", "--", "a:", "b:"],
     ),
     (
         commands.transfer("copy", "a:", "b:", {"check_first": False}),
-        ["/rclone", "copy", "--global", "--check-first=false", "--", "a:", "b:"],
+        [*COPY, "--check-first=false", "--", "a:", "b:"],
     ),
     (
         commands.lsjson("a:", {"hashes": ["quickxor"], "files_only": True}, depth="all"),
@@ -62,7 +64,7 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
     (commands.json_report("about", "a:", {}), ["/rclone", "about", "--global", "--json", "--", "a:"]),
     (
         commands.check("a:", "b:", {}, content="download", direction="one_way"),
-        ["/rclone", "check", "--global", "--combined=-", "--download", "--one-way", "--", "a:", "b:"],
+        ["/rclone", "check", "--global", "--combined=-", "--log-level=DEBUG", "--download", "--one-way", "--", "a:", "b:"],
     ),
     (
         commands.hashsum("md5", "a:", {}, read="content"),
@@ -80,7 +82,9 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
 
 
 @pytest.mark.parametrize(
-    ("command", "expected"), GOLDEN, ids=[" ".join(c.words) + str(n) for n, (c, _) in enumerate(GOLDEN)]
+    ("command", "expected"),
+    GOLDEN,
+    ids=[" ".join(c.words) + str(n) for n, (c, _) in enumerate(GOLDEN)],
 )
 def test_golden(command: commands.Command, expected: list[str]) -> None:
     assert argv(command) == expected
@@ -88,14 +92,14 @@ def test_golden(command: commands.Command, expected: list[str]) -> None:
 
 def test_filters_go_through_stdin() -> None:
     command = commands.transfer("copy", "a:", "b:", {"filters": ["- *.tmp", "+ é", "- *"]})
-    assert command.flags == ("--filter-from=-",)
+    assert command.flags == ("--create-empty-src-dirs", "--filter-from=-")
     assert command.stdin == "- *.tmp\n+ é\n- *\n".encode()
 
 
 def test_lists_of_files_go_through_stdin_as_bytes() -> None:
     files: list[str | bytes] = [b"x\xff", "y", os.fsdecode(b"z\xfe")]
     command = commands.transfer("copy", "a:", "b:", {"files_from": iter(files)})
-    assert command.flags == ("--files-from-raw=-",)
+    assert command.flags == ("--create-empty-src-dirs", "--files-from-raw=-")
     assert command.stdin == b"x\xff\ny\nz\xfe\n"
 
 
@@ -149,7 +153,9 @@ def test_names_in_rules(path: str, rule: str) -> None:
 def test_every_option_is_a_flag_of_the_real_rclone(binary: Any) -> None:
     import subprocess
 
-    known = subprocess.run([binary.path, "help", "flags"], capture_output=True, text=True, check=True).stdout
+    known = subprocess.run(
+        [binary.path, "help", "flags"], capture_output=True, text=True, check=True
+    ).stdout
     known += subprocess.run(
         [binary.path, "lsjson", "--help"], capture_output=True, text=True, check=True
     ).stdout
@@ -157,8 +163,18 @@ def test_every_option_is_a_flag_of_the_real_rclone(binary: Any) -> None:
         [binary.path, "copy", "--help"], capture_output=True, text=True, check=True
     ).stdout
     names = {
-        name for kind in (FilterOptions, ListOptions, TransferOptions) for name in commands.option_names(kind)
+        name
+        for kind in (FilterOptions, ListOptions, TransferOptions)
+        for name in commands.option_names(kind)
     }
-    special = {"filters", "files_from", "extra", "hashes", "mime_types", "log_level"}
+    special = {
+        "filters",
+        "files_from",
+        "extra",
+        "hashes",
+        "mime_types",
+        "log_level",
+        "allow_empty_source",
+    }
     missing = {name for name in names - special if f"--{name.replace('_', '-')} " not in known}
     assert missing == set()

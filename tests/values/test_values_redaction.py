@@ -1,4 +1,4 @@
-"""Secrets leave every text that is shown: tokens, passwords, and addresses that need no further proof."""
+"""Secrets leave every text that is shown: tokens, passwords, addresses that open by themselves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pluton_rclone.values.redaction import redact
 
-# Hosts as in Microsoft's documents and public logs: createUploadSession, get-content-range, OneDrive's classic pages.
+# Hosts as in Microsoft's documents (createUploadSession, get-content-range) and in public logs.
 PRE_SIGNED = [
     "https://sn3302.up.1drv.com/up/{}",
     "https://public.dm.files.1drv.com/y4m{}/report.docx?AVOverride=1",
@@ -23,7 +23,9 @@ PRE_SIGNED = [
     "https://onedrive.live.com/redir?resid=1!1&authkey={}",
     "https://contoso.sharepoint.com/x?prooftoken={}",
 ]
-KEY = st.text("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnopqrstuvwxyz0123456789-_", min_size=12, max_size=60)
+KEY = st.text(
+    "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnopqrstuvwxyz0123456789-_", min_size=12, max_size=60
+)
 AROUND = st.sampled_from(
     ['Put "{}": EOF', "Get {}: dial tcp: i/o timeout", "{}", "<a href='{}'>", "see\n{}\nand"]
 )

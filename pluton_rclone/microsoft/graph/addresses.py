@@ -29,7 +29,7 @@ _PERSONAL_HOSTS = (
 _TEAMS = re.compile(
     r"(?:[a-z]+\.)?teams\.(?:microsoft\.(?:com|us)|cloud\.microsoft|live\.com|microsoftonline\.cn)"
 )
-# In the address of a folder on the current personal backend: a prefix for the drive, and the item's GUID in base32.
+# In a folder's address on the current personal backend: a prefix for the drive, a GUID in base32.
 _PERSONAL_ITEM = re.compile(r"01[A-Z2-7]{6}([A-Z2-7]{26})", re.IGNORECASE)
 _NOT_ITEMS = ("", "root", "recent", "shared", "favorites", "photos", "recyclebin")
 _PAGES = ("sitepages", "pages", "lists")
@@ -58,8 +58,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the address has it (see the
-    function `item_id`), or `segments` may follow.
+    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the address
+    has it (see the function `item_id`), or `segments` may follow.
     """
 
     drive_id: str | None = None
@@ -105,7 +105,9 @@ def read_address(text: str) -> Address:
     try:
         parts = urlsplit(text)
         host = (parts.hostname or "").rstrip(".")
-        query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=100).items()}
+        query = {
+            name: values[0] for name, values in parse_qs(parts.query, max_num_fields=100).items()
+        }
     except ValueError:
         raise _not_understood("It is no web address.") from None
     if parts.scheme.lower() not in ("http", "https") or not host:
@@ -121,7 +123,8 @@ def read_address(text: str) -> Address:
         raise OptionInvalid(
             "This is a link into Microsoft Teams.",
             why="it names a channel or a chat, and no folder",
-            advice="In Teams open the channel's files, choose Open in SharePoint and copy the address from the browser.",
+            advice="In Teams open the channel's files, choose Open in SharePoint and copy the address "
+            "from the browser.",
             option="address",
         )
     cloud_of_sharepoint(host)
@@ -131,7 +134,9 @@ def read_address(text: str) -> Address:
 def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
     if segments and re.fullmatch(r":[a-z]:", segments[0]):
-        if len(segments) < 2 or segments[1] != "r":  # :f:/s/…, :f:/g/…: a link with a key of its own
+        if (
+            len(segments) < 2 or segments[1] != "r"
+        ):  # :f:/s/…, :f:/g/…: a link with a key of its own
             return SharingLink(_whole(parts, host))
         segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
     if segments and segments[-1].lower() == "guestaccess.aspx":
@@ -167,7 +172,11 @@ def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
 
 def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
-    if (segments and re.fullmatch(r":[a-z]:", segments[0])) or "authkey" in query or "redeem" in query:
+    if (
+        (segments and re.fullmatch(r":[a-z]:", segments[0]))
+        or "authkey" in query
+        or "redeem" in query
+    ):
         return SharingLink(_whole(parts, host))
     place = query.get("parent") or query.get("id") or query.get("resid") or ""
     if place.startswith("/"):
@@ -195,10 +204,11 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
 
 
 def item_id(drive_id: str, name: str) -> str:
-    """The id that Graph has for an item of a personal drive, from what its web address calls it; other names stay.
+    """Graph's id of an item of a personal drive, from what its web address calls it; others stay.
 
-    Source: addresses and ids of the same folders (tests/data/captures, A01): the GUID is little-endian, without the
-    first two of its 130 bits; Graph writes the drive's id in capitals without leading zeros, `!s`, the GUID in hex.
+    Source: addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the 130
+    bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading zeros,
+    `!s`, and the GUID in hex.
     """
     found = _PERSONAL_ITEM.fullmatch(name)
     if found is None:

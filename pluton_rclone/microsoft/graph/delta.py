@@ -101,12 +101,13 @@ def _broken(why: str) -> GraphError:
 
 
 def _item(value: Mapping[str, Any]) -> Item:
-    """As rclone reads it (backend/onedrive/api/types.go): what a remoteItem says wins."""
+    """As rclone reads it (backend/onedrive/api/types.go): what a remoteItem says wins, but for the name. rclone lists a
+    renamed shortcut under the name of what it leads to, and finds it at no path but that of its own name (tried).
+    """
     item_id = str(value["id"])
     reference = value.get("parentReference") or {}
     remote = value.get("remoteItem")
     away = remote or {}
-    remote_name = away.get("name")
     folder = away.get("folder", value.get("folder"))
     file = away.get("file") or value.get("file") or {}
     package = away.get("package") or value.get("package") or {}
@@ -120,8 +121,8 @@ def _item(value: Mapping[str, Any]) -> Item:
         item_id.upper(),
         str(reference.get("id") or "").upper(),
         _rclone_id(item_id, reference, remote),
-        _SURROGATE.sub("\ufffd", remote_name or value.get("name") or ""),
-        not remote_name,
+        _SURROGATE.sub("\ufffd", value.get("name") or away.get("name") or ""),
+        "name" in value,
         int(away.get("size") or value.get("size") or 0),
         modified or NO_TIME,
         folder is not None,

@@ -1,4 +1,4 @@
-"""What Microsoft Graph refused, as an exception: the JSON is read here, `values.refusals` judges it.
+"""What Microsoft Graph refused, as an exception: the JSON read here, `values.refusals` judges it.
 
 Graph's rules (concepts/errors.md): the error object nests `innerError` (or `innererror`) to any depth; the
 innermost known code tells most; an unknown code is judged by the HTTP status.
@@ -39,18 +39,20 @@ def graph_error(
 ) -> PlutonRcloneError:
     """The exception for a refused Graph request.
 
-    `body` is the parsed JSON, or anything else when it was none. `target` is what was asked for. `subject` names it
-    for a person. `personal`: it is known to be a personal account's. Never raises.
+    `body` is the parsed JSON, or anything else when it was none. `target` is what was asked for.
+    `subject` names it for a person. `personal`: it is a personal account's. Never raises.
     """
     low = {name.lower(): value for name, value in (headers or {}).items()}
     codes, message, request_id = _read(body)
     challenge = low.get("www-authenticate", "")
     meaning = refusals.judged(codes, message, status, target) or refusals.by_status(status, target)
-    if "insufficient_claims" in challenge:
-        meaning = _PROOF
     if personal:
         meaning = refusals.personal(meaning)
-    why = redact(f"{' / '.join(codes)}: {message}" if codes and message else message) or f"HTTP {status}"
+    meaning = _PROOF if "insufficient_claims" in challenge else meaning
+    why = (
+        redact(f"{' / '.join(codes)}: {message}" if codes and message else message)
+        or f"HTTP {status}"
+    )
     if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
     return meaning.kind(
@@ -58,6 +60,7 @@ def graph_error(
         why=why,
         who=meaning.who,
         advice=meaning.advice,
+        next_step=meaning.kind.default_next_step,
         status=status,
         graph_code=codes[0] if codes else None,
         graph_inner_codes=list(codes[1:]) or None,
@@ -69,7 +72,11 @@ def graph_error(
 
 def _lowered(sentence: str) -> str:
     """To stand behind a colon; a name keeps its capital."""
-    return sentence if sentence.startswith(("Microsoft", "OneDrive")) else sentence[0].lower() + sentence[1:]
+    return (
+        sentence
+        if sentence.startswith(("Microsoft", "OneDrive"))
+        else sentence[0].lower() + sentence[1:]
+    )
 
 
 def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:

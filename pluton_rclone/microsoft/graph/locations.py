@@ -25,7 +25,16 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import Cloud, cloud_of_sharepoint
 from ..entra.scopes import in_words
-from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, item_id, read_address
+from .addresses import (
+    Address,
+    DriveId,
+    PersonalPlace,
+    ServerPath,
+    SharingLink,
+    SiteId,
+    item_id,
+    read_address,
+)
 from .drives import Drive, Quota, Site, drive_type
 from .graph import Graph
 
@@ -58,8 +67,8 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
     `own` are the account's own drives where they are known: an address inside one of them needs no permission
     for sites. A site's address leads to its default library, a file's to the folder that it is in. Raises
     `OptionInvalid` for an address of another cloud or of none, `ItemNotFound` naming what is missing,
-    `SitesPermissionMissing` or `ConsentRequired` when a further permission is needed, `AccountError` when the address
-    is another organisation's.
+    `SitesPermissionMissing` or `ConsentRequired` when a further permission is needed, `AccountError`
+    when the address is another organisation's.
     """
     place = read_address(address) if isinstance(address, str) else address
     try:
@@ -74,14 +83,16 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
 
 
 def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
-    """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other geographies have
-    names that begin alike (contoso, contosoeur)."""
+    """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other
+    geographies have names that begin alike (contoso, contosoeur)."""
     with suppress(PlutonRcloneError):  # app-only has no "me", and without a drive nothing is known
         own = own or graph.drives()
     theirs = _organisation(host)
     for drive in own:
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
-        if drive.type == "personal" or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
+        if drive.type == "personal" or not (
+            ours and (theirs.startswith(ours) or ours.startswith(theirs))
+        ):
             home = (
                 "this is a personal account"
                 if drive.type == "personal"
@@ -90,7 +101,7 @@ def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
             raise AccountError(
                 f"{host} belongs to another organisation than the account.",
                 why=home,
-                advice="Sign in with an account of that organisation; as its guest, give its tenant when signing in.",
+                advice="Sign in with an account of that organisation; as its guest, give its tenant.",
             )
 
 

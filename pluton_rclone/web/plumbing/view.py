@@ -68,16 +68,33 @@ def refusal(request: Request, status: int, what: str, advice: str) -> Response:
     return draw(request, "refused.html", status=status, what=what, advice=advice)
 
 
+class Caught:
+    """`with Caught() as caught:` keeps an error of ours that goes up, for the page to show."""
+
+    error: PlutonRcloneError | None = None
+
+    def __enter__(self) -> Caught:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.error = error if isinstance(error, PlutonRcloneError) else None
+        return self.error is not None
+
+
 def steps_view(work: Steps | None) -> dict[str, Any]:
     """A connection test as its part of a page shows it."""
     over = work is not None and work.over  # asked once, before everything that it decides
-    failed = {step.name: error_view(step.error) for step in (work.steps if work else []) if step.error}
+    failed = {
+        step.name: error_view(step.error) for step in (work.steps if work else []) if step.error
+    }
     return {
         "work": work,
         "over": over,
         "running": work is not None and not over,
         "step_errors": failed,
-        "error": work.error if work and work.error and work.error.code != ConnectionTestFailed.code else None,
+        "error": work.error
+        if work and work.error and work.error.code != ConnectionTestFailed.code
+        else None,
     }
 
 
@@ -97,7 +114,7 @@ def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
         "what": record["what"],
         "why": (record.get("why") or "").removeprefix(code),  # it stands with the details
         "who": record["who"],
-        "advice": wording.without_command(record["advice"]),
+        "advice": record["advice"],
         "consent": consent,
         "link": record["link"] if record.get("link") != consent else None,
         "about": {name: value for name, value in about.items() if value},

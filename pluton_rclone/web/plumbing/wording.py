@@ -13,7 +13,6 @@ from pluton_rclone.values.units import human_bytes
 _RCLONE_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([KMGTPE]i)(?!\w)")
 _BYTES = re.compile(r"(?<![\w.])(\d{4,}) bytes\b")
 _UNIT = re.compile(r"(?<=\d) (?=(?:B|[KMGTPE]iB|[KMGTPE]B|bytes|s|min|h|%)(?!\w))")
-_COMMAND = re.compile(r" \(pluton-rclone(?: (?:'[^']*'|\"[^\"]*\"|[^\s'\"()]+))*\)")
 
 
 def size(count: float | None) -> str:
@@ -29,7 +28,8 @@ def sizes(text: str) -> str:
         return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}B"
 
     return _BYTES.sub(
-        lambda match: human_bytes(int(match[1])).replace(".0 ", " "), _RCLONE_SIZE.sub(written, text)
+        lambda match: human_bytes(int(match[1])).replace(".0 ", " "),
+        _RCLONE_SIZE.sub(written, text),
     )
 
 
@@ -46,11 +46,6 @@ def together(text: str) -> str:
 def words(value: str) -> Markup:
     """Text in which `backticks` mark what is typed; everything else is escaped."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))
-
-
-def without_command(advice: str) -> str:
-    """Advice without the terminal's command in brackets: the page has a button for it."""
-    return _COMMAND.sub("", advice)
 
 
 def place(address: str) -> Markup:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from pluton_rclone.errors import Cancelled, ItemNotFound, PlutonRcloneError, UsageError
+from pluton_rclone.errors import Cancelled, ItemNotFound, UsageError
 from pluton_rclone.rclone.commands import TransferOptions
 from pluton_rclone.rclone.events import Progress
 from pluton_rclone.rclone.transfer import Transfer
@@ -25,7 +25,7 @@ from pluton_rclone.values import paths
 from ..plumbing.context import page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
-from ..plumbing.view import draw, error_view, link
+from ..plumbing.view import Caught, draw, error_view, link
 from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
@@ -36,22 +36,26 @@ def browse(request: Request) -> Response:
     """GET: one folder. "/" is the drive's root, where shared and team folders stand; "" the base folder."""
     storage = storage_of(request, "read")
     path = request.query_params.get("path", "")
-    error: PlutonRcloneError | None = None
     entries: list[Any] = []
-    try:
+    with Caught() as caught:
         path = _clean(path)
-        entries = sorted(storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold()))
-    except PlutonRcloneError as refusal:
-        error = refusal
-    shown = {"storage": storage, "path": path, "crumbs": _crumbs(path), "entries": entries[:SHOWN_ENTRIES]}
+        entries = sorted(
+            storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold())
+        )
+    shown = {
+        "storage": storage,
+        "path": path,
+        "crumbs": _crumbs(path),
+        "entries": entries[:SHOWN_ENTRIES],
+    }
     return draw(
         request,
         "files.html",
         **shown,
         more=max(0, len(entries) - SHOWN_ENTRIES),
         join=lambda name: f"{path.rstrip('/')}/{name}" if path else name,
-        error=error,
-        status=404 if error else 200,
+        error=caught.error,
+        status=404 if caught.error else 200,
     )
 
 
@@ -93,7 +97,10 @@ class _Download(StreamingResponse):
     """A reader that goes away ends the rclone that reads for it."""
 
     def __init__(
-        self, content: Iterator[bytes], source: Generator[bytes, None, None], headers: dict[str, str]
+        self,
+        content: Iterator[bytes],
+        source: Generator[bytes, None, None],
+        headers: dict[str, str],
     ) -> None:
         super().__init__(content, media_type="application/octet-stream", headers=headers)
         self._source = source
@@ -124,24 +131,16 @@ def _transfer(request: Request, kind: str) -> Response:
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
     folders = [str(folder) for folder in page.local_folders]
-    error: PlutonRcloneError | None = None
+    caught = Caught()
     if request.method == "POST":
-        try:
+        with caught:
             folder = allowed(local, page.local_folders, page.private, must_exist=kind == "copy")
             work = _begin(request, storage, kind, folder, _clean(path.strip()))
             return see_other(request, "transfers", work.id)
-        except PlutonRcloneError as refusal:
-            error = refusal
     local = local or next(iter(folders), "")
-    shown = {
-        "storage": storage,
-        "kind": kind,
-        "path": path,
-        "folders": folders,
-        "local": local,
-        "error": error,
-    }
-    return draw(request, "transfer_form.html", status=422 if error else 200, **shown)
+    shown = {"storage": storage, "kind": kind, "path": path, "folders": folders, "local": local}
+    status = 422 if caught.error else 200
+    return draw(request, "transfer_form.html", status=status, error=caught.error, **shown)
 
 
 def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
@@ -157,13 +156,19 @@ def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str
             "extra": NO_LINKS,
         }
         if kind == "copy":  # rclone takes no filters for one file, and `allowed` has looked at it
-            return storage.upload(local, path) if local.is_file() else storage.upload(local, path, **left_out)
+            return (
+                storage.upload(local, path)
+                if local.is_file()
+                else storage.upload(local, path, **left_out)
+            )
         entry = storage.stat(path) if path.strip("/") else None
         if entry is None or entry.is_dir:
             return storage.download(path, local, **left_out)
         target = local / entry.name
         if is_private(target, local, page.private) or target.is_symlink():
-            raise UsageError(f"{entry.name!r} is not written to {here}.", advice="Choose another folder.")
+            raise UsageError(
+                f"{entry.name!r} is not written to {here}.", advice="Choose another folder."
+            )
         return storage.download(path, local)
 
     source, destination = (here, there) if kind == "copy" else (there, here)
@@ -174,7 +179,9 @@ def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str
 
 def transfers(request: Request) -> Response:
     """GET: every transfer since the page was started."""
-    return draw(request, "transfers.html", works=page_of(request).jobs.all(Copying, session(request).owner))
+    return draw(
+        request, "transfers.html", works=page_of(request).jobs.all(Copying, session(request).owner)
+    )
 
 
 def transfer(request: Request) -> Response:

@@ -8,32 +8,35 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.storages.storage import MASKED, Storage
 
 from ..plumbing.context import may, page_of, see_other, session, storage_of
 from ..plumbing.jobs import Copying, Steps
-from ..plumbing.view import draw, link, steps_view
+from ..plumbing.view import Caught, draw, link, steps_view
 
 
 def storages(request: Request) -> Response:
     """GET: all storages, what is being added, what is being transferred."""
     page, mine = page_of(request), session(request)
-    error: PlutonRcloneError | None = None
     found: list[Storage] = []
-    try:
+    with Caught() as caught:
         found = [storage for storage in page.storages.values() if may(request, "see", storage)]
-    except PlutonRcloneError as refusal:
-        error = refusal
     running = [work for work in page.jobs.all(Copying, mine.owner) if not work.over]
     drafts = [draft for draft in mine.drafts.values() if not draft.saved and draft.storage is None]
     shown = [
-        {**one.record(), "health": link(request, "storages", one.remote_name, "health")} for one in found
+        {**one.record(), "health": link(request, "storages", one.remote_name, "health")}
+        for one in found
     ]
     drafts.sort(key=lambda draft: -draft.changed)
     path = str(page.storages.path)
     return draw(
-        request, "storages.html", storages=shown, drafts=drafts, running=running, path=path, error=error
+        request,
+        "storages.html",
+        storages=shown,
+        drafts=drafts,
+        running=running,
+        path=path,
+        error=caught.error,
     )
 
 
@@ -41,7 +44,11 @@ def storage(request: Request) -> Response:
     """GET: one storage."""
     page, found = page_of(request), storage_of(request)
     section = found.masked_section()
-    shown: dict[str, Any] = {"section": section, "masked": MASKED, "config": str(page.storages.path)}
+    shown: dict[str, Any] = {
+        "section": section,
+        "masked": MASKED,
+        "config": str(page.storages.path),
+    }
     return draw(
         request,
         "storage.html",
@@ -80,7 +87,9 @@ def test(request: Request) -> Response:
 def test_part(request: Request) -> HTMLResponse:
     """GET: the part of the storage's page that shows the test."""
     return draw(
-        request, "part_steps.html", **_standing(request, storage_of(request), request.path_params["job"])
+        request,
+        "part_steps.html",
+        **_standing(request, storage_of(request), request.path_params["job"]),
     )
 
 
@@ -103,4 +112,6 @@ def remove(request: Request) -> Response:
         found.remove()
         page.healths.forget(found.remote_name)
         return see_other(request, "")
-    return draw(request, "remove.html", storage=found, record=found.record(), config=str(page.storages.path))
+    return draw(
+        request, "remove.html", storage=found, record=found.record(), config=str(page.storages.path)
+    )

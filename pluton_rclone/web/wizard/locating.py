@@ -13,7 +13,7 @@ from pluton_rclone.microsoft.graph.drives import Site
 
 from ..plumbing.context import page_of, see_other, session
 from ..plumbing.guard import form_of
-from ..plumbing.view import draw
+from ..plumbing.view import Caught, draw
 from .draft import Draft, draft_of, draw_step
 
 SHOWN_SITES = 50
@@ -35,23 +35,19 @@ def location(request: Request) -> Response:
     site: Site | None = None
     found: list[Site] = []
     notes: tuple[str, ...] = ()
-    error: PlutonRcloneError | None = None
-    with page.sessions.changing(mine, draft):
+    with page.sessions.changing(mine, draft), Caught() as caught:
         draft.drives = {}
-        try:
-            if draft.setup.drive_type != "sharepoint":
-                drives = draft.setup.drives_of(draft.setup.drive_type or "business")
-                draft.drives = {drive.id: drive for drive in drives}
-            elif request.query_params.get("site"):
-                site = _listed_site(draft, request.query_params["site"])
-                libraries = draft.setup.libraries(site)
-                draft.drives, notes = {drive.id: drive for drive in libraries}, libraries.notes
-                draft.site_name = site.name
-            else:
-                found = _search(draft, request.query_params.get("term", ""))
-        except PlutonRcloneError as refusal:
-            error = refusal
-    return _locations(request, draft, site=site, found=found, notes=notes, error=error)
+        if draft.setup.drive_type != "sharepoint":
+            drives = draft.setup.drives_of(draft.setup.drive_type or "business")
+            draft.drives = {drive.id: drive for drive in drives}
+        elif request.query_params.get("site"):
+            site = _listed_site(draft, request.query_params["site"])
+            libraries = draft.setup.libraries(site)
+            draft.drives, notes = {drive.id: drive for drive in libraries}, libraries.notes
+            draft.site_name = site.name
+        else:
+            found = _search(draft, request.query_params.get("term", ""))
+    return _locations(request, draft, site=site, found=found, notes=notes, error=caught.error)
 
 
 def _locations(
@@ -80,13 +76,9 @@ def sites(request: Request) -> HTMLResponse:
     """GET: the sites that match, as the person types."""
     draft, page = draft_of(request), page_of(request)
     found: list[Site] = []
-    error: PlutonRcloneError | None = None
-    with page.sessions.changing(session(request), draft):
-        try:
-            found = _search(draft, request.query_params.get("term", ""))
-        except PlutonRcloneError as refusal:
-            error = refusal
-    return draw(request, "part_sites.html", draft=draft, error=error, **_shown(found))
+    with page.sessions.changing(session(request), draft), Caught() as caught:
+        found = _search(draft, request.query_params.get("term", ""))
+    return draw(request, "part_sites.html", draft=draft, error=caught.error, **_shown(found))
 
 
 def _shown(found: list[Site]) -> dict[str, Any]:
@@ -113,7 +105,9 @@ def address(request: Request) -> Response:
     typed = form_of(request).get("address", "").strip()
     try:
         if not typed:
-            raise OptionInvalid("No address was pasted.", advice="Copy it from the browser's address bar.")
+            raise OptionInvalid(
+                "No address was pasted.", advice="Copy it from the browser's address bar."
+            )
         with page.sessions.changing(session(request), draft):
             found = draft.setup.choose_address(typed)
             draft.site_name, draft.job = found.site.name if found.site else "", None

@@ -18,7 +18,7 @@ from ..plumbing.context import demand, page_of, see_other, session, storage_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Steps, Work
 from ..plumbing.people import OWNER
-from ..plumbing.view import draw, link, steps_view
+from ..plumbing.view import Caught, draw, link, steps_view
 from . import fields
 from .draft import Draft, draft_of, draw_step
 
@@ -87,23 +87,21 @@ def drive_type(request: Request) -> Response:
     if not draft.may_see("type"):
         return see_other(request, "setups", draft.id, draft.next_step())
     setup = draft.setup
-    error: PlutonRcloneError | None = None
+    caught = Caught()
     if request.method == "POST":
         kind = form_of(request).get("kind", "")
         if kind not in DRIVE_TYPES:
             raise HTTPException(400, "There is no such drive type.")
-        try:
-            with page.sessions.changing(session(request), draft):
-                draft.failure = None
-                draft.forget_drive()
-                setup.choose_type(next(known for known in DRIVE_TYPES if known == kind))
-                if kind == "personal":
-                    setup.choose_own_drive()
+        with caught, page.sessions.changing(session(request), draft):
+            draft.failure = None
+            draft.forget_drive()
+            setup.choose_type(next(known for known in DRIVE_TYPES if known == kind))
+            if kind == "personal":
+                setup.choose_own_drive()
+        if caught.error is None:
             return see_other(request, "setups", draft.id, draft.next_step())
-        except PlutonRcloneError as refusal:
-            error = refusal
-    suggested, status = setup.drive_type or setup.suggested_type(), 422 if error else 200
-    return draw_step(request, draft, "type", suggested=suggested, error=error, status=status)
+    suggested, status = setup.drive_type or setup.suggested_type(), 422 if caught.error else 200
+    return draw_step(request, draft, "type", suggested=suggested, error=caught.error, status=status)
 
 
 # ---- 6: options ----------------------------------------------------------------------------------------------------
@@ -128,7 +126,11 @@ def options(request: Request) -> Response:
         except PlutonRcloneError as error:
             faults = fields.faults_of(error)
     first, rest = fields.fields(given, faults)
-    shown: dict[str, Any] = {"region": _region(draft), "clouds": list(CLOUDS.values()), "faults": faults}
+    shown: dict[str, Any] = {
+        "region": _region(draft),
+        "clouds": list(CLOUDS.values()),
+        "faults": faults,
+    }
     shown |= {"first": first, "rest": rest, "check": link(request, "setups", draft.id, "check")}
     return draw_step(request, draft, "options", status=422 if faults else 200, **shown)
 
@@ -194,7 +196,9 @@ def save(request: Request) -> Response:
     if request.method == "POST":
         work = page.jobs.find(Steps, draft.job, mine.owner)
         if work is None or not work.ok:
-            raise HTTPException(409, "Test the connection first: only what passed the test is saved.")
+            raise HTTPException(
+                409, "Test the connection first: only what passed the test is saved."
+            )
         return _start(request, draft, "save")
     return draw_step(request, draft, "save", **standing)
 
@@ -218,7 +222,10 @@ def _standing(request: Request, draft: Draft) -> dict[str, Any]:
         **steps_view(page_of(request).jobs.find(Steps, draft.job, session(request).owner)),
         "cloud": CLOUDS[_region(draft)].name,
         "chosen": [
-            field for part in fields.fields(draft.options) for field in part if field.name in draft.options
+            field
+            for part in fields.fields(draft.options)
+            for field in part
+            if field.name in draft.options
         ],
         "next": link(request, "storages", draft.saved) + "?new=yes" if draft.saved else "",
         "part": link(request, "setups", draft.id, "progress"),

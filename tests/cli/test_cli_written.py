@@ -1,0 +1,177 @@
+"""What is written as a place, and what becomes of output that cannot be written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import Storage
+from pluton_rclone.emulator import Emulator
+from tests.connected import connected, emulated_drive
+
+
+@pytest.fixture
+def storage(cloud: Emulator) -> Storage:
+    return connected(cloud, "business", name="work")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"Übersicht {number} 🦊.txt").write_text("content")
+    return folder
+
+
+def run(*words: object, cwd: Path, **given: object) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "pluton_rclone", *map(str, words)]
+    options = {"capture_output": True, "text": True, **given}
+    return subprocess.run(argv, cwd=cwd, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+# ---- places ----
+
+
+def test_a_friendly_name_may_hold_slashes(storage: Storage, source: Path, tmp_path: Path) -> None:
+    storage.rename("Anna / private")
+    assert run("copy", source, "Anna / private:docs", cwd=tmp_path).returncode == 0
+    assert len(storage.list("docs")) == 6
+    assert not (tmp_path / "Anna ").exists()
+
+
+@pytest.mark.parametrize("place", ["Anna / private:docs", "no such:docs", "folder/no such:docs"])
+def test_what_looks_like_a_storage_and_is_none_makes_no_folder_here(
+    storage: Storage, tmp_path: Path, place: str
+) -> None:
+    done = run("copy", "work:", place, cwd=tmp_path)
+    assert done.returncode == 5
+    assert f"A local path is written ./{place}" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
+
+
+@pytest.mark.parametrize("lead", ["./", "{cwd}/", "../{name}/"])
+def test_a_local_path_with_a_colon_is_one_that_begins_like_one(
+    storage: Storage, cloud: Emulator, tmp_path: Path, lead: str
+) -> None:
+    emulated_drive(cloud, "business").write("x/a", b"a")
+    place = f"{lead.format(cwd=tmp_path, name=tmp_path.name)}a b/c:d"
+    assert run("copy", "work:x", place, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "a b/c:d/a").read_bytes() == b"a"
+
+
+SERVER_PATHS = [
+    ("https://contoso-my.sharepoint.com/personal/bert_contoso_com/Documents/sub", "work:sub"),
+    ("https://contoso.sharepoint.com/sites/Backups/Shared%20Documents/my%20sub/x", "work:my sub/x"),
+    ("personal/bert_contoso_com/Documents/sub", "work:sub"),
+    ("/sites/Backups/Shared Documents/sub", "work:sub"),
+    ("p7\\sub\\", "work:p7/sub"),
+]
+
+
+@pytest.mark.parametrize(("path", "meant"), SERVER_PATHS)
+@pytest.mark.parametrize("command", ["copy", "ls"])
+def test_a_servers_path_becomes_no_folder_and_the_right_spelling_is_told(
+    storage: Storage,
+    source: Path,
+    tmp_path: Path,
+    cloud: Emulator,
+    path: str,
+    meant: str,
+    command: str,
+) -> None:
+    words = ("copy", source, f"work:{path}") if command == "copy" else ("ls", f"work:{path}")
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert meant in done.stderr
+    assert emulated_drive(cloud, "business").count == 0
+
+
+def test_a_folder_that_is_really_called_so_is_taken(
+    storage: Storage, cloud: Emulator, tmp_path: Path
+) -> None:
+    emulated_drive(cloud, "business").write("sites/x/Documents/file", b"a")
+    emulated_drive(cloud, "business").write("a＼b/file", b"a")
+    for path in ("sites/x/Documents", "a\\b"):
+        assert run("ls", f"work:{path}", cwd=tmp_path).stdout.endswith("file\n")
+
+
+# ---- output ----
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("flag", ["--json", "--verbose"])
+def test_a_full_disk_under_the_output_ends_no_transfer(
+    storage: Storage, source: Path, tmp_path: Path, cloud: Emulator, stream: str, flag: str
+) -> None:
+    with open("/dev/full", "w") as full:
+        given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full}
+        done = run("copy", flag, source, "work:x", cwd=tmp_path, capture_output=False, **given)
+    assert len(storage.list("x")) == 6
+    nothing_was_to_be_written = (flag, stream) in (("--json", "stderr"), ("--verbose", "stdout"))
+    assert done.returncode == (0 if nothing_was_to_be_written else 1)
+    if done.returncode and stream == "stdout":
+        assert json.loads(done.stderr)["why"].endswith("No space left on device")
+
+
+def test_a_reader_that_goes_away_ends_no_transfer(
+    storage: Storage, source: Path, tmp_path: Path
+) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = run(
+        "copy",
+        "--json",
+        source,
+        "work:x",
+        cwd=tmp_path,
+        capture_output=False,
+        stdout=write,
+        stderr=None,
+    )
+    os.close(write)
+    assert len(storage.list("x")) == 6
+    assert done.returncode == 1
+
+
+def test_a_reader_that_goes_away_ends_a_listing(
+    storage: Storage, source: Path, tmp_path: Path
+) -> None:
+    storage.upload(source, "x").result()
+    read, write = os.pipe()
+    os.close(read)
+    done = run(
+        "ls", "work:x", cwd=tmp_path, capture_output=False, stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_terminal_that_knows_few_characters_gets_escapes(
+    storage: Storage, source: Path, tmp_path: Path, encoding: str
+) -> None:
+    storage.upload(source, "Übersicht").result()
+    storage.rename("Bérts Ablage 🦊")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    for words in (
+        ("ls", "work:Übersicht"),
+        ("tree", "work:"),
+        ("storages",),
+        ("show", "work"),
+        ("preflight", source, "work:x"),
+        ("copy", source, "work:Übersicht"),
+    ):
+        for more in ((), ("--json",)):
+            done = run(
+                *words, *more, cwd=tmp_path, env=environment, encoding=encoding, errors="replace"
+            )
+            assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+            if more:
+                texts = [json.loads(line) for line in done.stdout.splitlines()[-1:]]
+                assert "\\x" not in str(texts)

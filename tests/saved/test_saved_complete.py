@@ -1,0 +1,216 @@
+"""Complete means complete: what rclone leaves out with exit code 0 is in the result, by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pluton_rclone import Storage
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.errors import NameRefused, RcloneError, TransferFailed
+from pluton_rclone.rclone.results import TransferResult
+from tests.connected import connected, emulated_drive
+
+
+@pytest.fixture
+def storage(cloud: Emulator) -> Storage:
+    return connected(cloud, "personal", name="home")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
+
+
+def command(*words: object) -> tuple[int, dict[str, Any]]:
+    """The exit code, and the last thing on stdout."""
+    argv = [sys.executable, "-m", "pluton_rclone", str(words[0]), "--json", *map(str, words[1:])]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    lines = done.stdout.splitlines()
+    record = json.loads(lines[-1]) if lines else json.loads(done.stderr.splitlines()[-1])
+    return done.returncode, record.get("result", record)
+
+
+def failed(result: TransferResult) -> list[str]:
+    return sorted(file.path for file in result.failed)
+
+
+def on_drive(cloud: Emulator) -> set[str]:
+    """Every path, folders with a slash at the end."""
+    items = emulated_drive(cloud, "personal").walk()
+    return {item.path() + "/" * item.is_folder for item in items if item.path()}
+
+
+def twin_folders(source: Path) -> None:
+    for name in ("Photos/a", "photos/b"):
+        (source / name).parent.mkdir()
+        (source / name).write_text(name)
+
+
+def test_of_two_folders_alike_but_for_case_the_one_left_out_is_named(
+    storage: Storage, source: Path, cloud: Emulator
+) -> None:
+    twin_folders(source)
+    with pytest.raises(TransferFailed, match="1 folder was not transferred") as caught:
+        storage.upload(source, "x").result()
+    (left_out,) = caught.value.result.failed
+    assert left_out.path in ("Photos", "photos")
+    assert isinstance(left_out.error, NameRefused)
+    check = storage.check(source, "x")
+    assert (check.same, [file.path for file in check.failed]) == (False, [left_out.path])
+
+
+def test_the_command_line_says_so_too(storage: Storage, source: Path) -> None:
+    twin_folders(source)
+    for word in ("copy", "check"):
+        code, result = command(word, source, "home:x")
+        assert code == 7
+        assert [file["path"].lower() for file in result["failed"]] == ["photos"]
+
+
+@pytest.fixture
+def of_all(cloud: Emulator) -> Storage:
+    """A storage whose sign-in reaches what others share."""
+    return connected(cloud, "personal", name="all", granted_scopes=("Files.ReadWrite.All",))
+
+
+def with_two_bilder(cloud: Emulator) -> None:
+    """A folder of one's own, and a shortcut to somebody's folder of the same name, renamed in vain."""
+    mine, theirs = emulated_drive(cloud, "personal"), emulated_drive(cloud, "business")
+    for number in range(2):
+        mine.write(f"Bilder/mine {number}.jpg", b"mine")
+    for number in range(4):
+        theirs.write(f"Bilder/theirs {number}.jpg", b"theirs")
+    bilder = theirs.find("Bilder")
+    assert bilder is not None
+    theirs.share(bilder, "anna@outlook.com")
+    mine.add_shortcut(theirs, bilder, "Bilder von Bert")
+
+
+def test_two_folders_of_one_name_on_the_drive_are_no_complete_restore(
+    of_all: Storage, tmp_path: Path, cloud: Emulator
+) -> None:
+    with_two_bilder(cloud)
+    transfer = of_all.download("", tmp_path / "back")
+    assert failed(transfer.wait()) == ["Bilder"]
+    assert not of_all.check(tmp_path / "back", "").same
+    code, result = command("check", "all:", tmp_path / "back")
+    assert (code, [file["path"] for file in result["failed"]]) == (7, ["Bilder"])
+
+
+def test_a_listing_has_the_names_that_the_drive_shows_each_with_its_own_content(
+    of_all: Storage, cloud: Emulator
+) -> None:
+    with_two_bilder(cloud)
+    for by in ("auto", "feed"):
+        found = sorted(entry.path for entry in of_all.walk("", by=by) if not entry.is_dir)
+        assert found == [
+            *(f"Bilder von Bert/theirs {number}.jpg" for number in range(4)),
+            *(f"Bilder/mine {number}.jpg" for number in range(2)),
+        ]
+        assert [of_all.stat(path) is None for path in found] == [False] * 6
+    assert of_all.size().count == 6
+    with pytest.raises(RcloneError, match="Two folders are called 'Bilder'"):
+        list(of_all.walk("", by="folders"))
+
+
+def test_links_are_named_until_somebody_says_what_becomes_of_them(
+    storage: Storage, source: Path, cloud: Emulator
+) -> None:
+    (source / "real").mkdir()
+    (source / "real/file").write_text("content")
+    os.symlink("real/file", source / "to a file")
+    os.symlink("real", source / "to a folder")
+    links = ["to a file", "to a folder"]
+    assert failed(storage.upload(source, "x").wait()) == links
+    assert sorted(file.path for file in storage.check(source, "x").failed) == links
+    assert storage.check(source, "x", skip_links=True).same
+    assert storage.upload(source, "x", skip_links=True).result().transfers == 0
+    storage.upload(source, "kept", links=True).result()
+    assert storage.check(source, "kept", links=True).same
+    assert {"kept/to a file.rclonelink", "kept/to a folder.rclonelink"} <= on_drive(cloud)
+    storage.upload(source, "followed", copy_links=True).result()
+    assert storage.check(source, "followed", copy_links=True).same
+    assert {"followed/to a file", "followed/to a folder/file"} <= on_drive(cloud)
+
+
+@pytest.mark.parametrize("word", ["copy", "sync", "move"])
+@pytest.mark.parametrize("option", ["--links", "--copy-links", "--skip-links"])
+def test_every_transfer_takes_the_options_for_links(
+    storage: Storage, source: Path, word: str, option: str
+) -> None:
+    (source / "file").write_text("content")
+    (source.parent / "outside").write_text("more")
+    os.symlink("../outside", source / "link")
+    sure = () if word == "copy" else ("--yes",)
+    code, result = command(word, option, *sure, source, "home:x")
+    assert (code, result["failed"]) == (0, [])
+    assert result["transfers"] == (1 if option == "--skip-links" else 2)
+    if word != "move":
+        assert command("check", option, source, "home:x")[0] == 0
+
+
+def test_a_pipe_is_named_and_nothing_is_missing_for_it(storage: Storage, source: Path) -> None:
+    os.mkfifo(source / "pipe")
+    (source / "file").write_text("content")
+    result = storage.upload(source, "x").result()
+    assert [one.path for one in result.left_out] == ["pipe"]
+    code, record = command("check", source, "home:x")
+    assert (code, [one["path"] for one in record["left_out"]]) == (0, ["pipe"])
+
+
+@pytest.mark.parametrize("way", ["upload", "sync", "move"])
+def test_empty_folders_arrive(storage: Storage, source: Path, cloud: Emulator, way: str) -> None:
+    (source / "empty/er").mkdir(parents=True)
+    (source / "file").write_text("content")
+    if way == "upload":
+        storage.upload(source, "x").result()
+    else:
+        getattr(storage.rclone, way)(str(source), storage.at("x")).result()
+    assert on_drive(cloud) == {"x/", "x/empty/", "x/empty/er/", "x/file"}
+
+
+def test_a_link_in_the_destination_is_no_failure_of_a_restore(
+    storage: Storage, tmp_path: Path, cloud: Emulator
+) -> None:
+    emulated_drive(cloud, "personal").write("x/file", b"content")
+    back = tmp_path / "back"
+    back.mkdir()
+    os.symlink("elsewhere", back / "link")
+    result = storage.download("x", back).result()
+    assert [one.path for one in result.left_out] == ["link"]
+    assert (back / "file").read_bytes() == b"content"
+
+
+def test_a_notebook_cannot_be_downloaded_and_is_named_unless_it_is_excluded(
+    storage: Storage, tmp_path: Path, cloud: Emulator
+) -> None:
+    emulated_drive(cloud, "personal").write("x/file", b"content")
+    emulated_drive(cloud, "personal").add_notebook("x/Notes")
+    assert failed(storage.download("x", tmp_path / "back").wait()) == ["Notes"]
+    assert storage.download("x", tmp_path / "back", filters=["- /Notes"]).wait().ok
+    code, result = command("check", "home:x", tmp_path / "back")
+    assert (code, [file["path"] for file in result["failed"]]) == (7, ["Notes"])
+
+
+@pytest.mark.parametrize("name", ["link", "gone", "pipe"])
+def test_a_source_that_is_a_link_or_no_file_is_refused_in_words(
+    storage: Storage, source: Path, name: str
+) -> None:
+    (source / "file").write_text("content")
+    os.symlink("file", source / "link")
+    os.symlink("nowhere", source / "gone")
+    os.mkfifo(source / "pipe")
+    code, error = command("copy", source / name, "home:x")
+    assert code in (2, 7)
+    assert {"link": "a link to", "gone": "a link to", "pipe": "neither a file nor a folder"}[
+        name
+    ] in error["what"]

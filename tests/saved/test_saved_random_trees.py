@@ -1,0 +1,227 @@
+"""Random trees and drives: after a transfer and a check that end well, both sides are equal, or the result names why not.
+
+What failed on the way is in FAILED. A run of its own for many seeds: `make soak`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import Storage, Storages
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.faults import GraphFault
+from pluton_rclone.errors import TooManyDeletions
+from pluton_rclone.rclone.binary import find_binary
+from pluton_rclone.rclone.results import TransferResult
+from pluton_rclone.values.stored_names import shown
+from tests.connected import emulated_drive, remote_of
+
+from .random_trees import (
+    canonical,
+    covered,
+    differences,
+    fold,
+    grow,
+    local,
+    on_drive,
+    plant,
+    wipe,
+)
+
+FAILED: list[int] = [1338, 2378]
+# 1338: an empty folder that could not be made; 2378: of twins in a sync, what the drive had of the one left out was deleted
+SOAK = range(int(os.environ.get("TREES_FROM", "1000")), int(os.environ.get("TREES_TO", "3000")))
+
+
+class Both:
+    """A storage, its drive, and a folder here."""
+
+    def __init__(self, cloud: Emulator, here: Path) -> None:
+        self.here = here
+        self.storage: Storage = Storages().add_tested(
+            "home", remote_of(cloud, "personal", granted_scopes=("Files.ReadWrite.All",))
+        )
+        self.drive: Drive = emulated_drive(cloud, "personal")
+        self.other: Drive = emulated_drive(cloud, "business")
+        self.encoding = self.storage.remote.encoding
+
+
+@pytest.fixture
+def both(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Both:
+    """rclone may not read what nobody may read, also where the tests run as root."""
+    if os.geteuid() == 0:
+        script = tmp_path / "rclone"
+        drop = "-dac_override,-dac_read_search"
+        script.write_text(
+            f'#!/bin/sh\nexec setpriv --bounding-set={drop} --inh-caps={drop} {find_binary().path} "$@"\n'
+        )
+        script.chmod(stat.S_IRWXU)
+        monkeypatch.setenv("PLUTON_RCLONE_BINARY", str(script))
+    return Both(cloud, tmp_path)
+
+
+def named(result: TransferResult) -> set[str]:
+    return {canonical(file.path) for file in result.failed}
+
+
+def copied(both: Both, seed: int) -> None:
+    """Up, with some of it there already in other words, and compared."""
+    rng = random.Random(seed)
+    links = rng.choice(["", "links", "copy_links", "skip_links"])
+    tree = grow(rng, both.here / str(seed) / "source", links=links)
+    options = {links: True} if links else {}
+    result = both.storage.upload(tree.root, f"t{seed}", retries=1, **options).wait()  # type: ignore[arg-type]
+    found = on_drive(both.drive, f"t{seed}", both.encoding)
+    if (
+        both.drive.find(f"t{seed}") is None
+    ):  # of an empty source nothing is made, and a check says so
+        assert (tree.view, result.transfers) == ({}, 0)
+        return
+    check = both.storage.check(tree.root, f"t{seed}", **options)  # type: ignore[arg-type]
+    apart = set(differences(tree.view, found))
+    if result.ok and check.same:
+        assert apart == set()
+        assert tree.named == set()
+    missing = named(result)
+    assert [path for path in apart | tree.named if not covered(path, missing)] == []
+    assert {canonical(one.path) for one in result.left_out} >= {
+        p for p in tree.special if not covered(p, missing)
+    }
+    arrived = sum(content is not None for content in found.values())
+    assert result.transfers == arrived
+    assert check.matching == arrived
+
+
+def restored(both: Both, seed: int) -> None:
+    """Down, and compared."""
+    rng = random.Random(seed)
+    names = shown(both.encoding)
+    notebooks = {canonical(names(name)) for name in plant(rng, both.drive, both.other, f"d{seed}")}
+    back = both.here / str(seed) / "back"
+    result = both.storage.download(f"d{seed}", back, retries=1).wait()
+    rclone = both.storage.rclone
+    back.mkdir(parents=True, exist_ok=True)
+    check = rclone.check(both.storage.at(f"d{seed}"), str(back))
+    wanted, found = on_drive(both.drive, f"d{seed}", both.encoding), local(back)
+    apart = set(differences(wanted, found))
+    if result.ok and check.same:
+        assert (apart, notebooks) == (set(), set())
+    missing = named(result)
+    assert [path for path in apart if not covered(path, missing)] == []
+    assert notebooks <= {path.rpartition("/")[2] for path in missing}
+    assert result.transfers == sum(content is not None for content in found.values())
+
+
+def synced(both: Both, seed: int) -> None:
+    """Something else is there already; sometimes it is cut off."""
+    rng = random.Random(seed)
+    tree = grow(rng, both.here / str(seed) / "source", links="skip_links")
+    place = f"s{seed}"
+    both.drive.folder(place)
+    for path, content in tree.view.items():  # part of it is there, with other things
+        if (
+            content is not None
+            and rng.random() < 0.5
+            and not any(c in path for c in '\\:*?"<>|‛\ufffd')
+        ):
+            _write(both.drive, f"{place}/{path}", rng)
+    for number in range(rng.choice([0, 3, 30])):
+        both.drive.write(f"{place}/old/{number}", b"old")
+    before = on_drive(both.drive, place, both.encoding)
+    transfer = both.storage.rclone.sync(
+        str(tree.root), both.storage.at(place), skip_links=True, retries=1
+    )
+    cut = rng.random() < 0.3
+    if cut:
+        time.sleep(rng.random() * 0.6)
+        result = transfer.cancel()
+    else:
+        result = transfer.wait()
+    after = on_drive(both.drive, place, both.encoding)
+    mine = {fold(path) for path in tree.view} | {fold(path) for path in tree.named | tree.special}
+    gone = {path for path, content in before.items() if content is not None and path not in after}
+    assert [
+        path for path in gone if fold(path) in mine and fold(path) not in {fold(p) for p in after}
+    ] == []
+    if isinstance(result.error, TooManyDeletions):
+        assert after == before
+        assert (result.transfers, result.deletes, result.failed) == (0, 0, ())
+    elif result.ok:
+        assert set(differences(tree.view, after)) == set()
+        assert result.deletes == len({fold(p) for p in gone} - {fold(p) for p in after})
+    elif not cut:
+        missing = named(result)
+        wanted = {path for path in tree.view if fold(path) not in {fold(p) for p in after}}
+        assert [path for path in wanted if not covered(path, missing)] == []
+
+
+def _write(drive: Drive, path: str, rng: random.Random) -> None:
+    """There already, if OneDrive takes it."""
+    with contextlib.suppress(GraphFault):
+        drive.write(path, rng.randbytes(2))
+
+
+def moved(both: Both, seed: int) -> None:
+    """Whatever happens, every file is here or there."""
+    rng = random.Random(seed)
+    tree = grow(rng, both.here / str(seed) / "source", links="skip_links")
+    everything = local(tree.root)
+    transfer = both.storage.rclone.move(
+        str(tree.root), both.storage.at(f"m{seed}"), skip_links=True, retries=1
+    )
+    cut = rng.random() < 0.3
+    if cut:
+        time.sleep(rng.random() * 0.5)
+        result = transfer.cancel()
+    else:
+        result = transfer.wait()
+    here, there = local(tree.root), on_drive(both.drive, f"m{seed}", both.encoding)
+    for path, content in everything.items():
+        if content is not None:
+            assert here.get(path) == content or there.get(path) == content, path
+    if result.ok:
+        assert [path for path, content in here.items() if content is not None] == []
+        assert list(differences(everything, there)) == []
+    elif not cut:
+        assert [p for p, c in here.items() if c is not None and not covered(p, named(result))] == []
+    if not cut:
+        assert result.transfers == sum(content is not None for content in there.values())
+
+
+KINDS: list[Callable[[Both, int], None]] = [copied, restored, synced, moved]
+
+
+def run(both: Both, seeds: range | list[int]) -> None:
+    failed = []
+    for seed in seeds:
+        try:
+            KINDS[seed % 4](both, seed)
+        except Exception as error:  # noqa: BLE001 - all of them are wanted
+            failed.append((seed, KINDS[seed % 4].__name__, repr(error)[:1500]))
+            print(failed[-1], flush=True)
+        wipe(both.here / str(seed))
+    assert failed == []
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_what_differs_after_a_transfer_is_named(both: Both, first: int) -> None:
+    run(both, range(first, first + 10))
+
+
+def test_what_went_wrong_once_does_not_any_more(both: Both) -> None:
+    run(both, FAILED)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(SOAK.start, SOAK.stop, 100))
+def test_it_holds_for_thousands_of_trees(both: Both, first: int) -> None:
+    run(both, range(first, min(first + 100, SOAK.stop)))
