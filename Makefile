@@ -35,7 +35,7 @@ $(TOOLS)/.ready: .ci/tools.txt
 	$(call venv,$(TOOLS),$(PYTHON),.ci/tools.txt)
 	@touch $@
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
-	@$(BIN)/python -m pluton_rclone.cli.demo $(if $(SRC),--source "$(SRC)")
+	@$(BIN)/python bin/demo.py $(if $(SRC),--source "$(SRC)")
 
 test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system

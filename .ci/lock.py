@@ -26,10 +26,19 @@ RESOLVE = [
     "--upgrade",
 ]
 FILES = {
-    "constraints.txt": ("The newest versions, for `make install`", ["--all-extras", "pyproject.toml"]),
+    "constraints.txt": (
+        "The newest versions, for `make install`",
+        ["--all-extras", "pyproject.toml"],
+    ),
     ".ci/floors.txt": (
         "The lowest versions that pyproject.toml declares, for `make floors`",
-        ["--extra=rclone", "--extra=web", "--extra=emulator", "--resolution=lowest-direct", "pyproject.toml"],
+        [
+            "--extra=rclone",
+            "--extra=web",
+            "--extra=emulator",
+            "--resolution=lowest-direct",
+            "pyproject.toml",
+        ],
     ),
     ".ci/tools.txt": ("For `make lock` and `make dist-check`", [".ci/tools.in"]),
 }
@@ -60,7 +69,14 @@ def check(python: str, texts: dict[str, str], folder: Path) -> None:
     for name, text in texts.items():
         file = folder / Path(name).name
         file.write_text(text)
-        pip = [venv / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        pip = [
+            venv / "bin" / "python",
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "install",
+        ]
         run(*pip, "--dry-run", "--only-binary=:all:", "--require-hashes", "-r", file)
 
 

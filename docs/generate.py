@@ -61,7 +61,10 @@ def around(names: list[Named]) -> list[Named]:
     found = {named for named in found if named.name not in INSIDE and named not in names}
     found = {named for named in found if "TypeVar(" not in ast.unparse(named.node or ast.Pass())}
     options_of = {
-        each for named in found if named.name.endswith("Options") for each in source.mentioned(named)
+        each
+        for named in found
+        if named.name.endswith("Options")
+        for each in source.mentioned(named)
     }
     return sorted(found | options_of, key=lambda named: (named.name.lower(), named.module))
 
@@ -101,7 +104,9 @@ def section(named: Named) -> str:
     lines = [f"## {named.name}\n", f"*in `{named.module}`*\n"]
     if isinstance(node, ast.ClassDef):
         lines += [source.docstring(node) + "\n", *making(named), *data(named)]
-        methods = [found for found in source.members(named) if "http" not in found.signature.split("(")[0]]
+        methods = [
+            found for found in source.members(named) if "http" not in found.signature.split("(")[0]
+        ]
         above = source.bases(named)[-2:-1]
         if above and above[0] in public():
             lines += [f"Has all that {link(above[0])} has.\n"]
@@ -137,7 +142,10 @@ def data(named: Named) -> Iterator[str]:
     node = named.node
     assert isinstance(node, ast.ClassDef)
     if any(ast.unparse(base).endswith("Enum") for base in node.bases):
-        yield "\n".join(f"- `{named.name}.{name}` = {value}" for name, value in source.values(named)) + "\n"
+        yield (
+            "\n".join(f"- `{named.name}.{name}` = {value}" for name, value in source.values(named))
+            + "\n"
+        )
         return
     rows = source.fields(named)
     if named.name == "OneDriveRemote":
@@ -183,7 +191,8 @@ WHO_DECIDES: dict[Decider, str] = {
 
 def options() -> str:
     own = [
-        row(f"`{option.name}`", option.title, option.help, WHO_DECIDES[option.decided_by]) for option in OWN
+        row(f"`{option.name}`", option.title, option.help, WHO_DECIDES[option.decided_by])
+        for option in OWN
     ]
     parts = [
         WRITTEN_BY,
@@ -262,7 +271,11 @@ def errors_page() -> str:
         "decides, the innermost that is known:\n",
         "| Microsoft's code | Exception | Who can fix it |\n|---|---|---|",
         *(
-            row(f"`{code}`", f"`{meaning.kind.__name__}`", str(meaning.who or meaning.kind.default_who))
+            row(
+                f"`{code}`",
+                f"`{meaning.kind.__name__}`",
+                str(meaning.who or meaning.kind.default_who),
+            )
             for code, meaning in refusals.BY_CODE.items()
         ),
         "\n## Microsoft's sign-in errors\n",
@@ -271,7 +284,10 @@ def errors_page() -> str:
         "| Microsoft's code | Exception | Who can fix it | Advice |\n|---|---|---|---|",
         *(
             row(
-                f"[{known.code}]({known.link})", f"`{known.exception.__name__}`", str(known.who), known.advice
+                f"[{known.code}]({known.link})",
+                f"`{known.exception.__name__}`",
+                str(known.who),
+                known.advice,
             )
             for known in sorted(look_up(""), key=lambda known: known.aadsts)
         ),
@@ -314,7 +330,10 @@ def main(arguments: list[str]) -> int:
             continue
         stale = 1
         if check:
-            print(f"docs/{name} is not what the code says: run python docs/generate.py", file=sys.stderr)
+            print(
+                f"docs/{name} is not what the code says: run python docs/generate.py",
+                file=sys.stderr,
+            )
         else:
             path.write_text(text, encoding="utf-8")
             print(f"docs/{name} written")

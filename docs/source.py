@@ -78,7 +78,9 @@ def module(name: str) -> Module:
         if isinstance(found, ast.ImportFrom):
             source = _absolute(found, package)
             if source.partition(".")[0] == PACKAGE:
-                imported.update((each.asname or each.name, Named(source, each.name)) for each in found.names)
+                imported.update(
+                    (each.asname or each.name, Named(source, each.name)) for each in found.names
+                )
     return Module(name, local, imported, following)
 
 
@@ -133,10 +135,13 @@ def members(named: Named) -> list[Member]:
     for each in bases(named):
         assert isinstance(each.node, ast.ClassDef)
         for node in each.node.body:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
+            if isinstance(
+                node, (ast.FunctionDef, ast.AsyncFunctionDef)
+            ) and not node.name.startswith("_"):
                 decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
                 if not any(
-                    name.endswith((".setter", "validator")) or "validator(" in name for name in decorators
+                    name.endswith((".setter", "validator")) or "validator(" in name
+                    for name in decorators
                 ):
                     found[node.name] = member(node, decorators)
     return list(found.values())
@@ -176,7 +181,9 @@ def member(node: Function, decorators: set[str]) -> Member:
         )
     before = "classmethod " if "classmethod" in decorators else ""
     context = "with " if "contextmanager" in decorators else ""
-    return Member(f"{before}{context}{node.name}({ast.unparse(arguments)}){returns}", docstring(node), names)
+    return Member(
+        f"{before}{context}{node.name}({ast.unparse(arguments)}){returns}", docstring(node), names
+    )
 
 
 def mentioned(named: Named) -> Iterator[Named]:
@@ -190,7 +197,9 @@ def mentioned(named: Named) -> Iterator[Named]:
         )
         if isinstance(node, ast.ClassDef):
             kinds = [ast.parse(kind, mode="eval") for _, kind, _, _ in fields(each)]
-            words |= {word.id for kind in kinds for word in ast.walk(kind) if isinstance(word, ast.Name)}
+            words |= {
+                word.id for kind in kinds for word in ast.walk(kind) if isinstance(word, ast.Name)
+            }
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             words = set(member(node, set()).names)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
@@ -209,7 +218,9 @@ def _annotations(node: Function) -> Iterator[ast.expr]:
         node.args.vararg,
         node.args.kwarg,
     ]
-    yield from (argument.annotation for argument in every if argument is not None and argument.annotation)
+    yield from (
+        argument.annotation for argument in every if argument is not None and argument.annotation
+    )
     if node.returns:
         yield node.returns
 
@@ -243,5 +254,7 @@ def _default(value: ast.expr | None) -> str:
     if text.startswith("field("):
         assert isinstance(value, ast.Call)
         given = {keyword.arg: ast.unparse(keyword.value) for keyword in value.keywords}
-        return given.get("default", f"{given['default_factory']}()" if "default_factory" in given else "")
+        return given.get(
+            "default", f"{given['default_factory']}()" if "default_factory" in given else ""
+        )
     return text

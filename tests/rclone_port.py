@@ -40,7 +40,9 @@ def _had(get: Callable[[], socket.socket], what: str) -> Iterator[None]:
             break
         except OSError as error:
             if time.monotonic() > until:
-                raise TimeoutError(f"somebody on this machine has {what} of rclone's sign-in") from error
+                raise TimeoutError(
+                    f"somebody on this machine has {what} of rclone's sign-in"
+                ) from error
             time.sleep(0.05)
     with held:
         yield

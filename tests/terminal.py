@@ -38,7 +38,12 @@ class Terminal:
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self._process = subprocess.Popen(
-            ["setsid", "--ctty", *argv], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=cwd
+            ["setsid", "--ctty", *argv],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=env,
+            cwd=cwd,
         )
         os.close(theirs)
         self._screen = pexpect.fdpexpect.fdspawn(
@@ -73,7 +78,9 @@ class Terminal:
             try:
                 met = self._screen.expect_exact([pexpect.EOF, *questions])
             except pexpect.TIMEOUT:
-                raise AssertionError(f"it waits for something; on the screen:\n{self.heard}") from None
+                raise AssertionError(
+                    f"it waits for something; on the screen:\n{self.heard}"
+                ) from None
             if met == 0:
                 return self._process.wait(PATIENCE)
             self.answer(answers[questions[met - 1]])
@@ -110,7 +117,10 @@ class Terminal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._process.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)

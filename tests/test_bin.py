@@ -25,4 +25,7 @@ def test_it_runs_from_another_folder(how: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert (ran.returncode, ran.stdout.strip()) == (0, f"pluton-rclone, version {pluton_rclone.__version__}")
+    assert (ran.returncode, ran.stdout.strip()) == (
+        0,
+        f"pluton-rclone, version {pluton_rclone.__version__}",
+    )

@@ -204,7 +204,9 @@ def quota(given: Case, expect: Case, _: Path) -> None:
 def feed(given: Case, expect: Case, _: Path) -> None:
     """`page` of the change feed. Expected: `paths` that are there, `end`: it is the last."""
     page = delta.page(given["page"])
-    assert [each.name for each in page.items() if not (each.root or each.deleted)] == expect["paths"]
+    assert [each.name for each in page.items() if not (each.root or each.deleted)] == expect[
+        "paths"
+    ]
     assert (page.next is None) is expect["end"]
 
 

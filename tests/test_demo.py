@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
+import demo
 import pytest
 
-from pluton_rclone.cli import demo
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.entra.sessions import Sessions
 
@@ -57,7 +57,9 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "a folder of mine"
     for number in range(40):
         (folder / f"{number % 4}").mkdir(parents=True, exist_ok=True)
-        (folder / f"{number % 4}" / f"file {number}.bin").write_bytes(bytes([number]) * number * 1000)
+        (folder / f"{number % 4}" / f"file {number}.bin").write_bytes(
+            bytes([number]) * number * 1000
+        )
     return folder
 
 

@@ -21,10 +21,14 @@ def test_every_public_name_exists_and_the_list_is_complete_and_sorted() -> None:
 
 def test_importing_the_storages_loads_neither_msal_nor_requests_nor_rich() -> None:
     code = "from pluton_rclone import Storages; import sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
 
     top = {name.partition(".")[0] for name in loaded.stdout.split()}
-    assert top.isdisjoint({"msal", "requests", "rich", "rclone_python", "pydantic", "click", "starlette"})
+    assert top.isdisjoint(
+        {"msal", "requests", "rich", "rclone_python", "pydantic", "click", "starlette"}
+    )
 
 
 def test_only_the_process_module_starts_processes() -> None:
@@ -32,7 +36,9 @@ def test_only_the_process_module_starts_processes() -> None:
         str(path.relative_to(PACKAGE))
         for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if (isinstance(node, ast.Import) and any(alias.name == "subprocess" for alias in node.names))
+        if (
+            isinstance(node, ast.Import) and any(alias.name == "subprocess" for alias in node.names)
+        )
         or (isinstance(node, ast.ImportFrom) and node.module == "subprocess")
         or (isinstance(node, ast.Attribute) and ast.unparse(node) in STARTERS)
     }

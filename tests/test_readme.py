@@ -23,7 +23,10 @@ def code(language: str) -> list[str]:
 
 
 def test_the_python_example_runs_as_printed(
-    cloud: Emulator, browser: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cloud: Emulator,
+    browser: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     browser("anna@outlook.com")
     source = tmp_path / "data"
@@ -31,7 +34,9 @@ def test_the_python_example_runs_as_printed(
     (source / "letter.txt").write_text("Dear reader")
     (example,) = code("python")
     assert PUBLIC_CLIENT_ID in example
-    exec(example.replace("/srv/data", str(source)).replace("/restore", str(tmp_path / "restore")), {})  # noqa: S102
+    exec(
+        example.replace("/srv/data", str(source)).replace("/restore", str(tmp_path / "restore")), {}
+    )  # noqa: S102
 
     assert "1 files, 11 bytes" in capsys.readouterr().out
     assert (tmp_path / "restore" / "letter.txt").read_text() == "Dear reader"
@@ -79,4 +84,7 @@ def test_the_commands_of_its_table_run(
 
     assert len(lines) > 8
     for line in lines:
-        assert run(shlex.split(line.replace("/srv/data", str(source)))) == 0, (line, capsys.readouterr().err)
+        assert run(shlex.split(line.replace("/srv/data", str(source)))) == 0, (
+            line,
+            capsys.readouterr().err,
+        )

@@ -21,7 +21,9 @@ def imported(tree: ast.AST, module: str, is_package: bool, known: set[str]) -> I
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            above = (
+                package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            )
             base = ".".join([*above, *([node.module] if node.module else [])])
             for alias in node.names:
                 name = f"{base}.{alias.name}"
@@ -37,7 +39,9 @@ def arrows(folder: Path) -> dict[str, set[str]]:
     """
     files = {module_of(path): path for path in folder.rglob("*.py")}
     return {
-        module: set(imported(ast.parse(path.read_text()), module, path.stem == "__init__", set(files)))
+        module: set(
+            imported(ast.parse(path.read_text()), module, path.stem == "__init__", set(files))
+        )
         for module, path in files.items()
     }
 

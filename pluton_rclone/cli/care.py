@@ -87,11 +87,19 @@ def report_health(output: Output, report: HealthReport) -> None:
     help="As in connect.",
 )
 @click.option(
-    "--other-account", is_flag=True, help="Allow somebody else to sign in than the person it belongs to."
+    "--other-account",
+    is_flag=True,
+    help="Allow somebody else to sign in than the person it belongs to.",
 )
-@click.option("--client-secret", is_flag=True, help="Read a new client secret, as `set --secret` does.")
-@click.option("--client-secret-file", type=FILE, metavar="FILE", help="Holds the new client secret.")
-@click.option("--certificate", type=FILE, metavar="FILE", help="The new client certificate, PEM or PFX.")
+@click.option(
+    "--client-secret", is_flag=True, help="Read a new client secret, as `set --secret` does."
+)
+@click.option(
+    "--client-secret-file", type=FILE, metavar="FILE", help="Holds the new client secret."
+)
+@click.option(
+    "--certificate", type=FILE, metavar="FILE", help="The new client certificate, PEM or PFX."
+)
 @common
 def reauthorize(
     name: str,
@@ -120,7 +128,11 @@ def reauthorize(
     setup = StorageSetup.for_storage(storage, expected=expected, credential=credential)
     kind = setup.drive_type
     sign_in(
-        setup, method, output, place="sharepoint" if kind == "sharepoint" else "own", confirm=other_account
+        setup,
+        method,
+        output,
+        place="sharepoint" if kind == "sharepoint" else "own",
+        confirm=other_account,
     )
     report = storage.reauthorize(setup, on_step=lambda step: print_step(output, step))
     if as_json:
@@ -156,7 +168,9 @@ def set_options(
     pluton-rclone set work --secret client_secret secret_expires=2027-03-31
     """
     if not settings and not secret:
-        raise UsageError("Nothing is to be changed.", advice="Give OPTION=VALUE, or --secret OPTION.")
+        raise UsageError(
+            "Nothing is to be changed.", advice="Give OPTION=VALUE, or --secret OPTION."
+        )
     output, storage = Output(as_json), open_storages(config, binary)[name]
     changes: dict[str, Any] = parse_settings(settings)
     if secret:
@@ -171,7 +185,9 @@ def set_options(
 def read_secret(output: Output, option: str, file: Path | None) -> str:
     """The new value of a secret option. UsageError for one that is none, or that only a sign-in gives."""
     if option not in ("client_secret", "link_password"):
-        raise UsageError(f"{option!r} is no secret to set.", advice="Give client_secret or link_password.")
+        raise UsageError(
+            f"{option!r} is no secret to set.", advice="Give client_secret or link_password."
+        )
     question = option.capitalize().replace("_", " ")
     return ask.secret(output, question, variable=f"PLUTON_ONEDRIVE_{option.upper()}", file=file)
 
@@ -180,11 +196,19 @@ def read_secret(output: Output, option: str, file: Path | None) -> str:
 @click.argument("name", shell_complete=storage_names)
 @click.argument("new_name")
 @click.option(
-    "--remote", "remote_name", is_flag=True, help="Rename the remote in rclone.conf, not the friendly name."
+    "--remote",
+    "remote_name",
+    is_flag=True,
+    help="Rename the remote in rclone.conf, not the friendly name.",
 )
 @common
 def rename(
-    name: str, new_name: str, remote_name: bool, config: str | None, binary: str | None, as_json: bool
+    name: str,
+    new_name: str,
+    remote_name: bool,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
 ) -> None:
     """Give a storage another name.
 
@@ -285,7 +309,9 @@ def sites(name: str, term: str, config: str | None, binary: str | None, as_json:
     with storage.graph() as graph:
         found = graph.sites(term)
     if as_json:
-        output.result([{"id": site.id, "name": site.name, "web_url": site.web_url} for site in found])
+        output.result(
+            [{"id": site.id, "name": site.name, "web_url": site.web_url} for site in found]
+        )
         return
     if not found:
         raise UsageError(f"No site matches {term!r}.")

@@ -40,7 +40,10 @@ TYPES: dict[DriveKind, str] = {
     "rclone, through rclone's own registration; token, pasted on stdin. [default: browser]",
 )
 @click.option(
-    "--type", "kind", type=click.Choice(get_args(DriveKind)), help="The drive type. [default: asked]"
+    "--type",
+    "kind",
+    type=click.Choice(get_args(DriveKind)),
+    help="The drive type. [default: asked]",
 )
 @click.option(
     "--site",
@@ -50,10 +53,15 @@ TYPES: dict[DriveKind, str] = {
 @click.option("--drive", "drive_id", metavar="ID", help="The drive, when there are several.")
 @click.option("--user", metavar="NAME", help="With --method app: whose OneDrive, by user name.")
 @click.option(
-    "--base-folder", metavar="PATH", default="", help="The folder of the drive that the storage starts from."
+    "--base-folder",
+    metavar="PATH",
+    default="",
+    help="The folder of the drive that the storage starts from.",
 )
 @click.option("--read-only", is_flag=True, help="Ask for permission to read only.")
-@click.option("--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]")
+@click.option(
+    "--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
+)
 @click.option(
     "--client-secret-file",
     type=click.Path(path_type=Path),
@@ -68,7 +76,9 @@ TYPES: dict[DriveKind, str] = {
 )
 @click.option("--tenant", help="An id, a domain, organizations or consumers. [default: common]")
 @click.option(
-    "--region", type=click.Choice(["global", "us", "de", "cn"]), help="The Microsoft cloud. [default: global]"
+    "--region",
+    type=click.Choice(["global", "us", "de", "cn"]),
+    help="The Microsoft cloud. [default: global]",
 )
 @click.option(
     "--set",
@@ -170,7 +180,9 @@ def registration(
     named = "PLUTON_ONEDRIVE_CLIENT_ID"
     if client_id and environment.get(named, client_id) != client_id:
         environment = {}  # its secret is another registration's
-    found = AppRegistration.from_environment({**environment, named: client_id} if client_id else environment)
+    found = AppRegistration.from_environment(
+        {**environment, named: client_id} if client_id else environment
+    )
     if found is None:
         refuse_rclone_registration(cloud(region or "global"), tenant or "common")
         if secret_file is not None or certificate is not None:
@@ -207,7 +219,11 @@ def locate(
 ) -> Drive:
     """The drive that the options name, the only one there is, or the one that the person picks."""
     if setup.chosen_drive is not None:  # a pasted remote brought it along
-        return setup.choose_drive(setup.chosen_drive, base_folder) if base_folder else setup.chosen_drive
+        return (
+            setup.choose_drive(setup.chosen_drive, base_folder)
+            if base_folder
+            else setup.chosen_drive
+        )
     if drive_id:
         return setup.choose_drive(drive_id, base_folder)
     if user:
@@ -239,7 +255,9 @@ def ask_type(setup: StorageSetup, output: Output) -> DriveKind:
         return suggested
     kinds: list[DriveKind] = list(TYPES)
     labels = [(TYPES[kind], kind) for kind in kinds]
-    return ask.choose(output, "Drive type", labels, option="--type", default=kinds.index(suggested) + 1)
+    return ask.choose(
+        output, "Drive type", labels, option="--type", default=kinds.index(suggested) + 1
+    )
 
 
 def ask_options(setup: StorageSetup, output: Output) -> None:
@@ -248,7 +266,9 @@ def ask_options(setup: StorageSetup, output: Output) -> None:
     def keep(setting: str) -> None:
         setup.set_options(**parse_settings((setting,) if setting else ()))
 
-    output.say("Advanced options, for example chunk_size=20Mi; `pluton-rclone options` explains each.")
+    output.say(
+        "Advanced options, for example chunk_size=20Mi; `pluton-rclone options` explains each."
+    )
     while ask.text(output, "OPTION=VALUE (Return: go on)", option="--set", default="", check=keep):
         pass
 
@@ -257,7 +277,10 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
     """A site found by a word, then one of its libraries; or what a pasted address leads to."""
     while True:
         term = ask.text(
-            output, "Site: a part of its name, its address, or * for all", option="--site", default="*"
+            output,
+            "Site: a part of its name, its address, or * for all",
+            option="--site",
+            default="*",
         )
         try:
             if "://" in term:

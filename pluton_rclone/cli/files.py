@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("place", metavar="NAME:PATH")
-@click.option("-R", "--recursive", is_flag=True, help="Everything below, not just the folder itself.")
+@click.option(
+    "-R", "--recursive", is_flag=True, help="Everything below, not just the folder itself."
+)
 @common
 def ls(place: str, recursive: bool, config: str | None, binary: str | None, as_json: bool) -> None:
     """List a folder of a storage. A leading / in the path starts at the drive's root.
@@ -45,7 +47,9 @@ def ls(place: str, recursive: bool, config: str | None, binary: str | None, as_j
 @click.argument("place", metavar="NAME:PATH")
 @click.option("-L", "--level", type=click.IntRange(1), metavar="N", help="At most N levels deep.")
 @common
-def tree(place: str, level: int | None, config: str | None, binary: str | None, as_json: bool) -> None:
+def tree(
+    place: str, level: int | None, config: str | None, binary: str | None, as_json: bool
+) -> None:
     """Show what is below a folder as a tree.
 
     \b
@@ -65,7 +69,9 @@ def tree(place: str, level: int | None, config: str | None, binary: str | None, 
         print(f"{'    ' * depth}{printable(entry.name)}{'/' if entry.is_dir else ''}")
     files = [entry for entry in entries if not entry.is_dir]
     size = human_bytes(sum(entry.size for entry in files if entry.size > 0))
-    output.say(f"{counted(len(entries) - len(files), 'folder')}, {counted(len(files), 'file')}, {size}")
+    output.say(
+        f"{counted(len(entries) - len(files), 'folder')}, {counted(len(files), 'file')}, {size}"
+    )
 
 
 @click.command()
@@ -90,12 +96,22 @@ def stat(place: str, config: str | None, binary: str | None, as_json: bool) -> N
 @click.command()
 @click.argument("place", metavar="NAME:PATH")
 @click.option(
-    "--offset", type=int, metavar="BYTES", help="Start there; negative: so many bytes before the end."
+    "--offset",
+    type=int,
+    metavar="BYTES",
+    help="Start there; negative: so many bytes before the end.",
 )
-@click.option("--count", type=click.IntRange(0), metavar="BYTES", help="Print so many bytes at most.")
+@click.option(
+    "--count", type=click.IntRange(0), metavar="BYTES", help="Print so many bytes at most."
+)
 @common
 def cat(
-    place: str, offset: int | None, count: int | None, config: str | None, binary: str | None, as_json: bool
+    place: str,
+    offset: int | None,
+    count: int | None,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
 ) -> None:
     """Print the content of a file to stdout, byte for byte.
 
@@ -107,7 +123,9 @@ def cat(
     if entry is None:
         raise nothing_at(Place(storage, path))
     if entry.is_dir:
-        raise UsageError(f"{path!r} is a folder.", advice="Name one file; `pluton-rclone ls` lists them.")
+        raise UsageError(
+            f"{path!r} is a folder.", advice="Name one file; `pluton-rclone ls` lists them."
+        )
     for block in storage.rclone.blocks(storage.at(path), offset=offset, count=count):
         sys.stdout.buffer.write(block)
     sys.stdout.buffer.flush()

@@ -91,7 +91,9 @@ class Output:
         if self._console is None:
             from rich.console import Console
 
-            self._console = Console(stderr=True, highlight=False, soft_wrap=True, no_color=no_color())
+            self._console = Console(
+                stderr=True, highlight=False, soft_wrap=True, no_color=no_color()
+            )
         return self._console
 
     def say(self, text: str = "") -> None:
@@ -112,9 +114,15 @@ class Output:
         cells = [list(map(printable, row)) for row in rows]
         if not cells:
             return
-        widths = [max(len(row[i]) for row in [list(headings), *cells]) for i in range(len(headings))]
+        widths = [
+            max(len(row[i]) for row in [list(headings), *cells]) for i in range(len(headings))
+        ]
         for row in [[heading.upper() for heading in headings], *cells]:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            print(
+                "  ".join(
+                    cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+                ).rstrip()
+            )
 
     def error(self, error: PlutonRcloneError) -> None:
         """What happened, why, who can fix it and how."""
@@ -122,10 +130,14 @@ class Output:
             print(as_json(error.record()), file=sys.stderr)
             return
         if isinstance(error, Cancelled):
-            print(printable(error.what), file=sys.stderr)  # somebody wanted that: nothing to explain
+            print(
+                printable(error.what), file=sys.stderr
+            )  # somebody wanted that: nothing to explain
             return
         red, bold, reset = (
-            ("", "", "") if no_color() or not sys.stderr.isatty() else ("\x1b[31m", "\x1b[1m", "\x1b[0m")
+            ("", "", "")
+            if no_color() or not sys.stderr.isatty()
+            else ("\x1b[31m", "\x1b[1m", "\x1b[0m")
         )
         print(f"{red}{bold}ERROR{reset} {printable(error.what)}", file=sys.stderr)
         for heading, text in error_lines(error):
@@ -144,7 +156,12 @@ def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
     if error.why:
         lines.append(("Why", error.why))
     lines.append(
-        ("Who", f"{error.who} can fix it" if str(error.who) != "nobody: try again later" else str(error.who))
+        (
+            "Who",
+            f"{error.who} can fix it"
+            if str(error.who) != "nobody: try again later"
+            else str(error.who),
+        )
     )
     lines.append(("What to do", error.advice))
     if error.link:

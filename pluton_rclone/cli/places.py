@@ -52,7 +52,9 @@ def parse_place(text: str, storages: Storages) -> Place:
 
 
 _LOCAL = ("/", "./", "../")
-_SERVER_PATH = re.compile(r"/?(?:personal|sites|teams)/[^/]+/[^/]*Do[ck]ument[^/]*(?:/(?P<path>.*))?")
+_SERVER_PATH = re.compile(
+    r"/?(?:personal|sites|teams)/[^/]+/[^/]*Do[ck]ument[^/]*(?:/(?P<path>.*))?"
+)
 
 
 def refuse_server_path(place: Place) -> None:
@@ -76,7 +78,9 @@ def refuse_server_path(place: Place) -> None:
     raise UsageError(
         f"{place.path!r} is no path in a storage.",
         why="such a path names folders below the drive's root or the storage's base folder, with / between them",
-        advice=f"Write {meant} and behind it the folders alone." if not spelled else f"Write {meant}.",
+        advice=f"Write {meant} and behind it the folders alone."
+        if not spelled
+        else f"Write {meant}.",
     )
 
 
@@ -85,7 +89,11 @@ def parse_end(text: str, storages: Storages) -> Place:
     something on this machine has that name.
     """
     place = parse_place(text, storages)
-    if place.storage is None and not os.path.lexists(text) and not os.path.lexists(text.partition("/")[0]):
+    if (
+        place.storage is None
+        and not os.path.lexists(text)
+        and not os.path.lexists(text.partition("/")[0])
+    ):
         meant = forgotten_colon(text, storages)
         if meant:
             raise UsageError(
@@ -122,7 +130,9 @@ def remote_names(*places: Place) -> list[str]:
     """The remotes that a command needs. UsageError when none of the places is in a storage."""
     names = [place.storage.remote_name for place in places if place.storage is not None]
     if not names:
-        raise UsageError("Neither SRC nor DST is in a storage.", advice="Write one of them as NAME:path.")
+        raise UsageError(
+            "Neither SRC nor DST is in a storage.", advice="Write one of them as NAME:path."
+        )
     return names
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="NAME:PATH")
 @common
-def preflight(source: str, destination: str, config: str | None, binary: str | None, as_json: bool) -> None:
+def preflight(
+    source: str, destination: str, config: str | None, binary: str | None, as_json: bool
+) -> None:
     """Find what OneDrive would refuse or spoil, before it is sent.
 
     What it would refuse, change or skip of SRC, were that copied to NAME:PATH. Exit code 4 when something would be
@@ -39,7 +41,9 @@ def preflight(source: str, destination: str, config: str | None, binary: str | N
         raise refusal()
 
 
-def look(output: Output, source: Place, storage: Storage, path: str, filters: Sequence[str] = ()) -> bool:
+def look(
+    output: Output, source: Place, storage: Storage, path: str, filters: Sequence[str] = ()
+) -> bool:
     """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; whether that is nothing.
 
     With filter rules it is rclone that lists SRC: what cannot be read, and links, it leaves to the transfer.

@@ -42,7 +42,10 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
 def progress_record(progress: Progress) -> dict[str, object]:
     """A progress report as JSON: bytes, seconds, bytes per second."""
     whole = {name: getattr(progress, name) for name in Record.__annotations__}
-    files = [{name: getattr(file, name) for name in InFlight.__annotations__} for file in progress.in_flight]
+    files = [
+        {name: getattr(file, name) for name in InFlight.__annotations__}
+        for file in progress.in_flight
+    ]
     return {**whole, "in_flight": files}
 
 
@@ -67,7 +70,9 @@ def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(stderr=True, highlight=False), transient=True, auto_refresh=False) as live:
+    with Live(
+        console=Console(stderr=True, highlight=False), transient=True, auto_refresh=False
+    ) as live:
         last = 0.0
 
         def show(count: int) -> None:
@@ -88,7 +93,13 @@ def picture(progress: Progress, width: int, height: int) -> list[Text]:
         numbers = f"{'' if done is None else f'{done:4.0%}'}  {human_bytes(file.speed):>10}/s"
         room = max(0, width - len(numbers) - 4)
         lines.append(
-            _line([Text(f"  {set_cell_size(shortened(file.name, room), room)}"), Text(numbers, "dim")], width)
+            _line(
+                [
+                    Text(f"  {set_cell_size(shortened(file.name, room), room)}"),
+                    Text(numbers, "dim"),
+                ],
+                width,
+            )
         )
     if len(progress.in_flight) > len(shown):
         lines.append(Text(f"  and {len(progress.in_flight) - len(shown)} more", "dim"))

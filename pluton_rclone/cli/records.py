@@ -180,7 +180,9 @@ class Planned(Record):
     size: int | None
 
 
-_Counts = defstruct("_Counts", [(name, int) for name in COUNTS], bases=(Record,), forbid_unknown_fields=True)
+_Counts = defstruct(
+    "_Counts", [(name, int) for name in COUNTS], bases=(Record,), forbid_unknown_fields=True
+)
 
 
 class TransferResult(_Counts):  # type: ignore[misc, valid-type]

@@ -41,7 +41,9 @@ def errors(text: str, as_json: bool) -> None:
 
     output, rows = Output(as_json), look_up(text)
     if not rows:
-        raise UsageError(f"{text!r} is no error that is known here.", advice="Without CODE, all are listed.")
+        raise UsageError(
+            f"{text!r} is no error that is known here.", advice="Without CODE, all are listed."
+        )
     if as_json:
         output.result(
             [
@@ -157,7 +159,8 @@ def inspect(name: str | None, config: str | None, binary: str | None, as_json: b
     broken = [finding for finding in found if finding.severity == "error"]
     if broken:
         raise RemoteError(
-            f"{counted(len(broken), 'fault')} found in {storages.path}.", advice="Mend each as it says."
+            f"{counted(len(broken), 'fault')} found in {storages.path}.",
+            advice="Mend each as it says.",
         )
     output.say(
         f"{counted(len(looked_at or storages.conf.names()), 'remote')} looked at, {counted(len(found), 'warning')}"
@@ -235,7 +238,9 @@ def machine(config: str | None, binary: str | None) -> dict[str, Any]:
         "REQUESTS_CA_BUNDLE",
     )
     # Set or not, never the value: a proxy's address may hold a password.
-    facts["network variables"] = ", ".join(name for name in proxies if os.environ.get(name)) or "none"
+    facts["network variables"] = (
+        ", ".join(name for name in proxies if os.environ.get(name)) or "none"
+    )
     facts["rclone variables"] = (
         ", ".join(sorted(name for name in os.environ if name.startswith("RCLONE_"))) or "none"
     )

@@ -22,7 +22,9 @@ from .storages import open_storages, storage_names
     help="The repository's folder in the storage.",
 )
 @click.option(
-    "--environment", is_flag=True, help="Print the variables for running restic by hand; they hold no secret."
+    "--environment",
+    is_flag=True,
+    help="Print the variables for running restic by hand; they hold no secret.",
 )
 @common
 def restic(

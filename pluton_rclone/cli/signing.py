@@ -28,7 +28,12 @@ ASKED = {
 
 
 def sign_in(
-    setup: StorageSetup, method: Method, output: Output, *, place: Place = "own", confirm: bool = False
+    setup: StorageSetup,
+    method: Method,
+    output: Output,
+    *,
+    place: Place = "own",
+    confirm: bool = False,
 ) -> None:
     """Signs in and says who it was. `confirm`: a person at the terminal says whether that is the right account,
     because somebody else may have finished the sign-in. Cancelled if it is not.
@@ -36,13 +41,17 @@ def sign_in(
     if method in ("browser", "device", "app"):
         setup.app  # noqa: B018 - RegistrationError now, before anything is said
     if method in ("browser", "rclone"):
-        output.say(f"Authorize with OneDrive: Microsoft asks to {ASKED[place]}, and to stay connected.")
+        output.say(
+            f"Authorize with OneDrive: Microsoft asks to {ASKED[place]}, and to stay connected."
+        )
     if method == "browser":
         account = setup.sign_in_with_browser(
             place=place, show_address=lambda url, opened: show_address(output, url, opened)
         )
     elif method == "device":
-        account = setup.sign_in_with_device_code(place=place, show=lambda code: show_code(output, code))
+        account = setup.sign_in_with_device_code(
+            place=place, show=lambda code: show_code(output, code)
+        )
     elif method == "app":
         account = setup.sign_in_as_app()
     elif method == "rclone":
@@ -55,7 +64,8 @@ def sign_in(
         pasted = ask.paste(output, "Paste what `rclone authorize onedrive` printed")
         if not pasted.strip():
             raise UsageError(
-                "Nothing was pasted.", advice="Give the token on stdin: … --method token < token.json"
+                "Nothing was pasted.",
+                advice="Give the token on stdin: … --method token < token.json",
             )
         account = setup.use_token(pasted)
     output.say(f"Signed in as {account}")
@@ -79,7 +89,9 @@ def show_address(output: Output, url: str, opened: bool) -> None:
         )
         output.say(f"  {url}")
     else:
-        output.say(f"Open this address in a browser on this machine; waiting for you there:\n  {url}")
+        output.say(
+            f"Open this address in a browser on this machine; waiting for you there:\n  {url}"
+        )
     output.say(
         "It waits for ten minutes. If the page shows an error (AADSTS…), press Ctrl-C: `pluton-rclone errors AADSTS…` "
         "explains it. Without a browser: Ctrl-C, then --method device (with a client id) or --method token."
@@ -90,7 +102,11 @@ def show_code(output: Output, code: DeviceCode) -> None:
     """The code to type elsewhere."""
     if output.as_json:
         output.line(
-            {"verification_uri": code.verification_uri, "user_code": code.user_code, "expires": code.expires}
+            {
+                "verification_uri": code.verification_uri,
+                "user_code": code.user_code,
+                "expires": code.expires,
+            }
         )
         sys.stdout.flush()
     output.say(f"On any device, open {code.verification_uri} and type the code {code.user_code}")

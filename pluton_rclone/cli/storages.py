@@ -46,14 +46,18 @@ def new_storages(config: str | None, binary: str | None) -> Storages:
     return Opened(config, binary=binary)
 
 
-def storage_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def storage_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """What Tab offers for NAME: the remotes, which need no quoting, with their friendly names beside them."""
     try:
         found = open_storages(ctx.params.get("config"), None)
         names = [(storage.remote_name, storage.name) for storage in found.values()]
     except PlutonRcloneError:  # an unreadable file: nothing to offer, and no place to say it
         return []
-    return [CompletionItem(remote, help=name) for remote, name in names if remote.startswith(incomplete)]
+    return [
+        CompletionItem(remote, help=name) for remote, name in names if remote.startswith(incomplete)
+    ]
 
 
 @click.command()
@@ -100,7 +104,9 @@ def show(name: str, config: str | None, binary: str | None, as_json: bool) -> No
     storage = open_storages(config, binary)[name]
     section = storage.masked_section()
     if as_json:
-        Output(as_json).result({"name": storage.name, "remote": storage.remote_name, "options": section})
+        Output(as_json).result(
+            {"name": storage.name, "remote": storage.remote_name, "options": section}
+        )
         return
     print(f"[{storage.remote_name}]")
     for option, value in section.items():
@@ -137,14 +143,21 @@ def print_step(output: Output, step: Step) -> None:
 @click.command()
 @click.argument("name", shell_complete=storage_names)
 @click.option(
-    "--as-environment", is_flag=True, help="RCLONE_CONFIG_* variables for a container instead of a file."
+    "--as-environment",
+    is_flag=True,
+    help="RCLONE_CONFIG_* variables for a container instead of a file.",
 )
 @click.option(
     "--output", "path", metavar="FILE", help="Write there, readable by you alone. [default: stdout]"
 )
 @common
 def export(
-    name: str, as_environment: bool, path: str | None, config: str | None, binary: str | None, as_json: bool
+    name: str,
+    as_environment: bool,
+    path: str | None,
+    config: str | None,
+    binary: str | None,
+    as_json: bool,
 ) -> None:
     """Print a storage as an rclone.conf of its own, with secrets.
 
@@ -158,7 +171,12 @@ def export(
 
     output, storage = Output(as_json), open_storages(config, binary)[name]
     section = storage.section_with_secrets()
-    record: dict[str, Any] = {"remote": storage.remote_name, "text": None, "variables": None, "warnings": []}
+    record: dict[str, Any] = {
+        "remote": storage.remote_name,
+        "text": None,
+        "variables": None,
+        "warnings": [],
+    }
     if as_environment:
         exported = environment_of(storage.remote_name, section)
         record |= {"variables": exported.variables, "warnings": list(exported.warnings)}

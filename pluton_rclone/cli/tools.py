@@ -17,14 +17,22 @@ from .storages import new_storages
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]")
 @click.option(
-    "--host", metavar="ADDRESS", help="Listen there instead of on this machine alone; needs --public-url."
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]"
 )
 @click.option(
-    "--public-url", metavar="URL", help="The https:// address of the proxy in front, as browsers see it."
+    "--host",
+    metavar="ADDRESS",
+    help="Listen there instead of on this machine alone; needs --public-url.",
 )
-@click.option("--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]")
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="The https:// address of the proxy in front, as browsers see it.",
+)
+@click.option(
+    "--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
+)
 @click.option(
     "--folder",
     "folders",
@@ -87,7 +95,10 @@ def web(
     help="Write the proxy's port to this file once it serves.",
 )
 @click.option(
-    "--person", default="anna@outlook.com", show_default=True, help="Who answers at the sign-in page."
+    "--person",
+    default="anna@outlook.com",
+    show_default=True,
+    help="Who answers at the sign-in page.",
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:
@@ -106,7 +117,9 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     _needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
     from pluton_rclone.emulator.command import run
 
-    return run(command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr))
+    return run(
+        command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr)
+    )
 
 
 @click.command()
@@ -133,5 +146,7 @@ def _needs(extra: str, *modules: str) -> None:
     if missing:
         install = f"pip install 'pluton-rclone[{extra}]'"
         raise UsageError(
-            f"This command needs: {install}", why=f"not installed: {', '.join(missing)}", advice=install
+            f"This command needs: {install}",
+            why=f"not installed: {', '.join(missing)}",
+            advice=install,
         )

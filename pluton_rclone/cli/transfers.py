@@ -47,7 +47,9 @@ LOOK = click.option(
     help="First find what OneDrive would refuse or spoil; when there is anything, copy nothing. With --exclude, "
     "links and what cannot be read are left to the copy.",
 )
-ANYWAY = click.option("--anyway", is_flag=True, help="With --preflight: say what is found and go on.")
+ANYWAY = click.option(
+    "--anyway", is_flag=True, help="With --preflight: say what is found and go on."
+)
 
 
 def tuning(command: Command) -> Command:
@@ -59,12 +61,16 @@ def tuning(command: Command) -> Command:
             multiple=True,
             help="Leave out what matches, e.g. '*.tmp' or '/cache/**'.",
         ),
-        click.option("--bwlimit", type=RATES, metavar="RATE", help="Bytes a second at most, e.g. 2M."),
+        click.option(
+            "--bwlimit", type=RATES, metavar="RATE", help="Bytes a second at most, e.g. 2M."
+        ),
         click.option("--transfers", type=click.IntRange(1, 64), help="Files at a time."),
         click.option(
             "--max-transfer", type=SIZES, metavar="SIZE", help="Stop after so many bytes, e.g. 10G."
         ),
-        click.option("--max-duration", type=TIMES, metavar="TIME", help="Stop after that time, e.g. 2h30m."),
+        click.option(
+            "--max-duration", type=TIMES, metavar="TIME", help="Stop after that time, e.g. 2h30m."
+        ),
     ):
         command = option(command)
     return about_links(command)
@@ -108,7 +114,9 @@ def transfer(
     options = transfer_options(**given)
     if look_first:
         filters = options.get("filters", ())
-        preflight_between(output, source, destination, config, binary, anyway=anyway, filters=filters)
+        preflight_between(
+            output, source, destination, config, binary, anyway=anyway, filters=filters
+        )
     if question and not dry_run:
         confirm(output, yes, question.format(source, destination))
     verb = "moved" if word == "move" else "transferred"
@@ -186,7 +194,9 @@ def move(**given: Any) -> None:
     \b
     pluton-rclone move work:old-backups work:archive
     """
-    transfer("move", "The files in {0} will be deleted there once they have arrived. Go on?", **given)
+    transfer(
+        "move", "The files in {0} will be deleted there once they have arrived. Go on?", **given
+    )
 
 
 @click.command()
@@ -276,7 +286,9 @@ def check(
     ):
         for name in names:
             output.say(f"  {title:<12} {printable(name)}")
-    different = len(result.differing) + len(result.missing_on_source) + len(result.missing_on_destination)
+    different = (
+        len(result.differing) + len(result.missing_on_source) + len(result.missing_on_destination)
+    )
     if not result.same:
         raise Corrupted(
             f"{counted(different, 'file')} {'differs' if different == 1 else 'differ'}, {len(result.failed)} could "
@@ -354,7 +366,9 @@ def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> No
     if output.as_json:
         output.result({"result": result.record()})
     for planned in result.planned if not output.as_json else ():
-        if not planned.action.startswith("set directory"):  # times of folders: nobody asked for those
+        if not planned.action.startswith(
+            "set directory"
+        ):  # times of folders: nobody asked for those
             print(f"would {planned.action}: {printable(planned.path)}")
     for notice in result.notices:
         output.say(f"  note    {notice}")
@@ -387,7 +401,9 @@ def confirm(output: Output, yes: bool, question: str, *, advice: str = DRY_RUN) 
         return
     if output.as_json or not sys.stdin.isatty():
         raise UsageError(
-            "Nothing was done: this needs --yes.", why=question.replace(" Go on?", ""), advice=advice
+            "Nothing was done: this needs --yes.",
+            why=question.replace(" Go on?", ""),
+            advice=advice,
         )
     if not click.confirm(question, err=True):
         raise Cancelled("Nothing was done.", advice="")

@@ -59,7 +59,8 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
         name, equals, value = setting.partition("=")
         if not equals:
             raise UsageError(
-                f"{setting!r} is no OPTION=VALUE.", advice="Write it as in chunk_size=20Mi, without spaces."
+                f"{setting!r} is no OPTION=VALUE.",
+                advice="Write it as in chunk_size=20Mi, without spaces.",
             )
         if name not in BY_NAME:
             raise unknown_option(name)
@@ -79,7 +80,9 @@ def unknown_option(name: str) -> UsageError:
 
     near = difflib.get_close_matches(name, BY_NAME, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return UsageError(f"There is no option {name!r}.{hint}", advice="`pluton-rclone options` explains each.")
+    return UsageError(
+        f"There is no option {name!r}.{hint}", advice="`pluton-rclone options` explains each."
+    )
 
 
 def _value(option: Option, value: str) -> Any:
@@ -91,15 +94,23 @@ def _value(option: Option, value: str) -> Any:
         return _day(option.name, value)
     if option.kind == "switch" and value.lower() not in SWITCH:
         raise _refused(
-            option.name, value, "it is a switch", f"Write {option.name}=true or {option.name}=false."
+            option.name,
+            value,
+            "it is a switch",
+            f"Write {option.name}=true or {option.name}=false.",
         )
     if option.kind == "number" and not re.fullmatch(r"\d{1,18}", value):
         raise _refused(
-            option.name, value, "it is a whole number", f"Write {option.name}={option.default or 100}."
+            option.name,
+            value,
+            "it is a whole number",
+            f"Write {option.name}={option.default or 100}.",
         )
     choices = [choice.value for choice in option.choices]
     if option.kind == "choice" and value not in choices:
-        raise _refused(option.name, value, "it is one of a few", f"Choose one of: {', '.join(choices)}.")
+        raise _refused(
+            option.name, value, "it is one of a few", f"Choose one of: {', '.join(choices)}."
+        )
     return value
 
 

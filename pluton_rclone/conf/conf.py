@@ -39,7 +39,9 @@ class Conf:
     children.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, password: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, password: str | None = None
+    ) -> None:
         self._shared = SharedConfig(
             default_path() if path is None else Path(path), lambda: find_password(password)
         )

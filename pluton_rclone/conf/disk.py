@@ -122,14 +122,20 @@ class ConfigFile:
         olds = self._old_files()
         if not olds:
             return None
-        news = [path for path in self._foreign_files() if not path.name.startswith(self.path.name + ".old")]
+        news = [
+            path
+            for path in self._foreign_files()
+            if not path.name.startswith(self.path.name + ".old")
+        ]
         return Leftover(max(olds, key=_modified), max(news, key=_modified, default=None))
 
     def _foreign_files(self) -> list[Path]:
         """The temporary files of rclones that save to this path (os.CreateTemp of name and name.old)."""
         try:
             with os.scandir(self.path.parent) as entries:
-                return [Path(entry.path) for entry in entries if self._foreign.fullmatch(entry.name)]
+                return [
+                    Path(entry.path) for entry in entries if self._foreign.fullmatch(entry.name)
+                ]
         except OSError:
             return []
 
@@ -150,7 +156,9 @@ class ConfigFile:
 
         kind = _odd_kind(self.path)
         if kind is not None:
-            raise ConfigNotWritable(f"{self.path} cannot be written", why=f"it is {kind}, not a file")
+            raise ConfigNotWritable(
+                f"{self.path} cannot be written", why=f"it is {kind}, not a file"
+            )
         lock = filelock.FileLock(
             self.path.parent / f".{self.path.name}.pluton.lock",
             timeout=LOCK_SECONDS,
@@ -177,7 +185,11 @@ class ConfigFile:
         """What killed writers of ours left: the content that they took out, or what they were about to put
         in.
         """
-        return [path for path in self.path.parent.iterdir() if path.name.startswith(self._temporary_prefix)]
+        return [
+            path
+            for path in self.path.parent.iterdir()
+            if path.name.startswith(self._temporary_prefix)
+        ]
 
     def put(self, new: bytes, *, instead_of: bytes | None) -> Put:
         """Put the new content in place in one step.
@@ -251,7 +263,10 @@ class ConfigFile:
         except OSError:
             return _PLAIN_MODE, None
         same = found.st_uid == os.geteuid() and found.st_gid == os.getegid()
-        return stat.S_IMODE(found.st_mode) & _PLAIN_MODE, None if same else (found.st_uid, found.st_gid)
+        return stat.S_IMODE(found.st_mode) & _PLAIN_MODE, None if same else (
+            found.st_uid,
+            found.st_gid,
+        )
 
     def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.
@@ -270,7 +285,9 @@ class ConfigFile:
         deadline = time.monotonic() + _SAVING_SECONDS
         calm_until = time.monotonic() + _CALM_SECONDS
         while (now := time.monotonic()) < deadline:
-            if any(time.time() - _modified(path) < _SAVING_SECONDS for path in self._foreign_files()):
+            if any(
+                time.time() - _modified(path) < _SAVING_SECONDS for path in self._foreign_files()
+            ):
                 calm_until = max(calm_until, now + _PAUSE)
             elif now >= calm_until:
                 break
@@ -325,7 +342,9 @@ def not_writable(path: Path, error: OSError) -> ConfigNotWritable:
         errno.ENOSPC: "the disk is full",
         errno.EDQUOT: "the disk quota is used up",
     }.get(error.errno or 0, _reason(error))
-    advice = "Free disk space and try again; the old file is intact." if error.errno in _FULL else None
+    advice = (
+        "Free disk space and try again; the old file is intact." if error.errno in _FULL else None
+    )
     return ConfigNotWritable(f"{path} cannot be written", why=why, advice=advice, errno=error.errno)
 
 
@@ -341,7 +360,12 @@ def _odd_kind(path: Path) -> str | None:
         mode = path.stat().st_mode
     except OSError:
         return None
-    kinds = {stat.S_IFREG: None, stat.S_IFIFO: "a FIFO", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
+    kinds = {
+        stat.S_IFREG: None,
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFSOCK: "a socket",
+    }
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 

@@ -57,5 +57,7 @@ def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
             f"rclone itself starts at the drive's root: write {short}:{base}/… for what is in the storage."
         )
     if short != name:
-        warnings.append(f"The remote is called {short!r} there, because variables cannot carry {name!r}.")
+        warnings.append(
+            f"The remote is called {short!r} there, because variables cannot carry {name!r}."
+        )
     return EnvironmentExport(short, variables, tuple(warnings))

@@ -39,7 +39,9 @@ def foreign_rclones(path: Path) -> set[int]:
 
 def _config_of(process: int) -> Path | None:
     """The file that this rclone uses; None when that cannot be told (another user's)."""
-    arguments = [os.fsdecode(argument) for argument in _read(f"/proc/{process}/cmdline").split(b"\0")]
+    arguments = [
+        os.fsdecode(argument) for argument in _read(f"/proc/{process}/cmdline").split(b"\0")
+    ]
     found = None
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         if argument == "--config":

@@ -51,7 +51,10 @@ class Line:
         rest = body[split:]
         gap = rest[: len(rest) - len(rest.lstrip(SPACE))] if rest.strip(SPACE) else " "
         return Line(
-            self.raw[:split] + gap + quoted(value) + (end.lstrip(" \t") or end), self.section, self.key, value
+            self.raw[:split] + gap + quoted(value) + (end.lstrip(" \t") or end),
+            self.section,
+            self.key,
+            value,
         )
 
 
@@ -126,7 +129,9 @@ class Document:
 
     def _expanded(self, name: str, value: str, depth: int) -> str:
         if depth > _MOST_EXPANSIONS:
-            raise ConfigUnreadable(f"the section [{name}] has a %(name)s that leads back to itself", why=LOOP)
+            raise ConfigUnreadable(
+                f"the section [{name}] has a %(name)s that leads back to itself", why=LOOP
+            )
         for _ in range(_MOST_EXPANSIONS):
             match = VARIABLE.search(value)
             if match is None:
@@ -152,7 +157,9 @@ class Document:
         current = self._sections[name]
         remove = {key for key, value in changes.items() if value is None and key in current}
         replace = {
-            key: value for key, value in changes.items() if value is not None and current.get(key) != value
+            key: value
+            for key, value in changes.items()
+            if value is not None and current.get(key) != value
         }
         if not remove and not replace:
             return self
@@ -168,9 +175,13 @@ class Document:
             if line.section == name and line.key is not None and last.get(line.key) == index:
                 line = line.with_value(replace[line.key])
             lines.append(line)
-        new = [self._key_line(name, key, value) for key, value in replace.items() if key not in last]
+        new = [
+            self._key_line(name, key, value) for key, value in replace.items() if key not in last
+        ]
         return (
-            Document(self._inserted(lines, name, new), self.bom) if new else Document(tuple(lines), self.bom)
+            Document(self._inserted(lines, name, new), self.bom)
+            if new
+            else Document(tuple(lines), self.bom)
         )
 
     def _key_line(self, name: str, key: str, value: str) -> Line:
@@ -178,7 +189,9 @@ class Document:
 
     def _inserted(self, lines: list[Line], name: str, new: list[Line]) -> tuple[Line, ...]:
         where = max(
-            i for i, line in enumerate(lines) if line.section == name and (line.key or line.is_header)
+            i
+            for i, line in enumerate(lines)
+            if line.section == name and (line.key or line.is_header)
         )
         lines[where] = _ended(lines[where], self.line_end)
         return (*lines[: where + 1], *new, *lines[where + 1 :])
@@ -291,7 +304,9 @@ def _has_triple_quote(text: str) -> bool:
 def _ended(line: Line, line_end: str) -> Line:
     if line.raw.endswith("\n"):
         return line
-    return Line(line.raw + line_end, line.section, line.key, line.value, line.is_header, line.is_comment)
+    return Line(
+        line.raw + line_end, line.section, line.key, line.value, line.is_header, line.is_comment
+    )
 
 
 def _unreadable(number: int, why: str) -> ConfigUnreadable:

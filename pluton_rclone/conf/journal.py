@@ -93,7 +93,11 @@ def is_mount_point(path: Path) -> bool:
     except OSError:
         return False
     escaped = (
-        str(path).replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
+        str(path)
+        .replace("\\", "\\134")
+        .replace(" ", "\\040")
+        .replace("\t", "\\011")
+        .replace("\n", "\\012")
     )
     return any(line.split(" ")[4] == escaped for line in text.splitlines() if line.count(" ") > 4)
 

@@ -44,7 +44,9 @@ def with_later_tokens(
     for name in source.names():
         candidate = source.raw_section(name)
         for target in [name] if name in document else _renamed(document, candidate):
-            token = later_token(document.raw_section(target), candidate, base=(bases or {}).get(name))
+            token = later_token(
+                document.raw_section(target), candidate, base=(bases or {}).get(name)
+            )
             if token is not None:
                 document = document.changed(target, {TOKEN: token})
     return document
@@ -78,7 +80,9 @@ def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document
     return result
 
 
-def repaired_section(document: Document, name: str, *, before: Document, after: Document) -> Document:
+def repaired_section(
+    document: Document, name: str, *, before: Document, after: Document
+) -> Document:
     """The document with our change from `before` to `after` made again where it fell back to what was before.
 
     What has a third value was changed by somebody since, and stays.

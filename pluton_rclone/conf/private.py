@@ -95,7 +95,8 @@ def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError
             shared.file.check_writable(len(document.text()) + 4096)
     except ConfigError as error:
         log.warning(
-            "%s: tokens that rclone refreshes now are lost at the next restart of this machine", error
+            "%s: tokens that rclone refreshes now are lost at the next restart of this machine",
+            error,
         )
         return error
     return None
@@ -154,7 +155,9 @@ class _Loan:
             if self.merged is None or self.conf.file.identity() != self.merged:
                 self.merge()
         except PlutonRcloneError as error:
-            log.error("a refreshed token could not be saved and is kept in %s: %s", self.folder, error)
+            log.error(
+                "a refreshed token could not be saved and is kept in %s: %s", self.folder, error
+            )
         else:
             remove(self.folder)
         finally:
@@ -209,7 +212,10 @@ def _make_in(
             for name in names
             if TOKEN in (section := document.raw_section(name))
         }
-        _write(unfinished / _ORIGIN, json.dumps({"config": str(shared.file.path), "tokens": bases}).encode())
+        _write(
+            unfinished / _ORIGIN,
+            json.dumps({"config": str(shared.file.path), "tokens": bases}).encode(),
+        )
         _write(unfinished / _CONF, shared.encode(lent, shared.file.read()))
         _write(unfinished / "room", bytes(_ROOM))  # in which rclone can save a renewed token
         (unfinished / "room").unlink()
@@ -269,7 +275,9 @@ def _merged_and_gone(leftover: _Loan) -> bool:
     try:
         leftover.merge()
     except PlutonRcloneError as error:
-        log.warning("a token that was refreshed earlier still waits in %s: %s", leftover.folder, error)
+        log.warning(
+            "a token that was refreshed earlier still waits in %s: %s", leftover.folder, error
+        )
         return False
     remove(leftover.folder)
     leftover.owner.release()

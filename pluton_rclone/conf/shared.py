@@ -107,7 +107,9 @@ class SharedConfig:
         if leftover is None:
             return data, ()
         log.warning(
-            "%s is missing; recovered from %s, which a killed rclone left", self.file.path, leftover.old
+            "%s is missing; recovered from %s, which a killed rclone left",
+            self.file.path,
+            leftover.old,
         )
         old = leftover.old.read_bytes()
         if leftover.new is None:
@@ -152,7 +154,12 @@ class SharedConfig:
         ]
         placed, put = self._place(edit, data, before, document, leftovers)
         return _Placed(
-            before, placed, put, names, note_change(self.file.path, names), foreign_rclones(self.file.path)
+            before,
+            placed,
+            put,
+            names,
+            note_change(self.file.path, names),
+            foreign_rclones(self.file.path),
         )
 
     def _place(
@@ -188,7 +195,8 @@ class SharedConfig:
                 in_place, before = put.came_out, theirs
             document = merged
         raise ConfigLocked(
-            f"{self.file.path} is being written all the time", why=f"{_MOST_ROUNDS} attempts were overwritten"
+            f"{self.file.path} is being written all the time",
+            why=f"{_MOST_ROUNDS} attempts were overwritten",
         )
 
     def _confirm(self, placed: _Placed, put: Put) -> None:
@@ -202,7 +210,9 @@ class SharedConfig:
                 now = self._decode_theirs(data, placed.after)
                 repaired = now
                 for name in still_last(self.file.path, placed.change, placed.names):
-                    repaired = repaired_section(repaired, name, before=placed.before, after=placed.after)
+                    repaired = repaired_section(
+                        repaired, name, before=placed.before, after=placed.after
+                    )
                 # a token that came under a name which the repair takes away again
                 repaired = with_later_tokens(repaired, now)
                 if repaired == now:
@@ -217,7 +227,9 @@ class SharedConfig:
             return self.decode(data) if data is not None else otherwise
         except PlutonRcloneError as error:
             # They wrote what no rclone reads: our content stays.
-            log.warning("what another program wrote to %s cannot be read: %s", self.file.path, error)
+            log.warning(
+                "what another program wrote to %s cannot be read: %s", self.file.path, error
+            )
             return otherwise
 
     def _mend(self) -> None:

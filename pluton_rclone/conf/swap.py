@@ -19,7 +19,14 @@ _AT_FDCWD = -100
 _NOREPLACE = 1
 _EXCHANGE = 2
 # For a C library that has no wrapper (musl before 1.2.6); from the kernel's tables.
-_SYSCALL = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "armv7l": 382, "ppc64le": 357, "s390x": 347}
+_SYSCALL = {
+    "x86_64": 316,
+    "aarch64": 276,
+    "riscv64": 276,
+    "armv7l": 382,
+    "ppc64le": 357,
+    "s390x": 347,
+}
 _NO_SUCH_CALL = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
@@ -63,7 +70,9 @@ def _renameat2() -> Callable[[bytes, bytes, int], int] | None:
     library = ctypes.CDLL(None, use_errno=True)
     wrapper = getattr(library, "renameat2", None)
     if wrapper is not None:
-        return lambda source, target, flags: int(wrapper(_AT_FDCWD, source, _AT_FDCWD, target, flags))
+        return lambda source, target, flags: int(
+            wrapper(_AT_FDCWD, source, _AT_FDCWD, target, flags)
+        )
     number = _SYSCALL.get(platform.machine())
     if number is None:
         return None

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.remote import SavedRemote
 
-NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs resources/quota.md)
+NEARLY_FULL = (
+    0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs resources/quota.md)
+)
 IDLE_DAYS = 90  # a refresh token lives that long without use (entra-docs refresh-tokens.md)
 SECRET_SOON = timedelta(days=30)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
@@ -148,7 +150,9 @@ def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http)
     how = saved.renew(http)
     token = saved.token()
     dies = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
-    notes.text = f"valid until {token.expiry:%Y-%m-%d %H:%M} UTC, {how}; unused, it dies on {dies:%Y-%m-%d}"
+    notes.text = (
+        f"valid until {token.expiry:%Y-%m-%d %H:%M} UTC, {how}; unused, it dies on {dies:%Y-%m-%d}"
+    )
     notes.warning = _secret_ends(remote)
 
 
@@ -158,7 +162,9 @@ def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
     left = remote.secret_expires - datetime.now(timezone.utc).date()
     if left > SECRET_SOON:
         return None
-    return SecretExpired(f"The client secret ends on {remote.secret_expires}.", why=f"in {left.days} days")
+    return SecretExpired(
+        f"The client secret ends on {remote.secret_expires}.", why=f"in {left.days} days"
+    )
 
 
 # ---- the rest ----

@@ -17,7 +17,9 @@ from .report import ConnectionReport, Step
 if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
-AT_ONCE = 4  # storages checked at the same time: each runs an rclone, and many belong to one account
+AT_ONCE = (
+    4  # storages checked at the same time: each runs an rclone, and many belong to one account
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class HealthReport:
         return {"ok": self.ok, "storages": [report.record() for report in self.reports]}
 
 
-def check_all(remotes: Sequence[SavedRemote], on_report: Callable[[ConnectionReport], None]) -> HealthReport:
+def check_all(
+    remotes: Sequence[SavedRemote], on_report: Callable[[ConnectionReport], None]
+) -> HealthReport:
     """Every storage checked without writing; at most AT_ONCE at a time."""
 
     def check(saved: SavedRemote) -> ConnectionReport:
@@ -73,7 +77,9 @@ def _renew(saved: SavedRemote) -> ConnectionReport:
     return ConnectionReport(saved.title, (step,))
 
 
-def _at_once(work: Callable[[SavedRemote], ConnectionReport], remotes: Sequence[SavedRemote]) -> HealthReport:
+def _at_once(
+    work: Callable[[SavedRemote], ConnectionReport], remotes: Sequence[SavedRemote]
+) -> HealthReport:
     """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one.
 
     No executor: it would wait for what runs, and so would Python at its end. A storage takes seconds.

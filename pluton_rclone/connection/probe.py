@@ -38,7 +38,9 @@ def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
     """What the listing of the base folder says. A missing one is no fault: rclone makes it."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
-    return f"{counted(len(entries), 'entry', 'entries')} in {saved.options.base_folder or 'the root'}"
+    return (
+        f"{counted(len(entries), 'entry', 'entries')} in {saved.options.base_folder or 'the root'}"
+    )
 
 
 def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
@@ -74,7 +76,9 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 def reads_only(remote: OneDriveRemote) -> bool:
     """Whether the permissions granted, where they are known, do not let it write."""
-    return bool(remote.granted_scopes) and not any("Write" in scope for scope in remote.granted_scopes)
+    return bool(remote.granted_scopes) and not any(
+        "Write" in scope for scope in remote.granted_scopes
+    )
 
 
 @contextmanager

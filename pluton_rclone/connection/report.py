@@ -80,7 +80,11 @@ class ConnectionReport:
 
     def record(self) -> dict[str, Any]:
         """The report as a JSON object."""
-        return {"storage": self.storage, "ok": self.ok, "steps": [step.record() for step in self.steps]}
+        return {
+            "storage": self.storage,
+            "ok": self.ok,
+            "steps": [step.record() for step in self.steps],
+        }
 
 
 class StepFailed(Exception):

@@ -35,7 +35,8 @@ def trust(cloud: Emulator, home: Path) -> Path:
     if not (folder / "cert9.db").exists():
         _certutil([certutil, "-N", "-d", database, "--empty-password"], environment)
     _certutil(
-        [certutil, "-A", "-d", database, "-n", NAME, "-t", "C,,", "-i", str(cloud.ca_file)], environment
+        [certutil, "-A", "-d", database, "-n", NAME, "-t", "C,,", "-i", str(cloud.ca_file)],
+        environment,
     )
     return folder
 

@@ -58,11 +58,15 @@ def belongings(
     RCLONE_CONFIG, a file of its own: tokens that are worth nothing elsewhere do not belong among somebody's real
     remotes. Whoever names a file, in that variable or with --config, means it. PATH has this `pluton-rclone`.
     """
-    with tempfile.TemporaryDirectory(prefix="pluton-rclone-emulator-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="pluton-rclone-emulator-", ignore_cleanup_errors=True
+    ) as folder:
         programs = Path(folder, "bin")
         programs.mkdir()
         ourselves = programs / "pluton-rclone"
-        ourselves.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pluton_rclone "$@"\n')
+        ourselves.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pluton_rclone "$@"\n'
+        )
         ourselves.chmod(0o755)
         own = {"PATH": f"{programs}{os.pathsep}{base.get('PATH') or os.defpath}"}
         if not base.get("RCLONE_CONFIG"):
@@ -96,7 +100,11 @@ def run(
             port_file.write_text(f"{cloud.proxy_url.rpartition(':')[2]}\n", encoding="ascii")
         try:
             with belongings(os.environ, command, write) as own:
-                return _run(cloud, command, person, own) if command else _serve(cloud, person, own, write)
+                return (
+                    _run(cloud, command, person, own)
+                    if command
+                    else _serve(cloud, person, own, write)
+                )
         finally:
             if port_file is not None:
                 port_file.unlink(missing_ok=True)
@@ -107,7 +115,8 @@ def _run(cloud: Emulator, command: Sequence[str], person: str, own: dict[str, st
     if program is None:
         raise UsageError(f"there is no command {command[0]!r}")
     status = process.foreground(
-        [os.path.abspath(program), *command[1:]], env=environment(cloud, os.environ, person=person) | own
+        [os.path.abspath(program), *command[1:]],
+        env=environment(cloud, os.environ, person=person) | own,
     )
     return status if status >= 0 else 128 - status
 
@@ -126,9 +135,12 @@ def explanation(cloud: Emulator, person: str, own: dict[str, str]) -> list[str]:
     """What is served and how to use it, ready to be pasted into a shell."""
     variables = [f"export {key}={shlex.quote(value)}" for key, value in cloud.environment.items()]
     variables += [f"export {key}={shlex.quote(value)}" for key, value in browser(person).items()]
-    variables += [f"export {key}={shlex.quote(value)}" for key, value in own.items() if key != "PATH"]
+    variables += [
+        f"export {key}={shlex.quote(value)}" for key, value in own.items() if key != "PATH"
+    ]
     accounts = [
-        f"  {account.username:<36} {account.kind}, {account.tenant.cloud}" + ", administrator" * account.admin
+        f"  {account.username:<36} {account.kind}, {account.tenant.cloud}"
+        + ", administrator" * account.admin
         for account in cloud.world.people.values()
     ]
     return [
@@ -137,7 +149,9 @@ def explanation(cloud: Emulator, person: str, own: dict[str, str]) -> list[str]:
         *variables,
         "",
         "then for example: pluton-rclone connect onedrive, or rclone, or any program that heeds HTTPS_PROXY.",
-        "A browser: start it with --proxy-server=" + cloud.proxy_url + " and trust the CA in SSL_CERT_FILE.",
+        "A browser: start it with --proxy-server="
+        + cloud.proxy_url
+        + " and trust the CA in SSL_CERT_FILE.",
         "Accounts (any of them may sign in, without a password):",
         *accounts,
         "Ctrl-C ends it, and everything stored in it is gone.",

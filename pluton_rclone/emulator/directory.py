@@ -17,7 +17,9 @@ class Consent(enum.Enum):
     ALLOWED = "allowed"  # every person, for themselves
     MANAGED = "managed"  # Microsoft's policy since summer 2025: administrators for Files.*.All, Sites.*.All
     FORBIDDEN = "forbidden"  # administrators only (AADSTS90094)
-    WORKFLOW = "workflow"  # administrators only, and the page offers to send them a request (AADSTS90095)
+    WORKFLOW = (
+        "workflow"  # administrators only, and the page offers to send them a request (AADSTS90095)
+    )
 
 
 @dataclass
@@ -25,7 +27,9 @@ class Policies:
     """What an organisation demands; one line each to set in a test."""
 
     user_consent: Consent = Consent.ALLOWED
-    device_code_allowed: bool = True  # False: AADSTS53003, the managed policy "Block device code flow"
+    device_code_allowed: bool = (
+        True  # False: AADSTS53003, the managed policy "Block device code flow"
+    )
     conditional_access: str | None = (
         None  # an AADSTS code that stops every sign-in and refresh, such as "AADSTS53000"
     )
@@ -69,9 +73,15 @@ class Person:
     admin: bool = False
     disabled: bool = False  # AADSTS50057
     locked: bool = False  # AADSTS50053
-    licensed: bool = True  # False: no OneDrive was ever made for this account (me-drive-not-provisioned.json)
-    guest_in: set[str] = field(default_factory=set)  # ids of other tenants that invited this account
-    tokens_valid_from: float = 0.0  # set by World.revoke_tokens: older grants are dead (AADSTS50173)
+    licensed: bool = (
+        True  # False: no OneDrive was ever made for this account (me-drive-not-provisioned.json)
+    )
+    guest_in: set[str] = field(
+        default_factory=set
+    )  # ids of other tenants that invited this account
+    tokens_valid_from: float = (
+        0.0  # set by World.revoke_tokens: older grants are dead (AADSTS50173)
+    )
 
     @property
     def kind(self) -> str:
@@ -131,18 +141,24 @@ class Registration:
     name: str
     tenant: Tenant  # where it is registered
     audience: Audience = Audience.ANY_TENANT_AND_PERSONAL
-    native_redirects: tuple[str, ...] = ()  # platform "Mobile and desktop applications": public client
+    native_redirects: tuple[
+        str, ...
+    ] = ()  # platform "Mobile and desktop applications": public client
     web_redirects: tuple[str, ...] = ()  # platform "Web": confidential client
     public_flows: bool = False  # "Allow public client flows": device code without a secret
     secrets: list[Secret] = field(default_factory=list)
     certificates: list[bytes] = field(default_factory=list)  # DER, the public part
-    delegated: tuple[str, ...] = ()  # the permissions listed in the registration, what /.default means
+    delegated: tuple[
+        str, ...
+    ] = ()  # the permissions listed in the registration, what /.default means
     roles: tuple[str, ...] = ()  # application permissions listed in the registration
     granted_roles: dict[str, frozenset[str]] = field(
         default_factory=dict
     )  # tenant id -> roles an administrator gave
     assigned: set[str] = field(default_factory=set)  # user names, where assignment is required
-    publisher_verified: bool = True  # False: people of other tenants need their administrator (AADSTS90094)
+    publisher_verified: bool = (
+        True  # False: people of other tenants need their administrator (AADSTS90094)
+    )
     disabled: bool = False  # AADSTS7000112
 
     @property

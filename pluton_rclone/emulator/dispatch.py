@@ -59,7 +59,11 @@ class Dispatch:
             nonlocal answered
             answered = True
             seconds = time.monotonic() - started
-            log.append(Request(scope["method"], host, scope["path"], query, status, agent, started, seconds))
+            log.append(
+                Request(
+                    scope["method"], host, scope["path"], query, status, agent, started, seconds
+                )
+            )
 
         def noted(message: MutableMapping[str, Any]) -> Awaitable[None]:
             if not answered and message["type"] == "http.response.start":
@@ -96,5 +100,7 @@ async def _cut(scope: Scope, receive: Receive) -> None:
 
 
 async def _misdirected(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 421, "headers": [(b"content-length", b"0")]})
+    await send(
+        {"type": "http.response.start", "status": 421, "headers": [(b"content-length", b"0")]}
+    )
     await send({"type": "http.response.body", "body": b""})

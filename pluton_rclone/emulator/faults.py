@@ -29,7 +29,9 @@ class GraphFault(Exception):
         self.inner_codes = inner_codes
         self.headers = dict(headers or {})
 
-    def body(self, *, date: str, request_id: str, client_request_id: str | None = None) -> dict[str, Any]:
+    def body(
+        self, *, date: str, request_id: str, client_request_id: str | None = None
+    ) -> dict[str, Any]:
         """The answer's JSON. `date` is UTC, `2026-01-01T00:00:00`, without a zone, as Graph writes it."""
         inner: dict[str, Any] = {}
         for code in reversed(self.inner_codes):
@@ -49,7 +51,9 @@ class BareFault(GraphFault):
     """
 
     def __init__(self, status: int, raw: bytes = b"", content_type: str = "") -> None:
-        super().__init__(status, "", "", headers={"Content-Type": content_type} if content_type else {})
+        super().__init__(
+            status, "", "", headers={"Content-Type": content_type} if content_type else {}
+        )
         self.raw = raw
 
 
@@ -73,4 +77,6 @@ class TokenRefused(GraphFault):
         challenge = f'Bearer realm="", authorization_uri="{where}", error="{error}"'
         if claims:
             challenge += f', claims="{claims}"'
-        super().__init__(401, "InvalidAuthenticationToken", message, headers={"WWW-Authenticate": challenge})
+        super().__init__(
+            401, "InvalidAuthenticationToken", message, headers={"WWW-Authenticate": challenge}
+        )

@@ -73,10 +73,14 @@ class ForeignServer:
         await send({"type": "http.response.body", "body": bytes(answer.body)})
 
     async def _ask(self, scope: MutableMapping[str, Any], body: bytes) -> tuple[_Answer, int]:
-        target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+        target = scope["raw_path"] + (
+            b"?" + scope["query_string"] if scope["query_string"] else b""
+        )
         lines = [scope["method"].encode() + b" " + target + b" HTTP/1.1"]
         lines += [
-            name + b": " + value for name, value in scope["headers"] if name not in _HOP | {b"content-length"}
+            name + b": " + value
+            for name, value in scope["headers"]
+            if name not in _HOP | {b"content-length"}
         ]
         lines += [
             b"x-forwarded-proto: https",

@@ -17,7 +17,9 @@ class Service(enum.Enum):
     LOGIN = "login"  # the sign-in service, Microsoft Entra
     DEVICE_PAGE = "device page"  # where a person types a device code
     GRAPH = "graph"
-    SHAREPOINT = "sharepoint"  # a tenant's sites and personal sites: downloads, upload sessions, /_api/v2.0
+    SHAREPOINT = (
+        "sharepoint"  # a tenant's sites and personal sites: downloads, upload sessions, /_api/v2.0
+    )
     CONTENT = "content"  # pre-authenticated hosts of personal drives: uploads, downloads
 
 
@@ -74,7 +76,12 @@ CLOUDS: dict[str, CloudHosts] = {
 }
 
 # Where personal drives store bytes: upload sessions, downloads, thumbnails, the old API's copy monitor.
-CONTENT_HOSTS = ("my.microsoftpersonalcontent.com", "api.onedrive.com", "onedrive.live.com", "1drv.ms")
+CONTENT_HOSTS = (
+    "my.microsoftpersonalcontent.com",
+    "api.onedrive.com",
+    "onedrive.live.com",
+    "1drv.ms",
+)
 CONTENT_SUFFIXES = ("up.1drv.com", "files.1drv.com")
 DEVICE_PAGE_HOSTS = ("microsoft.com", "www.microsoft.com", "aka.ms")
 

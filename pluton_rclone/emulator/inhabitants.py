@@ -88,7 +88,9 @@ def people(tenants_by_domain: dict[str, Tenant]) -> Iterator[Person]:
     for domain, _, (local, name), (admin, admin_name) in _ORGANISATIONS.values():
         tenant = tenants_by_domain[domain]
         yield Person(f"{local}@{domain}", name, stable_id("person", local, domain), tenant)
-        yield Person(f"{admin}@{domain}", admin_name, stable_id("person", admin, domain), tenant, admin=True)
+        yield Person(
+            f"{admin}@{domain}", admin_name, stable_id("person", admin, domain), tenant, admin=True
+        )
 
 
 def registrations(tenants_by_domain: dict[str, Tenant]) -> Iterator[Registration]:

@@ -111,7 +111,13 @@ class _Page:
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: object, newurl: str
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: object,
+        newurl: str,
     ) -> None:
         return None
 
@@ -137,7 +143,9 @@ class Browser:
         data = None if form is None else urlencode(form).encode()
         response: HTTPResponse | urllib.error.HTTPError
         try:
-            response = self._opener.open(urllib.request.Request(address, data=data), timeout=TIMEOUT)
+            response = self._opener.open(
+                urllib.request.Request(address, data=data), timeout=TIMEOUT
+            )
         except urllib.error.HTTPError as error:
             response = error
         with response:
@@ -161,7 +169,9 @@ class PersonAtBrowser:
         """
         return self._walk(self.browser.open(_led_to(address)), accept, for_organisation, "")
 
-    def enter_device_code(self, user_code: str, address: str = DEVICE_PAGE, *, accept: bool = True) -> Visit:
+    def enter_device_code(
+        self, user_code: str, address: str = DEVICE_PAGE, *, accept: bool = True
+    ) -> Visit:
         """Type a device code at `address` (the answer's verification_uri) and sign in there."""
         return self._walk(self.browser.open(address), accept, False, user_code)
 
@@ -183,7 +193,9 @@ class PersonAtBrowser:
             form = next((form for form in seen.forms if form.id != "accounts"), None)
             if form is None or (form.id == "devicecode" and typed_code):
                 error = seen.texts.get("error") or seen.texts.get("wrong")
-                return Visit(page.address, page.status, page.text, answer, error, tuple(permissions))
+                return Visit(
+                    page.address, page.status, page.text, answer, error, tuple(permissions)
+                )
             typed_code = typed_code or form.id == "devicecode"
             fields = self._fill(form, accept, for_organisation, user_code)
             if form.id == "hiddenform":
@@ -195,7 +207,9 @@ class PersonAtBrowser:
             f"{self.username} gave up after {MAX_STEPS} pages, at {page.address.split('?')[0]}"
         )
 
-    def _fill(self, form: Form, accept: bool, for_organisation: bool, user_code: str) -> dict[str, str]:
+    def _fill(
+        self, form: Form, accept: bool, for_organisation: bool, user_code: str
+    ) -> dict[str, str]:
         fields = dict(form.fields)
         press = {
             "signin": "next",
@@ -241,7 +255,9 @@ def _reachable(address: str) -> bool:
 
 def main(arguments: list[str]) -> int:
     """The command: 0 when the pages were walked to an end, 1 when they ended on an error page."""
-    addresses = [found for found in map(_led_to, arguments) if found.startswith(("https://", "http://"))]
+    addresses = [
+        found for found in map(_led_to, arguments) if found.startswith(("https://", "http://"))
+    ]
     if len(addresses) != 1:
         print("usage: python -m pluton_rclone.emulator.person ADDRESS", file=sys.stderr)
         return 2

@@ -86,7 +86,9 @@ class Quirks:
 
     # ---- answers without a body of Graph's ---------------------------------------------------------------
 
-    @quirk("rclone#3082, #557, #846; OneDrive/onedrive-api-docs#694, #1626; lionello/onedrive-cli#3; corso")
+    @quirk(
+        "rclone#3082, #557, #846; OneDrive/onedrive-api-docs#694, #1626; lionello/onedrive-cli#3; corso"
+    )
     def bare_answer(
         self,
         status: int,
@@ -114,9 +116,13 @@ class Quirks:
             "empty": (b"", ""),
         }[body]
         fault = BareFault(status, raw, kind)
-        return self._arm(fault, at=at, times=times, where=where, method=method, username=username, skip=skip)
+        return self._arm(
+            fault, at=at, times=times, where=where, method=method, username=username, skip=skip
+        )
 
-    @quirk("rclone#846 and many reports: connection reset by peer; login.microsoftonline.com as well")
+    @quirk(
+        "rclone#846 and many reports: connection reset by peer; login.microsoftonline.com as well"
+    )
     def connection_reset(
         self,
         *,
@@ -130,7 +136,9 @@ class Quirks:
 
     # ---- codes that mean something else ------------------------------------------------------------------
 
-    @quirk("OneDrive/onedrive-api-docs#1266, #1628, #1099; msgraph-sdk-dotnet#579; corso#966; rclone#3970")
+    @quirk(
+        "OneDrive/onedrive-api-docs#1266, #1628, #1099; msgraph-sdk-dotnet#579; corso#966; rclone#3970"
+    )
     def no_license(self, username: str, form: str = "spo") -> Switch:
         """This account has no OneDrive, every address of a drive says so; `form` is a key of NO_DRIVE."""
         fault = GraphFault(*NO_DRIVE[form])
@@ -146,15 +154,15 @@ class Quirks:
             self._faults.arm(fault, method=method, times=times, where=where)
             for method in ("PUT", "POST", "PATCH", "DELETE")
         ]
-        rules.append(self._faults.arm(fault, method="GET", times=times, where=f"({where}):?/content"))
+        rules.append(
+            self._faults.arm(fault, method="GET", times=times, where=f"({where}):?/content")
+        )
         return self._switch(self._faults, *rules)
 
     @quirk("alcionai/corso pull request 4465")
     def site_blocked(self, site: Site) -> Switch:
         """notAllowed, resourceLocked: an administrator has locked the site and its libraries."""
-        words = (
-            "Access to this site has been blocked. Please contact the administrator to resolve this problem."
-        )
+        words = "Access to this site has been blocked. Please contact the administrator to resolve this problem."
         fault = GraphFault(423, "notAllowed", words, inner_codes=("resourceLocked",))
         places = [
             f"/sites/{quoted(site.id)}",
@@ -166,7 +174,9 @@ class Quirks:
     @quirk("rclone#9794; OneDrive/onedrive-api-docs#1929; obsidian-onedrive#171 (August 2026)")
     def service_read_only(self, username: str, *, times: int | None = None) -> Switch:
         """403 accessDenied, serviceReadOnly on the own drive: Microsoft's store is at fault."""
-        fault = GraphFault(403, "accessDenied", "Database Is Read Only", inner_codes=("serviceReadOnly",))
+        fault = GraphFault(
+            403, "accessDenied", "Database Is Read Only", inner_codes=("serviceReadOnly",)
+        )
         return self._arm(fault, where=r"/me/drive|/drives/", username=username, times=times)
 
     @quirk("rclone#8695 (drive), #8736, #4342 (item)")
@@ -178,13 +188,17 @@ class Quirks:
         fault = refusals.invalid_request("ObjectHandle is Invalid", "invalidResourceId")
         return self._arm(fault, where=item_address(drive, path))
 
-    @quirk("Graph's error codes (notSupported); the help of rclone's hard_delete; its status is a guess")
+    @quirk(
+        "Graph's error codes (notSupported); the help of rclone's hard_delete; its status is a guess"
+    )
     def permanent_delete_unsupported(self, drive: Drive, *, status: int = 400) -> Switch:
         """notSupported for permanentDelete, which rclone's hard_delete uses, on a personal drive."""
         fault = GraphFault(status, "notSupported", "The request is not supported by the system.")
         return self._arm(fault, method="POST", where=f"({drive_address(drive)}).*/permanentDelete")
 
-    @quirk("OneDrive/onedrive-api-docs#1245, #1353; abraunegg/onedrive#907; microsoft-graph-docs#73")
+    @quirk(
+        "OneDrive/onedrive-api-docs#1245, #1353; abraunegg/onedrive#907; microsoft-graph-docs#73"
+    )
     def quota(self, drive: Drive, form: str = "exceeded") -> Switch:
         """The quota as people got it: `form` is a key of QUOTAS. "exceeded" takes no bytes either."""
         quota = drive.quota
@@ -199,7 +213,9 @@ class Quirks:
 
     # ---- drives that are not drives ----------------------------------------------------------------------
 
-    @quirk("three public rclone transcripts (Bundles_b896e2bb7ca3447691823a44c4ad6ad7); captures D01, D02")
+    @quirk(
+        "three public rclone transcripts (Bundles_b896e2bb7ca3447691823a44c4ad6ad7); captures D01, D02"
+    )
     def bundles(self, username: str, *, first: bool = False) -> Switch:
         """/me/drives lists "Bundles_…" with the own drive's id; with `first` before the own drive."""
         name = "Bundles_b896e2bb7ca3447691823a44c4ad6ad7"
@@ -240,7 +256,9 @@ class Quirks:
     @quirk("rclone#9800; onedrive-go (2026); capture D03")
     def drives_refused(self, username: str) -> Switch:
         """403 for /me/drives, while /me/drive answers."""
-        return self._arm(refusals.access_denied("Access denied"), where="/me/drives$", username=username)
+        return self._arm(
+            refusals.access_denied("Access denied"), where="/me/drives$", username=username
+        )
 
     @quirk("tonimelisma/onedrive-go LI-20260405-06; captures G25, D08")
     def profile_unavailable(self, username: str) -> Switch:
@@ -271,7 +289,9 @@ class Quirks:
         return Switch(lambda: setattr(site, "members", before))
 
     @quirk("microsoft-graph-docs#645; permissions of shared folders (capture Q05)")
-    def only_a_folder(self, drive: Drive, path: str, username: str, *, write: bool = True) -> Switch:
+    def only_a_folder(
+        self, drive: Drive, path: str, username: str, *, write: bool = True
+    ) -> Switch:
         """The root of another's drive is closed (403), a folder in it is shared with `username`."""
         folder = drive.folder(path)
         drive.share(folder, username, write=write)
@@ -279,7 +299,9 @@ class Quirks:
 
     # ---- tokens and sign-in ------------------------------------------------------------------------------
 
-    @quirk("Microsoft's pages on continuous access evaluation; rclone#6747 and #5270 for other messages")
+    @quirk(
+        "Microsoft's pages on continuous access evaluation; rclone#6747 and #5270 for other messages"
+    )
     def access_token_refused(self, username: str, message: str = REVOKED) -> Switch:
         """401 for every access token made so far, before its end; the refresh token is good.
 
@@ -292,7 +314,9 @@ class Quirks:
     @quirk("rclone#5270; OneDrive/onedrive-api-docs#1489")
     def access_token_refused_once(self, username: str, *, times: int = 1) -> Switch:
         """401 "Unable to initialize RPS", which passes with the same token."""
-        return self._arm(GraphFault(401, "InvalidAuthenticationToken", RPS), username=username, times=times)
+        return self._arm(
+            GraphFault(401, "InvalidAuthenticationToken", RPS), username=username, times=times
+        )
 
     @quirk("RFC 6749, 6; Lifetimes.rotated_refresh_token")
     def refresh_tokens_once(self) -> Switch:
@@ -363,7 +387,9 @@ class Quirks:
         faults = self._sign_in if at == "sign-in" else self._faults
         if where is None and at != "sign-in":
             where = _PLACES[at]
-        rule = faults.arm(fault, times=times, where=where, method=method, username=username, skip=skip)
+        rule = faults.arm(
+            fault, times=times, where=where, method=method, username=username, skip=skip
+        )
         return self._switch(faults, rule)
 
     def _switch(self, faults: Faults, *rules: Rule) -> Switch:
@@ -377,7 +403,9 @@ class Quirks:
         self._files.list_too(username, drive, first=first)
         return Switch(lambda: self._files.unlist(username, drive))
 
-    def _refused_sign_in(self, code: str, at: str, text: str, times: int, username: str | None) -> Switch:
+    def _refused_sign_in(
+        self, code: str, at: str, text: str, times: int, username: str | None
+    ) -> Switch:
         fault = self._world.refuse_sign_in(code, at=at, times=times, username=username, text=text)
         return Switch(lambda: self._world.sign_in_faults.remove(fault))
 

@@ -65,7 +65,9 @@ class _HttpProtocol(HttpToolsProtocol):
     def _reset(self) -> None:
         """End the connection with a TCP reset: what was sent is not even acknowledged as closed."""
         linger = struct.pack("ii", 1, 0)
-        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, linger
+        )
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -109,14 +111,18 @@ class Emulator:
     def proxy_url(self) -> str:
         """Where the CONNECT proxy listens, `http://127.0.0.1:PORT`."""
         if self._thread is None:
-            raise RuntimeError("the emulator is not running: use it with `with Emulator() as cloud:`")
+            raise RuntimeError(
+                "the emulator is not running: use it with `with Emulator() as cloud:`"
+            )
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def ca_file(self) -> Path:
         """The certificate of the private CA, PEM."""
         if self._folder is None:
-            raise RuntimeError("the emulator is not running: use it with `with Emulator() as cloud:`")
+            raise RuntimeError(
+                "the emulator is not running: use it with `with Emulator() as cloud:`"
+            )
         return Path(self._folder.name) / "ca.pem"
 
     @property
@@ -160,7 +166,9 @@ class Emulator:
         from .person import Browser, PersonAtBrowser
 
         account = self.world.person(username)
-        return PersonAtBrowser(account.username, Browser(proxy_url=self.proxy_url, ca_file=str(self.ca_file)))
+        return PersonAtBrowser(
+            account.username, Browser(proxy_url=self.proxy_url, ca_file=str(self.ca_file))
+        )
 
     def sign_in(
         self, username: str, *scopes: str, client_id: str = inhabitants.PUBLIC_CLIENT_ID
@@ -213,11 +221,16 @@ class Emulator:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
-    async def _serve(self, listener: socket.socket, context: ssl.SSLContext, ready: threading.Event) -> None:
+    async def _serve(
+        self, listener: socket.socket, context: ssl.SSLContext, ready: threading.Event
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         config = Config(

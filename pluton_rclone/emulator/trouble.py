@@ -15,11 +15,15 @@ def troubled(app: App, trouble: SignInTrouble) -> App:
     """The sign-in service behind the trouble that is armed for it."""
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower().removesuffix(":443")
+        host = (
+            dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower().removesuffix(":443")
+        )
         try:
             trouble.check(scope["method"], host + scope["path"])
         except BareFault as fault:
-            headers = [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
+            headers = [
+                (name.lower().encode(), value.encode()) for name, value in fault.headers.items()
+            ]
             headers.append((b"content-length", str(len(fault.raw)).encode()))
             await send({"type": "http.response.start", "status": fault.status, "headers": headers})
             await send({"type": "http.response.body", "body": fault.raw})

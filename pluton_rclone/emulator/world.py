@@ -63,9 +63,12 @@ class World:
         self.requests: list[Request] = []
         self.tenants: dict[str, Tenant] = {tenant.id: tenant for tenant in inhabitants.tenants()}
         domains = {tenant.domain: tenant for tenant in self.tenants.values()}
-        self.people: dict[str, Person] = {person.username: person for person in inhabitants.people(domains)}
+        self.people: dict[str, Person] = {
+            person.username: person for person in inhabitants.people(domains)
+        }
         self.registrations: dict[str, Registration] = {
-            registration.client_id: registration for registration in inhabitants.registrations(domains)
+            registration.client_id: registration
+            for registration in inhabitants.registrations(domains)
         }
         self.sign_in_faults: list[SignInFault] = []
         self.access_tokens: dict[str, Grant] = {}
@@ -97,7 +100,11 @@ class World:
 
     def tenants_of(self, cloud: str) -> list[Tenant]:
         """The organisations of a cloud; the personal accounts are not among them."""
-        return [tenant for tenant in self.tenants.values() if tenant.cloud == cloud and not tenant.personal]
+        return [
+            tenant
+            for tenant in self.tenants.values()
+            if tenant.cloud == cloud and not tenant.personal
+        ]
 
     def add_tenant(self, domain: str, name: str, cloud: str = "global") -> Tenant:
         """A further organisation."""
@@ -134,7 +141,12 @@ class World:
         """
         scheme, _, token = (authorization or "").partition(" ")
         grant = self.access_tokens.get(token) if scheme.lower() == "bearer" else None
-        if grant is not None and grant.cloud == cloud and self.now() < grant.expires and not grant.refused:
+        if (
+            grant is not None
+            and grant.cloud == cloud
+            and self.now() < grant.expires
+            and not grant.refused
+        ):
             person = grant.person
             if person is None or (not person.disabled and person.tokens_valid_from <= grant.issued):
                 return grant
@@ -147,15 +159,20 @@ class World:
         if grant is None:
             if token.count(".") == 2:
                 return TokenRefused(
-                    "CompactToken validation failed with reason code: 80049228.", login_host=login_host
+                    "CompactToken validation failed with reason code: 80049228.",
+                    login_host=login_host,
                 )
             return TokenRefused(
                 "IDX14100: JWT is not well formed, there are no dots (.).", login_host=login_host
             )
         if grant.cloud != cloud:
-            return TokenRefused("Access token validation failure. Invalid audience.", login_host=login_host)
+            return TokenRefused(
+                "Access token validation failure. Invalid audience.", login_host=login_host
+            )
         if self.now() >= grant.expires:
-            return TokenRefused("Access token has expired or is not yet valid.", login_host=login_host)
+            return TokenRefused(
+                "Access token has expired or is not yet valid.", login_host=login_host
+            )
         if grant.refused not in ("", REVOKED):
             return TokenRefused(grant.refused, login_host=login_host)
         return TokenRefused(

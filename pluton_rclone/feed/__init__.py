@@ -35,7 +35,13 @@ log = logging.getLogger(__name__)
 
 _OPTIONS = frozenset({"fast_list", "files_only", "dirs_only", "hashes", "mime_types"})
 """Options of a listing that are given their meaning here; with any other, rclone walks."""
-_NETWORK = ("RCLONE_BIND", "RCLONE_CA_CERT", "RCLONE_CLIENT_CERT", "RCLONE_CLIENT_KEY", "RCLONE_HTTP_PROXY")
+_NETWORK = (
+    "RCLONE_BIND",
+    "RCLONE_CA_CERT",
+    "RCLONE_CLIENT_CERT",
+    "RCLONE_CLIENT_KEY",
+    "RCLONE_HTTP_PROXY",
+)
 
 
 def fits(saved: SavedRemote, by: By, options: Mapping[str, Any]) -> bool:
@@ -66,7 +72,9 @@ def _has_a_feed(section: Mapping[str, str]) -> bool:
     in_global_cloud = (section.get("region") or "global") == "global"
     elsewhere = any(section.get(name) for name in ("root_folder_id", "tenant_url"))
     return (
-        in_global_cloud and not elsewhere and not any(n.startswith(("override.", "global.")) for n in section)
+        in_global_cloud
+        and not elsewhere
+        and not any(n.startswith(("override.", "global.")) for n in section)
     )
 
 

@@ -65,11 +65,20 @@ def _entry(found: Found, hashes: bool, mime_types: bool) -> Entry:
     """As rclone's lsjson has it."""
     if found.is_dir:
         mime_type = "inode/directory" if mime_types else None
-        return Entry(found.path, found.name, -1, _folder_time(found.modified), True, found.id, mime_type)
+        return Entry(
+            found.path, found.name, -1, _folder_time(found.modified), True, found.id, mime_type
+        )
     mime_type = found.mime_type if mime_types else None
     hex_hash = _quick_xor(found.quick_xor) if hashes and found.quick_xor else None
     return Entry(
-        found.path, found.name, found.size, _time(found.modified), False, found.id, mime_type, hex_hash
+        found.path,
+        found.name,
+        found.size,
+        _time(found.modified),
+        False,
+        found.id,
+        mime_type,
+        hex_hash,
     )
 
 

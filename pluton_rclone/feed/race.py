@@ -97,7 +97,9 @@ class Race:
     def entries(self) -> Iterator[Entry]:
         """As `Rclone.walk`."""
         # Files and folders, whichever are wanted: the feed is compared with both.
-        both = cast("commands.ListOptions", {**self._options, "files_only": False, "dirs_only": False})
+        both = cast(
+            "commands.ListOptions", {**self._options, "files_only": False, "dirs_only": False}
+        )
         place = self._saved.at(self._path)
         try:
             run = self._saved.rclone.begin(commands.lsjson(place, both, depth="all"))
@@ -107,7 +109,9 @@ class Race:
                 if feed is None:
                     run.finish()
                     if not complete:
-                        raise RcloneError("The listing broke off.", why="rclone's output has no end")
+                        raise RcloneError(
+                            "The listing broke off.", why="rclone's output has no end"
+                        )
                     return
             for entry in feed.entries(self._saved, self._options):
                 if key_of(entry) not in self._listed.keys:
@@ -131,7 +135,9 @@ class Race:
                 self._listed.add(entry)
             if not begun and self._listed.folders >= START:
                 begun = True
-                threading.Thread(target=self._read_feed, args=(child,), name="feed race", daemon=True).start()
+                threading.Thread(
+                    target=self._read_feed, args=(child,), name="feed race", daemon=True
+                ).start()
             if not self._options.get("files_only" if entry.is_dir else "dirs_only"):
                 yield entry
 
@@ -149,7 +155,13 @@ class Race:
         mime_types = bool(self._options.get("mime_types"))
         try:
             found = whole(
-                self._saved, self._path, mime_types, self._ended, self._token, self._earn, _leads_elsewhere
+                self._saved,
+                self._path,
+                mime_types,
+                self._ended,
+                self._token,
+                self._earn,
+                _leads_elsewhere,
             )
         except Cancelled:
             return
@@ -183,7 +195,9 @@ class Race:
         now = time.monotonic()
         if self._budget.holds(now) is None:
             return self._budget.wait(now, _CLEAR) <= 0
-        return self._budget.wait(now, _UNDER_WAY) <= 0 and self._budget.granted(now, _UNDER_WAY) >= 1
+        return (
+            self._budget.wait(now, _UNDER_WAY) <= 0 and self._budget.granted(now, _UNDER_WAY) >= 1
+        )
 
     def _token(self, http: Http, ended: str | None) -> Token:
         """The stored one; rclone is at work, and renews it."""

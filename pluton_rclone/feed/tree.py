@@ -81,15 +81,23 @@ class FeedTree:
         deleted, or that lies in a circle, says that something is missing or moved while it was read.
         """
         self._database.execute("delete from items where deleted")
-        roots, items = self._database.execute("select coalesce(sum(root), 0), count(*) from items").fetchone()
+        roots, items = self._database.execute(
+            "select coalesce(sum(root), 0), count(*) from items"
+        ).fetchone()
         if roots != 1:
             return f"the feed has {roots} roots"
         (reached,) = self._database.execute(_REACHED).fetchone()
-        return None if reached == items else f"the folders of {items - reached} items are not in the feed"
+        return (
+            None
+            if reached == items
+            else f"the folders of {items - reached} items are not in the feed"
+        )
 
     def lacks_mime_types(self) -> bool:
         """Whether Microsoft left a file's MIME type out, OneNote's not counted."""
-        wanted = "select 1 from items where not is_dir and not notebook and mime_type is null limit 1"
+        wanted = (
+            "select 1 from items where not is_dir and not notebook and mime_type is null limit 1"
+        )
         return self._database.execute(wanted).fetchone() is not None
 
     def leads_elsewhere(self, folder: str) -> bool:
@@ -99,7 +107,9 @@ class FeedTree:
     def holds(self, folders: Mapping[str, str]) -> bool:
         """Whether all of these keys are folders in it, each in the folder with the key given for it."""
         wanted = "select 1 from items where key = ? and is_dir and parent = ?"
-        return all(self._database.execute(wanted, pair).fetchone() is not None for pair in folders.items())
+        return all(
+            self._database.execute(wanted, pair).fetchone() is not None for pair in folders.items()
+        )
 
     def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
         """The key of the folder at a path from the root, "" the root itself; None when the feed has none there whose
@@ -143,6 +153,8 @@ class FeedTree:
                     continue
                 name = shown(stored) if translated else stored
                 path = above + name
-                yield Found(path, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away))
+                yield Found(
+                    path, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away)
+                )
                 if is_dir and not away:
                     waiting.append((child, path + "/"))

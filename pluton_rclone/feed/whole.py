@@ -83,7 +83,9 @@ class _Pages:
     account's budget, which the account's rclones have to keep within, too.
     """
 
-    def __init__(self, saved: SavedRemote, http: Http, token: GetToken, turn: Callable[[int], None]) -> None:
+    def __init__(
+        self, saved: SavedRemote, http: Http, token: GetToken, turn: Callable[[int], None]
+    ) -> None:
         remote = saved.options
         self._http, self._token, self._turn = http, token, turn
         self._drive_id, self._cloud = remote.drive_id, cloud(remote.region)

@@ -21,11 +21,11 @@ class Cloud:
 
     region: str  # rclone's word: global, us, de, cn
     name: str
-    login_host: str  # the one rclone refreshes at, so that sign-in and refresh meet the same service
-    graph_host: str
-    consent_host: (
-        str  # where an administrator agrees; Microsoft's documents differ from rclone only for China
+    login_host: (
+        str  # the one rclone refreshes at, so that sign-in and refresh meet the same service
     )
+    graph_host: str
+    consent_host: str  # where an administrator agrees; Microsoft's documents differ from rclone only for China
     portal: str  # where apps are registered
     sharepoint_suffix: str
     personal_accounts: bool

@@ -33,7 +33,9 @@ CONNECT_TIMEOUT = 15.0  # seconds
 READ_TIMEOUT = 60.0
 ATTEMPTS = 5  # of one request, the first included
 ATTEMPTS_TO_CONNECT = 3
-LONGEST_WAIT = 120.0  # seconds in all, for one request; longer demands of Microsoft become `Throttled`
+LONGEST_WAIT = (
+    120.0  # seconds in all, for one request; longer demands of Microsoft become `Throttled`
+)
 BUSY = frozenset({429, 503, 504, 509})
 ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that change nothing
 
@@ -143,14 +145,18 @@ class Http:
                     raise
                 pause = 0.5 * 2.0 ** (attempt - 1)
             else:
-                busy = answer.status in BUSY or (repeatable and answer.status in ALSO_BUSY_WITHOUT_EFFECT)
+                busy = answer.status in BUSY or (
+                    repeatable and answer.status in ALSO_BUSY_WITHOUT_EFFECT
+                )
                 if not busy or last:
                     return answer
                 asked = retry_after(answer.headers.get("retry-after"))
                 pause = asked if asked is not None else 1.0 * 2.0 ** (attempt - 1)
                 if waited + pause > LONGEST_WAIT:
                     return answer
-                log.info("%s answered %d: waiting %.1f s", urlsplit(url).hostname, answer.status, pause)
+                log.info(
+                    "%s answered %d: waiting %.1f s", urlsplit(url).hostname, answer.status, pause
+                )
                 if answer.status == 429:
                     self._not_before = max(self._not_before, self._now() + pause)
                     continue
@@ -164,7 +170,9 @@ class Http:
             raise Cancelled("Stopped while talking to Microsoft.")
         return seconds
 
-    def once(self, method: str, url: str, headers: Any, data: Any = None, params: Any = None) -> Answer:
+    def once(
+        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
+    ) -> Answer:
         """As `request`, sent one single time, without a wait before or after."""
         import requests
 
@@ -210,11 +218,15 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
     who: errors.Who | None = None
     if isinstance(problem, requests.exceptions.SSLError):
         why = "its certificate was not accepted; a proxy that opens TLS, or a missing CA"
-        advice = "Name the CA of your network in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
+        advice = (
+            "Name the CA of your network in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
+        )
         who = errors.Who.YOU
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
-        advice = "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
+        advice = (
+            "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
+        )
         who = errors.Who.YOU
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"

@@ -20,7 +20,9 @@ class WatchedHttp(Http):
     def __enter__(self) -> WatchedHttp:
         return self
 
-    def once(self, method: str, url: str, headers: Any, data: Any = None, params: Any = None) -> Answer:
+    def once(
+        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
+    ) -> Answer:
         answer = super().once(method, url, headers, data, params)
         if answer.status in (429, 503):
             self.throttled += 1

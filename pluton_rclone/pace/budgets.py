@@ -69,7 +69,9 @@ class Budget:
     @property
     def narrowest(self) -> float:
         """Requests that the lowest limit grants in its time."""
-        return min(limit.amount / (UNITS if limit.counts == "units" else 1) for limit in self._limits)
+        return min(
+            limit.amount / (UNITS if limit.counts == "units" else 1) for limit in self._limits
+        )
 
     def join(self) -> None:
         """One more rclone asks from it, until it calls `leave`."""
@@ -169,7 +171,10 @@ class Budget:
         under way that are not counted yet.
         """
         with self._lock:
-            room = min((self._left(limit, now) for limit in self._untried), default=math.inf) - under_way
+            room = (
+                min((self._left(limit, now) for limit in self._untried), default=math.inf)
+                - under_way
+            )
             if self._holds is None:
                 return room
             self._save(now, self._holds)

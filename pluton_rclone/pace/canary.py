@@ -37,9 +37,7 @@ class Canary:
     def __init__(self, saved: SavedRemote) -> None:
         remote = saved.options
         self._http = Http()
-        self._address = (
-            f"{cloud(remote.region).graph_root}/v1.0/drives/{remote.drive_id}/root/children?$top=1&$select=id"
-        )
+        self._address = f"{cloud(remote.region).graph_root}/v1.0/drives/{remote.drive_id}/root/children?$top=1&$select=id"
         self._saved = saved
         self._headers = self._authorized()
 

@@ -79,7 +79,9 @@ def fit(
         choices.insert(1, Fit(transfers, USUAL))
         choices += [Fit(counts[-1], smaller) for smaller in _SMALLER]
     room = None if memory is None else memory // 2
-    return next((found for found in choices if room is None or need(known, found) <= room), choices[-1])
+    return next(
+        (found for found in choices if room is None or need(known, found) <= room), choices[-1]
+    )
 
 
 def variables(
@@ -104,9 +106,15 @@ def variables(
     if count is None or (chunk is not None and _size(chunk) is None):
         return {}  # rclone says what is wrong with it
     sizes = largest_files(command.places[0], count)
-    chosen = fit(sizes, memory.available(), transfers=count, fewer=asked is None, chunk=_size(chunk))
+    chosen = fit(
+        sizes, memory.available(), transfers=count, fewer=asked is None, chunk=_size(chunk)
+    )
     wanted = {} if chosen.transfers == count else {_AT_ONCE: str(chosen.transfers)}
-    return wanted if chunk is not None or chosen.chunk == USUAL else {**wanted, _CHUNK: str(chosen.chunk)}
+    return (
+        wanted
+        if chunk is not None or chosen.chunk == USUAL
+        else {**wanted, _CHUNK: str(chosen.chunk)}
+    )
 
 
 def _whole(text: str) -> int | None:
@@ -127,7 +135,9 @@ def need(sizes: Sequence[int] | None, chosen: Fit) -> int:
     if sizes is None:
         held = chosen.transfers * (chosen.chunk + BUFFER)
     else:
-        held = sum(min(size, chosen.chunk) + min(size, BUFFER) for size in sizes[: chosen.transfers])
+        held = sum(
+            min(size, chosen.chunk) + min(size, BUFFER) for size in sizes[: chosen.transfers]
+        )
     return _BASE + int(_FACTOR * held)
 
 

@@ -71,7 +71,9 @@ class Governor:
 
     def attend(self, child: Child) -> None:
         """Watch it from now on."""
-        threading.Thread(target=self._watch, args=(child,), name=f"governor-{child.pid}", daemon=True).start()
+        threading.Thread(
+            target=self._watch, args=(child,), name=f"governor-{child.pid}", daemon=True
+        ).start()
 
     def refused(self, seconds: float | None) -> None:
         """rclone was refused after all: somebody else spends the budget, too."""
@@ -208,7 +210,9 @@ class Governor:
     def _is_open(self, limit: Limit) -> bool:
         """Whether nobody knows if it holds, and it is near."""
         now = time.monotonic()
-        return self._budget.holds(now) is None and self._budget.left(limit, now) <= self._under_way()
+        return (
+            self._budget.holds(now) is None and self._budget.left(limit, now) <= self._under_way()
+        )
 
     def _go_beyond(self, limit: Limit, found: threading.Event) -> None:
         until = time.monotonic() + _TRIAL
@@ -226,7 +230,9 @@ class Governor:
     def _send_canaries(self, limit: Limit, found: threading.Event, count: int) -> None:
         """All at once; waits for their answers, or rclone's end."""
         threads = [
-            threading.Thread(target=self._send_canary, args=(limit, found), name="canary", daemon=True)
+            threading.Thread(
+                target=self._send_canary, args=(limit, found), name="canary", daemon=True
+            )
             for _ in range(count)
         ]
         for thread in threads:

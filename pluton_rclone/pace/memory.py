@@ -50,7 +50,9 @@ def _left(group: Path, limit: str, used: str, inactive: str) -> int | None:
     most, spent = _text(group / limit).strip(), _text(group / used).strip()
     if not most.isdigit() or not spent.isdigit():
         return None  # "max", or no such group here
-    files = dict(line.split() for line in _text(group / "memory.stat").splitlines() if len(line.split()) == 2)
+    files = dict(
+        line.split() for line in _text(group / "memory.stat").splitlines() if len(line.split()) == 2
+    )
     return int(most) - int(spent) + int(files.get(inactive, "0"))
 
 

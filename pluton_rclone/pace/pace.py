@@ -38,11 +38,17 @@ class Pace(NamedTuple):
 
     def variables(self, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
         """rclone's variables for it; those that the operator set in the environment are left to it."""
-        wanted = {"TRANSFERS": str(self.transfers), "CHECKERS": str(self.transfers), "BUFFER_SIZE": BUFFER}
+        wanted = {
+            "TRANSFERS": str(self.transfers),
+            "CHECKERS": str(self.transfers),
+            "BUFFER_SIZE": BUFFER,
+        }
         if self.tps is not None:
             wanted |= {"TPSLIMIT": str(self.tps), "TPSLIMIT_BURST": str(BURST)}
         return {
-            f"RCLONE_{name}": value for name, value in wanted.items() if f"RCLONE_{name}" not in inherited
+            f"RCLONE_{name}": value
+            for name, value in wanted.items()
+            if f"RCLONE_{name}" not in inherited
         }
 
 

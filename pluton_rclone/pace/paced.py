@@ -48,7 +48,9 @@ class Paced(Around):
         """Whether it asks for much, can be counted, and can be stopped."""
         command = order.command
         asks_for_much = command.words[0] in _LONG or "--recursive" in command.flags
-        can_be_counted = _address(order) is not None and Feature.METRICS.known_to(self.binary.version)
+        can_be_counted = _address(order) is not None and Feature.METRICS.known_to(
+            self.binary.version
+        )
         return asks_for_much and can_be_counted and hasattr(signal, "SIGSTOP")
 
     def _governed(self, budget: Budget, order: Order) -> Child:

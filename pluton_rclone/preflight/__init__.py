@@ -71,7 +71,11 @@ class Preflight(Iterator[Finding]):
         return self.summary
 
     def _scan(
-        self, source: Source, judge: Judge, quota_free: int | None, not_there_yet: Callable[[], int] | None
+        self,
+        source: Source,
+        judge: Judge,
+        quota_free: int | None,
+        not_there_yet: Callable[[], int] | None,
     ) -> Iterator[Finding]:
         if isinstance(source, (str, bytes, os.PathLike)):
             yield from scan_local(os.fsencode(source), judge, self.summary)

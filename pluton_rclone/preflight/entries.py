@@ -13,7 +13,14 @@ from pluton_rclone.values.printable import printable
 from .finding import Finding, Summary
 from .judge import Folder, Judge, encoded
 from .reading import gigabytes
-from .rules import FORBIDDEN_ANYWHERE, FORBIDDEN_NAMES, MANY_ENTRIES, MAX_FILE_SIZE, RULES, TOO_MANY_ENTRIES
+from .rules import (
+    FORBIDDEN_ANYWHERE,
+    FORBIDDEN_NAMES,
+    MANY_ENTRIES,
+    MAX_FILE_SIZE,
+    RULES,
+    TOO_MANY_ENTRIES,
+)
 
 
 class Listed(Protocol):
@@ -144,7 +151,11 @@ class EntryScan:
             lower = name.lower()
             exact = hash(name) & _MASK
             coarse, by_rclone, composed = hash(lower), hash(lower) & _MASK, exact
-            if len(name) > parent.longest or lower in FORBIDDEN_NAMES or FORBIDDEN_ANYWHERE in lower:
+            if (
+                len(name) > parent.longest
+                or lower in FORBIDDEN_NAMES
+                or FORBIDDEN_ANYWHERE in lower
+            ):
                 told = self._judge.standard_name_findings(parent.folder, name, is_dir=is_dir)
         else:
             coarse, by_rclone = hash(coarse_key(name)), hash(rclone_key(name)) & _MASK
@@ -174,7 +185,11 @@ def _reason(fine: int, before: list[int]) -> str:
     """Why names with the same coarse key are one; the hashes as `_name` puts them together."""
     mine = _parts(fine)
     others = [_parts(other) for other in before]
-    same = [other for other in others if (other.by_rclone, other.is_dir) == (mine.by_rclone, mine.is_dir)]
+    same = [
+        other
+        for other in others
+        if (other.by_rclone, other.is_dir) == (mine.by_rclone, mine.is_dir)
+    ]
     if mine in same:
         return "same_name_twice"
     if any(other.composed == mine.composed for other in same):
@@ -182,7 +197,8 @@ def _reason(fine: int, before: list[int]) -> str:
     if same:
         return "same_but_case"
     clashing = any(
-        other.by_rclone == mine.by_rclone and (other.composed != mine.composed or other.exact == mine.exact)
+        other.by_rclone == mine.by_rclone
+        and (other.composed != mine.composed or other.exact == mine.exact)
         for other in others
     )
     return "file_and_folder_same" if clashing else "same_perhaps"

@@ -86,7 +86,9 @@ class Summary:
 
     def count(self, severity: Severity) -> int:
         """How many findings there are of that severity."""
-        return sum(number for rule, number in self.by_rule.items() if RULES[rule].severity is severity)
+        return sum(
+            number for rule, number in self.by_rule.items() if RULES[rule].severity is severity
+        )
 
     @property
     def clean(self) -> bool:

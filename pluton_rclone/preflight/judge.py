@@ -93,7 +93,12 @@ class Judge:
         too_long = len(whole) > MAX_PATH
         if too_long:
             found.append(
-                Finding(".", RULES["path_too_long"], True, f"the destination has {len(whole)} characters")
+                Finding(
+                    ".",
+                    RULES["path_too_long"],
+                    True,
+                    f"the destination has {len(whole)} characters",
+                )
             )
         slash = 1 if whole else 0
         top = Folder(
@@ -134,7 +139,11 @@ class Judge:
         if len(arriving) != len(raw):  # an encoding without Slash brings one into a name
             arriving = [translator.from_local(decoded(name)) for name in raw]
         different = set(keys)
-        longest = max(map(len, arriving)) if translated.isascii() else 2 * max(map(len, arriving), default=0)
+        longest = (
+            max(map(len, arriving))
+            if translated.isascii()
+            else 2 * max(map(len, arriving), default=0)
+        )
         suspicious = (
             wrong
             or longest > MAX_NAME
@@ -188,7 +197,9 @@ class Judge:
         """What reaches OneDrive of a name as rclone shows it."""
         return self._to_onedrive.from_standard(standard)
 
-    def standard_name_findings(self, folder: Folder, standard: str, *, is_dir: bool) -> list[tuple[str, str]]:
+    def standard_name_findings(
+        self, folder: Folder, standard: str, *, is_dir: bool
+    ) -> list[tuple[str, str]]:
         """What is wrong with a name as rclone shows it: rules and details."""
         return list(self._name_findings(folder, self.arriving(standard), is_dir))
 
@@ -198,7 +209,9 @@ class Judge:
             return 0
         return min(MAX_NAME, MAX_PATH - folder.room)
 
-    def _name_findings(self, folder: Folder, arriving: str, is_dir: bool) -> Iterator[tuple[str, str]]:
+    def _name_findings(
+        self, folder: Folder, arriving: str, is_dir: bool
+    ) -> Iterator[tuple[str, str]]:
         rule = self._name_rule(arriving, folder=is_dir, at_root=folder.at_root)
         if rule is not None:
             yield rule, f"{len(arriving)} characters" if rule == "name_too_long" else ""

@@ -73,7 +73,9 @@ class _FolderScan:
             for pair in self._judge.looking_alike(self._folders):
                 for name, other in (pair, pair[::-1]):
                     told = f"beside '{printable(decoded(other))}'"
-                    yield Finding(below(self._folder, name), RULES["folder_looks_alike"], True, told)
+                    yield Finding(
+                        below(self._folder, name), RULES["folder_looks_alike"], True, told
+                    )
         if entries >= MANY_ENTRIES:
             rule = "folder_too_full" if entries >= TOO_MANY_ENTRIES else "folder_large"
             yield Finding(self._folder.shown, RULES[rule], True, f"{entries:,} entries")
@@ -95,7 +97,9 @@ class _FolderScan:
         yield from same
         refused: dict[int, set[str]] = {}
         if names.suspicious:
-            translated = {finding.path for finding in same if finding.rule.name == "same_when_translated"}
+            translated = {
+                finding.path for finding in same if finding.rule.name == "same_when_translated"
+            }
             for index, finding in self._judge.findings(folder, names):
                 if finding.rule.name == "name_not_found_again" and finding.path in translated:
                     continue  # it is found: the other one of the two

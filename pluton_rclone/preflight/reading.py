@@ -50,7 +50,10 @@ def read_folder(path: bytes, folder: Folder, only: bytes | None = None) -> Itera
                         status = entry.stat(follow_symlinks=False)
                         size = status.st_size
                         files.append(entry.name)
-                        if status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ and size <= MAX_FILE_SIZE:
+                        if (
+                            status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ
+                            and size <= MAX_FILE_SIZE
+                        ):
                             sizes.append(size)
                         else:
                             mine = status.st_uid == user and status.st_mode & _OWNER_MAY_READ
@@ -79,7 +82,9 @@ def read_folder(path: bytes, folder: Folder, only: bytes | None = None) -> Itera
     yield batch
 
 
-def _odd_file(entry: os.DirEntry[bytes], size: int, folder: Folder, batch: Batch, *, readable: bool) -> int:
+def _odd_file(
+    entry: os.DirEntry[bytes], size: int, folder: Folder, batch: Batch, *, readable: bool
+) -> int:
     """A file that is too large, or not readable for everybody: the bytes of it that can be sent."""
     if not readable and not os.access(entry.path, os.R_OK, effective_ids=_EFFECTIVE):
         batch.findings.append(_unreadable(below(folder, entry.name)))

@@ -60,7 +60,9 @@ _ARTICLE = (
     "(support.microsoft.com, 64883a5d-228e-48f5-b3d2-eb39e07630fa), 2021-03-03"
 )
 _LIMITS = "Microsoft, SharePoint limits service description (learn.microsoft.com), read 2026-11"
-_ADDRESSING = "OneDrive docs 'Addressing resources in a drive' (addressing-driveitems.md), 2024-10-22"
+_ADDRESSING = (
+    "OneDrive docs 'Addressing resources in a drive' (addressing-driveitems.md), 2024-10-22"
+)
 _RCLONE_DOCS = "rclone documentation, 'Microsoft OneDrive', 2026-08-21"
 _TRIED = "tried with rclone 1.75.2"
 _RENAME = "Rename it."

@@ -37,7 +37,11 @@ log = logging.getLogger(__name__)
 TAIL_LINES = 50
 TAIL_LINE_BYTES = 4096
 
-LADDER: tuple[tuple[int, float], ...] = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, 5.0))
+LADDER: tuple[tuple[int, float], ...] = (
+    (signal.SIGINT, 1.0),
+    (signal.SIGTERM, 0.5),
+    (signal.SIGKILL, 5.0),
+)
 """How a child is ended: each signal, and the seconds that it gets to take effect."""
 
 
@@ -201,7 +205,10 @@ class Child:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -227,7 +234,9 @@ class Child:
             self._thread(self._watch, watch)
 
     def _thread(self, run: Callable[..., None], *args: object) -> threading.Thread:
-        thread = threading.Thread(target=run, args=args, daemon=True, name=f"{run.__name__}-{self.pid}")
+        thread = threading.Thread(
+            target=run, args=args, daemon=True, name=f"{run.__name__}-{self.pid}"
+        )
         thread.start()
         return thread
 
@@ -238,7 +247,10 @@ class Child:
         self.signal(signal.SIGKILL)
 
     def _mind(
-        self, pipe: IO[bytes], callback: Callable[[bytes], None] | None, other: threading.Thread | None
+        self,
+        pipe: IO[bytes],
+        callback: Callable[[bytes], None] | None,
+        other: threading.Thread | None,
     ) -> None:
         """Drain stderr to its end, then reap.
 
@@ -266,7 +278,9 @@ class Child:
         finally:
             self._ended.set()
 
-    def _lines_of_stderr(self, lines: Iterable[bytes], callback: Callable[[bytes], None] | None) -> None:
+    def _lines_of_stderr(
+        self, lines: Iterable[bytes], callback: Callable[[bytes], None] | None
+    ) -> None:
         for line in lines:
             self._tail.append(line[:TAIL_LINE_BYTES])
             if callback is not None and self._failure is None:
@@ -328,7 +342,9 @@ def start(
     if not os.access(argv[0], os.X_OK):
         raise PermissionError(13, "not executable", argv[0])
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
-        raise UsageError("this program ignores SIGCHLD, so the exit status of a child can never be known")
+        raise UsageError(
+            "this program ignores SIGCHLD, so the exit status of a child can never be known"
+        )
     return SPAWNER.spawn(
         lambda: Child(
             argv,
@@ -354,7 +370,9 @@ def run(
     """Run to the end and keep all output. TimeoutError after `timeout` seconds, with the process gone."""
     out: list[bytes] = []
     err: list[bytes] = []
-    with start(argv, env=env, stdin=stdin, cwd=cwd, on_stdout=out.append, on_stderr=err.append) as child:
+    with start(
+        argv, env=env, stdin=stdin, cwd=cwd, on_stdout=out.append, on_stderr=err.append
+    ) as child:
         code = child.wait(timeout)
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 

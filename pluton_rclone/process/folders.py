@@ -57,7 +57,9 @@ def usable_folders(*, longest: int = _LONGEST) -> Iterator[Path]:
             if found := _own(place):  # another process of ours has just made it
                 yield found[0]
                 continue
-            log.warning("%s is not used: another user can enter it, or it belongs to another", folder)
+            log.warning(
+                "%s is not used: another user can enter it, or it belongs to another", folder
+            )
             try:
                 folder = Path(tempfile.mkdtemp(prefix=f"{_name()}-", dir=place))
             except OSError as error:

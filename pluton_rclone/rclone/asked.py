@@ -14,7 +14,8 @@ from typing import NamedTuple
 VARIABLE = "RCLONE_METRICS_ADDR"
 _LONGEST = 100  # bytes of a socket's path; the kernel takes 107
 _ANSWERS = re.compile(
-    rb'^rclone_http_status_code\{code="(\d+)",host="([^"]*)",method="([A-Z]*)"\} (\S+)$', re.MULTILINE
+    rb'^rclone_http_status_code\{code="(\d+)",host="([^"]*)",method="([A-Z]*)"\} (\S+)$',
+    re.MULTILINE,
 )
 _ANSWER_LIMIT = 1.0  # seconds
 

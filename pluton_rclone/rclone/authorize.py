@@ -22,9 +22,7 @@ from pluton_rclone.errors import (
 from .binary import Binary, find_binary
 from .environment import child_environment
 
-PORT = (
-    53682  # rclone's own registration knows http://localhost:53682/ and no other (onedrive.go, oauthutil.go)
-)
+PORT = 53682  # rclone's own registration knows http://localhost:53682/ and no other (onedrive.go, oauthutil.go)
 
 _ADDRESS = re.compile(rf"http://127\.0\.0\.1:{PORT}/auth\?state=\S+")
 _REFUSAL = re.compile(r"No code returned by remote server: (?P<error>\w+): (?P<description>.*)")
@@ -72,7 +70,9 @@ def authorize(
         "RCLONE_ONEDRIVE_ACCESS_SCOPES": " ".join((*scopes, "offline_access")),
     }
     env = child_environment({**(environment or {}), **own})
-    with process.start(authorize_argv(binary.path), env=env, on_stdout=out.append, on_stderr=listen) as child:
+    with process.start(
+        authorize_argv(binary.path), env=env, on_stdout=out.append, on_stderr=listen
+    ) as child:
         end = time.monotonic() + timeout
         while not child.ended:
             if stop.wait(0.05):

@@ -33,7 +33,9 @@ class Binary:
             try:
                 self._version = Version.parse(self._run("version").decode(errors="replace"))
             except ValueError as error:
-                raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
+                raise RcloneNotFound(
+                    f"{self.path} cannot be used as rclone", why=str(error)
+                ) from error
         return self._version
 
     def providers(self) -> bytes:
@@ -42,7 +44,9 @@ class Binary:
 
     def _run(self, *words: str) -> bytes:
         try:
-            return process.run([self.path, *words], env={"RCLONE_CONFIG": os.devnull}, timeout=20).stdout
+            return process.run(
+                [self.path, *words], env={"RCLONE_CONFIG": os.devnull}, timeout=20
+            ).stdout
         except OSError as error:  # TimeoutError is one, too
             raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
 
@@ -73,7 +77,9 @@ def find_binary(
             raise RcloneNotFound(f"there is no rclone at {os.fspath(named)!r} ({origin})")
         return Binary(found)
     scripts = os.path.dirname(sys.executable)
-    found = shutil.which("rclone", path=scripts) or shutil.which("rclone", path=environment.get("PATH"))
+    found = shutil.which("rclone", path=scripts) or shutil.which(
+        "rclone", path=environment.get("PATH")
+    )
     if found is None:
         raise RcloneNotFound(f"there is no rclone: not in {scripts}, not on PATH")
     return Binary(found)

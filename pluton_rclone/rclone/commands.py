@@ -129,7 +129,9 @@ class TransferOptions(FilterOptions, total=False):
 
 
 _SIZES = frozenset({"min_size", "max_size", "bwlimit", "max_transfer", "buffer_size"})
-_DURATIONS = frozenset({"min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep"})
+_DURATIONS = frozenset(
+    {"min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep"}
+)
 _PLACES = frozenset({"backup_dir"})
 _SPECIAL = frozenset(
     {"filters", "files_from", "extra", "hashes", "mime_types", "log_level", "allow_empty_source"}
@@ -157,7 +159,9 @@ def flags(options: Mapping[str, Any], known: type) -> tuple[tuple[str, ...], byt
     out.extend(options.get("extra") or ())
     rules, files = options.get("filters"), options.get("files_from")
     if rules is not None and files is not None:
-        raise UsageError("filters and files_from exclude each other", why="rclone ignores filters then")
+        raise UsageError(
+            "filters and files_from exclude each other", why="rclone ignores filters then"
+        )
     if rules is not None:
         return (*out, "--filter-from=-"), _lines(map(_rule, rules))
     if files is not None:
@@ -222,9 +226,14 @@ def is_local(place: str) -> bool:
 # ---- transfers ---------------------------------------------------------------------------------------------
 
 
-def transfer(word: str, source: Location, destination: Location, options: TransferOptions) -> Command:
+def transfer(
+    word: str, source: Location, destination: Location, options: TransferOptions
+) -> Command:
     """copy, copyto, sync, move, moveto: two places."""
-    wanted: dict[str, Any] = {"create_empty_src_dirs": True if word in _KEEPS_FOLDERS else None, **options}
+    wanted: dict[str, Any] = {
+        "create_empty_src_dirs": True if word in _KEEPS_FOLDERS else None,
+        **options,
+    }
     brake = None
     if word == "sync":
         brake = Brake(wanted.pop("max_delete", None), bool(options.get("allow_empty_source")))
@@ -240,7 +249,12 @@ _BY_CONTENT = ("--checksum", "--ignore-times", "--size-only")
 
 def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str, ...]:
     """What a transfer logs; progress comes at every level."""
-    return (f"--log-level={level}", f"--stats={every:g}s", "--stats-log-level=NOTICE", "--stats-one-line")
+    return (
+        f"--log-level={level}",
+        f"--stats={every:g}s",
+        "--stats-log-level=NOTICE",
+        "--stats-one-line",
+    )
 
 
 def look(sync: Command) -> Command:
@@ -266,7 +280,9 @@ def remove(
     it)."""
     given, stdin = flags(options, TransferOptions)
     if stdin is not None and word != "delete":
-        raise UsageError(f"{word} takes no filters", why="rclone ignores them there, and deletes everything")
+        raise UsageError(
+            f"{word} takes no filters", why="rclone ignores them there, and deletes everything"
+        )
     return Command((word,), given, (location(place),), stdin)
 
 
@@ -340,9 +356,15 @@ def hashsum(
     return Command(("hashsum",), (*how, *given), (kind, location(place)), stdin)
 
 
-def link(place: Location, *, expire: Duration | None, action: Literal["create", "remove"]) -> Command:
+def link(
+    place: Location, *, expire: Duration | None, action: Literal["create", "remove"]
+) -> Command:
     """A public link to a file or folder, or its end."""
     given = (
-        () if expire is None else (_flag("expire", f"{expire}s" if not isinstance(expire, str) else expire),)
+        ()
+        if expire is None
+        else (_flag("expire", f"{expire}s" if not isinstance(expire, str) else expire),)
     )
-    return Command(("link",), (*given, *(("--unlink",) if action == "remove" else ())), (location(place),))
+    return Command(
+        ("link",), (*given, *(("--unlink",) if action == "remove" else ())), (location(place),)
+    )

@@ -81,24 +81,34 @@ class Rclone:
 
     # ---- transfers -----------------------------------------------------------------------------------------
 
-    def copy(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def copy(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Copy what is new or changed; nothing is deleted at the destination. A file is copied into the
         folder."""
         return self._started(commands.transfer("copy", source, destination, options), options)
 
-    def copyto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def copyto(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """As copy; a file gets the destination's name."""
         return self._started(commands.transfer("copyto", source, destination, options), options)
 
-    def sync(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def sync(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Make the destination the same as the source: what is not in the source is deleted there."""
         return self._started(commands.transfer("sync", source, destination, options), options)
 
-    def move(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def move(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """As copy, and delete at the source what has arrived."""
         return self._started(commands.transfer("move", source, destination, options), options)
 
-    def moveto(self, source: Location, destination: Location, **options: Unpack[TransferOptions]) -> Transfer:
+    def moveto(
+        self, source: Location, destination: Location, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """As move; a file gets the destination's name."""
         return self._started(commands.transfer("moveto", source, destination, options), options)
 
@@ -209,13 +219,19 @@ class Rclone:
         **options: Unpack[FilterOptions],
     ) -> dict[str, str]:
         """The hash of every file, by path. `kind` as rclone names it: "quickxor", "md5", "sha256"…"""
-        text = self.execute(commands.hashsum(kind, place, options, read=read)).stdout.decode(errors="replace")
+        text = self.execute(commands.hashsum(kind, place, options, read=read)).stdout.decode(
+            errors="replace"
+        )
         pairs = (line.split("  ", 1) for line in text.splitlines() if "  " in line)
         return {path: value for value, path in pairs}
 
     def link(self, place: Location, *, expire: Duration | None = None) -> str:
         """Make a public link to a file or folder."""
-        return self.execute(commands.link(place, expire=expire, action="create")).stdout.decode().strip()
+        return (
+            self.execute(commands.link(place, expire=expire, action="create"))
+            .stdout.decode()
+            .strip()
+        )
 
     def unlink(self, place: Location) -> None:
         """Remove the public link."""
@@ -237,7 +253,9 @@ class Rclone:
 
     # ---- anything else -------------------------------------------------------------------------------------
 
-    def run(self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None) -> Completed:
+    def run(
+        self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None
+    ) -> Completed:
         """Any rclone command: its words and flags, its places. Raises as the other methods do.
 
         `rclone.run("backend", "features", places=["od:"])`
@@ -268,7 +286,9 @@ class Rclone:
         level = options.get("log_level")
         return self.transfer(command) if level is None else self.transfer(command, level=level)
 
-    def transfer(self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5) -> Transfer:
+    def transfer(
+        self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5
+    ) -> Transfer:
         """Start a command as a transfer, with progress `every` so many seconds; `level` as in
         `TransferOptions`.
         """

@@ -68,7 +68,9 @@ class Progress(Event, frozen=True, gc=False, kw_only=True, rename=_in_log):
         return min(1.0, self.bytes / self.total_bytes) if self.total_bytes else None
 
 
-_SUMS = tuple(f.name for f in msgspec.structs.fields(Progress) if f.type is int and f.name != "errors")
+_SUMS = tuple(
+    f.name for f in msgspec.structs.fields(Progress) if f.type is int and f.name != "errors"
+)
 
 
 def together(before: Progress, now: Progress) -> Progress:
@@ -146,7 +148,12 @@ _decode = msgspec.json.Decoder(_Line).decode
 _FILE_EVENTS: tuple[tuple[re.Pattern[str], type[FileEvent]], ...] = (
     (re.compile(r"(?:Multi-thread )?Copied \(|Moved \(server-side\)|Copied$|Moved$"), Transferred),
     (re.compile(r"Deleted$|Moved into backup dir|Removing directory|Removed directory"), Deleted),
-    (re.compile(r"Updated |Set directory |Made directory|Making directory|Renamed from|Fixed case"), Updated),
+    (
+        re.compile(
+            r"Updated |Set directory |Made directory|Making directory|Renamed from|Fixed case"
+        ),
+        Updated,
+    ),
     (re.compile(r"Unchanged skipping|OK$"), Checked),
 )
 _THROTTLED = re.compile(
@@ -173,7 +180,11 @@ def parse(line: bytes) -> Event:
         return progress(record.stats, record.msg, level)
     if record.skipped:
         return Skipped(
-            text=record.msg, level=level, path=record.object, size=record.size, action=record.skipped
+            text=record.msg,
+            level=level,
+            path=record.object,
+            size=record.size,
+            action=record.skipped,
         )
     if record.object_type and level != "error" and not record.object_type.endswith(".Fs"):
         for pattern, kind in _FILE_EVENTS:

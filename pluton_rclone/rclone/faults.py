@@ -38,6 +38,7 @@ def _rule(
 
 _NEW_CHUNKS = "Correct the value; chunk_size is a multiple of 320Ki."
 _NO_ANSWER = "There is no answer from the other side."
+_LIMIT = "The limit that was given for this run is reached."
 _NOTHING = "There is nothing at this place."
 _SPACE_HERE = "Free room on this machine's disk."
 
@@ -116,7 +117,7 @@ _AFTER = (
     _rule(r"corrupted on transfer", errors.Corrupted,
           "What arrived is not what was sent: sizes or hashes differ.", retry=True),
     _rule(r"max transfer (?:limit|duration) reached|context deadline exceeded|--max-delete",
-          errors.TransferFailed, "The limit that was given for this run is reached.", retry=True,
+          errors.TransferFailed, _LIMIT, retry=True,
           advice="Run it again to go on where it stopped."),
     _rule(r"immutable file modified|Timestamp mismatch between immutable", errors.Conflict,
           "The file has changed, and immutable forbids to overwrite it."),
@@ -141,9 +142,8 @@ _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     5: (errors.Unreachable, "A fault that more tries may help against."),
     6: (errors.TransferFailed, "A fault that another try does not help against."),
     7: (errors.RcloneError, "rclone gave up: another try would not help."),
-    8: (errors.TransferFailed, "The limit that was given for this run is reached."),
     9: (errors.TransferFailed, "There was nothing to transfer."),
-    10: (errors.TransferFailed, "The limit that was given for this run is reached."),
+    **dict.fromkeys((8, 10), (errors.TransferFailed, _LIMIT)),
 }
 
 _FINAL = frozenset({2, 3, 4, 6, 7})
@@ -160,8 +160,9 @@ _LEAD = re.compile(
 )
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
 # It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
-_RCLONES_ADVICE = re.compile(r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\"")
-
+_RCLONES_ADVICE = re.compile(
+    r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\""
+)
 
 _STATUS = re.compile(r"HTTP error (\d{3})\b|(?:^|: )([45]\d\d) (?:[A-Z][\w' -]{1,40})?(?=:|\n|$)")
 _WORD = re.compile(r"(?<![\w/.-])[A-Za-z_]{5,60}(?![\w/.-]|\\.)")
@@ -171,7 +172,6 @@ _PASSING = Meaning(  # rclone#6075, #8558
     advice="Run it again: this passes, unless somebody moved or deleted it in the meantime.",
     again=True,
 )
-
 
 _PLACES: tuple[tuple[str, Place], ...] = (
     ("fetch token", "sign-in"),
@@ -195,7 +195,9 @@ def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Mea
 def _refused(text: str) -> Meaning | None:
     """What Microsoft said, if it is Microsoft's."""
     moved = text.startswith(("Failed to copy", "Failed to move"))
-    place: Place = next((where for sign, where in _PLACES if sign in text), "item" if moved else "folder")
+    place: Place = next(
+        (where for sign, where in _PLACES if sign in text), "item" if moved else "folder"
+    )
     status = _STATUS.search(text)
     number = int(status[1] or status[2]) if status else None
     found = judged(_WORD.findall(text), text, number, place)
@@ -241,18 +243,14 @@ def run_fault(
     for text in reversed(told):
         if meaning(text) is not None:
             return fault(text, **details)
+    why = _reason(told[-1]) if told else None
     if exit_code < 0 or exit_code in (130, 143, 137):
         number = -exit_code if exit_code < 0 else exit_code - 128
-        return errors.RcloneError(
-            f"rclone was ended by signal {number} during {command}.",
-            why=_reason(told[-1]) if told else None,
-            retry=True,
-            **details,
-        )
+        what = f"rclone was ended by signal {number} during {command}."
+        return errors.RcloneError(what, why=why, retry=True, **details)
     kind, what = _BY_EXIT_CODE.get(
         exit_code, (errors.RcloneError, f"rclone {command} failed with exit code {exit_code}.")
     )
-    why = _reason(told[-1]) if told else None
     return kind(what, why=why, retry=exit_code not in _FINAL, **details)
 
 

@@ -67,13 +67,19 @@ def _one(command: Command, path: str, text: str) -> FailedFile | LeftOut | None:
     twin, what, side, link, special, notebook, _ = match.groups()
     from_here = not command.places or is_local(command.places[0])
     words: tuple[str, str | None, str | None] = _MISPLACED
-    if twin and (side == "source" or (command.words == ("check",) and "--one-way" not in command.flags)):
+    if twin and (
+        side == "source" or (command.words == ("check",) and "--one-way" not in command.flags)
+    ):
         words = _TWIN
     elif twin or (link and not from_here):
-        return LeftOut(path, "The destination holds it besides: it was neither compared nor changed.")
+        return LeftOut(
+            path, "The destination holds it besides: it was neither compared nor changed."
+        )
     elif special:
         return (
-            LeftOut(path, "It is a pipe, socket or device: it has no content to keep.") if from_here else None
+            LeftOut(path, "It is a pipe, socket or device: it has no content to keep.")
+            if from_here
+            else None
         )
     elif link:
         words = _LINK
@@ -83,12 +89,20 @@ def _one(command: Command, path: str, text: str) -> FailedFile | LeftOut | None:
         words = _NOTEBOOK
     kind = NameRefused if twin else TransferFailed
     text = f"{path} was left out: {words[0].format(side=side)}."
-    return FailedFile(path, kind(text, why=words[1], advice=words[2], path=path), False, what == "directory")
+    return FailedFile(
+        path, kind(text, why=words[1], advice=words[2], path=path), False, what == "directory"
+    )
 
 
 def _excluded(name: str, command: Command) -> bool:
     """Whether the caller's rules leave out what has that name; a list of files names no notebook."""
     given = command.stdin if isinstance(command.stdin, bytes) else b""
     rules = given.decode(errors="replace").splitlines()
-    left_out = (rule[2:].strip().removesuffix("/**").rpartition("/")[2] for rule in rules if rule[:2] == "- ")
-    return "--files-from-raw=-" in command.flags or any(fnmatch.fnmatchcase(name, one) for one in left_out)
+    left_out = (
+        rule[2:].strip().removesuffix("/**").rpartition("/")[2]
+        for rule in rules
+        if rule[:2] == "- "
+    )
+    return "--files-from-raw=-" in command.flags or any(
+        fnmatch.fnmatchcase(name, one) for one in left_out
+    )

@@ -134,7 +134,11 @@ def named(found: Entry, place: Location) -> Entry:
     if not found.is_dir:
         return found
     text = os.fsdecode(place).rstrip("/")
-    name = text.rpartition("/")[2].rpartition(":")[2] if isinstance(place, str) else text.rpartition("/")[2]
+    name = (
+        text.rpartition("/")[2].rpartition(":")[2]
+        if isinstance(place, str)
+        else text.rpartition("/")[2]
+    )
     return Entry(name, name, is_dir=True, id=found.id)
 
 
@@ -142,7 +146,14 @@ def below(found: Entry, folder: str) -> Entry:
     """The entry with its path relative to `folder` (or to its own folder, if that is "")."""
     path = found.path[len(folder) + 1 :] if folder else found.name
     return Entry(
-        path, found.name, found.size, found.modified, found.is_dir, found.id, found.mime_type, found.hashes
+        path,
+        found.name,
+        found.size,
+        found.modified,
+        found.is_dir,
+        found.id,
+        found.mime_type,
+        found.hashes,
     )
 
 

@@ -72,7 +72,9 @@ def source(place: Location, *, follow: bool) -> str:
             advice="Name the file that is meant, or take what links lead to (copy-links).",
         )
     if not os.path.isfile(path):
-        raise UsageError(f"{text!r} is neither a file nor a folder.", advice="Name the folder that holds it.")
+        raise UsageError(
+            f"{text!r} is neither a file nor a folder.", advice="Name the folder that holds it."
+        )
     return text
 
 
@@ -120,7 +122,9 @@ def _checked(text: str) -> str:
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:
-        raise UsageError(f"{text!a} holds characters that no path can hold", why=str(error)) from error
+        raise UsageError(
+            f"{text!a} holds characters that no path can hold", why=str(error)
+        ) from error
     if _ON_THE_FLY.match(text) and _SECRET.search(text):
         raise UsageError(
             "a secret in a connection string would stand in the list of processes for all to see",

@@ -84,7 +84,9 @@ class RcClient:
             status, text = answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise Lost("The rclone of this session does not answer any more.", why=str(error)) from error
+            raise Lost(
+                "The rclone of this session does not answer any more.", why=str(error)
+            ) from error
         except BaseException:  # Ctrl-C: the answer would come to the next call
             connection.close()
             raise
@@ -94,11 +96,16 @@ class RcClient:
 
 
 def _encode(method: str, params: Params) -> tuple[str, bytes]:
-    raw = {name: value for name, value in params.items() if isinstance(value, str) and not _is_text(value)}
+    raw = {
+        name: value
+        for name, value in params.items()
+        if isinstance(value, str) and not _is_text(value)
+    }
     target = f"/{method}"
     if raw:
         target += "?" + "&".join(
-            f"{name}={urllib.parse.quote(os.fsencode(value), safe='')}" for name, value in raw.items()
+            f"{name}={urllib.parse.quote(os.fsencode(value), safe='')}"
+            for name, value in raw.items()
         )
     return target, msgspec.json.encode({n: v for n, v in params.items() if n not in raw})
 

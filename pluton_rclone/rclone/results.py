@@ -91,7 +91,9 @@ class TransferResult:
 
 
 COUNTS = tuple(
-    field.name for field in fields(TransferResult) if field.type == "int" and field.name != "exit_code"
+    field.name
+    for field in fields(TransferResult)
+    if field.type == "int" and field.name != "exit_code"
 )
 """What is counted of a transfer: in its JSON and in the schema of that, too."""
 
@@ -130,7 +132,9 @@ class CheckResult:
     @property
     def same(self) -> bool:
         """Whether both sides hold the same files, and every one could be compared."""
-        return not (self.differing or self.missing_on_source or self.missing_on_destination or self.failed)
+        return not (
+            self.differing or self.missing_on_source or self.missing_on_destination or self.failed
+        )
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -168,12 +172,16 @@ def transfer_failed(
     deleting = [file for file in failed if file.deleting]
     told = [
         f"{_counted(files)} not {word}"
-        for files, word in (([file for file in failed if not file.deleting], done), (deleting, "deleted"))
+        for files, word in (
+            ([file for file in failed if not file.deleting], done),
+            (deleting, "deleted"),
+        )
         if files
     ]
     return kind(
         f"{', '.join(told)}{'; it ended before all was tried' if early else ''}.",
-        why=f"{failed[0].path}: {first.why or first.what}" + ("" if len(failed) == 1 else ", and more"),
+        why=f"{failed[0].path}: {first.why or first.what}"
+        + ("" if len(failed) == 1 else ", and more"),
         who=first.who if shared else None,
         advice=first.advice if shared else None,
         next_step=first.next_step if shared else None,

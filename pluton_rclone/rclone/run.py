@@ -69,7 +69,9 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
             if on_progress is not None:
                 on_progress(seen)
         code = run.child.wait()
-    if code not in (0, 1) or (code == 1 and not any(found.values())):  # 1 also stands for differences
+    if code not in (0, 1) or (
+        code == 1 and not any(found.values())
+    ):  # 1 also stands for differences
         raise run.fault(code)
     told = {*found["*"], *found["-"], *found["+"]}
     missing, others = run.tally.missing()

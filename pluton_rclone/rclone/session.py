@@ -115,7 +115,10 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -129,7 +132,9 @@ class Session:
         """One file or folder; None if there is nothing."""
         fs, remote = split(place)
         try:
-            item = self.call("operations/stat", fs=fs, remote=remote, opt={"noMimeType": True})["item"]
+            item = self.call("operations/stat", fs=fs, remote=remote, opt={"noMimeType": True})[
+                "item"
+            ]
         except NothingFound:
             return None
         if item is None:
@@ -214,7 +219,9 @@ class Session:
 def _list_options(options: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := set(options) - {"files_only", "dirs_only", "hashes", "mime_types"}:
         raise UsageError(f"a session's listing does not take {', '.join(sorted(unknown))}")
-    hashes = {"showHash": True, "hashTypes": list(options["hashes"])} if options.get("hashes") else {}
+    hashes = (
+        {"showHash": True, "hashTypes": list(options["hashes"])} if options.get("hashes") else {}
+    )
     return {
         "noMimeType": not options.get("mime_types"),
         "filesOnly": bool(options.get("files_only")),

@@ -25,10 +25,14 @@ COUNTS = (
 _LOUD = ("notice", "error", "critical")
 _UNSAVED = "Failed to save config"
 _NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
-_BROKE_OFF = re.compile(r"Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete")
+_BROKE_OFF = re.compile(
+    r"Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete"
+)
 _DELETING = re.compile(r"Couldn't (?:delete|remove|move into backup)|Failed to rmdir")
 _NOT_DELETING = "not deleting files as there were IO errors"
-NOTHING_DELETED = "Nothing was deleted at the destination, because not all could be read or transferred."
+NOTHING_DELETED = (
+    "Nothing was deleted at the destination, because not all could be read or transferred."
+)
 _FOLDER_MOVED = "Server side directory move succeeded"
 
 
@@ -41,7 +45,8 @@ class Tally:
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = self._undeleted = 0
-        self._making: dict[str, None] = {}  # of one that cannot be made rclone says no more than this
+        # of a folder that cannot be made rclone says no more than this
+        self._making: dict[str, None] = {}
         self._broke_off = self._kept = self.only_copies = False
         self.progress = self._before = events.Progress(text="")
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
@@ -76,7 +81,9 @@ class Tally:
                 self._left_out[found_out] = None
                 return
             case events.Failed():
-                self._undeleted += _DELETING.match(event.text) is not None  # which rclone counts as deleted
+                self._undeleted += (
+                    _DELETING.match(event.text) is not None
+                )  # which rclone counts as deleted
                 self._failed[event.path] = event
             case events.Skipped():
                 self._planned.append(Planned(event.action, event.path, event.size))
@@ -142,7 +149,13 @@ class Tally:
         return self.failed()
 
     def result(
-        self, command: str, exit_code: int, *, duration: float, stopped: PlutonRcloneError | None, ended: str
+        self,
+        command: str,
+        exit_code: int,
+        *,
+        duration: float,
+        stopped: PlutonRcloneError | None,
+        ended: str,
     ) -> TransferResult:
         """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
         failed: tuple[FailedFile, ...] = ()
@@ -162,7 +175,9 @@ class Tally:
             else:
                 error = faults.run_fault(command, exit_code, self.messages)
         self._end_of_round()
-        whole = command == "purge" and error is None and not self._planned and not self.progress.deletes
+        whole = (
+            command == "purge" and error is None and not self._planned and not self.progress.deletes
+        )
         counts: dict[str, Any] = {name: getattr(self.progress, name) for name in COUNTS}
         counts["deletes"] = max(0, counts["deletes"] - self._undeleted)
         return TransferResult(
@@ -187,4 +202,13 @@ def _counts(now: events.Progress) -> tuple[int, ...]:
     """All that only grows when something is done."""
     flying = sum(file.bytes for file in now.in_flight)
     copied = now.server_side_copies + now.server_side_moves
-    return (now.bytes, flying, copied, now.transfers, now.checks, now.deletes, now.renames, now.listed)
+    return (
+        now.bytes,
+        flying,
+        copied,
+        now.transfers,
+        now.checks,
+        now.deletes,
+        now.renames,
+        now.listed,
+    )

@@ -96,7 +96,9 @@ class Transfer:
         """After the look: the run itself, or TooManyDeletions."""
         assert self._brake is not None and self._seen is not None  # noqa: PT018
         self._most = self._brake.judge(self._seen.progress, whole=self._codes == [0])
-        if self._seen.missing()[0]:  # of twins rclone takes one, and deletes what the other is kept in
+        if self._seen.missing()[
+            0
+        ]:  # of twins rclone takes one, and deletes what the other is kept in
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
         with self._changed:
             self._seen, self._steps = None, 0
@@ -182,7 +184,9 @@ class Transfer:
             if self._result is None:
                 if code == 0 and not self._then and self._ended != "failed":
                     self._stopped, self._ended = None, "done"  # it was faster than the cancel
-                if self._seen is not None:  # it ended with the look: nothing was done, and this is why
+                if (
+                    self._seen is not None
+                ):  # it ended with the look: nothing was done, and this is why
                     self._tally.messages = self._seen.messages
                 if len(self._codes) > 1:
                     self._tally.next_run(self._codes[-1])
@@ -199,7 +203,9 @@ class Transfer:
         """Every rclone's end, one after the other; the first exit code that is not 0."""
         until = None if timeout is None else time.monotonic() + timeout
         child = None
-        while child is not self._child:  # `_end` has put the next one there before this one's wait is over
+        while (
+            child is not self._child
+        ):  # `_end` has put the next one there before this one's wait is over
             child = self._child
             child.wait(None if until is None else max(0.0, until - time.monotonic()))
         return next((code for code in self._codes if code != 0), 0)
@@ -215,7 +221,10 @@ class Transfer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.running:
             self.cancel()
@@ -292,7 +301,8 @@ class Transfer:
             waits.append(self._started + self._time_limit - now)
             if waits[-1] <= 0:
                 self._stop(
-                    TimedOut(f"The {self.command} took longer than {self._time_limit:g} s."), "timed out"
+                    TimedOut(f"The {self.command} took longer than {self._time_limit:g} s."),
+                    "timed out",
                 )
                 return None
         if self._stall_limit is not None:
@@ -301,7 +311,8 @@ class Transfer:
                 told = self._tally.messages
                 self._stop(
                     Stalled(
-                        f"No byte and no check for {self._stall_limit:g} s.", why=told[-1] if told else None
+                        f"No byte and no check for {self._stall_limit:g} s.",
+                        why=told[-1] if told else None,
                     ),
                     "stalled",
                 )

@@ -139,9 +139,12 @@ def create_remote(
     """Make a remote. Its options go to rclone over a private socket, not over its command line (rclone 1.61 or newer)."""
     if check_remote_existing(remote_name):
         raise compatible(
-            StorageExists(f"A rclone remote with the name '{remote_name}' already exists!"), "config create"
+            StorageExists(f"A rclone remote with the name '{remote_name}' already exists!"),
+            "config create",
         )
-    options = {key: value if isinstance(value, str) else str(value) for key, value in kwargs.items()}
+    options = {
+        key: value if isinstance(value, str) else str(value) for key, value in kwargs.items()
+    }
     if client_id and client_secret:
         options |= {"client_id": client_id, "client_secret": client_secret}
     kind = remote_type.value if isinstance(remote_type, RemoteTypes) else remote_type
@@ -216,7 +219,9 @@ def hash(
     lines = [line for line in text.splitlines() if line]
     judged = checkfile is not None and all(line.startswith(("= ", "* ")) for line in lines)
     if code != 0 and not (judged and lines):
-        raise compatible(run.fault(code), f'hashsum command failed on path "{path}" with hash="{kind}"', run)
+        raise compatible(
+            run.fault(code), f'hashsum command failed on path "{path}" with hash="{kind}"', run
+        )
     if output_file is not None:
         return None
     pairs = {name.strip(): value for value, _, name in (line.partition(" ") for line in lines)}
@@ -239,12 +244,16 @@ def check(
     switches = {"--size-only": size_only, "--download": download, "--one-way": one_way}
     flags = [name for name, on in switches.items() if on]
     target = "-" if combined is None else os.fspath(combined)
-    code, text, run = _run("check", *flags, f"--combined={target}", places=[source, dest], args=args)
+    code, text, run = _run(
+        "check", *flags, f"--combined={target}", places=[source, dest], args=args
+    )
     if combined is not None:
         text = Path(combined).read_text() if Path(combined).is_file() else ""
     lines = [(sign, name) for sign, _, name in (line.partition(" ") for line in text.splitlines())]
     if code not in (0, 1) or (code == 1 and not lines):
-        raise compatible(run.fault(code), f'check command failed on source: "{source}" dest: "{dest}"', run)
+        raise compatible(
+            run.fault(code), f'check command failed on source: "{source}" dest: "{dest}"', run
+        )
     return code == 0, lines
 
 
@@ -253,7 +262,9 @@ def version(check: bool = False, args: Args = None) -> str | tuple[str, str | No
     text = _text("version", *(["--check"] if check else []), args=args)
     if not check:
         return text.splitlines()[0].replace("rclone ", "")
-    yours, latest, beta = (re.findall(rf"{word}:\s+([.\w-]+)", text) for word in ("yours", "latest", "beta"))
+    yours, latest, beta = (
+        re.findall(rf"{word}:\s+([.\w-]+)", text) for word in ("yours", "latest", "beta")
+    )
     return yours[0], latest[0] if latest else None, beta[0] if beta else None
 
 
@@ -291,7 +302,9 @@ def copy(
     pbar: Pbar | None = None,
 ) -> None:
     """Copy a file or a folder into a folder."""
-    _transfer("copy", "Copying", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+    _transfer(
+        "copy", "Copying", in_path, out_path, ignore_existing, show_progress, listener, args, pbar
+    )
 
 
 def copyto(
@@ -304,7 +317,9 @@ def copyto(
     pbar: Pbar | None = None,
 ) -> None:
     """As copy; a file gets the name `out_path`."""
-    _transfer("copyto", "Copying", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+    _transfer(
+        "copyto", "Copying", in_path, out_path, ignore_existing, show_progress, listener, args, pbar
+    )
 
 
 def move(
@@ -317,7 +332,9 @@ def move(
     pbar: Pbar | None = None,
 ) -> None:
     """Move a file or a folder into a folder."""
-    _transfer("move", "Moving", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+    _transfer(
+        "move", "Moving", in_path, out_path, ignore_existing, show_progress, listener, args, pbar
+    )
 
 
 def moveto(
@@ -330,7 +347,9 @@ def moveto(
     pbar: Pbar | None = None,
 ) -> None:
     """As move; a file gets the name `out_path`."""
-    _transfer("moveto", "Moving", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+    _transfer(
+        "moveto", "Moving", in_path, out_path, ignore_existing, show_progress, listener, args, pbar
+    )
 
 
 def sync(
@@ -357,10 +376,14 @@ def _words(args: Args) -> list[str]:
 
 
 def _command(words: str, flags: Sequence[str], places: Sequence[Place], args: Args) -> Command:
-    return Command((words,), (*flags, *_words(args)), tuple(location(os.fspath(place)) for place in places))
+    return Command(
+        (words,), (*flags, *_words(args)), tuple(location(os.fspath(place)) for place in places)
+    )
 
 
-def _run(words: str, *flags: str, places: Sequence[Place] = (), args: Args = None) -> tuple[int, str, Run]:
+def _run(
+    words: str, *flags: str, places: Sequence[Place] = (), args: Args = None
+) -> tuple[int, str, Run]:
     """The exit code, what it printed, and the run itself."""
     out: list[bytes] = []
     with told_as(f'Rclone "{words}" command failed'):
@@ -377,7 +400,9 @@ def _text(words: str, *flags: str, places: Sequence[Place] = (), args: Args = No
     return text
 
 
-def _json(kind: type[T], words: str, *flags: str, places: Sequence[Place] = (), args: Args = None) -> T:
+def _json(
+    kind: type[T], words: str, *flags: str, places: Sequence[Place] = (), args: Args = None
+) -> T:
     text = _text(words, *flags, places=places, args=args)
     with told_as(f'Rclone "{words}" command failed'):
         return decoded(text.encode(), kind)

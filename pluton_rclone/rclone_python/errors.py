@@ -25,7 +25,11 @@ def told_as(description: str) -> Iterator[None]:
 
 
 def compatible(
-    error: PlutonRcloneError, description: str, run: Run | None = None, *, messages: str | None = None
+    error: PlutonRcloneError,
+    description: str,
+    run: Run | None = None,
+    *,
+    messages: str | None = None,
 ) -> PlutonRcloneError:
     """The same error, which also is an RcloneException with `description` and `error_msg`."""
     if messages is None:

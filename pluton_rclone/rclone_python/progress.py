@@ -50,7 +50,9 @@ class Bars:
         self, doing: str, source: Place, destination: Place, pbar: Pbar | None, *, shown: bool
     ) -> None:
         self._pbar = (pbar or utils.create_progress_bar()) if shown else None
-        ends = (_shown(utils.shorten_filepath(os.fspath(place), 20)) for place in (source, destination))
+        ends = (
+            _shown(utils.shorten_filepath(os.fspath(place), 20)) for place in (source, destination)
+        )
         self._title = "{} [bold magenta]{}[/bold magenta] to [bold magenta]{}".format(doing, *ends)
         self._files: dict[str, Any] = {}
         self._total: Any = None
@@ -62,7 +64,10 @@ class Bars:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._pbar is not None:
             self._pbar.stop()

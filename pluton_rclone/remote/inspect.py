@@ -68,7 +68,9 @@ def inspect_remote(
 def _name(name: str, version: Version | None) -> Iterator[Finding]:
     fault = name_fault(name, NEWEST if version is None else version)
     if fault is not None:
-        yield Finding(name, "name", "error", f"rclone does not take this name: {fault}", "Rename it.")
+        yield Finding(
+            name, "name", "error", f"rclone does not take this name: {fault}", "Rename it."
+        )
 
 
 # Without a drive or a token that can be renewed, there is nothing to check a new sign-in against.
@@ -103,12 +105,16 @@ def _token(name: str, section: Mapping[str, str]) -> Iterator[Finding]:
 
 def _values(name: str, section: Mapping[str, str], told: set[str]) -> Iterator[Finding]:
     """What the model refuses or warns of, as far as drive and token have not been told already."""
-    given = {key: value for key, value in section.items() if key in BY_NAME and key not in told and value}
+    given = {
+        key: value for key, value in section.items() if key in BY_NAME and key not in told and value
+    }
     given["type"] = TYPE
     # stand-ins, so that the rest can be looked at
     given.setdefault("drive_type", "business")
     given.setdefault("drive_id", "0" * 16 if given["drive_type"] == "personal" else "b!")
-    given.setdefault("token", '{"access_token":"-","refresh_token":"-","expiry":"2000-01-01T00:00:00Z"}')
+    given.setdefault(
+        "token", '{"access_token":"-","refresh_token":"-","expiry":"2000-01-01T00:00:00Z"}'
+    )
     try:
         remote = OneDriveRemote.from_section(given)
     except RemoteError as error:
@@ -117,7 +123,9 @@ def _values(name: str, section: Mapping[str, str], told: set[str]) -> Iterator[F
             yield Finding(name, option, "error", f"{option}: {message}", _mend(option))
         return
     for warning in remote.warnings():
-        yield Finding(name, warning.option, "warning", f"{warning.option}: {warning.what}", warning.advice)
+        yield Finding(
+            name, warning.option, "warning", f"{warning.option}: {warning.what}", warning.advice
+        )
     for key in given:
         if VARIABLE.search(section.get(key, "")):
             yield Finding(
@@ -135,7 +143,11 @@ def _mend(option: str) -> str:
         return "Remove it."
     if known.choices:
         return f"Use one of: {', '.join(choice.value for choice in known.choices)}."
-    return f"Correct it, or remove it for the default ({known.default})." if known.default else "Correct it."
+    return (
+        f"Correct it, or remove it for the default ({known.default})."
+        if known.default
+        else "Correct it."
+    )
 
 
 def _ignored(name: str, section: Mapping[str, str]) -> Iterator[Finding]:
@@ -145,7 +157,9 @@ def _ignored(name: str, section: Mapping[str, str]) -> Iterator[Finding]:
             continue
         near = difflib.get_close_matches(key, names, n=1)
         advice = f"Did you mean {near[0]}?" if near else "Remove it, if nothing else reads it."
-        yield Finding(name, key, "warning", f"rclone ignores {key}: OneDrive has no such option", advice)
+        yield Finding(
+            name, key, "warning", f"rclone ignores {key}: OneDrive has no such option", advice
+        )
 
 
 def _environment(name: str, environment: Mapping[str, str]) -> Iterator[Finding]:

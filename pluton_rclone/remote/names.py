@@ -52,7 +52,9 @@ def check_name(name: str, version: tuple[int, ...] = NEWEST) -> None:
         )
 
 
-def derive_name(friendly: str, taken: Collection[str] = (), version: tuple[int, ...] = NEWEST) -> str:
+def derive_name(
+    friendly: str, taken: Collection[str] = (), version: tuple[int, ...] = NEWEST
+) -> str:
     """A name that every place takes without quoting, made of the friendly name: "Anna's OneDrive" →
     "annas-onedrive".
 

@@ -17,7 +17,13 @@ from pydantic import (
     model_validator,
 )
 
-from pluton_rclone.errors import OptionInvalid, RcloneTooOld, RemoteError, RemoteIncomplete, UsageError
+from pluton_rclone.errors import (
+    OptionInvalid,
+    RcloneTooOld,
+    RemoteError,
+    RemoteIncomplete,
+    UsageError,
+)
 from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.paths import base_folder
@@ -66,7 +72,9 @@ class OneDriveRemote(BaseModel):
     upload_cutoff: Size = _option("upload_cutoff", Size(-1))
     tenant_url: str = _option("tenant_url", "")
     root_folder_id: str = _option("root_folder_id", "")
-    access_scopes: tuple[str, ...] = _option("access_scopes", tuple(BY_NAME["access_scopes"].default.split()))
+    access_scopes: tuple[str, ...] = _option(
+        "access_scopes", tuple(BY_NAME["access_scopes"].default.split())
+    )
     disable_site_permission: bool = _option("disable_site_permission", False)
     expose_onenote_files: bool = _option("expose_onenote_files", False)
     server_side_across_configs: bool = _option("server_side_across_configs", False)
@@ -75,7 +83,9 @@ class OneDriveRemote(BaseModel):
     link_scope: Literal["anonymous", "organization"] = _option("link_scope", "anonymous")
     link_type: Literal["view", "edit", "embed"] = _option("link_type", "view")
     link_password: SecretStr | None = _option("link_password", None)
-    hash_type: Literal["auto", "quickxor", "sha1", "sha256", "crc32", "none"] = _option("hash_type", "auto")
+    hash_type: Literal["auto", "quickxor", "sha1", "sha256", "crc32", "none"] = _option(
+        "hash_type", "auto"
+    )
     av_override: bool = _option("av_override", False)
     delta: bool = _option("delta", False)
     metadata_permissions: str = _option("metadata_permissions", "off")
@@ -94,7 +104,9 @@ class OneDriveRemote(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _one_error(cls, data: Any, handler: ModelWrapValidatorHandler[OneDriveRemote]) -> OneDriveRemote:
+    def _one_error(
+        cls, data: Any, handler: ModelWrapValidatorHandler[OneDriveRemote]
+    ) -> OneDriveRemote:
         """Every fault leaves as an error of ours, without the values: they may be secret."""
         if isinstance(data, dict):
             _check_complete(data)
@@ -131,14 +143,19 @@ class OneDriveRemote(BaseModel):
         if self.list_chunk < 1:
             found.append(("list_chunk", "it must be at least 1"))
         if self.token is not None:
-            fault = rules.token_fault(self.token.get_secret_value(), app_only=self.client_credentials)
+            fault = rules.token_fault(
+                self.token.get_secret_value(), app_only=self.client_credentials
+            )
             found.append(("token", fault))
         for name in ("auth_url", "token_url", "tenant_url"):
             if getattr(self, name):
                 found.append((name, rules.address_fault(getattr(self, name))))
         found += self._drive_type_problems()
         found += self._app_only_problems()
-        found += ((key.removeprefix(PREFIX), value_fault(value)) for key, value in self.to_section().items())
+        found += (
+            (key.removeprefix(PREFIX), value_fault(value))
+            for key, value in self.to_section().items()
+        )
         return [(option, fault) for option, fault in found if fault is not None]
 
     def _drive_type_problems(self) -> list[tuple[str, str]]:
@@ -149,7 +166,9 @@ class OneDriveRemote(BaseModel):
             if self.link_scope == "organization":
                 found.append(("link_scope", "a personal account belongs to no organisation"))
         elif self.link_password is not None:
-            found.append(("link_password", "Microsoft takes a link's password on OneDrive Personal only"))
+            found.append(
+                ("link_password", "Microsoft takes a link's password on OneDrive Personal only")
+            )
         return found
 
     def _app_only_problems(self) -> list[tuple[str, str]]:
@@ -157,13 +176,17 @@ class OneDriveRemote(BaseModel):
             return []
         found: list[tuple[str, str]] = []
         if self.drive_type == "personal":
-            found.append(("client_credentials", "app-only access does not exist for personal accounts"))
+            found.append(
+                ("client_credentials", "app-only access does not exist for personal accounts")
+            )
         if not self.tenant:
             found.append(("tenant", "app-only access needs the tenant"))
         if not self.client_id:
             found.append(("client_id", "app-only access needs the id of your own registration"))
         if self.client_secret is None and not self.certificate:
-            found.append(("client_secret", "app-only access needs a client secret or a certificate"))
+            found.append(
+                ("client_secret", "app-only access needs a client secret or a certificate")
+            )
         return found
 
     def warnings(self) -> list[Warn]:
@@ -189,7 +212,11 @@ class OneDriveRemote(BaseModel):
             found += self._personal_warnings()
         elif self.link_type == "embed":
             found.append(
-                Warn("link_type", "embedding links exist on OneDrive Personal only", "Use view or edit.")
+                Warn(
+                    "link_type",
+                    "embedding links exist on OneDrive Personal only",
+                    "Use view or edit.",
+                )
             )
         if self.hash_type in ("sha1", "sha256", "crc32"):
             found.append(
@@ -223,7 +250,11 @@ class OneDriveRemote(BaseModel):
             )
         if self.region != "global":
             found.append(
-                Warn("region", "personal accounts exist in the global cloud only", "Use the region global.")
+                Warn(
+                    "region",
+                    "personal accounts exist in the global cloud only",
+                    "Use the region global.",
+                )
             )
         return found
 
@@ -305,7 +336,11 @@ class OneDriveRemote(BaseModel):
                 version=found,
                 required=needed,
             )
-        if self.client_id and self.client_secret is None and not Feature.PUBLIC_CLIENT.known_to(version):
+        if (
+            self.client_id
+            and self.client_secret is None
+            and not Feature.PUBLIC_CLIENT.known_to(version)
+        ):
             needed = str(Feature.PUBLIC_CLIENT.since)
             raise RcloneTooOld(
                 f"rclone {found} cannot renew the token of a public client, rclone {needed} and later can",
@@ -348,7 +383,9 @@ def _check_complete(data: Mapping[str, Any]) -> None:
         )
     app_only = data.get("client_credentials")
     if not app_only and not data.get("token"):
-        raise RemoteIncomplete("the remote has no token", why="nobody has signed in", missing=["token"])
+        raise RemoteIncomplete(
+            "the remote has no token", why="nobody has signed in", missing=["token"]
+        )
 
 
 def _as_ours(error: ValidationError) -> RemoteError:

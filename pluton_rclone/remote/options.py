@@ -64,7 +64,9 @@ def _choices(**labels: str) -> tuple[Choice, ...]:
     return tuple(Choice(value, label) for value, label in labels.items())
 
 
-DEFAULT_SCOPES = "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
+DEFAULT_SCOPES = (
+    "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
+)
 OPTIONS: tuple[Option, ...] = (
     Option(
         "client_id",
@@ -290,7 +292,9 @@ OPTIONS: tuple[Option, ...] = (
         "Who may use a link",
         "For links that rclone makes (`rclone link`).",
         "anonymous",
-        _choices(anonymous="Anyone, without signing in", organization="People of your organisation"),
+        _choices(
+            anonymous="Anyone, without signing in", organization="People of your organisation"
+        ),
         since=Version(1, 54),
     ),
     Option(
@@ -299,7 +303,9 @@ OPTIONS: tuple[Option, ...] = (
         "What a link allows",
         "For links that rclone makes (`rclone link`).",
         "view",
-        _choices(view="Reading", edit="Reading and changing", embed="Embedding in a page (Personal only)"),
+        _choices(
+            view="Reading", edit="Reading and changing", embed="Embedding in a page (Personal only)"
+        ),
         since=Version(1, 54),
     ),
     Option(
@@ -383,9 +389,17 @@ OPTIONS: tuple[Option, ...] = (
 
 
 def _own(
-    name: str, kind: Kind, title: str, help: str, decided_by: Decider = "sign_in", *, sensitive: bool = False
+    name: str,
+    kind: Kind,
+    title: str,
+    help: str,
+    decided_by: Decider = "sign_in",
+    *,
+    sensitive: bool = False,
 ) -> Option:
-    return Option(name, kind, title, help, group="pluton", sensitive=sensitive, decided_by=decided_by)
+    return Option(
+        name, kind, title, help, group="pluton", sensitive=sensitive, decided_by=decided_by
+    )
 
 
 # Kept beside rclone's options, under keys that rclone passes over.
@@ -408,9 +422,22 @@ OWN: tuple[Option, ...] = (
     _own("account_id", "text", "Account id", "The account that signed in.", sensitive=True),
     _own("account_name", "text", "Account", "The name that the account is known by."),
     _own("granted_scopes", "list", "Granted permissions", "What the last sign-in granted."),
-    _own("secret_expires", "day", "Client secret expires", "The day of that, as in 2027-03-31.", "person"),
-    _own("certificate", "text", "Certificate", "A PEM file for app-only access through this library."),
-    _own("sign_in", "text", "Sign-in", "Which sign-in the token comes from; set by saving a new token."),
+    _own(
+        "secret_expires",
+        "day",
+        "Client secret expires",
+        "The day of that, as in 2027-03-31.",
+        "person",
+    ),
+    _own(
+        "certificate", "text", "Certificate", "A PEM file for app-only access through this library."
+    ),
+    _own(
+        "sign_in",
+        "text",
+        "Sign-in",
+        "Which sign-in the token comes from; set by saving a new token.",
+    ),
 )
 
 BY_NAME: dict[str, Option] = {option.name: option for option in (*OPTIONS, *OWN)}

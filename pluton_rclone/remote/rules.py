@@ -38,7 +38,9 @@ def chunk_size_fault(size: Size) -> str | None:
     if size > CHUNK_LIMIT:
         return f"{size} is more than 250Mi, the largest chunk that rclone allows"
     if size % CHUNK or not size.is_exact:
-        lossy = f"({size // CHUNK} x 320Ki) is printed by rclone with three decimals, and then refused"
+        lossy = (
+            f"({size // CHUNK} x 320Ki) is printed by rclone with three decimals, and then refused"
+        )
         why = "is no multiple of 320Ki" if size % CHUNK else lossy
         near = " and ".join(map(str, good_chunks_near(size)))
         return f"{int(size)} bytes {why}; the nearest that work are {near}"
@@ -47,9 +49,15 @@ def chunk_size_fault(size: Size) -> str | None:
 
 def good_chunks_near(size: int) -> list[Size]:
     """The nearest chunk sizes below and above that rclone takes and prints without loss."""
-    below = next((n for n in range(min(size, CHUNK_LIMIT) // CHUNK, 0, -1) if Size(n * CHUNK).is_exact), None)
+    below = next(
+        (n for n in range(min(size, CHUNK_LIMIT) // CHUNK, 0, -1) if Size(n * CHUNK).is_exact), None
+    )
     above = next(
-        (n for n in range(max(size, CHUNK) // CHUNK, CHUNK_LIMIT // CHUNK + 1) if _is_good_above(n, size)),
+        (
+            n
+            for n in range(max(size, CHUNK) // CHUNK, CHUNK_LIMIT // CHUNK + 1)
+            if _is_good_above(n, size)
+        ),
         None,
     )
     return [Size(n * CHUNK) for n in (below, above) if n is not None]
@@ -87,7 +95,9 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
     """Ids of Business and SharePoint drives begin with "b!"; personal ones are up to 16 hex digits."""
     is_sharepoint = drive_id.startswith("b!")
     if drive_type == "personal" and is_sharepoint:
-        return "it begins with b!, which is a Business or SharePoint drive, but drive_type is personal"
+        return (
+            "it begins with b!, which is a Business or SharePoint drive, but drive_type is personal"
+        )
     if drive_type != "personal" and is_personal(drive_id):
         return f"it is the id of a personal drive, but drive_type is {drive_type}"
     return None

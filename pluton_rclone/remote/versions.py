@@ -50,7 +50,8 @@ class _Fault:
 _FAULTS = (
     _Fault(Version(1, 65, 1), "uploads to Business and SharePoint can fail with 'Unauthenticated'"),
     _Fault(
-        Version(1, 67), "downloads can fail with 'Unauthenticated'; a public client cannot renew its token"
+        Version(1, 67),
+        "downloads can fail with 'Unauthenticated'; a public client cannot renew its token",
     ),
     _Fault(Version(1, 70), "uploads can fail with 'The upload session was not found'"),
     _Fault(Version(1, 73), "on OneDrive Personal, setting the times of folders fails"),
@@ -96,11 +97,18 @@ def table(binaries: Sequence[Known]) -> list[list[str]]:
         (Feature.ANY_SCRIPT_IN_NAMES.title, "é"),
         (Feature.AT_AND_PLUS_IN_NAMES.title, "a@b+c"),
     ):
-        rows.append([title, *(_yes(name_fault(example, known.version) is None) for known in binaries)])
+        rows.append(
+            [title, *(_yes(name_fault(example, known.version) is None) for known in binaries)]
+        )
     rows.append(
-        [Feature.PUBLIC_CLIENT.title, *(_yes(Feature.PUBLIC_CLIENT.known_to(k.version)) for k in binaries)]
+        [
+            Feature.PUBLIC_CLIENT.title,
+            *(_yes(Feature.PUBLIC_CLIENT.known_to(k.version)) for k in binaries),
+        ]
     )
-    rows.append(["known OneDrive faults", *(str(len(known_faults(known.version))) for known in binaries)])
+    rows.append(
+        ["known OneDrive faults", *(str(len(known_faults(known.version))) for known in binaries)]
+    )
     return rows
 
 

@@ -80,7 +80,9 @@ def runs(command: Command) -> Runs:
     if (
         not os.path.isdir(command.places[0])
         or any(flag.startswith(_SELECTING) for flag in flags)
-        or not all(line.lstrip().startswith(_EXCLUDING) for line in given.splitlines() if line.strip())
+        or not all(
+            line.lstrip().startswith(_EXCLUDING) for line in given.splitlines() if line.strip()
+        )
     ):
         return Runs(command)
     flags = (*flags, "--filter-from=-")

@@ -32,7 +32,9 @@ class SavedRclone(Rclone):
         """How often Microsoft asked any of its runs to slow down, as far as they log it (`log_level`)."""
         return self._counted.throttled
 
-    def transfer(self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5) -> Transfer:
+    def transfer(
+        self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
+    ) -> Transfer:
         """At DEBUG: only there does rclone say that Microsoft asked it to wait, and for how long
         (`events.Throttled`).
         """

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
 
-NextStep = Literal["name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"]
+NextStep = Literal[
+    "name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"
+]
 
 
 Storage = TypeVar("Storage", covariant=True)
@@ -40,7 +42,9 @@ class Home(Protocol[Storage]):
         self, remote: OneDriveRemote, on_step: Callable[[Step], None] = ...
     ) -> tuple[ConnectionReport, OneDriveRemote]: ...
 
-    def add(self, name: str, remote: OneDriveRemote, *, on_step: Callable[[Step], None] = ...) -> Storage: ...
+    def add(
+        self, name: str, remote: OneDriveRemote, *, on_step: Callable[[Step], None] = ...
+    ) -> Storage: ...
 
     def add_tested(self, name: str, remote: OneDriveRemote) -> Storage: ...
 
@@ -187,7 +191,9 @@ class StorageSetup(LocationSteps):
 
     def _require_drive(self) -> None:
         if self._state.drive is None:
-            raise UsageError("No drive is chosen yet.", advice="Choose the drive, site or address first.")
+            raise UsageError(
+                "No drive is chosen yet.", advice="Choose the drive, site or address first."
+            )
 
     def authorization(self) -> dict[str, Any]:
         """What the sign-in brings into a remote, for `OneDriveRemote.replace`: account, permissions, registration, token."""
@@ -249,7 +255,9 @@ class StorageSetup(LocationSteps):
         return self._state.record_with_secrets()
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], app: AppRegistration | None = None) -> StorageSetup:
+    def from_record(
+        cls, record: Mapping[str, Any], app: AppRegistration | None = None
+    ) -> StorageSetup:
         """Goes on from `record_with_secrets`. A certificate is not in it: give the registration then."""
         setup = cls.__new__(cls)
         setup._state = SetupState.from_record(record, app)

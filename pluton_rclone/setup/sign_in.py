@@ -93,7 +93,9 @@ class SignInSteps:
             self.app, self._state.least_scopes(place), redirect_uri, account=self._expected()
         )
 
-    def finish_sign_in(self, flow: Flow | Mapping[str, Any], answer: str | Mapping[str, Any]) -> Account:
+    def finish_sign_in(
+        self, flow: Flow | Mapping[str, Any], answer: str | Mapping[str, Any]
+    ) -> Account:
         """Takes Microsoft's answer: the query, the posted form, or the whole address. State and PKCE are checked."""
         from pluton_rclone.microsoft.entra.redirect import finish_redirect
 
@@ -126,14 +128,19 @@ class SignInSteps:
         """A code to type on another device; for `wait_for_device_code`, or a page that calls `poll_device_code`."""
         from pluton_rclone.microsoft.entra.device_code import begin_device_code
 
-        return begin_device_code(self.app, self._state.least_scopes(place), account=self._expected())
+        return begin_device_code(
+            self.app, self._state.least_scopes(place), account=self._expected()
+        )
 
     def poll_device_code(self, code: DeviceCode | Mapping[str, Any]) -> Account | None:
         """Asks once; None while the person has not finished. Wait `seconds_between_polls(code)` before each.
 
         `code` may also be what `device_code_record(code)` gave (all three are in `microsoft.entra.device_flow`).
         """
-        from pluton_rclone.microsoft.entra.device_flow import device_code_from_record, poll_device_code
+        from pluton_rclone.microsoft.entra.device_flow import (
+            device_code_from_record,
+            poll_device_code,
+        )
 
         known = device_code_from_record(code, self.app) if isinstance(code, Mapping) else code
         signed_in = poll_device_code(known)
@@ -189,7 +196,8 @@ class SignInSteps:
         """
         if kind not in DRIVE_TYPES:
             raise UsageError(
-                f"There is no drive type {kind!r}.", advice=f"Choose one of: {', '.join(DRIVE_TYPES)}."
+                f"There is no drive type {kind!r}.",
+                advice=f"Choose one of: {', '.join(DRIVE_TYPES)}.",
             )
         state = self._state
         if kind != state.kind:
@@ -220,7 +228,9 @@ class SignInSteps:
 
     def _signed_in_token(self) -> Token:
         if self._state.token is None:
-            raise UsageError("Nobody has signed in yet.", advice="Sign in first, then choose the drive.")
+            raise UsageError(
+                "Nobody has signed in yet.", advice="Sign in first, then choose the drive."
+            )
         return self._state.token
 
     def _account(self) -> Account:

@@ -79,7 +79,9 @@ class SetupState:
             "folder": self.folder,
             "folder_id": self.folder_id,
             "shared": self.shared,
-            "options": {name: plain(value) for name, value in self.options.items() if not is_secret(name)},
+            "options": {
+                name: plain(value) for name, value in self.options.items() if not is_secret(name)
+            },
             "passed": self.passed,
         }
 
@@ -93,7 +95,9 @@ class SetupState:
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], app: AppRegistration | None = None) -> SetupState:
+    def from_record(
+        cls, record: Mapping[str, Any], app: AppRegistration | None = None
+    ) -> SetupState:
         """The state in `record_with_secrets`. `app`, when given, takes the place of the registration kept there."""
         try:
             scopes = tuple(str(scope) for scope in record["scopes"])
@@ -101,7 +105,9 @@ class SetupState:
                 app=app or _app(record),
                 access=record["access"],
                 name=record["name"],
-                token=Token.from_rclone(record["token"], scopes=scopes) if record["token"] else None,
+                token=Token.from_rclone(record["token"], scopes=scopes)
+                if record["token"]
+                else None,
                 app_only=bool(record["app_only"]),
                 account=Account.from_record(record["account"]) if record["account"] else None,
                 expected=Account.from_record(record["expected"]) if record["expected"] else None,

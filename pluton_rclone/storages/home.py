@@ -58,18 +58,20 @@ class Home(Mapping[str, Storage]):
             self._binary = find_binary(self._wanted_binary)
         return self._binary
 
-    def rclone(self, *remote_names: str) -> SavedRclone:
+    def rclone(self, *remote_names: str, log_level: LogLevel | None = None) -> SavedRclone:
         """The engine for these remotes, at a pace that Microsoft grants (see `pace`); every run has a private
-        configuration that holds only them.
+        configuration that holds only them. `log_level` holds where a call does not say it.
         """
         from pluton_rclone.pace.engine import engine
 
-        return engine(self.conf, remote_names, self.binary)
+        return engine(self.conf, remote_names, self.binary, log_level=log_level)
 
     def _saved(self, remote_name: str, log_level: LogLevel | None = None) -> SavedRemote:
-        from pluton_rclone.pace.engine import saved_remote  # with the engine: not needed to list them
+        from pluton_rclone.saved.remote import SavedRemote
 
-        return saved_remote(self.conf, remote_name, lambda: self.binary, log_level=log_level)
+        return SavedRemote(
+            self.conf, remote_name, lambda: self.rclone(remote_name, log_level=log_level)
+        )
 
     # ---- a mapping by name ----
 
@@ -87,7 +89,9 @@ class Home(Mapping[str, Storage]):
                 advice=f"Use the remote's name: {', '.join(storage.remote_name for storage in found)}.",
             )
         if name in kinds:
-            raise StorageNotFound(f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage.")
+            raise StorageNotFound(
+                f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage."
+            )
         near = difflib.get_close_matches(name, [*kinds, *self], n=1)
         raise StorageNotFound(
             f"There is no storage called {name!r} in {self.path}.",
@@ -116,7 +120,11 @@ class Home(Mapping[str, Storage]):
     def _titles(self) -> dict[str, str]:
         """Each remote's name with its friendly name, from one reading: others come and go meanwhile."""
         sections = self.conf.sections().items()
-        return {name: one.get("description") or name for name, one in sections if one["type"] == "onedrive"}
+        return {
+            name: one.get("description") or name
+            for name, one in sections
+            if one["type"] == "onedrive"
+        }
 
     def _all(self) -> list[Storage]:
         return [self._storage(name) for name in self._names()]
@@ -170,7 +178,9 @@ class Home(Mapping[str, Storage]):
         report.raise_for_failure()
         return self.add_tested(name, tested, remote_name=remote_name)
 
-    def add_tested(self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None) -> Storage:
+    def add_tested(
+        self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None
+    ) -> Storage:
         """Save a remote that `try_out` has just found good. StorageExists, ConfigNotWritable."""
         chosen = self._free(name, remote_name)
         self.conf.add(chosen, remote.replace(description=name).to_section())
@@ -189,11 +199,15 @@ class Home(Mapping[str, Storage]):
         and what is meant for that storage would go to this one.
         """
         if any(title == remote_name for name, title in self._titles().items() if name != but):
-            raise StorageExists(f"There is already a storage called {remote_name!r}.", name=remote_name)
+            raise StorageExists(
+                f"There is already a storage called {remote_name!r}.", name=remote_name
+            )
 
     # ---- all of them ----
 
-    def health(self, on_report: Callable[[ConnectionReport], None] = lambda report: None) -> HealthReport:
+    def health(
+        self, on_report: Callable[[ConnectionReport], None] = lambda report: None
+    ) -> HealthReport:
         """Check every storage without writing to any, a few at a time; each check renews the token.
 
         `on_report` hears each as it is done, in any order; the result has them in the order of the file. Nothing is

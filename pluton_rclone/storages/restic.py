@@ -60,8 +60,12 @@ class Restic:
     def environment(self) -> dict[str, str]:
         """The whole environment for restic, which hands it on to rclone. UsageError when it is not open."""
         if self._open is None:
-            raise UsageError("The repository is not open.", advice="Use `with storage.restic() as restic:`.")
-        return child_environment({**self._lent, **self._given, "RESTIC_REPOSITORY": self.repository})
+            raise UsageError(
+                "The repository is not open.", advice="Use `with storage.restic() as restic:`."
+            )
+        return child_environment(
+            {**self._lent, **self._given, "RESTIC_REPOSITORY": self.repository}
+        )
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line for restic's `arguments`. ResticNotFound."""
@@ -118,7 +122,10 @@ class Restic:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         held, self._open = self._open, None
         self._lent = {}
@@ -134,7 +141,9 @@ def find_restic(
     found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
     if found is None:
         raise ResticNotFound(
-            f"There is no restic at {os.fspath(named)!r}." if named else "There is no restic on PATH."
+            f"There is no restic at {os.fspath(named)!r}."
+            if named
+            else "There is no restic on PATH."
         )
     return found
 

@@ -70,7 +70,7 @@ class Storage:
 
     def record(self) -> dict[str, Any]:
         """What a list of storages shows, as JSON; works for an incomplete remote, too. Holds no secret."""
-        section = self._section()
+        section = self._saved.section
         return {
             "name": self.name,
             "remote": self.remote_name,
@@ -87,14 +87,11 @@ class Storage:
 
         return {
             key: MASKED if value and key in BY_NAME and BY_NAME[key].kind == "secret" else value
-            for key, value in self._section().items()
+            for key, value in self._saved.section.items()
         }
 
     def section_with_secrets(self) -> dict[str, str]:
         """The section of rclone.conf as it is: for an export, never for a log or a page."""
-        return self._section()
-
-    def _section(self) -> dict[str, str]:
         return self._saved.section
 
     # ---- where things are ----
@@ -114,11 +111,15 @@ class Storage:
 
     # ---- transfers ----
 
-    def upload(self, source: LocalPath, path: str = "", **options: Unpack[TransferOptions]) -> Transfer:
+    def upload(
+        self, source: LocalPath, path: str = "", **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Copy a local folder's content, or a file, into the folder `path`. It starts at once."""
         return self.rclone.copy(locations.local(source), self.at(path), **options)
 
-    def download(self, path: str, destination: LocalPath, **options: Unpack[TransferOptions]) -> Transfer:
+    def download(
+        self, path: str, destination: LocalPath, **options: Unpack[TransferOptions]
+    ) -> Transfer:
         """Copy a folder's content, or a file, into a local folder. It starts at once."""
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
@@ -151,7 +152,9 @@ class Storage:
 
     # ---- looking ----
 
-    def walk(self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]) -> Iterator[Entry]:
+    def walk(
+        self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
+    ) -> Iterator[Entry]:
         """Everything below a folder, in flat memory. Raises at its end when it is not complete.
 
         The root of a drive is listed from the drive's delta feed, a request for a thousand items: the first entry comes
@@ -173,13 +176,6 @@ class Storage:
     def stat(self, path: str) -> Entry | None:
         """One file or folder; None if there is nothing."""
         return self.rclone.stat(self.at(path))
-
-    def list_if_there(self, path: str = "") -> Sequence[Entry] | None:
-        """What is in a folder; None when there is no such folder."""
-        try:
-            return self.list(path)
-        except NothingFound:
-            return None
 
     def size(self, path: str = "", *, by: By = "auto", **options: Unpack[FilterOptions]) -> Total:
         """How many files and bytes there are below a folder; `by` as for `walk`."""
@@ -216,11 +212,20 @@ class Storage:
     ) -> CheckResult:
         """Compare a local folder with `path`, every file by its QuickXorHash. Differences are the result."""
         return self.rclone.check(
-            locations.local(source), self.at(path), direction=direction, on_progress=on_progress, **options
+            locations.local(source),
+            self.at(path),
+            direction=direction,
+            on_progress=on_progress,
+            **options,
         )
 
     def preflight(
-        self, source: LocalPath, path: str = "", *, of: Storage | None = None, filters: Sequence[str] = ()
+        self,
+        source: LocalPath,
+        path: str = "",
+        *,
+        of: Storage | None = None,
+        filters: Sequence[str] = (),
     ) -> Preflight:
         """What OneDrive would refuse or spoil of a local folder or file, were it copied into the folder `path`;
         found while it is iterated. `of`: the source is a path in that storage.
@@ -282,7 +287,9 @@ class Storage:
         """ConfigNotWritable if no change could be saved."""
         self._saved.conf.check_writable()
 
-    def update(self, on_step: Callable[[Step], None] = lambda step: None, **options: Any) -> ConnectionReport:
+    def update(
+        self, on_step: Callable[[Step], None] = lambda step: None, **options: Any
+    ) -> ConnectionReport:
         """Change options of the remote; None gives an option its default back. Tested as it would be, then saved in one
         step: OptionInvalid or ConnectionTestFailed leave everything as it was.
         """
@@ -337,7 +344,9 @@ class Storage:
     def holds_files(self) -> bool | None:
         """Whether anything lies in its base folder: a backup may be among it. None when Microsoft cannot be asked."""
         try:
-            return bool(self.list_if_there())
+            return bool(self.list())
+        except NothingFound:
+            return False
         except PlutonRcloneError:
             return None
 

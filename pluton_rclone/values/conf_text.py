@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pluton_rclone.errors import OptionInvalid
 
 # What Go's strings.TrimSpace removes; Python's str.strip() would take more.
-SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
 VARIABLE = re.compile(r"%\(([^)]+)\)s")
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _BREAKS = {"\n": "a line break", "\r": "a carriage return", "\x00": "a NUL character"}
@@ -29,7 +31,9 @@ def value_fault(value: str) -> str | None:
             return f"it contains {name}"
     for where, character in (("begins", value[:1]), ("ends", value[-1:])):
         if character and character in SPACE:
-            return f"it {where} with {_SPACES.get(character, f'white space (U+{ord(character):04X})')}"
+            return (
+                f"it {where} with {_SPACES.get(character, f'white space (U+{ord(character):04X})')}"
+            )
     if "`" in value:
         return "it contains a backtick (`)"
     if value.startswith('"""'):
@@ -55,4 +59,6 @@ def check_values(section: Mapping[str, str]) -> None:
             )
         fault = value_fault(value)
         if fault is not None:
-            raise OptionInvalid(f"rclone.conf cannot carry this value of {key}", why=fault, option=key)
+            raise OptionInvalid(
+                f"rclone.conf cannot carry this value of {key}", why=fault, option=key
+            )

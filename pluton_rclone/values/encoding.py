@@ -74,7 +74,8 @@ class Encoding:
         if unknown:
             raise OptionInvalid(
                 f"encoding has the unknown word {sorted(unknown)[0]!r}",
-                advice="Use rclone's words: " + ", ".join([*_ANYWHERE, *_FIRST, *_LAST, *sorted(_OTHERS)]),
+                advice="Use rclone's words: "
+                + ", ".join([*_ANYWHERE, *_FIRST, *_LAST, *sorted(_OTHERS)]),
             )
         self.option = option
         self._raw = words == {"Raw"}
@@ -164,7 +165,9 @@ def coarse_key(standard: str) -> str:
     if standard.isascii():
         return standard.lower()
     text = _INVALID_BYTE.sub("\ufffd", unicodedata.normalize("NFC", standard)).casefold()
-    return unicodedata.normalize("NFC", text).replace("i\u0307", "i")  # the dotted I, both of its ways
+    return unicodedata.normalize("NFC", text).replace(
+        "i\u0307", "i"
+    )  # the dotted I, both of its ways
 
 
 _INVALID_BYTE = re.compile("[\udc80-\udcff]")
@@ -178,8 +181,12 @@ class ToOneDrive:
         self.is_default = option == ONEDRIVE_ENCODING
         known = (LOCAL, STANDARD, self.encoding)
         # what is changed by more than a replacement: quotation marks, look-alikes, bytes that are not UTF-8
-        look_alikes = {v for e in known for part in (e.anywhere, e.first, e.last) for v in part.values()}
-        self._rare = re.compile(f"[{QUOTE}{re.escape(''.join(sorted(look_alikes)))}\\udc80-\\udcff．]")
+        look_alikes = {
+            v for e in known for part in (e.anywhere, e.first, e.last) for v in part.values()
+        }
+        self._rare = re.compile(
+            f"[{QUOTE}{re.escape(''.join(sorted(look_alikes)))}\\udc80-\\udcff．]"
+        )
         self._anywhere = [(c, look) for c, look in self.encoding.anywhere.items() if c not in "\0/"]
         self._first = [("/" + c, "/" + look) for c, look in self.encoding.first.items()]
         self._last = [(c + "/", look + "/") for c, look in self.encoding.last.items()]
@@ -214,7 +221,9 @@ class ToOneDrive:
         """`from_local` of many local names: "/one/two/" to "/one/two/"; `raw` is the same as bytes."""
         if self.is_rare(names):
             rare = self._rare.search
-            names = "/".join(self.from_local(name) if rare(name) else name for name in names.split("/"))
+            names = "/".join(
+                self.from_local(name) if rare(name) else name for name in names.split("/")
+            )
         if len(raw.translate(None, self._touched)) != len(raw):
             for found, look_alike in self._anywhere:
                 if found in names:

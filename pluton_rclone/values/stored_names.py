@@ -37,10 +37,17 @@ class StoredNames:
 
     def shown(self, stored: str) -> str:
         """A stored name as rclone's listings show it; bytes that are no UTF-8 as U+FFFD, as in its JSON."""
-        if stored.isascii() and stored.isprintable() and stored not in {".", ".."} and "/" not in stored:
+        if (
+            stored.isascii()
+            and stored.isprintable()
+            and stored not in {".", ".."}
+            and "/" not in stored
+        ):
             return stored
         text = STANDARD.encode(self._decoded(stored))
-        if _SURROGATE.search(text):  # bytes that were written as QUOTE and two digits may be UTF-8 again
+        if _SURROGATE.search(
+            text
+        ):  # bytes that were written as QUOTE and two digits may be UTF-8 again
             text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
             text = _SURROGATE.sub("\ufffd", text)
         return text

@@ -8,7 +8,9 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-_VERSION = re.compile(r"(?:rclone v|\bv|^)(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", re.MULTILINE | re.ASCII)
+_VERSION = re.compile(
+    r"(?:rclone v|\bv|^)(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", re.MULTILINE | re.ASCII
+)
 
 
 class Version(NamedTuple):

@@ -66,7 +66,9 @@ def create_app(
     by default there is ~/pluton-restores alone.
     """
     if authorize is not None and identify is None:
-        raise UsageError("authorize needs identify: without it the page does not know who somebody is.")
+        raise UsageError(
+            "authorize needs identify: without it the page does not know who somebody is."
+        )
     storages = Storages() if storages is None else storages
     url = public_url.rstrip("/")
     address = Address.of(url)
@@ -79,7 +81,9 @@ def create_app(
         sessions=sessions,
         jobs=Jobs(),
         registration=app or AppRegistration.from_environment(),
-        local_folders=(Path.home() / "pluton-restores",) if local_folders is None else tuple(local_folders),
+        local_folders=(Path.home() / "pluton-restores",)
+        if local_folders is None
+        else tuple(local_folders),
         private=(
             storages.path,
             runtime_folder(),
@@ -98,7 +102,9 @@ def create_app(
 
     made = Starlette(
         routes=_routes(),
-        middleware=[Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify)],
+        middleware=[
+            Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify)
+        ],
         exception_handlers={PlutonRcloneError: _error, HTTPException: _http_error},
         lifespan=lifespan,
     )
@@ -169,12 +175,22 @@ def _routes() -> list[Route | Mount]:
 
 def _front(request: Request) -> Response:
     """The list of storages; and Microsoft's answer, where http://localhost alone is the registered address."""
-    return signing_in.callback(request) if "state" in request.query_params else stored.storages(request)
+    return (
+        signing_in.callback(request)
+        if "state" in request.query_params
+        else stored.storages(request)
+    )
 
 
 def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlutonRcloneError)
-    status = 404 if isinstance(error, StorageNotFound) else 403 if isinstance(error, ForeignAnswer) else 400
+    status = (
+        404
+        if isinstance(error, StorageNotFound)
+        else 403
+        if isinstance(error, ForeignAnswer)
+        else 400
+    )
     return draw(request, "error.html", status=status, error=error_view(error))
 
 
@@ -182,5 +198,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     what = error.detail if error.detail != "Not Found" else "There is no such page."
     gone = error.status_code == 404
-    advice = "What was here may have been removed." if gone else "Go back in your browser and try again."
+    advice = (
+        "What was here may have been removed." if gone else "Go back in your browser and try again."
+    )
     return refusal(request, error.status_code, what, advice)

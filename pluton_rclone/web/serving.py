@@ -49,7 +49,9 @@ def serve(
     try:
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
         kept = state_folder(url) if port else None
-        made = create_app(storages, public_url=url, app=app, state_folder=kept, local_folders=local_folders)
+        made = create_app(
+            storages, public_url=url, app=app, state_folder=kept, local_folders=local_folders
+        )
         address = one_time_address(made)
         with _terminated_gently():
             server(made, lambda: on_ready(address)).run(sockets=sockets)
@@ -106,7 +108,11 @@ def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
 
 def listen(host: str | None, port: int) -> list[socket.socket]:
     """Browsers try ::1 as well as 127.0.0.1 for localhost; where there is no IPv6, IPv4 alone will do."""
-    wanted = [(socket.AF_INET, host)] if host else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    wanted = (
+        [(socket.AF_INET, host)]
+        if host
+        else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    )
     sockets: list[socket.socket] = []
     for family, name in wanted:
         one = socket.socket(family, socket.SOCK_STREAM)
@@ -119,7 +125,9 @@ def listen(host: str | None, port: int) -> list[socket.socket]:
             if sockets:
                 continue
             raise UsageError(
-                f"The page cannot listen on {name}:{port}.", why=error.strerror, advice="Choose another port."
+                f"The page cannot listen on {name}:{port}.",
+                why=error.strerror,
+                advice="Choose another port.",
             ) from None
         sockets.append(one)
     return sockets

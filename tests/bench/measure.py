@@ -18,19 +18,28 @@ Numbers = Mapping[str, float]
 """What one run measured: a number for each column."""
 
 
-def alternate(candidates: Mapping[str, Callable[[], Numbers]], runs: int) -> dict[str, list[Numbers]]:
+def alternate(
+    candidates: Mapping[str, Callable[[], Numbers]], runs: int
+) -> dict[str, list[Numbers]]:
     """Every candidate once, then all again: what else the machine does meets all of them alike."""
     found: dict[str, list[Numbers]] = {name: [] for name in candidates}
     for number in range(runs):
         for name, run in candidates.items():
             found[name].append(run())
-            print(f"\r  run {number + 1} of {runs}: {name:<40}", end="", file=sys.stderr, flush=True)
+            print(
+                f"\r  run {number + 1} of {runs}: {name:<40}", end="", file=sys.stderr, flush=True
+            )
     print("\r" + " " * 70 + "\r", end="", file=sys.stderr, flush=True)
     return found
 
 
 def table(
-    title: str, found: Mapping[str, Sequence[Numbers]], *, base: str, column: str, units: Mapping[str, str]
+    title: str,
+    found: Mapping[str, Sequence[Numbers]],
+    *,
+    base: str,
+    column: str,
+    units: Mapping[str, str],
 ) -> dict[str, float]:
     """Print medians and spreads, and the ratio of `column` to the base's. Returns the ratios."""
     load = os.getloadavg()[0]
@@ -54,7 +63,10 @@ def table(
 def python(code: str, *arguments: str) -> Numbers:
     """Run code in a fresh interpreter; it prints its numbers as JSON on the last line."""
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        check=True,
     )
     numbers: Numbers = json.loads(done.stdout.splitlines()[-1])
     return numbers

@@ -55,7 +55,9 @@ def world(name: str) -> Iterator[tuple[Emulator, Storage]]:
     """A fresh Microsoft with one business storage; "b" has budgets."""
     kept = dict(os.environ)
     with tempfile.TemporaryDirectory() as folder, Emulator() as cloud:
-        os.environ.update(environment(cloud, os.environ), RCLONE_CONFIG=str(Path(folder) / "rclone.conf"))
+        os.environ.update(
+            environment(cloud, os.environ), RCLONE_CONFIG=str(Path(folder) / "rclone.conf")
+        )
         try:
             yield cloud, connected(cloud, "business")
         finally:
@@ -177,13 +179,19 @@ def uploads(name: str, scale: int, count: int, large: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", default="upload,list", help="what is done [upload,list]")
-    parser.add_argument("--files", type=int, default=200, help="small files to upload, before scaling [200]")
+    parser.add_argument(
+        "--files", type=int, default=200, help="small files to upload, before scaling [200]"
+    )
     parser.add_argument("--large", type=int, default=1024, help="MiB of the large file [1024]")
-    parser.add_argument("--items", type=int, default=10_000, help="files to list, before scaling [10000]")
+    parser.add_argument(
+        "--items", type=int, default=10_000, help="files to list, before scaling [10000]"
+    )
     parser.add_argument("--each", default="50,5", help="files in each folder that is listed [50,5]")
     parser.add_argument("--where", default="root,deep", help="where the folders lie [root,deep]")
     parser.add_argument("--worlds", default="ab", help="which worlds [ab]")
-    parser.add_argument("--scale", type=int, default=10, help="how much faster time runs in world b [10]")
+    parser.add_argument(
+        "--scale", type=int, default=10, help="how much faster time runs in world b [10]"
+    )
     given = parser.parse_args()
     for name in given.worlds:
         scale = given.scale if name == "b" else 1

@@ -97,7 +97,12 @@ def main(arguments: list[str] | None = None) -> None:
     few = options.files // 5
     trees: list[tuple[str, int, int, Callable[[int], str]]] = [
         ("camera names, 100 to a folder", options.files, max(1, options.files // 100), camera),
-        ("names beyond ASCII and translated ones, 100 to a folder", few, max(1, few // 100), people),
+        (
+            "names beyond ASCII and translated ones, 100 to a folder",
+            few,
+            max(1, few // 100),
+            people,
+        ),
         ("two to a folder", few, max(1, few // 2), camera),
         ("all in one folder", few, 1, camera),
     ]

@@ -69,7 +69,9 @@ def make_tree(root: Path, entries: int) -> None:
         path.mkdir()
         inside = os.open(path, os.O_RDONLY)
         for file in range(999):
-            os.close(os.open(f"document {file:04}.txt", os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=inside))
+            os.close(
+                os.open(f"document {file:04}.txt", os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=inside)
+            )
         os.close(inside)
 
 
@@ -87,7 +89,9 @@ def bare_listing(root: Path) -> Callable[[], Numbers]:
 def first_line(root: Path) -> Numbers:
     """When bare rclone prints its first entry, read from a pipe."""
     started = time.perf_counter()
-    with subprocess.Popen([BINARY, "lsjson", "-R", str(root)], stdout=subprocess.PIPE, bufsize=0) as process:
+    with subprocess.Popen(
+        [BINARY, "lsjson", "-R", str(root)], stdout=subprocess.PIPE, bufsize=0
+    ) as process:
         assert process.stdout is not None
         seen = b""
         while b"{" not in seen:
@@ -114,7 +118,13 @@ def listing(folder: Path, runs: int, entries: int) -> None:
         "pluton-rclone walk, first entry": lambda: python(OURS + FIRST, str(root)),
     }
     units = {"first": "ms to first"}
-    table("the first entry of it", alternate(few, runs), base=next(iter(few)), column="seconds", units=units)
+    table(
+        "the first entry of it",
+        alternate(few, runs),
+        base=next(iter(few)),
+        column="seconds",
+        units=units,
+    )
     shutil.rmtree(root)
 
 
@@ -158,13 +168,17 @@ def copies(folder: Path, runs: int, title: str, source: Path) -> None:
     candidates = {
         "bare rclone copy": cleared(bare),
         "bare rclone copy, again": cleared(bare),
-        "pluton-rclone copy with progress": cleared(lambda: python(OURS + COPY, str(source), str(target))),
+        "pluton-rclone copy with progress": cleared(
+            lambda: python(OURS + COPY, str(source), str(target))
+        ),
         "rclone-python copy with listener": cleared(
             lambda: python(THEIRS + COPY_THEIRS, str(source), str(target))
         ),
     }
     units = {"seconds": "s", "peak": "MiB peak", "reports": "reports"}
-    table(title, alternate(candidates, runs), base="bare rclone copy", column="seconds", units=units)
+    table(
+        title, alternate(candidates, runs), base="bare rclone copy", column="seconds", units=units
+    )
 
 
 def copy(folder: Path, runs: int) -> None:
@@ -243,7 +257,12 @@ def imports(folder: Path, runs: int) -> None:
 
         return run
 
-    codes = ("import rclone_python.rclone", "from pluton_rclone import Storages", "import pydantic", "pass")
+    codes = (
+        "import rclone_python.rclone",
+        "from pluton_rclone import Storages",
+        "import pydantic",
+        "pass",
+    )
     candidates = {code: importing(code) for code in codes}
     title = "importing, start and end of the interpreter included"
     table(title, alternate(candidates, runs), base=codes[0], column="ms", units={"ms": "ms"})

@@ -77,7 +77,9 @@ def at_terminal(cloud: Emulator) -> AtTerminal:
     $BROWSER plays the person; None: nobody answers at `browser`.
     """
 
-    def start(*arguments: str, person: str | None = "anna@outlook.com", browser: str = "true") -> Terminal:
+    def start(
+        *arguments: str, person: str | None = "anna@outlook.com", browser: str = "true"
+    ) -> Terminal:
         answers = {"BROWSER": browser} if person is None else played(person)
         environment = {
             **os.environ,

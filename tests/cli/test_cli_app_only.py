@@ -57,7 +57,9 @@ def test_a_certificate_with_a_password_serves_from_the_sign_in_to_the_copy(
     (tmp_path / "source" / "a.txt").write_text("a")
     monkeypatch.setenv("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD", "open sesame")
 
-    made = command("connect", "Daemon", "--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file))
+    made = command(
+        "connect", "Daemon", "--client-id", DAEMON_CLIENT_ID, *WHOSE, "--certificate", str(file)
+    )
     copied = command("copy", str(tmp_path / "source"), "Daemon:backup")
 
     assert (made.code, copied.code) == (0, 0), made.err + copied.err

@@ -64,7 +64,10 @@ def test_with_rclones_own_registration_nothing_is_dropped_in_silence(
 
 
 def test_the_library_refuses_rclones_registration_for_a_tenant_or_another_cloud(home: Path) -> None:
-    for app in (AppRegistration("id", region="us"), AppRegistration("id", tenant="contoso.onmicrosoft.com")):
+    for app in (
+        AppRegistration("id", region="us"),
+        AppRegistration("id", tenant="contoso.onmicrosoft.com"),
+    ):
         with pytest.raises(RegistrationError, match="Without an app registration"):
             StorageSetup(app).sign_in_with_rclone(show_address=lambda url: pytest.fail(url))
 
@@ -82,7 +85,9 @@ def test_re_authorizing_says_before_the_sign_in_that_it_could_not_be_saved(
         StorageSetup.for_storage(storage)
 
 
-def test_no_door_gives_a_storage_the_name_of_another_one(connected: Command, cloud: Emulator) -> None:
+def test_no_door_gives_a_storage_the_name_of_another_one(
+    connected: Command, cloud: Emulator
+) -> None:
     """`set description=` did."""
     from tests.connected import connected as save
 
@@ -162,7 +167,9 @@ def test_reauthorizing_takes_a_new_credential(
         flow = setup.begin_sign_in(WEB_REDIRECT_URI)
         setup.finish_sign_in(flow, cloud.person(ANNA).visit(flow.url).answer)
 
-    monkeypatch.setattr("pluton_rclone.cli.care.sign_in", sign_in)  # this client cannot redirect to localhost
+    monkeypatch.setattr(
+        "pluton_rclone.cli.care.sign_in", sign_in
+    )  # this client cannot redirect to localhost
     (tmp_path / "secret").write_text(WEB_CLIENT_SECRET)
     ran = command("reauthorize", "web", "--client-secret-file", str(tmp_path / "secret"))
     assert ran.code == 0, ran.err

@@ -13,7 +13,9 @@ from tests.cli.conftest import Command
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
 
 
-def test_health_names_the_storage_that_fails_and_says_what_to_do(connected: Command, cloud: Emulator) -> None:
+def test_health_names_the_storage_that_fails_and_says_what_to_do(
+    connected: Command, cloud: Emulator
+) -> None:
     well = connected("health")
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
     cloud.world.advance(5000)
@@ -26,7 +28,9 @@ def test_health_names_the_storage_that_fails_and_says_what_to_do(connected: Comm
     assert "Work files" in ill.error["what"]
 
 
-def test_a_storage_whose_token_died_is_back_after_signing_in_again(command: Command, cloud: Emulator) -> None:
+def test_a_storage_whose_token_died_is_back_after_signing_in_again(
+    command: Command, cloud: Emulator
+) -> None:
     assert command("connect", "Work files", "--type", "personal").code == 0
     before = command("show", "Work files", "--json").json["options"]
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
@@ -74,7 +78,10 @@ def test_one_table_has_all_options_ours_included_for_every_command(connected: Co
     explained = connected("options").out
     assert "base_folder  Base folder (pluton, text, kept beside rclone's options)" in explained
     assert connected("options", "base_folder").out in explained
-    assert connected("connect", "Second", "--type", "personal", "--set", "base_folder=Second").code == 0
+    assert (
+        connected("connect", "Second", "--type", "personal", "--set", "base_folder=Second").code
+        == 0
+    )
     assert connected("storages", "--json").json[1]["base_folder"] == "Second"
 
 
@@ -119,7 +126,8 @@ def test_an_export_is_an_rclone_conf_of_its_own_readable_by_its_owner_alone(
     assert connected("ls", "work-files:", "--config", str(path)).code == 0
     assert again.code == 5  # never over a file that is there
     assert (
-        "RCLONE_CONFIG_WORK_FILES_TYPE=onedrive" in connected("export", "Work files", "--as-environment").out
+        "RCLONE_CONFIG_WORK_FILES_TYPE=onedrive"
+        in connected("export", "Work files", "--as-environment").out
     )
 
 
@@ -171,7 +179,9 @@ def test_files_are_synced_moved_shown_and_deleted(connected: Command, tmp_path: 
     assert connected("tree", "Work files:x").out == "sub/\n    b.txt\n"
     assert connected("move", "--yes", "Work files:x/sub", "Work files:moved").code == 0
     assert connected("cat", "Work files:moved/b.txt").out == "second"
-    file, folder = (connected("delete", "--yes", f"Work files:{path}") for path in ("moved/b.txt", "x"))
+    file, folder = (
+        connected("delete", "--yes", f"Work files:{path}") for path in ("moved/b.txt", "x")
+    )
     assert (file.code, folder.code) == (0, 0)
     assert "1 file deleted" in file.err
     assert "1 folder deleted" in folder.err

@@ -58,7 +58,12 @@ def shell(tmp_path: Path, cloud: Emulator, home: Path) -> Path:
     (tmp_path / "data" / "a.txt").write_text("a")
     (home / ".config" / "fish" / "completions").mkdir(parents=True)
     cloud.files.drive_of(ANNA).write("laptop/data/a.txt", b"a")
-    for path in ("backup/notes.txt", "laptop/data/old/b.txt", "old-backups/c.txt", "TeamFolder/d.txt"):
+    for path in (
+        "backup/notes.txt",
+        "laptop/data/old/b.txt",
+        "old-backups/c.txt",
+        "TeamFolder/d.txt",
+    ):
         cloud.files.drive_of(BERT).write(path, b"content")
     return programs
 
@@ -81,7 +86,9 @@ def here(example: str, folder: Path) -> str:
 def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path: Path) -> None:
     connecting = "pluton-rclone connect" in example
     if not connecting:
-        connected(cloud, "business", name="work", granted_scopes=("Files.ReadWrite.All", "Sites.Read.All"))
+        connected(
+            cloud, "business", name="work", granted_scopes=("Files.ReadWrite.All", "Sites.Read.All")
+        )
         connected(cloud, name="OneDrive Personal Backups")
         connected(cloud, name="OneDrive")
         connected(cloud, name="old-work")
@@ -94,7 +101,9 @@ def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path:
         **({"BROWSER": "true"} if serving else {}),
     }
     script = f"set -o pipefail; {here(example, tmp_path)}"
-    with Terminal(["bash", "-c", script], env=environment, cwd=tmp_path, size=(50, 200)) as terminal:
+    with Terminal(
+        ["bash", "-c", script], env=environment, cwd=tmp_path, size=(50, 200)
+    ) as terminal:
         if serving:
             terminal.expect("Ctrl-C ends it.")
             terminal.press_ctrl_c()
@@ -111,6 +120,8 @@ def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path:
 
 def test_every_command_has_an_example() -> None:
     without = [
-        name for name in COMMANDS if not any(f"pluton-rclone {name}" in example for example in EXAMPLES)
+        name
+        for name in COMMANDS
+        if not any(f"pluton-rclone {name}" in example for example in EXAMPLES)
     ]
     assert without == []

@@ -147,7 +147,10 @@ def test_a_command_at_work_ends_at_once(
         frozen.wait()
         ends_cleanly(terminal, cloud, stop)
     assert saved(connected) == before
-    assert {path.name for path in home.glob("*.conf*")} == {"rclone.conf", ".rclone.conf.pluton.lock"}
+    assert {path.name for path in home.glob("*.conf*")} == {
+        "rclone.conf",
+        ".rclone.conf.pluton.lock",
+    }
 
 
 @pytest.mark.parametrize("stop", [Terminal.press_ctrl_c, Terminal.interrupt], ids=["key", "signal"])

@@ -65,7 +65,9 @@ def test_a_local_folder_of_a_storages_name_is_meant(connected: Command, source: 
 
 
 @pytest.mark.parametrize("word", [("copy",), ("sync", "--yes"), ("move", "--yes"), ("check",)])
-def test_a_source_that_is_not_there_is_named(connected: Command, source: str, word: tuple[str, ...]) -> None:
+def test_a_source_that_is_not_there_is_named(
+    connected: Command, source: str, word: tuple[str, ...]
+) -> None:
     here = connected(*word, "nothing", "Work files:x", "--json")
     there = connected(*word, "Work files:no/thing", "out", "--json") if word != ("check",) else None
     there = there or connected("check", "Work files:no/thing", source, "--json")
@@ -78,7 +80,9 @@ def test_a_source_that_is_not_there_is_named(connected: Command, source: str, wo
     assert "pluton-rclone ls work-files:no" in there.error["advice"]
 
 
-@pytest.mark.parametrize("word", [("ls",), ("ls", "-R"), ("tree",), ("cat",), ("stat",), ("delete", "--yes")])
+@pytest.mark.parametrize(
+    "word", [("ls",), ("ls", "-R"), ("tree",), ("cat",), ("stat",), ("delete", "--yes")]
+)
 def test_a_place_that_is_not_there_is_named(connected: Command, word: tuple[str, ...]) -> None:
     ran = connected(*word, "Work files:no/thing", "--json")
 
@@ -154,7 +158,9 @@ def test_limits_that_are_none_are_refused_before_rclone_starts(
         ("--max-duration", "2h30m"),
     ],
 )
-def test_limits_that_rclone_takes_are_taken(connected: Command, source: str, option: str, value: str) -> None:
+def test_limits_that_rclone_takes_are_taken(
+    connected: Command, source: str, option: str, value: str
+) -> None:
     assert connected("copy", option, value, source, "Work files:x").code == 0
 
 
@@ -179,7 +185,9 @@ def test_a_value_that_an_option_cannot_have_is_refused_before_the_sign_in(
     assert len(cloud.requests) == before
 
 
-def test_an_address_that_is_none_is_refused_before_the_sign_in(command: Command, cloud: Emulator) -> None:
+def test_an_address_that_is_none_is_refused_before_the_sign_in(
+    command: Command, cloud: Emulator
+) -> None:
     ran = command("connect", "Team", "--site", "https://example.org/x")
 
     assert ran.code == 5
@@ -202,7 +210,9 @@ def test_one_option_is_explained(command: Command) -> None:
     assert one.startswith("chunk_size  ")
     assert "hard_delete  " not in one
     assert list(command("options", "chunk_size", "--json").json) == ["chunk_size"]
-    assert command("options", "secret_expires").out.startswith("secret_expires  Client secret expires")
+    assert command("options", "secret_expires").out.startswith(
+        "secret_expires  Client secret expires"
+    )
     wrong = command("options", "chunk_sise")
     assert (wrong.code, "Did you mean 'chunk_size'?" in wrong.err) == (2, True)
 
@@ -227,7 +237,9 @@ def test_no_consent_address_is_promised_below_a_list_that_has_none(command: Comm
 # ---- a configuration that is not there ----
 
 
-@pytest.mark.parametrize("arguments", [("ls", "x:"), ("health",), ("inspect",), ("test", "x"), ("show", "x")])
+@pytest.mark.parametrize(
+    "arguments", [("ls", "x:"), ("health",), ("inspect",), ("test", "x"), ("show", "x")]
+)
 def test_a_configuration_that_does_not_exist_is_said(
     command: Command, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
@@ -237,7 +249,9 @@ def test_a_configuration_that_does_not_exist_is_said(
     assert f"There is no file {tmp_path / 'no.conf'}." in ran.error["what"]
 
 
-def test_no_storages_in_a_file_that_does_not_exist_is_no_fault(command: Command, tmp_path: Path) -> None:
+def test_no_storages_in_a_file_that_does_not_exist_is_no_fault(
+    command: Command, tmp_path: Path
+) -> None:
     ran = command("storages", "--config", str(tmp_path / "no.conf"))
 
     assert ran.code == 0
@@ -245,7 +259,9 @@ def test_no_storages_in_a_file_that_does_not_exist_is_no_fault(command: Command,
     assert command("storages", "--config", str(tmp_path / "no.conf"), "--json").json == []
 
 
-def test_the_first_storage_makes_the_file_that_config_names(command: Command, tmp_path: Path) -> None:
+def test_the_first_storage_makes_the_file_that_config_names(
+    command: Command, tmp_path: Path
+) -> None:
     assert command("connect", "First", "--config", str(tmp_path / "new.conf")).code == 0
     assert command("show", "First", "--config", str(tmp_path / "new.conf")).code == 0
 
@@ -272,7 +288,9 @@ def test_a_dead_proxy_is_the_same_fault_everywhere(
     assert {word: ran.code for word, ran in found.items()} == dict.fromkeys(found, 8)
     assert {word: ran.error["who"] for word, ran in found.items()} == dict.fromkeys(found, "you")
     assert len({ran.error["advice"] for ran in found.values()}) == 1
-    assert all(re.search(r"(graph|login)\.microsoft\w*\.com", ran.error["what"]) for ran in found.values())
+    assert all(
+        re.search(r"(graph|login)\.microsoft\w*\.com", ran.error["what"]) for ran in found.values()
+    )
 
 
 # ---- words ----
@@ -285,7 +303,9 @@ def test_one_file_is_not_many(connected: Command, source: str) -> None:
     assert copied.startswith("1 file transferred (1 B)")
     assert compared == "1 file is the same, compared by hash; none differs\n"
     assert "0 folders, 1 file, 1 B" in connected("tree", "Work files:x").err
-    assert "1 file in 0 folders, 1 B: 0 findings" in connected("preflight", source, "Work files:x").err
+    assert (
+        "1 file in 0 folders, 1 B: 0 findings" in connected("preflight", source, "Work files:x").err
+    )
     assert "1 remote looked at" in connected("inspect").err
 
 
@@ -297,7 +317,9 @@ def test_a_document_library_is_called_that(command: Command, cloud: Emulator) ->
     assert command("storages", "--json").json[0]["drive_type"] == "documentLibrary"
 
 
-def test_a_token_that_has_ended_is_answered_with_the_command(command: Command, cloud: Emulator) -> None:
+def test_a_token_that_has_ended_is_answered_with_the_command(
+    command: Command, cloud: Emulator
+) -> None:
     save_storage(cloud, name="Ended", seconds=-60)
     cloud.world.lifetimes.refresh_token = 0
     ran = command("ls", "Ended:")
@@ -316,7 +338,9 @@ def test_a_storage_that_lacks_something_is_connected_anew(
     for arguments in (("ls", "Work files:"), ("test", "Work files"), ("reauthorize", "Work files")):
         ran = connected(*arguments)
         assert ran.code in (4, 5)
-        assert "pluton-rclone remove 'Work files', then pluton-rclone connect 'Work files'" in ran.err
+        assert (
+            "pluton-rclone remove 'Work files', then pluton-rclone connect 'Work files'" in ran.err
+        )
 
     assert connected("remove", "Work files", "--yes").code == 0
     assert connected("connect", "Work files").code == 0
@@ -328,7 +352,12 @@ def test_advice_names_the_command_when_microsoft_wants_to_see_the_person() -> No
 
 
 def test_advice_speaks_of_help_and_not_of_docstrings(command: Command) -> None:
-    for arguments in (("copy", "/a", "/b"), ("sync", "--yes", "Work:", "/"), ("options", "x"), ("ls", "")):
+    for arguments in (
+        ("copy", "/a", "/b"),
+        ("sync", "--yes", "Work:", "/"),
+        ("options", "x"),
+        ("ls", ""),
+    ):
         assert "docstring" not in command(*arguments).err
 
 
@@ -337,13 +366,17 @@ def test_advice_speaks_of_help_and_not_of_docstrings(command: Command) -> None:
 
 def test_the_emulators_help_tells_who_lives_there(command: Command, cloud: Emulator) -> None:
     said = " ".join(command("emulator", "--help").out.split())
-    people = {person.username for person in cloud.world.people.values() if person.tenant.cloud == "global"}
+    people = {
+        person.username for person in cloud.world.people.values() if person.tenant.cloud == "global"
+    }
 
     assert all(username in said for username in people)
     assert "https://contoso.sharepoint.com/sites/Backups" in said
 
 
-def test_without_a_client_id_the_browser_opens_for_rclones_own_sign_in(cloud: Emulator, home: Path) -> None:
+def test_without_a_client_id_the_browser_opens_for_rclones_own_sign_in(
+    cloud: Emulator, home: Path
+) -> None:
     with rclone_port():
         done = process.run(
             [sys.executable, "-m", "pluton_rclone", "connect", "Mine", "--type", "personal"],

@@ -125,12 +125,18 @@ def test_drives_and_sites(command: Command, browser: Callable[..., None]) -> Non
     browser(BERT)
     connected = records(
         "connect",
-        command("connect", "Team", "--site", "https://contoso.sharepoint.com/sites/Backups", "--json"),
+        command(
+            "connect", "Team", "--site", "https://contoso.sharepoint.com/sites/Backups", "--json"
+        ),
     )
 
     assert connected[-1].drive_type == "documentLibrary"
-    assert "business" in [drive.type for drive in records("drives", command("drives", "Team", "--json"))[0]]
-    assert "Backups" in [site.name for site in records("sites", command("sites", "Team", "--json"))[0]]
+    assert "business" in [
+        drive.type for drive in records("drives", command("drives", "Team", "--json"))[0]
+    ]
+    assert "Backups" in [
+        site.name for site in records("sites", command("sites", "Team", "--json"))[0]
+    ]
 
 
 def test_the_pages_address_is_a_record(connected: Command) -> None:
@@ -194,7 +200,9 @@ def test_the_schema_is_printed_and_names_every_member(command: Command, name: st
 
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     promised = {
-        kind.__name__ for kind in RECORDS[name] if isinstance(kind, type) and issubclass(kind, Record)
+        kind.__name__
+        for kind in RECORDS[name]
+        if isinstance(kind, type) and issubclass(kind, Record)
     }
     assert promised <= set(schema["$defs"])
     assert all(part["additionalProperties"] is False for part in schema["$defs"].values())

@@ -64,7 +64,10 @@ def test_inspect_finds_what_is_wrong_with_a_remote_somebody_else_made(
     ran = connected("inspect", "--json")
 
     assert ran.code == 5
-    assert {finding["option"] for finding in ran.json if finding["remote"] == "half"} >= {"drive_id", "token"}
+    assert {finding["option"] for finding in ran.json if finding["remote"] == "half"} >= {
+        "drive_id",
+        "token",
+    }
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

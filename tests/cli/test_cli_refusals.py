@@ -104,7 +104,9 @@ def test_an_account_without_onedrive_in_all_its_words(
 
 
 @pytest.mark.parametrize("form", [form for form, (status, *_) in NO_DRIVE.items() if status < 500])
-def test_connecting_an_account_without_onedrive(command: Command, cloud: Emulator, form: str) -> None:
+def test_connecting_an_account_without_onedrive(
+    command: Command, cloud: Emulator, form: str
+) -> None:
     with cloud.quirks.no_license(ANNA, form):
         ran = command("connect", "New", "--type", "personal")
     judge(ran.code, ran.err, Screen(4, ("OneDrive licence",)))
@@ -155,7 +157,11 @@ def test_deleting_for_good_from_a_personal_drive_names_the_option(
 def test_a_token_check_that_passes_by_itself(connected: Command, cloud: Emulator) -> None:
     with cloud.quirks.access_token_refused_once(ANNA, times=100):
         ran = connected("ls", "Work files:")
-    judge(ran.code, ran.err, Screen(8, ("could not check the token", "try again later"), ("eauthorize",)))
+    judge(
+        ran.code,
+        ran.err,
+        Screen(8, ("could not check the token", "try again later"), ("eauthorize",)),
+    )
 
 
 def test_a_registration_for_personal_accounts_alone_wants_the_tenant_consumers(
@@ -166,13 +172,17 @@ def test_a_registration_for_personal_accounts_alone_wants_the_tenant_consumers(
     judge(ran.code, ran.err, Screen(3, ("personal accounts only", "Set the tenant to consumers")))
 
 
-def test_a_personal_account_at_a_registration_for_organisations(command: Command, cloud: Emulator) -> None:
+def test_a_personal_account_at_a_registration_for_organisations(
+    command: Command, cloud: Emulator
+) -> None:
     with cloud.quirks.personal_account_refused(ANNA):
         ran = command("connect", "New")
     judge(ran.code, ran.err, Screen(3, ("This is a personal account", "you can fix it")))
 
 
-def test_a_code_that_is_refused_while_nothing_is_stored_yet(command: Command, cloud: Emulator) -> None:
+def test_a_code_that_is_refused_while_nothing_is_stored_yet(
+    command: Command, cloud: Emulator
+) -> None:
     with cloud.quirks.code_refused():
         ran = command("connect", "New")
     judge(ran.code, ran.err, Screen(3, ("Start the sign-in again",), ("stored", "eauthorize")))

@@ -107,7 +107,9 @@ def test_a_clean_preflight_goes_on_to_the_transfer(connected: Command, tmp_path:
     assert ran.lines[-1]["result"]["transfers"] == 1
 
 
-def test_a_preflight_leaves_out_what_the_transfer_leaves_out(connected: Command, doubtful: str) -> None:
+def test_a_preflight_leaves_out_what_the_transfer_leaves_out(
+    connected: Command, doubtful: str
+) -> None:
     ran = connected("copy", "--preflight", "--exclude", "/CON", doubtful, "Work files:x", "--json")
 
     assert (ran.code, ran.lines[0]["summary"]["by_rule"]) == (0, {})
@@ -133,16 +135,20 @@ def test_a_backup_that_is_repeated_needs_room_for_what_is_new_alone(
     assert connected(*command).code == 0
 
 
-def test_verbose_says_what_is_done_and_no_secret(connected: Command, cloud: Emulator, home: Path) -> None:
+def test_verbose_says_what_is_done_and_no_secret(
+    connected: Command, cloud: Emulator, home: Path
+) -> None:
     done = process.run([*PROGRAM, "test", "Work files", "-v"], env=os.environ)
     said = done.stderr.decode()
 
     assert done.returncode == 0
     assert "process: started" in said
     token = json.loads(
-        next(line for line in (home / "rclone.conf").read_text().splitlines() if line.startswith("token ="))[
-            8:
-        ]
+        next(
+            line
+            for line in (home / "rclone.conf").read_text().splitlines()
+            if line.startswith("token =")
+        )[8:]
     )
     assert token["refresh_token"] not in said
     assert token["access_token"] not in said
@@ -157,8 +163,12 @@ def test_verbose_is_for_one_command(connected: Command) -> None:
     assert connected("about", "Work files").err == ""
 
 
-@pytest.mark.parametrize("arguments", [("ls", "Wrok files:x"), ("show", "work-file"), ("ls", "work-flies:")])
-def test_a_storage_that_was_nearly_named_is_proposed(connected: Command, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("ls", "Wrok files:x"), ("show", "work-file"), ("ls", "work-flies:")]
+)
+def test_a_storage_that_was_nearly_named_is_proposed(
+    connected: Command, arguments: tuple[str, ...]
+) -> None:
     ran = connected(*arguments)
 
     assert ran.code == 5

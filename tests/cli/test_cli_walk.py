@@ -15,7 +15,11 @@ FORBIDDEN_WORDS = ("access_token", "refresh_token")
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -36,10 +40,19 @@ def test_connect_saves_a_complete_remote_under_a_name_derived_from_the_friendly_
     )
 
     assert ran.code == 0, ran.err
-    for said in ("Signed in as Anna Berg", "Test connection:", "Saved as the remote 'annas-onedrive-home'"):
+    for said in (
+        "Signed in as Anna Berg",
+        "Test connection:",
+        "Saved as the remote 'annas-onedrive-home'",
+    ):
         assert said in ran.err
     conf = (home / "rclone.conf").read_text()
-    for line in ("[annas-onedrive-home]", "type = onedrive", "drive_type = personal", "chunk_size = 20Mi"):
+    for line in (
+        "[annas-onedrive-home]",
+        "type = onedrive",
+        "drive_type = personal",
+        "chunk_size = 20Mi",
+    ):
         assert line in conf
     assert (home / "rclone.conf").stat().st_mode & 0o777 == 0o600
 
@@ -55,7 +68,9 @@ def test_a_storage_is_listed_and_shown_without_its_secrets(connected: Command) -
     )
     assert "token = (secret, not shown)" in shown.out
     assert not any(word in shown.out for word in FORBIDDEN_WORDS)
-    assert connected("show", "work-files", "--json").json["options"]["token"] == "(secret, not shown)"
+    assert (
+        connected("show", "work-files", "--json").json["options"]["token"] == "(secret, not shown)"
+    )
 
 
 def test_a_folder_is_backed_up_verified_and_restored(
@@ -92,7 +107,9 @@ def test_with_json_results_are_on_stdout_and_nothing_else(connected: Command, so
     assert connected("test", "Work files", "--json").json["ok"] is True
 
 
-def test_a_difference_is_named_and_gives_its_own_exit_code(connected: Command, source: Path) -> None:
+def test_a_difference_is_named_and_gives_its_own_exit_code(
+    connected: Command, source: Path
+) -> None:
     connected("copy", str(source), "Work files:backup")
     (source / "notes.txt").write_text("two")
     ran = connected("check", str(source), "Work files:backup", "--json")

@@ -35,7 +35,9 @@ def section(home: Path) -> str:
     return (home / "rclone.conf").read_text(encoding="utf-8")
 
 
-def test_asked_for_everything_a_personal_onedrive_is_connected(at_terminal: AtTerminal, home: Path) -> None:
+def test_asked_for_everything_a_personal_onedrive_is_connected(
+    at_terminal: AtTerminal, home: Path
+) -> None:
     with at_terminal("connect") as terminal:
         answer(
             terminal,
@@ -48,7 +50,12 @@ def test_asked_for_everything_a_personal_onedrive_is_connected(at_terminal: AtTe
         terminal.expect("Saved as the remote 'annas-files'")
         assert terminal.end() == 0
     assert "Signed in as Anna Berg (anna@outlook.com)" in terminal.heard
-    for line in ("[annas-files]", "drive_type = personal", "chunk_size = 20Mi", "description = Anna's files"):
+    for line in (
+        "[annas-files]",
+        "drive_type = personal",
+        "chunk_size = 20Mi",
+        "description = Anna's files",
+    ):
         assert line in section(home)
 
 
@@ -109,7 +116,9 @@ def test_what_cannot_be_is_told_and_asked_again(
 def test_with_options_alone_nothing_is_asked_but_whose_account_it_is(
     at_terminal: AtTerminal, home: Path, arguments: tuple[str, ...], person: str, drive_type: str
 ) -> None:
-    with at_terminal("connect", "Work", *arguments, "--set", "chunk_size=5Mi", person=person) as terminal:
+    with at_terminal(
+        "connect", "Work", *arguments, "--set", "chunk_size=5Mi", person=person
+    ) as terminal:
         answer(terminal, ("Is that the right account? [Y/n]: ", ""))
         assert terminal.end() == 0, terminal.heard
     assert "[1]" not in terminal.heard
@@ -194,13 +203,17 @@ def long_remote(cloud: Emulator) -> str:
     """A remote whose token is longer than the 4,095 bytes of a line at a terminal, as those of Business are."""
     section = remote_of(cloud, "business").to_section()
     token = {**json.loads(section["token"]), "id_token": "x" * 5000}
-    return "\n".join(["[old]", *(f"{k} = {v}" for k, v in {**section, "token": json.dumps(token)}.items())])
+    return "\n".join(
+        ["[old]", *(f"{k} = {v}" for k, v in {**section, "token": json.dumps(token)}.items())]
+    )
 
 
 def test_a_pasted_token_of_any_length_arrives_whole_and_is_not_shown(
     at_terminal: AtTerminal, cloud: Emulator, home: Path
 ) -> None:
-    with at_terminal("connect", "Pasted", "--method", "token", "--base-folder", "Backups") as terminal:
+    with at_terminal(
+        "connect", "Pasted", "--method", "token", "--base-folder", "Backups"
+    ) as terminal:
         terminal.expect("then Ctrl-D")
         terminal.answer(long_remote(cloud) + "\x04")
         terminal.expect("folder Backups")
@@ -219,7 +232,12 @@ def test_a_pasted_token_of_any_length_arrives_whole_and_is_not_shown(
     ],
 )
 def test_what_cannot_be_used_of_a_paste_is_named(
-    command: Command, cloud: Emulator, monkeypatch: pytest.MonkeyPatch, option: str, value: str, said: str
+    command: Command,
+    cloud: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    value: str,
+    said: str,
 ) -> None:
     lines = {**remote_of(cloud, "business").to_section(), option: value}
     text = "\n".join(["[old]", *(f"{key} = {value}" for key, value in lines.items())])
@@ -231,7 +249,9 @@ def test_what_cannot_be_used_of_a_paste_is_named(
 
 
 @pytest.mark.parametrize("browser", ["sh -c 'sleep 600' %s", "'unbalanced %s", "/nowhere/browser"])
-def test_the_address_is_shown_whatever_the_browser_does(at_terminal: AtTerminal, browser: str) -> None:
+def test_the_address_is_shown_whatever_the_browser_does(
+    at_terminal: AtTerminal, browser: str
+) -> None:
     """One in the foreground hid the address and hung; bad quoting ended in a traceback."""
     with at_terminal("connect", "Work", person=None, browser=browser) as terminal:
         terminal.expect("https://login.microsoftonline.com/")

@@ -77,7 +77,13 @@ SERVER_PATHS = [
 @pytest.mark.parametrize(("path", "meant"), SERVER_PATHS)
 @pytest.mark.parametrize("command", ["copy", "ls"])
 def test_a_servers_path_becomes_no_folder_and_the_right_spelling_is_told(
-    storage: Storage, source: Path, tmp_path: Path, cloud: Emulator, path: str, meant: str, command: str
+    storage: Storage,
+    source: Path,
+    tmp_path: Path,
+    cloud: Emulator,
+    path: str,
+    meant: str,
+    command: str,
 ) -> None:
     words = ("copy", source, f"work:{path}") if command == "copy" else ("ls", f"work:{path}")
     done = run(*words, cwd=tmp_path)
@@ -113,22 +119,35 @@ def test_a_full_disk_under_the_output_ends_no_transfer(
         assert json.loads(done.stderr)["why"].endswith("No space left on device")
 
 
-def test_a_reader_that_goes_away_ends_no_transfer(storage: Storage, source: Path, tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_ends_no_transfer(
+    storage: Storage, source: Path, tmp_path: Path
+) -> None:
     read, write = os.pipe()
     os.close(read)
     done = run(
-        "copy", "--json", source, "work:x", cwd=tmp_path, capture_output=False, stdout=write, stderr=None
+        "copy",
+        "--json",
+        source,
+        "work:x",
+        cwd=tmp_path,
+        capture_output=False,
+        stdout=write,
+        stderr=None,
     )
     os.close(write)
     assert len(storage.list("x")) == 6
     assert done.returncode == 1
 
 
-def test_a_reader_that_goes_away_ends_a_listing(storage: Storage, source: Path, tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_ends_a_listing(
+    storage: Storage, source: Path, tmp_path: Path
+) -> None:
     storage.upload(source, "x").result()
     read, write = os.pipe()
     os.close(read)
-    done = run("ls", "work:x", cwd=tmp_path, capture_output=False, stdout=write, stderr=subprocess.PIPE)
+    done = run(
+        "ls", "work:x", cwd=tmp_path, capture_output=False, stdout=write, stderr=subprocess.PIPE
+    )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -149,7 +168,9 @@ def test_a_terminal_that_knows_few_characters_gets_escapes(
         ("copy", source, "work:Übersicht"),
     ):
         for more in ((), ("--json",)):
-            done = run(*words, *more, cwd=tmp_path, env=environment, encoding=encoding, errors="replace")
+            done = run(
+                *words, *more, cwd=tmp_path, env=environment, encoding=encoding, errors="replace"
+            )
             assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
             if more:
                 texts = [json.loads(line) for line in done.stdout.splitlines()[-1:]]

@@ -97,7 +97,9 @@ def _rclone(config: Path, name: str) -> None:
     )
 
 
-def must_be_there(lines: Iterator[list[Any]]) -> tuple[dict[str, int | None], dict[str, int | None]]:
+def must_be_there(
+    lines: Iterator[list[Any]],
+) -> tuple[dict[str, int | None], dict[str, int | None]]:
     """From a writer's log: what the last finished change of each remote made of it (None: gone), and what the one
     change that was perhaps under way would have made of it."""
     finished: dict[str, int | None] = {}

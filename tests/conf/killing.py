@@ -52,7 +52,9 @@ def _conf(path: Path, password: str) -> Conf:
 def _change(path: Path, password: str, value: str) -> None:
     """Shorter, longer, and both keys or none."""
     conf = _conf(path, password)
-    conf.update("anna", {"one": value, "two": value, "three": "y" * (int(value) % 7 * 3000) or None})
+    conf.update(
+        "anna", {"one": value, "two": value, "three": "y" * (int(value) % 7 * 3000) or None}
+    )
 
 
 def _killed_at_line(count: int, path: Path, password: str, value: str) -> bool:
@@ -134,7 +136,9 @@ def at_random(path: Path, password: str) -> dict[str, Any]:
     return {"killed": 50, "states": len(states), "faults": faults}
 
 
-def _state(path: Path, password: str, faults: list[str], *, torn_beside_journal: bool = False) -> str | None:
+def _state(
+    path: Path, password: str, faults: list[str], *, torn_beside_journal: bool = False
+) -> str | None:
     """Which version is there: as rclone reads the file, and as the library does; they may only differ by a
     journal.
     """

@@ -9,10 +9,19 @@ from pathlib import Path
 
 def inside(preparation: str, argv: Sequence[str]) -> list[str]:
     """The command, run where this shell preparation (mounts) has taken place; it all ends with it."""
-    return ["unshare", "--map-root-user", "--mount", "sh", "-euc", f"{preparation}\nexec {shlex.join(argv)}"]
+    return [
+        "unshare",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-euc",
+        f"{preparation}\nexec {shlex.join(argv)}",
+    ]
 
 
-def inside_mount(source: Path, target: Path, argv: Sequence[str], *, options: str = "") -> list[str]:
+def inside_mount(
+    source: Path, target: Path, argv: Sequence[str], *, options: str = ""
+) -> list[str]:
     """The command, run where `source` is mounted on `target`."""
     mount = f"mount --bind {shlex.quote(str(source))} {shlex.quote(str(target))}"
     if options:

@@ -26,7 +26,10 @@ _SENTINEL = {"sentinel": {"type": "memory"}}
 
 
 def run(
-    config: Path, *arguments: str, environment: Mapping[str, str] | None = None, binary: Path = RCLONE
+    config: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    binary: Path = RCLONE,
 ) -> subprocess.CompletedProcess[bytes]:
     """One run, with nothing of this machine's configuration but the password of rclone.conf."""
     kept = {name: os.environ[name] for name in ("PATH", "RCLONE_CONFIG_PASS") if name in os.environ}
@@ -94,7 +97,10 @@ class Daemon:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._child.close()
         shutil.rmtree(self.folder)

@@ -28,7 +28,9 @@ names = st.one_of(
     st.from_regex(r"[A-Za-z0-9_.+@][A-Za-z0-9_.+@ -]{0,20}[A-Za-z0-9_.+@]", fullmatch=True),
     st.text(st.characters(categories=["Ll", "Lu", "Lo", "Nd"]), min_size=1, max_size=12),
 ).filter(lambda name: name_fault(name) is None)
-chunk_sizes = st.integers(1, 800).map(lambda count: Size(count * CHUNK)).filter(lambda size: size.is_exact)
+chunk_sizes = (
+    st.integers(1, 800).map(lambda count: Size(count * CHUNK)).filter(lambda size: size.is_exact)
+)
 switches = st.booleans()
 
 
@@ -45,7 +47,9 @@ def tokens(draw: st.DrawFn) -> str:
     if draw(switches):
         fields["expires_in"] = draw(st.integers(1, 100_000))
     text = json.dumps(
-        fields, ensure_ascii=draw(switches), separators=draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+        fields,
+        ensure_ascii=draw(switches),
+        separators=draw(st.sampled_from([(",", ":"), (", ", ": ")])),
     )
     assume(value_fault(text) is None)
     return text
@@ -80,7 +84,9 @@ def remotes(draw: st.DrawFn) -> OneDriveRemote:
         "hash_type": st.sampled_from([choice.value for choice in BY_NAME["hash_type"].choices]),
         "av_override": switches,
         "delta": switches,
-        "metadata_permissions": st.sampled_from(["off", "read", "write", "read,write", "read,failok"]),
+        "metadata_permissions": st.sampled_from(
+            ["off", "read", "write", "read,write", "read,failok"]
+        ),
         "encoding": st.lists(st.sampled_from(sorted(WORDS)), min_size=1).map(",".join),
         "base_folder": texts,
         "account_id": texts,
@@ -106,7 +112,18 @@ def remotes(draw: st.DrawFn) -> OneDriveRemote:
         raise AssertionError(error.details) from error
 
 
-_SECTIONS = ["[a]", "[b]", "[a.b]", "[ c ]", "[DEFAULT]", "[a]x", "[x]]", " [a] ", "[a.b.c]", "[漢]"]
+_SECTIONS = [
+    "[a]",
+    "[b]",
+    "[a.b]",
+    "[ c ]",
+    "[DEFAULT]",
+    "[a]x",
+    "[x]]",
+    " [a] ",
+    "[a.b.c]",
+    "[漢]",
+]
 _COMMENTS = ["# c", "; c", "", "  ", "#", " ;x = 1", "\t# [a]"]
 _KEYS = [
     "a",
@@ -127,7 +144,21 @@ _KEYS = [
 ]
 _SEPARATORS = ["=", " = ", ":", " : ", "  =  ", "=\t"]
 _VALUES = [
-    *("1", "`v`", '"v"', '"""v"""', "%(a)s", "%(b)s y", "v # c", "v ; c", "``", "a`b", '"""', '""""""', ""),
+    *(
+        "1",
+        "`v`",
+        '"v"',
+        '"""v"""',
+        "%(a)s",
+        "%(b)s y",
+        "v # c",
+        "v ; c",
+        "``",
+        "a`b",
+        '"""',
+        '""""""',
+        "",
+    ),
     *(
         "C:\\x",
         "%(nope)s",
@@ -144,7 +175,9 @@ _entries = st.builds(
     lambda key, separator, value: key + separator + value,
     st.sampled_from(_KEYS),
     st.sampled_from(_SEPARATORS),
-    st.one_of(st.sampled_from(_VALUES), st.text(st.one_of(_ODD, st.characters(codec="utf-8")), max_size=8)),
+    st.one_of(
+        st.sampled_from(_VALUES), st.text(st.one_of(_ODD, st.characters(codec="utf-8")), max_size=8)
+    ),
 )
 _lines = st.one_of(
     st.sampled_from(_SECTIONS),

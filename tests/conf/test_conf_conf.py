@@ -20,7 +20,9 @@ from pluton_rclone.process import folders
 from tests.conf.encrypted import OTHERS
 from tests.conf.real_rclone import RCLONE, dump, run
 
-TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+TOKEN = (
+    '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+)
 OLD_TOKEN = TOKEN.replace("2030", "2029").replace('"R"', '"old"')
 
 
@@ -212,7 +214,10 @@ def test_a_storage_is_found_though_another_one_goes_away_meanwhile(
     [
         ([], "xdg/rclone/rclone.conf"),
         (["home/.rclone.conf"], "home/.rclone.conf"),
-        (["home/.rclone.conf", "home/.config/rclone/rclone.conf"], "home/.config/rclone/rclone.conf"),
+        (
+            ["home/.rclone.conf", "home/.config/rclone/rclone.conf"],
+            "home/.config/rclone/rclone.conf",
+        ),
         (["xdg/rclone/rclone.conf", "home/.config/rclone/rclone.conf"], "xdg/rclone/rclone.conf"),
     ],
 )
@@ -225,7 +230,12 @@ def test_the_default_is_the_file_that_rclone_itself_uses(
     environment = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     assert default_path(environment) == tmp_path / expected
     said = subprocess.run(
-        [RCLONE, "config", "file"], env=environment, capture_output=True, text=True, timeout=60, check=True
+        [RCLONE, "config", "file"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     ).stdout
     assert said.splitlines()[-1] == str(tmp_path / expected)
 

@@ -88,7 +88,9 @@ class Crowd:
         for log in self.logs:
             if not log.name.startswith("writer"):
                 continue
-            lines = [json.loads(line) for line in log.read_text().splitlines() if line.endswith("]")]
+            lines = [
+                json.loads(line) for line in log.read_text().splitlines() if line.endswith("]")
+            ]
             changes += len(lines) // 2
             finished, under_way = must_be_there(iter(lines))
             for remote in {**finished, **under_way}:
@@ -136,7 +138,9 @@ def _crowd(
     return crowd, conf
 
 
-def through_the_library(cloud: Emulator, tmp_path: Path, seconds: float, password: str | None) -> None:
+def through_the_library(
+    cloud: Emulator, tmp_path: Path, seconds: float, password: str | None
+) -> None:
     """Every rclone is started by the library; random writers are killed."""
     names = ["t0", "t1"]
     crowd, conf = _crowd(tmp_path, cloud, seconds, names, password)
@@ -145,7 +149,9 @@ def through_the_library(cloud: Emulator, tmp_path: Path, seconds: float, passwor
     watch = Watch(cloud, conf, names)
     crowd.wait(kill_writers=True, each_moment=watch)
     lost, changes = crowd.lost(conf)
-    print(f"\n{changes} changes, {crowd.killed} writers killed, {crowd.runs()} rclones, {len(lost)} lost")
+    print(
+        f"\n{changes} changes, {crowd.killed} writers killed, {crowd.runs()} rclones, {len(lost)} lost"
+    )
     assert lost == []
     assert watch.steps_back == 0
     for name in names:

@@ -24,12 +24,17 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_encrypted_file_stays_encrypted_and_the_real_rclone_reads_it(plain: Path) -> None:
-    plain.write_bytes(encryption.encrypt(plain.read_bytes(), encryption.key_from_password("geheim")))
+    plain.write_bytes(
+        encryption.encrypt(plain.read_bytes(), encryption.key_from_password("geheim"))
+    )
     conf = Conf(plain, password="geheim")
     conf.add("anna", {"type": "memory", "description": "hidden words"})
     assert conf.is_encrypted()
     assert b"hidden" not in plain.read_bytes()
-    assert dump(plain, environment={"RCLONE_CONFIG_PASS": "geheim"})["anna"]["description"] == "hidden words"
+    assert (
+        dump(plain, environment={"RCLONE_CONFIG_PASS": "geheim"})["anna"]["description"]
+        == "hidden words"
+    )
 
 
 def test_what_the_real_rclone_encrypts_we_read(plain: Path) -> None:
@@ -42,7 +47,9 @@ def test_what_the_real_rclone_encrypts_we_read(plain: Path) -> None:
 def test_the_password_comes_from_the_argument_the_command_or_the_variable(
     plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain.write_bytes(encryption.encrypt(plain.read_bytes(), encryption.key_from_password("geheim")))
+    plain.write_bytes(
+        encryption.encrypt(plain.read_bytes(), encryption.key_from_password("geheim"))
+    )
     monkeypatch.delenv("RCLONE_PASSWORD_COMMAND", raising=False)
     monkeypatch.setenv("RCLONE_CONFIG_PASS", "geheim")
     assert Conf(plain).names() == ["disk", "vault"]
@@ -56,7 +63,11 @@ def test_the_password_comes_from_the_argument_the_command_or_the_variable(
 
 @pytest.mark.parametrize(
     ("command", "why"),
-    [("false", "exit code 1"), ("true", "printed nothing"), ("no-such-program-here", "no such program")],
+    [
+        ("false", "exit code 1"),
+        ("true", "printed nothing"),
+        ("no-such-program-here", "no such program"),
+    ],
 )
 def test_a_password_command_that_fails_is_told(
     plain: Path, monkeypatch: pytest.MonkeyPatch, command: str, why: str

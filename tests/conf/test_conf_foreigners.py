@@ -65,7 +65,9 @@ def test_other_programs_are_not(tmp_path: Path) -> None:
         assert process not in foreign_rclones(tmp_path / "rclone.conf")
 
 
-def test_who_sleeps_or_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_sleeps_or_is_gone_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A deadline that never comes: the test would not end."""
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
     script = "print('>', end='', flush=True); input()"

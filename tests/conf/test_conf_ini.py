@@ -34,7 +34,11 @@ def test_reading_what_people_write() -> None:
         "token": '{"access_token":"x"}',
         "chunk_size": "10Mi",
     }
-    assert document.section("vault") == {"type": "crypt", "remote": "anna:vault", "unknown thing": '"kept"'}
+    assert document.section("vault") == {
+        "type": "crypt",
+        "remote": "anna:vault",
+        "unknown thing": '"kept"',
+    }
 
 
 def test_an_unedited_document_is_the_text_it_came_from() -> None:
@@ -59,7 +63,9 @@ def test_a_removed_key_is_gone_wherever_it_stood() -> None:
 
 def test_a_new_key_comes_last_in_its_section_with_the_line_end_of_the_file() -> None:
     changed = parse(BY_HAND).changed("anna", {"region": "us"})
-    assert changed.text() == BY_HAND.replace("chunk_size = 10Mi\r\n", "chunk_size = 10Mi\r\nregion = us\r\n")
+    assert changed.text() == BY_HAND.replace(
+        "chunk_size = 10Mi\r\n", "chunk_size = 10Mi\r\nregion = us\r\n"
+    )
 
 
 def test_a_value_that_is_right_already_changes_nothing() -> None:
@@ -125,7 +131,11 @@ def test_what_a_section_inherits_and_expands_is_written_out_for_a_private_config
     document = parse("[DEFAULT]\nd = D\n[base]\ntype = s3\nkey = %(d)s\n[base.one]\nbucket = b\n")
     assert document.section("base.one") == {"bucket": "b"}
     assert document.inherited("base.one") == {"type": "s3", "key": "D"}
-    assert document.only(["base.one"]).section("base.one") == {"bucket": "b", "type": "s3", "key": "D"}
+    assert document.only(["base.one"]).section("base.one") == {
+        "bucket": "b",
+        "type": "s3",
+        "key": "D",
+    }
 
 
 def test_bytes_that_are_no_text_survive() -> None:
@@ -144,7 +154,9 @@ def test_bytes_that_are_no_text_survive() -> None:
         ("[a]\nk = `secret\n", 2),
     ],
 )
-def test_what_rclone_refuses_is_refused_with_its_line_and_without_its_text(text: str, line: int) -> None:
+def test_what_rclone_refuses_is_refused_with_its_line_and_without_its_text(
+    text: str, line: int
+) -> None:
     with pytest.raises(ConfigUnreadable) as caught:
         parse(text)
     assert caught.value.details["line"] == line

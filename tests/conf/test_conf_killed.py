@@ -26,7 +26,9 @@ def _killing(folder: Path, mode: str, password: str) -> list[str]:
 
 
 def _run(argv: list[str]) -> dict[str, Any]:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
@@ -47,14 +49,18 @@ def test_killed_while_saving(mode: str, password: str, tmp_path: Path) -> None:
         pytest.param("each", "secret", marks=pytest.mark.soak),
     ],
 )
-def test_killed_while_saving_to_a_file_that_is_mounted(mode: str, password: str, tmp_path: Path) -> None:
+def test_killed_while_saving_to_a_file_that_is_mounted(
+    mode: str, password: str, tmp_path: Path
+) -> None:
     """A bind mount, as Docker makes for a single file: it cannot be renamed over."""
     (tmp_path / "host.conf").touch()
     folder = tmp_path / "container"
     folder.mkdir()
     (folder / "rclone.conf").touch()
     seen = _run(
-        inside_mount(tmp_path / "host.conf", folder / "rclone.conf", _killing(folder, mode, password))
+        inside_mount(
+            tmp_path / "host.conf", folder / "rclone.conf", _killing(folder, mode, password)
+        )
     )
     _assert_whole(seen, mode)
 
@@ -71,7 +77,18 @@ def _assert_whole(seen: dict[str, Any], mode: str) -> None:
 
 
 _CALLS = (
-    *("openat", "read", "write", "pwrite64", "fsync", "fchmod", "utimensat", "renameat2", "rename", "unlink"),
+    *(
+        "openat",
+        "read",
+        "write",
+        "pwrite64",
+        "fsync",
+        "fchmod",
+        "utimensat",
+        "renameat2",
+        "rename",
+        "unlink",
+    ),
     *("ftruncate", "flock", "close", "newfstatat", "getdents64", "mkdir", "lseek"),
 )
 _SAVE = """
@@ -109,7 +126,9 @@ def test_killed_by_strace_at_each_system_call(where: str, tmp_path: Path) -> Non
         argv = ["strace", "-f", "-qq", *strace, sys.executable, "-c", _SAVE, str(target), what]
         if where == "mount":
             argv = inside_mount(tmp_path / "host.conf", target, argv)
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+        )
 
     def count(what: str) -> collections.Counter[str]:
         log = tmp_path / f"{what}.log"

@@ -14,7 +14,9 @@ from pluton_rclone.conf import disk, swap
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import ConfigLocked, ConfigUnreadable
 
-TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+TOKEN = (
+    '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+)
 OLD_TOKEN = TOKEN.replace("2030", "2029").replace('"R"', '"old"')
 NOBODY = 2**22 + 1  # a process id that Linux never gives
 
@@ -88,7 +90,9 @@ def test_an_rclone_that_writes_between_our_reading_and_our_writing_loses_nothing
 
     def late(self: disk.ConfigFile, new: bytes, *, instead_of: bytes | None) -> disk.Put:
         patch.undo()
-        theirs = path.read_text().replace(OLD_TOKEN, TOKEN).replace("remote=anna:x", "remote=anna:y")
+        theirs = (
+            path.read_text().replace(OLD_TOKEN, TOKEN).replace("remote=anna:x", "remote=anna:y")
+        )
         path.write_text(theirs + "[new]\ntype = memory\n")
         return put(self, new, instead_of=instead_of)
 
@@ -165,7 +169,9 @@ def test_an_older_reading_that_another_of_us_met_first_does_not_undo_our_change(
     assert conf.section("disk")["description"] == "mine"
 
 
-def test_what_one_of_us_has_changed_since_is_not_brought_back(path: Path, patch: pytest.MonkeyPatch) -> None:
+def test_what_one_of_us_has_changed_since_is_not_brought_back(
+    path: Path, patch: pytest.MonkeyPatch
+) -> None:
     """Added here, deleted by another process of ours before this one has looked again."""
     conf = Conf(path)
     wait = disk.ConfigFile.wait_for_savers

@@ -51,7 +51,13 @@ def change(path: Path, *, password: str = "", size: int = 1) -> list[str]:
 
 def told(argv: list[str], *, user: int | None = None) -> dict[str, Any]:
     done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, user=user
+        argv,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        user=user,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -65,7 +71,9 @@ def test_a_file_on_a_bind_mount_is_written_in_place(tmp_path: Path, password: st
     container.parent.mkdir()
     container.touch()
     data = OLD.encode()
-    host.write_bytes(encryption.encrypt(data, encryption.key_from_password(password)) if password else data)
+    host.write_bytes(
+        encryption.encrypt(data, encryption.key_from_password(password)) if password else data
+    )
     host.chmod(0o644)
     inode = host.stat().st_ino
     for size in (2000, 1):  # longer, and shorter again
@@ -116,7 +124,9 @@ def test_a_folder_of_somebody_else_is_told_and_nothing_is_lost(tmp_path: Path) -
     path.chmod(0o444)
     folder.chmod(0o555)
     # in a namespace of its own, root has lost the right to override modes
-    seen = told(inside("true", ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *change(path)]))
+    seen = told(
+        inside("true", ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *change(path)])
+    )
     for step in ("check", "update", "add"):
         assert seen[step]["error"] == "config_not_writable"
         assert seen[step]["why"] == "this user may not write there"

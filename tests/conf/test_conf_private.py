@@ -48,7 +48,9 @@ def conf(
     return conf
 
 
-def rclone(config: os.PathLike[str], *arguments: str, environment: dict[str, str] | None = None) -> None:
+def rclone(
+    config: os.PathLike[str], *arguments: str, environment: dict[str, str] | None = None
+) -> None:
     done = subprocess.run(
         [RCLONE, "--config", config, *arguments],
         env={**os.environ, **(environment or {})},
@@ -65,7 +67,9 @@ def is_last(cloud: Emulator, conf: Conf, name: str) -> bool:
     return refresh_token(token) == issued(cloud, token)[-1]
 
 
-def test_it_holds_only_what_is_asked_for_and_nobody_else_can_enter(conf: Conf, runtime: Path) -> None:
+def test_it_holds_only_what_is_asked_for_and_nobody_else_can_enter(
+    conf: Conf, runtime: Path
+) -> None:
     with conf.private(["anna"]) as private:
         assert Conf(private).names() == ["anna"]
         assert runtime in private.path.parents
@@ -74,7 +78,9 @@ def test_it_holds_only_what_is_asked_for_and_nobody_else_can_enter(conf: Conf, r
         assert private.not_writable is None
         assert encryption.is_encrypted(private.path.read_bytes()) == conf.is_encrypted()
         assert private.environment == (
-            {"RCLONE_CONFIG_PASS": PASSWORD, "RCLONE_PASSWORD_COMMAND": ""} if conf.is_encrypted() else {}
+            {"RCLONE_CONFIG_PASS": PASSWORD, "RCLONE_PASSWORD_COMMAND": ""}
+            if conf.is_encrypted()
+            else {}
         )
         assert PASSWORD not in repr(private)
     assert not private.path.parent.exists()
@@ -173,7 +179,9 @@ def test_what_a_killed_process_left_is_merged_at_the_next_start(
     with conf.private(["anna2"]):
         assert is_last(cloud, conf, "anna")
     assert not private.parent.exists()
-    assert [folder for folder in (runtime / private.parent.parent.name).iterdir() if folder.is_dir()] == []
+    assert [
+        folder for folder in (runtime / private.parent.parent.name).iterdir() if folder.is_dir()
+    ] == []
 
 
 _OWNER = """
@@ -304,7 +312,9 @@ def test_a_leftover_is_found_by_a_process_of_another_login_session(
     conf: Conf, cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Path
 ) -> None:
     """By cron, which has no XDG_RUNTIME_DIR, or another one. Before, the token was lost, 10 times of 10."""
-    owner = subprocess.Popen([sys.executable, "-c", _OWNER, conf.path], stdout=subprocess.PIPE, text=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", _OWNER, conf.path], stdout=subprocess.PIPE, text=True
+    )
     assert owner.stdout is not None
     rclone(Path(owner.stdout.readline().strip()), "lsd", "anna:")
     owner.kill()
@@ -344,7 +354,9 @@ def test_a_full_runtime_folder_gives_way_to_the_next(conf: Conf, runtime: Path) 
     assert (done.stdout, done.stderr) == ("False ['anna']\n", "")
 
 
-def test_where_nothing_can_be_lent_the_error_is_ours(conf: Conf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_can_be_lent_the_error_is_ours(
+    conf: Conf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full() -> Iterator[Path]:
         yield from ()
         raise OSError(errno.ENOSPC, "No space left on device", "/dev/shm")

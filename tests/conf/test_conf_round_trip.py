@@ -76,7 +76,9 @@ def any_file_is_read_alike(daemon: Daemon, password: str | None, count: int) -> 
     def check(data: bytes) -> None:
         path = daemon.folder / "any.conf"
         path.write_bytes(
-            data if password is None else encryption.encrypt(data, encryption.key_from_password(password))
+            data
+            if password is None
+            else encryption.encrypt(data, encryption.key_from_password(password))
         )
         try:
             document = parse(data.decode("utf-8", "surrogateescape"))
@@ -94,7 +96,8 @@ def any_file_is_read_alike(daemon: Daemon, password: str | None, count: int) -> 
             return
         assert document.text().encode("utf-8", "surrogateescape") == data
         assert seen == {
-            _json(name): {_json(k): _json(v) for k, v in section.items()} for name, section in ours.items()
+            _json(name): {_json(k): _json(v) for k, v in section.items()}
+            for name, section in ours.items()
         }
 
     check()
@@ -123,7 +126,9 @@ def rclone_saves_what_we_wrote(daemon: Daemon, password: str | None, count: int)
 
 def _json(text: str) -> str:
     """Bytes that are no UTF-8, as rclone's JSON shows them."""
-    return "".join("\ufffd" if "\udc80" <= character <= "\udcff" else character for character in text)
+    return "".join(
+        "\ufffd" if "\udc80" <= character <= "\udcff" else character for character in text
+    )
 
 
 @pytest.mark.parametrize(

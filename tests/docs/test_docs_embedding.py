@@ -43,7 +43,9 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def in_another_process(call: str, session: dict[str, str], query: dict[str, str] | None = None) -> Any:
+def in_another_process(
+    call: str, session: dict[str, str], query: dict[str, str] | None = None
+) -> Any:
     """Runs the first block and then `call`, in a new Python; gives its answer and the session after it."""
     script = (
         f"{CODE[0]}\nimport sys\nsession, query = json.load(sys.stdin)\n"
@@ -91,7 +93,9 @@ def test_an_answer_of_another_sign_in_and_a_refusal_are_told_apart(
         guide["callback"](mine, cloud.person(ANNA).visit(url, accept=False).answer)
 
 
-def test_the_walk_from_drive_type_to_a_saved_storage(guide: dict[str, Any], cloud: Emulator) -> None:
+def test_the_walk_from_drive_type_to_a_saved_storage(
+    guide: dict[str, Any], cloud: Emulator
+) -> None:
     session = signed_in(guide, cloud, ANNA)
     (drive,) = guide["locations"](session, "personal")["drives"]
     guide["choose"](session, drive["id"], "laptop")
@@ -104,7 +108,11 @@ def test_the_walk_from_drive_type_to_a_saved_storage(guide: dict[str, Any], clou
     assert {step["status"] for step in steps} <= {"ok", "warning"}
     assert guide["save"](session) == "OneDrive Backups"
     remote = guide["Storages"]()["OneDrive Backups"].remote
-    assert (str(remote.chunk_size), remote.hard_delete, remote.base_folder) == ("20Mi", True, "laptop")
+    assert (str(remote.chunk_size), remote.hard_delete, remote.base_folder) == (
+        "20Mi",
+        True,
+        "laptop",
+    )
 
 
 def test_sharepoint_asks_the_same_account_for_more(guide: dict[str, Any], cloud: Emulator) -> None:
@@ -137,7 +145,10 @@ def test_the_mounted_page_lets_in_whom_the_application_knows(
 
     mounted = Starlette(
         routes=[
-            Mount("/onedrive", guide["onedrive_page"](lambda request: user, lambda user, storage: "viewer"))
+            Mount(
+                "/onedrive",
+                guide["onedrive_page"](lambda request: user, lambda user, storage: "viewer"),
+            )
         ]
     )
     scope = {
@@ -162,7 +173,9 @@ def test_the_mounted_page_lets_in_whom_the_application_knows(
     assert (sent[0]["status"] < 400) is let_in
 
 
-def test_progress_reaches_any_callable(guide: dict[str, Any], cloud: Emulator, source: Path) -> None:
+def test_progress_reaches_any_callable(
+    guide: dict[str, Any], cloud: Emulator, source: Path
+) -> None:
     sent: list[dict[str, Any]] = []
     result = guide["back_up"](connected(cloud), source, "x", sent.append)
 
@@ -170,7 +183,9 @@ def test_progress_reaches_any_callable(guide: dict[str, Any], cloud: Emulator, s
     assert sent[-1]["bytes"] == 11
 
 
-def test_progress_reaches_an_asyncio_queue(guide: dict[str, Any], cloud: Emulator, source: Path) -> None:
+def test_progress_reaches_an_asyncio_queue(
+    guide: dict[str, Any], cloud: Emulator, source: Path
+) -> None:
     async def run() -> list[dict[str, Any]]:
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         await guide["back_up_live"](connected(cloud), source, "x", queue.put)
@@ -191,7 +206,9 @@ def slow(cloud: Emulator, storage: Storage) -> Storage:
     return storage
 
 
-def test_a_closed_websocket_ends_the_transfer(guide: dict[str, Any], cloud: Emulator, source: Path) -> None:
+def test_a_closed_websocket_ends_the_transfer(
+    guide: dict[str, Any], cloud: Emulator, source: Path
+) -> None:
     storage, begun = slow(cloud, connected(cloud)), []
     start: Callable[..., Any] = storage.upload
 
@@ -212,7 +229,9 @@ def test_a_closed_websocket_ends_the_transfer(guide: dict[str, Any], cloud: Emul
     assert begun[0].wait().ended == "cancelled"
 
 
-def test_cancelling_gives_what_was_reached(guide: dict[str, Any], cloud: Emulator, source: Path) -> None:
+def test_cancelling_gives_what_was_reached(
+    guide: dict[str, Any], cloud: Emulator, source: Path
+) -> None:
     transfer = slow(cloud, connected(cloud)).upload(large(source), "x", bwlimit="1Mi")
     ended, sent = guide["stop"](transfer)
 
@@ -254,7 +273,9 @@ def test_errors_are_branched_on_by_class_and_by_who_can_fix_them(
 
 def test_signing_in_again_keeps_the_drive(guide: dict[str, Any], cloud: Emulator) -> None:
     secret = SecretStr(WEB_CLIENT_SECRET)
-    storage = connected(cloud, name="Work", chunk_size="20Mi", client_id=WEB_CLIENT_ID, client_secret=secret)
+    storage = connected(
+        cloud, name="Work", chunk_size="20Mi", client_id=WEB_CLIENT_ID, client_secret=secret
+    )
     before = storage.remote
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
     cloud.world.advance(5000)

@@ -41,7 +41,9 @@ def test_every_public_name_option_and_error_has_its_place(generator: dict[str, A
 
     assert all(f"\n## {name}\n" in pages["reference.md"] for name in pluton_rclone.__all__)
     assert all(f"`{name}`" in pages["options.md"] for name in OneDriveRemote.model_fields)
-    assert all(f"`{kind.__name__}`" in pages["errors.md"] for kind in kinds if issubclass(kind, Exception))
+    assert all(
+        f"`{kind.__name__}`" in pages["errors.md"] for kind in kinds if issubclass(kind, Exception)
+    )
 
 
 def test_a_stale_page_is_told_and_left_alone_by_check(

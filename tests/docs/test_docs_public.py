@@ -59,7 +59,10 @@ def test_library_code_never_prints() -> None:
             isinstance(node, ast.Call)
             and ast.unparse(node.func) in ("print", "pprint", "input", "breakpoint")
         )
-        or (isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr", "sys.exit"))
+        or (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node) in ("sys.stdout", "sys.stderr", "sys.exit")
+        )
     ]
     assert prints == []
 
@@ -82,7 +85,9 @@ def test_loggers_are_named_after_their_modules_and_nobody_configures_logging() -
 
 def test_every_class_that_is_raised_is_one_of_ours() -> None:
     ours = {
-        name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, Exception)
     }
     raised = {
         (name, ast.unparse(node.exc.func))
@@ -92,7 +97,10 @@ def test_every_class_that_is_raised_is_one_of_ours() -> None:
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
     }
     private = {
-        node.name for _, tree in library() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+        node.name
+        for _, tree in library()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
     }
     foreign = {
         (name, kind)
@@ -122,7 +130,9 @@ def test_every_exception_of_the_package_stems_from_one_or_never_leaves() -> None
         for kind in (node.type.elts if isinstance(node.type, ast.Tuple) else [node.type])
     }
     never_caught = {
-        each for each in outside if each.rpartition(":")[2] not in {c.rpartition(".")[2] for c in caught}
+        each
+        for each in outside
+        if each.rpartition(":")[2] not in {c.rpartition(".")[2] for c in caught}
     }
     assert never_caught == set()
 
@@ -140,7 +150,8 @@ def test_every_public_signature_is_typed() -> None:
         for node in each.node.body
         if isinstance(node, ast.FunctionDef)
         for argument in [*node.args.args[1:], *node.args.kwonlyargs]
-        if argument.annotation is None and not any("static" in ast.unparse(d) for d in node.decorator_list)
+        if argument.annotation is None
+        and not any("static" in ast.unparse(d) for d in node.decorator_list)
     ]
     assert untyped == []
     assert (PACKAGE / "py.typed").exists()
@@ -170,8 +181,12 @@ def test_every_public_name_imports_alone(name: str) -> None:
         lambda folder: list(pluton_rclone.Storages(folder)),
         lambda folder: pluton_rclone.Storages(folder / "missing.conf")["x"],
         lambda folder: pluton_rclone.Storages(binary=folder / "rclone").binary,
-        lambda folder: pluton_rclone.Conf(folder / "file" / "rclone.conf").add("x", {"type": "onedrive"}),
-        lambda folder: pluton_rclone.Conf(folder / "missing.conf").add("a\nb", {"type": "onedrive"}),
+        lambda folder: pluton_rclone.Conf(folder / "file" / "rclone.conf").add(
+            "x", {"type": "onedrive"}
+        ),
+        lambda folder: pluton_rclone.Conf(folder / "missing.conf").add(
+            "a\nb", {"type": "onedrive"}
+        ),
         lambda folder: pluton_rclone.Conf(folder / "missing.conf").delete("x"),
     ],
 )

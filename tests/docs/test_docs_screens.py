@@ -57,14 +57,18 @@ def typing(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
         def shown(output: Output, code: DeviceCode) -> None:
             show(output, code)
-            threading.Thread(target=cloud.person(username).enter_device_code, args=(code.user_code,)).start()
+            threading.Thread(
+                target=cloud.person(username).enter_device_code, args=(code.user_code,)
+            ).start()
 
         monkeypatch.setattr(signing, "show_code", shown)
 
     return typed_by
 
 
-def test_authorization_failed_the_person_said_no(screen: Screen, browser: Callable[..., None]) -> None:
+def test_authorization_failed_the_person_said_no(
+    screen: Screen, browser: Callable[..., None]
+) -> None:
     browser(ANNA, accept=False)
     text = ran(screen, f'pluton-rclone connect "{NAME}"')
 
@@ -97,7 +101,9 @@ def test_sites_read_all_only_an_administrator_can_grant(
 ) -> None:
     contoso.policies.user_consent = Consent.MANAGED
     browser(BERT)
-    text = ran(screen, "pluton-rclone connect Team --site https://contoso.sharepoint.com/sites/Backups")
+    text = ran(
+        screen, "pluton-rclone connect Team --site https://contoso.sharepoint.com/sites/Backups"
+    )
 
     assert "adminconsent" in text
     same_as_page("admin-consent", "troubleshooting.md", text)

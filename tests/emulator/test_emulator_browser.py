@@ -27,7 +27,9 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_ca_is_put_into_the_nss_database_of_that_home(cloud: Emulator, home: Path, tools: Path) -> None:
+def test_the_ca_is_put_into_the_nss_database_of_that_home(
+    cloud: Emulator, home: Path, tools: Path
+) -> None:
     folder = browser.trust(cloud, home)
     browser.trust(cloud, home)
     assert folder == home / ".pki" / "nssdb"

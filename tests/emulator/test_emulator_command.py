@@ -33,7 +33,9 @@ def test_a_command_runs_in_that_world_and_its_exit_code_is_ours(
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("RCLONE_CONFIG", "given")
-    code = command.run([sys.executable, "-c", CLIENT], person="bert@contoso.onmicrosoft.com", write=print)
+    code = command.run(
+        [sys.executable, "-c", CLIENT], person="bert@contoso.onmicrosoft.com", write=print
+    )
     assert code == 7
     seen = capfd.readouterr()
     assert seen.out == "200 bert@contoso.onmicrosoft.com False\n"
@@ -81,14 +83,23 @@ def test_the_program_itself_is_on_the_path_of_its_command(
     monkeypatch.setenv("PATH", os.defpath)
     assert command.run(["pluton-rclone", "storages", "--json"], write=lambda line: None) == 0
     assert capfd.readouterr().out == "[]\n"
-    assert command.run(["sh", "-c", "exec pluton-rclone storages --json"], write=lambda line: None) == 0
+    assert (
+        command.run(["sh", "-c", "exec pluton-rclone storages --json"], write=lambda line: None)
+        == 0
+    )
     assert capfd.readouterr().out == "[]\n"
 
 
-def test_the_port_file_is_there_while_it_serves(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_port_file_is_there_while_it_serves(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     port_file = tmp_path / "port"
-    show = f"print(open({str(port_file)!r}).read().strip(), __import__('os').environ['HTTPS_PROXY'])"
-    assert command.run([sys.executable, "-c", show], port_file=port_file, write=lambda line: None) == 0
+    show = (
+        f"print(open({str(port_file)!r}).read().strip(), __import__('os').environ['HTTPS_PROXY'])"
+    )
+    assert (
+        command.run([sys.executable, "-c", show], port_file=port_file, write=lambda line: None) == 0
+    )
     port, proxy = capfd.readouterr().out.split()
     assert proxy == f"http://127.0.0.1:{port}"
     assert not port_file.exists()

@@ -93,7 +93,9 @@ def test_msals_own_interactive_sign_in_is_answered_by_the_browser_command(cloud:
     assert done.stdout.decode().strip() == ANNA, done.stderr
 
 
-def test_msals_own_interactive_sign_in_is_answered_in_a_test(cloud: Emulator, browser: AnswerBrowser) -> None:
+def test_msals_own_interactive_sign_in_is_answered_in_a_test(
+    cloud: Emulator, browser: AnswerBrowser
+) -> None:
     browser(ANNA)
     app = msal.PublicClientApplication(PUBLIC_CLIENT_ID, authority=f"{LOGIN}/common")
     result = app.acquire_token_interactive(["Files.ReadWrite"], timeout=30)
@@ -122,7 +124,9 @@ def test_the_command_reaches_the_world_through_the_environment(
 
 
 def test_the_command_tells_a_refusal(cloud: Emulator) -> None:
-    done = run_robot(cloud, f"{LOGIN}/common/oauth2/v2.0/authorize?client_id=unknown&redirect_uri=x")
+    done = run_robot(
+        cloud, f"{LOGIN}/common/oauth2/v2.0/authorize?client_id=unknown&redirect_uri=x"
+    )
     assert done.returncode == 1
     assert b"AADSTS700016" in done.stderr
 

@@ -40,7 +40,9 @@ def backups(ask: Asking) -> Site:
     return site
 
 
-def token_answer(cloud: Emulator, form: dict[str, str], tenant: str = "common") -> requests.Response:
+def token_answer(
+    cloud: Emulator, form: dict[str, str], tenant: str = "common"
+) -> requests.Response:
     return requests.post(f"{LOGIN}/{tenant}/oauth2/v2.0/token", data=form)
 
 
@@ -159,7 +161,9 @@ def test_rclone_prints_the_page_of_the_sign_in_service(cloud: Emulator) -> None:
     assert "503 Service Unavailable" in said
 
 
-def test_rclone_fails_at_an_upload_address_that_answers_with_a_page(cloud: Emulator, tmp_path: Path) -> None:
+def test_rclone_fails_at_an_upload_address_that_answers_with_a_page(
+    cloud: Emulator, tmp_path: Path
+) -> None:
     rclone = remote(cloud, "business")
     (tmp_path / "a").write_bytes(bytes(5 << 20))
     cloud.quirks.bare_answer(403, at="upload", times=None)
@@ -208,7 +212,9 @@ def test_an_account_without_a_onedrive_is_said_in_many_ways(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", NO_DRIVE)
-def test_rclone_prints_code_and_message_of_an_account_without_a_onedrive(cloud: Emulator, form: str) -> None:
+def test_rclone_prints_code_and_message_of_an_account_without_a_onedrive(
+    cloud: Emulator, form: str
+) -> None:
     rclone = remote(cloud, "business")
     cloud.quirks.no_license(BERT, form)
     _, code, message = NO_DRIVE[form]
@@ -272,7 +278,11 @@ def test_a_store_that_is_read_only_refuses_the_drive() -> None:
     quirks_of(ask).service_read_only(ANNA)
     for address in ("/me/drive", "/me/drives"):
         reply = ask.get(address)
-        assert (reply.status, reply.code, reply.inner_code) == (403, "accessDenied", "serviceReadOnly")
+        assert (reply.status, reply.code, reply.inner_code) == (
+            403,
+            "accessDenied",
+            "serviceReadOnly",
+        )
 
 
 def test_rclone_prints_the_inner_code_of_a_read_only_store(cloud: Emulator) -> None:
@@ -335,7 +345,9 @@ def test_the_quota_is_told_as_people_got_it(form: str) -> None:
     assert ask.get("/me/drive").json["quota"]["state"] == "normal"
 
 
-def test_rclone_cannot_upload_to_a_drive_whose_quota_is_exceeded(cloud: Emulator, tmp_path: Path) -> None:
+def test_rclone_cannot_upload_to_a_drive_whose_quota_is_exceeded(
+    cloud: Emulator, tmp_path: Path
+) -> None:
     rclone = remote(cloud, "personal")
     cloud.quirks.quota(rclone.drive)
     (tmp_path / "a").write_bytes(b"x")
@@ -396,7 +408,14 @@ def test_rclones_own_setup_offers_the_phantoms_with_the_drive(cloud: Emulator) -
     rclone = remote(cloud, "personal")
     cloud.quirks.bundles(ANNA, first=True)
     cloud.quirks.unreadable_drive(ANNA)
-    answered = ("--non-interactive", "--continue", "--state", "choose_type_done", "--result", "onedrive")
+    answered = (
+        "--non-interactive",
+        "--continue",
+        "--state",
+        "choose_type_done",
+        "--result",
+        "onedrive",
+    )
     asked = json.loads(rclone.run("config", "update", "od", *answered))
     offered = [each["Help"] for each in asked["Option"]["Examples"]]
     assert [each.partition(" ")[0][:4] for each in offered] == ["Bund", "OneD", "AEEE"]
@@ -444,7 +463,9 @@ def test_rclone_lists_shortcuts_when_it_is_given_the_header(cloud: Emulator) -> 
     rclone.drive.add_shortcut(team, team.folder("Team"), "Team")
     cloud.quirks.shortcuts_on_request(rclone.drive)
     assert rclone.run("lsf", "od:") == ""
-    assert rclone.run("lsf", "od:", "--header", "Prefer: Include-Feature=AddToOneDrive") == "Team/\n"
+    assert (
+        rclone.run("lsf", "od:", "--header", "Prefer: Include-Feature=AddToOneDrive") == "Team/\n"
+    )
 
 
 def test_rclone_lists_a_renamed_shortcut_by_the_name_of_its_folder(cloud: Emulator) -> None:
@@ -467,7 +488,10 @@ def test_a_site_is_forbidden_to_one_person_whatever_was_granted() -> None:
     admin = Asking(ADMIN, "Files.ReadWrite.All", "Sites.Read.All", world=ask.world)
     site = backups(ask)
     with quirks_of(ask).site_forbidden(site, BERT):
-        for address in ("/sites/contoso.sharepoint.com:/sites/Backups", f"/drives/{site.libraries[0].id}"):
+        for address in (
+            "/sites/contoso.sharepoint.com:/sites/Backups",
+            f"/drives/{site.libraries[0].id}",
+        ):
             assert (ask.get(address).status, ask.get(address).code) == (403, "accessDenied")
             assert admin.get(address).status == 200
     assert ask.get(f"/sites/{site.id}").status == 200
@@ -571,7 +595,10 @@ def test_a_registration_for_personal_accounts_has_to_be_asked_at_consumers(
     form = {"client_id": PUBLIC_CLIENT_ID, "scope": "Files.ReadWrite"}
     answer = requests.post(f"{LOGIN}/{tenant}/oauth2/v2.0/devicecode", data=form).json()
     assert answer["error_description"].startswith("AADSTS9002331: Application")
-    assert "device_code" in requests.post(f"{LOGIN}/consumers/oauth2/v2.0/devicecode", data=form).json()
+    assert (
+        "device_code"
+        in requests.post(f"{LOGIN}/consumers/oauth2/v2.0/devicecode", data=form).json()
+    )
     assert refreshed(cloud, token, "consumers").status_code == 200
 
 
@@ -586,7 +613,9 @@ def authorize(cloud: Emulator, tenant: str) -> str:
     )
 
 
-def test_a_browser_comes_back_with_the_user_audience_of_such_a_registration(cloud: Emulator) -> None:
+def test_a_browser_comes_back_with_the_user_audience_of_such_a_registration(
+    cloud: Emulator,
+) -> None:
     cloud.quirks.personal_accounts_only(PUBLIC_CLIENT_ID)
     sent_back = requests.get(authorize(cloud, "common"), allow_redirects=False).headers["Location"]
     assert "error=invalid_request" in sent_back
@@ -630,14 +659,19 @@ def test_a_certificate_is_taken_off_the_registration(cloud: Emulator) -> None:
     key, cert = certificate()
     app = cloud.world.registrations[DAEMON_CLIENT_ID]
     app.certificates.append(cert.public_bytes(Encoding.DER))
-    credential = {"private_key": key, "public_certificate": cert.public_bytes(Encoding.PEM).decode()}
+    credential = {
+        "private_key": key,
+        "public_certificate": cert.public_bytes(Encoding.PEM).decode(),
+    }
     authority = f"{LOGIN}/{app.tenant.id}"
 
     def acquire() -> dict[str, object]:
         client = msal.ConfidentialClientApplication(
             DAEMON_CLIENT_ID, authority=authority, client_credential=credential
         )
-        answer: dict[str, object] = client.acquire_token_for_client(["https://graph.microsoft.com/.default"])
+        answer: dict[str, object] = client.acquire_token_for_client(
+            ["https://graph.microsoft.com/.default"]
+        )
         return answer
 
     with cloud.quirks.certificate_removed(DAEMON_CLIENT_ID):
@@ -686,17 +720,26 @@ def test_ids_and_addresses_of_a_personal_drive_on_the_current_backend() -> None:
         assert item["webUrl"].startswith(f"https://onedrive.live.com?cid={drive.id}&id=01")
         for wanted in (item["id"], item["id"].lower(), f"0{item['id']}"):
             assert ask.get(f"/drives/{drive.id}/items/{wanted}").json["name"] == item["name"]
-        assert ask.get(f"/drives/{drive.id}/items/{item['webUrl'].rpartition('=')[2]}").status == 404
+        assert (
+            ask.get(f"/drives/{drive.id}/items/{item['webUrl'].rpartition('=')[2]}").status == 404
+        )
 
 
-def test_rclone_works_on_a_personal_drive_of_the_current_backend(cloud: Emulator, tmp_path: Path) -> None:
+def test_rclone_works_on_a_personal_drive_of_the_current_backend(
+    cloud: Emulator, tmp_path: Path
+) -> None:
     rclone = remote(cloud, "personal")
     rclone.drive.write("old/a", b"x")
     cloud.quirks.current_personal_ids(ANNA)
     (tmp_path / "b").write_bytes(b"y")
     rclone.run("copy", str(tmp_path / "b"), "od:new")
     rclone.run("moveto", "od:old", "od:new/old")
-    assert sorted(rclone.run("lsf", "-R", "od:").split()) == ["new/", "new/b", "new/old/", "new/old/a"]
+    assert sorted(rclone.run("lsf", "-R", "od:").split()) == [
+        "new/",
+        "new/b",
+        "new/old/",
+        "new/old/a",
+    ]
     rclone.run("check", str(tmp_path / "b"), "od:new")
     rclone.run("purge", "od:new")
 
@@ -724,7 +767,10 @@ def test_an_upload_session_is_seen_until_it_is_finished_cancelled_lost_or_too_ol
     ask.faults.lose_session(after_fragments=1)
     lost = begin("d")
     ask.put(lost, bytes(part), content_range=f"bytes 0-{part - 1}/{2 * part}")
-    assert ask.put(lost, bytes(part), content_range=f"bytes {part}-{2 * part - 1}/{2 * part}").status == 404
+    assert (
+        ask.put(lost, bytes(part), content_range=f"bytes {part}-{2 * part - 1}/{2 * part}").status
+        == 404
+    )
     assert [each.path for each in ask.files.open_uploads()] == ["c"]
     ask.world.advance(25 * 3600)
     assert ask.files.open_uploads() == []
@@ -737,7 +783,9 @@ def test_rclone_leaves_no_upload_session_after_a_copy(cloud: Emulator, tmp_path:
     assert cloud.open_upload_sessions() == []
 
 
-def test_rclone_takes_back_the_session_of_an_upload_that_is_refused(cloud: Emulator, tmp_path: Path) -> None:
+def test_rclone_takes_back_the_session_of_an_upload_that_is_refused(
+    cloud: Emulator, tmp_path: Path
+) -> None:
     rclone = remote(cloud, "business")
     (tmp_path / "large").write_bytes(bytes(11 << 20))
     cloud.quirks.bare_answer(403, at="upload", method="PUT", skip=1)

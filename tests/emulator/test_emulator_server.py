@@ -71,14 +71,20 @@ def test_a_host_header_of_another_server_is_refused(cloud: Emulator) -> None:
     assert answer.status_code == 421
 
 
-def test_the_log_knows_a_request_before_its_answer_arrives_and_holds_no_secret(cloud: Emulator) -> None:
+def test_the_log_knows_a_request_before_its_answer_arrives_and_holds_no_secret(
+    cloud: Emulator,
+) -> None:
     requests.get(
         "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
         params={"client_id": "x", "code": "s3cret", "tempauth": "s3cret2"},
         headers={"User-Agent": "somebody/1.0", "Authorization": "Bearer s3cret3"},
     )
     (request,) = cloud.requests
-    assert (request.method, request.host, request.status) == ("GET", "login.microsoftonline.com", 400)
+    assert (request.method, request.host, request.status) == (
+        "GET",
+        "login.microsoftonline.com",
+        400,
+    )
     assert request.path == "/common/oauth2/v2.0/authorize"
     assert request.user_agent == "somebody/1.0"
     assert "client_id=x" in request.query
@@ -88,7 +94,9 @@ def test_the_log_knows_a_request_before_its_answer_arrives_and_holds_no_secret(c
 def test_two_emulators_are_two_worlds(cloud: Emulator) -> None:
     with Emulator() as other:
         requests.get(
-            "https://graph.microsoft.com/", proxies={"https": other.proxy_url}, verify=str(other.ca_file)
+            "https://graph.microsoft.com/",
+            proxies={"https": other.proxy_url},
+            verify=str(other.ca_file),
         )
         assert len(other.requests) == 1
     assert cloud.requests == []
@@ -100,7 +108,9 @@ def test_closing_leaves_nothing_behind_and_may_be_repeated() -> None:
     folder = emulator.ca_file.parent
     session = requests.Session()
     session.get(
-        "https://graph.microsoft.com/", proxies={"https": emulator.proxy_url}, verify=str(emulator.ca_file)
+        "https://graph.microsoft.com/",
+        proxies={"https": emulator.proxy_url},
+        verify=str(emulator.ca_file),
     )
     emulator.close()
     emulator.close()
@@ -135,9 +145,7 @@ class _Provider(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        said = (
-            f"{self.path} {self.headers['Host']} {self.headers['X-Forwarded-Proto']} {body.decode()}".encode()
-        )
+        said = f"{self.path} {self.headers['Host']} {self.headers['X-Forwarded-Proto']} {body.decode()}".encode()
         self.send_response(201)
         self.send_header("Content-Length", str(len(said)))
         self.send_header("Set-Cookie", "one=1")
@@ -162,7 +170,9 @@ def foreign_server() -> Iterator[int]:
 def test_a_foreign_server_may_answer_for_a_part_of_a_host(cloud: Emulator) -> None:
     with foreign_server() as port:
         cloud.route("login.microsoftonline.com", port, path="/common/v2.0")
-        theirs = requests.post("https://login.microsoftonline.com/common/v2.0/token?a=b%20c", data="hello")
+        theirs = requests.post(
+            "https://login.microsoftonline.com/common/v2.0/token?a=b%20c", data="hello"
+        )
         ours = requests.get("https://login.microsoftonline.com/common/discovery/v2.0/keys")
     assert theirs.status_code == 201
     assert theirs.text == "/common/v2.0/token?a=b%20c login.microsoftonline.com https hello"

@@ -20,7 +20,9 @@ ADMIN = "admin@contoso.onmicrosoft.com"
 BERT = "bert@contoso.onmicrosoft.com"
 TENANT = "contoso.onmicrosoft.com"
 LOGIN = "https://login.microsoftonline.com"
-SCOPES = "https://graph.microsoft.com/Files.ReadWrite.All https://graph.microsoft.com/Sites.Read.All"
+SCOPES = (
+    "https://graph.microsoft.com/Files.ReadWrite.All https://graph.microsoft.com/Sites.Read.All"
+)
 
 
 def address(tenant: str = TENANT, login: str = LOGIN, **changes: str | None) -> str:
@@ -32,7 +34,9 @@ def address(tenant: str = TENANT, login: str = LOGIN, **changes: str | None) -> 
         **changes,
     }
     return str(
-        requests.Request("GET", f"{login}/{tenant}/v2.0/adminconsent", params=parameters).prepare().url
+        requests.Request("GET", f"{login}/{tenant}/v2.0/adminconsent", params=parameters)
+        .prepare()
+        .url
     )
 
 
@@ -89,7 +93,11 @@ def test_default_grants_the_applications_own_permissions(cloud: Emulator) -> Non
 
     assert roles() == frozenset()
     visit = cloud.person(ADMIN).visit(
-        address(client_id=DAEMON_CLIENT_ID, redirect_uri=None, scope="https://graph.microsoft.com/.default")
+        address(
+            client_id=DAEMON_CLIENT_ID,
+            redirect_uri=None,
+            scope="https://graph.microsoft.com/.default",
+        )
     )
     assert "may be used in Contoso now" in visit.text
     assert roles() == {"Files.ReadWrite.All", "Sites.Read.All"}

@@ -26,12 +26,21 @@ GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 def ask(tenant: str = "common", **changes: str) -> requests.Response:
-    form = {"client_id": PUBLIC_CLIENT_ID, "scope": "Files.ReadWrite offline_access openid", **changes}
+    form = {
+        "client_id": PUBLIC_CLIENT_ID,
+        "scope": "Files.ReadWrite offline_access openid",
+        **changes,
+    }
     return requests.post(f"{LOGIN}/{tenant}/oauth2/v2.0/devicecode", data=form)
 
 
 def poll(device_code: str, **changes: str) -> dict[str, Any]:
-    form = {"grant_type": GRANT, "client_id": PUBLIC_CLIENT_ID, "device_code": device_code, **changes}
+    form = {
+        "grant_type": GRANT,
+        "client_id": PUBLIC_CLIENT_ID,
+        "device_code": device_code,
+        **changes,
+    }
     answer: dict[str, Any] = requests.post(f"{LOGIN}/common/oauth2/v2.0/token", data=form).json()
     return answer
 
@@ -39,7 +48,9 @@ def poll(device_code: str, **changes: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", list(CLOUDS))
 def test_msal_signs_in_with_a_device_code_in_every_cloud(cloud: Emulator, name: str) -> None:
     username = next(p.username for p in cloud.world.people.values() if p.tenant.cloud == name)
-    authority = f"https://{CLOUDS[name].login}/organizations" if name != "global" else f"{LOGIN}/common"
+    authority = (
+        f"https://{CLOUDS[name].login}/organizations" if name != "global" else f"{LOGIN}/common"
+    )
     app = msal.PublicClientApplication(client_id(PUBLIC_CLIENT_ID, name), authority=authority)
     flow = app.initiate_device_flow(["Files.ReadWrite"])
     cloud.person(username).enter_device_code(flow["user_code"], flow["verification_uri"])

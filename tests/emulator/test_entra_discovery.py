@@ -9,7 +9,9 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.hosts import CLOUDS
 
 LOGIN = "https://login.microsoftonline.com"
-HOSTS = [(cloud, host) for cloud, hosts in CLOUDS.items() for host in (hosts.login, *hosts.login_aliases)]
+HOSTS = [
+    (cloud, host) for cloud, hosts in CLOUDS.items() for host in (hosts.login, *hosts.login_aliases)
+]
 
 
 def configuration(host: str, tenant: str = "common") -> requests.Response:
@@ -40,7 +42,9 @@ def test_a_domain_becomes_the_tenants_id(cloud: Emulator) -> None:
         ("login.microsoftonline.us", "consumers", "invalid_tenant", 90002),
     ],
 )
-def test_a_tenant_that_is_not_there(cloud: Emulator, host: str, tenant: str, error: str, code: int) -> None:
+def test_a_tenant_that_is_not_there(
+    cloud: Emulator, host: str, tenant: str, error: str, code: int
+) -> None:
     answer = configuration(host, tenant)
     assert answer.status_code == 400
     assert (answer.json()["error"], answer.json()["error_codes"]) == (error, [code])
@@ -63,7 +67,10 @@ def test_instance_discovery_knows_microsofts_hosts(cloud: Emulator, host: str) -
 def test_the_older_version_answers_without_the_list(cloud: Emulator) -> None:
     answer = requests.get(
         f"{LOGIN}/common/discovery/instance",
-        params={"api-version": "1.0", "authorization_endpoint": f"{LOGIN}/common/oauth2/v2.0/authorize"},
+        params={
+            "api-version": "1.0",
+            "authorization_endpoint": f"{LOGIN}/common/oauth2/v2.0/authorize",
+        },
     )
     assert set(answer.json()) == {"tenant_discovery_endpoint", "api-version"}
 
@@ -74,7 +81,10 @@ def test_the_older_version_answers_without_the_list(cloud: Emulator) -> None:
 def test_instance_discovery_refuses_other_hosts(cloud: Emulator, endpoint: str) -> None:
     answer = requests.get(
         f"{LOGIN}/common/discovery/instance",
-        params={"api-version": "1.1", "authorization_endpoint": f"{endpoint}/oauth2/v2.0/authorize"},
+        params={
+            "api-version": "1.1",
+            "authorization_endpoint": f"{endpoint}/oauth2/v2.0/authorize",
+        },
     )
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_instance")
 
@@ -88,7 +98,9 @@ def test_instance_discovery_refuses_other_hosts(cloud: Emulator, endpoint: str) 
         ("https://microsoft.com/deviceloginchina", "cn"),
     ],
 )
-def test_the_short_addresses_of_the_device_page(cloud: Emulator, address: str, cloud_name: str) -> None:
+def test_the_short_addresses_of_the_device_page(
+    cloud: Emulator, address: str, cloud_name: str
+) -> None:
     answer = requests.get(address)
     assert answer.url == f"https://{CLOUDS[cloud_name].login}/common/oauth2/deviceauth"
     assert 'id="otc"' in answer.text

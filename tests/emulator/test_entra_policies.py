@@ -110,7 +110,9 @@ def test_consent_given_before_the_policy_goes_on_working(cloud: Emulator, contos
     assert "code" in visited(cloud, scope="Files.ReadWrite.All")
 
 
-def test_an_app_of_an_unverified_publisher_needs_the_administrator_of_other_tenants(cloud: Emulator) -> None:
+def test_an_app_of_an_unverified_publisher_needs_the_administrator_of_other_tenants(
+    cloud: Emulator,
+) -> None:
     cloud.world.registrations[WEB_CLIENT_ID].publisher_verified = False
     cloud.world.add_tenant("tailwind.onmicrosoft.com", "Tailwind")
     cloud.world.add_person("gina@tailwind.onmicrosoft.com", "Gina")
@@ -150,7 +152,9 @@ def test_an_app_may_be_for_assigned_people_only(cloud: Emulator, contoso: Tenant
 
 
 @pytest.mark.parametrize("code", ["AADSTS53000", "AADSTS53003", "AADSTS50131", "AADSTS530035"])
-def test_conditional_access_stops_sign_in_and_refresh(cloud: Emulator, contoso: Tenant, code: str) -> None:
+def test_conditional_access_stops_sign_in_and_refresh(
+    cloud: Emulator, contoso: Tenant, code: str
+) -> None:
     token = cloud.sign_in(BERT)["refresh_token"]
     contoso.policies.conditional_access = code
     visit = cloud.person(BERT).visit(authorize_address())

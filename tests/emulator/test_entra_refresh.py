@@ -24,9 +24,16 @@ LOGIN = "https://login.microsoftonline.com"
 DAY = 24 * 3600
 
 
-def refresh(token: str, *, tenant: str = "common", login: str = LOGIN, **changes: str) -> requests.Response:
+def refresh(
+    token: str, *, tenant: str = "common", login: str = LOGIN, **changes: str
+) -> requests.Response:
     """As rclone does it for a public client, in its second attempt: no scope."""
-    form = {"grant_type": "refresh_token", "client_id": PUBLIC_CLIENT_ID, "refresh_token": token, **changes}
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": PUBLIC_CLIENT_ID,
+        "refresh_token": token,
+        **changes,
+    }
     return requests.post(f"{login}/{tenant}/oauth2/v2.0/token", data=form)
 
 
@@ -37,13 +44,17 @@ def refused(answer: requests.Response) -> int:
 
 
 @pytest.mark.parametrize("username", [ANNA, BERT])
-def test_a_refresh_brings_new_tokens_with_the_same_permissions(cloud: Emulator, username: str) -> None:
+def test_a_refresh_brings_new_tokens_with_the_same_permissions(
+    cloud: Emulator, username: str
+) -> None:
     first = cloud.sign_in(username)
     answer: dict[str, Any] = refresh(first["refresh_token"]).json()
     assert answer["scope"] == first["scope"]
     assert answer["access_token"] != first["access_token"]
     assert answer["refresh_token"] != first["refresh_token"]
-    assert cloud.world.authenticate(f"Bearer {answer['access_token']}", "global").allows("Files.ReadWrite")
+    assert cloud.world.authenticate(f"Bearer {answer['access_token']}", "global").allows(
+        "Files.ReadWrite"
+    )
 
 
 def test_msal_refreshes(cloud: Emulator) -> None:
@@ -150,7 +161,9 @@ def test_a_token_of_one_cloud_is_nothing_in_another(cloud: Emulator) -> None:
     token = cloud.sign_in("carla@fabrikam.onmicrosoft.us", client_id=ours)["refresh_token"]
     assert refused(refresh(token, client_id=ours)) == 700016
     assert refused(refresh(token)) == 9002313
-    assert refresh(token, client_id=ours, login="https://login.microsoftonline.us").status_code == 200
+    assert (
+        refresh(token, client_id=ours, login="https://login.microsoftonline.us").status_code == 200
+    )
 
 
 def test_a_single_tenant_app_refreshes_at_its_tenant_only(cloud: Emulator) -> None:
@@ -161,7 +174,9 @@ def test_a_single_tenant_app_refreshes_at_its_tenant_only(cloud: Emulator) -> No
 
 
 def test_a_missing_parameter_is_named(cloud: Emulator) -> None:
-    answer = requests.post(f"{LOGIN}/common/oauth2/v2.0/token", data={"client_id": PUBLIC_CLIENT_ID})
+    answer = requests.post(
+        f"{LOGIN}/common/oauth2/v2.0/token", data={"client_id": PUBLIC_CLIENT_ID}
+    )
     assert refused(answer) == 900144
     assert "'grant_type'" in answer.json()["error_description"]
 
@@ -186,4 +201,6 @@ def test_the_correlation_id_of_the_request_comes_back(cloud: Emulator) -> None:
         headers={"client-request-id": "8478d534-5b2c-4325-8c2c-51395c342c89"},
     )
     assert answer.json()["correlation_id"] == "8478d534-5b2c-4325-8c2c-51395c342c89"
-    assert "Correlation ID: 8478d534-5b2c-4325-8c2c-51395c342c89" in answer.json()["error_description"]
+    assert (
+        "Correlation ID: 8478d534-5b2c-4325-8c2c-51395c342c89" in answer.json()["error_description"]
+    )

@@ -36,7 +36,9 @@ def sample(name: str) -> dict[str, Any]:
 
 
 def token(**form: str) -> requests.Response:
-    return requests.post(f"{LOGIN}/common/oauth2/v2.0/token", data={"client_id": PUBLIC_CLIENT_ID, **form})
+    return requests.post(
+        f"{LOGIN}/common/oauth2/v2.0/token", data={"client_id": PUBLIC_CLIENT_ID, **form}
+    )
 
 
 def refresh(refresh_token: str, **form: str) -> requests.Response:
@@ -101,7 +103,9 @@ def _consent_gone(cloud: Emulator) -> requests.Response:
 
 def _second_factor(cloud: Emulator) -> requests.Response:
     first = cloud.sign_in(BERT)["refresh_token"]
-    cloud.world.tenant("contoso.onmicrosoft.com").policies.multi_factor_since = cloud.world.now() + 1
+    cloud.world.tenant("contoso.onmicrosoft.com").policies.multi_factor_since = (
+        cloud.world.now() + 1
+    )
     return refresh(first)
 
 
@@ -144,7 +148,9 @@ def _damaged(cloud: Emulator) -> requests.Response:
 
 
 def _unknown_scope(cloud: Emulator) -> requests.Response:
-    return refresh(cloud.sign_in(BERT)["refresh_token"], scope="https://foo.microsoft.com/mail.read")
+    return refresh(
+        cloud.sign_in(BERT)["refresh_token"], scope="https://foo.microsoft.com/mail.read"
+    )
 
 
 def _busy(cloud: Emulator) -> requests.Response:
@@ -167,7 +173,10 @@ def _instance(cloud: Emulator) -> requests.Response:
 
 
 def _unknown_instance(cloud: Emulator) -> requests.Response:
-    parameters = {"api-version": "1.1", "authorization_endpoint": "https://login.example.org/common"}
+    parameters = {
+        "api-version": "1.1",
+        "authorization_endpoint": "https://login.example.org/common",
+    }
     return requests.get(f"{LOGIN}/common/discovery/instance", params=parameters)
 
 
@@ -247,7 +256,9 @@ def test_a_refusal_says_what_the_sample_says(cloud: Emulator, name: str) -> None
 
 
 @pytest.mark.parametrize("name", sorted(THIN))
-def test_an_answer_has_more_than_its_thin_sample_only_where_that_is_known(cloud: Emulator, name: str) -> None:
+def test_an_answer_has_more_than_its_thin_sample_only_where_that_is_known(
+    cloud: Emulator, name: str
+) -> None:
     expected = sample(name)
     way, left_out = THIN[name]
     answer = way(cloud)
@@ -272,8 +283,12 @@ def test_the_addresses_of_a_cloud_are_the_samples(cloud: Emulator, name: str, ho
     tenant = cloud.world.tenants_of(
         "global" if host.endswith(".com") else "us" if host.endswith(".us") else "cn"
     )[0]
-    answer = requests.get(f"https://{host}/{tenant.id}/v2.0/.well-known/openid-configuration").json()
-    filled = json.loads(json.dumps(expected).replace("{tenantid}", tenant.id).replace("{tenant}", tenant.id))
+    answer = requests.get(
+        f"https://{host}/{tenant.id}/v2.0/.well-known/openid-configuration"
+    ).json()
+    filled = json.loads(
+        json.dumps(expected).replace("{tenantid}", tenant.id).replace("{tenant}", tenant.id)
+    )
     known = {key: value for key, value in filled.items() if isinstance(value, str)}
     assert {key: answer[key] for key in known} == known
 
@@ -312,13 +327,18 @@ def test_the_silent_refusal_is_the_samples(cloud: Emulator) -> None:
     anna.visit(f"{address}Files.Read")
     answer = anna.visit(f"{address}Files.ReadWrite&prompt=none").answer
     assert set(answer) == parameters_of("entra-consent-required-authorize.json")
-    assert answer["error_description"].startswith("AADSTS65001: The user or administrator has not consented")
+    assert answer["error_description"].startswith(
+        "AADSTS65001: The user or administrator has not consented"
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "accept"), [("entra-admin-consent-url.json", True), ("entra-admin-consent-denied.json", False)]
+    ("name", "accept"),
+    [("entra-admin-consent-url.json", True), ("entra-admin-consent-denied.json", False)],
 )
-def test_the_redirect_of_an_admin_consent_is_the_samples(cloud: Emulator, name: str, accept: bool) -> None:
+def test_the_redirect_of_an_admin_consent_is_the_samples(
+    cloud: Emulator, name: str, accept: bool
+) -> None:
     address = (
         f"{LOGIN}/contoso.onmicrosoft.com/v2.0/adminconsent?client_id={WEB_CLIENT_ID}"
         f"&redirect_uri={WEB_REDIRECT_URI}&scope=https://graph.microsoft.com/Files.Read&state=12345"

@@ -28,7 +28,9 @@ LOOPBACK = "http://localhost:1"  # nobody listens there: only for requests that 
 ANNA = "anna@outlook.com"
 BERT = "bert@contoso.onmicrosoft.com"
 VERIFIER = "v" * 43
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+CHALLENGE = (
+    base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+)
 
 
 def authorize_address(**changes: str | None) -> str:
@@ -73,7 +75,9 @@ def msal_web_app(authority: str = f"{LOGIN}/common") -> msal.ConfidentialClientA
 
 
 @pytest.mark.parametrize("username", [ANNA, BERT])
-def test_msal_signs_a_person_in_through_a_redirect_to_a_server(cloud: Emulator, username: str) -> None:
+def test_msal_signs_a_person_in_through_a_redirect_to_a_server(
+    cloud: Emulator, username: str
+) -> None:
     app = msal_web_app()
     flow = app.initiate_auth_code_flow(
         ["Files.ReadWrite"], redirect_uri=WEB_REDIRECT_URI, response_mode="form_post"
@@ -111,12 +115,16 @@ def test_each_cloud_signs_its_own_people_in(cloud: Emulator, name: str) -> None:
 
 def test_a_person_of_another_cloud_is_not_known_there(cloud: Emulator) -> None:
     query = urlsplit(authorize_address(client_id=client_id(WEB_CLIENT_ID, "us"))).query
-    visit = cloud.person(ANNA).visit(f"https://login.microsoftonline.us/common/oauth2/v2.0/authorize?{query}")
+    visit = cloud.person(ANNA).visit(
+        f"https://login.microsoftonline.us/common/oauth2/v2.0/authorize?{query}"
+    )
     assert "AADSTS50034" in visit.answer["error_description"]
 
 
 @pytest.mark.parametrize("mode", ["query", "fragment", "form_post"])
-def test_the_answer_comes_in_the_mode_asked_for_with_the_state_as_it_was(cloud: Emulator, mode: str) -> None:
+def test_the_answer_comes_in_the_mode_asked_for_with_the_state_as_it_was(
+    cloud: Emulator, mode: str
+) -> None:
     visit = cloud.person(ANNA).visit(authorize_address(response_mode=mode))
     assert visit.answer["state"] == "st4te /?&"
     assert visit.answer["code"]
@@ -263,7 +271,9 @@ def test_a_request_that_cannot_be_trusted_ends_on_a_page_and_never_at_the_app(
     assert f"AADSTS{code}:" in (visit.error or "")
 
 
-@pytest.mark.parametrize("redirect_uri", ["http://localhost:8080/onedrive/callback", WEB_REDIRECT_URI])
+@pytest.mark.parametrize(
+    "redirect_uri", ["http://localhost:8080/onedrive/callback", WEB_REDIRECT_URI]
+)
 def test_the_port_of_localhost_does_not_count(cloud: Emulator, redirect_uri: str) -> None:
     address = authorize_address(redirect_uri=redirect_uri)
     assert requests.get(address).status_code == 200
@@ -296,7 +306,9 @@ def test_the_id_token_is_signed_with_the_published_key(cloud: Emulator) -> None:
     configuration = requests.get(f"{LOGIN}/common/v2.0/.well-known/openid-configuration").json()
     keys = jwt.PyJWKSet.from_dict(requests.get(configuration["jwks_uri"]).json())
     kid = jwt.get_unverified_header(answer["id_token"])["kid"]
-    claims = jwt.decode(answer["id_token"], keys[kid].key, algorithms=["RS256"], audience=WEB_CLIENT_ID)
+    claims = jwt.decode(
+        answer["id_token"], keys[kid].key, algorithms=["RS256"], audience=WEB_CLIENT_ID
+    )
     assert claims["nonce"] == "n0nce"
     assert claims["tid"] == "9188040d-6c67-4c5b-b112-36a304b66dad"
 
@@ -309,7 +321,9 @@ def test_tokens_look_like_microsofts(cloud: Emulator) -> None:
     assert work["access_token"].count(".") == 2
 
 
-def test_no_refresh_token_without_offline_access_and_no_id_token_without_openid(cloud: Emulator) -> None:
+def test_no_refresh_token_without_offline_access_and_no_id_token_without_openid(
+    cloud: Emulator,
+) -> None:
     _, answer = redeem(code_for(cloud, scope="Files.Read"))
     assert "refresh_token" not in answer
     assert "id_token" not in answer

@@ -46,7 +46,9 @@ def fill(drive: Drive, folders: int = 30, each: int = 50) -> None:
     """1,530 items: two pages of the feed."""
     for folder in range(folders):
         for number in range(each):
-            drive.write(f"folder {folder}/{number}.txt", b"x" * number, modified=1700000000.25 + number)
+            drive.write(
+                f"folder {folder}/{number}.txt", b"x" * number, modified=1700000000.25 + number
+            )
 
 
 @pytest.fixture(params=KINDS)
@@ -104,7 +106,14 @@ def test_children_first_and_items_twice_lose_nothing_where_rclones_own_delta_doe
 
     assert listed(storage) == whole
     assert requests(cloud, FEED) == 3
-    argv = [storage.rclone.binary.path, "lsjson", "-R", "--fast-list", "--onedrive-delta", f"{kind}:"]
+    argv = [
+        storage.rclone.binary.path,
+        "lsjson",
+        "-R",
+        "--fast-list",
+        "--onedrive-delta",
+        f"{kind}:",
+    ]
     dropped = subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout
     assert len(json.loads(dropped)) < len(whole)
 
@@ -152,7 +161,9 @@ def test_the_personal_vault_that_is_locked_fails_as_in_rclones_walk_once_all_els
 
 
 STORED = st.text(
-    st.sampled_from("\"*:<>?|\\.~ ‛␀␁␊␍␡␠＂＊：＜＞？｜＼／．～\t#%$'aBC3é0😀"), min_size=1, max_size=8
+    st.sampled_from("\"*:<>?|\\.~ ‛␀␁␊␍␡␠＂＊：＜＞？｜＼／．～\t#%$'aBC3é0😀"),
+    min_size=1,
+    max_size=8,
 ).filter(lambda name: name not in {".", ".."} and "/" not in name)
 
 
@@ -166,7 +177,9 @@ STORED = st.text(
         "Raw",
     ],
 )
-def test_any_stored_name_is_spelled_as_rclone_spells_it(cloud: Emulator, encoding: str | None) -> None:
+def test_any_stored_name_is_spelled_as_rclone_spells_it(
+    cloud: Emulator, encoding: str | None
+) -> None:
     drive = emulated_drive(cloud, "business")
     drive.enforce_limits = False
     storage = connected(cloud, "business", **({} if encoding is None else {"encoding": encoding}))
@@ -264,7 +277,10 @@ def test_what_moves_or_deletes_never_reads_the_feed(cloud: Emulator, tmp_path: P
     storage.download("", tmp_path / "a").result()
     storage.rclone.sync(storage.at("folder 0"), storage.at("copy")).result()
     storage.delete("folder 1").result()
-    assert storage.check(tmp_path / "a").missing_on_destination == ("folder 1/0.txt", "folder 1/1.txt")
+    assert storage.check(tmp_path / "a").missing_on_destination == (
+        "folder 1/0.txt",
+        "folder 1/1.txt",
+    )
     assert requests(cloud, FEED) == 0
 
 
@@ -290,7 +306,9 @@ def test_an_item_whose_folder_does_not_come(
     monkeypatch.setattr(
         drive.changes, "_everything", lambda drive: [i for i in everything(drive) if i is not lost]
     )
-    assert "the folders of 3 items are not in the feed" in walked(cloud, connected(cloud, "business"), caplog)
+    assert "the folders of 3 items are not in the feed" in walked(
+        cloud, connected(cloud, "business"), caplog
+    )
 
 
 def test_a_size_that_no_database_holds(
@@ -299,7 +317,9 @@ def test_a_size_that_no_database_holds(
     fill(emulated_drive(cloud, "business"), folders=3, each=3)
     add = FeedTree.add
     monkeypatch.setattr(
-        FeedTree, "add", lambda tree, items: add(tree, [item._replace(size=2**63) for item in items])
+        FeedTree,
+        "add",
+        lambda tree, items: add(tree, [item._replace(size=2**63) for item in items]),
     )
     assert "too large" in walked(cloud, connected(cloud, "business"), caplog)
 
@@ -347,7 +367,9 @@ def test_throttling_in_the_middle_is_waited_for(cloud: Emulator) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_token_that_ends_in_the_middle_is_renewed_and_kept(cloud: Emulator, kind: DriveKind) -> None:
+def test_a_token_that_ends_in_the_middle_is_renewed_and_kept(
+    cloud: Emulator, kind: DriveKind
+) -> None:
     fill(emulated_drive(cloud, kind))
     storage = connected(cloud, kind)
     before = json.loads(storage.section_with_secrets()["token"])

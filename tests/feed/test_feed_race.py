@@ -43,7 +43,9 @@ def fill(drive: Drive, top: str = "deep/er") -> None:
     for folder in range(FOLDERS):
         for number in range(5):
             drive.write(
-                f"{top}/folder {folder}/in/{number}.txt", b"x" * number, modified=1700000000.25 + number
+                f"{top}/folder {folder}/in/{number}.txt",
+                b"x" * number,
+                modified=1700000000.25 + number,
             )
     drive.folder(f"{top}/empty")
     drive.write("elsewhere.txt", b"not listed")
@@ -120,7 +122,9 @@ def test_with_a_folder_of_another_drive_in_it_rclone_walks_to_the_end(
     storage = connected(cloud, "business", granted_scopes=("Files.ReadWrite.All",))
     with caplog.at_level(logging.INFO, "pluton_rclone"):
         mine = listed(storage)
-    assert "deep/er/folder 70/Team/plans/a.txt".removeprefix("deep/er/") in [entry.path for entry in mine]
+    assert "deep/er/folder 70/Team/plans/a.txt".removeprefix("deep/er/") in [
+        entry.path for entry in mine
+    ]
     assert any("on another drive" in record.getMessage() for record in caplog.records)
     cloud.faults.latency = 0
     assert mine == listed(storage, by="folders")
@@ -204,7 +208,9 @@ def test_a_page_has_to_be_earned(cloud: Emulator) -> None:
 
 @pytest.mark.usefixtures("a_slow_walk")
 @pytest.mark.parametrize("near", [True, False])
-def test_no_page_is_read_near_a_limit(cloud: Emulator, monkeypatch: pytest.MonkeyPatch, near: bool) -> None:
+def test_no_page_is_read_near_a_limit(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, near: bool
+) -> None:
     """There the governor finds out whether the limit holds."""
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")

@@ -54,7 +54,8 @@ def test_order_and_repetition_change_nothing(parents: list[int], chance: random.
         items.append(item(number, parent))
         expected[number] = f"{expected[parent]}/{number}".strip("/")
     earlier = [
-        each._replace(name="old", parent="ID999") for each in chance.sample(items[1:], len(parents) // 2)
+        each._replace(name="old", parent="ID999")
+        for each in chance.sample(items[1:], len(parents) // 2)
     ]
     chance.shuffle(items)
     with FeedTree() as tree:
@@ -67,7 +68,15 @@ def test_order_and_repetition_change_nothing(parents: list[int], chance: random.
 
 def test_the_last_word_counts_also_when_it_is_that_the_item_is_gone_or_back() -> None:
     with FeedTree() as tree:
-        tree.add([item(0, None), item(1, 0), item(3, 0), item(1, 0, deleted=True), item(3, 0, deleted=True)])
+        tree.add(
+            [
+                item(0, None),
+                item(1, 0),
+                item(3, 0),
+                item(1, 0, deleted=True),
+                item(3, 0, deleted=True),
+            ]
+        )
         tree.add([item(3, 0, "again")])
         assert tree.gap() is None
         assert paths(tree) == ["again"]
@@ -100,7 +109,13 @@ def test_without_its_one_root_it_is_nothing() -> None:
 def test_what_lies_elsewhere_and_notebooks_are_not_looked_into() -> None:
     with FeedTree() as tree:
         tree.add(
-            [item(0, None), item(2, 0, elsewhere=True), item(3, 2), item(5, 0, notebook=True), item(7, 5)]
+            [
+                item(0, None),
+                item(2, 0, elsewhere=True),
+                item(3, 2),
+                item(5, 0, notebook=True),
+                item(7, 5),
+            ]
         )
         assert tree.gap() is None
         assert paths(tree) == ["2"]
@@ -126,7 +141,9 @@ def test_a_folder_is_found_by_its_path_whatever_its_case() -> None:
             ]
         )
         assert tree.gap() is None
-        assert [tree.folder(path, str) for path in ("", "deep", "Deep/ER", "Deep/ER/5", "Away", "none")] == [
+        assert [
+            tree.folder(path, str) for path in ("", "deep", "Deep/ER", "Deep/ER/5", "Away", "none")
+        ] == [
             "ID0",
             "ID2",
             "ID4",

@@ -41,7 +41,9 @@ def pem_key(password: str | None = None, key: Key = KEY) -> bytes:
 
 
 def pfx(password: str | None = None) -> bytes:
-    return pkcs12.serialize_key_and_certificates(b"daemon", KEY, CERTIFICATE, None, _encryption(password))
+    return pkcs12.serialize_key_and_certificates(
+        b"daemon", KEY, CERTIFICATE, None, _encryption(password)
+    )
 
 
 def _encryption(password: str | None) -> serialization.KeySerializationEncryption:

@@ -105,7 +105,10 @@ def test_links_from_a_share_button_are_left_whole_for_the_shares_api(address: st
         ("https://onedrive.live.com/?v=myfiles", PersonalPlace()),
         ("https://onedrive.live.com/?cid=6F7D00BFFC4D4E62", PersonalPlace(CID)),
         ("https://onedrive.live.com/?id=root&cid=6F7D00BFFC4D4E62", PersonalPlace(CID)),
-        ("https://onedrive.live.com/?cid=6f7d00bffc4d4e62&id=6F7D00BFFC4D4E62%21root", PersonalPlace(CID)),
+        (
+            "https://onedrive.live.com/?cid=6f7d00bffc4d4e62&id=6F7D00BFFC4D4E62%21root",
+            PersonalPlace(CID),
+        ),
         (
             "https://onedrive.live.com/?cid=6f7d00bffc4d4e62&id=6F7D00BFFC4D4E62%21123",
             PersonalPlace(CID, "6F7D00BFFC4D4E62!123"),
@@ -129,9 +132,13 @@ def test_ids_are_addresses_too() -> None:
     site = f"{HOST},2C712604-1370-44E7-A1F5-426573FDA80A,2D2244C3-251A-49EA-93A8-39E1C3A060FE"
 
     assert read_address(site) == SiteId(site)
-    assert read_address("b!t18F8ybsHUq1z3LTz8xvZqP8zaSWjkFN") == DriveId("b!t18F8ybsHUq1z3LTz8xvZqP8zaSWjkFN")
+    assert read_address("b!t18F8ybsHUq1z3LTz8xvZqP8zaSWjkFN") == DriveId(
+        "b!t18F8ybsHUq1z3LTz8xvZqP8zaSWjkFN"
+    )
     assert read_address("6F7D00BFFC4D4E62") == DriveId(CID)
-    assert read_address("F7D00BFFC4D4E62") == DriveId("0f7d00bffc4d4e62")  # the leading zero was lost
+    assert read_address("F7D00BFFC4D4E62") == DriveId(
+        "0f7d00bffc4d4e62"
+    )  # the leading zero was lost
 
 
 @pytest.mark.parametrize(

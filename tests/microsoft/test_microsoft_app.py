@@ -28,7 +28,8 @@ def test_a_client_id_that_cannot_be_one_is_refused(client_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "tenant", ["contoso", "a b", "../common", "common/oauth2", "contoso.onmicrosoft.com/", "?x", "-.-"]
+    "tenant",
+    ["contoso", "a b", "../common", "common/oauth2", "contoso.onmicrosoft.com/", "?x", "-.-"],
 )
 def test_a_tenant_that_could_lead_elsewhere_is_refused(tenant: str) -> None:
     with pytest.raises(OptionInvalid) as refusal:

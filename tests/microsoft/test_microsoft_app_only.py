@@ -50,9 +50,13 @@ def registered(cloud: Emulator) -> Emulator:
     return cloud
 
 
-def with_certificate(path: Path, content: bytes, password: str | None = None, **more: Any) -> AppRegistration:
+def with_certificate(
+    path: Path, content: bytes, password: str | None = None, **more: Any
+) -> AppRegistration:
     path.write_bytes(content)
-    return AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT, certificate=Certificate(path, password, **more))
+    return AppRegistration(
+        DAEMON_CLIENT_ID, tenant=TENANT, certificate=Certificate(path, password, **more)
+    )
 
 
 # ---- signing in
@@ -69,7 +73,9 @@ def test_an_application_signs_in_with_its_secret(cloud: Emulator) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_application_signs_in_with_a_certificate(registered: Emulator, tmp_path: Path, form: str) -> None:
+def test_an_application_signs_in_with_a_certificate(
+    registered: Emulator, tmp_path: Path, form: str
+) -> None:
     content, password = FORMS[form]
     app = with_certificate(tmp_path / "daemon", content(), password)
 
@@ -131,7 +137,11 @@ def test_a_certificate_that_microsoft_does_not_know(cloud: Emulator, tmp_path: P
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 CURVE_KEY = ec.generate_private_key(ec.SECP256R1())
 UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
-    "the wrong password": (lambda: pem_key(PASSWORD) + PEM_CERTIFICATE, "wrong", "password is wrong"),
+    "the wrong password": (
+        lambda: pem_key(PASSWORD) + PEM_CERTIFICATE,
+        "wrong",
+        "password is wrong",
+    ),
     "no password": (lambda: pem_key(PASSWORD) + PEM_CERTIFICATE, None, "no password was given"),
     "the wrong password of a PFX": (lambda: pfx(PASSWORD), "wrong", "password is wrong"),
     "no password for a PFX": (lambda: pfx(PASSWORD), None, "password is wrong or missing"),
@@ -145,7 +155,9 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     ),
     "something else": (lambda: b"hello", None, "neither PEM nor PFX"),
     "a damaged key with a password": (
-        lambda: pem_key(PASSWORD)[:400] + b"\n-----END ENCRYPTED PRIVATE KEY-----\n" + PEM_CERTIFICATE,
+        lambda: (
+            pem_key(PASSWORD)[:400] + b"\n-----END ENCRYPTED PRIVATE KEY-----\n" + PEM_CERTIFICATE
+        ),
         PASSWORD,
         "the password is wrong, or the key is damaged",
     ),
@@ -203,8 +215,12 @@ def write_conf(path: Path, options: dict[str, str]) -> Path:
     return path
 
 
-def test_one_run_of_rclone_lasts_longer_than_a_token_lives(registered: Emulator, tmp_path: Path) -> None:
-    registered.world.lifetimes.access_token = 11  # rclone counts ten seconds early: each is good for one
+def test_one_run_of_rclone_lasts_longer_than_a_token_lives(
+    registered: Emulator, tmp_path: Path
+) -> None:
+    registered.world.lifetimes.access_token = (
+        11  # rclone counts ten seconds early: each is good for one
+    )
     registered.world.part(Faults).latency = 0.3
     drive = registered.world.part(Files).drive_of(BERT)
     deep = "/".join("12345678")
@@ -212,14 +228,23 @@ def test_one_run_of_rclone_lasts_longer_than_a_token_lives(registered: Emulator,
     app = with_certificate(tmp_path / "daemon.pem", pem_key() + PEM_CERTIFICATE)
 
     with TokenEndpoint(app) as endpoint:
-        options = {"type": "onedrive", "drive_id": drive.id, "drive_type": "business", **endpoint.options()}
+        options = {
+            "type": "onedrive",
+            "drive_id": drive.id,
+            "drive_type": "business",
+            **endpoint.options(),
+        }
         conf = write_conf(tmp_path / "rclone.conf", options)
         seen = [entry.path for entry in Rclone(config=conf).walk("od:")]
 
         assert endpoint.given >= 2
         assert endpoint.trouble is None
     assert f"{deep}/file.txt" in seen
-    agents = {request.user_agent for request in registered.requests if request.host == "graph.microsoft.com"}
+    agents = {
+        request.user_agent
+        for request in registered.requests
+        if request.host == "graph.microsoft.com"
+    }
     assert any("rclone/v" in agent for agent in agents)
 
 

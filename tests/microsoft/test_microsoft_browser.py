@@ -25,7 +25,9 @@ BERT = "bert@contoso.onmicrosoft.com"
 Browser = Callable[..., Callable[[str], bool]]
 
 
-def page(address: str, form: dict[str, str] | None = None, host: str | None = None) -> tuple[int, str]:
+def page(
+    address: str, form: dict[str, str] | None = None, host: str | None = None
+) -> tuple[int, str]:
     """Status and text of a page on this machine, past any proxy."""
     request = urllib.request.Request(address, data=urlencode(form).encode() if form else None)
     if host is not None:
@@ -55,11 +57,19 @@ def test_a_person_signs_in(browser_of: Browser, username: str, name: str, kind: 
 def test_the_first_sign_in_asks_for_no_more_than_the_own_files(browser_of: Browser) -> None:
     addresses: list[str] = []
     sign_in_with_browser(
-        APP, least(), open_browser=browser_of(ANNA), show_address=lambda url, _: addresses.append(url)
+        APP,
+        least(),
+        open_browser=browser_of(ANNA),
+        show_address=lambda url, _: addresses.append(url),
     )
 
     query = parse_qs(urlsplit(addresses[0]).query)
-    assert set(query["scope"][0].split()) == {"Files.ReadWrite", "offline_access", "openid", "profile"}
+    assert set(query["scope"][0].split()) == {
+        "Files.ReadWrite",
+        "offline_access",
+        "openid",
+        "profile",
+    }
     assert query["code_challenge_method"] == ["S256"]
     assert query["prompt"] == ["select_account"]
 
@@ -105,7 +115,9 @@ def test_where_no_browser_opens_the_address_is_shown(cloud: Emulator) -> None:
         visits.append(threading.Thread(target=lambda: cloud.person(ANNA).visit(url)))
         visits[0].start()
 
-    signed_in = sign_in_with_browser(APP, least(), open_browser=lambda _: False, show_address=show_address)
+    signed_in = sign_in_with_browser(
+        APP, least(), open_browser=lambda _: False, show_address=show_address
+    )
     visits[0].join()
 
     assert signed_in.account.username == ANNA
@@ -149,17 +161,24 @@ def test_less_granted_than_asked_is_said_in_words(cloud: Emulator, browser_of: B
 def test_a_tenant_that_does_not_exist_is_named(cloud: Emulator) -> None:
     with pytest.raises(errors.RegistrationError) as refusal:
         sign_in_with_browser(
-            AppRegistration(PUBLIC_CLIENT_ID, tenant="nobody.example"), least(), open_browser=lambda _: True
+            AppRegistration(PUBLIC_CLIENT_ID, tenant="nobody.example"),
+            least(),
+            open_browser=lambda _: True,
         )
 
     assert refusal.value.details["aadsts"] == "AADSTS90002"
 
 
-def test_a_single_tenant_registration_needs_its_tenant(cloud: Emulator, browser_of: Browser) -> None:
+def test_a_single_tenant_registration_needs_its_tenant(
+    cloud: Emulator, browser_of: Browser
+) -> None:
     # Microsoft shows AADSTS50194 on a page of its own: nobody comes back
     with pytest.raises(errors.SignInTimedOut):
         sign_in_with_browser(
-            AppRegistration(SINGLE_TENANT_CLIENT_ID), least(), open_browser=browser_of(BERT), timeout=1
+            AppRegistration(SINGLE_TENANT_CLIENT_ID),
+            least(),
+            open_browser=browser_of(BERT),
+            timeout=1,
         )
 
     signed_in = sign_in_with_browser(
@@ -178,7 +197,9 @@ def test_the_port_is_on_this_machine_only() -> None:
     with LoopbackReceiver() as receiver:
         port = urlsplit(receiver.redirect_uri).port
         assert port is not None
-        others = [info[4][0] for info in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET)]
+        others = [
+            info[4][0] for info in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET)
+        ]
         for address in {*others, "127.0.0.2"} - {"127.0.0.1"}:
             with pytest.raises(OSError, match=r"refused|unreachable"):
                 socket.create_connection((str(address), port), timeout=5)
@@ -196,7 +217,11 @@ def test_an_answer_comes_as_a_form_or_as_a_query_and_only_one_is_taken(posted: b
                 return page(f"{receiver.redirect_uri}/", parameters)
             return page(f"{receiver.redirect_uri}/?{urlencode(parameters)}")
 
-        foreign, mine, late = answer("foreign", "wrong"), answer("mine", "right"), answer("second", "right")
+        foreign, mine, late = (
+            answer("foreign", "wrong"),
+            answer("mine", "right"),
+            answer("second", "right"),
+        )
 
         assert foreign[0] == 400
         assert "belongs to another sign-in" in foreign[1]
@@ -214,7 +239,10 @@ def test_a_browser_that_answers_before_anybody_waits_is_heard(cloud: Emulator) -
         visit.join(1)  # the answer has been posted by now, and the page waits for the outcome
         return True
 
-    assert sign_in_with_browser(APP, least(), open_browser=open_browser, timeout=60).account.username == ANNA
+    assert (
+        sign_in_with_browser(APP, least(), open_browser=open_browser, timeout=60).account.username
+        == ANNA
+    )
 
 
 def test_a_foreign_answer_is_named_when_time_is_over() -> None:

@@ -67,7 +67,9 @@ def signing_in(chromium: Chromium) -> Callable[[tuple[str, ...]], Outcome]:
     return lambda scopes: Outcome(chromium, scopes)
 
 
-def test_through_consent(chromium: Chromium, signing_in: Callable[[tuple[str, ...]], Outcome]) -> None:
+def test_through_consent(
+    chromium: Chromium, signing_in: Callable[[tuple[str, ...]], Outcome]
+) -> None:
     outcome = signing_in(least())
 
     chromium.enter("#username", BERT)
@@ -85,7 +87,9 @@ def test_through_consent(chromium: Chromium, signing_in: Callable[[tuple[str, ..
         assert graph.drives()[0].type == "business"
 
 
-def test_through_refusal(chromium: Chromium, signing_in: Callable[[tuple[str, ...]], Outcome]) -> None:
+def test_through_refusal(
+    chromium: Chromium, signing_in: Callable[[tuple[str, ...]], Outcome]
+) -> None:
     outcome = signing_in(least())
 
     chromium.enter("#username", BERT)

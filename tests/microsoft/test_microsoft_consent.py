@@ -11,9 +11,9 @@ import pytest
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.consent import admin_consent_url
 
-CLOUDS = json.loads((Path(__file__).parent.parent / "data" / "clouds.json").read_text(encoding="utf-8"))[
-    "clouds"
-]
+CLOUDS = json.loads(
+    (Path(__file__).parent.parent / "data" / "clouds.json").read_text(encoding="utf-8")
+)["clouds"]
 
 
 @pytest.mark.parametrize("region", ["global", "us", "cn"])
@@ -28,7 +28,9 @@ def test_host_and_scopes_are_those_of_the_cloud(region: str) -> None:
     prefix = CLOUDS[region]["scope_prefix"]
     assert parse_qs(address.query) == {
         "client_id": ["client"],
-        "scope": [f"{prefix}Files.ReadWrite.All {prefix}Sites.Read.All openid profile offline_access"],
+        "scope": [
+            f"{prefix}Files.ReadWrite.All {prefix}Sites.Read.All openid profile offline_access"
+        ],
         "redirect_uri": ["http://localhost"],
         "state": ["s"],
     }

@@ -20,7 +20,12 @@ END = {"@odata.deltaLink": "https://graph.microsoft.com/v1.0/me/drive/root/delta
 
 
 def item(**members: Any) -> delta.Item:
-    record = {"id": "01abc", "name": "a.txt", "parentReference": {"id": "root1", "driveId": "b!1"}, **members}
+    record = {
+        "id": "01abc",
+        "name": "a.txt",
+        "parentReference": {"id": "root1", "driveId": "b!1"},
+        **members,
+    }
     (found,) = delta.page({"value": [record], **END}).items()
     return found
 
@@ -58,7 +63,9 @@ def test_the_documented_pages_are_read() -> None:
         {"value": [{"id": "1", "size": "x"}], **END},
     ],
 )
-def test_what_is_no_page_or_does_not_say_how_it_goes_on_ends_nothing(record: dict[str, Any]) -> None:
+def test_what_is_no_page_or_does_not_say_how_it_goes_on_ends_nothing(
+    record: dict[str, Any],
+) -> None:
     with pytest.raises(GraphError, match="change feed"):
         delta.page(record).items()
 
@@ -79,10 +86,19 @@ def test_a_time_is_the_clients_where_there_is_one() -> None:
 def test_of_a_shortcut_what_it_leads_to_counts() -> None:
     away = {"id": "02def", "name": "Team＊", "folder": {}, "parentReference": {"driveId": "b!2"}}
     found = item(remoteItem=away)
-    assert (found.id, found.name, found.translated) == ("b!2#02def", "a.txt", True)  # the drive's own name
+    assert (found.id, found.name, found.translated) == (
+        "b!2#02def",
+        "a.txt",
+        True,
+    )  # the drive's own name
     assert (found.is_dir, found.elsewhere) == (True, True)
     file = item(remoteItem={"id": "02def", "size": 5, "file": {"mimeType": "text/plain"}})
-    assert (file.is_dir, file.elsewhere, file.size, file.mime_type) == (False, False, 5, "text/plain")
+    assert (file.is_dir, file.elsewhere, file.size, file.mime_type) == (
+        False,
+        False,
+        5,
+        "text/plain",
+    )
 
 
 def test_vault_notebook_and_half_a_character() -> None:

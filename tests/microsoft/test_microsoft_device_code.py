@@ -21,7 +21,11 @@ from pluton_rclone.emulator import (
 )
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.entra.device_code import DeviceCode, begin_device_code, sign_in_with_device_code
+from pluton_rclone.microsoft.entra.device_code import (
+    DeviceCode,
+    begin_device_code,
+    sign_in_with_device_code,
+)
 from pluton_rclone.microsoft.entra.device_flow import (
     device_code_from_record,
     device_code_record,
@@ -39,11 +43,15 @@ BERT = "bert@contoso.onmicrosoft.com"
 
 
 def polls(cloud: Emulator) -> int:
-    return sum(request.method == "POST" and request.path.endswith("/token") for request in cloud.requests)
+    return sum(
+        request.method == "POST" and request.path.endswith("/token") for request in cloud.requests
+    )
 
 
 @pytest.mark.parametrize(("username", "kind"), [(ANNA, "personal"), (BERT, "work")])
-def test_a_person_types_the_code_elsewhere(cloud: Emulator, clock: Clock, username: str, kind: str) -> None:
+def test_a_person_types_the_code_elsewhere(
+    cloud: Emulator, clock: Clock, username: str, kind: str
+) -> None:
     shown: list[DeviceCode] = []
 
     def show(code: DeviceCode) -> None:
@@ -173,7 +181,9 @@ class CutOff(Http):
 
 
 @pytest.mark.parametrize("requests", [1, 2, 7])
-def test_a_network_that_is_cut_does_not_end_the_waiting(cloud: Emulator, clock: Clock, requests: int) -> None:
+def test_a_network_that_is_cut_does_not_end_the_waiting(
+    cloud: Emulator, clock: Clock, requests: int
+) -> None:
     """Also where it is cut before the first question."""
     code = begin_device_code(APP, least())
     cloud.person(ANNA).enter_device_code(code.user_code)

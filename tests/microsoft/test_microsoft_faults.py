@@ -78,7 +78,9 @@ def test_every_known_number_is_explained(row: KnownError) -> None:
 
 
 def test_the_table_leaves_no_number_to_chance() -> None:
-    undecided = {row.code for row in ROWS if row.exception is SignInError and row.who is not Who.LATER}
+    undecided = {
+        row.code for row in ROWS if row.exception is SignInError and row.who is not Who.LATER
+    }
 
     # a directory fault that neither the person nor the registration can mend
     assert undecided == {"AADSTS90036"}
@@ -87,7 +89,9 @@ def test_the_table_leaves_no_number_to_chance() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.code for row in ROWS])
 def test_every_row_speaks_to_a_person(row: KnownError) -> None:
-    ours = re.compile(r"\b(admin|URI|URL|authority|consented|interactively|As for|docs)\b|/common|/consumers")
+    ours = re.compile(
+        r"\b(admin|URI|URL|authority|consented|interactively|As for|docs)\b|/common|/consumers"
+    )
 
     assert ours.search(f"{row.meaning} {row.advice}") is None
     assert row.meaning.endswith(".")
@@ -96,7 +100,9 @@ def test_every_row_speaks_to_a_person(row: KnownError) -> None:
 
 
 @pytest.mark.parametrize(("sample", "way", "kind", "who"), EXPLAINED)
-def test_every_sample_of_a_refusal(sample: str, way: str, kind: type[PlutonRcloneError], who: Who) -> None:
+def test_every_sample_of_a_refusal(
+    sample: str, way: str, kind: type[PlutonRcloneError], who: Who
+) -> None:
     problem = sign_in_error(answer_of(sample), Asked(way=way))
 
     assert type(problem) is kind
@@ -107,7 +113,9 @@ def test_every_sample_of_a_refusal(sample: str, way: str, kind: type[PlutonRclon
 
 
 def test_no_sample_of_a_refusal_is_left_out() -> None:
-    refusals = {path.stem for path in SAMPLES.glob("entra-*.json") if "error" in answer_of(path.stem)}
+    refusals = {
+        path.stem for path in SAMPLES.glob("entra-*.json") if "error" in answer_of(path.stem)
+    }
 
     assert refusals == {sample for sample, *_ in EXPLAINED}
 
@@ -138,7 +146,9 @@ def test_programs_branch_on_error_and_suberror_when_the_number_is_new(
 
 
 def test_an_unknown_error_is_still_useful() -> None:
-    problem = sign_in_error({"error": "brand_new", "error_description": "AADSTS123456: Never seen."})
+    problem = sign_in_error(
+        {"error": "brand_new", "error_description": "AADSTS123456: Never seen."}
+    )
 
     assert type(problem) is SignInError
     assert "brand_new" in problem.what
@@ -149,7 +159,10 @@ def test_an_unknown_error_is_still_useful() -> None:
 
 def test_of_two_numbers_the_second_tells_more() -> None:
     problem = sign_in_error(
-        {"error": "invalid_grant", "error_description": "AADSTS70002: Error. AADSTS70008: Expired."},
+        {
+            "error": "invalid_grant",
+            "error_description": "AADSTS70002: Error. AADSTS70008: Expired.",
+        },
         Asked(way="refresh"),
     )
 
@@ -158,7 +171,10 @@ def test_of_two_numbers_the_second_tells_more() -> None:
 
 
 def test_a_code_that_came_too_late_is_no_stored_token_that_ended() -> None:
-    answer = {"error": "invalid_grant", "error_description": "AADSTS70008: The provided code has expired."}
+    answer = {
+        "error": "invalid_grant",
+        "error_description": "AADSTS70008: The provided code has expired.",
+    }
 
     assert type(sign_in_error(answer, Asked(way="redirect"))) is errors.SignInTimedOut
 
@@ -213,7 +229,10 @@ def test_an_app_on_its_own_has_nobody_who_could_sign_in_again() -> None:
 
 
 def test_what_was_sent_does_not_come_back() -> None:
-    answer = {"error": "invalid_grant", "error_description": "AADSTS70000: The token planted-secret is odd."}
+    answer = {
+        "error": "invalid_grant",
+        "error_description": "AADSTS70000: The token planted-secret is odd.",
+    }
 
     problem = sign_in_error(answer, Asked(secrets=("planted-secret", "")))
 

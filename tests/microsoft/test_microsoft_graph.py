@@ -42,7 +42,8 @@ def faults(cloud: Emulator) -> Faults:
 
 
 @pytest.mark.parametrize(
-    ("username", "kind", "owner"), [(ANNA, "personal", "Anna Berg"), (BERT, "business", "Bert Jansen")]
+    ("username", "kind", "owner"),
+    [(ANNA, "personal", "Anna Berg"), (BERT, "business", "Bert Jansen")],
 )
 def test_the_own_drive_is_found_and_described(
     graph_of: GraphOf, files: Files, username: str, kind: str, owner: str
@@ -145,7 +146,8 @@ def test_two_spellings_of_one_personal_drive_are_one_drive(graph_of: GraphOf, fi
 
 
 @pytest.mark.parametrize(
-    ("told", "state"), [(Told.KNOWN, "known"), (Told.UNKNOWN, "unknown"), (Told.RESTRICTED, "restricted")]
+    ("told", "state"),
+    [(Told.KNOWN, "known"), (Told.UNKNOWN, "unknown"), (Told.RESTRICTED, "restricted")],
 )
 def test_quota_has_three_states(graph_of: GraphOf, files: Files, told: Told, state: str) -> None:
     files.drive_of(BERT).quota.told = told
@@ -157,12 +159,19 @@ def test_quota_has_three_states(graph_of: GraphOf, files: Files, told: Told, sta
 
 
 def test_the_documented_quota_has_no_used() -> None:
-    facet = {"deleted": 256938, "remaining": 1099447353539, "state": "normal", "total": 1099511627776}
+    facet = {
+        "deleted": 256938,
+        "remaining": 1099447353539,
+        "state": "normal",
+        "total": 1099511627776,
+    }
 
     assert Quota.from_graph(facet).used == 1099511627776 - 1099447353539
 
 
-@pytest.mark.parametrize("facet", [None, {}, {"total": "x"}, {"total": True}, {"total": -1}, 5, {"state": 3}])
+@pytest.mark.parametrize(
+    "facet", [None, {}, {"total": "x"}, {"total": True}, {"total": -1}, 5, {"state": 3}]
+)
 def test_an_odd_quota_is_not_full(facet: object) -> None:
     assert Quota.from_graph(facet).state != "known"
 
@@ -215,7 +224,9 @@ def test_libraries_over_several_pages_come_back_whole_and_verified(
     assert len(roots) == 221
 
 
-def test_a_library_that_cannot_be_read_is_a_note(cloud: Emulator, graph_of: GraphOf, files: Files) -> None:
+def test_a_library_that_cannot_be_read_is_a_note(
+    cloud: Emulator, graph_of: GraphOf, files: Files
+) -> None:
     site = files.add_site(cloud.world.tenant("contoso.onmicrosoft.com"), "Archive")
     files.add_library(site, "Broken").root_readable = False
     graph = graph_of(BERT, SHAREPOINT)
@@ -227,7 +238,9 @@ def test_a_library_that_cannot_be_read_is_a_note(cloud: Emulator, graph_of: Grap
 
 
 @pytest.mark.parametrize("term", ["R&D + 100% #1", "a=b?c", "Büro", "two words"])
-def test_the_search_term_is_escaped(cloud: Emulator, graph_of: GraphOf, files: Files, term: str) -> None:
+def test_the_search_term_is_escaped(
+    cloud: Emulator, graph_of: GraphOf, files: Files, term: str
+) -> None:
     tenant = cloud.world.tenant("contoso.onmicrosoft.com")
     wanted = files.add_site(tenant, term, path="/sites/wanted")
     files.add_site(tenant, "Something else")
@@ -303,7 +316,9 @@ def test_an_unknown_user_has_no_drive(cloud: Emulator, graph_of: GraphOf) -> Non
 # ---- the seam ---------------------------------------------------------------------------------------------
 
 
-def test_a_link_to_another_host_is_not_followed_with_the_token(cloud: Emulator, graph_of: GraphOf) -> None:
+def test_a_link_to_another_host_is_not_followed_with_the_token(
+    cloud: Emulator, graph_of: GraphOf
+) -> None:
     graph = graph_of(BERT)
 
     for address in (
@@ -338,7 +353,9 @@ def test_microsofts_waiting_time_is_honoured(
     assert [wait for wait in clock.waits if wait] == pytest.approx(waited)
 
 
-def test_a_wait_that_is_too_long_becomes_an_error_that_names_it(graph_of: GraphOf, faults: Faults) -> None:
+def test_a_wait_that_is_too_long_becomes_an_error_that_names_it(
+    graph_of: GraphOf, faults: Faults
+) -> None:
     faults.throttle(retry_after="3600", times=None)
 
     with pytest.raises(errors.Throttled) as refusal:

@@ -53,11 +53,15 @@ def response_of(sample: str) -> dict[str, Any]:
 
 def explained(sample: str, target: Target = "item") -> PlutonRcloneError:
     response = response_of(sample)
-    return graph_error(response["status"], response["body"], headers=response.get("headers"), target=target)
+    return graph_error(
+        response["status"], response["body"], headers=response.get("headers"), target=target
+    )
 
 
 @pytest.mark.parametrize(("sample", "target", "kind"), EXPLAINED)
-def test_every_sample_of_a_refusal(sample: str, target: Target, kind: type[PlutonRcloneError]) -> None:
+def test_every_sample_of_a_refusal(
+    sample: str, target: Target, kind: type[PlutonRcloneError]
+) -> None:
     problem = explained(sample, target)
 
     assert type(problem) is kind
@@ -112,7 +116,8 @@ def test_how_long_to_wait_is_kept() -> None:
 
 def test_support_gets_the_request_id() -> None:
     assert (
-        explained("error-404-item-not-found").details["request_id"] == "00000000-0000-0000-0000-000000000001"
+        explained("error-404-item-not-found").details["request_id"]
+        == "00000000-0000-0000-0000-000000000001"
     )
 
 
@@ -137,7 +142,9 @@ def test_malware_is_for_the_person_to_decide() -> None:
         (511, errors.Unreachable),
     ],
 )
-@pytest.mark.parametrize("body", [None, "<html>", {"error": {"code": "brandNewCode", "message": "?"}}])
+@pytest.mark.parametrize(
+    "body", [None, "<html>", {"error": {"code": "brandNewCode", "message": "?"}}]
+)
 def test_an_unknown_code_is_judged_by_the_status(
     status: int, kind: type[PlutonRcloneError], body: Any
 ) -> None:
@@ -163,7 +170,8 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner)
         | st.dictionaries(
-            st.sampled_from(["error", "code", "message", "innerError", "innererror", "request-id"]), inner
+            st.sampled_from(["error", "code", "message", "innerError", "innererror", "request-id"]),
+            inner,
         )
     ),
     max_leaves=8,

@@ -80,7 +80,9 @@ def test_json_is_read_as_it_was_written(value: Any) -> None:
         (b"[" * 100_000, None),
     ],
 )
-def test_what_is_not_quite_json_is_read_too_and_what_is_none_is_none(body: bytes, value: Any) -> None:
+def test_what_is_not_quite_json_is_read_too_and_what_is_none_is_none(
+    body: bytes, value: Any
+) -> None:
     assert decoded(body) == value
 
 
@@ -150,7 +152,9 @@ def test_redirects_are_not_followed(cloud: Emulator, clock: Clock) -> None:
 
     with pool(clock) as http:
         answer = http.request(
-            "GET", f"{ME}/drive/items/{item.id}/content", headers={"Authorization": f"Bearer {token}"}
+            "GET",
+            f"{ME}/drive/items/{item.id}/content",
+            headers={"Authorization": f"Bearer {token}"},
         )
 
     assert answer.status == 302
@@ -231,7 +235,9 @@ def test_germany_says_why_it_does_not_answer(
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
 
     with pool(clock) as http, pytest.raises(errors.Unreachable) as refusal:
-        http.request("GET", "https://login.microsoftonline.de/common/v2.0/.well-known/openid-configuration")
+        http.request(
+            "GET", "https://login.microsoftonline.de/common/v2.0/.well-known/openid-configuration"
+        )
 
     assert "2021-10-29" in str(refusal.value)
     assert "global" in refusal.value.advice
@@ -239,6 +245,8 @@ def test_germany_says_why_it_does_not_answer(
 
 
 def test_no_repr_of_an_answer_shows_what_it_holds() -> None:
-    answer = Answer(200, {"Set-Cookie": "S3CRET"}, '{"access_token": "S3CRET"}', {"access_token": "S3CRET"})
+    answer = Answer(
+        200, {"Set-Cookie": "S3CRET"}, '{"access_token": "S3CRET"}', {"access_token": "S3CRET"}
+    )
 
     assert "S3CRET" not in repr(answer)

@@ -92,10 +92,14 @@ def test_the_root_site(graph_of: GraphOf, files: Files, cloud: Emulator) -> None
     graph = graph_of(BERT, SHAREPOINT)
 
     assert resolve(graph, "contoso.sharepoint.com").drive.id == root.libraries[0].id
-    assert resolve(graph, "contoso.sharepoint.com/Shared%20Documents").drive.id == root.libraries[0].id
+    assert (
+        resolve(graph, "contoso.sharepoint.com/Shared%20Documents").drive.id == root.libraries[0].id
+    )
 
 
-def test_the_own_onedrive_for_business_needs_no_permission_for_sites(graph_of: GraphOf, files: Files) -> None:
+def test_the_own_onedrive_for_business_needs_no_permission_for_sites(
+    graph_of: GraphOf, files: Files
+) -> None:
     drive = files.drive_of(BERT)
     drive.folder("Server/2026")
     graph = graph_of(BERT, "Files.ReadWrite")
@@ -116,7 +120,10 @@ def test_a_personal_onedrive(graph_of: GraphOf, files: Files) -> None:
     for address, expected in [
         ("https://onedrive.live.com", ""),
         (f"https://onedrive.live.com/?cid={drive.id.upper()}", ""),
-        (f"https://onedrive.live.com/?cid={drive.id}&id={folder.id.replace('!', '%21')}", "Server/2026"),
+        (
+            f"https://onedrive.live.com/?cid={drive.id}&id={folder.id.replace('!', '%21')}",
+            "Server/2026",
+        ),
         (f"https://onedrive.live.com/?id=%2Fpersonal%2F{drive.id}%2FDocuments%2FServer", "Server"),
         (drive.id, ""),
     ]:
@@ -196,7 +203,9 @@ def test_an_address_of_another_cloud_is_refused_before_anything_is_asked(
     assert list(cloud.requests) == []
 
 
-def test_an_application_resolves_addresses_too(cloud: Emulator, site: EmulatedSite, files: Files) -> None:
+def test_an_application_resolves_addresses_too(
+    cloud: Emulator, site: EmulatedSite, files: Files
+) -> None:
     app = AppRegistration(
         DAEMON_CLIENT_ID, tenant="contoso.onmicrosoft.com", client_secret=DAEMON_CLIENT_SECRET
     )
@@ -221,7 +230,8 @@ def test_a_site_of_another_organisation_says_so(graph_of: GraphOf) -> None:
             resolve(graph_of(BERT, SHAREPOINT), address)
 
         assert (
-            refusal.value.what == "fabrikam.sharepoint.com belongs to another organisation than the account."
+            refusal.value.what
+            == "fabrikam.sharepoint.com belongs to another organisation than the account."
         )
         assert refusal.value.why == "this account belongs to contoso"
 
@@ -247,7 +257,9 @@ def test_the_address_of_a_folder_on_the_current_personal_backend(
     assert item_id("0a1b2c3d4e5f6a42", f"{id_prefix}GDU6IMPPFKK5BKPUALBV3RDXD5") == (
         "A1B2C3D4E5F6A42!sc790a7c3aabc4257a7d00b0d7711dc7d"
     )
-    with pytest.raises(errors.ItemNotFound, match="folder of this address"):  # never the root, without a word
+    with pytest.raises(
+        errors.ItemNotFound, match="folder of this address"
+    ):  # never the root, without a word
         resolve(graph, f"https://onedrive.live.com/?id={id_prefix}GDU6IMPPFKK5BKPUALBV3RDXD5")
 
 
@@ -262,7 +274,9 @@ CN = "chen@tailspin.partner.onmschina.cn"
         ("/Shared%20Documents/Forms/AllItems.aspx?RootFolder=%2Fsites%2FProjects%2FShared%20Documents%2FA", "A"),
     ],
 )  # fmt: skip
-def test_folders_in_china(graph_of: GraphOf, cloud: Emulator, files: Files, path: str, folder: str) -> None:
+def test_folders_in_china(
+    graph_of: GraphOf, cloud: Emulator, files: Files, path: str, folder: str
+) -> None:
     made = files.add_site(cloud.world.tenant("tailspin.partner.onmschina.cn"), "Projects")
     made.libraries[0].folder("A/B")
     location = resolve(graph_of(CN, SHAREPOINT, region="cn"), f"{made.web_url}{path}")

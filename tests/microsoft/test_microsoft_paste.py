@@ -57,7 +57,9 @@ FORMS = {
     "the option alone": f"token = {JSON}",
     "with words around": f"here it is: {JSON} thanks!",
     "a section of rclone.conf": SECTION,
-    "rclone config dump": json.dumps({"od": {"type": "onedrive", "token": JSON}, "s3": {"type": "s3"}}),
+    "rclone config dump": json.dumps(
+        {"od": {"type": "onedrive", "token": JSON}, "s3": {"type": "s3"}}
+    ),
     "options as JSON": json.dumps({"type": "onedrive", "token": json.loads(JSON)}),
 }
 
@@ -80,7 +82,9 @@ def test_a_remote_brings_its_options_and_its_name() -> None:
 
 
 def test_microsofts_own_answer_is_a_token_too() -> None:
-    pasted = read_paste('{"token_type":"Bearer","expires_in":3599,"access_token":"AT","refresh_token":"RT"}')
+    pasted = read_paste(
+        '{"token_type":"Bearer","expires_in":3599,"access_token":"AT","refresh_token":"RT"}'
+    )
 
     assert pasted.token.refresh_token == "RT"
     assert pasted.token.expired()  # nobody knows when the answer came

@@ -29,7 +29,9 @@ def signed_in(
 ) -> tuple[SignIn, tuple[str, ...]]:
     """The sign-in, and the permissions that the consent page showed."""
     flow = begin_redirect(APP, scopes, "http://localhost", **more)
-    visit = cloud.person(username).visit(flow.url.replace("response_mode=form_post", "response_mode=query"))
+    visit = cloud.person(username).visit(
+        flow.url.replace("response_mode=form_post", "response_mode=query")
+    )
     return finish_redirect(APP, flow, dict(visit.answer)), visit.permissions
 
 
@@ -37,7 +39,8 @@ def signed_in(
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at http://localhost itself: a visit that leads there ends with the answer."""
     monkeypatch.setattr(
-        "pluton_rclone.emulator.person._reachable", lambda address: urlsplit(address).netloc != "localhost"
+        "pluton_rclone.emulator.person._reachable",
+        lambda address: urlsplit(address).netloc != "localhost",
     )
 
 
@@ -103,10 +106,14 @@ def test_under_microsofts_policy_the_first_sign_in_needs_no_administrator(
 ) -> None:
     cloud.world.tenant("contoso.onmicrosoft.com").policies.user_consent = Consent.MANAGED
 
-    assert sign_in_with_browser(APP, least(), open_browser=browser_of(BERT)).account.username == BERT
+    assert (
+        sign_in_with_browser(APP, least(), open_browser=browser_of(BERT)).account.username == BERT
+    )
 
 
-def test_after_the_administrator_agreed_the_person_can_go_on(cloud: Emulator, browser_of: Browser) -> None:
+def test_after_the_administrator_agreed_the_person_can_go_on(
+    cloud: Emulator, browser_of: Browser
+) -> None:
     cloud.world.tenant("contoso.onmicrosoft.com").policies.user_consent = Consent.FORBIDDEN
     address = admin_consent_url(APP, least("sharepoint"), tenant="contoso.onmicrosoft.com")
 

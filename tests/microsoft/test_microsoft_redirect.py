@@ -56,7 +56,9 @@ def test_the_answer_can_be_posted(cloud: Emulator) -> None:
     flow = begun(response_mode="form_post")
     visit = cloud.person(BERT).visit(flow.url)
 
-    assert visit.address == WEB_REDIRECT_URI  # nothing in the address, which servers and proxies write down
+    assert (
+        visit.address == WEB_REDIRECT_URI
+    )  # nothing in the address, which servers and proxies write down
     assert finish_redirect(APP, flow, visit.answer).account.kind == "work"
 
 
@@ -79,7 +81,10 @@ def test_another_process_may_finish(cloud: Emulator) -> None:
     }
 
     done = process.run(
-        [sys.executable, "-c", program], env=dict(os.environ), stdin=json.dumps(given).encode(), timeout=120
+        [sys.executable, "-c", program],
+        env=dict(os.environ),
+        stdin=json.dumps(given).encode(),
+        timeout=120,
     )
 
     assert (done.returncode, done.stdout.decode().strip(), done.stderr) == (0, ANNA, b"")
@@ -109,7 +114,9 @@ def test_the_code_of_another_sign_in_does_not_fit(cloud: Emulator) -> None:
     mine, theirs = begun(), begun()
     code = cloud.person(ANNA).visit(theirs.url).answer["code"]
 
-    with pytest.raises(errors.SignInError):  # PKCE: the verifier is not the one that their code was bound to
+    with pytest.raises(
+        errors.SignInError
+    ):  # PKCE: the verifier is not the one that their code was bound to
         finish_redirect(APP, mine, {"code": code, "state": mine.state})
 
 
@@ -159,7 +166,14 @@ def test_a_refusal_comes_back_as_one(cloud: Emulator) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["", "hello", "code=1&code=2&state=x", "https://[::1", {"code": 5, "state": "x"}, {"code": ["1", "2"]}],
+    [
+        "",
+        "hello",
+        "code=1&code=2&state=x",
+        "https://[::1",
+        {"code": 5, "state": "x"},
+        {"code": ["1", "2"]},
+    ],
 )
 def test_what_is_no_answer_is_refused(cloud: Emulator, answer: Any) -> None:
     with pytest.raises(errors.ForeignAnswer):
@@ -193,7 +207,11 @@ def test_a_wrong_secret_is_for_the_developer(cloud: Emulator) -> None:
     assert "planted" not in json.dumps(refusal.value.record())
 
 
-def test_what_a_rule_of_the_organisation_demanded_goes_along_to_the_next_sign_in(cloud: Emulator) -> None:
+def test_what_a_rule_of_the_organisation_demanded_goes_along_to_the_next_sign_in(
+    cloud: Emulator,
+) -> None:
     flow = begun(claims='{"access_token":{"x":null}}')
 
-    assert json.loads(parse_qs(urlsplit(flow.url).query)["claims"][0]) == {"access_token": {"x": None}}
+    assert json.loads(parse_qs(urlsplit(flow.url).query)["claims"][0]) == {
+        "access_token": {"x": None}
+    }

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from pluton_rclone import errors
-from pluton_rclone.emulator import PUBLIC_CLIENT_ID, SINGLE_TENANT_CLIENT_ID, WEB_CLIENT_ID, Emulator
+from pluton_rclone.emulator import (
+    PUBLIC_CLIENT_ID,
+    SINGLE_TENANT_CLIENT_ID,
+    WEB_CLIENT_ID,
+    Emulator,
+)
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.microsoft.entra.account import Account, require_same
 from pluton_rclone.microsoft.entra.app import AppRegistration
@@ -24,9 +29,16 @@ ANNA = "anna@outlook.com"
 BERT = "bert@contoso.onmicrosoft.com"
 
 
-def token_of(cloud: Emulator, username: str = BERT, scopes: str = "Files.ReadWrite", **more: Any) -> Token:
+def token_of(
+    cloud: Emulator, username: str = BERT, scopes: str = "Files.ReadWrite", **more: Any
+) -> Token:
     return Token.from_msal(
-        sign_in(cloud.world, username, f"{scopes} offline_access", more.pop("client_id", PUBLIC_CLIENT_ID))
+        sign_in(
+            cloud.world,
+            username,
+            f"{scopes} offline_access",
+            more.pop("client_id", PUBLIC_CLIENT_ID),
+        )
     )
 
 
@@ -71,7 +83,9 @@ def test_signed_out_everywhere(cloud: Emulator) -> None:
 
 def test_a_second_factor_is_wanted_again(cloud: Emulator) -> None:
     token = token_of(cloud)
-    cloud.world.tenant("contoso.onmicrosoft.com").policies.multi_factor_since = cloud.world.now() + 1
+    cloud.world.tenant("contoso.onmicrosoft.com").policies.multi_factor_since = (
+        cloud.world.now() + 1
+    )
     cloud.world.advance(2)
 
     with pytest.raises(errors.InteractionRequired) as refusal:
@@ -119,7 +133,9 @@ def test_a_token_of_another_registration_cannot_be_renewed(cloud: Emulator) -> N
 def test_a_single_tenant_token_is_renewed_at_its_tenant(cloud: Emulator) -> None:
     token = token_of(cloud, client_id=SINGLE_TENANT_CLIENT_ID)
 
-    renewed = refresh(AppRegistration(SINGLE_TENANT_CLIENT_ID, tenant="contoso.onmicrosoft.com"), token)
+    renewed = refresh(
+        AppRegistration(SINGLE_TENANT_CLIENT_ID, tenant="contoso.onmicrosoft.com"), token
+    )
     assert renewed.access_token
     with pytest.raises(errors.RegistrationError) as refusal:
         refresh(AppRegistration(SINGLE_TENANT_CLIENT_ID), token)
@@ -133,7 +149,9 @@ def test_a_single_tenant_token_is_renewed_at_its_tenant(cloud: Emulator) -> None
 @pytest.mark.parametrize(
     ("username", "kind", "name"), [(ANNA, "personal", "Anna Berg"), (BERT, "work", "Bert Jansen")]
 )
-def test_a_pasted_token_says_whose_it_is(cloud: Emulator, username: str, kind: str, name: str) -> None:
+def test_a_pasted_token_says_whose_it_is(
+    cloud: Emulator, username: str, kind: str, name: str
+) -> None:
     pasted = f"Paste the following into your remote machine --->\n{token_of(cloud, username).to_rclone()}\n<---End paste"
 
     imported = import_token(pasted, app=APP)
@@ -161,7 +179,9 @@ def test_one_of_rclones_own_registration_that_has_ended_cannot_be(cloud: Emulato
 
 
 def test_a_pasted_remote_brings_its_registration(cloud: Emulator) -> None:
-    token = dataclasses.replace(token_of(cloud, client_id=SINGLE_TENANT_CLIENT_ID), expiry=ALREADY_EXPIRED)
+    token = dataclasses.replace(
+        token_of(cloud, client_id=SINGLE_TENANT_CLIENT_ID), expiry=ALREADY_EXPIRED
+    )
     pasted = (
         f"[old]\ntype = onedrive\nclient_id = {SINGLE_TENANT_CLIENT_ID}\ntenant = contoso.onmicrosoft.com\n"
         f"drive_id = b!x\ndrive_type = business\ntoken = {token.to_rclone()}\n"
@@ -169,7 +189,9 @@ def test_a_pasted_remote_brings_its_registration(cloud: Emulator) -> None:
 
     imported = import_token(pasted)
 
-    assert imported.app == AppRegistration(SINGLE_TENANT_CLIENT_ID, tenant="contoso.onmicrosoft.com")
+    assert imported.app == AppRegistration(
+        SINGLE_TENANT_CLIENT_ID, tenant="contoso.onmicrosoft.com"
+    )
     assert imported.options["drive_id"] == "b!x"
     assert imported.name == "old"
 
@@ -186,7 +208,9 @@ def test_a_pasted_remote_of_a_cloud_out_of_reach_is_refused(cloud: Emulator) -> 
 
 
 def account(**more: Any) -> Account:
-    return Account(**{"id": "1", "name": "Anna", "username": ANNA, "tenant_id": "", "kind": "work", **more})
+    return Account(
+        **{"id": "1", "name": "Anna", "username": ANNA, "tenant_id": "", "kind": "work", **more}
+    )
 
 
 def test_one_person_is_known_by_the_id() -> None:

@@ -60,13 +60,17 @@ def administrators() -> set[str]:
     ],
 )
 def test_the_least_is_enough_for_the_calls_that_are_made(call: tuple[str, str], place: Any) -> None:
-    row = next(row for row in FACTS["least_privilege_by_call"] if (row["method"], row["path"]) == call)
+    row = next(
+        row for row in FACTS["least_privilege_by_call"] if (row["method"], row["path"]) == call
+    )
 
     assert set(row["delegated_work"]["accepted"]) & set(least(place))
 
 
 def test_a_larger_permission_holds_the_smaller_ones() -> None:
-    assert missing(["Files.ReadWrite.All"], ["Files.ReadWrite", "Files.Read", "Files.Read.All"]) == ()
+    assert (
+        missing(["Files.ReadWrite.All"], ["Files.ReadWrite", "Files.Read", "Files.Read.All"]) == ()
+    )
     assert missing(["Files.ReadWrite"], ["Files.ReadWrite.All"]) == ("Files.ReadWrite.All",)
     assert missing(["Sites.ReadWrite.All"], ["Sites.Read.All"]) == ()
 
@@ -88,7 +92,9 @@ def test_the_difference_is_said_in_words() -> None:
 
 @pytest.mark.parametrize("region", ["global", "us", "cn"])
 def test_whole_names_carry_the_cloud(region: str) -> None:
-    facts = json.loads((Path(__file__).parent.parent / "data" / "clouds.json").read_text(encoding="utf-8"))
+    facts = json.loads(
+        (Path(__file__).parent.parent / "data" / "clouds.json").read_text(encoding="utf-8")
+    )
 
     assert full_names(["Files.Read"], cloud(region)) == (
         f"{facts['clouds'][region]['scope_prefix']}Files.Read",
@@ -100,4 +106,7 @@ def test_rclones_options_agree_with_what_was_granted() -> None:
         "access_scopes": "Files.ReadWrite offline_access",
         "disable_site_permission": True,
     }
-    assert remote_options(["Files.ReadWrite.All", "Sites.Read.All"])["disable_site_permission"] is False
+    assert (
+        remote_options(["Files.ReadWrite.All", "Sites.Read.All"])["disable_site_permission"]
+        is False
+    )

@@ -164,7 +164,9 @@ def test_app_only_with_a_secret(watch: Watch) -> None:
     watch.see(signed_in, DAEMON)
 
 
-def test_app_only_with_a_certificate_and_rclone(cloud: Emulator, watch: Watch, tmp_path: Path) -> None:
+def test_app_only_with_a_certificate_and_rclone(
+    cloud: Emulator, watch: Watch, tmp_path: Path
+) -> None:
     path = tmp_path / "daemon.pem"
     path.write_bytes(pem_key(PASSWORD) + PEM_CERTIFICATE)
     app = AppRegistration(DAEMON_CLIENT_ID, tenant=TENANT, certificate=Certificate(path, PASSWORD))
@@ -173,23 +175,36 @@ def test_app_only_with_a_certificate_and_rclone(cloud: Emulator, watch: Watch, t
 
     with TokenEndpoint(app) as endpoint:
         watch.keep(endpoint.client_secret, endpoint.token_url.rpartition("/")[2])
-        options = {"type": "onedrive", "drive_id": drive.id, "drive_type": "business", **endpoint.options()}
+        options = {
+            "type": "onedrive",
+            "drive_id": drive.id,
+            "drive_type": "business",
+            **endpoint.options(),
+        }
         conf = tmp_path / "rclone.conf"
-        conf.write_text("[od]\n" + "".join(f"{name} = {value}\n" for name, value in options.items()))
+        conf.write_text(
+            "[od]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
+        )
         assert list(Rclone(config=conf).walk("od:")) == []  # its argv is in the debug log as well
         watch.see(endpoint, app)
 
 
 def test_import(cloud: Emulator, watch: Watch, browser_of: Callable[..., Any]) -> None:
-    token = keep_token(watch, sign_in_with_browser(PUBLIC, least(), open_browser=browser_of(BERT)).token)
+    token = keep_token(
+        watch, sign_in_with_browser(PUBLIC, least(), open_browser=browser_of(BERT)).token
+    )
 
-    imported = import_token(f"[od]\ntype = onedrive\nclient_secret = {SECRET}\ntoken = {token.to_rclone()}")
+    imported = import_token(
+        f"[od]\ntype = onedrive\nclient_secret = {SECRET}\ntoken = {token.to_rclone()}"
+    )
 
     watch.see(imported)
 
 
 def test_graph(cloud: Emulator, watch: Watch, browser_of: Callable[..., Any]) -> None:
-    token = keep_token(watch, sign_in_with_browser(PUBLIC, least(), open_browser=browser_of(BERT)).token)
+    token = keep_token(
+        watch, sign_in_with_browser(PUBLIC, least(), open_browser=browser_of(BERT)).token
+    )
 
     with Graph(PUBLIC.cloud, token) as graph:
         watch.see(graph, graph.me(), graph.drives())
@@ -244,7 +259,10 @@ def test_a_service_that_echoes_what_it_got(
     from pluton_rclone.microsoft import http
 
     token = keep_token(watch, Token(watch.plant("access"), watch.plant("refresh"), ALREADY_EXPIRED))
-    body = {"error": "invalid_grant", "error_description": f"AADSTS70000: {token.refresh_token} {SECRET} no."}
+    body = {
+        "error": "invalid_grant",
+        "error_description": f"AADSTS70000: {token.refresh_token} {SECRET} no.",
+    }
     once = http.Http.once
 
     def echo(self: http.Http, method: str, *rest: Any) -> http.Answer:
@@ -259,7 +277,9 @@ def test_a_service_that_echoes_what_it_got(
     watch.see_error(refusal.value)
 
 
-def test_a_damaged_token_answer(cloud: Emulator, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_token_answer(
+    cloud: Emulator, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from pluton_rclone.microsoft import http
 
     answer = f'{{"access_token": "{watch.plant("access")}", '
@@ -277,7 +297,9 @@ def test_a_damaged_token_answer(cloud: Emulator, watch: Watch, monkeypatch: pyte
     watch.see_error(refusal.value)
 
 
-def test_an_unreachable_host(cloud: Emulator, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_host(
+    cloud: Emulator, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flow = begin_redirect(WEB, least(), WEB_REDIRECT_URI)
     watch.keep(str(flow.msal["code_verifier"]))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")

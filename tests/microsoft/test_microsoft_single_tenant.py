@@ -177,4 +177,7 @@ def test_debians_rclone_cannot_renew_for_a_public_client(
 
 @pytest.mark.parametrize("app", [PUBLIC, WEB], ids=["public", "with a secret"])
 def test_the_remote_knows_where_its_tokens_are_renewed(app: AppRegistration) -> None:
-    assert app.token_url == "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token"
+    assert (
+        app.token_url
+        == "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token"
+    )

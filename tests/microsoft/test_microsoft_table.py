@@ -96,7 +96,9 @@ class Cell:
         return "consumers" if self.kind == "personal" else self.person.partition("@")[2]
 
     def app(self, base: str, **more: Any) -> AppRegistration:
-        return AppRegistration(client_id(base, self.region), tenant=self.tenant, region=self.region, **more)
+        return AppRegistration(
+            client_id(base, self.region), tenant=self.tenant, region=self.region, **more
+        )
 
 
 @dataclass
@@ -124,7 +126,9 @@ def with_token(signed_in: SignIn, app: AppRegistration | None) -> SignedIn:
 @contextmanager
 def by_browser(cell: Cell) -> Iterator[SignedIn]:
     app = cell.app(PUBLIC_CLIENT_ID)
-    yield with_token(sign_in_with_browser(app, least(), open_browser=cell.browser_of(cell.person)), app)
+    yield with_token(
+        sign_in_with_browser(app, least(), open_browser=cell.browser_of(cell.person)), app
+    )
 
 
 @contextmanager
@@ -200,7 +204,9 @@ def by_rclones_own(cell: Cell) -> Iterator[SignedIn]:
 def by_import(cell: Cell) -> Iterator[SignedIn]:
     base = PUBLIC_CLIENT_ID if cell.region == "global" else client_id(PUBLIC_CLIENT_ID, cell.region)
     home = base if (cell.kind, cell.region) in PEOPLE else PUBLIC_CLIENT_ID
-    token = Token.from_msal(sign_in(cell.cloud.world, cell.person, "Files.ReadWrite offline_access", home))
+    token = Token.from_msal(
+        sign_in(cell.cloud.world, cell.person, "Files.ReadWrite offline_access", home)
+    )
     app = AppRegistration(base, region=cell.region)
     imported = import_token(f"--->\n{token.to_rclone()}\n<---", app=app)
     yield with_token(imported.sign_in, app)
@@ -223,7 +229,9 @@ HOW: dict[str, Callable[[Cell], Any]] = dict(
 )
 
 
-def refusal_of(way: str, region: str, kind: str) -> tuple[type[errors.PlutonRcloneError], str] | None:
+def refusal_of(
+    way: str, region: str, kind: str
+) -> tuple[type[errors.PlutonRcloneError], str] | None:
     """Why a cell is impossible; None when it is not."""
     if way == "rclone's own" and region != "global":
         return errors.RegistrationError, "rclone's own registration exists in the global cloud only"

@@ -102,7 +102,9 @@ def test_the_loopback_way_with_a_posted_form(third_party: Emulator) -> None:
         visits[0].start()
         return True
 
-    signed_in = sign_in_with_browser(APP, least(), open_browser=open_browser, prompt="consent", timeout=60)
+    signed_in = sign_in_with_browser(
+        APP, least(), open_browser=open_browser, prompt="consent", timeout=60
+    )
     visits[0].join()
 
     assert isinstance(signed_in, SignIn)

@@ -18,7 +18,9 @@ WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
 @given(
     access_token=WORDS,
     refresh_token=st.none() | WORDS,
-    expiry=st.datetimes(datetime(2001, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc)),
+    expiry=st.datetimes(
+        datetime(2001, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc)
+    ),
 )
 def test_what_is_written_for_rclone_is_read_back(
     access_token: str, refresh_token: str | None, expiry: datetime
@@ -64,7 +66,9 @@ def test_a_token_without_expiry_is_renewed_first() -> None:
 
 def test_an_empty_access_token_is_never_written() -> None:
     # rclone would lose the refresh token (onedrive-fake-token-empty-access in the captures)
-    token = Token.from_record({"access_token": "", "refresh_token": "RT", "expiry": "2030-01-01T00:00:00Z"})
+    token = Token.from_record(
+        {"access_token": "", "refresh_token": "RT", "expiry": "2030-01-01T00:00:00Z"}
+    )
 
     assert json.loads(token.to_rclone())["access_token"]
     assert token.expired()
@@ -91,7 +95,9 @@ def test_the_scopes_of_microsofts_answer_are_kept_in_short() -> None:
     )
 
     assert token.scopes == ("Files.ReadWrite", "User.Read")
-    assert timedelta(minutes=59) < token.expiry - datetime.now(timezone.utc) <= timedelta(seconds=3599)
+    assert (
+        timedelta(minutes=59) < token.expiry - datetime.now(timezone.utc) <= timedelta(seconds=3599)
+    )
 
 
 def test_an_answer_without_scopes_granted_what_was_asked() -> None:

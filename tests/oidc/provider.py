@@ -75,7 +75,15 @@ def _node() -> str:
     for place in (shutil.which("node"), *map(str, (CACHE / "node").glob("**/bin/node"))):
         if place is not None and _version(place) >= OLDEST_NODE:
             return place
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
     _run([*pip, "--target", str(CACHE / "node"), NODE_WHEEL], CACHE, None)
     found = next((CACHE / "node").glob("**/bin/node"), None)
     if found is None:
@@ -98,7 +106,9 @@ def _npm(node: str) -> list[str]:
         return [node, str(place)]
     npm = shutil.which("npm")
     if npm is None:
-        raise Unavailable("npm is needed for the OpenID provider of a third party: install Node.js with npm")
+        raise Unavailable(
+            "npm is needed for the OpenID provider of a third party: install Node.js with npm"
+        )
     return [npm]
 
 

@@ -109,7 +109,11 @@ def test_copying_between_two_storages_takes_the_pace_of_the_slower(cloud: Emulat
     emulated_drive(cloud, "personal").write("a.bin", bytes(1_000_000))
     connected(cloud, "personal")
     connected(cloud, "business")
-    with Storages().rclone("personal", "business").copy("personal:", "business:up", bwlimit="1k") as transfer:
+    with (
+        Storages()
+        .rclone("personal", "business")
+        .copy("personal:", "business:up", bwlimit="1k") as transfer
+    ):
         next(iter(transfer))
         environment = Path(f"/proc/{transfer.pid}/environ").read_bytes()
         transfer.cancel()

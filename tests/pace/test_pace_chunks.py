@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace import chunks, memory
-from pluton_rclone.pace.chunks import IN_FLIGHT, LARGEST, USUAL, Fit, fit, largest_files, need, variables
+from pluton_rclone.pace.chunks import (
+    IN_FLIGHT,
+    LARGEST,
+    USUAL,
+    Fit,
+    fit,
+    largest_files,
+    need,
+    variables,
+)
 from pluton_rclone.rclone import commands
 from pluton_rclone.remote.rules import chunk_size_fault
 from pluton_rclone.values.size import MIB, Size
@@ -40,7 +49,9 @@ sizes = st.lists(st.integers(0, 250 * GIB), max_size=40)
         (None, "10Mi"),
     ],
 )
-def test_one_large_file_gets_larger_chunks_and_so_do_two(files: list[int] | None, chunk: str) -> None:
+def test_one_large_file_gets_larger_chunks_and_so_do_two(
+    files: list[int] | None, chunk: str
+) -> None:
     assert fit(files, PLENTY) == Fit(16, Size.parse(chunk))
 
 
@@ -145,7 +156,9 @@ def test_a_chunk_that_is_set_stays(large: Path) -> None:
     assert asked(large, environment={**UP, "RCLONE_ONEDRIVE_CHUNK_SIZE": "5Mi"}) == {}
 
 
-def test_fewer_at_once_unless_the_number_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_at_once_unless_the_number_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(16):
         with (tmp_path / str(number)).open("wb") as file:
             file.truncate(GIB)
@@ -200,7 +213,9 @@ def test_a_large_file_goes_in_large_chunks(
     assert storage.check(source, "up").same
 
 
-def test_in_the_chunks_that_the_storage_is_set_to(cloud: Emulator, storage: Storage, tmp_path: Path) -> None:
+def test_in_the_chunks_that_the_storage_is_set_to(
+    cloud: Emulator, storage: Storage, tmp_path: Path
+) -> None:
     storage.storages.conf.update(storage.remote_name, {"chunk_size": "20Mi"})
     assert storage.upload(folder_with_a_large_file(tmp_path), "up").result().transfers == 1
     assert fragments(cloud) == 3

@@ -57,7 +57,9 @@ def budget(storage: Storage) -> Budget:
 
 
 def refused(cloud: Emulator, who: str) -> int:
-    return sum(1 for request in cloud.requests if request.status == 429 and who in request.user_agent)
+    return sum(
+        1 for request in cloud.requests if request.status == 429 and who in request.user_agent
+    )
 
 
 def limits_enforced(cloud: Emulator) -> None:
@@ -232,7 +234,9 @@ def test_a_cancel_reaches_an_rclone_that_stands_still(
         pass
     assert state(pid) == "gone"
     assert not [
-        thread for thread in threading.enumerate() if thread.name == f"governor-{pid}" and _lasts(thread)
+        thread
+        for thread in threading.enumerate()
+        if thread.name == f"governor-{pid}" and _lasts(thread)
     ]
 
 
@@ -259,7 +263,9 @@ transfer.result()
 def test_it_dies_with_its_parent_also_while_it_stands_still(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT, str(source)], stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(source)], stdout=subprocess.PIPE
+    ) as parent:
         try:
             assert parent.stdout is not None
             pid = int(parent.stdout.readline())
@@ -281,7 +287,9 @@ def test_a_limit_that_is_not_found_out_in_time_is_kept(
     storage = connected(cloud, "business")
     limit = Limit(1000.0, 60.0, "requests")
     budget = Budget([limit])
-    governor = Governor(Path("/no/socket"), budget, lambda: Canary(saved(storage)), lambda seconds: None)
+    governor = Governor(
+        Path("/no/socket"), budget, lambda: Canary(saved(storage)), lambda seconds: None
+    )
     monkeypatch.setattr("pluton_rclone.pace.governor._TRIAL", 0.0)
     governor._go_beyond(limit, threading.Event())
     assert budget.holds(time.monotonic()) == limit

@@ -23,7 +23,9 @@ class Machine:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
-    def group(self, folder: str, limit: str, used: int, files: int, names: str = "max current") -> None:
+    def group(
+        self, folder: str, limit: str, used: int, files: int, names: str = "max current"
+    ) -> None:
         most, now = names.split()
         self.write(f"{folder}/memory.{most}", f"{limit}\n")
         self.write(f"{folder}/memory.{now}", f"{used}\n")

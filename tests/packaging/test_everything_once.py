@@ -12,7 +12,9 @@ import pluton_rclone
 from pluton_rclone.cli import run
 from pluton_rclone.cli.app import COMMANDS
 
-MODULES = [module.name for module in pkgutil.walk_packages(pluton_rclone.__path__, "pluton_rclone.")]
+MODULES = [
+    module.name for module in pkgutil.walk_packages(pluton_rclone.__path__, "pluton_rclone.")
+]
 
 IMPORT_ALL = """
 import importlib, sys

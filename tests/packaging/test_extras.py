@@ -15,7 +15,9 @@ DECLARED = [Requirement(line) for line in importlib.metadata.requires("pluton-rc
 
 def modules_of(extra: str) -> list[str]:
     """What this extra alone brings, as the names that are imported."""
-    needed = {item.name for item in DECLARED if item.marker is None or item.marker.evaluate({"extra": ""})}
+    needed = {
+        item.name for item in DECLARED if item.marker is None or item.marker.evaluate({"extra": ""})
+    }
     return [
         item.name.replace("-", "_")
         for item in DECLARED
@@ -27,7 +29,11 @@ def without(extra: str, *arguments: str, cwd: Path) -> subprocess.CompletedProce
     """The command line in a Python that has none of this extra's packages."""
     program = f"import sys; sys.modules |= dict.fromkeys({modules_of(extra)}); from pluton_rclone.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
@@ -41,11 +47,16 @@ def test_a_command_without_its_extra_says_in_one_line_what_to_install(
     ran = without(extra, *arguments, cwd=tmp_path)
 
     assert ran.returncode == 2
-    assert ran.stderr.splitlines()[0] == f"ERROR This command needs: pip install 'pluton-rclone[{extra}]'"
+    assert (
+        ran.stderr.splitlines()[0]
+        == f"ERROR This command needs: pip install 'pluton-rclone[{extra}]'"
+    )
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["options"], ["schema", "ls"], ["storages", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["options"], ["schema", "ls"], ["storages", "--help"]]
+)
 @pytest.mark.parametrize("extra", ["web", "emulator"])
 def test_the_other_commands_need_no_extra(extra: str, arguments: list[str], tmp_path: Path) -> None:
     assert without(extra, *arguments, cwd=tmp_path).returncode == 0

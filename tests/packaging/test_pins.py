@@ -49,7 +49,9 @@ def test_every_dependency_is_pinned_within_what_is_declared(python: str) -> None
 
     assert len(wanted) > 20
     assert {
-        name: str(item) for name, item in wanted.items() if not item.specifier.contains(pins.get(name, ""))
+        name: str(item)
+        for name, item in wanted.items()
+        if not item.specifier.contains(pins.get(name, ""))
     } == {}
 
 

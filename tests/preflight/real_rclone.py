@@ -68,7 +68,9 @@ def tree(root: Path | str) -> dict[str, bytes | None]:
         for name in files:
             full = os.path.join(folder, name)
             ordinary = os.path.isfile(full) and os.path.getsize(full) < 1 << 30
-            found[_below(top, folder, name)] = Path(os.fsdecode(full)).read_bytes() if ordinary else None
+            found[_below(top, folder, name)] = (
+                Path(os.fsdecode(full)).read_bytes() if ordinary else None
+            )
     return found
 
 

@@ -88,17 +88,23 @@ def test_every_rule_that_a_listing_can_break() -> None:
 )
 def test_folders_with_very_many_entries(number: int, rule: str | None) -> None:
     found = list(preflight(Entry(f"full/{index}") for index in range(number)))
-    assert [(finding.path, finding.rule.name) for finding in found] == ([("full", rule)] if rule else [])
+    assert [(finding.path, finding.rule.name) for finding in found] == (
+        [("full", rule)] if rule else []
+    )
 
 
 def test_folders_are_known_by_what_lies_in_them_too() -> None:
-    scan = preflight([Entry("a/b/c/x"), Entry("a/b", is_dir=True), Entry("a/b/c", is_dir=True), Entry("A/y")])
+    scan = preflight(
+        [Entry("a/b/c/x"), Entry("a/b", is_dir=True), Entry("a/b/c", is_dir=True), Entry("A/y")]
+    )
     assert rules(scan) == [("A", "same_but_case")]
     assert (scan.summary.files, scan.summary.folders) == (2, 4)
 
 
 def test_a_folder_that_a_source_holds_twice() -> None:
-    assert rules(preflight([Entry("a", is_dir=True), Entry("a", is_dir=True)])) == [("a", "same_name_twice")]
+    assert rules(preflight([Entry("a", is_dir=True), Entry("a", is_dir=True)])) == [
+        ("a", "same_name_twice")
+    ]
 
 
 def test_nothing_below_a_refused_folder_is_counted_as_sent() -> None:
@@ -158,7 +164,10 @@ def test_a_listing_in_any_order_is_judged_as_the_folder_itself(
         path for path, rule in from_folder if is_about_others((path, rule))
     }
     assert listing.summary.clean == local.summary.clean
-    assert (listing.summary.files, listing.summary.folders) == (local.summary.files, local.summary.folders)
+    assert (listing.summary.files, listing.summary.folders) == (
+        local.summary.files,
+        local.summary.folders,
+    )
 
 
 def is_about_others(found: tuple[str, str]) -> bool:

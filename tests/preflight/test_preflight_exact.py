@@ -28,7 +28,13 @@ KINDS = {
     "business": "bert@contoso.onmicrosoft.com",
     "documentLibrary": "bert@contoso.onmicrosoft.com",
 }
-DROPPED = {"same_but_case", "same_but_accents", "same_when_translated", "same_name_twice", "name_not_utf8"}
+DROPPED = {
+    "same_but_case",
+    "same_but_accents",
+    "same_when_translated",
+    "same_name_twice",
+    "name_not_utf8",
+}
 ONE_OF_THEM = DROPPED - {"name_not_utf8"} | {"file_and_folder_same", "same_perhaps"}
 NOT_THERE = {
     name for name, rule in RULES.items() if rule.severity in {Severity.REFUSED, Severity.SKIPPED}
@@ -56,7 +62,9 @@ class Remote:
             folder, path = waiting.pop()
             for child in (folder.children or {}).values():
                 below = f"{path}{child.name}"
-                found[below] = self.drive.read(f"{base}/{below}") if child.children is None else None
+                found[below] = (
+                    self.drive.read(f"{base}/{below}") if child.children is None else None
+                )
                 if child.children is not None:
                     waiting.append((child, f"{below}/"))
         return found
@@ -132,7 +140,9 @@ def check_exact(source: Path, od: Remote, base: str, findings: list[Finding]) ->
             assert there[translated(path)] == content
     for group in same_places(rules, local):
         assert len(set(map(translated, group)) & set(there)) == 1, f"one of {group}"
-    assert set(there) <= set(map(translated, local)), "something arrived under a name that was not foretold"
+    assert set(there) <= set(map(translated, local)), (
+        "something arrived under a name that was not foretold"
+    )
     refused = any(finding.severity is Severity.REFUSED for finding in findings)
     assert (done.returncode != 0) is refused, done.stderr.decode(errors="replace")
 
@@ -142,7 +152,11 @@ def same_places(rules: dict[str, set[str]], local: dict[str, bytes | None]) -> l
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, content in local.items():
         folder, _, name = path.rpartition("/")
-        if content is not None and rules[path] & DROPPED and not any(map(rules.get, below_and_above(folder))):
+        if (
+            content is not None
+            and rules[path] & DROPPED
+            and not any(map(rules.get, below_and_above(folder)))
+        ):
             groups[folder, rclone_key(standard_name(name))].append(path)
     return [group for group in groups.values() if not any(rules[path] - DROPPED for path in group)]
 
@@ -221,7 +235,13 @@ def test_an_example_of_every_rule_goes_exactly_as_preflight_says(
             "name_holds_vti",
             "name_not_utf8",
         },
-        *{"name_not_found_again", "same_but_case", "same_but_accents", "same_when_translated", "symlink"},
+        *{
+            "name_not_found_again",
+            "same_but_case",
+            "same_but_accents",
+            "same_when_translated",
+            "symlink",
+        },
         *{"file_and_folder_same", "same_perhaps", "special_file"},
     }
     check_exact(source, od, "Backups/laptop", findings)
@@ -257,7 +277,9 @@ def test_what_arrived_comes_back_byte_for_byte(
         "ÄÖ/ß",
         "…/😀",
     ]
-    source = make(tmp_path / "source", {name: name.encode("utf-8", "surrogateescape") for name in names})
+    source = make(
+        tmp_path / "source", {name: name.encode("utf-8", "surrogateescape") for name in names}
+    )
     scan = preflight(source, drive_type=kind, prefix=od.prefix, base="back")
     assert scan.finish().clean
     assert rclone("copy", str(source), "od:back").returncode == 0
@@ -269,7 +291,9 @@ def test_what_cannot_be_read_is_an_error_and_does_not_arrive(
     remote: Callable[[str], Remote], tmp_path: Path
 ) -> None:
     od = remote("business")
-    source = make(tmp_path / "source", {"open": b"1", "closed": b"2", "folder/x": b"3", "no entry/x": b"4"})
+    source = make(
+        tmp_path / "source", {"open": b"1", "closed": b"2", "folder/x": b"3", "no entry/x": b"4"}
+    )
     for name, mode in {"closed": 0o000, "folder": 0o000, "no entry": 0o400}.items():
         (source / name).chmod(mode)
     found = unreadable_as_ordinary_user(source)
@@ -286,7 +310,8 @@ def test_folders_that_look_alike_are_one_only_when_rclone_makes_empty_folders(
     od = remote("business")
     source = make(tmp_path / "source", {"a:b/x": b"1", "a：b/x": b"2"})
     found = sorted(
-        (finding.path, finding.rule.name) for finding in preflight(source, prefix=od.prefix, base="x")
+        (finding.path, finding.rule.name)
+        for finding in preflight(source, prefix=od.prefix, base="x")
     )
     assert found == [("a:b", "folder_looks_alike"), ("a：b", "folder_looks_alike")]
     assert rclone("copy", str(source), "od:apart").returncode == 0
@@ -314,9 +339,12 @@ def test_a_changed_encoding_lets_names_through_that_onedrive_refuses(
     od = remote("business")
     encoding = "Slash,Del,Ctl,InvalidUtf8,Dot"
     source = make(
-        tmp_path / "source", dict.fromkeys(["~$x", "~x", "~dir/x", " lead", "trail.", "a*b", "fine"], b"1")
+        tmp_path / "source",
+        dict.fromkeys(["~$x", "~x", "~dir/x", " lead", "trail.", "a*b", "fine"], b"1"),
     )
-    refused = {finding.path for finding in preflight(source, prefix=od.prefix, base="x", encoding=encoding)}
+    refused = {
+        finding.path for finding in preflight(source, prefix=od.prefix, base="x", encoding=encoding)
+    }
     assert refused == {"~$x", "~dir", " lead", "trail.", "a*b"}
     rclone("copy", str(source), "od:x", "--onedrive-encoding", encoding, "--create-empty-src-dirs")
     assert set(od.content("x")) == {"~x", "fine"}
@@ -358,7 +386,11 @@ LETTERS = [
     "\udcfe",
 ]
 words = st.sampled_from(RESERVED + LETTERS)
-names = st.lists(words, min_size=1, max_size=3).map("".join).filter(lambda name: name not in {".", ".."})
+names = (
+    st.lists(words, min_size=1, max_size=3)
+    .map("".join)
+    .filter(lambda name: name not in {".", ".."})
+)
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 
 
@@ -370,7 +402,9 @@ paths = st.lists(names, min_size=1, max_size=3).map("/".join)
     phases=(Phase.reuse, Phase.generate),
 )
 @given(paths=st.lists(paths, min_size=10, max_size=30, unique=True))
-def test_any_tree_goes_exactly_as_preflight_says(remote: Callable[[str], Remote], paths: list[str]) -> None:
+def test_any_tree_goes_exactly_as_preflight_says(
+    remote: Callable[[str], Remote], paths: list[str]
+) -> None:
     od = remote("documentLibrary")
     with tempfile.TemporaryDirectory() as folder:
         base = f"tree {len(od.drive.root.children or ())}"
@@ -380,5 +414,7 @@ def test_any_tree_goes_exactly_as_preflight_says(remote: Callable[[str], Remote]
                 make(source, {path: path.encode("utf-8", "surrogateescape")})
             except OSError:
                 continue  # a file where a folder should be
-        findings = list(preflight(source, drive_type="documentLibrary", prefix=od.prefix, base=base))
+        findings = list(
+            preflight(source, drive_type="documentLibrary", prefix=od.prefix, base=base)
+        )
         check_exact(source, od, base, findings)

@@ -40,22 +40,34 @@ def test_a_tree_without_faults(tmp_path: Path) -> None:
     assert summary.finished
 
 
-@pytest.mark.parametrize("name", ["CON", "con", "Prn", "AUX", "nul", "COM0", "lpt9", ".lock", "Desktop.INI"])
+@pytest.mark.parametrize(
+    "name", ["CON", "con", "Prn", "AUX", "nul", "COM0", "lpt9", ".lock", "Desktop.INI"]
+)
 def test_reserved_names_are_refused_as_file_and_as_folder(tmp_path: Path, name: str) -> None:
-    make(tmp_path, {f"files/{name}": b"1", f"folders/{name}/inside": b"22", f"fine/{name}.txt": b"4"})
+    make(
+        tmp_path, {f"files/{name}": b"1", f"folders/{name}/inside": b"22", f"fine/{name}.txt": b"4"}
+    )
     scan = preflight(tmp_path)
-    assert rules(scan) == [(f"files/{name}", "name_forbidden"), (f"folders/{name}", "name_forbidden")]
+    assert rules(scan) == [
+        (f"files/{name}", "name_forbidden"),
+        (f"folders/{name}", "name_forbidden"),
+    ]
     assert (scan.summary.bytes, scan.summary.bytes_to_send) == (4, 1)
 
 
 def test_vti_anywhere_in_a_name(tmp_path: Path) -> None:
     make(tmp_path, {"_vti_": b"", "x_VTI_y": b"", "vti": b"", "_vti": b""})
-    assert rules(preflight(tmp_path)) == [("_vti_", "name_holds_vti"), ("x_VTI_y", "name_holds_vti")]
+    assert rules(preflight(tmp_path)) == [
+        ("_vti_", "name_holds_vti"),
+        ("x_VTI_y", "name_holds_vti"),
+    ]
 
 
 def test_forms_is_refused_at_the_root_of_a_library_only(tmp_path: Path) -> None:
     make(tmp_path, {"Forms/x": b"", "inside/forms/x": b""})
-    assert rules(preflight(tmp_path, drive_type="documentLibrary")) == [("Forms", "name_forms_at_root")]
+    assert rules(preflight(tmp_path, drive_type="documentLibrary")) == [
+        ("Forms", "name_forms_at_root")
+    ]
     assert rules(preflight(tmp_path, drive_type="business")) == [("Forms", "name_forms_at_root")]
     assert rules(preflight(tmp_path, drive_type="business", base="backup")) == []
     assert rules(preflight(tmp_path, drive_type="personal")) == []
@@ -69,8 +81,13 @@ def test_the_folder_that_receives_it_is_looked_at_too(tmp_path: Path) -> None:
     assert rules(preflight(tmp_path, base="a" * 255, prefix="b" * 150)) == [(".", "path_too_long")]
 
 
-def test_a_path_has_at_most_399_characters_site_library_and_destination_included(tmp_path: Path) -> None:
-    prefix, base = "sites/Backups/Shared Documents", "laptop/data"  # 30 and 11 characters, one "/" after each
+def test_a_path_has_at_most_399_characters_site_library_and_destination_included(
+    tmp_path: Path,
+) -> None:
+    prefix, base = (
+        "sites/Backups/Shared Documents",
+        "laptop/data",
+    )  # 30 and 11 characters, one "/" after each
     room = 399 - 30 - 1 - 11 - 1
     folder = "f" * 150
     fits, long = "x" * (room - 151), "x" * (room - 150)
@@ -91,10 +108,15 @@ def test_the_length_is_that_of_the_translated_name(tmp_path: Path) -> None:
     assert (f"{folder}/{'y' * 200}", "path_too_long") not in findings
 
 
-def test_a_folder_that_is_too_deep_is_told_once_and_not_for_everything_in_it(tmp_path: Path) -> None:
+def test_a_folder_that_is_too_deep_is_told_once_and_not_for_everything_in_it(
+    tmp_path: Path,
+) -> None:
     deep = "/".join(["d" * 100] * 4)
     make(tmp_path, {f"{deep}/one": b"", f"{deep}/two/three": b"", f"{deep}/CON": b""})
-    assert rules(preflight(tmp_path)) == [(deep, "path_too_long"), (f"{deep}/CON", "name_forbidden")]
+    assert rules(preflight(tmp_path)) == [
+        (deep, "path_too_long"),
+        (f"{deep}/CON", "name_forbidden"),
+    ]
 
 
 def test_a_name_longer_than_255_characters_once_translated(tmp_path: Path) -> None:
@@ -119,7 +141,11 @@ def test_a_file_over_250_gb(tmp_path: Path) -> None:
         os.truncate(tmp_path / name, size)
     scan = preflight(tmp_path, quota_free=250_000_000_000)
     (finding,) = scan
-    assert (finding.path, finding.rule.name, finding.detail) == ("large", "file_too_large", "250.0 GB")
+    assert (finding.path, finding.rule.name, finding.detail) == (
+        "large",
+        "file_too_large",
+        "250.0 GB",
+    )
     assert scan.summary.bytes == 500_000_000_001
     assert scan.summary.bytes_to_send == 250_000_000_000
 
@@ -159,9 +185,14 @@ def test_names_that_are_one_for_rclone_and_onedrive(tmp_path: Path) -> None:
             **dict.fromkeys(["perhaps/straße", "perhaps/STRASSE", "apart/a:b", "apart/a：b"], b""),
         },
     )
-    found = rules(finding for finding in preflight(tmp_path) if finding.rule.name != "name_not_utf8")
+    found = rules(
+        finding for finding in preflight(tmp_path) if finding.rule.name != "name_not_utf8"
+    )
     assert found == sorted(
-        [(f"case/{name}", "same_but_case") for name in ("Read Me", "read me", "READ ME", "Äpfel", "äpfel")]
+        [
+            (f"case/{name}", "same_but_case")
+            for name in ("Read Me", "read me", "READ ME", "Äpfel", "äpfel")
+        ]
         + [("folders/Docs", "same_but_case"), ("folders/docs", "same_but_case")]
         + [("accents/é", "same_but_accents"), ("accents/e\u0301", "same_but_accents")]
         + [("mixed/X", "file_and_folder_same"), ("mixed/x", "file_and_folder_same")]
@@ -172,8 +203,14 @@ def test_names_that_are_one_for_rclone_and_onedrive(tmp_path: Path) -> None:
 
 
 def test_folders_that_look_alike_once_translated(tmp_path: Path) -> None:
-    make(tmp_path, {"in/a:b/x": b"", "in/a：b/x": b"", "a:b": b"", "a：b": b"", "c:d/x": b"", "‛‛/x": b""})
-    assert rules(preflight(tmp_path)) == [("in/a:b", "folder_looks_alike"), ("in/a：b", "folder_looks_alike")]
+    make(
+        tmp_path,
+        {"in/a:b/x": b"", "in/a：b/x": b"", "a:b": b"", "a：b": b"", "c:d/x": b"", "‛‛/x": b""},
+    )
+    assert rules(preflight(tmp_path)) == [
+        ("in/a:b", "folder_looks_alike"),
+        ("in/a：b", "folder_looks_alike"),
+    ]
 
 
 def test_a_finding_names_the_others(tmp_path: Path) -> None:
@@ -187,11 +224,15 @@ def test_a_finding_names_the_others(tmp_path: Path) -> None:
     }
 
 
-def test_names_that_meet_in_a_folder_of_many_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_meet_in_a_folder_of_many_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reading, "BATCH", 10)
     make(
         tmp_path,
-        dict.fromkeys([f"file {number:03}" for number in range(95)] + ["FILE 007", "X/a", "x/b"], b"1"),
+        dict.fromkeys(
+            [f"file {number:03}" for number in range(95)] + ["FILE 007", "X/a", "x/b"], b"1"
+        ),
     )
     scan = preflight(tmp_path)
     assert rules(scan) == [(name, "same_but_case") for name in ("FILE 007", "X", "file 007", "x")]
@@ -219,7 +260,9 @@ def test_links_and_special_files_are_skipped(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     """As an ordinary user: root's right to read everything is put down first, where it is there."""
-    make(tmp_path, {"mine": b"1", "open": b"1", "closed": b"1", "folder/x": b"1", "no entry/x": b"1"})
+    make(
+        tmp_path, {"mine": b"1", "open": b"1", "closed": b"1", "folder/x": b"1", "no entry/x": b"1"}
+    )
     for name, mode in {"mine": 0o600, "closed": 0o000, "folder": 0o000, "no entry": 0o400}.items():
         (tmp_path / name).chmod(mode)
     found = unreadable_as_ordinary_user(tmp_path)
@@ -282,7 +325,9 @@ def test_findings_stream_while_the_scan_goes_on(tmp_path: Path) -> None:
     assert summary.record()["findings"] == {"refused": 50, "spoiled": 0, "skipped": 0, "warning": 0}
 
 
-def test_what_vanishes_during_the_scan_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_vanishes_during_the_scan_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(tmp_path, {"first/CON": b"", "second/CON": b""})
     scan = preflight(tmp_path)
     gone = "second" if next(scan).path.startswith("first") else "first"
@@ -305,14 +350,17 @@ def test_the_memory_stays_flat(tmp_path: Path) -> None:
     assert large - small < 64 * 1024
 
 
-@pytest.mark.parametrize(("limits", "rule"), [((5, 6), "folder_large"), ((4, 5), "folder_too_full")])
+@pytest.mark.parametrize(
+    ("limits", "rule"), [((5, 6), "folder_large"), ((4, 5), "folder_too_full")]
+)
 def test_folders_with_very_many_entries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], rule: str
 ) -> None:
     monkeypatch.setattr(scanning, "MANY_ENTRIES", limits[0])
     monkeypatch.setattr(scanning, "TOO_MANY_ENTRIES", limits[1])
     make(
-        tmp_path, {"full/a": b"", "full/b": b"", "full/c": b"", "full/d/": b"", "full/e/": b"", "few/a": b""}
+        tmp_path,
+        {"full/a": b"", "full/b": b"", "full/c": b"", "full/d/": b"", "full/e/": b"", "few/a": b""},
     )
     (finding,) = preflight(tmp_path)
     assert (finding.path, finding.rule.name, finding.detail) == ("full", rule, "5 entries")

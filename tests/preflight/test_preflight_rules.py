@@ -19,7 +19,9 @@ from pluton_rclone.preflight.rules import not_translated, refused_name
 from pluton_rclone.values.encoding import ONEDRIVE_ENCODING, to_onedrive
 
 FACTS: dict[str, Any] = json.loads(
-    Path(__file__).parent.parent.joinpath("data", "preflight", "limits.json").read_text(encoding="utf-8")
+    Path(__file__)
+    .parent.parent.joinpath("data", "preflight", "limits.json")
+    .read_text(encoding="utf-8")
 )
 KINDS = ["personal", "business", "documentLibrary"]
 
@@ -67,7 +69,9 @@ def test_the_emulated_onedrive_has_the_same_limits_from_its_own_reading() -> Non
 
 # what is near to a forbidden name, and what is not
 tricky = st.one_of(
-    st.sampled_from([*table.FORBIDDEN_NAMES, "forms", "_vti_", "~$", "~", " ", ".", "com10", "con.txt", "x"]),
+    st.sampled_from(
+        [*table.FORBIDDEN_NAMES, "forms", "_vti_", "~$", "~", " ", ".", "com10", "con.txt", "x"]
+    ),
     st.text(st.sampled_from("aCo1~$_vtiN .:K\u212a#"), min_size=1, max_size=6),
 )
 tricky_names = (
@@ -82,9 +86,9 @@ def test_translated_or_not_a_name_is_refused_exactly_where_the_emulated_onedrive
     name: str, kind: str, folder: bool, at_root: bool
 ) -> None:
     for arriving in (name, to_onedrive().from_local(name)):
-        ours = refused_name(arriving, drive_type=kind, at_root=at_root) is not None or not_translated(
-            arriving, drive_type=kind, folder=folder
-        )
+        ours = refused_name(
+            arriving, drive_type=kind, at_root=at_root
+        ) is not None or not_translated(arriving, drive_type=kind, folder=folder)
         try:
             emulated_names.check_name(arriving, kind=kind, folder=folder, at_root=at_root)
         except GraphFault:
@@ -97,13 +101,18 @@ def test_after_rclones_own_translation_no_character_is_left_that_onedrive_refuse
     for code in range(1, 128):
         for name in (f"a{chr(code)}b", f"{chr(code)}b", f"a{chr(code)}"):
             if "/" not in name:
-                assert not not_translated(to_onedrive().from_local(name), drive_type="business", folder=True)
+                assert not not_translated(
+                    to_onedrive().from_local(name), drive_type="business", folder=True
+                )
 
 
 @pytest.mark.parametrize(
     ("web_url", "prefix"),
     [
-        ("https://contoso.sharepoint.com/sites/Backups/Shared%20Documents", "sites/Backups/Shared Documents"),
+        (
+            "https://contoso.sharepoint.com/sites/Backups/Shared%20Documents",
+            "sites/Backups/Shared Documents",
+        ),
         (
             "https://contoso-my.sharepoint.com/personal/bert_contoso_com/Documents/",
             "personal/bert_contoso_com/Documents",

@@ -75,7 +75,8 @@ def test_arguments_reach_the_program_as_they_are() -> None:
         os.fsdecode(b"\xff\xfe"),
     ]
     done = process.run(
-        python("import os,sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))") + hostile, env=ENV
+        python("import os,sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))") + hostile,
+        env=ENV,
     )
     assert done.stdout.split(b"\0") == [os.fsencode(argument) for argument in hostile]
 
@@ -119,7 +120,9 @@ def test_a_source_that_fails_does_not_look_like_the_end_of_the_data(tmp_path: Pa
 
     target = tmp_path / "target"
     with pytest.raises(ValueError, match="the source broke"):
-        process.run([SH, "-c", f"cat > {target}.part && mv {target}.part {target}"], env=ENV, stdin=broken())
+        process.run(
+            [SH, "-c", f"cat > {target}.part && mv {target}.part {target}"], env=ENV, stdin=broken()
+        )
     assert not target.exists()
 
 
@@ -129,7 +132,9 @@ def test_a_child_that_does_not_read_its_stdin_is_no_error_of_ours() -> None:
 
 
 def test_both_pipes_are_drained_whoever_floods_them() -> None:
-    flood = "import os\nfor _ in range(800): os.write(1, b'o'*65536); os.write(2, b'e'*65535+b'\\n')"
+    flood = (
+        "import os\nfor _ in range(800): os.write(1, b'o'*65536); os.write(2, b'e'*65535+b'\\n')"
+    )
     seen = [0]
 
     def count(block: bytes) -> None:
@@ -274,7 +279,9 @@ def test_watch_is_asked_until_it_says_enough() -> None:
 
 def test_a_child_outlives_the_thread_that_started_it() -> None:
     started: list[process.Child] = []
-    thread = threading.Thread(target=lambda: started.append(process.start(["/bin/sleep", "1000"], env=ENV)))
+    thread = threading.Thread(
+        target=lambda: started.append(process.start(["/bin/sleep", "1000"], env=ENV))
+    )
     thread.start()
     thread.join()
     with started[0] as child:
@@ -295,7 +302,9 @@ time.sleep(1000)
 def test_a_child_does_not_survive_a_sigkill_of_its_parent(setpriv: str, tmp_path: Path) -> None:
     """Without setpriv on PATH, Python itself sets the parent-death signal."""
     path = os.environ["PATH"] if setpriv == "with setpriv" else str(tmp_path)
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env={"PATH": path})
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env={"PATH": path}
+    )
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     assert is_running(pid)
@@ -310,7 +319,8 @@ def test_who_lost_its_parent_before_it_began_never_begins(tmp_path: Path) -> Non
     us."""
     for name in ("PATH with setpriv", ""):
         guarded = guarded_argv(
-            ["/usr/bin/touch", str(tmp_path / "began")], os.environ["PATH"] if name else str(tmp_path)
+            ["/usr/bin/touch", str(tmp_path / "began")],
+            os.environ["PATH"] if name else str(tmp_path),
         )
         stranger = guarded.index(str(os.getpid()))
         guarded[stranger] = "1"
@@ -355,7 +365,9 @@ def test_a_forked_program_starts_children_of_its_own() -> None:
     assert done.stdout == "from the fork\n"
 
 
-def test_no_thread_to_be_had_is_an_error_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_to_be_had_is_an_error_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     process.run(["/bin/true"], env=ENV)  # the spawner is there
     started: list[int] = []
 
@@ -395,7 +407,9 @@ def in_the_foreground(code: str) -> list[str]:
 
 
 def test_a_command_in_the_foreground_has_the_terminal_and_its_exit_code_comes_back() -> None:
-    code = "import sys; print(sys.stdin.isatty(), sys.stdout.isatty(), input('name? ')); sys.exit(3)"
+    code = (
+        "import sys; print(sys.stdin.isatty(), sys.stdout.isatty(), input('name? ')); sys.exit(3)"
+    )
     with Terminal(in_the_foreground(code)) as terminal:
         terminal.expect("name? ")
         terminal.answer("Anna")

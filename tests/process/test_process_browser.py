@@ -56,7 +56,9 @@ def test_the_page_goes_with_the_process_that_made_it(tmp_path: Path) -> None:
         "from pluton_rclone.process.browser import open_in_browser; open_in_browser('http://localhost/')"
     )
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+    )
     page = page_of(done.stdout.decode().strip())
     assert page.is_relative_to(tmp_path)
     assert not page.exists()

@@ -108,7 +108,9 @@ def test_only_the_last_change_of_a_remote_counts(tmp_path: Path) -> None:
     assert still_last(tmp_path / "other.conf", first, ["anna"]) == ["anna"]
 
 
-def test_a_note_that_cannot_be_read_makes_every_change_the_last(tmp_path: Path, runtime: Path) -> None:
+def test_a_note_that_cannot_be_read_makes_every_change_the_last(
+    tmp_path: Path, runtime: Path
+) -> None:
     path = tmp_path / "rclone.conf"
     change = note_change(path, ["anna"])
     (note,) = runtime_folder().iterdir()

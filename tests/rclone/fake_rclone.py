@@ -18,7 +18,11 @@ def log(level: str, message: str, **fields: object) -> None:
 
 
 def stats(moved: int, total: int, **fields: object) -> None:
-    log("notice", "stats", stats={"bytes": moved, "totalBytes": total, "speed": 1.0, "eta": None, **fields})
+    log(
+        "notice",
+        "stats",
+        stats={"bytes": moved, "totalBytes": total, "speed": 1.0, "eta": None, **fields},
+    )
 
 
 def out(text: bytes) -> None:
@@ -85,8 +89,12 @@ def failing_listing() -> None:
 def odd_listing() -> None:
     """Times that no datetime can hold, and none at all."""
     out(b'[\n{"Path":"x/a","Name":"a","Size":1,"ModTime":"10000-01-02T03:04:05Z","IsDir":false},\n')
-    out(b'{"Path":"b\xff","Name":"b\xff","Size":2,"ModTime":"","IsDir":false,"New":{"field":[1]}},\n')
-    out(b'{"Path":"c","Name":"c","Size":3,"ModTime":"2026-01-02T03:04:05+02:00","IsDir":false}\n]\n')
+    out(
+        b'{"Path":"b\xff","Name":"b\xff","Size":2,"ModTime":"","IsDir":false,"New":{"field":[1]}},\n'
+    )
+    out(
+        b'{"Path":"c","Name":"c","Size":3,"ModTime":"2026-01-02T03:04:05+02:00","IsDir":false}\n]\n'
+    )
 
 
 def invalid_utf8() -> None:

@@ -55,15 +55,23 @@ def test_the_real_rclone_counts_what_the_emulator_saw(cloud: Emulator, tmp_path:
     before = len(cloud.requests)
     argv = [find_binary().path, "rcat", f"--config={Storages().path}", "business:a.txt"]
     with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, env={**_environment(), asked.VARIABLE: str(asked.address(socket))}
+        argv,
+        stdin=subprocess.PIPE,
+        env={**_environment(), asked.VARIABLE: str(asked.address(socket))},
     ) as child:
         assert child.stdin is not None
         try:
             found = None
-            while not found or not found.answers:  # it looks at the drive first, then waits for stdin
+            while (
+                not found or not found.answers
+            ):  # it looks at the drive first, then waits for stdin
                 assert child.poll() is None
                 found = asked.read(socket)
-            seen = [request for request in cloud.requests[before:] if not request.host.startswith("login.")]
+            seen = [
+                request
+                for request in cloud.requests[before:]
+                if not request.host.startswith("login.")
+            ]
             assert 0 < found.answers <= len(seen)
             assert found.answers <= found.units <= 2 * found.answers
         finally:

@@ -39,7 +39,9 @@ def person(cloud: Emulator) -> Iterator[Callable[[str], None]]:
         thread.join()
 
 
-def test_a_newcomer_without_a_registration_signs_in(cloud: Emulator, person: Callable[[str], None]) -> None:
+def test_a_newcomer_without_a_registration_signs_in(
+    cloud: Emulator, person: Callable[[str], None]
+) -> None:
     printed = authorize(show_address=person)
 
     imported = import_token(printed)
@@ -108,7 +110,10 @@ def test_nobody_comes(cloud: Emulator) -> None:
     ("text", "kind"),
     [
         ("Error: unknown flag: --auth-no-open-browser", errors.RcloneUsage),
-        ("Fatal error: config failed to refresh token: x509: unknown authority", errors.AuthorizationFailed),
+        (
+            "Fatal error: config failed to refresh token: x509: unknown authority",
+            errors.AuthorizationFailed,
+        ),
         ("", errors.AuthorizationFailed),
         (
             "Description: No code returned by remote server: server_error: AADSTS90036: Oh.",

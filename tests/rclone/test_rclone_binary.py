@@ -50,7 +50,9 @@ def test_nowhere_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_who_names_one_gets_no_other(tmp_path: Path) -> None:
     with pytest.raises(RcloneNotFound, match="PLUTON_RCLONE_BINARY"):
-        find_binary(None, {"PLUTON_RCLONE_BINARY": str(tmp_path / "missing"), "PATH": os.environ["PATH"]})
+        find_binary(
+            None, {"PLUTON_RCLONE_BINARY": str(tmp_path / "missing"), "PATH": os.environ["PATH"]}
+        )
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,9 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
 
 
 @pytest.mark.parametrize(
-    ("command", "expected"), GOLDEN, ids=[" ".join(c.words) + str(n) for n, (c, _) in enumerate(GOLDEN)]
+    ("command", "expected"),
+    GOLDEN,
+    ids=[" ".join(c.words) + str(n) for n, (c, _) in enumerate(GOLDEN)],
 )
 def test_golden(command: commands.Command, expected: list[str]) -> None:
     assert argv(command) == expected
@@ -151,7 +153,9 @@ def test_names_in_rules(path: str, rule: str) -> None:
 def test_every_option_is_a_flag_of_the_real_rclone(binary: Any) -> None:
     import subprocess
 
-    known = subprocess.run([binary.path, "help", "flags"], capture_output=True, text=True, check=True).stdout
+    known = subprocess.run(
+        [binary.path, "help", "flags"], capture_output=True, text=True, check=True
+    ).stdout
     known += subprocess.run(
         [binary.path, "lsjson", "--help"], capture_output=True, text=True, check=True
     ).stdout
@@ -159,8 +163,18 @@ def test_every_option_is_a_flag_of_the_real_rclone(binary: Any) -> None:
         [binary.path, "copy", "--help"], capture_output=True, text=True, check=True
     ).stdout
     names = {
-        name for kind in (FilterOptions, ListOptions, TransferOptions) for name in commands.option_names(kind)
+        name
+        for kind in (FilterOptions, ListOptions, TransferOptions)
+        for name in commands.option_names(kind)
     }
-    special = {"filters", "files_from", "extra", "hashes", "mime_types", "log_level", "allow_empty_source"}
+    special = {
+        "filters",
+        "files_from",
+        "extra",
+        "hashes",
+        "mime_types",
+        "log_level",
+        "allow_empty_source",
+    }
     missing = {name for name in names - special if f"--{name.replace('_', '-')} " not in known}
     assert missing == set()

@@ -30,10 +30,17 @@ def line(**fields: Any) -> events.Event:
 
 def test_progress_with_files_in_flight() -> None:
     first = next(event for event in told("copy-progress") if isinstance(event, events.Progress))
-    assert (first.bytes, first.total_bytes, first.transfers, first.total_transfers) == (937990, 6500006, 2, 5)
+    assert (first.bytes, first.total_bytes, first.transfers, first.total_transfers) == (
+        937990,
+        6500006,
+        2,
+        5,
+    )
     assert (first.speed, first.eta, first.listed, first.elapsed) == (0, None, 7, 0.200982945)
     assert [file.name for file in first.in_flight] == ["a.bin", "b.bin", "sub/c.bin"]
-    assert first.in_flight[0] == events.InFlight("a.bin", 356352, 3000000, 1781013.5950124662, None, 11)
+    assert first.in_flight[0] == events.InFlight(
+        "a.bin", 356352, 3000000, 1781013.5950124662, None, 11
+    )
     assert first.fraction == pytest.approx(0.1443, abs=0.0001)
 
 
@@ -76,13 +83,17 @@ def test_a_dry_run() -> None:
 
 
 def test_a_file_that_failed() -> None:
-    [event] = [event for event in told("copy-permission-denied") if isinstance(event, events.Failed)]
+    [event] = [
+        event for event in told("copy-permission-denied") if isinstance(event, events.Failed)
+    ]
     assert event.path == "locked.txt"
     assert "permission denied" in event.text
 
 
 def test_a_file_that_failed_under_its_name_in_the_making() -> None:
-    event = line(level="error", msg="x", object="a.txt.26c15a3d.partial", objectType="*local.Object")
+    event = line(
+        level="error", msg="x", object="a.txt.26c15a3d.partial", objectType="*local.Object"
+    )
     assert isinstance(event, events.Failed)
     assert event.path == "a.txt"
 
@@ -96,7 +107,9 @@ def test_an_error_of_the_whole_run_is_no_file() -> None:
     [("onedrive-fake-429-int", [2.0, 2.0, 2.0]), ("onedrive-fake-429-float", [None, 0.02])],
 )
 def test_being_throttled(capture: str, seconds: list[float | None]) -> None:
-    assert [event.seconds for event in told(capture) if isinstance(event, events.Throttled)] == seconds
+    assert [
+        event.seconds for event in told(capture) if isinstance(event, events.Throttled)
+    ] == seconds
 
 
 def test_plain_text_keeps_its_level() -> None:
@@ -135,7 +148,9 @@ def test_no_line_whatever_makes_it_fail(junk: bytes) -> None:
     st.fixed_dictionaries(
         {},
         optional={
-            name: st.one_of(st.none(), st.text(), st.integers(), st.dictionaries(st.text(), st.integers()))
+            name: st.one_of(
+                st.none(), st.text(), st.integers(), st.dictionaries(st.text(), st.integers())
+            )
             for name in ("msg", "level", "object", "objectType", "size", "skipped", "stats")
         },
     )

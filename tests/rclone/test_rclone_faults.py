@@ -91,7 +91,9 @@ def ended(capture: str) -> errors.PlutonRcloneError | None:
     tally = Tally()
     for line in CAPTURES[capture]["stderr"]:
         tally.line(line.encode())
-    result = tally.result("copy", CAPTURES[capture]["exit_code"], duration=1, stopped=None, ended="done")
+    result = tally.result(
+        "copy", CAPTURES[capture]["exit_code"], duration=1, stopped=None, ended="done"
+    )
     return result.failed[0].error if result.failed else result.error
 
 
@@ -108,7 +110,9 @@ def test_whether_the_same_call_can_succeed_later(capture: str) -> None:
     tally = Tally()
     for line in CAPTURES[capture]["stderr"]:
         tally.line(line.encode())
-    result = tally.result("copy", CAPTURES[capture]["exit_code"], duration=1, stopped=None, ended="done")
+    result = tally.result(
+        "copy", CAPTURES[capture]["exit_code"], duration=1, stopped=None, ended="done"
+    )
     assert result.retry_helps is EXPECTED[capture][1]
 
 
@@ -130,7 +134,11 @@ def test_what_ended_well_after_a_retry_is_no_failure(capture: str) -> None:
     ("text", "kind", "who"),
     [
         ("open /home/me/certificate.pdf: permission denied", errors.AccessDenied, Who.YOU),
-        ("open /srv/accessDenied/token expired.txt: no such file or directory", errors.NothingFound, Who.YOU),
+        (
+            "open /srv/accessDenied/token expired.txt: no such file or directory",
+            errors.NothingFound,
+            Who.YOU,
+        ),
         ("write /mnt/x: no space left on device", errors.QuotaFull, Who.YOU),
         (
             'Get "https://graph.microsoft.com/": x509: certificate signed by unknown authority',
@@ -145,7 +153,11 @@ def test_what_ended_well_after_a_retry_is_no_failure(capture: str) -> None:
             errors.AccessDenied,
             Who.YOU,
         ),
-        ("failed to get root: invalidRequest: ObjectHandle is Invalid", errors.DriveNotFound, Who.YOU),
+        (
+            "failed to get root: invalidRequest: ObjectHandle is Invalid",
+            errors.DriveNotFound,
+            Who.YOU,
+        ),
         ("invalidRequest: invalidFileName: The name is not allowed", errors.NameRefused, Who.YOU),
         ("HTTP error 504 (504 Gateway Timeout)", errors.Unreachable, Who.LATER),
         ("something that nobody has seen yet", errors.RcloneError, Who.YOU),
@@ -200,5 +212,8 @@ SECRETS = [
 
 @pytest.mark.parametrize("text", SECRETS)
 def test_no_secret_comes_along(text: str) -> None:
-    for error in (faults.fault(f"Failed to copy: {text}", subject=text), faults.run_fault("copy", 1, [text])):
+    for error in (
+        faults.fault(f"Failed to copy: {text}", subject=text),
+        faults.run_fault("copy", 1, [text]),
+    ):
         assert "S3CRET" not in f"{error} {error!r} {error.record()}"

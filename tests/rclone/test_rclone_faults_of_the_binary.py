@@ -67,7 +67,9 @@ def test_death_by_each_signal(fake: Fake, number: int) -> None:
         (10, errors.TransferFailed),
     ],
 )
-def test_exit_codes_where_no_words_help(fake: Fake, code: int, kind: type[errors.PlutonRcloneError]) -> None:
+def test_exit_codes_where_no_words_help(
+    fake: Fake, code: int, kind: type[errors.PlutonRcloneError]
+) -> None:
     error = finished(fake(f"exit {code}"))
     assert type(error) is kind
     assert error.why == "something"
@@ -195,7 +197,9 @@ def test_waiting_with_a_timeout_leaves_it_running(fake: Fake) -> None:
         assert transfer.running
 
 
-def test_ctrl_c_while_waiting_for_the_result_cancels_it(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_waiting_for_the_result_cancels_it(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transfer = fake("sleep").copy("a:", "b:")
     wait = Child.wait
     interrupts = [KeyboardInterrupt()]
@@ -218,7 +222,9 @@ def test_every_event_can_be_had(fake: Fake) -> None:
 
 def test_a_slow_listener_loses_nothing(fake: Fake) -> None:
     """More lines than are kept for a listener: rclone waits for it."""
-    number = sum(isinstance(event, events.PlainText) for event in fake("flood").copy("a:", "b:").events())
+    number = sum(
+        isinstance(event, events.PlainText) for event in fake("flood").copy("a:", "b:").events()
+    )
     assert number == 100 * 1024
 
 
@@ -248,7 +254,9 @@ def test_a_renewed_token_that_cannot_be_saved_is_said_though_rclone_calls_it_a_s
     result = fake("cannot_save").copy("a:", "b:").result()
     assert result.ok
     [notice] = result.notices
-    assert notice.startswith("A renewed token could not be kept: Failed to save config after 10 tries")
+    assert notice.startswith(
+        "A renewed token could not be kept: Failed to save config after 10 tries"
+    )
     assert notice in caplog.text
     fake("cannot_save").run("lsd")
     assert caplog.text.count("could not be kept") == 2

@@ -25,7 +25,9 @@ ENTRIES: list[dict[str, Any]] = [
 
 def printed(entries: list[dict[str, Any]]) -> bytes:
     """As rclone prints them."""
-    lines = ",\n".join(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) for entry in entries)
+    lines = ",\n".join(
+        json.dumps(entry, ensure_ascii=False, separators=(",", ":")) for entry in entries
+    )
     return f"[\n{lines}{chr(10) if entries else ''}]\n".encode()
 
 
@@ -68,7 +70,11 @@ def test_every_field() -> None:
     assert second.modified.utcoffset() is not None
     assert (second.is_dir, second.size, second.id) == (True, -1, "01ABC")
     assert (third.modified, third.mime_type, third.hashes) == (None, None, None)
-    assert (fourth.size, fourth.mime_type, fourth.hashes) == (2**60, "text/plain", {"quickxor": "00ff"})
+    assert (fourth.size, fourth.mime_type, fourth.hashes) == (
+        2**60,
+        "text/plain",
+        {"quickxor": "00ff"},
+    )
 
 
 def test_entries_come_before_the_end_is_there() -> None:
@@ -96,7 +102,13 @@ def test_a_line_without_end_does_not_fill_the_memory() -> None:
 
 
 def test_one_odd_line_does_not_spoil_the_others() -> None:
-    odd = {"Path": "dir/odd", "Name": None, "Size": "big", "ModTime": "12026-01-01T00:00:00Z", "IsDir": False}
+    odd = {
+        "Path": "dir/odd",
+        "Name": None,
+        "Size": "big",
+        "ModTime": "12026-01-01T00:00:00Z",
+        "IsDir": False,
+    }
     found, _ = read_all(printed([ENTRIES[0], odd, ENTRIES[1]]), [10_000])
     assert [(entry.path, entry.name, entry.size) for entry in found][1] == ("dir/odd", "odd", -1)
     assert found[2].is_dir

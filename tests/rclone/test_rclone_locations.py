@@ -112,15 +112,30 @@ def test_what_passes_to_rclone() -> None:
 
 
 def test_what_is_given_explicitly_passes_whatever_it_is() -> None:
-    assert child_environment({"RCLONE_CONFIG_PASS": "given"}, CALLER)["RCLONE_CONFIG_PASS"] == "given"
+    assert (
+        child_environment({"RCLONE_CONFIG_PASS": "given"}, CALLER)["RCLONE_CONFIG_PASS"] == "given"
+    )
 
 
 def test_nothing_that_is_kept_can_hold_a_secret_or_change_what_is_transferred() -> None:
-    telling = ("PASS", "TOKEN", "CONFIG", "FILTER", "EXCLUDE", "INCLUDE", "DRY", "LOG_", "DELETE", "STATS")
+    telling = (
+        "PASS",
+        "TOKEN",
+        "CONFIG",
+        "FILTER",
+        "EXCLUDE",
+        "INCLUDE",
+        "DRY",
+        "LOG_",
+        "DELETE",
+        "STATS",
+    )
     assert not [name for name in KEPT if any(word in name for word in telling)]
 
 
-def test_a_child_gets_just_that(fake: Callable[..., Rclone], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_gets_just_that(
+    fake: Callable[..., Rclone], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RCLONE_DRY_RUN", "true")
     monkeypatch.setenv("RCLONE_CONFIG_X_TYPE", "local")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")

@@ -65,7 +65,9 @@ HOSTILE = st.one_of(
     st.sampled_from(NASTY),
     st.binary(min_size=1, max_size=40),
     st.text(min_size=1, max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    st.lists(st.sampled_from(NASTY), min_size=2, max_size=4).map(lambda parts: b"".join(parts)[:LONGEST]),
+    st.lists(st.sampled_from(NASTY), min_size=2, max_size=4).map(
+        lambda parts: b"".join(parts)[:LONGEST]
+    ),
 ).filter(lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b".."))
 QUOTE = "\u201b".encode()
 """rclone quotes with it, and writes a local name that holds it differently: a limit of rclone, see below."""
@@ -110,7 +112,9 @@ def content(place: bytes) -> dict[bytes, bytes]:
 
 @SLOW
 @given(names=NAMES)
-def test_the_content_of_a_folder_arrives_byte_for_byte(here: Path, engine: Rclone, names: set[bytes]) -> None:
+def test_the_content_of_a_folder_arrives_byte_for_byte(
+    here: Path, engine: Rclone, names: set[bytes]
+) -> None:
     source, target = folder(here, names), folder(here)
     assert engine.copy(source, target).result().transfers == len(names)
     assert content(target) == content(source)
@@ -173,7 +177,9 @@ def test_listed_names_lead_back_to_the_files(here: Path, engine: Rclone, names: 
 
 
 @given(name=HOSTILE)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_in_a_session(here: Path, engine: Rclone, name: bytes) -> None:
     source, target = folder(here, {name}), folder(here)
     with engine.session() as session:

@@ -166,7 +166,9 @@ def test_after_a_cancel_what_is_there_is_whole_and_the_next_run_completes(
     assert digests(target) == digests(source)
 
 
-def test_cancelling_what_is_done_changes_nothing(rclone: Rclone, source: Path, tmp_path: Path) -> None:
+def test_cancelling_what_is_done_changes_nothing(
+    rclone: Rclone, source: Path, tmp_path: Path
+) -> None:
     transfer = rclone.copy(source, tmp_path / "target")
     transfer.result()
     assert transfer.cancel().ended == "done"
@@ -221,7 +223,9 @@ def test_32_transfers_at_once_with_two_configurations_and_two_binaries(
         assert found == {f"file {number}": f"content {number}" for number in range(parity, 32, 2)}
 
 
-def test_a_failure_in_one_does_not_touch_the_other(rclone: Rclone, source: Path, tmp_path: Path) -> None:
+def test_a_failure_in_one_does_not_touch_the_other(
+    rclone: Rclone, source: Path, tmp_path: Path
+) -> None:
     good = rclone.copy(source, tmp_path / "target", bwlimit=12_000_000)
     bad = rclone.copy("nosuchremote:", tmp_path / "other")
     with pytest.raises(Exception, match="no remote"):
@@ -242,7 +246,9 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
     assert subprocess.run([sys.executable, "-c", code], check=True).returncode == 0
 
 
-def test_an_rclone_that_another_kills_is_an_error(rclone: Rclone, source: Path, tmp_path: Path) -> None:
+def test_an_rclone_that_another_kills_is_an_error(
+    rclone: Rclone, source: Path, tmp_path: Path
+) -> None:
     transfer = rclone.copy(source, tmp_path / "target", bwlimit=1_000_000)
     next(iter(transfer))
     os.kill(transfer.pid, signal.SIGKILL)

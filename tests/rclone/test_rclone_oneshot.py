@@ -50,7 +50,9 @@ def test_a_stream_becomes_a_file_and_a_file_a_stream(rclone: Rclone, size: int) 
     ("offset", "count", "expected"),
     [(2, 3, b"234"), (None, 4, b"0123"), (7, None, b"789"), (-2, None, b"89")],
 )
-def test_parts_of_a_file(rclone: Rclone, offset: int | None, count: int | None, expected: bytes) -> None:
+def test_parts_of_a_file(
+    rclone: Rclone, offset: int | None, count: int | None, expected: bytes
+) -> None:
     rclone.rcat(b"0123456789", "place:digits", size=10)
     assert rclone.cat("place:digits", offset=offset, count=count) == expected
 
@@ -107,7 +109,10 @@ def test_a_dry_run_is_a_plan(rclone: Rclone, source: Path) -> None:
     (source / "a.txt").unlink()
     (source / "new").write_bytes(b"12345")
     result = rclone.sync(source, "place:x", dry_run=True).result()
-    assert {(plan.action, plan.path) for plan in result.planned} >= {("copy", "new"), ("delete", "a.txt")}
+    assert {(plan.action, plan.path) for plan in result.planned} >= {
+        ("copy", "new"),
+        ("delete", "a.txt"),
+    }
     assert rclone.stat("place:x/new") is None
     assert rclone.stat("place:x/a.txt") is not None
 
@@ -148,7 +153,9 @@ def test_every_file_is_an_event(rclone: Rclone, source: Path) -> None:
 
 def test_a_limit_for_one_run(rclone: Rclone, source: Path) -> None:
     with pytest.raises(TransferFailed, match="limit") as caught:
-        rclone.copy(source, "place:x", max_transfer=100_000, cutoff_mode="hard", transfers=1).result()
+        rclone.copy(
+            source, "place:x", max_transfer=100_000, cutoff_mode="hard", transfers=1
+        ).result()
     assert caught.value.result.retry_helps
 
 

@@ -91,7 +91,12 @@ def test_copy_there_and_back(engine: Rclone, source: Path, tmp_path: Path) -> No
 def test_progress_ends_with_everything(engine: Rclone, source: Path) -> None:
     with engine.copy(source, "place:base") as transfer:
         *_, last = transfer
-    assert (last.bytes, last.total_bytes, last.transfers, last.fraction) == (700_005, 700_005, 3, 1.0)
+    assert (last.bytes, last.total_bytes, last.transfers, last.fraction) == (
+        700_005,
+        700_005,
+        3,
+        1.0,
+    )
     assert last.in_flight == ()
 
 
@@ -107,7 +112,10 @@ def test_list(filled: Any) -> None:
 
 
 def test_list_files_or_folders_only(filled: Any) -> None:
-    assert {entry.name for entry in filled.list("place:base", files_only=True)} == {"a.txt", "empty.bin"}
+    assert {entry.name for entry in filled.list("place:base", files_only=True)} == {
+        "a.txt",
+        "empty.bin",
+    }
     assert {entry.name for entry in filled.list("place:base", dirs_only=True)} == {"sub"}
 
 
@@ -128,7 +136,12 @@ def test_list_with_hashes(filled: Any, kind: str) -> None:
 
 def test_walk(filled_engine: Rclone) -> None:
     paths = {entry.path: entry.is_dir for entry in filled_engine.walk("place:base")}
-    expected = {"a.txt": False, "empty.bin": False, "sub": True, "sub/räksmörgås 100% #1.bin": False}
+    expected = {
+        "a.txt": False,
+        "empty.bin": False,
+        "sub": True,
+        "sub/räksmörgås 100% #1.bin": False,
+    }
     assert {path: is_dir for path, is_dir in paths.items() if path != "sub/empty"} == expected
 
 
@@ -214,7 +227,9 @@ def test_what_is_not_there(ops: Any, engine: Rclone, tmp_path: Path) -> None:
         ops.list("nosuchremote:")
 
 
-def test_a_file_that_cannot_be_written_is_named(engine: Rclone, source: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named(
+    engine: Rclone, source: Path, tmp_path: Path
+) -> None:
     """A folder stands where the file would have to go."""
     blocked = tmp_path / "blocked"
     (blocked / "a.txt" / "x").mkdir(parents=True)

@@ -127,7 +127,9 @@ def test_no_network_port_is_opened(rclone: Rclone) -> None:
             Path(f"/proc/{session.pid}/net/tcp").read_text()
             + Path(f"/proc/{session.pid}/net/tcp6").read_text()
         )
-        assert not [line for line in network.splitlines()[1:] if line.split() and line.split()[9] in inodes]
+        assert not [
+            line for line in network.splitlines()[1:] if line.split() and line.split()[9] in inodes
+        ]
 
 
 def test_it_keeps_one_rclone(rclone: Rclone) -> None:
@@ -194,7 +196,9 @@ def test_a_configuration_that_cannot_be_read(binary: Binary, tmp_path: Path) -> 
 
 def test_a_configuration_that_is_encrypted(binary: Binary, tmp_path: Path) -> None:
     locked = tmp_path / "locked.conf"
-    locked.write_text("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\n" + "A" * 80 + "\n")
+    locked.write_text(
+        "# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\n" + "A" * 80 + "\n"
+    )
     with pytest.raises(ConfigPasswordMissing), Rclone(binary, config=locked).session() as session:
         session.list("x:")
 

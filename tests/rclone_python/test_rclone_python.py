@@ -65,7 +65,9 @@ def test_every_function_is_there() -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_signature_is_the_same(name: str) -> None:
     def shape(function: Any) -> list[tuple[str, Any, Any]]:
-        return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+        return [
+            (p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()
+        ]
 
     assert shape(getattr(ours, name)) == shape(getattr(theirs, name))
 
@@ -89,7 +91,9 @@ def test_the_signature_is_the_same(name: str) -> None:
         lambda r: r.hash(r.HashTypes.sha1, "source/a.txt"),
         lambda r: r.hash("md5", "source", download=True),
         lambda r: (lambda answer: (answer[0], sorted(answer[1])))(r.check("source", "source")),
-        lambda r: (lambda answer: (answer[0], sorted(answer[1])))(r.check("source", "place:", one_way=True)),
+        lambda r: (lambda answer: (answer[0], sorted(answer[1])))(
+            r.check("source", "place:", one_way=True)
+        ),
         lambda r: r.check("source", "source", size_only=True, combined="report"),
         lambda r: r.version(),
         lambda r: r.is_installed(),
@@ -105,7 +109,9 @@ def test_hashes_into_a_file_and_back(world: Path) -> None:
     assert ours.hash("md5", "source", output_file="sums") is None
     assert ours.hash("md5", "source", checkfile="sums") == {"a.txt": True, "sub/b.bin": True}
     (world / "source" / "a.txt").write_text("other")
-    assert ours.hash("md5", "source", checkfile="sums") == theirs.hash("md5", "source", checkfile="sums")
+    assert ours.hash("md5", "source", checkfile="sums") == theirs.hash(
+        "md5", "source", checkfile="sums"
+    )
 
 
 @pytest.mark.parametrize("name", ["copy", "copyto", "sync", "move", "moveto"])
@@ -177,8 +183,12 @@ def test_progress_is_drawn_into_the_bars_of_a_larger_whole(world: Path) -> None:
     bars = Progress(console=Console(file=screen, force_terminal=True, width=100))
     ours.copy("source", "place:", pbar=bars, args=["--bwlimit=1M"])
     assert bars.tasks[0].finished
-    assert "Copying source to place:" in screen.getvalue().replace("\x1b[1;35m", "").replace("\x1b[0m", "")
-    assert "[red]not[/blue] markup" in "".join(task.description.replace("\\[", "[") for task in bars.tasks)
+    assert "Copying source to place:" in screen.getvalue().replace("\x1b[1;35m", "").replace(
+        "\x1b[0m", ""
+    )
+    assert "[red]not[/blue] markup" in "".join(
+        task.description.replace("\\[", "[") for task in bars.tasks
+    )
 
 
 def test_what_is_not_drawn_is_not_drawn(capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,7 +225,11 @@ def test_errors_are_both(call: Any, kind: type[BaseException]) -> None:
     assert error.error_msg
     assert error.advice
     again = pickle.loads(pickle.dumps(error))
-    assert (type(again), again.description, again.what) == (type(error), error.description, error.what)
+    assert (type(again), again.description, again.what) == (
+        type(error),
+        error.description,
+        error.what,
+    )
 
 
 @LEAKY
@@ -289,7 +303,12 @@ def test_a_new_remote_and_its_secret_are_not_seen_by_others(tmp_path: Path) -> N
     watcher.start()
     try:
         ours.create_remote(
-            "s3", ours.RemoteTypes.s3, "the id", "the S3CRET", provider="Other", secret_access_key="S3CRET"
+            "s3",
+            ours.RemoteTypes.s3,
+            "the id",
+            "the S3CRET",
+            provider="Other",
+            secret_access_key="S3CRET",
         )
     finally:
         over.set()

@@ -16,7 +16,9 @@ from pluton_rclone.values.versions import Version
 from tests.conf.mounts import inside_mount
 from tests.conf.real_rclone import run
 
-TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+TOKEN = (
+    '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+)
 GOOD = {"type": "onedrive", "drive_id": "b!x", "drive_type": "business", "token": TOKEN}
 
 
@@ -100,10 +102,10 @@ def test_the_file_itself_is_looked_at(tmp_path: Path) -> None:
 def test_a_file_that_is_a_mount_point_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").touch(0o600)
     (tmp_path / "b").touch(0o600)
-    script = (
-        "import sys; from pluton_rclone.conf.conf import Conf; print(Conf(sys.argv[1]).inspect()[0].option)"
+    script = "import sys; from pluton_rclone.conf.conf import Conf; print(Conf(sys.argv[1]).inspect()[0].option)"
+    argv = inside_mount(
+        tmp_path / "a", tmp_path / "b", [sys.executable, "-c", script, str(tmp_path / "b")]
     )
-    argv = inside_mount(tmp_path / "a", tmp_path / "b", [sys.executable, "-c", script, str(tmp_path / "b")])
     said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
     assert said.stdout == "mount\n"
 
@@ -123,7 +125,9 @@ def test_an_exported_conf_stands_alone_and_the_real_rclone_reads_it(tmp_path: Pa
     assert done.stdout == b"anna:\n"
 
 
-def test_an_exported_environment_makes_the_remote_exist_and_says_what_it_costs(tmp_path: Path) -> None:
+def test_an_exported_environment_makes_the_remote_exist_and_says_what_it_costs(
+    tmp_path: Path,
+) -> None:
     conf = Conf(tmp_path / "rclone.conf")
     conf.add("annas-onedrive", {**GOOD, "chunk_size": "1000Ki", "pluton_base_folder": "x"})
     export = as_environment("annas-onedrive", conf.whole_section("annas-onedrive"))

@@ -34,7 +34,9 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("version", "column"), [(OLD, 0), (MIDDLE, 1), (NEW, 2)])
-def test_each_version_takes_its_own_names(name: str, version: tuple[int, int, int], column: int) -> None:
+def test_each_version_takes_its_own_names(
+    name: str, version: tuple[int, int, int], column: int
+) -> None:
     assert (name_fault(name, version) is None) == NAMES[name][column]
 
 

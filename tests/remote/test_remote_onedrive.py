@@ -19,7 +19,9 @@ APP_ONLY_TOKEN = '{"access_token":"AT","token_type":"Bearer","expiry":"2030-01-0
 
 
 def business(**options: Any) -> OneDriveRemote:
-    return OneDriveRemote(**{"drive_id": "b!abc", "drive_type": "business", "token": TOKEN, **options})
+    return OneDriveRemote(
+        **{"drive_id": "b!abc", "drive_type": "business", "token": TOKEN, **options}
+    )
 
 
 def personal(**options: Any) -> OneDriveRemote:
@@ -112,7 +114,10 @@ def test_without_a_drive_or_a_token_there_is_no_remote(missing: str) -> None:
     [
         ("not json", "no JSON"),
         ("[]", "no JSON"),
-        ('{"access_token":"","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}', "access_token is empty"),
+        (
+            '{"access_token":"","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}',
+            "access_token is empty",
+        ),
         ('{"access_token":"A","refresh_token":"R"}', "no expiry"),
         ('{"access_token":"A","refresh_token":"R","expiry":"0001-01-01T00:00:00Z"}', "no expiry"),
         ('{"access_token":"A","refresh_token":"R","expiry":"soon"}', "no time as rclone writes it"),
@@ -125,14 +130,24 @@ def test_a_token_that_rclone_could_not_live_on_is_refused(token: str, said: str)
 
 
 def test_an_app_only_token_needs_no_refresh_token_and_app_only_no_token_at_all() -> None:
-    app = {"client_credentials": True, "tenant": "contoso.com", "client_id": "c", "client_secret": "s"}
+    app = {
+        "client_credentials": True,
+        "tenant": "contoso.com",
+        "client_id": "c",
+        "client_secret": "s",
+    }
     assert business(token=APP_ONLY_TOKEN, **app).client_credentials
     assert "token" not in business(token=None, **app).to_section()
 
 
 @pytest.mark.parametrize("missing", ["tenant", "client_id", "client_secret"])
 def test_app_only_access_needs_tenant_id_and_secret(missing: str) -> None:
-    app = {"client_credentials": True, "tenant": "contoso.com", "client_id": "c", "client_secret": "s"}
+    app = {
+        "client_credentials": True,
+        "tenant": "contoso.com",
+        "client_id": "c",
+        "client_secret": "s",
+    }
     with pytest.raises(OptionInvalid) as caught:
         business(token=None, **{**app, missing: None if missing == "client_secret" else ""})
     assert caught.value.details["option"] == missing
@@ -179,7 +194,9 @@ def test_a_certificate_stands_in_for_the_secret_in_runs_of_this_library() -> Non
         ({"chunksize": "10Mi"}, "chunksize", "not permitted"),
     ],
 )
-def test_what_cannot_work_is_refused_by_name(options: dict[str, Any], option: str, said: str) -> None:
+def test_what_cannot_work_is_refused_by_name(
+    options: dict[str, Any], option: str, said: str
+) -> None:
     with pytest.raises(OptionInvalid) as caught:
         business(**options)
     assert caught.value.details["option"] == option

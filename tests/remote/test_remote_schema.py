@@ -51,13 +51,16 @@ def test_secrets_are_write_only() -> None:
 
 def test_defaults_are_plain_json_that_the_model_takes() -> None:
     schema = json.loads(json.dumps(remote_schema()))
-    defaults = {name: field["default"] for name, field in schema["properties"].items() if "default" in field}
+    defaults = {
+        name: field["default"] for name, field in schema["properties"].items() if "default" in field
+    }
     assert defaults["chunk_size"] == "10Mi"
     assert defaults["upload_cutoff"] == "off"
     token = '{"access_token":"A","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
     plain = OneDriveRemote(drive_id="b!x", drive_type="business", token=token)
     assert (
-        OneDriveRemote(**{**defaults, "drive_id": "b!x", "drive_type": "business", "token": token}) == plain
+        OneDriveRemote(**{**defaults, "drive_id": "b!x", "drive_type": "business", "token": token})
+        == plain
     )
 
 

@@ -17,7 +17,9 @@ from tests.conf.real_rclone import RCLONE, dump
 from tests.conf.wheels import wheel_rclone
 from tests.rclone.debian import debian_rclone
 
-TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+TOKEN = (
+    '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+)
 FOUR = ["1.60.1", "1.65.2", "1.69.0", "1.75.2"]
 
 

@@ -48,7 +48,9 @@ def canonical(path: str) -> str:
 
 
 def shown_here(path: str) -> str:
-    return canonical("/".join(_SURROGATE.sub("\ufffd", standard_name(name)) for name in path.split("/")))
+    return canonical(
+        "/".join(_SURROGATE.sub("\ufffd", standard_name(name)) for name in path.split("/"))
+    )
 
 
 def hash_of(data: bytes) -> str:
@@ -155,7 +157,9 @@ def plant(rng: random.Random, drive: Drive, other: Drive, path: str, *, most: in
     named: set[str] = set()
     folders = [path]
     for number in range(rng.randint(0, most)):
-        name = rng.choice(["a", "b", "Bilder", "Été", "x＊y", "ends．", "␊", "docs", "read.txt", "日本", "‛"])
+        name = rng.choice(
+            ["a", "b", "Bilder", "Été", "x＊y", "ends．", "␊", "docs", "read.txt", "日本", "‛"]
+        )
         above = rng.choice(folders)
         whole = f"{above}/{name}"
         if drive.find(whole) is not None or whole.count("/") > 4:

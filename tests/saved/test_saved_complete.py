@@ -211,6 +211,6 @@ def test_a_source_that_is_a_link_or_no_file_is_refused_in_words(
     os.mkfifo(source / "pipe")
     code, error = command("copy", source / name, "home:x")
     assert code in (2, 7)
-    assert {"link": "a link to", "gone": "a link to", "pipe": "neither a file nor a folder"}[name] in error[
-        "what"
-    ]
+    assert {"link": "a link to", "gone": "a link to", "pipe": "neither a file nor a folder"}[
+        name
+    ] in error["what"]

@@ -91,7 +91,9 @@ def test_what_was_not_deleted_is_not_called_not_transferred(
     assert str(result.error).startswith("3 files were not deleted")
 
 
-def test_a_folder_that_is_moved_or_deleted_in_one_go(storage: Storage, source: Path, there: Count) -> None:
+def test_a_folder_that_is_moved_or_deleted_in_one_go(
+    storage: Storage, source: Path, there: Count
+) -> None:
     storage.upload(source, "x").result()
     moved = storage.rclone.move(storage.at("x"), storage.at("y")).result()
     assert (moved.folders, moved.transfers, there("x"), there("y")) == (1, 0, 0, 60)

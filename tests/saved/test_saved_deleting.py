@@ -67,7 +67,9 @@ def test_nothing_goes_because_a_source_is_missing(
     assert there() == 50
 
 
-def test_everything_goes_when_that_is_said(storage: Storage, source: Path, there: Callable[[], int]) -> None:
+def test_everything_goes_when_that_is_said(
+    storage: Storage, source: Path, there: Callable[[], int]
+) -> None:
     code, result = command("sync", "--yes", "--allow-empty-source", source, "home:x")
     assert (code, result["deletes"], there()) == (0, 50, 0)
 
@@ -98,7 +100,15 @@ def test_ten_files_may_always_go(storage: Storage, source: Path, cloud: Emulator
 
 @pytest.mark.parametrize(
     ("limit", "goes"),
-    [(29, False), (30, True), ("29", False), ("30", True), ("59%", False), ("60%", True), (0, False)],
+    [
+        (29, False),
+        (30, True),
+        ("29", False),
+        ("30", True),
+        ("59%", False),
+        ("60%", True),
+        (0, False),
+    ],
 )
 def test_a_limit_is_a_number_or_a_share_of_what_is_there(
     storage: Storage, source: Path, there: Callable[[], int], limit: int | str, goes: bool
@@ -108,7 +118,9 @@ def test_a_limit_is_a_number_or_a_share_of_what_is_there(
     assert (result.ok, there()) == ((True, 20) if goes else (False, 50))
 
 
-def test_the_command_line_has_the_limit_too(storage: Storage, source: Path, there: Callable[[], int]) -> None:
+def test_the_command_line_has_the_limit_too(
+    storage: Storage, source: Path, there: Callable[[], int]
+) -> None:
     files(source, range(20))
     assert command("sync", "--yes", source, "home:x")[0] == 7
     assert command("sync", "--yes", "--max-delete", "29", source, "home:x")[0] == 7
@@ -154,7 +166,9 @@ def test_an_rclone_that_would_ignore_hard_delete_deletes_nothing(
     assert there() == 50
 
 
-def test_an_rclone_that_cannot_renew_the_token_is_named_by_its_version(cloud: Emulator, source: Path) -> None:
+def test_an_rclone_that_cannot_renew_the_token_is_named_by_its_version(
+    cloud: Emulator, source: Path
+) -> None:
     connected(cloud, "personal", name="home")
     files(source, range(1))
     code, error = command("copy", "--rclone", str(debian_rclone()), source, "home:x")

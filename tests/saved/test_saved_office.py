@@ -65,10 +65,14 @@ def test_they_are_found_behind_a_link_that_rclone_follows(
     (linked / "link").symlink_to(source, target_is_directory=True)
     result = library.upload(linked, "x", extra=["--copy-links"]).result()
     assert result.transfers == 4
-    assert {"plain.txt", "link/letter.txt", "link/report.docx", "link/deep/TABLE.XLSX"} <= names(library)
+    assert {"plain.txt", "link/letter.txt", "link/report.docx", "link/deep/TABLE.XLSX"} <= names(
+        library
+    )
 
 
-def test_without_office_files_there_is_one_run_and_nothing_to_say(library: Storage, source: Path) -> None:
+def test_without_office_files_there_is_one_run_and_nothing_to_say(
+    library: Storage, source: Path
+) -> None:
     (source / "report.docx").unlink()
     (source / "deep" / "TABLE.XLSX").unlink()
     result = library.upload(source, "x").result()
@@ -79,10 +83,18 @@ def test_on_other_drives_everything_is_compared(cloud: Emulator, source: Path) -
     assert connected(cloud, "business").upload(source, "x").result().notices == ()
 
 
-def test_a_sync_removes_what_the_source_does_not_have(library: Storage, source: Path, tmp_path: Path) -> None:
+def test_a_sync_removes_what_the_source_does_not_have(
+    library: Storage, source: Path, tmp_path: Path
+) -> None:
     library.upload(source, "x").result()
     more = tmp_path / "more"
-    for name in ("old.pptx", "only-office/a.docx", "only-others/b.txt", "both/c.docx", "both/d.txt"):
+    for name in (
+        "old.pptx",
+        "only-office/a.docx",
+        "only-others/b.txt",
+        "both/c.docx",
+        "both/d.txt",
+    ):
         (more / name).parent.mkdir(parents=True, exist_ok=True)
         (more / name).write_bytes(b"old")
     library.upload(more, "x").result()
@@ -190,15 +202,24 @@ def test_they_are_compared_by_time_whatever_else_is_wanted(
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_every_type_is_left_out_of_the_first_run_and_alone_in_the_second(tmp_path: Path, suffix: str) -> None:
+def test_every_type_is_left_out_of_the_first_run_and_alone_in_the_second(
+    tmp_path: Path, suffix: str
+) -> None:
     found = runs(transfer("copy", tmp_path, "x:", {"filters": ["- *.tmp"]}))
     assert found.office is not None
     first, second = found.first.stdin, found.office.stdin
     assert isinstance(first, bytes)
     assert isinstance(second, bytes)
     assert suffix[1:].encode() in first.splitlines()[0]
-    assert second.splitlines() == [b"- *.tmp", first.splitlines()[0].replace(b"- ", b"+ ", 1), b"- *"]
-    assert set(found.office.flags) - set(found.first.flags) == {"--ignore-size", "--ignore-checksum"}
+    assert second.splitlines() == [
+        b"- *.tmp",
+        first.splitlines()[0].replace(b"- ", b"+ ", 1),
+        b"- *",
+    ]
+    assert set(found.office.flags) - set(found.first.flags) == {
+        "--ignore-size",
+        "--ignore-checksum",
+    }
 
 
 @pytest.mark.parametrize(

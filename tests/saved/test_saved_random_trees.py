@@ -81,7 +81,9 @@ def copied(both: Both, seed: int) -> None:
     options = {links: True} if links else {}
     result = both.storage.upload(tree.root, f"t{seed}", retries=1, **options).wait()  # type: ignore[arg-type]
     found = on_drive(both.drive, f"t{seed}", both.encoding)
-    if both.drive.find(f"t{seed}") is None:  # of an empty source nothing is made, and a check says so
+    if (
+        both.drive.find(f"t{seed}") is None
+    ):  # of an empty source nothing is made, and a check says so
         assert (tree.view, result.transfers) == ({}, 0)
         return
     check = both.storage.check(tree.root, f"t{seed}", **options)  # type: ignore[arg-type]
@@ -126,12 +128,18 @@ def synced(both: Both, seed: int) -> None:
     place = f"s{seed}"
     both.drive.folder(place)
     for path, content in tree.view.items():  # part of it is there, with other things
-        if content is not None and rng.random() < 0.5 and not any(c in path for c in '\\:*?"<>|‛\ufffd'):
+        if (
+            content is not None
+            and rng.random() < 0.5
+            and not any(c in path for c in '\\:*?"<>|‛\ufffd')
+        ):
             _write(both.drive, f"{place}/{path}", rng)
     for number in range(rng.choice([0, 3, 30])):
         both.drive.write(f"{place}/old/{number}", b"old")
     before = on_drive(both.drive, place, both.encoding)
-    transfer = both.storage.rclone.sync(str(tree.root), both.storage.at(place), skip_links=True, retries=1)
+    transfer = both.storage.rclone.sync(
+        str(tree.root), both.storage.at(place), skip_links=True, retries=1
+    )
     cut = rng.random() < 0.3
     if cut:
         time.sleep(rng.random() * 0.6)
@@ -141,7 +149,9 @@ def synced(both: Both, seed: int) -> None:
     after = on_drive(both.drive, place, both.encoding)
     mine = {fold(path) for path in tree.view} | {fold(path) for path in tree.named | tree.special}
     gone = {path for path, content in before.items() if content is not None and path not in after}
-    assert [path for path in gone if fold(path) in mine and fold(path) not in {fold(p) for p in after}] == []
+    assert [
+        path for path in gone if fold(path) in mine and fold(path) not in {fold(p) for p in after}
+    ] == []
     if isinstance(result.error, TooManyDeletions):
         assert after == before
         assert (result.transfers, result.deletes, result.failed) == (0, 0, ())

@@ -27,7 +27,9 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_wait_that_microsoft_asks_for_is_an_event_with_its_seconds(cloud: Emulator, source: Path) -> None:
+def test_a_wait_that_microsoft_asks_for_is_an_event_with_its_seconds(
+    cloud: Emulator, source: Path
+) -> None:
     cloud.faults.throttle("1", where="createUploadSession")
     storage = connected(cloud, "business")
     transfer = storage.upload(source, "x")
@@ -55,7 +57,9 @@ def test_a_restore_is_verified_by_hash_and_a_damaged_file_is_told(
     assert not (tmp_path / "bad/letter.txt").exists()
 
 
-def test_of_names_that_differ_by_case_one_is_left_out_and_told(cloud: Emulator, tmp_path: Path) -> None:
+def test_of_names_that_differ_by_case_one_is_left_out_and_told(
+    cloud: Emulator, tmp_path: Path
+) -> None:
     source = tmp_path / "source"
     source.mkdir()
     (source / "Read.txt").write_bytes(b"one")

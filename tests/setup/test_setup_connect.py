@@ -305,10 +305,14 @@ def test_the_base_folder_is_the_one_that_was_given_last_whichever_way(cloud: Emu
 
 
 def test_options_given_before_a_paste_win_over_those_that_it_brings(cloud: Emulator) -> None:
-    remote = remote_of(cloud, "business", chunk_size="20Mi", hard_delete=True, base_folder="Backups")
+    remote = remote_of(
+        cloud, "business", chunk_size="20Mi", hard_delete=True, base_folder="Backups"
+    )
     setup = StorageSetup()
     setup.set_options(chunk_size="5Mi")
-    setup.use_token("\n".join(["[old]", *(f"{key} = {value}" for key, value in remote.to_section().items())]))
+    setup.use_token(
+        "\n".join(["[old]", *(f"{key} = {value}" for key, value in remote.to_section().items())])
+    )
     made = setup.remote()
     assert (str(made.chunk_size), made.hard_delete, made.base_folder) == ("5Mi", True, "Backups")
 
@@ -376,7 +380,12 @@ def test_what_is_shown_holds_no_secret(cloud: Emulator) -> None:
     token = json.loads(setup.record_with_secrets()["token"])
     shown = json.dumps(setup.record()) + repr(setup)
     kept = setup.to_json()
-    for secret in (token["access_token"], token["refresh_token"], WEB_CLIENT_SECRET, "hunter2-hunter2"):
+    for secret in (
+        token["access_token"],
+        token["refresh_token"],
+        WEB_CLIENT_SECRET,
+        "hunter2-hunter2",
+    ):
         assert secret not in shown
         assert secret in kept
 
@@ -391,7 +400,9 @@ def test_what_is_no_state_is_refused(home: object, text: str) -> None:
 
 
 def test_reauthorizing_keeps_drive_and_options_and_refuses_somebody_else(cloud: Emulator) -> None:
-    storage = connected(cloud, "business", chunk_size="20Mi", base_folder="laptop", description="Work")
+    storage = connected(
+        cloud, "business", chunk_size="20Mi", base_folder="laptop", description="Work"
+    )
     before = storage.remote
     cloud.world.revoke_tokens(cloud.world.person(BERT))
     cloud.world.advance(1)

@@ -42,7 +42,11 @@ def make_files(folder: Path, count: int, seed: int = 6) -> None:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def good(done: Completed) -> str:
@@ -55,13 +59,17 @@ def there_and_back(storage: Storage, binary: Path, source: Path, restored: Path)
     with storage.restic("repository", binary=binary, environment=PASSWORD) as restic:
         good(restic.run("init", timeout=300))
         good(restic.run("--no-cache", "backup", "--quiet", str(source), timeout=1200))
-        assert "no errors were found" in good(restic.run("--no-cache", "check", "--read-data", timeout=1200))
+        assert "no errors were found" in good(
+            restic.run("--no-cache", "check", "--read-data", timeout=1200)
+        )
         good(restic.run("--no-cache", "restore", "latest", "--target", str(restored), timeout=1200))
     assert content(restored / source.relative_to("/")) == content(source)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_backup_check_and_restore(cloud: Emulator, restic: Path, tmp_path: Path, kind: DriveKind) -> None:
+def test_backup_check_and_restore(
+    cloud: Emulator, restic: Path, tmp_path: Path, kind: DriveKind
+) -> None:
     make_files(tmp_path / "source", 60)
     there_and_back(connected(cloud, kind), restic, tmp_path / "source", tmp_path / "restored")
 
@@ -101,7 +109,9 @@ def test_a_token_that_ends_in_the_middle_is_renewed_and_comes_home(
     there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
     assert storage.remote.token != before
     refreshes = [
-        request for request in cloud.requests if request.path.endswith("/token") and request.status == 200
+        request
+        for request in cloud.requests
+        if request.path.endswith("/token") and request.status == 200
     ]
     assert len(refreshes) >= 2
     cloud.world.advance(20)
@@ -137,8 +147,14 @@ def test_restic_names_itself_to_microsoft(cloud: Emulator, restic: Path) -> None
 def test_people_get_an_environment_that_works_in_a_shell(cloud: Emulator, restic: Path) -> None:
     storage = connected(cloud, name="Anna's backups")
     text = as_shell(storage.restic().environment_for_people())
-    argv = ["sh", "-c", f"{text}\n{shlex.quote(str(restic))} init && {shlex.quote(str(restic))} snapshots"]
-    done = subprocess.run(argv, env={**os.environ, **PASSWORD}, capture_output=True, timeout=120, check=False)
+    argv = [
+        "sh",
+        "-c",
+        f"{text}\n{shlex.quote(str(restic))} init && {shlex.quote(str(restic))} snapshots",
+    ]
+    done = subprocess.run(
+        argv, env={**os.environ, **PASSWORD}, capture_output=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "token" not in text
 

@@ -12,7 +12,13 @@ import pytest
 from pluton_rclone import Storages
 from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, Emulator
-from pluton_rclone.errors import ConnectionTestFailed, OptionInvalid, StorageExists, UsageError
+from pluton_rclone.errors import (
+    ConnectionTestFailed,
+    NextStep,
+    OptionInvalid,
+    StorageExists,
+    UsageError,
+)
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
 from tests.microsoft.certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
 
@@ -39,7 +45,9 @@ def test_what_is_refused_or_fails_its_test_leaves_everything_as_it_was(cloud: Em
     assert storage.section_with_secrets() == before
 
 
-def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(cloud: Emulator) -> None:
+def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(
+    cloud: Emulator,
+) -> None:
     storage = connected(cloud, name="OneDrive Backups")
     connected(cloud, "business", name="Work")
     storage.rename("Anna's files")
@@ -61,7 +69,10 @@ def test_no_remote_takes_a_name_that_another_storage_goes_by(cloud: Emulator) ->
     storage.rename(" work ")
     assert storage.name == "work"
     other = connected(cloud, "business", name="Work")
-    assert (other.remote_name, storage.storages["work"].remote_name) == ("work-2", "onedrive-backups")
+    assert (other.remote_name, storage.storages["work"].remote_name) == (
+        "work-2",
+        "onedrive-backups",
+    )
     with pytest.raises(StorageExists):
         other.rename_remote("work")
     with pytest.raises(StorageExists):
@@ -83,7 +94,9 @@ def test_before_it_is_removed_one_can_ask_whether_files_are_on_it(cloud: Emulato
     assert emulated_drive(cloud, "personal").read("laptop/a.txt") == b"a"
 
 
-def test_a_path_is_below_the_base_folder_and_a_leading_slash_is_the_drives_root(cloud: Emulator) -> None:
+def test_a_path_is_below_the_base_folder_and_a_leading_slash_is_the_drives_root(
+    cloud: Emulator,
+) -> None:
     drive = emulated_drive(cloud, "business")
     drive.write("laptop/a.txt", b"a")
     drive.write("TeamFolder/b.txt", b"b")
@@ -127,7 +140,9 @@ def test_health_writes_nothing(cloud: Emulator) -> None:
     connected(cloud)
     assert Storages().health().ok
     assert [
-        request for request in cloud.requests if request.host.startswith("graph") and request.method != "GET"
+        request
+        for request in cloud.requests
+        if request.host.startswith("graph") and request.method != "GET"
     ] == []
 
 
@@ -147,7 +162,8 @@ def test_keep_alive_renews_every_token_before_it_dies_of_idleness(cloud: Emulato
     error = report.reports[0].steps[0].error
     assert error is not None
     assert error.code == "token_expired"
-    assert "reauthorize 'business'" in error.advice
+    assert error.next_step is NextStep.REAUTHORIZE
+    assert error.details["storage"] == "business"
 
 
 # ---- app-only with a certificate ----

@@ -25,9 +25,7 @@ from pluton_rclone.values.encoding import (
 )
 from tests.preflight.real_rclone import make, rclone, tree
 
-TELLING = (
-    "\"*:<>?|\\ .~‛‛␀␁␊␍␡␠＂＊：＜＞？｜＼／．～\t\n\r\x0b\x01\x1f\x7f#%$'`[];!aB\ufffd\udcff\udcc3\udca9é😀"
-)
+TELLING = "\"*:<>?|\\ .~‛‛␀␁␊␍␡␠＂＊：＜＞？｜＼／．～\t\n\r\x0b\x01\x1f\x7f#%$'`[];!aB\ufffd\udcff\udcc3\udca9é😀"
 ENCODINGS = [
     ONEDRIVE_ENCODING,
     "Slash,Dot",
@@ -56,13 +54,18 @@ def sent(names: list[str], encoding: str) -> dict[int, str]:
     A second local remote is the storage, each name lies in a folder of its own, so that no name meets another.
     """
     with tempfile.TemporaryDirectory() as folder:
-        source = make(Path(folder, "source"), {f"{number}/{name}": b"x" for number, name in enumerate(names)})
+        source = make(
+            Path(folder, "source"), {f"{number}/{name}": b"x" for number, name in enumerate(names)}
+        )
         target = Path(folder, "target")
         rclone(
             "copy",
             str(source),
             f"storage:{target}",
-            environment={"RCLONE_CONFIG_STORAGE_TYPE": "local", "RCLONE_CONFIG_STORAGE_ENCODING": encoding},
+            environment={
+                "RCLONE_CONFIG_STORAGE_TYPE": "local",
+                "RCLONE_CONFIG_STORAGE_ENCODING": encoding,
+            },
         )
         arrived = tree(target)
     files = [path.split("/", 1) for path, content in arrived.items() if content is not None]
@@ -101,7 +104,20 @@ def test_what_reaches_onedrive(local: str, at_onedrive: str) -> None:
 def test_the_names_above_are_what_the_real_rclone_sends() -> None:
     letters = [chr(code) for code in range(1, 128) if chr(code) != "/"]
     names = [f"x{c}y" for c in letters] + [f"{c}y" for c in letters] + [f"x{c}" for c in letters]
-    names += ["CON", "~$doc.docx", "trail. ", "  ", "...", "gro\udcdf", "a／b", "．", "‛‛", "␀", " ~", "~ "]
+    names += [
+        "CON",
+        "~$doc.docx",
+        "trail. ",
+        "  ",
+        "...",
+        "gro\udcdf",
+        "a／b",
+        "．",
+        "‛‛",
+        "␀",
+        " ~",
+        "~ ",
+    ]
     assert sent(names, ONEDRIVE_ENCODING) == dict(enumerate(map(to_onedrive().from_local, names)))
 
 
@@ -158,7 +174,22 @@ def test_rclone_takes_the_same_letters_for_one() -> None:
     letters = cased_letters()
     assert len(letters) > 1500
     names = [f"{letter}é" for letter in letters] + [f"{letter}e\u0301" for letter in letters[:100]]
-    names += ["ΑΣ", "ας", "ασ", "İx", "ix", "i\u0307x", "\u212ax", "kx", "KX", "ſx", "sx", "ẞ", "ß", "ss"]
+    names += [
+        "ΑΣ",
+        "ας",
+        "ασ",
+        "İx",
+        "ix",
+        "i\u0307x",
+        "\u212ax",
+        "kx",
+        "KX",
+        "ſx",
+        "sx",
+        "ẞ",
+        "ß",
+        "ss",
+    ]
     names += ["b\udcff", "b\udcfe", "b\ufffd", "B\udcff\udcff", "plain", "PLAIN"]
     classes: dict[str, set[str]] = defaultdict(set)
     for name in names:

@@ -16,14 +16,22 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.token_text import issued, parse_time, rclone_reads, token_fields
 from pluton_rclone.values.versions import Feature, Version
 
-TOKEN = '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+TOKEN = (
+    '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
+)
 
 
 @pytest.mark.parametrize(
     ("written", "normal"),
-    [("ABCDEF0123456789", "abcdef0123456789"), ("0000-00ab", "00000000000000ab"), ("b!X-y", "b!X-y")],
+    [
+        ("ABCDEF0123456789", "abcdef0123456789"),
+        ("0000-00ab", "00000000000000ab"),
+        ("b!X-y", "b!X-y"),
+    ],
 )
-def test_a_drive_id_is_the_same_in_a_remote_as_in_an_answer_of_graph(written: str, normal: str) -> None:
+def test_a_drive_id_is_the_same_in_a_remote_as_in_an_answer_of_graph(
+    written: str, normal: str
+) -> None:
     kind = "business" if written.startswith("b!") else "personal"
     remote = OneDriveRemote(drive_id=written, drive_type=kind, token=TOKEN)
     assert remote.drive_id == normal_drive_id(written) == normal
@@ -62,7 +70,8 @@ def test_the_time_of_a_token_is_the_same_for_a_sign_in_and_for_a_merge(text: str
 
 
 @pytest.mark.parametrize(
-    "text", ["tomorrow", "2026-13-28T04:05:06Z", "9999-12-31T23:59:59-23:00", "٢٠٢٦-11-28T04:05:06Z"]
+    "text",
+    ["tomorrow", "2026-13-28T04:05:06Z", "9999-12-31T23:59:59-23:00", "٢٠٢٦-11-28T04:05:06Z"],
 )
 def test_what_is_no_time_is_none_for_both(text: str) -> None:
     with pytest.raises(TokenInvalid):
@@ -112,4 +121,6 @@ def test_no_two_features_are_one() -> None:
     assert len(Feature) == len({feature.title for feature in Feature}) == 5
     assert not Feature.PUBLIC_CLIENT.known_to(Version(1, 66, 9))
     assert Version.parse("rclone v1.75.2\n").__str__() == "1.75.2"
-    assert parse_time("2026-11-28T04:05:06Z") == datetime(2026, 11, 28, 4, 5, 6, tzinfo=timezone.utc)
+    assert parse_time("2026-11-28T04:05:06Z") == datetime(
+        2026, 11, 28, 4, 5, 6, tzinfo=timezone.utc
+    )

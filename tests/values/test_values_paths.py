@@ -92,7 +92,9 @@ def test_joining_does_not_climb_out_either() -> None:
         join("photos", "../..")
 
 
-@pytest.mark.parametrize("path", ["", ".", "x/..", "/", "/Backups", "/backups/LAPTOP", "/Backups/./laptop/"])
+@pytest.mark.parametrize(
+    "path", ["", ".", "x/..", "/", "/Backups", "/backups/LAPTOP", "/Backups/./laptop/"]
+)
 def test_the_base_folder_and_those_above_it_hold_the_whole_storage(path: str) -> None:
     assert holds_all(path, "Backups/laptop")
 

@@ -23,7 +23,9 @@ PRE_SIGNED = [
     "https://onedrive.live.com/redir?resid=1!1&authkey={}",
     "https://contoso.sharepoint.com/x?prooftoken={}",
 ]
-KEY = st.text("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnopqrstuvwxyz0123456789-_", min_size=12, max_size=60)
+KEY = st.text(
+    "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnopqrstuvwxyz0123456789-_", min_size=12, max_size=60
+)
 AROUND = st.sampled_from(
     ['Put "{}": EOF', "Get {}: dial tcp: i/o timeout", "{}", "<a href='{}'>", "see\n{}\nand"]
 )

@@ -57,7 +57,9 @@ def test_every_status_has_a_meaning_that_can_be_shown(status: int, place: Place)
          "couldn't fetch token: oauth2: cannot fetch token: {}\nResponse: <html>busy</html>", "sign-in"),
     ],
 )  # fmt: skip
-def test_rclones_log_and_our_own_http_read_a_status_alike(status: int, line: str, place: Place) -> None:
+def test_rclones_log_and_our_own_http_read_a_status_alike(
+    status: int, line: str, place: Place
+) -> None:
     told = faults.fault(line.format(f"{status} {REASONS[status]}"))
     ours = by_status(status, place)
     assert (type(told), told.who, told.advice) == (
@@ -163,7 +165,9 @@ def test_other_words_case_status_and_nesting_mean_the_same(
 
 
 @given(st.sampled_from(list(KINDS)), st.sampled_from([400, 403, 404, 423]), st.text(max_size=60))
-def test_a_localized_message_leaves_what_code_and_status_say(name: str, status: int, message: str) -> None:
+def test_a_localized_message_leaves_what_code_and_status_say(
+    name: str, status: int, message: str
+) -> None:
     codes, _, kind, place = KINDS[name]
     found = type(graph_error(status, nested(codes, message, "innerError", {}), target=place))
     plain = judged(codes, "", status, place)
@@ -195,7 +199,9 @@ def test_a_body_that_is_cut_anywhere_leaves_what_the_status_says(
     st.none() | st.integers(100, 999),
     st.sampled_from(PLACES),
 )
-def test_whatever_comes_is_judged(text: str, codes: list[str], status: int | None, place: Place) -> None:
+def test_whatever_comes_is_judged(
+    text: str, codes: list[str], status: int | None, place: Place
+) -> None:
     meaning = judged(codes, text, status, place)
     assert meaning is not None or status is None
     assert faults.fault(text).what
@@ -212,7 +218,11 @@ SIGN_IN = {
         "configured for use by Microsoft Account users only",
         errors.RegistrationError,
     ),
-    500200: ("invalid_request", "User account is a personal Microsoft account", errors.AccountError),
+    500200: (
+        "invalid_request",
+        "User account is a personal Microsoft account",
+        errors.AccountError,
+    ),
     70000: (
         "invalid_grant",
         "The provided value for the 'code' parameter is not valid",
@@ -270,8 +280,14 @@ def test_deleting_for_good_from_a_personal_drive_names_the_option() -> None:
             'couldn\'t fetch token: oauth2: "invalid_client" "AADSTS700027: Client assertion"',
             errors.RegistrationError,
         ),
-        ('couldn\'t fetch token: oauth2: "invalid_client" "AADSTS7000222: expired"', errors.SecretExpired),
-        ('couldn\'t fetch token: Post "https://login.microsoftonline.com/x": EOF', errors.Unreachable),
+        (
+            'couldn\'t fetch token: oauth2: "invalid_client" "AADSTS7000222: expired"',
+            errors.SecretExpired,
+        ),
+        (
+            'couldn\'t fetch token: Post "https://login.microsoftonline.com/x": EOF',
+            errors.Unreachable,
+        ),
         (
             'couldn\'t fetch token: Post "https://login.microsoftonline.com/x": read tcp: connection reset by peer: '
             "maybe token expired?",
@@ -350,7 +366,9 @@ HOSTILE: list[Callable[[int], str]] = [
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_hundreds_of_thousands_of_hostile_characters_are_answered(hostile: Callable[[int], str]) -> None:
+def test_hundreds_of_thousands_of_hostile_characters_are_answered(
+    hostile: Callable[[int], str],
+) -> None:
     """What was cubic would not come back within the day: no clock is needed to see it."""
     text = hostile(50_000)
     assert faults.fault(text).what

@@ -47,7 +47,8 @@ def test_other_text_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(10485760, "10Mi"), (327680, "320Ki"), (OFF, "off"), (0, "0"), (1638400, "1.562Mi")]
+    ("size", "text"),
+    [(10485760, "10Mi"), (327680, "320Ki"), (OFF, "off"), (0, "0"), (1638400, "1.562Mi")],
 )
 def test_sizes_are_written_as_rclone_writes_them(size: int, text: str) -> None:
     assert str(Size(size)) == text
@@ -64,7 +65,9 @@ def test_an_exact_size_survives_its_own_text(size: int) -> None:
 
 
 @pytest.mark.parametrize("count", [5, 7, 31, 191])
-def test_a_chunk_that_rclone_cannot_print_is_refused_with_the_nearest_that_it_can(count: int) -> None:
+def test_a_chunk_that_rclone_cannot_print_is_refused_with_the_nearest_that_it_can(
+    count: int,
+) -> None:
     fault = chunk_size_fault(Size(count * CHUNK))
     assert fault is not None
     below, above = good_chunks_near(count * CHUNK)
@@ -107,5 +110,7 @@ def test_the_real_rclone_takes_the_chunk_by_file_flag_and_environment(
 
 def test_the_real_rclone_refuses_its_own_text_of_five_chunks(tmp_path: Path) -> None:
     config = tmp_path / "rclone.conf"
-    config.write_text("[od]\ntype = onedrive\ndrive_id = b!x\ndrive_type = business\nchunk_size = 1.562Mi\n")
+    config.write_text(
+        "[od]\ntype = onedrive\ndrive_id = b!x\ndrive_type = business\nchunk_size = 1.562Mi\n"
+    )
     assert "is not a multiple of 320Ki" in run(config, "lsd", "od:").stderr.decode()

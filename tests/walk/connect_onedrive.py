@@ -19,7 +19,9 @@ def walk(
     setup = StorageSetup(app)
     setup.name = f"OneDrive {kind} Backups"  # Step 2
     flow = setup.begin_sign_in(redirect_uri=CALLBACK)  # Step 3: send the person to flow.url …
-    print("Signed in as", setup.finish_sign_in(flow, visit(flow.url)))  # … and Microsoft brings them back
+    print(
+        "Signed in as", setup.finish_sign_in(flow, visit(flow.url))
+    )  # … and Microsoft brings them back
     if setup.choose_type(kind):  # Step 4: SharePoint needs a further permission
         flow = setup.begin_sign_in(redirect_uri=CALLBACK)
         setup.finish_sign_in(flow, visit(flow.url))

@@ -35,7 +35,11 @@ def rclone(*arguments: str, config: Path | None = None) -> list[str]:
     """What rclone itself says, with nothing of ours around it."""
     environment = {**os.environ, **({"RCLONE_CONFIG": str(config)} if config else {})}
     ran = subprocess.run(
-        [find_binary().path, *arguments], env=environment, capture_output=True, text=True, timeout=120
+        [find_binary().path, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert ran.returncode == 0, ran.stderr
     return sorted(ran.stdout.split())
@@ -77,7 +81,9 @@ def test_ours_rclone_and_restic_reach_one_folder_through_export_import_rename_an
         assert rclone("lsf", storage.at("sub"), config=config) == ["deep.txt"]
         assert names(storage, "/") == ["Backups", "Other", "above.txt"]
         by_hand = {**os.environ, **storage.restic("r").environment_for_people(), **PASSWORD}
-        ran = subprocess.run([restic, "cat", "config"], env=by_hand, capture_output=True, timeout=300)
+        ran = subprocess.run(
+            [restic, "cat", "config"], env=by_hand, capture_output=True, timeout=300
+        )
         assert ran.returncode == 0, ran.stderr
         with storage.restic("r", binary=restic, environment=PASSWORD) as again:
             good(again.run("cat", "config", timeout=300))
@@ -134,7 +140,9 @@ def test_a_base_folder_given_beside_a_pasted_remote_counts(cloud: Emulator) -> N
     assert names(Storages()["B"], "sub") == ["deep.txt"]
 
 
-def test_a_moved_or_renamed_base_folder_is_found_by_its_id_and_its_path_follows(cloud: Emulator) -> None:
+def test_a_moved_or_renamed_base_folder_is_found_by_its_id_and_its_path_follows(
+    cloud: Emulator,
+) -> None:
     drive = filled(cloud)
     storage = added(cloud)
     assert storage.remote.base_folder_id
@@ -144,7 +152,9 @@ def test_a_moved_or_renamed_base_folder_is_found_by_its_id_and_its_path_follows(
     assert names(storage, "sub") == ["deep.txt"]
 
 
-def test_a_deleted_base_folder_is_an_error_with_a_way_out(cloud: Emulator, command: Command) -> None:
+def test_a_deleted_base_folder_is_an_error_with_a_way_out(
+    cloud: Emulator, command: Command
+) -> None:
     drive = filled(cloud)
     storage = added(cloud)
     drive.delete(drive.folder("Backups"))
@@ -163,7 +173,9 @@ def test_it_is_set_changed_and_cleared_and_old_sections_get_the_id_at_their_next
     cloud: Emulator, command: Command
 ) -> None:
     filled(cloud)
-    storage = connected(cloud, "business", name="work", base_folder="Backups")  # as it was saved before
+    storage = connected(
+        cloud, "business", name="work", base_folder="Backups"
+    )  # as it was saved before
     assert names(storage, "sub") == ["deep.txt"]
     assert storage.test().ok
     assert storage.check_health().ok
@@ -203,7 +215,9 @@ def test_where_it_cannot_be_made_that_is_said(cloud: Emulator) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_feeds_listing_and_rclones_agree_below_a_base_folder(cloud: Emulator, kind: DriveKind) -> None:
+def test_the_feeds_listing_and_rclones_agree_below_a_base_folder(
+    cloud: Emulator, kind: DriveKind
+) -> None:
     filled(cloud, kind)
     storage = added(cloud, kind)
     for path in ("", "sub", "/", "/Other", "/Backups/sub"):
@@ -246,7 +260,9 @@ def test_restic_cannot_open_a_repository_below_a_root_folder_id_on_business(
     filled(cloud)
     storage = added(cloud)
     section = {**storage.section_with_secrets(), "root_folder_id": storage.remote.base_folder_id}
-    storage.storages.conf.add("rooted", {key: value for key, value in section.items() if "pluton" not in key})
+    storage.storages.conf.add(
+        "rooted", {key: value for key, value in section.items() if "pluton" not in key}
+    )
     rooted = Storages()["rooted"]
     with rooted.restic("r", binary=restic, environment=PASSWORD) as opened:
         good(opened.run("init", timeout=300))

@@ -64,7 +64,9 @@ def test_it_is_connected_and_the_test_starts_at_that_folder(
     assert [entry.path for entry in storage.walk("sub")] == ["deep", "deep/new.txt"]
 
 
-def test_a_base_folder_in_it_and_a_paste_of_it_stay_below_that_folder(cloud: Emulator, theirs: Drive) -> None:
+def test_a_base_folder_in_it_and_a_paste_of_it_stay_below_that_folder(
+    cloud: Emulator, theirs: Drive
+) -> None:
     storage = connect(cloud, LINK, folder="Backups")
     assert storage.list() == []
     setup = StorageSetup()
@@ -76,7 +78,9 @@ def test_a_base_folder_in_it_and_a_paste_of_it_stay_below_that_folder(cloud: Emu
     assert [entry.path for entry in again.list("/")] == ["Backups", "plan.txt"]
 
 
-def test_a_paste_with_a_root_folder_id_in_an_open_drive_gets_the_path_in_its_place(cloud: Emulator) -> None:
+def test_a_paste_with_a_root_folder_id_in_an_open_drive_gets_the_path_in_its_place(
+    cloud: Emulator,
+) -> None:
     """With the id, rclone takes single files from the drive's root (tests/walk/test_walk_base_folder.py)."""
     drive = cloud.files.drive_of(BERT)
     drive.write("Backups/here.txt")

@@ -82,7 +82,9 @@ class ServedPage:
         return other
 
     def get(self, path: str) -> str:
-        with self._opener.open(self.origin + path.removeprefix(self.origin), timeout=PATIENCE) as answer:
+        with self._opener.open(
+            self.origin + path.removeprefix(self.origin), timeout=PATIENCE
+        ) as answer:
             return str(answer.read().decode())
 
     def post(self, path: str, /, **form: str) -> str:
@@ -120,7 +122,9 @@ class ServedPage:
     @property
     def memory(self) -> int:
         """MiB that the page's own process holds now."""
-        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        found = re.search(
+            r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text()
+        )
         assert found is not None
         return int(found[1]) // 1024
 

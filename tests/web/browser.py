@@ -55,7 +55,9 @@ def chromium(
     home = folder / "browser-home"
     home.mkdir(parents=True, exist_ok=True)
     trust(cloud, home)
-    inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR")}
+    inherited = {
+        name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR")
+    }
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             folder / "profile",

@@ -66,7 +66,9 @@ class Person:
         assert found, answer.text
         return html.unescape(found[1])
 
-    def sign_in(self, cloud: Emulator, draft: str, username: str, *, accept: bool = True) -> httpx2.Response:
+    def sign_in(
+        self, cloud: Emulator, draft: str, username: str, *, accept: bool = True
+    ) -> httpx2.Response:
         """Step 3 whole: Microsoft's answer is opened here."""
         return self.get(answer_of(cloud, username, self.to_microsoft(draft), accept=accept))
 

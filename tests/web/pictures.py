@@ -44,13 +44,18 @@ def main(folder: Path, looks: list[str]) -> None:
         with tempfile.TemporaryDirectory() as scratch, Emulator() as cloud:
             home = Path(scratch) / "home"
             home.mkdir()
-            os.environ.update(cloud.environment, HOME=str(home), RCLONE_CONFIG=str(home / "rclone.conf"))
+            os.environ.update(
+                cloud.environment, HOME=str(home), RCLONE_CONFIG=str(home / "rclone.conf")
+            )
             cloud.world.tenant("contoso.onmicrosoft.com").policies.user_consent = Consent.MANAGED
             app = AppRegistration(PUBLIC_CLIENT_ID)
             with (
                 served(app, folders=[home]) as address,
                 chromium(
-                    cloud, Path(scratch), scheme="dark" if scheme == "dark" else "light", width=width
+                    cloud,
+                    Path(scratch),
+                    scheme="dark" if scheme == "dark" else "light",
+                    width=width,
                 ) as context,
             ):
                 tour(Visitor(context, address, camera(folder, look)), cloud, home)

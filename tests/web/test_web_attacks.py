@@ -224,7 +224,9 @@ def test_no_page_holds_a_secret(cloud: Emulator) -> None:
     with at_the_page() as anna:
         draft = anna.begin("Other")
         anna.sign_in(cloud, draft, ANNA)
-        setup = next(iter(next(iter(anna.app.state.page.sessions._sessions.values())).drafts.values())).setup
+        setup = next(
+            iter(next(iter(anna.app.state.page.sessions._sessions.values())).drafts.values())
+        ).setup
         hidden += re.findall(r'_token":\s*"([^"]+)"', setup.record_with_secrets()["token"])
         for path in ("", "/health", "/files", "/edit", "/remove", "/copy", "/restore"):
             text = anna.get(f"/storages/{storage.remote_name}{path}").text
@@ -242,7 +244,11 @@ def test_a_script_in_a_storages_name_is_text(cloud: Emulator) -> None:
     storage = connected(cloud, name=name)
     with at_the_page() as anna:
         draft = anna.begin(name + " 2")
-        pages = ["/", f"{draft}/name", *(f"/storages/{storage.remote_name}{part}" for part in PARTS)]
+        pages = [
+            "/",
+            f"{draft}/name",
+            *(f"/storages/{storage.remote_name}{part}" for part in PARTS),
+        ]
         for path in pages:
             text = anna.get(path).text
             assert "&lt;script&gt;" in text, path

@@ -42,7 +42,11 @@ def run(
     browser.chmod(0o700)
     one = subprocess.Popen(
         [sys.executable, "-m", "pluton_rclone", *arguments, "--json"],
-        env={**os.environ, "BROWSER": f"{browser} %s &", "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID},
+        env={
+            **os.environ,
+            "BROWSER": f"{browser} %s &",
+            "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

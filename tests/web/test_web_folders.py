@@ -19,7 +19,9 @@ SECRET = "secret of the person"
 
 def begun(anna: Person, storage: Storage, kind: str, local: Path | str, path: str = "x") -> int:
     """The status of the form; whatever it began has ended."""
-    answer = anna.post(f"/storages/{storage.remote_name}/{kind}", {"local": str(local), "path": path})
+    answer = anna.post(
+        f"/storages/{storage.remote_name}/{kind}", {"local": str(local), "path": path}
+    )
     until_over(anna)
     return answer.status_code
 
@@ -47,7 +49,9 @@ def tree(folder: Path) -> Path:
 # ---- which folders -----------------------------------------------------------------------------------------------
 
 
-def test_the_home_folder_is_closed_and_a_folder_for_restores_is_there(cloud: Emulator, home: Path) -> None:
+def test_the_home_folder_is_closed_and_a_folder_for_restores_is_there(
+    cloud: Emulator, home: Path
+) -> None:
     storage = connected(cloud)
     (home / "letter.txt").write_text(SECRET)
     with at_the_page() as anna:
@@ -138,13 +142,22 @@ def test_a_restore_writes_nothing_private_and_through_no_link(
     (open_folder / "link").symlink_to(elsewhere)
     (open_folder / "deep" / "li[n]k ").symlink_to(elsewhere)
     (open_folder / "one").symlink_to(elsewhere / "victim")
-    names = (".bashrc", ".ssh/authorized_keys", "link/victim", "link/new", "deep/li[n]k /victim", "one")
+    names = (
+        ".bashrc",
+        ".ssh/authorized_keys",
+        "link/victim",
+        "link/new",
+        "deep/li[n]k /victim",
+        "one",
+    )
     for name in (*names, "rclone.conf", "fine/file", "evil.rclonelink"):
         storage.rclone.rcat(b"planted", storage.at(f"x/{name}"))
     with at_the_page(local_folders=[open_folder]) as anna:
         assert begun(anna, storage, "restore", open_folder) == 200
         for name in (".bashrc", "rclone.conf", "one"):
-            assert begun(anna, storage, "restore", open_folder, f"x/{name}") == 200  # it is said on its page
+            assert (
+                begun(anna, storage, "restore", open_folder, f"x/{name}") == 200
+            )  # it is said on its page
     assert (open_folder / "fine" / "file").read_bytes() == b"planted"
     assert not (open_folder / "evil").exists()
     assert [path.name for path in elsewhere.iterdir()] == ["victim"]

@@ -79,7 +79,9 @@ def test_no_other_host_of_the_domain_can_set_the_cookie(home: Path, mounted: str
     assert "Domain" not in rest_
 
 
-def test_one_persons_requests_do_not_hold_up_anothers(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_persons_requests_do_not_hold_up_anothers(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     release, begun = threading.Event(), threading.Semaphore(0)
 
     def values(self: Storages) -> list[object]:
@@ -131,7 +133,9 @@ def held() -> Iterator[Held]:
 
 def test_a_few_jobs_run_the_others_wait_and_whoever_has_least_is_next(held: Held) -> None:
     many = Jobs()
-    first = [many.start(Steps("test", f"bert {number}", owner="bert"), held) for number in range(10)]
+    first = [
+        many.start(Steps("test", f"bert {number}", owner="bert"), held) for number in range(10)
+    ]
     anna = many.start(Steps("test", "anna", owner="anna"), held)
     many.start(Waiting("code", "another kind", owner="bert"), held)
     eventually(lambda: len(held.running) == Steps.at_once + 1, "not as many as may run")
@@ -240,7 +244,9 @@ def let_in() -> Iterator[tuple[int, str]]:
     """A page in this process: its port, and the cookie of somebody who was let in."""
     jar = CookieJar()
     with served(APP) as address:
-        build_opener(ProxyHandler({}), HTTPCookieProcessor(jar)).open(address, timeout=PATIENCE).close()
+        build_opener(ProxyHandler({}), HTTPCookieProcessor(jar)).open(
+            address, timeout=PATIENCE
+        ).close()
         found = urlsplit(address).port
         assert found is not None
         yield found, "; ".join(f"{one.name}={one.value}" for one in jar)

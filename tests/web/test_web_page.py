@@ -24,7 +24,17 @@ from pluton_rclone.web.wizard.draft import rail
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 
-from .client import APP, ORIGIN, PATIENCE, Person, at_the_page, local_folder, page, ready_to_save, until_over
+from .client import (
+    APP,
+    ORIGIN,
+    PATIENCE,
+    Person,
+    at_the_page,
+    local_folder,
+    page,
+    ready_to_save,
+    until_over,
+)
 from .server import served
 from .visitor import ANNA, BERT
 
@@ -63,7 +73,9 @@ def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
         anna.post(f"{draft}/test")
         until_over(anna)
         assert "Everything works" in anna.get(f"{draft}/save").text
-        anna.post(f"{draft}/options", {"chunk_size": "20Mi"})  # what passed is not what is wanted now
+        anna.post(
+            f"{draft}/options", {"chunk_size": "20Mi"}
+        )  # what passed is not what is wanted now
         assert anna.post(f"{draft}/save").status_code == 409
         anna.post(f"{draft}/test")
         until_over(anna)
@@ -154,7 +166,9 @@ def test_the_form_drawn_from_the_schema_has_every_field(cloud: Emulator) -> None
         draft = anna.begin("All of it")
         anna.sign_in(cloud, draft, ANNA)
         form = anna.post(f"{draft}/type", {"kind": "personal"}).text
-    controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(properties)
+    controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(
+        properties
+    )
     assert controls == {n for n, p in properties.items() if p["x-decided-by"] == "person"} | {
         "region"
     }  # it has a control of its own
@@ -180,10 +194,14 @@ def test_a_pasted_address_leads_to_its_folder(cloud: Emulator) -> None:
         bert.sign_in(cloud, draft, BERT)
         bert.post(f"{draft}/type", {"kind": "sharepoint"})
         bert.sign_in(cloud, draft, BERT)
-        wrong = bert.post(f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Nowhere"})
+        wrong = bert.post(
+            f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Nowhere"}
+        )
         assert wrong.status_code == 422
         assert 'id="address-problem"' in wrong.text
-        right = bert.post(f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Backups"})
+        right = bert.post(
+            f"{draft}/address", {"address": "https://contoso.sharepoint.com/sites/Backups"}
+        )
         assert right.url.path == f"{draft}/options"
 
 
@@ -286,7 +304,10 @@ def test_name_and_options_are_changed_or_nothing_is(cloud: Emulator) -> None:
 def test_removing_asks_first(cloud: Emulator) -> None:
     storage = connected(cloud)
     with at_the_page() as anna:
-        assert "Your files stay where they are" in anna.get(f"/storages/{storage.remote_name}/remove").text
+        assert (
+            "Your files stay where they are"
+            in anna.get(f"/storages/{storage.remote_name}/remove").text
+        )
         assert list(Storages()) == ["personal"]
         anna.post(f"/storages/{storage.remote_name}/remove")
     assert list(Storages()) == []
@@ -312,7 +333,9 @@ def test_a_transfer_is_watched_and_cancelled(
     monkeypatch.setenv("RCLONE_BWLIMIT", "100k")
     with at_the_page(local_folders=[folder]) as anna:
         anna.app.state.page.storages = Slow(storage)
-        started = anna.post(f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"})
+        started = anna.post(
+            f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"}
+        )
         text = until(anna, started.url.path + "/progress", "large.bin")
         assert "Time left" in text
         cancelled = anna.post(f"{started.url.path}/cancel").text

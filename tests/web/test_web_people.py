@@ -118,14 +118,18 @@ def test_whoever_is_not_plainly_identified_is_refused_and_that_is_logged(
 
 
 @pytest.mark.parametrize("wrap", [lambda name: name, late, Thenable])
-def test_a_name_lets_its_person_in_also_when_it_is_awaited(home: Path, wrap: Callable[[str], Any]) -> None:
+def test_a_name_lets_its_person_in_also_when_it_is_awaited(
+    home: Path, wrap: Callable[[str], Any]
+) -> None:
     anna = Person(page(identify=lambda request: wrap("anna")))
     assert anna.get("/").status_code == 200
     (session,) = anna.app.state.page.sessions._sessions.values()
     assert session.person == "anna"
 
 
-def test_a_session_kept_for_a_person_is_no_key_to_a_page_without_persons(home: Path, tmp_path: Path) -> None:
+def test_a_session_kept_for_a_person_is_no_key_to_a_page_without_persons(
+    home: Path, tmp_path: Path
+) -> None:
     with people(state_folder=tmp_path / "state") as (anna, _, _app):
         pass
     alone = Person(page(state_folder=tmp_path / "state"))
@@ -145,7 +149,17 @@ def test_there_are_no_one_time_addresses_where_an_application_lets_people_in(hom
 
 # ---- storages ----------------------------------------------------------------------------------------------------
 
-READING = ("", "/health", "/files", "/download?path=a", "/edit", "/remove", "/copy", "/restore", "/test/x")
+READING = (
+    "",
+    "/health",
+    "/files",
+    "/download?path=a",
+    "/edit",
+    "/remove",
+    "/copy",
+    "/restore",
+    "/test/x",
+)
 CHANGING = ("/test", "/check", "/reauthorize", "/edit", "/remove", "/copy", "/restore")
 
 
@@ -164,7 +178,10 @@ def test_another_persons_storage_is_not_there(cloud: Emulator, tmp_path: Path) -
                 answer = bert.get(f"/storages/{name}{path}")
                 assert answer.status_code == 404, path
                 assert DENIED in answer.text
-                assert answer.text.replace(name, "nothing") == bert.get(f"/storages/nothing{path}").text
+                assert (
+                    answer.text.replace(name, "nothing")
+                    == bert.get(f"/storages/nothing{path}").text
+                )
             for path in CHANGING:
                 form = {"name": "Stolen", "local": str(folder), "path": "", "field": "chunk_size"}
                 assert bert.post(f"/storages/{name}{path}", form).status_code == 404, path
@@ -202,7 +219,9 @@ def test_a_re_authorization_that_is_not_allowed_any_more_does_not_happen(cloud: 
     """Between its beginning and its saving the storage went to somebody else."""
     storage = give(connected(cloud), "anna")
     with people() as (anna, _, _app):
-        draft = anna.post(f"/storages/{storage.remote_name}/reauthorize").url.path.removesuffix("/authorize")
+        draft = anna.post(f"/storages/{storage.remote_name}/reauthorize").url.path.removesuffix(
+            "/authorize"
+        )
         anna.sign_in(cloud, draft, ANNA)
         give(storage, "bert")
         before = storage.section_with_secrets()
@@ -217,7 +236,16 @@ def test_a_re_authorization_that_is_not_allowed_any_more_does_not_happen(cloud: 
 def test_another_persons_draft_and_its_test_are_not_there(cloud: Emulator) -> None:
     with people() as (anna, bert, app):
         draft = ready_to_save(cloud, anna)
-        for path in ("name", "authorize", "type", "options", "save", "status", "progress", "waiting/x"):
+        for path in (
+            "name",
+            "authorize",
+            "type",
+            "options",
+            "save",
+            "status",
+            "progress",
+            "waiting/x",
+        ):
             assert bert.get(f"{draft}/{path}").status_code == 404
         for path in ("name", "sign-in", "code", "rclone", "test", "save", "check", "give-up"):
             assert bert.post(f"{draft}/{path}").status_code == 404
@@ -228,10 +256,14 @@ def test_another_persons_draft_and_its_test_are_not_there(cloud: Emulator) -> No
         assert "Configuration" not in shown
 
 
-def test_another_persons_transfer_is_neither_seen_nor_cancelled(cloud: Emulator, tmp_path: Path) -> None:
+def test_another_persons_transfer_is_neither_seen_nor_cancelled(
+    cloud: Emulator, tmp_path: Path
+) -> None:
     storage, folder = give(connected(cloud, name="Hers"), "anna"), local_folder(tmp_path)
     with people(local_folders=[folder]) as (anna, bert, app):
-        at = anna.post(f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"}).url.path
+        at = anna.post(
+            f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"}
+        ).url.path
         for path in (at, f"{at}/progress"):
             assert bert.get(path).status_code == 404
         (work,) = app.state.page.jobs._work.values()

@@ -77,7 +77,10 @@ def test_headers_without_end_on_many_connections(home: Path) -> None:
             while True:
                 connection.sendall(b"x" * 65536)
 
-    with attacked() as page, watched(page, "endless headers on 50 connections, again and again") as seen:
+    with (
+        attacked() as page,
+        watched(page, "endless headers on 50 connections, again and again") as seen,
+    ):
         for _ in range(5):
             threads = [threading.Thread(target=pour, args=(page,)) for _ in range(50)]
             for thread in threads:
@@ -98,7 +101,9 @@ def test_sixty_copies(cloud: Emulator, tmp_path: Path) -> None:
         refused = 0
         for number in range(60):
             with suppress(OSError):  # 422: too much is going on already
-                page.post(f"/storages/{storage.remote_name}/copy", local=str(folder), path=f"x{number}")
+                page.post(
+                    f"/storages/{storage.remote_name}/copy", local=str(folder), path=f"x{number}"
+                )
                 continue
             refused += 1
         for _ in range(20):
@@ -114,13 +119,20 @@ def test_forty_five_abandoned_downloads(cloud: Emulator) -> None:
     storage = connected(cloud)
     storage.rclone.rcat(os.urandom(8_000_000), storage.at("large"))
     path = f"/storages/{storage.remote_name}/download?path=large"
-    with attacked() as page, watched(page, "45 readers that stand still") as seen, ExitStack() as held:
+    with (
+        attacked() as page,
+        watched(page, "45 readers that stand still") as seen,
+        ExitStack() as held,
+    ):
         for _ in range(45):
             held.enter_context(page.connect(f"GET {path} HTTP/1.1\r\n$\r\n", small=True))
         eventually(lambda: page.rclones > 0, "no download began")
         end = time.monotonic() + 5
         while time.monotonic() < end:
-            seen.memory, seen.rclones = max(seen.memory, page.memory), max(seen.rclones, page.rclones)
+            seen.memory, seen.rclones = (
+                max(seen.memory, page.memory),
+                max(seen.rclones, page.rclones),
+            )
         assert seen.rclones <= AT_ONCE
         eventually(lambda: page.rclones == 0, "rclones read for nobody")
     with attacked() as page, watched(page, "45 readers that go at once") as seen:
@@ -174,7 +186,8 @@ def test_two_hundred_clients(cloud: Emulator, tmp_path: Path) -> None:
 
         kinds = (slow, strangers, flood, abort, jobs)
         threads = [
-            threading.Thread(target=again, args=(kinds[number % len(kinds)],)) for number in range(200)
+            threading.Thread(target=again, args=(kinds[number % len(kinds)],))
+            for number in range(200)
         ]
         for thread in threads:
             thread.start()

@@ -37,7 +37,9 @@ def test_every_page_is_reached_and_accessible(cloud: Emulator, home: Path, tmp_p
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 900})
             found.extend(f"{name}, {scheme}: {violation}" for violation in violations(page))
-            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            if page.evaluate(
+                "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            ):
                 found.append(f"{name}: wider than {width} pixels")
         page.set_viewport_size({"width": 1200, "height": 900})
 
@@ -61,7 +63,9 @@ def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
         devtools = context.new_cdp_session(anna.page)
         click = "window.open('', 'another', 'popup').close(); document.getElementById('authorize').click()"
         devtools.send("Runtime.evaluate", {"expression": click, "userGesture": False})
-        anna.page.get_by_role("alert").get_by_text("Your browser blocked the sign-in window").wait_for()
+        anna.page.get_by_role("alert").get_by_text(
+            "Your browser blocked the sign-in window"
+        ).wait_for()
         assert violations(anna.page) == []
         anna.page.locator(f'[id="account-{ANNA}"]').wait_for()  # after a moment, in this tab
         assert len(context.pages) == 2  # the browser's first empty one, and ours

@@ -38,7 +38,9 @@ def test_the_default_as_it_is_shown_is_still_the_default() -> None:
     assert shown["chunk_size"].value == "10 MiB"
     assert shown["link_scope"].default == dict(shown["link_scope"].choices)["anonymous"]
     assert (
-        fields.read({name: str(field.value) for name, field in shown.items() if field.kind != "switch"}, {})
+        fields.read(
+            {name: str(field.value) for name, field in shown.items() if field.kind != "switch"}, {}
+        )
         == {}
     )
 
@@ -56,7 +58,10 @@ def test_an_address_that_would_turn_its_letters_round_stays_encoded() -> None:
 def test_a_moment_says_its_zone() -> None:
     when = datetime(2026, 10, 1, 16, 3, tzinfo=timezone(timedelta(hours=2)))
 
-    assert wording.moment(when) == '<time datetime="2026-10-01T14:03:00+00:00">2026-10-01 14:03 UTC</time>'
+    assert (
+        wording.moment(when)
+        == '<time datetime="2026-10-01T14:03:00+00:00">2026-10-01 14:03 UTC</time>'
+    )
     assert wording.moment(None) == ""
 
 

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-ANNA, BERT, ADMIN = "anna@outlook.com", "bert@contoso.onmicrosoft.com", "admin@contoso.onmicrosoft.com"
+ANNA, BERT, ADMIN = (
+    "anna@outlook.com",
+    "bert@contoso.onmicrosoft.com",
+    "admin@contoso.onmicrosoft.com",
+)
 
 
 class Visitor:
@@ -24,12 +28,18 @@ class Visitor:
         self.context = context
         self.look = look
         self.page = context.new_page()
-        self.complaints: list[str] = []  # what the browser's console said, but for pages that say no
-        context.on("console", lambda message: self._hear(message.type, message.text, message.location))
+        self.complaints: list[
+            str
+        ] = []  # what the browser's console said, but for pages that say no
+        context.on(
+            "console", lambda message: self._hear(message.type, message.text, message.location)
+        )
         self.page.goto(address)
 
     def _hear(self, kind: str, text: str, location: object) -> None:
-        refused = "the server responded with a status of 4" in text and "/static/" not in str(location)
+        refused = "the server responded with a status of 4" in text and "/static/" not in str(
+            location
+        )
         if kind in ("error", "warning") and "localhost" in str(location) and not refused:
             self.complaints.append(f"{text} ({location})")
 
@@ -48,7 +58,9 @@ class Visitor:
             self.page.get_by_role("heading", level=1, name=re.compile(text)).wait_for()
         except NotThere as error:
             shown = self.page.locator("main").inner_text()
-            raise AssertionError(f"no heading {text!r} on {self.page.url}, which says: {shown}") from error
+            raise AssertionError(
+                f"no heading {text!r} on {self.page.url}, which says: {shown}"
+            ) from error
         self.page.wait_for_load_state()
 
     # ---- the seven steps -----------------------------------------------------------------------------------

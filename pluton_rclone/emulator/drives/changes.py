@@ -84,7 +84,9 @@ class Changes:
             del self._enumerations[next(iter(self._enumerations))]
         return self._count, items, until
 
-    def _enumerated(self, number: int, items: list[Item], until: int, offset: int, size: int) -> Page:
+    def _enumerated(
+        self, number: int, items: list[Item], until: int, offset: int, size: int
+    ) -> Page:
         end = offset + size
         if end >= len(items):
             return Page(items[offset:], _token("s", self._oldest + until), last=True)

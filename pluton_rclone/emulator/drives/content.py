@@ -128,7 +128,9 @@ class Rewritten:
 
     __slots__ = ("_hash", "_sent", "size")
 
-    _ADDED = b"<!-- docProps/custom.xml: ContentTypeId 0x010100, written by the document library -->"
+    _ADDED = (
+        b"<!-- docProps/custom.xml: ContentTypeId 0x010100, written by the document library -->"
+    )
 
     def __init__(self, sent: Content) -> None:
         self._sent = sent

@@ -58,8 +58,12 @@ class Drive(Tree):
         self.web_url = web_url
         self.quota = quota or Quota(5 * 1024**3 if kind == PERSONAL else 1024**4)
         self.root_readable = True  # False: a phantom, listed but "ObjectHandle is Invalid"
-        self.shortcuts_on_request = False  # True: listed only with "Prefer: Include-Feature=AddToOneDrive"
-        self.rewrites_office_files = False  # True: what SharePoint does to Office files in libraries
+        self.shortcuts_on_request = (
+            False  # True: listed only with "Prefer: Include-Feature=AddToOneDrive"
+        )
+        self.rewrites_office_files = (
+            False  # True: what SharePoint does to Office files in libraries
+        )
         self.lock = threading.RLock()
         self.changes = Changes()
         self.bin = RecycleBin()
@@ -212,7 +216,13 @@ class Drive(Tree):
     # ---- moving and removing --------------------------------------------------------------------------
 
     def move(
-        self, item: Item, parent: Item, name: str, *, conflict: str = "fail", author: Actor | None = None
+        self,
+        item: Item,
+        parent: Item,
+        name: str,
+        *,
+        conflict: str = "fail",
+        author: Actor | None = None,
     ) -> None:
         """Move and rename in one; within the drive only."""
         with self.lock:
@@ -220,7 +230,9 @@ class Drive(Tree):
             if old is None:
                 raise refusals.invalid_request("The root cannot be moved or renamed.")
             if parent.lies_in(item):
-                raise refusals.invalid_request("The destination lies inside the item that is moved.")
+                raise refusals.invalid_request(
+                    "The destination lies inside the item that is moved."
+                )
             if fold(name) != fold(item.name) or parent is not old:
                 name, existing = self._place(parent, name, conflict, folder=item.is_folder)
                 if existing is not None:
@@ -280,7 +292,9 @@ class Drive(Tree):
         """Let somebody else at an item and all below it."""
         (item.rarities.writers if write else item.rarities.readers).add(username)
 
-    def add_shortcut(self, target_drive: Drive, target: Item, name: str, parent: Item | None = None) -> Item:
+    def add_shortcut(
+        self, target_drive: Drive, target: Item, name: str, parent: Item | None = None
+    ) -> Item:
         """A folder of another drive, shown in this one: "Add shortcut to My files"."""
         with self.lock:
             folder = parent or self.root

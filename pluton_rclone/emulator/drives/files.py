@@ -106,7 +106,9 @@ class Files:
             clock=self._world.now,
         )
 
-    def add_phantom(self, username: str, name: str = "ODCMetadataArchive", *, first: bool = False) -> Drive:
+    def add_phantom(
+        self, username: str, name: str = "ODCMetadataArchive", *, first: bool = False
+    ) -> Drive:
         """A drive that /me/drives lists and whose root cannot be read (rclone issue 8695)."""
         drive = self.beside(username, name)
         drive.root_readable = False
@@ -159,7 +161,9 @@ class Files:
         """The root site of an organisation."""
         site = self._roots.get(tenant.id)
         if site is None:
-            site = self._roots[tenant.id] = self._make_site(tenant, "root", "Communication site", "", None)
+            site = self._roots[tenant.id] = self._make_site(
+                tenant, "root", "Communication site", "", None
+            )
         return site
 
     def add_site(
@@ -234,15 +238,21 @@ class Files:
         host = self.personal_host(person.tenant)
         ids = stable_id("collection", host, path), stable_id("web", host, path)
         name = path.rpartition("/")[2]
-        site = Site(f"{host},{ids[0]},{ids[1]}", name, person.name, person.tenant, host, path, _MADE_2020)
+        site = Site(
+            f"{host},{ids[0]},{ids[1]}", name, person.name, person.tenant, host, path, _MADE_2020
+        )
         site.personal = True
         site.members = {person.username}
         self._sites[site.id.lower()] = site
         return site
 
-    def _make_site(self, tenant: Tenant, name: str, title: str, path: str, parent: Site | None) -> Site:
+    def _make_site(
+        self, tenant: Tenant, name: str, title: str, path: str, parent: Site | None
+    ) -> Site:
         host = self.site_host(tenant)
-        collection = parent.collection_id if parent is not None else stable_id("collection", host, path)
+        collection = (
+            parent.collection_id if parent is not None else stable_id("collection", host, path)
+        )
         site = Site(
             f"{host},{collection},{stable_id('web', host, path)}",
             name,

@@ -36,7 +36,9 @@ class ItemIds:
         seed = hashlib.blake2b(drive_id.encode(), digest_size=24).digest()
         self._personal = not drive_id.startswith("b!")
         self._prefix = (
-            f"{drive_id.upper()}!" if self._personal else "01" + base64.b32encode(seed[16:20]).decode()[:6]
+            f"{drive_id.upper()}!"
+            if self._personal
+            else "01" + base64.b32encode(seed[16:20]).decode()[:6]
         )
         self._seed = int.from_bytes(seed[:16], "big")
         self._count = 0

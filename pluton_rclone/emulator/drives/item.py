@@ -56,7 +56,9 @@ class Rarities:
     vault: bool = False  # the Personal Vault: locked, its children cannot be read
     target: tuple[Drive, Item] | None = None  # a shortcut to somebody else's folder: `remoteItem`
     links: list[Link] = field(default_factory=list)
-    readers: set[str] = field(default_factory=set)  # user names that this item is shared with, to read
+    readers: set[str] = field(
+        default_factory=set
+    )  # user names that this item is shared with, to read
     writers: set[str] = field(default_factory=set)  # the same, to read and write
 
 

@@ -13,7 +13,9 @@ import re
 
 from . import refusals
 
-MAX_PATH = 400  # a decoded path of that many characters is refused: "fewer than 400" is the safe reading
+MAX_PATH = (
+    400  # a decoded path of that many characters is refused: "fewer than 400" is the safe reading
+)
 MAX_NAME = 255
 
 FORBIDDEN_CHARACTERS = '"*:<>?/\\|'

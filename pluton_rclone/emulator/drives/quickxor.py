@@ -17,7 +17,9 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 _WIDTH = 160  # bits of the circle
 _SHIFT = 11  # bits between two neighbouring bytes
 _PERIOD = 160  # bytes after which the places repeat
-_BLOCK = _PERIOD * 512  # bytes per integer: large enough to be quick, small enough for the processor's cache
+_BLOCK = (
+    _PERIOD * 512
+)  # bytes per integer: large enough to be quick, small enough for the processor's cache
 _MASK = (1 << _WIDTH) - 1
 
 EMPTY = base64.b64encode(bytes(_WIDTH // 8)).decode()

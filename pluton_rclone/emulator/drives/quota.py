@@ -28,12 +28,21 @@ class Quota:
     state: str | None = None  # instead of the computed normal, nearing, critical, exceeded
     verbatim: dict[str, Any] | None = None  # the whole member instead of a computed one
 
-    def facet(self, used: int, deleted: int, *, personal: bool, files: int) -> dict[str, Any] | None:
+    def facet(
+        self, used: int, deleted: int, *, personal: bool, files: int
+    ) -> dict[str, Any] | None:
         """The `quota` member of a drive; None when the drive has none."""
         if self.told is Told.RESTRICTED:
             return None
         if self.told is Told.UNKNOWN:
-            return {"deleted": 0, "fileCount": 0, "remaining": 0, "state": "normal", "total": 0, "used": 0}
+            return {
+                "deleted": 0,
+                "fileCount": 0,
+                "remaining": 0,
+                "state": "normal",
+                "total": 0,
+                "used": 0,
+            }
         if self.verbatim is not None:
             return dict(self.verbatim)
         remaining = max(0, self.total - used)

@@ -11,7 +11,9 @@ from typing import Any
 from pluton_rclone.emulator.faults import GraphFault
 
 
-def invalid_request(message: str = "The request is malformed or incorrect.", *inner: str) -> GraphFault:
+def invalid_request(
+    message: str = "The request is malformed or incorrect.", *inner: str
+) -> GraphFault:
     return GraphFault(400, "invalidRequest", message, inner_codes=inner)
 
 
@@ -20,11 +22,15 @@ def invalid_name(message: str) -> GraphFault:
 
 
 def path_too_long() -> GraphFault:
-    return GraphFault(400, "invalidRequest", "Path exceeds maximum length.", inner_codes=("pathIsTooLong",))
+    return GraphFault(
+        400, "invalidRequest", "Path exceeds maximum length.", inner_codes=("pathIsTooLong",)
+    )
 
 
 def file_too_large() -> GraphFault:
-    return GraphFault(400, "invalidRequest", "Max file size exceeded.", inner_codes=("maxFileSizeExceeded",))
+    return GraphFault(
+        400, "invalidRequest", "Max file size exceeded.", inner_codes=("maxFileSizeExceeded",)
+    )
 
 
 def access_denied(
@@ -91,7 +97,10 @@ def request_too_large() -> GraphFault:
 
 def fragment_too_large() -> GraphFault:
     return GraphFault(
-        413, "invalidRequest", "Max fragment length exceeded.", inner_codes=("maxFragmentLengthExceeded",)
+        413,
+        "invalidRequest",
+        "Max fragment length exceeded.",
+        inner_codes=("maxFragmentLengthExceeded",),
     )
 
 
@@ -114,8 +123,12 @@ class UploadQuotaFault(GraphFault):
     def __init__(self) -> None:
         super().__init__(507, "quotaLimitReached", "Insufficient Space Available")
 
-    def body(self, *, date: str, request_id: str, client_request_id: str | None = None) -> dict[str, Any]:
-        sentence = "The specified action cannot be completed because the user has reached the quota limit."
+    def body(
+        self, *, date: str, request_id: str, client_request_id: str | None = None
+    ) -> dict[str, Any]:
+        sentence = (
+            "The specified action cannot be completed because the user has reached the quota limit."
+        )
         return {"error": {"code": self.code, "message": self.message, "localizedMessage": sentence}}
 
 
@@ -135,5 +148,8 @@ def quota_reached() -> GraphFault:
 
 def insufficient_storage() -> GraphFault:
     return GraphFault(
-        507, "insufficientStorage", "Insufficient Space Available", inner_codes=("quotaLimitReached",)
+        507,
+        "insufficientStorage",
+        "Insufficient Space Available",
+        inner_codes=("quotaLimitReached",),
     )

@@ -28,7 +28,9 @@ class Site:
     subsites: list[Site] = field(default_factory=list)
     members: set[str] | None = None  # user names; None: everybody in the tenant
     personal: bool = False  # the site round somebody's OneDrive for Business
-    selected_apps: dict[str, str] = field(default_factory=dict)  # client id -> read, write (Sites.Selected)
+    selected_apps: dict[str, str] = field(
+        default_factory=dict
+    )  # client id -> read, write (Sites.Selected)
 
     @property
     def web_url(self) -> str:

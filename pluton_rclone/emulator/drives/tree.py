@@ -20,7 +20,9 @@ class Tree:
         self, drive_id: str, kind: str, server_path: str, owner: Actor, clock: Callable[[], float]
     ) -> None:
         self.kind = kind
-        self.server_path = server_path  # counted in the length of paths: personal/bert_contoso_com/Documents
+        self.server_path = (
+            server_path  # counted in the length of paths: personal/bert_contoso_com/Documents
+        )
         self.enforce_limits = True
         self._prefix = len(server_path) + 1 if server_path else 0
         self._clock = clock
@@ -87,7 +89,9 @@ class Tree:
         self._items[item_id] = item
         return item
 
-    def _place(self, parent: Item, name: str, conflict: str, *, folder: bool) -> tuple[str, Item | None]:
+    def _place(
+        self, parent: Item, name: str, conflict: str, *, folder: bool
+    ) -> tuple[str, Item | None]:
         """The name to take in a folder and what has it already; 409 when it is taken and must not be."""
         if parent.children is None:
             raise refusals.invalid_request("The parent is not a folder.")

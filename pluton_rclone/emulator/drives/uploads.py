@@ -58,7 +58,9 @@ class Intent:
         with drive.lock:
             if self.parent.deleted:
                 raise refusals.not_found()
-            item, new = drive.put(self.parent, self.name, content, conflict=self.conflict, author=self.author)
+            item, new = drive.put(
+                self.parent, self.name, content, conflict=self.conflict, author=self.author
+            )
             if self.created is not None:
                 item.client_created = self.created
             if self.modified is not None:
@@ -112,7 +114,9 @@ class UploadSession:
                 "fragmentLengthMismatch",
             )
         if self.total not in (None, total):
-            raise refusals.invalid_request("The total length differs from that of the fragments before.")
+            raise refusals.invalid_request(
+                "The total length differs from that of the fragments before."
+            )
         if length >= FRAGMENT_LIMIT:
             raise refusals.fragment_too_large()
         if total > MAX_FILE and self.intent.drive.enforce_limits:
@@ -120,7 +124,9 @@ class UploadSession:
         if self._busy:
             raise refusals.locked()
         if first < self.position:
-            raise refusals.invalid_range("Uploaded fragment overlaps with existing data.", "fragmentOverlap")
+            raise refusals.invalid_range(
+                "Uploaded fragment overlaps with existing data.", "fragmentOverlap"
+            )
         if first > self.position:
             raise refusals.invalid_range("Uploaded fragment leaves a gap.", "fragmentOutOfOrder")
         if last + 1 < total and length % FRAGMENT_MULTIPLE:

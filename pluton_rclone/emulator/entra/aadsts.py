@@ -32,7 +32,9 @@ class Trace:
     @classmethod
     def of(cls, now: float, correlation_id: str | None) -> Trace:
         return cls(
-            datetime.fromtimestamp(now, timezone.utc), str(uuid.uuid4()), correlation_id or str(uuid.uuid4())
+            datetime.fromtimestamp(now, timezone.utc),
+            str(uuid.uuid4()),
+            correlation_id or str(uuid.uuid4()),
         )
 
     @property

@@ -49,7 +49,9 @@ class Entra:
             return Route(path, self._as_page(handler), methods=["GET", "POST"])
 
         return [
-            api("/{tenant}/v2.0/.well-known/openid-configuration", self.openid_configuration, "GET"),
+            api(
+                "/{tenant}/v2.0/.well-known/openid-configuration", self.openid_configuration, "GET"
+            ),
             api("/{tenant}/.well-known/openid-configuration", self.openid_configuration, "GET"),
             api("/{tenant}/discovery/instance", self.instance_discovery, "GET"),
             api("/{tenant}/discovery/v2.0/keys", self.keys, "GET"),
@@ -70,7 +72,9 @@ class Entra:
     async def openid_configuration(self, request: Request) -> Response:
         try:
             return _json(discovery.openid_configuration(self._endpoint(request)))
-        except EntraError as error:  # this document has an error value of its own (entra-errors.json, 90002)
+        except (
+            EntraError
+        ) as error:  # this document has an error value of its own (entra-errors.json, 90002)
             error.error = "invalid_tenant" if error.code == 90002 else error.error
             raise
 
@@ -96,7 +100,9 @@ class Entra:
     # ---- for people --------------------------------------------------------------------------------------
 
     async def authorize(self, request: Request) -> Response:
-        query = dict(request.query_params) | (await _form(request) if request.method == "POST" else {})
+        query = dict(request.query_params) | (
+            await _form(request) if request.method == "POST" else {}
+        )
         return self._shown(self._interaction(request).authorize(self._endpoint(request), query))
 
     async def login(self, request: Request) -> Response:
@@ -104,7 +110,9 @@ class Entra:
 
     async def deviceauth(self, request: Request) -> Response:
         typed = (
-            (await _form(request)).get("otc") if request.method == "POST" else request.query_params.get("otc")
+            (await _form(request)).get("otc")
+            if request.method == "POST"
+            else request.query_params.get("otc")
         )
         return self._shown(device.enter(self._interaction(request), _host(request), typed))
 
@@ -124,8 +132,12 @@ class Entra:
     async def device_page(self, request: Request) -> Response:
         cloud = _DEVICE_PAGES.get(request.path_params["page"].lower())
         if cloud is None:
-            return HTMLResponse(pages.done("Not here", "The emulator has no such page."), status_code=404)
-        return RedirectResponse(f"https://{CLOUDS[cloud].login}/common/oauth2/deviceauth", status_code=302)
+            return HTMLResponse(
+                pages.done("Not here", "The emulator has no such page."), status_code=404
+            )
+        return RedirectResponse(
+            f"https://{CLOUDS[cloud].login}/common/oauth2/deviceauth", status_code=302
+        )
 
     # ---- shared ------------------------------------------------------------------------------------------
 

@@ -45,7 +45,11 @@ def read_credentials(form: Mapping[str, str], authorization: str | None) -> Cred
         except (binascii.Error, UnicodeDecodeError):
             raise EntraError(900144, parameter="client_id") from None
         return Credentials(unquote_plus(client_id), unquote_plus(secret))
-    assertion = form.get("client_assertion") if form.get("client_assertion_type") == ASSERTION_TYPE else None
+    assertion = (
+        form.get("client_assertion")
+        if form.get("client_assertion_type") == ASSERTION_TYPE
+        else None
+    )
     return Credentials(form.get("client_id", ""), form.get("client_secret") or None, assertion)
 
 
@@ -55,7 +59,9 @@ def check_public(credentials: Credentials, *, personal: bool) -> None:
         raise EntraError(90023 if personal else 700025)
 
 
-def check_confidential(app: Registration, credentials: Credentials, endpoint: Endpoint, now: float) -> None:
+def check_confidential(
+    app: Registration, credentials: Credentials, endpoint: Endpoint, now: float
+) -> None:
     """Raises EntraError: 7000218 (nothing sent), 7000215 (wrong secret), 7000222 (ended), 700027
     (assertion).
     """

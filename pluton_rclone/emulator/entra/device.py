@@ -72,5 +72,7 @@ def enter(interaction: Interaction, host: str, user_code: str | None) -> Page:
         return Page(pages.enter_code(action, wrong=True))
     # A person who types a code is asked for the account, whoever is signed in at that browser.
     return interaction.begin(
-        Flow(code.endpoint, code.app, code.scopes, public=True, prompt="select_account", device=code)
+        Flow(
+            code.endpoint, code.app, code.scopes, public=True, prompt="select_account", device=code
+        )
     )

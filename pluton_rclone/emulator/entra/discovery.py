@@ -20,7 +20,12 @@ _METADATA = [
         (
             "login.microsoftonline.com",
             "login.windows.net",
-            ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
+            [
+                "login.microsoftonline.com",
+                "login.windows.net",
+                "login.microsoft.com",
+                "sts.windows.net",
+            ],
         ),
         (
             "login.partner.microsoftonline.cn",
@@ -33,7 +38,11 @@ _METADATA = [
             "login.microsoftonline.us",
             ["login.microsoftonline.us", "login.usgovcloudapi.net"],
         ),
-        ("login-us.microsoftonline.com", "login-us.microsoftonline.com", ["login-us.microsoftonline.com"]),
+        (
+            "login-us.microsoftonline.com",
+            "login-us.microsoftonline.com",
+            ["login-us.microsoftonline.com"],
+        ),
     )
 ]
 

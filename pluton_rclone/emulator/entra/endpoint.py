@@ -7,7 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pluton_rclone.emulator.directory import PERSONAL_TENANT_ID, Audience, Person, Registration, Tenant
+from pluton_rclone.emulator.directory import (
+    PERSONAL_TENANT_ID,
+    Audience,
+    Person,
+    Registration,
+    Tenant,
+)
 from pluton_rclone.emulator.hosts import CLOUDS
 
 from .aadsts import EntraError
@@ -69,14 +75,20 @@ def find_app(world: World, endpoint: Endpoint, client_id: str) -> Registration:
             raise EntraError(50194, client_id=client_id, app=app.name)
         if endpoint.tenant is not app.tenant:
             raise EntraError(700016, client_id=client_id, tenant=where)
-    if endpoint.tenant is not None and endpoint.tenant.personal and app.audience is Audience.ANY_TENANT:
+    if (
+        endpoint.tenant is not None
+        and endpoint.tenant.personal
+        and app.audience is Audience.ANY_TENANT
+    ):
         raise EntraError(9002332, client_id=client_id, app=app.name)
     return app
 
 
 def check_audience(endpoint: Endpoint, app: Registration) -> None:
     """Raises EntraError 9002331 where an app for personal accounts only is not asked at /consumers."""
-    if app.audience is Audience.PERSONAL and (endpoint.tenant is None or not endpoint.tenant.personal):
+    if app.audience is Audience.PERSONAL and (
+        endpoint.tenant is None or not endpoint.tenant.personal
+    ):
         raise EntraError(
             9002331,
             text="Application '{client_id}'({app}) is configured for use by Microsoft Account users only. "
@@ -132,7 +144,9 @@ def tenant_for(endpoint: Endpoint, app: Registration, person: Person) -> Tenant:
             raise EntraError(500208)
         if endpoint.tenant.id not in person.guest_in:
             provider = (
-                "live.com" if person.tenant.personal else f"https://sts.windows.net/{person.tenant.id}/"
+                "live.com"
+                if person.tenant.personal
+                else f"https://sts.windows.net/{person.tenant.id}/"
             )
             raise EntraError(
                 50020,

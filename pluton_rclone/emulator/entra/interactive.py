@@ -89,12 +89,16 @@ class Interaction:
         response_type = query.get("response_type", "")
         if response_type != "code":
             raise EntraError(
-                700054 if response_type else 900144, response_type=response_type, parameter="response_type"
+                700054 if response_type else 900144,
+                response_type=response_type,
+                parameter="response_type",
             )
         if flow.challenge is not None:
             method = query.get("code_challenge_method", "plain")
             if method != "S256" or not _CHALLENGE.fullmatch(flow.challenge):
-                raise EntraError(9002313, error="invalid_request", text="Only PKCE with S256 is taken here.")
+                raise EntraError(
+                    9002313, error="invalid_request", text="Only PKCE with S256 is taken here."
+                )
         scope = query.get("scope", "")
         if not scope:
             raise EntraError(900144, parameter="scope")
@@ -141,7 +145,9 @@ class Interaction:
             flow.multi_factor = True
         if answer == "continue" and flow.device is not None:
             return self._finish(flow)
-        return self._go_on(flow, accepted=answer == "accept", for_tenant=sent.get("organisation") == "yes")
+        return self._go_on(
+            flow, accepted=answer == "accept", for_tenant=sent.get("organisation") == "yes"
+        )
 
     def _account_chosen(self, flow: Flow, username: str) -> Page:
         person = self.world.people.get(username.strip().lower())
@@ -190,9 +196,13 @@ class Interaction:
                 return self._refuse(flow, error)
             if flow.prompt == "none":
                 app = flow.app
-                silent = EntraError(65001, error="consent_required", client_id=app.client_id, app=app.name)
+                silent = EntraError(
+                    65001, error="consent_required", client_id=app.client_id, app=app.name
+                )
                 return self._finish_refused(flow, silent)
-            return Page(pages.consent(flow, self._shown(flow, wanted), for_tenant=flow.person.admin))
+            return Page(
+                pages.consent(flow, self._shown(flow, wanted), for_tenant=flow.person.admin)
+            )
         if flow.device is not None:
             return Page(pages.confirm_device(flow))
         return self._finish(flow)
@@ -205,7 +215,11 @@ class Interaction:
 
     def _shown(self, flow: Flow, wanted: frozenset[str]) -> frozenset[str]:
         shown = wanted | (flow.scopes.openid & {"offline_access"})
-        return shown | frozenset(flow.app.roles) if flow.admin_consent and flow.scopes.default else shown
+        return (
+            shown | frozenset(flow.app.roles)
+            if flow.admin_consent and flow.scopes.default
+            else shown
+        )
 
     def _accepted(self, flow: Flow, wanted: frozenset[str], *, for_tenant: bool) -> Page:
         assert flow.person is not None
@@ -266,14 +280,18 @@ class Interaction:
         names = " ".join(sorted(self._shown(flow, self.wanted(flow))))
         if flow.redirect_uri is None:
             return Page(
-                pages.done("Permissions granted", f"{flow.app.name} may be used in {tenant.name} now.")
+                pages.done(
+                    "Permissions granted", f"{flow.app.name} may be used in {tenant.name} now."
+                )
             )
         return self._send_back(flow, {"admin_consent": "True", "tenant": tenant.id, "scope": names})
 
     def _cancelled(self, flow: Flow) -> Page:
         if flow.admin_consent:
             words = "The resource owner or authorization server denied the request."
-            return self._finish_refused(flow, EntraError(65004, error="consent_required", text=words))
+            return self._finish_refused(
+                flow, EntraError(65004, error="consent_required", text=words)
+            )
         if flow.person is not None and flow.device is None:
             return self._finish_refused(flow, EntraError(65004), subcode="cancel")
         text = "the user canceled the authentication"

@@ -76,7 +76,9 @@ def app_only_answer(
     """The answer to client credentials: no refresh token, no scope, no person."""
     lifetime = world.lifetimes.access_token
     now = world.now()
-    grant = Grant(None, app, roles, cloud, tenant, app_only=True, issued=now, expires=now + lifetime)
+    grant = Grant(
+        None, app, roles, cloud, tenant, app_only=True, issued=now, expires=now + lifetime
+    )
     access_token = _access_token(grant, now)
     world.access_tokens[access_token] = grant
     return {
@@ -89,7 +91,9 @@ def app_only_answer(
 
 def client_info_of(person: Person, tenant: Tenant) -> str:
     """Who signed in, as MSAL reads it: the account's id in its home tenant."""
-    return base64url(json.dumps({"uid": person.id, "utid": person.tenant.id}, separators=(",", ":")).encode())
+    return base64url(
+        json.dumps({"uid": person.id, "utid": person.tenant.id}, separators=(",", ":")).encode()
+    )
 
 
 def _refresh_token(world: World, session: Session, now: float) -> str:

@@ -41,7 +41,9 @@ class SigningKey:
         }
 
     def sign(self, claims: dict[str, Any], **headers: str) -> str:
-        return jwt.encode(claims, self.private, algorithm="RS256", headers={"kid": self.kid, **headers})
+        return jwt.encode(
+            claims, self.private, algorithm="RS256", headers={"kid": self.kid, **headers}
+        )
 
 
 @cache
@@ -49,7 +51,9 @@ def signing_key() -> SigningKey:
     """One key for this process, made when the first token is; making one takes a noticeable moment."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     modulus = private.public_key().public_numbers().n
-    return SigningKey(private, base64url(hashlib.sha1(str(modulus).encode(), usedforsecurity=False).digest()))
+    return SigningKey(
+        private, base64url(hashlib.sha1(str(modulus).encode(), usedforsecurity=False).digest())
+    )
 
 
 def opaque(prefix: str, length: int) -> str:

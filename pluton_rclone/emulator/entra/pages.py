@@ -42,7 +42,8 @@ def page(title: str, content: str) -> str:
 def form(name: str, action: str, fields: Mapping[str, str], content: str) -> str:
     """A form with hidden fields."""
     hidden = "".join(
-        f'<input type="hidden" name="{escape(key)}" value="{escape(value)}">' for key, value in fields.items()
+        f'<input type="hidden" name="{escape(key)}" value="{escape(value)}">'
+        for key, value in fields.items()
     )
     return f'<form id="{name}" method="post" action="{escape(action)}">{hidden}{content}</form>'
 
@@ -107,7 +108,9 @@ def consent(flow: Flow, permissions: Iterable[str], *, for_tenant: bool) -> str:
             '<p><label><input type="checkbox" id="organisation" name="organisation" value="yes"> '
             "Consent on behalf of your organization</label></p>"
         )
-    buttons = button("answer", "cancel", "Cancel") + button("answer", "accept", "Accept", kind="main")
+    buttons = button("answer", "cancel", "Cancel") + button(
+        "answer", "accept", "Accept", kind="main"
+    )
     content = (
         f"<p>{escape(flow.person.username)}</p>"
         f"<p><b>{escape(flow.app.name)}</b><br>This app would like to:</p>"
@@ -123,14 +126,17 @@ def confirm_device(flow: Flow) -> str:
         "confirm",
         action,
         fields,
-        button("answer", "cancel", "Cancel") + button("answer", "continue", "Continue", kind="main"),
+        button("answer", "cancel", "Cancel")
+        + button("answer", "continue", "Continue", kind="main"),
     )
     return page(f"Are you trying to sign in to {flow.app.name}?", content)
 
 
 def enter_code(action: str, *, wrong: bool) -> str:
     """Where the device code is typed."""
-    note = '<p id="wrong">That code did not work. Check the code and try again.</p>' if wrong else ""
+    note = (
+        '<p id="wrong">That code did not work. Check the code and try again.</p>' if wrong else ""
+    )
     content = note + form(
         "devicecode",
         action,
@@ -151,7 +157,9 @@ def refusal(description: str, flow: Flow | None) -> str:
     way_back = ""
     if flow is not None and (flow.redirect_uri is not None or flow.device is not None):
         action, fields = _way(flow)
-        way_back = form("refused", action, fields, button("answer", "return", "Back to the application"))
+        way_back = form(
+            "refused", action, fields, button("answer", "return", "Back to the application")
+        )
     return page(
         "Sorry, but we're having trouble signing you in.",
         f'<pre id="error">{escape(description)}</pre>{way_back}',

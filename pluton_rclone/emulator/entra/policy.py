@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 # Sent along with AADSTS50076: the client hands it unchanged to the next interactive sign-in.
 _CLAIMS = {
-    "access_token": {"capolids": {"essential": True, "values": ["00000000-0000-0000-0000-0000000000aa"]}}
+    "access_token": {
+        "capolids": {"essential": True, "values": ["00000000-0000-0000-0000-0000000000aa"]}
+    }
 }
 
 
@@ -47,7 +49,9 @@ def second_factor_required() -> EntraError:
     return EntraError(50076, claims=json.dumps(_CLAIMS, separators=(",", ":")))
 
 
-def check_consent(person: Person, tenant: Tenant, app: Registration, missing: frozenset[str]) -> None:
+def check_consent(
+    person: Person, tenant: Tenant, app: Registration, missing: frozenset[str]
+) -> None:
     """Whether this person may agree to the permissions that are missing.
 
     Raises EntraError 90094, or 90095 where a request can be sent to an administrator.
@@ -76,5 +80,7 @@ def play_fault(world: World, at: str, username: str | None) -> None:
             if number.isdigit():
                 raise EntraError(int(number), text=fault.text)
             raise EntraError(
-                None, error=fault.code, text="The server is temporarily too busy to handle the request."
+                None,
+                error=fault.code,
+                text="The server is temporarily too busy to handle the request.",
             )

@@ -29,7 +29,9 @@ CONSENT_TEXTS = {
 ADMIN_ONLY = frozenset({"Sites.FullControl.All"})
 
 # Not for users to agree to under Microsoft's managed consent policy (MC1097272, July and August 2025).
-MANAGED = frozenset({"Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"})
+MANAGED = frozenset(
+    {"Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"}
+)
 
 _BY_LOWER_NAME = {name.lower(): name for name in CONSENT_TEXTS if name not in OPENID}
 

@@ -25,9 +25,7 @@ class Session:
     app: Registration
     tenant: Tenant
     cloud: str
-    public: (
-        bool  # came through a native redirect or a public flow: no credentials may be sent with its tokens
-    )
+    public: bool  # came through a native redirect or a public flow: no credentials may be sent with its tokens
     scopes: Scopes
     authenticated: float
     multi_factor: bool = False
@@ -101,7 +99,9 @@ class Sessions:
         self.refresh_tokens: dict[str, RefreshToken] = {}
         self.device_codes: dict[str, DeviceCode] = {}
         self.browsers: dict[str, Person] = {}  # cookie -> who is signed in there
-        self.consents: dict[tuple[str, str], frozenset[str]] = {}  # (person's id, client id) -> permissions
+        self.consents: dict[
+            tuple[str, str], frozenset[str]
+        ] = {}  # (person's id, client id) -> permissions
         self.tenant_consents: dict[
             tuple[str, str], frozenset[str]
         ] = {}  # (tenant's id, client id) -> permissions
@@ -116,7 +116,9 @@ class Sessions:
         key = (person.id, app.client_id)
         self.consents[key] = self.consents.get(key, frozenset()) | permissions
 
-    def consent_for_tenant(self, tenant: Tenant, app: Registration, permissions: frozenset[str]) -> None:
+    def consent_for_tenant(
+        self, tenant: Tenant, app: Registration, permissions: frozenset[str]
+    ) -> None:
         """An administrator agrees for everybody in the tenant."""
         key = (tenant.id, app.client_id)
         self.tenant_consents[key] = self.tenant_consents.get(key, frozenset()) | permissions

@@ -29,5 +29,7 @@ def sign_in(world: World, username: str, scopes: str, client_id: str) -> dict[st
     wanted = parse(scopes, cloud=host_cloud, app=app.name)
     world.part(Sessions).consent(person, app, wanted.consented - tenant.policies.withheld)
     public = bool(app.native_redirects)
-    session = Session(person, app, tenant, host_cloud, public, wanted, world.now(), multi_factor=True)
+    session = Session(
+        person, app, tenant, host_cloud, public, wanted, world.now(), multi_factor=True
+    )
     return token_answer(world, session, wanted, nonce=None, client_info=True)

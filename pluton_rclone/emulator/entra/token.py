@@ -90,14 +90,18 @@ def _authorization_code(request: TokenRequest) -> dict[str, Any]:
         raise EntraError(70008)
     if request.need("redirect_uri") != code.redirect_uri:
         raise EntraError(500112, redirect_uri=request.form["redirect_uri"])
-    if code.challenge is not None and not _verifies(code.challenge, request.form.get("code_verifier", "")):
+    if code.challenge is not None and not _verifies(
+        code.challenge, request.form.get("code_verifier", "")
+    ):
         raise EntraError(501481)
     _check_tenant(request, session)
     policy.play_fault(request.world, "code", session.person.username)
     _check_session(request, session)
     wanted = _wanted(request, session)
     code.redeemed = True
-    return token_answer(request.world, session, wanted, nonce=code.nonce, client_info=request.client_info)
+    return token_answer(
+        request.world, session, wanted, nonce=code.nonce, client_info=request.client_info
+    )
 
 
 def _refresh_token(request: TokenRequest) -> dict[str, Any]:
@@ -112,7 +116,11 @@ def _refresh_token(request: TokenRequest) -> dict[str, Any]:
         _check_age(request.world, token)
         _check_session(request, session)
         answer = token_answer(
-            request.world, session, _wanted(request, session), nonce=None, client_info=request.client_info
+            request.world,
+            session,
+            _wanted(request, session),
+            nonce=None,
+            client_info=request.client_info,
         )
     except EntraError as error:
         # Personal accounts give one answer to all of these (entra-invalid-grant-70000-personal.json).
@@ -124,14 +132,20 @@ def _refresh_token(request: TokenRequest) -> dict[str, Any]:
 
 def _device_code(request: TokenRequest) -> dict[str, Any]:
     device = request.sessions.device_codes.get(request.need("device_code"))
-    if device is None or device.endpoint.cloud != request.endpoint.cloud or device.app is not request.app:
+    if (
+        device is None
+        or device.endpoint.cloud != request.endpoint.cloud
+        or device.app is not request.app
+    ):
         raise EntraError(70018)
     if request.app.public_flows:
         check_public(request.credentials, personal=False)
     else:
         check_confidential(request.app, request.credentials, request.endpoint, request.world.now())
     _check_rhythm(device, request.world.now())
-    policy.play_fault(request.world, "token", device.session.person.username if device.session else None)
+    policy.play_fault(
+        request.world, "token", device.session.person.username if device.session else None
+    )
     if device.refusal is not None:
         raise device.refusal
     if device.redeemed or request.world.now() >= device.expires:
@@ -151,7 +165,9 @@ def _check_rhythm(device: DeviceCode, now: float) -> None:
     if last is not None and now - last < device.interval * 0.9:
         device.interval += 5
         raise EntraError(
-            None, error="slow_down", text="The client asks too often: wait longer between two polls."
+            None,
+            error="slow_down",
+            text="The client asks too often: wait longer between two polls.",
         )
 
 
@@ -167,7 +183,9 @@ def _client_credentials(request: TokenRequest) -> dict[str, Any]:
     roles = app.granted_roles.get(endpoint.tenant.id)
     if roles is None and not app.audience.single_tenant:
         raise EntraError(700016, client_id=app.client_id, tenant=endpoint.tenant.name)
-    return app_only_answer(request.world, app, endpoint.tenant, endpoint.cloud, roles or frozenset())
+    return app_only_answer(
+        request.world, app, endpoint.tenant, endpoint.cloud, roles or frozenset()
+    )
 
 
 # ---- checks that several grants share --------------------------------------------------------------------
@@ -188,7 +206,9 @@ def _check_tenant(request: TokenRequest, session: Session) -> None:
         raise EntraError(700005)
 
 
-def _check_session(request: TokenRequest, session: Session, *, fault_at: str | None = "token") -> None:
+def _check_session(
+    request: TokenRequest, session: Session, *, fault_at: str | None = "token"
+) -> None:
     """Account and policies, as they are now."""
     if fault_at is not None:
         policy.play_fault(request.world, fault_at, session.person.username)
@@ -216,7 +236,9 @@ def _wanted(request: TokenRequest, session: Session) -> Scopes:
         return session.scopes
     scopes = parse(scope, cloud=session.cloud, app=session.app.name)
     if not scopes.graph and not scopes.default:
-        return Scopes(session.scopes.graph, scopes.openid or session.scopes.openid, session.scopes.default)
+        return Scopes(
+            session.scopes.graph, scopes.openid or session.scopes.openid, session.scopes.default
+        )
     return scopes
 
 

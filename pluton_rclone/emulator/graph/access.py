@@ -81,7 +81,9 @@ def _check_app(grant: Grant, drive: Drive, *, write: bool) -> None:
 def _shared(item: Item | None, username: str, *, write: bool) -> bool:
     while item is not None:
         rare = item.rare
-        if rare is not None and (username in rare.writers or (not write and username in rare.readers)):
+        if rare is not None and (
+            username in rare.writers or (not write and username in rare.readers)
+        ):
             return True
         item = item.parent
     return False

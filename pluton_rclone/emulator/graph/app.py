@@ -69,7 +69,9 @@ def _http_date(seconds: int) -> bytes:
     return formatdate(seconds, usegmt=True).encode()
 
 
-async def _send(send: Send, call: Call, answer: Answer, limits: Headers, number: str, now: float) -> None:
+async def _send(
+    send: Send, call: Call, answer: Answer, limits: Headers, number: str, now: float
+) -> None:
     length = len(answer.body) if answer.stream is None else answer.length
     headers = [
         *answer.headers,
@@ -82,15 +84,21 @@ async def _send(send: Send, call: Call, answer: Answer, limits: Headers, number:
     if answer.stream is not None and call.method != "HEAD":
         for piece in answer.stream:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else answer.body})
+    await send(
+        {"type": "http.response.body", "body": b"" if call.method == "HEAD" else answer.body}
+    )
 
 
 def _refused(graph: Graph, call: Call, fault: GraphFault, number: str) -> Answer:
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in fault.headers.items()]
+    headers = [
+        (name.lower().encode(), value.encode("latin-1")) for name, value in fault.headers.items()
+    ]
     if isinstance(fault, BareFault):
         return Answer(fault.status, fault.raw, headers)
     date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(graph.world.now()))
-    body = fault.body(date=date, request_id=number, client_request_id=call.header(b"client-request-id"))
+    body = fault.body(
+        date=date, request_id=number, client_request_id=call.header(b"client-request-id")
+    )
     return json_answer(fault.status, body, headers)
 
 
@@ -143,7 +151,11 @@ async def _sharepoint(graph: Graph, call: Call, limits: Headers) -> Answer:
         token = call.query.get("share")
         if token is not None:
             for address, (drive, item, link) in list(graph.files.links.items()):
-                if link.scope == "anonymous" and address.endswith(f"/{token}") and call.host in address:
+                if (
+                    link.scope == "anonymous"
+                    and address.endswith(f"/{token}")
+                    and call.host in address
+                ):
                     return _by_link(graph, call, (drive, item))
             raise refusals.access_denied()
         _charge(graph, graph.holder(call.query.get("tempauth", "")), budgets.ONE_ITEM, limits)
@@ -199,7 +211,9 @@ async def _graph(graph: Graph, call: Call, path: str, limits: Headers) -> Answer
             return await _drive(graph, call, grant, drive, rest[6:], limits)
         _charge(graph, who, budgets.ONE_ITEM, limits)
         if rest == "drives":
-            return people.drives(graph, call, [people.drive_of_user(graph, call, grant, unquote(name))])
+            return people.drives(
+                graph, call, [people.drive_of_user(graph, call, grant, unquote(name))]
+            )
         if not rest:
             return people.user(graph, call, grant, unquote(name))
     if first == "sites":
@@ -276,7 +290,9 @@ async def _shares(graph: Graph, call: Call, grant: Grant, rest: str, limits: Hea
 # ---- one drive --------------------------------------------------------------------------------------------
 
 
-async def _drive(graph: Graph, call: Call, grant: Grant, drive: Drive, rest: str, limits: Headers) -> Answer:
+async def _drive(
+    graph: Graph, call: Call, grant: Grant, drive: Drive, rest: str, limits: Headers
+) -> Answer:
     who = principal(grant)
     if not rest:
         _charge(graph, who, budgets.ONE_ITEM, limits)
@@ -297,7 +313,9 @@ async def _drive(graph: Graph, call: Call, grant: Grant, drive: Drive, rest: str
 
 def _units(call: Call, address: Address) -> int:
     action = address.action
-    if action in ("permissions", "createLink", "invite") or "permissions" in call.query.get("$expand", ""):
+    if action in ("permissions", "createLink", "invite") or "permissions" in call.query.get(
+        "$expand", ""
+    ):
         return budgets.PERMISSIONS
     if call.method != "GET":
         return budgets.MANY_OR_CHANGE

@@ -296,7 +296,11 @@ def selected(body: dict[str, Any], select: str | None) -> dict[str, Any]:
     if not select:
         return body
     wanted = {name.strip().lower() for name in select.split(",")}
-    return {name: value for name, value in body.items() if name.lower() in wanted or name == "@odata.context"}
+    return {
+        name: value
+        for name, value in body.items()
+        if name.lower() in wanted or name == "@odata.context"
+    }
 
 
 def selected_items(bodies: Iterable[dict[str, Any]], select: str | None) -> list[dict[str, Any]]:

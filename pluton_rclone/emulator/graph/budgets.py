@@ -30,7 +30,13 @@ APP_UNITS: dict[int | None, int] = {
     None: 6250,
 }  # by licences, up to
 APP_WINDOW = 60.0
-TENANT_UNITS: dict[int | None, int] = {1000: 18750, 5000: 37500, 15000: 56250, 50000: 75000, None: 93750}
+TENANT_UNITS: dict[int | None, int] = {
+    1000: 18750,
+    5000: 37500,
+    15000: 56250,
+    50000: 75000,
+    None: 93750,
+}
 TENANT_WINDOW = 300.0
 RATE_LIMIT_HEADERS_FROM = 0.8  # of the app's budget
 
@@ -148,11 +154,15 @@ class Budgets:
         if not self.enabled:
             return _FREE
         now = self._clock() * self._scale
-        app = self._window(self._apps, (who.app, who.tenant), _column(APP_UNITS, self._licences), APP_WINDOW)
+        app = self._window(
+            self._apps, (who.app, who.tenant), _column(APP_UNITS, self._licences), APP_WINDOW
+        )
         windows = [
             (app, units),
             (
-                self._window(self._tenants, who.tenant, _column(TENANT_UNITS, self._licences), TENANT_WINDOW),
+                self._window(
+                    self._tenants, who.tenant, _column(TENANT_UNITS, self._licences), TENANT_WINDOW
+                ),
                 units,
             ),
         ]
@@ -170,7 +180,10 @@ class Budgets:
         if app.spent < RATE_LIMIT_HEADERS_FROM * app.limit:
             return _FREE
         return Verdict(
-            [(k.lower().encode(), v.encode()) for k, v in self._headers(app, remaining, now).items()]
+            [
+                (k.lower().encode(), v.encode())
+                for k, v in self._headers(app, remaining, now).items()
+            ]
         )
 
     def _refusal(self, wait: float, app: Window, now: float) -> GraphFault:

@@ -21,7 +21,10 @@ Headers = list[tuple[bytes, bytes]]
 MAX_JSON = 4 * 1024 * 1024  # bytes of a JSON body
 
 encode = msgspec.json.Encoder().encode
-_JSON = (b"content-type", b"application/json;odata.metadata=minimal;odata.streaming=true;charset=utf-8")
+_JSON = (
+    b"content-type",
+    b"application/json;odata.metadata=minimal;odata.streaming=true;charset=utf-8",
+)
 
 
 class Broken(Exception):
@@ -62,13 +65,17 @@ class Call:
         "service",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, host: str, cloud: str, service: Service) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, host: str, cloud: str, service: Service
+    ) -> None:
         self.method: str = scope["method"]
         self.host = host
         self.cloud = cloud
         self.service = service
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        self.path = raw.partition(b"?")[0].decode("latin-1")  # percent-encoded: names may hold any character
+        self.path = raw.partition(b"?")[0].decode(
+            "latin-1"
+        )  # percent-encoded: names may hold any character
         self.query_string: bytes = scope["query_string"]
         self.headers: Headers = scope["headers"]
         self._receive = receive

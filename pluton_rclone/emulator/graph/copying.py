@@ -20,7 +20,9 @@ from .service import Graph
 _NEVER = "0001-01-01T00:00:00Z"
 
 
-def start(graph: Graph, call: Call, grant: Grant, drive: Drive, source: Item, body: dict[str, Any]) -> Answer:
+def start(
+    graph: Graph, call: Call, grant: Grant, drive: Drive, source: Item, body: dict[str, Any]
+) -> Answer:
     """POST copy"""
     if source.parent is None:
         raise refusals.invalid_request("The root cannot be copied.")
@@ -47,7 +49,9 @@ def start(graph: Graph, call: Call, grant: Grant, drive: Drive, source: Item, bo
     return Answer(202, b"", [(b"location", graph.monitor_url(target, number).encode())])
 
 
-def _copy(source: Item, target: Drive, parent: Item, name: str, behaviour: str, author: Actor) -> Item:
+def _copy(
+    source: Item, target: Drive, parent: Item, name: str, behaviour: str, author: Actor
+) -> Item:
     with target.lock:
         if source.is_folder and parent.lies_in(source):
             raise refusals.invalid_request("The destination lies inside the item that is copied.")
@@ -66,7 +70,9 @@ def monitor(graph: Graph, number: str) -> Answer:
         raise refusals.not_found()
     if job.looks > 0:
         job.looks -= 1
-        return json_answer(202, {"operation": "ItemCopy", "percentageComplete": 27.8, "status": "inProgress"})
+        return json_answer(
+            202, {"operation": "ItemCopy", "percentageComplete": 27.8, "status": "inProgress"}
+        )
     if job.item is not None and job.drive.kind == PERSONAL:
         return json_answer(
             202, {"percentageComplete": 100.0, "resourceId": job.item.id, "status": "completed"}
@@ -74,7 +80,9 @@ def monitor(graph: Graph, number: str) -> Answer:
     common = {"id": number, "createdDateTime": _NEVER, "lastActionDateTime": _NEVER}
     if job.item is None:
         code, message = job.error or ("generalException", "An unspecified error has occurred.")
-        return json_answer(200, {**common, "status": "failed", "error": {"code": code, "message": message}})
+        return json_answer(
+            200, {**common, "status": "failed", "error": {"code": code, "message": message}}
+        )
     base = f"{graph.sharepoint_base(job.drive)}/_api/v2.0"
     return json_answer(
         200,

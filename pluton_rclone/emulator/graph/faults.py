@@ -36,10 +36,15 @@ class _GraphThrottled(GraphFault):
 
     def __init__(self, retry_after: str) -> None:
         super().__init__(
-            429, "TooManyRequests", "Please retry again later.", headers={"Retry-After": retry_after}
+            429,
+            "TooManyRequests",
+            "Please retry again later.",
+            headers={"Retry-After": retry_after},
         )
 
-    def body(self, *, date: str, request_id: str, client_request_id: str | None = None) -> dict[str, Any]:
+    def body(
+        self, *, date: str, request_id: str, client_request_id: str | None = None
+    ) -> dict[str, Any]:
         inner = {
             "code": "429",
             "date": date,
@@ -130,13 +135,23 @@ class Faults:
         self._lock = threading.Lock()
 
     def throttle(
-        self, retry_after: str = "2", *, times: int | None = 1, where: str | None = None, skip: int = 0
+        self,
+        retry_after: str = "2",
+        *,
+        times: int | None = 1,
+        where: str | None = None,
+        skip: int = 0,
     ) -> Rule:
         """429 as SharePoint answers it. `retry_after` as it stands in the header: "2", "2.128" or a date."""
         return self.arm(_throttled(retry_after), times=times, where=where, skip=skip)
 
     def throttle_by_graph(
-        self, retry_after: str = "2.128", *, times: int | None = 1, where: str | None = None, skip: int = 0
+        self,
+        retry_after: str = "2.128",
+        *,
+        times: int | None = 1,
+        where: str | None = None,
+        skip: int = 0,
     ) -> Rule:
         """429 as Graph's own documents show it: other codes, a decimal Retry-After that rclone cannot read."""
         return self.arm(_GraphThrottled(retry_after), times=times, where=where, skip=skip)

@@ -28,7 +28,9 @@ LARGEST_PAGE = 1000
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?Z$")
 
 
-def item(graph: Graph, call: Call, grant: Grant, drive: Drive, item: Item, status: int = 200) -> Answer:
+def item(
+    graph: Graph, call: Call, grant: Grant, drive: Drive, item: Item, status: int = 200
+) -> Answer:
     """A driveItem as the answer"""
     body = {
         "@odata.context": f"{graph.graph_root(call.cloud)}/$metadata#items/$entity",
@@ -102,7 +104,9 @@ def _skipped(token: str | None) -> int:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
         return int(text.rpartition("=")[2])
     except ValueError:
-        raise refusals.invalid_request("The $skiptoken is not valid.", "invalidQueryOption") from None
+        raise refusals.invalid_request(
+            "The $skiptoken is not valid.", "invalidQueryOption"
+        ) from None
 
 
 def _ordered(entries: list[Item], order: str) -> list[Item]:
@@ -113,7 +117,9 @@ def _ordered(entries: list[Item], order: str) -> list[Item]:
         "lastModifiedDateTime": lambda entry: entry.modified,
     }
     if name not in keys:
-        raise refusals.invalid_request("The orderby expression is not supported.", "invalidQueryOption")
+        raise refusals.invalid_request(
+            "The orderby expression is not supported.", "invalidQueryOption"
+        )
     return sorted(entries, key=keys[name], reverse=direction.strip().lower() == "desc")
 
 
@@ -132,7 +138,9 @@ def delta(graph: Graph, call: Call, grant: Grant, drive: Drive, token: str | Non
         "@odata.context": f"{graph.graph_root(call.cloud)}/$metadata#Collection(driveItem)",
         "value": selected_items(bodies, call.query.get("$select")),
     }
-    query = {name: value for name, value in call.query.items() if name not in ("token", "$skiptoken")}
+    query = {
+        name: value for name, value in call.query.items() if name not in ("token", "$skiptoken")
+    }
     link = f"https://{call.host}{path}?" + urlencode({**query, "token": page.token}, safe="$")
     answer["@odata.deltaLink" if page.last else "@odata.nextLink"] = link
     return json_answer(200, answer)
@@ -146,7 +154,9 @@ def new_folder(
     if "folder" not in body or name is None:
         raise refusals.invalid_request()
     with drive.lock:
-        made = drive.make_folder(parent, name, conflict=conflict(body, "fail"), author=access.actor(grant))
+        made = drive.make_folder(
+            parent, name, conflict=conflict(body, "fail"), author=access.actor(grant)
+        )
         created, modified, description = facets(body)
         made.client_created = created or made.client_created
         made.client_modified = modified or made.client_modified
@@ -167,9 +177,17 @@ def change(
     with drive.lock:
         if name is not None or reference:
             parent = _new_parent(graph, grant, drive, changed, reference)
-            drive.move(changed, parent, name or changed.name, conflict=conflict(body, "fail"), author=author)
+            drive.move(
+                changed,
+                parent,
+                name or changed.name,
+                conflict=conflict(body, "fail"),
+                author=author,
+            )
         if created is not None or modified is not None or description is not None:
-            drive.update(changed, created=created, modified=modified, description=description, author=author)
+            drive.update(
+                changed, created=created, modified=modified, description=description, author=author
+            )
     return item(graph, call, grant, drive, changed)
 
 
@@ -237,7 +255,11 @@ def current_version(versioned: Item) -> Version:
 def check_match(call: Call, drive: Drive, found: Item) -> None:
     """412 when the request was meant for an earlier state of the item (If-Match)."""
     wanted = call.header(b"if-match")
-    if wanted is not None and wanted.strip() not in ("*", e_tag(drive, found), f'"{e_tag(drive, found)}"'):
+    if wanted is not None and wanted.strip() not in (
+        "*",
+        e_tag(drive, found),
+        f'"{e_tag(drive, found)}"',
+    ):
         raise refusals.modified()
 
 
@@ -288,7 +310,14 @@ def _time(value: Any) -> int | None:
         raise refusals.invalid_request("A date is not valid.")
     *parts, fraction = match.groups()
     year, month, day, hour, minute, second = map(int, parts)
-    if year < 1601 or not 1 <= month <= 12 or not 1 <= day <= 31 or hour > 23 or minute > 59 or second > 60:
+    if (
+        year < 1601
+        or not 1 <= month <= 12
+        or not 1 <= day <= 31
+        or hour > 23
+        or minute > 59
+        or second > 60
+    ):
         raise refusals.invalid_request("A date is not valid.")
     seconds = calendar.timegm((year, month, day, hour, minute, second))
     return seconds * 1000 + int((fraction or "0").ljust(3, "0")[:3])

@@ -33,7 +33,9 @@ def parse(rest: str, call: Call) -> Address | None:
     """Read what follows the drive in an address, such as `root:/a/b:/content`; None when it is no item."""
     if rest.startswith("items/"):
         tail = rest[6:]
-        end = min((place for place in (tail.find("/"), tail.find(":")) if place >= 0), default=len(tail))
+        end = min(
+            (place for place in (tail.find("/"), tail.find(":")) if place >= 0), default=len(tail)
+        )
         item_id, tail = unquote(tail[:end]), tail[end:]
         if not item_id:
             return None

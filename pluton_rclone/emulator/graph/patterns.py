@@ -37,6 +37,8 @@ def item_address(drive: Drive, path: str) -> str:
         item = drive.find("/".join(names[:depth]))
         if item is None:
             break
-        below = ":/" + quoted("/".join(names[depth:])) + "(:|$)" if depth < len(names) else "(?=[:/]|$)"
+        below = (
+            ":/" + quoted("/".join(names[depth:])) + "(:|$)" if depth < len(names) else "(?=[:/]|$)"
+        )
         ways.append(f"/items/(?i:{quoted(item.id)}){below}")
     return "|".join(ways)

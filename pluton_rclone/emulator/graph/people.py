@@ -36,7 +36,9 @@ def find(graph: Graph, grant: Grant, name: str) -> Person:
 
 def _person(grant: Grant) -> Person:
     if grant.person is None:
-        raise refusals.invalid_request("/me request is only valid with delegated authentication flow.")
+        raise refusals.invalid_request(
+            "/me request is only valid with delegated authentication flow."
+        )
     return grant.person
 
 

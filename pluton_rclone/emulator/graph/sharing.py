@@ -26,13 +26,17 @@ def create_link(
     if kind not in ("view", "edit", "embed") or (kind == "embed" and not personal):
         raise refusals.invalid_request("The sharing link type is not supported.")
     scope = body.get("scope") or ("anonymous" if personal else "organization")
-    if scope not in ("anonymous", "organization", "users") or (personal and scope == "organization"):
+    if scope not in ("anonymous", "organization", "users") or (
+        personal and scope == "organization"
+    ):
         raise refusals.invalid_request("The sharing link scope is not supported.")
     password = bool(body.get("password"))
     if password and not personal:
         raise refusals.invalid_request("A password is supported by OneDrive personal only.")
     status = 200
-    link = next((each for each in shared.rarities.links if (each.type, each.scope) == (kind, scope)), None)
+    link = next(
+        (each for each in shared.rarities.links if (each.type, each.scope) == (kind, scope)), None
+    )
     if link is None:
         status = 201
         token = secrets.token_urlsafe(24).replace("-", "a").replace("_", "b")
@@ -78,9 +82,15 @@ def _permission(grant: Grant, link: Link) -> dict[str, Any]:
 
 def permissions(graph: Graph, call: Call, grant: Grant, drive: Drive, shared: Item) -> Answer:
     """GET permissions"""
-    found = [_permission(grant, link) for link in (shared.rare.links if shared.rare is not None else [])]
+    found = [
+        _permission(grant, link) for link in (shared.rare.links if shared.rare is not None else [])
+    ]
     if drive.owner is not None:
-        owner = {"id": drive.owner.id, "displayName": drive.owner.name, "email": drive.owner.username}
+        owner = {
+            "id": drive.owner.id,
+            "displayName": drive.owner.name,
+            "email": drive.owner.username,
+        }
         found.insert(0, {"id": "owner", "roles": ["owner"], "grantedTo": {"user": owner}})
     context = f"{graph.graph_root(call.cloud)}/$metadata#permissions"
     return json_answer(200, {"@odata.context": context, "value": found})

@@ -56,9 +56,13 @@ def _start(token: str | None) -> int:
     if not token:
         return 0
     try:
-        return int(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().removeprefix("s!"))
+        return int(
+            base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().removeprefix("s!")
+        )
     except ValueError:
-        raise refusals.invalid_request("The $skiptoken is not valid.", "invalidQueryOption") from None
+        raise refusals.invalid_request(
+            "The $skiptoken is not valid.", "invalidQueryOption"
+        ) from None
 
 
 def site(graph: Graph, call: Call, grant: Grant, found: Site) -> Answer:
@@ -116,7 +120,9 @@ def permit(graph: Graph, call: Call, grant: Grant, found: Site, body: dict[str, 
 def followed(graph: Graph, call: Call, grant: Grant) -> Answer:
     """GET /me/followedSites"""
     if grant.person is None:
-        raise refusals.invalid_request("/me request is only valid with delegated authentication flow.")
+        raise refusals.invalid_request(
+            "/me request is only valid with delegated authentication flow."
+        )
     access.check_sites(grant)
     bodies = [site_body(each) for each in graph.files.followed_by(grant.person.username)]
     for number, body in enumerate(bodies, 1):

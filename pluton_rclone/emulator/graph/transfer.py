@@ -29,7 +29,9 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 # ---- up ---------------------------------------------------------------------------------------------------
 
 
-def create_session(graph: Graph, call: Call, grant: Grant, place: Place, body: dict[str, Any]) -> Answer:
+def create_session(
+    graph: Graph, call: Call, grant: Grant, place: Place, body: dict[str, Any]
+) -> Answer:
     """POST createUploadSession"""
     wanted = body.get("item") or {}
     if not isinstance(wanted, dict):

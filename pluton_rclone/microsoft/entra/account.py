@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from pluton_rclone.errors import AccountError
 
-PERSONAL_TENANT_ID = "9188040d-6c67-4c5b-b112-36a304b66dad"  # of all personal accounts (id token reference)
+PERSONAL_TENANT_ID = (
+    "9188040d-6c67-4c5b-b112-36a304b66dad"  # of all personal accounts (id token reference)
+)
 
 Kind = Literal["personal", "work", "application"]
 

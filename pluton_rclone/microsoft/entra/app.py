@@ -109,7 +109,9 @@ class AppRegistration:
         return secret if secret is None or isinstance(secret, str) else secret.get_secret_value()
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> AppRegistration | None:
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ
+    ) -> AppRegistration | None:
         """The registration named by PLUTON_ONEDRIVE_CLIENT_ID; None when that variable is not set.
 
         PLUTON_ONEDRIVE_TENANT, PLUTON_ONEDRIVE_REGION, PLUTON_ONEDRIVE_CLIENT_SECRET,

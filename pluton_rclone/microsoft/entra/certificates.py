@@ -88,7 +88,9 @@ def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tu
     except (ValueError, TypeError) as problem:
         raise _unusable(source, _reason(problem)) from None
     if key is None or certificate is None:
-        raise _unusable(source, "it holds no private key" if key is None else "it holds no certificate")
+        raise _unusable(
+            source, "it holds no private key" if key is None else "it holds no certificate"
+        )
     return key, certificate
 
 

@@ -67,7 +67,9 @@ class _MsalHttp:
     def _checked(self, answer: Answer) -> _Response:
         if answer.status == 429:
             seconds = retry_after(answer.headers.get("retry-after"))
-            raise Throttled("Microsoft's sign-in service asks to slow down.", status=429, retry_after=seconds)
+            raise Throttled(
+                "Microsoft's sign-in service asks to slow down.", status=429, retry_after=seconds
+            )
         if not isinstance(answer.json, dict):
             meaning = by_status(answer.status, "sign-in")
             raise meaning.kind(
@@ -115,7 +117,9 @@ def msal_application(
             "token_cache": _forgetful_cache(),
             # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves a
             # sovereign network and fails there (clouds.json, rules).
-            "instance_discovery": None if app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS else False,
+            "instance_discovery": None
+            if app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
+            else False,
         }
         if app.confidential and not public:
             yield msal.ConfidentialClientApplication(
@@ -139,7 +143,9 @@ def mapped(asked: Asked) -> Iterator[None]:
         raise errors.AuthorizationFailed(
             "The sign-in did not come to an end.", why=_harmless(text, asked)
         ) from None
-    except RuntimeError as problem:  # a nonce that is not ours: the id token belongs to another sign-in
+    except (
+        RuntimeError
+    ) as problem:  # a nonce that is not ours: the id token belongs to another sign-in
         raise errors.ForeignAnswer(
             "The answer belongs to another sign-in.", why=type(problem).__name__
         ) from None

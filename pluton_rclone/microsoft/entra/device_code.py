@@ -72,7 +72,9 @@ class DeviceCode:
                     application = application or opened.enter_context(
                         msal_application(self.app, asked, open_pool, public=True)
                     )
-                    result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+                    result = application.acquire_token_by_device_flow(
+                        flow, exit_condition=lambda _: True
+                    )
                 except (Unreachable, Throttled, SignInError) as problem:
                     # A cut network can look like the person's fault: a proxy that is gone.
                     if problem.who is not Who.LATER and not isinstance(problem, Unreachable):
@@ -100,7 +102,10 @@ def begin_device_code(
     """
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "device code")
-    with pool(http) as open_pool, msal_application(app, asked, open_pool, public=True) as application:
+    with (
+        pool(http) as open_pool,
+        msal_application(app, asked, open_pool, public=True) as application,
+    ):
         flow = application.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)

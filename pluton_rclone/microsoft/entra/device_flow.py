@@ -72,12 +72,20 @@ def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | 
     blocks device codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
     """
     if time.time() > code.expires:
-        raise SignInTimedOut("The device code's time is over.", advice="Start again: you get a new code.")
+        raise SignInTimedOut(
+            "The device code's time is over.", advice="Start again: you get a new code."
+        )
     asked = Asked(code.app, code.scopes, "device code", (str(code.flow.get("device_code", "")),))
-    with pool(http) as open_pool, msal_application(code.app, asked, open_pool, public=True) as application:
+    with (
+        pool(http) as open_pool,
+        msal_application(code.app, asked, open_pool, public=True) as application,
+    ):
         flow = dict(code.flow)  # MSAL writes into it: the wider interval, and when it asked
         result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
-        if isinstance(result, dict) and result.get("error") in ("authorization_pending", "slow_down"):
+        if isinstance(result, dict) and result.get("error") in (
+            "authorization_pending",
+            "slow_down",
+        ):
             if isinstance(code.flow, dict):
                 code.flow["interval"] = flow["interval"]
             return None

@@ -42,60 +42,36 @@ _BY_SUBERROR: dict[str, type[PlutonRcloneError]] = {
 }
 _BY_ERROR: dict[str, tuple[type[PlutonRcloneError], Who, str]] = {
     "access_denied": (errors.SignInDeclined, Who.YOU, "The sign-in was cancelled or refused."),
-    "authorization_declined": (
-        errors.SignInDeclined,
-        Who.YOU,
-        "The sign-in was declined on the device page.",
-    ),
+    "authorization_declined": (errors.SignInDeclined, Who.YOU,
+        "The sign-in was declined on the device page."),
     "authorization_pending": (errors.SignInError, Who.LATER, "The device page is not finished yet."),
     "slow_down": (errors.SignInError, Who.LATER, "Microsoft wants to be asked less often."),
     "expired_token": (errors.SignInTimedOut, Who.YOU, "The device code's time is over."),
     "bad_verification_code": (errors.AuthorizationFailed, Who.YOU, "The device code was not recognised."),
     "consent_required": (errors.ConsentRequired, Who.YOU, "A permission is not granted yet."),
-    "interaction_required": (
-        errors.InteractionRequired,
-        Who.YOU,
-        "Microsoft wants to see the person again.",
-    ),
+    "interaction_required": (errors.InteractionRequired, Who.YOU,
+        "Microsoft wants to see the person again."),
     "login_required": (errors.InteractionRequired, Who.YOU, "Nobody is signed in in that browser."),
     "invalid_grant": (errors.TokenExpired, Who.YOU, "The sign-in that is stored is not valid any more."),
-    "invalid_client": (
-        errors.RegistrationError,
-        Who.DEVELOPER,
-        "Microsoft does not accept the app's credentials.",
-    ),
-    "unauthorized_client": (
-        errors.RegistrationError,
-        Who.DEVELOPER,
-        "The client id is not known here, or not allowed to sign in this way.",
-    ),
+    "invalid_client": (errors.RegistrationError, Who.DEVELOPER,
+        "Microsoft does not accept the app's credentials."),
+    "unauthorized_client": (errors.RegistrationError, Who.DEVELOPER,
+        "The client id is not known here, or not allowed to sign in this way."),
     "unauthorized_user": (errors.AccountError, Who.ADMINISTRATOR, "This account may not use the app."),
     "invalid_scope": (errors.RegistrationError, Who.DEVELOPER, "A permission asked for does not exist."),
-    "invalid_resource": (
-        errors.RegistrationError,
-        Who.DEVELOPER,
-        "The resource asked for is not known here.",
-    ),
+    "invalid_resource": (errors.RegistrationError, Who.DEVELOPER,
+        "The resource asked for is not known here."),
     "invalid_tenant": (errors.RegistrationError, Who.DEVELOPER, "There is no such tenant in this cloud."),
-    "invalid_instance": (
-        errors.RegistrationError,
-        Who.DEVELOPER,
-        "The login host is not known to Microsoft.",
-    ),
+    "invalid_instance": (errors.RegistrationError, Who.DEVELOPER,
+        "The login host is not known to Microsoft."),
     "invalid_request": (errors.RegistrationError, Who.DEVELOPER, "Microsoft did not understand the request."),
-    "unsupported_grant_type": (
-        errors.RegistrationError,
-        Who.DEVELOPER,
-        "This way of signing in is not supported.",
-    ),
-    "unsupported_response_type": (
-        errors.RegistrationError,
-        Who.DEVELOPER,
-        "This way of signing in is not enabled in the registration.",
-    ),
+    "unsupported_grant_type": (errors.RegistrationError, Who.DEVELOPER,
+        "This way of signing in is not supported."),
+    "unsupported_response_type": (errors.RegistrationError, Who.DEVELOPER,
+        "This way of signing in is not enabled in the registration."),
     "temporarily_unavailable": (errors.SignInError, Who.LATER, "Microsoft's sign-in service is busy."),
     "server_error": (errors.SignInError, Who.LATER, "Microsoft's sign-in service has a fault."),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -178,9 +154,7 @@ def _judge(
             advice = "Start the sign-in again and finish it at once: its code is good once, for ten minutes."
     if asked.way == "device code" and kind is errors.SignInBlocked:
         what = "Your organisation blocks signing in with a device code."
-        advice = (
-            "Sign in in a browser on this machine instead, or ask the administrator to allow device codes."
-        )
+        advice = "Sign in in a browser on this machine instead, or ask the administrator to allow device codes."
     if asked.way == "app-only" and kind is errors.ConsentRequired:
         kind, who = errors.AdminConsentRequired, Who.ADMINISTRATOR
         advice = "Send your administrator the consent address below; after they agreed, try again."

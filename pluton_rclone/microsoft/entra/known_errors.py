@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -41,7 +42,9 @@ _NUMBERS: dict[type[errors.PlutonRcloneError], str] = {
     ),
     SignInError: "50087 70012 70016 90006 90012 90024 90033 90036",
 }
-_EXCEPTIONS = {int(number): kind for kind, numbers in _NUMBERS.items() for number in numbers.split()}
+_EXCEPTIONS = {
+    int(number): kind for kind, numbers in _NUMBERS.items() for number in numbers.split()
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,9 @@ class KnownError:
 @functools.cache
 def known_errors() -> dict[int, KnownError]:
     """Every error of data/entra-errors.json by its number."""
-    text = resources.files(__package__).joinpath("data/entra-errors.json").read_text(encoding="utf-8")
+    text = (
+        resources.files(__package__).joinpath("data/entra-errors.json").read_text(encoding="utf-8")
+    )
     found: dict[int, KnownError] = {}
     for row in json.loads(text)["errors"]:
         number = int(row["code"].removeprefix("AADSTS"))
@@ -92,8 +97,6 @@ def look_up(text: str) -> Sequence[KnownError]:
 
     `AADSTS700082`, `700082` and a whole pasted error message are understood.
     """
-    import re
-
     rows = sorted(known_errors().values(), key=lambda row: row.aadsts)
     if not text.strip():
         return rows
@@ -102,5 +105,6 @@ def look_up(text: str) -> Sequence[KnownError]:
     return [
         row
         for row in rows
-        if row.aadsts in numbers or word in (row.name.lower(), row.error.lower(), row.exception.code)
+        if row.aadsts in numbers
+        or word in (row.name.lower(), row.error.lower(), row.exception.code)
     ]

@@ -67,7 +67,9 @@ class LoopbackReceiver:
             if left <= 0:
                 raise SignInTimedOut(
                     f"Nobody finished the sign-in within {timeout:.0f} seconds.",
-                    why="an answer of another sign-in came in its place" if self._server.foreign else None,
+                    why="an answer of another sign-in came in its place"
+                    if self._server.foreign
+                    else None,
                 )
             self._server.answered.wait(left if cancel is None else min(left, 0.05))
         return self._server.answer
@@ -114,7 +116,10 @@ class _Server(LoopbackServer):
 
     def outcome(self) -> tuple[str, str]:
         self._told.wait(OUTCOME_WAIT)
-        return self._outcome or ("Almost there", "Go back to the program: it says how the sign-in ended.")
+        return self._outcome or (
+            "Almost there",
+            "Go back to the program: it says how the sign-in ended.",
+        )
 
 
 class _Handler(QuietHandler):
@@ -151,7 +156,9 @@ class _Handler(QuietHandler):
             self._page(200, title, words)
             self.server.page_sent.set()
         elif taken == "late":
-            self._page(400, "This sign-in was answered already", "One answer is taken, and it was another.")
+            self._page(
+                400, "This sign-in was answered already", "One answer is taken, and it was another."
+            )
         else:
             self._page(
                 400,

@@ -37,7 +37,9 @@ class LoopbackServer(ThreadingHTTPServer):
         self._thread.join()
         with self._connections_lock:
             connections = list(self._connections)
-        for connection in connections:  # browsers keep spare ones open; their threads end when these do
+        for (
+            connection
+        ) in connections:  # browsers keep spare ones open; their threads end when these do
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:

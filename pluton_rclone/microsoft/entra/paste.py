@@ -48,13 +48,16 @@ def read_paste(text: str) -> Pasted:
     is then to renew it. One without a refresh token is refused, because it would be dead within the hour.
     """
     if len(text) > LARGEST_PASTE:
-        raise TokenInvalid("This text is too long to be a token.", why=f"it has {len(text):,} characters")
+        raise TokenInvalid(
+            "This text is too long to be a token.", why=f"it has {len(text):,} characters"
+        )
     text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
     if not text:
         raise TokenInvalid("Nothing was pasted.")
     if "RCLONE_ENCRYPT_V0:" in text:
         raise TokenInvalid(
-            "This is an encrypted rclone.conf.", advice="Paste what `rclone config show NAME` prints instead."
+            "This is an encrypted rclone.conf.",
+            advice="Paste what `rclone config show NAME` prints instead.",
         )
     _, arrow, rest = text.partition("--->")
     inside, end, _ = rest.partition("<---")
@@ -122,7 +125,9 @@ def _from_value(value: Any) -> Pasted | None:
         )
     for name, options in with_token.items():
         return _from_options(options, name)
-    if remotes or any(isinstance(options, Mapping) and "type" in options for options in value.values()):
+    if remotes or any(
+        isinstance(options, Mapping) and "type" in options for options in value.values()
+    ):
         raise TokenInvalid(
             "There is no OneDrive remote with a token in this text.",
             advice="Paste the section of the remote whose type is onedrive.",
@@ -215,12 +220,15 @@ def _explained(text: str) -> TokenInvalid:
         )
     if _JWT.fullmatch(text):
         return TokenInvalid(
-            "This is an access token alone.", why="without its refresh token it ends within the hour"
+            "This is an access token alone.",
+            why="without its refresh token it ends within the hour",
         )
     if "{" in text and ("access_token" in text or "refresh_token" in text):
         if text.count("{") > text.count("}"):
             return TokenInvalid("The text ends too early.", why="the closing } is missing")
-        return TokenInvalid("The token's JSON is damaged.", why="a part of it was lost or changed on the way")
+        return TokenInvalid(
+            "The token's JSON is damaged.", why="a part of it was lost or changed on the way"
+        )
     if "access_token" in text or "refresh_token" in text:
         return TokenInvalid("The beginning of the token is missing.", why="there is no opening {")
     if "{" in text:

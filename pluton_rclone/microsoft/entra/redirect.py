@@ -125,7 +125,9 @@ def begin_redirect(
             claims_challenge=claims,
         )
     # MSAL warns on stderr about any other mode; only the address depends on it.
-    begun["auth_uri"] = begun["auth_uri"].replace("response_mode=form_post", f"response_mode={response_mode}")
+    begun["auth_uri"] = begun["auth_uri"].replace(
+        "response_mode=form_post", f"response_mode={response_mode}"
+    )
     return Flow(
         begun["auth_uri"],
         begun["state"],
@@ -163,14 +165,20 @@ def finish_redirect(
         )
     if time.time() > flow.expires:
         raise SignInTimedOut("This sign-in was begun more than ten minutes ago.")
-    secrets = (parameters.get("code", ""), str(flow.msal.get("code_verifier", "")), app.secret_text or "")
+    secrets = (
+        parameters.get("code", ""),
+        str(flow.msal.get("code_verifier", "")),
+        app.secret_text or "",
+    )
     asked = Asked(app, flow.scopes, "redirect", secrets)
     if "error" in parameters:
         raise sign_in_error(parameters, asked)
     if "code" not in parameters:
         raise ForeignAnswer("The answer holds neither a code nor an error.")
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
-        result = outcome(application.acquire_token_by_auth_code_flow(dict(flow.msal), parameters), asked)
+        result = outcome(
+            application.acquire_token_by_auth_code_flow(dict(flow.msal), parameters), asked
+        )
     return completed(result, app, flow.scopes, flow.account)
 
 

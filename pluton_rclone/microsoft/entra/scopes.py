@@ -76,7 +76,9 @@ def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
 
 def in_words(scopes: Iterable[str]) -> str:
     """`read and write your files (Files.ReadWrite); find and read SharePoint sites (Sites.Read.All)`."""
-    parts = [f"{_IN_WORDS[name]} ({name})" if name in _IN_WORDS else name for name in short_names(scopes)]
+    parts = [
+        f"{_IN_WORDS[name]} ({name})" if name in _IN_WORDS else name for name in short_names(scopes)
+    ]
     return "; ".join(parts)
 
 
@@ -86,7 +88,9 @@ def difference_in_words(granted: Iterable[str], wanted: Iterable[str]) -> str | 
     if not lacking:
         return None
     have = in_words(granted)
-    return f"not granted: {in_words(lacking)}" + (f"; granted: {have}" if have else "; nothing was granted")
+    return f"not granted: {in_words(lacking)}" + (
+        f"; granted: {have}" if have else "; nothing was granted"
+    )
 
 
 def remote_options(granted: Iterable[str]) -> dict[str, Any]:
@@ -96,6 +100,8 @@ def remote_options(granted: Iterable[str]) -> dict[str, Any]:
     """
     names = short_names(granted)
     return {
-        "access_scopes": " ".join((*(name for name in names if name != "User.Read"), "offline_access")),
+        "access_scopes": " ".join(
+            (*(name for name in names if name != "User.Read"), "offline_access")
+        ),
         "disable_site_permission": bool(missing(names, ["Sites.Read.All"])),
     }

@@ -79,10 +79,16 @@ def refresh(
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "refresh", (token.refresh_token, app.secret_text or ""))
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
-        result = outcome(application.acquire_token_by_refresh_token(token.refresh_token, list(wanted)), asked)
+        result = outcome(
+            application.acquire_token_by_refresh_token(token.refresh_token, list(wanted)), asked
+        )
     renewed = Token.from_msal(result, asked=wanted or token.scopes)
     if renewed.refresh_token is None:
         renewed = Token(
-            renewed.access_token, token.refresh_token, renewed.expiry, renewed.token_type, renewed.scopes
+            renewed.access_token,
+            token.refresh_token,
+            renewed.expiry,
+            renewed.token_type,
+            renewed.scopes,
         )
     return renewed

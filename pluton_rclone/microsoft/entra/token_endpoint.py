@@ -62,7 +62,9 @@ class TokenEndpoint:
         self._server.stop()
         self._http.close()
 
-    def answer(self, client_id: str, client_secret: str, grant_type: str) -> tuple[int, dict[str, object]]:
+    def answer(
+        self, client_id: str, client_secret: str, grant_type: str
+    ) -> tuple[int, dict[str, object]]:
         """Status and JSON for one request, in the words of RFC 6749."""
         known = secrets.compare_digest(client_secret.encode(), self.client_secret.encode())
         if not known or client_id != self._app.client_id:

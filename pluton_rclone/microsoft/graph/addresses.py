@@ -105,7 +105,9 @@ def read_address(text: str) -> Address:
     try:
         parts = urlsplit(text)
         host = (parts.hostname or "").rstrip(".")
-        query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=100).items()}
+        query = {
+            name: values[0] for name, values in parse_qs(parts.query, max_num_fields=100).items()
+        }
     except ValueError:
         raise _not_understood("It is no web address.") from None
     if parts.scheme.lower() not in ("http", "https") or not host:
@@ -132,7 +134,9 @@ def read_address(text: str) -> Address:
 def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
     if segments and re.fullmatch(r":[a-z]:", segments[0]):
-        if len(segments) < 2 or segments[1] != "r":  # :f:/s/…, :f:/g/…: a link with a key of its own
+        if (
+            len(segments) < 2 or segments[1] != "r"
+        ):  # :f:/s/…, :f:/g/…: a link with a key of its own
             return SharingLink(_whole(parts, host))
         segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
     if segments and segments[-1].lower() == "guestaccess.aspx":
@@ -168,7 +172,11 @@ def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
 
 def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
-    if (segments and re.fullmatch(r":[a-z]:", segments[0])) or "authkey" in query or "redeem" in query:
+    if (
+        (segments and re.fullmatch(r":[a-z]:", segments[0]))
+        or "authkey" in query
+        or "redeem" in query
+    ):
         return SharingLink(_whole(parts, host))
     place = query.get("parent") or query.get("id") or query.get("resid") or ""
     if place.startswith("/"):

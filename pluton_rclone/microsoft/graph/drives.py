@@ -34,13 +34,17 @@ class Quota:
         """From the facet `quota`; one that is absent or empty was withheld."""
         if not isinstance(facet, Mapping) or not facet:
             return cls("restricted")
-        numbers = {name: _count(facet.get(name)) for name in ("total", "used", "remaining", "deleted")}
+        numbers = {
+            name: _count(facet.get(name)) for name in ("total", "used", "remaining", "deleted")
+        }
         level = facet.get("state") if isinstance(facet.get("state"), str) else None
         total = numbers["total"]
         if not total:  # SharePoint libraries and storage containers report zeros
             return cls("unknown", used=numbers["used"] or None, level=level)
         if numbers["used"] is None and numbers["remaining"] is not None:
-            numbers["used"] = max(0, total - numbers["remaining"])  # the documented facet has no `used`
+            numbers["used"] = max(
+                0, total - numbers["remaining"]
+            )  # the documented facet has no `used`
         if numbers["remaining"] is None and numbers["used"] is not None:
             numbers["remaining"] = max(0, total - numbers["used"])
         return cls("known", level=level, **numbers)
@@ -89,9 +93,16 @@ class Site:
     def from_graph(cls, record: Mapping[str, Any]) -> Site:
         """From a `site` resource; search results lack displayName."""
         web_url = str(record.get("webUrl") or "")
-        name = record.get("displayName") or record.get("name") or urlsplit(web_url).path.rsplit("/", 1)[-1]
+        name = (
+            record.get("displayName")
+            or record.get("name")
+            or urlsplit(web_url).path.rsplit("/", 1)[-1]
+        )
         return cls(
-            str(record["id"]), str(name or web_url), web_url, str(record.get("description") or "").strip()
+            str(record["id"]),
+            str(name or web_url),
+            web_url,
+            str(record.get("description") or "").strip(),
         )
 
 

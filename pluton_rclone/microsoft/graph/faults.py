@@ -46,11 +46,13 @@ def graph_error(
     codes, message, request_id = _read(body)
     challenge = low.get("www-authenticate", "")
     meaning = refusals.judged(codes, message, status, target) or refusals.by_status(status, target)
-    if "insufficient_claims" in challenge:
-        meaning = _PROOF
     if personal:
         meaning = refusals.personal(meaning)
-    why = redact(f"{' / '.join(codes)}: {message}" if codes and message else message) or f"HTTP {status}"
+    meaning = _PROOF if "insufficient_claims" in challenge else meaning
+    why = (
+        redact(f"{' / '.join(codes)}: {message}" if codes and message else message)
+        or f"HTTP {status}"
+    )
     if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
     return meaning.kind(
@@ -70,7 +72,11 @@ def graph_error(
 
 def _lowered(sentence: str) -> str:
     """To stand behind a colon; a name keeps its capital."""
-    return sentence if sentence.startswith(("Microsoft", "OneDrive")) else sentence[0].lower() + sentence[1:]
+    return (
+        sentence
+        if sentence.startswith(("Microsoft", "OneDrive"))
+        else sentence[0].lower() + sentence[1:]
+    )
 
 
 def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:

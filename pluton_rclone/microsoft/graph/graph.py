@@ -73,7 +73,9 @@ class Graph(GraphClient):
         except GraphError as problem:
             trouble = problem
         try:
-            profile = self.get("/me", {"$select": "id,displayName,userPrincipalName,mail"}, target="account")
+            profile = self.get(
+                "/me", {"$select": "id,displayName,userPrincipalName,mail"}, target="account"
+            )
         except GraphError:
             if trouble is not None:
                 raise trouble from None
@@ -81,7 +83,9 @@ class Graph(GraphClient):
         return Account(
             str(profile.get("id") or owner.get("id") or ""),
             str(profile.get("displayName") or owner.get("displayName") or "unknown"),
-            str(profile.get("userPrincipalName") or profile.get("mail") or owner.get("email") or ""),
+            str(
+                profile.get("userPrincipalName") or profile.get("mail") or owner.get("email") or ""
+            ),
             "",
             kind,
         )
@@ -97,7 +101,10 @@ class Graph(GraphClient):
         records: list[dict[str, Any]] = []
         notes: list[str] = []
         troubles: list[PlutonRcloneError] = []
-        for path, subject in (("/me/drive", "The account's drive"), ("/me/drives", "The list of drives")):
+        for path, subject in (
+            ("/me/drive", "The account's drive"),
+            ("/me/drives", "The list of drives"),
+        ):
             try:
                 if path == "/me/drive":
                     records.append(self.get(path, target="account", subject=subject))
@@ -128,12 +135,7 @@ class Graph(GraphClient):
 
     def drive(self, drive_id: str) -> Drive:
         """One drive by its id, verified. Raises `DriveNotFound`, `AccessDenied`."""
-        record = self.get(f"/drives/{_id(drive_id)}", target="drive", subject=f"Drive {drive_id}")
-        notes: list[str] = []
-        found = self._verified([record], notes)
-        if not found:
-            raise DriveNotFound(f"Drive {drive_id} cannot be used.", why=notes[0] if notes else None)
-        return found[0]
+        return self._one(f"/drives/{_id(drive_id)}", f"Drive {drive_id}")
 
     def user_drive(self, user: str) -> Drive:
         """The drive of a person, by user name or object id: for app-only, where there is no "me"."""
@@ -172,7 +174,9 @@ class Graph(GraphClient):
         drive = Drive.from_graph(record)
         try:
             root = self.get(
-                f"/drives/{_id(drive.id)}/root", {"$select": "id,name,webUrl,parentReference"}, target="drive"
+                f"/drives/{_id(drive.id)}/root",
+                {"$select": "id,name,webUrl,parentReference"},
+                target="drive",
             )
         except _HOPELESS:
             raise
@@ -204,13 +208,17 @@ class Graph(GraphClient):
         parameters = {"search": term.strip() or "*"}
         return [
             Site.from_graph(record)
-            for record in self.pages("/sites", parameters, target="sites", subject="SharePoint sites")
+            for record in self.pages(
+                "/sites", parameters, target="sites", subject="SharePoint sites"
+            )
             if record.get("id")
         ]
 
     def site(self, site_id: str) -> Site:
         """A site by its id."""
-        return Site.from_graph(self.get(f"/sites/{_id(site_id)}", target="sites", subject=f"Site {site_id}"))
+        return Site.from_graph(
+            self.get(f"/sites/{_id(site_id)}", target="sites", subject=f"Site {site_id}")
+        )
 
     def site_at(self, host: str, path: str) -> Site:
         """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com", "/sites/Backups")`."""
@@ -221,7 +229,11 @@ class Graph(GraphClient):
     def library_records(self, site: Site) -> list[dict[str, Any]]:
         """The document libraries of a site as Graph lists them, all pages, not verified."""
         path, subject = f"/sites/{_id(site.id)}/drives", f"The libraries of {site.name}"
-        return [record for record in self.pages(path, target="site", subject=subject) if record.get("id")]
+        return [
+            record
+            for record in self.pages(path, target="site", subject=subject)
+            if record.get("id")
+        ]
 
     def libraries(self, site: Site) -> Drives:
         """All document libraries of a site, each verified; several at a time."""
@@ -232,7 +244,9 @@ class Graph(GraphClient):
 
     def shortcuts(self, drive: Drive) -> list[Shortcut]:
         """The shared and team folders that stand at the root of a drive."""
-        records = self.pages(f"/drives/{_id(drive.id)}/root/children", {"$top": "1000"}, target="drive")
+        records = self.pages(
+            f"/drives/{_id(drive.id)}/root/children", {"$top": "1000"}, target="drive"
+        )
         return [shortcut for shortcut in map(shortcut_from_graph, records) if shortcut is not None]
 
     def open_shortcut(self, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> None:

@@ -25,7 +25,16 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import Cloud, cloud_of_sharepoint
 from ..entra.scopes import in_words
-from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, SiteId, item_id, read_address
+from .addresses import (
+    Address,
+    DriveId,
+    PersonalPlace,
+    ServerPath,
+    SharingLink,
+    SiteId,
+    item_id,
+    read_address,
+)
 from .drives import Drive, Quota, Site, drive_type
 from .graph import Graph
 
@@ -81,7 +90,9 @@ def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
     theirs = _organisation(host)
     for drive in own:
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
-        if drive.type == "personal" or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
+        if drive.type == "personal" or not (
+            ours and (theirs.startswith(ours) or ours.startswith(theirs))
+        ):
             home = (
                 "this is a personal account"
                 if drive.type == "personal"

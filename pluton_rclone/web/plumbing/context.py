@@ -36,7 +36,9 @@ class Page:
     local_folders: tuple[Path, ...]
     private: tuple[Path, ...]  # never read or written, wherever it lies
     healths: Healths
-    has_addresses: bool  # people are let in by one-time addresses, not by the application around the page
+    has_addresses: (
+        bool  # people are let in by one-time addresses, not by the application around the page
+    )
     authorize: Authorize | None = None
 
 
@@ -78,7 +80,8 @@ def storage_of(request: Request, action: Action = "see", name: str | None = None
         found = None
     if found is None or not may(request, "see", found):
         raise StorageNotFound(
-            "There is no such storage here.", advice="The page Storages lists those that you may see."
+            "There is no such storage here.",
+            advice="The page Storages lists those that you may see.",
         )
     if action != "see":
         demand(request, action, found)

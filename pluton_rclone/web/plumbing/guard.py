@@ -92,7 +92,13 @@ class Guard:
     """Middleware. Puts the session and the form into the scope (`session_of`, `form_of`)."""
 
     def __init__(
-        self, app: ASGIApp, *, address: Address, sessions: Sessions, refuse: Refuse, identify: Identify | None
+        self,
+        app: ASGIApp,
+        *,
+        address: Address,
+        sessions: Sessions,
+        refuse: Refuse,
+        identify: Identify | None,
     ) -> None:
         self.app = app
         self.address = address
@@ -147,10 +153,18 @@ class Guard:
     async def _refusal(self, request: Request) -> Response | tuple[int, str, str] | None:
         hosts = request.headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() != self.address.host:
-            if request.method == "GET" and len(hosts) == 1 and hosts[0].lower() in self.address.other_names():
+            if (
+                request.method == "GET"
+                and len(hosts) == 1
+                and hosts[0].lower() in self.address.other_names()
+            ):
                 query = f"?{request.url.query}" if request.url.query else ""
                 return RedirectResponse(f"{self.address.origin}{request.url.path}{query}", 307)
-            return 421, "This page does not answer under that name.", f"Open it at {self.address.origin}."
+            return (
+                421,
+                "This page does not answer under that name.",
+                f"Open it at {self.address.origin}.",
+            )
         if request.method not in ("GET", "HEAD"):
             fault = await self._forgery(request)
             if fault:
@@ -204,7 +218,11 @@ class Guard:
         if request.cookies.get(self.address.cookie):
             why = "The page was started again, or was not used for twelve hours."
             advice = "What you had not saved is gone; saved storages are untouched. Open the address that"
-            return 403, "Your session here has ended.", f"{why} {advice} pluton-rclone web prints now."
+            return (
+                403,
+                "Your session here has ended.",
+                f"{why} {advice} pluton-rclone web prints now.",
+            )
         advice = "Open the one-time address that pluton-rclone web printed in its terminal."
         return 403, "This browser has not been let in.", advice
 

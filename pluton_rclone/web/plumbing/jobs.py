@@ -66,7 +66,9 @@ class Waiting(Work):
 
     code: DeviceCode | None = None
     address: str | None = None
-    shown: threading.Event = field(default_factory=threading.Event, repr=False)  # code or address, or never
+    shown: threading.Event = field(
+        default_factory=threading.Event, repr=False
+    )  # code or address, or never
 
 
 @dataclass
@@ -111,7 +113,9 @@ class Jobs:
         with self._lock:
             mine = [one for one in self._work.values() if one.owner == work.owner]
             if sum(not one.over for one in mine) >= UNFINISHED:
-                raise UsageError("Too much is going on already.", advice="Try again when some of it is done.")
+                raise UsageError(
+                    "Too much is going on already.", advice="Try again when some of it is done."
+                )
             for old in [one for one in mine if one.over][:-KEPT]:
                 del self._work[old.id]
             self._work[work.id] = work
@@ -128,10 +132,14 @@ class Jobs:
 
         ready = [entry for entry in self._waiting if fits(entry[0])]
         if ready:
-            entry = min(ready, key=lambda entry: sum(one.owner == entry[0].owner for one in running))
+            entry = min(
+                ready, key=lambda entry: sum(one.owner == entry[0].owner for one in running)
+            )
             self._waiting.remove(entry)
             work, name = entry[0], f"pluton-{entry[0].kind}"
-            self._threads[work.id] = threading.Thread(target=self._run, args=entry, name=name, daemon=True)
+            self._threads[work.id] = threading.Thread(
+                target=self._run, args=entry, name=name, daemon=True
+            )
             self._threads[work.id].start()
             self._go_on()
 
@@ -160,8 +168,13 @@ class Jobs:
     def close(self) -> None:
         """End everything, all at once, and wait for what runs: within the ten seconds that a container has."""
         with self._lock:
-            running, threads = [one for one in self._work.values() if not one.over], [*self._threads.values()]
-        enders = [threading.Thread(target=self.cancel, args=(work,), daemon=True) for work in running]
+            running, threads = (
+                [one for one in self._work.values() if not one.over],
+                [*self._threads.values()],
+            )
+        enders = [
+            threading.Thread(target=self.cancel, args=(work,), daemon=True) for work in running
+        ]
         for ender in enders:
             ender.start()
         until = time.monotonic() + GRACE

@@ -38,7 +38,11 @@ async def identified(identify: Identify, request: Request) -> str | None:
     if isinstance(answer, str) and answer.strip():
         return answer
     level = logging.INFO if answer is None else logging.WARNING
-    log.log(level, "identify gave %s, not a person's name: the request is refused", type(answer).__name__)
+    log.log(
+        level,
+        "identify gave %s, not a person's name: the request is refused",
+        type(answer).__name__,
+    )
     return None
 
 

@@ -185,7 +185,9 @@ class Sessions:
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 drafts = [self._read(draft) for draft in record["drafts"]]
-                session = Session(path.stem, str(record["token"]), record["person"], float(record["seen"]))
+                session = Session(
+                    path.stem, str(record["token"]), record["person"], float(record["seen"])
+                )
                 session.answered = [str(state) for state in record["answered"]]
             except (OSError, ValueError, KeyError, TypeError, PlutonRcloneError) as error:
                 log.warning("%s is left out: %s", path, type(error).__name__)
@@ -198,7 +200,9 @@ class Sessions:
         now = time.time()
         for session in [one for one in self._sessions.values() if now - one.seen > self.lifetime]:
             self.end(session)
-        self._addresses = {key: expires for key, expires in self._addresses.items() if expires > now}
+        self._addresses = {
+            key: expires for key, expires in self._addresses.items() if expires > now
+        }
 
 
 def _digest(secret: str) -> str:

@@ -84,13 +84,17 @@ class Caught:
 def steps_view(work: Steps | None) -> dict[str, Any]:
     """A connection test as its part of a page shows it."""
     over = work is not None and work.over  # asked once, before everything that it decides
-    failed = {step.name: error_view(step.error) for step in (work.steps if work else []) if step.error}
+    failed = {
+        step.name: error_view(step.error) for step in (work.steps if work else []) if step.error
+    }
     return {
         "work": work,
         "over": over,
         "running": work is not None and not over,
         "step_errors": failed,
-        "error": work.error if work and work.error and work.error.code != ConnectionTestFailed.code else None,
+        "error": work.error
+        if work and work.error and work.error.code != ConnectionTestFailed.code
+        else None,
     }
 
 

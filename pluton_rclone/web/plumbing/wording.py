@@ -28,7 +28,8 @@ def sizes(text: str) -> str:
         return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}B"
 
     return _BYTES.sub(
-        lambda match: human_bytes(int(match[1])).replace(".0 ", " "), _RCLONE_SIZE.sub(written, text)
+        lambda match: human_bytes(int(match[1])).replace(".0 ", " "),
+        _RCLONE_SIZE.sub(written, text),
     )
 
 

@@ -39,8 +39,15 @@ def browse(request: Request) -> Response:
     entries: list[Any] = []
     with Caught() as caught:
         path = _clean(path)
-        entries = sorted(storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold()))
-    shown = {"storage": storage, "path": path, "crumbs": _crumbs(path), "entries": entries[:SHOWN_ENTRIES]}
+        entries = sorted(
+            storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold())
+        )
+    shown = {
+        "storage": storage,
+        "path": path,
+        "crumbs": _crumbs(path),
+        "entries": entries[:SHOWN_ENTRIES],
+    }
     return draw(
         request,
         "files.html",
@@ -90,7 +97,10 @@ class _Download(StreamingResponse):
     """A reader that goes away ends the rclone that reads for it."""
 
     def __init__(
-        self, content: Iterator[bytes], source: Generator[bytes, None, None], headers: dict[str, str]
+        self,
+        content: Iterator[bytes],
+        source: Generator[bytes, None, None],
+        headers: dict[str, str],
     ) -> None:
         super().__init__(content, media_type="application/octet-stream", headers=headers)
         self._source = source
@@ -146,13 +156,19 @@ def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str
             "extra": NO_LINKS,
         }
         if kind == "copy":  # rclone takes no filters for one file, and `allowed` has looked at it
-            return storage.upload(local, path) if local.is_file() else storage.upload(local, path, **left_out)
+            return (
+                storage.upload(local, path)
+                if local.is_file()
+                else storage.upload(local, path, **left_out)
+            )
         entry = storage.stat(path) if path.strip("/") else None
         if entry is None or entry.is_dir:
             return storage.download(path, local, **left_out)
         target = local / entry.name
         if is_private(target, local, page.private) or target.is_symlink():
-            raise UsageError(f"{entry.name!r} is not written to {here}.", advice="Choose another folder.")
+            raise UsageError(
+                f"{entry.name!r} is not written to {here}.", advice="Choose another folder."
+            )
         return storage.download(path, local)
 
     source, destination = (here, there) if kind == "copy" else (there, here)
@@ -163,7 +179,9 @@ def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str
 
 def transfers(request: Request) -> Response:
     """GET: every transfer since the page was started."""
-    return draw(request, "transfers.html", works=page_of(request).jobs.all(Copying, session(request).owner))
+    return draw(
+        request, "transfers.html", works=page_of(request).jobs.all(Copying, session(request).owner)
+    )
 
 
 def transfer(request: Request) -> Response:

@@ -18,7 +18,9 @@ NO_LINKS = ("--links=false", "--copy-links=false", "--ignore-case")
 """Arguments for rclone beside `rules`, which hold in capitals, too: some file systems do not tell them apart."""
 
 
-def allowed(typed: str, folders: Sequence[Path], private: Iterable[Path], *, must_exist: bool) -> Path:
+def allowed(
+    typed: str, folders: Sequence[Path], private: Iterable[Path], *, must_exist: bool
+) -> Path:
     """The folder or file that a person typed, links followed, if it lies in one of `folders` and nothing of
     it is private. A folder of them that is not there yet is made when it is to be written to. UsageError
     says what is wrong.
@@ -30,7 +32,9 @@ def allowed(typed: str, folders: Sequence[Path], private: Iterable[Path], *, mus
         raise UsageError("No folder is given.", advice=f"Give a folder below {names}.")
     path = Path(os.path.expanduser(text))
     if not path.is_absolute():
-        raise UsageError(f"{text!r} is not a whole path.", advice=f"Start it with a slash, below {names}.")
+        raise UsageError(
+            f"{text!r} is not a whole path.", advice=f"Start it with a slash, below {names}."
+        )
     real = _real(path)
     root = next((root for root in roots if real.is_relative_to(root)), None)
     if root is None:
@@ -66,7 +70,9 @@ def rules(folder: Path, private: Iterable[Path], *, writing: bool) -> list[str]:
     """rclone's filter rules that leave out of a folder what is private. rclone reads no link, but writes
     through a link to a folder: where it writes, each link that there is gets a rule. UsageError.
     """
-    names = [str(path.relative_to(folder)) for path in map(_real, private) if path.is_relative_to(folder)]
+    names = [
+        str(path.relative_to(folder)) for path in map(_real, private) if path.is_relative_to(folder)
+    ]
     found = ["- .*", "- rclone.conf*", *(_rule(name) + "*" for name in names)]
     for top, folders, files in os.walk(folder) if writing else ():
         for name in (*folders, *files):

@@ -24,7 +24,8 @@ def storages(request: Request) -> Response:
     running = [work for work in page.jobs.all(Copying, mine.owner) if not work.over]
     drafts = [draft for draft in mine.drafts.values() if not draft.saved and draft.storage is None]
     shown = [
-        {**one.record(), "health": link(request, "storages", one.remote_name, "health")} for one in found
+        {**one.record(), "health": link(request, "storages", one.remote_name, "health")}
+        for one in found
     ]
     drafts.sort(key=lambda draft: -draft.changed)
     path = str(page.storages.path)
@@ -43,7 +44,11 @@ def storage(request: Request) -> Response:
     """GET: one storage."""
     page, found = page_of(request), storage_of(request)
     section = found.masked_section()
-    shown: dict[str, Any] = {"section": section, "masked": MASKED, "config": str(page.storages.path)}
+    shown: dict[str, Any] = {
+        "section": section,
+        "masked": MASKED,
+        "config": str(page.storages.path),
+    }
     return draw(
         request,
         "storage.html",
@@ -82,7 +87,9 @@ def test(request: Request) -> Response:
 def test_part(request: Request) -> HTMLResponse:
     """GET: the part of the storage's page that shows the test."""
     return draw(
-        request, "part_steps.html", **_standing(request, storage_of(request), request.path_params["job"])
+        request,
+        "part_steps.html",
+        **_standing(request, storage_of(request), request.path_params["job"]),
     )
 
 
@@ -105,4 +112,6 @@ def remove(request: Request) -> Response:
         found.remove()
         page.healths.forget(found.remote_name)
         return see_other(request, "")
-    return draw(request, "remove.html", storage=found, record=found.record(), config=str(page.storages.path))
+    return draw(
+        request, "remove.html", storage=found, record=found.record(), config=str(page.storages.path)
+    )

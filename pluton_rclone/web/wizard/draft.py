@@ -85,7 +85,9 @@ class Draft:
         """Whether everything before a step is done."""
         if step not in self.steps:
             return False
-        if step == "type" and self.setup.signed_in:  # also while a permission for SharePoint is missing
+        if (
+            step == "type" and self.setup.signed_in
+        ):  # also while a permission for SharePoint is missing
             return True
         return self.steps.index(step) <= self.steps.index(self.next_step())
 
@@ -118,7 +120,9 @@ class Draft:
     def from_record(cls, record: Mapping[str, Any]) -> Draft:
         """The opposite of `record`; work that ran then does not run any more. KeyError, TypeError, UsageError."""
         sites = [Site(**site) for site in record["sites"]]
-        drives = [Drive(**{**drive, "quota": Quota(**drive["quota"])}) for drive in record["drives"]]
+        drives = [
+            Drive(**{**drive, "quota": Quota(**drive["quota"])}) for drive in record["drives"]
+        ]
         given = {
             **record,
             "setup": StorageSetup.from_record(record["setup"]),
@@ -133,7 +137,8 @@ def draft_of(request: Request) -> Draft:
     found = session(request).drafts.get(request.path_params["setup"])
     if not isinstance(found, Draft):
         raise HTTPException(
-            404, "This storage is not being added here: it was saved, given up, or begun by somebody else."
+            404,
+            "This storage is not being added here: it was saved, given up, or begun by somebody else.",
         )
     return found
 
@@ -157,7 +162,12 @@ def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, 
             state = "current"
         elif name == "location" and draft is not None and draft.setup.drive_type == "personal":
             state = "skipped"
-        seen = draft is not None and name != "add" and state in ("done", "ahead") and draft.may_see(name)
+        seen = (
+            draft is not None
+            and name != "add"
+            and state in ("done", "ahead")
+            and draft.may_see(name)
+        )
         address = link(request, "setups", draft.id, name) if draft is not None and seen else None
         steps.append({"title": TITLES[name], "state": state, "link": address})
     return steps

@@ -105,7 +105,9 @@ def address(request: Request) -> Response:
     typed = form_of(request).get("address", "").strip()
     try:
         if not typed:
-            raise OptionInvalid("No address was pasted.", advice="Copy it from the browser's address bar.")
+            raise OptionInvalid(
+                "No address was pasted.", advice="Copy it from the browser's address bar."
+            )
         with page.sessions.changing(session(request), draft):
             found = draft.setup.choose_address(typed)
             draft.site_name, draft.job = found.site.name if found.site else "", None

@@ -31,7 +31,10 @@ REASONS = {
         "Read and write access to all files that you can open",
         "a document library belongs to a site, not to you alone",
     ),
-    "Sites.Read.All": ("Find and read SharePoint sites", "to list the sites and libraries to choose from"),
+    "Sites.Read.All": (
+        "Find and read SharePoint sites",
+        "to list the sites and libraries to choose from",
+    ),
     "offline_access": (
         "Offline access",
         "to maintain the connection while you are away: backups run at night",
@@ -53,7 +56,9 @@ def authorize(request: Request) -> Response:
         lacking=bool(setup.missing_permissions()),
         permissions=[REASONS[name] for name in (*least(place), "offline_access")],
         app=setup.app if setup.has_app else None,
-        expected=storage_of(request, "change", draft.storage).record()["account"] if draft.storage else None,
+        expected=storage_of(request, "change", draft.storage).record()["account"]
+        if draft.storage
+        else None,
         clouds=list(CLOUDS.values()),
         error=error_view(draft.failure) if draft.failure else None,
     )
@@ -79,7 +84,9 @@ def begin(request: Request) -> Response:
         draft.flows[flow.state] = {"flow": flow.record(), "window": window, "url": url}
         while len(draft.flows) > MAX_FLOWS:
             draft.flows.pop(next(iter(draft.flows)))
-    return in_window(RedirectResponse(link(request, "setups", draft.id, "go") + f"?state={flow.state}", 303))
+    return in_window(
+        RedirectResponse(link(request, "setups", draft.id, "go") + f"?state={flow.state}", 303)
+    )
 
 
 def in_window(response: Response) -> Response:
@@ -107,7 +114,10 @@ def prepare(draft: Draft, page: Page, form: dict[str, str]) -> None:
 def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRegistration | None:
     """The registration that a form names. The default's secret stays with the default's id, tenant and cloud."""
     client_id = form.get("client_id", "").strip() or (default.client_id if default else "")
-    region, tenant = form.get("region", "").strip() or "global", form.get("tenant", "").strip() or "common"
+    region, tenant = (
+        form.get("region", "").strip() or "global",
+        form.get("tenant", "").strip() or "common",
+    )
     if not client_id:
         refuse_rclone_registration(cloud(region), tenant)
         return None
@@ -173,4 +183,6 @@ def _back(request: Request, draft: Draft, window: bool) -> Response:
     if not window:
         return see_other(request, "setups", draft.id, step)
     next_ = link(request, "setups", draft.id, step)
-    return in_window(draw(request, "back.html", draft=draft, next=next_, failed=bool(draft.failure)))
+    return in_window(
+        draw(request, "back.html", draft=draft, next=next_, failed=bool(draft.failure))
+    )

@@ -81,7 +81,13 @@ def waiting(request: Request) -> Response:
     if over and work.error is None:
         return see_other(request, "setups", draft.id, draft.next_step())
     part = link(request, "setups", draft.id, "waiting", work.id, "progress")
-    shown = {"work": work, "over": over, "part": part, "next": "", "error": work.error if over else None}
+    shown = {
+        "work": work,
+        "over": over,
+        "part": part,
+        "next": "",
+        "error": work.error if over else None,
+    }
     return draw_step(request, draft, "authorize", "waiting.html", **shown)
 
 

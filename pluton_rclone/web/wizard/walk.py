@@ -126,7 +126,11 @@ def options(request: Request) -> Response:
         except PlutonRcloneError as error:
             faults = fields.faults_of(error)
     first, rest = fields.fields(given, faults)
-    shown: dict[str, Any] = {"region": _region(draft), "clouds": list(CLOUDS.values()), "faults": faults}
+    shown: dict[str, Any] = {
+        "region": _region(draft),
+        "clouds": list(CLOUDS.values()),
+        "faults": faults,
+    }
     shown |= {"first": first, "rest": rest, "check": link(request, "setups", draft.id, "check")}
     return draw_step(request, draft, "options", status=422 if faults else 200, **shown)
 
@@ -192,7 +196,9 @@ def save(request: Request) -> Response:
     if request.method == "POST":
         work = page.jobs.find(Steps, draft.job, mine.owner)
         if work is None or not work.ok:
-            raise HTTPException(409, "Test the connection first: only what passed the test is saved.")
+            raise HTTPException(
+                409, "Test the connection first: only what passed the test is saved."
+            )
         return _start(request, draft, "save")
     return draw_step(request, draft, "save", **standing)
 
@@ -216,7 +222,10 @@ def _standing(request: Request, draft: Draft) -> dict[str, Any]:
         **steps_view(page_of(request).jobs.find(Steps, draft.job, session(request).owner)),
         "cloud": CLOUDS[_region(draft)].name,
         "chosen": [
-            field for part in fields.fields(draft.options) for field in part if field.name in draft.options
+            field
+            for part in fields.fields(draft.options)
+            for field in part
+            if field.name in draft.options
         ],
         "next": link(request, "storages", draft.saved) + "?new=yes" if draft.saved else "",
         "part": link(request, "setups", draft.id, "progress"),

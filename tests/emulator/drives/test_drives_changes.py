@@ -106,7 +106,9 @@ def test_children_first_and_items_twice_can_be_played() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["write", "delete", "move"]), st.sampled_from("abc"), st.sampled_from("xyz")),
+    st.tuples(
+        st.sampled_from(["write", "delete", "move"]), st.sampled_from("abc"), st.sampled_from("xyz")
+    ),
     max_size=12,
 )
 
@@ -143,5 +145,6 @@ def test_a_client_that_follows_the_feed_knows_the_drive(
     play(after)
     follow(token)
     assert known == {
-        item.id: (item.name, None if item.parent is None else item.parent.id) for item in drive.walk()
+        item.id: (item.name, None if item.parent is None else item.parent.id)
+        for item in drive.walk()
     }

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.emulator.drives.names import FORBIDDEN_CHARACTERS, FORBIDDEN_NAMES, MAX_NAME, MAX_PATH
+from pluton_rclone.emulator.drives.names import (
+    FORBIDDEN_CHARACTERS,
+    FORBIDDEN_NAMES,
+    MAX_NAME,
+    MAX_PATH,
+)
 from pluton_rclone.emulator.faults import GraphFault
 
 from .drive_maker import business, library, personal
@@ -56,7 +61,9 @@ TAKEN = [
 
 
 def test_the_rules_are_those_of_the_facts() -> None:
-    facts = json.loads((Path(__file__).parents[2] / "data" / "preflight" / "limits.json").read_text())
+    facts = json.loads(
+        (Path(__file__).parents[2] / "data" / "preflight" / "limits.json").read_text()
+    )
     assert set(facts["names"]["forbidden_characters"]["value"]) == set(FORBIDDEN_CHARACTERS)
     assert {name.lower() for name in facts["names"]["forbidden_names"]["value"]} == FORBIDDEN_NAMES
     assert facts["path"]["max_total_length"]["value"] == MAX_PATH
@@ -107,7 +114,9 @@ def test_forms_is_refused_at_the_root_of_a_library_only() -> None:
     ],
     ids=["personal", "business", "library"],
 )
-def test_a_path_has_fewer_than_400_characters_with_site_and_library(drive: Drive, prefix: str) -> None:
+def test_a_path_has_fewer_than_400_characters_with_site_and_library(
+    drive: Drive, prefix: str
+) -> None:
     longest = f"{'f' * 180}/".ljust(399 - len(prefix), "n")
     assert drive.write(longest, b"x").path() == longest
     with pytest.raises(GraphFault) as refusal:

@@ -88,7 +88,9 @@ def test_a_cancelled_session_leaves_no_file(tmp_path: Path) -> None:
         ("bytes 0-327679/250000000001", 400, "maxFileSizeExceeded"),
     ],
 )
-def test_what_is_refused_of_a_first_fragment(content_range: str, status: int, inner: str | None) -> None:
+def test_what_is_refused_of_a_first_fragment(
+    content_range: str, status: int, inner: str | None
+) -> None:
     with pytest.raises(GraphFault) as refusal:
         begun(business()).begin(content_range, None, now=0)
     assert refusal.value.status == status

@@ -81,7 +81,9 @@ class Asking:
         return self.ask("DELETE", address, None, headers)
 
     def post(self, address: str, body: Any = None, **headers: str) -> Reply:
-        return self.ask("POST", address, b"" if body is None else json.dumps(body).encode(), headers)
+        return self.ask(
+            "POST", address, b"" if body is None else json.dumps(body).encode(), headers
+        )
 
     def patch(self, address: str, body: Any, **headers: str) -> Reply:
         return self.ask("PATCH", address, json.dumps(body).encode(), headers)
@@ -116,7 +118,9 @@ class Asking:
 
     def ask(self, method: str, address: str, body: bytes | None, headers: dict[str, str]) -> Reply:
         """`address` is a path below /v1.0, or a whole address, which is asked without the token."""
-        parts = urlsplit(address if "://" in address else f"https://graph.microsoft.com/v1.0{address}")
+        parts = urlsplit(
+            address if "://" in address else f"https://graph.microsoft.com/v1.0{address}"
+        )
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if parts.hostname == "graph.microsoft.com":
             sent.setdefault("authorization", f"Bearer {self.token}")

@@ -62,7 +62,8 @@ class Rclone:
     def listing(self, *options: str) -> dict[str, Any]:
         """All items by path."""
         return {
-            each["Path"]: each for each in json.loads(self.run("lsjson", "-R", "--hash", "od:", *options))
+            each["Path"]: each
+            for each in json.loads(self.run("lsjson", "-R", "--hash", "od:", *options))
         }
 
 

@@ -86,13 +86,19 @@ def test_a_shortcut_shows_the_folder_and_opens_with_all_permissions_only() -> No
     shown = ask.get("/me/drive/root/children").json["value"][0]
     assert shown["name"] == "TeamFolder"
     assert shown["remoteItem"]["id"] == team.id
-    address = f"/drives/{shown['remoteItem']['parentReference']['driveId']}/items/{team.id}/children"
+    address = (
+        f"/drives/{shown['remoteItem']['parentReference']['driveId']}/items/{team.id}/children"
+    )
     refused = ask.get(address)
     assert (refused.status, refused.code) == (403, "accessDenied")
-    assert ask.get("/me/drive/root:/TeamFolder/report.txt").status == 404  # shortcuts do not resolve in paths
+    assert (
+        ask.get("/me/drive/root:/TeamFolder/report.txt").status == 404
+    )  # shortcuts do not resolve in paths
     more = Asking(BERT, "Files.ReadWrite.All", world=ask.world)
     assert [each["name"] for each in more.get(address).json["value"]] == ["report.txt"]
-    assert more.get(f"/drives/{other.id}/root/children").status == 403  # what lies beside it stays closed
+    assert (
+        more.get(f"/drives/{other.id}/root/children").status == 403
+    )  # what lies beside it stays closed
 
 
 def test_a_folder_shared_to_read_cannot_be_written() -> None:
@@ -151,7 +157,9 @@ def test_no_token_and_one_of_another_cloud_are_refused() -> None:
     assert ask.get("/me/drive", authorization="").status == 401
     german = Asking("dora@nordwind.onmicrosoft.de", world=ask.world)
     assert german.get("/me/drive").status == 401  # asked of graph.microsoft.com
-    home = german.get("https://graph.microsoft.de/v1.0/me/drive", authorization=f"Bearer {german.token}")
+    home = german.get(
+        "https://graph.microsoft.de/v1.0/me/drive", authorization=f"Bearer {german.token}"
+    )
     assert home.json["webUrl"].startswith("https://nordwind-my.sharepoint.de/personal/")
 
 

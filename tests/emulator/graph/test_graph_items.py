@@ -37,7 +37,9 @@ def addresses(drive: Drive, path: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["a.txt", "it's, (100%) #1 & more+.txt", "ünï 😀", "children", "a b'c"])
+@pytest.mark.parametrize(
+    "name", ["a.txt", "it's, (100%) #1 & more+.txt", "ünï 😀", "children", "a b'c"]
+)
 def test_every_form_of_address_means_the_same_item(name: str) -> None:
     ask = Asking(BERT)
     item = ask.drive.write(f"folder one/{name}", b"x")
@@ -52,14 +54,19 @@ def test_the_chinese_form_reaches_what_does_not_exist_yet() -> None:
     folder = ask.drive.folder("f")
     reply = ask.put(f"/drives/{ask.drive.id}/items/{folder.id}/children('new.txt')/content", b"1")
     assert reply.status == 201
-    address = f"/drives/{ask.drive.id}/root/children('@a1')/createUploadSession?@a1=%27f%2Fsecond.txt%27"
+    address = (
+        f"/drives/{ask.drive.id}/root/children('@a1')/createUploadSession?@a1=%27f%2Fsecond.txt%27"
+    )
     session = ask.post(address, {"item": {}})
     assert ask.put(session.json["uploadUrl"], b"22", content_range="bytes 0-1/2").status == 201
     assert ask.drive.read("f/new.txt") + ask.drive.read("f/second.txt") == b"122"
 
 
 def test_times_of_business_drives_are_whole_seconds_those_of_personal_ones_are_not() -> None:
-    moment = {"lastModifiedDateTime": "2026-01-02T03:04:05.678Z", "createdDateTime": "2026-01-02T03:04:05Z"}
+    moment = {
+        "lastModifiedDateTime": "2026-01-02T03:04:05.678Z",
+        "createdDateTime": "2026-01-02T03:04:05Z",
+    }
     for who, expected in ((BERT, "2026-01-02T03:04:05Z"), (ANNA, "2026-01-02T03:04:05.678Z")):
         ask = Asking(who)
         ask.files.drive_of(who).write("a", b"x")
@@ -215,7 +222,10 @@ def test_a_copy_replaces_or_renames_when_asked_to() -> None:
     ask.drive.write("b", b"2")
     for behaviour in ("replace", "rename"):
         address = f"/me/drive/root:/a:/copy?@microsoft.graph.conflictBehavior={behaviour}"
-        assert ask.get(ask.post(address, {"name": "b"}).headers["location"]).json["status"] == "completed"
+        assert (
+            ask.get(ask.post(address, {"name": "b"}).headers["location"]).json["status"]
+            == "completed"
+        )
     assert ask.drive.read("b") + ask.drive.read("b 1") == b"11"
 
 
@@ -230,7 +240,10 @@ def test_links_are_made_once_and_lead_to_the_file() -> None:
     share = first.json["shareId"]
     assert ask.get(f"https://api.onedrive.com/v1.0/shares/{share}/root/content").body == b"shared"
     assert (
-        ask.post("/me/drive/root:/a.txt:/createLink", {"type": "view", "scope": "organization"}).status == 400
+        ask.post(
+            "/me/drive/root:/a.txt:/createLink", {"type": "view", "scope": "organization"}
+        ).status
+        == 400
     )
 
 
@@ -293,7 +306,16 @@ SEGMENTS = st.sampled_from(
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
     segments=st.lists(SEGMENTS, max_size=7),
     query=st.sampled_from(
-        ["", "?$top=0", "?$skiptoken=x", "?token=x", "?@a1=%27", "?$select=,", "?search=%2a", "?$orderby=x"]
+        [
+            "",
+            "?$top=0",
+            "?$skiptoken=x",
+            "?token=x",
+            "?@a1=%27",
+            "?$select=,",
+            "?search=%2a",
+            "?$orderby=x",
+        ]
     ),
     body=st.sampled_from(
         [b"", b"{}", b'{"name": 1}', b'{"folder": {}, "name": "x"}', b'{"item": 1}', b"[", b"x"]

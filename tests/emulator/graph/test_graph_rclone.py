@@ -26,13 +26,19 @@ def source(tmp_path: Path) -> Path:
     (folder / "-rf").write_text("leading dash")
     (folder / 'q"uo:te? $(x) é😀.txt').write_text("odd")
     (folder / " lead and trail .txt").write_text("spaces")
-    (folder / "sub dir" / "deep" / "100% #1 + it's.bin").write_bytes(random.Random(1).randbytes(11 << 20))
+    (folder / "sub dir" / "deep" / "100% #1 + it's.bin").write_bytes(
+        random.Random(1).randbytes(11 << 20)
+    )
     os.utime(folder / "-rf", (1_600_000_000, 1_600_000_000))
     return folder
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("kind", ["personal", "business", "documentLibrary"])
@@ -70,13 +76,21 @@ def test_folders_moves_copies_deletions(cloud: Emulator, kind: str) -> None:
     rclone.run("deletefile", "od:b/three.txt", "--onedrive-hard-delete")
     rclone.run("rmdir", "od:b")
     rclone.run("purge", "od:new/moved")
-    assert sorted(rclone.run("lsf", "-R", "od:").splitlines()) == ["new/", "new/folder/", "new/uno.txt"]
+    assert sorted(rclone.run("lsf", "-R", "od:").splitlines()) == [
+        "new/",
+        "new/folder/",
+        "new/uno.txt",
+    ]
     assert drive.bin.names() == ["copy.txt", "b", "moved"]
 
 
 @pytest.mark.parametrize(
     "username",
-    ["carla@fabrikam.onmicrosoft.us", "dora@nordwind.onmicrosoft.de", "chen@tailspin.partner.onmschina.cn"],
+    [
+        "carla@fabrikam.onmicrosoft.us",
+        "dora@nordwind.onmicrosoft.de",
+        "chen@tailspin.partner.onmschina.cn",
+    ],
 )
 def test_every_cloud(cloud: Emulator, username: str, source: Path, tmp_path: Path) -> None:
     rclone = Rclone(cloud, username, cloud.files.drive_of(username))
@@ -111,7 +125,10 @@ def test_links(cloud: Emulator) -> None:
             "business",
             "https://contoso-my.sharepoint.com/personal/bert_contoso_onmicrosoft_com/_layouts/15/download",
         ),
-        ("documentLibrary", "https://contoso.sharepoint.com/sites/Backups/_layouts/15/download.aspx?share="),
+        (
+            "documentLibrary",
+            "https://contoso.sharepoint.com/sites/Backups/_layouts/15/download.aspx?share=",
+        ),
     ):
         rclone = remote(cloud, kind)
         rclone.drive.write("a.txt", b"x")
@@ -188,7 +205,12 @@ def test_a_full_drive_ends_the_run(cloud: Emulator, source: Path) -> None:
 def test_what_onedrive_refuses_rclone_cannot_send(cloud: Emulator, tmp_path: Path) -> None:
     rclone = remote(cloud, "business")
     refused = ["CON", ".lock", "desktop.ini", "a_vti_b", "forms"]
-    for name in [*refused, "~$taken.docx", "taken .", "taken?"]:  # rclone writes the last three otherwise
+    for name in [
+        *refused,
+        "~$taken.docx",
+        "taken .",
+        "taken?",
+    ]:  # rclone writes the last three otherwise
         (tmp_path / name).write_text(name)
     rclone.run("copy", str(tmp_path), "od:", "--exclude", "home/**", expect=1)
     assert len(rclone.run("lsf", "od:").splitlines()) == 3

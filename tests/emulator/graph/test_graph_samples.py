@@ -44,7 +44,13 @@ COPY = {
     "@odata.context", "createdDateTime", "error", "id", "lastActionDateTime", "operation", "percentageComplete",
     "percentComplete", "resourceId", "resourceLocation", "status",
 }  # fmt: skip
-GRANT = {"@deprecated.GrantedToIdentities", "grantedToIdentities", "grantedToIdentitiesV2", "id", "roles"}
+GRANT = {
+    "@deprecated.GrantedToIdentities",
+    "grantedToIdentities",
+    "grantedToIdentitiesV2",
+    "id",
+    "roles",
+}
 ERROR = {"error"}
 
 Case = tuple[Callable[[], Reply], set[str]]
@@ -102,7 +108,9 @@ def session(ask: Asking, size: int = 0, **item: Any) -> Reply:
     return ask.post("/me/drive/root:/largefile.dat:/createUploadSession", {"item": wanted})
 
 
-def fragment(content_range: str, length: int, *before: tuple[str, int], ask: Asking | None = None) -> Reply:
+def fragment(
+    content_range: str, length: int, *before: tuple[str, int], ask: Asking | None = None
+) -> Reply:
     ask = ask or bert()
     url = session(ask).json["uploadUrl"]
     for part, size in before:
@@ -113,7 +121,8 @@ def fragment(content_range: str, length: int, *before: tuple[str, int], ask: Ask
 def fragment_onto_taken_name() -> Reply:
     ask = bert()
     url = ask.post(
-        "/me/drive/root:/a.bin:/createUploadSession", {"item": {"@microsoft.graph.conflictBehavior": "fail"}}
+        "/me/drive/root:/a.bin:/createUploadSession",
+        {"item": {"@microsoft.graph.conflictBehavior": "fail"}},
     ).json["uploadUrl"]
     ask.drive.write("a.bin", b"somebody was quicker")
     return ask.put(url, b"x", content_range="bytes 0-0/1")
@@ -151,7 +160,9 @@ def stored(ask: Asking, name: str = "a.bin") -> str:
     return f"/drives/{drive.id}/items/{drive.write(f'Documents/{name}', b'x' * 2048).id}"
 
 
-def copy(looks: int = 0, *, taken: bool = False, ask: Asking | None = None, monitor: bool = True) -> Reply:
+def copy(
+    looks: int = 0, *, taken: bool = False, ask: Asking | None = None, monitor: bool = True
+) -> Reply:
     ask = ask or bert()
     ask.faults.copy_looks = looks
     address = stored(ask, "contoso plan.txt")

@@ -105,7 +105,10 @@ def test_the_personal_site_of_a_onedrive_has_the_drive_as_its_library() -> None:
     assert site["isPersonalSite"] is True
     assert ask.get(f"{address}:/drive").json["id"] == ask.drive.id
     assert site["id"] not in {each["id"] for each in ask.everything("/sites?search=*")}
-    assert ask.get("/sites/contoso-my.sharepoint.com:/personal/admin_contoso_onmicrosoft_com").status == 403
+    assert (
+        ask.get("/sites/contoso-my.sharepoint.com:/personal/admin_contoso_onmicrosoft_com").status
+        == 403
+    )
 
 
 def test_phantoms_are_listed_and_their_root_is_not_readable() -> None:
@@ -128,7 +131,10 @@ def test_phantoms_are_listed_and_their_root_is_not_readable() -> None:
         ("https://contoso.sharepoint.com/sites/Backups/Shared%20Documents", ""),
         ("https://contoso.sharepoint.com/sites/Backups/Shared Documents/a/b.txt", "a/b.txt"),
         ("https://contoso.sharepoint.com/sites/BACKUPS/shared%20documents/A?web=1", "a"),
-        ("https://contoso.sharepoint.com/:f:/r/sites/Backups/Shared%20Documents/a?csf=1&web=1&e=x", "a"),
+        (
+            "https://contoso.sharepoint.com/:f:/r/sites/Backups/Shared%20Documents/a?csf=1&web=1&e=x",
+            "a",
+        ),
     ],
 )
 def test_addresses_in_a_library(address: str, path: str) -> None:
@@ -157,15 +163,25 @@ def test_sharing_links_lead_to_their_item() -> None:
     ask = bert()
     ask.drive.write("a/b", b"x")
     link = ask.post("/me/drive/root:/a:/createLink", {"type": "view"}).json["link"]["webUrl"]
-    assert link.startswith("https://contoso-my.sharepoint.com/:f:/g/personal/bert_contoso_onmicrosoft_com/")
+    assert link.startswith(
+        "https://contoso-my.sharepoint.com/:f:/g/personal/bert_contoso_onmicrosoft_com/"
+    )
     assert ask.get(f"/shares/{encode_address(link)}/driveItem").json["name"] == "a"
-    assert ask.get(f"/shares/{encode_address(link)}/driveItem/children").json["value"][0]["name"] == "b"
+    assert (
+        ask.get(f"/shares/{encode_address(link)}/driveItem/children").json["value"][0]["name"]
+        == "b"
+    )
 
 
 @pytest.mark.parametrize(
     ("share", "status"),
     [
-        (encode_address("https://contoso.sharepoint.com/sites/Backups/Shared%20Documents/nothing"), 404),
+        (
+            encode_address(
+                "https://contoso.sharepoint.com/sites/Backups/Shared%20Documents/nothing"
+            ),
+            404,
+        ),
         (encode_address("https://contoso.sharepoint.com/sites/Backups"), 404),
         (encode_address("https://elsewhere.example/"), 404),
         (

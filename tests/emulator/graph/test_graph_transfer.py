@@ -31,7 +31,9 @@ def address_of(ask: Asking, path: str) -> str:
         ("lines=1-2", 200, None, DATA),
     ],
 )
-def test_ranges(wanted: str, status: int, content_range: str | None, expected: bytes | None) -> None:
+def test_ranges(
+    wanted: str, status: int, content_range: str | None, expected: bytes | None
+) -> None:
     ask = Asking(BERT)
     ask.drive.write("a.bin", DATA)
     headers = {"range": wanted} if wanted else {}
@@ -45,7 +47,9 @@ def test_ranges(wanted: str, status: int, content_range: str | None, expected: b
 def test_the_hosts_that_content_lies_on() -> None:
     ask = Asking(BERT)
     ask.drive.write("a")
-    assert address_of(ask, "a").startswith("https://contoso-my.sharepoint.com/personal/bert_contoso")
+    assert address_of(ask, "a").startswith(
+        "https://contoso-my.sharepoint.com/personal/bert_contoso"
+    )
     anna = Asking(ANNA)
     anna.files.drive_of(ANNA).write("a")
     assert address_of(anna, "a").startswith("https://b0mpua-by3301.files.1drv.com/")
@@ -65,7 +69,10 @@ def test_a_file_of_250_gb_can_be_read_in_part() -> None:
 
 def test_a_session_carries_times_and_makes_missing_folders() -> None:
     ask = Asking(BERT)
-    moment = {"createdDateTime": "2020-01-01T00:00:00Z", "lastModifiedDateTime": "2021-01-01T00:00:00Z"}
+    moment = {
+        "createdDateTime": "2020-01-01T00:00:00Z",
+        "lastModifiedDateTime": "2021-01-01T00:00:00Z",
+    }
     reply = ask.upload("/me/drive/root:/new/folder/a.bin", DATA, fileSystemInfo=moment)
     assert (reply.status, reply.json["fileSystemInfo"]) == (201, moment)
     assert reply.json["file"]["hashes"]["quickXorHash"] == QuickXor(DATA).base64()

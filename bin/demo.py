@@ -14,16 +14,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from demo_files import make_source
+
 from pluton_rclone import process
+from pluton_rclone.cli import run
+from pluton_rclone.cli.output import Output
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.command import environment
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.values.units import human_bytes
-
-from . import run
-from .demo_files import make_source
-from .output import Output
 
 NAME = "OneDrive Personal Backups"
 PERSON = "anna@outlook.com"
@@ -34,9 +34,11 @@ class DemoFailed(Exception):
 
 
 def main() -> None:
-    """Entry of `python -m pluton_rclone.cli.demo [--source FOLDER]`."""
+    """`python bin/demo.py [--source FOLDER]`."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--source", type=Path, help="the folder to back up [default: one that is generated]")
+    parser.add_argument(
+        "--source", type=Path, help="the folder to back up [default: one that is generated]"
+    )
     source = parser.parse_args().source
     if source is not None and not source.is_dir():
         sys.exit(f"{source} is not a folder")
@@ -67,7 +69,9 @@ def demonstrate(folder: Path, source: Path | None) -> None:
         os.environ.update(environment(cloud, os.environ, person=PERSON))
         os.environ.update(RCLONE_CONFIG=str(conf), PLUTON_ONEDRIVE_CLIENT_ID=PUBLIC_CLIENT_ID)
         heading("1-7  Connect: sign in, choose the drive, test, save")
-        step("connect", NAME, "--method", "browser", "--type", "personal", "--set", "chunk_size=20Mi")
+        step(
+            "connect", NAME, "--method", "browser", "--type", "personal", "--set", "chunk_size=20Mi"
+        )
         step("storages")
         heading("Back up")
         step("copy", str(source), f"{NAME}:backup")
@@ -91,8 +95,12 @@ def demonstrate(folder: Path, source: Path | None) -> None:
         step("show", NAME)
         say("\nPlain rclone works with the same file:")
         plain_rclone(conf, "lsd", "onedrive-personal-backups:backup")
-    say("\nThat was the emulator; its drive and this demo's files are gone now. For your own account:\n")
-    say('     bin/pluton-rclone connect "OneDrive Personal Backups" --client-id YOUR-APP-REGISTRATION')
+    say(
+        "\nThat was the emulator; its drive and this demo's files are gone now. For your own account:\n"
+    )
+    say(
+        '     bin/pluton-rclone connect "OneDrive Personal Backups" --client-id YOUR-APP-REGISTRATION'
+    )
 
 
 def step(*arguments: str) -> None:
@@ -137,7 +145,8 @@ def compare(left: Path, right: Path) -> None:
                 os.path.relpath(os.path.join(place, name), top)
                 for place, _, names in os.walk(top)
                 for name in names
-                if os.path.isfile(os.path.join(place, name)) and not os.path.islink(os.path.join(place, name))
+                if os.path.isfile(os.path.join(place, name))
+                and not os.path.islink(os.path.join(place, name))
             }
         )
     if trees[0] != trees[1]:
@@ -145,7 +154,9 @@ def compare(left: Path, right: Path) -> None:
         raise DemoFailed(f"{len(odd)} files are on one side only, the first is {odd[0]!r}")
     for path in trees[0]:
         if not filecmp.cmp(
-            os.path.join(os.fsencode(left), path), os.path.join(os.fsencode(right), path), shallow=False
+            os.path.join(os.fsencode(left), path),
+            os.path.join(os.fsencode(right), path),
+            shallow=False,
         ):
             raise DemoFailed(f"{path!r} has other content")
 

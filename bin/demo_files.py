@@ -32,7 +32,9 @@ def make_source(folder: Path, *, seed: int = 1) -> None:
             place = folder / "photos" / str(year) / f"{month:02}"
             place.mkdir(parents=True)
             for number in range(4):
-                (place / f"IMG_{number:04}.jpg").write_bytes(dice.randbytes(dice.randrange(2_000, 30_000)))
+                (place / f"IMG_{number:04}.jpg").write_bytes(
+                    dice.randbytes(dice.randrange(2_000, 30_000))
+                )
     names = folder / "awkward names"
     names.mkdir()
     for name in AWKWARD_NAMES:
