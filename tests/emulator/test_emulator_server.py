@@ -133,7 +133,7 @@ RESET = struct.pack("ii", 1, 0)
 def reset_after(emulator: Emulator, sent: bytes) -> None:
     """A client that asks, and resets the connection once there is an answer."""
     address = urlsplit(emulator.proxy_url)
-    client = socket.create_connection((address.hostname, address.port))
+    client = socket.create_connection((address.hostname or "", address.port or 0))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     client.sendall(b"CONNECT graph.microsoft.com:443 HTTP/1.1\r\n\r\n")
     assert client.recv(1000).startswith(b"HTTP/1.1 200")
