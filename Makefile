@@ -12,7 +12,7 @@ PIP := -m pip --quiet --disable-pip-version-check install
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons once floors lint docs bench soak attack lock dist-check clean
+.PHONY: help install demo test-quick test test-pythons once floors lint docs bench soak attack lock dist-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ $(TOOLS)/.ready: .ci/tools.txt
 	@touch $@
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
 	@$(BIN)/python bin/demo.py $(if $(SRC),--source "$(SRC)")
+
+test-quick: $(READY) ## For the inner loop: what is pure, and once through each seam (tests/quick.txt)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" $$(grep -v '^#' tests/quick.txt) $(ARGS)
 
 test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system

@@ -34,9 +34,8 @@ def test_the_python_example_runs_as_printed(
     (source / "letter.txt").write_text("Dear reader")
     (example,) = code("python")
     assert PUBLIC_CLIENT_ID in example
-    exec(
-        example.replace("/srv/data", str(source)).replace("/restore", str(tmp_path / "restore")), {}
-    )  # noqa: S102
+    program = example.replace("/srv/data", str(source))
+    exec(program.replace("/restore", str(tmp_path / "restore")), {})  # noqa: S102
 
     assert "1 files, 11 bytes" in capsys.readouterr().out
     assert (tmp_path / "restore" / "letter.txt").read_text() == "Dear reader"

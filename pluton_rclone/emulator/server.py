@@ -71,10 +71,20 @@ class _HttpProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._early is None:  # lost before
+            cast("asyncio.Transport", transport).abort()
+            return
         super().connection_made(cast("asyncio.Transport", transport))
-        early, self._early = self._early or [], None
+        early, self._early = self._early, None
         for data in early:
             super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._early is not None:
+            self._early = None
+            return
+        super().connection_lost(exc)
+        self.transport.close()  # uvicorn leaves a reset one open, of which Python 3.10 warns
 
 
 class Emulator:

@@ -69,18 +69,18 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
             if on_progress is not None:
                 on_progress(seen)
         code = run.child.wait()
-    if code not in (0, 1) or (
-        code == 1 and not any(found.values())
-    ):  # 1 also stands for differences
-        raise run.fault(code)
     told = {*found["*"], *found["-"], *found["+"]}
+    failed = tuple(file for file in run.tally.failed() if file.path not in told)
+    # 1 also stands for differences; what cannot be read has its name, and a code of its own
+    if code != 0 and not failed and (code != 1 or not any(found.values())):
+        raise run.fault(code)
     missing, others = run.tally.missing()
     return CheckResult(
         matching=matching,
         differing=tuple(found["*"]),
         missing_on_source=tuple(found["-"]),
         missing_on_destination=tuple(found["+"]),
-        failed=(*(file for file in run.tally.failed() if file.path not in told), *missing),
+        failed=(*failed, *missing),
         left_out=others,
     )
 

@@ -44,10 +44,9 @@ class Tally:
         self._command = command
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
-        self._folders = 0
-        self._making: dict[
-            str, None
-        ] = {}  # of one that cannot be made rclone says no more than this
+        self._folders = self._undeleted = 0
+        # of a folder that cannot be made rclone says no more than this
+        self._making: dict[str, None] = {}
         self._broke_off = self._kept = self.only_copies = False
         self.progress = self._before = events.Progress(text="")
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
@@ -82,6 +81,9 @@ class Tally:
                 self._left_out[found_out] = None
                 return
             case events.Failed():
+                self._undeleted += (
+                    _DELETING.match(event.text) is not None
+                )  # which rclone counts as deleted
                 self._failed[event.path] = event
             case events.Skipped():
                 self._planned.append(Planned(event.action, event.path, event.size))
@@ -177,6 +179,7 @@ class Tally:
             command == "purge" and error is None and not self._planned and not self.progress.deletes
         )
         counts: dict[str, Any] = {name: getattr(self.progress, name) for name in COUNTS}
+        counts["deletes"] = max(0, counts["deletes"] - self._undeleted)
         return TransferResult(
             ended=ended,
             exit_code=exit_code,

@@ -174,7 +174,8 @@ def test_an_error_under_json_is_one_record_on_stderr(command: Command) -> None:
     ran = command("show", "nobody", "--json")
 
     assert json.loads(ran.err)["error"] == "storage_not_found"
-    assert set(json.loads(ran.err)) == {"error", "what", "why", "who", "advice", "link", "details"}
+    fields = {"error", "what", "why", "who", "advice", "next_step", "link", "details"}
+    assert set(json.loads(ran.err)) == fields
 
 
 def test_a_dry_run_copies_nothing_and_names_what_it_would(connected: Command, source: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_loopback_redirect_is_followed(cloud: Emulator, mode: str) -> None:
 SIGN_IN = f"""
 import msal
 app = msal.PublicClientApplication({PUBLIC_CLIENT_ID!r}, authority="{LOGIN}/common")
-result = app.acquire_token_interactive(["Files.ReadWrite"], timeout=30)
+result = app.acquire_token_interactive(["Files.ReadWrite"], timeout=120)
 print(result["id_token_claims"]["preferred_username"])
 """
 
@@ -89,7 +89,7 @@ print(result["id_token_claims"]["preferred_username"])
 def test_msals_own_interactive_sign_in_is_answered_by_the_browser_command(cloud: Emulator) -> None:
     """MSAL opens $BROWSER, waits at its own loopback port, and gets its token: nobody touched anything."""
     environment = {"PATH": os.defpath, **cloud.environment, **command.browser(ANNA)}
-    done = process.run([sys.executable, "-c", SIGN_IN], env=environment, cwd=ROOT, timeout=60)
+    done = process.run([sys.executable, "-c", SIGN_IN], env=environment, cwd=ROOT, timeout=120)
     assert done.stdout.decode().strip() == ANNA, done.stderr
 
 
@@ -98,7 +98,7 @@ def test_msals_own_interactive_sign_in_is_answered_in_a_test(
 ) -> None:
     browser(ANNA)
     app = msal.PublicClientApplication(PUBLIC_CLIENT_ID, authority=f"{LOGIN}/common")
-    result = app.acquire_token_interactive(["Files.ReadWrite"], timeout=30)
+    result = app.acquire_token_interactive(["Files.ReadWrite"], timeout=120)
     assert result["id_token_claims"]["preferred_username"] == ANNA
 
 
@@ -106,7 +106,7 @@ def run_robot(cloud: Emulator, address: str, **variables: str) -> process.Comple
     """The command as a browser is started: with the environment and nothing else."""
     environment = {"PATH": os.defpath, **cloud.environment, **variables}
     argv = [sys.executable, "-m", "pluton_rclone.emulator.person", address]
-    return process.run(argv, env=environment, cwd=ROOT, timeout=60)
+    return process.run(argv, env=environment, cwd=ROOT, timeout=120)
 
 
 @pytest.mark.parametrize(("answer", "member"), [("accept", "code"), ("cancel", "error")])

@@ -286,7 +286,7 @@ def test_a_name_cannot_write_on_the_terminal(tmp_path: Path) -> None:
     make(tmp_path, {"CON\n\x1b[31m_vti_": b""})
     (finding,) = preflight(tmp_path)
     assert finding.path == "CON\n\x1b[31m_vti_"
-    assert str(finding).startswith("CON\\x0a\\x1b[31m_vti_: refused: ")
+    assert str(finding).startswith("CON\\n\\x1b[31m_vti_: refused: ")
 
 
 def test_an_encoding_that_leaves_characters_as_they_are(tmp_path: Path) -> None:

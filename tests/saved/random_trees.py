@@ -152,7 +152,7 @@ def _link(rng: random.Random, tree: Tree, whole: Path, key: str) -> None:
 
 
 def plant(rng: random.Random, drive: Drive, other: Drive, path: str, *, most: int = 14) -> set[str]:
-    """A random folder there: files, empty folders, shortcuts with taken names, notebooks. What must be named, by name."""
+    """A random folder there: files, empty folders, shortcuts with taken names, notebooks. The paths of notebooks."""
     drive.folder(path)
     named: set[str] = set()
     folders = [path]
@@ -172,7 +172,7 @@ def plant(rng: random.Random, drive: Drive, other: Drive, path: str, *, most: in
             folders.append(whole)
         elif kind == "notebook":
             drive.add_notebook(whole)
-            named.add(name)
+            named.add(whole.partition("/")[2])
         else:
             target = f"{path.replace('/', '-')}-{number}/{rng.choice(['Bilder', 'docs', 'a'])}"
             other.write(f"{target}/theirs", rng.randbytes(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import threading
 import time
@@ -323,6 +324,23 @@ def test_a_copy_and_a_restore(cloud: Emulator, tmp_path: Path) -> None:
         anna.post(f"{at}/restore", {"local": str(folder / "back"), "path": "kept"})
         until_over(anna)
     assert (folder / "back" / "a.txt").read_text() == "alpha"
+
+
+def test_a_copy_names_what_is_missing_and_what_is_left_out(cloud: Emulator, tmp_path: Path) -> None:
+    storage, folder = connected(cloud), local_folder(tmp_path)
+    for name in ("Photos/a", "photos/b"):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(name)
+    os.mkfifo(folder / "pipe")
+    with at_the_page(local_folders=[folder]) as anna:
+        copy = anna.post(
+            f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"}
+        )
+        until_over(anna)
+        text = anna.get(copy.url.path).text
+    assert "Not everything arrived" in text
+    assert re.search("<code>[Pp]hotos</code>", text)
+    assert "<code>pipe</code>" in text
 
 
 def test_a_transfer_is_watched_and_cancelled(
