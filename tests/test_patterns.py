@@ -33,8 +33,6 @@ else:
 SHORT, LONG = 1024, 8192
 NOTHING = 0.01  # seconds for LONG: so few that no growth can be measured, nor hurt
 GROWTH = 24
-    "pluton_rclone.cli.values": {"fullmatch"}
-}  # its class has a `pattern`, as loops elsewhere have
 WAYS = ("match", "fullmatch", "search", "finditer", "findall", "sub", "split")
 TOO_LONG = 5.0  # seconds of processor time: exponential
 
