@@ -117,6 +117,7 @@ def metadata_permissions_fault(text: str) -> str | None:
 
 
 def address_fault(address: str) -> str | None:
-    if re.fullmatch(r"https://[^\s/]+(/\S*)?", address) is None:
+    # http to this machine alone: our own endpoint for a certificate is there
+    if re.fullmatch(r"(https://[^\s/]+|http://127\.0\.0\.1:\d{1,5})(/\S*)?", address) is None:
         return "it must be an address that begins with https://: secrets are sent there"
     return None
