@@ -22,6 +22,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
 from pluton_rclone.web.wizard.draft import rail
+from pluton_rclone.web.wizard.fields import NOT_HERE
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 
@@ -170,9 +171,8 @@ def test_the_form_drawn_from_the_schema_has_every_field(cloud: Emulator) -> None
     controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(
         properties
     )
-    assert controls == {n for n, p in properties.items() if p["x-decided-by"] == "person"} | {
-        "region"
-    }  # it has a control of its own
+    asked = {n for n, p in properties.items() if p["x-decided-by"] == "person"}
+    assert controls == asked - set(NOT_HERE) | {"region"}  # it has a control of its own
     for name in controls - {"region"}:
         assert re.search(rf'<label[^>]*for="{name}"', form), name
         assert properties[name]["title"] in html.unescape(form), name
