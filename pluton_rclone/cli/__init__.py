@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and leaves with its exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
+            signal.signal(number, _cancel)
     try:
         code = run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:  # before the command began, or after it had ended
@@ -17,6 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # end by SIGINT instead of this code; the next exec() makes it forget (Python/pythonrun.c, run_eval_code_obj).
         exec("")  # noqa: S102
     sys.exit(code)
+
+
+def _cancel(number: int, frame: object) -> None:
+    """What a container, a service manager or a closed terminal sends is Ctrl-C for us: nothing is left behind.
+
+    Again, it does not disturb what the first began. As process 1, we would not even hear it otherwise.
+    """
+    signal.signal(number, lambda *_: None)
+    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -71,6 +84,6 @@ def _run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         output.stopped()
         return Cancelled.exit_code
-    except ReaderGone:  # `| head`: nothing is wrong
-        return 0
+    except ReaderGone:  # `| head`: nothing is wrong, and others end by that signal
+        return 128 + signal.SIGPIPE
     return result if isinstance(result, int) else 0

@@ -12,7 +12,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .app import common
-from .output import Output
+from .output import Output, tell
 from .places import Place, named, nothing_at, parse_storage_place
 from .storages import open_storages, storage_names
 
@@ -40,7 +40,7 @@ def ls(place: str, recursive: bool, config: str | None, binary: str | None, as_j
             if as_json:
                 output.line(entry_record(entry))
             else:
-                print(entry_line(entry))
+                tell(entry_line(entry))
 
 
 @click.command()
@@ -66,7 +66,7 @@ def tree(
         return
     for entry in entries:
         depth = entry.path.count("/")
-        print(f"{'    ' * depth}{printable(entry.name)}{'/' if entry.is_dir else ''}")
+        tell(f"{'    ' * depth}{printable(entry.name)}{'/' if entry.is_dir else ''}")
     files = [entry for entry in entries if not entry.is_dir]
     size = human_bytes(sum(entry.size for entry in files if entry.size > 0))
     output.say(
@@ -90,7 +90,7 @@ def stat(place: str, config: str | None, binary: str | None, as_json: bool) -> N
     if as_json:
         Output(as_json).result(entry_record(entry))
     else:
-        print(entry_line(entry))
+        tell(entry_line(entry))
 
 
 @click.command()
@@ -152,7 +152,7 @@ def about(name: str, config: str | None, binary: str | None, as_json: bool) -> N
         ("Free", room.free),
         ("Recycle bin", room.trashed),
     ):
-        print(f"{title:<12} {human_bytes(size)}")
+        tell(f"{title:<12} {human_bytes(size)}")
 
 
 def entry_record(entry: Entry) -> dict[str, object]:

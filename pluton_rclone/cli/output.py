@@ -58,7 +58,11 @@ class Outlet:
 
 @contextmanager
 def outlets() -> Iterator[None]:
-    """stdout and stderr as `Outlet`s, which no character stops: what the terminal does not know is shown as an escape."""
+    """stdout and stderr as `Outlet`s, which no character stops: what the terminal does not know is shown as an escape.
+
+    No stream is missing either, not even stdin: rclone.conf must not get its descriptor.
+    """
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - as long as we live
     before = sys.stdout, sys.stderr
     Outlet.going_on, Outlet.lost = False, None
     for name in ("stdout", "stderr"):
@@ -73,9 +77,17 @@ def outlets() -> Iterator[None]:
 
 
 def as_json(record: object) -> str:
-    """One line of JSON, with escapes for what the encoding of stdout does not have."""
-    plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    return json.dumps(record, ensure_ascii=plain, default=str)
+    """One line of JSON, with escapes where the encoding of stdout lacks a character or a terminal heeds it."""
+    if (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
+        line = json.dumps(record, ensure_ascii=False, default=str)
+        if line.isprintable():
+            return line
+    return json.dumps(record, default=str)
+
+
+def tell(text: object = "", *, file: TextIO | None = None) -> None:
+    """Lines on stdout, where names from outside do not steer the terminal: what every command prints."""
+    print("\n".join(map(printable, str(text).split("\n"))), file=file, flush=file is not None)
 
 
 class Output:
@@ -99,7 +111,7 @@ class Output:
     def say(self, text: str = "") -> None:
         """A sentence for the person; silent under --json."""
         if not self.as_json:
-            print(text, file=sys.stderr, flush=True)
+            tell(text, file=sys.stderr)
 
     def result(self, record: Mapping[str, Any] | Sequence[Any]) -> None:
         """The command's result as one JSON document."""

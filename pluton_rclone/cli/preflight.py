@@ -10,7 +10,7 @@ from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.units import counted, human_bytes
 
 from .app import common
-from .output import Output
+from .output import Output, tell
 from .places import Place, named, parse_end, parse_storage_place, require_here
 from .storages import open_storages
 
@@ -55,7 +55,7 @@ def look(
             if output.as_json:
                 output.line(finding.record())
             else:
-                print(finding)
+                tell(finding)
     summary = scan.summary
     if output.as_json:
         output.line({"summary": summary.record()})

@@ -12,7 +12,7 @@ from pluton_rclone.errors import ConfigError, PlutonRcloneError, RemoteError
 from pluton_rclone.values.units import counted
 
 from .app import common
-from .output import Output
+from .output import Output, tell
 from .records import RECORDS, schema_of
 from .storages import new_storages, open_storages, storage_names
 from .values import unknown_option
@@ -63,9 +63,9 @@ def errors(text: str, as_json: bool) -> None:
         )
         return
     for row in rows:
-        print(f"{row.code}  {row.error}  {row.exception.__name__}")
-        print(f"    {row.meaning}")
-        print(f"    Who: {row.who}. What to do: {row.advice}\n")
+        tell(f"{row.code}  {row.error}  {row.exception.__name__}")
+        tell(f"    {row.meaning}")
+        tell(f"    Who: {row.who}. What to do: {row.advice}\n")
 
 
 @click.command()
@@ -100,11 +100,11 @@ def explain(option: Option) -> None:
     since = f"rclone {'.'.join(map(str, option.since[:2]))} and later"
     if option.group == "pluton":
         since = "kept beside rclone's options"
-    print(f"{option.name}  {option.title} ({option.group}, {option.kind}, {since})")
-    print(f"    {option.help}")
+    tell(f"{option.name}  {option.title} ({option.group}, {option.kind}, {since})")
+    tell(f"    {option.help}")
     if option.choices:
-        print("    " + "; ".join(f"{choice.value}: {choice.label}" for choice in option.choices))
-    print(f"    Default: {option.default or 'none'}\n")
+        tell("    " + "; ".join(f"{choice.value}: {choice.label}" for choice in option.choices))
+    tell(f"    Default: {option.default or 'none'}\n")
 
 
 @click.command()
@@ -180,7 +180,7 @@ def doctor(config: str | None, binary: str | None, as_json: bool) -> None:
         Output(as_json).result(facts)
         return
     for name, value in facts.items():
-        print(f"{name:<20} {value}")
+        tell(f"{name:<20} {value}")
 
 
 @click.command()

@@ -12,7 +12,7 @@ from pluton_rclone.errors import ConfigNotWritable, ConfigUnreadable, PlutonRclo
 from pluton_rclone.values.units import human_drive_type
 
 from .app import common
-from .output import Output
+from .output import Output, tell
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import Step
@@ -108,9 +108,9 @@ def show(name: str, config: str | None, binary: str | None, as_json: bool) -> No
             {"name": storage.name, "remote": storage.remote_name, "options": section}
         )
         return
-    print(f"[{storage.remote_name}]")
+    tell(f"[{storage.remote_name}]")
     for option, value in section.items():
-        print(f"{option} = {value}")
+        tell(f"{option} = {value}")
 
 
 @click.command()

@@ -81,9 +81,12 @@ def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
     try:
         yield PrivateConfig(loan.conf.file.path, loan.environment(), not_writable)
     finally:
-        loan.over.set()
-        watch.join()
-        loan.close()
+        if (
+            loan.process == os.getpid()
+        ):  # a child of os.fork() that leaves here has borrowed nothing
+            loan.over.set()
+            watch.join()
+            loan.close()
 
 
 def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError | None:
@@ -109,6 +112,7 @@ class _Loan:
         self.shared = shared
         self.folder = folder
         self.owner = owner
+        self.process = os.getpid()
         self.over = threading.Event()
         self.conf = SharedConfig(folder / _CONF, shared.password)
         self.merged: tuple[int, int, int] | None = None

@@ -43,10 +43,23 @@ def browser(person: str = DEFAULT_PERSON, *, accept: bool = True) -> dict[str, s
     The `&` is Python's own (webbrowser): it does not wait, as the program has to answer that browser itself.
     """
     return {
-        "BROWSER": f"{shlex.quote(sys.executable)} -m pluton_rclone.emulator.person %s &",
+        "BROWSER": f"{_program('pluton_rclone.emulator.person')} %s &",
         PERSON_VARIABLE: person,
         ANSWER_VARIABLE: "accept" if accept else "cancel",
     }
+
+
+def _program(module: str) -> str:
+    """`python -m`, for a shell, without the working folder on Python's path, where anybody may have left a module.
+
+    -P is there from Python 3.11 on, and -I would forget a user's own site-packages. In $BROWSER, a colon would
+    begin another browser.
+    """
+    start = (
+        "import sys; sys.path = list(filter(None, sys.path)); "
+        f"from runpy import run_module; run_module({module!r}, run_name='__main__', alter_sys=True)"
+    )
+    return shlex.join([sys.executable, "-c", start])
 
 
 @contextmanager
@@ -64,9 +77,7 @@ def belongings(
         programs = Path(folder, "bin")
         programs.mkdir()
         ourselves = programs / "pluton-rclone"
-        ourselves.write_text(
-            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pluton_rclone "$@"\n'
-        )
+        ourselves.write_text(f'#!/bin/sh\nexec {_program("pluton_rclone")} "$@"\n')
         ourselves.chmod(0o755)
         own = {"PATH": f"{programs}{os.pathsep}{base.get('PATH') or os.defpath}"}
         if not base.get("RCLONE_CONFIG"):

@@ -7,6 +7,7 @@ MSAL 1.39.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -128,6 +129,21 @@ _OTHER_WORDS = {
     "21vianet": "cn",
     "germany": "de",
 }
+
+
+def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
+    """Whether secrets may go to an address that somebody else has named: https, and a host of Microsoft's
+    sign-in, or of SharePoint.
+    """
+    parts = urlsplit(address)
+    host = parts.netloc.lower()  # with whatever else stands there
+    name, _, suffix = host.partition(".")
+    return parts.scheme == "https" and any(
+        bool(re.fullmatch("[a-z0-9-]+", name)) and suffix == known.sharepoint_suffix
+        if sharepoint
+        else host in (known.login_host, known.consent_host)
+        for known in CLOUDS.values()
+    )
 
 
 def cloud(region: str) -> Cloud:

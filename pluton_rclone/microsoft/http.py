@@ -62,8 +62,9 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
 
 
 def decoded(content: bytes) -> Any:
-    """A body as JSON; None when it is none. A page of a feed is half a megabyte, for which msgspec takes half the time of
-    the standard library; that takes what is not quite JSON, too: half a surrogate in a file's name, a NaN.
+    """A body as JSON; None when it is none. A page of a feed is half a megabyte, for which msgspec takes
+    half the time of the standard library; that takes what is not quite JSON, too: half a surrogate in
+    a file's name, a NaN. What is no finite number is None.
     """
     import msgspec
 
@@ -73,8 +74,13 @@ def decoded(content: bytes) -> Any:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         with suppress(ValueError, RecursionError):
-            return json.loads(content)
+            return json.loads(content, parse_float=_finite, parse_constant=lambda name: None)
     return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 @dataclass(frozen=True)
@@ -140,8 +146,8 @@ class Http:
             last = attempt == ATTEMPTS
             try:
                 answer = self.once(method, url, headers, data, params)
-            except Unreachable:
-                if attempt >= ATTEMPTS_TO_CONNECT or not repeatable:
+            except Unreachable as problem:
+                if attempt >= ATTEMPTS_TO_CONNECT or not repeatable or "limit" in problem.details:
                     raise
                 pause = 0.5 * 2.0 ** (attempt - 1)
             else:
@@ -174,32 +180,35 @@ class Http:
         self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
     ) -> Answer:
         """As `request`, sent one single time, without a wait before or after."""
-        import requests
+        from . import connections
 
         try:
-            response = self._open().request(
-                method,
-                url,
-                headers=headers,
-                data=data,
-                params=params,
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                allow_redirects=False,
-            )
-        except requests.RequestException as problem:
+            with (
+                connections.within(connections.TOTAL_TIME),
+                self._open().request(
+                    method,
+                    url,
+                    headers=headers,
+                    data=data,
+                    params=params,
+                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                content = connections.body(response)
+        except OSError as problem:  # each of requests' is one
             raise _unreachable(url, problem) from None
         low = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, low, response.text, decoded(response.content))
+        return Answer(response.status_code, low, content.decode(errors="replace"), decoded(content))
 
     def _open(self) -> requests.Session:
         with self._lock:
             if self._session is None:
-                import requests
-                from requests.adapters import HTTPAdapter
+                from .connections import Session
 
-                session = requests.Session()
+                session = Session()
                 session.headers["User-Agent"] = USER_AGENT
-                session.mount("https://", HTTPAdapter(pool_maxsize=16))
                 # requests reads REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; rclone reads SSL_CERT_FILE. One of
                 # them must be enough for both.
                 authority = os.environ.get("SSL_CERT_FILE")
@@ -213,10 +222,15 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
     """Says which host, what kind of trouble, and who may mend it. The URL may hold secrets and stays out."""
     import requests
 
+    from .connections import Overrun
+
     host = urlsplit(url).hostname or "the server"
+    details: dict[str, str] = {"host": host}
     advice: str | None = None
     who: errors.Who | None = None
-    if isinstance(problem, requests.exceptions.SSLError):
+    if isinstance(problem, Overrun):
+        why = details["limit"] = str(problem)
+    elif isinstance(problem, requests.exceptions.SSLError):
         why = "its certificate was not accepted; a proxy that opens TLS, or a missing CA"
         advice = (
             "Name the CA of your network in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
@@ -238,7 +252,7 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
         why = f"{why}. {GERMANY_CLOSED}"
         advice = "Choose region global, with a registration made there."
         who = errors.Who.YOU
-    return Unreachable(f"{host} cannot be reached.", why=why, who=who, advice=advice, host=host)
+    return Unreachable(f"{host} cannot be reached.", why=why, who=who, advice=advice, **details)
 
 
 def _connection_trouble(problem: Exception) -> str:

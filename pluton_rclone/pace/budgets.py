@@ -35,6 +35,9 @@ LIMITS = (
 
 _SLOTS = 240  # of the shortest window: a quarter of a second of a minute
 _BELIEVED = 2  # times the longest window
+LONGEST_HOLD = (
+    600.0  # seconds; Microsoft asks for five minutes at most, somebody in its place for years
+)
 _EVENLY = 0.93  # of a limit that holds: the rest is for others, and for what is under way
 
 
@@ -154,9 +157,9 @@ class Budget:
             self._saved, self._saved_at = 0.0, now
 
     def hold(self, now: float, seconds: float) -> None:
-        """Microsoft wants nothing to be asked for so long."""
+        """Microsoft wants nothing to be asked for so long; after LONGEST_HOLD one looks whether it still does."""
         with self._lock:
-            self._not_before = max(self._not_before, now + seconds)
+            self._not_before = max(self._not_before, now + min(seconds, LONGEST_HOLD))
 
     def wait(self, now: float, requests: float) -> float:
         """Seconds until so many requests may be asked, if nobody asks until then: what Microsoft wants, and what the limits

@@ -75,6 +75,7 @@ class Child:
         on_end: Callable[[], None] | None,
     ) -> None:
         self.argv = list(argv)
+        self._parent = os.getpid()
         self._on_end = on_end
         self._failure: BaseException | None = None
         self._returncode: int | None = None
@@ -147,6 +148,11 @@ class Child:
         return self._returncode
 
     @property
+    def ours(self) -> bool:
+        """Whether this process started it; a child of os.fork() has only a copy of this object."""
+        return self._parent == os.getpid()
+
+    @property
     def ended(self) -> bool:
         return self._ended.is_set()
 
@@ -154,7 +160,7 @@ class Child:
         """Send a signal, if it still runs. SIGKILL goes to the whole process group: to its helpers as
         well."""
         with self._signals:
-            if self._returncode is not None:
+            if self._returncode is not None or not self.ours:
                 return
             self._signalled = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -189,7 +195,7 @@ class Child:
     def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
         """End it: each signal of the ladder in turn, until it is gone. Returns at once if it has ended."""
         for number, seconds in ladder:
-            if self._ended.is_set():
+            if self._ended.is_set() or not self.ours:
                 return
             self.signal(number)
             if self._ended.wait(seconds):
@@ -382,7 +388,7 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     or -N if signal N ended it. OSError if it cannot be started.
 
     Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where no terminal
-    did that, a SIGINT is passed on. The command dies with us.
+    did that, a SIGINT is passed on, and SIGTERM always. The command dies with us.
     """
     child: _Foreground | None = None
     early: list[int] = []
@@ -390,11 +396,12 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     def interrupted(number: int, frame: object) -> None:
         if child is None:
             early.append(number)
-        elif not _in_foreground():
+        elif number != signal.SIGINT or not _in_foreground():
             child.signal(number)
 
+    signals = (signal.SIGINT, signal.SIGTERM)
     try:
-        before = signal.signal(signal.SIGINT, interrupted)
+        before = [signal.signal(number, interrupted) for number in signals]
     except ValueError:  # not the main thread, which alone hears signals
         return SPAWNER.spawn(lambda: _Foreground(argv, env)).wait()
     try:  # the command may be at work before we know of it: whoever saw it work may interrupt us
@@ -403,7 +410,8 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
             interrupted(number, None)
         return child.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 class _Foreground:

@@ -105,7 +105,8 @@ class Session:
         self._rc.close()
         self._child.cancel(_LADDER)
         self._child.close()
-        self._remove_folder()
+        if self._child.ours:
+            self._remove_folder()
 
     def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -117,6 +117,6 @@ def metadata_permissions_fault(text: str) -> str | None:
 
 
 def address_fault(address: str) -> str | None:
-    if re.fullmatch(r"https?://[^\s/]+(/\S*)?", address) is None:
-        return "it is no address: it must begin with https://"
+    if re.fullmatch(r"https://[^\s/]+(/\S*)?", address) is None:
+        return "it must be an address that begins with https://: secrets are sent there"
     return None

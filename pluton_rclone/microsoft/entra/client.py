@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ class _MsalHttp:
                 next_step=meaning.kind.default_next_step,
                 status=answer.status,
             )
-        return _Response(answer.status, answer.text, answer.headers)
+        # What was read here already: no number without end, no nesting without end.
+        return _Response(answer.status, json.dumps(answer.json), answer.headers)
 
 
 def _refused(answer: Answer) -> bool:
@@ -142,6 +144,12 @@ def mapped(asked: Asked) -> Iterator[None]:
             raise _no_such_tenant(asked) from None
         raise errors.AuthorizationFailed(
             "The sign-in did not come to an end.", why=_harmless(text, asked)
+        ) from None
+    except (TypeError, LookupError, AttributeError, OverflowError) as problem:
+        raise SignInError(
+            "Microsoft's sign-in service answered in a form that nobody knows.",
+            why=type(problem).__name__,
+            who=errors.Who.LATER,
         ) from None
     except (
         RuntimeError

@@ -27,6 +27,8 @@ from .faults import Asked, sign_in_error
 from .scopes import short_names
 from .sign_in import SignIn, completed
 
+LONGEST_VALIDITY = 24 * 3600.0  # seconds; Microsoft grants fifteen minutes
+
 
 @dataclass(frozen=True)
 class DeviceCode:
@@ -61,7 +63,7 @@ class DeviceCode:
             application: Any = None
             while True:
                 # MSAL's own loop asks at once and then sleeps; Microsoft wants the interval first.
-                if stop.wait(max(0.0, min(flow["interval"], self.expires - time.time() + 1))):
+                if stop.wait(max(1.0, min(flow["interval"], self.expires - time.time() + 1))):
                     raise Cancelled("The sign-in was cancelled.")
                 if time.time() > self.expires:
                     raise trouble or SignInTimedOut(
@@ -112,7 +114,7 @@ def begin_device_code(
     return DeviceCode(
         str(flow["user_code"]),
         str(flow.get("verification_uri") or flow.get("verification_url") or ""),
-        float(flow["expires_at"]),
+        min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY),
         str(flow.get("message") or ""),
         app,
         wanted,

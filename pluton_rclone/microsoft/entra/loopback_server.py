@@ -33,8 +33,9 @@ class LoopbackServer(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Ends it: no thread, no connection and no socket is left."""
-        self.shutdown()
-        self._thread.join()
+        if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
+            self.shutdown()
+            self._thread.join()
         with self._connections_lock:
             connections = list(self._connections)
         for (

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pluton_rclone.errors import TokenInvalid
+from pluton_rclone.values.printable import printable
 
+from ..clouds import is_of_microsoft
 from .token import Token
 
 # What `rclone config redacted` and our own `show` put in a secret's place.
@@ -148,6 +150,15 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
             why="its token address (token_url) is a program on that machine",
             advice="Paste the remote from the rclone.conf that it was made from, or connect anew.",
         )
+    for option in ("token_url", "auth_url", "tenant_url"):
+        address, sharepoint = str(options.get(option) or ""), option == "tenant_url"
+        if address and not is_of_microsoft(address, sharepoint=sharepoint):
+            host = printable(address.partition("://")[2].partition("/")[0])
+            raise TokenInvalid(
+                f"This remote sends its secrets to {host[:200] or 'an unknown place'}, which is not Microsoft's.",
+                why=f"that is what its option {option} says",
+                advice=f"Paste it without {option}. Who trusts that host can set the option in rclone.conf.",
+            )
     if isinstance(token, str):
         try:
             token = json.loads(token)

@@ -90,11 +90,17 @@ class Token:
         """The token in an answer of MSAL. RFC 6749, 5.1: an answer that names no scope granted what was
         asked.
         """
-        granted = result.get("scope")
+        granted, renewing = result.get("scope"), result.get("refresh_token")
+        try:
+            expiry = datetime.now(timezone.utc) + timedelta(
+                seconds=int(result.get("expires_in") or 0)
+            )
+        except (TypeError, ValueError, OverflowError):
+            expiry = ALREADY_EXPIRED
         return cls(
             str(result["access_token"]),
-            result.get("refresh_token") or None,
-            datetime.now(timezone.utc) + timedelta(seconds=int(result.get("expires_in") or 0)),
+            renewing if renewing and isinstance(renewing, str) else None,
+            expiry,
             str(result.get("token_type") or "Bearer"),
             short_names(granted.split()) if isinstance(granted, str) and granted.strip() else asked,
         )

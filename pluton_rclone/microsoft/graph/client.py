@@ -113,7 +113,8 @@ class GraphClient:
         seen: set[str] = set()
         for _ in range(MOST_PAGES):
             values = page.get("value")
-            yield from (value for value in values or () if isinstance(value, dict))
+            if isinstance(values, list):
+                yield from (value for value in values if isinstance(value, dict))
             link = page.get("@odata.nextLink")
             if not isinstance(link, str) or link in seen:
                 return

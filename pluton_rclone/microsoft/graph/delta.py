@@ -66,7 +66,7 @@ class Page(NamedTuple):
         """The items. GraphError when one of them cannot be read."""
         try:
             return [_item(value) for value in self.values]
-        except (TypeError, ValueError, KeyError, AttributeError):
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
             raise _broken("an item cannot be read") from None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from pluton_rclone.errors import GraphError
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 DriveType = Literal["personal", "business", "documentLibrary"]
@@ -91,7 +92,9 @@ class Site:
 
     @classmethod
     def from_graph(cls, record: Mapping[str, Any]) -> Site:
-        """From a `site` resource; search results lack displayName."""
+        """From a `site` resource; search results lack displayName. GraphError if it has no id."""
+        if not record.get("id"):
+            raise GraphError("Microsoft Graph did not say which site this is.")
         web_url = str(record.get("webUrl") or "")
         name = (
             record.get("displayName")

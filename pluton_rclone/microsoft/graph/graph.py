@@ -68,7 +68,9 @@ class Graph(GraphClient):
         kind: Any = "work"
         try:
             drive = self.get("/me/drive", {"$select": "id,driveType,owner"}, target="account")
-            owner = dict((drive.get("owner") or {}).get("user") or {})
+            found = drive.get("owner")
+            user = found.get("user") if isinstance(found, dict) else None
+            owner = user if isinstance(user, dict) else {}
             kind = "personal" if drive.get("driveType") == "personal" else "work"
         except GraphError as problem:
             trouble = problem

@@ -13,6 +13,8 @@ from ..plumbing.wording import rclone_size, sizes, together
 
 # What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
 FIRST = ("chunk_size", "hard_delete", "base_folder")
+# Where tokens are sent is said by somebody who has the rclone.conf.
+NOT_HERE = ("tenant_url",)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,11 @@ def names() -> tuple[str, ...]:
     """The options that the form asks for, in its order: those that a person decides. (Region, which means another sign-in,
     has a control of its own.)
     """
-    asked = (name for name, schema in _schema().items() if schema["x-decided-by"] == "person")
+    asked = (
+        name
+        for name, schema in _schema().items()
+        if schema["x-decided-by"] == "person" and name not in NOT_HERE
+    )
     return tuple(dict.fromkeys((*FIRST, *asked)))
 
 

@@ -1,0 +1,173 @@
+"""What a container or a service manager sends: SIGTERM is a cancel, also as process 1; streams that are closed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from tests.cli.conftest import Command
+from tests.cli.test_cli_interrupt import Frozen, children_left, frozen, saved, source  # noqa: F401
+
+PATIENCE = 60
+
+
+def private_folders(runtime: Path) -> list[Path]:
+    return list(runtime.glob("pluton-rclone-*/*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminated_command_leaves_nothing_behind(
+    connected: Command,
+    cloud: Emulator,
+    frozen: Frozen,  # noqa: F811
+    source: Path,  # noqa: F811
+    runtime: Path,
+    number: signal.Signals,
+) -> None:
+    before = saved(connected)
+    frozen.at("PUT|createUploadSession")
+    argv = [sys.executable, "-m", "pluton_rclone", "copy", str(source), "Work files:new"]
+    with subprocess.Popen(
+        argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as command:
+        frozen.wait()
+        assert private_folders(runtime)
+        command.send_signal(number)
+        command.send_signal(number)
+        assert command.wait(PATIENCE) == 130
+        assert command.stderr is not None
+        assert command.stderr.read().splitlines()[-1] == "Stopped."
+    assert children_left(cloud) == []
+    assert private_folders(runtime) == []
+    frozen.cloud.faults.latency = 0
+    assert saved(connected) == before
+
+
+def test_as_process_1_it_ends_on_sigterm(
+    connected: Command,
+    cloud: Emulator,
+    frozen: Frozen,  # noqa: F811
+    source: Path,  # noqa: F811
+    runtime: Path,
+) -> None:
+    frozen.at("PUT|createUploadSession")
+    program = [sys.executable, "-m", "pluton_rclone", "copy", str(source), "Work files:new"]
+    argv = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *program]
+    if os.geteuid() != 0:
+        argv[1:1] = ["--user", "--map-root-user"]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as outside:
+        frozen.wait()
+        (inside,) = (
+            int(each)
+            for each in Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()
+        )
+        os.kill(inside, signal.SIGTERM)
+        assert outside.wait(PATIENCE) == 130
+    assert private_folders(runtime) == []
+    assert children_left(cloud) == []
+
+
+def test_a_command_that_runs_in_our_place_gets_the_signal(home: Path) -> None:
+    script = home / "waits"
+    script.write_text(
+        "#!/bin/sh\ntrap 'echo asked to end; exit 9' TERM\necho ready\nwhile :; do sleep 0.05; done\n"
+    )
+    script.chmod(0o755)
+    code = f"from pluton_rclone import process; raise SystemExit(process.foreground([{str(script)!r}], env={{}}))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as ours:
+        assert ours.stdout is not None
+        assert ours.stdout.readline() == "ready\n"
+        ours.send_signal(signal.SIGTERM)
+        assert ours.wait(PATIENCE) == 9
+        assert ours.stdout.read() == "asked to end\n"
+
+
+# ---- streams that are closed, and texts that steer
+
+HOSTILE = "a\x1b[2J\x9b31m\u202eb\u2066\ttab"
+STREAMS = {
+    "stdin closed": "<&-",
+    "stderr closed": "2>&-",
+    "all closed": "<&- >&- 2>&-",
+    "stdout full": ">/dev/full",
+    "stderr full": "2>/dev/full",
+    "both full": ">/dev/full 2>/dev/full",
+}
+
+
+@pytest.mark.parametrize("streams", STREAMS)
+@pytest.mark.parametrize(
+    "arguments", ["options --json", "show nosuch --json", "connect x --method token"]
+)
+def test_no_traceback_and_no_error_on_stdout(
+    cloud: Emulator, home: Path, streams: str, arguments: str
+) -> None:
+    shell = f'"$0" -m pluton_rclone {arguments} {STREAMS[streams]}'
+    environment = {**os.environ, "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID}
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell, sys.executable],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert '"error"' not in done.stdout
+    if arguments != "options --json" or ">/dev/full" in STREAMS[streams].split():
+        assert done.returncode in (1, 2, 3, 5)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_names_from_outside_do_not_steer_a_terminal(
+    connected: Command, cloud: Emulator, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = HOSTILE.replace("\x1b", "").replace(
+        "\t", " "
+    )  # OneDrive takes no control characters of C0
+    cloud.files.drive_of("anna@outlook.com").write(f"backup/{name}", b"")
+    for more in ([], ["--json"]):
+        argv = [sys.executable, "-m", "pluton_rclone", "ls", "Work files:backup", *more]
+        done = subprocess.run(
+            argv, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.isascii()
+        assert b"202e" in done.stdout
+
+
+def test_what_is_said_is_printable(capsys: pytest.CaptureFixture[str]) -> None:
+    from pluton_rclone.cli.output import Output, tell
+
+    Output(False).say(f"Signed in as {HOSTILE}\nagain")
+    tell(HOSTILE)
+    Output(True).line({"name": HOSTILE})
+    Output(True).result({"name": "ä"})
+    said = capsys.readouterr()
+    for line in (said.out + said.err).splitlines():
+        assert line.replace("\t", "").isprintable()
+    assert said.err.splitlines()[1] == "again"
+    assert "ä" in said.out
+
+
+def test_head_ends_a_listing_without_a_word_and_as_others_do(home: Path, cloud: Emulator) -> None:
+    shell = '"$0" -m pluton_rclone errors --json | head -c 1; echo " ${PIPESTATUS[0]}"'
+    done = subprocess.run(
+        ["bash", "-c", shell, sys.executable], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.split()[-1], done.stderr) in (
+        ("141", ""),
+        ("0", ""),
+    )  # it may have ended before head
+    argv = [sys.executable, "-m", "pluton_rclone", "errors", "--json"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

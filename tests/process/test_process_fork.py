@@ -1,0 +1,108 @@
+"""os.fork() under us, as some servers do: what the parent holds stays the parent's, and no lock is inherited locked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAD = """
+import os, signal, sys, threading, warnings
+warnings.simplefilter("ignore")
+from pathlib import Path
+from pluton_rclone import process
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.rclone.engine import Rclone
+
+def fork_and_leave():
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(60)
+        sys.exit(7)  # unwinds every `with` of the parent
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+config = Path(sys.argv[1])
+"""
+
+LOAN = """
+conf = Conf(config)
+with conf.private(["one"]) as private:
+    fork_and_leave()
+    assert private.path.exists(), "removed"
+    text = private.path.read_text()
+    private.path.write_text(text.replace(conf.section("one")["token"], sys.argv[2]))  # as rclone does
+assert conf.section("one")["token"] == sys.argv[2]
+assert not private.path.exists()
+"""
+
+SESSION = """
+with Rclone(config=config).session() as session:
+    fork_and_leave()
+    assert session.call("core/version")["version"]
+    assert os.listdir(session._folder)
+assert not session._folder.exists()
+"""
+
+CHILD = """
+with process.start(["/bin/cat"], env={}, stdin=iter(lambda: (gate.wait(), b"")[1], b"")) \\
+        if (gate := threading.Event()) else None as child:
+    fork_and_leave()
+    assert not child.ended
+    gate.set()
+    assert child.wait(60) == 0
+"""
+
+ENDPOINT = """
+from pluton_rclone.microsoft.entra.loopback import LoopbackReceiver
+with LoopbackReceiver() as receiver:
+    fork_and_leave()
+"""
+
+FORKS = """
+from pluton_rclone.rclone.binary import Binary
+script = config.with_name("rclone")
+script.write_text("#!/bin/sh\\necho rclone v1.75.2\\n")
+script.chmod(0o755)
+binary, conf = Binary(script), Conf(config)
+def version(): return str(binary.version), conf.names()
+over = threading.Event()
+def busy():
+    while not over.is_set():
+        binary.__dict__.pop("version", None)
+        if hasattr(binary, "_version"): binary._version = None
+        version()
+threads = [threading.Thread(target=busy) for _ in range(2)]
+for thread in threads: thread.start()
+for _ in range(int(sys.argv[2])):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(60)
+        version()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+over.set()
+for thread in threads: thread.join()
+"""
+
+OLD = '{"access_token":"a","refresh_token":"r","expiry":"2026-01-01T00:00:00Z"}'
+NEW = '{"access_token":"b","refresh_token":"s","expiry":"2026-02-01T00:00:00Z"}'
+
+
+def run(code: str, folder: Path, argument: str = "") -> None:
+    config = folder / "rclone.conf"
+    config.write_text(f"[one]\ntype = onedrive\ntoken = {OLD}\n")
+    argv = [sys.executable, "-c", HEAD + code, str(config), argument]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("code", [LOAN, SESSION, CHILD, ENDPOINT], ids=["loan", "session", "child", "server"])
+def test_a_forked_child_that_leaves_takes_nothing_of_the_parents_along(code: str, home: Path) -> None:
+    run(code, home, NEW)
+
+
+@pytest.mark.attack
+def test_children_forked_by_one_thread_while_others_work_do_not_hang(home: Path) -> None:
+    run(FORKS, home, "40")
