@@ -22,7 +22,7 @@ _CUT_AGAIN = 0.5
 _using = threading.local()  # what this thread's request waits for: `connection`, `socket`
 
 
-class Overrun(OSError):
+class Overrun(requests.RequestException):
     """An answer beyond a limit, which is its text."""
 
 
@@ -93,8 +93,9 @@ def _cut(using: dict[str, Any]) -> None:
     """Ends both directions below TLS, which another thread is in the middle of."""
     found = using.get("connection")
     for one in (using.get("socket"), getattr(found, "sock", None)):
+        below: Any = getattr(one, "socket", one)
         with suppress(OSError, TypeError):
-            socket.socket.shutdown(getattr(one, "socket", one), socket.SHUT_RDWR)
+            socket.socket.shutdown(below, socket.SHUT_RDWR)
 
 
 class _Told(HTTPConnection):
@@ -109,7 +110,7 @@ class _Told(HTTPConnection):
 
 class _ToldTls(_Told, HTTPSConnection):
     def _tunnel(self) -> None:
-        super()._tunnel()  # type: ignore[misc]  # for it, headers may end with the connection
+        super()._tunnel()  # for it, headers may end with the connection
         if getattr(_using, "late", False):
             raise OSError("cut off")
 

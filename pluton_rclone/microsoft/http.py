@@ -225,7 +225,7 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
     from .connections import Overrun
 
     host = urlsplit(url).hostname or "the server"
-    details: dict[str, str] = {"host": host}
+    details: dict[str, Any] = {"host": host}
     advice: str | None = None
     who: errors.Who | None = None
     if isinstance(problem, Overrun):
