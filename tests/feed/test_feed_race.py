@@ -171,10 +171,14 @@ def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(cloud: Emulator) -
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")
     plain = listed(storage)
-    walked = requests(cloud, "children$")
     storage.storages.conf.update(storage.remote_name, {"delta": "true"})
+    before = (
+        time.monotonic()
+    )  # an answer to the first walk may still be under way, and is noted when it leaves
     assert listed(storage) == plain
-    assert requests(cloud, "children$") == walked
+    assert not [
+        each for each in cloud.requests if each.started > before and each.path.endswith("children")
+    ]
 
 
 # ---- what rclone has listed --------------------------------------------------------------------------------

@@ -98,8 +98,12 @@ def run(code: str, folder: Path, argument: str = "") -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("code", [LOAN, SESSION, CHILD, ENDPOINT], ids=["loan", "session", "child", "server"])
-def test_a_forked_child_that_leaves_takes_nothing_of_the_parents_along(code: str, home: Path) -> None:
+@pytest.mark.parametrize(
+    "code", [LOAN, SESSION, CHILD, ENDPOINT], ids=["loan", "session", "child", "server"]
+)
+def test_a_forked_child_that_leaves_takes_nothing_of_the_parents_along(
+    code: str, home: Path
+) -> None:
     run(code, home, NEW)
 
 

@@ -63,6 +63,7 @@ def chromium(
             folder / "profile",
             executable_path=find_chromium(),
             headless=True,
+            timeout=120_000,
             args=[*FLAGS, *arguments(cloud)],
             ignore_default_args=[POP_UPS],
             env={**inherited, "HOME": str(home)},
@@ -71,7 +72,7 @@ def chromium(
             java_script_enabled=scripts,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(120_000)
         try:
             yield context
         finally:
