@@ -184,7 +184,7 @@ def test_files_are_synced_moved_shown_and_deleted(connected: Command, tmp_path: 
     )
     assert (file.code, folder.code) == (0, 0)
     assert "1 file deleted" in file.err
-    assert "1 folder deleted" in folder.err
+    assert "1 whole folder deleted" in folder.err
     assert connected("ls", "Work files:", "--json").lines[0]["name"] == "moved"
 
 

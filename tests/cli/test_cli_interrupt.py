@@ -144,6 +144,9 @@ def test_a_command_at_work_ends_at_once(
     before = saved(connected)
     frozen.at(request)
     with at_terminal(*(argument.format(source=source) for argument in arguments)) as terminal:
+        if name.startswith("connect"):
+            terminal.expect("Is that the right account?")
+            terminal.answer("y")
         frozen.wait()
         ends_cleanly(terminal, cloud, stop)
     assert saved(connected) == before

@@ -108,7 +108,7 @@ def test_a_revoked_token_says_who_and_how(cloud: Emulator) -> None:
     error = report.steps[-1].error
     assert error is not None
     assert error.code == "token_expired"
-    assert "reauthorize" in error.advice
+    assert "Re-authorize" in error.advice
 
 
 def test_a_drive_that_is_gone_and_one_of_another_kind(cloud: Emulator) -> None:

@@ -34,7 +34,7 @@ from pluton_rclone.emulator import (
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.emulator.person import PersonAtBrowser
-from pluton_rclone.microsoft.clouds import CLOUDS
+from pluton_rclone.microsoft.clouds import CLOUDS, refuse_rclone_registration
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
@@ -188,6 +188,7 @@ def as_app_with_certificate(cell: Cell) -> Iterator[SignedIn]:
 
 @contextmanager
 def by_rclones_own(cell: Cell) -> Iterator[SignedIn]:
+    refuse_rclone_registration(cloud_of_region(cell.region))
     visits: list[threading.Thread] = []
 
     def open_address(address: str) -> None:
