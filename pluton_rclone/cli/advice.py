@@ -14,15 +14,15 @@ from pluton_rclone.errors import (
 )
 
 NAMED: set[str] = set()
-"""The storages that the command has opened; an error that does not name its storage means the only one."""
+"""The storages that the command has opened: an error that names none means the only one."""
 CONNECTING = ("connect", "web")
 COMMANDS = {
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
     NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone "
     "connect {storage}",
     NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
-    NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a byte "
-    "is sent.",
+    NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "
+    "byte is sent.",
     NextStep.LIST_STORAGES: "`pluton-rclone storages` lists what is there.",
 }
 

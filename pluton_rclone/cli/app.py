@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 EPILOG = """\
-Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test failed ·
-5 rclone.conf or an option · 6 rclone missing or too old · 7 a transfer did not complete, or files differ ·
-8 Microsoft cannot be reached, or asks to wait · 130 stopped.
+Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test \
+failed · 5 rclone.conf or an option · 6 rclone missing or too old · 7 a transfer did not complete, \
+or files differ · 8 Microsoft cannot be reached, or asks to wait · 130 stopped.
 """
 
 # command: the module below pluton_rclone.cli that defines it, in the order of --help
@@ -42,8 +42,8 @@ OTHERWISE = {
     "upload": "To upload: pluton-rclone copy FOLDER NAME:path",
     "verify": "To verify a backup: pluton-rclone check FOLDER NAME:path",
     "add": "To add a storage: pluton-rclone connect NAME",
-    "login": "To sign in: pluton-rclone connect NAME, or reauthorize NAME for a storage that there is",
-    "list": "To list storages: pluton-rclone storages; the files in one: pluton-rclone ls NAME:path",
+    "login": "To sign in: pluton-rclone connect NAME, or reauthorize NAME for an existing storage",
+    "list": "To list storages: pluton-rclone storages; files: pluton-rclone ls NAME:path",
 }
 
 # Where the function cannot have the command's name.

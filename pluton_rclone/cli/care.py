@@ -1,4 +1,4 @@
-"""Commands that keep storages well: `health`, `keep-alive`, `reauthorize`, `set`, `rename`, `remove`."""
+"""Commands that maintain storages: `health`, `reauthorize`, `set`, `rename`, `remove` and so on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `connect`: the guide's walk at a terminal, asked step by step or given whole by options."""
+"""The command `connect`: the guide's walk at a terminal, by questions or by options."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def tell_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
 def storage_names(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """What Tab offers for NAME: remotes, which need no quoting, and their friendly names as help."""
+    """What Tab offers for NAME: remotes, which need no quoting; friendly names as help."""
     try:
         found = Context(ctx.params.get("config")).storages
         names = [(storage.remote_name, storage.name) for storage in found.values()]

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class ReaderGone(Exception):
-    """Nothing reads a command's output. Not an OSError, which click would turn into an exit code."""
+    """Nothing reads the output. Not an OSError, which click would turn into an exit code."""
 
 
 class Outlet:
@@ -91,7 +91,7 @@ def tell(text: object = "", *, file: TextIO | None = None) -> None:
 
 
 class Output:
-    """Results go to stdout, everything said on the way to stderr; with `as_json`, both are JSON lines."""
+    """Results go to stdout, messages to stderr; with `as_json`, both are JSON lines."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -99,7 +99,7 @@ class Output:
 
     @property
     def console(self) -> Console:
-        """The person's terminal (stderr, so that a result can be piped); rich loads when first needed."""
+        """The terminal (stderr, so that a result can be piped); rich loads at the first use."""
         if self._console is None:
             from rich.console import Console
 

@@ -95,7 +95,8 @@ def parse_end(text: str, ctx: Context) -> Place:
         return place
     storage, here = shlex.quote(meant), shlex.quote(f"./{text}")
     raise UsageError(
-        f"There is no {text!r} on this machine, but a storage of that name. Did you mean {meant!r}?",
+        f"There is no {text!r} on this machine, but a storage of that name. "
+        f"Did you mean {meant!r}?",
         advice=f"Write {storage} for the storage, {here} for this machine.",
     )
 

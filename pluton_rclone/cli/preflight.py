@@ -1,4 +1,4 @@
-"""The command `preflight`: what OneDrive would refuse or spoil of a folder, before a byte is sent."""
+"""The command `preflight`: what OneDrive would refuse or spoil, before a byte is sent."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def progress_record(progress: Progress) -> dict[str, object]:
 
 
 def _live(transfer: Transfer, output: Output) -> None:
-    """The bar and the files in flight, drawn with each of rclone's reports and erased at the end."""
+    """The bar and the files in flight, drawn with each report and erased at the end."""
     from rich.console import Console, Group
     from rich.live import Live
 

@@ -1,4 +1,4 @@
-"""What `--json` prints, command by command, as types: `pluton-rclone schema` makes JSON Schema of them.
+"""What `--json` prints, as types: `pluton-rclone schema` makes JSON Schema of them.
 
 Sizes are bytes, durations seconds, speeds bytes a second. Any version may add a member; only a new
 major version removes one or changes its meaning.

@@ -36,8 +36,8 @@ def sign_in(
     place: Place = "own",
     confirm: bool = False,
 ) -> None:
-    """Signs in and says as which account. `confirm`: a person at the terminal is asked whether it is
-    the right one, because another person may have finished the sign-in. Cancelled if it is not.
+    """Signs in and says as which account. `confirm` asks a person at the terminal whether it is the
+    right one, because another person may have finished the sign-in. Cancelled if it is not.
     """
     if method in ("browser", "device", "app"):
         setup.app  # noqa: B018 - RegistrationError now, before anything is said
@@ -86,8 +86,8 @@ def show_address(output: Output, url: str, opened: bool) -> None:
     )
     output.say(
         "It waits for ten minutes. If the page shows an error (AADSTS…), press Ctrl-C: "
-        "`pluton-rclone errors AADSTS…` explains it. Without a browser: Ctrl-C, then --method device "
-        "(with a client id) or --method token."
+        "`pluton-rclone errors AADSTS…` explains it. Without a browser: Ctrl-C, then --method "
+        "device (with a client id) or --method token."
     )
 
 

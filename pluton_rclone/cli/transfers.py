@@ -1,4 +1,4 @@
-"""Commands that move or remove files: `copy`, `sync`, `move`, `delete`, and `check`, which compares."""
+"""Commands that transfer, delete or compare files: `copy`, `sync`, `move`, `delete`, `check`."""
 
 from __future__ import annotations
 
