@@ -1,4 +1,5 @@
-"""Connections that end: whoever answers for ever, or without measure, is cut off. Imported late, with requests."""
+"""Connections that end: whoever answers for ever, or without measure, is cut off. Imported late,
+with requests."""
 
 from __future__ import annotations
 
@@ -27,11 +28,13 @@ class Overrun(requests.RequestException):
 
 
 class Session(requests.Session):
-    """Sends the headers that it is given: no password of a .netrc in their place. Follows nothing."""
+    """Sends the headers that it is given: no password of a .netrc in their place. Follows
+    nothing."""
 
     def __init__(self) -> None:
         super().__init__()
-        # requests asks .netrc where there is no `auth`; trust_env = False would forget proxies, too.
+        # requests asks .netrc where there is no `auth`; trust_env = False would forget proxies,
+        # too.
         self.auth = lambda request: request
         self.headers["Accept-Encoding"] = "gzip"
         for scheme in ("http://", "https://"):

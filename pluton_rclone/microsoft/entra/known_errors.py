@@ -1,4 +1,5 @@
-"""Microsoft's sign-in errors, one by one: the table behind the mapping and behind `pluton-rclone errors`."""
+"""Microsoft's sign-in errors, one by one: the table behind the mapping and behind `pluton-rclone
+errors`."""
 
 from __future__ import annotations
 
@@ -12,14 +13,10 @@ from importlib import resources
 from pluton_rclone import errors
 from pluton_rclone.errors import SignInError, Who
 
-_WHO = {
-    "user": Who.YOU,
-    "admin": Who.ADMINISTRATOR,
-    "developer": Who.DEVELOPER,
-    "retry": Who.LATER,
-}
+_WHO = {"user": Who.YOU, "admin": Who.ADMINISTRATOR, "developer": Who.DEVELOPER, "retry": Who.LATER}
 
-# Which exception each number becomes. Numbers that are not here are judged by `error` and `suberror`.
+# Which exception each number becomes. Numbers that are not here are judged by `error` and
+# `suberror`.
 _NUMBERS: dict[type[errors.PlutonRcloneError], str] = {
     errors.AuthorizationFailed: "50089 50126 50134 70018 90013 900561",
     errors.SignInTimedOut: "70019 70020",

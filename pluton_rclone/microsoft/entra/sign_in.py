@@ -1,4 +1,5 @@
-"""What every way of signing in ends with: a token, a person, permissions; and renewing that token."""
+"""What every way of signing in ends with: a token, a person, permissions; and renewing that
+token."""
 
 from __future__ import annotations
 
@@ -40,8 +41,8 @@ def completed(
 ) -> SignIn:
     """The sign-in in a token answer of MSAL.
 
-    Raises `AccountError` when somebody else than `account` signed in, `ConsentRequired` when less than
-    `wanted` was granted, saying the difference in words.
+    Raises `AccountError` when somebody else than `account` signed in, `ConsentRequired` when less
+    than `wanted` was granted, saying the difference in words.
     """
     asked = short_names(wanted)
     token = Token.from_msal(result, asked=asked)
@@ -63,16 +64,14 @@ def completed(
 
 
 def refresh(
-    app: AppRegistration,
-    token: Token,
-    scopes: Iterable[str] = (),
-    *,
-    http: Http | None = None,
+    app: AppRegistration, token: Token, scopes: Iterable[str] = (), *, http: Http | None = None
 ) -> Token:
-    """A new token for the one given. Microsoft may rotate the refresh token: keep the one that is returned.
+    """A new token for the one given. Microsoft may rotate the refresh token: keep the one that is
+    returned.
 
-    `scopes` asks for other permissions that were consented to before; without them what was granted stays.
-    Raises `TokenExpired` when the person has to sign in again, and the rest of `SignInError`.
+    `scopes` asks for other permissions that were consented to before; without them what was granted
+    stays. Raises `TokenExpired` when the person has to sign in again, and the rest of
+    `SignInError`.
     """
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")

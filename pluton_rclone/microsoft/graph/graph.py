@@ -1,4 +1,5 @@
-"""What a signed-in account can reach: its drives, SharePoint sites and their libraries, shared folders."""
+"""What a signed-in account can reach: its drives, SharePoint sites and their libraries, shared
+folders."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ _HOPELESS = (TokenExpired, InteractionRequired, Cancelled, UsageError)
 
 @dataclass(frozen=True)
 class Drives(Sequence[Drive]):
-    """The drives that were found and can be read, and in `notes` what was not, in words for a person."""
+    """The drives that were found and can be read, and in `notes` what was not, in words for a
+    person."""
 
     found: tuple[Drive, ...]
     notes: tuple[str, ...] = ()
@@ -95,7 +97,8 @@ class Graph(GraphClient):
     # ---- drives -------------------------------------------------------------------------------------------
 
     def drives(self) -> Drives:
-        """The account's own drives: two independent probes, each drive verified by reading its root.
+        """The account's own drives: two independent probes, each drive verified by reading its
+        root.
 
         A probe that fails, and a drive whose root cannot be read (a phantom), become notes. Raises
         `DriveNotFound` when the account has none, and what the probes met when both failed.
@@ -140,7 +143,8 @@ class Graph(GraphClient):
         return self._one(f"/drives/{_id(drive_id)}", f"Drive {drive_id}")
 
     def user_drive(self, user: str) -> Drive:
-        """The drive of a person, by user name or object id: for app-only, where there is no "me"."""
+        """The drive of a person, by user name or object id: for app-only, where there is no
+        "me"."""
         return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
 
     def site_drive(self, site: Site) -> Drive:
@@ -203,7 +207,8 @@ class Graph(GraphClient):
     # ---- SharePoint ---------------------------------------------------------------------------------------
 
     def sites(self, term: str = "*") -> list[Site]:
-        """Every site that matches, all pages; `*` finds all. Needs `Sites.Read.All`, a work account.
+        """Every site that matches, all pages; `*` finds all. Needs `Sites.Read.All`, a work
+        account.
 
         Raises `SitesPermissionMissing` without it.
         """
@@ -223,7 +228,8 @@ class Graph(GraphClient):
         )
 
     def site_at(self, host: str, path: str) -> Site:
-        """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com", "/sites/Backups")`."""
+        """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com",
+        "/sites/Backups")`."""
         place = quote(path.strip("/"), safe="/")
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
@@ -254,7 +260,8 @@ class Graph(GraphClient):
     def open_shortcut(self, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> None:
         """Check that a shared folder can be opened with the permissions at hand.
 
-        Raises `ConsentRequired` naming the permission that is missing, which a second consent can give.
+        Raises `ConsentRequired` naming the permission that is missing, which a second consent can
+        give.
         """
         try:
             self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
