@@ -1,5 +1,4 @@
-"""Runs the connection test: binary, configuration, token, drive, clock, listing, a probe file,
-room, throttling."""
+"""Runs the connection test: configuration, rclone, token, drive, clock, listing, probe, room."""
 
 from __future__ import annotations
 
@@ -81,11 +80,10 @@ def _walk(
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
     on_trial: bool,
 ) -> None:
-    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is
-    deleted either.
+    """Every step; the first that fails ends it. Without `write`, nothing is deleted either.
 
-    The base folder of a remote on trial gets its id, and is made for that if it is missing; of a
-    saved one the path is kept up to date.
+    On trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path
+    is kept up to date.
     """
     from pluton_rclone.microsoft.watched import WatchedHttp
 
@@ -132,8 +130,7 @@ def _warn(notes: Notes, remote: OneDriveRemote) -> None:
 
 
 def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
-    """Renewed for real, so that it is known now whether it can be: by us where the registration is
-    ours, else by rclone."""
+    """Renews the token, which proves that it can be: by us if the registration is ours."""
     if remote.client_credentials:
         saved.graph_token(http)
         notes.text = "app-only: Microsoft gives one for each run"

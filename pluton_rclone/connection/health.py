@@ -35,8 +35,7 @@ class HealthReport:
 
     @property
     def warnings(self) -> tuple[tuple[str, Step], ...]:
-        """(storage, step) for whatever will need attention: a secret or token that ends soon, a
-        drive nearly full…"""
+        """(storage, step) for what needs attention: an expiring secret or token, a full drive."""
         return tuple((report.storage, step) for report in self.reports for step in report.warnings)
 
     @property
@@ -81,11 +80,8 @@ def _renew(saved: SavedRemote) -> ConnectionReport:
 def _at_once(
     work: Callable[[SavedRemote], ConnectionReport], remotes: Sequence[SavedRemote]
 ) -> HealthReport:
-    """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one.
-
-    No executor: it would wait for what runs, and so would Python at its end. A storage takes
-    seconds.
-    """
+    """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one. No
+    executor: it would wait for what runs, and so would Python at its end."""
     waiting = list(enumerate(remotes))[::-1]
     done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()
 

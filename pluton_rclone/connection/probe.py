@@ -1,5 +1,4 @@
-"""The probe file of a connection test: written, read back by hash, deleted, and swept up when a
-killed test left one."""
+"""The probe file of a connection test: written, read back, deleted; leftovers are swept up."""
 
 from __future__ import annotations
 
@@ -57,8 +56,7 @@ def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
 
 
 def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
-    """The steps write, read and delete; all three are skipped where the permissions are for reading
-    only."""
+    """The steps write, read and delete; skipped if the permissions are for reading only."""
     if reads_only(remote):
         for name, title in (("write", "Writing"), ("read", "Reading back"), ("delete", "Deleting")):
             with walk.step(name, title) as notes:
@@ -85,9 +83,8 @@ def reads_only(remote: OneDriveRemote) -> bool:
 
 @contextmanager
 def _probe_file(saved: SavedRemote) -> Iterator[str]:
-    """A name that is known to be in use while it is; whatever ends the test, the file is removed.
-    Ctrl-C is not kept waiting for that by a Microsoft that does not answer: the next test sweeps
-    up."""
+    """A name that is marked as in use; the file is removed however the test ends. Ctrl-C does not
+    wait long for Microsoft: the next test sweeps up."""
     name = probe_name()
     ACTIVE_PROBES.add(name)
     try:
@@ -103,9 +100,8 @@ def _probe_file(saved: SavedRemote) -> Iterator[str]:
 
 
 def _only(name: str) -> list[str]:
-    """Filter rules for one file of the base folder. rclone 1.75 finds a file in a team folder of a
-    business drive by listing only, not by its path ("found file when looking for folder"), so the
-    probe is always reached that way."""
+    """Filter rules for the probe file: in a team folder of a business drive rclone 1.75 finds a
+    file by listing only, not by its path ("found file when looking for folder")."""
     return [f"+ /{name}", "- *"]
 
 
@@ -129,8 +125,8 @@ def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
 
 
 def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote) -> None:
-    """Past the recycle bin where that is possible: nothing is left then. On personal drives only on
-    request, since Microsoft's documents disagree whether it works there; what was found is said."""
+    """Past the recycle bin if possible; on personal drives only on request, since Microsoft's
+    documents disagree whether it works there."""
     hard = remote.hard_delete or remote.drive_type != "personal"
     if not hard or saved.rclone.binary.version < BY_NAME["hard_delete"].since:
         _remove(saved, name)
@@ -159,8 +155,7 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
 
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:
-    """Removes the probe file and, whatever else may be there, not more than one file. TimeoutError
-    after `seconds`."""
+    """Removes the probe file, and never more than one file. TimeoutError after `seconds`."""
     with saved.rclone.delete(
         saved.at(), filters=_only(name), max_delete=1, extra=list(flags), retries=1
     ) as removal:
@@ -168,8 +163,7 @@ def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = 
 
 
 def _remove_quietly(saved: SavedRemote, name: str, *, seconds: float | None = None) -> bool:
-    """Whether it is gone. Why it cannot be removed is told by the step that failed, or by the next
-    test."""
+    """Whether it is gone. The failed step, or the next test, tells why it is not."""
     try:
         _remove(saved, name, seconds=seconds)
     except (PlutonRcloneError, TimeoutError):

@@ -1,5 +1,4 @@
-"""The connection test: a remote walked through step by step, each step ok, a warning, or failed
-with the way out."""
+"""The connection test: its steps, each ok, a warning, skipped, or failed with a way out."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 
-# The probe's name tells who made it: a later test removes it when that process is gone (same host)
-# or an hour has passed (another host).
+# A later test removes a probe file if its process is gone (same host) or after an hour.
 PROBE_PREFIX = ".pluton-connection-test"
 PROBE_LIFETIME = 3600.0  # seconds
 ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this process
@@ -25,8 +23,7 @@ ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this pro
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a connection test. `name` is stable, `text` is for people, `seconds` is how long
-    it took."""
+    """One step: `name` is stable, `text` is for people, `seconds` is its duration."""
 
     name: str
     title: str
@@ -102,8 +99,7 @@ class Walk:
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Notes]:
-        """One step: an error of ours in the body ends the walk with `StepFailed`, the rest becomes
-        its text."""
+        """One step; an error of ours ends the walk with `StepFailed`."""
         notes, started = Notes(), time.monotonic()
         try:
             yield notes
@@ -135,8 +131,7 @@ def probe_name() -> str:
 
 
 def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
-    """Of (name, age in seconds): the probe files whose maker is gone, on this host, or that are an
-    hour old."""
+    """Of (name, age in seconds): probe files an hour old, or whose process here is gone."""
     found = []
     for name, age in names:
         if not name.startswith(PROBE_PREFIX + "-"):

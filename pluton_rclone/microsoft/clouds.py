@@ -43,8 +43,7 @@ class Cloud:
         return f"https://{self.login_host}/{tenant}"
 
     def owns(self, url: str) -> bool:
-        """Whether a token of this cloud may be sent to that address: https, this cloud's Graph, no
-        other."""
+        """Whether a token of this cloud may be sent there: https and this cloud's Graph only."""
         parts = urlsplit(url)
         return parts.scheme == "https" and parts.netloc.lower() == self.graph_host
 
@@ -104,8 +103,7 @@ CLOUDS: dict[str, Cloud] = {
     )
 }
 
-# Clouds that exist and that rclone has no hosts for. The key is what a person would type; several
-# lead to one.
+# Clouds that rclone has no hosts for, by the words that a person would type.
 _BEYOND_RCLONE = {
     "dod": "US Government DoD (L5)",
     "bleu": "Bleu (France)",
@@ -133,8 +131,7 @@ _OTHER_WORDS = {
 
 
 def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
-    """Whether secrets may go to an address that somebody else has named: https, and a host of
-    Microsoft's sign-in, or of SharePoint."""
+    """Whether secrets may go to a given address: https, and Microsoft's sign-in or SharePoint."""
     parts = urlsplit(address)
     host = parts.netloc.lower()  # with whatever else stands there
     name, _, suffix = host.partition(".")
@@ -147,12 +144,8 @@ def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
 
 
 def cloud(region: str) -> Cloud:
-    """The cloud of one of rclone's regions; common other words (gcc, china, germany) are
-    understood.
-
-    Raises `OptionInvalid` for a cloud that rclone cannot reach, by its name, and for an unknown
-    word.
-    """
+    """The cloud of one of rclone's regions; other common words (gcc, china, germany) are
+    understood. OptionInvalid for an unknown word and for a cloud that rclone cannot reach."""
     word = region.strip().lower().replace("-", "").replace("_", "").replace(" ", "")
     found = CLOUDS.get(_OTHER_WORDS.get(word, word))
     if found is not None:
@@ -167,11 +160,8 @@ def cloud(region: str) -> Cloud:
 
 
 def cloud_of_sharepoint(host: str) -> Cloud:
-    """The cloud that a SharePoint host name belongs to, such as contoso-my.sharepoint.us.
-
-    Raises `OptionInvalid` when it belongs to a cloud that rclone cannot reach, or to no cloud at
-    all.
-    """
+    """The cloud of a SharePoint host name, such as contoso-my.sharepoint.us. OptionInvalid for a
+    cloud that rclone cannot reach and for other hosts."""
     host = host.lower().rstrip(".")
     for known in CLOUDS.values():
         if host.endswith("." + known.sharepoint_suffix):
@@ -206,8 +196,7 @@ def refuse_personal(cloud: Cloud, tenant: str) -> None:
 
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
-    """RegistrationError for what rclone's own registration cannot do: another cloud than the global
-    one, one tenant."""
+    """RegistrationError if rclone's registration cannot do it: a national cloud, or one tenant."""
     if cloud.region != "global":
         raise RegistrationError(
             f"Without an app registration nobody can sign in to {cloud.name}.",

@@ -1,5 +1,4 @@
-"""The one place that makes HTTP calls to Microsoft: time limits, Retry-After, proxies, CAs, our
-user agent."""
+"""The one place that makes HTTP calls to Microsoft: time limits, Retry-After, proxies, CAs."""
 
 from __future__ import annotations
 
@@ -40,10 +39,8 @@ ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that c
 
 
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Seconds to wait as a `Retry-After` header says: whole, decimal (Graph sends 2.128) or a date.
-
-    None when the header is absent or means nothing; never negative.
-    """
+    """Seconds of a `Retry-After` header: whole, decimal (Graph sends 2.128) or a date. Never
+    negative; None if it is absent or invalid."""
     if value is None:
         return None
     text = value.strip()
@@ -61,9 +58,8 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
 
 
 def decoded(content: bytes) -> Any:
-    """A body as JSON; None when it is none. A page of a feed is half a megabyte, for which msgspec
-    takes half the time of the standard library; that takes what is not quite JSON, too: half a
-    surrogate in a file's name, a NaN. What is no finite number is None."""
+    """A body as JSON; None if it is not JSON. A page of a feed has half a megabyte: msgspec takes
+    half the time of the standard library, which also reads half a surrogate or NaN (then None)."""
     import msgspec
 
     if not content:
@@ -96,11 +92,8 @@ class Answer:
 
 
 class Http:
-    """A connection pool that behaves: safe to share between threads, closed by `close` or `with`.
-
-    `cancel` ends waiting. When Microsoft asks one request to wait, all wait, as its documents
-    demand.
-    """
+    """A connection pool that threads may share. `cancel` ends waiting. If Microsoft asks one
+    request to wait, all requests wait, as its documents demand."""
 
     def __init__(
         self, *, cancel: threading.Event | None = None, now: Callable[[], float] = time.monotonic
@@ -218,8 +211,7 @@ class Http:
 
 
 def _unreachable(url: str, problem: Exception) -> Unreachable:
-    """Says which host, what kind of trouble, and who may mend it. The URL may hold secrets and
-    stays out."""
+    """Names the host, the trouble and who can fix it. The URL may hold secrets and stays out."""
     import requests
 
     from .connections import Overrun

@@ -1,5 +1,4 @@
-"""The same HTTP calls, with what they tell on the side: how far our clock is off, and whether
-Microsoft throttles."""
+"""The same HTTP calls, which also tell how far our clock is off and count throttling."""
 
 from __future__ import annotations
 

@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 
 def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemote:
-    """The remote with the id of its base folder, which is at `place` for rclone; the folder is made
-    if it is missing.
+    """The remote with the id of its base folder at `place`, which is made if it is missing.
 
-    Without an id for a shortcut, which is not always listed. ItemNotFound if it may not be made,
-    and for a file.
+    A shortcut, which is not always listed, gets no id. ItemNotFound if the folder may not be made,
+    or is a file.
     """
     granted = remote.granted_scopes
     entry = _listed(rclone, place)
@@ -54,8 +53,7 @@ def _listed(rclone: Rclone, place: str) -> Entry | None:
 
 
 def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
-    """The remote with the path that its base folder has now: it may have been moved. ItemNotFound
-    if it was deleted."""
+    """The remote with its base folder's present path. ItemNotFound if it was deleted."""
     from pluton_rclone.microsoft.graph.locations import folder_path
     from pluton_rclone.values.stored_names import shown
 

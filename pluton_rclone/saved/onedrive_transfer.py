@@ -1,5 +1,4 @@
-"""A transfer to OneDrive: the Office files of a library in a run of their own, and what a person
-should know of it."""
+"""A transfer to OneDrive: Office files of a library in a run of their own, and notices."""
 
 from __future__ import annotations
 

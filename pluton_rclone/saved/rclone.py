@@ -1,5 +1,4 @@
-"""The engine for saved remotes: a private rclone.conf for each run, and transfers as OneDrive needs
-them."""
+"""The engine for saved remotes: a private rclone.conf per run, transfers as OneDrive needs."""
 
 from __future__ import annotations
 
@@ -18,8 +17,7 @@ from .onedrive_transfer import OneDriveTransfer
 
 
 class SavedRclone(Rclone):
-    """As `Rclone`, for remotes of one rclone.conf: every run has a private copy of just these,
-    merged back when it ends."""
+    """As `Rclone`; every run has a private copy of these remotes, merged back at its end."""
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._counted = Counted(Lent(runner, conf, names))
@@ -29,15 +27,13 @@ class SavedRclone(Rclone):
 
     @property
     def throttled(self) -> int:
-        """How often Microsoft asked any of its runs to slow down, as far as they log it
-        (`log_level`)."""
+        """How often Microsoft asked its runs to slow down, as far as they log it (`log_level`)."""
         return self._counted.throttled
 
     def transfer(
         self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
     ) -> Transfer:
-        """At DEBUG: only there does rclone say that Microsoft asked it to wait, and for how long
-        (`events.Throttled`)."""
+        """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`)."""
         notices: list[str] = []
 
         def notice(text: str) -> None:
@@ -61,7 +57,6 @@ class SavedRclone(Rclone):
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
-    """The section of the remote that a command writes to; None for a place that is in none of
-    these."""
+    """The section of the remote that a command writes to, if it is one of `names`."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
     return conf.whole_section(name) if colon and name in names else None

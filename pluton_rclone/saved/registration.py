@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 
 def registration(remote: OneDriveRemote) -> AppRegistration | None:
-    """None for rclone's own. A certificate's password, if it has one, comes from the
-    environment."""
+    """None for rclone's own. A certificate's password comes from the environment."""
     if not remote.client_id:
         return None
     certificate = None
@@ -31,8 +30,7 @@ def registration(remote: OneDriveRemote) -> AppRegistration | None:
 
 
 def own_registration(remote: OneDriveRemote) -> AppRegistration:
-    """As `registration`, for a remote that works without a person: the model refuses one without
-    it."""
+    """As `registration`, for a remote without a person: the model refuses one without it."""
     app = registration(remote)
     assert app is not None
     return app

@@ -1,5 +1,4 @@
-"""A token that was made elsewhere, taken over: read, renewed when it has ended, and its owner found
-out."""
+"""A token made elsewhere, taken over: read, renewed if it has expired, its owner found."""
 
 from __future__ import annotations
 
@@ -17,9 +16,8 @@ from pluton_rclone.microsoft.http import Http, pool
 
 @dataclass(frozen=True)
 class Imported:
-    """A sign-in that was pasted. `app` is the registration that it belongs to, None for rclone's
-    own; `options` are the others of a pasted remote (drive_id, drive_type, …) and may hold a
-    secret."""
+    """A pasted sign-in. `app` is its registration, None for rclone's own; `options` are the others
+    of a pasted remote (drive_id, drive_type, …) and may hold a secret."""
 
     sign_in: SignIn
     app: AppRegistration | None
@@ -36,11 +34,10 @@ def import_token(
 ) -> Imported:
     """Takes over what was pasted, in any form that `read_paste` knows.
 
-    A pasted remote names its own registration; otherwise the token is taken to belong to `app`, or
-    to rclone's registration when that is None. One that has ended is renewed, which only its own
-    registration can do. Whose it is, Graph is asked: the token itself stays closed. Raises
-    `TokenInvalid` saying what is wrong with the paste, `TokenExpired`, and the rest of
-    `SignInError` and `GraphError`.
+    A pasted remote names its own registration; other tokens belong to `app`, or to rclone's own
+    registration if that is None. An expired token is renewed, which only its registration can do.
+    Graph says whose it is. Raises `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, and
+    `GraphError`.
     """
     pasted = read_paste(text)
     options = pasted.options

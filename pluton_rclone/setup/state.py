@@ -1,5 +1,4 @@
-"""What a connection being set up has come to so far, and that as JSON: with secrets for a server,
-without for a person."""
+"""The state of a connection being set up, and as JSON: with or without secrets."""
 
 from __future__ import annotations
 
@@ -27,13 +26,9 @@ VERSION = 1
 
 @dataclass
 class SetupState:
-    """The answers given so far. `shared`: a folder that belongs to somebody else was chosen or is
-    wanted. `folder_id` is the id of `folder`, once it is known.
-
-    `expected` is whose account a storage being re-authorized belongs to; `passed` is the digest of
-    the settings that passed the connection test. `scopes` are empty when nobody knows what was
-    granted.
-    """
+    """The answers so far. `shared`: a folder of somebody else is chosen or wanted. `folder_id` is
+    the id of `folder`, once known. `expected` is the account of a storage being re-authorized;
+    `passed` is the digest of the tested settings. `scopes` are empty if unknown."""
 
     app: AppRegistration | None = None
     access: Access = "write"
@@ -88,8 +83,7 @@ class SetupState:
         }
 
     def record_with_secrets(self) -> dict[str, Any]:
-        """With token and client secret: for going on later. Keep it where only the server reads
-        it."""
+        """With token and client secret, to go on later: keep it where only the server reads it."""
         return {
             **self.record(),
             "options": {name: plain(value) for name, value in self.options.items()},
@@ -101,8 +95,7 @@ class SetupState:
     def from_record(
         cls, record: Mapping[str, Any], app: AppRegistration | None = None
     ) -> SetupState:
-        """The state in `record_with_secrets`. `app`, when given, takes the place of the
-        registration kept there."""
+        """The state in `record_with_secrets`; `app` replaces the registration in it."""
         try:
             scopes = tuple(str(scope) for scope in record["scopes"])
             return cls(

@@ -17,9 +17,8 @@ Kind = Literal["personal", "work", "application"]
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody at Microsoft. `id` is the directory's object id; for a personal account it ends with
-    the CID, the id of its drive. `kind` "application" stands for an app that acts on its own, with
-    no person."""
+    """An account at Microsoft. `id` is the directory's object id; for a personal account it ends
+    with the CID, the id of its drive. `kind` "application" is an app without a person."""
 
     id: str
     name: str
@@ -54,8 +53,7 @@ class Account:
 
     @classmethod
     def from_id_token(cls, claims: Mapping[str, Any]) -> Account:
-        """From the id token, which Microsoft writes for us; access tokens are opaque and stay
-        closed."""
+        """From the id token, which is written for us; access tokens are opaque and are not read."""
         tenant = str(claims.get("tid") or "")
         username = str(claims.get("preferred_username") or claims.get("email") or "")
         return cls(
@@ -67,8 +65,7 @@ class Account:
         )
 
     def same_as(self, other: Account) -> bool:
-        """Whether both are one account. An id that is missing on one side leaves the user name to
-        decide."""
+        """Whether both are one account; if an id is missing, the user name decides."""
         if self.id and other.id:
             if self.kind == "personal" and other.kind == "personal":
                 return _cid(self.id) == _cid(other.id)

@@ -12,10 +12,9 @@ from .app import AppRegistration, Certificate
 
 
 def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
-    """What MSAL calls client_credential: the secret, or key and certificate as PEM text. It is
-    secret.
+    """MSAL's client_credential: the secret, or key and certificate as PEM text. It is secret.
 
-    Raises `RegistrationError` when the certificate's file cannot be used.
+    Raises `RegistrationError` if the certificate's file cannot be used.
     """
     if app.certificate is None:
         return app.secret_text
@@ -72,8 +71,7 @@ def _from_pem(
     try:
         key = serialization.load_pem_private_key(key_content, password if encrypted else None)
     except (ValueError, TypeError) as problem:
-        # One wrong password in 256 leaves bytes that end like decrypted ones, and are no key:
-        # nothing tells the two apart.
+        # A wrong password (1 in 256) can leave bytes that look decrypted: both causes are named.
         why = "the password is wrong, or the key is damaged" if encrypted else _reason(problem)
         raise _unusable(source, why) from None
     try:

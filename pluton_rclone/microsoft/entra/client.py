@@ -32,11 +32,8 @@ class _Response:
 
 
 class _MsalHttp:
-    """MSAL's HTTP client: our seam, with server faults turned into our exceptions.
-
-    MSAL throws a bare HTTP error for 5xx, logs a token answer that is no JSON together with its
-    text, and hides what a discovery refused. So these three never reach it.
-    """
+    """MSAL's HTTP client. MSAL throws a bare HTTP error for 5xx, logs a token answer that is not
+    JSON with its text, and hides a refused discovery: these three become our exceptions here."""
 
     def __init__(self, http: Http, asked: Asked) -> None:
         self._http = http
@@ -92,7 +89,7 @@ def _refused(answer: Answer) -> bool:
 
 def _forgetful_cache() -> Any:
     """A token cache that keeps nothing: the token belongs to the storage, and MSAL's cache writes
-    codes and verifiers to the debug log when it takes something in."""
+    codes and verifiers to the debug log."""
     import msal
 
     class ForgetfulCache(msal.TokenCache):  # type: ignore[misc]  # msal has no types
@@ -106,10 +103,7 @@ def _forgetful_cache() -> Any:
 def msal_application(
     app: AppRegistration, asked: Asked, http: Http, *, public: bool = False
 ) -> Iterator[Any]:
-    """MSAL's application for that registration, errors mapped on the way out.
-
-    `public` leaves the registration's credentials out, for the device code.
-    """
+    """MSAL's application for a registration, with errors mapped. `public` omits its credentials."""
     import msal
     from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
 

@@ -32,10 +32,8 @@ LONGEST_VALIDITY = 24 * 3600.0  # seconds; Microsoft grants fifteen minutes
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """What to show: open `verification_uri` on any device and type `user_code`, before `expires`.
-
-    `message` is Microsoft's own sentence. `expires` is in seconds since 1970.
-    """
+    """What to show: open `verification_uri` on any device and type `user_code`, before `expires`
+    (seconds since 1970). `message` is Microsoft's own sentence."""
 
     user_code: str
     verification_uri: str
@@ -47,12 +45,11 @@ class DeviceCode:
     flow: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
-        """Wait for the person, asking as often as Microsoft allows (it may say slow_down in
-        between).
+        """Wait for the person, asking as often as Microsoft allows; a lost connection does not end
+        it.
 
-        A lost connection does not end the waiting. Raises `SignInTimedOut` when the code has
-        expired, `SignInDeclined` when the person refused, `SignInBlocked` when the organisation
-        blocks device codes, `Cancelled`, and the rest of `SignInError`.
+        Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
+        codes, `Cancelled`, and the rest of `SignInError`.
         """
         stop = cancel or threading.Event()
         flow = dict(self.flow)
@@ -100,7 +97,7 @@ def begin_device_code(
 ) -> DeviceCode:
     """A new code, good for about fifteen minutes.
 
-    The registration must allow public client flows; its secret, if it has one, is not sent. Raises
+    The registration must allow public client flows; its secret is not sent. Raises
     `RegistrationError` (public flows off, single tenant asked from common) and the rest of
     `SignInError`.
     """

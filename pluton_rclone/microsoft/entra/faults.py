@@ -1,9 +1,7 @@
-"""What Microsoft's sign-in service refused, as an exception: one mapping for every way of signing
-in.
+"""What Microsoft's sign-in service refused, as an exception: one mapping for all sign-ins.
 
-Microsoft asks programs to branch on `error` and `suberror`, and people to read the AADSTS number.
-So a number that is known chooses the most telling exception and the advice; for one that is not,
-`suberror` and `error` decide, and a useful error comes out all the same.
+Microsoft asks programs to branch on `error` and `suberror`, and people to read the AADSTS number. A
+known number chooses the most telling exception and advice; otherwise `suberror` and `error` decide.
 """
 
 from __future__ import annotations
@@ -77,10 +75,10 @@ _BY_ERROR: dict[str, tuple[type[PlutonRcloneError], Who, str]] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of the sign-in service: what an explanation of its refusal needs.
+    """A request to the sign-in service, as far as an explanation of its refusal needs it.
 
-    `way` is browser, redirect, device code, app-only or refresh. `secrets` are texts that we sent
-    and that must not come back in an error's words.
+    `way` is browser, redirect, device code, app-only or refresh. `secrets` were sent and must not
+    come back in an error's words.
     """
 
     app: AppRegistration | None = None
@@ -93,10 +91,8 @@ class Asked:
 
 
 def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRcloneError:
-    """The exception for an answer of the sign-in service with a member `error`.
-
-    `answer` is the JSON of the token endpoint or the redirect's query as a mapping. Never raises.
-    """
+    """The exception for an answer of the sign-in service with a member `error`: JSON of the token
+    endpoint or the redirect's query. Never raises."""
     error = _word(answer.get("error"))
     suberror = _word(answer.get("suberror")) or _word(answer.get("error_subcode"))
     text = _readable(answer.get("error_description"), asked.secrets)
@@ -175,8 +171,7 @@ def _readable(value: object, secrets: Iterable[str]) -> str:
 
 
 def _number(answer: Mapping[str, Any], text: str) -> int | None:
-    """The AADSTS number: the last one in the text tells more in old answers that carry two (70002:
-    … 70008)."""
+    """The AADSTS number: of two in an old answer (70002: … 70008), the last tells more."""
     in_text = [int(number) for number in _AADSTS.findall(text)]
     codes = answer.get("error_codes")
     listed = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []

@@ -1,5 +1,4 @@
-"""Microsoft's sign-in errors, one by one: the table behind the mapping and behind `pluton-rclone
-errors`."""
+"""Microsoft's numbered sign-in errors: the table behind the mapping and the list for people."""
 
 from __future__ import annotations
 
@@ -15,8 +14,7 @@ from pluton_rclone.errors import SignInError, Who
 
 _WHO = {"user": Who.YOU, "admin": Who.ADMINISTRATOR, "developer": Who.DEVELOPER, "retry": Who.LATER}
 
-# Which exception each number becomes. Numbers that are not here are judged by `error` and
-# `suberror`.
+# The exception for each number; `error` and `suberror` decide for any other.
 _NUMBERS: dict[type[errors.PlutonRcloneError], str] = {
     errors.AuthorizationFailed: "50089 50126 50134 70018 90013 900561",
     errors.SignInTimedOut: "70019 70020",
@@ -90,7 +88,7 @@ def known_errors() -> dict[int, KnownError]:
 
 
 def look_up(text: str) -> Sequence[KnownError]:
-    """The errors whose number, name or OAuth error is `text`, or all of them for an empty text.
+    """The errors with `text` as number, name or OAuth error; all of them for an empty text.
 
     `AADSTS700082`, `700082` and a whole pasted error message are understood.
     """

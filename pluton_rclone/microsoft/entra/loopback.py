@@ -25,11 +25,10 @@ h1{{font-size:1.4rem}}</style></head>
 
 
 class LoopbackReceiver:
-    """Waits for one answer of Microsoft on a free port of 127.0.0.1.
+    """Waits for one answer of Microsoft, query or posted form, on a free port of 127.0.0.1.
 
-    Other machines cannot reach it. Posted forms and queries are both taken; an answer with another
-    state is turned away and does not end the waiting. Exactly one answer is taken. The browser's
-    page is held back until `tell` says how the sign-in ended, so that it never promises too much.
+    An answer with another state is turned away and does not end the waiting. The browser's page is
+    held back until `tell` says how the sign-in ended, so that it never promises too much.
     """
 
     def __init__(self) -> None:
@@ -37,8 +36,7 @@ class LoopbackReceiver:
 
     @property
     def redirect_uri(self) -> str:
-        """`http://localhost:PORT`: for a desktop registration Microsoft ignores the port, not the
-        host."""
+        """`http://localhost:PORT`: for desktop registrations Microsoft ignores the port."""
         return f"http://localhost:{self._server.port}"
 
     def __enter__(self) -> LoopbackReceiver:
@@ -52,15 +50,12 @@ class LoopbackReceiver:
         self._server.stop()
 
     def expect(self, state: str) -> None:
-        """Take the answer with that state. To be said before a browser is sent off: it may be
-        quick."""
+        """Take the answer with that state. Call it before the browser opens: it may be quick."""
         self._server.expect(state)
 
     def wait(self, timeout: float, cancel: threading.Event | None = None) -> dict[str, str]:
-        """The parameters of the answer that is expected; `timeout` in seconds.
-
-        Raises `SignInTimedOut` and `Cancelled`.
-        """
+        """The parameters of the expected answer; `timeout` in seconds. SignInTimedOut,
+        Cancelled."""
         end = time.monotonic() + timeout
         while self._server.answer is None:
             left = end - time.monotonic()

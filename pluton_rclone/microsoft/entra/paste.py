@@ -1,9 +1,4 @@
-"""A token that a person pastes: rclone's own JSON, what `rclone authorize` prints, a remote's
-section.
-
-Every form is taken that people are known to paste; what cannot be read is refused with what is
-wrong with it.
-"""
+"""A token that a person pastes: rclone's JSON, output of `rclone authorize`, a remote's section."""
 
 from __future__ import annotations
 
@@ -38,8 +33,7 @@ _QUOTES = str.maketrans(
 
 @dataclass(frozen=True)
 class Pasted:
-    """What a paste held: the token, and the other options when it was a whole remote (may hold a
-    secret)."""
+    """What a paste held: the token, and the other options (may hold a secret) of a whole remote."""
 
     token: Token
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -47,12 +41,10 @@ class Pasted:
 
 
 def read_paste(text: str) -> Pasted:
-    """The token in a pasted text. Raises `TokenInvalid` saying what is wrong; its words never hold
-    the paste.
+    """The token in a pasted text. Raises `TokenInvalid`, whose words never hold the paste.
 
-    A token without an expiry, or without an access token, is taken as one that has ended: rclone's
-    first act is then to renew it. One without a refresh token is refused, because it would be dead
-    within the hour.
+    A token without an expiry or an access token is taken as expired: rclone first renews it. A
+    token without a refresh token is refused, because it would expire within the hour.
     """
     if len(text) > LARGEST_PASTE:
         raise TokenInvalid(
@@ -101,7 +93,7 @@ def _candidates(text: str) -> Iterator[Any]:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text as it is, without the line breaks of a terminal, without a shell's quotes and
+    """The text, then without a terminal's line breaks, then without a shell's quotes and
     escapes."""
     yield text
     joined = "".join(line.strip(" \t") for line in text.split("\n"))
@@ -113,8 +105,7 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _from_value(value: Any) -> Pasted | None:
-    """A token object, a remote's options as an object, or several remotes by name; None for none of
-    these."""
+    """A token object, a remote's options, or several remotes by name; else None."""
     if not isinstance(value, Mapping):
         return None
     if "access_token" in value or "refresh_token" in value:
@@ -215,8 +206,7 @@ def _json(text: str) -> Any:
 
 
 def _decoded(text: str) -> str:
-    """The base64 form (rclone prints the URL-safe alphabet without padding; others are taken as
-    well)."""
+    """The base64 form: rclone's URL-safe alphabet without padding, or any other."""
     compact = _compact(text)
     if not _BASE64.fullmatch(compact):
         return ""

@@ -39,10 +39,9 @@ OPENID = ("openid", "profile", "offline_access")
 
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
-    """The fewest permissions that are enough: the own drive, folders that others share, SharePoint
-    libraries.
+    """The fewest permissions for the own drive, folders that others share, SharePoint libraries.
 
-    `access="read"` is the profile for a storage that is only read from.
+    `access="read"` is for a storage that is only read from.
     """
     own = "Files.ReadWrite" if access == "write" else "Files.Read"
     if place == "own":
@@ -53,21 +52,18 @@ def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -
 
 
 def short_names(scopes: Iterable[str]) -> tuple[str, ...]:
-    """`https://graph.microsoft.com/Files.ReadWrite` is `Files.ReadWrite`; OpenID's own are left
-    out. Sorted."""
+    """Names without the resource (https://graph.microsoft.com/), sorted, without OpenID's own."""
     names = {scope.rsplit("/", 1)[-1] for scope in scopes}
     return tuple(sorted(name for name in names if name and name.lower() not in (*OPENID, "email")))
 
 
 def full_names(scopes: Iterable[str], cloud: Cloud) -> tuple[str, ...]:
-    """With the resource in front, as an administrator's consent address needs it; differs per
-    cloud."""
+    """With the cloud's resource in front, as an administrator's consent address needs it."""
     return tuple(f"{cloud.graph_root}/{name}" for name in short_names(scopes))
 
 
 def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
-    """What of `wanted` is neither granted nor contained in what is (`Files.ReadWrite.All` holds the
-    others)."""
+    """The part of `wanted` that was not granted (`Files.ReadWrite.All` contains the others)."""
     have: set[str] = set()
     for name in short_names(granted):
         have |= {name.lower(), *(implied.lower() for implied in _IMPLIES.get(name, ()))}
@@ -75,8 +71,7 @@ def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
 
 
 def in_words(scopes: Iterable[str]) -> str:
-    """`read and write your files (Files.ReadWrite); find and read SharePoint sites
-    (Sites.Read.All)`."""
+    """`read and write your files (Files.ReadWrite)`, joined with semicolons."""
     parts = [
         f"{_IN_WORDS[name]} ({name})" if name in _IN_WORDS else name for name in short_names(scopes)
     ]
@@ -95,10 +90,8 @@ def difference_in_words(granted: Iterable[str], wanted: Iterable[str]) -> str | 
 
 
 def remote_options(granted: Iterable[str]) -> dict[str, Any]:
-    """rclone's options that say what was granted: `access_scopes`, `disable_site_permission`.
-
-    rclone asks for these at its own `config reconnect`; its refresh sends no scope at all.
-    """
+    """rclone's options for what was granted: `access_scopes`, `disable_site_permission`. rclone
+    uses them at its own `config reconnect`; its refresh sends no scope."""
     names = short_names(granted)
     return {
         "access_scopes": " ".join(

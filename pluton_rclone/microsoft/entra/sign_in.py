@@ -1,5 +1,4 @@
-"""What every way of signing in ends with: a token, a person, permissions; and renewing that
-token."""
+"""The result of every sign-in: a token, a person, permissions; and renewing that token."""
 
 from __future__ import annotations
 
@@ -41,8 +40,8 @@ def completed(
 ) -> SignIn:
     """The sign-in in a token answer of MSAL.
 
-    Raises `AccountError` when somebody else than `account` signed in, `ConsentRequired` when less
-    than `wanted` was granted, saying the difference in words.
+    Raises `AccountError` for another account than `account`, and `ConsentRequired`, with the
+    difference in words, if less than `wanted` was granted.
     """
     asked = short_names(wanted)
     token = Token.from_msal(result, asked=asked)
@@ -66,12 +65,10 @@ def completed(
 def refresh(
     app: AppRegistration, token: Token, scopes: Iterable[str] = (), *, http: Http | None = None
 ) -> Token:
-    """A new token for the one given. Microsoft may rotate the refresh token: keep the one that is
-    returned.
+    """A new token. Microsoft may rotate the refresh token: keep the returned one.
 
-    `scopes` asks for other permissions that were consented to before; without them what was granted
-    stays. Raises `TokenExpired` when the person has to sign in again, and the rest of
-    `SignInError`.
+    `scopes` asks for other permissions that were consented to before; without them, those granted
+    stay. Raises `TokenExpired` if the person has to sign in again, and the rest of `SignInError`.
     """
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")

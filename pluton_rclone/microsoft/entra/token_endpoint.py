@@ -1,8 +1,8 @@
-"""A token endpoint for one run: lets rclone, which cannot read a certificate, have app-only tokens.
+"""A token endpoint for one run: app-only tokens for rclone, which cannot read a certificate.
 
-rclone from 1.69 asks it (`client_credentials` and `token_url`) whenever its token has ended, so
-that a run may last longer than a token. It listens on 127.0.0.1 only, behind an address and a
-secret that are made up anew for each run and that open nothing else.
+rclone from 1.69 asks it (`client_credentials` and `token_url`) when its token has expired, so a run
+may last longer than a token. It listens on 127.0.0.1 only; address and secret are new for each run
+and open nothing else.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ log = logging.getLogger(__name__)
 
 
 class TokenEndpoint:
-    """`with TokenEndpoint(app) as endpoint:` and give rclone `endpoint.options()`.
-
-    When rclone fails because no token could be had, `trouble` holds the real reason.
-    """
+    """`with TokenEndpoint(app) as endpoint:` and give rclone `endpoint.options()`. If rclone gets
+    no token, `trouble` holds the real reason."""
 
     def __init__(self, app: AppRegistration) -> None:
         self.client_secret = secrets.token_urlsafe(32)
@@ -45,8 +43,7 @@ class TokenEndpoint:
         return f"http://127.0.0.1:{self._server.port}{self._server.path}"
 
     def options(self) -> dict[str, str]:
-        """rclone's options, as text. They hold the run's secret: for a private rclone.conf, not for
-        argv."""
+        """rclone's options. They hold the run's secret: for a private rclone.conf, not for argv."""
         return {
             "client_credentials": "true",
             "tenant": self._app.tenant,

@@ -1,8 +1,4 @@
-"""Pasted addresses of OneDrive and SharePoint, read without asking anybody.
-
-Forms as browsers and the Share buttons give them; which of them Microsoft documents is said at
-each.
-"""
+"""Pasted addresses of OneDrive and SharePoint, in the forms of browsers and Share buttons."""
 
 from __future__ import annotations
 
@@ -38,8 +34,8 @@ _PAGES = ("sitepages", "pages", "lists")
 
 @dataclass(frozen=True)
 class ServerPath:
-    """A path on a SharePoint host, decoded: site, library and folder in one row; Graph knows where
-    they part."""
+    """A decoded path on a SharePoint host: site, library and folder; only Graph can tell them
+    apart."""
 
     host: str
     segments: tuple[str, ...]
@@ -86,8 +82,7 @@ Address = ServerPath | SharingLink | PersonalPlace | DriveId | SiteId
 def read_address(text: str) -> Address:
     """What a pasted address or id stands for.
 
-    Raises `OptionInvalid` when it is none of OneDrive or SharePoint, or of a cloud that rclone
-    cannot reach.
+    Raises `OptionInvalid` for any other address, and for a cloud that rclone cannot reach.
     """
     text = text.strip().strip("<>\"'`").strip()
     if not text or len(text) > LARGEST_ADDRESS or not text.isprintable():
@@ -156,8 +151,7 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
 
 
 def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the page that shows a library or a site: /Forms/AllItems.aspx, /SitePages/Home.aspx,
-    …"""
+    """Without the page that shows a library or site: /Forms/AllItems.aspx, /SitePages/Home.aspx."""
     low = [segment.lower() for segment in segments]
     if len(low) >= 2 and low[-2] == "forms" and low[-1].endswith(".aspx"):
         return segments[:-2]

@@ -1,5 +1,4 @@
-"""Requests to Microsoft Graph with a token, in one cloud: single answers, all pages, several at a
-time."""
+"""Requests to Microsoft Graph in one cloud: single answers, all pages, several at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ MOST_PAGES = 1000  # a bound against a feed that never ends
 
 
 class GraphClient:
-    """Asks Graph. The token is sent to this cloud's Graph and to no other host, whatever a link
+    """Asks Graph. The token goes to this cloud's Graph and to no other host, whatever a link
     says."""
 
     def __init__(
@@ -110,8 +109,7 @@ class GraphClient:
         target: Target = "item",
         subject: str | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Every entry of a list, all pages followed. The link to the next page is taken as it
-        is."""
+        """Every entry of a list, all pages. The link to the next page is taken as it is."""
         page = self.get(path, parameters, target=target, subject=subject)
         seen: set[str] = set()
         for _ in range(MOST_PAGES):

@@ -53,8 +53,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Drive:
-    """A drive that rclone can use. `id` and `type` are what rclone's options drive_id and
-    drive_type want."""
+    """A drive that rclone can use: `id` and `type` are its options drive_id and drive_type."""
 
     id: str
     type: DriveType
@@ -127,8 +126,7 @@ def drive_type(value: object) -> DriveType:
 
 
 def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
-    """The folder that an item points to; None for an item that lives where it stands, or for a
-    file."""
+    """The folder that an item points to; None for a file and for an item that points nowhere."""
     remote = record.get("remoteItem")
     if not isinstance(remote, Mapping) or "folder" not in remote:
         return None

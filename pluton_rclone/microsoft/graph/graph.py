@@ -1,5 +1,4 @@
-"""What a signed-in account can reach: its drives, SharePoint sites and their libraries, shared
-folders."""
+"""What a signed-in account can reach: drives, SharePoint sites, libraries, shared folders."""
 
 from __future__ import annotations
 
@@ -34,8 +33,7 @@ _HOPELESS = (TokenExpired, InteractionRequired, Cancelled, UsageError)
 
 @dataclass(frozen=True)
 class Drives(Sequence[Drive]):
-    """The drives that were found and can be read, and in `notes` what was not, in words for a
-    person."""
+    """The drives that can be read; `notes` say in words what could not be."""
 
     found: tuple[Drive, ...]
     notes: tuple[str, ...] = ()
@@ -60,10 +58,10 @@ class Graph(GraphClient):
     # ---- the account --------------------------------------------------------------------------------------
 
     def me(self) -> Account:
-        """Who the token belongs to, as far as its permissions let it say.
+        """The owner of the token, as far as its permissions let it say. GraphError.
 
-        The owner of the own drive comes first: `Files.Read` is enough for that, while `/me` wants
-        `User.Read`. Raises `GraphError` when neither can be read.
+        The owner of the own drive comes first: `Files.Read` is enough for that, while `/me` needs
+        `User.Read`.
         """
         trouble: PlutonRcloneError | None = None
         owner: dict[str, Any] = {}
@@ -101,7 +99,7 @@ class Graph(GraphClient):
         root.
 
         A probe that fails, and a drive whose root cannot be read (a phantom), become notes. Raises
-        `DriveNotFound` when the account has none, and what the probes met when both failed.
+        `DriveNotFound` if the account has no drive, and the probes' error if both failed.
         """
         records: list[dict[str, Any]] = []
         notes: list[str] = []
@@ -143,8 +141,7 @@ class Graph(GraphClient):
         return self._one(f"/drives/{_id(drive_id)}", f"Drive {drive_id}")
 
     def user_drive(self, user: str) -> Drive:
-        """The drive of a person, by user name or object id: for app-only, where there is no
-        "me"."""
+        """A person's drive by user name or object id: for app-only, which has no "me"."""
         return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
 
     def site_drive(self, site: Site) -> Drive:
@@ -207,11 +204,8 @@ class Graph(GraphClient):
     # ---- SharePoint ---------------------------------------------------------------------------------------
 
     def sites(self, term: str = "*") -> list[Site]:
-        """Every site that matches, all pages; `*` finds all. Needs `Sites.Read.All`, a work
-        account.
-
-        Raises `SitesPermissionMissing` without it.
-        """
+        """Every site that matches; `*` finds all. SitesPermissionMissing without
+        `Sites.Read.All`."""
         parameters = {"search": term.strip() or "*"}
         return [
             Site.from_graph(record)
@@ -228,8 +222,8 @@ class Graph(GraphClient):
         )
 
     def site_at(self, host: str, path: str) -> Site:
-        """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com",
-        "/sites/Backups")`."""
+        """The site at a path of a SharePoint host, such as contoso.sharepoint.com and
+        /sites/Backups."""
         place = quote(path.strip("/"), safe="/")
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
@@ -258,11 +252,8 @@ class Graph(GraphClient):
         return [shortcut for shortcut in map(shortcut_from_graph, records) if shortcut is not None]
 
     def open_shortcut(self, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> None:
-        """Check that a shared folder can be opened with the permissions at hand.
-
-        Raises `ConsentRequired` naming the permission that is missing, which a second consent can
-        give.
-        """
+        """Check that a shared folder can be opened. ConsentRequired names the missing
+        permission."""
         try:
             self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
         except (AccessDenied, ItemNotFound) as problem:

@@ -43,12 +43,11 @@ _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site col
 
 @dataclass(frozen=True)
 class Location:
-    """A place to back up to: a drive, the folder in it ("" for its root), and the site when it has
-    one.
+    """A place to back up to: a drive, a folder in it ("" for its root), and the site if it has one.
 
-    A folder that somebody else shares stands in a drive whose root is closed to us: then
-    `root_folder_id` is the folder, for rclone's option of that name (drive, "#", item: with the
-    item alone rclone writes to the drive's root), and `folder` is relative to it.
+    The root of a drive with a folder that somebody else shares is closed to us: then
+    `root_folder_id` is that folder, as rclone's option has it (drive, "#", item: with the item
+    alone rclone writes to the drive's root), and `folder` is relative to it.
     """
 
     drive: Drive
@@ -65,11 +64,11 @@ def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Locat
 def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
     """The drive and folder that an address leads to.
 
-    `own` are the account's own drives where they are known: an address inside one of them needs no
-    permission for sites. A site's address leads to its default library, a file's to the folder that
-    it is in. Raises `OptionInvalid` for an address of another cloud or of none, `ItemNotFound`
-    naming what is missing, `SitesPermissionMissing` or `ConsentRequired` when a further permission
-    is needed, `AccountError` when the address is another organisation's.
+    `own` are the account's own drives, if known: an address inside one of them needs no permission
+    for sites. A site leads to its default library, a file to its folder. Raises `OptionInvalid` for
+    an address of another cloud or of none, `ItemNotFound` naming what is missing,
+    `SitesPermissionMissing`, `ConsentRequired`, and `AccountError` for an address of another
+    organisation.
     """
     place = read_address(address) if isinstance(address, str) else address
     try:
@@ -202,8 +201,7 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
 
 
 def _inside(drive: Drive, host: str, segments: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The part of a path that lies below a drive's root; None when it lies elsewhere. Case does not
-    matter."""
+    """The part of a path below a drive's root; None if it lies elsewhere. Case does not matter."""
     if not drive.web_url or (urlsplit(drive.web_url).hostname or "").lower() != host.lower():
         return None
     root = [piece.lower() for piece in drive.path.split("/") if piece]
@@ -213,8 +211,7 @@ def _inside(drive: Drive, host: str, segments: tuple[str, ...]) -> tuple[str, ..
 
 
 def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
-    """The folder's path in the drive, checked; the folder of a file when the address was a
-    file's."""
+    """The folder's path in the drive, checked; for a file, the path of its folder."""
     if not segments:
         return ""
     path = "/".join(segments)
@@ -267,8 +264,8 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
 
 
 def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
-    """Where a folder is in its drive, names as OneDrive stores them; of a file the folder that it
-    is in."""
+    """The path of a folder in its drive, names as OneDrive stores them; for a file, its
+    folder's."""
     return _path_of(graph.get(_item(drive_id, item_id), subject="The folder of this address"))
 
 
@@ -277,8 +274,7 @@ def _item(drive_id: str, item_id: str) -> str:
 
 
 def _path_of(item: dict[str, Any]) -> str:
-    """The folder that an item is, or is in, relative to its drive's root; from
-    `parentReference.path`."""
+    """The path of an item's folder below the drive's root, from `parentReference.path`."""
     if "root" in item:
         return ""
     parent = item.get("parentReference")
