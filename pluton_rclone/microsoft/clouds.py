@@ -22,11 +22,9 @@ class Cloud:
 
     region: str  # rclone's word: global, us, de, cn
     name: str
-    login_host: (
-        str  # the one rclone refreshes at, so that sign-in and refresh meet the same service
-    )
+    login_host: str  # rclone refreshes there: sign-in and refresh meet the same service
     graph_host: str
-    consent_host: str  # where an administrator agrees; Microsoft's documents differ from rclone only for China
+    consent_host: str  # where an administrator agrees; not rclone's host only in China
     portal: str  # where apps are registered
     sharepoint_suffix: str
     personal_accounts: bool
@@ -104,28 +102,18 @@ CLOUDS: dict[str, Cloud] = {
 }
 
 # Clouds that rclone has no hosts for, by the words that a person would type.
-_BEYOND_RCLONE = {
-    "dod": "US Government DoD (L5)",
-    "bleu": "Bleu (France)",
-    "fr": "Bleu (France)",
-    "delos": "Delos (Germany)",
-    "sg": "Singapore government cloud",
-}
+_DOD, _BLEU, _DELOS = "US Government DoD (L5)", "Bleu (France)", "Delos (Germany)"
+_SINGAPORE = "Singapore government cloud"
+_BEYOND_RCLONE = {"dod": _DOD, "bleu": _BLEU, "fr": _BLEU, "delos": _DELOS, "sg": _SINGAPORE}
 _SUFFIXES_BEYOND_RCLONE = {
-    "sharepoint-mil.us": "US Government DoD (L5)",
-    "svc.sovcloud.fr": "Bleu (France)",
-    "svc.sovcloud.de": "Delos (Germany)",
+    "sharepoint-mil.us": _DOD,
+    "svc.sovcloud.fr": _BLEU,
+    "svc.sovcloud.de": _DELOS,
 }
 _OTHER_WORDS = {
-    "": "global",
-    "public": "global",
-    "commercial": "global",
-    "gcc": "global",
-    "gcch": "us",
-    "gcchigh": "us",
-    "usgov": "us",
-    "china": "cn",
-    "21vianet": "cn",
+    **dict.fromkeys(("", "public", "commercial", "gcc"), "global"),
+    **dict.fromkeys(("gcch", "gcchigh", "usgov"), "us"),
+    **dict.fromkeys(("china", "21vianet"), "cn"),
     "germany": "de",
 }
 
@@ -170,7 +158,7 @@ def cloud_of_sharepoint(host: str) -> Cloud:
         if host.endswith("." + suffix):
             raise _unreachable_for_rclone(name)
     raise OptionInvalid(
-        f"{host} is no address of SharePoint or OneDrive.",
+        f"{host} is not an address of SharePoint or OneDrive.",
         advice="Copy the address from the browser while the site, library or folder is open.",
         option="address",
     )
@@ -191,7 +179,7 @@ def refuse_personal(cloud: Cloud, tenant: str) -> None:
         raise RegistrationError(
             f"There are no personal accounts in {cloud.name}.",
             why="Microsoft serves personal accounts through the global cloud only",
-            advice="Use region global for a personal account, or a work account and tenant organizations.",
+            advice="Use region global for a personal account, or a work account of this cloud.",
         )
 
 
@@ -200,12 +188,12 @@ def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
     if cloud.region != "global":
         raise RegistrationError(
             f"Without an app registration nobody can sign in to {cloud.name}.",
-            why="rclone's own registration exists in the global cloud only, and each cloud knows only its own",
+            why="rclone's own registration exists in the global cloud only",
             advice=f"Register an app at {cloud.portal} and give its client id.",
         )
     if tenant != "common":
         raise RegistrationError(
             f"Without an app registration nobody can sign in to the tenant {tenant} in particular.",
             why="rclone's own registration takes every account, and cannot be told which",
-            advice=f"Leave the tenant out, or register an app at {cloud.portal} and give its client id.",
+            advice=f"Omit the tenant, or register an app at {cloud.portal} and give its client id.",
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pluton_rclone.errors import AccountError
 
-PERSONAL_TENANT_ID = (
-    "9188040d-6c67-4c5b-b112-36a304b66dad"  # of all personal accounts (id token reference)
-)
+# The tenant of all personal accounts (id token reference).
+PERSONAL_TENANT_ID = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 Kind = Literal["personal", "work", "application"]
 
@@ -31,25 +30,15 @@ class Account:
 
     def record(self) -> dict[str, str]:
         """As JSON, for a storage's section."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "username": self.username,
-            "tenant_id": self.tenant_id,
-            "kind": self.kind,
-        }
+        return asdict(self)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Account:
         """From what `record` gave; a member that is missing is empty."""
         kind = record.get("kind")
-        return cls(
-            str(record.get("id") or ""),
-            str(record.get("name") or ""),
-            str(record.get("username") or ""),
-            str(record.get("tenant_id") or ""),
-            kind if kind in ("personal", "application") else "work",
-        )
+        known: Kind = kind if kind in ("personal", "application") else "work"
+        text = {one: str(record.get(one) or "") for one in ("id", "name", "username", "tenant_id")}
+        return cls(**text, kind=known)
 
     @classmethod
     def from_id_token(cls, claims: Mapping[str, Any]) -> Account:
@@ -80,10 +69,11 @@ def _cid(account_id: str) -> str:
 def require_same(expected: Account, actual: Account) -> None:
     """Raise `AccountError` when somebody else signed in than the one a storage belongs to."""
     if not expected.same_as(actual):
+        person = expected.username or expected.name
         raise AccountError(
             f"{actual} signed in, and this storage belongs to {expected}.",
             why="drive and files of another account would not be the ones that were backed up",
-            advice=f"Sign in as {expected.username or expected.name}, or allow the other account explicitly.",
+            advice=f"Sign in as {person}, or allow the other account explicitly.",
             expected=expected.username or expected.id,
             actual=actual.username or actual.id,
         )

@@ -62,23 +62,18 @@ class AppRegistration:
                 option="client_id",
             )
         tenant = self.tenant.strip().lower() or "common"
-        if not _TENANT.fullmatch(tenant) or not (
-            tenant in WORDS_FOR_TENANTS or "." in tenant or _GUID.fullmatch(tenant)
-        ):
+        known = tenant in WORDS_FOR_TENANTS or "." in tenant or _GUID.fullmatch(tenant)
+        if not known or not _TENANT.fullmatch(tenant):
             raise OptionInvalid(
-                f"{self.tenant!r} is no tenant.",
-                advice="Give common, organizations, consumers, the tenant's id or one of its domains.",
+                f"{self.tenant!r} is not a tenant.",
+                advice="Give common, organizations, consumers, the tenant's id or a domain of it.",
                 option="tenant",
             )
-        secret = self.client_secret
-        if secret is not None and not isinstance(secret, str):
-            secret = secret.get_secret_value()
         found = cloud(self.region)
         refuse_personal(found, tenant)
-        object.__setattr__(self, "client_id", client_id)
-        object.__setattr__(self, "tenant", tenant)
-        object.__setattr__(self, "region", found.region)
-        object.__setattr__(self, "client_secret", secret or None)
+        read = {"client_id": client_id, "tenant": tenant, "region": found.region}
+        for name, value in {**read, "client_secret": self.secret_text or None}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def cloud(self) -> Cloud:

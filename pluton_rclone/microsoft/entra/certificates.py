@@ -41,18 +41,13 @@ def _load(source: Certificate) -> tuple[str, str]:
     end = certificate.not_valid_after_utc
     if end <= datetime.now(timezone.utc):
         raise RegistrationError(
-            f"The certificate {source.path} ended on {end:%Y-%m-%d}.",
-            advice="Make a new one, upload its public part to the app registration, and set it here.",
+            f"The certificate {source.path} expired on {end:%Y-%m-%d}.",
+            advice="Make a new one, upload its public part to the registration, and set it here.",
             expires=end.isoformat(),
         )
-    return (
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode(),
-        certificate.public_bytes(serialization.Encoding.PEM).decode(),
-    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    return private.decode(), certificate.public_bytes(pem).decode()
 
 
 def _from_pem(
@@ -88,9 +83,8 @@ def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tu
     except (ValueError, TypeError) as problem:
         raise _unusable(source, _reason(problem)) from None
     if key is None or certificate is None:
-        raise _unusable(
-            source, "it holds no private key" if key is None else "it holds no certificate"
-        )
+        what = "private key" if key is None else "certificate"
+        raise _unusable(source, f"it holds no {what}")
     return key, certificate
 
 
@@ -118,5 +112,5 @@ def _unusable(source: Certificate, why: str) -> RegistrationError:
         f"The certificate {source.path} cannot be used.",
         why=why,
         who=Who.YOU,
-        advice="Give a PEM file with key and certificate, or a PFX file, and its password if it has one.",
+        advice="Give a PEM file with key and certificate, or a PFX file, and its password if any.",
     )

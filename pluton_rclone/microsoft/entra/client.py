@@ -73,7 +73,7 @@ class _MsalHttp:
             meaning = by_status(answer.status, "sign-in")
             raise meaning.kind(
                 meaning.what,
-                why=f"HTTP {answer.status} with something that is no JSON",
+                why=f"HTTP {answer.status} with something that is not JSON",
                 who=meaning.who,
                 advice=meaning.advice,
                 next_step=meaning.kind.default_next_step,
@@ -107,6 +107,7 @@ def msal_application(
     import msal
     from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
 
+    known = app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
     with mapped(asked):
         options: dict[str, Any] = {
             "authority": app.authority,
@@ -114,9 +115,7 @@ def msal_application(
             "token_cache": _forgetful_cache(),
             # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves
             # a sovereign network and fails there (clouds.json, rules).
-            "instance_discovery": None
-            if app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
-            else False,
+            "instance_discovery": None if known else False,
         }
         if app.confidential and not public:
             yield msal.ConfidentialClientApplication(
@@ -137,21 +136,17 @@ def mapped(asked: Asked) -> Iterator[None]:
         text = str(problem)
         if "OIDC" in text or "authority configuration" in text or "invalid_instance" in text:
             raise _no_such_tenant(asked) from None
-        raise errors.AuthorizationFailed(
-            "The sign-in did not come to an end.", why=_harmless(text, asked)
-        ) from None
+        why = _harmless(text, asked)
+        raise errors.AuthorizationFailed("The sign-in did not finish.", why=why) from None
     except (TypeError, LookupError, AttributeError, OverflowError) as problem:
         raise SignInError(
-            "Microsoft's sign-in service answered in a form that nobody knows.",
+            "Microsoft's sign-in service answered in an unknown form.",
             why=type(problem).__name__,
             who=errors.Who.LATER,
         ) from None
-    except (
-        RuntimeError
-    ) as problem:  # a nonce that is not ours: the id token belongs to another sign-in
-        raise errors.ForeignAnswer(
-            "The answer belongs to another sign-in.", why=type(problem).__name__
-        ) from None
+    except RuntimeError as problem:  # the id token's nonce is not ours
+        why = type(problem).__name__
+        raise errors.ForeignAnswer("The answer belongs to another sign-in.", why=why) from None
 
 
 def _harmless(text: str, asked: Asked) -> str:
@@ -161,11 +156,10 @@ def _harmless(text: str, asked: Asked) -> str:
 
 
 def _no_such_tenant(asked: Asked) -> PlutonRcloneError:
-    tenant = asked.app.tenant if asked.app is not None else "?"
-    region = asked.app.region if asked.app is not None else "?"
+    tenant, region = (asked.app.tenant, asked.app.region) if asked.app else ("?", "?")
     return errors.RegistrationError(
         f"There is no tenant {tenant!r} in region {region}.",
-        advice="Check the tenant's id or domain, and the region: each cloud knows its own tenants only.",
+        advice="Check the tenant's id or domain, and the region: a cloud knows its own tenants only.",
         tenant=tenant,
         region=region,
     )

@@ -9,15 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from pluton_rclone.errors import (
-    Cancelled,
-    PlutonRcloneError,
-    SignInError,
-    SignInTimedOut,
-    Throttled,
-    Unreachable,
-    Who,
-)
+from pluton_rclone import errors
+from pluton_rclone.errors import PlutonRcloneError, SignInTimedOut, Unreachable, Who
 
 from ..http import Http, pool
 from .account import Account
@@ -44,6 +37,11 @@ class DeviceCode:
     account: Account | None = None
     flow: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    def asked(self) -> Asked:
+        """For an explanation of a refusal."""
+        secrets = (str(self.flow.get("device_code", "")),)
+        return Asked(self.app, self.scopes, "device code", secrets)
+
     def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
         """Wait for the person, asking as often as Microsoft allows; a lost connection does not end
         it.
@@ -53,8 +51,7 @@ class DeviceCode:
         """
         stop = cancel or threading.Event()
         flow = dict(self.flow)
-        secrets = (str(flow.get("device_code", "")),)
-        asked = Asked(self.app, self.scopes, "device code", secrets)
+        asked = self.asked()
         trouble: PlutonRcloneError | None = None
         with ExitStack() as opened:
             open_pool = opened.enter_context(pool(http, stop))
@@ -62,7 +59,7 @@ class DeviceCode:
             while True:
                 # MSAL's own loop asks at once and then sleeps; Microsoft wants the interval first.
                 if stop.wait(max(1.0, min(flow["interval"], self.expires - time.time() + 1))):
-                    raise Cancelled("The sign-in was cancelled.")
+                    raise errors.Cancelled("The sign-in was cancelled.")
                 if time.time() > self.expires:
                     raise trouble or SignInTimedOut(
                         "The device code's time is over.", advice="Start again: you get a new code."
@@ -75,7 +72,7 @@ class DeviceCode:
                     result = application.acquire_token_by_device_flow(
                         flow, exit_condition=lambda _: True
                     )
-                except (Unreachable, Throttled, SignInError) as problem:
+                except (Unreachable, errors.Throttled, errors.SignInError) as problem:
                     # A cut network can look like the person's fault: a proxy that is gone.
                     if problem.who is not Who.LATER and not isinstance(problem, Unreachable):
                         raise
@@ -103,11 +100,8 @@ def begin_device_code(
     """
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "device code")
-    with (
-        pool(http) as open_pool,
-        msal_application(app, asked, open_pool, public=True) as application,
-    ):
-        flow = application.initiate_device_flow(list(wanted))
+    with pool(http) as open_pool, msal_application(app, asked, open_pool, public=True) as msal:
+        flow = msal.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)
     return DeviceCode(

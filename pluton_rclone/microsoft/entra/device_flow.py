@@ -13,7 +13,6 @@ from .account import Account
 from .app import AppRegistration
 from .client import msal_application, outcome
 from .device_code import DeviceCode
-from .faults import Asked
 from .sign_in import SignIn, completed
 
 
@@ -73,17 +72,12 @@ def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | 
         raise SignInTimedOut(
             "The device code's time is over.", advice="Start again: you get a new code."
         )
-    asked = Asked(code.app, code.scopes, "device code", (str(code.flow.get("device_code", "")),))
-    with (
-        pool(http) as open_pool,
-        msal_application(code.app, asked, open_pool, public=True) as application,
-    ):
+    asked = code.asked()
+    with pool(http) as open_pool, msal_application(code.app, asked, open_pool, public=True) as msal:
         flow = dict(code.flow)  # MSAL writes into it: the wider interval, and when it asked
-        result = application.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
-        if isinstance(result, dict) and result.get("error") in (
-            "authorization_pending",
-            "slow_down",
-        ):
+        result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+        error = result.get("error") if isinstance(result, dict) else None
+        if error in ("authorization_pending", "slow_down"):
             if isinstance(code.flow, dict):
                 code.flow["interval"] = flow["interval"]
             return None

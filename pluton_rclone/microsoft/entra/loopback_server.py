@@ -6,7 +6,10 @@ import logging
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +18,6 @@ class LoopbackServer(ThreadingHTTPServer):
     """Listens on a free port of 127.0.0.1, on no other address, from the moment it is made."""
 
     daemon_threads = False
-    block_on_close = True
     allow_reuse_address = False
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
@@ -28,19 +30,18 @@ class LoopbackServer(ThreadingHTTPServer):
     def port(self) -> int:
         return int(self.server_address[1])
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Ends it: no thread, no connection and no socket is left."""
         if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
             self.shutdown()
             self._thread.join()
         with self._connections_lock:
             connections = list(self._connections)
-        for (
-            connection
-        ) in connections:  # browsers keep spare ones open; their threads end when these do
+        for connection in connections:  # a browser's spare ones; their threads end with them
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:

@@ -26,9 +26,7 @@ _SECTION = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _JWT = re.compile(r"[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*")
-_QUOTES = str.maketrans(
-    {"“": '"', "”": '"', "„": '"', "‟": '"', "\u00a0": " ", "\ufeff": None, "\u200b": None}
-)
+_QUOTES = str.maketrans("“”„‟\u00a0", '"""" ', "\ufeff\u200b")
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,8 @@ def read_paste(text: str) -> Pasted:
     token without a refresh token is refused, because it would expire within the hour.
     """
     if len(text) > LARGEST_PASTE:
-        raise TokenInvalid(
-            "This text is too long to be a token.", why=f"it has {len(text):,} characters"
-        )
+        why = f"it has {len(text):,} characters"
+        raise TokenInvalid("This text is too long to be a token.", why=why)
     text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
     if not text:
         raise TokenInvalid("Nothing was pasted.")
@@ -125,9 +122,8 @@ def _from_value(value: Any) -> Pasted | None:
         )
     for name, options in with_token.items():
         return _from_options(options, name)
-    if remotes or any(
-        isinstance(options, Mapping) and "type" in options for options in value.values()
-    ):
+    others = (options for options in value.values() if isinstance(options, Mapping))
+    if remotes or any("type" in options for options in others):
         raise TokenInvalid(
             "There is no OneDrive remote with a token in this text.",
             advice="Paste the section of the remote whose type is onedrive.",
@@ -144,7 +140,7 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
         )
     if re.match(r"https?://(127\.|localhost)", str(options.get("token_url", ""))):
         raise TokenInvalid(
-            "This remote is of use to one program on one machine only.",
+            "This remote can be used by one program on one machine only.",
             why="its token address (token_url) is a program on that machine",
             advice="Paste the remote from the rclone.conf that it was made from, or connect anew.",
         )
@@ -152,10 +148,12 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
         address, sharepoint = str(options.get(option) or ""), option == "tenant_url"
         if address and not is_of_microsoft(address, sharepoint=sharepoint):
             host = printable(address.partition("://")[2].partition("/")[0])
+            place = host[:200] or "an unknown place"
             raise TokenInvalid(
-                f"This remote sends its secrets to {host[:200] or 'an unknown place'}, which is not Microsoft's.",
+                f"This remote sends its secrets to {place}, which is not Microsoft's.",
                 why=f"that is what its option {option} says",
-                advice=f"Paste it without {option}. Who trusts that host can set the option in rclone.conf.",
+                advice=f"Paste it without {option}. If you trust that host, set the option in "
+                "rclone.conf.",
             )
     if isinstance(token, str):
         try:
@@ -174,7 +172,7 @@ def _usable(pasted: Pasted) -> Pasted:
     if pasted.token.refresh_token is None and pasted.options.get("client_credentials") != "true":
         raise TokenInvalid(
             "This token cannot be renewed: it has no refresh_token.",
-            why="it would end within the hour",
+            why="it would expire within the hour",
             advice="Run `rclone authorize onedrive` again and paste everything that it prints.",
         )
     return pasted
@@ -228,20 +226,17 @@ def _explained(text: str) -> TokenInvalid:
             advice="Open it in a browser, sign in, and paste what the program prints afterwards.",
         )
     if _JWT.fullmatch(text):
-        return TokenInvalid(
-            "This is an access token alone.",
-            why="without its refresh token it ends within the hour",
-        )
+        why = "without its refresh token it expires within the hour"
+        return TokenInvalid("This is an access token alone.", why=why)
     if "{" in text and ("access_token" in text or "refresh_token" in text):
         if text.count("{") > text.count("}"):
             return TokenInvalid("The text ends too early.", why="the closing } is missing")
-        return TokenInvalid(
-            "The token's JSON is damaged.", why="a part of it was lost or changed on the way"
-        )
+        why = "a part of it was lost or changed on the way"
+        return TokenInvalid("The token's JSON is damaged.", why=why)
     if "access_token" in text or "refresh_token" in text:
         return TokenInvalid("The beginning of the token is missing.", why="there is no opening {")
     if "{" in text:
-        return TokenInvalid("There is JSON in this text, and no token in it.")
+        return TokenInvalid("There is JSON in this text, but no token in it.")
     if len(text) > 40 and _BASE64.fullmatch(_compact(text)):
         return TokenInvalid(
             "This looks like the base64 form, and is damaged or something else.",

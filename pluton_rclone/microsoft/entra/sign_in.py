@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pluton_rclone.errors import ConsentRequired, TokenExpired
@@ -75,16 +75,6 @@ def refresh(
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "refresh", (token.refresh_token, app.secret_text or ""))
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
-        result = outcome(
-            application.acquire_token_by_refresh_token(token.refresh_token, list(wanted)), asked
-        )
-    renewed = Token.from_msal(result, asked=wanted or token.scopes)
-    if renewed.refresh_token is None:
-        renewed = Token(
-            renewed.access_token,
-            token.refresh_token,
-            renewed.expiry,
-            renewed.token_type,
-            renewed.scopes,
-        )
-    return renewed
+        result = application.acquire_token_by_refresh_token(token.refresh_token, list(wanted))
+    renewed = Token.from_msal(outcome(result, asked), asked=wanted or token.scopes)
+    return replace(renewed, refresh_token=renewed.refresh_token or token.refresh_token)

@@ -69,18 +69,11 @@ class Token:
         access_token = _text(record, "access_token")
         refresh_token = _text(record, "refresh_token")
         if not access_token and not refresh_token:
-            raise TokenInvalid(
-                "There is no token in this text.",
-                why="it has neither an access_token nor a refresh_token",
-            )
+            why = "it has neither an access_token nor a refresh_token"
+            raise TokenInvalid("There is no token in this text.", why=why)
         expiry = _expiry(record.get("expiry")) if access_token else ALREADY_EXPIRED
-        return cls(
-            access_token or NO_ACCESS_TOKEN,
-            refresh_token,
-            expiry,
-            _text(record, "token_type") or "Bearer",
-            scopes,
-        )
+        kind = _text(record, "token_type") or "Bearer"
+        return cls(access_token or NO_ACCESS_TOKEN, refresh_token, expiry, kind, scopes)
 
     @classmethod
     def from_msal(cls, result: Mapping[str, Any], *, asked: tuple[str, ...] = ()) -> Token:
@@ -88,9 +81,8 @@ class Token:
         5.1)."""
         granted, renewing = result.get("scope"), result.get("refresh_token")
         try:
-            expiry = datetime.now(timezone.utc) + timedelta(
-                seconds=int(result.get("expires_in") or 0)
-            )
+            left = timedelta(seconds=int(result.get("expires_in") or 0))
+            expiry = datetime.now(timezone.utc) + left
         except (TypeError, ValueError, OverflowError):
             expiry = ALREADY_EXPIRED
         return cls(

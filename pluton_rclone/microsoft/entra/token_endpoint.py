@@ -25,22 +25,23 @@ from .loopback_server import LoopbackServer, QuietHandler
 log = logging.getLogger(__name__)
 
 
-class TokenEndpoint:
+class TokenEndpoint(LoopbackServer):
     """`with TokenEndpoint(app) as endpoint:` and give rclone `endpoint.options()`. If rclone gets
     no token, `trouble` holds the real reason."""
 
     def __init__(self, app: AppRegistration) -> None:
+        super().__init__(_Handler)
+        self.path = f"/{secrets.token_urlsafe(24)}"
         self.client_secret = secrets.token_urlsafe(32)
         self._app = app
         self._http = Http()
-        self._server = _Server(self)
         self._lock = threading.Lock()
         self.trouble: PlutonRcloneError | None = None
         self.given = 0  # tokens handed out
 
     @property
     def token_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.port}{self._server.path}"
+        return f"http://127.0.0.1:{self.port}{self.path}"
 
     def options(self) -> dict[str, str]:
         """rclone's options. They hold the run's secret: for a private rclone.conf, not for argv."""
@@ -52,12 +53,8 @@ class TokenEndpoint:
             "token_url": self.token_url,
         }
 
-    def __enter__(self) -> TokenEndpoint:
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
         self._http.close()
 
     def answer(
@@ -87,15 +84,8 @@ class TokenEndpoint:
         }
 
 
-class _Server(LoopbackServer):
-    def __init__(self, endpoint: TokenEndpoint) -> None:
-        self.endpoint = endpoint
-        self.path = f"/{secrets.token_urlsafe(24)}"
-        super().__init__(_Handler)
-
-
 class _Handler(QuietHandler):
-    server: _Server
+    server: TokenEndpoint
 
     def do_POST(self) -> None:  # noqa: N802  # the base class names it so
         if not self.server.is_meant(self.headers.get("Host", "")) or self.path != self.server.path:
@@ -107,7 +97,7 @@ class _Handler(QuietHandler):
         except ValueError:
             form = {}
         client_id, client_secret = self._credentials(form)
-        status, body = self.server.endpoint.answer(
+        status, body = self.server.answer(
             client_id, client_secret, (form.get("grant_type") or [""])[0]
         )
         self.reply(status, "application/json", json.dumps(body).encode())

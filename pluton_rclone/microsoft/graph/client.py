@@ -71,13 +71,10 @@ class GraphClient:
         if parameters:
             url = f"{url}?{urlencode(parameters, safe='$,', quote_via=quote)}"
         if not self.cloud.owns(url):
-            raise UsageError(
-                "A token of one cloud is not sent to a host of another.",
-                why=f"the address is not at {self.cloud.graph_host}",
-            )
-        answer = self._http.request(
-            "GET", url, headers={"Authorization": self._authorization, "Accept": "application/json"}
-        )
+            why = f"the address is not at {self.cloud.graph_host}"
+            raise UsageError("A token of one cloud is not sent to a host of another.", why=why)
+        headers = {"Authorization": self._authorization, "Accept": "application/json"}
+        answer = self._http.request("GET", url, headers=headers)
         if not answer.ok:
             raise graph_error(
                 answer.status,
@@ -89,7 +86,7 @@ class GraphClient:
             )
         if not isinstance(answer.json, dict):
             raise GraphError(
-                "Microsoft Graph answered with something that is no JSON object.",
+                "Microsoft Graph answered with something that is not a JSON object.",
                 why="a proxy may have answered in its place",
                 status=answer.status,
             )

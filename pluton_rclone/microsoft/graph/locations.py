@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from pluton_rclone import errors
 from pluton_rclone.errors import (
     AccessDenied,
-    AccountError,
     ConsentRequired,
     DriveNotFound,
     GraphError,
     ItemNotFound,
-    OptionInvalid,
     PlutonRcloneError,
-    SitesPermissionMissing,
-    Who,
 )
 from pluton_rclone.values.drive_ids import normal_drive_id
 
@@ -77,7 +74,7 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
         host = place.host if isinstance(place, ServerPath) else ""
         if isinstance(place, SharingLink):
             host = urlsplit(place.url).hostname or ""
-        if problem.who is not Who.LATER and ".sharepoint." in host:
+        if problem.who is not errors.Who.LATER and ".sharepoint." in host:
             _refuse_elsewhere(graph, host, own)
         raise
 
@@ -90,27 +87,18 @@ def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
     theirs = _organisation(host)
     for drive in own:
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
-        if drive.type == "personal" or not (
-            ours and (theirs.startswith(ours) or ours.startswith(theirs))
-        ):
-            home = (
-                "this is a personal account"
-                if drive.type == "personal"
-                else f"this account belongs to {ours}"
-            )
-            raise AccountError(
+        personal = drive.type == "personal"
+        if personal or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
+            raise errors.AccountError(
                 f"{host} belongs to another organisation than the account.",
-                why=home,
-                advice="Sign in with an account of that organisation; as its guest, give its tenant.",
+                why=f"this {'is a personal account' if personal else f'account belongs to {ours}'}",
+                advice="Sign in with an account of that organisation; guests give its tenant.",
             )
 
 
 def _organisation(host: str) -> str:
-    return (
-        host.lower().partition(".sharepoint.")[0].removesuffix("-my")
-        if ".sharepoint." in host.lower()
-        else ""
-    )
+    name, sharepoint, _ = host.lower().partition(".sharepoint.")
+    return name.removesuffix("-my") if sharepoint else ""
 
 
 def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
@@ -126,10 +114,9 @@ def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
     try:
         return _on_sharepoint(graph, place, own)
     except (AccessDenied, DriveNotFound, ItemNotFound):
-        try:  # a folder in a site that is closed to us: the shares API takes any address
+        # A folder in a site that is closed to us: the shares API takes any address.
+        with suppress(PlutonRcloneError):
             return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path)}"))
-        except PlutonRcloneError:
-            pass
         raise
 
 
@@ -153,7 +140,7 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
     place = read_address(address) if isinstance(address, str) else address
     home = cloud_of_sharepoint(place.host) if isinstance(place, ServerPath) else cloud
     if home.region != cloud.region:
-        raise OptionInvalid(
+        raise errors.OptionInvalid(
             f"This address belongs to {home.name}.",
             why=f"the sign-in is one in {cloud.name}",
             advice=f"Sign in with region {home.region} and an app registered there.",
@@ -164,10 +151,8 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
 def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
     require_cloud(place, graph.cloud)
     if not own and place.segments[:1] == ("personal",):
-        try:
+        with suppress(GraphError):  # app-only has no "me"; then the site is asked
             own = graph.drives()
-        except GraphError:  # app-only has no "me"; then the site is asked
-            own = ()
     for drive in own:
         inside = _inside(drive, place.host, place.segments)
         if inside is not None:
@@ -180,14 +165,15 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
         if not rest:
             return Location(graph.site_drive(site), "", site)
         libraries = graph.library_records(site)
-        best: tuple[tuple[str, ...], str] | None = None
-        for record in libraries:
-            inside = _inside(Drive.from_graph(record), place.host, place.segments)
-            if inside is not None and (best is None or len(inside) < len(best[0])):
-                best = inside, str(record["id"])
-        if best is not None:
-            drive = graph.drive(best[1])
-            return Location(drive, _folder(graph, drive, best[0]), site)
+        found = [
+            (inside, str(record["id"]))
+            for record in libraries
+            if (inside := _inside(Drive.from_graph(record), place.host, place.segments)) is not None
+        ]
+        if found:
+            inside, drive_id = min(found, key=lambda one: len(one[0]))
+            drive = graph.drive(drive_id)
+            return Location(drive, _folder(graph, drive, inside), site)
         try:
             site = graph.site_at(place.host, "/" + "/".join(place.segments[: depth + 1]))
         except ItemNotFound:
@@ -215,11 +201,9 @@ def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
     if not segments:
         return ""
     path = "/".join(segments)
-    item = graph.get(
-        f"/drives/{quote(drive.id, safe='!')}/root:/{quote(path)}",
-        {"$select": "id,name,folder,file"},
-        subject=f"{path} in {drive.name}",
-    )
+    address = f"/drives/{quote(drive.id, safe='!')}/root:/{quote(path)}"
+    members = {"$select": "id,name,folder,file"}
+    item = graph.get(address, members, subject=f"{path} in {drive.name}")
     return path if "folder" in item else "/".join(segments[:-1])
 
 
@@ -242,7 +226,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
     token = "u!" + base64.urlsafe_b64encode(link.url.encode()).decode().rstrip("=")
     try:
         item = graph.get(f"/shares/{token}/driveItem", subject="The shared folder")
-    except SitesPermissionMissing:
+    except errors.SitesPermissionMissing:
         raise
     except AccessDenied as problem:
         raise _shared_permission(problem) from None
@@ -289,7 +273,7 @@ def _path_of(item: dict[str, Any]) -> str:
 def _shared_permission(problem: PlutonRcloneError) -> ConsentRequired:
     wanted = "Files.ReadWrite.All"
     return ConsentRequired(
-        "This folder belongs to somebody else and needs a further permission, or you have no access to it.",
+        "This folder is somebody else's and needs a further permission, or you have no access.",
         why=f"missing: {in_words([wanted])}",
         missing_scopes=[wanted],
         status=problem.details.get("status"),
