@@ -1,4 +1,5 @@
-"""Runs the connection test: binary, configuration, token, drive, clock, listing, a probe file, room, throttling."""
+"""Runs the connection test: binary, configuration, token, drive, clock, listing, a probe file,
+room, throttling."""
 
 from __future__ import annotations
 
@@ -80,10 +81,11 @@ def _walk(
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
     on_trial: bool,
 ) -> None:
-    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is deleted either.
+    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is
+    deleted either.
 
-    The base folder of a remote on trial gets its id, and is made for that if it is missing; of a saved one the path is
-    kept up to date.
+    The base folder of a remote on trial gets its id, and is made for that if it is missing; of a
+    saved one the path is kept up to date.
     """
     from pluton_rclone.microsoft.watched import WatchedHttp
 
@@ -130,7 +132,8 @@ def _warn(notes: Notes, remote: OneDriveRemote) -> None:
 
 
 def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
-    """Renewed for real, so that it is known now whether it can be: by us where the registration is ours, else by rclone."""
+    """Renewed for real, so that it is known now whether it can be: by us where the registration is
+    ours, else by rclone."""
     if remote.client_credentials:
         saved.graph_token(http)
         notes.text = "app-only: Microsoft gives one for each run"
@@ -180,7 +183,8 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
             _keep(saved, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
         raise DriveNotFound(
-            f"The drive is of another kind: Microsoft says {drive.type}, the remote says {remote.drive_type}.",
+            f"The drive is of another kind: Microsoft says {drive.type}, the remote says "
+            f"{remote.drive_type}.",
             advice=f"Set drive_type to {drive.type}.",
         )
     return drive
@@ -228,5 +232,8 @@ def _throttling(notes: Notes, seen: int) -> None:
         notes.warning = Throttled(
             f"Microsoft asked {seen} times to slow down during this test.",
             who=Who.LATER,
-            advice="Nothing is wrong with the connection; other programs of this account or organisation are busy.",
+            advice=(
+                "Nothing is wrong with the connection; other programs of this account or "
+                "organisation are busy."
+            ),
         )

@@ -35,7 +35,8 @@ class HealthReport:
 
     @property
     def warnings(self) -> tuple[tuple[str, Step], ...]:
-        """(storage, step) for whatever will need attention: a secret or token that ends soon, a drive nearly full…"""
+        """(storage, step) for whatever will need attention: a secret or token that ends soon, a
+        drive nearly full…"""
         return tuple((report.storage, step) for report in self.reports for step in report.warnings)
 
     @property
@@ -82,7 +83,8 @@ def _at_once(
 ) -> HealthReport:
     """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one.
 
-    No executor: it would wait for what runs, and so would Python at its end. A storage takes seconds.
+    No executor: it would wait for what runs, and so would Python at its end. A storage takes
+    seconds.
     """
     waiting = list(enumerate(remotes))[::-1]
     done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()
