@@ -1,4 +1,5 @@
-"""Commands that keep storages well: `health`, `keep-alive`, `reauthorize`, `set`, `rename`, `remove`."""
+"""Commands that keep storages well: `health`, `keep-alive`, `reauthorize`, `set`, `rename`,
+`remove`."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ FILE = click.Path(path_type=Path)
 def health(config: str | None, binary: str | None, as_json: bool) -> None:
     """Check every storage without writing: for a scheduled job. Exit code 4 when one of them fails.
 
-    Warned of: a token or client secret that ends soon, a drive that is nearly full, a configuration that cannot be written.
+    Warned of: a token or client secret that ends soon, a drive that is nearly full, a configuration
+    that cannot be written.
 
     \b
     pluton-rclone health
@@ -161,7 +163,8 @@ def set_options(
     binary: str | None,
     as_json: bool,
 ) -> None:
-    """Change options of a storage. The connection is tested first; when it fails, everything stays as it was.
+    """Change options of a storage. The connection is tested first; when it fails, everything stays
+    as it was.
 
     \b
     pluton-rclone set work chunk_size=5Mi hard_delete=true
@@ -183,7 +186,8 @@ def set_options(
 
 
 def read_secret(output: Output, option: str, file: Path | None) -> str:
-    """The new value of a secret option. UsageError for one that is none, or that only a sign-in gives."""
+    """The new value of a secret option. UsageError for one that is none, or that only a sign-in
+    gives."""
     if option not in ("client_secret", "link_password"):
         raise UsageError(
             f"{option!r} is no secret to set.", advice="Give client_secret or link_password."
@@ -212,8 +216,8 @@ def rename(
 ) -> None:
     """Give a storage another name.
 
-    The friendly one; with --remote that of its remote. Scripts that use the remote's name have to follow: that is
-    why it stays unless you say so.
+    The friendly one; with --remote that of its remote. Scripts that use the remote's name have to
+    follow: that is why it stays unless you say so.
 
     \b
     pluton-rclone rename "OneDrive" "OneDrive of Anna"

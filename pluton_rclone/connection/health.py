@@ -17,9 +17,7 @@ from .report import ConnectionReport, Step
 if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
-AT_ONCE = (
-    4  # storages checked at the same time: each runs an rclone, and many belong to one account
-)
+AT_ONCE = 4  # storages checked in parallel: each runs an rclone, and many share one account
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,8 @@ def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
     """What the listing of the base folder says. A missing one is no fault: rclone makes it."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
-    return (
-        f"{counted(len(entries), 'entry', 'entries')} in {saved.options.base_folder or 'the root'}"
-    )
+    where = saved.options.base_folder or "the root"
+    return f"{counted(len(entries), 'entry', 'entries')} in {where}"
 
 
 def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
@@ -76,9 +75,8 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 def reads_only(remote: OneDriveRemote) -> bool:
     """Whether the permissions granted, where they are known, do not let it write."""
-    return bool(remote.granted_scopes) and not any(
-        "Write" in scope for scope in remote.granted_scopes
-    )
+    granted = remote.granted_scopes
+    return bool(granted) and not any("Write" in scope for scope in granted)
 
 
 @contextmanager
@@ -142,23 +140,22 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
             notes.warning = RemoteError(
                 "This drive does not allow deleting past the recycle bin (hard_delete).",
                 why=problem.why or problem.what,
-                advice="Switch hard_delete off, or ask your administrator whether a retention policy forbids it.",
+                advice="Switch hard_delete off, or ask your administrator about retention rules.",
             )
         return
     notes.text = "the probe file is gone, past the recycle bin"
     after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
         notes.warning = RemoteError(
-            "This personal drive put the file into the recycle bin although hard_delete was asked for.",
+            "This personal drive put the file into the recycle bin in spite of hard_delete.",
             advice="Switch hard_delete off, and empty the recycle bin by hand when room is needed.",
         )
 
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:
     """Removes the probe file, and never more than one file. TimeoutError after `seconds`."""
-    with saved.rclone.delete(
-        saved.at(), filters=_only(name), max_delete=1, extra=list(flags), retries=1
-    ) as removal:
+    rules, at = _only(name), saved.at()
+    with saved.rclone.delete(at, filters=rules, max_delete=1, extra=flags, retries=1) as removal:
         removal.result(seconds)
 
 

@@ -34,14 +34,8 @@ class Step:
 
     def record(self) -> dict[str, Any]:
         """The step as a JSON object."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "status": self.status,
-            "text": self.text,
-            "seconds": round(self.seconds, 3),
-            "error": self.error.record() if self.error else None,
-        }
+        error = self.error.record() if self.error else None
+        return {**vars(self), "seconds": round(self.seconds, 3), "error": error}
 
 
 @dataclass(frozen=True)
@@ -65,25 +59,24 @@ class ConnectionReport:
         """Raises `ConnectionTestFailed` with the cause of the first failed step."""
         for step in self.steps:
             if step.status == "failed" and step.error is not None:
+                cause = step.error
+                where = f"The connection test of {self.storage!r} failed at {step.title!r}"
                 raise ConnectionTestFailed(
-                    f"The connection test of {self.storage!r} failed at {step.title!r}: {step.error.what}",
-                    why=step.error.why,
-                    who=step.error.who,
-                    advice=step.error.advice,
-                    next_step=step.error.next_step,
-                    link=step.error.link,
+                    f"{where}: {cause.what}",
+                    why=cause.why,
+                    who=cause.who,
+                    advice=cause.advice,
+                    next_step=cause.next_step,
+                    link=cause.link,
                     step=step.name,
-                    cause=step.error.code,
-                    **{"storage": self.storage, **step.error.details},
-                ) from step.error
+                    cause=cause.code,
+                    **{"storage": self.storage, **cause.details},
+                ) from cause
 
     def record(self) -> dict[str, Any]:
         """The report as a JSON object."""
-        return {
-            "storage": self.storage,
-            "ok": self.ok,
-            "steps": [step.record() for step in self.steps],
-        }
+        steps = [step.record() for step in self.steps]
+        return {"storage": self.storage, "ok": self.ok, "steps": steps}
 
 
 class StepFailed(Exception):
@@ -134,13 +127,11 @@ def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
     """Of (name, age in seconds): probe files an hour old, or whose process here is gone."""
     found = []
     for name, age in names:
-        if not name.startswith(PROBE_PREFIX + "-"):
+        if not name.startswith(PROBE_PREFIX + "-") or name in ACTIVE_PROBES:
             continue
-        host, _, rest = name[len(PROBE_PREFIX) + 1 :].rpartition("-")[0].rpartition("-")
-        here = host == socket.gethostname()[:20] and rest.isdigit()
-        if name in ACTIVE_PROBES:
-            continue
-        gone = here and (int(rest) == os.getpid() or not process_is_alive(int(rest)))
+        host, _, pid = name[len(PROBE_PREFIX) + 1 :].rpartition("-")[0].rpartition("-")
+        here = host == socket.gethostname()[:20] and pid.isdigit()
+        gone = here and (int(pid) == os.getpid() or not process_is_alive(int(pid)))
         if gone or age > PROBE_LIFETIME:
             found.append(name)
     return found

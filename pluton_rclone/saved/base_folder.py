@@ -64,8 +64,8 @@ def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
         raise ItemNotFound(
             f"The base folder {remote.base_folder!r} is not on the drive any more.",
             why="it was deleted",
-            advice="Restore it from OneDrive's recycle bin, or give the storage another base folder (its option "
-            "base_folder; the same one is made anew, empty is the drive's root).",
+            advice="Restore it from OneDrive's recycle bin, or change the option base_folder: the "
+            "same folder is made anew, an empty one is the drive's root.",
         ) from None
     if remote.root_folder_id or normal_drive_id(drive).lower() != remote.drive_id.lower():
         return remote  # in somebody else's drive: where it is there is not our path to it

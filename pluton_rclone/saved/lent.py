@@ -50,9 +50,8 @@ class Lent(Around):
         held = ExitStack()
         loan = held.enter_context(lend(self._conf, self._names))
         if loan.not_writable is not None:
-            order.on.notice(
-                f"{loan.not_writable} A token that is renewed now is lost when this machine restarts."
-            )
+            lost = "A token that is renewed now is lost when this machine restarts."
+            order.on.notice(f"{loan.not_writable} {lost}")
 
         def end() -> None:
             """First the token comes home, then whoever waits is told."""

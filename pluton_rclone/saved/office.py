@@ -16,28 +16,15 @@ from typing import NamedTuple
 
 from pluton_rclone.rclone.commands import TRANSFERS, Command
 
-SUFFIXES = (
-    ".docx",
-    ".docm",
-    ".dotx",
-    ".dotm",
-    ".xlsx",
-    ".xlsm",
-    ".xlsb",
-    ".xltx",
-    ".xltm",
-    ".pptx",
-    ".pptm",
-    ".potx",
-    ".potm",
-    ".ppsx",
-    ".ppsm",
-)
-"""The types that SharePoint's Office parser writes into (the parsers of SharePoint Server 2013, as wbaer.net lists them
-in "Document Property Promotion and Demotion Overview and Considerations", 2014-08-29)."""
+_TYPES = "docx docm dotx dotm xlsx xlsm xlsb xltx xltm pptx pptm potx potm ppsx ppsm"
+SUFFIXES = tuple(f".{one}" for one in _TYPES.split())
+"""The types that SharePoint's Office parser writes into (the parsers of SharePoint Server 2013, as
+wbaer.net lists them in "Document Property Promotion and Demotion Overview and Considerations",
+2014-08-29)."""
 
 SAID = (
-    "SharePoint rewrites Office files (.docx, .xlsx, .pptx and the like) in document libraries: they were compared by "
+    "SharePoint rewrites Office files (.docx, .xlsx, .pptx and the like) in document libraries: "
+    "they were compared by "
     "time, without size and checksum; every other file with both."
 )
 _IGNORED = ("--ignore-size", "--ignore-checksum")
@@ -47,7 +34,7 @@ _BY_CONTENT = {"--checksum", "-c", "--size-only"}
 _SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f", "--delete-excluded")
 _EXCLUDING = (b"- ", b"#", b";")
 # A regular expression: globs ignore case only for all rules at once (--ignore-case).
-_ANY = "*.{{(?i:" + "|".join(suffix[1:] for suffix in SUFFIXES) + ")}}"
+_ANY = "*.{{(?i:" + _TYPES.replace(" ", "|") + ")}}"
 
 
 class Runs(NamedTuple):
@@ -76,13 +63,10 @@ def runs(command: Command) -> Runs:
     if flags[-1:] == ("--filter-from=-",):
         assert isinstance(command.stdin, bytes)
         given, flags = command.stdin, flags[:-1]
-    if (
-        not os.path.isdir(command.places[0])
-        or any(flag.startswith(_SELECTING) for flag in flags)
-        or not all(
-            line.lstrip().startswith(_EXCLUDING) for line in given.splitlines() if line.strip()
-        )
-    ):
+    rules = [line.strip() for line in given.splitlines() if line.strip()]
+    selects = any(flag.startswith(_SELECTING) for flag in flags)
+    excludes = all(rule.startswith(_EXCLUDING) for rule in rules)
+    if selects or not excludes or not os.path.isdir(command.places[0]):
         return Runs(command)
     flags = (*flags, "--filter-from=-")
     return Runs(

@@ -30,8 +30,6 @@ __all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
 NextStep = Literal[
     "name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"
 ]
-
-
 Storage = TypeVar("Storage", covariant=True)
 
 
@@ -73,7 +71,8 @@ class StorageSetup(LocationSteps):
         self._state = SetupState(app=app or AppRegistration.from_environment(), access=access)
 
     def __repr__(self) -> str:
-        return f"StorageSetup(name={self.name!r}, account={self.account!s}, next_steps={self.next_steps})"
+        who, steps = self.account, self.next_steps
+        return f"StorageSetup(name={self.name!r}, account={who!s}, next_steps={steps})"
 
     @property
     def next_steps(self) -> tuple[NextStep, ...]:
@@ -189,9 +188,8 @@ class StorageSetup(LocationSteps):
 
     def _require_drive(self) -> None:
         if self._state.drive is None:
-            raise UsageError(
-                "No drive is chosen yet.", advice="Choose the drive, site or address first."
-            )
+            advice = "Choose the drive, site or address first."
+            raise UsageError("No drive is chosen yet.", advice=advice)
 
     def authorization(self) -> dict[str, Any]:
         """What the sign-in changes in a remote (for `replace`): account, permissions,
@@ -294,9 +292,9 @@ class StorageSetup(LocationSteps):
         if expected == "anyone":
             setup._state.expected = None
         if credential is not None:
-            setup._state.app = replace(
-                setup.app,
-                client_secret=credential if isinstance(credential, str) else None,
-                certificate=None if isinstance(credential, str) else credential,
-            )
+            app = replace(setup.app, client_secret=None, certificate=None)
+            if isinstance(credential, str):
+                setup._state.app = replace(app, client_secret=credential)
+            else:
+                setup._state.app = replace(app, certificate=credential)
         return setup

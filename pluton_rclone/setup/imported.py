@@ -48,12 +48,12 @@ def import_token(
         if token.expired():
             if app is None:
                 raise TokenExpired(
-                    "This token has ended, and rclone's own registration can renew it in rclone only.",
-                    advice="Run `rclone authorize onedrive` and paste what it prints within the hour.",
+                    "This token has expired, and only rclone can renew it.",
+                    why="it belongs to rclone's own registration",
+                    advice="Run `rclone authorize onedrive` and paste its output within the hour.",
                 )
             token = refresh(app, token, http=open_pool)
-        graph = Graph(home, token, http=open_pool)
-        account = graph.me()
+        account = Graph(home, token, http=open_pool).me()
     return Imported(SignIn(token, account, token.scopes, home.region), app, options, pasted.name)
 
 

@@ -36,8 +36,8 @@ class SignInSteps:
             raise RegistrationError(
                 "There is no app registration to sign in with.",
                 who=Who.YOU,
-                advice="Give its client id (--client-id, PLUTON_ONEDRIVE_CLIENT_ID), or sign in through rclone's own "
-                "registration (--method rclone, in Python sign_in_with_rclone).",
+                advice="Give its client id (PLUTON_ONEDRIVE_CLIENT_ID, --client-id), or sign in by "
+                "rclone's own registration (--method rclone, in Python sign_in_with_rclone).",
             )
         return self._state.app
 
@@ -54,9 +54,8 @@ class SignInSteps:
     @name.setter
     def name(self, name: str) -> None:
         if not name.strip() or not name.isprintable():
-            raise UsageError(
-                f"{name!r} is no name for a storage.", advice="Give it a name that people can read."
-            )
+            advice = "Give it a name that people can read."
+            raise UsageError(f"{name!r} cannot be a storage's name.", advice=advice)
         self._state.name = name.strip()
 
     @property
@@ -89,9 +88,8 @@ class SignInSteps:
         """
         from pluton_rclone.microsoft.entra.redirect import begin_redirect
 
-        return begin_redirect(
-            self.app, self._state.least_scopes(place), redirect_uri, account=self._expected()
-        )
+        scopes = self._state.least_scopes(place)
+        return begin_redirect(self.app, scopes, redirect_uri, account=self._expected())
 
     def finish_sign_in(
         self, flow: Flow | Mapping[str, Any], answer: str | Mapping[str, Any]
@@ -128,22 +126,19 @@ class SignInSteps:
         """A code to type on another device, for `poll_device_code` or the code's own `wait`."""
         from pluton_rclone.microsoft.entra.device_code import begin_device_code
 
-        return begin_device_code(
-            self.app, self._state.least_scopes(place), account=self._expected()
-        )
+        scopes = self._state.least_scopes(place)
+        return begin_device_code(self.app, scopes, account=self._expected())
 
     def poll_device_code(self, code: DeviceCode | Mapping[str, Any]) -> Account | None:
         """Asks once; None while unfinished. Wait `seconds_between_polls(code)` before each.
 
         `code` may also be a `device_code_record(code)` (see `microsoft.entra.device_flow`).
         """
-        from pluton_rclone.microsoft.entra.device_flow import (
-            device_code_from_record,
-            poll_device_code,
-        )
+        from pluton_rclone.microsoft.entra import device_flow
 
-        known = device_code_from_record(code, self.app) if isinstance(code, Mapping) else code
-        signed_in = poll_device_code(known)
+        if isinstance(code, Mapping):
+            code = device_flow.device_code_from_record(code, self.app)
+        signed_in = device_flow.poll_device_code(code)
         return None if signed_in is None else self._take(signed_in)
 
     def sign_in_with_device_code(
@@ -195,10 +190,8 @@ class SignInSteps:
         permissions: if any, `next_steps` says "consent", and the next sign-in asks the same account
         for them."""
         if kind not in DRIVE_TYPES:
-            raise UsageError(
-                f"There is no drive type {kind!r}.",
-                advice=f"Choose one of: {', '.join(DRIVE_TYPES)}.",
-            )
+            advice = f"Choose one of: {', '.join(DRIVE_TYPES)}."
+            raise UsageError(f"There is no drive type {kind!r}.", advice=advice)
         state = self._state
         if kind != state.kind:
             state.kind, state.drive, state.folder, state.shared = kind, None, "", False
@@ -220,7 +213,7 @@ class SignInSteps:
             raise ConsentRequired(
                 f"{what} needs a further permission.",
                 why=f"missing: {in_words(lacking)}",
-                advice="Sign in again with this account and accept it: what was granted before stays.",
+                advice="Sign in again with this account and accept it; other permissions stay.",
                 missing_scopes=list(lacking),
             )
 
@@ -228,9 +221,8 @@ class SignInSteps:
 
     def _signed_in_token(self) -> Token:
         if self._state.token is None:
-            raise UsageError(
-                "Nobody has signed in yet.", advice="Sign in first, then choose the drive."
-            )
+            advice = "Sign in first, then choose the drive."
+            raise UsageError("Nobody has signed in yet.", advice=advice)
         return self._state.token
 
     def _account(self) -> Account:

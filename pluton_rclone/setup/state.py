@@ -76,9 +76,7 @@ class SetupState:
             "folder": self.folder,
             "folder_id": self.folder_id,
             "shared": self.shared,
-            "options": {
-                name: plain(value) for name, value in self.options.items() if not is_secret(name)
-            },
+            "options": {k: plain(v) for k, v in self.options.items() if not is_secret(k)},
             "passed": self.passed,
         }
 
@@ -98,13 +96,13 @@ class SetupState:
         """The state in `record_with_secrets`; `app` replaces the registration in it."""
         try:
             scopes = tuple(str(scope) for scope in record["scopes"])
+            kept = record["token"]
+            token = Token.from_rclone(kept, scopes=scopes) if kept else None
             return cls(
                 app=app or _app(record),
                 access=record["access"],
                 name=record["name"],
-                token=Token.from_rclone(record["token"], scopes=scopes)
-                if record["token"]
-                else None,
+                token=token,
                 app_only=bool(record["app_only"]),
                 account=Account.from_record(record["account"]) if record["account"] else None,
                 expected=Account.from_record(record["expected"]) if record["expected"] else None,
@@ -119,7 +117,7 @@ class SetupState:
             )
         except (KeyError, TypeError, ValueError) as problem:
             raise UsageError(
-                "This is no state of a setup that can be gone on from.",
+                "This is not a state from which a setup can continue.",
                 why=f"{type(problem).__name__}: {problem}",
                 advice="Keep what record_with_secrets() or to_json() gives.",
             ) from None
@@ -144,14 +142,8 @@ def is_secret(option: str) -> bool:
 
 
 def _app(record: Mapping[str, Any]) -> AppRegistration | None:
-    if not record["client_id"]:
-        return None
-    return AppRegistration(
-        record["client_id"],
-        tenant=record["tenant"],
-        region=record["region"],
-        client_secret=record["client_secret"],
-    )
+    names = ("client_id", "tenant", "region", "client_secret")
+    return AppRegistration(*(record[name] for name in names)) if record["client_id"] else None
 
 
 def _drive(record: Mapping[str, Any]) -> Drive:

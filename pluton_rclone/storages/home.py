@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -68,9 +69,8 @@ class Home(Mapping[str, Storage]):
     def _saved(self, remote_name: str, log_level: LogLevel | None = None) -> SavedRemote:
         from pluton_rclone.saved.remote import SavedRemote
 
-        return SavedRemote(
-            self.conf, remote_name, lambda: self.rclone(remote_name, log_level=log_level)
-        )
+        engine = partial(self.rclone, remote_name, log_level=log_level)
+        return SavedRemote(self.conf, remote_name, engine)
 
     # ---- a mapping by name ----
 
@@ -79,18 +79,15 @@ class Home(Mapping[str, Storage]):
         kinds = self.conf.remotes()
         if kinds.get(name) == "onedrive":
             return self._storage(name)
-        found = [self._storage(remote) for remote, title in self._titles().items() if title == name]
+        found = [remote for remote, title in self._titles().items() if title == name]
         if len(found) == 1:
-            return found[0]
+            return self._storage(found[0])
         if found:
-            raise StorageNotFound(
-                f"{len(found)} storages are called {name!r}.",
-                advice=f"Use the remote's name: {', '.join(storage.remote_name for storage in found)}.",
-            )
+            advice = f"Use the remote's name: {', '.join(found)}."
+            raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
         if name in kinds:
-            raise StorageNotFound(
-                f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage."
-            )
+            what = f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage."
+            raise StorageNotFound(what)
         near = difflib.get_close_matches(name, [*kinds, *self], n=1)
         raise StorageNotFound(
             f"There is no storage called {name!r} in {self.path}.",
@@ -119,11 +116,8 @@ class Home(Mapping[str, Storage]):
     def _titles(self) -> dict[str, str]:
         """Friendly names by remote name, from one reading: storages come and go meanwhile."""
         sections = self.conf.sections().items()
-        return {
-            name: one.get("description") or name
-            for name, one in sections
-            if one["type"] == "onedrive"
-        }
+        ours = ((name, one) for name, one in sections if one["type"] == "onedrive")
+        return {name: one.get("description") or name for name, one in ours}
 
     def _all(self) -> list[Storage]:
         return [self._storage(name) for name in self._names()]
@@ -195,9 +189,8 @@ class Home(Mapping[str, Storage]):
         """StorageExists if another storage than `but` has the remote's name as its friendly name:
         what is meant for that storage would go to this one."""
         if any(title == remote_name for name, title in self._titles().items() if name != but):
-            raise StorageExists(
-                f"There is already a storage called {remote_name!r}.", name=remote_name
-            )
+            what = f"There is already a storage called {remote_name!r}."
+            raise StorageExists(what, name=remote_name)
 
     # ---- all of them ----
 

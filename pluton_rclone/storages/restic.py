@@ -7,7 +7,6 @@ import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pluton_rclone import process
@@ -60,12 +59,10 @@ class Restic:
     def environment(self) -> dict[str, str]:
         """restic's whole environment, which rclone inherits. UsageError if it is not open."""
         if self._open is None:
-            raise UsageError(
-                "The repository is not open.", advice="Use `with storage.restic() as restic:`."
-            )
-        return child_environment(
-            {**self._lent, **self._given, "RESTIC_REPOSITORY": self.repository}
-        )
+            advice = "Use `with storage.restic() as restic:`."
+            raise UsageError("The repository is not open.", advice=advice)
+        ours = {"RESTIC_REPOSITORY": self.repository}
+        return child_environment({**self._lent, **self._given, **ours})
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line for restic's `arguments`. ResticNotFound."""
@@ -113,20 +110,12 @@ class Restic:
             raise UsageError("The repository is open already.")
         with ExitStack() as stack:
             loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
-            self._lent = {
-                "RCLONE_CONFIG": str(loan.path),
-                "RCLONE_ASK_PASSWORD": "false",
-                **loan.environment,
-            }
+            lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
+            self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         held, self._open = self._open, None
         self._lent = {}
         if held is not None:
@@ -141,9 +130,7 @@ def find_restic(
     found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
     if found is None:
         raise ResticNotFound(
-            f"There is no restic at {os.fspath(named)!r}."
-            if named
-            else "There is no restic on PATH."
+            f"There is no restic {f'at {os.fspath(named)!r}' if named else 'on PATH'}."
         )
     return found
 

@@ -212,13 +212,8 @@ class Storage:
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
         """Compare a local folder with `path` by QuickXorHash. Differences are the result."""
-        return self.rclone.check(
-            locations.local(source),
-            self.at(path),
-            direction=direction,
-            on_progress=on_progress,
-            **options,
-        )
+        place, at = locations.local(source), self.at(path)
+        return self.rclone.check(place, at, direction=direction, on_progress=on_progress, **options)
 
     def preflight(
         self,
@@ -294,11 +289,10 @@ class Storage:
         if options.get("description"):
             options["description"] = self._free_name(options["description"])
         defaults = type(before).model_fields
-        known = {
-            name: defaults[name].get_default() if v is None and name in defaults else v
-            for name, v in options.items()
-        }
-        return self._change(before.replace(**known), on_step)
+        for name, value in options.items():
+            if value is None and name in defaults:
+                options[name] = defaults[name].get_default()
+        return self._change(before.replace(**options), on_step)
 
     def _change(self, wanted: OneDriveRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
@@ -320,7 +314,7 @@ class Storage:
     def _free_name(self, name: str) -> str:
         name = name.strip()
         if not name or not name.isprintable():
-            raise UsageError(f"{name!r} is no name for a storage.")
+            raise UsageError(f"{name!r} cannot be a storage's name.")
         if name != self.name and name in self._storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
         return name

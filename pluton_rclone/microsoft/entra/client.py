@@ -159,7 +159,7 @@ def _no_such_tenant(asked: Asked) -> PlutonRcloneError:
     tenant, region = (asked.app.tenant, asked.app.region) if asked.app else ("?", "?")
     return errors.RegistrationError(
         f"There is no tenant {tenant!r} in region {region}.",
-        advice="Check the tenant's id or domain, and the region: a cloud knows its own tenants only.",
+        advice="Check the tenant's id or domain, and the region: a cloud knows only its tenants.",
         tenant=tenant,
         region=region,
     )

@@ -37,7 +37,8 @@ _BY_SUBERROR: dict[str, type[PlutonRcloneError]] = {
     "protection_policy_required": errors.SignInBlocked,
     "user_password_expired": errors.InteractionRequired,
     "client_mismatch": errors.RegistrationError,
-    "cancel": errors.SignInDeclined,  # error_subcode of the redirect, when the person pressed Cancel
+    # error_subcode of the redirect, when the person pressed Cancel
+    "cancel": errors.SignInDeclined,
 }
 _TEXTS: dict[type[PlutonRcloneError], dict[str, str]] = {
     errors.SignInDeclined: {
@@ -60,7 +61,7 @@ _TEXTS: dict[type[PlutonRcloneError], dict[str, str]] = {
     errors.TokenExpired: {"invalid_grant": "The stored sign-in is no longer valid."},
     errors.RegistrationError: {
         "invalid_client": "Microsoft does not accept the app's credentials.",
-        "unauthorized_client": "The client id is not known here, or not allowed to sign in this way.",
+        "unauthorized_client": "The client id is unknown here, or not allowed to sign in this way.",
         "invalid_scope": "A permission asked for does not exist.",
         "invalid_resource": "The resource asked for is not known here.",
         "invalid_tenant": "There is no such tenant in this cloud.",

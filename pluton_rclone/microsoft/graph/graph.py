@@ -44,7 +44,7 @@ class Graph(GraphClient):
     def __enter__(self) -> Graph:
         return self
 
-    # ---- the account --------------------------------------------------------------------------------------
+    # ---- the account -----------------------------------------------------------------------------
 
     def me(self) -> Account:
         """The owner of the token, as far as its permissions let it say. GraphError.
@@ -75,7 +75,7 @@ class Graph(GraphClient):
         own_id = profile.get("id") or owner.get("id")
         return Account(str(own_id or ""), str(name), str(username or ""), "", kind)
 
-    # ---- drives -------------------------------------------------------------------------------------------
+    # ---- drives ----------------------------------------------------------------------------------
 
     def drives(self) -> Drives:
         """The account's own drives: two independent probes, each drive verified by reading its
@@ -173,7 +173,7 @@ class Graph(GraphClient):
             return Quota("restricted")
         return Quota.from_graph(record.get("quota"))
 
-    # ---- SharePoint ---------------------------------------------------------------------------------------
+    # ---- SharePoint ------------------------------------------------------------------------------
 
     def sites(self, term: str = "*") -> list[Site]:
         """Every site that matches; `*` finds all. SitesPermissionMissing without
@@ -205,7 +205,7 @@ class Graph(GraphClient):
         notes: list[str] = []
         return Drives(self._verified(self.library_records(site), notes), tuple(notes))
 
-    # ---- shared and team folders --------------------------------------------------------------------------
+    # ---- shared and team folders -----------------------------------------------------------------
 
     def shortcuts(self, drive: Drive) -> list[Shortcut]:
         """The shared and team folders that stand at the root of a drive."""

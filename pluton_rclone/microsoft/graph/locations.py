@@ -10,14 +10,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from pluton_rclone import errors
-from pluton_rclone.errors import (
-    AccessDenied,
-    ConsentRequired,
-    DriveNotFound,
-    GraphError,
-    ItemNotFound,
-    PlutonRcloneError,
-)
+from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, ItemNotFound
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import Cloud, cloud_of_sharepoint
@@ -70,7 +63,7 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
     place = read_address(address) if isinstance(address, str) else address
     try:
         return _resolved(graph, place, own)
-    except (GraphError, ConsentRequired) as problem:
+    except (GraphError, errors.ConsentRequired) as problem:
         host = place.host if isinstance(place, ServerPath) else ""
         if isinstance(place, SharingLink):
             host = urlsplit(place.url).hostname or ""
@@ -82,7 +75,9 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
 def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
     """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other
     geographies have names that begin alike (contoso, contosoeur)."""
-    with suppress(PlutonRcloneError):  # app-only has no "me", and without a drive nothing is known
+    with suppress(
+        errors.PlutonRcloneError
+    ):  # app-only has no "me", and without a drive nothing is known
         own = own or graph.drives()
     theirs = _organisation(host)
     for drive in own:
@@ -115,7 +110,7 @@ def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
         return _on_sharepoint(graph, place, own)
     except (AccessDenied, DriveNotFound, ItemNotFound):
         # A folder in a site that is closed to us: the shares API takes any address.
-        with suppress(PlutonRcloneError):
+        with suppress(errors.PlutonRcloneError):
             return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path)}"))
         raise
 
@@ -270,9 +265,9 @@ def _path_of(item: dict[str, Any]) -> str:
     return f"{above}/{name}" if above else name
 
 
-def _shared_permission(problem: PlutonRcloneError) -> ConsentRequired:
+def _shared_permission(problem: errors.PlutonRcloneError) -> errors.ConsentRequired:
     wanted = "Files.ReadWrite.All"
-    return ConsentRequired(
+    return errors.ConsentRequired(
         "This folder is somebody else's and needs a further permission, or you have no access.",
         why=f"missing: {in_words([wanted])}",
         missing_scopes=[wanted],
