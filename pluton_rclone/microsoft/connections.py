@@ -43,8 +43,7 @@ class Session(requests.Session):
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Cuts this thread's connection after `seconds`: `Overrun`. Socket limits restart at every
-    byte."""
+    """Cuts this thread's connection after `seconds`; a socket's limit restarts at every byte."""
     done, late = threading.Event(), threading.Event()
     _using.__dict__.clear()
     using = _using.__dict__

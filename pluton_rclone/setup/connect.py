@@ -173,8 +173,7 @@ class StorageSetup(LocationSteps):
             raise
 
     def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:
-        """The remote for the chosen drive, or `drive`. OptionInvalid, RemoteIncomplete,
-        UsageError."""
+        """The remote for the drive. OptionInvalid, RemoteIncomplete, UsageError."""
         from pluton_rclone.remote.options import require_person
 
         from .remote import make_remote
@@ -192,8 +191,7 @@ class StorageSetup(LocationSteps):
             raise UsageError("No drive is chosen yet.", advice=advice)
 
     def authorization(self) -> dict[str, Any]:
-        """What the sign-in changes in a remote (for `replace`): account, permissions,
-        registration."""
+        """What the sign-in changes in a remote, for `OneDriveRemote.replace`."""
         from .remote import authorization
 
         return authorization(self._state)

@@ -187,8 +187,7 @@ class SignInSteps:
 
     def choose_type(self, kind: DriveKind) -> tuple[str, ...]:
         """Personal, business or sharepoint; also before the sign-in. Returns the missing
-        permissions: if any, `next_steps` says "consent", and the next sign-in asks the same account
-        for them."""
+        permissions, for which the next sign-in asks ("consent" in `next_steps`)."""
         if kind not in DRIVE_TYPES:
             advice = f"Choose one of: {', '.join(DRIVE_TYPES)}."
             raise UsageError(f"There is no drive type {kind!r}.", advice=advice)

@@ -270,8 +270,8 @@ class Storage:
     def reauthorize(
         self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
     ) -> ConnectionReport:
-        """Takes over the sign-in of `StorageSetup.for_storage(this)`; drive and options stay.
-        ConnectionTestFailed changes nothing."""
+        """Takes over the sign-in of `StorageSetup.for_storage(this)`; its drive stays.
+        ConnectionTestFailed."""
         return self._change(self.remote.replace(**setup.authorization()), on_step)
 
     # ---- changing it ----

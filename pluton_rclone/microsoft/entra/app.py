@@ -107,7 +107,7 @@ class AppRegistration:
     ) -> AppRegistration | None:
         """The registration of PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set.
 
-        Also read: PLUTON_ONEDRIVE_TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (a path),
+        The same prefix: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path),
         _CERTIFICATE_PASSWORD.
         """
         client_id = environment.get("PLUTON_ONEDRIVE_CLIENT_ID")

@@ -90,8 +90,7 @@ def _candidates(text: str) -> Iterator[Any]:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text, then without a terminal's line breaks, then without a shell's quotes and
-    escapes."""
+    """The text; without a terminal's line breaks; without a shell's quotes and escapes."""
     yield text
     joined = "".join(line.strip(" \t") for line in text.split("\n"))
     yield joined

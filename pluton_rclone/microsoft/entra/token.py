@@ -53,8 +53,7 @@ class Token:
 
     @classmethod
     def from_rclone(cls, text: str, *, scopes: tuple[str, ...] = ()) -> Token:
-        """The token that rclone stores as `text`. TokenInvalid for other forms: see
-        `paste.read_paste`."""
+        """The token that rclone stores. TokenInvalid for other forms: `paste.read_paste`."""
         try:
             record = json.loads(text)
         except (ValueError, RecursionError):
@@ -77,8 +76,7 @@ class Token:
 
     @classmethod
     def from_msal(cls, result: Mapping[str, Any], *, asked: tuple[str, ...] = ()) -> Token:
-        """The token in MSAL's answer; one that names no scope granted what was asked (RFC 6749,
-        5.1)."""
+        """The token in MSAL's answer, which without a scope granted `asked` (RFC 6749, 5.1)."""
         granted, renewing = result.get("scope"), result.get("refresh_token")
         try:
             left = timedelta(seconds=int(result.get("expires_in") or 0))

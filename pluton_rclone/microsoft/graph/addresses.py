@@ -34,8 +34,7 @@ _PAGES = ("sitepages", "pages", "lists")
 
 @dataclass(frozen=True)
 class ServerPath:
-    """A decoded path on a SharePoint host: site, library and folder; only Graph can tell them
-    apart."""
+    """A decoded path on a SharePoint host: site, library and folder in one row."""
 
     host: str
     segments: tuple[str, ...]

@@ -24,8 +24,7 @@ MOST_PAGES = 1000  # a bound against a feed that never ends
 
 
 class GraphClient:
-    """Asks Graph. The token goes to this cloud's Graph and to no other host, whatever a link
-    says."""
+    """Asks Graph. The token goes only to this cloud's Graph, whatever a link says."""
 
     def __init__(
         self,

@@ -49,8 +49,7 @@ class Graph(GraphClient):
     def me(self) -> Account:
         """The owner of the token, as far as its permissions let it say. GraphError.
 
-        The owner of the own drive comes first: `Files.Read` is enough for that, while `/me` needs
-        `User.Read`.
+        The own drive is asked first: that needs `Files.Read` only, while `/me` needs `User.Read`.
         """
         trouble: PlutonRcloneError | None = None
         owner: dict[str, Any] = {}
@@ -176,7 +175,7 @@ class Graph(GraphClient):
     # ---- SharePoint ------------------------------------------------------------------------------
 
     def sites(self, term: str = "*") -> list[Site]:
-        """Every site that matches; `*` finds all. SitesPermissionMissing without
+        """Every site that matches, or all (`*`). SitesPermissionMissing without
         `Sites.Read.All`."""
         wanted = {"search": term.strip() or "*"}
         records = self.pages("/sites", wanted, target="sites", subject="SharePoint sites")
@@ -188,8 +187,7 @@ class Graph(GraphClient):
         return Site.from_graph(self.get(path, target="sites", subject=subject))
 
     def site_at(self, host: str, path: str) -> Site:
-        """The site at a path of a SharePoint host, such as contoso.sharepoint.com and
-        /sites/Backups."""
+        """The site at a path of a host, such as contoso.sharepoint.com and /sites/Backups."""
         place = quote(path.strip("/"), safe="/")
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
@@ -214,8 +212,7 @@ class Graph(GraphClient):
         return [shortcut for shortcut in map(shortcut_from_graph, records) if shortcut is not None]
 
     def open_shortcut(self, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> None:
-        """Check that a shared folder can be opened. ConsentRequired names the missing
-        permission."""
+        """Check that a shared folder can be opened. ConsentRequired names what is missing."""
         try:
             self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
         except (AccessDenied, errors.ItemNotFound) as problem:

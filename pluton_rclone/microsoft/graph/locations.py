@@ -243,8 +243,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
 
 
 def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
-    """The path of a folder in its drive, names as OneDrive stores them; for a file, its
-    folder's."""
+    """The path of a folder, or of a file's folder, in its drive; names as OneDrive has them."""
     return _path_of(graph.get(_item(drive_id, item_id), subject="The folder of this address"))
 
 
