@@ -74,7 +74,7 @@ def _walk(
     On trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path
     is kept up to date.
     """
-    from pluton_rclone.microsoft.watched import WatchedHttp
+    from pluton_rclone.microsoft.http import WatchedHttp
 
     with WatchedHttp() as http:
         with walk.step("binary", "rclone") as notes:

@@ -20,13 +20,8 @@ def registration(remote: OneDriveRemote) -> AppRegistration | None:
     if remote.certificate:
         password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None
         certificate = Certificate(Path(remote.certificate), password)
-    return AppRegistration(
-        remote.client_id,
-        tenant=remote.tenant or "common",
-        region=remote.region,
-        client_secret=remote.client_secret,
-        certificate=certificate,
-    )
+    tenant, secret = remote.tenant or "common", remote.client_secret
+    return AppRegistration(remote.client_id, tenant, remote.region, secret, certificate)
 
 
 def own_registration(remote: OneDriveRemote) -> AppRegistration:

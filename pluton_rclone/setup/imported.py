@@ -61,12 +61,8 @@ def _registration(options: Mapping[str, str]) -> AppRegistration | None:
     client_id = options.get("client_id")
     if not client_id:
         return None
+    tenant, region = options.get("tenant") or "common", options.get("region") or "global"
     try:
-        return AppRegistration(
-            client_id,
-            tenant=options.get("tenant") or "common",
-            region=options.get("region") or "global",
-            client_secret=options.get("client_secret") or None,
-        )
+        return AppRegistration(client_id, tenant, region, options.get("client_secret") or None)
     except OptionInvalid as problem:
         raise TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None

@@ -96,9 +96,7 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
     """A setup with the same registration, account, drive type and permissions, not signed in."""
     kind = next(kind for kind, word in DRIVE_TYPES.items() if word == remote.drive_type)
     expected = None
-    if remote.client_credentials:
-        pass
-    elif remote.account_id or remote.account_name:
+    if not remote.client_credentials and (remote.account_id or remote.account_name):
         who = "personal" if remote.drive_type == "personal" else "work"
         expected = Account(remote.account_id, remote.account_name, remote.account_name, "", who)  # type: ignore[arg-type]
     granted = remote.granted_scopes

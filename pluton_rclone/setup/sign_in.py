@@ -132,13 +132,13 @@ class SignInSteps:
     def poll_device_code(self, code: DeviceCode | Mapping[str, Any]) -> Account | None:
         """Asks once; None while unfinished. Wait `seconds_between_polls(code)` before each.
 
-        `code` may also be a `device_code_record(code)` (see `microsoft.entra.device_flow`).
+        `code` may also be a `device_code_record(code)` (see `microsoft.entra.device_code`).
         """
-        from pluton_rclone.microsoft.entra import device_flow
+        from pluton_rclone.microsoft.entra import device_code
 
         if isinstance(code, Mapping):
-            code = device_flow.device_code_from_record(code, self.app)
-        signed_in = device_flow.poll_device_code(code)
+            code = device_code.device_code_from_record(code, self.app)
+        signed_in = device_code.poll_device_code(code)
         return None if signed_in is None else self._take(signed_in)
 
     def sign_in_with_device_code(

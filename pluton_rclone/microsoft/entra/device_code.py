@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pluton_rclone import errors
-from pluton_rclone.errors import PlutonRcloneError, SignInTimedOut, Unreachable, Who
+from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, SignInTimedOut, Unreachable, Who
 
 from ..http import Http, pool
 from .account import Account
@@ -61,9 +61,7 @@ class DeviceCode:
                 if stop.wait(max(1.0, min(flow["interval"], self.expires - time.time() + 1))):
                     raise errors.Cancelled("The sign-in was cancelled.")
                 if time.time() > self.expires:
-                    raise trouble or SignInTimedOut(
-                        "The device code's time is over.", advice="Start again: you get a new code."
-                    )
+                    raise trouble or _too_late()
                 flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
                 try:
                     application = application or opened.enter_context(
@@ -104,16 +102,10 @@ def begin_device_code(
         flow = msal.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)
-    return DeviceCode(
-        str(flow["user_code"]),
-        str(flow.get("verification_uri") or flow.get("verification_url") or ""),
-        min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY),
-        str(flow.get("message") or ""),
-        app,
-        wanted,
-        account,
-        flow,
-    )
+    url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
+    expires = min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY)
+    message = str(flow.get("message") or "")
+    return DeviceCode(str(flow["user_code"]), url, expires, message, app, wanted, account, flow)
 
 
 def sign_in_with_device_code(
@@ -130,3 +122,77 @@ def sign_in_with_device_code(
         code = begin_device_code(app, scopes, account=account, http=open_pool)
         show(code)
         return code.wait(cancel, http=open_pool)
+
+
+def _too_late() -> SignInTimedOut:
+    advice = "Start again: you get a new code."
+    return SignInTimedOut("The device code's time is over.", advice=advice)
+
+
+# ---- for a web page, which cannot block: polled, and kept as JSON in between ----
+
+
+def device_code_record(code: DeviceCode) -> dict[str, Any]:
+    """The code as JSON members. Secret until it is used up or has expired."""
+    return {
+        "version": 1,
+        "user_code": code.user_code,
+        "verification_uri": code.verification_uri,
+        "expires": code.expires,
+        "message": code.message,
+        "scopes": list(code.scopes),
+        "client_id": code.app.client_id,
+        "region": code.app.region,
+        "account": code.account.record() if code.account else None,
+        "flow": dict(code.flow),
+    }
+
+
+def device_code_from_record(record: Mapping[str, Any], app: AppRegistration) -> DeviceCode:
+    """Raises `ForeignAnswer` when this is no code of ours, or another registration's."""
+    try:
+        account = record["account"]
+        code = DeviceCode(
+            str(record["user_code"]),
+            str(record["verification_uri"]),
+            float(record["expires"]),
+            str(record["message"]),
+            app,
+            tuple(str(scope) for scope in record["scopes"]),
+            Account.from_record(account) if account else None,
+            record["flow"] if isinstance(record["flow"], dict) else dict(record["flow"]),
+        )
+        same = (record["client_id"], record["region"]) == (app.client_id, app.region)
+    except (KeyError, TypeError, ValueError):
+        raise ForeignAnswer("This is not a device code that was begun here.") from None
+    if not same:
+        raise ForeignAnswer("This device code was begun with another app registration.")
+    return code
+
+
+def seconds_between_polls(code: DeviceCode) -> float:
+    """Seconds before the next `poll_device_code`: usually five, more after a slow_down."""
+    return float(code.flow.get("interval") or 5)
+
+
+def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | None:
+    """The sign-in, or None while the person has not finished; see `seconds_between_polls`.
+
+    After a slow_down, the interval in `code.flow` grows by five seconds (RFC 8628, 3.5), and so
+    does the one in the record that the code was made from: store that again after each poll.
+
+    Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
+    codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
+    """
+    if time.time() > code.expires:
+        raise _too_late()
+    asked = code.asked()
+    with pool(http) as open_pool, msal_application(code.app, asked, open_pool, public=True) as msal:
+        flow = dict(code.flow)  # MSAL writes into it: the wider interval, and when it asked
+        result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+        error = result.get("error") if isinstance(result, dict) else None
+        if error in ("authorization_pending", "slow_down"):
+            if isinstance(code.flow, dict):
+                code.flow["interval"] = flow["interval"]
+            return None
+    return completed(outcome(result, asked), code.app, code.scopes, code.account)

@@ -96,10 +96,8 @@ class _Handler(QuietHandler):
             form = parse_qs(text or "", max_num_fields=20)
         except ValueError:
             form = {}
-        client_id, client_secret = self._credentials(form)
-        status, body = self.server.answer(
-            client_id, client_secret, (form.get("grant_type") or [""])[0]
-        )
+        grant = (form.get("grant_type") or [""])[0]
+        status, body = self.server.answer(*self._credentials(form), grant)
         self.reply(status, "application/json", json.dumps(body).encode())
 
     def _credentials(self, form: dict[str, list[str]]) -> tuple[str, str]:
