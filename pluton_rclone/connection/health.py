@@ -91,7 +91,7 @@ def _at_once(
                 return
             try:
                 done.put((number, work(saved)))
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever asked
+            except BaseException as error:  # noqa: BLE001 - raised again below
                 done.put((number, error))
 
     for _ in range(min(AT_ONCE, len(waiting))):

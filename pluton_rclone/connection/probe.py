@@ -35,7 +35,7 @@ def list_if_there(saved: SavedRemote) -> Sequence[Entry] | None:
 
 
 def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
-    """What the listing of the base folder says. A missing one is no fault: rclone makes it."""
+    """The listing of the base folder in words. If it is missing, rclone makes it."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
     where = saved.options.base_folder or "the root"

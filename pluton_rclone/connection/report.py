@@ -119,7 +119,7 @@ class Notes:
 
 
 def probe_name() -> str:
-    """A name for a probe file that nobody else uses: host, process and a random part."""
+    """A unique name for a probe file: host, process and a random part."""
     return f"{PROBE_PREFIX}-{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 

@@ -121,7 +121,7 @@ _OTHER_WORDS = {
 def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
     """Whether secrets may go to a given address: https, and Microsoft's sign-in or SharePoint."""
     parts = urlsplit(address)
-    host = parts.netloc.lower()  # with whatever else stands there
+    host = parts.netloc.lower()  # with user and port, which no known host has
     name, _, suffix = host.partition(".")
     return parts.scheme == "https" and any(
         bool(re.fullmatch("[a-z0-9-]+", name)) and suffix == known.sharepoint_suffix

@@ -54,7 +54,7 @@ class Lent(Around):
             order.on.notice(f"{loan.not_writable} {lost}")
 
         def end() -> None:
-            """First the token comes home, then whoever waits is told."""
+            """First the token is merged back, then waiting callers are told."""
             try:
                 held.close()
             finally:

@@ -84,7 +84,7 @@ class SavedRemote:
             return _app_token(remote, http)
         token = _token(remote)
         if token.expired():
-            raise TokenExpired("The stored token has ended; rclone is renewing it.")
+            raise TokenExpired("The stored token has expired; rclone is renewing it.")
         return token
 
     def graph_token(self, http: Http | None = None, *, refused: str | None = None) -> Token:

@@ -242,7 +242,7 @@ class StorageSetup(LocationSteps):
     # ---- state between requests ----
 
     def record(self) -> dict[str, Any]:
-        """The state as JSON members, without any secret: good for showing, not for going on."""
+        """The state as JSON members, without secrets: to show it, not to continue from it."""
         return {**self._state.record(), "next_steps": list(self.next_steps)}
 
     def record_with_secrets(self) -> dict[str, Any]:

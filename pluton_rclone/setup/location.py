@@ -72,7 +72,7 @@ class LocationSteps(SignInSteps):
             return graph.drive(drive_id)
 
     def user_drive(self, user: str) -> Drive:
-        """A person's drive by user name: for app-only, where nobody signed in."""
+        """A person's drive by user name: for app-only, which has no person."""
         with self._graph() as graph:
             return graph.user_drive(user)
 

@@ -60,17 +60,17 @@ class SignInSteps:
 
     @property
     def signed_in(self) -> bool:
-        """Whether a sign-in has been taken; it may have ended meanwhile."""
+        """Whether a sign-in has been taken; its token may have expired."""
         return self._state.token is not None
 
     @property
     def account(self) -> Account | None:
-        """Who signed in."""
+        """The account that signed in."""
         return self._state.account
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What was granted, short names; empty when nobody knows (app-only, a pasted token)."""
+        """What was granted, short names; empty if unknown (app-only, a pasted token)."""
         return self._state.scopes
 
     @property

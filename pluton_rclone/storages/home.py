@@ -1,4 +1,4 @@
-"""One rclone.conf and one rclone: what can be done with all its storages, whatever a storage is."""
+"""One rclone.conf and one rclone: what can be done with all its storages."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
 
 
 def _load(source: Certificate) -> tuple[str, str]:
-    """Key and certificate as PEM texts, whatever the file's form."""
+    """Key and certificate as PEM texts."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 

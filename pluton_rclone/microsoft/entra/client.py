@@ -61,7 +61,7 @@ class _MsalHttp:
         return self._checked(answer)
 
     def close(self) -> None:
-        """The pool belongs to whoever opened it."""
+        """Nothing: the caller closes the pool."""
 
     def _checked(self, answer: Answer) -> _Response:
         if answer.status == 429:

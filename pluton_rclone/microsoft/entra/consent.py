@@ -12,8 +12,7 @@ ACCEPT_OR_ASK = (
     "Sign in again and accept the permissions. If Microsoft then asks for an administrator, "
     "send them the consent address below."
 )
-"""The next step of who may be able to agree alone: for an error whose link is the address made
-here."""
+"""For a person who may be able to agree alone; the error's link is the address made here."""
 
 
 def admin_consent_url(

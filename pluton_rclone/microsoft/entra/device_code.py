@@ -149,7 +149,7 @@ def device_code_record(code: DeviceCode) -> dict[str, Any]:
 
 
 def device_code_from_record(record: Mapping[str, Any], app: AppRegistration) -> DeviceCode:
-    """Raises `ForeignAnswer` when this is no code of ours, or another registration's."""
+    """Raises `ForeignAnswer` if the code is not ours, or of another registration."""
     try:
         account = record["account"]
         code = DeviceCode(

@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 that ends when it is told to, whatever the clients' connections do."""
+"""A web server on 127.0.0.1 that ends on request, even if clients keep connections open."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Shortcut:
 
 
 def drive_type(value: object) -> DriveType:
-    """Graph's `driveType`; whatever is new there is treated as a library."""
+    """Graph's `driveType`; an unknown one counts as a library."""
     return value if value in ("personal", "business") else "documentLibrary"
 
 
