@@ -1,7 +1,9 @@
-"""No text from outside takes regular expressions longer than its length: each pattern of the package meets hostile ones.
+"""No text from outside takes regular expressions longer than its length: each pattern of the
+package meets hostile ones.
 
-For each repetition in a pattern, texts are made that lead to it and repeat it, alone or together with what leads to it.
-Their length is doubled three times: the processor time of a linear pattern grows eightfold, of a quadratic one 64-fold.
+For each repetition in a pattern, texts are made that lead to it and repeat it, alone or together
+with what leads to it. Their length is doubled three times: the processor time of a linear pattern
+grows eightfold, of a quadratic one 64-fold.
 """
 
 from __future__ import annotations
@@ -162,7 +164,8 @@ def repetitions(items: Any, before: str = "") -> Iterator[tuple[str, str]]:
 
 
 def hostile(pattern: re.Pattern[Any]) -> Iterator[str]:
-    """What is to be repeated, behind what; with a letter at the end that most patterns do not expect."""
+    """What is to be repeated, behind what; with a letter at the end that most patterns do not
+    expect."""
     text = (
         pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
     )

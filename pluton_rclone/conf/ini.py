@@ -1,9 +1,10 @@
-"""rclone.conf as text: read exactly as rclone reads it, edited without touching a byte that did not change.
+"""rclone.conf as text: read exactly as rclone reads it, edited without touching a byte that did not
+change.
 
-rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go); what looks odd below is its
-behaviour: `:` separates like `=`, backticks and triple quotes enclose a value, of a key that comes twice the
-last counts, sections of one name are one, `%(name)s` is expanded, `[a.b]` falls back to `[a]`.
-Text is UTF-8 with surrogateescape, so bytes that are no UTF-8 survive too.
+rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go); what looks odd
+below is its behaviour: `:` separates like `=`, backticks and triple quotes enclose a value, of a
+key that comes twice the last counts, sections of one name are one, `%(name)s` is expanded, `[a.b]`
+falls back to `[a]`. Text is UTF-8 with surrogateescape, so bytes that are no UTF-8 survive too.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class Line:
 
 @dataclass(frozen=True, repr=False)
 class Document:
-    """A whole rclone.conf. Every edit gives a new document; `text()` of an unedited one is the text it came
-    from.
+    """A whole rclone.conf. Every edit gives a new document; `text()` of an unedited one is the text
+    it came from.
     """
 
     lines: tuple[Line, ...] = ()
@@ -163,8 +164,8 @@ class Document:
         return "\r\n" if first.endswith("\r\n") else "\n"
 
     def changed(self, name: str, changes: Mapping[str, str | None]) -> Document:
-        """The keys of an existing section set (text) or removed (None). A value that is already right is not
-        touched.
+        """The keys of an existing section set (text) or removed (None). A value that is already
+        right is not touched.
         """
         current = self._sections[name]
         remove = {key for key, value in changes.items() if value is None and key in current}
@@ -220,8 +221,8 @@ class Document:
         return Document(tuple(lines), self.bom)
 
     def without_section(self, name: str) -> Document:
-        """Everything of the section gone, the comment right above its header too; the next one's comment
-        stays.
+        """Everything of the section gone, the comment right above its header too; the next one's
+        comment stays.
         """
         return Document(tuple(line for line, owner in self._owned() if owner != name), self.bom)
 
@@ -236,8 +237,8 @@ class Document:
         return parse(self.bom + "".join(headers))
 
     def only(self, names: Iterable[str]) -> Document:
-        """A new document with these sections as rclone reads them: what they inherit and expand is written
-        out.
+        """A new document with these sections as rclone reads them: what they inherit and expand is
+        written out.
         """
         document = Document()
         for name in names:
@@ -256,8 +257,8 @@ class Document:
                 yield from ((comment, line.section) for comment in waiting)
                 owner = line.section
             else:
-                # a blank line after a comment: it stands for itself and belongs to nobody who could be
-                # removed
+                # a blank line after a comment: it stands for itself and belongs to nobody who could
+                # be removed
                 yield from ((comment, "" if line.is_blank else owner) for comment in waiting)
             waiting.clear()
             yield line, owner
@@ -327,8 +328,8 @@ def _unreadable(number: int, why: str) -> ConfigUnreadable:
 
 
 def _quoted_key_end(body: str) -> tuple[int, int]:
-    """Where a quoted key's text starts and ends; (0, 0) when the key is not quoted, end -1 when it never
-    ends.
+    """Where a quoted key's text starts and ends; (0, 0) when the key is not quoted, end -1 when it
+    never ends.
     """
     if _has_triple_quote(body):
         quote = '"""'

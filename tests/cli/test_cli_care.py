@@ -1,4 +1,5 @@
-"""Keeping storages well from the command line: health, re-authorizing, changing, renaming, removing."""
+"""Keeping storages well from the command line: health, re-authorizing, changing, renaming,
+removing."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ def test_an_option_is_changed_only_when_the_connection_still_works(connected: Co
 
 
 def test_one_table_has_all_options_ours_included_for_every_command(connected: Command) -> None:
-    """`set w base_folder=y` said that there is no such option, and advised the command that documents it."""
+    """`set w base_folder=y` said that there is no such option, and advised the command that
+    documents it."""
     changed = connected("set", "Work files", "base_folder=/Backups/")
     assert changed.code == 0, changed.err
     assert connected("storages", "--json").json[0]["base_folder"] == "Backups"

@@ -1,6 +1,7 @@
 """Ctrl-C while a command works: it ends at once, nothing is half saved, no rclone is left behind.
 
-Microsoft answers nothing more from the request on that each command is stopped in; whoever waits for an answer never ends.
+Microsoft answers nothing more from the request on that each command is stopped in; whoever waits
+for an answer never ends.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ ENDLESS = 3600.0
 
 @dataclass
 class Frozen:
-    """Microsoft, which does not answer requests like `where` ("METHOD host/path") any more, nor what comes after."""
+    """Microsoft, which does not answer requests like `where` ("METHOD host/path") any more, nor
+    what comes after."""
 
     cloud: Emulator
     where: str = ""

@@ -1,8 +1,8 @@
 """The table: way of signing in x cloud x kind of account.
 
-Each possible cell is a real sign-in through real MSAL (or the real rclone's own), a drive found through Graph, a
-remote written, and the real rclone that renews the token by itself and lists the drive. Each impossible cell shows
-the refusal.
+Each possible cell is a real sign-in through real MSAL (or the real rclone's own), a drive found
+through Graph, a remote written, and the real rclone that renews the token by itself and lists the
+drive. Each impossible cell shows the refusal.
 """
 
 from __future__ import annotations

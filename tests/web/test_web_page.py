@@ -40,7 +40,7 @@ from .client import (
 from .server import served
 from .visitor import ANNA, BERT
 
-# ---- the walk ----------------------------------------------------------------------------------------------------
+# ---- the walk ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", ["authorize", "type", "location", "options", "save"])
@@ -90,7 +90,8 @@ def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
 def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
     cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Saving what was tested takes milliseconds, as long as the page: a page without a way on would stay for ever."""
+    """Saving what was tested takes milliseconds, as long as the page: a page without a way on would
+    stay for ever."""
     add_tested = Storages.add_tested
     drawn = threading.Event()
 
@@ -241,7 +242,7 @@ def test_without_a_registration_rclones_own_is_used(
         assert "Everything works" in anna.get(f"{draft}/save").text
 
 
-# ---- within another application ----------------------------------------------------------------------------------
+# ---- within another application ------------------------------------------------------------------
 
 
 def test_mounted_in_an_application_that_signs_people_in_itself(cloud: Emulator) -> None:
@@ -272,7 +273,7 @@ def test_one_time_addresses_are_for_a_page_on_its_own(home: Path) -> None:
     assert Person(app).get(one_time_address(app)).status_code == 403
 
 
-# ---- saved storages ----------------------------------------------------------------------------------------------
+# ---- saved storages ------------------------------------------------------------------------------
 
 
 def test_the_list_shows_health_and_room(cloud: Emulator) -> None:

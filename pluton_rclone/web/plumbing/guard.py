@@ -74,8 +74,8 @@ class Address:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. It holds the port, because cookies are shared by all ports of a
-        machine. No other host of the domain can set `__Host-`, which needs HTTPS.
+        """The session cookie's name. It holds the port, because cookies are shared by all ports of
+        a machine. No other host of the domain can set `__Host-`, which needs HTTPS.
         """
         port = urlsplit(self.origin).port
         return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
@@ -211,8 +211,10 @@ class Guard:
             return 403, "You are not signed in to Pluton.", "Sign in there first."
         if request.cookies.get(self.address.cookie):
             advice = (
-                "The page was started again, or was not used for twelve hours. What you had not saved "
-                "is gone; saved storages are untouched. Open the address that pluton-rclone web prints "
+                "The page was started again, or was not used for twelve hours. What you had not "
+                "saved "
+                "is gone; saved storages are untouched. Open the address that pluton-rclone web "
+                "prints "
                 "now."
             )
             return 403, "Your session here has ended.", advice
