@@ -30,8 +30,8 @@ UNFINISHED = 20  # of each owner, what waits included
 
 @dataclass
 class Work:
-    """Something that runs in a thread of its own, `at_once` of a kind. `owner` (`Session.owner`) may
-    look at it; None: everybody.
+    """Something that runs in a thread of its own, `at_once` of a kind. `owner` (`Session.owner`)
+    may look at it; None: everybody.
     """
 
     at_once: ClassVar[int] = 4

@@ -81,8 +81,8 @@ class Session:
 
 
 class Sessions:
-    """All sessions. `read` makes a draft from its record; `folder` keeps them across a restart: mode
-    0700, best in memory, because they hold tokens.
+    """All sessions. `read` makes a draft from its record; `folder` keeps them across a restart:
+    mode 0700, best in memory, because they hold tokens.
     """
 
     def __init__(

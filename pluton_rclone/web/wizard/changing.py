@@ -41,7 +41,13 @@ def edit(request: Request) -> Response:
                 faults = {option: text for option, text in found_out if option in fields.names()}
                 error = None if faults else refusal
     first, rest = fields.fields(given, faults)
-    shown = {"name": name, "first": first, "rest": rest, "faults": faults, "error": error}
+    shown: dict[str, Any] = {
+        "name": name,
+        "first": first,
+        "rest": rest,
+        "faults": faults,
+        "error": error,
+    }
     shown |= {"storage": found, "check": link(request, "storages", found.remote_name, "check")}
     return draw(request, "edit.html", status=422 if faults or error else 200, **shown)
 

@@ -126,7 +126,11 @@ def options(request: Request) -> Response:
         except PlutonRcloneError as error:
             faults = fields.faults_of(error)
     first, rest = fields.fields(given, faults)
-    shown = {"region": _region(draft), "clouds": list(CLOUDS.values()), "faults": faults}
+    shown: dict[str, Any] = {
+        "region": _region(draft),
+        "clouds": list(CLOUDS.values()),
+        "faults": faults,
+    }
     shown |= {"first": first, "rest": rest, "check": link(request, "setups", draft.id, "check")}
     return draw_step(request, draft, "options", status=422 if faults else 200, **shown)
 
