@@ -1,4 +1,5 @@
-"""What cannot be is said before the sign-in; names are taken once; a registration's secrets are renewed and cleared."""
+"""What cannot be is said before the sign-in; names are taken once; a registration's secrets are
+renewed and cleared."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ SITE = "https://contoso.sharepoint.com/sites/Backups"
         (("--type", "personal", "--set", "no_versions=true"), "no_versions"),
         (("--site", "https://contoso.sharepoint.cn/sites/x"), "belongs to"),
         (("--region", "us", "--site", SITE), "belongs to"),
-        (("--tenant", "no tenant"), "is no tenant"),
+        (("--tenant", "no tenant"), "is not a tenant"),
         (("--config", "/proc/none/rclone.conf"), "/proc/none/rclone.conf"),
     ],
 )
@@ -100,7 +101,7 @@ def test_no_door_gives_a_storage_the_name_of_another_one(
     assert list(Storages()) == ["Work files", "Bürö"]
 
 
-# ---- secrets of the registration ----------------------------------------------------------------------------------
+# ---- secrets of the registration -----------------------------------------------------------------
 
 
 def by_web_client(cloud: Emulator, secret: str = WEB_CLIENT_SECRET) -> None:

@@ -1,4 +1,5 @@
-"""Keeping storages well from the command line: health, re-authorizing, changing, renaming, removing."""
+"""Keeping storages well from the command line: health, re-authorizing, changing, renaming,
+removing."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ def test_an_option_is_changed_only_when_the_connection_still_works(connected: Co
 
 
 def test_one_table_has_all_options_ours_included_for_every_command(connected: Command) -> None:
-    """`set w base_folder=y` said that there is no such option, and advised the command that documents it."""
+    """`set w base_folder=y` said that there is no such option, and advised the command that
+    documents it."""
     changed = connected("set", "Work files", "base_folder=/Backups/")
     assert changed.code == 0, changed.err
     assert connected("storages", "--json").json[0]["base_folder"] == "Backups"
@@ -184,7 +186,7 @@ def test_files_are_synced_moved_shown_and_deleted(connected: Command, tmp_path: 
     )
     assert (file.code, folder.code) == (0, 0)
     assert "1 file deleted" in file.err
-    assert "1 folder deleted" in folder.err
+    assert "1 whole folder deleted" in folder.err
     assert connected("ls", "Work files:", "--json").lines[0]["name"] == "moved"
 
 

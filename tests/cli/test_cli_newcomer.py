@@ -1,4 +1,5 @@
-"""What somebody types who is new here, and nearly right: said in plain words, with the place, before anything is done."""
+"""What somebody types who is new here, and nearly right: said in plain words, with the place,
+before anything is done."""
 
 from __future__ import annotations
 
@@ -191,7 +192,7 @@ def test_an_address_that_is_none_is_refused_before_the_sign_in(
     ran = command("connect", "Team", "--site", "https://example.org/x")
 
     assert ran.code == 5
-    assert "no address of SharePoint or OneDrive" in ran.err
+    assert "not an address of SharePoint or OneDrive" in ran.err
     assert cloud.requests == []
 
 

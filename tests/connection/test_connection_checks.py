@@ -108,7 +108,7 @@ def test_a_revoked_token_says_who_and_how(cloud: Emulator) -> None:
     error = report.steps[-1].error
     assert error is not None
     assert error.code == "token_expired"
-    assert "reauthorize" in error.advice
+    assert "Re-authorize" in error.advice
 
 
 def test_a_drive_that_is_gone_and_one_of_another_kind(cloud: Emulator) -> None:
@@ -207,7 +207,8 @@ def test_hard_delete_on_personal_what_the_probe_found_is_said(cloud: Emulator) -
 
 
 def test_probes_of_others_are_left_alone_and_those_of_the_dead_are_not() -> None:
-    dead = f"{PROBE_PREFIX}-{os.uname().nodename[:20]}-4194305-00000000.tmp"  # above Linux's highest pid
+    # above Linux's highest pid
+    dead = f"{PROBE_PREFIX}-{os.uname().nodename[:20]}-4194305-00000000.tmp"
     elsewhere = f"{PROBE_PREFIX}-other-host-17-00000000.tmp"
     running = f"{PROBE_PREFIX}-{os.uname().nodename[:20]}-{os.getppid()}-00000000.tmp"
     found = abandoned_probes([(dead, 5), (elsewhere, 5), (running, 5), ("letter.txt", 9000)])

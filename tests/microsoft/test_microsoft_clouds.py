@@ -1,4 +1,5 @@
-"""The clouds: the table agrees with the collected facts, and what rclone cannot reach is refused by name."""
+"""The clouds: the table agrees with the collected facts, and what rclone cannot reach is refused by
+name."""
 
 from __future__ import annotations
 
@@ -98,5 +99,5 @@ def test_the_cloud_of_a_sharepoint_address() -> None:
     assert cloud_of_sharepoint("Contoso.SharePoint.com").region == "global"
     with pytest.raises(OptionInvalid, match="DoD"):
         cloud_of_sharepoint("unit.sharepoint-mil.us")
-    with pytest.raises(OptionInvalid, match="no address of SharePoint"):
+    with pytest.raises(OptionInvalid, match="not an address of SharePoint"):
         cloud_of_sharepoint("sharepoint.com.evil.example")
