@@ -183,8 +183,9 @@ def _front(request: Request) -> Response:
 
 def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlutonRcloneError)
-    foreign = 403 if isinstance(error, ForeignAnswer) else 400
-    status = 404 if isinstance(error, StorageNotFound) else foreign
+    status = 404 if isinstance(error, StorageNotFound) else 400
+    if isinstance(error, ForeignAnswer):
+        status = 403
     return draw(request, "error.html", status=status, error=error_view(error))
 
 

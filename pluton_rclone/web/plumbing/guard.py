@@ -74,8 +74,8 @@ class Address:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. It holds the port, because cookies are shared by all ports of
-        a machine. No other host of the domain can set `__Host-`, which needs HTTPS.
+        """The session cookie's name. It holds the port, because all ports of a machine share
+        cookies. No other host of the domain can set `__Host-`, which needs HTTPS.
         """
         port = urlsplit(self.origin).port
         return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
@@ -212,10 +212,8 @@ class Guard:
         if request.cookies.get(self.address.cookie):
             advice = (
                 "The page was started again, or was not used for twelve hours. What you had not "
-                "saved "
-                "is gone; saved storages are untouched. Open the address that pluton-rclone web "
-                "prints "
-                "now."
+                "saved is gone; saved storages are untouched. Open the address that pluton-rclone web "
+                "prints now."
             )
             return 403, "Your session here has ended.", advice
         advice = "Open the one-time address that pluton-rclone web printed in its terminal."
@@ -235,7 +233,7 @@ def form_of(request: Request) -> dict[str, str]:
 
 
 def session_cookie(address: Address, value: str, scope: Scope) -> str:
-    """The header's value. Lax, not Strict: Microsoft's answer, a GET from another site, carries it."""
+    """The header's value. Lax, not Strict: Microsoft's answer is a GET from another site."""
     path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- wants "/"
     secure = "; Secure" if address.secure else ""
     return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"

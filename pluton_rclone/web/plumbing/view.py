@@ -100,7 +100,7 @@ def steps_view(work: Steps | None) -> dict[str, Any]:
 
 
 def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
-    """An error for the templates: what, why, who, the next step, and what an administrator needs."""
+    """An error for the templates: what, why, who, the next step, details for an administrator."""
     record = error.record() if isinstance(error, PlutonRcloneError) else dict(error)
     details = record.get("details") or {}
     consent = details.get("admin_consent_url")

@@ -33,7 +33,7 @@ SHOWN_FAILURES = 50
 
 
 def browse(request: Request) -> Response:
-    """GET: one folder. "/" is the drive's root, with shared and team folders; "" the base folder."""
+    """GET: one folder. "/": the drive's root, with shared and team folders; "": the base folder."""
     storage = storage_of(request, "read")
     path = request.query_params.get("path", "")
     entries: list[Any] = []

@@ -47,8 +47,8 @@ _PAGES = {
 class Draft:
     """One storage that is being added, or re-authorized (`storage` is its remote's name then).
 
-    `setup` and `flows` hold tokens and PKCE verifiers: only what a template picks of a draft goes
-    to the browser.
+    `setup` and `flows` hold tokens and PKCE verifiers: only what a template picks goes to the
+    browser.
     """
 
     setup: StorageSetup = field(repr=False)
@@ -90,8 +90,7 @@ class Draft:
         return self.steps.index(step) <= self.steps.index(self.next_step())
 
     def forget_drive(self) -> None:
-        """After another sign-in, or another type: what was listed and tested does not count any
-        more."""
+        """After another sign-in, or another type: what was listed or tested does not count."""
         self.drives, self.sites, self.site_name, self.job = {}, {}, "", None
 
     # ---- as JSON ----
