@@ -19,6 +19,7 @@ CONNECTING = ("connect", "web")
 COMMANDS = {
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
     NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone connect {storage}",
+    NextStep.TEST: "The command is: pluton-rclone test {storage}",
     NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
     NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a byte is sent.",
     NextStep.LIST_STORAGES: "`pluton-rclone storages` lists what is there.",
@@ -31,9 +32,12 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
         error.details.get("storage") or storage or (next(iter(NAMED)) if len(NAMED) == 1 else None)
     )
     command = COMMANDS.get(error.next_step, "") if error.next_step else ""
-    return (
-        f"{error.advice} {command.format(storage=shlex.quote(name) if name else 'NAME')}".rstrip()
-    )
+    which = ""
+    if name is None and NAMED and "{storage}" in command:
+        name, *others = sorted(NAMED)
+        which = f" (or {', '.join(others)}: `pluton-rclone health` tells which)"
+    storage = shlex.quote(name) if name else "NAME"
+    return f"{error.advice} {command.format(storage=storage)}".rstrip() + which
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:

@@ -16,10 +16,11 @@ from pluton_rclone.errors import (
     TokenExpired,
     Who,
 )
+from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
-from .probe import list_if_there, listed, probe, reads_only, sweep
+from .probe import list_if_there, listed, probe, sweep
 from .report import ConnectionReport, Notes, Step, StepFailed, Walk
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _walk(
                 _keep(saved, remote, with_id(remote, saved.rclone, saved.at()))
             entries = list_if_there(saved)
             notes.text = listed(saved, entries)
-            if write is not None and entries and not reads_only(remote):
+            if write is not None and entries and not reads_only(remote.granted_scopes):
                 notes.text += sweep(saved, entries)
         if write is not None:
             write(walk, saved, remote)

@@ -29,6 +29,8 @@ LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
 
 
 TRANSFERS = frozenset({"copy", "copyto", "sync", "move", "moveto"})
+WRITING = TRANSFERS | set("mkdir rmdir rmdirs delete deletefile purge rcat touch cleanup".split())
+"""What changes its last place; move its first, too."""
 """The commands that bring files from one place to another."""
 
 

@@ -116,6 +116,11 @@ def metadata_permissions_fault(text: str) -> str | None:
     return "off cannot be combined" if "off" in parts and len(parts) > 1 else None
 
 
+def reads_only(granted: Iterable[str]) -> bool:
+    """Whether these permissions do not let it write; where none are known, they may."""
+    return bool(granted) and not any("Write" in scope for scope in granted)
+
+
 def address_fault(address: str) -> str | None:
     if re.fullmatch(r"https://[^\s/]+(/\S*)?", address) is None:
         return "it must be an address that begins with https://: secrets are sent there"

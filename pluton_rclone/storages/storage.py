@@ -68,6 +68,10 @@ class Storage:
         """The remote with all its options. RemoteIncomplete or OptionInvalid when rclone could not use it."""
         return self._saved.options
 
+    def remote_to_sign_in(self) -> OneDriveRemote:
+        """As `remote`, also where the token is missing or cannot be used: for `StorageSetup.for_storage`."""
+        return self._saved.options_to_sign_in()
+
     def record(self) -> dict[str, Any]:
         """What a list of storages shows, as JSON; works for an incomplete remote, too. Holds no secret."""
         section = self._saved.section
@@ -279,7 +283,8 @@ class Storage:
         """Takes over the sign-in of `StorageSetup.for_storage(this)`; drive and options stay. It is tested first:
         ConnectionTestFailed changes nothing.
         """
-        return self._change(self.remote.replace(**setup.authorization()), on_step)
+        before = self._saved.options_to_sign_in()
+        return self._change(before, before.replace(**setup.authorization()), on_step)
 
     # ---- changing it ----
 
@@ -301,12 +306,13 @@ class Storage:
             name: defaults[name].get_default() if v is None and name in defaults else v
             for name, v in options.items()
         }
-        return self._change(before.replace(**known), on_step)
+        return self._change(before, before.replace(**known), on_step)
 
-    def _change(self, wanted: OneDriveRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
+    def _change(
+        self, before: OneDriveRemote, wanted: OneDriveRemote, on_step: Callable[[Step], None]
+    ) -> ConnectionReport:
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
-        before = self.remote
         report, tested = self._storages.try_out(wanted, on_step)
         report.raise_for_failure()
         changes = tested.changes_from(before)
