@@ -29,9 +29,11 @@ LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
 
 
 TRANSFERS = frozenset({"copy", "copyto", "sync", "move", "moveto"})
-WRITING = TRANSFERS | set("mkdir rmdir rmdirs delete deletefile purge rcat touch cleanup".split())
-"""What changes its last place; move its first, too."""
 """The commands that bring files from one place to another."""
+WRITING = TRANSFERS.union(
+    ("mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "rcat", "touch", "cleanup")
+)
+"""What changes its last place; move its first, too."""
 
 
 class Command(NamedTuple):

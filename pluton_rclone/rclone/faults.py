@@ -159,11 +159,12 @@ _LEAD = re.compile(
     r"(?:Failed to \w{1,30}(?: with \d{1,20} errors)?: (?:last error was: )?|error in ListJSON: "
     r"|Failed to create file system for (?:destination )?\"(?:[^\"\\]|\\.)*\": |failed to get root: "
     r"|error listing: |Cancelling sync due to fatal error: |Fatal error: "
-    r"|(?:Get|Put|Post|Patch|Delete|Head) \"https?://[^\s\"]*\": ){0,9}"
+    r"){0,9}"
 )
 _REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,]{1,200}):")
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
 # It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
+_REQUEST = re.compile(r"\b(?:Get|Put|Post|Patch|Delete|Head) \"https?://[^\s\"]{1,4096}\": ")
 _RCLONES_ADVICE = re.compile(
     r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\""
 )
@@ -261,6 +262,6 @@ def run_fault(
 
 
 def _reason(text: str) -> str:
-    """rclone's words without secrets, without what it puts before every message and without its advice."""
-    clean = _RCLONES_ADVICE.sub("", redact(text)).strip()
+    """rclone's words without secrets, addresses, its advice and what it puts before every message."""
+    clean = _REQUEST.sub("", _RCLONES_ADVICE.sub("", redact(text))).strip()
     return _LEAD.sub("", clean, count=1) or clean

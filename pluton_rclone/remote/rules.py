@@ -8,6 +8,7 @@ Microsoft's "Create upload session" (chunks) and "Create sharing link" pages, an
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pluton_rclone.values.drive_ids import is_personal

@@ -36,11 +36,13 @@ def test_a_storage_whose_token_died_is_back_after_signing_in_again(
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
     cloud.world.advance(5000)
     broken = command("ls", "Work files:")
+    ill = command("test", "Work files")
     again = command("reauthorize", "Work files")
     after = command("show", "Work files", "--json").json["options"]
 
     assert broken.code == 3
-    assert "reauthorize" in broken.err
+    assert "pluton-rclone test" in broken.err
+    assert "reauthorize" in ill.err
     assert again.code == 0, again.err
     assert "drive and options are unchanged" in again.err
     assert command("ls", "Work files:").code == 0
@@ -184,7 +186,7 @@ def test_files_are_synced_moved_shown_and_deleted(connected: Command, tmp_path: 
     )
     assert (file.code, folder.code) == (0, 0)
     assert "1 file deleted" in file.err
-    assert "1 folder deleted" in folder.err
+    assert "1 whole folder deleted" in folder.err
     assert connected("ls", "Work files:", "--json").lines[0]["name"] == "moved"
 
 
