@@ -59,9 +59,6 @@ bench: $(READY) ## Ratios against peers, measured side by side in one run
 soak: $(READY) ## The tests that take minutes
 	@$(BIN)/python -m pytest -n $(WORKERS) -m soak $(ARGS)
 
-attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory
-	@$(BIN)/python -m pytest -n $(WORKERS) -m attack $(ARGS)
-
 test-pythons: ## Import and run everything once, on the lowest and the highest Python at hand
 	@.ci/pythons
 

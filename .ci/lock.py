@@ -4,8 +4,9 @@ constraints.txt   what `make install` installs: the newest versions, with a mark
 .ci/floors.txt    what `make floors` installs: the lowest versions that pyproject.toml declares
 .ci/tools.txt     what `make lock` and `make dist-check` use
 
-uv resolves for all Pythons at once; then the pip of every Python at hand tries each file. The files are written only
-if all of that worked. Otherwise the old ones stay, and the error says which step failed.
+uv resolves for all Pythons at once; then the pip of every Python at hand tries each file. The files
+are written only if all of that worked. Otherwise the old ones stay, and the error says which step
+failed.
 """
 
 from __future__ import annotations

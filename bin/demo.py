@@ -1,7 +1,8 @@
-"""`make demo`: the whole of "Connecting OneDrive" without a person or an account, on the emulated Microsoft.
+"""`make demo`: the whole of "Connecting OneDrive" without a person or an account, on the emulated
+Microsoft.
 
-Every step is a real command of `pluton-rclone`, with the real MSAL and the real rclone; the emulator plays Microsoft
-and, at its sign-in page, the person.
+Every step is a real command of `pluton-rclone`, with the real MSAL and the real rclone; the
+emulator plays Microsoft and, at its sign-in page, the person.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ def demonstrate(folder: Path, source: Path | None) -> None:
         "\nThat was the emulator; its drive and this demo's files are gone now. For your own account:\n"
     )
     say(
-        '     bin/pluton-rclone connect "OneDrive Personal Backups" --client-id YOUR-APP-REGISTRATION'
+        '     bin/pluton-rclone connect "OneDrive Personal Backups" --client-id '
+        "YOUR-APP-REGISTRATION"
     )
 
 

@@ -1,4 +1,5 @@
-"""The demo's source folder: a few hundred files such as people really have, awkward names among them."""
+"""The demo's source folder: a few hundred files such as people really have, awkward names among
+them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ from pluton_rclone.remote.options import OPTIONS, OWN, Decider, Option  # noqa: 
 from pluton_rclone.values import refusals  # noqa: E402
 
 WRITTEN_BY = "<!-- Written by docs/generate.py from the code. Do not edit: run it again. -->\n"
-# What stands in signatures and is nothing to use: seams of the inside, and what only stands in for pydantic.
+# What stands in signatures and is nothing to use: seams of the inside, and what only stands in for
+# pydantic.
 INSIDE = {"Http", "HidesSecret", "Command", "Child", "Completed", "Source"} | {
     "Home",
     "Order",
@@ -45,7 +46,7 @@ def pages() -> dict[str, str]:
     return {"reference.md": reference(), "options.md": options(), "errors.md": errors_page()}
 
 
-# ---- reference.md ------------------------------------------------------------------------------------------
+# ---- reference.md --------------------------------------------------------------------------------
 
 
 def public() -> list[Named]:
@@ -77,9 +78,11 @@ def reference() -> str:
     parts = [
         WRITTEN_BY,
         "# Reference\n",
-        "Everything that `from pluton_rclone import …` offers, from the docstrings. Sizes are bytes, times are seconds, "
+        "Everything that `from pluton_rclone import …` offers, from the docstrings. Sizes are "
+        "bytes, times are seconds, "
         "moments are aware datetimes unless it says otherwise. Whatever goes wrong is raised as a "
-        "[`PlutonRcloneError`](errors.md). What an option of a remote means is in [options.md](options.md); how it all "
+        "[`PlutonRcloneError`](errors.md). What an option of a remote means is in "
+        "[options.md](options.md); how it all "
         "goes together is in [embedding.md](embedding.md).\n",
         "- Public names: " + ", ".join(link(named) for named in names),
         "- Types that they give and take: " + ", ".join(link(named) for named in types) + "\n",
@@ -179,7 +182,7 @@ def alias(named: Named) -> str:
     return f"`{value}` {flat(text)}".strip()
 
 
-# ---- options.md --------------------------------------------------------------------------------------------
+# ---- options.md ----------------------------------------------------------------------------------
 
 
 WHO_DECIDES: dict[Decider, str] = {
@@ -197,12 +200,17 @@ def options() -> str:
     parts = [
         WRITTEN_BY,
         "# Options of a OneDrive remote\n",
-        "Names, defaults and values are rclone's. Set them with `pluton-rclone connect … --set OPTION=VALUE`, "
-        "`pluton-rclone set NAME OPTION=VALUE`, on the page under Advanced options, or in Python with "
-        '`setup.remote(drive, chunk_size="20Mi")`. Sizes take the units Ki, Mi and Gi, powers of 1024. "Since" is the '
-        "first rclone that knows the option: an older one would ignore it without a word, so this library refuses to use "
+        "Names, defaults and values are rclone's. Set them with `pluton-rclone connect … --set "
+        "OPTION=VALUE`, "
+        "`pluton-rclone set NAME OPTION=VALUE`, on the page under Advanced options, or in Python "
+        "with "
+        '`setup.remote(drive, chunk_size="20Mi")`. Sizes take the units Ki, Mi and Gi, powers of '
+        '1024. "Since" is the '
+        "first rclone that knows the option: an older one would ignore it without a word, so this "
+        "library refuses to use "
         "it then.\n",
-        "`pluton-rclone options` prints the same at a terminal; `pluton-rclone options --schema` prints the JSON Schema "
+        "`pluton-rclone options` prints the same at a terminal; `pluton-rclone options --schema` "
+        "prints the JSON Schema "
         "that a form can be drawn from.\n",
         "## Basic\n",
         *(option_text(option) for option in OPTIONS if option.group == "basic"),
@@ -234,7 +242,7 @@ def option_text(option: Option) -> str:
     return "\n".join(lines) + "\n"
 
 
-# ---- errors.md ---------------------------------------------------------------------------------------------
+# ---- errors.md -----------------------------------------------------------------------------------
 
 
 def errors_page() -> str:
@@ -243,19 +251,23 @@ def errors_page() -> str:
     parts = [
         WRITTEN_BY,
         "# Errors\n",
-        "Every error says what happened, why, who can fix it, and the next step. In Python it is an exception of "
-        "`pluton_rclone.errors`; branch on the class or on `error.code`, never on the text. With `--json` the command line "
+        "Every error says what happened, why, who can fix it, and the next step. In Python it is "
+        "an exception of "
+        "`pluton_rclone.errors`; branch on the class or on `error.code`, never on the text. With "
+        "`--json` the command line "
         "prints it as a JSON object on stderr. The page shows the same words.\n",
         "## Exit codes\n",
         "| Exit code | Means |\n|---|---|",
         *(row(*part.split(" ", 1)) for part in words.split(" · ")),
         "\n## Exceptions\n",
-        "A class stands below the class that it is a kind of: `except SignInError` catches all of its children. What one "
+        "A class stands below the class that it is a kind of: `except SignInError` catches all of "
+        "its children. What one "
         "error says may differ from the advice here where more is known.\n",
         "| Class | Code | Exit code | Who can fix it | Advice |\n|---|---|---|---|---|",
         *tree(errors.PlutonRcloneError, 0),
         "\n## What OneDrive and SharePoint refuse\n",
-        "Where an answer has no body that can be read (a page of HTML, nothing at all), its status alone "
+        "Where an answer has no body that can be read (a page of HTML, nothing at all), its status "
+        "alone "
         "decides, in rclone's log as in our own requests:\n",
         "| Status | Exception | Who can fix it | Whether the same call can succeed later |\n|---|---|---|---|",
         *(
@@ -279,7 +291,8 @@ def errors_page() -> str:
             for code, meaning in refusals.BY_CODE.items()
         ),
         "\n## Microsoft's sign-in errors\n",
-        "What Microsoft's numbered errors become. `pluton-rclone errors CODE` says what each means; CODE may be the whole "
+        "What Microsoft's numbered errors become. `pluton-rclone errors CODE` says what each "
+        "means; CODE may be the whole "
         "message.\n",
         "| Microsoft's code | Exception | Who can fix it | Advice |\n|---|---|---|---|",
         *(
@@ -308,7 +321,7 @@ def tree(kind: type[errors.PlutonRcloneError], depth: int) -> Iterator[str]:
             yield from tree(child, depth + 1)
 
 
-# ---- Markdown ----------------------------------------------------------------------------------------------
+# ---- Markdown ------------------------------------------------------------------------------------
 
 
 def row(*cells: str) -> str:

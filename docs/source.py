@@ -1,6 +1,8 @@
-"""The public interface as the source has it: classes, members, signatures and docstrings, read without running them.
+"""The public interface as the source has it: classes, members, signatures and docstrings, read
+without running them.
 
-Signatures come from the syntax tree, so that defaults stand as they were written and every Python gives the same text.
+Signatures come from the syntax tree, so that defaults stand as they were written and every Python
+gives the same text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Connect Microsoft OneDrive (Personal, Business, SharePoint) to Pluton backups, driven by the real rclone.
+"""Connect Microsoft OneDrive (Personal, Business, SharePoint) to Pluton backups, driven by the real
+rclone.
 
 from pluton_rclone import AppRegistration, StorageSetup, Storages
 """
@@ -35,7 +36,8 @@ from .values.program import VERSION
 
 __version__ = VERSION
 
-# Names load when first used: importing the package costs nothing, and MSAL, requests and rich come only with a sign-in.
+# Names load when first used: importing the package costs nothing, and MSAL, requests and rich come
+# only with a sign-in.
 _MODULES = {
     "About": "rclone.results",
     "Account": "microsoft.entra.account",

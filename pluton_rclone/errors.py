@@ -55,7 +55,8 @@
         ├── Stalled                    no byte and no check for too long
         └── TimedOut                   longer than the limit given
 
-`GraphError` and its children are raised whether Graph refused us or refused rclone: a person's next step is the same.
+`GraphError` and its children are raised whether Graph refused us or refused rclone: a person's next
+step is the same.
 """
 
 from __future__ import annotations
@@ -89,11 +90,12 @@ class NextStep(str, enum.Enum):
 
 
 class PlutonRcloneError(Exception):
-    """The base of all. `what` is one sentence for a person; nothing in it is secret. `advice` names no command
-    and no button: each door says `next_step` in its own words.
+    """The base of all. `what` is one sentence for a person; nothing in it is secret. `advice` names
+    no command and no button: each door says `next_step` in its own words.
 
-    `details` holds what programs and support need (str, int, float, bool, None or lists of them): for Microsoft
-    `error`, `suberror`, `aadsts`, `graph_code`, `status`, `correlation_id`; for rclone `exit_code`, `version`.
+    `details` holds what programs and support need (str, int, float, bool, None or lists of them):
+    for Microsoft `error`, `suberror`, `aadsts`, `graph_code`, `status`, `correlation_id`; for
+    rclone `exit_code`, `version`.
     """
 
     code: ClassVar[str] = "error"
@@ -125,7 +127,8 @@ class PlutonRcloneError(Exception):
         self.next_step = next_step or (self.default_next_step if advice is None else None)
         self.details = {key: value for key, value in details.items() if value is not None}
         self.result: Any = None
-        """What was reached before it was raised, where there is such a thing: a `TransferResult`."""
+        """What was reached before it was raised, where there is such a thing: a `TransferResult`.
+        """
 
     def __str__(self) -> str:
         return self.what if self.why is None else f"{self.what} ({self.why})"
@@ -167,7 +170,7 @@ class Cancelled(PlutonRcloneError):
     default_advice = "Start it again: what is already there is not transferred twice."
 
 
-# ---- Microsoft's sign-in service ----------------------------------------------------------------------------------
+# ---- Microsoft's sign-in service -----------------------------------------------------------------
 
 
 class SignInError(PlutonRcloneError):
@@ -260,7 +263,7 @@ class TokenInvalid(SignInError):
     default_advice = "Paste the whole text that `rclone authorize onedrive` printed, from the first { to the last }."
 
 
-# ---- Microsoft Graph -----------------------------------------------------------------------------------------------
+# ---- Microsoft Graph -----------------------------------------------------------------------------
 
 
 class GraphError(PlutonRcloneError):
@@ -337,7 +340,7 @@ class Unreachable(GraphError):
     default_advice = "Check network, HTTPS_PROXY and certificates (SSL_CERT_FILE), then try again."
 
 
-# ---- the remote and rclone.conf --------------------------------------------------------------------------------------
+# ---- the remote and rclone.conf ------------------------------------------------------------------
 
 
 class RemoteError(PlutonRcloneError):
@@ -406,7 +409,7 @@ class ConnectionTestFailed(PlutonRcloneError):
     default_advice = "Fix what the failed step names, then test again."
 
 
-# ---- the rclone binary ------------------------------------------------------------------------------------------------
+# ---- the rclone binary ---------------------------------------------------------------------------
 
 
 class RcloneError(PlutonRcloneError):

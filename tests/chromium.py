@@ -1,7 +1,8 @@
 """A real Chromium without a window, driven over a pipe: for what a person sees and presses.
 
-Speaks the DevTools protocol on the file descriptors that `--remote-debugging-pipe` asks for: no port, no driver
-program. `python -m tests.chromium` finds it, installs it when that is possible, and prints its path.
+Speaks the DevTools protocol on the file descriptors that `--remote-debugging-pipe` asks for: no
+port, no driver program. `python -m tests.chromium` finds it, installs it when that is possible, and
+prints its path.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Unavailable(Exception):
 
 
 def find_chromium() -> Path:
-    """Chromium's path; it and certutil are installed with apt-get when they are missing and this user may.
+    """Chromium's path; it and certutil are installed with apt-get when they are missing and this
+    user may.
 
     Raises `Unavailable` otherwise.
     """
@@ -154,7 +156,7 @@ class Chromium:
         os.close(self._out)
         self._temporary.cleanup()
 
-    # ---- what a person does -------------------------------------------------------------------------------
+    # ---- what a person does ----------------------------------------------------------------------
 
     def open(self, address: str) -> None:
         """Go to an address; returns when the browser has begun to."""
@@ -175,7 +177,8 @@ class Chromium:
     def press(self, selector: str, seconds: float = 60.0) -> None:
         """Click an element with the mouse, once it is there."""
         place = self._until(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;"
+            "(() => "
+            f"{{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;"
             " e.scrollIntoView(); const b = e.getBoundingClientRect();"
             " return b.width ? [b.x + b.width / 2, b.y + b.height / 2] : null; })()",
             selector,
@@ -220,7 +223,7 @@ class Chromium:
         )
         return answer.get("result", {}).get("value")
 
-    # ---- the protocol -------------------------------------------------------------------------------------
+    # ---- the protocol ----------------------------------------------------------------------------
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1

@@ -1,6 +1,8 @@
-"""The four failures of the guide's "Common Issues", provoked in the emulator: `python -m tests.common_issues` prints them.
+"""The four failures of the guide's "Common Issues", provoked in the emulator: `python -m
+tests.common_issues` prints them.
 
-Each is a real command of `pluton-rclone`, with the real MSAL and the real rclone, as the person sees it.
+Each is a real command of `pluton-rclone`, with the real MSAL and the real rclone, as the person
+sees it.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ def _idle(cloud: Emulator) -> None:
     cloud.world.advance(91 * 24 * 3600)
 
 
-# the guide's heading: (who signs in, what the person answers, what was done to the world, the command)
+# the guide's heading: (who signs in, what the person answers, what was done to the world, the
+# command)
 ISSUES: Mapping[str, tuple[str, bool, Prepare, list[str]]] = {
     "Authorization Failed": (ANNA, False, _nothing, ["connect", "OneDrive Personal Backups"]),
     "Drive Not Found": (BERT, True, _no_drive, ["connect", "Work", "--type", "business"]),

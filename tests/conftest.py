@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
 
-# The same examples in every run, and none is too slow: what is red is red for everybody, and says something about the
-# code. `--hypothesis-profile=explore` looks for new ones.
+# The same examples in every run, and none is too slow: what is red is red for everybody, and says
+# something about the code. `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile(
     "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -30,8 +30,9 @@ settings.load_profile("suite")
 
 
 def pytest_configure() -> None:
-    """Signals mean what they mean in the tests and in what they start, also where the suite runs in a script's background
-    or under nohup: there SIGINT or SIGHUP is ignored, and ignoring is inherited (POSIX, Shell Command Language, 2.11).
+    """Signals mean what they mean in the tests and in what they start, also where the suite runs in
+    a script's background or under nohup: there SIGINT or SIGHUP is ignored, and ignoring is
+    inherited (POSIX, Shell Command Language, 2.11).
     """
     for number, usual in (
         (signal.SIGINT, signal.default_int_handler),
@@ -105,9 +106,11 @@ def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 @pytest.fixture
 def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """`browser("anna@outlook.com", accept=True)`: who sits at the browser that Python's webbrowser opens.
+    """`browser("anna@outlook.com", accept=True)`: who sits at the browser that Python's webbrowser
+    opens.
 
-    The sign-in pages are answered in a thread, as the program that opened them has to receive the answer.
+    The sign-in pages are answered in a thread, as the program that opened them has to receive the
+    answer.
     """
     threads: list[threading.Thread] = []
     failures: list[BaseException] = []
@@ -136,7 +139,8 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
 @pytest.fixture(autouse=True)
 def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests asked of Microsoft, and what they found out about its limits, is no matter of this one."""
+    """What other tests asked of Microsoft, and what they found out about its limits, is no matter
+    of this one."""
     from pluton_rclone.pace import ledger
 
     monkeypatch.setattr(ledger, "BUDGETS", {})
@@ -144,7 +148,8 @@ def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The runtime folder that a desktop session has, so that nothing is left in the machine's memory."""
+    """The runtime folder that a desktop session has, so that nothing is left in the machine's
+    memory."""
     folder = tmp_path_factory.mktemp("run")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     return folder

@@ -1,4 +1,5 @@
-"""Storages for tests, connected without walking through the sign-in pages and without a connection test."""
+"""Storages for tests, connected without walking through the sign-in pages and without a connection
+test."""
 
 from __future__ import annotations
 

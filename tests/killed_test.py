@@ -1,7 +1,9 @@
-"""Runs a connection test and kills itself (SIGKILL) at one point of it: `python -m tests.killed_test STORAGE STEP WHEN`.
+"""Runs a connection test and kills itself (SIGKILL) at one point of it: `python -m
+tests.killed_test STORAGE STEP WHEN`.
 
-WHEN is "before" or "after" the step, or "during": then it is killed as soon as the first request of the step was answered
-(only for the steps that ask Microsoft through rclone). STORAGE "new" tests the remote on stdin, which is not saved.
+WHEN is "before" or "after" the step, or "during": then it is killed as soon as the first request of
+the step was answered (only for the steps that ask Microsoft through rclone). STORAGE "new" tests
+the remote on stdin, which is not saved.
 """
 
 from __future__ import annotations

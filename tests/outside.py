@@ -1,7 +1,7 @@
 """The environment in which the tests were started: for what is fetched from a package index.
 
-Tests play Microsoft by setting HTTPS_PROXY and the like; a client that inherits those reaches nothing outside. This
-module is imported while tests are collected, before any fixture runs.
+Tests play Microsoft by setting HTTPS_PROXY and the like; a client that inherits those reaches
+nothing outside. This module is imported while tests are collected, before any fixture runs.
 """
 
 from __future__ import annotations

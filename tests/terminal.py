@@ -1,6 +1,7 @@
 """A program on a terminal of its own, with somebody who reads, types and presses Ctrl-C.
 
-pexpect reads and waits; the program is not started by pexpect.spawn, which would fork this process, threads and all.
+pexpect reads and waits; the program is not started by pexpect.spawn, which would fork this process,
+threads and all.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from types import TracebackType
 import pexpect.fdpexpect  # type: ignore[import-untyped]
 
 PATIENCE = 120.0
-"""Seconds until a program that says nothing has failed: long, for a busy machine; it costs nothing where it is green."""
+"""Seconds until a program that says nothing has failed: long, for a busy machine; it costs nothing
+where it is green."""
 
 
 class Terminal:
@@ -88,7 +90,8 @@ class Terminal:
     def press_ctrl_c(self) -> None:
         """What the key does: SIGINT to every process in the foreground of the terminal.
 
-        A person is slower than readline, which loses the key between writing its prompt and beginning to read.
+        A person is slower than readline, which loses the key between writing its prompt and
+        beginning to read.
         """
         self._wait_until_it_waits()
         self._screen.send("\x03")

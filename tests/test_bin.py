@@ -1,4 +1,5 @@
-"""`bin/pluton-rclone` runs from a checkout: from any folder, through a symlink, with nothing activated."""
+"""`bin/pluton-rclone` runs from a checkout: from any folder, through a symlink, with nothing
+activated."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Answers that people really got, each read as it should be: a file of tests/data/captures is a case.
+"""Answers that people really got, each read as it should be: a file of tests/data/captures is a
+case.
 
-A file holds `kind` (which reader it is for), `what`, `source`, `license`, `given` and `expect`. To add
-a case, add a file. What `given` holds is said at each reader below; what `expect` may hold, in `judge`
-for errors, and at the readers of values.
+A file holds `kind` (which reader it is for), `what`, `source`, `license`, `given` and `expect`. To
+add a case, add a file. What `given` holds is said at each reader below; what `expect` may hold, in
+`judge` for errors, and at the readers of values.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def kinds(names: list[str]) -> tuple[type[errors.PlutonRcloneError], ...]:
 
 
 def judge(error: errors.PlutonRcloneError, expect: Mapping[str, Any]) -> None:
-    """`kind`, `not_kind`: names of classes, any of them. `who`, `retry`, `exit_code`. `…_has`, `…_lacks`:
-    words in one of the error's sentences."""
+    """`kind`, `not_kind`: names of classes, any of them. `who`, `retry`, `exit_code`. `…_has`,
+    `…_lacks`: words in one of the error's sentences."""
     assert set(expect) <= ERROR_MEMBERS
     assert error.what
     assert error.advice
@@ -120,8 +121,8 @@ class Table(Http):
 def http(given: Case, expect: Case, _: Path) -> None:
     """`table` of paths and answers; `call`: drives, drive ID, shortcuts, me, resolve ADDRESS.
 
-    Expected: `names`, `web_urls` of drives; `folder` of a place; `account`; `sent_header`; or `raises`,
-    and what `judge` takes.
+    Expected: `names`, `web_urls` of drives; `folder` of a place; `account`; `sent_header`; or
+    `raises`, and what `judge` takes.
     """
     table = Table(given["table"])
     client = Graph(CLOUDS["global"], "token", http=table)
@@ -174,8 +175,8 @@ def paste(given: Case, expect: Case, _: Path) -> None:
 
 
 def conf(given: Case, expect: Case, folder: Path) -> None:
-    """`text` of an rclone.conf. Expected: `remotes` by name; `usable` names; `finding`: an option and how
-    bad, its words without `what_lacks`; `drive_id`."""
+    """`text` of an rclone.conf. Expected: `remotes` by name; `usable` names; `finding`: an option
+    and how bad, its words without `what_lacks`; `drive_id`."""
     path = folder / "rclone.conf"
     path.write_bytes(given["text"].encode())
     file = Conf(path)

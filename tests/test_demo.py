@@ -1,4 +1,5 @@
-"""The demo walks the whole job; while it runs, every command line on this machine is searched for its secrets."""
+"""The demo walks the whole job; while it runs, every command line on this machine is searched for
+its secrets."""
 
 from __future__ import annotations
 

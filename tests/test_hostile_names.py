@@ -1,4 +1,5 @@
-"""File names that a shell or a careless parser would act on: they are copied as they are, and nothing runs."""
+"""File names that a shell or a careless parser would act on: they are copied as they are, and
+nothing runs."""
 
 from __future__ import annotations
 

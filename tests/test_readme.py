@@ -1,4 +1,5 @@
-"""The README is true: its Python example runs as printed, its commands exist, its picture names real modules."""
+"""The README is true: its Python example runs as printed, its commands exist, its picture names
+real modules."""
 
 from __future__ import annotations
 

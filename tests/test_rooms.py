@@ -1,4 +1,5 @@
-"""No module of the package needs itself on the way round, also not by a late or a type-checking import."""
+"""No module of the package needs itself on the way round, also not by a late or a type-checking
+import."""
 
 from __future__ import annotations
 
@@ -34,8 +35,8 @@ def imported(tree: ast.AST, module: str, is_package: bool, known: set[str]) -> I
 
 
 def arrows(folder: Path) -> dict[str, set[str]]:
-    """Every module below a folder, and the modules that it imports; its package, which is a place, is left out
-    where a module of it is meant.
+    """Every module below a folder, and the modules that it imports; its package, which is a place,
+    is left out where a module of it is meant.
     """
     files = {module_of(path): path for path in folder.rglob("*.py")}
     return {

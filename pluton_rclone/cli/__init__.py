@@ -1,4 +1,5 @@
-"""The command line `pluton-rclone`: the library's functions at a terminal, for people and for scripts."""
+"""The command line `pluton-rclone`: the library's functions at a terminal, for people and for
+scripts."""
 
 from __future__ import annotations
 
@@ -17,16 +18,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:  # before the command began, or after it had ended
         code = 130
     if code == 130:
-        # CPython remembers a Ctrl-C that met it in an exec() (every dataclass makes one), although it was handled, and would
-        # end by SIGINT instead of this code; the next exec() makes it forget (Python/pythonrun.c, run_eval_code_obj).
+        # CPython remembers a Ctrl-C that met it in an exec() (every dataclass makes one), although
+        # it was handled, and would end by SIGINT instead of this code; the next exec() makes it
+        # forget (Python/pythonrun.c, run_eval_code_obj).
         exec("")  # noqa: S102
     sys.exit(code)
 
 
 def _cancel(number: int, frame: object) -> None:
-    """What a container, a service manager or a closed terminal sends is Ctrl-C for us: nothing is left behind.
+    """What a container, a service manager or a closed terminal sends is Ctrl-C for us: nothing is
+    left behind.
 
-    Again, it does not disturb what the first began. As process 1, we would not even hear it otherwise.
+    Again, it does not disturb what the first began. As process 1, we would not even hear it
+    otherwise.
     """
     signal.signal(number, lambda *_: None)
     raise KeyboardInterrupt

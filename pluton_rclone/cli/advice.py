@@ -1,4 +1,5 @@
-"""What the command line makes of the library's errors: the next step as a command, and one exit code for one cause."""
+"""What the command line makes of the library's errors: the next step as a command, and one exit
+code for one cause."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from pluton_rclone.errors import (
 )
 
 NAMED: set[str] = set()
-"""The storages that the command has named so far: whose re-authorization helps where an error does not say it."""
+"""The storages that the command has named so far: whose re-authorization helps where an error does
+not say it."""
 CONNECTING = ("connect", "web")
 COMMANDS = {
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
@@ -41,8 +43,8 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
-    """The error of a command, with advice in the command line's words. While a storage is being connected there is none
-    to re-authorize yet: the walk goes on from where it is.
+    """The error of a command, with advice in the command line's words. While a storage is being
+    connected there is none to re-authorize yet: the walk goes on from where it is.
     """
     if error.advice == UsageError.default_advice:
         error.advice = f"See pluton-rclone {command} --help."

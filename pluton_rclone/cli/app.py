@@ -1,4 +1,5 @@
-"""The group of all commands: which module has which one, loaded when it is called; "did you mean" for the rest."""
+"""The group of all commands: which module has which one, loaded when it is called; "did you mean"
+for the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Questions at a terminal: a choice by number, a text. A script that left something out is told which option to give."""
+"""Questions at a terminal: a choice by number, a text. A script that left something out is told
+which option to give."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def choose(
     option: str,
     default: int = 1,
 ) -> Thing:
-    """One of (label, thing), by number. Without a person, UsageError names them and the `option` to give instead."""
+    """One of (label, thing), by number. Without a person, UsageError names them and the `option` to
+    give instead."""
     if not interactive(output):
         raise UsageError(
             f"{question}: there are {len(things)}.",
@@ -52,7 +54,8 @@ def text(
     default: str | None = None,
     check: Callable[[str], object] = lambda answer: None,
 ) -> str:
-    """A line of text, asked again while `check` raises. Without a person, UsageError names the `option` to give instead."""
+    """A line of text, asked again while `check` raises. Without a person, UsageError names the
+    `option` to give instead."""
     if not interactive(output):
         raise UsageError(f"{question} is missing.", advice=f"Give {option}.")
     while True:
@@ -68,7 +71,8 @@ def text(
 
 
 def paste(output: Output, prompt: str) -> str:
-    """stdin to its end. At a terminal unseen, and not line by line: that cuts a line after 4,095 bytes (termios(3))."""
+    """stdin to its end. At a terminal unseen, and not line by line: that cuts a line after 4,095
+    bytes (termios(3))."""
     if not sys.stdin.isatty():
         return sys.stdin.read()
     import termios
@@ -95,7 +99,8 @@ def secret_in(file: Path) -> str:
 
 
 def secret(output: Output, question: str, *, variable: str, file: Path | None = None) -> str:
-    """A secret: from a file, else the environment, else typed unseen, else a line of stdin; never an option's value."""
+    """A secret: from a file, else the environment, else typed unseen, else a line of stdin; never
+    an option's value."""
     if file is not None:
         return secret_in(file)
     if os.environ.get(variable):

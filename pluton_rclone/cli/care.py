@@ -1,4 +1,5 @@
-"""Commands that keep storages well: `health`, `keep-alive`, `reauthorize`, `set`, `rename`, `remove`."""
+"""Commands that keep storages well: `health`, `keep-alive`, `reauthorize`, `set`, `rename`,
+`remove`."""
 
 from __future__ import annotations
 
@@ -29,15 +30,18 @@ FILE = click.Path(path_type=Path)
 @click.command()
 @common
 def health(config: str | None, binary: str | None, as_json: bool) -> None:
-    """Check every storage without writing: for a scheduled job. Exit code 4 when one of them fails.
+    """Check every storage without writing: for a scheduled job. Exit code 4 when one of them fails, 8 when
+    Microsoft was just not reached.
 
-    Warned of: a token or client secret that ends soon, a drive that is nearly full, a configuration that cannot be written.
+    Warned of: a token or client secret that ends soon, a drive that is nearly full, a configuration
+    that cannot be written.
 
     \b
     pluton-rclone health
     pluton-rclone health --json | jq '.storages[] | select(.ok | not) | .storage'
     """
-    report_health(Output(as_json), open_storages(config, binary).health())
+    storages = open_storages(config, binary)
+    report_health(Output(as_json), storages.health(), storages.path)
 
 
 @click.command("keep-alive")
@@ -50,17 +54,19 @@ def keep_alive(config: str | None, binary: str | None, as_json: bool) -> None:
     \b
     0 4 * * 0  pluton-rclone keep-alive
     """
-    report_health(Output(as_json), open_storages(config, binary).keep_alive())
+    storages = open_storages(config, binary)
+    report_health(Output(as_json), storages.keep_alive(), storages.path)
 
 
-def report_health(output: Output, report: HealthReport) -> None:
+def report_health(output: Output, report: HealthReport, path: Path) -> None:
     """What was found, storage by storage. ConnectionTestFailed when one failed."""
     if output.as_json:
         output.result(report.record())
     if not report.reports:
         # A scheduled job that looks at the wrong file must not look fine for ever.
         raise StorageNotFound(
-            "There is no OneDrive storage to look at.", advice="Check --config, or connect one."
+            f"There is no OneDrive storage to look at in {path}.",
+            advice="Check --config, or connect one.",
         )
     for each in report.reports:
         bad = [step for step in each.steps if step.status in ("failed", "warning")]
@@ -73,8 +79,9 @@ def report_health(output: Output, report: HealthReport) -> None:
     if failed:
         raise ConnectionTestFailed(
             f"{len(failed)} of {counted(len(report.reports), 'storage')} failed: {', '.join(failed)}.",
+            who=report.silence and report.silence.who,
             advice="Fix what their failed steps name; `pluton-rclone test NAME` shows each step.",
-        )
+        ) from report.silence
 
 
 @click.command()
@@ -161,7 +168,8 @@ def set_options(
     binary: str | None,
     as_json: bool,
 ) -> None:
-    """Change options of a storage. The connection is tested first; when it fails, everything stays as it was.
+    """Change options of a storage. The connection is tested first; when it fails, everything stays
+    as it was.
 
     \b
     pluton-rclone set work chunk_size=5Mi hard_delete=true
@@ -183,7 +191,8 @@ def set_options(
 
 
 def read_secret(output: Output, option: str, file: Path | None) -> str:
-    """The new value of a secret option. UsageError for one that is none, or that only a sign-in gives."""
+    """The new value of a secret option. UsageError for one that is none, or that only a sign-in
+    gives."""
     if option not in ("client_secret", "link_password"):
         raise UsageError(
             f"{option!r} is no secret to set.", advice="Give client_secret or link_password."
@@ -212,8 +221,8 @@ def rename(
 ) -> None:
     """Give a storage another name.
 
-    The friendly one; with --remote that of its remote. Scripts that use the remote's name have to follow: that is
-    why it stays unless you say so.
+    The friendly one; with --remote that of its remote. Scripts that use the remote's name have to
+    follow: that is why it stays unless you say so.
 
     \b
     pluton-rclone rename "OneDrive" "OneDrive of Anna"

@@ -1,4 +1,5 @@
-"""The command `connect`: the guide's walk at a terminal, asked step by step or given whole by options."""
+"""The command `connect`: the guide's walk at a terminal, asked step by step or given whole by
+options."""
 
 from __future__ import annotations
 
@@ -109,9 +110,9 @@ def connect(
 ) -> None:
     """Connect a OneDrive and save it as a storage.
 
-    NAME is of your choice.
-    Signs in with Microsoft, finds the drive, tests the connection, and saves it to rclone.conf only when the test passed.
-    At a terminal, what is not given is asked. Secrets are read from files, PLUTON_ONEDRIVE_CLIENT_SECRET, or stdin.
+    NAME is of your choice. Signs in with Microsoft, finds the drive, tests the connection, and
+    saves it to rclone.conf only when the test passed. At a terminal, what is not given is asked.
+    Secrets are read from files, PLUTON_ONEDRIVE_CLIENT_SECRET, or stdin.
 
     \b
     pluton-rclone connect

@@ -1,4 +1,5 @@
-"""What the command line prints: tables and sentences for people, JSON for programs, errors for both."""
+"""What the command line prints: tables and sentences for people, JSON for programs, errors for
+both."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class ReaderGone(Exception):
 
 
 class Outlet:
-    """stdout or stderr: what it cannot write any more (a full disk) is lost and remembered; nothing ends for it.
+    """stdout or stderr: what it cannot write any more (a full disk) is lost and remembered; nothing
+    ends for it.
 
     A reader that has gone (`| head`) ends a command, but nothing that is `going_on`: a transfer.
     """
@@ -58,7 +60,8 @@ class Outlet:
 
 @contextmanager
 def outlets() -> Iterator[None]:
-    """stdout and stderr as `Outlet`s, which no character stops: what the terminal does not know is shown as an escape.
+    """stdout and stderr as `Outlet`s, which no character stops: what the terminal does not know is
+    shown as an escape.
 
     No stream is missing either, not even stdin: rclone.conf must not get its descriptor.
     """
@@ -77,7 +80,8 @@ def outlets() -> Iterator[None]:
 
 
 def as_json(record: object) -> str:
-    """One line of JSON, with escapes where the encoding of stdout lacks a character or a terminal heeds it."""
+    """One line of JSON, with escapes where the encoding of stdout lacks a character or a terminal
+    heeds it."""
     if (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
         line = json.dumps(record, ensure_ascii=False, default=str)
         if line.isprintable():
@@ -86,12 +90,14 @@ def as_json(record: object) -> str:
 
 
 def tell(text: object = "", *, file: TextIO | None = None) -> None:
-    """Lines on stdout, where names from outside do not steer the terminal: what every command prints."""
+    """Lines on stdout, where names from outside do not steer the terminal: what every command
+    prints."""
     print("\n".join(map(printable, str(text).split("\n"))), file=file, flush=file is not None)
 
 
 class Output:
-    """Results go to stdout, everything said on the way to stderr; with `as_json`, both are JSON lines."""
+    """Results go to stdout, everything said on the way to stderr; with `as_json`, both are JSON
+    lines."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -99,7 +105,8 @@ class Output:
 
     @property
     def console(self) -> Console:
-        """The person's terminal (stderr, so that a result can be piped); rich loads when first needed."""
+        """The person's terminal (stderr, so that a result can be piped); rich loads when first
+        needed."""
         if self._console is None:
             from rich.console import Console
 
@@ -122,7 +129,8 @@ class Output:
         sys.stdout.write(as_json(record) + "\n")
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Columns on stdout, as wide as their widest cell; headings only when there is something below them."""
+        """Columns on stdout, as wide as their widest cell; headings only when there is something
+        below them."""
         cells = [list(map(printable, row)) for row in rows]
         if not cells:
             return

@@ -1,7 +1,8 @@
-"""What SRC and DST mean on the command line: `NAME:path` is in a storage, everything else on this machine.
+"""What SRC and DST mean on the command line: `NAME:path` is in a storage, everything else on this
+machine.
 
-A colon makes it a storage, so nothing is guessed. A local path that holds a colon is written with `/`, `./` or `../` in
-front.
+A colon makes it a storage, so nothing is guessed. A local path that holds a colon is written with
+`/`, `./` or `../` in front.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Place:
 
 
 def parse_place(text: str, storages: Storages) -> Place:
-    """`NAME:path` or a local path. StorageNotFound, which says how a local path is written, for what
-    looks like the first and names no storage; UsageError for a path that is a server's.
+    """`NAME:path` or a local path. StorageNotFound, which says how a local path is written, for
+    what looks like the first and names no storage; UsageError for a path that is a server's.
     """
     if not text:
         raise UsageError("A path is empty.")
@@ -58,8 +59,8 @@ _SERVER_PATH = re.compile(
 
 
 def refuse_server_path(place: Place) -> None:
-    """UsageError, with the right spelling, for an address, a path on Microsoft's server, or one with backslashes: each would
-    become a new folder. What is really called so is taken.
+    """UsageError, with the right spelling, for an address, a path on Microsoft's server, or one
+    with backslashes: each would become a new folder. What is really called so is taken.
     """
     assert place.storage is not None
     path, spelled = place.path, ""
@@ -77,7 +78,10 @@ def refuse_server_path(place: Place) -> None:
     meant = shlex.quote(f"{place.storage.name}:{spelled}")
     raise UsageError(
         f"{place.path!r} is no path in a storage.",
-        why="such a path names folders below the drive's root or the storage's base folder, with / between them",
+        why=(
+            "such a path names folders below the drive's root or the storage's base folder, with "
+            "/ between them"
+        ),
         advice=f"Write {meant} and behind it the folders alone."
         if not spelled
         else f"Write {meant}.",
@@ -85,8 +89,8 @@ def refuse_server_path(place: Place) -> None:
 
 
 def parse_end(text: str, storages: Storages) -> Place:
-    """As `parse_place`, for SRC and DST. UsageError when a storage's name stands there without its colon, unless
-    something on this machine has that name.
+    """As `parse_place`, for SRC and DST. UsageError when a storage's name stands there without its
+    colon, unless something on this machine has that name.
     """
     place = parse_place(text, storages)
     if (
@@ -97,8 +101,12 @@ def parse_end(text: str, storages: Storages) -> Place:
         meant = forgotten_colon(text, storages)
         if meant:
             raise UsageError(
-                f"There is no {text!r} on this machine, but a storage of that name. Did you mean {meant!r}?",
-                advice=f"Write {shlex.quote(meant)} for the storage, {shlex.quote(f'./{text}')} for this machine.",
+                f"There is no {text!r} on this machine, but a storage of that name. Did you mean "
+                f"{meant!r}?",
+                advice=(
+                    f"Write {shlex.quote(meant)} for the storage, {shlex.quote(f'./{text}')} "
+                    "for this machine."
+                ),
             )
     return place
 
@@ -154,7 +162,8 @@ def nothing_at(place: Place, side: str = "") -> NothingFound:
 
 @contextmanager
 def named(place: Place, side: str = "") -> Iterator[None]:
-    """An error that says "nothing there", as rclone does of a whole run, names the place. One of a single file stays."""
+    """An error that says "nothing there", as rclone does of a whole run, names the place. One of a
+    single file stays."""
     try:
         yield
     except (NothingFound, ItemNotFound) as error:

@@ -29,8 +29,8 @@ def preflight(
 ) -> None:
     """Find what OneDrive would refuse or spoil, before it is sent.
 
-    What it would refuse, change or skip of SRC, were that copied to NAME:PATH. Exit code 4 when something would be
-    refused or spoiled.
+    What it would refuse, change or skip of SRC, were that copied to NAME:PATH. Exit code 4 when
+    something would be refused or spoiled.
 
     \b
     pluton-rclone preflight /srv/data work:laptop/data
@@ -44,9 +44,11 @@ def preflight(
 def look(
     output: Output, source: Place, storage: Storage, path: str, filters: Sequence[str] = ()
 ) -> bool:
-    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; whether that is nothing.
+    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; whether that is
+    nothing.
 
-    With filter rules it is rclone that lists SRC: what cannot be read, and links, it leaves to the transfer.
+    With filter rules it is rclone that lists SRC: what cannot be read, and links, it leaves to the
+    transfer.
     """
     require_here(source, "SRC")
     scan = storage.preflight(source.path, path, of=source.storage, filters=filters)

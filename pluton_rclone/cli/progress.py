@@ -1,4 +1,5 @@
-"""A running transfer at a terminal: a live bar; without a terminal a line now and then; with --json every report."""
+"""A running transfer at a terminal: a live bar; without a terminal a line now and then; with --json
+every report."""
 
 from __future__ import annotations
 
@@ -50,11 +51,13 @@ def progress_record(progress: Progress) -> dict[str, object]:
 
 
 def _live(transfer: Transfer, output: Output) -> None:
-    """The bar and the files in flight, drawn anew with each of rclone's reports, and gone at the end."""
+    """The bar and the files in flight, drawn anew with each of rclone's reports, and gone at the
+    end."""
     from rich.console import Console, Group
     from rich.live import Live
 
-    # Not the console of sentences: what is too long for a line is cut here, never wrapped, or the picture would jump.
+    # Not the console of sentences: what is too long for a line is cut here, never wrapped, or the
+    # picture would jump.
     console = Console(stderr=True, highlight=False, no_color=no_color())
     with Live(console=console, transient=True, auto_refresh=False) as live:
         for progress in transfer:
@@ -63,7 +66,8 @@ def _live(transfer: Transfer, output: Output) -> None:
 
 @contextmanager
 def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
-    """Gives what is to be called with how many there are so far; on a terminal they are shown while it lasts."""
+    """Gives what is to be called with how many there are so far; on a terminal they are shown while
+    it lasts."""
     if output.as_json or not output.console.is_terminal:
         yield lambda count: None
         return
@@ -85,7 +89,8 @@ def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
 
 
 def picture(progress: Progress, width: int, height: int) -> list[Text]:
-    """One line for the whole, one for each file in flight as far as there is room; none is wider than `width`."""
+    """One line for the whole, one for each file in flight as far as there is room; none is wider
+    than `width`."""
     shown = progress.in_flight[: max(0, min(MOST_FILES, height - 3))]
     lines = [_line([_bar(progress.fraction, _bar_width(width)), *_counts(progress)], width)]
     for file in shown:
@@ -141,7 +146,8 @@ def _line(parts: list[Text], width: int) -> Text:
 
 
 def shortened(name: str, room: int) -> str:
-    """A path that fits into so many columns: the end is what tells files apart. Control characters are shown as escapes."""
+    """A path that fits into so many columns: the end is what tells files apart. Control characters
+    are shown as escapes."""
     name = printable(name)
     if cell_len(name) <= room:
         return name
@@ -157,6 +163,7 @@ def _lines(transfer: Transfer, output: Output) -> None:
             continue
         last = time.monotonic()
         output.say(
-            f"  {progress.transfers}/{progress.total_transfers} files, {human_bytes(progress.bytes)} of "
+            f"  {progress.transfers}/{progress.total_transfers} files, "
+            f"{human_bytes(progress.bytes)} of "
             f"{human_bytes(progress.total_bytes)}, {human_bytes(progress.speed)}/s"
         )

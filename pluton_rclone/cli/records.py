@@ -1,7 +1,8 @@
-"""What `--json` prints, command by command, as types: `pluton-rclone schema` makes JSON Schema of them.
+"""What `--json` prints, command by command, as types: `pluton-rclone schema` makes JSON Schema of
+them.
 
-Sizes are bytes, durations seconds, speeds bytes a second. A new member may come with any version; none goes away
-or changes its meaning without a new major one.
+Sizes are bytes, durations seconds, speeds bytes a second. A new member may come with any version;
+none goes away or changes its meaning without a new major one.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ class Removed(Record):
 
 
 class Export(Record):
-    """`text` is an rclone.conf, `variables` the same for an environment; `written` the file that was made instead."""
+    """`text` is an rclone.conf, `variables` the same for an environment; `written` the file that
+    was made instead."""
 
     remote: str
     text: str | None
@@ -254,7 +256,8 @@ class Inspected(Record):
 
 
 class Versions(Record):
-    """`table`: a header and one row for each thing that an rclone knows or not; `drift`: differences to this library."""
+    """`table`: a header and one row for each thing that an rclone knows or not; `drift`:
+    differences to this library."""
 
     table: list[list[str]]
     drift: dict[str, list[str]]
@@ -318,7 +321,8 @@ RECORDS: dict[str, tuple[Any, ...]] = {
 
 
 def schema_of(command: str) -> dict[str, Any]:
-    """JSON Schema (2020-12) for each line that `command --json` prints on stdout. KeyError when it has none."""
+    """JSON Schema (2020-12) for each line that `command --json` prints on stdout. KeyError when it
+    has none."""
     import msgspec
 
     kinds = RECORDS[command]

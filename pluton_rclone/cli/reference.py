@@ -140,7 +140,8 @@ def versions(binaries: tuple[str, ...], as_json: bool) -> None:
 def inspect(name: str | None, config: str | None, binary: str | None, as_json: bool) -> None:
     """Find what is wrong with the remotes in rclone.conf.
 
-    Whoever made them, and how to mend each. Exit code 5 when something does not work; warnings alone leave it 0.
+    Whoever made them, and how to mend each. Exit code 5 when something does not work; warnings
+    alone leave it 0.
 
     \b
     pluton-rclone inspect
@@ -153,7 +154,8 @@ def inspect(name: str | None, config: str | None, binary: str | None, as_json: b
         output.result([finding.__dict__ for finding in found])
     for finding in found:
         output.say(
-            f"{finding.severity:<8} {finding.remote or storages.path.name}: {finding.option}: {finding.what}"
+            f"{finding.severity:<8} {finding.remote or storages.path.name}: {finding.option}: "
+            f"{finding.what}"
         )
         output.say(f"         {finding.advice}")
     broken = [finding for finding in found if finding.severity == "error"]
@@ -163,7 +165,8 @@ def inspect(name: str | None, config: str | None, binary: str | None, as_json: b
             advice="Mend each as it says.",
         )
     output.say(
-        f"{counted(len(looked_at or storages.conf.names()), 'remote')} looked at, {counted(len(found), 'warning')}"
+        f"{counted(len(looked_at or storages.conf.names()), 'remote')} looked at, "
+        f"{counted(len(found), 'warning')}"
     )
 
 

@@ -38,8 +38,8 @@ def restic(
 ) -> int:
     """Run restic with its repository in a storage.
 
-    Its exit code is passed on. restic's password is yours to give: RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND,
-    or its own question. A token that is renewed while restic runs is kept.
+    Its exit code is passed on. restic's password is yours to give: RESTIC_PASSWORD_FILE,
+    RESTIC_PASSWORD_COMMAND, or its own question. A token that is renewed while restic runs is kept.
 
     \b
     pluton-rclone restic work -- init

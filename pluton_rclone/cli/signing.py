@@ -35,8 +35,8 @@ def sign_in(
     place: Place = "own",
     confirm: bool = False,
 ) -> None:
-    """Signs in and says who it was. `confirm`: a person at the terminal says whether that is the right account,
-    because somebody else may have finished the sign-in. Cancelled if it is not.
+    """Signs in and says who it was. `confirm`: a person at the terminal says whether that is the
+    right account, because somebody else may have finished the sign-in. Cancelled if it is not.
     """
     if method in ("browser", "device", "app"):
         setup.app  # noqa: B018 - RegistrationError now, before anything is said
@@ -84,7 +84,8 @@ def show_address(output: Output, url: str, opened: bool) -> None:
         sys.stdout.flush()
     if opened:
         output.say(
-            "A browser window has opened; waiting for you there. No window? Then open this address yourself:"
+            "A browser window has opened; waiting for you there. No window? Then open this address "
+            "yourself:"
         )
         output.say(f"  {url}")
     else:
@@ -92,8 +93,10 @@ def show_address(output: Output, url: str, opened: bool) -> None:
             f"Open this address in a browser on this machine; waiting for you there:\n  {url}"
         )
     output.say(
-        "It waits for ten minutes. If the page shows an error (AADSTS…), press Ctrl-C: `pluton-rclone errors AADSTS…` "
-        "explains it. Without a browser: Ctrl-C, then --method device (with a client id) or --method token."
+        "It waits for ten minutes. If the page shows an error (AADSTS…), press Ctrl-C: "
+        "`pluton-rclone errors AADSTS…` "
+        "explains it. Without a browser: Ctrl-C, then --method device (with a client id) or "
+        "--method token."
     )
 
 

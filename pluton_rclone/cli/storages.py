@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 
 def open_storages(config: str | None, binary: str | None) -> Storages:
-    """The storages of `--config`, driven by `--rclone`. ConfigUnreadable when --config names no file."""
+    """The storages of `--config`, driven by `--rclone`. ConfigUnreadable when --config names no
+    file."""
     storages = new_storages(config, binary)
     if config is not None and not storages.path.exists():
         raise ConfigUnreadable(
             f"There is no file {config}.",
-            advice=f"Check --config. The first storage makes it: pluton-rclone connect NAME --config {config}",
+            advice=(
+                "Check --config. The first storage makes it: pluton-rclone connect NAME "
+                f"--config {config}"
+            ),
         )
     return storages
 
@@ -49,7 +53,8 @@ def new_storages(config: str | None, binary: str | None) -> Storages:
 def storage_names(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """What Tab offers for NAME: the remotes, which need no quoting, with their friendly names beside them."""
+    """What Tab offers for NAME: the remotes, which need no quoting, with their friendly names
+    beside them."""
     try:
         found = open_storages(ctx.params.get("config"), None)
         names = [(storage.remote_name, storage.name) for storage in found.values()]
@@ -119,7 +124,8 @@ def show(name: str, config: str | None, binary: str | None, as_json: bool) -> No
 def test(name: str, config: str | None, binary: str | None, as_json: bool) -> None:
     """Test the connection of a storage, step by step.
 
-    Token, drive, clock, listing, writing, room. A small file is written, read back and deleted again.
+    Token, drive, clock, listing, writing, room. A small file is written, read back and deleted
+    again.
 
     \b
     pluton-rclone test "OneDrive Personal Backups"
@@ -197,7 +203,8 @@ def export(
 
 
 def write_secret(path: str, data: bytes) -> None:
-    """A new file, never one that is there: it is a secret, and an older one may hold the newer token."""
+    """A new file, never one that is there: it is a secret, and an older one may hold the newer
+    token."""
     import os
 
     try:

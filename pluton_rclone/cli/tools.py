@@ -1,4 +1,5 @@
-"""Commands around the work: `web`, the page; `completion` for shells; `emulator` for trying things without an account."""
+"""Commands around the work: `web`, the page; `completion` for shells; `emulator` for trying things
+without an account."""
 
 from __future__ import annotations
 
@@ -39,7 +40,10 @@ from .storages import new_storages
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     multiple=True,
-    help="A folder that the page may copy from and restore to; may be repeated. [default: ~/pluton-restores]",
+    help=(
+        "A folder that the page may copy from and restore to; may be repeated. [default: "
+        "~/pluton-restores]"
+    ),
 )
 @click.option("--no-browser", is_flag=True, help="Only print the address; open no window.")
 @common
@@ -104,11 +108,13 @@ def web(
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:
     """Run a command in a world where Microsoft is emulated.
 
-    Without one, serve until Ctrl-C. The command gets HTTPS_PROXY, SSL_CERT_FILE and REQUESTS_CA_BUNDLE, a
-    BROWSER that plays the person, and an RCLONE_CONFIG of its own, unless you have set one.
+    Without one, serve until Ctrl-C. The command gets HTTPS_PROXY, SSL_CERT_FILE and
+    REQUESTS_CA_BUNDLE, a BROWSER that plays the person, and an RCLONE_CONFIG of its own, unless you
+    have set one.
 
-    There are anna@outlook.com (personal), bert@contoso.onmicrosoft.com (work) and admin@contoso.onmicrosoft.com (an
-    administrator); a SharePoint site is at https://contoso.sharepoint.com/sites/Backups.
+    There are anna@outlook.com (personal), bert@contoso.onmicrosoft.com (work) and
+    admin@contoso.onmicrosoft.com (an administrator); a SharePoint site is at
+    https://contoso.sharepoint.com/sites/Backups.
 
     \b
     pluton-rclone emulator -- pluton-rclone connect demo --client-id 00001111-aaaa-2222-bbbb-3333cccc4444

@@ -1,4 +1,5 @@
-"""Commands that move or remove files: `copy`, `sync`, `move`, `delete`, and `check`, which compares."""
+"""Commands that move or remove files: `copy`, `sync`, `move`, `delete`, and `check`, which
+compares."""
 
 from __future__ import annotations
 
@@ -108,7 +109,8 @@ def transfer(
     yes: bool = False,
     **given: Any,
 ) -> None:
-    """copy, sync and move: looks first if that is wanted, asks the question if there is one, transfers and tells."""
+    """copy, sync and move: looks first if that is wanted, asks the question if there is one,
+    transfers and tells."""
     output = Output(as_json)
     place, start = transfer_between(word, source, destination, config, binary)
     options = transfer_options(**given)
@@ -142,9 +144,9 @@ def transfer(
 def copy(**given: Any) -> None:
     """Copy a folder's content, or a file, into a folder.
 
-    NAME:PATH is in a storage, all else on this machine. What is there already, with the same size and time, is not
-    transferred again; nothing is deleted. With --json every progress report is a line on stdout, the result is the
-    last.
+    NAME:PATH is in a storage, all else on this machine. What is there already, with the same size
+    and time, is not transferred again; nothing is deleted. With --json every progress report is a
+    line on stdout, the result is the last.
 
     \b
     pluton-rclone copy /srv/data "OneDrive Personal Backups:laptop/data"
@@ -172,7 +174,8 @@ def copy(**given: Any) -> None:
 def sync(**given: Any) -> None:
     """Make DST the same as SRC, deleting what SRC has not.
 
-    Asks first; try it with --dry-run. When SRC is empty, or much of DST would go, nothing is done: --yes does not mean that.
+    Asks first; try it with --dry-run. When SRC is empty, or much of DST would go, nothing is done:
+    --yes does not mean that.
 
     \b
     pluton-rclone sync --dry-run /srv/data work:laptop/data
@@ -334,7 +337,8 @@ def preflight_between(
     anyway: bool,
     filters: Sequence[str] = (),
 ) -> None:
-    """--preflight: what is found is printed; NameRefused unless it is nothing, or meant to be sent `anyway`."""
+    """--preflight: what is found is printed; NameRefused unless it is nothing, or meant to be sent
+    `anyway`."""
     from .preflight import look, refusal
 
     storages = open_storages(config, binary)

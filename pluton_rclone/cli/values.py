@@ -1,4 +1,5 @@
-"""Values on the command line: OPTION=VALUE, rates, sizes, times, addresses. What is wrong is said in words of our own."""
+"""Values on the command line: OPTION=VALUE, rates, sizes, times, addresses. What is wrong is said
+in words of our own."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ SWITCH = {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0
 
 
 class Pattern(Parameter):
-    """A text of one form, checked before anything is started with it; `hint` says how it is written."""
+    """A text of one form, checked before anything is started with it; `hint` says how it is
+    written."""
 
     def __init__(self, name: str, pattern: str, hint: str) -> None:
         self.name = name
@@ -51,7 +53,8 @@ TIMES = Pattern(
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """OPTION=VALUE pairs as options of the remote. UsageError for what is none, or a secret; OptionInvalid."""
+    """OPTION=VALUE pairs as options of the remote. UsageError for what is none, or a secret;
+    OptionInvalid."""
     from pluton_rclone.remote.options import BY_NAME
 
     given: dict[str, Any] = {}

@@ -1,5 +1,5 @@
-"""rclone.conf as a list of remotes: read, add, update, rename, delete, and lend out to an rclone that we
-start.
+"""rclone.conf as a list of remotes: read, add, update, rename, delete, and lend out to an rclone
+that we start.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 class Conf:
     """One rclone.conf.
 
-    `path` None is the file that rclone itself uses. `password` is needed for an encrypted file only, and may
-    come from RCLONE_PASSWORD_COMMAND or RCLONE_CONFIG_PASS instead; what is encrypted stays encrypted.
-    Reading takes no lock. Every change is one step: under a lock between processes, on a fresh reading,
-    whole or not at all; bytes that it does not concern stay as they are. Errors: ConfigError and its
-    children.
+    `path` None is the file that rclone itself uses. `password` is needed for an encrypted file
+    only, and may come from RCLONE_PASSWORD_COMMAND or RCLONE_CONFIG_PASS instead; what is encrypted
+    stays encrypted. Reading takes no lock. Every change is one step: under a lock between
+    processes, on a fresh reading, whole or not at all; bytes that it does not concern stay as they
+    are. Errors: ConfigError and its children.
     """
 
     def __init__(
@@ -75,7 +75,8 @@ class Conf:
         return document.section(name)
 
     def whole_section(self, name: str) -> dict[str, str]:
-        """The section with what rclone takes from a parent section ([a] for [a.b]). StorageNotFound."""
+        """The section with what rclone takes from a parent section ([a] for [a.b]).
+        StorageNotFound."""
         document = self._shared.document()
         _check_present(document, name)
         return document.whole_section(name)
@@ -89,8 +90,8 @@ class Conf:
         return {name: section for name, section in found.items() if "type" in section}
 
     def remote(self, name: str) -> OneDriveRemote:
-        """A OneDrive remote. StorageNotFound; OptionInvalid or RemoteIncomplete when rclone could not use
-        it.
+        """A OneDrive remote. StorageNotFound; OptionInvalid or RemoteIncomplete when rclone could
+        not use it.
         """
         from pluton_rclone.remote.onedrive import OneDriveRemote
 
@@ -129,8 +130,8 @@ class Conf:
     # ---- changing ----
 
     def add(self, name: str, section: Mapping[str, str]) -> None:
-        """A new remote at the end of the file. StorageExists, OptionInvalid for what rclone.conf cannot
-        carry.
+        """A new remote at the end of the file. StorageExists, OptionInvalid for what rclone.conf
+        cannot carry.
         """
         check_name(name)
         check_values(section)
@@ -146,8 +147,8 @@ class Conf:
         )
 
     def update(self, name: str, changes: Mapping[str, str | None]) -> None:
-        """Set keys of a remote (text) or remove them (None); every other key stays, above all a refreshed
-        token.
+        """Set keys of a remote (text) or remove them (None); every other key stays, above all a
+        refreshed token.
         """
         check_values({key: value for key, value in changes.items() if value is not None})
         wanted = _with_sign_in(changes)
@@ -188,8 +189,8 @@ class Conf:
     def private(self, names: Sequence[str] | None = None) -> Iterator[PrivateConfig]:
         """An rclone.conf for rclones that we start, with only these remotes (None: all).
 
-        Give rclone its `path` and its `environment`. What rclone refreshes in it is merged back while it
-        runs, at the end, and, after a crash, at the next start.
+        Give rclone its `path` and its `environment`. What rclone refreshes in it is merged back
+        while it runs, at the end, and, after a crash, at the next start.
         """
         from .private import lend
 
@@ -206,8 +207,8 @@ _Text = TypeVar("_Text", str, str | None)
 
 
 def _with_sign_in(values: Mapping[str, _Text]) -> dict[str, _Text]:
-    """A token that is set by hand starts a new sign-in: no rclone that still runs may bring the one before
-    back.
+    """A token that is set by hand starts a new sign-in: no rclone that still runs may bring the one
+    before back.
     """
     result = dict(values)
     if result.get(TOKEN) and SIGN_IN not in result:

@@ -42,8 +42,8 @@ class _IsMounted(Exception):
 
 @dataclass(frozen=True)
 class Leftover:
-    """What a killed rclone left beside an absent rclone.conf: the old file and, if it got that far, the new
-    one.
+    """What a killed rclone left beside an absent rclone.conf: the old file and, if it got that far,
+    the new one.
     """
 
     old: Path
@@ -54,10 +54,10 @@ class Leftover:
 class Put:
     """A content that was put in place.
 
-    `came_out` is what it took the place of (None: there was no file); `holder` is the file that still
-    holds that, to be removed once it is dealt with. `identity` is that of the new content. `mounted`:
-    the file is a mount point and was written in place, or, when `came_out` is not what was expected,
-    not at all.
+    `came_out` is what it took the place of (None: there was no file); `holder` is the file that
+    still holds that, to be removed once it is dealt with. `identity` is that of the new content.
+    `mounted`: the file is a mount point and was written in place, or, when `came_out` is not what
+    was expected, not at all.
     """
 
     came_out: bytes | None = field(repr=False)
@@ -116,8 +116,8 @@ class ConfigFile:
         return _identity(found)
 
     def leftover(self) -> Leftover | None:
-        """The files of an rclone that was killed between its two renames; only meaningful while the file is
-        absent.
+        """The files of an rclone that was killed between its two renames; only meaningful while the
+        file is absent.
         """
         olds = self._old_files()
         if not olds:
@@ -130,7 +130,8 @@ class ConfigFile:
         return Leftover(max(olds, key=_modified), max(news, key=_modified, default=None))
 
     def _foreign_files(self) -> list[Path]:
-        """The temporary files of rclones that save to this path (os.CreateTemp of name and name.old)."""
+        """The temporary files of rclones that save to this path (os.CreateTemp of name and
+        name.old)."""
         try:
             with os.scandir(self.path.parent) as entries:
                 return [
@@ -182,8 +183,8 @@ class ConfigFile:
             lock.release()
 
     def leftover_temporaries(self) -> list[Path]:
-        """What killed writers of ours left: the content that they took out, or what they were about to put
-        in.
+        """What killed writers of ours left: the content that they took out, or what they were about
+        to put in.
         """
         return [
             path
@@ -194,7 +195,8 @@ class ConfigFile:
     def put(self, new: bytes, *, instead_of: bytes | None) -> Put:
         """Put the new content in place in one step.
 
-        When what came out is not `instead_of`, somebody else wrote meanwhile. ConfigNotWritable: nothing was changed.
+        When what came out is not `instead_of`, somebody else wrote meanwhile. ConfigNotWritable:
+        nothing was changed.
         """
         try:
             temporary, identity = self._write_temporary(new)
@@ -271,12 +273,12 @@ class ConfigFile:
     def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.
 
-        rclone looks at the file's time and size, some tenths of a millisecond later makes a temporary
-        file beside it, writes that, and renames twice. So each of these rclones is waited for until it
-        sleeps; of those that we cannot see, in another container, a moment without any temporary file
-        has to do. In between the file gets a new time: an rclone that opened the old file and then took
-        the time of ours would never notice.
-        False when nobody wrote since, so that there is nothing to look at. Needs no lock.
+        rclone looks at the file's time and size, some tenths of a millisecond later makes a
+        temporary file beside it, writes that, and renames twice. So each of these rclones is waited
+        for until it sleeps; of those that we cannot see, in another container, a moment without any
+        temporary file has to do. In between the file gets a new time: an rclone that opened the old
+        file and then took the time of ours would never notice. False when nobody wrote since, so
+        that there is nothing to look at. Needs no lock.
         """
         if put.mounted:
             return False
@@ -310,8 +312,8 @@ class ConfigFile:
             os.close(descriptor)
 
     def check_writable(self, size: int) -> None:
-        """ConfigNotWritable now rather than after a transfer; tries everything that a save of `size` bytes
-        needs.
+        """ConfigNotWritable now rather than after a transfer; tries everything that a save of
+        `size` bytes needs.
         """
         try:
             if journal.is_mount_point(self.path):
@@ -353,8 +355,8 @@ def _reason(error: OSError) -> str:
 
 
 def _odd_kind(path: Path) -> str | None:
-    """What is there instead of a file; None for a file, and for nothing. A FIFO would never be read to
-    its end, and a device would give way to a file.
+    """What is there instead of a file; None for a file, and for nothing. A FIFO would never be read
+    to its end, and a device would give way to a file.
     """
     try:
         mode = path.stat().st_mode

@@ -1,7 +1,7 @@
 """rclone's encrypted rclone.conf: recognise, decrypt, encrypt.
 
-Format (rclone fs/config/crypt.go): comment lines, `RCLONE_ENCRYPT_V0:`, then base64 of a 24-byte nonce and a
-NaCl secretbox; the key is SHA-256 of "[" + password in NFKC + "][rclone-config]".
+Format (rclone fs/config/crypt.go): comment lines, `RCLONE_ENCRYPT_V0:`, then base64 of a 24-byte
+nonce and a NaCl secretbox; the key is SHA-256 of "[" + password in NFKC + "][rclone-config]".
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _OVERHEAD = 16
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Whether the file is encrypted; ConfigUnreadable when it is in a way that only a later rclone knows."""
+    """Whether the file is encrypted; ConfigUnreadable when it is in a way that only a later rclone
+    knows."""
     return _body_start(data) is not None
 
 
@@ -37,8 +38,8 @@ def key_from_password(password: str) -> bytes:
 
 
 def decrypt(data: bytes, key: bytes) -> bytes:
-    """The plain file; ConfigPasswordWrong when the key does not fit, ConfigUnreadable when the file is
-    damaged.
+    """The plain file; ConfigPasswordWrong when the key does not fit, ConfigUnreadable when the file
+    is damaged.
     """
     from nacl.exceptions import CryptoError
     from nacl.secret import SecretBox

@@ -15,9 +15,11 @@ from .ini import Document
 
 BASE_FOLDER = BY_NAME["base_folder"].key
 _TOKEN_WARNING = (
-    "A token in the environment wins over rclone.conf for ever, and what rclone renews cannot get back into "
+    "A token in the environment wins over rclone.conf for ever, and what rclone renews cannot get "
+    "back into "
     "it: "
-    "when the refresh token ends or is replaced, the container stops. Export the rclone.conf instead and "
+    "when the refresh token ends or is replaced, the container stops. Export the rclone.conf "
+    "instead and "
     "mount its "
     "folder (not the file) writable."
 )
@@ -38,7 +40,8 @@ def as_conf(name: str, section: Mapping[str, str]) -> bytes:
 
 
 def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
-    """The remote as environment variables; rclone reads `RCLONE_CONFIG_` + name + option, in capitals.
+    """The remote as environment variables; rclone reads `RCLONE_CONFIG_` + name + option, in
+    capitals.
 
     No shell sets a variable with "-" or a space in its name, so the remote may get another name.
     """
@@ -54,7 +57,8 @@ def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
     base = section.get(BASE_FOLDER)
     if base:
         warnings.append(
-            f"rclone itself starts at the drive's root: write {short}:{base}/… for what is in the storage."
+            f"rclone itself starts at the drive's root: write {short}:{base}/… for what is in the "
+            "storage."
         )
     if short != name:
         warnings.append(

@@ -1,8 +1,9 @@
-"""The rclones on this machine that somebody else started: whether one may be in the middle of a save.
+"""The rclones on this machine that somebody else started: whether one may be in the middle of a
+save.
 
-rclone looks whether the file has changed, and some tenths of a millisecond later makes the temporary
-file of its save; in between nothing tells of it. When all its threads sleep, it is not there. Linux
-only; elsewhere, and for rclones of another container, a short moment has to do.
+rclone looks whether the file has changed, and some tenths of a millisecond later makes the
+temporary file of its save; in between nothing tells of it. When all its threads sleep, it is not
+there. Linux only; elsewhere, and for rclones of another container, a short moment has to do.
 
 Measured beside four rclones that saved without a pause (`config update`), two processors, load 15:
 of our changes were undone for good 27 in 296 without any look afterwards, 5 in 4,539 with a look
@@ -64,7 +65,8 @@ def _environment(process: int) -> dict[str, str]:
 
 
 def wait_until_asleep(processes: Iterable[int], seconds: float) -> None:
-    """Until each of them was seen with all threads asleep, twice in a row, or is gone; `seconds` at most."""
+    """Until each of them was seen with all threads asleep, twice in a row, or is gone; `seconds` at
+    most."""
     deadline = time.monotonic() + seconds
     awake = dict.fromkeys(processes, 0)
     while awake and time.monotonic() < deadline:

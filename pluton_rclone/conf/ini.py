@@ -1,9 +1,10 @@
-"""rclone.conf as text: read exactly as rclone reads it, edited without touching a byte that did not change.
+"""rclone.conf as text: read exactly as rclone reads it, edited without touching a byte that did not
+change.
 
-rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go); what looks odd below is its
-behaviour: `:` separates like `=`, backticks and triple quotes enclose a value, of a key that comes twice the
-last counts, sections of one name are one, `%(name)s` is expanded, `[a.b]` falls back to `[a]`.
-Text is UTF-8 with surrogateescape, so bytes that are no UTF-8 survive too.
+rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go); what looks odd
+below is its behaviour: `:` separates like `=`, backticks and triple quotes enclose a value, of a
+key that comes twice the last counts, sections of one name are one, `%(name)s` is expanded, `[a.b]`
+falls back to `[a]`. Text is UTF-8 with surrogateescape, so bytes that are no UTF-8 survive too.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ BOM = "\ufeff"
 DEFAULT_SECTION = "DEFAULT"
 _SEPARATOR = re.compile("[=:]")
 _MOST_EXPANSIONS = 200
+_LONGEST_VALUE = 2**20  # letters; each variable may double it
 LOOP = "rclone itself crashes on it"
 # A key that rclone sets itself, to make a section exist.
 _SECTION_MARK = " "
+
+
+_Known = dict[str, str | None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,8 +65,8 @@ class Line:
 
 @dataclass(frozen=True, repr=False)
 class Document:
-    """A whole rclone.conf. Every edit gives a new document; `text()` of an unedited one is the text it came
-    from.
+    """A whole rclone.conf. Every edit gives a new document; `text()` of an unedited one is the text
+    it came from.
     """
 
     lines: tuple[Line, ...] = ()
@@ -98,7 +103,9 @@ class Document:
 
     def section(self, name: str) -> dict[str, str]:
         """The section as `rclone config dump` shows it: its own keys, `%(name)s` expanded."""
-        return {key: self._expanded(name, value, 0) for key, value in self._sections[name].items()}
+        return {
+            key: self._expanded(name, value, 0, {}) for key, value in self._sections[name].items()
+        }
 
     def whole_section(self, name: str) -> dict[str, str]:
         """The section as rclone uses it: its own keys and those that it inherits."""
@@ -115,19 +122,19 @@ class Document:
                 break
             for key in self._sections[parent]:
                 if key not in own and key not in found:
-                    found[key] = self._expanded(parent, self._sections[parent][key], 0)
+                    found[key] = self._expanded(parent, self._sections[parent][key], 0, {})
         return found
 
-    def _lookup(self, name: str, key: str, depth: int) -> str | None:
+    def _lookup(self, name: str, key: str, depth: int, known: _Known) -> str | None:
         values = self._sections.get(name)
         if values is None:
             return None
         if key in values:
-            return self._expanded(name, values[key], depth)
+            return self._expanded(name, values[key], depth, known)
         parent, dot, _ = name.rpartition(".")
-        return self._lookup(parent or DEFAULT_SECTION, key, depth) if dot else None
+        return self._lookup(parent or DEFAULT_SECTION, key, depth, known) if dot else None
 
-    def _expanded(self, name: str, value: str, depth: int) -> str:
+    def _expanded(self, name: str, value: str, depth: int, known: _Known) -> str:
         if depth > _MOST_EXPANSIONS:
             raise ConfigUnreadable(
                 f"the section [{name}] has a %(name)s that leads back to itself", why=LOOP
@@ -137,10 +144,16 @@ class Document:
             if match is None:
                 break
             variable = match.group().lstrip("%(").rstrip(")s")
-            found = self._lookup(DEFAULT_SECTION, variable, depth + 1)
+            if variable not in known:  # each once: two in each value would be thousands soon
+                known[variable] = self._lookup(DEFAULT_SECTION, variable, depth + 1, known)
+            found = known[variable]
             if found is None and name != DEFAULT_SECTION:
                 found = self._sections[name].get(variable)
             value = value.replace(match.group(), found or "")
+            if len(value) > _LONGEST_VALUE:
+                raise ConfigUnreadable(
+                    f"the section [{name}] has %(name)s that grow without measure"
+                )
         return value
 
     # ---- edits ----
@@ -151,8 +164,8 @@ class Document:
         return "\r\n" if first.endswith("\r\n") else "\n"
 
     def changed(self, name: str, changes: Mapping[str, str | None]) -> Document:
-        """The keys of an existing section set (text) or removed (None). A value that is already right is not
-        touched.
+        """The keys of an existing section set (text) or removed (None). A value that is already
+        right is not touched.
         """
         current = self._sections[name]
         remove = {key for key, value in changes.items() if value is None and key in current}
@@ -208,8 +221,8 @@ class Document:
         return Document(tuple(lines), self.bom)
 
     def without_section(self, name: str) -> Document:
-        """Everything of the section gone, the comment right above its header too; the next one's comment
-        stays.
+        """Everything of the section gone, the comment right above its header too; the next one's
+        comment stays.
         """
         return Document(tuple(line for line, owner in self._owned() if owner != name), self.bom)
 
@@ -224,8 +237,8 @@ class Document:
         return parse(self.bom + "".join(headers))
 
     def only(self, names: Iterable[str]) -> Document:
-        """A new document with these sections as rclone reads them: what they inherit and expand is written
-        out.
+        """A new document with these sections as rclone reads them: what they inherit and expand is
+        written out.
         """
         document = Document()
         for name in names:
@@ -244,8 +257,8 @@ class Document:
                 yield from ((comment, line.section) for comment in waiting)
                 owner = line.section
             else:
-                # a blank line after a comment: it stands for itself and belongs to nobody who could be
-                # removed
+                # a blank line after a comment: it stands for itself and belongs to nobody who could
+                # be removed
                 yield from ((comment, "" if line.is_blank else owner) for comment in waiting)
             waiting.clear()
             yield line, owner
@@ -315,8 +328,8 @@ def _unreadable(number: int, why: str) -> ConfigUnreadable:
 
 
 def _quoted_key_end(body: str) -> tuple[int, int]:
-    """Where a quoted key's text starts and ends; (0, 0) when the key is not quoted, end -1 when it never
-    ends.
+    """Where a quoted key's text starts and ends; (0, 0) when the key is not quoted, end -1 when it
+    never ends.
     """
     if _has_triple_quote(body):
         quote = '"""'

@@ -13,7 +13,8 @@ from . import journal
 
 
 def inspect_file(path: Path) -> list[Finding]:
-    """Findings of the remote "": its mode, where it is mounted, what a killed rclone left beside it."""
+    """Findings of the remote "": its mode, where it is mounted, what a killed rclone left beside
+    it."""
     found: list[Finding] = []
     with suppress(OSError):
         mode = stat.S_IMODE(path.stat().st_mode)

@@ -1,11 +1,13 @@
-"""Writing into a file that cannot be renamed over (a bind mount, as Docker makes for a single file).
+"""Writing into a file that cannot be renamed over (a bind mount, as Docker makes for a single
+file).
 
-The new content is first written, whole and synced, to a journal beside the file; a valid journal counts as
-the content, so a writer killed at any point leaves the old or the new one. The file itself is grown with
-line ends before it is overwritten and cut afterwards, so between any two system calls rclone, too, reads the
-old or the new content. Within the one
-write Linux can stop for SIGKILL between two pages (seen once in some thousand kills): a foreign rclone then reads a
-mixture until our next change finishes what the journal holds; whoever reads through this library reads the journal.
+The new content is first written, whole and synced, to a journal beside the file; a valid journal
+counts as the content, so a writer killed at any point leaves the old or the new one. The file
+itself is grown with line ends before it is overwritten and cut afterwards, so between any two
+system calls rclone, too, reads the old or the new content. Within the one write Linux can stop for
+SIGKILL between two pages (seen once in some thousand kills): a foreign rclone then reads a mixture
+until our next change finishes what the journal holds; whoever reads through this library reads the
+journal.
 """
 
 from __future__ import annotations
@@ -140,7 +142,8 @@ def _write_at(descriptor: int, data: bytes, offset: int) -> None:
 
 
 def _lock(descriptor: int) -> None:
-    """The file's own lock: two containers share the file, but not the folder that our lock stands in."""
+    """The file's own lock: two containers share the file, but not the folder that our lock stands
+    in."""
     try:
         import fcntl
     except ImportError:

@@ -1,4 +1,5 @@
-"""Which of two tokens of one remote is the later one, and what a merge may bring back. Pure functions."""
+"""Which of two tokens of one remote is the later one, and what a merge may bring back. Pure
+functions."""
 
 from __future__ import annotations
 
@@ -8,19 +9,20 @@ from pluton_rclone.values.token_text import SIGN_IN, TOKEN, is_later, is_whole, 
 
 from .ini import Document
 
-# A token belongs to these; when one of them changed, a token refreshed before is another account's or
-# another app's.
+# A token belongs to these; when one of them changed, a token refreshed before is another account's
+# or another app's.
 _BELONGS_TO = ("type", "client_id", "tenant", "region", "drive_id", "token_url", SIGN_IN)
 
 
 def later_token(
     current: Mapping[str, str], candidate: Mapping[str, str], *, base: str | None = None
 ) -> str | None:
-    """The candidate section's token if it was issued after the current section's, for the same account and
-    app.
+    """The candidate section's token if it was issued after the current section's, for the same
+    account and app.
 
-    `base` is the digest of the token that the candidate was refreshed from, where that is known: while the
-    current section still has that one, the candidate is its successor whatever the times say.
+    `base` is the digest of the token that the candidate was refreshed from, where that is known:
+    while the current section still has that one, the candidate is its successor whatever the times
+    say.
     """
     token = candidate.get(TOKEN)
     present = current.get(TOKEN)
@@ -36,8 +38,8 @@ def later_token(
 def with_later_tokens(
     document: Document, source: Document, *, bases: Mapping[str, str] | None = None
 ) -> Document:
-    """The document with every token of the source that was issued later; `bases` as in `later_token`, by
-    name.
+    """The document with every token of the source that was issued later; `bases` as in
+    `later_token`, by name.
 
     A remote that was renamed meanwhile is found by its sign-in.
     """
@@ -60,9 +62,11 @@ def _renamed(document: Document, candidate: Mapping[str, str]) -> list[str]:
 
 
 def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document:
-    """`mine` with what somebody else changed who read the file as `ancestor`: new sections, changed keys, later tokens.
+    """`mine` with what somebody else changed who read the file as `ancestor`: new sections, changed
+    keys, later tokens.
 
-    Nothing is taken away: what is missing there may be missing because it was read before it was there.
+    Nothing is taken away: what is missing there may be missing because it was read before it was
+    there.
     """
     result = with_later_tokens(mine, theirs)
     for name in theirs.names():
@@ -83,7 +87,8 @@ def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document
 def repaired_section(
     document: Document, name: str, *, before: Document, after: Document
 ) -> Document:
-    """The document with our change from `before` to `after` made again where it fell back to what was before.
+    """The document with our change from `before` to `after` made again where it fell back to what
+    was before.
 
     What has a third value was changed by somebody since, and stays.
     """

@@ -1,5 +1,5 @@
-"""The password of an encrypted rclone.conf: given, from a command, or from the environment, in rclone's
-order.
+"""The password of an encrypted rclone.conf: given, from a command, or from the environment, in
+rclone's order.
 """
 
 from __future__ import annotations
@@ -57,5 +57,7 @@ def _failed(program: str, why: str) -> ConfigPasswordMissing:
     return ConfigPasswordMissing(
         f"the password command of rclone.conf failed ({program})",
         why=why,
-        advice=f"Run the command in {COMMAND} yourself: it must print the password and nothing else.",
+        advice=(
+            f"Run the command in {COMMAND} yourself: it must print the password and nothing else."
+        ),
     )

@@ -1,10 +1,10 @@
-"""A private rclone.conf for the rclones that we start, and the way of its refreshed tokens back into the
-real one.
+"""A private rclone.conf for the rclones that we start, and the way of its refreshed tokens back
+into the real one.
 
-Each loan is a folder of its own, 0700, in memory where the system has that: `rclone.conf`, `origin.json`
-(the tokens that it started from) and `owner.lock`, held for as long as the owner lives. A folder whose lock
-is free belongs to somebody who was killed, or who could not write the real file: its tokens are merged at
-the next loan.
+Each loan is a folder of its own, 0700, in memory where the system has that: `rclone.conf`,
+`origin.json` (the tokens that it started from) and `owner.lock`, held for as long as the owner
+lives. A folder whose lock is free belongs to somebody who was killed, or who could not write the
+real file: its tokens are merged at the next loan.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ _ROOM = 2**18
 class PrivateConfig(os.PathLike[str]):
     """What to start rclone with: `--config path`, and these variables on top of its environment.
 
-    `not_writable`: the real file cannot be written, so refreshed tokens wait here until it can, but not
-    longer than until the next restart of the machine.
+    `not_writable`: the real file cannot be written, so refreshed tokens wait here until it can, but
+    not longer than until the next restart of the machine.
     """
 
     path: Path
@@ -106,7 +106,8 @@ def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError
 
 
 class _Loan:
-    """One private folder, as its owner or as the one who found it abandoned. `owner` is held throughout."""
+    """One private folder, as its owner or as the one who found it abandoned. `owner` is held
+    throughout."""
 
     def __init__(self, shared: SharedConfig, folder: Path, owner: filelock.BaseFileLock) -> None:
         self.shared = shared
@@ -121,7 +122,8 @@ class _Loan:
     def environment(self) -> dict[str, str]:
         if not self.conf.is_encrypted():
             return {}
-        # The command would be asked again by every rclone; it wins over the variable unless it is empty.
+        # The command would be asked again by every rclone; it wins over the variable unless it is
+        # empty.
         return {VARIABLE: self.shared.password(), COMMAND: ""}
 
     def on(self, document: Document) -> Document:
@@ -181,8 +183,8 @@ def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
         loan = _make(shared, names, document, lent)
         for leftover in waiting:
             if leftover.on(lent) == lent and leftover.on(document).only(names) == lent:
-                # all that it had is in this loan now, which will keep it as long as the real file cannot be
-                # written
+                # all that it had is in this loan now, which will keep it as long as the real file
+                # cannot be written
                 loan.merged = None
                 remove(leftover.folder)
     finally:

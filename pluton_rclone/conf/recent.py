@@ -1,7 +1,9 @@
-"""Who of us changed a remote last: so that nobody brings back what another one of us has changed since.
+"""Who of us changed a remote last: so that nobody brings back what another one of us has changed
+since.
 
-A small file in the runtime folder, written under the lock of the rclone.conf that it is about. It holds names of
-remotes and random ids, nothing secret; without it (another container) every change counts as the last one.
+A small file in the runtime folder, written under the lock of the rclone.conf that it is about. It
+holds names of remotes and random ids, nothing secret; without it (another container) every change
+counts as the last one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Reading and changing an rclone.conf that others write too: rclones without any lock, and other processes
-of ours.
+"""Reading and changing an rclone.conf that others write too: rclones without any lock, and other
+processes of ours.
 
-A change is a function from the document as it is to the document as it should be. It is applied under our
-lock to a fresh reading, and applied again whenever an rclone turns out to have written in between; so it
-must be repeatable.
+A change is a function from the document as it is to the document as it should be. It is applied
+under our lock to a fresh reading, and applied again whenever an rclone turns out to have written in
+between; so it must be repeatable.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ _MOST_ROUNDS = 200
 
 @dataclass(frozen=True)
 class _Placed:
-    """A change that is in the file, as far as we know; `put` is None when there was nothing to change.
+    """A change that is in the file, as far as we know; `put` is None when there was nothing to
+    change.
 
-    `names` are the remotes that it changed, `foreigners` the rclones that may have read the file as it was before.
+    `names` are the remotes that it changed, `foreigners` the rclones that may have read the file as
+    it was before.
     """
 
     before: Document
@@ -127,8 +129,8 @@ class SharedConfig:
     def change(self, edit: Edit, *, check: Callable[[Document], None] | None = None) -> Document:
         """Apply the edit under the lock and give the document that is then in the file.
 
-        `check` sees the first reading; what it raises leaves everything as it was. ConfigLocked, ConfigNotWritable,
-        ConfigUnreadable and the password's errors.
+        `check` sees the first reading; what it raises leaves everything as it was. ConfigLocked,
+        ConfigNotWritable, ConfigUnreadable and the password's errors.
         """
         with self.file.lock():
             self._mend()
@@ -172,7 +174,8 @@ class SharedConfig:
     ) -> tuple[Document, Put]:
         """Put the document in place of `in_place`, and what an rclone saved in between, too.
 
-        `leftovers` are the files that `before` was recovered from, of no use once it is in place again.
+        `leftovers` are the files that `before` was recovered from, of no use once it is in place
+        again.
         """
         like = in_place
         taken_out: list[Path] = []
@@ -200,7 +203,8 @@ class SharedConfig:
         )
 
     def _confirm(self, placed: _Placed, put: Put) -> None:
-        """Stay until no rclone can still save what it read before, and repair what one of them undid."""
+        """Stay until no rclone can still save what it read before, and repair what one of them
+        undid."""
         foreigners = placed.foreigners
         for _ in range(_MOST_ROUNDS):
             if not self.file.wait_for_savers(put, foreigners):
@@ -244,7 +248,8 @@ class SharedConfig:
             path.unlink(missing_ok=True)
 
     def _adopt_tokens(self, path: Path) -> None:
-        """A writer killed after the exchange left what it took out: perhaps the only copy of a refreshed token."""
+        """A writer killed after the exchange left what it took out: perhaps the only copy of a
+        refreshed token."""
         try:
             source = self.decode(path.read_bytes())
         except (ConfigUnreadable, OSError):

@@ -1,7 +1,9 @@
-"""Exchanging two files in one step (Linux renameat2), and creating one without ever replacing another.
+"""Exchanging two files in one step (Linux renameat2), and creating one without ever replacing
+another.
 
 Python has no such call. Measured beside a writer that saves within 3 ms of each change of ours: a
-plain rename overwrote 48 of its 4,968 saves unseen (a token among them is lost), this none of 5,634.
+plain rename overwrote 48 of its 4,968 saves unseen (a token among them is lost), this none of
+5,634.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class ExchangeUnavailable(Exception):
 def exchange(one: Path, other: Path) -> None:
     """Both files trade places, so what was there before can still be read afterwards.
 
-    FileNotFoundError when one is absent, OSError EBUSY when one is a mount point, ExchangeUnavailable.
+    FileNotFoundError when one is absent, OSError EBUSY when one is a mount point,
+    ExchangeUnavailable.
     """
     _rename(one, other, _EXCHANGE)
 

@@ -1,4 +1,5 @@
-"""Runs the connection test: binary, configuration, token, drive, clock, listing, a probe file, room, throttling."""
+"""Runs the connection test: binary, configuration, token, drive, clock, listing, a probe file,
+room, throttling."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from .report import ConnectionReport, Notes, Step, StepFailed, Walk
 
 if TYPE_CHECKING:
     from pluton_rclone.conf.conf import Conf
-    from pluton_rclone.microsoft.graph.drives import Drive
+    from pluton_rclone.microsoft.graph.drives import Drive, Quota
     from pluton_rclone.microsoft.http import Http
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.remote import SavedRemote
@@ -81,10 +82,11 @@ def _walk(
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
     on_trial: bool,
 ) -> None:
-    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is deleted either.
+    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is
+    deleted either.
 
-    The base folder of a remote on trial gets its id, and is made for that if it is missing; of a saved one the path is
-    kept up to date.
+    The base folder of a remote on trial gets its id, and is made for that if it is missing; of a
+    saved one the path is kept up to date.
     """
     from pluton_rclone.microsoft.watched import WatchedHttp
 
@@ -113,7 +115,7 @@ def _walk(
         if write is not None:
             write(walk, saved, remote)
         with walk.step("quota", "Room") as notes:
-            _room(notes, saved)
+            _room(notes, saved, drive.quota)
         with walk.step("throttling", "Throttling") as notes:
             _throttling(notes, http.throttled + saved.rclone.throttled)
 
@@ -131,7 +133,8 @@ def _warn(notes: Notes, remote: OneDriveRemote) -> None:
 
 
 def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
-    """Renewed for real, so that it is known now whether it can be: by us where the registration is ours, else by rclone."""
+    """Renewed for real, so that it is known now whether it can be: by us where the registration is
+    ours, else by rclone."""
     if remote.client_credentials:
         saved.graph_token(http)
         notes.text = "app-only: Microsoft gives one for each run"
@@ -181,7 +184,8 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
             _keep(saved, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
         raise DriveNotFound(
-            f"The drive is of another kind: Microsoft says {drive.type}, the remote says {remote.drive_type}.",
+            f"The drive is of another kind: Microsoft says {drive.type}, the remote says "
+            f"{remote.drive_type}.",
             advice=f"Set drive_type to {drive.type}.",
         )
     return drive
@@ -212,8 +216,15 @@ def _clock(notes: Notes, offset: float | None) -> None:
         )
 
 
-def _room(notes: Notes, saved: SavedRemote) -> None:
+def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
     about = saved.about()
+    if quota.level == "exceeded":
+        raise QuotaFull(
+            "The drive holds more than it may.",
+            why="Microsoft gives the state of its quota as exceeded: nothing can be written to it",
+            advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft closes an account "
+            "that stays far above its quota.",
+        )
     if about.total is None:
         notes.text = "Microsoft does not say how much room there is"
         return
@@ -229,5 +240,8 @@ def _throttling(notes: Notes, seen: int) -> None:
         notes.warning = Throttled(
             f"Microsoft asked {seen} times to slow down during this test.",
             who=Who.LATER,
-            advice="Nothing is wrong with the connection; other programs of this account or organisation are busy.",
+            advice=(
+                "Nothing is wrong with the connection; other programs of this account or "
+                "organisation are busy."
+            ),
         )

@@ -9,7 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
+from pluton_rclone.errors import (
+    ConnectionTestFailed,
+    PlutonRcloneError,
+    Throttled,
+    Unreachable,
+)
 
 from .checks import run_health_check
 from .report import ConnectionReport, Step
@@ -35,13 +40,25 @@ class HealthReport:
 
     @property
     def warnings(self) -> tuple[tuple[str, Step], ...]:
-        """(storage, step) for whatever will need attention: a secret or token that ends soon, a drive nearly full…"""
+        """(storage, step) for whatever will need attention: a secret or token that ends soon, a
+        drive nearly full…"""
         return tuple((report.storage, step) for report in self.reports for step in report.warnings)
 
     @property
     def exit_code(self) -> int:
-        """For a scheduled job: 0 when none failed, else that of a failed connection test."""
-        return 0 if self.ok else ConnectionTestFailed.exit_code
+        """For a scheduled job: 0 when none failed, 8 when all that is wrong is that Microsoft did not
+        answer, else that of a failed connection test.
+        """
+        return 0 if self.ok else (self.silence or ConnectionTestFailed).exit_code
+
+    @property
+    def silence(self) -> Unreachable | Throttled | None:
+        """Why Microsoft did not answer, where that is all that is wrong with the storages that failed."""
+        found = [
+            step.error for each in self.reports for step in each.steps if step.status == "failed"
+        ]
+        silent = [error for error in found if isinstance(error, Unreachable | Throttled)]
+        return silent[0] if silent and len(silent) == len(found) else None
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -82,7 +99,8 @@ def _at_once(
 ) -> HealthReport:
     """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one.
 
-    No executor: it would wait for what runs, and so would Python at its end. A storage takes seconds.
+    No executor: it would wait for what runs, and so would Python at its end. A storage takes
+    seconds.
     """
     waiting = list(enumerate(remotes))[::-1]
     done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()

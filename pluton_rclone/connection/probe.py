@@ -1,4 +1,5 @@
-"""The probe file of a connection test: written, read back by hash, deleted, and swept up when a killed test left one."""
+"""The probe file of a connection test: written, read back by hash, deleted, and swept up when a
+killed test left one."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
 
 
 def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
-    """The steps write, read and delete; all three are skipped where the permissions are for reading only."""
+    """The steps write, read and delete; all three are skipped where the permissions are for reading
+    only."""
     if reads_only(remote.granted_scopes):
         for name, title in (("write", "Writing"), ("read", "Reading back"), ("delete", "Deleting")):
             with walk.step(name, title) as notes:
@@ -77,8 +79,9 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 @contextmanager
 def _probe_file(saved: SavedRemote) -> Iterator[str]:
-    """A name that is known to be in use while it is; whatever ends the test, the file is removed. Ctrl-C is not kept
-    waiting for that by a Microsoft that does not answer: the next test sweeps up.
+    """A name that is known to be in use while it is; whatever ends the test, the file is removed.
+    Ctrl-C is not kept waiting for that by a Microsoft that does not answer: the next test sweeps
+    up.
     """
     name = probe_name()
     ACTIVE_PROBES.add(name)
@@ -95,8 +98,9 @@ def _probe_file(saved: SavedRemote) -> Iterator[str]:
 
 
 def _only(name: str) -> list[str]:
-    """Filter rules for one file of the base folder. rclone 1.75 finds a file in a team folder of a business drive by
-    listing only, not by its path ("found file when looking for folder"), so the probe is always reached that way.
+    """Filter rules for one file of the base folder. rclone 1.75 finds a file in a team folder of a
+    business drive by listing only, not by its path ("found file when looking for folder"), so the
+    probe is always reached that way.
     """
     return [f"+ /{name}", "- *"]
 
@@ -121,8 +125,8 @@ def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
 
 
 def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote) -> None:
-    """Past the recycle bin where that is possible: nothing is left then. On personal drives only on request, since
-    Microsoft's documents disagree whether it works there; what was found is said.
+    """Past the recycle bin where that is possible: nothing is left then. On personal drives only on
+    request, since Microsoft's documents disagree whether it works there; what was found is said.
     """
     hard = remote.hard_delete or remote.drive_type != "personal"
     if not hard or saved.rclone.binary.version < BY_NAME["hard_delete"].since:
@@ -139,20 +143,25 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
             notes.warning = RemoteError(
                 "This drive does not allow deleting past the recycle bin (hard_delete).",
                 why=problem.why or problem.what,
-                advice="Switch hard_delete off, or ask your administrator whether a retention policy forbids it.",
+                advice=(
+                    "Switch hard_delete off, or ask your administrator whether a retention "
+                    "policy forbids it."
+                ),
             )
         return
     notes.text = "the probe file is gone, past the recycle bin"
     after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
         notes.warning = RemoteError(
-            "This personal drive put the file into the recycle bin although hard_delete was asked for.",
+            "This personal drive put the file into the recycle bin although hard_delete was asked "
+            "for.",
             advice="Switch hard_delete off, and empty the recycle bin by hand when room is needed.",
         )
 
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:
-    """Removes the probe file and, whatever else may be there, not more than one file. TimeoutError after `seconds`."""
+    """Removes the probe file and, whatever else may be there, not more than one file. TimeoutError
+    after `seconds`."""
     with saved.rclone.delete(
         saved.at(), filters=_only(name), max_delete=1, extra=list(flags), retries=1
     ) as removal:
@@ -160,7 +169,8 @@ def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = 
 
 
 def _remove_quietly(saved: SavedRemote, name: str, *, seconds: float | None = None) -> bool:
-    """Whether it is gone. Why it cannot be removed is told by the step that failed, or by the next test."""
+    """Whether it is gone. Why it cannot be removed is told by the step that failed, or by the next
+    test."""
     try:
         _remove(saved, name, seconds=seconds)
     except (PlutonRcloneError, TimeoutError):

@@ -1,4 +1,5 @@
-"""The connection test: a remote walked through step by step, each step ok, a warning, or failed with the way out."""
+"""The connection test: a remote walked through step by step, each step ok, a warning, or failed
+with the way out."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 
-# The probe's name tells who made it: a later test removes it when that process is gone (same host) or an hour
-# has passed (another host).
+# The probe's name tells who made it: a later test removes it when that process is gone (same host)
+# or an hour has passed (another host).
 PROBE_PREFIX = ".pluton-connection-test"
 PROBE_LIFETIME = 3600.0  # seconds
 ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this process
@@ -24,7 +25,8 @@ ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this pro
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a connection test. `name` is stable, `text` is for people, `seconds` is how long it took."""
+    """One step of a connection test. `name` is stable, `text` is for people, `seconds` is how long
+    it took."""
 
     name: str
     title: str
@@ -67,7 +69,8 @@ class ConnectionReport:
         for step in self.steps:
             if step.status == "failed" and step.error is not None:
                 raise ConnectionTestFailed(
-                    f"The connection test of {self.storage!r} failed at {step.title!r}: {step.error.what}",
+                    f"The connection test of {self.storage!r} failed at {step.title!r}: "
+                    f"{step.error.what}",
                     why=step.error.why,
                     who=step.error.who,
                     advice=step.error.advice,
@@ -100,7 +103,8 @@ class Walk:
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Notes]:
-        """One step: an error of ours in the body ends the walk with `StepFailed`, the rest becomes its text."""
+        """One step: an error of ours in the body ends the walk with `StepFailed`, the rest becomes
+        its text."""
         notes, started = Notes(), time.monotonic()
         try:
             yield notes
@@ -132,7 +136,8 @@ def probe_name() -> str:
 
 
 def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
-    """Of (name, age in seconds): the probe files whose maker is gone, on this host, or that are an hour old."""
+    """Of (name, age in seconds): the probe files whose maker is gone, on this host, or that are an
+    hour old."""
     found = []
     for name, age in names:
         if not name.startswith(PROBE_PREFIX + "-"):

@@ -41,7 +41,8 @@ def trial_of(remote: OneDriveRemote, binary: Binary) -> Iterator[SavedRemote]:
 
 
 def sweep() -> None:
-    """Removes the folders of trials whose process is gone, and the copies lent from them: both hold secrets."""
+    """Removes the folders of trials whose process is gone, and the copies lent from them: both hold
+    secrets."""
     for home in runtime_folders():
         for folder in home.iterdir():
             if _is_left(folder.name) or _is_left(_lent_from(folder)):
@@ -54,7 +55,8 @@ def _is_left(name: str) -> bool:
 
 
 def _lent_from(loan: Path) -> str:
-    """The name of the folder whose rclone.conf a private copy was made from; "" when it says none (see `conf.private`)."""
+    """The name of the folder whose rclone.conf a private copy was made from; "" when it says none
+    (see `conf.private`)."""
     try:
         return Path(json.loads((loan / "origin.json").read_text())["config"]).parent.name
     except (OSError, ValueError, KeyError, TypeError):

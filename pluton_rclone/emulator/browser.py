@@ -1,7 +1,7 @@
 """What a real browser needs to meet the emulator: it reads none of the three variables.
 
-Chromium and its relatives take the proxy as an argument, and trust what stands in the NSS database of the
-home folder; Debian's libnss3-tools writes it.
+Chromium and its relatives take the proxy as an argument, and trust what stands in the NSS database
+of the home folder; Debian's libnss3-tools writes it.
 """
 
 from __future__ import annotations

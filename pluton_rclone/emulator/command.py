@@ -32,7 +32,8 @@ LEADING_AWAY = (
 def environment(
     cloud: Emulator, base: Mapping[str, str], *, person: str = DEFAULT_PERSON, accept: bool = True
 ) -> dict[str, str]:
-    """`base` with the emulator's three variables, and with $BROWSER for the person at the sign-in page."""
+    """`base` with the emulator's three variables, and with $BROWSER for the person at the sign-in
+    page."""
     inherited = {key: value for key, value in base.items() if key not in LEADING_AWAY}
     return inherited | cloud.environment | browser(person, accept=accept)
 
@@ -40,7 +41,8 @@ def environment(
 def browser(person: str = DEFAULT_PERSON, *, accept: bool = True) -> dict[str, str]:
     """$BROWSER and what it needs: an address that a program opens is answered without a person.
 
-    The `&` is Python's own (webbrowser): it does not wait, as the program has to answer that browser itself.
+    The `&` is Python's own (webbrowser): it does not wait, as the program has to answer that
+    browser itself.
     """
     return {
         "BROWSER": f"{_program('pluton_rclone.emulator.person')} %s &",
@@ -50,10 +52,11 @@ def browser(person: str = DEFAULT_PERSON, *, accept: bool = True) -> dict[str, s
 
 
 def _program(module: str) -> str:
-    """`python -m`, for a shell, without the working folder on Python's path, where anybody may have left a module.
+    """`python -m`, for a shell, without the working folder on Python's path, where anybody may have
+    left a module.
 
-    -P is there from Python 3.11 on, and -I would forget a user's own site-packages. In $BROWSER, a colon would
-    begin another browser.
+    -P is there from Python 3.11 on, and -I would forget a user's own site-packages. In $BROWSER, a
+    colon would begin another browser.
     """
     start = (
         "import sys; sys.path = list(filter(None, sys.path)); "
@@ -66,10 +69,12 @@ def _program(module: str) -> str:
 def belongings(
     base: Mapping[str, str], command: Sequence[str], write: Callable[[str], None]
 ) -> Iterator[dict[str, str]]:
-    """What a command in that world needs and a person's own world must not share, until the block ends.
+    """What a command in that world needs and a person's own world must not share, until the block
+    ends.
 
-    RCLONE_CONFIG, a file of its own: tokens that are worth nothing elsewhere do not belong among somebody's real
-    remotes. Whoever names a file, in that variable or with --config, means it. PATH has this `pluton-rclone`.
+    RCLONE_CONFIG, a file of its own: tokens that are worth nothing elsewhere do not belong among
+    somebody's real remotes. Whoever names a file, in that variable or with --config, means it. PATH
+    has this `pluton-rclone`.
     """
     with tempfile.TemporaryDirectory(
         prefix="pluton-rclone-emulator-", ignore_cleanup_errors=True
@@ -84,7 +89,8 @@ def belongings(
             own["RCLONE_CONFIG"] = str(Path(folder, "rclone.conf"))
             if not any(word.partition("=")[0] == "--config" for word in command):
                 write(
-                    f"Storages are kept in {own['RCLONE_CONFIG']} until the emulator ends; yours stay untouched."
+                    f"Storages are kept in {own['RCLONE_CONFIG']} until the emulator ends; yours "
+                    "stay untouched."
                 )
         yield own
 
@@ -97,11 +103,12 @@ def run(
     write: Callable[[str], None],
     content_folder: Path | None = None,
 ) -> int:
-    """Start the emulator, run `command` in it, return its exit code. Without one, serve until Ctrl-C (130).
+    """Start the emulator, run `command` in it, return its exit code. Without one, serve until
+    Ctrl-C (130).
 
-    `port_file` gets the proxy's port, a number and a newline, as soon as it serves. `write` gets the lines
-    for the person at the terminal. Raises UsageError for an unknown person or a command that does not
-    exist.
+    `port_file` gets the proxy's port, a number and a newline, as soon as it serves. `write` gets
+    the lines for the person at the terminal. Raises UsageError for an unknown person or a command
+    that does not exist.
     """
     with Emulator(content_folder=content_folder) as cloud:
         if person not in cloud.world.people:
@@ -159,7 +166,8 @@ def explanation(cloud: Emulator, person: str, own: dict[str, str]) -> list[str]:
         "",
         *variables,
         "",
-        "then for example: pluton-rclone connect onedrive, or rclone, or any program that heeds HTTPS_PROXY.",
+        "then for example: pluton-rclone connect onedrive, or rclone, or any program that heeds "
+        "HTTPS_PROXY.",
         "A browser: start it with --proxy-server="
         + cloud.proxy_url
         + " and trust the CA in SSL_CERT_FILE.",

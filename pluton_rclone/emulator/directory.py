@@ -15,7 +15,8 @@ class Consent(enum.Enum):
     """Who may agree to an app's permissions in a tenant."""
 
     ALLOWED = "allowed"  # every person, for themselves
-    MANAGED = "managed"  # Microsoft's policy since summer 2025: administrators for Files.*.All, Sites.*.All
+    # Microsoft's policy since summer 2025: administrators for Files.*.All, Sites.*.All
+    MANAGED = "managed"
     FORBIDDEN = "forbidden"  # administrators only (AADSTS90094)
     WORKFLOW = (
         "workflow"  # administrators only, and the page offers to send them a request (AADSTS90095)
@@ -68,7 +69,8 @@ class Person:
 
     username: str
     name: str
-    id: str  # the directory's object id; for personal accounts the 16 hex digits of the CID padded to a GUID
+    # the directory's object id; for personal accounts the 16 hex digits of the CID padded to a GUID
+    id: str
     tenant: Tenant
     admin: bool = False
     disabled: bool = False  # AADSTS50057
@@ -96,7 +98,8 @@ class Person:
 
 @dataclass(frozen=True)
 class Secret:
-    """A client secret, kept as a hash: nothing in the emulator's memory dump or repr is worth stealing."""
+    """A client secret, kept as a hash: nothing in the emulator's memory dump or repr is worth
+    stealing."""
 
     sha256: str
     expires: float | None = None  # the world's clock; None: does not end

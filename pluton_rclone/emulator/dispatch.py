@@ -19,7 +19,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 RESET = "pluton.reset"  # the ASGI extension with which the server's connection is reset
 
-# Parameters of addresses that open something by themselves: pre-authenticated downloads, codes, tokens.
+# Parameters of addresses that open something by themselves: pre-authenticated downloads, codes,
+# tokens.
 _SECRET = re.compile(
     r"(?i)\b(tempauth|access_token|id_token|refresh_token|code|device_code|client_secret)=[^&]*"
 )

@@ -7,10 +7,11 @@ from typing import Any
 
 
 class GraphFault(Exception):
-    """Raised anywhere while a Graph request is answered; becomes the error body of the Graph documentation.
+    """Raised anywhere while a Graph request is answered; becomes the error body of the Graph
+    documentation.
 
-    `inner_codes` are more detailed codes, outermost first (`innerError.code`, `innerError.innerError.code`,
-    …), as in error-507-quota.json of the facts.
+    `inner_codes` are more detailed codes, outermost first (`innerError.code`,
+    `innerError.innerError.code`, …), as in error-507-quota.json of the facts.
     """
 
     def __init__(
@@ -32,7 +33,8 @@ class GraphFault(Exception):
     def body(
         self, *, date: str, request_id: str, client_request_id: str | None = None
     ) -> dict[str, Any]:
-        """The answer's JSON. `date` is UTC, `2026-01-01T00:00:00`, without a zone, as Graph writes it."""
+        """The answer's JSON. `date` is UTC, `2026-01-01T00:00:00`, without a zone, as Graph writes
+        it."""
         inner: dict[str, Any] = {}
         for code in reversed(self.inner_codes):
             inner = {"code": code, "innerError": inner} if inner else {"code": code}

@@ -1,7 +1,7 @@
 """A route to somebody else's local server, which then answers for one of Microsoft's host names.
 
-Made for an OpenID provider that nobody here wrote: the product's sign-in meets a third party's opinion of
-OAuth.
+Made for an OpenID provider that nobody here wrote: the product's sign-in meets a third party's
+opinion of OAuth.
 """
 
 from __future__ import annotations

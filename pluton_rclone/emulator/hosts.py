@@ -1,7 +1,7 @@
 """Which host names of Microsoft are played, and which cloud and service each belongs to.
 
-Source: clouds.json of the facts; written here a second time on purpose, so that a wrong host in the product
-is not answered by a double that shares the mistake.
+Source: clouds.json of the facts; written here a second time on purpose, so that a wrong host in the
+product is not answered by a double that shares the mistake.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ CLOUDS: dict[str, CloudHosts] = {
     ),
 }
 
-# Where personal drives store bytes: upload sessions, downloads, thumbnails, the old API's copy monitor.
+# Where personal drives store bytes: upload sessions, downloads, thumbnails, the old API's copy
+# monitor.
 CONTENT_HOSTS = (
     "my.microsoftpersonalcontent.com",
     "api.onedrive.com",
@@ -88,7 +89,8 @@ DEVICE_PAGE_HOSTS = ("microsoft.com", "www.microsoft.com", "aka.ms")
 
 @lru_cache(maxsize=4096)
 def place(host: str) -> tuple[str, Service] | None:
-    """The cloud ("global", "us", "de", "cn") and the service of a host name; None when it is nobody's."""
+    """The cloud ("global", "us", "de", "cn") and the service of a host name; None when it is
+    nobody's."""
     host = host.lower().rstrip(".")
     for hosts in CLOUDS.values():
         if host == hosts.login or host in hosts.login_aliases:

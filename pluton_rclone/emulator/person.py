@@ -1,10 +1,11 @@
-"""A person at a browser, played over HTTP: follows redirects, fills the forms of the sign-in pages, presses
-buttons.
+"""A person at a browser, played over HTTP: follows redirects, fills the forms of the sign-in pages,
+presses buttons.
 
     python -m pluton_rclone.emulator.person ADDRESS     # as $BROWSER: "python -m … %s &"
 
-The command reaches the emulator through the environment alone (HTTPS_PROXY, SSL_CERT_FILE). Who sits there is
-PLUTON_EMULATOR_PERSON (anna@outlook.com), what they answer PLUTON_EMULATOR_ANSWER (accept or cancel).
+The command reaches the emulator through the environment alone (HTTPS_PROXY, SSL_CERT_FILE). Who
+sits there is PLUTON_EMULATOR_PERSON (anna@outlook.com), what they answer PLUTON_EMULATOR_ANSWER
+(accept or cancel).
 """
 
 from __future__ import annotations
@@ -87,10 +88,10 @@ class _Forms(HTMLParser):
 class Visit:
     """How a visit ended.
 
-    `address` is the last address, a redirect address of the app when the way led there; `answer` are the
-    parameters that it was called with (code, state, error, …), from the query, the fragment or the posted
-    form. `error` is the text of Microsoft's error page, if that is where it ended. `permissions` are those
-    that a consent page showed.
+    `address` is the last address, a redirect address of the app when the way led there; `answer`
+    are the parameters that it was called with (code, state, error, …), from the query, the fragment
+    or the posted form. `error` is the text of Microsoft's error page, if that is where it ended.
+    `permissions` are those that a consent page showed.
     """
 
     address: str
@@ -125,7 +126,8 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 class Browser:
     """Cookies, TLS and the proxy; no scripts.
 
-    Without arguments it goes by the environment, as any program does that is meant to meet the emulator.
+    Without arguments it goes by the environment, as any program does that is meant to meet the
+    emulator.
     """
 
     def __init__(self, *, proxy_url: str | None = None, ca_file: str | None = None) -> None:
@@ -154,7 +156,8 @@ class Browser:
 
 
 class PersonAtBrowser:
-    """One person with one browser; cookies stay from visit to visit, so a second sign-in may ask less."""
+    """One person with one browser; cookies stay from visit to visit, so a second sign-in may ask
+    less."""
 
     def __init__(self, username: str, browser: Browser) -> None:
         self.username = username
@@ -163,9 +166,9 @@ class PersonAtBrowser:
     def visit(self, address: str, *, accept: bool = True, for_organisation: bool = False) -> Visit:
         """Open an address and answer the pages until there is nothing left to press.
 
-        `accept=False` presses Cancel where permissions are asked for. An app's redirect address is called
-        when it is on this machine; any other is not, and the visit ends with what it would have been called
-        with.
+        `accept=False` presses Cancel where permissions are asked for. An app's redirect address is
+        called when it is on this machine; any other is not, and the visit ends with what it would
+        have been called with.
         """
         return self._walk(self.browser.open(_led_to(address)), accept, for_organisation, "")
 
@@ -237,7 +240,8 @@ def _parameters(address: str) -> dict[str, str]:
 
 
 def _led_to(address: str) -> str:
-    """Where a page on disk leads: a program that opens a browser keeps the address out of its arguments."""
+    """Where a page on disk leads: a program that opens a browser keeps the address out of its
+    arguments."""
     if not address.startswith("file:"):
         return address
     text = Path(urllib.request.url2pathname(urlsplit(address).path)).read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """The local CONNECT proxy: the one door to the emulated hosts; every other host is refused.
 
-There is no relay behind it. Once the tunnel is agreed, the same socket is taken over by TLS and the HTTP
-server, so a byte passes through this process once.
+There is no relay behind it. Once the tunnel is agreed, the same socket is taken over by TLS and the
+HTTP server, so a byte passes through this process once.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class ProxyConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._connections.add(self)
-        # asyncio does this itself only for sockets whose protocol is spelt out (`proto=IPPROTO_TCP`).
+        # asyncio does this itself only for sockets whose protocol is spelt out
+        # (`proto=IPPROTO_TCP`).
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -76,7 +77,8 @@ class ProxyConnection(asyncio.Protocol):
             self._refused.append(words[1])
             self._refuse(
                 "403 Forbidden",
-                f"{words[1]} is not a host of the emulated Microsoft; nothing reaches out from here",
+                f"{words[1]} is not a host of the emulated Microsoft; nothing reaches out from "
+                "here",
             )
             return
         assert self.transport is not None

@@ -65,7 +65,8 @@ QUOTAS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Which addresses an answer without a body of Microsoft's can come from, as `where` of an armed fault.
+# Which addresses an answer without a body of Microsoft's can come from, as `where` of an armed
+# fault.
 _UPLOADS = r"/uploadSession|^[^/]*\.up\.1drv\.com/"
 _PLACES = {"graph": r"^(microsoft)?graph\.", "upload": _UPLOADS, "download": r"/y4m|download\.aspx"}
 
@@ -84,10 +85,11 @@ class Quirks:
         switch: Switch = getattr(self, CATALOGUE[name].name)(*arguments, **options)
         return switch
 
-    # ---- answers without a body of Graph's ---------------------------------------------------------------
+    # ---- answers without a body of Graph's -------------------------------------------------------
 
     @quirk(
-        "rclone#3082, #557, #846; OneDrive/onedrive-api-docs#694, #1626; lionello/onedrive-cli#3; corso"
+        "rclone#3082, #557, #846; OneDrive/onedrive-api-docs#694, #1626; lionello/onedrive-cli#3; "
+        "corso"
     )
     def bare_answer(
         self,
@@ -104,8 +106,8 @@ class Quirks:
         """A page ("html"), a sentence ("text") or nothing ("empty") with the status, no JSON.
 
         `at` says which service answers so: "graph", "upload", "download" or "sign-in"; `where` is a
-        regular expression that is searched in `host/path`, instead of all addresses of that service.
-        `username` needs an access token: not for "sign-in", "upload" and "download".
+        regular expression that is searched in `host/path`, instead of all addresses of that
+        service. `username` needs an access token: not for "sign-in", "upload" and "download".
         """
         phrase = HTTPStatus(status).phrase
         head = f"<head><title>{status} {phrase}</title></head>"
@@ -134,13 +136,15 @@ class Quirks:
         """The connection is reset instead of an answer; `at` and `where` as in `bare_answer`."""
         return self._arm(ConnectionCut(), at=at, times=times, where=where, skip=skip)
 
-    # ---- codes that mean something else ------------------------------------------------------------------
+    # ---- codes that mean something else ----------------------------------------------------------
 
     @quirk(
-        "OneDrive/onedrive-api-docs#1266, #1628, #1099; msgraph-sdk-dotnet#579; corso#966; rclone#3970"
+        "OneDrive/onedrive-api-docs#1266, #1628, #1099; msgraph-sdk-dotnet#579; corso#966; "
+        "rclone#3970"
     )
     def no_license(self, username: str, form: str = "spo") -> Switch:
-        """This account has no OneDrive, every address of a drive says so; `form` is a key of NO_DRIVE."""
+        """This account has no OneDrive, every address of a drive says so; `form` is a key of
+        NO_DRIVE."""
         fault = GraphFault(*NO_DRIVE[form])
         return self._arm(fault, where=r"/(me|users/[^/]+)/drive|/drives/", username=username)
 
@@ -189,7 +193,8 @@ class Quirks:
         return self._arm(fault, where=item_address(drive, path))
 
     @quirk(
-        "Graph's error codes (notSupported); the help of rclone's hard_delete; its status is a guess"
+        "Graph's error codes (notSupported); the help of rclone's hard_delete; its status is a "
+        "guess"
     )
     def permanent_delete_unsupported(self, drive: Drive, *, status: int = 400) -> Switch:
         """notSupported for permanentDelete, which rclone's hard_delete uses, on a personal drive."""
@@ -211,10 +216,11 @@ class Quirks:
 
         return Switch(undo)
 
-    # ---- drives that are not drives ----------------------------------------------------------------------
+    # ---- drives that are not drives --------------------------------------------------------------
 
     @quirk(
-        "three public rclone transcripts (Bundles_b896e2bb7ca3447691823a44c4ad6ad7); captures D01, D02"
+        "three public rclone transcripts (Bundles_b896e2bb7ca3447691823a44c4ad6ad7); captures D01, "
+        "D02"
     )
     def bundles(self, username: str, *, first: bool = False) -> Switch:
         """/me/drives lists "Bundles_…" with the own drive's id; with `first` before the own drive."""
@@ -268,7 +274,8 @@ class Quirks:
 
     @quirk("OneDrive/onedrive-api-docs#1427, #1781, #1891; onedriver#157; onedrive-go; capture D07")
     def shortcuts_on_request(self, drive: Drive) -> Switch:
-        """Lists and delta leave shortcuts out unless `Prefer: Include-Feature=AddToOneDrive` is sent."""
+        """Lists and delta leave shortcuts out unless `Prefer: Include-Feature=AddToOneDrive` is
+        sent."""
         before, drive.shortcuts_on_request = drive.shortcuts_on_request, True
         return Switch(lambda: setattr(drive, "shortcuts_on_request", before))
 
@@ -278,7 +285,7 @@ class Quirks:
         shortcut = drive.add_shortcut(target, target.folder(path), name)
         return Switch(lambda: drive.delete_for_good(shortcut))
 
-    # ---- who may what ------------------------------------------------------------------------------------
+    # ---- who may what ----------------------------------------------------------------------------
 
     @quirk("Graph's permissions reference: delegated permissions never exceed the person's own")
     def site_forbidden(self, site: Site, username: str) -> Switch:
@@ -297,10 +304,11 @@ class Quirks:
         drive.share(folder, username, write=write)
         return Switch(lambda: _unshare(folder, username))
 
-    # ---- tokens and sign-in ------------------------------------------------------------------------------
+    # ---- tokens and sign-in ----------------------------------------------------------------------
 
     @quirk(
-        "Microsoft's pages on continuous access evaluation; rclone#6747 and #5270 for other messages"
+        "Microsoft's pages on continuous access evaluation; rclone#6747 and #5270 for other "
+        "messages"
     )
     def access_token_refused(self, username: str, message: str = REVOKED) -> Switch:
         """401 for every access token made so far, before its end; the refresh token is good.
@@ -353,16 +361,18 @@ class Quirks:
 
     @quirk("Microsoft's list of AADSTS codes, 700027")
     def certificate_removed(self, client_id: str) -> Switch:
-        """AADSTS700027: the certificate is taken off the registration while a client goes on with it."""
+        """AADSTS700027: the certificate is taken off the registration while a client goes on with
+        it."""
         app = self._world.registrations[client_id]
         before, app.certificates = app.certificates, []
         return Switch(lambda: setattr(app, "certificates", before))
 
-    # ---- ids ---------------------------------------------------------------------------------------------
+    # ---- ids -------------------------------------------------------------------------------------
 
     @quirk("microslop_one_drive's fixtures; captures A01 to A03")
     def current_personal_ids(self, username: str) -> Switch:
-        """A personal drive on SharePoint's backend: ids `CID!s` and a GUID, addresses with `id=01…`.
+        """A personal drive on SharePoint's backend: ids `CID!s` and a GUID, addresses with
+        `id=01…`.
 
         Its items have other ids from now on; this cannot be taken back.
         """
@@ -371,7 +381,7 @@ class Quirks:
         drive.web_url = f"https://my.microsoftpersonalcontent.com/personal/{drive.id}/Documents"
         return Switch()
 
-    # ---- shared ------------------------------------------------------------------------------------------
+    # ---- shared ----------------------------------------------------------------------------------
 
     def _arm(
         self,

@@ -1,4 +1,5 @@
-"""The emulator as one object: its own thread, its own event loop, one port on the loopback interface."""
+"""The emulator as one object: its own thread, its own event loop, one port on the loopback
+interface."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ from .world import Request, World
 if TYPE_CHECKING:
     from .person import PersonAtBrowser
 
-KEEP_ALIVE = 120  # seconds; shorter than a client's own patience, and connections would break under its hands
+# seconds; shorter than a client's own patience, and connections would break under its hands
+KEEP_ALIVE = 120
 
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
@@ -54,8 +56,8 @@ class _HttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         cycle: RequestResponseCycle | None = self.cycle
         if _QUICKACK is not None and cycle is not None and cycle.more_body:
-            # urllib3 leaves Nagle's algorithm on behind a proxy: the rest of the request waits for this ACK,
-            # which Linux would hold back for 40 ms.
+            # urllib3 leaves Nagle's algorithm on behind a proxy: the rest of the request waits for
+            # this ACK, which Linux would hold back for 40 ms.
             self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def on_message_begin(self) -> None:
@@ -90,9 +92,9 @@ class _HttpProtocol(HttpToolsProtocol):
 class Emulator:
     """Microsoft on this machine. A context manager; `start` and `close` do the same by hand.
 
-    Clients need `environment` and nothing else. `world` is the state, for tests to look at and to change
-    while it serves; `requests` is what was asked. `content_folder` keeps file contents on disk instead of
-    in memory.
+    Clients need `environment` and nothing else. `world` is the state, for tests to look at and to
+    change while it serves; `requests` is what was asked. `content_folder` keeps file contents on
+    disk instead of in memory.
     """
 
     def __init__(self, *, content_folder: Path | None = None) -> None:
@@ -106,7 +108,7 @@ class Emulator:
         self._stop: asyncio.Event | None = None
         self._port = 0
 
-    # ---- for clients -------------------------------------------------------------------------------------
+    # ---- for clients -----------------------------------------------------------------------------
 
     @property
     def environment(self) -> dict[str, str]:
@@ -142,7 +144,8 @@ class Emulator:
 
     @property
     def crashes(self) -> list[BaseException]:
-        """Faults of the emulator itself; empty unless there is a bug in it. Complete once it is closed."""
+        """Faults of the emulator itself; empty unless there is a bug in it. Complete once it is
+        closed."""
         return self._dispatch.crashes
 
     @property
@@ -161,7 +164,8 @@ class Emulator:
         return self.world.part(Quirks)
 
     def open_upload_sessions(self, drive: Drive | None = None) -> list[OpenUpload]:
-        """Upload sessions that were begun and neither finished, cancelled nor lost; of one drive or of all."""
+        """Upload sessions that were begun and neither finished, cancelled nor lost; of one drive or
+        of all."""
         return self.files.open_uploads(drive)
 
     @property
@@ -170,8 +174,8 @@ class Emulator:
         return self.world.part(Budgets)
 
     def person(self, username: str) -> PersonAtBrowser:
-        """Somebody who sits at a browser and answers the sign-in pages; KeyError when there is no such
-        account.
+        """Somebody who sits at a browser and answers the sign-in pages; KeyError when there is no
+        such account.
         """
         from .person import Browser, PersonAtBrowser
 
@@ -183,7 +187,8 @@ class Emulator:
     def sign_in(
         self, username: str, *scopes: str, client_id: str = inhabitants.PUBLIC_CLIENT_ID
     ) -> dict[str, Any]:
-        """The token answer for somebody who signed in and agreed, without walking through the pages.
+        """The token answer for somebody who signed in and agreed, without walking through the
+        pages.
 
         Without scopes: `Files.ReadWrite offline_access`, the least that a backup needs.
         """
@@ -194,7 +199,7 @@ class Emulator:
         """Let a plain HTTP server on this machine's `port` answer for `host` below `path`."""
         self._dispatch.foreign.insert(0, ForeignServer(host, path, ("127.0.0.1", port)))
 
-    # ---- running -----------------------------------------------------------------------------------------
+    # ---- running ---------------------------------------------------------------------------------
 
     def start(self) -> Emulator:
         """Serve, in a thread of its own; returns when the port is open."""

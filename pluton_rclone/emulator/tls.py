@@ -23,7 +23,8 @@ def ca_certificate() -> bytes:
 
 @cache
 def server_context() -> ssl.SSLContext:
-    """TLS as Microsoft's front doors speak it, HTTP/1.1 only, with the real host names in the certificate."""
+    """TLS as Microsoft's front doors speak it, HTTP/1.1 only, with the real host names in the
+    certificate."""
     certificate = authority().issue_cert(*certificate_names(), key_type=trustme.KeyType.ECDSA)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -1,4 +1,5 @@
-"""The state of one emulated Microsoft: people, tenants, apps, tokens, the clock, what was asked of it.
+"""The state of one emulated Microsoft: people, tenants, apps, tokens, the clock, what was asked of
+it.
 
 Tests reach in and change it while it serves: every mutable thing is replaced or set in one step.
 """
@@ -18,7 +19,8 @@ from .hosts import CLOUDS
 
 Part = TypeVar("Part")
 
-# What Graph says of a token that was good until the session was revoked (continuous access evaluation).
+# What Graph says of a token that was good until the session was revoked (continuous access
+# evaluation).
 REVOKED = (
     "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
     "TokenIssuedBeforeRevocationTimestamp"
@@ -26,7 +28,8 @@ REVOKED = (
 
 
 class Request(NamedTuple):
-    """One request that reached the emulated Microsoft, as the log keeps it: nothing in it is secret."""
+    """One request that reached the emulated Microsoft, as the log keeps it: nothing in it is
+    secret."""
 
     method: str
     host: str
@@ -75,7 +78,7 @@ class World:
         self._clock_offset = 0.0
         self._parts: dict[object, Any] = {}
 
-    # ---- the clock ---------------------------------------------------------------------------------------
+    # ---- the clock -------------------------------------------------------------------------------
 
     def now(self) -> float:
         """Seconds since 1970, as Microsoft's clock has it; `advance` moves it."""
@@ -85,7 +88,7 @@ class World:
         """Let time pass here: tokens and codes grow older, nobody waits."""
         self._clock_offset += seconds
 
-    # ---- who is there ------------------------------------------------------------------------------------
+    # ---- who is there ----------------------------------------------------------------------------
 
     def person(self, username: str) -> Person:
         """The account with that user name; KeyError when there is none."""
@@ -113,7 +116,8 @@ class World:
         return tenant
 
     def add_person(self, username: str, name: str, *, admin: bool = False) -> Person:
-        """A further account: in the tenant whose domain the user name ends with, otherwise a personal one."""
+        """A further account: in the tenant whose domain the user name ends with, otherwise a
+        personal one."""
         username = username.lower()
         local, _, domain = username.partition("@")
         tenant = next((tenant for tenant in self.tenants.values() if tenant.domain == domain), None)
@@ -131,13 +135,13 @@ class World:
         self.registrations[registration.client_id] = registration
         return registration
 
-    # ---- tokens ------------------------------------------------------------------------------------------
+    # ---- tokens ----------------------------------------------------------------------------------
 
     def authenticate(self, authorization: str | None, cloud: str) -> Grant:
         """What the bearer of an `Authorization` header may do in that cloud.
 
-        Raises `TokenRefused`, Graph's 401: no token, an unknown, expired or revoked one, one of another
-        cloud.
+        Raises `TokenRefused`, Graph's 401: no token, an unknown, expired or revoked one, one of
+        another cloud.
         """
         scheme, _, token = (authorization or "").partition(" ")
         grant = self.access_tokens.get(token) if scheme.lower() == "bearer" else None
@@ -196,30 +200,33 @@ class World:
         username: str | None = None,
         text: str | None = None,
     ) -> SignInFault:
-        """Play a refusal `times` times (negative: until removed): any row of Microsoft's list of AADSTS
-        codes, or with `text` any other.
+        """Play a refusal `times` times (negative: until removed): any row of Microsoft's list of
+        AADSTS codes, or with `text` any other.
 
-        `at` is the endpoint: "authorize", "token" or "devicecode"; "code" is the token endpoint while an
-        authorization code is redeemed.
+        `at` is the endpoint: "authorize", "token" or "devicecode"; "code" is the token endpoint
+        while an authorization code is redeemed.
         """
         fault = SignInFault(code, at, times, username, text)
         self.sign_in_faults.append(fault)
         return fault
 
     def refuse_access_tokens(self, person: Person, message: str = REVOKED) -> None:
-        """Graph refuses every access token that this person has so far; the refresh tokens stay good."""
+        """Graph refuses every access token that this person has so far; the refresh tokens stay
+        good."""
         for token, grant in list(self.access_tokens.items()):
             if grant.person is person:
                 self.access_tokens[token] = replace(grant, refused=message)
 
     def revoke_tokens(self, person: Person) -> None:
-        """Sign out everywhere: every token of this person is dead (AADSTS50173 at the next refresh)."""
+        """Sign out everywhere: every token of this person is dead (AADSTS50173 at the next
+        refresh)."""
         person.tokens_valid_from = self.now()
 
-    # ---- the rest of Microsoft ---------------------------------------------------------------------------
+    # ---- the rest of Microsoft -------------------------------------------------------------------
 
     def part(self, kind: Callable[[World], Part]) -> Part:
-        """The one `kind(world)` of this world, made when first asked for: drives, sign-in sessions, …"""
+        """The one `kind(world)` of this world, made when first asked for: drives, sign-in sessions,
+        …"""
         part = self._parts.get(kind)
         if part is None:
             part = self._parts.setdefault(kind, kind(self))

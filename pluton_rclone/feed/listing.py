@@ -21,7 +21,8 @@ _UNSET_FOLDER_TIME = "2000-01-01T00:00:00Z"  # what rclone shows of a folder wit
 
 
 class FeedListing(NamedTuple):
-    """A whole drive, and the folder in it that is listed: its path in the drive, its key in the tree."""
+    """A whole drive, and the folder in it that is listed: its path in the drive, its key in the
+    tree."""
 
     tree: FeedTree
     path: str

@@ -1,13 +1,16 @@
-"""A folder deep inside a drive: rclone walks it, the drive's feed is read beside it, and the faster one supplies the rest.
+"""A folder deep inside a drive: rclone walks it, the drive's feed is read beside it, and the faster
+one supplies the rest.
 
-The walk takes a request for each folder, the feed one for a thousand items of the whole drive, and nobody can
-tell beforehand which are fewer. Small folders are over before the feed is begun. Otherwise the feed gets a page
-for every eight folders that rclone has listed: in vain it costs an eighth more requests, and where it ends
-first, rclone is stopped and the feed supplies what rclone has not listed; ids tell what is the same item.
+The walk takes a request for each folder, the feed one for a thousand items of the whole drive, and
+nobody can tell beforehand which are fewer. Small folders are over before the feed is begun.
+Otherwise the feed gets a page for every eight folders that rclone has listed: in vain it costs an
+eighth more requests, and where it ends first, rclone is stopped and the feed supplies what rclone
+has not listed; ids tell what is the same item.
 
-The feed takes over only if it is whole (`feed.listing`), has every folder that rclone has listed where rclone
-has listed it (the content of one that is newer or was moved would be missing), and has no shortcut to another
-drive below the folder. Whatever goes wrong with the feed, rclone's walk goes on, and its end is the end.
+The feed takes over only if it is whole (`feed.listing`), has every folder that rclone has listed
+where rclone has listed it (the content of one that is newer or was moved would be missing), and has
+no shortcut to another drive below the folder. Whatever goes wrong with the feed, rclone's walk goes
+on, and its end is the end.
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ log = logging.getLogger(__name__)
 START = 30
 """Folders that rclone has listed when the feed is begun: a third of a second."""
 FOLDERS_A_PAGE = 8
-"""Folders that rclone has listed for each page that is read. Microsoft counts a page for half a folder."""
+"""Folders that rclone has listed for each page that is read. Microsoft counts a page for half a
+folder."""
 _MOST = 500_000  # entries are remembered, in about 70 MB; beyond, the feed is given up
 _CLEAR = 40  # requests left below a limit: nearer to it the governor finds out whether it holds
 _UNDER_WAY = 13  # requests of rclone that may not be counted yet
@@ -52,7 +56,8 @@ class Listed:
         self.folders = 0  # that hold something
         self.keys: set[str] = set()
         self.known = True
-        """Whether it is all in here: not when a folder came before the one that it is in, or far too many."""
+        """Whether it is all in here: not when a folder came before the one that it is in, or far
+        too many."""
         self.parents: dict[str, str] = {}
         """The folders, each with the one that it is in; "" is the one that everything is in."""
         self._paths = {"": ""}  # of the folders
@@ -147,7 +152,7 @@ class Race:
             self._ended.set()
             return self._feed
 
-    # ---- the feed, in a thread of its own ------------------------------------------------------------------
+    # ---- the feed, in a thread of its own --------------------------------------------------------
 
     def _read_feed(self, child: Child) -> None:
         from .whole import whole

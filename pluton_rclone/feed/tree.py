@@ -1,7 +1,8 @@
-"""A delta feed put together: items in any order, some more than once, become paths when the feed has ended.
+"""A delta feed put together: items in any order, some more than once, become paths when the feed
+has ended.
 
-The items lie in a temporary database of SQLite, which keeps to the disk beyond a few megabytes and is gone when it is
-closed: a drive of a million items takes no more memory than a small one.
+The items lie in a temporary database of SQLite, which keeps to the disk beyond a few megabytes and
+is gone when it is closed: a drive of a million items takes no more memory than a small one.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _LEADS_ELSEWHERE = """with recursive below(key, elsewhere) as (
 
 
 class Found(NamedTuple):
-    """A file or folder with its path, "/" between names as rclone shows them; the rest as in `Item`."""
+    """A file or folder with its path, "/" between names as rclone shows them; the rest as in
+    `Item`."""
 
     path: str
     name: str
@@ -48,7 +50,8 @@ class Found(NamedTuple):
 
 
 class FeedTree:
-    """Fill it with `add`, ask `gap`, then `walk`. Close it, or use it with `with`. It may change threads."""
+    """Fill it with `add`, ask `gap`, then `walk`. Close it, or use it with `with`. It may change
+    threads."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -77,8 +80,9 @@ class FeedTree:
     def gap(self) -> str | None:
         """Once the feed has ended: why it does not make one whole tree, None when it does.
 
-        Every item that is not deleted must be reached from the one root. One whose folder did not come, or was
-        deleted, or that lies in a circle, says that something is missing or moved while it was read.
+        Every item that is not deleted must be reached from the one root. One whose folder did not
+        come, or was deleted, or that lies in a circle, says that something is missing or moved
+        while it was read.
         """
         self._database.execute("delete from items where deleted")
         roots, items = self._database.execute(
@@ -105,15 +109,17 @@ class FeedTree:
         return self._database.execute(_LEADS_ELSEWHERE, (folder,)).fetchone() is not None
 
     def holds(self, folders: Mapping[str, str]) -> bool:
-        """Whether all of these keys are folders in it, each in the folder with the key given for it."""
+        """Whether all of these keys are folders in it, each in the folder with the key given for
+        it."""
         wanted = "select 1 from items where key = ? and is_dir and parent = ?"
         return all(
             self._database.execute(wanted, pair).fetchone() is not None for pair in folders.items()
         )
 
     def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
-        """The key of the folder at a path from the root, "" the root itself; None when the feed has none there whose
-        content it knows. Upper and lower case are not told apart, as OneDrive does not.
+        """The key of the folder at a path from the root, "" the root itself; None when the feed has
+        none there whose content it knows. Upper and lower case are not told apart, as OneDrive does
+        not.
         """
         (key,) = self._database.execute("select key from items where root").fetchone()
         for wanted in filter(None, path.split("/")):
@@ -128,9 +134,9 @@ class FeedTree:
         return str(key)
 
     def walk(self, folder: str, shown: Callable[[str], str], *, notebooks: bool) -> Iterator[Found]:
-        """Everything below the folder with that key, folders before what they hold, paths relative to it. `shown`
-        translates names, `notebooks` says whether OneNote's are files or are left out. What lies below a folder that is
-        `elsewhere` is left out.
+        """Everything below the folder with that key, folders before what they hold, paths relative
+        to it. `shown` translates names, `notebooks` says whether OneNote's are files or are left
+        out. What lies below a folder that is `elsewhere` is left out.
         """
         waiting = [(folder, "")]
         while waiting:

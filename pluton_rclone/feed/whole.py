@@ -1,4 +1,5 @@
-"""The whole delta feed of a drive: read one page ahead, each counted in the account's budget, and put together."""
+"""The whole delta feed of a drive: read one page ahead, each counted in the account's budget, and
+put together."""
 
 from __future__ import annotations
 
@@ -39,9 +40,9 @@ def whole(
     turn: Callable[[int], None] = lambda page: None,
     against: Callable[[FeedListing], str | None] = lambda found: None,
 ) -> FeedListing | str:
-    """A folder as the feed has it: close its tree. Or why the feed does not say for sure that it is all, does
-    not know the folder, or what is `against` using it. `turn` returns when the page with that number may be
-    read. Cancelled once it has `ended`.
+    """A folder as the feed has it: close its tree. Or why the feed does not say for sure that it is
+    all, does not know the folder, or what is `against` using it. `turn` returns when the page with
+    that number may be read. Cancelled once it has `ended`.
     """
     with ExitStack() as opened:
         tree = opened.enter_context(FeedTree())
@@ -61,8 +62,8 @@ def whole(
 
 
 def _read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
-    """The feed from its first page to its last; while one is put into the tree, the next is on its way. `read`
-    gives the page at a link, the first one for None.
+    """The feed from its first page to its last; while one is put into the tree, the next is on its
+    way. `read` gives the page at a link, the first one for None.
     """
     page = read(None)
     for _ in range(delta.MOST_PAGES):
@@ -79,8 +80,8 @@ def _read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
 
 
 class _Pages:
-    """Pages of the feed; a token that ends in the middle is replaced, once for a page. Each counts in the
-    account's budget, which the account's rclones have to keep within, too.
+    """Pages of the feed; a token that ends in the middle is replaced, once for a page. Each counts
+    in the account's budget, which the account's rclones have to keep within, too.
     """
 
     def __init__(
@@ -112,7 +113,8 @@ class _Pages:
 
 
 def _ahead(work: Callable[[], Page]) -> Callable[[], Page]:
-    """Starts the work; the result waits for it. The thread keeps nobody from leaving, whatever Microsoft does."""
+    """Starts the work; the result waits for it. The thread keeps nobody from leaving, whatever
+    Microsoft does."""
     done: SimpleQueue[Page | BaseException] = SimpleQueue()
 
     def run() -> None:

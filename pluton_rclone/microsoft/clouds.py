@@ -1,8 +1,8 @@
 """The national clouds: hosts, what lives in each, and the ones that rclone cannot reach.
 
-Sources: rclone's backend/onedrive/onedrive.go @64ab1ac32260 (the hosts that rclone has built in), Microsoft
-Graph's concepts/deployments.md @032e3efe8cdb, Entra's authentication-national-cloud.md @07d3251d2333,
-MSAL 1.39.
+Sources: rclone's backend/onedrive/onedrive.go @64ab1ac32260 (the hosts that rclone has built in),
+Microsoft Graph's concepts/deployments.md @032e3efe8cdb, Entra's authentication-national-cloud.md
+@07d3251d2333, MSAL 1.39.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Cloud:
         str  # the one rclone refreshes at, so that sign-in and refresh meet the same service
     )
     graph_host: str
-    consent_host: str  # where an administrator agrees; Microsoft's documents differ from rclone only for China
+    # where an administrator agrees; Microsoft's documents differ from rclone only for China
+    consent_host: str
     portal: str  # where apps are registered
     sharepoint_suffix: str
     personal_accounts: bool
@@ -43,7 +44,8 @@ class Cloud:
         return f"https://{self.login_host}/{tenant}"
 
     def owns(self, url: str) -> bool:
-        """Whether a token of this cloud may be sent to that address: https, this cloud's Graph, no other."""
+        """Whether a token of this cloud may be sent to that address: https, this cloud's Graph, no
+        other."""
         parts = urlsplit(url)
         return parts.scheme == "https" and parts.netloc.lower() == self.graph_host
 
@@ -103,8 +105,8 @@ CLOUDS: dict[str, Cloud] = {
     )
 }
 
-# Clouds that exist and that rclone has no hosts for. The key is what a person would type; several lead to
-# one.
+# Clouds that exist and that rclone has no hosts for. The key is what a person would type; several
+# lead to one.
 _BEYOND_RCLONE = {
     "dod": "US Government DoD (L5)",
     "bleu": "Bleu (France)",
@@ -132,8 +134,8 @@ _OTHER_WORDS = {
 
 
 def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
-    """Whether secrets may go to an address that somebody else has named: https, and a host of Microsoft's
-    sign-in, or of SharePoint.
+    """Whether secrets may go to an address that somebody else has named: https, and a host of
+    Microsoft's sign-in, or of SharePoint.
     """
     parts = urlsplit(address)
     host = parts.netloc.lower()  # with whatever else stands there
@@ -147,9 +149,11 @@ def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
 
 
 def cloud(region: str) -> Cloud:
-    """The cloud of one of rclone's regions; common other words (gcc, china, germany) are understood.
+    """The cloud of one of rclone's regions; common other words (gcc, china, germany) are
+    understood.
 
-    Raises `OptionInvalid` for a cloud that rclone cannot reach, by its name, and for an unknown word.
+    Raises `OptionInvalid` for a cloud that rclone cannot reach, by its name, and for an unknown
+    word.
     """
     word = region.strip().lower().replace("-", "").replace("_", "").replace(" ", "")
     found = CLOUDS.get(_OTHER_WORDS.get(word, word))
@@ -167,7 +171,8 @@ def cloud(region: str) -> Cloud:
 def cloud_of_sharepoint(host: str) -> Cloud:
     """The cloud that a SharePoint host name belongs to, such as contoso-my.sharepoint.us.
 
-    Raises `OptionInvalid` when it belongs to a cloud that rclone cannot reach, or to no cloud at all.
+    Raises `OptionInvalid` when it belongs to a cloud that rclone cannot reach, or to no cloud at
+    all.
     """
     host = host.lower().rstrip(".")
     for known in CLOUDS.values():
@@ -198,21 +203,31 @@ def refuse_personal(cloud: Cloud, tenant: str) -> None:
         raise RegistrationError(
             f"There are no personal accounts in {cloud.name}.",
             why="Microsoft serves personal accounts through the global cloud only",
-            advice="Use region global for a personal account, or a work account and tenant organizations.",
+            advice=(
+                "Use region global for a personal account, or a work account and tenant "
+                "organizations."
+            ),
         )
 
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
-    """RegistrationError for what rclone's own registration cannot do: another cloud than the global one, one tenant."""
+    """RegistrationError for what rclone's own registration cannot do: another cloud than the global
+    one, one tenant."""
     if cloud.region != "global":
         raise RegistrationError(
             f"Without an app registration nobody can sign in to {cloud.name}.",
-            why="rclone's own registration exists in the global cloud only, and each cloud knows only its own",
+            why=(
+                "rclone's own registration exists in the global cloud only, and each cloud knows "
+                "only its own"
+            ),
             advice=f"Register an app at {cloud.portal} and give its client id.",
         )
     if tenant != "common":
         raise RegistrationError(
             f"Without an app registration nobody can sign in to the tenant {tenant} in particular.",
             why="rclone's own registration takes every account, and cannot be told which",
-            advice=f"Leave the tenant out, or register an app at {cloud.portal} and give its client id.",
+            advice=(
+                f"Leave the tenant out, or register an app at {cloud.portal} and give its "
+                "client id."
+            ),
         )

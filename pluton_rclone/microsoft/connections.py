@@ -1,4 +1,5 @@
-"""Connections that end: whoever answers for ever, or without measure, is cut off. Imported late, with requests."""
+"""Connections that end: whoever answers for ever, or without measure, is cut off. Imported late,
+with requests."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Session(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
-        # requests asks .netrc where there is no `auth`; trust_env = False would forget proxies, too.
+        # requests asks .netrc where there is no `auth`; trust_env = False would forget proxies,
+        # too.
         self.auth = lambda request: request
         self.headers["Accept-Encoding"] = "gzip"
         for scheme in ("http://", "https://"):

@@ -1,5 +1,5 @@
-"""The one place that makes HTTP calls to Microsoft: time limits, Retry-After, proxies, CAs, our user
-agent.
+"""The one place that makes HTTP calls to Microsoft: time limits, Retry-After, proxies, CAs, our
+user agent.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
 
 
 def decoded(content: bytes) -> Any:
-    """A body as JSON; None when it is none. A page of a feed is half a megabyte, for which msgspec takes
-    half the time of the standard library; that takes what is not quite JSON, too: half a surrogate in
-    a file's name, a NaN. What is no finite number is None.
+    """A body as JSON; None when it is none. A page of a feed is half a megabyte, for which msgspec
+    takes half the time of the standard library; that takes what is not quite JSON, too: half a
+    surrogate in a file's name, a NaN. What is no finite number is None.
     """
     import msgspec
 
@@ -100,7 +100,8 @@ class Answer:
 class Http:
     """A connection pool that behaves: safe to share between threads, closed by `close` or `with`.
 
-    `cancel` ends waiting. When Microsoft asks one request to wait, all wait, as its documents demand.
+    `cancel` ends waiting. When Microsoft asks one request to wait, all wait, as its documents
+    demand.
     """
 
     def __init__(
@@ -135,9 +136,9 @@ class Http:
     ) -> Answer:
         """The answer, whatever its status. Redirects are not followed: a token must not travel on.
 
-        429, 503 and 504 are repeated when Microsoft says so, within bounds; 500, 502 and lost connections
-        only for GET, since a sign-in code or a refresh token must not be presented twice. Raises
-        `Unreachable`, and `Cancelled`.
+        429, 503 and 504 are repeated when Microsoft says so, within bounds; 500, 502 and lost
+        connections only for GET, since a sign-in code or a refresh token must not be presented
+        twice. Raises `Unreachable`, and `Cancelled`.
         """
         repeatable = method == "GET"
         waited = 0.0
@@ -209,8 +210,8 @@ class Http:
 
                 session = Session()
                 session.headers["User-Agent"] = USER_AGENT
-                # requests reads REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; rclone reads SSL_CERT_FILE. One of
-                # them must be enough for both.
+                # requests reads REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; rclone reads SSL_CERT_FILE.
+                # One of them must be enough for both.
                 authority = os.environ.get("SSL_CERT_FILE")
                 if authority and os.path.exists(authority):
                     session.verify = authority
@@ -219,7 +220,8 @@ class Http:
 
 
 def _unreachable(url: str, problem: Exception) -> Unreachable:
-    """Says which host, what kind of trouble, and who may mend it. The URL may hold secrets and stays out."""
+    """Says which host, what kind of trouble, and who may mend it. The URL may hold secrets and
+    stays out."""
     import requests
 
     from .connections import Overrun

@@ -1,4 +1,5 @@
-"""The same HTTP calls, with what they tell on the side: how far our clock is off, and whether Microsoft throttles."""
+"""The same HTTP calls, with what they tell on the side: how far our clock is off, and whether
+Microsoft throttles."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from .http import Answer, Http
 
 
 class WatchedHttp(Http):
-    """`clock_offset` is how many seconds Microsoft's clock is ahead of ours (to the second; None before the first
-    answer); `throttled` counts the answers that asked to slow down.
+    """`clock_offset` is how many seconds Microsoft's clock is ahead of ours (to the second; None
+    before the first answer); `throttled` counts the answers that asked to slow down.
     """
 
     clock_offset: float | None = None

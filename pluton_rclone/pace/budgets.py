@@ -1,8 +1,10 @@
-"""Microsoft's documented budgets, and what is left of them: arithmetic alone; whoever asks brings the time along.
+"""Microsoft's documented budgets, and what is left of them: arithmetic alone; whoever asks brings
+the time along.
 
-Work and school drives, document libraries: an app is granted resource units a minute, by the licences of the tenant,
-and a user 3,000 requests in five minutes. Listing a folder and every change cost two units. Nobody says which of these
-hold for a tenant; what a session finds out about them is kept here, too.
+Work and school drives, document libraries: an app is granted resource units a minute, by the
+licences of the tenant, and a user 3,000 requests in five minutes. Listing a folder and every change
+cost two units. Nobody says which of these hold for a tenant; what a session finds out about them is
+kept here, too.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 UNITS = 2
-"""Resource units of a request, at most: "list children, create, update, delete, upload"; one item, a page of the delta
-feed and a download cost one, and are counted as two."""
+"""Resource units of a request, at most: "list children, create, update, delete, upload"; one item,
+a page of the delta feed and a download cost one, and are counted as two."""
 
 
 class Limit(NamedTuple):
@@ -47,7 +49,8 @@ def rate(limit: Limit) -> float:
 
 
 class Budget:
-    """What was asked of Microsoft for one account, and which limits hold for it. Safe to share between threads.
+    """What was asked of Microsoft for one account, and which limits hold for it. Safe to share
+    between threads.
 
     `now` is in seconds, of a clock that only goes forward.
     """
@@ -87,8 +90,9 @@ class Budget:
             self.askers -= 1
 
     def holds(self, now: float) -> Limit | None:
-        """The limit that Microsoft has shown to hold, if it has. What was found out is believed for ten minutes: a tenant
-        may get more licences, and the requests that filled the budget may have been somebody else's.
+        """The limit that Microsoft has shown to hold, if it has. What was found out is believed for
+        ten minutes: a tenant may get more licences, and the requests that filled the budget may
+        have been somebody else's.
         """
         with self._lock:
             if now - self._learned > _BELIEVED * self._longest:
@@ -116,7 +120,8 @@ class Budget:
             return self._left(limit, now)
 
     def nearest(self, now: float) -> tuple[Limit, float] | None:
-        """The limit that is reached first of those that may hold, and the requests until then; None: none of them holds."""
+        """The limit that is reached first of those that may hold, and the requests until then;
+        None: none of them holds."""
         with self._lock:
             return min(
                 ((limit, self._left(limit, now)) for limit in self._untried),
@@ -136,7 +141,8 @@ class Budget:
             self._hold(now, limit or self._limits[0])
 
     def said(self, now: float, limit: Limit, remaining: float) -> None:
-        """Microsoft said what the limit is, and how many units of it are left: others may spend it, too."""
+        """Microsoft said what the limit is, and how many units of it are left: others may spend it,
+        too."""
         with self._lock:
             self._untried = [
                 other
@@ -157,21 +163,22 @@ class Budget:
             self._saved, self._saved_at = 0.0, now
 
     def hold(self, now: float, seconds: float) -> None:
-        """Microsoft wants nothing to be asked for so long; after LONGEST_HOLD one looks whether it still does."""
+        """Microsoft wants nothing to be asked for so long; after LONGEST_HOLD one looks whether it
+        still does."""
         with self._lock:
             self._not_before = max(self._not_before, now + min(seconds, LONGEST_HOLD))
 
     def wait(self, now: float, requests: float) -> float:
-        """Seconds until so many requests may be asked, if nobody asks until then: what Microsoft wants, and what the limits
-        that may hold leave.
+        """Seconds until so many requests may be asked, if nobody asks until then: what Microsoft
+        wants, and what the limits that may hold leave.
         """
         with self._lock:
             room = max((self._until(limit, requests, now) for limit in self._untried), default=0.0)
             return max(0.0, self._not_before - now, room)
 
     def granted(self, now: float, under_way: float) -> float:
-        """How many requests may be asked now: evenly where a limit holds, and never beyond one that may hold, with so many
-        under way that are not counted yet.
+        """How many requests may be asked now: evenly where a limit holds, and never beyond one that
+        may hold, with so many under way that are not counted yet.
         """
         with self._lock:
             room = (
@@ -184,7 +191,8 @@ class Budget:
             return min(self._saved / UNITS, room)
 
     def _save(self, now: float, limit: Limit) -> None:
-        """What is not asked at once may be asked later, up to a second's worth, and at least one request."""
+        """What is not asked at once may be asked later, up to a second's worth, and at least one
+        request."""
         units = rate(limit) * UNITS
         self._saved = min(max(units, UNITS), self._saved + units * max(0.0, now - self._saved_at))
         self._saved_at = max(now, self._saved_at)

@@ -21,8 +21,8 @@ class Said(NamedTuple):
     wait: float | None = None
     """Seconds, where it was refused and Microsoft named them."""
     limit: float | None = None
-    """The app's resource units a minute, where Microsoft says them: RateLimit headers, a preview, from four fifths of the
-    limit on (the source of `budgets.LIMITS`)."""
+    """The app's resource units a minute, where Microsoft says them: RateLimit headers, a preview,
+    from four fifths of the limit on (the source of `budgets.LIMITS`)."""
     remaining: float = 0.0
     """How many of them are left."""
 
@@ -30,8 +30,8 @@ class Said(NamedTuple):
 class Canary:
     """Asks for one entry of the drive's root: two resource units. Safe to share between threads.
 
-    It never renews a token that a person signed in for: rclone is at work, and does that. TokenExpired for one that has
-    ended, SignInError where the app's own cannot be had.
+    It never renews a token that a person signed in for: rclone is at work, and does that.
+    TokenExpired for one that has ended, SignInError where the app's own cannot be had.
     """
 
     def __init__(self, saved: SavedRemote) -> None:
@@ -46,7 +46,8 @@ class Canary:
         return {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
 
     def ask(self) -> Said:
-        """Unreachable; GraphError for an answer that says nothing about limits; the token's errors as when it is made."""
+        """Unreachable; GraphError for an answer that says nothing about limits; the token's errors
+        as when it is made."""
         answer = self._http.once("GET", self._address, headers=self._headers)
         if answer.status == 401:  # the token has ended; rclone has renewed the stored one meanwhile
             self._headers = self._authorized()

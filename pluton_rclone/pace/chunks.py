@@ -1,4 +1,5 @@
-"""How large a chunk, and how many files at once: what the sizes of the files and the memory at hand allow."""
+"""How large a chunk, and how many files at once: what the sizes of the files and the memory at hand
+allow."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone.commands import Command
 
 BUFFER = 4 * MIB
-"""What rclone reads ahead of each file: with sixteen at once as much in all as rclone's own four with 16 MiB."""
+"""What rclone reads ahead of each file: with sixteen at once as much in all as rclone's own four
+with 16 MiB."""
 USUAL = Size(10 * MIB)
 """rclone's own chunk, and the guide's."""
 LARGEST = Size(50 * MIB)
@@ -26,13 +28,14 @@ LARGEST = Size(50 * MIB)
 _SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, which Microsoft wants
 _STEP = 10 * MIB
 IN_FLIGHT = LARGEST
-"""Bytes in the chunks of all large files at once, from which on larger ones bring nothing: while one file waits for its
-answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took 10 to 11 s with chunks of 10 MiB and 7 s with
-50 MiB (`python -m tests.bench.onedrive --work upload`); four files of 256 MiB took 7 s with 10 MiB and 9 s with 40 MiB.
+"""Bytes in the chunks of all large files at once, from which on larger ones bring nothing: while
+one file waits for its answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took
+10 to 11 s with chunks of 10 MiB and 7 s with 50 MiB (`python -m tests.bench.onedrive --work
+upload`); four files of 256 MiB took 7 s with 10 MiB and 9 s with 40 MiB.
 """
 WORTH_IT = 256 * MIB
-"""Bytes of the largest file from which on chunks grow: below it is a second or two, not worth that more is sent again
-where a slow line breaks.
+"""Bytes of the largest file from which on chunks grow: below it is a second or two, not worth that
+more is sent again where a slow line breaks.
 """
 _FEWER = (16, 8, 4, 2, 1)
 _UNKNOWN = 4  # rclone's own number: of many files that nobody has looked at, most are small
@@ -59,13 +62,14 @@ def fit(
     fewer: bool = True,
     chunk: Size | None = None,
 ) -> Fit:
-    """At most `transfers` files at once, fewer only where `fewer` are allowed; a chunk of our choice unless one is given.
+    """At most `transfers` files at once, fewer only where `fewer` are allowed; a chunk of our
+    choice unless one is given.
 
-    `sizes` are the largest files' in bytes, all others being no larger; None: nobody knows. `memory` is what is available,
-    in bytes, of which rclone gets half at most; None: enough.
+    `sizes` are the largest files' in bytes, all others being no larger; None: nobody knows.
+    `memory` is what is available, in bytes, of which rclone gets half at most; None: enough.
 
-    A file waits for the answer to each chunk while nothing of it is sent: one large file alone gets larger chunks, and so
-    waits less often. Several fill each other's gaps.
+    A file waits for the answer to each chunk while nothing of it is sent: one large file alone gets
+    larger chunks, and so waits less often. Several fill each other's gaps.
     """
     known = None if sizes is None else sorted(sizes, reverse=True)
     at_once = sum(size > USUAL for size in (known or ())[:transfers])
@@ -92,8 +96,9 @@ def variables(
 ) -> dict[str, str]:
     """rclone's variables for a transfer.
 
-    `destination` is the remote's section, None for a local folder; `environment` is what the run has besides what it
-    inherits. What somebody set - a flag, a variable, the remote's option - is left alone.
+    `destination` is the remote's section, None for a local folder; `environment` is what the run
+    has besides what it inherits. What somebody set - a flag, a variable, the remote's option - is
+    left alone.
     """
     given = {match[1]: match[2] for match in map(_FLAG.fullmatch, flags) if match}
     asked = given.get("transfers", os.environ.get(_AT_ONCE))
@@ -129,8 +134,9 @@ def _size(text: str | None) -> Size | None:
 
 
 def need(sizes: Sequence[int] | None, chosen: Fit) -> int:
-    """Bytes that rclone takes, about: 16 files of 64 MiB at once took 630 MiB with chunks of 10 MiB and BUFFER, one file of
-    1 GiB took 320 MiB with chunks of 50 MiB and a buffer of 16 MiB (rclone 1.75.2).
+    """Bytes that rclone takes, about: 16 files of 64 MiB at once took 630 MiB with chunks of 10 MiB
+    and BUFFER, one file of 1 GiB took 320 MiB with chunks of 50 MiB and a buffer of 16 MiB (rclone
+    1.75.2).
     """
     if sizes is None:
         held = chosen.transfers * (chosen.chunk + BUFFER)
@@ -142,7 +148,8 @@ def need(sizes: Sequence[int] | None, chosen: Fit) -> int:
 
 
 def largest_files(source: str, count: int) -> list[int] | None:
-    """The sizes of the `count` largest files at or below a local path; None when that takes longer than a moment."""
+    """The sizes of the `count` largest files at or below a local path; None when that takes longer
+    than a moment."""
     try:
         found = os.stat(source)
     except (OSError, ValueError):

@@ -12,7 +12,8 @@ from . import chunks
 
 
 class Fitted(Around):
-    """Chooses chunk size and files at once; `destination` gives the section that a command writes to."""
+    """Chooses chunk size and files at once; `destination` gives the section that a command writes
+    to."""
 
     def __init__(
         self, inner: Runner, destination: Callable[[Command], Mapping[str, str] | None]

@@ -1,15 +1,17 @@
-"""Keeps an rclone within what Microsoft grants: at full speed until a limit is near, evenly where one holds.
+"""Keeps an rclone within what Microsoft grants: at full speed until a limit is near, evenly where
+one holds.
 
-rclone asks up to 100 times a second. Once it is refused it crawls: it takes the Retry-After for the pause between all
-its next requests, and lets it shrink by a quarter with each (lib/pacer), four times as long in all. So it must not be
-refused. But the budgets that Microsoft documents do not hold for everybody, and a tenth of rclone's speed is a high
-price where they do not.
+rclone asks up to 100 times a second. Once it is refused it crawls: it takes the Retry-After for the
+pause between all its next requests, and lets it shrink by a quarter with each (lib/pacer), four
+times as long in all. So it must not be refused. But the budgets that Microsoft documents do not
+hold for everybody, and a tenth of rclone's speed is a high price where they do not.
 
-So rclone's requests are counted (`rclone.asked`). Just below a documented limit it is stopped for half a second
-(SIGSTOP: a program that is stopped asks nothing), and the few requests that go beyond the limit are ours, three at a
-time (`canary`). Are they granted, rclone goes on at full speed, to the next limit. Is one refused, or does Microsoft say
-that the limit holds, rclone stays stopped for as long as Microsoft wants, and has the granted rate from then on, again by
-being stopped in between. It never sees a refusal.
+So rclone's requests are counted (`rclone.asked`). Just below a documented limit it is stopped for
+half a second (SIGSTOP: a program that is stopped asks nothing), and the few requests that go beyond
+the limit are ours, three at a time (`canary`). Are they granted, rclone goes on at full speed, to
+the next limit. Is one refused, or does Microsoft say that the limit holds, rclone stays stopped for
+as long as Microsoft wants, and has the granted rate from then on, again by being stopped in
+between. It never sees a refusal.
 """
 
 from __future__ import annotations
@@ -33,12 +35,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FASTEST = 100.0
-"""Requests a second that rclone's onedrive makes at most: 10 ms between two (backend/onedrive, minSleep)."""
+"""Requests a second that rclone's onedrive makes at most: 10 ms between two (backend/onedrive,
+minSleep)."""
 _LONGEST = 0.25  # seconds between two looks
 _SHORTEST = 0.01
 _BEYOND = 9  # requests beyond a limit that must be granted until it counts as not held
 _WARM_UP_LIMIT = 5.0  # seconds
-_TRIAL = 20.0  # seconds in which it must be clear that a limit does not hold; meanwhile old requests leave the window
+# seconds in which it must be clear that a limit does not hold; meanwhile old requests leave the
+# window
+_TRIAL = 20.0
 _WORTH_SAYING = 2.0  # seconds of standing still
 _CANARIES = 3  # at a time beyond a limit: so many refusals at most
 _BELOW = 8  # at a time below it
@@ -124,8 +129,8 @@ class Governor:
         return self._until_spent(left - self._under_way())
 
     def _under_way(self) -> int:
-        """Requests that the account's rclones have sent and that their counters do not hold yet, at most. However many they
-        are, something is left for them to send.
+        """Requests that the account's rclones have sent and that their counters do not hold yet, at
+        most. However many they are, something is left for them to send.
         """
         each = math.ceil(FASTEST * self._round_trip) + 3
         return min(each * max(1, self._budget.askers), int(_RESERVED * self._budget.narrowest))
@@ -155,17 +160,19 @@ class Governor:
             if wait > _WORTH_SAYING and now >= self._said_until:
                 self._said_until = now + wait
                 self._on_wait(wait)
-            # Until half a second's worth is granted, so that it is not woken for each single request.
+            # Until half a second's worth is granted, so that it is not woken for each single
+            # request.
             return min(1.0, max(_SHORTEST, wait, 0.5 - granted / each_second))
         if child.paused:
             child.resume()
             return _SHORTEST
         return self._until_spent(granted)
 
-    # ---- at a limit ----------------------------------------------------------------------------------------
+    # ---- at a limit ------------------------------------------------------------------------------
 
     def _warm_up(self) -> None:
-        """Modules, a token and a connection: half a second, for which rclone would have to stand still later."""
+        """Modules, a token and a connection: half a second, for which rclone would have to stand
+        still later."""
         if self._warming:
             return
         self._warming = True
@@ -195,7 +202,8 @@ class Governor:
         child.pause()
         self._warm.wait(_WARM_UP_LIMIT)
         with self._budget.finding_out:
-            # Another rclone's governor may have found out, or waited so long that there is room again.
+            # Another rclone's governor may have found out, or waited so long that there is room
+            # again.
             if not self._is_open(limit):
                 return
             found = threading.Event()

@@ -1,4 +1,5 @@
-"""The budgets of the accounts that this process works for: one for each account and app, as at Microsoft."""
+"""The budgets of the accounts that this process works for: one for each account and app, as at
+Microsoft."""
 
 from __future__ import annotations
 

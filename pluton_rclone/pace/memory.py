@@ -9,11 +9,12 @@ _GROUP = "proc/self/cgroup"
 
 
 def available(root: Path = Path("/")) -> int | None:
-    """Bytes; None where the system does not say (anything but Linux). `root` is where /proc and /sys are.
+    """Bytes; None where the system does not say (anything but Linux). `root` is where /proc and
+    /sys are.
 
-    The machine's MemAvailable (proc_meminfo(5)), and what the limits of its control groups leave: a container's memory is
-    full long before the machine's. What they hold of files and can drop at once counts as free (cgroups(7); the kernel's
-    admin-guide/cgroup-v2 and v1/memory).
+    The machine's MemAvailable (proc_meminfo(5)), and what the limits of its control groups leave: a
+    container's memory is full long before the machine's. What they hold of files and can drop at
+    once counts as free (cgroups(7); the kernel's admin-guide/cgroup-v2 and v1/memory).
     """
     found = [_machine(root / _MACHINE), *_groups(root)]
     known = [number for number in found if number is not None]
@@ -41,7 +42,8 @@ def _groups(root: Path) -> list[int | None]:
         else:
             continue
         group = Path(name.strip("/"))
-        # The group's own limit, and those of all that it is in; a container may see its own group as the top.
+        # The group's own limit, and those of all that it is in; a container may see its own group
+        # as the top.
         found += [_left(top / above, *files) for above in (group, *group.parents)]
     return found
 

@@ -1,19 +1,20 @@
-"""How fast an rclone asks of its own accord: values that fit what Microsoft grants, each with its measurement.
+"""How fast an rclone asks of its own accord: values that fit what Microsoft grants, each with its
+measurement.
 
-Work and school drives, document libraries: a transfer, a walk or a comparison is governed (`governor`).
-Whatever else is started (a session, an rclone older than 1.68) is paced from the start: TPS and BURST
-together stay below both budgets that Microsoft documents, in any minute BURST + 60 x TPS = 600 requests (625
-allowed) and in any five minutes 2,760 (3,000 allowed).
+Work and school drives, document libraries: a transfer, a walk or a comparison is governed
+(`governor`). Whatever else is started (a session, an rclone older than 1.68) is paced from the
+start: TPS and BURST together stay below both budgets that Microsoft documents, in any minute BURST
++ 60 x TPS = 600 requests (625 allowed) and in any five minutes 2,760 (3,000 allowed).
 
-More transfers at once hide the latency; rclone's own limit of 100 calls a second bounds them. Measured at
-60 ms, with `python -m tests.bench.onedrive --work upload --files 2000`: 66 s bare (4 transfers), 49 s with 16
-transfers, governed, and no less with 32. Where the budgets are enforced, 200 files in a tenth of Microsoft's
-time: 123 s bare with 35 refusals, 54 s with none.
+More transfers at once hide the latency; rclone's own limit of 100 calls a second bounds them.
+Measured at 60 ms, with `python -m tests.bench.onedrive --work upload --files 2000`: 66 s bare (4
+transfers), 49 s with 16 transfers, governed, and no less with 32. Where the budgets are enforced,
+200 files in a tenth of Microsoft's time: 123 s bare with 35 refusals, 54 s with none.
 
-BUFFER: rclone reads 16 MiB ahead of each file, which sixteen transfers would hold sixteen times. 4 MiB are as
-much in all as its own four transfers have: 1,038 MiB of memory became 630 (16 files of 64 MiB, same time). How
-many transfers and how large a chunk fit the files and the memory of a transfer is decided when it starts
-(`chunks`).
+BUFFER: rclone reads 16 MiB ahead of each file, which sixteen transfers would hold sixteen times. 4
+MiB are as much in all as its own four transfers have: 1,038 MiB of memory became 630 (16 files of
+64 MiB, same time). How many transfers and how large a chunk fit the files and the memory of a
+transfer is decided when it starts (`chunks`).
 
 Personal drives: Microsoft documents no such budget.
 """

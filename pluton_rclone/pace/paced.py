@@ -26,8 +26,9 @@ _LONG = TRANSFERS | {"check", "delete", "size"}
 
 
 class Paced(Around):
-    """At full speed where no budget is known, else governed, and where that cannot be, at an even pace. What
-    somebody chose stands: the same variable in the caller's environment, or the option of a call.
+    """At full speed where no budget is known, else governed, and where that cannot be, at an even
+    pace. What somebody chose stands: the same variable in the caller's environment, or the option
+    of a call.
     """
 
     def __init__(self, inner: Runner, budget: Budget | None, canary: Callable[[], Canary]) -> None:

@@ -100,21 +100,24 @@ def preflight(
     encoding: str | None = None,
     not_there_yet: Callable[[], int] | None = None,
 ) -> Preflight:
-    """Scan `source` for what OneDrive would refuse or spoil. Nothing is read before the result is iterated.
+    """Scan `source` for what OneDrive would refuse or spoil. Nothing is read before the result is
+    iterated.
 
-    `source` is a local folder or file, or the entries of another remote (anything with `path`, `size`,
-    `is_dir`, in any order, listed recursively). The target is described by `drive_type` (personal, business,
-    documentLibrary), `prefix` (the site and library part of every path, `library_prefix(web_url)` of the
-    drive's root), `base` (the folder in the drive that receives the source, "" for its root, as rclone takes
-    it), `quota_free` (bytes left, None when the drive does not tell) and `encoding` (the remote's option of
-    that name, None for rclone's default). `not_there_yet` gives the bytes of the source that do not lie at the target
-    already; it is asked only where the whole source is larger than `quota_free`, and None takes all as new.
+    `source` is a local folder or file, or the entries of another remote (anything with `path`,
+    `size`, `is_dir`, in any order, listed recursively). The target is described by `drive_type`
+    (personal, business, documentLibrary), `prefix` (the site and library part of every path,
+    `library_prefix(web_url)` of the drive's root), `base` (the folder in the drive that receives
+    the source, "" for its root, as rclone takes it), `quota_free` (bytes left, None when the drive
+    does not tell) and `encoding` (the remote's option of that name, None for rclone's default).
+    `not_there_yet` gives the bytes of the source that do not lie at the target already; it is asked
+    only where the whole source is larger than `quota_free`, and None takes all as new.
 
-    A source of a million local files takes memory for its largest folder only. What already lies at the
-    target is not looked at: case-only collisions with it and its share of a folder's entries are not seen.
+    A source of a million local files takes memory for its largest folder only. What already lies at
+    the target is not looked at: case-only collisions with it and its share of a folder's entries
+    are not seen.
 
-    Raises, when iterated, `NothingFound` for a local source that is not there and `OptionInvalid` for an
-    encoding that rclone does not know.
+    Raises, when iterated, `NothingFound` for a local source that is not there and `OptionInvalid`
+    for an encoding that rclone does not know.
     """
     target = Target(drive_type, prefix, base, ONEDRIVE_ENCODING if encoding is None else encoding)
     return Preflight(source, target, quota_free, not_there_yet)

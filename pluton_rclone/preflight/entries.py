@@ -80,8 +80,8 @@ class _Known:
 class EntryScan:
     """One pass over a listing; iterate for the findings, `summary` counts along.
 
-    Of names that are one, those that came later are told. Memory grows by about 30 bytes with each entry and
-    by some hundred with each folder.
+    Of names that are one, those that came later are told. Memory grows by about 30 bytes with each
+    entry and by some hundred with each folder.
     """
 
     def __init__(self, entries: Iterable[Listed], judge: Judge, summary: Summary) -> None:
@@ -127,7 +127,8 @@ class EntryScan:
         yield from self._full_folders()
 
     def _folder(self, path: str) -> Generator[Finding, None, _Known]:
-        """Make the folder at `path` known, and those that it lies in; again when a source lists it twice."""
+        """Make the folder at `path` known, and those that it lies in; again when a source lists it
+        twice."""
         parent_path, _, name = path.rpartition("/")
         parent = self._known.get(parent_path)
         if parent is None:

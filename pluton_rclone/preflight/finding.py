@@ -16,9 +16,9 @@ from .rules import RULES, Rule, Severity
 class Finding:
     """One entry of the source, and what OneDrive or rclone will do with it.
 
-    `path` is relative to the source, with "/" between names and "." for the whole source; bytes that are not
-    UTF-8 stand in it as `os.fsdecode` leaves them (surrogates), so that a local file can be opened by it.
-    `detail` are the numbers or names of this case.
+    `path` is relative to the source, with "/" between names and "." for the whole source; bytes
+    that are not UTF-8 stand in it as `os.fsdecode` leaves them (surrogates), so that a local file
+    can be opened by it. `detail` are the numbers or names of this case.
     """
 
     path: str
@@ -52,7 +52,8 @@ class Finding:
     def record(self) -> dict[str, Any]:
         """The finding as a JSON object: one line of `--json`.
 
-        A path that is not UTF-8 is shown with \\xHH in `path`, and given byte by byte in `path_base64`.
+        A path that is not UTF-8 is shown with \\xHH in `path`, and given byte by byte in
+        `path_base64`.
         """
         raw = self.path.encode("utf-8", "surrogateescape")
         record: dict[str, Any] = {
@@ -73,8 +74,9 @@ class Finding:
 class Summary:
     """The counts of a preflight: right so far while it runs, right for good once `finished`.
 
-    `files` and `bytes` count the regular files that were seen, `folders` the folders without the source
-    itself; `bytes_to_send` leaves out what is refused or unreadable. `by_rule` counts the findings.
+    `files` and `bytes` count the regular files that were seen, `folders` the folders without the
+    source itself; `bytes_to_send` leaves out what is refused or unreadable. `by_rule` counts the
+    findings.
     """
 
     files: int = 0

@@ -1,4 +1,5 @@
-"""Looking at the names of one folder, many at a time: nothing is done per name until something is wrong."""
+"""Looking at the names of one folder, many at a time: nothing is done per name until something is
+wrong."""
 
 from __future__ import annotations
 
@@ -33,8 +34,9 @@ from .rules import (
 class Target:
     """Where the source is going: what decides about names and lengths.
 
-    `prefix` is the site and library part of every path there (`library_prefix`), `base` the folder in the
-    drive, as rclone takes it, that receives the source; `encoding` the remote's option of that name.
+    `prefix` is the site and library part of every path there (`library_prefix`), `base` the folder
+    in the drive, as rclone takes it, that receives the source; `encoding` the remote's option of
+    that name.
     """
 
     drive_type: str = "business"
@@ -111,12 +113,13 @@ class Judge:
         )
         return top, found
 
-    # ---- many names at once ---------------------------------------------------------------------------
+    # ---- many names at once ----------------------------------------------------------------------
 
     def look(self, folder: Folder, files: list[bytes], folders: list[bytes]) -> Names:
         """Read the names: `suspicious` says that `findings` has to go through them one by one.
 
-        Joined with "/", which no name holds, they are checked in a handful of passes at the speed of C.
+        Joined with "/", which no name holds, they are checked in a handful of passes at the speed
+        of C.
         """
         raw = files + folders
         blob = b"/" + b"/".join(raw) + b"/"
@@ -156,7 +159,8 @@ class Judge:
         return Names(raw, len(files), keys, arriving, rare, len(different) != len(raw), suspicious)
 
     def findings(self, folder: Folder, names: Names) -> Iterator[tuple[int, Finding]]:
-        """What is wrong with single names: the index and the finding; several for one name are possible."""
+        """What is wrong with single names: the index and the finding; several for one name are
+        possible."""
         for index, (raw, arriving) in enumerate(zip(names.raw, names.translated, strict=True)):
             is_dir = index >= names.files
             found = self._name_findings(folder, arriving, is_dir)
@@ -177,14 +181,15 @@ class Judge:
         )
 
     def looking_alike(self, folders: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """Pairs among the folders in one folder: one arrives under the name that rclone shows of the other."""
+        """Pairs among the folders in one folder: one arrives under the name that rclone shows of
+        the other."""
         shown = {standard_name(decoded(raw)): raw for raw in folders}
         for standard, raw in shown.items():
             arriving = self.arriving(standard)
             if arriving != standard and arriving in shown:
                 yield raw, shown[arriving]
 
-    # ---- one name -------------------------------------------------------------------------------------
+    # ---- one name --------------------------------------------------------------------------------
 
     def _name_rule(self, arriving: str, *, folder: bool, at_root: bool) -> str | None:
         rule = refused_name(arriving, drive_type=self.target.drive_type, at_root=at_root)
@@ -204,7 +209,8 @@ class Judge:
         return list(self._name_findings(folder, self.arriving(standard), is_dir))
 
     def plain_length(self, folder: Folder) -> int:
-        """Up to how many characters an ASCII name in `folder` breaks no rule but those about certain names."""
+        """Up to how many characters an ASCII name in `folder` breaks no rule but those about
+        certain names."""
         if folder.at_root or not self._to_onedrive.is_default:
             return 0
         return min(MAX_NAME, MAX_PATH - folder.room)

@@ -1,4 +1,5 @@
-"""Scanning a local folder, depth first: kept are the folder at hand and the paths of those still to visit."""
+"""Scanning a local folder, depth first: kept are the folder at hand and the paths of those still to
+visit."""
 
 from __future__ import annotations
 
@@ -117,7 +118,7 @@ class _FolderScan:
                 )
             )
 
-    # ---- names that are one ---------------------------------------------------------------------------
+    # ---- names that are one ----------------------------------------------------------------------
 
     def _duplicates(self, names: Names) -> list[Finding]:
         """Among the names of a folder that came in one batch."""

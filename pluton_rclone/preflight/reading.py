@@ -1,4 +1,5 @@
-"""Reading a local folder: names, sizes and kinds of what lies in it, in batches that bound the memory."""
+"""Reading a local folder: names, sizes and kinds of what lies in it, in batches that bound the
+memory."""
 
 from __future__ import annotations
 
@@ -18,10 +19,11 @@ _EFFECTIVE = os.access in os.supports_effective_ids
 
 @dataclass
 class Batch:
-    """Some entries of one folder, as far as rclone would see them, and what was wrong with single ones.
+    """Some entries of one folder, as far as rclone would see them, and what was wrong with single
+    ones.
 
-    `sizes` goes with `files`: bytes to send, 0 for a file that cannot be sent; `bytes` are those of all of
-    them.
+    `sizes` goes with `files`: bytes to send, 0 for a file that cannot be sent; `bytes` are those of
+    all of them.
     """
 
     files: list[bytes] = field(default_factory=list)
@@ -32,10 +34,11 @@ class Batch:
 
 
 def read_folder(path: bytes, folder: Folder, only: bytes | None = None) -> Iterator[Batch]:
-    """The entries of the folder at `path`, at most BATCH names at a time; `only`: the one of that name.
+    """The entries of the folder at `path`, at most BATCH names at a time; `only`: the one of that
+    name.
 
-    What vanishes meanwhile is left out. A folder that cannot be read ends in a batch with that finding.
-    Symbolic links are not followed.
+    What vanishes meanwhile is left out. A folder that cannot be read ends in a batch with that
+    finding. Symbolic links are not followed.
     """
     batch = Batch()
     user = os.geteuid()

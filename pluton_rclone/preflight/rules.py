@@ -1,7 +1,9 @@
-"""What OneDrive and rclone do not take, as one table: each rule with its limit, its source and the way out.
+"""What OneDrive and rclone do not take, as one table: each rule with its limit, its source and the
+way out.
 
-Numbers and names are copied from the project's collected facts (tests/data/preflight/limits.json keeps them
-with their sources); what rclone does was tried with the real rclone 1.75.2 and is tried again by the tests.
+Numbers and names are copied from the project's collected facts (tests/data/preflight/limits.json
+keeps them with their sources); what rclone does was tried with the real rclone 1.75.2 and is tried
+again by the tests.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class Severity(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """What can go wrong: its name for programs, how bad it is, what happens, what to do, who says so."""
+    """What can go wrong: its name for programs, how bad it is, what happens, what to do, who says
+    so."""
 
     name: str
     severity: Severity
@@ -78,7 +81,8 @@ _TABLE = (
     Rule(
         "path_too_long",
         Severity.REFUSED,
-        "OneDrive refuses it (pathIsTooLong): the whole path, site and library included, must stay under 400 "
+        "OneDrive refuses it (pathIsTooLong): the whole path, site and library included, must stay "
+        "under 400 "
         "characters.",
         "Shorten the names of its folders, or back up to a folder nearer to the drive's root.",
         f"{_ARTICLE}; {_LIMITS}; {_RCLONE_DOCS}",
@@ -93,7 +97,8 @@ _TABLE = (
     Rule(
         "length_doubtful",
         Severity.WARNING,
-        "OneDrive may refuse it: the length is within the limit in characters, but beyond it when each "
+        "OneDrive may refuse it: the length is within the limit in characters, but beyond it when "
+        "each "
         "character outside Unicode's first plane (emoji) counts twice, as Windows counts.",
         "Shorten the name or the names of its folders.",
         f"{_ARTICLE} (does not say how it counts)",
@@ -122,14 +127,16 @@ _TABLE = (
     Rule(
         "name_not_translated",
         Severity.REFUSED,
-        "OneDrive refuses the name, and the remote's option `encoding` does not let rclone translate it.",
+        "OneDrive refuses the name, and the remote's option `encoding` does not let rclone "
+        "translate it.",
         "Remove `encoding` from the remote's options: rclone's default translates it.",
         f"{_ARTICLE}; {_ADDRESSING}; {_RCLONE_DOCS}",
     ),
     Rule(
         "name_not_found_again",
         Severity.REFUSED,
-        "rclone takes the character ‛ (U+201B) for its own mark, and then looks for a file of another name: "
+        "rclone takes the character ‛ (U+201B) for its own mark, and then looks for a file of "
+        "another name: "
         "an error, not sent.",
         _RENAME,
         f"{_TRIED}: 'failed to open source object: lstat …: no such file or directory'",
@@ -137,7 +144,8 @@ _TABLE = (
     Rule(
         "name_not_utf8",
         Severity.WARNING,
-        "The name is not UTF-8: on OneDrive it shows ‛ and two digits for each such byte. A restore by "
+        "The name is not UTF-8: on OneDrive it shows ‛ and two digits for each such byte. A "
+        "restore by "
         "rclone brings the bytes back; other programs see the name as it is there.",
         "Rename it in UTF-8 (the tool convmv does that for whole trees).",
         f"rclone documentation, 'Local Filesystem: Filenames'; {_TRIED}",
@@ -145,7 +153,8 @@ _TABLE = (
     Rule(
         "same_but_case",
         Severity.SPOILED,
-        "OneDrive does not tell upper from lower case: rclone sends one of these and leaves the others out, "
+        "OneDrive does not tell upper from lower case: rclone sends one of these and leaves the "
+        "others out, "
         "with a notice and without an error.",
         "Rename all but one of them.",
         f"{_RCLONE_DOCS}; {_TRIED}: 'Duplicate object found in source - ignoring'",
@@ -153,7 +162,8 @@ _TABLE = (
     Rule(
         "same_but_accents",
         Severity.SPOILED,
-        "The names look the same and differ only in how accents are stored (Unicode NFC and NFD): rclone "
+        "The names look the same and differ only in how accents are stored (Unicode NFC and NFD): "
+        "rclone "
         "sends one of these and leaves the others out, with a notice and without an error.",
         "Rename all but one of them.",
         f"{_TRIED}: 'Duplicate object found in source - ignoring'",
@@ -161,7 +171,8 @@ _TABLE = (
     Rule(
         "same_when_translated",
         Severity.SPOILED,
-        "rclone takes these names for one: it sends one of them and leaves the others out, with a notice and "
+        "rclone takes these names for one: it sends one of them and leaves the others out, with a "
+        "notice and "
         "without an error.",
         "Rename all but one of them.",
         f"{_TRIED}: 'Duplicate object found in source - ignoring'",
@@ -169,7 +180,8 @@ _TABLE = (
     Rule(
         "same_name_twice",
         Severity.SPOILED,
-        "The source holds this name more than once: rclone sends one of them and leaves the others out, "
+        "The source holds this name more than once: rclone sends one of them and leaves the others "
+        "out, "
         "with a notice and without an error.",
         "Rename all but one of them, or merge them with `rclone dedupe`.",
         f"{_TRIED}: 'Duplicate object found in source - ignoring'",
@@ -177,7 +189,8 @@ _TABLE = (
     Rule(
         "file_and_folder_same",
         Severity.REFUSED,
-        "A file and a folder whose names differ only in case cannot lie side by side on OneDrive: one of "
+        "A file and a folder whose names differ only in case cannot lie side by side on OneDrive: "
+        "one of "
         "them is refused, of the folder everything in it.",
         "Rename one of them.",
         f"{_RCLONE_DOCS}; {_TRIED}: 'found file when looking for folder'",
@@ -185,7 +198,8 @@ _TABLE = (
     Rule(
         "same_perhaps",
         Severity.WARNING,
-        "rclone sends them all, but OneDrive may take these names for one and keep only what came last: "
+        "rclone sends them all, but OneDrive may take these names for one and keep only what came "
+        "last: "
         "which letters it holds for the same (ß and ss, ς and σ) is not documented.",
         "Rename all but one of them.",
         f"{_RCLONE_DOCS} (names are case-insensitive; does not say by which rules)",
@@ -193,7 +207,8 @@ _TABLE = (
     Rule(
         "folder_looks_alike",
         Severity.WARNING,
-        "rclone translates the name of one of these folders to what the other is called. When it is also told "
+        "rclone translates the name of one of these folders to what the other is called. When it "
+        "is also told "
         "to make empty folders, it takes them for one: files in them overwrite each other.",
         "Rename one of them, or do not give rclone --create-empty-src-dirs.",
         f"{_TRIED}: rclone copy --create-empty-src-dirs of the folders ':' and '：'",
@@ -201,7 +216,8 @@ _TABLE = (
     Rule(
         "folder_too_full",
         Severity.SPOILED,
-        "From 100,000 entries in one folder on, listing it fails (UnknownError, 504): what was sent can be "
+        "From 100,000 entries in one folder on, listing it fails (UnknownError, 504): what was "
+        "sent can be "
         "neither compared nor found again there.",
         "Spread it over several folders.",
         f"{_RCLONE_DOCS}; rclone issue 2707; onedrive-api-docs issue 948",
@@ -209,7 +225,8 @@ _TABLE = (
     Rule(
         "folder_large",
         Severity.WARNING,
-        "Folders are known to work with 50,000 entries and known to fail with 100,000: this one is between.",
+        "Folders are known to work with 50,000 entries and known to fail with 100,000: this one "
+        "is between.",
         "Spread it over several folders before it grows.",
         f"{_RCLONE_DOCS}; rclone issue 2707",
     ),
@@ -247,7 +264,8 @@ RULES: dict[str, Rule] = {rule.name: rule for rule in _TABLE}
 
 
 def library_prefix(web_url: str) -> str:
-    """The site and library part of a drive's root `webUrl`, which counts in paths: "sites/Team/Documents".
+    """The site and library part of a drive's root `webUrl`, which counts in paths:
+    "sites/Team/Documents".
 
     Empty for addresses without one (a personal drive's `https://onedrive.live.com/?cid=…`).
     """
@@ -262,8 +280,8 @@ def utf16_length(text: str) -> int:
 def refused_name(name: str, *, drive_type: str, at_root: bool) -> str | None:
     """The rule by which OneDrive refuses a file or folder whose name arrives like this, or None.
 
-    `drive_type` is personal, business or documentLibrary; `at_root` says that it would lie in the drive's
-    root.
+    `drive_type` is personal, business or documentLibrary; `at_root` says that it would lie in the
+    drive's root.
     """
     lower = name.lower()
     if lower in FORBIDDEN_NAMES:

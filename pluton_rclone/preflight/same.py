@@ -23,7 +23,8 @@ class Member(NamedTuple):
 
 
 def same_names(members: Iterable[Member]) -> Iterator[tuple[Member, str, str]]:
-    """Every member that shares its place on OneDrive with another: the member, the rule, the others' names.
+    """Every member that shares its place on OneDrive with another: the member, the rule, the
+    others' names.
 
     Linear in the number of members.
     """

@@ -1,5 +1,5 @@
-"""The only place that starts a process: an argv list in, bytes out, an exit status, and an end to it,
-whatever happens.
+"""The only place that starts a process: an argv list in, bytes out, an exit status, and an end to
+it, whatever happens.
 
 What every child gets, and why:
 
@@ -58,8 +58,9 @@ class Child:
     """A running process. Made by `start`; leaving it as a context manager ends it.
 
     `stderr` is always drained: line by line into `on_stderr` if given, and its last lines are kept
-    (`stderr_tail`). `stdout` goes in blocks to `on_stdout` if given; otherwise the caller reads it (`read`,
-    `lines`), and a caller who does not read stops the child by back pressure, not by memory.
+    (`stderr_tail`). `stdout` goes in blocks to `on_stdout` if given; otherwise the caller reads it
+    (`read`, `lines`), and a caller who does not read stops the child by back pressure, not by
+    memory.
     """
 
     def __init__(
@@ -135,10 +136,11 @@ class Child:
             return b""
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, once it has ended and stderr is read to the end. TimeoutError after `timeout`
-        seconds.
+        """The exit code, once it has ended and stderr is read to the end. TimeoutError after
+        `timeout` seconds.
 
-        An error that a callback or the source of stdin raised comes out here: the child was ended for it.
+        An error that a callback or the source of stdin raised comes out here: the child was ended
+        for it.
         """
         if not self._ended.wait(timeout):
             raise TimeoutError(f"process {self.pid} is still running after {timeout} s")
@@ -157,8 +159,8 @@ class Child:
         return self._ended.is_set()
 
     def signal(self, number: int) -> None:
-        """Send a signal, if it still runs. SIGKILL goes to the whole process group: to its helpers as
-        well."""
+        """Send a signal, if it still runs. SIGKILL goes to the whole process group: to its helpers
+        as well."""
         with self._signals:
             if self._returncode is not None or not self.ours:
                 return
@@ -193,7 +195,8 @@ class Child:
                 self._paused = paused
 
     def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
-        """End it: each signal of the ladder in turn, until it is gone. Returns at once if it has ended."""
+        """End it: each signal of the ladder in turn, until it is gone. Returns at once if it has
+        ended."""
         for number, seconds in ladder:
             if self._ended.is_set() or not self.ours:
                 return
@@ -218,7 +221,7 @@ class Child:
     ) -> None:
         self.close()
 
-    # ---- the threads of a child ----------------------------------------------------------------------------
+    # ---- the threads of a child ------------------------------------------------------------------
 
     def _attend(
         self,
@@ -260,8 +263,9 @@ class Child:
     ) -> None:
         """Drain stderr to its end, then reap.
 
-        A helper that outlives the child may hold the pipes: until they are closed the child stays unreaped,
-        so that its process group keeps its id and SIGKILL reaches the helper and nobody else.
+        A helper that outlives the child may hold the pipes: until they are closed the child stays
+        unreaped, so that its process group keeps its id and SIGKILL reaches the helper and nobody
+        else.
         """
         lines = Lines()
         with pipe:
@@ -305,8 +309,8 @@ class Child:
                         self._fail(error)
 
     def _feed(self, pipe: IO[bytes], source: Source) -> None:
-        """A source that fails must not look like the end of the data: the child is killed before its stdin is
-        closed."""
+        """A source that fails must not look like the end of the data: the child is killed before
+        its stdin is closed."""
         try:
             for block in blocks(source):
                 if not write_all(pipe, block):
@@ -337,9 +341,9 @@ def start(
 ) -> Child:
     """Start a process. OSError if it cannot be started (FileNotFoundError, PermissionError).
 
-    `on_stdout` gets blocks, `on_stderr` lines, each in a thread of the child's; an error that they raise ends
-    the child. `watch` is asked in a thread of its own how many seconds to wait until it is asked again; None
-    ends the child.
+    `on_stdout` gets blocks, `on_stderr` lines, each in a thread of the child's; an error that they
+    raise ends the child. `watch` is asked in a thread of its own how many seconds to wait until it
+    is asked again; None ends the child.
     """
     if not os.path.isabs(argv[0]):
         raise UsageError(f"the program to start needs its whole path, not {argv[0]!r}")
@@ -373,7 +377,8 @@ def run(
     cwd: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
 ) -> Completed:
-    """Run to the end and keep all output. TimeoutError after `timeout` seconds, with the process gone."""
+    """Run to the end and keep all output. TimeoutError after `timeout` seconds, with the process
+    gone."""
     out: list[bytes] = []
     err: list[bytes] = []
     with start(
@@ -384,11 +389,11 @@ def run(
 
 
 def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
-    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr. Returns its exit code,
-    or -N if signal N ended it. OSError if it cannot be started.
+    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr. Returns
+    its exit code, or -N if signal N ended it. OSError if it cannot be started.
 
-    Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where no terminal
-    did that, a SIGINT is passed on, and SIGTERM always. The command dies with us.
+    Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where
+    no terminal did that, a SIGINT is passed on, and SIGTERM always. The command dies with us.
     """
     child: _Foreground | None = None
     early: list[int] = []

@@ -1,8 +1,9 @@
-"""Opens an address in the person's browser; every user of the machine can read a browser's arguments, so the address is
-not among them.
+"""Opens an address in the person's browser; every user of the machine can read a browser's
+arguments, so the address is not among them.
 
-A page on disk that only this user can read leads there, as Jupyter does it. A browser that may not read our folder (some
-packaged as snap or flatpak) shows an error instead: whoever calls this shows the address to the person, too.
+A page on disk that only this user can read leads there, as Jupyter does it. A browser that may not
+read our folder (some packaged as snap or flatpak) shows an error instead: whoever calls this shows
+the address to the person, too.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _PAGE = """<!doctype html>
 
 
 def open_in_browser(url: str) -> bool:
-    """Whether a browser took the address; one that stays in the foreground ($BROWSER) is not waited for.
+    """Whether a browser took the address; one that stays in the foreground ($BROWSER) is not waited
+    for.
 
     The page on disk goes after ten minutes, or with this process.
     """

@@ -74,8 +74,8 @@ def usable_folders(*, longest: int = _LONGEST) -> Iterator[Path]:
 
 
 def owned_folder(home: Path) -> tuple[Path, filelock.BaseFileLock]:
-    """A new folder in `home` and its owner's lock, held. It is not seen by others until it is renamed:
-    `UNFINISHED` stands before its name. OSError.
+    """A new folder in `home` and its owner's lock, held. It is not seen by others until it is
+    renamed: `UNFINISHED` stands before its name. OSError.
     """
     folder = home / f"{UNFINISHED}-{secrets.token_hex(8)}"
     folder.mkdir(mode=0o700)
@@ -89,7 +89,8 @@ def owned_folder(home: Path) -> tuple[Path, filelock.BaseFileLock]:
 
 
 def claimed(folder: Path) -> filelock.BaseFileLock | None:
-    """The owner's lock of a folder whose owner is gone, held from now on; None if somebody holds it."""
+    """The owner's lock of a folder whose owner is gone, held from now on; None if somebody holds
+    it."""
     owner = _lock(folder)
     try:
         owner.acquire()
@@ -152,8 +153,8 @@ def _own(place: Path) -> list[Path]:
 
 
 def is_ours_alone(folder: Path) -> bool:
-    """Whether it is a real folder of this user that nobody else can enter: /dev/shm and /tmp are open
-    to all.
+    """Whether it is a real folder of this user that nobody else can enter: /dev/shm and /tmp are
+    open to all.
     """
     try:
         found = folder.lstat()

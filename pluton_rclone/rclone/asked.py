@@ -1,7 +1,8 @@
-"""How much an rclone has asked: its own counters of HTTP answers, read from the socket on which it serves its metrics.
+"""How much an rclone has asked: its own counters of HTTP answers, read from the socket on which it
+serves its metrics.
 
-rclone serves them for Prometheus (`--metrics-addr`, `Feature.METRICS`); reading them costs it about a millisecond (measured
-with 1.75.2).
+rclone serves them for Prometheus (`--metrics-addr`, `Feature.METRICS`); reading them costs it about
+a millisecond (measured with 1.75.2).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _ANSWER_LIMIT = 1.0  # seconds
 
 
 class Asked(NamedTuple):
-    """HTTP answers since rclone started, sign-in not counted: how many in all, how many of them were refusals (429, 503),
-    and the most resource units that they cost.
+    """HTTP answers since rclone started, sign-in not counted: how many in all, how many of them
+    were refusals (429, 503), and the most resource units that they cost.
     """
 
     answers: int = 0
@@ -36,7 +37,8 @@ def address(path: Path) -> str | None:
 
 
 def read(path: Path) -> Asked | None:
-    """None while rclone does not serve: before it has started up, after its end, or while it is stopped."""
+    """None while rclone does not serve: before it has started up, after its end, or while it is
+    stopped."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_ANSWER_LIMIT)
@@ -64,8 +66,9 @@ def parsed(text: bytes) -> Asked:
 
 
 def _costs_one(method: bytes, code: bytes, host: bytes) -> bool:
-    """A download, which Graph redirects and another host answers, or an item that is not there: one unit. An item that is
-    there costs one, too, but its answer looks like that of a folder's list, which costs two.
+    """A download, which Graph redirects and another host answers, or an item that is not there: one
+    unit. An item that is there costs one, too, but its answer looks like that of a folder's list,
+    which costs two.
     """
     return method == b"GET" and (
         code in (b"302", b"404") or not host.startswith((b"graph.", b"microsoftgraph."))

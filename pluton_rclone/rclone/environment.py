@@ -1,12 +1,12 @@
-"""The environment that an rclone gets: all of the caller's, except what could change its meaning behind our
-back.
+"""The environment that an rclone gets: all of the caller's, except what could change its meaning
+behind our back.
 
-rclone reads every option also from RCLONE_…: RCLONE_DRY_RUN, RCLONE_EXCLUDE or RCLONE_LOG_FILE of the caller
-would change what is transferred or hide the log that we read, and RCLONE_CONFIG… would bring in another
-configuration, or a token that wins over the one in the file. So none of them passes, except those in `KEPT`:
-they steer the network and the pace, and an operator sets them for good reason. Whoever needs another gives it
-explicitly (`Rclone(environment=…)`), or as an option. Everything else passes: HOME, PATH, HTTPS_PROXY,
-NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR and so on.
+rclone reads every option also from RCLONE_…: RCLONE_DRY_RUN, RCLONE_EXCLUDE or RCLONE_LOG_FILE of
+the caller would change what is transferred or hide the log that we read, and RCLONE_CONFIG… would
+bring in another configuration, or a token that wins over the one in the file. So none of them
+passes, except those in `KEPT`: they steer the network and the pace, and an operator sets them for
+good reason. Whoever needs another gives it explicitly (`Rclone(environment=…)`), or as an option.
+Everything else passes: HOME, PATH, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR and so on.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ KEPT = frozenset(
 def child_environment(
     explicit: Mapping[str, str] | None = None, caller: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """What a child gets: the caller's environment (os.environ by default) less RCLONE_… but KEPT, then
-    `explicit`."""
+    """What a child gets: the caller's environment (os.environ by default) less RCLONE_… but KEPT,
+    then `explicit`."""
     caller = os.environ if caller is None else caller
     passed = {
         name: value

@@ -1,9 +1,9 @@
 """One line of rclone's JSON log (`--use-json-log`) becomes one typed event.
 
-Source of the fields: rclone's documentation ("--use-json-log") and captures of 1.75.2 and 1.60.1. What is not
-JSON is kept as `PlainText`: usage errors always, and in 1.60.1 the closing lines. A message is matched only
-where no field says the same; `source` (Go file and line) never is. Sizes are bytes, times seconds, speeds
-bytes per second.
+Source of the fields: rclone's documentation ("--use-json-log") and captures of 1.75.2 and 1.60.1.
+What is not JSON is kept as `PlainText`: usage errors always, and in 1.60.1 the closing lines. A
+message is matched only where no field says the same; `source` (Go file and line) never is. Sizes
+are bytes, times seconds, speeds bytes per second.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import msgspec
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What every event has: `text` is rclone's message, not yet cleaned of secrets (see `faults.redact`)."""
+    """What every event has: `text` is rclone's message, not yet cleaned of secrets (see
+    `faults.redact`)."""
 
     text: str
     level: str = "info"
@@ -40,7 +41,8 @@ def _in_log(name: str) -> str:
 
 
 class Progress(Event, frozen=True, gc=False, kw_only=True, rename=_in_log):
-    """How far a transfer is. `total_bytes` grows while rclone still lists, so a percentage can fall."""
+    """How far a transfer is. `total_bytes` grows while rclone still lists, so a percentage can
+    fall."""
 
     bytes: int = 0
     total_bytes: int = 0
@@ -81,7 +83,8 @@ def together(before: Progress, now: Progress) -> Progress:
 
 
 class FileEvent(Event, frozen=True, gc=False, kw_only=True):
-    """About one file or directory; `path` is relative to the root of the transfer, in rclone's form."""
+    """About one file or directory; `path` is relative to the root of the transfer, in rclone's
+    form."""
 
     path: str
     size: int | None = None
@@ -92,8 +95,8 @@ class Transferred(FileEvent, frozen=True, gc=False, kw_only=True):
 
 
 class Checked(FileEvent, frozen=True, gc=False, kw_only=True):
-    """Already the same at the destination (seen with `log_level="DEBUG"` only), or found the same by
-    check."""
+    """Already the same at the destination (seen with `log_level="DEBUG"` only), or found the same
+    by check."""
 
 
 class Deleted(FileEvent, frozen=True, gc=False, kw_only=True):
@@ -105,7 +108,8 @@ class Updated(FileEvent, frozen=True, gc=False, kw_only=True):
 
 
 class Skipped(FileEvent, frozen=True, gc=False, kw_only=True):
-    """Not done because of a dry run; `action` says what: "copy", "move", "delete", "make directory"…"""
+    """Not done because of a dry run; `action` says what: "copy", "move", "delete", "make
+    directory"…"""
 
     action: str
 
@@ -130,7 +134,7 @@ class PlainText(Event, frozen=True, gc=False, kw_only=True):
     """A line that is not JSON."""
 
 
-# ---- the line as rclone writes it --------------------------------------------------------------------------
+# ---- the line as rclone writes it ----------------------------------------------------------------
 
 
 class _Line(msgspec.Struct, gc=False):

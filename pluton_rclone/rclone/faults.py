@@ -1,12 +1,12 @@
 """What went wrong, from rclone's words: one mapping of log text to exceptions.
 
-Exit codes do not classify faults (tried): everything that goes wrong while a remote is opened ends with 1,
-and so do 401, 403, 429 and 503 later on; 6 ("no retry") also stands for a lost upload session, where a new
-run helps. So the words decide, and the exit code only where there are none. What Microsoft refused
-stands in a line as `code: inner code: message`, as a quoted body, or, where the body was no JSON, as
-the status alone (`503 Service Unavailable: `); `values.refusals` judges it, as for our own HTTP.
-Sources: captures of rclone 1.75.2 and 1.60.1; fs/fs.go, fs/operations, lib/rest and backend/onedrive of
-rclone.
+Exit codes do not classify faults (tried): everything that goes wrong while a remote is opened ends
+with 1, and so do 401, 403, 429 and 503 later on; 6 ("no retry") also stands for a lost upload
+session, where a new run helps. So the words decide, and the exit code only where there are none.
+What Microsoft refused stands in a line as `code: inner code: message`, as a quoted body, or, where
+the body was no JSON, as the status alone (`503 Service Unavailable: `); `values.refusals` judges
+it, as for our own HTTP. Sources: captures of rclone 1.75.2 and 1.60.1; fs/fs.go, fs/operations,
+lib/rest and backend/onedrive of rclone.
 """
 
 from __future__ import annotations
@@ -241,7 +241,8 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
 def run_fault(
     command: str, exit_code: int, messages: Iterable[str], *, version: str | None = None
 ) -> PlutonRcloneError:
-    """The exception for a run that failed: from the last message that a rule knows, else from the exit code.
+    """The exception for a run that failed: from the last message that a rule knows, else from the
+    exit code.
 
     `messages` are rclone's notices and errors in the order in which it wrote them.
     """

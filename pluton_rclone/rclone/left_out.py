@@ -1,8 +1,10 @@
-"""What rclone leaves out with exit code 0: known from its log, so that nothing incomplete looks complete.
+"""What rclone leaves out with exit code 0: known from its log, so that nothing incomplete looks
+complete.
 
-Its notices of this kind (source of 1.60 to 1.76): fs/march ("Duplicate … found in"), backend/local ("Can't follow
-symlink", "Can't transfer non file/directory"), backend/onedrive ("OneNote file not shown", at DEBUG), fs/list ("Entry
-doesn't belong in directory"). What filters exclude is the caller's own choice.
+Its notices of this kind (source of 1.60 to 1.76): fs/march ("Duplicate … found in"), backend/local
+("Can't follow symlink", "Can't transfer non file/directory"), backend/onedrive ("OneNote file not
+shown", at DEBUG), fs/list ("Entry doesn't belong in directory"). What filters exclude is the
+caller's own choice.
 """
 
 from __future__ import annotations
@@ -23,14 +25,16 @@ _TOLD = re.compile(
 )
 _TWIN = (
     "the {side} holds another of that name",
-    "the two differ by upper and lower case or the form of an accent at most, or a shortcut has the name of a folder; "
+    "the two differ by upper and lower case or the form of an accent at most, or a shortcut has "
+    "the name of a folder; "
     "one of them was looked at, none was overwritten",
     "Rename one of the two; a preflight lists such names before a byte is sent.",
 )
 _LINK = (
     "it is a symbolic link",
     "nobody has said what is to become of links",
-    "Choose one of the options links (each is kept as a small file), copy-links (what it leads to is sent) and skip-links "
+    "Choose one of the options links (each is kept as a small file), copy-links (what it leads to "
+    "is sent) and skip-links "
     "(they stay behind).",
 )
 _NOTEBOOK = (

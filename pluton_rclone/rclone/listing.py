@@ -1,9 +1,10 @@
-"""`rclone lsjson` as a stream of typed entries: flat memory, each entry as soon as rclone has printed it.
+"""`rclone lsjson` as a stream of typed entries: flat memory, each entry as soon as rclone has
+printed it.
 
-rclone prints "[", one object a line, "]". A block of whole lines is decoded at once, in C, straight into
-`Entry` (measured: a call per block costs a third of a call per line). One odd line (a year beyond 9999, a
-time that is "") does not spoil the others: its block is then read line by line, and what cannot be read in it
-is None.
+rclone prints "[", one object a line, "]". A block of whole lines is decoded at once, in C, straight
+into `Entry` (measured: a call per block costs a third of a call per line). One odd line (a year
+beyond 9999, a time that is "") does not spoil the others: its block is then read line by line, and
+what cannot be read in it is None.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class Entry(
 ):
     """A file or folder.
 
-    `path` is relative to what was listed and in rclone's form, like `name`. `size` is in bytes, -1 where
-    rclone does not know it. `modified` is an aware datetime in microseconds, None if there is none. `hashes`
-    maps type to hex.
+    `path` is relative to what was listed and in rclone's form, like `name`. `size` is in bytes, -1
+    where rclone does not know it. `modified` is an aware datetime in microseconds, None if there is
+    none. `hashes` maps type to hex.
     """
 
     path: str
@@ -61,8 +62,8 @@ _OPEN, _CLOSE = b"[", b"]"
 def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
     """The entries in lsjson's output; `read` gives the next block, b"" at the end.
 
-    Returns whether the closing bracket came: without it the listing is not complete. RcloneError at a line that
-    is no entry.
+    Returns whether the closing bracket came: without it the listing is not complete. RcloneError at
+    a line that is no entry.
     """
     rest = b""
     closed = False
@@ -90,9 +91,11 @@ def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
 
 
 def single(found: Generator[Entry, None, bool]) -> Generator[Entry, None, bool]:
-    """The same entries. RcloneError at their end if two folders in one have the same name: rclone lists one of them twice.
+    """The same entries. RcloneError at their end if two folders in one have the same name: rclone
+    lists one of them twice.
 
-    For rclone a shortcut has the name of what it leads to. What is in one folder comes together: no more names are kept.
+    For rclone a shortcut has the name of what it leads to. What is in one folder comes together: no
+    more names are kept.
     """
     above, names, twice = None, set[str](), None
     while True:
@@ -102,7 +105,8 @@ def single(found: Generator[Entry, None, bool]) -> Generator[Entry, None, bool]:
             if twice is None:
                 return bool(end.value)
             raise RcloneError(
-                f"Two folders are called {twice!r} for rclone, and it looks into one of them alone.",
+                f"Two folders are called {twice!r} for rclone, and it looks into one of them "
+                "alone.",
                 why="one of them is a shortcut, which has another name on the drive",
                 advice="List the folder by that name, or rename what the shortcut leads to.",
             ) from None
@@ -130,7 +134,8 @@ def entry(text: bytes) -> Entry:
 
 
 def named(found: Entry, place: Location) -> Entry:
-    """What `stat` found, with its own name as path; rclone leaves a folder's empty, and makes up its time."""
+    """What `stat` found, with its own name as path; rclone leaves a folder's empty, and makes up
+    its time."""
     if not found.is_dir:
         return found
     text = os.fsdecode(place).rstrip("/")

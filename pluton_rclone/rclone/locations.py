@@ -1,11 +1,11 @@
-"""Locations as rclone reads them: "name:path" or a local path, made so that no name is taken for something
-else.
+"""Locations as rclone reads them: "name:path" or a local path, made so that no name is taken for
+something else.
 
-rclone's rules (fs/fspath, lib/encoder, backend/local of rclone; tried with 1.75.2 and 1.60.1): a colon before
-the first slash makes a remote of "a:b", and a leading ":" an on-the-fly one; a leading dash is a flag unless
-`--` stands before. In paths, control characters appear as symbols (a newline as "␊"), and "‛" (U+201B) quotes
-a symbol that is meant literally. Paths of remotes are given in that form, as listings show them; local paths
-are given as the file system has them.
+rclone's rules (fs/fspath, lib/encoder, backend/local of rclone; tried with 1.75.2 and 1.60.1): a
+colon before the first slash makes a remote of "a:b", and a leading ":" an on-the-fly one; a leading
+dash is a flag unless `--` stands before. In paths, control characters appear as symbols (a newline
+as "␊"), and "‛" (U+201B) quotes a symbol that is meant literally. Paths of remotes are given in
+that form, as listings show them; local paths are given as the file system has them.
 """
 
 from __future__ import annotations
@@ -16,23 +16,25 @@ import re
 from pluton_rclone.errors import UsageError
 
 Location = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-"""A str is an rclone location; bytes and path objects are local paths, whatever characters they hold."""
+"""A str is an rclone location; bytes and path objects are local paths, whatever characters they
+hold."""
 
-REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -]+[\w.+@-]+)*")
-"""rclone's configNameRe: words of letters, digits and _.+@, joined by spaces or dashes; no dash or space
-first."""
+REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?")
+"""rclone's configNameRe, [\\w.+@]+(?:[ -]+[\\w.+@-]+)*, in a form that takes no longer than its
+text: words of letters, digits and _.+@, joined by spaces or dashes; no dash or space first."""
 
 _QUOTE = "\u201b"
 _SYMBOLS = (
     *range(0x2401, 0x2420),
     0x2421,
 )  # of the control characters; "␀", "．" and "／" stand for themselves
-_ON_THE_FLY = re.compile(r":?[\w.+@ -]+,[^:]*=.*:", re.DOTALL)
+_ON_THE_FLY = re.compile(r":?[\w.+@ -]+,[^:=]*=.*:", re.DOTALL)
 _SECRET = re.compile(r"(?i)\b(?:\w+_)?(?:token|secret\w*|pass(?:word)?\d?|key\w*)=")
 
 
 def remote(name: str, path: str = "") -> str:
-    """ "name:path". The path is in rclone's form (as a listing shows it), "" for the root of the remote."""
+    """ "name:path". The path is in rclone's form (as a listing shows it), "" for the root of the
+    remote."""
     if not REMOTE_NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} is no name for a remote",
@@ -42,10 +44,11 @@ def remote(name: str, path: str = "") -> str:
 
 
 def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    """A local path as rclone has to be given it: absolute, any colon, dash or byte in it taken literally.
+    """A local path as rclone has to be given it: absolute, any colon, dash or byte in it taken
+    literally.
 
-    UsageError for the few names that rclone cannot reach by path: those with "‛" (U+201B), which it uses to
-    quote.
+    UsageError for the few names that rclone cannot reach by path: those with "‛" (U+201B), which it
+    uses to quote.
     """
     text = os.fsdecode(path)
     if not text:
@@ -57,8 +60,8 @@ def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
 
 
 def source(place: Location, *, follow: bool) -> str:
-    """As `location`, for what is read. UsageError for a link that leads to a file or nowhere, which rclone takes for a
-    folder and cannot list, and for a pipe or the like, which it would wait for.
+    """As `location`, for what is read. UsageError for a link that leads to a file or nowhere, which
+    rclone takes for a folder and cannot list, and for a pipe or the like, which it would wait for.
     """
     text = location(place)
     path = os.fsencode(place if not isinstance(place, str) else text)
@@ -84,10 +87,11 @@ def location(place: Location) -> str:
 
 
 def split(place: Location) -> tuple[str, str]:
-    """A location as the root of its remote and a path below it, which together name it: ("od:", "a/b").
+    """A location as the root of its remote and a path below it, which together name it: ("od:",
+    "a/b").
 
-    rclone keeps the root open for the next call on it. What is neither a remote by name nor a local path (an
-    on-the-fly remote) stays whole, with an empty path.
+    rclone keeps the root open for the next call on it. What is neither a remote by name nor a local
+    path (an on-the-fly remote) stays whole, with an empty path.
     """
     text = location(place)
     named = REMOTE_NAME.match(text)

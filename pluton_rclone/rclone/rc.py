@@ -1,7 +1,8 @@
-"""Calls to a running rclone (`rclone rcd`) over its unix socket: HTTP with JSON, connections kept open.
+"""Calls to a running rclone (`rclone rcd`) over its unix socket: HTTP with JSON, connections kept
+open.
 
-A path that is no UTF-8 cannot stand in JSON; rclone also reads parameters from the address of a call, so that
-is where such bytes travel, percent-encoded.
+A path that is no UTF-8 cannot stand in JSON; rclone also reads parameters from the address of a
+call, so that is where such bytes travel, percent-encoded.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Lost(RcloneError):
 
 
 class RcClient:
-    """May be used from any number of threads: each call has a connection to itself, taken from those that
-    idle."""
+    """May be used from any number of threads: each call has a connection to itself, taken from
+    those that idle."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -51,7 +52,8 @@ class RcClient:
         self._lock = threading.Lock()
 
     def call(self, method: str, params: Params) -> Any:
-        """The answer as plain objects. Raises the mapped fault if rclone refuses, `Lost` if it is gone."""
+        """The answer as plain objects. Raises the mapped fault if rclone refuses, `Lost` if it is
+        gone."""
         return self.call_typed(method, params, None)
 
     def call_typed(self, method: str, params: Params, kind: type[T] | None) -> T:

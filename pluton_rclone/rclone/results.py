@@ -10,7 +10,8 @@ from pluton_rclone.errors import Corrupted, LimitReached, PlutonRcloneError, Tra
 
 @dataclass(frozen=True)
 class FailedFile:
-    """A file or folder that did not make it; `path` is relative to the root of the run, in rclone's form."""
+    """A file or folder that did not make it; `path` is relative to the root of the run, in rclone's
+    form."""
 
     path: str
     error: PlutonRcloneError
@@ -27,7 +28,8 @@ class FailedFile:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something that rclone did not look at, and that is not missing at the destination for it; `path` as above."""
+    """Something that rclone did not look at, and that is not missing at the destination for it;
+    `path` as above."""
 
     path: str
     why: str
@@ -44,12 +46,14 @@ class Planned:
 
 @dataclass(frozen=True)
 class TransferResult:
-    """How a transfer ended. Counts are rclone's own; after a cancel they are those of the last report.
+    """How a transfer ended. Counts are rclone's own; after a cancel they are those of the last
+    report.
 
-    `checks` counts every file that was looked at to compare or to delete it; `unchanged` those that were there already, the
-    same (rclone tells at `log_level="DEBUG"` alone). `folders` were moved or deleted by the service in one go: nobody knows
-    how many files were in them. `failed` is missing at the destination, or still there; `left_out` is not missing.
-    `duration` in seconds. `ended` says how: "done", "failed", "cancelled", "stalled" or "timed out".
+    `checks` counts every file that was looked at to compare or to delete it; `unchanged` those that
+    were there already, the same (rclone tells at `log_level="DEBUG"` alone). `folders` were moved
+    or deleted by the service in one go: nobody knows how many files were in them. `failed` is
+    missing at the destination, or still there; `left_out` is not missing. `duration` in seconds.
+    `ended` says how: "done", "failed", "cancelled", "stalled" or "timed out".
     """
 
     ended: str
@@ -100,8 +104,8 @@ COUNTS = tuple(
 
 @dataclass(frozen=True)
 class About:
-    """The room on a remote, in bytes; None where the remote does not say (which does not mean that it is
-    full)."""
+    """The room on a remote, in bytes; None where the remote does not say (which does not mean that
+    it is full)."""
 
     total: int | None = None
     used: int | None = None
@@ -159,8 +163,8 @@ def _for_json(value: Any) -> Any:
 def transfer_failed(
     command: str, failed: tuple[FailedFile, ...], *, early: bool = False, **details: Any
 ) -> TransferFailed:
-    """The exception for a run in which files failed: with the advice of their cause, if they have one in common. `early`: it
-    broke off, and there is more that has not arrived.
+    """The exception for a run in which files failed: with the advice of their cause, if they have
+    one in common. `early`: it broke off, and there is more that has not arrived.
     """
     first = failed[0].error
     kinds = {type(file.error) for file in failed}

@@ -1,4 +1,5 @@
-"""A runner starts rclone: the binary itself, or one that adds something to what another runner starts."""
+"""A runner starts rclone: the binary itself, or one that adds something to what another runner
+starts."""
 
 from __future__ import annotations
 

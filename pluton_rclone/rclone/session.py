@@ -1,7 +1,8 @@
 """One rclone kept alive (`rclone rcd` on a unix socket), for browsing and many small operations.
 
-Each one-shot call pays for the start of a process; a session pays once. The socket lies in a folder that only
-this user may enter, so whoever can reach it could run rclone anyway, and no network port is opened.
+Each one-shot call pays for the start of a process; a session pays once. The socket lies in a folder
+that only this user may enter, so whoever can reach it could run rclone anyway, and no network port
+is opened.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class Session:
     ) -> None:
         self.close()
 
-    # ---- looking -------------------------------------------------------------------------------------------
+    # ---- looking ---------------------------------------------------------------------------------
 
     def list(self, place: Location, **options: Unpack[ListOptions]) -> builtins.list[Entry]:
         """What is in a folder."""
@@ -159,15 +160,15 @@ class Session:
     def _file_itself(
         self, place: Location, options: Mapping[str, Any], error: PlutonRcloneError
     ) -> builtins.list[Entry]:
-        """What lsjson lists for a file: the file. The daemon refuses instead, in words that differ by
-        remote."""
+        """What lsjson lists for a file: the file. The daemon refuses instead, in words that differ
+        by remote."""
         with contextlib.suppress(PlutonRcloneError):
             item = self.stat(place)
             if item is not None and not item.is_dir:
                 return [] if options.get("dirs_only") else [item]
         raise error
 
-    # ---- changing ------------------------------------------------------------------------------------------
+    # ---- changing --------------------------------------------------------------------------------
 
     def mkdir(self, place: Location) -> None:
         """Make a folder and those above it."""
@@ -201,10 +202,11 @@ class Session:
             method, srcFs=source_fs, srcRemote=source_remote, dstFs=fs + folder, dstRemote=name
         )
 
-    # ---- anything else -------------------------------------------------------------------------------------
+    # ---- anything else ---------------------------------------------------------------------------
 
     def call(self, method: str, /, **parameters: Any) -> Any:
-        """Any method of rclone's remote control, such as "core/version". Raises as the other methods do."""
+        """Any method of rclone's remote control, such as "core/version". Raises as the other
+        methods do."""
         try:
             return self._rc.call(method, parameters)
         except Lost:

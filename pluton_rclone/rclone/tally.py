@@ -1,5 +1,5 @@
-"""What a run has said so far: events folded into the latest progress, the files that failed, and the
-messages."""
+"""What a run has said so far: events folded into the latest progress, the files that failed, and
+the messages."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _FOLDER_MOVED = "Server side directory move succeeded"
 
 
 class Tally:
-    """Folds events. A file counts as failed if its last try failed: rclone reports each round of retries
-    anew."""
+    """Folds events. A file counts as failed if its last try failed: rclone reports each round of
+    retries anew."""
 
     def __init__(self, command: Command | None = None) -> None:
         self._command = command

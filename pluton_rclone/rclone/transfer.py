@@ -19,31 +19,36 @@ from .results import TransferResult
 from .tally import Tally
 
 STALL_LIMIT = 900.0
-"""Seconds without a byte, a check or a listed entry until a transfer is ended. Microsoft's longest waits are
-shorter."""
+"""Seconds without a byte, a check or a listed entry until a transfer is ended. Microsoft's longest
+waits are shorter."""
 
 CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0))
-"""rclone cleans up on SIGINT (partial files, upload sessions); cancelling returns within two seconds all the
-same."""
+"""rclone cleans up on SIGINT (partial files, upload sessions); cancelling returns within two
+seconds all the same."""
 
 EVENTS_KEPT = 10_000
 
 Start = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child]
-"""Starts an rclone, which is to call these: with each line of its log, to be watched, and at its end."""
+"""Starts an rclone, which is to call these: with each line of its log, to be watched, and at its
+end."""
 Starting = Callable[[Command, Sequence[str]], Start]
 """What starts a command, with flags for its log."""
 Next = Callable[[], Start | None]
-"""Asked when a run has ended what to start next; None when nothing is left to do. It may take its time."""
+"""Asked when a run has ended what to start next; None when nothing is left to do. It may take its
+time."""
 
 
 class Transfer:
-    """One run of rclone, or several, one after the other, with one result. The first has started when you get it.
+    """One run of rclone, or several, one after the other, with one result. The first has started
+    when you get it.
 
-    Where the command has a brake, the first is a look at what it would delete, of which nothing is in the result.
+    Where the command has a brake, the first is a look at what it would delete, of which nothing is
+    in the result.
 
-    Iterating gives `Progress` as it comes (the latest, if you are slower than rclone) and ends with the run;
-    `events()` gives every event. `result()` waits, and raises what went wrong; the exception has `.result`.
-    Leaving it early as a context manager cancels it. All methods may be used from any thread.
+    Iterating gives `Progress` as it comes (the latest, if you are slower than rclone) and ends with
+    the run; `events()` gives every event. `result()` waits, and raises what went wrong; the
+    exception has `.result`. Leaving it early as a context manager cancels it. All methods may be
+    used from any thread.
     """
 
     def __init__(
@@ -135,9 +140,9 @@ class Transfer:
             yield progress
 
     def events(self) -> Iterator[Event]:
-        """Every event, as it comes. One listener at a time; ask for it at once: what came before is kept up
-        to EVENTS_KEPT events. A listener that is too slow slows rclone down, unless somebody waits for the
-        result.
+        """Every event, as it comes. One listener at a time; ask for it at once: what came before is
+        kept up to EVENTS_KEPT events. A listener that is too slow slows rclone down, unless
+        somebody waits for the result.
         """
         with self._changed:
             self._listening = True
@@ -158,9 +163,11 @@ class Transfer:
                 self._changed.notify_all()
 
     def result(self, timeout: float | None = None) -> TransferResult:
-        """Wait for the end. Raises what ended it: TransferFailed if files failed, else the cause itself.
+        """Wait for the end. Raises what ended it: TransferFailed if files failed, else the cause
+        itself.
 
-        TimeoutError after `timeout` seconds; the transfer goes on then. Ctrl-C while waiting cancels it.
+        TimeoutError after `timeout` seconds; the transfer goes on then. Ctrl-C while waiting
+        cancels it.
         """
         result = self.wait(timeout)
         if result.error is not None:
@@ -211,8 +218,8 @@ class Transfer:
         return next((code for code in self._codes if code != 0), 0)
 
     def cancel(self) -> TransferResult:
-        """End it and return what was reached, within two seconds; no exception for that. Done already: its
-        result."""
+        """End it and return what was reached, within two seconds; no exception for that. Done
+        already: its result."""
         self._stop(Cancelled(f"The {self.command} was cancelled.", why="on request"), "cancelled")
         self._child.cancel(CANCEL)
         return self.wait(timeout=10)
@@ -229,7 +236,7 @@ class Transfer:
         if self.running:
             self.cancel()
 
-    # ---- called in the child's threads ---------------------------------------------------------------------
+    # ---- called in the child's threads -----------------------------------------------------------
 
     def _line(self, line: bytes) -> None:
         event = events.parse(line)
@@ -271,8 +278,8 @@ class Transfer:
     def _goes_on(self, code: int) -> bool:
         """Starts the next run, unless there is none or the last one broke down.
 
-        Not under `_changed`: to find out what to do, and to wait for the configuration's lock, can take seconds, and a
-        cancel must get through. What was cut off stays in `_then`.
+        Not under `_changed`: to find out what to do, and to wait for the configuration's lock, can
+        take seconds, and a cancel must get through. What was cut off stays in `_then`.
         """
         try:
             tally = self._seen or self._tally

@@ -1,14 +1,16 @@
-"""rclone-python's functions on our engine: `from pluton_rclone import rclone_python as rclone` is all that changes.
+"""rclone-python's functions on our engine: `from pluton_rclone import rclone_python as rclone` is
+all that changes.
 
-Names, parameters and results are those of rclone_python.rclone 0.1.25. What differs is what was wrong there: no shell
-ever sees a path (a file called `$(touch PWNED).txt` is just a file), the executable that was set is used for transfers
-too, a configuration can be set more than once, both pipes are drained, a transfer whose listener fails is cancelled,
-and `create_remote` hands no secret to the list of processes. Additional arguments are words for rclone, split as a shell
-would split them (`["--bwlimit 1M"]`) and never run by one. Every error is rclone-python's `RcloneException` (`description`,
-`error_msg`) and at the same time ours (`what`, `why`, `who`, `advice`).
+Names, parameters and results are those of rclone_python.rclone 0.1.25. What differs is what was
+wrong there: no shell ever sees a path (a file called `$(touch PWNED).txt` is just a file), the
+executable that was set is used for transfers too, a configuration can be set more than once, both
+pipes are drained, a transfer whose listener fails is cancelled, and `create_remote` hands no secret
+to the list of processes. Additional arguments are words for rclone, split as a shell would split
+them (`["--bwlimit 1M"]`) and never run by one. Every error is rclone-python's `RcloneException`
+(`description`, `error_msg`) and at the same time ours (`what`, `why`, `who`, `advice`).
 
-The caller's own configuration is meant here, so RCLONE_CONFIG… and RCLONE_PASSWORD_COMMAND of the environment hold,
-unlike elsewhere in this package.
+The caller's own configuration is meant here, so RCLONE_CONFIG… and RCLONE_PASSWORD_COMMAND of the
+environment hold, unlike elsewhere in this package.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ def _engine() -> Rclone:
     return Rclone(_executable, config=_config, environment=environment)
 
 
-# ---- settings --------------------------------------------------------------------------------------------------------
+# ---- settings ------------------------------------------------------------------------------------
 
 
 def set_config_file(config_file: Place) -> None:
@@ -116,7 +118,7 @@ def is_installed() -> bool:
     return True
 
 
-# ---- remotes ---------------------------------------------------------------------------------------------------------
+# ---- remotes -------------------------------------------------------------------------------------
 
 
 def get_remotes() -> list[str]:
@@ -136,7 +138,8 @@ def create_remote(
     client_secret: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Make a remote. Its options go to rclone over a private socket, not over its command line (rclone 1.61 or newer)."""
+    """Make a remote. Its options go to rclone over a private socket, not over its command line
+    (rclone 1.61 or newer)."""
     if check_remote_existing(remote_name):
         raise compatible(
             StorageExists(f"A rclone remote with the name '{remote_name}' already exists!"),
@@ -152,7 +155,7 @@ def create_remote(
         session.call("config/create", name=remote_name, type=kind, parameters=options)
 
 
-# ---- looking ---------------------------------------------------------------------------------------------------------
+# ---- looking -------------------------------------------------------------------------------------
 
 
 def about(path: Place) -> dict[str, int]:
@@ -208,7 +211,8 @@ def hash(
     output_file: Place | None = None,
     args: Args = None,
 ) -> str | bool | dict[str, str] | dict[str, bool] | None:
-    """The hashes of files by path, or of a single one; with `checkfile` whether they are right; with `output_file` None."""
+    """The hashes of files by path, or of a single one; with `checkfile` whether they are right;
+    with `output_file` None."""
     kind = hash.value if isinstance(hash, HashTypes) else hash
     flags = [
         *(["--download"] if download else []),
@@ -240,7 +244,8 @@ def check(
     one_way: bool = False,
     args: Args = None,
 ) -> tuple[bool, list[tuple[str, str]]]:
-    """Whether two folders are the same, and each path with its sign: = same, * different, - and + missing, ! error."""
+    """Whether two folders are the same, and each path with its sign: = same, * different, - and +
+    missing, ! error."""
     switches = {"--size-only": size_only, "--download": download, "--one-way": one_way}
     flags = [name for name, on in switches.items() if on]
     target = "-" if combined is None else os.fspath(combined)
@@ -268,7 +273,7 @@ def version(check: bool = False, args: Args = None) -> str | tuple[str, str | No
     return yours[0], latest[0] if latest else None, beta[0] if beta else None
 
 
-# ---- changing --------------------------------------------------------------------------------------------------------
+# ---- changing ------------------------------------------------------------------------------------
 
 
 def mkdir(path: Place, args: Args = None) -> None:
@@ -364,7 +369,7 @@ def sync(
     _transfer("sync", "Syncing", src_path, dest_path, False, show_progress, listener, args, pbar)
 
 
-# ---- on our engine ---------------------------------------------------------------------------------------------------
+# ---- on our engine -------------------------------------------------------------------------------
 
 
 def _given(flag: str, value: object) -> list[str]:

@@ -17,9 +17,11 @@ Place = str | os.PathLike[str]
 
 
 def update_of(progress: Progress) -> dict[str, Any] | None:
-    """What a listener gets: total, sent, progress (0 to 1), transfer_speed, tasks, and rclone's own `rclone_output`.
+    """What a listener gets: total, sent, progress (0 to 1), transfer_speed, tasks, and rclone's own
+    `rclone_output`.
 
-    None while there is nothing to transfer yet, as in rclone-python. Sizes in bytes, speeds in bytes a second.
+    None while there is nothing to transfer yet, as in rclone-python. Sizes in bytes, speeds in
+    bytes a second.
     """
     if progress.total_bytes <= 0:
         return None

@@ -22,14 +22,15 @@ from .versions import known_faults
 
 Severity = Literal["error", "warning"]
 _SECRET_NOTICE = timedelta(days=30)
-# Keys that rclone takes in any section: of another backend's wrapper, or of the common configuration.
+# Keys that rclone takes in any section: of another backend's wrapper, or of the common
+# configuration.
 _COMMON = ("type",)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault of one remote, or of the file (remote ""). "error": it does not work; "warning": it does not
-    do what it seems to, or not long.
+    """One fault of one remote, or of the file (remote ""). "error": it does not work; "warning": it
+    does not do what it seems to, or not long.
     """
 
     remote: str
@@ -49,8 +50,8 @@ def inspect_remote(
 ) -> list[Finding]:
     """Everything that is wrong with a OneDrive remote; of another type, only its name is looked at.
 
-    `version` is that of the rclone at hand; `environment` (os.environ) may hold variables that win over the
-    file.
+    `version` is that of the rclone at hand; `environment` (os.environ) may hold variables that win
+    over the file.
     """
     found = list(_name(name, version))
     if section.get("type") == TYPE:
@@ -209,7 +210,8 @@ def _version(name: str, section: Mapping[str, str], version: Version) -> Iterato
             name,
             "client_id",
             "error",
-            f"rclone {version} cannot renew the token of a public client: it sends its own secret along",
+            f"rclone {version} cannot renew the token of a public client: it sends its own secret "
+            "along",
             f"Update rclone to {Feature.PUBLIC_CLIENT.since} or newer.",
         )
     for warning in known_faults(version):

@@ -1,5 +1,5 @@
-"""The names of remotes: what each rclone accepts (rclone fs/fspath/path.go), and one made of a friendly
-name.
+"""The names of remotes: what each rclone accepts (rclone fs/fspath/path.go), and one made of a
+friendly name.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _LONGEST = 60
 def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
     """Why rclone of this version does not take the name; None when it does.
 
-    Since 1.61: letters and digits of every script, `_ - .` and space, not first `-` or space, not last
-    space; `@` and `+` since 1.62. Before: the same in ASCII. We ask the later edge rules of every version,
-    for `-x:` is an option to most programs, and keep "DEFAULT" out, which rclone's file format reads as the
-    defaults of all sections.
+    Since 1.61: letters and digits of every script, `_ - .` and space, not first `-` or space, not
+    last space; `@` and `+` since 1.62. Before: the same in ASCII. We ask the later edge rules of
+    every version, for `-x:` is an option to most programs, and keep "DEFAULT" out, which rclone's
+    file format reads as the defaults of all sections.
     """
     if not name:
         return "it is empty"
@@ -47,7 +47,9 @@ def check_name(name: str, version: tuple[int, ...] = NEWEST) -> None:
         raise OptionInvalid(
             f"{name!r} is no name for a remote",
             why=fault,
-            advice="Use letters, digits, '_', '-', '.' and spaces; the friendly name can be anything.",
+            advice=(
+                "Use letters, digits, '_', '-', '.' and spaces; the friendly name can be anything."
+            ),
             option="name",
         )
 
@@ -58,7 +60,8 @@ def derive_name(
     """A name that every place takes without quoting, made of the friendly name: "Anna's OneDrive" →
     "annas-onedrive".
 
-    No space and no dot: a path `name:dir` needs no quotes, and `a.b` would inherit from a remote `a`.
+    No space and no dot: a path `name:dir` needs no quotes, and `a.b` would inherit from a remote
+    `a`.
     """
     text = unicodedata.normalize("NFKC", friendly).casefold().replace("'", "").replace("’", "")
     if not Feature.ANY_SCRIPT_IN_NAMES.known_to(version):

@@ -45,11 +45,12 @@ def _option(name: str, default: Any = ...) -> Any:
 
 
 class OneDriveRemote(BaseModel):
-    """One remote of rclone's `onedrive` backend that rclone can use, and what Pluton keeps beside it.
+    """One remote of rclone's `onedrive` backend that rclone can use, and what Pluton keeps beside
+    it.
 
-    Every instance is valid: the constructor raises RemoteIncomplete (no drive, no token) or OptionInvalid,
-    whose details hold `problems`, a list of "option: message". Immutable; `replace` gives another one.
-    Sizes are bytes (`Size`) or rclone's text. `token` is rclone's JSON text.
+    Every instance is valid: the constructor raises RemoteIncomplete (no drive, no token) or
+    OptionInvalid, whose details hold `problems`, a list of "option: message". Immutable; `replace`
+    gives another one. Sizes are bytes (`Size`) or rclone's text. `token` is rclone's JSON text.
     """
 
     model_config = ConfigDict(
@@ -242,7 +243,8 @@ class OneDriveRemote(BaseModel):
             found.append(
                 Warn(
                     "hard_delete",
-                    "on personal drives it was long documented as unsupported; since September 2026 it is "
+                    "on personal drives it was long documented as unsupported; since September "
+                    "2026 it is "
                     "reported "
                     "to work",
                     "The connection test deletes its probe file this way and says whether it does.",
@@ -261,8 +263,8 @@ class OneDriveRemote(BaseModel):
     # ---- rclone.conf ----
 
     def to_section(self) -> dict[str, str]:
-        """The section's keys and values, type first. Options at their default are left out. It holds
-        secrets.
+        """The section's keys and values, type first. Options at their default are left out. It
+        holds secrets.
         """
         section = {"type": TYPE}
         if self.description:
@@ -286,7 +288,8 @@ class OneDriveRemote(BaseModel):
     def from_section(cls, section: Mapping[str, str]) -> OneDriveRemote:
         """The remote in a section; keys that rclone and Pluton do not know are passed over.
 
-        Text is read as rclone reads it; an empty value is no value. OptionInvalid, RemoteIncomplete.
+        Text is read as rclone reads it; an empty value is no value. OptionInvalid,
+        RemoteIncomplete.
         """
         kind = section.get("type")
         if kind != TYPE:
@@ -300,7 +303,8 @@ class OneDriveRemote(BaseModel):
         return cls(**given)
 
     def replace(self, **changes: Any) -> OneDriveRemote:
-        """The same remote with other options, checked like a new one. Another base folder has another id."""
+        """The same remote with other options, checked like a new one. Another base folder has
+        another id."""
         if "base_folder" in changes:
             changes.setdefault("base_folder_id", "")
         return OneDriveRemote(
@@ -308,7 +312,8 @@ class OneDriveRemote(BaseModel):
         )
 
     def changes_from(self, before: OneDriveRemote) -> dict[str, str | None]:
-        """What `Conf.update` needs to turn `before` into this one; the token only when it is another one."""
+        """What `Conf.update` needs to turn `before` into this one; the token only when it is
+        another one."""
         old, new = before.to_section(), self.to_section()
         changes: dict[str, str | None] = {key: None for key in old if key not in new}
         changes.update((key, value) for key, value in new.items() if old.get(key) != value)
@@ -326,12 +331,14 @@ class OneDriveRemote(BaseModel):
         ]
 
     def require(self, version: tuple[int, ...]) -> None:
-        """RcloneTooOld when rclone of this version would ignore an option, or could not renew the token."""
+        """RcloneTooOld when rclone of this version would ignore an option, or could not renew the
+        token."""
         found = ".".join(map(str, version))
         for option in self.ignored_by(version):
             needed = ".".join(map(str, option.since))
             raise RcloneTooOld(
-                f"rclone {found} silently ignores {option.name}, which rclone {needed} and later know",
+                f"rclone {found} silently ignores {option.name}, which rclone {needed} and later "
+                "know",
                 option=option.name,
                 version=found,
                 required=needed,
@@ -343,7 +350,8 @@ class OneDriveRemote(BaseModel):
         ):
             needed = str(Feature.PUBLIC_CLIENT.since)
             raise RcloneTooOld(
-                f"rclone {found} cannot renew the token of a public client, rclone {needed} and later can",
+                f"rclone {found} cannot renew the token of a public client, rclone {needed} and "
+                "later can",
                 why="it sends its own client secret along",
                 option="client_id",
                 version=found,
@@ -363,8 +371,8 @@ def _text(value: object) -> str:
 
 
 def _value(option: Option, text: str) -> Any:
-    """A text of rclone.conf as the model takes it; what rclone would not read is left for the model to
-    refuse.
+    """A text of rclone.conf as the model takes it; what rclone would not read is left for the model
+    to refuse.
     """
     if option.kind == "switch":
         return True if text in _TRUE else False if text in _FALSE else text
@@ -378,7 +386,10 @@ def _check_complete(data: Mapping[str, Any]) -> None:
     if missing:
         raise RemoteIncomplete(
             "the remote has no drive",
-            why=f"{' and '.join(missing)} not set: rclone would say 'unable to get drive_id and drive_type'",
+            why=(
+                f"{' and '.join(missing)} not set: rclone would say 'unable to get drive_id and "
+                "drive_type'"
+            ),
             missing=missing,
         )
     app_only = data.get("client_credentials")

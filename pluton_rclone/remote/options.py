@@ -1,9 +1,10 @@
-"""Every option of a OneDrive remote, once: the 30 of rclone 1.75.2 and the 8 that are kept beside them. The
-source of all help, forms and checks, and of who decides each: the person, the walk, or the sign-in.
+"""Every option of a OneDrive remote, once: the 30 of rclone 1.75.2 and the 8 that are kept beside
+them. The source of all help, forms and checks, and of who decides each: the person, the walk, or
+the sign-in.
 
-rclone's names, defaults and choices are its own (`rclone config providers`); a test compares them with the
-binary at hand. `since` is the first release that knows the option, from the tags of rclone's repository
-(backend/onedrive/onedrive.go, lib/oauthutil, fs/registry.go).
+rclone's names, defaults and choices are its own (`rclone config providers`); a test compares them
+with the binary at hand. `since` is the first release that knows the option, from the tags of
+rclone's repository (backend/onedrive/onedrive.go, lib/oauthutil, fs/registry.go).
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ OPTIONS: tuple[Option, ...] = (
         "client_secret",
         "secret",
         "Client secret",
-        "The secret of that registration. Leave it empty for a public client, which has none that could "
+        "The secret of that registration. Leave it empty for a public client, which has none that "
+        "could "
         "expire.",
         group="basic",
         sensitive=True,
@@ -113,7 +115,8 @@ OPTIONS: tuple[Option, ...] = (
         "client_credentials",
         "switch",
         "App-only access",
-        "Sign in as the application itself, without a person (client credentials). Needs tenant, id and "
+        "Sign in as the application itself, without a person (client credentials). Needs tenant, "
+        "id and "
         "secret, and "
         "permissions that an administrator has granted.",
         "false",
@@ -142,9 +145,11 @@ OPTIONS: tuple[Option, ...] = (
         "upload_cutoff",
         "size",
         "Single-request limit",
-        "Files up to this size are sent in one request instead of an upload session. On Business and "
+        "Files up to this size are sent in one request instead of an upload session. On Business "
+        "and "
         "SharePoint each "
-        "such file then takes twice its room, because setting its time makes a second version. At most 4Mi.",
+        "such file then takes twice its room, because setting its time makes a second version. At "
+        "most 4Mi.",
         "off",
         unit="bytes",
         since=Version(1, 70),
@@ -153,7 +158,8 @@ OPTIONS: tuple[Option, ...] = (
         "tenant_url",
         "text",
         "SharePoint tenant address",
-        "Talk to SharePoint's own interface at this address (https://TENANT.sharepoint.com/_api) instead of "
+        "Talk to SharePoint's own interface at this address (https://TENANT.sharepoint.com/_api) "
+        "instead of "
         "Microsoft "
         "Graph, where an organisation lets no app use Graph.",
         since=Version(1, 75),
@@ -162,8 +168,10 @@ OPTIONS: tuple[Option, ...] = (
         "chunk_size",
         "size",
         "Chunk size",
-        "How much of a file one upload request carries. Larger is faster on good lines and is held in memory for each "
-        "running transfer. Left at its default, a transfer of one large file takes more, and less where memory is short. "
+        "How much of a file one upload request carries. Larger is faster on good lines and is held "
+        "in memory for each "
+        "running transfer. Left at its default, a transfer of one large file takes more, and less "
+        "where memory is short. "
         "A multiple of 320 KiB; stay below 60 MiB.",
         "10Mi",
         unit="bytes",
@@ -226,7 +234,8 @@ OPTIONS: tuple[Option, ...] = (
         "tenant",
         "text",
         "Tenant",
-        "The organisation's tenant id or domain. Needed for app-only access and for a registration of one "
+        "The organisation's tenant id or domain. Needed for app-only access and for a registration "
+        "of one "
         "tenant.",
         group="basic",
         sensitive=True,
@@ -246,7 +255,8 @@ OPTIONS: tuple[Option, ...] = (
         "expose_onenote_files",
         "switch",
         "Show OneNote files",
-        "OneNote notebooks cannot be read or changed as files and are hidden. Show them, for example to "
+        "OneNote notebooks cannot be read or changed as files and are hidden. Show them, for "
+        "example to "
         "delete them.",
         "false",
         since=Version(1, 44),
@@ -255,7 +265,8 @@ OPTIONS: tuple[Option, ...] = (
         "server_side_across_configs",
         "switch",
         "Copy on the server between remotes",
-        "Let Microsoft copy between two remotes of the same account or tenant. rclone now has a flag of its "
+        "Let Microsoft copy between two remotes of the same account or tenant. rclone now has a "
+        "flag of its "
         "own for it.",
         "false",
         since=Version(1, 52),
@@ -344,7 +355,8 @@ OPTIONS: tuple[Option, ...] = (
         "delta",
         "switch",
         "List by delta",
-        "List a whole drive with few requests; worth it only near the root. A deletion must never be "
+        "List a whole drive with few requests; worth it only near the root. A deletion must never "
+        "be "
         "decided by it: "
         "rclone leaves out an item that comes before its folder.",
         "false",

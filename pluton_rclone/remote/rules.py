@@ -1,4 +1,5 @@
-"""What makes a OneDrive remote one that works: rules on single values and between options. Pure functions.
+"""What makes a OneDrive remote one that works: rules on single values and between options. Pure
+functions.
 
 A rule returns the sentence that says what is wrong, or None. Facts: rclone backend/onedrive/onedrive.go,
 Microsoft's "Create upload session" (chunks) and "Create sharing link" pages, and captured runs of rclone
@@ -18,7 +19,8 @@ from pluton_rclone.values.token_text import expires_at, rclone_reads, token_fiel
 
 CHUNK = 320 * KIB
 CHUNK_LIMIT = 250 * MIB
-# Graph documents less than 60 MiB a request; 191 x 320 KiB would be less, but rclone cannot print it.
+# Graph documents less than 60 MiB a request; 191 x 320 KiB would be less, but rclone cannot print
+# it.
 CHUNK_WARNING = 60 * MIB
 CHUNK_TOP = Size(190 * CHUNK)
 CUTOFF_LIMIT = 4 * MIB
@@ -123,6 +125,7 @@ def reads_only(granted: Iterable[str]) -> bool:
 
 
 def address_fault(address: str) -> str | None:
-    if re.fullmatch(r"https://[^\s/]+(/\S*)?", address) is None:
+    # http to this machine alone: our own endpoint for a certificate is there
+    if re.fullmatch(r"(https://[^\s/]+|http://127\.0\.0\.1:\d{1,5})(/\S*)?", address) is None:
         return "it must be an address that begins with https://: secrets are sent there"
     return None

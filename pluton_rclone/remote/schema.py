@@ -13,10 +13,10 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def remote_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a remote's options, in the order in which a form shows them.
 
-    Beside the standard words: `x-group` ("basic", "advanced", "pluton"), `x-unit`, `x-sensitive`, `x-since`
-    (the first rclone that knows the option), `x-decided-by` ("person", "walk", "sign_in") and `x-kind`
-    ("text", "secret", "switch", "number", "size", "choice", "list", "day"). Choices are `oneOf` with `const`
-    and `title`; secrets are `writeOnly`.
+    Beside the standard words: `x-group` ("basic", "advanced", "pluton"), `x-unit`, `x-sensitive`,
+    `x-since` (the first rclone that knows the option), `x-decided-by` ("person", "walk", "sign_in")
+    and `x-kind` ("text", "secret", "switch", "number", "size", "choice", "list", "day"). Choices
+    are `oneOf` with `const` and `title`; secrets are `writeOnly`.
     """
     schema = OneDriveRemote.model_json_schema()
     schema["$schema"] = _DIALECT

@@ -1,4 +1,5 @@
-"""What each version of rclone accepts for OneDrive, as it says itself, and known faults of old ones."""
+"""What each version of rclone accepts for OneDrive, as it says itself, and known faults of old
+ones."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ def drift(known: Known) -> list[str]:
         if other is None:
             if known.version >= option.since:
                 found.append(
-                    f"{option.name}: not in rclone {known.version}, though known since {option.since}"
+                    f"{option.name}: not in rclone {known.version}, though known since "
+                    f"{option.since}"
                 )
             continue
         if known.version < option.since:
@@ -85,7 +87,8 @@ def drift(known: Known) -> list[str]:
 
 
 def table(binaries: Sequence[Known]) -> list[list[str]]:
-    """A header and one row for each option and each other thing that differs between these binaries."""
+    """A header and one row for each option and each other thing that differs between these
+    binaries."""
     rows = [["", *(str(known.version) for known in binaries)]]
     asked = [{option.name for option in known.options} for known in binaries]
     names = dict.fromkeys([option.name for option in OPTIONS])

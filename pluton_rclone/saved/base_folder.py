@@ -1,9 +1,9 @@
-"""The base folder of a saved remote: its path, which every run is given, and its id, by which it is found when it was
-moved.
+"""The base folder of a saved remote: its path, which every run is given, and its id, by which it is
+found when it was moved.
 
-It is not saved as rclone's `root_folder_id`: with that, rclone 1.75.2 looks for single files at the drive's root and
-overwrites and deletes their namesakes there; on Business, restic cannot open its repository (tests/walk tries both;
-rclone issue 5948, open).
+It is not saved as rclone's `root_folder_id`: with that, rclone 1.75.2 looks for single files at the
+drive's root and overwrites and deletes their namesakes there; on Business, restic cannot open its
+repository (tests/walk tries both; rclone issue 5948, open).
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 
 def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemote:
-    """The remote with the id of its base folder, which is at `place` for rclone; the folder is made if it is missing.
+    """The remote with the id of its base folder, which is at `place` for rclone; the folder is made
+    if it is missing.
 
-    Without an id for a shortcut, which is not always listed. ItemNotFound if it may not be made, and for a file.
+    Without an id for a shortcut, which is not always listed. ItemNotFound if it may not be made,
+    and for a file.
     """
     entry = _listed(rclone, place)
     missing = entry is None and rclone.stat(place) is None
@@ -52,7 +54,8 @@ def _listed(rclone: Rclone, place: str) -> Entry | None:
 
 
 def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
-    """The remote with the path that its base folder has now: it may have been moved. ItemNotFound if it was deleted."""
+    """The remote with the path that its base folder has now: it may have been moved. ItemNotFound
+    if it was deleted."""
     from pluton_rclone.microsoft.graph.locations import folder_path
     from pluton_rclone.values.stored_names import shown
 

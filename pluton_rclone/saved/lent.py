@@ -20,8 +20,8 @@ from pluton_rclone.remote.rules import reads_only
 def lend(conf: Conf, names: Sequence[str]) -> Iterator[PrivateConfig]:
     """A private copy of these remotes for an rclone, merged back while it runs and at the end.
 
-    A remote with a certificate, which rclone cannot read, gets its tokens from an endpoint of ours for as
-    long.
+    A remote with a certificate, which rclone cannot read, gets its tokens from an endpoint of ours
+    for as long.
     """
     with ExitStack() as stack:
         private = stack.enter_context(conf.private(names))
@@ -45,8 +45,8 @@ def _certificate_options(stack: ExitStack, conf: Conf, name: str) -> dict[str, s
 
 
 class Lent(Around):
-    """Gives each run a private copy of these remotes alone; it lives as long as the process that reads it,
-    also for a transfer that nobody waits for.
+    """Gives each run a private copy of these remotes alone; it lives as long as the process that
+    reads it, also for a transfer that nobody waits for.
     """
 
     def __init__(self, inner: Runner, conf: Conf, names: Sequence[str]) -> None:
@@ -61,7 +61,8 @@ class Lent(Around):
         loan = held.enter_context(lend(self._conf, self._names))
         if loan.not_writable is not None:
             order.on.notice(
-                f"{loan.not_writable} A token that is renewed now is lost when this machine restarts."
+                f"{loan.not_writable} A token that is renewed now is lost when this machine "
+                "restarts."
             )
 
         def end() -> None:

@@ -1,9 +1,11 @@
-"""Office files in document libraries: what SharePoint rewrites is compared by time only, all else as ever.
+"""Office files in document libraries: what SharePoint rewrites is compared by time only, all else
+as ever.
 
-SharePoint writes a library's columns into Office files that arrive there ("Document Property Promotion and Demotion",
-Microsoft Learn, aa543341), so that size and hash are no longer those of what was sent; rclone takes that for corruption,
-deletes the file and gives up. Its documentation of OneDrive advises --ignore-size and --ignore-checksum. For these types
-alone a transfer into a library has a second run with both flags; the first leaves them out. What is changed again within
+SharePoint writes a library's columns into Office files that arrive there ("Document Property
+Promotion and Demotion", Microsoft Learn, aa543341), so that size and hash are no longer those of
+what was sent; rclone takes that for corruption, deletes the file and gives up. Its documentation of
+OneDrive advises --ignore-size and --ignore-checksum. For these types alone a transfer into a
+library has a second run with both flags; the first leaves them out. What is changed again within
 the second of its last transfer waits for its next change: OneDrive keeps whole seconds.
 """
 
@@ -32,20 +34,25 @@ SUFFIXES = (
     ".ppsx",
     ".ppsm",
 )
-"""The types that SharePoint's Office parser writes into (the parsers of SharePoint Server 2013, as wbaer.net lists them
-in "Document Property Promotion and Demotion Overview and Considerations", 2014-08-29)."""
+"""The types that SharePoint's Office parser writes into (the parsers of SharePoint Server 2013, as
+wbaer.net lists them in "Document Property Promotion and Demotion Overview and Considerations",
+2014-08-29)."""
 
 SAID = (
-    "SharePoint rewrites Office files (.docx, .xlsx, .pptx and the like) in document libraries: they were compared by "
+    "SharePoint rewrites Office files (.docx, .xlsx, .pptx and the like) in document libraries: "
+    "they were compared by "
     "time, without size and checksum; every other file with both."
 )
 _IGNORED = ("--ignore-size", "--ignore-checksum")
-# Without a size and a hash to trust, these would find every file changed (-c), or none, ever (--size-only).
+# Without a size and a hash to trust, these would find every file changed (-c), or none, ever
+# (--size-only).
 _BY_CONTENT = {"--checksum", "-c", "--size-only"}
-# What selects files itself, and what deletes at the destination whatever a rule leaves out: the other run's files.
+# What selects files itself, and what deletes at the destination whatever a rule leaves out: the
+# other run's files.
 _SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f", "--delete-excluded")
 _EXCLUDING = (b"- ", b"#", b";")
-# Case does not matter: a regular expression, as a glob knows it only for all rules at once (--ignore-case).
+# Case does not matter: a regular expression, as a glob knows it only for all rules at once
+# (--ignore-case).
 _ANY = "*.{{(?i:" + "|".join(suffix[1:] for suffix in SUFFIXES) + ")}}"
 
 
@@ -63,8 +70,9 @@ class Runs(NamedTuple):
 def runs(command: Command) -> Runs:
     """The runs of a transfer into a library: of a local folder two, of all else one.
 
-    Rules of the caller that only exclude go with both; rules that include cannot be combined with ours (in rclone the
-    first match wins), and a list of files is the caller's own choice: there the flags are the caller's, too.
+    Rules of the caller that only exclude go with both; rules that include cannot be combined with
+    ours (in rclone the first match wins), and a list of files is the caller's own choice: there the
+    flags are the caller's, too.
     """
     flags = command.flags
     if command.words[0] not in TRANSFERS or any(flag.startswith(_IGNORED) for flag in flags):

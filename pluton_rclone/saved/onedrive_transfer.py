@@ -1,4 +1,5 @@
-"""A transfer to OneDrive: the Office files of a library in a run of their own, and what a person should know of it."""
+"""A transfer to OneDrive: the Office files of a library in a run of their own, and what a person
+should know of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The engine for saved remotes: a private rclone.conf for each run, and transfers as OneDrive needs them."""
+"""The engine for saved remotes: a private rclone.conf for each run, and transfers as OneDrive needs
+them."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from .onedrive_transfer import OneDriveTransfer
 
 
 class SavedRclone(Rclone):
-    """As `Rclone`, for remotes of one rclone.conf: every run has a private copy of just these, merged back
-    when it ends.
+    """As `Rclone`, for remotes of one rclone.conf: every run has a private copy of just these,
+    merged back when it ends.
     """
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
@@ -29,7 +30,8 @@ class SavedRclone(Rclone):
 
     @property
     def throttled(self) -> int:
-        """How often Microsoft asked any of its runs to slow down, as far as they log it (`log_level`)."""
+        """How often Microsoft asked any of its runs to slow down, as far as they log it
+        (`log_level`)."""
         return self._counted.throttled
 
     def transfer(
@@ -61,6 +63,7 @@ class SavedRclone(Rclone):
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
-    """The section of the remote that a command writes to; None for a place that is in none of these."""
+    """The section of the remote that a command writes to; None for a place that is in none of
+    these."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
     return conf.whole_section(name) if colon and name in names else None

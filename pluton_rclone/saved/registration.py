@@ -30,7 +30,8 @@ def registration(remote: OneDriveRemote) -> AppRegistration | None:
 
 
 def own_registration(remote: OneDriveRemote) -> AppRegistration:
-    """As `registration`, for a remote that works without a person: the model refuses one without it."""
+    """As `registration`, for a remote that works without a person: the model refuses one without
+    it."""
     app = registration(remote)
     assert app is not None
     return app

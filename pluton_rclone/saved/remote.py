@@ -1,4 +1,5 @@
-"""A saved remote: one section of an rclone.conf, its options, its token, and the rclone that may use it."""
+"""A saved remote: one section of an rclone.conf, its options, its token, and the rclone that may
+use it."""
 
 from __future__ import annotations
 
@@ -101,8 +102,8 @@ class SavedRemote:
         return _token(self.options)
 
     def usable_token(self, http: Http | None = None) -> Token:
-        """A token that Graph takes now, without renewing one that a person signed in for: for use beside an
-        rclone, which renews it. TokenExpired when it has ended.
+        """A token that Graph takes now, without renewing one that a person signed in for: for use
+        beside an rclone, which renews it. TokenExpired when it has ended.
         """
         remote = self.options
         if remote.client_credentials:
@@ -113,7 +114,8 @@ class SavedRemote:
         return token
 
     def graph_token(self, http: Http | None = None, *, refused: str | None = None) -> Token:
-        """A token that Graph takes now; one that has ended is renewed, as is the access token `refused`."""
+        """A token that Graph takes now; one that has ended is renewed, as is the access token
+        `refused`."""
         remote = self.options
         if remote.client_credentials:
             return _app_token(remote, http)
@@ -124,9 +126,9 @@ class SavedRemote:
         return token
 
     def renew(self, http: Http | None = None) -> str:
-        """Renews the token and keeps it; says how. By ourselves where the registration is ours; with rclone's
-        own registration only rclone can do it, and does so when the token has ended. ConfigNotWritable: it
-        could not be kept, so it is not renewed.
+        """Renews the token and keeps it; says how. By ourselves where the registration is ours;
+        with rclone's own registration only rclone can do it, and does so when the token has ended.
+        ConfigNotWritable: it could not be kept, so it is not renewed.
         """
         from pluton_rclone.microsoft.entra.sign_in import refresh
 
@@ -153,7 +155,8 @@ class SavedRemote:
         return "renewed just now"
 
     def graph(self, http: Http | None = None) -> Graph:
-        """Microsoft Graph for this remote's account: close it. A token that has ended is renewed first."""
+        """Microsoft Graph for this remote's account: close it. A token that has ended is renewed
+        first."""
         from pluton_rclone.microsoft.clouds import cloud
         from pluton_rclone.microsoft.graph.graph import Graph
 

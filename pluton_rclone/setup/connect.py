@@ -1,6 +1,8 @@
-"""The walk of "Connecting OneDrive" as one object with no user interface: from the name to the saved storage.
+"""The walk of "Connecting OneDrive" as one object with no user interface: from the name to the
+saved storage.
 
-The command line, the browser page and Pluton drive this one. Its state can be kept as JSON between two requests.
+The command line, the browser page and Pluton drive this one. Its state can be kept as JSON between
+two requests.
 """
 
 from __future__ import annotations
@@ -66,9 +68,10 @@ class Saved(Protocol):
 class StorageSetup(LocationSteps):
     """One storage being connected.
 
-    `app` is the app registration; None takes PLUTON_ONEDRIVE_CLIENT_ID and its neighbours, and without these only
-    `sign_in_with_rclone` and `use_token` can sign in. `access="read"` asks for reading only. `next_steps` says what
-    can be done now; a step out of order raises `UsageError`, which says what is missing.
+    `app` is the app registration; None takes PLUTON_ONEDRIVE_CLIENT_ID and its neighbours, and
+    without these only `sign_in_with_rclone` and `use_token` can sign in. `access="read"` asks for
+    reading only. `next_steps` says what can be done now; a step out of order raises `UsageError`,
+    which says what is missing.
     """
 
     def __init__(self, app: AppRegistration | None = None, *, access: Access = "write") -> None:
@@ -102,8 +105,9 @@ class StorageSetup(LocationSteps):
         timeout: float = 600.0,
         cancel: threading.Event | None = None,
     ) -> Account:
-        """Through `rclone authorize` and rclone's own registration: for who has none. Global cloud, this machine only.
-        RegistrationError before anything is shown if the registration given names another cloud, or a tenant.
+        """Through `rclone authorize` and rclone's own registration: for who has none. Global cloud,
+        this machine only. RegistrationError before anything is shown if the registration given
+        names another cloud, or a tenant.
         """
         from pluton_rclone.microsoft.clouds import refuse_rclone_registration
         from pluton_rclone.rclone.authorize import authorize
@@ -118,10 +122,11 @@ class StorageSetup(LocationSteps):
         return account
 
     def use_token(self, text: str) -> Account:
-        """Takes what was pasted: a token as rclone stores it, what `rclone authorize` printed, a whole remote.
+        """Takes what was pasted: a token as rclone stores it, what `rclone authorize` printed, a
+        whole remote.
 
-        A remote brings its registration, drive and options along. TokenInvalid says what is wrong with the paste;
-        TokenExpired, AccountError for somebody else's.
+        A remote brings its registration, drive and options along. TokenInvalid says what is wrong
+        with the paste; TokenExpired, AccountError for somebody else's.
         """
         from pluton_rclone.microsoft.graph.locations import rooted
         from pluton_rclone.remote.options import BY_KEY, BY_NAME
@@ -155,8 +160,8 @@ class StorageSetup(LocationSteps):
         return {**shown, "base_folder": self.folder} if self.folder else shown
 
     def set_options(self, **options: Any) -> None:
-        """The options that a person decides (`x-decided-by` in the schema), kept; None takes one back.
-        `base_folder` needs a drive: it is the folder of `choose_drive`.
+        """The options that a person decides (`x-decided-by` in the schema), kept; None takes one
+        back. `base_folder` needs a drive: it is the folder of `choose_drive`.
 
         OptionInvalid at once, also before a drive is chosen: nothing is kept then.
         """
@@ -179,7 +184,8 @@ class StorageSetup(LocationSteps):
             raise
 
     def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:
-        """The complete remote for the chosen drive, or for `drive`. OptionInvalid, RemoteIncomplete, UsageError."""
+        """The complete remote for the chosen drive, or for `drive`. OptionInvalid,
+        RemoteIncomplete, UsageError."""
         from pluton_rclone.remote.options import require_person
 
         from .remote import make_remote
@@ -198,7 +204,8 @@ class StorageSetup(LocationSteps):
             )
 
     def authorization(self) -> dict[str, Any]:
-        """What the sign-in brings into a remote, for `OneDriveRemote.replace`: account, permissions, registration, token."""
+        """What the sign-in brings into a remote, for `OneDriveRemote.replace`: account,
+        permissions, registration, token."""
         from .remote import authorization
 
         return authorization(self._state)
@@ -227,7 +234,8 @@ class StorageSetup(LocationSteps):
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> Storage:
-        """Tests, unless just this has passed already, then saves under the friendly name. A failed test saves nothing."""
+        """Tests, unless just this has passed already, then saves under the friendly name. A failed
+        test saves nothing."""
         from .remote import digest
 
         friendly = name or self._state.name
@@ -253,14 +261,16 @@ class StorageSetup(LocationSteps):
         return {**self._state.record(), "next_steps": list(self.next_steps)}
 
     def record_with_secrets(self) -> dict[str, Any]:
-        """The state as JSON members, token and client secret included: keep it where only the server reads it."""
+        """The state as JSON members, token and client secret included: keep it where only the
+        server reads it."""
         return self._state.record_with_secrets()
 
     @classmethod
     def from_record(
         cls, record: Mapping[str, Any], app: AppRegistration | None = None
     ) -> StorageSetup:
-        """Goes on from `record_with_secrets`. A certificate is not in it: give the registration then."""
+        """Goes on from `record_with_secrets`. A certificate is not in it: give the registration
+        then."""
         setup = cls.__new__(cls)
         setup._state = SetupState.from_record(record, app)
         return setup
@@ -286,9 +296,9 @@ class StorageSetup(LocationSteps):
         expected: Literal["same", "anyone"] = "same",
         credential: str | Certificate | None = None,
     ) -> StorageSetup:
-        """To re-authorize: sign in with it, then `storage.reauthorize(setup)`. Another account is refused unless
-        `expected="anyone"`. `credential` is a new client secret or certificate of the registration. ConfigNotWritable
-        now, not after the sign-in.
+        """To re-authorize: sign in with it, then `storage.reauthorize(setup)`. Another account is
+        refused unless `expected="anyone"`. `credential` is a new client secret or certificate of
+        the registration. ConfigNotWritable now, not after the sign-in.
         """
         from .remote import state_of
 

@@ -1,4 +1,5 @@
-"""A token that was made elsewhere, taken over: read, renewed when it has ended, and its owner found out."""
+"""A token that was made elsewhere, taken over: read, renewed when it has ended, and its owner found
+out."""
 
 from __future__ import annotations
 
@@ -16,8 +17,9 @@ from pluton_rclone.microsoft.http import Http, pool
 
 @dataclass(frozen=True)
 class Imported:
-    """A sign-in that was pasted. `app` is the registration that it belongs to, None for rclone's own;
-    `options` are the others of a pasted remote (drive_id, drive_type, …) and may hold a secret.
+    """A sign-in that was pasted. `app` is the registration that it belongs to, None for rclone's
+    own; `options` are the others of a pasted remote (drive_id, drive_type, …) and may hold a
+    secret.
     """
 
     sign_in: SignIn
@@ -35,10 +37,11 @@ def import_token(
 ) -> Imported:
     """Takes over what was pasted, in any form that `read_paste` knows.
 
-    A pasted remote names its own registration; otherwise the token is taken to belong to `app`, or to
-    rclone's registration when that is None. One that has ended is renewed, which only its own registration
-    can do. Whose it is, Graph is asked: the token itself stays closed. Raises `TokenInvalid` saying what is
-    wrong with the paste, `TokenExpired`, and the rest of `SignInError` and `GraphError`.
+    A pasted remote names its own registration; otherwise the token is taken to belong to `app`, or
+    to rclone's registration when that is None. One that has ended is renewed, which only its own
+    registration can do. Whose it is, Graph is asked: the token itself stays closed. Raises
+    `TokenInvalid` saying what is wrong with the paste, `TokenExpired`, and the rest of
+    `SignInError` and `GraphError`.
     """
     pasted = read_paste(text)
     options = pasted.options
@@ -49,8 +52,11 @@ def import_token(
         if token.expired():
             if app is None:
                 raise TokenExpired(
-                    "This token has ended, and rclone's own registration can renew it in rclone only.",
-                    advice="Run `rclone authorize onedrive` and paste what it prints within the hour.",
+                    "This token has ended, and rclone's own registration can renew it in rclone "
+                    "only.",
+                    advice=(
+                        "Run `rclone authorize onedrive` and paste what it prints within the hour."
+                    ),
                 )
             token = refresh(app, token, http=open_pool)
         graph = Graph(home, token, http=open_pool)

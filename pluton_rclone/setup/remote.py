@@ -1,4 +1,5 @@
-"""Between a setup and a remote: the remote that a setup describes, and the setup that a saved remote came from."""
+"""Between a setup and a remote: the remote that a setup describes, and the setup that a saved
+remote came from."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote:
-    """The remote of a setup with a drive and a sign-in; `options` on top of those kept. OptionInvalid, RemoteIncomplete."""
+    """The remote of a setup with a drive and a sign-in; `options` on top of those kept.
+    OptionInvalid, RemoteIncomplete."""
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
     assert state.drive is not None
@@ -40,7 +42,8 @@ def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote
 
 
 def check_options(state: SetupState) -> None:
-    """OptionInvalid for options that the chosen drive would not take; before there is one, that none would."""
+    """OptionInvalid for options that the chosen drive would not take; before there is one, that
+    none would."""
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
     if state.drive is not None:
@@ -60,7 +63,8 @@ def check_options(state: SetupState) -> None:
 
 
 def authorization(state: SetupState) -> dict[str, Any]:
-    """What a sign-in brings into a remote: account, permissions, token, and the registration that renews it."""
+    """What a sign-in brings into a remote: account, permissions, token, and the registration that
+    renews it."""
     from pydantic import SecretStr
 
     if state.token is None or state.account is None:
@@ -112,7 +116,8 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
 
 
 def digest(remote: OneDriveRemote) -> str:
-    """Tells one remote's settings from another's; token, name and what the test finds out do not count."""
+    """Tells one remote's settings from another's; token, name and what the test finds out do not
+    count."""
     left_out = (TOKEN, SIGN_IN, "description", BY_NAME["base_folder_id"].key)
     section = {key: value for key, value in remote.to_section().items() if key not in left_out}
     return hashlib.sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()

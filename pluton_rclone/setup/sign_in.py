@@ -1,4 +1,5 @@
-"""The first part of the walk: who connects, and with which permissions, by every way of signing in with Microsoft."""
+"""The first part of the walk: who connects, and with which permissions, by every way of signing in
+with Microsoft."""
 
 from __future__ import annotations
 
@@ -87,10 +88,11 @@ class SignInSteps:
     # ---- signing in ----
 
     def begin_sign_in(self, redirect_uri: str, *, place: Place | None = None) -> Flow:
-        """The address to send the person to (`.url`), and what `finish_sign_in` needs; it can wait as JSON.
+        """The address to send the person to (`.url`), and what `finish_sign_in` needs; it can wait
+        as JSON.
 
-        `place` is what the permissions must reach; without it, what the drive type needs. After a first sign-in it
-        asks the same account for what is missing.
+        `place` is what the permissions must reach; without it, what the drive type needs. After a
+        first sign-in it asks the same account for what is missing.
         """
         from pluton_rclone.microsoft.entra.redirect import begin_redirect
 
@@ -101,7 +103,8 @@ class SignInSteps:
     def finish_sign_in(
         self, flow: Flow | Mapping[str, Any], answer: str | Mapping[str, Any]
     ) -> Account:
-        """Takes Microsoft's answer: the query, the posted form, or the whole address. State and PKCE are checked."""
+        """Takes Microsoft's answer: the query, the posted form, or the whole address. State and
+        PKCE are checked."""
         from pluton_rclone.microsoft.entra.redirect import finish_redirect
 
         return self._take(finish_redirect(self.app, flow, answer))
@@ -130,7 +133,8 @@ class SignInSteps:
         )
 
     def begin_device_code(self, *, place: Place | None = None) -> DeviceCode:
-        """A code to type on another device; for `wait_for_device_code`, or a page that calls `poll_device_code`."""
+        """A code to type on another device; for `wait_for_device_code`, or a page that calls
+        `poll_device_code`."""
         from pluton_rclone.microsoft.entra.device_code import begin_device_code
 
         return begin_device_code(
@@ -138,9 +142,11 @@ class SignInSteps:
         )
 
     def poll_device_code(self, code: DeviceCode | Mapping[str, Any]) -> Account | None:
-        """Asks once; None while the person has not finished. Wait `seconds_between_polls(code)` before each.
+        """Asks once; None while the person has not finished. Wait `seconds_between_polls(code)`
+        before each.
 
-        `code` may also be what `device_code_record(code)` gave (all three are in `microsoft.entra.device_flow`).
+        `code` may also be what `device_code_record(code)` gave (all three are in
+        `microsoft.entra.device_flow`).
         """
         from pluton_rclone.microsoft.entra.device_flow import (
             device_code_from_record,
@@ -198,8 +204,9 @@ class SignInSteps:
         return "personal" if self._account().kind == "personal" else "business"
 
     def choose_type(self, kind: DriveKind) -> tuple[str, ...]:
-        """Personal, business or sharepoint. Gives the permissions that this needs and the sign-in lacks: `next_steps`
-        then says "consent", and signing in again asks the same account for them. It may come before the sign-in.
+        """Personal, business or sharepoint. Gives the permissions that this needs and the sign-in
+        lacks: `next_steps` then says "consent", and signing in again asks the same account for
+        them. It may come before the sign-in.
         """
         if kind not in DRIVE_TYPES:
             raise UsageError(

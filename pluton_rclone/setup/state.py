@@ -1,4 +1,5 @@
-"""What a connection being set up has come to so far, and that as JSON: with secrets for a server, without for a person."""
+"""What a connection being set up has come to so far, and that as JSON: with secrets for a server,
+without for a person."""
 
 from __future__ import annotations
 
@@ -26,11 +27,12 @@ VERSION = 1
 
 @dataclass
 class SetupState:
-    """The answers given so far. `shared`: a folder that belongs to somebody else was chosen or is wanted.
-    `folder_id` is the id of `folder`, once it is known.
+    """The answers given so far. `shared`: a folder that belongs to somebody else was chosen or is
+    wanted. `folder_id` is the id of `folder`, once it is known.
 
-    `expected` is whose account a storage being re-authorized belongs to; `passed` is the digest of the settings that
-    passed the connection test. `scopes` are empty when nobody knows what was granted.
+    `expected` is whose account a storage being re-authorized belongs to; `passed` is the digest of
+    the settings that passed the connection test. `scopes` are empty when nobody knows what was
+    granted.
     """
 
     app: AppRegistration | None = None
@@ -98,7 +100,8 @@ class SetupState:
     def from_record(
         cls, record: Mapping[str, Any], app: AppRegistration | None = None
     ) -> SetupState:
-        """The state in `record_with_secrets`. `app`, when given, takes the place of the registration kept there."""
+        """The state in `record_with_secrets`. `app`, when given, takes the place of the
+        registration kept there."""
         try:
             scopes = tuple(str(scope) for scope in record["scopes"])
             return cls(

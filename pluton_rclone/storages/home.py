@@ -59,8 +59,9 @@ class Home(Mapping[str, Storage]):
         return self._binary
 
     def rclone(self, *remote_names: str, log_level: LogLevel | None = None) -> SavedRclone:
-        """The engine for these remotes, at a pace that Microsoft grants (see `pace`); every run has a private
-        configuration that holds only them. `log_level` holds where a call does not say it.
+        """The engine for these remotes, at a pace that Microsoft grants (see `pace`); every run has
+        a private configuration that holds only them. `log_level` holds where a call does not say
+        it.
         """
         from pluton_rclone.pace.engine import engine
 
@@ -86,7 +87,9 @@ class Home(Mapping[str, Storage]):
         if found:
             raise StorageNotFound(
                 f"{len(found)} storages are called {name!r}.",
-                advice=f"Use the remote's name: {', '.join(storage.remote_name for storage in found)}.",
+                advice=(
+                    f"Use the remote's name: {', '.join(storage.remote_name for storage in found)}."
+                ),
             )
         if name in kinds:
             raise StorageNotFound(
@@ -118,7 +121,8 @@ class Home(Mapping[str, Storage]):
         return self._all()
 
     def _titles(self) -> dict[str, str]:
-        """Each remote's name with its friendly name, from one reading: others come and go meanwhile."""
+        """Each remote's name with its friendly name, from one reading: others come and go
+        meanwhile."""
         sections = self.conf.sections().items()
         return {
             name: one.get("description") or name
@@ -138,8 +142,8 @@ class Home(Mapping[str, Storage]):
     # ---- adding ----
 
     def free_name(self, friendly: str) -> str:
-        """The remote's name for a new storage, derived from the friendly one. StorageExists if that is taken;
-        ConfigNotWritable if none could be saved.
+        """The remote's name for a new storage, derived from the friendly one. StorageExists if that
+        is taken; ConfigNotWritable if none could be saved.
         """
         from pluton_rclone.remote.names import derive_name
 
@@ -172,7 +176,8 @@ class Home(Mapping[str, Storage]):
         remote_name: str | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> Storage:
-        """Test a remote, then save it under a friendly name. ConnectionTestFailed, StorageExists: nothing is saved then."""
+        """Test a remote, then save it under a friendly name. ConnectionTestFailed, StorageExists:
+        nothing is saved then."""
         self._free(name, remote_name)
         report, tested = self.try_out(remote.replace(description=name), on_step)
         report.raise_for_failure()
@@ -195,8 +200,8 @@ class Home(Mapping[str, Storage]):
         return chosen
 
     def check_hides_none(self, remote_name: str, *, but: str = "") -> None:
-        """StorageExists for a remote's name that is the friendly name of another storage than `but`: it would win over it,
-        and what is meant for that storage would go to this one.
+        """StorageExists for a remote's name that is the friendly name of another storage than
+        `but`: it would win over it, and what is meant for that storage would go to this one.
         """
         if any(title == remote_name for name, title in self._titles().items() if name != but):
             raise StorageExists(
@@ -210,15 +215,16 @@ class Home(Mapping[str, Storage]):
     ) -> HealthReport:
         """Check every storage without writing to any, a few at a time; each check renews the token.
 
-        `on_report` hears each as it is done, in any order; the result has them in the order of the file. Nothing is
-        raised for a storage that fails.
+        `on_report` hears each as it is done, in any order; the result has them in the order of the
+        file. Nothing is raised for a storage that fails.
         """
         from pluton_rclone.connection.health import check_all
 
         return check_all([self._saved(name, "DEBUG") for name in self._names()], on_report)
 
     def keep_alive(self) -> HealthReport:
-        """Renew every token, and nothing else: run it every few weeks, and no storage dies of idleness (90 days)."""
+        """Renew every token, and nothing else: run it every few weeks, and no storage dies of
+        idleness (90 days)."""
         from pluton_rclone.connection.health import renew_all
 
         return renew_all([self._saved(name) for name in self._names()])

@@ -1,4 +1,5 @@
-"""restic on a storage, through our rclone and a private rclone.conf: refreshed tokens come home while it runs."""
+"""restic on a storage, through our rclone and a private rclone.conf: refreshed tokens come home
+while it runs."""
 
 from __future__ import annotations
 
@@ -22,16 +23,19 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
 VARIABLE = "PLUTON_RESTIC_BINARY"
-# What restic itself starts rclone with (restic 0.14 to 0.18, internal/backend/rclone), less its flag for another service.
+# What restic itself starts rclone with (restic 0.14 to 0.18, internal/backend/rclone), less its
+# flag for another service.
 _SERVE = "serve restic --stdio"
 _USER_AGENT = f"{USER_AGENT} restic"
 
 
 class Restic:
-    """One restic repository in a storage. Open it with `with`: the private rclone.conf lives that long.
+    """One restic repository in a storage. Open it with `with`: the private rclone.conf lives that
+    long.
 
-    The repository's password is the caller's: RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or RESTIC_PASSWORD_COMMAND in
-    `environment`, or in the environment of this process. Nothing secret is ever an argument.
+    The repository's password is the caller's: RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or
+    RESTIC_PASSWORD_COMMAND in `environment`, or in the environment of this process. Nothing secret
+    is ever an argument.
     """
 
     def __init__(
@@ -58,7 +62,8 @@ class Restic:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The whole environment for restic, which hands it on to rclone. UsageError when it is not open."""
+        """The whole environment for restic, which hands it on to rclone. UsageError when it is not
+        open."""
         if self._open is None:
             raise UsageError(
                 "The repository is not open.", advice="Use `with storage.restic() as restic:`."
@@ -85,11 +90,13 @@ class Restic:
         )
 
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
-        """Run restic to its end: exit status, stdout and the end of stderr. Its failures are in the exit status."""
+        """Run restic to its end: exit status, stdout and the end of stderr. Its failures are in the
+        exit status."""
         return process.run(self.argv(*arguments), env=self.environment, timeout=timeout)
 
     def environment_for_people(self) -> dict[str, str]:
-        """Variables with which a person runs restic by hand: the real rclone.conf, and our rclone first on PATH.
+        """Variables with which a person runs restic by hand: the real rclone.conf, and our rclone
+        first on PATH.
 
         They hold no secret. UsageError for a storage that only runs through this library can use (a
         certificate).

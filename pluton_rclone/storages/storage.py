@@ -1,4 +1,5 @@
-"""A saved storage: one OneDrive remote in rclone.conf, to browse, back up to, verify and restore from."""
+"""A saved storage: one OneDrive remote in rclone.conf, to browse, back up to, verify and restore
+from."""
 
 from __future__ import annotations
 
@@ -34,11 +35,12 @@ MASKED = "(secret, not shown)"
 
 
 class Storage:
-    """One storage of `Storages`. It reads rclone.conf afresh each time: what others change there holds at once.
+    """One storage of `Storages`. It reads rclone.conf afresh each time: what others change there
+    holds at once.
 
-    A `path` is relative to the storage's base folder; with a leading "/" it starts at the drive's root, where
-    shared and team folders appear. Paths are in rclone's form, as `walk` gives them. Every method raises the errors
-    of `pluton_rclone.errors`.
+    A `path` is relative to the storage's base folder; with a leading "/" it starts at the drive's
+    root, where shared and team folders appear. Paths are in rclone's form, as `walk` gives them.
+    Every method raises the errors of `pluton_rclone.errors`.
     """
 
     def __init__(
@@ -65,7 +67,8 @@ class Storage:
 
     @property
     def remote(self) -> OneDriveRemote:
-        """The remote with all its options. RemoteIncomplete or OptionInvalid when rclone could not use it."""
+        """The remote with all its options. RemoteIncomplete or OptionInvalid when rclone could not
+        use it."""
         return self._saved.options
 
     def remote_to_sign_in(self) -> OneDriveRemote:
@@ -73,7 +76,8 @@ class Storage:
         return self._saved.options_to_sign_in()
 
     def record(self) -> dict[str, Any]:
-        """What a list of storages shows, as JSON; works for an incomplete remote, too. Holds no secret."""
+        """What a list of storages shows, as JSON; works for an incomplete remote, too. Holds no
+        secret."""
         section = self._saved.section
         return {
             "name": self.name,
@@ -106,7 +110,8 @@ class Storage:
         return self._saved.rclone
 
     def with_log_level(self, level: LogLevel) -> Storage:
-        """The same storage with an engine that logs as much as `level` says, where a call does not say it."""
+        """The same storage with an engine that logs as much as `level` says, where a call does not
+        say it."""
         return type(self)(self._storages, self.remote_name, log_level=level)
 
     def at(self, path: str = "") -> str:
@@ -128,7 +133,8 @@ class Storage:
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin. RcloneTooOld."""
+        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin.
+        RcloneTooOld."""
         self.remote.require(self.rclone.binary.version)
         return self.rclone.purge(self.at(path), **options)
 
@@ -144,10 +150,12 @@ class Storage:
         binary: LocalPath | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Restic:
-        """A restic repository in the folder `path`: `with storage.restic() as restic: restic.run("snapshots")`.
+        """A restic repository in the folder `path`: `with storage.restic() as restic:
+        restic.run("snapshots")`.
 
-        `binary` is the restic to run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's;
-        the repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE and the like).
+        `binary` is the restic to run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is
+        added to restic's; the repository's password belongs there or into this process's
+        environment (RESTIC_PASSWORD_FILE and the like).
         """
         from .restic import Restic
 
@@ -161,11 +169,13 @@ class Storage:
     ) -> Iterator[Entry]:
         """Everything below a folder, in flat memory. Raises at its end when it is not complete.
 
-        The root of a drive is listed from the drive's delta feed, a request for a thousand items: the first entry comes
-        when all of it has been read, and it is used only where it is known to be complete (`feed`). Any other
-        folder is walked folder by folder by rclone, a request for each, entries as they come; once that takes longer, the
-        feed is read beside it, and says the rest if it is complete first (`feed.race`). `by="folders"` wants rclone's walk
-        alone, anywhere; `by="feed"` wants the feed alone for any folder: quicker where it holds most of the drive.
+        The root of a drive is listed from the drive's delta feed, a request for a thousand items:
+        the first entry comes when all of it has been read, and it is used only where it is known to
+        be complete (`feed`). Any other folder is walked folder by folder by rclone, a request for
+        each, entries as they come; once that takes longer, the feed is read beside it, and says the
+        rest if it is complete first (`feed.race`). `by="folders"` wants rclone's walk alone,
+        anywhere; `by="feed"` wants the feed alone for any folder: quicker where it holds most of
+        the drive.
         """
         from pluton_rclone import feed
 
@@ -194,7 +204,8 @@ class Storage:
         return self._saved.about()
 
     def graph(self) -> Graph:
-        """Microsoft Graph for this storage's account: close it. A token that has ended is renewed first."""
+        """Microsoft Graph for this storage's account: close it. A token that has ended is renewed
+        first."""
         return self._saved.graph()
 
     def drive(self) -> Drive:
@@ -214,7 +225,8 @@ class Storage:
         on_progress: Callable[[int], None] | None = None,
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
-        """Compare a local folder with `path`, every file by its QuickXorHash. Differences are the result."""
+        """Compare a local folder with `path`, every file by its QuickXorHash. Differences are the
+        result."""
         return self.rclone.check(
             locations.local(source),
             self.at(path),
@@ -231,10 +243,11 @@ class Storage:
         of: Storage | None = None,
         filters: Sequence[str] = (),
     ) -> Preflight:
-        """What OneDrive would refuse or spoil of a local folder or file, were it copied into the folder `path`;
-        found while it is iterated. `of`: the source is a path in that storage.
+        """What OneDrive would refuse or spoil of a local folder or file, were it copied into the
+        folder `path`; found while it is iterated. `of`: the source is a path in that storage.
 
-        With `filters` rclone lists the source: what cannot be read, and links, are left to the transfer.
+        With `filters` rclone lists the source: what cannot be read, and links, are left to the
+        transfer.
         """
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
@@ -266,13 +279,15 @@ class Storage:
     # ---- the connection ----
 
     def test(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
-        """Walk through the connection step by step: a small file is written, read back and deleted. The token is renewed."""
+        """Walk through the connection step by step: a small file is written, read back and deleted.
+        The token is renewed."""
         from pluton_rclone.connection.checks import run_connection_test
 
         return run_connection_test(self.with_log_level("DEBUG")._saved, on_step)
 
     def check_health(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
-        """The same test without writing anything. It renews the token, so that it does not die of idleness."""
+        """The same test without writing anything. It renews the token, so that it does not die of
+        idleness."""
         from pluton_rclone.connection.checks import run_health_check
 
         return run_health_check(self.with_log_level("DEBUG")._saved, on_step)
@@ -280,8 +295,8 @@ class Storage:
     def reauthorize(
         self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
     ) -> ConnectionReport:
-        """Takes over the sign-in of `StorageSetup.for_storage(this)`; drive and options stay. It is tested first:
-        ConnectionTestFailed changes nothing.
+        """Takes over the sign-in of `StorageSetup.for_storage(this)`; drive and options stay. It is
+        tested first: ConnectionTestFailed changes nothing.
         """
         before = self._saved.options_to_sign_in()
         return self._change(before, before.replace(**setup.authorization()), on_step)
@@ -295,8 +310,9 @@ class Storage:
     def update(
         self, on_step: Callable[[Step], None] = lambda step: None, **options: Any
     ) -> ConnectionReport:
-        """Change options of the remote; None gives an option its default back. Tested as it would be, then saved in one
-        step: OptionInvalid or ConnectionTestFailed leave everything as it was.
+        """Change options of the remote; None gives an option its default back. Tested as it would
+        be, then saved in one step: OptionInvalid or ConnectionTestFailed leave everything as it
+        was.
         """
         before = self.remote
         if options.get("description"):
@@ -323,7 +339,8 @@ class Storage:
         return report
 
     def rename(self, name: str) -> None:
-        """Give it another friendly name; the remote's name, which scripts use, stays. StorageExists."""
+        """Give it another friendly name; the remote's name, which scripts use, stays.
+        StorageExists."""
         self._storages.conf.update(self.remote_name, {"description": self._free_name(name)})
 
     def _free_name(self, name: str) -> str:
@@ -335,7 +352,8 @@ class Storage:
         return name
 
     def rename_remote(self, remote_name: str) -> Storage:
-        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid for a name that rclone does not take."""
+        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid for a name that
+        rclone does not take."""
         from pluton_rclone.remote.names import check_name
 
         check_name(remote_name, self._storages.binary.version)
@@ -348,7 +366,8 @@ class Storage:
         self._storages.conf.delete(self.remote_name)
 
     def holds_files(self) -> bool | None:
-        """Whether anything lies in its base folder: a backup may be among it. None when Microsoft cannot be asked."""
+        """Whether anything lies in its base folder: a backup may be among it. None when Microsoft
+        cannot be asked."""
         try:
             return bool(self.list())
         except NothingFound:
@@ -357,7 +376,8 @@ class Storage:
             return None
 
     def renew_token(self, http: Http | None = None) -> str:
-        """Renews the token now and keeps it; says how. TokenExpired and the rest of `SignInError` when that fails."""
+        """Renews the token now and keeps it; says how. TokenExpired and the rest of `SignInError`
+        when that fails."""
         return self._saved.renew(http)
 
     @property

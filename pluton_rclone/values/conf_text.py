@@ -13,7 +13,7 @@ from pluton_rclone.errors import OptionInvalid
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-VARIABLE = re.compile(r"%\(([^)]+)\)s")
+VARIABLE = re.compile(r"%\(([^)]{1,99})\)s")  # rclone's longest key has 31 letters
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _BREAKS = {"\n": "a line break", "\r": "a carriage return", "\x00": "a NUL character"}
 _SPACES = {" ": "a space", "\t": "a tab", "\xa0": "a no-break space (U+00A0)"}
@@ -22,9 +22,9 @@ _SPACES = {" ": "a space", "\t": "a tab", "\xa0": "a no-break space (U+00A0)"}
 def value_fault(value: str) -> str | None:
     """Why rclone.conf cannot carry this value; None when it can.
 
-    It can carry quotes, `#`, `;`, `%`, `=` and backslashes. A backtick is read back, but rclone puts the
-    value in quotes that it then takes for a part of it when it next saves the file (goconfig write.go), so
-    none is taken.
+    It can carry quotes, `#`, `;`, `%`, `=` and backslashes. A backtick is read back, but rclone
+    puts the value in quotes that it then takes for a part of it when it next saves the file
+    (goconfig write.go), so none is taken.
     """
     for character, name in _BREAKS.items():
         if character in value:
@@ -49,8 +49,8 @@ def value_fault(value: str) -> str | None:
 
 
 def check_values(section: Mapping[str, str]) -> None:
-    """OptionInvalid for the first key or value that rclone.conf cannot carry. The value is not quoted: it
-    may be secret.
+    """OptionInvalid for the first key or value that rclone.conf cannot carry. The value is not
+    quoted: it may be secret.
     """
     for key, value in section.items():
         if not _KEY.fullmatch(key):

@@ -1,10 +1,11 @@
 """rclone's translation of names: what a name becomes on its way from a local folder to OneDrive.
 
-rclone replaces characters that a storage does not take by look-alikes, and puts a quotation mark (QUOTE)
-before a look-alike that stood in the name already. A name goes through three alphabets: that of the local
-file system, rclone's own ("standard", which its logs and listings show), and that of the storage, set by the
-remote's option `encoding`. Source: rclone's documentation, "Overview: Restricted filenames, Encoding" and
-"Microsoft OneDrive: Restricted filename characters"; checked against the real rclone by this package's tests.
+rclone replaces characters that a storage does not take by look-alikes, and puts a quotation mark
+(QUOTE) before a look-alike that stood in the name already. A name goes through three alphabets:
+that of the local file system, rclone's own ("standard", which its logs and listings show), and that
+of the storage, set by the remote's option `encoding`. Source: rclone's documentation, "Overview:
+Restricted filenames, Encoding" and "Microsoft OneDrive: Restricted filename characters"; checked
+against the real rclone by this package's tests.
 
 Bytes of a local name that are not UTF-8 are carried as Python carries them (`surrogateescape`).
 """
@@ -63,7 +64,8 @@ def _look_alike(character: str) -> str:
 
 
 class Encoding:
-    """One of rclone's encodings, as a remote's option `encoding` names it: words with commas between.
+    """One of rclone's encodings, as a remote's option `encoding` names it: words with commas
+    between.
 
     Raises `OptionInvalid` for a word that rclone does not know.
     """
@@ -136,8 +138,8 @@ def standard_name(local_name: str | bytes) -> str:
 def opens_again(local_name: str) -> bool:
     """Whether rclone finds the local file under the name that it gave it itself.
 
-    A lone QUOTE is doubled on the way and sought under the doubled name: "no such file or directory" (tried
-    with 1.75.2).
+    A lone QUOTE is doubled on the way and sought under the doubled name: "no such file or
+    directory" (tried with 1.75.2).
     """
     return LOCAL.encode(LOCAL.decode(local_name)) == local_name
 
@@ -145,9 +147,9 @@ def opens_again(local_name: str) -> bool:
 def rclone_key(standard: str) -> str:
     """Two names of one folder with the same key are one for rclone when the target ignores case.
 
-    It keeps the first and drops the others with a notice, "Duplicate object found in source - ignoring", and
-    exit 0 (tried with 1.75.2): composed accents, letter by letter to lower case, every byte that is not UTF-8
-    as U+FFFD.
+    It keeps the first and drops the others with a notice, "Duplicate object found in source -
+    ignoring", and exit 0 (tried with 1.75.2): composed accents, letter by letter to lower case,
+    every byte that is not UTF-8 as U+FFFD.
     """
     if standard.isascii():
         return standard.lower()
@@ -180,7 +182,8 @@ class ToOneDrive:
         self.encoding = Encoding(option)
         self.is_default = option == ONEDRIVE_ENCODING
         known = (LOCAL, STANDARD, self.encoding)
-        # what is changed by more than a replacement: quotation marks, look-alikes, bytes that are not UTF-8
+        # what is changed by more than a replacement: quotation marks, look-alikes, bytes that are
+        # not UTF-8
         look_alikes = {
             v for e in known for part in (e.anywhere, e.first, e.last) for v in part.values()
         }

@@ -1,9 +1,10 @@
-"""Paths in a storage: where "photos/2024" and "/TeamFolder/x" lie in its drive. Pure functions on text.
+"""Paths in a storage: where "photos/2024" and "/TeamFolder/x" lie in its drive. Pure functions on
+text.
 
-A path in a storage is relative to the storage's base folder; with a leading "/" it starts at the drive's
-root, which is where shared and team folders appear ("/TeamFolder/path"). A path in a drive, which rclone
-takes after "name:", has no leading "/". Nothing here looks at a file system, and nothing decides by its form
-whether a path is local.
+A path in a storage is relative to the storage's base folder; with a leading "/" it starts at the
+drive's root, which is where shared and team folders appear ("/TeamFolder/path"). A path in a drive,
+which rclone takes after "name:", has no leading "/". Nothing here looks at a file system, and
+nothing decides by its form whether a path is local.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pluton_rclone.errors import UsageError
 
 
 def base_folder(text: str) -> str:
-    """A base folder as a path in a drive: "/Backups//laptop/" to "Backups/laptop", "" for the drive's root.
+    """A base folder as a path in a drive: "/Backups//laptop/" to "Backups/laptop", "" for the
+    drive's root.
 
     Raises `UsageError` for one that climbs out of the drive with "..".
     """
@@ -20,7 +22,8 @@ def base_folder(text: str) -> str:
 
 
 def in_drive(path: str, base: str = "") -> str:
-    """The path in the drive of a path in a storage whose base folder is `base`; "" is the drive's root.
+    """The path in the drive of a path in a storage whose base folder is `base`; "" is the drive's
+    root.
 
     ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it.
 
@@ -34,13 +37,15 @@ def in_drive(path: str, base: str = "") -> str:
 
 
 def holds_all(path: str, base: str = "") -> bool:
-    """Whether the path in a storage is its base folder, or one above it: by whatever way it is written."""
+    """Whether the path in a storage is its base folder, or one above it: by whatever way it is
+    written."""
     place = in_drive(path, base).lower()
     return not place or f"{base_folder(base).lower()}/".startswith(f"{place}/")
 
 
 def join(path: str, *more: str) -> str:
-    """Paths in a storage put together: each goes on from the one before, or from the drive's root with a "/".
+    """Paths in a storage put together: each goes on from the one before, or from the drive's root
+    with a "/".
 
     Raises `UsageError` when ".." would climb out of where the result starts.
     """

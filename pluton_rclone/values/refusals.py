@@ -129,7 +129,8 @@ BY_STATUS: dict[int, Meaning] = {
     507: Meaning(errors.QuotaFull), 509: Meaning(errors.Throttled), 511: _PROXY,
 }
 # fmt: on
-"""Where a status is all that there is. From 500 on others are Microsoft's faults; below: refusals."""
+"""Where a status is all that there is. From 500 on others are Microsoft's faults; below: refusals.
+"""
 
 _TELLING = frozenset({409, 412, 416, 423, 429})  # as 5xx, they tell more than a weak code
 

@@ -18,10 +18,10 @@ PATTERN = r"^(off|OFF|Off|([0-9]+(\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](i[bB]
 class Size(int):
     """A number of bytes; -1 is rclone's "off".
 
-    Text is read as rclone reads it (fs/sizesuffix.go): units are powers of 1024, and *a number without a
-    unit is KiB*. An int given to pydantic is bytes. `str()` is the text that rclone prints (below 1 KiB with
-    the unit that rclone leaves out): it keeps three decimals only, so `is_exact` tells whether the bytes
-    survive.
+    Text is read as rclone reads it (fs/sizesuffix.go): units are powers of 1024, and *a number
+    without a unit is KiB*. An int given to pydantic is bytes. `str()` is the text that rclone
+    prints (below 1 KiB with the unit that rclone leaves out): it keeps three decimals only, so
+    `is_exact` tells whether the bytes survive.
     """
 
     @classmethod

@@ -1,8 +1,10 @@
-"""From the names that OneDrive stores to the names that rclone shows: the way back of `values.encoding`.
+"""From the names that OneDrive stores to the names that rclone shows: the way back of
+`values.encoding`.
 
-rclone turns the look-alikes that it stored in the place of forbidden characters back, first those that only stand at
-the beginning or the end, and writes what it then has in its own alphabet ("standard"). Source: rclone's
-lib/encoder/encoder.go, `Decode` and `ToStandardName`; checked against the real rclone by this module's tests.
+rclone turns the look-alikes that it stored in the place of forbidden characters back, first those
+that only stand at the beginning or the end, and writes what it then has in its own alphabet
+("standard"). Source: rclone's lib/encoder/encoder.go, `Decode` and `ToStandardName`; checked
+against the real rclone by this module's tests.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class StoredNames:
-    """The translation for a remote's option `encoding`. OptionInvalid for a word that rclone does not know."""
+    """The translation for a remote's option `encoding`. OptionInvalid for a word that rclone does
+    not know."""
 
     def __init__(self, encoding: str) -> None:
         self._encoding = Encoding(encoding)
@@ -36,7 +39,8 @@ class StoredNames:
         self._middle = re.compile(f"{QUOTE}(?:([{QUOTE}{back}])|({byte}))|([{back}])")
 
     def shown(self, stored: str) -> str:
-        """A stored name as rclone's listings show it; bytes that are no UTF-8 as U+FFFD, as in its JSON."""
+        """A stored name as rclone's listings show it; bytes that are no UTF-8 as U+FFFD, as in its
+        JSON."""
         if (
             stored.isascii()
             and stored.isprintable()

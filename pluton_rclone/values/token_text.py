@@ -56,14 +56,17 @@ def expires_at(fields: dict[str, Any]) -> datetime | None:
 
 
 def rclone_reads(time: object) -> bool:
-    """Whether rclone reads this time: Go takes RFC 3339 to the letter, and drops the whole token else."""
+    """Whether rclone reads this time: Go takes RFC 3339 to the letter, and drops the whole token
+    else."""
     return parse_time(time) is not None and _GO_TIME.fullmatch(str(time)) is not None
 
 
 def issued(text: str | None) -> datetime | None:
-    """When the token was issued: its expiry less its lifetime, as far as the token says its lifetime.
+    """When the token was issued: its expiry less its lifetime, as far as the token says its
+    lifetime.
 
-    Access tokens live 60 to 90 minutes at random, so the later expiry is not always the later token.
+    Access tokens live 60 to 90 minutes at random, so the later expiry is not always the later
+    token.
     """
     fields = token_fields(text)
     end, lifetime = expires_at(fields), fields.get("expires_in")

@@ -51,19 +51,21 @@ def create_app(
 ) -> Starlette:
     """The page as an ASGI application, to serve or to mount.
 
-    `public_url` is where people's browsers reach it ("http://localhost:8123", "https://pluton.example/onedrive"); it
-    answers under no other host. `app` is the app registration, by default that of the environment. `redirect_uri`
-    must be registered there; it is `public_url` itself on http://localhost, else `public_url` + "/callback".
+    `public_url` is where people's browsers reach it ("http://localhost:8123",
+    "https://pluton.example/onedrive"); it answers under no other host. `app` is the app
+    registration, by default that of the environment. `redirect_uri` must be registered there; it is
+    `public_url` itself on http://localhost, else `public_url` + "/callback".
 
-    `identify(request)` says who a request is from, for an application that signs people in itself; it may be a
-    coroutine function. Only a text that is not empty lets somebody in. Without it a browser is let in by a one-time
-    address (`one_time_address`). Somebody who was identified has their own storages, drafts and transfers alone;
-    `authorize(person, action, storage)` decides about storages instead if it is given, and only True permits
-    (actions: `web.plumbing.people.Action`). UsageError for `authorize` without `identify`.
+    `identify(request)` says who a request is from, for an application that signs people in itself;
+    it may be a coroutine function. Only a text that is not empty lets somebody in. Without it a
+    browser is let in by a one-time address (`one_time_address`). Somebody who was identified has
+    their own storages, drafts and transfers alone; `authorize(person, action, storage)` decides
+    about storages instead if it is given, and only True permits (actions:
+    `web.plumbing.people.Action`). UsageError for `authorize` without `identify`.
 
-    `state_folder` keeps sessions across a restart, with tokens: a private folder, best in memory. `local_folders`
-    are those that copies may read and restores may write, but for what is private in them (`web.storages.places`);
-    by default there is ~/pluton-restores alone.
+    `state_folder` keeps sessions across a restart, with tokens: a private folder, best in memory.
+    `local_folders` are those that copies may read and restores may write, but for what is private
+    in them (`web.storages.places`); by default there is ~/pluton-restores alone.
     """
     if authorize is not None and identify is None:
         raise UsageError(
@@ -174,7 +176,8 @@ def _routes() -> list[Route | Mount]:
 
 
 def _front(request: Request) -> Response:
-    """The list of storages; and Microsoft's answer, where http://localhost alone is the registered address."""
+    """The list of storages; and Microsoft's answer, where http://localhost alone is the registered
+    address."""
     return (
         signing_in.callback(request)
         if "state" in request.query_params

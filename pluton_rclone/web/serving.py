@@ -31,19 +31,23 @@ def serve(
     local_folders: Sequence[Path] | None = None,
     on_ready: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM: what runs is ended, then KeyboardInterrupt or SystemExit is raised.
+    """Serve until Ctrl-C or SIGTERM: what runs is ended, then KeyboardInterrupt or SystemExit is
+    raised.
 
     `on_ready` gets the one-time address when the page answers.
 
-    `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a restart. Binds to
-    loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in front. UsageError.
+    `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a
+    restart. Binds to loopback; `host` binds elsewhere and needs `public_url`, the address of the
+    HTTPS proxy in front. UsageError.
     """
     from .app import create_app, one_time_address
 
     if host is not None and not (public_url or "").startswith("https://"):
         raise UsageError(
             "A page that is open to other machines needs HTTPS.",
-            advice="Put a proxy with a certificate in front, and give its address as the public URL.",
+            advice=(
+                "Put a proxy with a certificate in front, and give its address as the public URL."
+            ),
         )
     sockets = listen(host, port)
     try:
@@ -62,8 +66,8 @@ def serve(
 
 @contextmanager
 def _terminated_gently() -> Iterator[None]:
-    """SIGTERM, which uvicorn sends itself again after its end, ends this process as an exception does:
-    what has to be cleaned up is. A handler that somebody else has set stays.
+    """SIGTERM, which uvicorn sends itself again after its end, ends this process as an exception
+    does: what has to be cleaned up is. A handler that somebody else has set stays.
     """
 
     def stop(number: int, frame: object) -> None:
@@ -107,7 +111,8 @@ def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
 
 
 def listen(host: str | None, port: int) -> list[socket.socket]:
-    """Browsers try ::1 as well as 127.0.0.1 for localhost; where there is no IPv6, IPv4 alone will do."""
+    """Browsers try ::1 as well as 127.0.0.1 for localhost; where there is no IPv6, IPv4 alone will
+    do."""
     wanted = (
         [(socket.AF_INET, host)]
         if host

@@ -1,4 +1,5 @@
-"""Benchmarks: `python -m tests.bench [NAME…]`, all of them without a name. Ratios against peers, in the same run."""
+"""Benchmarks: `python -m tests.bench [NAME…]`, all of them without a name. Ratios against peers, in
+the same run."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""A storage beside bare rclone with its defaults, on the emulated OneDrive for Business, in two worlds.
+"""A storage beside bare rclone with its defaults, on the emulated OneDrive for Business, in two
+worlds.
 
-(a) every answer takes 60 ms; (b) besides, Microsoft's documented budgets are enforced, in a tenth of Microsoft's time: a
-tenth of the budgets, windows a tenth as long, a tenth of the files. The rates are Microsoft's own; the limits that we know
-are as much smaller. Run with `python -m tests.bench.onedrive`; `--files 2000 --items 100000` is the full size, and
-`--scale 1` is Microsoft's own time, which takes an hour and more.
-A listing is also held against bare rclone that reads the delta feed, which may leave entries out.
+(a) every answer takes 60 ms; (b) besides, Microsoft's documented budgets are enforced, in a tenth
+of Microsoft's time: a tenth of the budgets, windows a tenth as long, a tenth of the files. The
+rates are Microsoft's own; the limits that we know are as much smaller. Run with `python -m
+tests.bench.onedrive`; `--files 2000 --items 100000` is the full size, and `--scale 1` is
+Microsoft's own time, which takes an hour and more. A listing is also held against bare rclone that
+reads the delta feed, which may leave entries out.
 """
 
 from __future__ import annotations
@@ -117,7 +119,8 @@ def compare(
     theirs = measured(name, scale, nothing, bare("copy", str(folder), "business:up"))
     mine = measured(name, scale, nothing, ours(UPLOAD, scale, count, str(folder)))
     print(
-        f"({name}) {title:<34} bare {theirs.seconds:6.1f} s {theirs.requests:5} requests {theirs.refused:3} refused | "
+        f"({name}) {title:<34} bare {theirs.seconds:6.1f} s {theirs.requests:5} requests "
+        f"{theirs.refused:3} refused | "
         f"ours {mine.seconds:6.1f} s {mine.requests:5} requests {mine.refused:3} refused | "
         f"{theirs.seconds / mine.seconds:.2f} x",
         flush=True,
@@ -159,7 +162,8 @@ def list_drive(name: str, scale: int, items: int, each: int, top: str) -> None:
     print(f"({name}) listing of {title}")
     for who, figure in figures.items():
         print(
-            f"      {who:<12} {figure.seconds:7.1f} s {figure.requests:6} requests {figure.refused:4} refused"
+            f"      {who:<12} {figure.seconds:7.1f} s {figure.requests:6} requests "
+            f"{figure.refused:4} refused"
             f" | ours {figure.seconds / mine.seconds:6.2f} x faster,"
             f" {figure.requests / mine.requests:6.1f} x fewer requests",
             flush=True,

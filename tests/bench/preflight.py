@@ -1,7 +1,8 @@
-"""Preflight of a million files, beside `find -printf '%s %y %p\\n'` on the same tree in the same run.
+"""Preflight of a million files, beside `find -printf '%s %y %p\\n'` on the same tree in the same
+run.
 
-Median of alternating runs, each in a process of its own; the tree lies in memory where there is /dev/shm. Run with
-`python -m tests.bench.preflight`, with `--files` and `--runs` for less.
+Median of alternating runs, each in a process of its own; the tree lies in memory where there is
+/dev/shm. Run with `python -m tests.bench.preflight`, with `--files` and `--runs` for less.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def camera(number: int) -> str:
 
 
 def people(number: int) -> str:
-    """Names as people make them: every third beyond ASCII, every third with a character that rclone translates."""
+    """Names as people make them: every third beyond ASCII, every third with a character that rclone
+    translates."""
     return (
         f"Übersicht für März {number:06}.xlsx",
         f"report 12:30 {number:06}.pdf",
@@ -83,7 +85,8 @@ def compare(root: Path, runs: int) -> None:
     print(
         f"  find {statistics.median(bare):.2f} s ({min(bare):.2f}–{max(bare):.2f}),"
         f" preflight {statistics.median(ours):.2f} s ({min(ours):.2f}–{max(ours):.2f}):"
-        f" {statistics.median(ratios):.2f} x find ({min(ratios):.2f}–{max(ratios):.2f}), at most 6 wanted;"
+        f" {statistics.median(ratios):.2f} x find ({min(ratios):.2f}–{max(ratios):.2f}), at most 6 "
+        "wanted;"
         f" peak memory {max(memory) / 1024:.0f} MiB; {int(seen):,} files, {findings} findings"
     )
 

@@ -1,6 +1,8 @@
-"""Driving rclone, beside bare rclone and rclone-python 0.1.25 in the same run: listing, copies, small operations, imports.
+"""Driving rclone, beside bare rclone and rclone-python 0.1.25 in the same run: listing, copies,
+small operations, imports.
 
-`python -m tests.bench rclone`, with `--tables=listing,copy,operations,imports`, `--runs=`, `--entries=` for less.
+`python -m tests.bench rclone`, with `--tables=listing,copy,operations,imports`, `--runs=`,
+`--entries=` for less.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ places = sys.argv[1:]
 started = time.perf_counter()
 """
 
-# ---- listing ---------------------------------------------------------------------------------------------------------
+# ---- listing -------------------------------------------------------------------------------------
 
 WALK = """
 first = count = 0
@@ -136,7 +138,7 @@ entries.close()
 done(first=first * 1000, seconds=first)
 """
 
-# ---- copies ----------------------------------------------------------------------------------------------------------
+# ---- copies --------------------------------------------------------------------------------------
 
 COPY = """
 reports = sum(1 for progress in rclone.copy(*places))
@@ -201,7 +203,7 @@ def copy(folder: Path, runs: int) -> None:
     shutil.rmtree(large)
 
 
-# ---- small operations ------------------------------------------------------------------------------------------------
+# ---- small operations ----------------------------------------------------------------------------
 
 ONE_SHOT = """
 for _ in range(200):
@@ -245,7 +247,7 @@ def operations(folder: Path, runs: int) -> None:
     shutil.rmtree(small)
 
 
-# ---- imports ---------------------------------------------------------------------------------------------------------
+# ---- imports -------------------------------------------------------------------------------------
 
 
 def imports(folder: Path, runs: int) -> None:

@@ -72,7 +72,8 @@ def connected(command: Command, cloud: Emulator) -> Command:
 
 @pytest.fixture
 def at_terminal(cloud: Emulator) -> AtTerminal:
-    """`with at_terminal("connect", person="anna@outlook.com") as terminal:` runs the program on a terminal of its own.
+    """`with at_terminal("connect", person="anna@outlook.com") as terminal:` runs the program on a
+    terminal of its own.
 
     $BROWSER plays the person; None: nobody answers at `browser`.
     """

@@ -1,4 +1,5 @@
-"""What cannot be is said before the sign-in; names are taken once; a registration's secrets are renewed and cleared."""
+"""What cannot be is said before the sign-in; names are taken once; a registration's secrets are
+renewed and cleared."""
 
 from __future__ import annotations
 
@@ -100,7 +101,7 @@ def test_no_door_gives_a_storage_the_name_of_another_one(
     assert list(Storages()) == ["Work files", "Bürö"]
 
 
-# ---- secrets of the registration ----------------------------------------------------------------------------------
+# ---- secrets of the registration -----------------------------------------------------------------
 
 
 def by_web_client(cloud: Emulator, secret: str = WEB_CLIENT_SECRET) -> None:

@@ -1,4 +1,5 @@
-"""Every example in every `--help` is run as it stands, in a shell on a terminal; only the folders are other ones."""
+"""Every example in every `--help` is run as it stands, in a shell on a terminal; only the folders
+are other ones."""
 
 from __future__ import annotations
 

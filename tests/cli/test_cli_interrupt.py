@@ -1,6 +1,7 @@
 """Ctrl-C while a command works: it ends at once, nothing is half saved, no rclone is left behind.
 
-Microsoft answers nothing more from the request on that each command is stopped in; whoever waits for an answer never ends.
+Microsoft answers nothing more from the request on that each command is stopped in; whoever waits
+for an answer never ends.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ ENDLESS = 3600.0
 
 @dataclass
 class Frozen:
-    """Microsoft, which does not answer requests like `where` ("METHOD host/path") any more, nor what comes after."""
+    """Microsoft, which does not answer requests like `where` ("METHOD host/path") any more, nor
+    what comes after."""
 
     cloud: Emulator
     where: str = ""
@@ -144,6 +146,9 @@ def test_a_command_at_work_ends_at_once(
     before = saved(connected)
     frozen.at(request)
     with at_terminal(*(argument.format(source=source) for argument in arguments)) as terminal:
+        if name.startswith("connect"):
+            terminal.expect("Is that the right account?")
+            terminal.answer("y")
         frozen.wait()
         ends_cleanly(terminal, cloud, stop)
     assert saved(connected) == before

@@ -1,4 +1,5 @@
-"""What somebody types who is new here, and nearly right: said in plain words, with the place, before anything is done."""
+"""What somebody types who is new here, and nearly right: said in plain words, with the place,
+before anything is done."""
 
 from __future__ import annotations
 

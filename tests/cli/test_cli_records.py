@@ -1,4 +1,5 @@
-"""What `--json` prints is what `pluton-rclone schema` promises: every line of every command, strictly decoded."""
+"""What `--json` prints is what `pluton-rclone schema` promises: every line of every command,
+strictly decoded."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from tests.cli.conftest import Command, Ran
 from tests.terminal import PATIENCE
 
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
-# Their stdout is somebody else's: a file's bytes, another command's, a shell's; or is JSON Schema in any case.
+# Their stdout is somebody else's: a file's bytes, another command's, a shell's; or is JSON Schema
+# in any case.
 WITHOUT = {"cat", "completion", "emulator", "schema"}
 
 

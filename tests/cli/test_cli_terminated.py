@@ -1,4 +1,5 @@
-"""What a container or a service manager sends: SIGTERM is a cancel, also as process 1; streams that are closed."""
+"""What a container or a service manager sends: SIGTERM is a cancel, also as process 1; streams that
+are closed."""
 
 from __future__ import annotations
 

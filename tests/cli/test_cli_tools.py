@@ -1,4 +1,5 @@
-"""What stands around the work: restic, the page, --preflight, --verbose, hints for names, completion with Tab."""
+"""What stands around the work: restic, the page, --preflight, --verbose, hints for names,
+completion with Tab."""
 
 from __future__ import annotations
 

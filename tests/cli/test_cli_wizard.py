@@ -1,4 +1,5 @@
-"""`connect` at a terminal: a person is asked for everything that was not given, and may press Ctrl-C at each prompt."""
+"""`connect` at a terminal: a person is asked for everything that was not given, and may press
+Ctrl-C at each prompt."""
 
 from __future__ import annotations
 
@@ -200,7 +201,8 @@ def test_yes_is_heard(at_terminal: AtTerminal, connected: Command, home: Path) -
 
 
 def long_remote(cloud: Emulator) -> str:
-    """A remote whose token is longer than the 4,095 bytes of a line at a terminal, as those of Business are."""
+    """A remote whose token is longer than the 4,095 bytes of a line at a terminal, as those of
+    Business are."""
     section = remote_of(cloud, "business").to_section()
     token = {**json.loads(section["token"]), "id_token": "x" * 5000}
     return "\n".join(

@@ -1,4 +1,5 @@
-"""What every test of rclone.conf needs: a runtime folder of its own, and an rclone.conf of other people."""
+"""What every test of rclone.conf needs: a runtime folder of its own, and an rclone.conf of other
+people."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def _in_a_session(runtime: Path) -> None:
 
 @pytest.fixture(params=[Path, EncryptedPath], ids=["plain", "encrypted"])
 def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An rclone.conf with other people's remotes; once plain and once encrypted, for every test that takes it."""
+    """An rclone.conf with other people's remotes; once plain and once encrypted, for every test
+    that takes it."""
     monkeypatch.delenv("RCLONE_PASSWORD_COMMAND", raising=False)
     monkeypatch.delenv("RCLONE_CONFIG_PASS", raising=False)
     if request.param is EncryptedPath:

@@ -1,7 +1,9 @@
-"""Processes that crowd around one rclone.conf; each logs what it did, so that a judge can say what must be there.
+"""Processes that crowd around one rclone.conf; each logs what it did, so that a judge can say what
+must be there.
 
-`python -m tests.conf.crowd writer CONFIG LOG NAME SECONDS REMOTES` adds, updates and deletes remotes of its own.
-`… borrower …` runs the real rclone through the library, `… foreigner …` runs it on the file itself.
+`python -m tests.conf.crowd writer CONFIG LOG NAME SECONDS REMOTES` adds, updates and deletes
+remotes of its own. `… borrower …` runs the real rclone through the library, `… foreigner …` runs it
+on the file itself.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from tests.conf.real_rclone import RCLONE
 
 
 def writer(config: Path, log: IO[str], name: str, seconds: float, remotes: int) -> None:
-    """Adds and updates so many remotes, deletes every second, and goes on changing them until the time is up.
+    """Adds and updates so many remotes, deletes every second, and goes on changing them until the
+    time is up.
 
     Every change stands in the log before it is made and after it is done.
     """
@@ -108,8 +111,8 @@ def _rclone(config: Path, name: str) -> None:
 def must_be_there(
     lines: Iterator[list[Any]],
 ) -> tuple[dict[str, int | None], dict[str, int | None]]:
-    """From a writer's log: what the last finished change of each remote made of it (None: gone), and what the one
-    change that was perhaps under way would have made of it."""
+    """From a writer's log: what the last finished change of each remote made of it (None: gone),
+    and what the one change that was perhaps under way would have made of it."""
     finished: dict[str, int | None] = {}
     under_way: dict[str, int | None] = {}
     for remote, number, state in lines:

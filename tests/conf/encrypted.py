@@ -1,4 +1,5 @@
-"""A path whose text is stored as rclone encrypts it: the same tests then run on plain and on encrypted files."""
+"""A path whose text is stored as rclone encrypts it: the same tests then run on plain and on
+encrypted files."""
 
 from __future__ import annotations
 

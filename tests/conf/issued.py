@@ -1,4 +1,5 @@
-"""Remotes on the emulated Microsoft whose tokens end at once, and what it issued for each, in order."""
+"""Remotes on the emulated Microsoft whose tokens end at once, and what it issued for each, in
+order."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ ANNA = "anna@outlook.com"
 
 
 def short_lived(cloud: Emulator) -> None:
-    """Every request of every rclone finds its token at its end, for it counts ten seconds early: a refresh each."""
+    """Every request of every rclone finds its token at its end, for it counts ten seconds early: a
+    refresh each."""
     cloud.world.lifetimes.access_token = 5
 
 

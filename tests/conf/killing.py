@@ -1,8 +1,8 @@
 """A process of its own that changes an rclone.conf and is killed at every point, or at random ones.
 
-`python -m tests.conf.killing FOLDER each PASSWORD`, `… fifth PASSWORD` (every fifth point) and `… random
-PASSWORD`; prints what it saw as JSON. It forks from a process without threads, so a thousand killed writers
-take seconds; nothing needs to be installed for it.
+`python -m tests.conf.killing FOLDER each PASSWORD`, `… fifth PASSWORD` (every fifth point) and `…
+random PASSWORD`; prints what it saw as JSON. It forks from a process without threads, so a thousand
+killed writers take seconds; nothing needs to be installed for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.ini import parse
 from pluton_rclone.errors import PlutonRcloneError
 
-# The modules whose every line is a point to be killed at: between them lie all the system calls of a save.
+# The modules whose every line is a point to be killed at: between them lie all the system calls of
+# a save.
 _WATCHED = ("disk.py", "journal.py", "swap.py", "shared.py")
 OLD = (
     "# by hand\n[anna]\ntype = memory\none = 1\ntwo = 1\n\n[bert]\ntype = memory\ndescription = "
@@ -131,7 +132,8 @@ def at_random(path: Path, password: str) -> dict[str, Any]:
         time.sleep(chance.uniform(0.0, 0.05))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        # Linux stops even a single write between two pages for SIGKILL; then the journal has it all.
+        # Linux stops even a single write between two pages for SIGKILL; then the journal has it
+        # all.
         states.add(_state(path, password, faults, torn_beside_journal=True))
     return {"killed": 50, "states": len(states), "faults": faults}
 
@@ -139,8 +141,8 @@ def at_random(path: Path, password: str) -> dict[str, Any]:
 def _state(
     path: Path, password: str, faults: list[str], *, torn_beside_journal: bool = False
 ) -> str | None:
-    """Which version is there: as rclone reads the file, and as the library does; they may only differ by a
-    journal.
+    """Which version is there: as rclone reads the file, and as the library does; they may only
+    differ by a journal.
     """
     journal = path.with_name(f".{path.name}.pluton-journal").exists()
     try:

@@ -1,4 +1,5 @@
-"""Bind mounts and small disks without root: a command run in a mount namespace of its own (`unshare -rm`)."""
+"""Bind mounts and small disks without root: a command run in a mount namespace of its own (`unshare
+-rm`)."""
 
 from __future__ import annotations
 

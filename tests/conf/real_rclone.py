@@ -1,5 +1,5 @@
-"""The real rclone, asked what it reads from an rclone.conf: one daemon for many files, or one run for one
-file.
+"""The real rclone, asked what it reads from an rclone.conf: one daemon for many files, or one run
+for one file.
 """
 
 from __future__ import annotations

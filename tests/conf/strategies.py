@@ -191,8 +191,8 @@ _rubbish = st.text(st.one_of(_ODD, st.characters(codec="utf-8")), max_size=8)
 
 @st.composite
 def files(draw: st.DrawFn) -> bytes:
-    """An rclone.conf as a person, an editor on Windows or a bad disk would leave it; many of them are
-    refused.
+    """An rclone.conf as a person, an editor on Windows or a bad disk would leave it; many of them
+    are refused.
     """
     lines = draw(st.lists(_lines, max_size=12))
     if draw(st.integers(0, 4)) == 0:

@@ -157,7 +157,8 @@ def test_no_option_name_can_smuggle_a_line_in(path: Path) -> None:
 
 
 def test_changing_an_option_keeps_a_token_that_was_refreshed_meanwhile(path: Path) -> None:
-    """Read, refreshed by somebody else, then changed: as it happens with a form that is open in a browser."""
+    """Read, refreshed by somebody else, then changed: as it happens with a form that is open in a
+    browser."""
     conf = Conf(path)
     conf.add("anna", {"type": "onedrive", "token": OLD_TOKEN})
     form = conf.section("anna")
@@ -171,8 +172,8 @@ def test_changing_an_option_keeps_a_token_that_was_refreshed_meanwhile(path: Pat
 def test_a_remote_that_goes_away_while_all_are_looked_at_disturbs_nobody(
     path: Path, monkeypatch: pytest.MonkeyPatch, look: Callable[[Conf], object]
 ) -> None:
-    """Each name was read from the file anew, so that 2 % of unrelated backups failed beside somebody
-    who removed remotes."""
+    """Each name was read from the file anew, so that 2 % of unrelated backups failed beside
+    somebody who removed remotes."""
     Conf(path).add("anna", {"type": "memory"})
     conf = Conf(path)
     real, gone = SharedConfig.document, Conf(path)

@@ -1,4 +1,5 @@
-"""Eight processes and real rclones on one rclone.conf: nothing of ours is lost, whoever else writes or is killed."""
+"""Eight processes and real rclones on one rclone.conf: nothing of ours is lost, whoever else writes
+or is killed."""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ class Crowd:
         return process
 
     def wait(self, *, kill_writers: bool, each_moment: Callable[[], None]) -> None:
-        """Until all have ended; every now and then a writer is killed and another one takes its place."""
+        """Until all have ended; every now and then a writer is killed and another one takes its
+        place."""
         try:
             self._wait(kill_writers, each_moment)
         finally:
@@ -178,13 +180,15 @@ def with_foreigners(
     ]
     print(
         f"\n{changes} changes, {crowd.runs()} foreign rclones, {len(lost)} of our changes lost, "
-        f"{watch.steps_back} moments with an older token, {last.count(False)} of {foreigners} last tokens lost for good"
+        f"{watch.steps_back} moments with an older token, {last.count(False)} of {foreigners} last "
+        "tokens lost for good"
     )
     assert lost == []
     assert changes > WRITERS * crowd.remotes
     assert crowd.runs() > 2
     if foreigners == 1:
-        # nobody but us could have lost it; for a moment, until we have seen it, an older one may stand there
+        # nobody but us could have lost it; for a moment, until we have seen it, an older one may
+        # stand there
         assert all(last)
 
 

@@ -1,4 +1,5 @@
-"""Encrypted rclone.conf: where the password comes from, and what is said when it is missing or wrong."""
+"""Encrypted rclone.conf: where the password comes from, and what is said when it is missing or
+wrong."""
 
 from __future__ import annotations
 

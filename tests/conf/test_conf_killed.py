@@ -1,5 +1,5 @@
-"""A writer that is killed at any point leaves the old rclone.conf or the new one, never a broken one or
-none.
+"""A writer that is killed at any point leaves the old rclone.conf or the new one, never a broken
+one or none.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ if sys.argv[2] == "save":
 @pytest.mark.soak
 @pytest.mark.parametrize("where", ["folder", "mount"])
 def test_killed_by_strace_at_each_system_call(where: str, tmp_path: Path) -> None:
-    """SIGKILL is injected at the Nth openat, write, fsync, renameat2, … of a whole process, for every N of
-    the save.
+    """SIGKILL is injected at the Nth openat, write, fsync, renameat2, … of a whole process, for
+    every N of the save.
     """
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -23,7 +23,8 @@ NOBODY = 2**22 + 1  # a process id that Linux never gives
 
 @pytest.fixture
 def patch() -> Iterator[pytest.MonkeyPatch]:
-    """For a patch that takes itself off while the test still runs, and leaves the environment alone."""
+    """For a patch that takes itself off while the test still runs, and leaves the environment
+    alone."""
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 
@@ -146,7 +147,8 @@ def sections(conf: Conf) -> dict[str, dict[str, str]]:
 def test_an_older_reading_that_another_of_us_met_first_does_not_undo_our_change(
     path: Path, patch: pytest.MonkeyPatch
 ) -> None:
-    """An rclone saves what it read before our change just when another process of ours saves a change of its own."""
+    """An rclone saves what it read before our change just when another process of ours saves a
+    change of its own."""
     conf = Conf(path)
     conf.add("anna", {"type": "memory", "description": "1"})
     before = path.read_text()

@@ -1,4 +1,5 @@
-"""Where an rclone.conf can lie: a bind mount, a read-only place, a full disk, a symbolic link on another one."""
+"""Where an rclone.conf can lie: a bind mount, a read-only place, a full disk, a symbolic link on
+another one."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ def told(argv: list[str], *, user: int | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("password", ["", "geheim"])
 def test_a_file_on_a_bind_mount_is_written_in_place(tmp_path: Path, password: str) -> None:
-    """What Docker makes of `-v host.conf:/etc/rclone.conf`; rclone itself: "device or resource busy"."""
+    """What Docker makes of `-v host.conf:/etc/rclone.conf`; rclone itself: "device or resource
+    busy"."""
     host, container = tmp_path / "host.conf", tmp_path / "container" / "rclone.conf"
     container.parent.mkdir()
     container.touch()

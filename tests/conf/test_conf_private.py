@@ -1,4 +1,5 @@
-"""The private rclone.conf: what the real rclone refreshes in it comes back, whatever happens to anybody."""
+"""The private rclone.conf: what the real rclone refreshes in it comes back, whatever happens to
+anybody."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ from tests.conf.real_rclone import RCLONE
 def conf(
     request: pytest.FixtureRequest, tmp_path: Path, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> Conf:
-    """Two signed-in remotes whose tokens end at once, and somebody else's; in a plain and in an encrypted file."""
+    """Two signed-in remotes whose tokens end at once, and somebody else's; in a plain and in an
+    encrypted file."""
     short_lived(cloud)
     if request.param is EncryptedPath:
         monkeypatch.setenv("RCLONE_CONFIG_PASS", PASSWORD)
@@ -311,7 +313,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_a_leftover_is_found_by_a_process_of_another_login_session(
     conf: Conf, cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Path
 ) -> None:
-    """By cron, which has no XDG_RUNTIME_DIR, or another one. Before, the token was lost, 10 times of 10."""
+    """By cron, which has no XDG_RUNTIME_DIR, or another one. Before, the token was lost, 10 times
+    of 10."""
     owner = subprocess.Popen(
         [sys.executable, "-c", _OWNER, conf.path], stdout=subprocess.PIPE, text=True
     )

@@ -86,7 +86,8 @@ def any_file_is_read_alike(daemon: Daemon, password: str | None, count: int) -> 
                 name: document.section(name) for name in document.names()
             }
         except ConfigUnreadable as refused:
-            # on a %(name)s that leads back to itself, rclone's stack overflows and the daemon is gone
+            # on a %(name)s that leads back to itself, rclone's stack overflows and the daemon is
+            # gone
             seen = None if refused.why == LOOP else daemon.dump(path)
             ours = None
         else:

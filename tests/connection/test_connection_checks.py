@@ -207,7 +207,8 @@ def test_hard_delete_on_personal_what_the_probe_found_is_said(cloud: Emulator) -
 
 
 def test_probes_of_others_are_left_alone_and_those_of_the_dead_are_not() -> None:
-    dead = f"{PROBE_PREFIX}-{os.uname().nodename[:20]}-4194305-00000000.tmp"  # above Linux's highest pid
+    # above Linux's highest pid
+    dead = f"{PROBE_PREFIX}-{os.uname().nodename[:20]}-4194305-00000000.tmp"
     elsewhere = f"{PROBE_PREFIX}-other-host-17-00000000.tmp"
     running = f"{PROBE_PREFIX}-{os.uname().nodename[:20]}-{os.getppid()}-00000000.tmp"
     found = abandoned_probes([(dead, 5), (elsewhere, 5), (running, 5), ("letter.txt", 9000)])

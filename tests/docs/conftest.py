@@ -1,4 +1,5 @@
-"""Screens for the pages: what the command line prints, with whatever differs from run to run made the same."""
+"""Screens for the pages: what the command line prints, with whatever differs from run to run made
+the same."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def normal(text: str, home: Path) -> str:
 def screen(
     cloud: Emulator, home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Screen:
-    """`screen("pluton-rclone ls Work:", "ls", "Work:")`: the command line shown, and what running it prints."""
+    """`screen("pluton-rclone ls Work:", "ls", "Work:")`: the command line shown, and what running
+    it prints."""
     monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", PUBLIC_CLIENT_ID)
     monkeypatch.setenv("COLUMNS", "100")
 

@@ -1,4 +1,5 @@
-"""What the pages name exists: commands with their options, files, links, environment variables, make's targets."""
+"""What the pages name exists: commands with their options, files, links, environment variables,
+make's targets."""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ def source(tmp_path: Path) -> Path:
 def in_another_process(
     call: str, session: dict[str, str], query: dict[str, str] | None = None
 ) -> Any:
-    """Runs the first block and then `call`, in a new Python; gives its answer and the session after it."""
+    """Runs the first block and then `call`, in a new Python; gives its answer and the session after
+    it."""
     script = (
         f"{CODE[0]}\nimport sys\nsession, query = json.load(sys.stdin)\n"
         f"answer = {call}\nprint(json.dumps([str(answer), session]))"

@@ -1,4 +1,5 @@
-"""What the library promises whoever embeds it: complete names, documented and typed; no printing; its own exceptions."""
+"""What the library promises whoever embeds it: complete names, documented and typed; no printing;
+its own exceptions."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ PROTOCOL = {
     "StopIteration",
     "NotImplementedError",
 }
-# Raised and caught inside the package, below the public surface; Size.parse and Version.parse say that they raise it.
+# Raised and caught inside the package, below the public surface; Size.parse and Version.parse say
+# that they raise it.
 INNER = {"OSError", "ValueError", "FileNotFoundError", "PermissionError"}
 
 

@@ -1,6 +1,8 @@
-"""The screens in the pages are what the terminal prints: each is provoked against the emulated Microsoft.
+"""The screens in the pages are what the terminal prints: each is provoked against the emulated
+Microsoft.
 
-After a change of the output: REFRESH_SCREENS=1 pytest tests/docs/test_docs_screens.py, then look at the difference.
+After a change of the output: REFRESH_SCREENS=1 pytest tests/docs/test_docs_screens.py, then look at
+the difference.
 """
 
 from __future__ import annotations

@@ -87,7 +87,8 @@ print(result["id_token_claims"]["preferred_username"])
 
 
 def test_msals_own_interactive_sign_in_is_answered_by_the_browser_command(cloud: Emulator) -> None:
-    """MSAL opens $BROWSER, waits at its own loopback port, and gets its token: nobody touched anything."""
+    """MSAL opens $BROWSER, waits at its own loopback port, and gets its token: nobody touched
+    anything."""
     environment = {"PATH": os.defpath, **cloud.environment, **command.browser(ANNA)}
     done = process.run([sys.executable, "-c", SIGN_IN], env=environment, cwd=ROOT, timeout=120)
     assert done.stdout.decode().strip() == ANNA, done.stderr
@@ -158,7 +159,8 @@ def test_a_page_is_read_as_a_browser_reads_it() -> None:
     forms = person._Forms()
     forms.feed(
         '<title>T</title><form id="a" action="/x"><input type="hidden" name="h" value="1&amp;2">'
-        '<input type="checkbox" name="no" value="yes"><button id="b" name="n" value="v">B</button></form>'
+        '<input type="checkbox" name="no" value="yes"><button id="b" name="n" '
+        'value="v">B</button></form>'
         '<pre id="error">what\nwent wrong</pre><ul><li data-permission="Files.Read">Read</li></ul>'
     )
     (form,) = forms.forms

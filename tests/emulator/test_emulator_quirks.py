@@ -55,7 +55,7 @@ def refreshed(cloud: Emulator, refresh_token: str, tenant: str = "common") -> re
     return token_answer(cloud, form, tenant)
 
 
-# ---- the catalogue ------------------------------------------------------------------------------------------
+# ---- the catalogue -------------------------------------------------------------------------------
 
 
 def test_every_quirk_says_what_it_is_and_where_people_met_it() -> None:
@@ -88,7 +88,7 @@ def test_a_quirk_of_one_person_leaves_the_others_alone() -> None:
     assert bert.get("/me/drive").status == 200
 
 
-# ---- answers without a body of Graph's ----------------------------------------------------------------------
+# ---- answers without a body of Graph's -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -197,7 +197,7 @@ def test_rclone_cannot_renew_its_token_when_the_sign_in_service_resets(cloud: Em
     assert rclone.run("lsf", "od:") == ""
 
 
-# ---- codes that mean something else -------------------------------------------------------------------------
+# ---- codes that mean something else --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", NO_DRIVE)
@@ -354,7 +354,7 @@ def test_rclone_cannot_upload_to_a_drive_whose_quota_is_exceeded(
     assert "quotaLimitReached" in rclone.run("copy", str(tmp_path / "a"), "od:", *ONCE, expect=7)
 
 
-# ---- drives that are not drives -----------------------------------------------------------------------------
+# ---- drives that are not drives ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", [False, True])
@@ -434,7 +434,7 @@ def test_the_profile_may_time_out_while_the_drive_answers() -> None:
     assert ask.get("/me/drive").status == 200
 
 
-# ---- shortcuts ----------------------------------------------------------------------------------------------
+# ---- shortcuts -----------------------------------------------------------------------------------
 
 
 def names(ask: Asking, address: str, **headers: str) -> set[str]:
@@ -480,7 +480,7 @@ def test_rclone_lists_a_renamed_shortcut_by_the_name_of_its_folder(cloud: Emulat
     assert rclone.run("lsf", "od:") == ""
 
 
-# ---- who may what -------------------------------------------------------------------------------------------
+# ---- who may what --------------------------------------------------------------------------------
 
 
 def test_a_site_is_forbidden_to_one_person_whatever_was_granted() -> None:
@@ -528,7 +528,7 @@ def test_rclone_reaches_a_shared_folder_by_its_id_and_not_the_root(cloud: Emulat
     assert open_.run("lsf", "od:") == "a\n"
 
 
-# ---- tokens and sign-in -------------------------------------------------------------------------------------
+# ---- tokens and sign-in --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("message", [None, FRESH_SIGNING_KEY])
@@ -679,7 +679,7 @@ def test_a_certificate_is_taken_off_the_registration(cloud: Emulator) -> None:
     assert "access_token" in acquire()
 
 
-# ---- ids of the current backend of personal drives ----------------------------------------------------------
+# ---- ids of the current backend of personal drives -----------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -744,7 +744,7 @@ def test_rclone_works_on_a_personal_drive_of_the_current_backend(
     rclone.run("purge", "od:new")
 
 
-# ---- upload sessions that are left open ---------------------------------------------------------------------
+# ---- upload sessions that are left open ----------------------------------------------------------
 
 
 def test_an_upload_session_is_seen_until_it_is_finished_cancelled_lost_or_too_old() -> None:

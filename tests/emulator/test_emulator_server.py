@@ -146,7 +146,8 @@ def reset_after(emulator: Emulator, sent: bytes) -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: graph.microsoft.com\r\n\r\n"])
 def test_connections_that_clients_reset_are_closed(cloud: Emulator, sent: bytes) -> None:
-    """Python 3.10 warns of those of TLS that are not, whenever their memory is freed: in any other test."""
+    """Python 3.10 warns of those of TLS that are not, whenever their memory is freed: in any other
+    test."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", ResourceWarning)
         for _ in range(5):

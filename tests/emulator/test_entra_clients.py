@@ -104,7 +104,7 @@ def test_no_secret_stands_in_the_world(cloud: Emulator) -> None:
     assert WEB_CLIENT_SECRET not in repr(vars(cloud.world))
 
 
-# ---- the application's own permission --------------------------------------------------------------------
+# ---- the application's own permission ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", list(CLOUDS))

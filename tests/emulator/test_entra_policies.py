@@ -59,7 +59,7 @@ def refreshed(cloud: Emulator, token: str) -> dict[str, Any]:
     return answer
 
 
-# ---- consent ---------------------------------------------------------------------------------------------
+# ---- consent -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("rule", "code"), [(Consent.FORBIDDEN, 90094), (Consent.WORKFLOW, 90095)])
@@ -133,7 +133,7 @@ def test_less_may_be_granted_than_was_asked_for(cloud: Emulator, contoso: Tenant
     assert again["scope"] == token["scope"]
 
 
-# ---- accounts and conditional access ---------------------------------------------------------------------
+# ---- accounts and conditional access -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("state", "code"), [("disabled", 50057), ("locked", 50053)])
@@ -185,7 +185,7 @@ def test_a_silent_request_hears_of_the_second_factor(cloud: Emulator, contoso: T
     assert bert.visit(authorize_address(prompt="none")).answer["error"] == "interaction_required"
 
 
-# ---- every row of Microsoft's list on demand -------------------------------------------------------------
+# ---- every row of Microsoft's list on demand -----------------------------------------------------
 
 
 @pytest.mark.parametrize("number", sorted(CODES))

@@ -50,7 +50,7 @@ def device_code(**form: str) -> requests.Response:
     return requests.post(f"{LOGIN}/common/oauth2/v2.0/devicecode", data=sent)
 
 
-# ---- one way to each answer ------------------------------------------------------------------------------
+# ---- one way to each answer ----------------------------------------------------------------------
 
 
 def _token_of_a_code(cloud: Emulator) -> requests.Response:
@@ -202,7 +202,8 @@ WAYS: dict[str, Callable[[Emulator], requests.Response]] = {
     "entra-token-graph-composed.json": _token_of_a_code,
 }
 
-# Samples of the documents that leave members out which live answers carry; each with what is left out.
+# Samples of the documents that leave members out which live answers carry; each with what is left
+# out.
 THIN: dict[str, tuple[Callable[[Emulator], requests.Response], set[str]]] = {
     "entra-devicecode-token.json": (_token_of_a_code, {"ext_expires_in", "client_info"}),
     "entra-token-auth-code.json": (_token_of_a_code, {"ext_expires_in", "client_info"}),
@@ -294,7 +295,8 @@ def test_the_addresses_of_a_cloud_are_the_samples(cloud: Emulator, name: str, ho
 
 
 def parameters_of(name: str) -> set[str]:
-    """The parameters of a redirect sample: the request of the browser, or the Location of the answer."""
+    """The parameters of a redirect sample: the request of the browser, or the Location of the
+    answer."""
     whole = json.loads((SAMPLES / name).read_text(encoding="utf-8"))
     address = (whole["response"].get("headers") or {}).get("Location") or whole["request"]["path"]
     return {key for key, _ in parse_qsl(urlsplit(address).query)}

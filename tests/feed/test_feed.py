@@ -57,7 +57,7 @@ def kind(request: pytest.FixtureRequest) -> DriveKind:
     return found
 
 
-# ---- the same as rclone's walk -----------------------------------------------------------------------------
+# ---- the same as rclone's walk -------------------------------------------------------------------
 
 
 def test_every_kind_of_drive_is_listed_as_rclone_lists_it_with_a_request_a_page(
@@ -201,7 +201,7 @@ def test_any_stored_name_is_spelled_as_rclone_spells_it(
     same()
 
 
-# ---- where it is not used ----------------------------------------------------------------------------------
+# ---- where it is not used ------------------------------------------------------------------------
 
 
 def test_only_the_whole_drive_is_read_from_the_feed(cloud: Emulator) -> None:
@@ -284,7 +284,7 @@ def test_what_moves_or_deletes_never_reads_the_feed(cloud: Emulator, tmp_path: P
     assert requests(cloud, FEED) == 0
 
 
-# ---- when the feed does not say that it is all -------------------------------------------------------------
+# ---- when the feed does not say that it is all ---------------------------------------------------
 
 
 def walked(cloud: Emulator, storage: Storage, caplog: pytest.LogCaptureFixture) -> str:
@@ -363,7 +363,7 @@ def test_throttling_in_the_middle_is_waited_for(cloud: Emulator) -> None:
     assert mine == by_rclone(storage)
 
 
-# ---- tokens ------------------------------------------------------------------------------------------------
+# ---- tokens --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)

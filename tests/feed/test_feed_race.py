@@ -1,4 +1,5 @@
-"""A folder deep inside a drive: rclone's walk, ended by the feed where that is complete first; the same entries always."""
+"""A folder deep inside a drive: rclone's walk, ended by the feed where that is complete first; the
+same entries always."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def kind(request: pytest.FixtureRequest) -> DriveKind:
 
 @pytest.fixture
 def a_slow_walk(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One folder after the other, and a feed that needs not earn its pages: the feed is complete first."""
+    """One folder after the other, and a feed that needs not earn its pages: the feed is complete
+    first."""
     monkeypatch.setenv("RCLONE_CHECKERS", "1")
     monkeypatch.setattr(feed_race, "START", 2)
     monkeypatch.setattr(feed_race, "FOLDERS_A_PAGE", 0)
@@ -181,7 +183,7 @@ def test_a_remote_whose_walk_is_the_feed_itself_does_not_race(cloud: Emulator) -
     ]
 
 
-# ---- what rclone has listed --------------------------------------------------------------------------------
+# ---- what rclone has listed ----------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("a_slow_walk")
@@ -195,11 +197,12 @@ def test_of_far_too_many_entries_the_feed_is_not_read_to_its_end(
     assert requests(cloud, "children$") > 2 * FOLDERS
 
 
-# ---- within Microsoft's budgets ----------------------------------------------------------------------------
+# ---- within Microsoft's budgets ------------------------------------------------------------------
 
 
 def test_a_page_has_to_be_earned(cloud: Emulator) -> None:
-    """Thirty folders for the first page, eight for each other: a second page would come too late here."""
+    """Thirty folders for the first page, eight for each other: a second page would come too late
+    here."""
     drive = emulated_drive(cloud, "business")
     cloud.faults.latency = 0.03
     for folder in range(START + 2):

@@ -1,4 +1,5 @@
-"""A feed put together: any order, any repetition, the same tree; a feed with a hole in it is no tree."""
+"""A feed put together: any order, any repetition, the same tree; a feed with a hole in it is no
+tree."""
 
 from __future__ import annotations
 

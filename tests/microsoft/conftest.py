@@ -1,5 +1,5 @@
-"""What the tests of Microsoft share: people who sign in, tokens without a sign-in, a clock that does not
-wait.
+"""What the tests of Microsoft share: people who sign in, tokens without a sign-in, a clock that
+does not wait.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The clouds: the table agrees with the collected facts, and what rclone cannot reach is refused by name."""
+"""The clouds: the table agrees with the collected facts, and what rclone cannot reach is refused by
+name."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What an account can reach: drives, sites, libraries, shared folders; found whole, quickly, and one fault at
-a time.
+"""What an account can reach: drives, sites, libraries, shared folders; found whole, quickly, and
+one fault at a time.
 """
 
 from __future__ import annotations
@@ -313,7 +313,7 @@ def test_an_unknown_user_has_no_drive(cloud: Emulator, graph_of: GraphOf) -> Non
         graph_of(BERT, SHAREPOINT).user_drive("nobody@contoso.onmicrosoft.com")
 
 
-# ---- the seam ---------------------------------------------------------------------------------------------
+# ---- the seam ------------------------------------------------------------------------------------
 
 
 def test_a_link_to_another_host_is_not_followed_with_the_token(

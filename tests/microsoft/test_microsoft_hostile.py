@@ -1,4 +1,5 @@
-"""Whoever answers in Microsoft's place may send anything: it ends in time, in measure, and in errors of ours."""
+"""Whoever answers in Microsoft's place may send anything: it ends in time, in measure, and in
+errors of ours."""
 
 from __future__ import annotations
 

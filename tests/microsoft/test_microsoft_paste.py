@@ -1,4 +1,5 @@
-"""The paste importer: every known form is read, everything else is refused with what is wrong with it."""
+"""The paste importer: every known form is read, everything else is refused with what is wrong with
+it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The table: way of signing in x cloud x kind of account.
 
-Each possible cell is a real sign-in through real MSAL (or the real rclone's own), a drive found through Graph, a
-remote written, and the real rclone that renews the token by itself and lists the drive. Each impossible cell shows
-the refusal.
+Each possible cell is a real sign-in through real MSAL (or the real rclone's own), a drive found
+through Graph, a remote written, and the real rclone that renews the token by itself and lists the
+drive. Each impossible cell shows the refusal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pluton_rclone.emulator import (
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.emulator.person import PersonAtBrowser
-from pluton_rclone.microsoft.clouds import CLOUDS
+from pluton_rclone.microsoft.clouds import CLOUDS, refuse_rclone_registration
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
@@ -188,6 +188,7 @@ def as_app_with_certificate(cell: Cell) -> Iterator[SignedIn]:
 
 @contextmanager
 def by_rclones_own(cell: Cell) -> Iterator[SignedIn]:
+    refuse_rclone_registration(cloud_of_region(cell.region))
     visits: list[threading.Thread] = []
 
     def open_address(address: str) -> None:

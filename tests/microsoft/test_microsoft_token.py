@@ -60,7 +60,8 @@ def test_expiry_as_go_writes_it(text: str | None, moment: datetime) -> None:
 
 
 def test_a_token_without_expiry_is_renewed_first() -> None:
-    # rclone would use it for ever and never refresh it (onedrive-fake-token-no-expiry in the captures)
+    # rclone would use it for ever and never refresh it (onedrive-fake-token-no-expiry in the
+    # captures)
     assert Token.from_record({"access_token": "AT", "refresh_token": "RT"}).expired()
 
 

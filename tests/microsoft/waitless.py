@@ -8,8 +8,8 @@ from pluton_rclone.emulator import Emulator
 
 
 class Clock(threading.Event):
-    """A cancel event that nobody waits on: the seconds asked for are noted, and pass in the emulated
-    world.
+    """A cancel event that nobody waits on: the seconds asked for are noted, and pass in the
+    emulated world.
     """
 
     def __init__(self, cloud: Emulator) -> None:

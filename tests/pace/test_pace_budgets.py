@@ -1,4 +1,5 @@
-"""Microsoft's budgets as arithmetic: what is left of them, which of them hold, and what may be asked when."""
+"""Microsoft's budgets as arithmetic: what is left of them, which of them hold, and what may be
+asked when."""
 
 from __future__ import annotations
 

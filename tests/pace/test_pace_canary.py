@@ -1,4 +1,5 @@
-"""The request that is sent to learn whether a limit holds: what it understands of Microsoft's answers."""
+"""The request that is sent to learn whether a limit holds: what it understands of Microsoft's
+answers."""
 
 from __future__ import annotations
 

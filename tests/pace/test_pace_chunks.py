@@ -1,4 +1,5 @@
-"""Chunk size and files at once: larger chunks for a single large file, less at once where memory is short."""
+"""Chunk size and files at once: larger chunks for a single large file, less at once where memory is
+short."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ PLENTY = 8 * GIB
 sizes = st.lists(st.integers(0, 250 * GIB), max_size=40)
 
 
-# ---- what fits ---------------------------------------------------------------------------------------------
+# ---- what fits -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_it_is_always_a_chunk_that_microsoft_takes_and_within_the_bounds(
         assert need(largest, found) <= available // 2
 
 
-# ---- the files ---------------------------------------------------------------------------------------------
+# ---- the files -----------------------------------------------------------------------------------
 
 
 def test_the_largest_files_of_a_folder(tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_what_is_no_local_path_has_no_sizes() -> None:
     assert largest_files("/no/such\0thing", 16) is None
 
 
-# ---- rclone's variables ------------------------------------------------------------------------------------
+# ---- rclone's variables --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ def test_what_rclone_will_refuse_is_left_to_it(large: Path, wrong: str) -> None:
     assert asked(large, wrong) == {}
 
 
-# ---- with the real rclone ----------------------------------------------------------------------------------
+# ---- with the real rclone ------------------------------------------------------------------------
 
 
 def folder_with_a_large_file(tmp_path: Path) -> Path:

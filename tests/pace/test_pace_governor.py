@@ -1,6 +1,8 @@
-"""An rclone kept within Microsoft's budgets: it is never refused where they hold, and goes on where they do not.
+"""An rclone kept within Microsoft's budgets: it is never refused where they hold, and goes on where
+they do not.
 
-The budgets are small here, so that a few files fill them: so much smaller in amount and time that the rates are Microsoft's.
+The budgets are small here, so that a few files fill them: so much smaller in amount and time that
+the rates are Microsoft's.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ def without_the_preview_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canary, "_number", lambda text: None)
 
 
-# ---- where the limits hold -----------------------------------------------------------------------------------
+# ---- where the limits hold -----------------------------------------------------------------------
 
 
 def test_where_microsoft_says_its_limit_nobody_is_refused(
@@ -134,7 +136,8 @@ def test_what_is_kept_for_each_of_very_many_leaves_something_to_send(storage: St
 
 
 def test_the_next_transfer_remembers(cloud: Emulator, storage: Storage, source: Path) -> None:
-    """Other objects for the same storage, and other storages of the account, too: a budget is the account's."""
+    """Other objects for the same storage, and other storages of the account, too: a budget is the
+    account's."""
     storage.upload(source, "up").result()
     again = storage.storages["business"]
     assert again is not storage
@@ -155,7 +158,7 @@ def test_refused_because_others_spend_the_budget_it_stands_still_as_long_as_micr
     assert budget(storage).holds(time.monotonic()) == SMALL[0]
 
 
-# ---- where they do not ---------------------------------------------------------------------------------------
+# ---- where they do not ---------------------------------------------------------------------------
 
 
 def test_where_nobody_counts_it_goes_on_at_full_speed(
@@ -169,7 +172,7 @@ def test_where_nobody_counts_it_goes_on_at_full_speed(
     assert nearest is None or nearest[0] != SMALL[0]  # gone beyond, and granted
 
 
-# ---- where nothing can be found out ----------------------------------------------------------------------------
+# ---- where nothing can be found out --------------------------------------------------------------
 
 
 def test_when_we_cannot_ask_the_limit_is_taken_to_hold(
@@ -202,7 +205,7 @@ def test_who_could_not_ask_at_first_is_made_anew_at_the_limit(
     assert budget(storage).holds(time.monotonic()) is None
 
 
-# ---- stopped, and ended ----------------------------------------------------------------------------------------
+# ---- stopped, and ended --------------------------------------------------------------------------
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""What `make once` adds on each Python: every module can be imported, alone, and every command explains itself."""
+"""What `make once` adds on each Python: every module can be imported, alone, and every command
+explains itself."""
 
 from __future__ import annotations
 

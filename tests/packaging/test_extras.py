@@ -1,4 +1,5 @@
-"""A wheel without extras: a command that needs one says in a line what to install, and the others run."""
+"""A wheel without extras: a command that needs one says in a line what to install, and the others
+run."""
 
 from __future__ import annotations
 

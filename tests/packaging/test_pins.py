@@ -1,4 +1,5 @@
-"""What is pinned is what pyproject.toml declares: for each Python, the newest versions and the lowest."""
+"""What is pinned is what pyproject.toml declares: for each Python, the newest versions and the
+lowest."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ ORDINARY_USER = (
 def rclone(
     *arguments: str, environment: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run it with these arguments and nothing of this machine's configuration; `before` starts the command."""
+    """Run it with these arguments and nothing of this machine's configuration; `before` starts the
+    command."""
     keep = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
     keep["RCLONE_CONFIG"] = os.environ["RCLONE_CONFIG"] if environment is None else "/notfound"
     return subprocess.run(
@@ -48,7 +49,8 @@ def unreadable_as_ordinary_user(source: Path) -> list[str]:
 
 
 def make(root: Path, files: Mapping[str, bytes]) -> Path:
-    """A folder with these files: paths, as Python carries them, and contents; "x/" is an empty folder."""
+    """A folder with these files: paths, as Python carries them, and contents; "x/" is an empty
+    folder."""
     for path, content in files.items():
         full = os.fsencode(root) + b"/" + path.encode("utf-8", "surrogateescape")
         os.makedirs(full if path.endswith("/") else os.path.dirname(full), exist_ok=True)
@@ -59,7 +61,8 @@ def make(root: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def tree(root: Path | str) -> dict[str, bytes | None]:
-    """Everything below a folder: path, as Python carries it, to content; None for folders and what is no file."""
+    """Everything below a folder: path, as Python carries it, to content; None for folders and what
+    is no file."""
     found: dict[str, bytes | None] = {}
     top = os.fsencode(root)
     for folder, folders, files in os.walk(top):

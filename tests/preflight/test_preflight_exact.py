@@ -1,4 +1,5 @@
-"""What preflight passes arrives on OneDrive, what it refuses does not: the real rclone, the emulated OneDrive."""
+"""What preflight passes arrives on OneDrive, what it refuses does not: the real rclone, the
+emulated OneDrive."""
 
 from __future__ import annotations
 
@@ -116,9 +117,9 @@ def translated(path: str) -> str:
 def check_exact(source: Path, od: Remote, base: str, findings: list[Finding]) -> None:
     """Copy the source and hold every entry of it against what was found.
 
-    What is neither refused nor skipped is there, with the name and content that were foretold; what is refused or
-    skipped is not; of names that are one exactly one is there; nothing else is there; and rclone ends with an
-    error exactly when something is refused.
+    What is neither refused nor skipped is there, with the name and content that were foretold; what
+    is refused or skipped is not; of names that are one exactly one is there; nothing else is there;
+    and rclone ends with an error exactly when something is refused.
     """
     rules: dict[str, set[str]] = defaultdict(set)
     for finding in findings:
@@ -162,7 +163,8 @@ def same_places(rules: dict[str, set[str]], local: dict[str, bytes | None]) -> l
 
 
 def one_of_every_rule(source: Path, prefix: str, base: str) -> None:
-    """A tree with an example of every rule that a local tree can break, and beside each what just passes."""
+    """A tree with an example of every rule that a local tree can break, and beside each what just
+    passes."""
     room = 399 - len(f"{prefix}/{base}/" if prefix else f"{base}/")
     folder = "f" * 200
     last = room - len(folder) - 1

@@ -315,8 +315,8 @@ def test_a_child_does_not_survive_a_sigkill_of_its_parent(setpriv: str, tmp_path
 
 
 def test_who_lost_its_parent_before_it_began_never_begins(tmp_path: Path) -> None:
-    """The gap between fork and the parent-death signal: the command is started under a parent that is not
-    us."""
+    """The gap between fork and the parent-death signal: the command is started under a parent that
+    is not us."""
     for name in ("PATH with setpriv", ""):
         guarded = guarded_argv(
             ["/usr/bin/touch", str(tmp_path / "began")],
@@ -487,7 +487,7 @@ def test_a_command_in_the_foreground_dies_with_us() -> None:
         assert goes(pid)
 
 
-# ---- paused ----------------------------------------------------------------------------------------------------------
+# ---- paused --------------------------------------------------------------------------------------
 
 COUNTING = python("""
     import itertools, sys, time

@@ -53,7 +53,8 @@ def test_a_browser_is_given_a_page_that_this_user_alone_can_read(opened: list[st
 def test_the_page_goes_with_the_process_that_made_it(tmp_path: Path) -> None:
     program = (
         "import webbrowser; webbrowser.open = print\n"
-        "from pluton_rclone.process.browser import open_in_browser; open_in_browser('http://localhost/')"
+        "from pluton_rclone.process.browser import open_in_browser; "
+        "open_in_browser('http://localhost/')"
     )
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     done = subprocess.run(

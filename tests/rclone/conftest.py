@@ -22,7 +22,8 @@ MARK = "PLUTON_RCLONE_TEST"
 
 
 def processes(mark: str) -> list[int]:
-    """The ids of the processes that were started under `mark`, whoever is their parent now; zombies too."""
+    """The ids of the processes that were started under `mark`, whoever is their parent now; zombies
+    too."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():

@@ -1,9 +1,9 @@
-"""Debian's own rclone (1.60.1 in Debian 12), unpacked into .cache/ and not installed, for the tests that want
-an old one.
+"""Debian's own rclone (1.60.1 in Debian 12), unpacked into .cache/ and not installed, for the tests
+that want an old one.
 
-Fetched with the system's apt-get, which checks it against the signed lists of the mirrors configured on this
-machine; works as any user. The second time it is there already. `python -m tests.rclone.debian` prints its
-path.
+Fetched with the system's apt-get, which checks it against the signed lists of the mirrors
+configured on this machine; works as any user. The second time it is there already. `python -m
+tests.rclone.debian` prints its path.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def _fetch() -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise Unavailable(
-                f"Debian's rclone is needed, and there is no {tool} here: run this on Debian or Ubuntu."
+                f"Debian's rclone is needed, and there is no {tool} here: run this on Debian or "
+                "Ubuntu."
             )
     work = CACHE / "work"
     shutil.rmtree(work, ignore_errors=True)

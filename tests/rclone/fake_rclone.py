@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Plays an rclone that does what the real one cannot be made to do. FAKE says what; FAKE_VERSION which
-version it is."""
+"""Plays an rclone that does what the real one cannot be made to do. FAKE says what; FAKE_VERSION
+which version it is."""
 
 import json
 import os

@@ -148,7 +148,8 @@ def test_what_ended_well_after_a_retry_is_no_failure(capture: str) -> None:
         ("malwareDetected: Malware detected", errors.AccessDenied, Who.YOU),
         ("accessDenied: Access denied", errors.AccessDenied, Who.ADMINISTRATOR),
         (
-            "error reading source directory: couldn't list files: invalidRequest: invalidResourceId: ObjectHandle is "
+            "error reading source directory: couldn't list files: invalidRequest: "
+            "invalidResourceId: ObjectHandle is "
             "Invalid",
             errors.AccessDenied,
             Who.YOU,
@@ -187,7 +188,8 @@ def test_the_subject_stands_before_the_sentence() -> None:
             "token expired and there's no refresh token",
         ),
         (
-            'failed to configure OneDrive: empty token found - please run "rclone config reconnect od:"',
+            'failed to configure OneDrive: empty token found - please run "rclone config '
+            'reconnect od:"',
             "failed to configure OneDrive: empty token found",
         ),
     ],

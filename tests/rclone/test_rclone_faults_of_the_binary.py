@@ -1,5 +1,5 @@
-"""A binary that does its worst: each run ends in the right error, in bounded time, and leaves no process
-behind."""
+"""A binary that does its worst: each run ends in the right error, in bounded time, and leaves no
+process behind."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Hostile names: as content, source, destination, filter and files-from, bytes arrive intact or a clear error
-says why.
+"""Hostile names: as content, source, destination, filter and files-from, bytes arrive intact or a
+clear error says why.
 
 Nothing is ever executed: every name is tried with a canary that shell code in it would make.
 """
@@ -70,7 +70,8 @@ HOSTILE = st.one_of(
     ),
 ).filter(lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b".."))
 QUOTE = "\u201b".encode()
-"""rclone quotes with it, and writes a local name that holds it differently: a limit of rclone, see below."""
+"""rclone quotes with it, and writes a local name that holds it differently: a limit of rclone, see
+below."""
 NAMES = st.sets(HOSTILE.filter(lambda name: QUOTE not in name), min_size=1, max_size=8)
 
 SLOW = settings(
@@ -213,8 +214,8 @@ def test_what_no_path_can_be(here: Path, engine: Rclone, text: str) -> None:
 def test_a_name_whose_temporary_name_is_too_long_is_a_clear_error(
     here: Path, engine: Rclone, end: str
 ) -> None:
-    """rclone shortens the name by what it adds, in its own spelling: there `␊` of a file system has six bytes, not
-    three, so too little goes (operations/copy.go, checkPartial)."""
+    """rclone shortens the name by what it adds, in its own spelling: there `␊` of a file system has
+    six bytes, not three, so too little goes (operations/copy.go, checkPartial)."""
     name = b"x" * (255 - len(end.encode())) + end.encode()
     source, target = folder(here, {name, b"bystander"}), folder(here)
     with pytest.raises(PlutonRcloneError, match="name too long"):

@@ -190,7 +190,8 @@ def test_a_transfer_goes_on_when_the_thread_that_started_it_has_ended(
 def test_32_transfers_at_once_with_two_configurations_and_two_binaries(
     binary: Binary, old_binary: Binary, tmp_path: Path
 ) -> None:
-    """Each configuration gives the same remote name another place; each transfer has a file of its own."""
+    """Each configuration gives the same remote name another place; each transfer has a file of its
+    own."""
     engines = []
     for number, kind in enumerate((binary, old_binary)):
         place = tmp_path / f"place{number}"

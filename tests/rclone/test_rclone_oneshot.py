@@ -1,5 +1,5 @@
-"""What a process of its own for each call can do beyond a session, on disk with both rclones and on the three
-drives."""
+"""What a process of its own for each call can do beyond a session, on disk with both rclones and on
+the three drives."""
 
 from __future__ import annotations
 
@@ -180,7 +180,8 @@ def test_a_public_link(rclone: Rclone, kind: str) -> None:
 
 
 def test_what_the_disk_refuses_is_named(binary: Binary, tmp_path: Path) -> None:
-    """A folder without write permission cannot stop root; a folder in the place of a file stops everybody."""
+    """A folder without write permission cannot stop root; a folder in the place of a file stops
+    everybody."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "x").write_bytes(b"1")
     (tmp_path / "target").write_bytes(b"a file")

@@ -1,5 +1,5 @@
-"""One suite for both ways of running rclone, a process for each call and a session, wherever rclone's place
-is."""
+"""One suite for both ways of running rclone, a process for each call and a session, wherever
+rclone's place is."""
 
 from __future__ import annotations
 

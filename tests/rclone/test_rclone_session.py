@@ -1,4 +1,5 @@
-"""A session: where its socket lies, what it leaves behind, and what happens when its rclone goes away."""
+"""A session: where its socket lies, what it leaves behind, and what happens when its rclone goes
+away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""rclone-python's functions on our engine: the same names, signatures, results and errors, without its faults."""
+"""rclone-python's functions on our engine: the same names, signatures, results and errors, without
+its faults."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ LEAKY = pytest.mark.filterwarnings(
 
 @pytest.fixture(autouse=True)
 def world(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """rclone on PATH, a configuration with one remote, and both libraries as when they were imported."""
+    """rclone on PATH, a configuration with one remote, and both libraries as when they were
+    imported."""
     monkeypatch.setenv("PATH", os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
     (home / "rclone.conf").write_text(f"[place]\ntype = alias\nremote = {tmp_path / 'place'}\n")
     monkeypatch.chdir(tmp_path)
@@ -196,7 +198,7 @@ def test_what_is_not_drawn_is_not_drawn(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == ""
 
 
-# ---- errors ----------------------------------------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ def test_no_rclone_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert isinstance(caught.value, errors.RcloneNotFound)
 
 
-# ---- its faults ------------------------------------------------------------------------------------------------------
+# ---- its faults ----------------------------------------------------------------------------------
 
 
 def test_no_shell_reads_a_path(world: Path) -> None:
@@ -320,7 +322,7 @@ def test_a_new_remote_and_its_secret_are_not_seen_by_others(tmp_path: Path) -> N
     assert ours.check_remote_existing("s3")
 
 
-# ---- what the real binary cannot be made to do -----------------------------------------------------------------------
+# ---- what the real binary cannot be made to do ---------------------------------------------------
 
 
 def test_a_release_and_a_beta(fp: FakeProcess) -> None:

@@ -42,7 +42,8 @@ def test_each_version_takes_its_own_names(
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("", "DEFAULT")])
 def test_the_real_rclones_agree(name: str, tmp_path: Path) -> None:
-    """`config create` checks the name; 1.60.1 takes spaces and hyphens at the edges, which we do not."""
+    """`config create` checks the name; 1.60.1 takes spaces and hyphens at the edges, which we do
+    not."""
     config = tmp_path / "rclone.conf"
     for binary, column in ((RCLONE, 2), (debian_rclone(), 0)):
         done = run(config, "config", "create", "--", name, "memory", binary=binary)

@@ -44,7 +44,8 @@ def test_what_is_at_its_default_is_left_out_of_the_section() -> None:
 
 
 def test_the_table_and_the_model_agree() -> None:
-    """Each option's default, title and help come from one place; each default text reads back to the default."""
+    """Each option's default, title and help come from one place; each default text reads back to
+    the default."""
     assert set(BY_NAME) == set(OneDriveRemote.model_fields)
     assert len(BY_NAME) == len(BY_KEY) == 38
     assert all(option.title and option.help.endswith(".") for option in BY_NAME.values())

@@ -74,7 +74,8 @@ def local(root: Path) -> View:
 
 
 def on_drive(drive: Drive, path: str, encoding: str) -> View:
-    """Everything below a folder there, as rclone shows its names: a shortcut goes by the name of what it leads to."""
+    """Everything below a folder there, as rclone shows its names: a shortcut goes by the name of
+    what it leads to."""
     names = shown(encoding)
     folder = drive.find(path)
     view: View = {}
@@ -152,7 +153,8 @@ def _link(rng: random.Random, tree: Tree, whole: Path, key: str) -> None:
 
 
 def plant(rng: random.Random, drive: Drive, other: Drive, path: str, *, most: int = 14) -> set[str]:
-    """A random folder there: files, empty folders, shortcuts with taken names, notebooks. The paths of notebooks."""
+    """A random folder there: files, empty folders, shortcuts with taken names, notebooks. The paths
+    of notebooks."""
     drive.folder(path)
     named: set[str] = set()
     folders = [path]

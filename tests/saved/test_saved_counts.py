@@ -1,4 +1,5 @@
-"""Every number of a result against what the emulator holds, with and without failures, and in dry runs."""
+"""Every number of a result against what the emulator holds, with and without failures, and in dry
+runs."""
 
 from __future__ import annotations
 

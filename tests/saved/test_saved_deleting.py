@@ -1,4 +1,5 @@
-"""Deleting is asked for twice: a sync that would empty its destination stops before the first deletion."""
+"""Deleting is asked for twice: a sync that would empty its destination stops before the first
+deletion."""
 
 from __future__ import annotations
 

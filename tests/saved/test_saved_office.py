@@ -1,4 +1,5 @@
-"""Office files in document libraries, which SharePoint rewrites: transferred and told; all else as strict as ever."""
+"""Office files in document libraries, which SharePoint rewrites: transferred and told; all else as
+strict as ever."""
 
 from __future__ import annotations
 

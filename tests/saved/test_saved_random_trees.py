@@ -1,4 +1,5 @@
-"""Random trees and drives: after a transfer and a check that end well, both sides are equal, or the result names why not.
+"""Random trees and drives: after a transfer and a check that end well, both sides are equal, or the
+result names why not.
 
 What failed on the way is in FAILED. A run of its own for many seeds: `make soak`.
 """
@@ -38,7 +39,8 @@ from .random_trees import (
 )
 
 FAILED: list[int] = [1040, 1340, 1338, 2302, 2378, 2741]
-# 1338: an empty folder that could not be made; 2378: of twins in a sync, what the drive had of the one left out was deleted
+# 1338: an empty folder that could not be made; 2378: of twins in a sync, what the drive had of the
+# one left out was deleted
 SOAK = range(int(os.environ.get("TREES_FROM", "1000")), int(os.environ.get("TREES_TO", "3000")))
 
 

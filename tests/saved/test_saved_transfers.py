@@ -1,4 +1,5 @@
-"""Transfers of a storage on OneDrive: throttling as an event, verified restores, names alike but for case."""
+"""Transfers of a storage on OneDrive: throttling as an event, verified restores, names alike but
+for case."""
 
 from __future__ import annotations
 

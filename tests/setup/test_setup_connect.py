@@ -1,4 +1,5 @@
-"""The walk without a user interface: what is possible next, wrong orders, permissions, state as JSON."""
+"""The walk without a user interface: what is possible next, wrong orders, permissions, state as
+JSON."""
 
 from __future__ import annotations
 

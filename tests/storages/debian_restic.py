@@ -1,4 +1,5 @@
-"""Debian's own restic (0.14 in Debian 12), unpacked into .cache/ and not installed; fetched as `rclone/debian.py` does."""
+"""Debian's own restic (0.14 in Debian 12), unpacked into .cache/ and not installed; fetched as
+`rclone/debian.py` does."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def _fetch() -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise Unavailable(
-                f"Debian's restic is needed, and there is no {tool} here: run this on Debian or Ubuntu."
+                f"Debian's restic is needed, and there is no {tool} here: run this on Debian or "
+                "Ubuntu."
             )
     work = CACHE / "restic-work"
     shutil.rmtree(work, ignore_errors=True)

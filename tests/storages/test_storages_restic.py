@@ -1,4 +1,5 @@
-"""restic, as Debian ships it, on the emulator's three kinds of drive, with trouble in the middle of a backup."""
+"""restic, as Debian ships it, on the emulator's three kinds of drive, with trouble in the middle of
+a backup."""
 
 from __future__ import annotations
 

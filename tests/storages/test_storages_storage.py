@@ -1,4 +1,5 @@
-"""A saved storage: options changed with a test before, names, removal, paths, and all storages' health at once."""
+"""A saved storage: options changed with a test before, names, removal, paths, and all storages'
+health at once."""
 
 from __future__ import annotations
 

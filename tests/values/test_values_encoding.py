@@ -49,9 +49,11 @@ local_names = (
 
 
 def sent(names: list[str], encoding: str) -> dict[int, str]:
-    """What the real rclone makes of local names on their way to a storage with that encoding, by index.
+    """What the real rclone makes of local names on their way to a storage with that encoding, by
+    index.
 
-    A second local remote is the storage, each name lies in a folder of its own, so that no name meets another.
+    A second local remote is the storage, each name lies in a folder of its own, so that no name
+    meets another.
     """
     with tempfile.TemporaryDirectory() as folder:
         source = make(
@@ -154,7 +156,8 @@ def test_many_names_are_told_apart_as_one_by_one(names: list[str]) -> None:
 
 
 def cased_letters() -> list[str]:
-    """All letters that Unicode 3.2 knew and that have upper, lower or composed forms: old enough for every Python."""
+    """All letters that Unicode 3.2 knew and that have upper, lower or composed forms: old enough
+    for every Python."""
     old = unicodedata.ucd_3_2_0
     letters = map(chr, range(0x80, sys.maxunicode + 1))
     return [

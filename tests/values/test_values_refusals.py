@@ -116,7 +116,8 @@ def test_a_number_that_is_no_status_is_none(text: str) -> None:
 # ---- variations: a kind, not a string -----------------------------------------------------------
 
 KINDS: dict[str, tuple[list[str], str, type[errors.PlutonRcloneError], Place]] = {
-    # what it is: codes from outside in, the part of the message that tells, the class, what was asked for
+    # what it is: codes from outside in, the part of the message that tells, the class, what was
+    # asked for
     "no licence": (["BadRequest"], "does not have a SPO license", errors.DriveNotFound, "account"),
     "no mysite": (["ResourceNotFound"], "User's mysite not found", errors.DriveNotFound, "account"),
     "mysite address": (["BadRequest"], "unable to retrieve user's mysite URL", errors.DriveNotFound, "drive"),

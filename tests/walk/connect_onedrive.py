@@ -1,4 +1,4 @@
-"""The guide's walk in one file: connect, choose, test, save, back up, restore. Run by test_walk.py for every drive type."""
+"""The guide's walk: connect, choose, test, save, back up, restore. test_walk.py runs it everywhere."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ def walk(
     setup = StorageSetup(app)
     setup.name = f"OneDrive {kind} Backups"  # Step 2
     flow = setup.begin_sign_in(redirect_uri=CALLBACK)  # Step 3: send the person to flow.url …
-    print(
-        "Signed in as", setup.finish_sign_in(flow, visit(flow.url))
-    )  # … and Microsoft brings them back
+    print("Signed in as", setup.finish_sign_in(flow, visit(flow.url)))  # … who comes back
     if setup.choose_type(kind):  # Step 4: SharePoint needs a further permission
         flow = setup.begin_sign_in(redirect_uri=CALLBACK)
         setup.finish_sign_in(flow, visit(flow.url))

@@ -1,4 +1,5 @@
-"""The base folder: kept on every way, found when it was moved, and never another place than was meant."""
+"""The base folder: kept on every way, found when it was moved, and never another place than was
+meant."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def names(storage: Storage, path: str = "") -> list[str]:
 def test_ours_rclone_and_restic_reach_one_folder_through_export_import_rename_and_reauthorize(
     cloud: Emulator, command: Command, browser: Any, restic: Path, tmp_path: Path
 ) -> None:
-    """rclone is given the folder in the path: `storage.at` and `restic --print-environment` say how."""
+    """rclone is given the folder in the path: `storage.at` and `restic --print-environment` say
+    how."""
     browser(BERT)
     drive = filled(cloud)
     made = command("connect", "work", "--type", "business", "--base-folder", "/Backups/")
@@ -232,7 +234,7 @@ def test_names_that_rclone_shows_otherwise_than_onedrive_stores_them(cloud: Emul
     assert names(storage, "/") == ['what: "now"?']
 
 
-# ---- why it is not rclone's root_folder_id -------------------------------------------------------------------------
+# ---- why it is not rclone's root_folder_id -------------------------------------------------------
 
 
 def test_rclone_with_a_root_folder_id_writes_and_deletes_single_files_at_the_drives_root(

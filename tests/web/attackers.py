@@ -1,4 +1,5 @@
-"""Attackers at a page that runs as a program of its own, on loopback; and what it costs the machine."""
+"""Attackers at a page that runs as a program of its own, on loopback; and what it costs the
+machine."""
 
 from __future__ import annotations
 
@@ -104,7 +105,8 @@ class ServedPage:
         return time.monotonic() - begun
 
     def connect(self, text: str = "", *, small: bool = False) -> socket.socket:
-        """A connection of an attacker; "@" in the text stands for the host line, "$" for the person's cookie, too."""
+        """A connection of an attacker; "@" in the text stands for the host line, "$" for the
+        person's cookie, too."""
         connection = socket.socket()
         if small:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

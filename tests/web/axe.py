@@ -1,4 +1,5 @@
-"""axe-core, the accessibility checker, run in a page; fetched once from npm into .cache/, never committed."""
+"""axe-core, the accessibility checker, run in a page; fetched once from npm into .cache/, never
+committed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Debian's headless Chromium at the page: found, started with trust for the emulated Microsoft, and driven by Playwright."""
+"""Debian's headless Chromium at the page: found, started with trust for the emulated Microsoft, and
+driven by Playwright."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def chromium(
     height: int = 900,
     scripts: bool = True,
 ) -> Iterator[BrowserContext]:
-    """A browser of its own, with an empty profile in `folder`, that meets the emulator as Microsoft."""
+    """A browser of its own, with an empty profile in `folder`, that meets the emulator as
+    Microsoft."""
     from playwright.sync_api import sync_playwright
 
     home = folder / "browser-home"

@@ -1,4 +1,5 @@
-"""The page without a browser: Starlette's client as a person who was let in, and Microsoft's pages played over HTTP."""
+"""The page without a browser: Starlette's client as a person who was let in, and Microsoft's pages
+played over HTTP."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ class Person:
     def post(self, path: str, data: Mapping[str, str] = {}, **options: Any) -> httpx2.Response:
         return self.client.post(path, data={"anti_forgery": self.token, **data}, **options)
 
-    # ---- the walk ------------------------------------------------------------------------------------------
+    # ---- the walk --------------------------------------------------------------------------------
 
     def begin(self, name: str) -> str:
         """Steps 1 and 2: the draft's address."""

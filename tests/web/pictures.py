@@ -1,4 +1,5 @@
-"""Pictures of every page, light, dark and on a phone: `python -m tests.web.pictures FOLDER [LOOK ...]`."""
+"""Pictures of every page, light, dark and on a phone: `python -m tests.web.pictures FOLDER [LOOK
+...]`."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ EVERY_GET = [
 ]
 
 
-# ---- who may come in ---------------------------------------------------------------------------------------------
+# ---- who may come in -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", EVERY_GET)
@@ -76,7 +76,7 @@ def test_a_session_that_has_ended_is_said(home: Path) -> None:
     assert "Your session here has ended" in answer.text
 
 
-# ---- from where --------------------------------------------------------------------------------------------------
+# ---- from where ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_every_answer_has_the_strict_headers(home: Path, path: str) -> None:
     assert headers["referrer-policy"] == "same-origin"
 
 
-# ---- the sign-in -------------------------------------------------------------------------------------------------
+# ---- the sign-in ---------------------------------------------------------------------------------
 
 
 def test_another_persons_sign_in_cannot_be_finished(cloud: Emulator) -> None:
@@ -213,7 +213,7 @@ def test_what_microsoft_refuses_is_told_as_it_is(cloud: Emulator) -> None:
     assert "Next step" in answer.text
 
 
-# ---- secrets -----------------------------------------------------------------------------------------------------
+# ---- secrets -------------------------------------------------------------------------------------
 
 
 def test_no_page_holds_a_secret(cloud: Emulator) -> None:
@@ -236,7 +236,7 @@ def test_no_page_holds_a_secret(cloud: Emulator) -> None:
             assert [secret for secret in hidden if secret in text] == [], path
 
 
-# ---- hostile names -----------------------------------------------------------------------------------------------
+# ---- hostile names -------------------------------------------------------------------------------
 
 
 def test_a_script_in_a_storages_name_is_text(cloud: Emulator) -> None:
@@ -297,7 +297,7 @@ def test_a_script_in_a_file_name_is_text_and_its_content_a_download(cloud: Emula
     assert download.headers["content-security-policy"] == "sandbox"
 
 
-# ---- paths -------------------------------------------------------------------------------------------------------
+# ---- paths ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""While a browser is opened, other users of the machine look through the arguments of every process."""
+"""While a browser is opened, other users of the machine look through the arguments of every
+process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What the page reads and writes on its machine: the folders that were named, and nothing private in them."""
+"""What the page reads and writes on its machine: the folders that were named, and nothing private
+in them."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ def tree(folder: Path) -> Path:
     return folder
 
 
-# ---- which folders -----------------------------------------------------------------------------------------------
+# ---- which folders -------------------------------------------------------------------------------
 
 
 def test_the_home_folder_is_closed_and_a_folder_for_restores_is_there(
@@ -111,11 +112,12 @@ def test_no_way_of_writing_a_private_path_opens_it(
     assert sorted(str(path) for path in home.rglob("*") if "state" not in path.parts) == before
 
 
-# ---- what is left out of them ------------------------------------------------------------------------------------
+# ---- what is left out of them --------------------------------------------------------------------
 
 
 def test_a_copy_takes_nothing_private_along(cloud: Emulator, home: Path, tmp_path: Path) -> None:
-    """Neither dot files nor rclone.conf, by whatever name this page's own has, nor kept sessions, nor links."""
+    """Neither dot files nor rclone.conf, by whatever name this page's own has, nor kept sessions,
+    nor links."""
     storage = connected(cloud)
     tree(home)
     (tmp_path / "elsewhere").mkdir()

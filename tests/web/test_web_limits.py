@@ -41,7 +41,7 @@ def somebody(app: object, name: str) -> Person:
     return person
 
 
-# ---- sessions and cookies ----------------------------------------------------------------------------------------
+# ---- sessions and cookies ------------------------------------------------------------------------
 
 
 def test_a_flood_without_cookies_ends_nobodys_draft(home: Path) -> None:
@@ -109,7 +109,7 @@ def test_one_persons_requests_do_not_hold_up_anothers(
     assert bert.get("/add").status_code == 200
 
 
-# ---- jobs --------------------------------------------------------------------------------------------------------
+# ---- jobs ----------------------------------------------------------------------------------------
 
 
 class Held:
@@ -173,7 +173,7 @@ def test_what_one_person_has_done_is_not_forgotten_for_anothers(held: Held) -> N
     assert len(many._work) <= jobs.KEPT + 2
 
 
-# ---- connections -------------------------------------------------------------------------------------------------
+# ---- connections ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -277,14 +277,15 @@ def test_an_abandoned_download_ends_its_rclone(
             eventually(lambda: rclones(os.getpid()) == 0, "its rclone goes on")
 
 
-# ---- the end of the page -----------------------------------------------------------------------------------------
+# ---- the end of the page -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_the_end_of_the_page_brings_the_tokens_home(
     cloud: Emulator, tmp_path: Path, number: int, code: int
 ) -> None:
-    """A copy has renewed the token; it is in rclone.conf when the page has ended, and nothing is left behind."""
+    """A copy has renewed the token; it is in rclone.conf when the page has ended, and nothing is
+    left behind."""
     storage = connected(cloud, seconds=1)
     before = storage.section_with_secrets()["token"]
     folder = tmp_path / "open"

@@ -22,6 +22,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.remote.schema import remote_schema
 from pluton_rclone.web import create_app, one_time_address, serve
 from pluton_rclone.web.wizard.draft import rail
+from pluton_rclone.web.wizard.fields import NOT_HERE
 from tests.connected import connected
 from tests.rclone_port import rclone_port, visit
 
@@ -39,7 +40,7 @@ from .client import (
 from .server import served
 from .visitor import ANNA, BERT
 
-# ---- the walk ----------------------------------------------------------------------------------------------------
+# ---- the walk ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", ["authorize", "type", "location", "options", "save"])
@@ -89,7 +90,8 @@ def test_only_what_passed_the_test_is_saved(cloud: Emulator) -> None:
 def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
     cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Saving what was tested takes milliseconds, as long as the page: a page without a way on would stay for ever."""
+    """Saving what was tested takes milliseconds, as long as the page: a page without a way on would
+    stay for ever."""
     add_tested = Storages.add_tested
     drawn = threading.Event()
 
@@ -170,9 +172,8 @@ def test_the_form_drawn_from_the_schema_has_every_field(cloud: Emulator) -> None
     controls = set(re.findall(r'<(?:input|select|textarea)[^>]*\bname="(\w+)"', form)) & set(
         properties
     )
-    assert controls == {n for n, p in properties.items() if p["x-decided-by"] == "person"} | {
-        "region"
-    }  # it has a control of its own
+    asked = {n for n, p in properties.items() if p["x-decided-by"] == "person"}
+    assert controls == asked - set(NOT_HERE) | {"region"}  # it has a control of its own
     for name in controls - {"region"}:
         assert re.search(rf'<label[^>]*for="{name}"', form), name
         assert properties[name]["title"] in html.unescape(form), name
@@ -241,7 +242,7 @@ def test_without_a_registration_rclones_own_is_used(
         assert "Everything works" in anna.get(f"{draft}/save").text
 
 
-# ---- within another application ----------------------------------------------------------------------------------
+# ---- within another application ------------------------------------------------------------------
 
 
 def test_mounted_in_an_application_that_signs_people_in_itself(cloud: Emulator) -> None:
@@ -272,7 +273,7 @@ def test_one_time_addresses_are_for_a_page_on_its_own(home: Path) -> None:
     assert Person(app).get(one_time_address(app)).status_code == 403
 
 
-# ---- saved storages ----------------------------------------------------------------------------------------------
+# ---- saved storages ------------------------------------------------------------------------------
 
 
 def test_the_list_shows_health_and_room(cloud: Emulator) -> None:

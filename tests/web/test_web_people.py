@@ -1,4 +1,5 @@
-"""Several people at one page that an application signs in: nobody by mistake, and to each what is theirs."""
+"""Several people at one page that an application signs in: nobody by mistake, and to each what is
+theirs."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ def give(storage: Storage, person: str) -> Storage:
     return storage
 
 
-# ---- identify ----------------------------------------------------------------------------------------------------
+# ---- identify ------------------------------------------------------------------------------------
 
 
 async def late(value: object) -> object:
@@ -147,7 +148,7 @@ def test_there_are_no_one_time_addresses_where_an_application_lets_people_in(hom
         assert anna.post("/addresses").status_code == 404
 
 
-# ---- storages ----------------------------------------------------------------------------------------------------
+# ---- storages ------------------------------------------------------------------------------------
 
 READING = (
     "",
@@ -164,7 +165,8 @@ CHANGING = ("/test", "/check", "/reauthorize", "/edit", "/remove", "/copy", "/re
 
 
 def test_another_persons_storage_is_not_there(cloud: Emulator, tmp_path: Path) -> None:
-    """Nothing of it is read, changed or removed, and the answer is that for a name that there is not."""
+    """Nothing of it is read, changed or removed, and the answer is that for a name that there is
+    not."""
     storage = give(connected(cloud, name="Private"), "anna")
     storage.rclone.rcat(b"hers", storage.at("a"))
     folder = local_folder(tmp_path)
@@ -230,7 +232,7 @@ def test_a_re_authorization_that_is_not_allowed_any_more_does_not_happen(cloud: 
     assert storage.section_with_secrets() == before
 
 
-# ---- drafts and jobs ---------------------------------------------------------------------------------------------
+# ---- drafts and jobs -----------------------------------------------------------------------------
 
 
 def test_another_persons_draft_and_its_test_are_not_there(cloud: Emulator) -> None:
@@ -278,7 +280,7 @@ def test_another_persons_transfer_is_neither_seen_nor_cancelled(
         assert str(folder) in anna.get("/transfers").text
 
 
-# ---- authorize ---------------------------------------------------------------------------------------------------
+# ---- authorize -----------------------------------------------------------------------------------
 
 
 async def raising(*_: object) -> bool:

@@ -1,4 +1,5 @@
-"""Floods at the served page, with its real limits: others are answered meanwhile, memory and processes are bounded.
+"""Floods at the served page, with its real limits: others are answered meanwhile, memory and
+processes are bounded.
 
 `make attack` runs them; `-s` shows the figures.
 """
@@ -47,7 +48,8 @@ class Figures:
         half = sorted(self.waits)[len(self.waits) // 2]
         return (
             f"{len(self.waits)} requests of somebody else: median {half * 1000:.0f} ms, worst "
-            f"{max(self.waits) * 1000:.0f} ms; at most {self.memory} MiB, {self.rclones} rclones, {self.files} files"
+            f"{max(self.waits) * 1000:.0f} ms; at most {self.memory} MiB, {self.rclones} rclones, "
+            f"{self.files} files"
         )
 
 

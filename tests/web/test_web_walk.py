@@ -1,4 +1,5 @@
-"""The guide's walk in a real browser, on the emulated Microsoft: every page, every kind of drive, what goes wrong."""
+"""The guide's walk in a real browser, on the emulated Microsoft: every page, every kind of drive,
+what goes wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ APP = AppRegistration(PUBLIC_CLIENT_ID)
 
 
 def test_every_page_is_reached_and_accessible(cloud: Emulator, home: Path, tmp_path: Path) -> None:
-    """Personal, Business and SharePoint; declined once, an administrator needed once, expired and signed in again.
+    """Personal, Business and SharePoint; declined once, an administrator needed once, expired and
+    signed in again.
 
     Each page is looked at light and wide, and dark at a phone's width.
     """
@@ -59,7 +61,8 @@ def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
     with served(APP) as address, chromium(cloud, tmp_path) as context:
         anna = Visitor(context, address)
         anna.add("Blocked")
-        # A person's click allows one window. It is used up here, so that Chromium's own pop-up blocker refuses ours.
+        # A person's click allows one window. It is used up here, so that Chromium's own pop-up
+        # blocker refuses ours.
         devtools = context.new_cdp_session(anna.page)
         click = "window.open('', 'another', 'popup').close(); document.getElementById('authorize').click()"
         devtools.send("Runtime.evaluate", {"expression": click, "userGesture": False})

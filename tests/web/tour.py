@@ -18,7 +18,8 @@ NAME = "OneDrive Personal Backups"
 
 
 def tour(visitor: Visitor, cloud: Emulator, home: Path) -> None:
-    """Personal with everything that comes after it, then Business, then SharePoint with its permission refused first.
+    """Personal with everything that comes after it, then Business, then SharePoint with its
+    permission refused first.
 
     `home` is the folder that copies may use.
     """
@@ -127,7 +128,8 @@ def business(visitor: Visitor) -> None:
 
 
 def sharepoint(visitor: Visitor, cloud: Emulator) -> None:
-    """An organisation where Sites.Read.All needs the administrator, who agrees after the first refusal."""
+    """An organisation where Sites.Read.All needs the administrator, who agrees after the first
+    refusal."""
     page = visitor.page
     cloud.world.tenant("contoso.onmicrosoft.com").policies.user_consent = Consent.MANAGED
     visitor.add("Team library")
@@ -158,7 +160,8 @@ def sharepoint(visitor: Visitor, cloud: Emulator) -> None:
 
 
 def unfinished(visitor: Visitor) -> None:
-    """A name that is taken; a walk that is left for later and then given up; a page that does not exist."""
+    """A name that is taken; a walk that is left for later and then given up; a page that does not
+    exist."""
     page = visitor.page
     page.get_by_role("link", name="Add storage").first.click()
     page.get_by_role("button", name="Microsoft OneDrive").click()

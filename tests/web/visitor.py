@@ -1,4 +1,5 @@
-"""A person at the page in a real browser: the guide's walk in their words, looked over at every stop."""
+"""A person at the page in a real browser: the guide's walk in their words, looked over at every
+stop."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ ANNA, BERT, ADMIN = (
 
 
 class Visitor:
-    """One person with one browser. `look(page, name)` is called at every page, for axe or for a picture."""
+    """One person with one browser. `look(page, name)` is called at every page, for axe or for a
+    picture."""
 
     def __init__(
         self,
@@ -44,14 +46,16 @@ class Visitor:
             self.complaints.append(f"{text} ({location})")
 
     def seen(self, name: str) -> None:
-        self.page.wait_for_load_state()  # with its style: without it everything is too small to be touched
+        # with its style: without it everything is too small to be touched
+        self.page.wait_for_load_state()
         self.look(self.page, name)
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def heading(self, text: str) -> None:
-        """Wait for a page with this heading, until its script has run: before that, a click goes on without it."""
+        """Wait for a page with this heading, until its script has run: before that, a click goes on
+        without it."""
         from playwright.sync_api import TimeoutError as NotThere
 
         try:
@@ -63,7 +67,7 @@ class Visitor:
             ) from error
         self.page.wait_for_load_state()
 
-    # ---- the seven steps -----------------------------------------------------------------------------------
+    # ---- the seven steps -------------------------------------------------------------------------
 
     def add(self, name: str) -> None:
         """Steps 1 and 2."""
@@ -78,7 +82,8 @@ class Visitor:
         self.heading("Authorize with OneDrive")
 
     def authorize(self, person: str, *answers: str) -> None:
-        """Step 3, in the window that opens. `answers` are the buttons pressed there after the account was chosen."""
+        """Step 3, in the window that opens. `answers` are the buttons pressed there after the
+        account was chosen."""
         window = self.open_window()
         at_microsoft(window, person, *answers)
         closes(window)
@@ -120,7 +125,8 @@ class Visitor:
 
 
 def at_microsoft(window: Page, person: str, *answers: str) -> None:
-    """The emulated sign-in pages: which account, then the buttons by their ids (accept, cancel, return)."""
+    """The emulated sign-in pages: which account, then the buttons by their ids (accept, cancel,
+    return)."""
     window.locator(f'[id="account-{person}"]').click()
     for answer in answers:
         window.locator(f"#{answer}").click()

@@ -1,3 +1,3 @@
-"""The drives of the emulated Microsoft: items, content, names, quota, versions, recycle bin, changes,
-sites.
+"""The drives of the emulated Microsoft: items, content, names, quota, versions, recycle bin,
+changes, sites.
 """

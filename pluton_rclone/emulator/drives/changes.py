@@ -1,8 +1,9 @@
 """The delta feed of a drive: everything, then only what changed, in pages that a token continues.
 
-Microsoft's rules (driveitem-delta.md): the last word on an item counts when it comes twice, no order is
-promised, a token that is too old is answered with 410 and the feed starts over. Parents come first here, as
-they mostly do; `order` and `repeats` play the feeds that rclone cannot cope with.
+Microsoft's rules (driveitem-delta.md): the last word on an item counts when it comes twice, no
+order is promised, a token that is too old is answered with 410 and the feed starts over. Parents
+come first here, as they mostly do; `order` and `repeats` play the feeds that rclone cannot cope
+with.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Changes:
         self._enumerations.clear()
 
     def page(self, drive: Drive, token: str | None, size: int) -> Page:
-        """The next `size` items for a token; None or "" starts with everything, "latest" after everything."""
+        """The next `size` items for a token; None or "" starts with everything, "latest" after
+        everything."""
         if token == "latest":
             return Page([], _token("s", self._oldest + len(self._log)), last=True)
         if not token:

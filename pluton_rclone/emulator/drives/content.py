@@ -124,7 +124,8 @@ class Damaged:
 
 
 class Rewritten:
-    """Another content with a few bytes more: SharePoint writes a library's columns into Office files."""
+    """Another content with a few bytes more: SharePoint writes a library's columns into Office
+    files."""
 
     __slots__ = ("_hash", "_sent", "size")
 

@@ -1,7 +1,8 @@
-"""One drive: every change that can be made to its items, with quota, versions, recycle bin and change feed.
+"""One drive: every change that can be made to its items, with quota, versions, recycle bin and
+change feed.
 
-All checks of Microsoft's limits stand here, in tree.py and in names.py, so that a file put by a test and one
-sent by rclone meet the same rules. What is refused is raised as `GraphFault`.
+All checks of Microsoft's limits stand here, in tree.py and in names.py, so that a file put by a
+test and one sent by rclone meet the same rules. What is refused is raised as `GraphFault`.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Drive(Tree):
         self.files = 0
         super().__init__(id, kind, server_path, self.owner_actor, clock)
 
-    # ---- looking --------------------------------------------------------------------------------------
+    # ---- looking ---------------------------------------------------------------------------------
 
     @property
     def owner_actor(self) -> Actor:
@@ -94,7 +95,7 @@ class Drive(Tree):
             raise refusals.not_found()
         return b"".join(bytes(piece) for piece in item.content.read(0, item.content.size))
 
-    # ---- making ---------------------------------------------------------------------------------------
+    # ---- making ----------------------------------------------------------------------------------
 
     def folder(self, path: str, author: Actor | None = None) -> Item:
         """The folder at `path`; it and its parents are made when missing."""
@@ -115,7 +116,8 @@ class Drive(Tree):
     def make_folder(
         self, parent: Item, name: str, *, conflict: str = "fail", author: Actor | None = None
     ) -> Item:
-        """A new folder; with `conflict` "rename" under a free name, with "replace" the one that is there."""
+        """A new folder; with `conflict` "rename" under a free name, with "replace" the one that is
+        there."""
         with self.lock:
             name, existing = self._place(parent, name, conflict, folder=True)
             if existing is not None:
@@ -125,7 +127,8 @@ class Drive(Tree):
             return self._adopt(parent, self._make(name, parent, None, author or self.owner_actor))
 
     def write(self, path: str, data: bytes | Content = b"", modified: float | None = None) -> Item:
-        """Put a file for a test, with its parents; `modified` is the client's time, seconds since 1970."""
+        """Put a file for a test, with its parents; `modified` is the client's time, seconds since
+        1970."""
         parent, _, name = path.rpartition("/")
         content = InMemory(data) if isinstance(data, bytes) else data
         item, _ = self.put(self.folder(parent), name, content)
@@ -165,11 +168,13 @@ class Drive(Tree):
                 raise refusals.name_exists()
 
     def free_name(self, parent: Item, name: str, *, folder: bool) -> str:
-        """The name itself or, when it is taken, the one that conflict behaviour "rename" makes of it."""
+        """The name itself or, when it is taken, the one that conflict behaviour "rename" makes of
+        it."""
         return self._place(parent, name, "rename", folder=folder)[0]
 
     def check_room(self, size: int) -> None:
-        """Raise Graph's refusal when a file of `size` bytes is too large or does not fit into the quota."""
+        """Raise Graph's refusal when a file of `size` bytes is too large or does not fit into the
+        quota."""
         if size > MAX_FILE and self.enforce_limits:
             raise refusals.file_too_large()
         if size > self.remaining or (size and self.quota.state == "exceeded"):
@@ -198,7 +203,8 @@ class Drive(Tree):
     ) -> None:
         """Set what clients may set; times in milliseconds since 1970.
 
-        On business drives and libraries another time makes a version of the file (rclone issue 1716).
+        On business drives and libraries another time makes a version of the file (rclone issue
+        1716).
         """
         with self.lock:
             before = item.client_created, item.client_modified
@@ -213,7 +219,7 @@ class Drive(Tree):
                 self._keep_version(item)
             self.touched(item, author)
 
-    # ---- moving and removing --------------------------------------------------------------------------
+    # ---- moving and removing ---------------------------------------------------------------------
 
     def move(
         self,
@@ -249,7 +255,8 @@ class Drive(Tree):
             self.touched(item, author)
 
     def copy(self, item: Item, parent: Item, name: str, author: Actor | None = None) -> Item:
-        """A copy of a file or a folder with all that it holds, from this or another drive; 409 if taken."""
+        """A copy of a file or a folder with all that it holds, from this or another drive; 409 if
+        taken."""
         with self.lock:
             self.check_room(item.size)
             if item.content is not None:
@@ -333,7 +340,7 @@ class Drive(Tree):
             item.editor = author
         self.changes.note(item)
 
-    # ---- inside ---------------------------------------------------------------------------------------
+    # ---- inside ----------------------------------------------------------------------------------
 
     def _adopt(self, parent: Item, item: Item) -> Item:
         self._attach(item, parent)

@@ -25,7 +25,8 @@ _MADE_2020 = 1_577_836_800_000  # 2020-01-01, when the organisations' sites were
 
 
 class Files:
-    """Every drive and every site. A person's own drive is made when first asked for, as Microsoft does it."""
+    """Every drive and every site. A person's own drive is made when first asked for, as Microsoft
+    does it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -44,7 +45,7 @@ class Files:
             if not tenant.personal:
                 self.add_site(tenant, "Backups", followed_by=())
 
-    # ---- drives ---------------------------------------------------------------------------------------
+    # ---- drives ----------------------------------------------------------------------------------
 
     def drive_of(self, who: Person | str) -> Drive:
         """The own drive of a person (or user name)."""
@@ -91,7 +92,8 @@ class Files:
     def beside(
         self, username: str, name: str, *, drive_id: str | None = None, kind: str | None = None
     ) -> Drive:
-        """A drive beside the own one of that person, at the same address; not yet listed or found by id."""
+        """A drive beside the own one of that person, at the same address; not yet listed or found
+        by id."""
         person = self._world.person(username)
         base = f"https://my.microsoftpersonalcontent.com/personal/{person.cid}"
         if not person.tenant.personal:
@@ -145,7 +147,7 @@ class Files:
         site.libraries.append(drive)
         return drive
 
-    # ---- sites ----------------------------------------------------------------------------------------
+    # ---- sites -----------------------------------------------------------------------------------
 
     @staticmethod
     def site_host(tenant: Tenant) -> str:
@@ -176,7 +178,8 @@ class Files:
         members: set[str] | None = None,
         followed_by: tuple[str, ...] = (),
     ) -> Site:
-        """A further site (`/sites/title` unless `path` says otherwise) with the library "Documents"."""
+        """A further site (`/sites/title` unless `path` says otherwise) with the library
+        "Documents"."""
         name = (path or title).rpartition("/")[2].replace(" ", "")
         address = path or (f"{parent.path}/{name}" if parent is not None else f"/sites/{name}")
         site = self._make_site(tenant, name, title, address, parent)
@@ -269,14 +272,15 @@ class Files:
         self.add_library(site, DEFAULT_LIBRARY, "Shared Documents")
         return site
 
-    # ---- things in progress ---------------------------------------------------------------------------
+    # ---- things in progress ----------------------------------------------------------------------
 
     def new_sink(self) -> Sink:
         """Where the bytes of the next file go."""
         return sink(self._world.content_folder)
 
     def open_uploads(self, drive: Drive | None = None) -> list[OpenUpload]:
-        """The upload sessions that were begun and neither finished, cancelled nor lost; of one drive or of all."""
+        """The upload sessions that were begun and neither finished, cancelled nor lost; of one
+        drive or of all."""
         now = self._world.now()
         return [
             OpenUpload(each.intent.drive, each.intent.path, each.position, each.total)

@@ -1,8 +1,8 @@
 """The ids of drives and items, in the three styles that Microsoft uses.
 
-Personal: the drive has 16 hex digits, an item `{DRIVE}!{number}`. Business and document libraries: the
-drive is `b!` and 64 characters of base64 (site, web and list), an item `01`, six characters of the drive
-and 26 of its own. Samples: drive-by-id.json, drive-root.json, item-by-path.json.
+Personal: the drive has 16 hex digits, an item `{DRIVE}!{number}`. Business and document libraries:
+the drive is `b!` and 64 characters of base64 (site, web and list), an item `01`, six characters of
+the drive and 26 of its own. Samples: drive-by-id.json, drive-root.json, item-by-path.json.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ def library_drive_id(seed: str) -> str:
 
 
 def normal_drive_id(drive_id: str) -> str:
-    """The form under which a drive is found: ids of personal drives differ in case and in leading zeros."""
+    """The form under which a drive is found: ids of personal drives differ in case and in leading
+    zeros."""
     return drive_id if drive_id.startswith("b!") else drive_id.lower().lstrip("0")
 
 
@@ -64,10 +65,11 @@ class ItemIds:
 
 
 class CurrentIds(ItemIds):
-    """Personal drives on SharePoint's backend: the drive without leading zeros, `!s` and a GUID in hex.
+    """Personal drives on SharePoint's backend: the drive without leading zeros, `!s` and a GUID in
+    hex.
 
-    Their web addresses show another id: `01`, six letters of the drive, 26 of base32, which are the GUID's
-    bytes behind two empty bits. Source: captures of the facts, A01 to A03 (four pairs).
+    Their web addresses show another id: `01`, six letters of the drive, 26 of base32, which are the
+    GUID's bytes behind two empty bits. Source: captures of the facts, A01 to A03 (four pairs).
     """
 
     def __init__(self, drive_id: str) -> None:

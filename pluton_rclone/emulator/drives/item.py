@@ -65,9 +65,9 @@ class Rarities:
 class Item:
     """A file (content), a folder (children), a package or a shortcut.
 
-    Times are milliseconds since 1970: `created` and `modified` are the service's, `client_created` and
-    `client_modified` are what clients set (`fileSystemInfo`). `etag` counts all changes, `ctag` those of
-    content.
+    Times are milliseconds since 1970: `created` and `modified` are the service's, `client_created`
+    and `client_modified` are what clients set (`fileSystemInfo`). `etag` counts all changes, `ctag`
+    those of content.
     """
 
     __slots__ = (

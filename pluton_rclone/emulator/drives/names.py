@@ -1,10 +1,10 @@
-"""Which names and paths OneDrive takes: from Microsoft's documents, written apart from the product's own
-list.
+"""Which names and paths OneDrive takes: from Microsoft's documents, written apart from the
+product's own list.
 
-Sources, all as collected in limits.json of the facts: support article "Restrictions and limitations in
-OneDrive and SharePoint" (2021-03-03), OneDrive docs "Addressing resources in a drive" (2024-10-22), and for
-the trailing period of files and for control characters what rclone's developers found by trying (its
-`encoding` default).
+Sources, all as collected in limits.json of the facts: support article "Restrictions and limitations
+in OneDrive and SharePoint" (2021-03-03), OneDrive docs "Addressing resources in a drive"
+(2024-10-22), and for the trailing period of files and for control characters what rclone's
+developers found by trying (its `encoding` default).
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def fold(name: str) -> str:
 def check_name(name: str, *, kind: str, folder: bool, at_root: bool) -> None:
     """Raise Graph's 400 for a name that OneDrive does not take.
 
-    `kind` is the drive's type (personal, business, documentLibrary); `at_root` says that the item would lie
-    directly in the drive's root.
+    `kind` is the drive's type (personal, business, documentLibrary); `at_root` says that the item
+    would lie directly in the drive's root.
     """
     reason = _reason(name, kind, folder, at_root)
     if reason is not None:
@@ -73,6 +73,7 @@ def _reason(name: str, kind: str, folder: bool, at_root: bool) -> str | None:
 
 
 def check_length(length: int) -> None:
-    """Raise Graph's 400 for a path of `length` characters, the site's and the library's prefix counted."""
+    """Raise Graph's 400 for a path of `length` characters, the site's and the library's prefix
+    counted."""
     if length >= MAX_PATH:
         raise refusals.path_too_long()

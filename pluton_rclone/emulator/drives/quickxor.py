@@ -1,9 +1,10 @@
 """QuickXorHash, the hash that OneDrive keeps for every file.
 
-Every byte is XORed into a 160-bit circle, each 11 bits after the one before it; at the end the length (64
-bits, little endian) is XORed into the last eight bytes. Source: Microsoft, "QuickXorHash algorithm" of the
-OneDrive docs. 11 and 160 have no common divisor, so the bytes i and i + 160 meet at the same place: all
-blocks of 160 bytes can be XORed into one first, which Python's integers do at memory speed.
+Every byte is XORed into a 160-bit circle, each 11 bits after the one before it; at the end the
+length (64 bits, little endian) is XORed into the last eight bytes. Source: Microsoft, "QuickXorHash
+algorithm" of the OneDrive docs. 11 and 160 have no common divisor, so the bytes i and i + 160 meet
+at the same place: all blocks of 160 bytes can be XORed into one first, which Python's integers do
+at memory speed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How much a drive may hold, and how Graph tells it.
 
-Sources: quota-facet.json, quota-empty-composed.json, quota-exceeded-composed.json, and quota_states of
-limits.json.
+Sources: quota-facet.json, quota-empty-composed.json, quota-exceeded-composed.json, and quota_states
+of limits.json.
 """
 
 from __future__ import annotations

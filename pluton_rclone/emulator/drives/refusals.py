@@ -1,7 +1,7 @@
 """What a drive refuses, with the status, the codes and the sentence that Graph documents for it.
 
-Source: the error samples of tests/data/graph-samples; the inner codes are those of "Microsoft Graph error
-responses and resource types" (detailed error codes).
+Source: the error samples of tests/data/graph-samples; the inner codes are those of "Microsoft Graph
+error responses and resource types" (detailed error codes).
 """
 
 from __future__ import annotations
@@ -67,8 +67,10 @@ def upload_name_exists() -> GraphFault:
     return GraphFault(
         409,
         "nameAlreadyExists",
-        "Another file exists with the same name as the uploaded session. You can redirect the upload session "
-        "to use a new filename by calling PUT with the new metadata and @microsoft.graph.sourceUrl attribute.",
+        "Another file exists with the same name as the uploaded session. You can redirect the "
+        "upload session "
+        "to use a new filename by calling PUT with the new metadata and "
+        "@microsoft.graph.sourceUrl attribute.",
     )
 
 
@@ -86,7 +88,8 @@ def modified() -> GraphFault:
     return GraphFault(
         412,
         "resourceModified",
-        "The resource being updated has changed since the caller last read it, usually an eTag mismatch.",
+        "The resource being updated has changed since the caller last read it, usually an eTag "
+        "mismatch.",
         inner_codes=("entityTagDoesNotMatch",),
     )
 
@@ -118,7 +121,8 @@ def locked() -> GraphFault:
 
 
 class UploadQuotaFault(GraphFault):
-    """Within an upload session (upload-fragment-507-composed.json): no innerError, a sentence for people."""
+    """Within an upload session (upload-fragment-507-composed.json): no innerError, a sentence for
+    people."""
 
     def __init__(self) -> None:
         super().__init__(507, "quotaLimitReached", "Insufficient Space Available")

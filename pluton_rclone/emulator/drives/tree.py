@@ -1,4 +1,5 @@
-"""The tree of a drive: items by id and by name, sizes of folders, and the limits of names and paths."""
+"""The tree of a drive: items by id and by name, sizes of folders, and the limits of names and
+paths."""
 
 from __future__ import annotations
 
@@ -81,7 +82,7 @@ class Tree:
             if item.children:
                 waiting.extend(reversed(list(item.children.values())))
 
-    # ---- inside ---------------------------------------------------------------------------------------
+    # ---- inside ----------------------------------------------------------------------------------
 
     def _make(self, name: str, parent: Item | None, content: Content | None, author: Actor) -> Item:
         unique, item_id = self._ids.next()
@@ -92,7 +93,8 @@ class Tree:
     def _place(
         self, parent: Item, name: str, conflict: str, *, folder: bool
     ) -> tuple[str, Item | None]:
-        """The name to take in a folder and what has it already; 409 when it is taken and must not be."""
+        """The name to take in a folder and what has it already; 409 when it is taken and must not
+        be."""
         if parent.children is None:
             raise refusals.invalid_request("The parent is not a folder.")
         self._check(parent, name, folder)

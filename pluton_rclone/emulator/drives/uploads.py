@@ -1,8 +1,8 @@
 """Upload sessions: a file that arrives in fragments, one after the other.
 
-Rules (driveitem-createuploadsession.md, limits.json): every fragment but the last is a multiple of 320 KiB,
-less than 60 MiB, and starts where the one before it ended; a fragment that is here already is answered with
-416; the session is gone (404) once it is finished, cancelled, lost or too old.
+Rules (driveitem-createuploadsession.md, limits.json): every fragment but the last is a multiple of
+320 KiB, less than 60 MiB, and starts where the one before it ended; a fragment that is here already
+is answered with 416; the session is gone (404) once it is finished, cancelled, lost or too old.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Intent:
 
 
 class OpenUpload(NamedTuple):
-    """An upload session that is left open, as a test sees it. It holds quota until Microsoft ends it."""
+    """An upload session that is left open, as a test sees it. It holds quota until Microsoft ends
+    it."""
 
     drive: Drive
     path: str  # from the drive's root
@@ -146,7 +147,8 @@ class UploadSession:
         self._sink.write(data)
 
     def end(self) -> tuple[Item, bool] | None:
-        """The fragment is here: the item and whether it is new when it was the last, otherwise None."""
+        """The fragment is here: the item and whether it is new when it was the last, otherwise
+        None."""
         self._busy = False
         if self._sink.size != self._end:
             self.abort()

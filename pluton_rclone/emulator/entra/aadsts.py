@@ -1,4 +1,5 @@
-"""The refusals of the sign-in service: an exception inside, Microsoft's error body or redirect outside."""
+"""The refusals of the sign-in service: an exception inside, Microsoft's error body or redirect
+outside."""
 
 from __future__ import annotations
 

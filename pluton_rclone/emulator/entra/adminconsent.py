@@ -12,7 +12,8 @@ from .sessions import Flow
 
 
 def begin(interaction: Interaction, endpoint: Endpoint, query: Mapping[str, str]) -> Page:
-    """GET /{tenant}/v2.0/adminconsent. `common` is refused, as the documents say. Raises EntraError."""
+    """GET /{tenant}/v2.0/adminconsent. `common` is refused, as the documents say. Raises
+    EntraError."""
     if endpoint.segment == "common" or (endpoint.tenant is not None and endpoint.tenant.personal):
         raise EntraError(90002, tenant=endpoint.segment)
     app = find_app(interaction.world, endpoint, query.get("client_id", ""))

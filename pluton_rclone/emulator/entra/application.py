@@ -67,7 +67,7 @@ class Entra:
             site("/{page}", self.device_page),
         ]
 
-    # ---- for programs ------------------------------------------------------------------------------------
+    # ---- for programs ----------------------------------------------------------------------------
 
     async def openid_configuration(self, request: Request) -> Response:
         try:
@@ -97,7 +97,7 @@ class Entra:
     async def wrong_verb(self, request: Request) -> Response:
         raise EntraError(900561)
 
-    # ---- for people --------------------------------------------------------------------------------------
+    # ---- for people ------------------------------------------------------------------------------
 
     async def authorize(self, request: Request) -> Response:
         query = dict(request.query_params) | (
@@ -139,7 +139,7 @@ class Entra:
             f"https://{CLOUDS[cloud].login}/common/oauth2/deviceauth", status_code=302
         )
 
-    # ---- shared ------------------------------------------------------------------------------------------
+    # ---- shared ----------------------------------------------------------------------------------
 
     def _endpoint(self, request: Request) -> Endpoint:
         host = _host(request)

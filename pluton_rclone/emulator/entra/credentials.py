@@ -1,5 +1,5 @@
-"""How an app proves that it is itself: a secret, a signed assertion, or, for a public client, nothing at
-all.
+"""How an app proves that it is itself: a secret, a signed assertion, or, for a public client,
+nothing at all.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The documents that tell a client where everything is: OpenID configuration, instance discovery, signing
-keys.
+"""The documents that tell a client where everything is: OpenID configuration, instance discovery,
+signing keys.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from .aadsts import EntraError
 from .endpoint import Endpoint
 from .keys import signing_key
 
-# As the live service lists its clouds; source: entra-instance-discovery.json of the facts (MSAL.js, MIT).
+# As the live service lists its clouds; source: entra-instance-discovery.json of the facts (MSAL.js,
+# MIT).
 _METADATA = [
     {"preferred_network": network, "preferred_cache": cache, "aliases": aliases}
     for network, cache, aliases in (
@@ -54,7 +55,8 @@ _INSTANCE_NAMES = {
 }
 
 _CLAIMS = (
-    "sub iss cloud_instance_name cloud_instance_host_name cloud_graph_host_name msgraph_host aud exp iat "
+    "sub iss cloud_instance_name cloud_instance_host_name cloud_graph_host_name msgraph_host aud "
+    "exp iat "
     "auth_time acr nonce preferred_username name tid ver at_hash c_hash email"
 )
 
@@ -94,7 +96,8 @@ def openid_configuration(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def instance_discovery(authorization_endpoint: str, api_version: str) -> dict[str, Any]:
-    """Whether an authority's host is one of Microsoft's; the older api-version 1.0 answers without the list.
+    """Whether an authority's host is one of Microsoft's; the older api-version 1.0 answers without
+    the list.
 
     Raises EntraError 50049 for any other host.
     """

@@ -1,5 +1,5 @@
-"""The first part of every address, `/{tenant}/…`: whose accounts an endpoint serves, and which app asks
-there.
+"""The first part of every address, `/{tenant}/…`: whose accounts an endpoint serves, and which app
+asks there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A cloud and a tenant as the address has them. `tenant` is None for /common and /organizations."""
+    """A cloud and a tenant as the address has them. `tenant` is None for /common and
+    /organizations."""
 
     cloud: str
     host: str  # the login host that was asked, an alias perhaps
@@ -59,8 +60,9 @@ def find_endpoint(world: World, cloud: str, host: str, segment: str) -> Endpoint
 def find_app(world: World, endpoint: Endpoint, client_id: str) -> Registration:
     """The registration, if this cloud and this endpoint know it.
 
-    Raises EntraError: 900144 (no client id), 700016 (unknown here), 7000112 (disabled), 50194 (registered
-    for one tenant, asked at /common), 9002332 (for work accounts only, asked at /consumers).
+    Raises EntraError: 900144 (no client id), 700016 (unknown here), 7000112 (disabled), 50194
+    (registered for one tenant, asked at /common), 9002332 (for work accounts only, asked at
+    /consumers).
     """
     if not client_id:
         raise EntraError(900144, parameter="client_id")
@@ -99,7 +101,8 @@ def check_audience(endpoint: Endpoint, app: Registration) -> None:
 
 
 def is_native_redirect(app: Registration, redirect_uri: str) -> bool:
-    """Whether the address belongs to the platform "Mobile and desktop": its sign-ins are a public client's.
+    """Whether the address belongs to the platform "Mobile and desktop": its sign-ins are a public
+    client's.
 
     Raises EntraError 50011 when it is not registered at all.
     """
@@ -113,8 +116,8 @@ def is_native_redirect(app: Registration, redirect_uri: str) -> bool:
 
 
 def _same_redirect(registered: str, sent: str) -> bool:
-    """Equal in every character, except that the port of http://localhost does not count, nor a lone slash
-    there.
+    """Equal in every character, except that the port of http://localhost does not count, nor a lone
+    slash there.
     """
     if registered == sent:
         return True
@@ -133,9 +136,9 @@ def _without_port(address: str) -> str | None:
 def tenant_for(endpoint: Endpoint, app: Registration, person: Person) -> Tenant:
     """The tenant that this account signs in to here.
 
-    Raises EntraError: 50034 (the account lives in another cloud), 50020 (no guest of that tenant), 500208
-    (personal account at /organizations, work account at /consumers), and the text without a number with
-    which an app that takes no personal accounts refuses one.
+    Raises EntraError: 50034 (the account lives in another cloud), 50020 (no guest of that tenant),
+    500208 (personal account at /organizations, work account at /consumers), and the text without a
+    number with which an app that takes no personal accounts refuses one.
     """
     if person.tenant.cloud != endpoint.cloud:
         raise EntraError(50034, username=person.username, tenant=endpoint.segment)

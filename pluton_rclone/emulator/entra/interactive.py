@@ -1,4 +1,5 @@
-"""A person's way from the app's request to its redirect address: account, second factor, consent, answer."""
+"""A person's way from the app's request to its redirect address: account, second factor, consent,
+answer."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 _RESPONSE_MODES = ("query", "fragment", "form_post")
 # Without a number: an app for personal accounts only, asked at /common.
 _WRONG_AUDIENCE = (
-    "The request is not valid for the application's 'userAudience' configuration. In order to use /common/ "
+    "The request is not valid for the application's 'userAudience' configuration. In order to use "
+    "/common/ "
     "endpoint, the application must not be configured with 'Consumer' as the user audience."
 )
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of a SHA-256
@@ -52,10 +54,11 @@ class Interaction:
         self.cookie = cookie
         self._new_cookie: str | None = None
 
-    # ---- the first request -------------------------------------------------------------------------------
+    # ---- the first request -----------------------------------------------------------------------
 
     def authorize(self, endpoint: Endpoint, query: Mapping[str, str]) -> Page:
-        """GET or POST /oauth2/v2.0/authorize. Raises EntraError where there is no address to go back to."""
+        """GET or POST /oauth2/v2.0/authorize. Raises EntraError where there is no address to go
+        back to."""
         app = find_app(self.world, endpoint, query.get("client_id", ""))
         redirect_uri = query.get("redirect_uri", "")
         if not redirect_uri:
@@ -127,7 +130,7 @@ class Interaction:
             found.append(person)
         return found
 
-    # ---- the buttons -------------------------------------------------------------------------------------
+    # ---- the buttons -----------------------------------------------------------------------------
 
     def press(self, sent: Mapping[str, str]) -> Page:
         """A form of one of the pages came in."""
@@ -237,7 +240,7 @@ class Interaction:
             self.sessions.consent(flow.person, flow.app, agreed)
         return self._finish(flow)
 
-    # ---- the end of the way ------------------------------------------------------------------------------
+    # ---- the end of the way ----------------------------------------------------------------------
 
     def _finish(self, flow: Flow) -> Page:
         assert flow.person is not None

@@ -23,8 +23,8 @@ GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 def granted(world: World, session: Session, wanted: Scopes) -> frozenset[str]:
     """The permissions that a token of this session carries.
 
-    A work account's token carries everything consented to for Graph so far, a personal account's what was
-    asked for. Raises EntraError 65001 when something asked for was never agreed to.
+    A work account's token carries everything consented to for Graph so far, a personal account's
+    what was asked for. Raises EntraError 65001 when something asked for was never agreed to.
     """
     consented = world.part(Sessions).consented(session.person, session.tenant, session.app)
     withheld = session.tenant.policies.withheld

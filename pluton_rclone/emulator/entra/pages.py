@@ -1,6 +1,7 @@
 """The pages that a person sees: pick an account, second factor, permissions, device code, refusals.
 
-Plain forms that work without scripts; every button has an id, for browsers that are driven by a test.
+Plain forms that work without scripts; every button has an id, for browsers that are driven by a
+test.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def page(title: str, content: str) -> str:
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
-        f"<body><main><header>Microsoft &middot; emulated on this machine</header><h1>{escape(title)}</h1>"
+        "<body><main><header>Microsoft &middot; emulated on this "
+        f"machine</header><h1>{escape(title)}</h1>"
         f"{content}</main></body></html>"
     )
 
@@ -52,7 +54,8 @@ def button(name: str, value: str, label: str, *, kind: str = "") -> str:
     """A button that sends `answer`; its id is its value."""
     style = f' class="{kind}"' if kind else ""
     return (
-        f'<button type="submit" id="{escape(value)}" name="{escape(name)}" value="{escape(value)}"{style}>'
+        f'<button type="submit" id="{escape(value)}" name="{escape(name)}" '
+        f'value="{escape(value)}"{style}>'
         f"{escape(label)}</button>"
     )
 
@@ -65,7 +68,8 @@ def sign_in(flow: Flow, accounts: Iterable[Person]) -> str:
     """Which account: one button for each that fits here, or a name typed in."""
     action, fields = _way(flow)
     tiles = "".join(
-        f'<button type="submit" class="account" id="account-{escape(person.username)}" name="account" '
+        f'<button type="submit" class="account" id="account-{escape(person.username)}" '
+        'name="account" '
         f'value="{escape(person.username)}">{escape(person.name)}<br><small>{escape(person.username)}</small></button>'
         for person in accounts
     )
@@ -141,8 +145,8 @@ def enter_code(action: str, *, wrong: bool) -> str:
         "devicecode",
         action,
         {},
-        '<p><label for="otc">Code</label><br><input type="text" id="otc" name="otc" autocomplete="off"></p>'
-        + button("answer", "next", "Next", kind="main"),
+        '<p><label for="otc">Code</label><br><input type="text" id="otc" name="otc" '
+        'autocomplete="off"></p>' + button("answer", "next", "Next", kind="main"),
     )
     return page("Enter code to allow access", content)
 

@@ -1,4 +1,5 @@
-"""What an organisation's policies and the state of an account forbid, at sign-in and at every refresh."""
+"""What an organisation's policies and the state of an account forbid, at sign-in and at every
+refresh."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def check_account(person: Person, tenant: Tenant, app: Registration) -> None:
 
 
 def check_conditional_access(tenant: Tenant, *, device_code: bool) -> None:
-    """Raises EntraError with the policy's code; 53003 for a sign-in by device code where that is blocked."""
+    """Raises EntraError with the policy's code; 53003 for a sign-in by device code where that is
+    blocked."""
     if tenant.policies.conditional_access:
         raise EntraError(int(tenant.policies.conditional_access.removeprefix("AADSTS")))
     if device_code and not tenant.policies.device_code_allowed:
@@ -72,7 +74,8 @@ def check_consent(
 
 
 def play_fault(world: World, at: str, username: str | None) -> None:
-    """Raise the refusal that a test asked for with `world.refuse_sign_in`, if it is this one's turn."""
+    """Raise the refusal that a test asked for with `world.refuse_sign_in`, if it is this one's
+    turn."""
     for fault in world.sign_in_faults:
         if fault.at == at and fault.times != 0 and fault.username in (None, username):
             fault.times -= 1

@@ -10,7 +10,8 @@ from .aadsts import EntraError
 
 OPENID = frozenset({"openid", "profile", "email", "offline_access"})
 
-# Delegated permissions and what the consent page tells the person; source: permissions.json of the facts.
+# Delegated permissions and what the consent page tells the person; source: permissions.json of the
+# facts.
 CONSENT_TEXTS = {
     "Files.Read": "Read your files",
     "Files.ReadWrite": "Have full access to your files",
@@ -28,7 +29,8 @@ CONSENT_TEXTS = {
 
 ADMIN_ONLY = frozenset({"Sites.FullControl.All"})
 
-# Not for users to agree to under Microsoft's managed consent policy (MC1097272, July and August 2025).
+# Not for users to agree to under Microsoft's managed consent policy (MC1097272, July and August
+# 2025).
 MANAGED = frozenset(
     {"Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"}
 )
@@ -51,10 +53,11 @@ class Scopes:
 
 
 def parse(scope: str, *, cloud: str, app: str) -> Scopes:
-    """Read the `scope` parameter: names separated by spaces, short or with the cloud's Graph in front.
+    """Read the `scope` parameter: names separated by spaces, short or with the cloud's Graph in
+    front.
 
-    Raises EntraError: 70011 (no such resource, `.default` beside others), 500011 (Graph of another cloud),
-    650053 (Graph has no such permission).
+    Raises EntraError: 70011 (no such resource, `.default` beside others), 500011 (Graph of another
+    cloud), 650053 (Graph has no such permission).
     """
     graph: set[str] = set()
     openid: set[str] = set()
@@ -82,7 +85,8 @@ def parse(scope: str, *, cloud: str, app: str) -> Scopes:
 
 
 def render(graph: frozenset[str], openid: frozenset[str], *, cloud: str) -> str:
-    """The `scope` member of an answer: full names, then the OpenID ones; offline_access is not repeated."""
+    """The `scope` member of an answer: full names, then the OpenID ones; offline_access is not
+    repeated."""
     prefix = f"https://{CLOUDS[cloud].graph}/"
     names = [prefix + name for name in sorted(graph)]
     return " ".join([*names, *(name for name in ("profile", "openid", "email") if name in openid)])

@@ -1,4 +1,5 @@
-"""What the sign-in service remembers: sign-ins on their way, codes, refresh tokens, consents, browsers."""
+"""What the sign-in service remembers: sign-ins on their way, codes, refresh tokens, consents,
+browsers."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class Session:
     app: Registration
     tenant: Tenant
     cloud: str
-    public: bool  # came through a native redirect or a public flow: no credentials may be sent with its tokens
+    # came through a native redirect or a public flow: no credentials may be sent with its tokens
+    public: bool
     scopes: Scopes
     authenticated: float
     multi_factor: bool = False

@@ -1,4 +1,5 @@
-"""Signing somebody in without walking through the pages: for tests whose subject comes after the sign-in."""
+"""Signing somebody in without walking through the pages: for tests whose subject comes after the
+sign-in."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 def sign_in(world: World, username: str, scopes: str, client_id: str) -> dict[str, Any]:
     """The token endpoint's answer for a person who signed in and agreed to everything.
 
-    `scopes` as in a request, separated by spaces. Raises EntraError where the account or the app cannot be
-    used.
+    `scopes` as in a request, separated by spaces. Raises EntraError where the account or the app
+    cannot be used.
     """
     person = world.person(username)
     registration = world.registrations[client_id]

@@ -123,7 +123,8 @@ def _refresh_token(request: TokenRequest) -> dict[str, Any]:
             client_info=request.client_info,
         )
     except EntraError as error:
-        # Personal accounts give one answer to all of these (entra-invalid-grant-70000-personal.json).
+        # Personal accounts give one answer to all of these
+        # (entra-invalid-grant-70000-personal.json).
         raise EntraError(70000) if personal and error.error == "invalid_grant" else error from None
     if token.retired is None:
         token.retired = request.world.now()
@@ -188,11 +189,12 @@ def _client_credentials(request: TokenRequest) -> dict[str, Any]:
     )
 
 
-# ---- checks that several grants share --------------------------------------------------------------------
+# ---- checks that several grants share ------------------------------------------------------------
 
 
 def _check_client(request: TokenRequest, session: Session) -> None:
-    """The token belongs to this app, and the app proves itself as it must (failing uses nothing up)."""
+    """The token belongs to this app, and the app proves itself as it must (failing uses nothing
+    up)."""
     if session.app is not request.app:
         raise EntraError(70000, text="The provided grant was issued to another client application.")
     if session.public:
@@ -230,7 +232,8 @@ def _check_age(world: World, token: RefreshToken) -> None:
 
 
 def _wanted(request: TokenRequest, session: Session) -> Scopes:
-    """What this request asks for; rclone's refresh names no scope and means what the sign-in asked for."""
+    """What this request asks for; rclone's refresh names no scope and means what the sign-in asked
+    for."""
     scope = request.form.get("scope")
     if not scope:
         return session.scopes

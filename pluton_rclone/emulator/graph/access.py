@@ -1,7 +1,7 @@
 """Who may do what: the permissions that an app was granted, and what the person may do anyway.
 
-Source: permissions.json of the facts, `least_privilege_by_call`. Delegated permissions never exceed the
-person's own rights; the forms without `.All` reach the signed-in person's own drive only.
+Source: permissions.json of the facts, `least_privilege_by_call`. Delegated permissions never exceed
+the person's own rights; the forms without `.All` reach the signed-in person's own drive only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _PROFILE = frozenset(
 
 
 def _no_sharepoint() -> GraphFault:
-    """What personal accounts get from everything below /sites (many reports, such as onedrive-api-docs 1773)."""
+    """What personal accounts get from everything below /sites (many reports, such as
+    onedrive-api-docs 1773)."""
     return GraphFault(400, "BadRequest", "Tenant does not have a SPO license.")
 
 

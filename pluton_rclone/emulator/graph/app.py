@@ -1,5 +1,5 @@
-"""The ASGI application for the hosts of Graph, SharePoint and personal content: finds what answers a
-request.
+"""The ASGI application for the hosts of Graph, SharePoint and personal content: finds what answers
+a request.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ async def _answer(graph: Graph, call: Call, limits: Headers) -> Answer:
     return await _sharepoint(graph, call, limits)
 
 
-# ---- hosts where content lies -----------------------------------------------------------------------------
+# ---- hosts where content lies --------------------------------------------------------------------
 
 
 async def _content(graph: Graph, call: Call, limits: Headers) -> Answer:
@@ -184,7 +184,7 @@ async def _upload(graph: Graph, call: Call, token: str, limits: Headers) -> Answ
     raise _wrong_method()
 
 
-# ---- Graph ------------------------------------------------------------------------------------------------
+# ---- Graph ---------------------------------------------------------------------------------------
 
 
 def _wrong_method() -> GraphFault:
@@ -287,7 +287,7 @@ async def _shares(graph: Graph, call: Call, grant: Grant, rest: str, limits: Hea
     raise refusals.invalid_request("Resource not found for the segment.")
 
 
-# ---- one drive --------------------------------------------------------------------------------------------
+# ---- one drive -----------------------------------------------------------------------------------
 
 
 async def _drive(

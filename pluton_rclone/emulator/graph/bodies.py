@@ -1,4 +1,5 @@
-"""Drives, items, versions and sites as Graph writes them in JSON; members as in the samples of the docs."""
+"""Drives, items, versions and sites as Graph writes them in JSON; members as in the samples of the
+docs."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def _second(seconds: int) -> str:
 
 
 def stamp(milliseconds: int, *, fine: bool) -> str:
-    """A time as Graph writes it: whole seconds; with `fine` milliseconds too, trailing zeros dropped."""
+    """A time as Graph writes it: whole seconds; with `fine` milliseconds too, trailing zeros
+    dropped."""
     seconds, rest = divmod(milliseconds, 1000)
     if fine and rest:
         return f"{_second(seconds)}.{rest:03d}".rstrip("0") + "Z"

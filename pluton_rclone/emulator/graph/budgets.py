@@ -1,8 +1,8 @@
 """Microsoft's documented budgets: how much a user and an app may ask before they are throttled.
 
-Off until `enable` is called. Each budget is a window that slides: what was asked in the last five minutes
-(or the last minute) must stay within it. Throttled requests count too, so whoever goes on asking waits
-longer; Retry-After is the time until there is room, if nobody asks until then.
+Off until `enable` is called. Each budget is a window that slides: what was asked in the last five
+minutes (or the last minute) must stay within it. Throttled requests count too, so whoever goes on
+asking waits longer; Retry-After is the time until there is room, if nobody asks until then.
 """
 
 from __future__ import annotations
@@ -133,10 +133,10 @@ class Budgets:
     ) -> None:
         """Count from now on, from zero.
 
-        `time_scale` makes Microsoft's time run that much faster (10: five minutes take thirty seconds);
-        `share` makes every budget that much smaller (0.1: 300 requests instead of 3,000). With 10 and 0.1
-        together the rates are Microsoft's own and everything takes a tenth of the time. `licences` of the
-        tenant choose the column of the table (None: more than 50,000).
+        `time_scale` makes Microsoft's time run that much faster (10: five minutes take thirty
+        seconds); `share` makes every budget that much smaller (0.1: 300 requests instead of 3,000).
+        With 10 and 0.1 together the rates are Microsoft's own and everything takes a tenth of the
+        time. `licences` of the tenant choose the column of the table (None: more than 50,000).
         """
         self._users.clear()
         self._apps.clear()
@@ -150,7 +150,8 @@ class Budgets:
         self.enabled = False
 
     def charge(self, who: Asking, units: int) -> Verdict:
-        """Count one request of so many resource units. Raises Graph's 429 when a budget has no room for it."""
+        """Count one request of so many resource units. Raises Graph's 429 when a budget has no room
+        for it."""
         if not self.enabled:
             return _FREE
         now = self._clock() * self._scale

@@ -1,4 +1,5 @@
-"""One request to the emulated Graph, and the answer to it: as little as possible round the ASGI scope."""
+"""One request to the emulated Graph, and the answer to it: as little as possible round the ASGI
+scope."""
 
 from __future__ import annotations
 
@@ -103,7 +104,8 @@ class Call:
         return int(value) if value is not None and value.isdigit() else None
 
     async def chunks(self, take: Callable[[bytes], None]) -> None:
-        """Hand each part of the body to `take` as it arrives. Raises `Broken` when the client leaves."""
+        """Hand each part of the body to `take` as it arrives. Raises `Broken` when the client
+        leaves."""
         more = True
         while more:
             message = await self._receive()

@@ -67,7 +67,8 @@ def timed_out() -> GraphFault:
 
 def _expired() -> GraphFault:
     challenge = (
-        'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
+        'Bearer realm="", '
+        'authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
         'error="invalid_token"'
     )
     return GraphFault(
@@ -122,7 +123,8 @@ class Rule:
 
 
 class Faults:
-    """The armed faults of one world. `where` is a regular expression searched in `host/path` (as sent)."""
+    """The armed faults of one world. `where` is a regular expression searched in `host/path` (as
+    sent)."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -142,7 +144,8 @@ class Faults:
         where: str | None = None,
         skip: int = 0,
     ) -> Rule:
-        """429 as SharePoint answers it. `retry_after` as it stands in the header: "2", "2.128" or a date."""
+        """429 as SharePoint answers it. `retry_after` as it stands in the header: "2", "2.128" or a
+        date."""
         return self.arm(_throttled(retry_after), times=times, where=where, skip=skip)
 
     def throttle_by_graph(
@@ -153,7 +156,8 @@ class Faults:
         where: str | None = None,
         skip: int = 0,
     ) -> Rule:
-        """429 as Graph's own documents show it: other codes, a decimal Retry-After that rclone cannot read."""
+        """429 as Graph's own documents show it: other codes, a decimal Retry-After that rclone
+        cannot read."""
         return self.arm(_GraphThrottled(retry_after), times=times, where=where, skip=skip)
 
     def challenge(self, *, times: int | None = 1, where: str | None = None) -> Rule:
@@ -184,7 +188,8 @@ class Faults:
         method: str | None = None,
         skip: int = 0,
     ) -> Rule:
-        """The documented answer of that status: 400, 401, 403, 404, 409, 410, 412, 423, 500, 504, 507."""
+        """The documented answer of that status: 400, 401, 403, 404, 409, 410, 412, 423, 500, 504,
+        507."""
         return self.arm(_BY_STATUS[status](), times=times, where=where, method=method, skip=skip)
 
     def lose_session(self, after_fragments: int = 1, *, times: int = 1) -> None:

@@ -70,7 +70,8 @@ def children(graph: Graph, call: Call, grant: Grant, drive: Drive, folder: Item)
 
 
 def _listed(call: Call, drive: Drive, found: Iterable[Item]) -> list[Item]:
-    """What a list shows: many accounts hide shortcuts unless a header asks for them (`shortcuts_on_request`)."""
+    """What a list shows: many accounts hide shortcuts unless a header asks for them
+    (`shortcuts_on_request`)."""
     wanted = (call.header(b"prefer") or "").lower()
     if not drive.shortcuts_on_request or "include-feature=addtoonedrive" in wanted:
         return list(found)
@@ -263,7 +264,7 @@ def check_match(call: Call, drive: Drive, found: Item) -> None:
         raise refusals.modified()
 
 
-# ---- what stands in bodies --------------------------------------------------------------------------------
+# ---- what stands in bodies -----------------------------------------------------------------------
 
 
 def facets(body: dict[str, Any]) -> tuple[int | None, int | None, str | None]:

@@ -1,8 +1,8 @@
 """From the path of a Graph address to the item that it means.
 
-Forms (addressing-driveitems.md): `/root`, `/items/{id}`, `/root:/{path}:/…`, `/items/{id}:/{path}:/…`, and
-what rclone sends to China, where the colon does not work: `/items/{id}/children('{name}')/…` and
-`/root/children('@a1')/…?@a1='{path}'`.
+Forms (addressing-driveitems.md): `/root`, `/items/{id}`, `/root:/{path}:/…`,
+`/items/{id}:/{path}:/…`, and what rclone sends to China, where the colon does not work:
+`/items/{id}/children('{name}')/…` and `/root/children('@a1')/…?@a1='{path}'`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Address(NamedTuple):
 
 
 def parse(rest: str, call: Call) -> Address | None:
-    """Read what follows the drive in an address, such as `root:/a/b:/content`; None when it is no item."""
+    """Read what follows the drive in an address, such as `root:/a/b:/content`; None when it is no
+    item."""
     if rest.startswith("items/"):
         tail = rest[6:]
         end = min(
@@ -79,7 +80,8 @@ class Place:
         return item
 
     def slot(self, author: Actor) -> tuple[Item, str]:
-        """The folder and the name for something to be put there; missing folders are made, as Graph does."""
+        """The folder and the name for something to be put there; missing folders are made, as Graph
+        does."""
         if not self.path:
             if self.start.parent is None:
                 raise refusals.invalid_request("The root is no file.")

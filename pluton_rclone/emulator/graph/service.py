@@ -1,4 +1,5 @@
-"""What every part of the emulated Graph needs at hand: the world's drives, armed faults, budgets, tickets."""
+"""What every part of the emulated Graph needs at hand: the world's drives, armed faults, budgets,
+tickets."""
 
 from __future__ import annotations
 
@@ -45,10 +46,11 @@ class Graph:
         self._secret = secrets.token_bytes(16)
         self._sealed = lru_cache(maxsize=4096)(self._seal)
 
-    # ---- pre-authenticated addresses ------------------------------------------------------------------
+    # ---- pre-authenticated addresses -------------------------------------------------------------
 
     def ticket(self, who: Owner) -> str:
-        """The secret part of a pre-authenticated address: holds for any item, until the hour is over."""
+        """The secret part of a pre-authenticated address: holds for any item, until the hour is
+        over."""
         expires = int(self.world.now() + TICKET_LIFETIME) // 60 * 60
         return self._sealed("|".join(who), expires)
 
@@ -67,7 +69,7 @@ class Graph:
                 raise GraphFault(401, "unauthenticated", "The tempauth token has expired.")
         raise GraphFault(401, "unauthenticated", "The caller is not authenticated.")
 
-    # ---- addresses ------------------------------------------------------------------------------------
+    # ---- addresses -------------------------------------------------------------------------------
 
     def writer(self, drive: Drive, grant: Grant) -> ItemWriter:
         """Writes items of that drive for that caller."""

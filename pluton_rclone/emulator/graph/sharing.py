@@ -96,7 +96,7 @@ def permissions(graph: Graph, call: Call, grant: Grant, drive: Drive, shared: It
     return json_answer(200, {"@odata.context": context, "value": found})
 
 
-# ---- addresses --------------------------------------------------------------------------------------------
+# ---- addresses -----------------------------------------------------------------------------------
 
 
 def encode_address(address: str) -> str:
@@ -116,7 +116,8 @@ def decode_address(share_id: str) -> str:
 
 
 def resolve(graph: Graph, share_id: str) -> tuple[Drive, Item]:
-    """What an encoded address leads to: a sharing link, or the web address of an item; 404 for nothing."""
+    """What an encoded address leads to: a sharing link, or the web address of an item; 404 for
+    nothing."""
     address = decode_address(share_id)
     linked = graph.files.links.get(address.partition("?")[0])
     if linked is not None:

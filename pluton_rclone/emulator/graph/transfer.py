@@ -1,4 +1,5 @@
-"""Content up and down: upload sessions, small PUTs, redirects to pre-authenticated addresses, ranges."""
+"""Content up and down: upload sessions, small PUTs, redirects to pre-authenticated addresses,
+ranges."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ SMALL_LIMIT = 250 * 1000**2  # bytes of one PUT content; older documents say 4 M
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 
 
-# ---- up ---------------------------------------------------------------------------------------------------
+# ---- up ------------------------------------------------------------------------------------------
 
 
 def create_session(
@@ -153,7 +154,7 @@ def _damage(graph: Graph, drive: Drive, stored: Item) -> None:
         stored.content = InMemory(b"".join(map(bytes, parts)))
 
 
-# ---- down -------------------------------------------------------------------------------------------------
+# ---- down ----------------------------------------------------------------------------------------
 
 
 def redirect(

@@ -17,8 +17,9 @@ Kind = Literal["personal", "work", "application"]
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody at Microsoft. `id` is the directory's object id; for a personal account it ends with the CID,
-    the id of its drive. `kind` "application" stands for an app that acts on its own, with no person.
+    """Somebody at Microsoft. `id` is the directory's object id; for a personal account it ends with
+    the CID, the id of its drive. `kind` "application" stands for an app that acts on its own, with
+    no person.
     """
 
     id: str
@@ -54,7 +55,8 @@ class Account:
 
     @classmethod
     def from_id_token(cls, claims: Mapping[str, Any]) -> Account:
-        """From the id token, which Microsoft writes for us; access tokens are opaque and stay closed."""
+        """From the id token, which Microsoft writes for us; access tokens are opaque and stay
+        closed."""
         tenant = str(claims.get("tid") or "")
         username = str(claims.get("preferred_username") or claims.get("email") or "")
         return cls(
@@ -66,7 +68,8 @@ class Account:
         )
 
     def same_as(self, other: Account) -> bool:
-        """Whether both are one account. An id that is missing on one side leaves the user name to decide."""
+        """Whether both are one account. An id that is missing on one side leaves the user name to
+        decide."""
         if self.id and other.id:
             if self.kind == "personal" and other.kind == "personal":
                 return _cid(self.id) == _cid(other.id)
@@ -84,7 +87,10 @@ def require_same(expected: Account, actual: Account) -> None:
         raise AccountError(
             f"{actual} signed in, and this storage belongs to {expected}.",
             why="drive and files of another account would not be the ones that were backed up",
-            advice=f"Sign in as {expected.username or expected.name}, or allow the other account explicitly.",
+            advice=(
+                f"Sign in as {expected.username or expected.name}, or allow the other account "
+                "explicitly."
+            ),
             expected=expected.username or expected.id,
             actual=actual.username or actual.id,
         )

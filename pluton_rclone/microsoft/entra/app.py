@@ -25,9 +25,11 @@ class HidesSecret(Protocol):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A client certificate with its private key, in a file: PEM (key and certificate) or PFX (PKCS#12).
+    """A client certificate with its private key, in a file: PEM (key and certificate) or PFX
+    (PKCS#12).
 
-    `key_path` is for PEM only, when the key has a file of its own. The file is read when it is used.
+    `key_path` is for PEM only, when the key has a file of its own. The file is read when it is
+    used.
     """
 
     path: Path
@@ -39,12 +41,14 @@ class Certificate:
 class AppRegistration:
     """An app registration at Microsoft Entra.
 
-    `tenant` is common (any account), organizations (work and school), consumers (personal), a tenant id or a
-    domain; a registration for a single organisation needs the last two. `region` is the national cloud that
-    the registration was made in: global, us, de or cn. `client_secret` belongs to a confidential client; a
-    public client, the default, has none. `certificate` is for app-only sign-in. Secrets are in no repr.
+    `tenant` is common (any account), organizations (work and school), consumers (personal), a
+    tenant id or a domain; a registration for a single organisation needs the last two. `region` is
+    the national cloud that the registration was made in: global, us, de or cn. `client_secret`
+    belongs to a confidential client; a public client, the default, has none. `certificate` is for
+    app-only sign-in. Secrets are in no repr.
 
-    Raises `OptionInvalid` for values that cannot be right, and for a cloud that rclone cannot reach.
+    Raises `OptionInvalid` for values that cannot be right, and for a cloud that rclone cannot
+    reach.
     """
 
     client_id: str
@@ -67,7 +71,9 @@ class AppRegistration:
         ):
             raise OptionInvalid(
                 f"{self.tenant!r} is no tenant.",
-                advice="Give common, organizations, consumers, the tenant's id or one of its domains.",
+                advice=(
+                    "Give common, organizations, consumers, the tenant's id or one of its domains."
+                ),
                 option="tenant",
             )
         secret = self.client_secret
@@ -87,13 +93,14 @@ class AppRegistration:
 
     @property
     def authority(self) -> str:
-        """The address that people and tokens of this tenant are asked for at: `https://host/tenant`."""
+        """The address that people and tokens of this tenant are asked for at:
+        `https://host/tenant`."""
         return self.cloud.authority(self.tenant)
 
     @property
     def token_url(self) -> str:
-        """Where tokens are renewed: for rclone before 1.69, which passes over the option `tenant` in
-        silence.
+        """Where tokens are renewed: for rclone before 1.69, which passes over the option `tenant`
+        in silence.
         """
         return f"{self.authority}/oauth2/v2.0/token"
 
@@ -115,7 +122,8 @@ class AppRegistration:
         """The registration named by PLUTON_ONEDRIVE_CLIENT_ID; None when that variable is not set.
 
         PLUTON_ONEDRIVE_TENANT, PLUTON_ONEDRIVE_REGION, PLUTON_ONEDRIVE_CLIENT_SECRET,
-        PLUTON_ONEDRIVE_CERTIFICATE (a path) and PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD are read as well.
+        PLUTON_ONEDRIVE_CERTIFICATE (a path) and PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD are read as
+        well.
         """
         client_id = environment.get("PLUTON_ONEDRIVE_CLIENT_ID")
         if not client_id:

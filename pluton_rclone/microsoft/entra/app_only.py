@@ -17,9 +17,9 @@ from .token import Token
 def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
     """A token of the application itself (client credentials), by secret or certificate.
 
-    It has no refresh token: a new one is had by signing in again. Personal accounts cannot be reached this
-    way. Raises `RegistrationError` when tenant or credentials are missing or wrong, `SecretExpired`,
-    `AdminConsentRequired`, and the rest of `SignInError`.
+    It has no refresh token: a new one is had by signing in again. Personal accounts cannot be
+    reached this way. Raises `RegistrationError` when tenant or credentials are missing or wrong,
+    `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`.
     """
     if app.tenant in WORDS_FOR_TENANTS:
         raise RegistrationError(

@@ -12,7 +12,8 @@ from .app import AppRegistration, Certificate
 
 
 def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
-    """What MSAL calls client_credential: the secret, or key and certificate as PEM text. It is secret.
+    """What MSAL calls client_credential: the secret, or key and certificate as PEM text. It is
+    secret.
 
     Raises `RegistrationError` when the certificate's file cannot be used.
     """
@@ -42,7 +43,9 @@ def _load(source: Certificate) -> tuple[str, str]:
     if end <= datetime.now(timezone.utc):
         raise RegistrationError(
             f"The certificate {source.path} ended on {end:%Y-%m-%d}.",
-            advice="Make a new one, upload its public part to the app registration, and set it here.",
+            advice=(
+                "Make a new one, upload its public part to the app registration, and set it here."
+            ),
             expires=end.isoformat(),
         )
     return (
@@ -71,7 +74,8 @@ def _from_pem(
     try:
         key = serialization.load_pem_private_key(key_content, password if encrypted else None)
     except (ValueError, TypeError) as problem:
-        # One wrong password in 256 leaves bytes that end like decrypted ones, and are no key: nothing tells the two apart.
+        # One wrong password in 256 leaves bytes that end like decrypted ones, and are no key:
+        # nothing tells the two apart.
         why = "the password is wrong, or the key is damaged" if encrypted else _reason(problem)
         raise _unusable(source, why) from None
     try:
@@ -118,5 +122,8 @@ def _unusable(source: Certificate, why: str) -> RegistrationError:
         f"The certificate {source.path} cannot be used.",
         why=why,
         who=Who.YOU,
-        advice="Give a PEM file with key and certificate, or a PFX file, and its password if it has one.",
+        advice=(
+            "Give a PEM file with key and certificate, or a PFX file, and its password if it "
+            "has one."
+        ),
     )

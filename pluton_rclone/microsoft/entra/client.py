@@ -34,8 +34,8 @@ class _Response:
 class _MsalHttp:
     """MSAL's HTTP client: our seam, with server faults turned into our exceptions.
 
-    MSAL throws a bare HTTP error for 5xx, logs a token answer that is no JSON together with its text, and
-    hides what a discovery refused. So these three never reach it.
+    MSAL throws a bare HTTP error for 5xx, logs a token answer that is no JSON together with its
+    text, and hides what a discovery refused. So these three never reach it.
     """
 
     def __init__(self, http: Http, asked: Asked) -> None:
@@ -52,8 +52,9 @@ class _MsalHttp:
         self, url: str, params: Any = None, data: Any = None, headers: Any = None, **_: Any
     ) -> _Response:
         if isinstance(data, dict) and data.get("grant_type") == "refresh_token":
-            # MSAL adds OpenID's scopes here, to which nobody consented if the token came from rclone's own
-            # sign-in (AADSTS65001). Like rclone we name what is wanted, or nothing: then what was granted stays.
+            # MSAL adds OpenID's scopes here, to which nobody consented if the token came from
+            # rclone's own sign-in (AADSTS65001). Like rclone we name what is wanted, or nothing:
+            # then what was granted stays.
             data = {name: value for name, value in data.items() if name != "scope"}
             if self._asked.scopes:
                 data["scope"] = " ".join(self._asked.scopes)
@@ -90,8 +91,8 @@ def _refused(answer: Answer) -> bool:
 
 
 def _forgetful_cache() -> Any:
-    """A token cache that keeps nothing: the token belongs to the storage, and MSAL's cache writes codes and
-    verifiers to the debug log when it takes something in."""
+    """A token cache that keeps nothing: the token belongs to the storage, and MSAL's cache writes
+    codes and verifiers to the debug log when it takes something in."""
     import msal
 
     class ForgetfulCache(msal.TokenCache):  # type: ignore[misc]  # msal has no types
@@ -117,8 +118,8 @@ def msal_application(
             "authority": app.authority,
             "http_client": _MsalHttp(http, asked),
             "token_cache": _forgetful_cache(),
-            # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves a
-            # sovereign network and fails there (clouds.json, rules).
+            # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves
+            # a sovereign network and fails there (clouds.json, rules).
             "instance_discovery": None
             if app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
             else False,
@@ -170,7 +171,10 @@ def _no_such_tenant(asked: Asked) -> PlutonRcloneError:
     region = asked.app.region if asked.app is not None else "?"
     return errors.RegistrationError(
         f"There is no tenant {tenant!r} in region {region}.",
-        advice="Check the tenant's id or domain, and the region: each cloud knows its own tenants only.",
+        advice=(
+            "Check the tenant's id or domain, and the region: each cloud knows its own tenants "
+            "only."
+        ),
         tenant=tenant,
         region=region,
     )

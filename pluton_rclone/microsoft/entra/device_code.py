@@ -47,11 +47,12 @@ class DeviceCode:
     flow: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
-        """Wait for the person, asking as often as Microsoft allows (it may say slow_down in between).
+        """Wait for the person, asking as often as Microsoft allows (it may say slow_down in
+        between).
 
-        A lost connection does not end the waiting. Raises `SignInTimedOut` when the code has expired,
-        `SignInDeclined` when the person refused, `SignInBlocked` when the organisation blocks device codes,
-        `Cancelled`, and the rest of `SignInError`.
+        A lost connection does not end the waiting. Raises `SignInTimedOut` when the code has
+        expired, `SignInDeclined` when the person refused, `SignInBlocked` when the organisation
+        blocks device codes, `Cancelled`, and the rest of `SignInError`.
         """
         stop = cancel or threading.Event()
         flow = dict(self.flow)
@@ -100,7 +101,8 @@ def begin_device_code(
     """A new code, good for about fifteen minutes.
 
     The registration must allow public client flows; its secret, if it has one, is not sent. Raises
-    `RegistrationError` (public flows off, single tenant asked from common) and the rest of `SignInError`.
+    `RegistrationError` (public flows off, single tenant asked from common) and the rest of
+    `SignInError`.
     """
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "device code")

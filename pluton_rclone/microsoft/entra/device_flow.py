@@ -1,5 +1,5 @@
-"""A device code that is asked about now and then, and may wait as JSON in between: for a web page, which
-cannot block.
+"""A device code that is asked about now and then, and may wait as JSON in between: for a web page,
+which cannot block.
 """
 
 from __future__ import annotations
@@ -58,18 +58,22 @@ def device_code_from_record(record: Mapping[str, Any], app: AppRegistration) -> 
 
 
 def seconds_between_polls(code: DeviceCode) -> float:
-    """How long to wait before the next `poll_device_code`: five seconds usually, more after a slow_down."""
+    """How long to wait before the next `poll_device_code`: five seconds usually, more after a
+    slow_down."""
     return float(code.flow.get("interval") or 5)
 
 
 def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | None:
-    """The sign-in, or None while the person has not finished; wait `seconds_between_polls` before each.
+    """The sign-in, or None while the person has not finished; wait `seconds_between_polls` before
+    each.
 
-    Where Microsoft says slow_down, the interval in `code.flow` grows by five seconds (RFC 8628, 3.5), and with it
-    the one in the record that the code was made from: store the record again after each poll, and it is kept.
+    Where Microsoft says slow_down, the interval in `code.flow` grows by five seconds (RFC 8628,
+    3.5), and with it the one in the record that the code was made from: store the record again
+    after each poll, and it is kept.
 
-    Raises `SignInTimedOut` when the code has expired, `SignInDeclined`, `SignInBlocked` when the organisation
-    blocks device codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
+    Raises `SignInTimedOut` when the code has expired, `SignInDeclined`, `SignInBlocked` when the
+    organisation blocks device codes, and the rest of `SignInError`; `Unreachable` and `Throttled`
+    do not end the code.
     """
     if time.time() > code.expires:
         raise SignInTimedOut(

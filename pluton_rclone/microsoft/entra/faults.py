@@ -1,8 +1,9 @@
-"""What Microsoft's sign-in service refused, as an exception: one mapping for every way of signing in.
+"""What Microsoft's sign-in service refused, as an exception: one mapping for every way of signing
+in.
 
-Microsoft asks programs to branch on `error` and `suberror`, and people to read the AADSTS number. So a number
-that is known chooses the most telling exception and the advice; for one that is not, `suberror` and `error`
-decide, and a useful error comes out all the same.
+Microsoft asks programs to branch on `error` and `suberror`, and people to read the AADSTS number.
+So a number that is known chooses the most telling exception and the advice; for one that is not,
+`suberror` and `error` decide, and a useful error comes out all the same.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ _BY_SUBERROR: dict[str, type[PlutonRcloneError]] = {
     "protection_policy_required": errors.SignInBlocked,
     "user_password_expired": errors.InteractionRequired,
     "client_mismatch": errors.RegistrationError,
-    "cancel": errors.SignInDeclined,  # error_subcode of the redirect, when the person pressed Cancel
+    # error_subcode of the redirect, when the person pressed Cancel
+    "cancel": errors.SignInDeclined,
 }
 _BY_ERROR: dict[str, tuple[type[PlutonRcloneError], Who, str]] = {
     "access_denied": (errors.SignInDeclined, Who.YOU, "The sign-in was cancelled or refused."),
@@ -78,8 +80,8 @@ _BY_ERROR: dict[str, tuple[type[PlutonRcloneError], Who, str]] = {
 class Asked:
     """What was asked of the sign-in service: what an explanation of its refusal needs.
 
-    `way` is browser, redirect, device code, app-only or refresh. `secrets` are texts that we sent and that
-    must not come back in an error's words.
+    `way` is browser, redirect, device code, app-only or refresh. `secrets` are texts that we sent
+    and that must not come back in an error's words.
     """
 
     app: AppRegistration | None = None
@@ -174,8 +176,8 @@ def _readable(value: object, secrets: Iterable[str]) -> str:
 
 
 def _number(answer: Mapping[str, Any], text: str) -> int | None:
-    """The AADSTS number: the last one in the text tells more in old answers that carry two (70002: …
-    70008).
+    """The AADSTS number: the last one in the text tells more in old answers that carry two (70002:
+    … 70008).
     """
     in_text = [int(number) for number in _AADSTS.findall(text)]
     codes = answer.get("error_codes")

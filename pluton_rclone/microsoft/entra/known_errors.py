@@ -1,4 +1,5 @@
-"""Microsoft's sign-in errors, one by one: the table behind the mapping and behind `pluton-rclone errors`."""
+"""Microsoft's sign-in errors, one by one: the table behind the mapping and behind `pluton-rclone
+errors`."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _WHO = {
     "retry": Who.LATER,
 }
 
-# Which exception each number becomes. Numbers that are not here are judged by `error` and `suberror`.
+# Which exception each number becomes. Numbers that are not here are judged by `error` and
+# `suberror`.
 _NUMBERS: dict[type[errors.PlutonRcloneError], str] = {
     errors.AuthorizationFailed: "50089 50126 50134 70018 90013 900561",
     errors.SignInTimedOut: "70019 70020",
@@ -36,8 +38,10 @@ _NUMBERS: dict[type[errors.PlutonRcloneError], str] = {
     errors.AccountError: "16000 50001 50020 50034 50053 50057 50105 500200 500207 500208 650052 90072",
     errors.Throttled: "50196 90055",
     errors.RegistrationError: (
-        "50011 50049 50059 50128 50194 500011 65005 650056 650057 70001 70002 70003 70011 700005 700016 "
-        "700022 700025 700027 700054 7000112 7000215 7000218 90002 90014 90019 90023 90038 900382 900144 "
+        "50011 50049 50059 50128 50194 500011 65005 650056 650057 70001 70002 70003 70011 700005 "
+        "700016 "
+        "700022 700025 700027 700054 7000112 7000215 7000218 90002 90014 90019 90023 90038 900382 "
+        "900144 "
         "9001023 90124 90130 9002325 9002326 9002331 9002332 9002346"
     ),
     SignInError: "50087 70012 70016 90006 90012 90024 90033 90036",

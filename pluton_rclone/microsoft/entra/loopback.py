@@ -27,9 +27,9 @@ h1{{font-size:1.4rem}}</style></head>
 class LoopbackReceiver:
     """Waits for one answer of Microsoft on a free port of 127.0.0.1.
 
-    Other machines cannot reach it. Posted forms and queries are both taken; an answer with another state is
-    turned away and does not end the waiting. Exactly one answer is taken. The browser's page is held back
-    until `tell` says how the sign-in ended, so that it never promises too much.
+    Other machines cannot reach it. Posted forms and queries are both taken; an answer with another
+    state is turned away and does not end the waiting. Exactly one answer is taken. The browser's
+    page is held back until `tell` says how the sign-in ended, so that it never promises too much.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,8 @@ class LoopbackReceiver:
 
     @property
     def redirect_uri(self) -> str:
-        """`http://localhost:PORT`: for a desktop registration Microsoft ignores the port, not the host."""
+        """`http://localhost:PORT`: for a desktop registration Microsoft ignores the port, not the
+        host."""
         return f"http://localhost:{self._server.port}"
 
     def __enter__(self) -> LoopbackReceiver:
@@ -51,7 +52,8 @@ class LoopbackReceiver:
         self._server.stop()
 
     def expect(self, state: str) -> None:
-        """Take the answer with that state. To be said before a browser is sent off: it may be quick."""
+        """Take the answer with that state. To be said before a browser is sent off: it may be
+        quick."""
         self._server.expect(state)
 
     def wait(self, timeout: float, cancel: threading.Event | None = None) -> dict[str, str]:
@@ -163,7 +165,8 @@ class _Handler(QuietHandler):
             self._page(
                 400,
                 "This answer belongs to another sign-in",
-                "Close other sign-in windows and use the newest one; this program goes on waiting for it.",
+                "Close other sign-in windows and use the newest one; this program goes on waiting "
+                "for it.",
             )
 
     def _page(self, status: int, title: str, text: str) -> None:

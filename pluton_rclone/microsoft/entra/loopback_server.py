@@ -48,11 +48,13 @@ class LoopbackServer(ThreadingHTTPServer):
         self.server_close()
 
     def is_meant(self, host_header: str) -> bool:
-        """Whether a request's Host is ours: a page elsewhere must not reach us through a name of its own."""
+        """Whether a request's Host is ours: a page elsewhere must not reach us through a name of
+        its own."""
         return host_header.lower() in (f"localhost:{self.port}", f"127.0.0.1:{self.port}")
 
     def server_bind(self) -> None:
-        # HTTPServer would look up the machine's own name here, which a slow resolver makes take seconds.
+        # HTTPServer would look up the machine's own name here, which a slow resolver makes take
+        # seconds.
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "localhost", self.server_address[1]

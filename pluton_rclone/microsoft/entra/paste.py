@@ -1,6 +1,8 @@
-"""A token that a person pastes: rclone's own JSON, what `rclone authorize` prints, a remote's section.
+"""A token that a person pastes: rclone's own JSON, what `rclone authorize` prints, a remote's
+section.
 
-Every form is taken that people are known to paste; what cannot be read is refused with what is wrong with it.
+Every form is taken that people are known to paste; what cannot be read is refused with what is
+wrong with it.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ _QUOTES = str.maketrans(
 
 @dataclass(frozen=True)
 class Pasted:
-    """What a paste held: the token, and the other options when it was a whole remote (may hold a secret)."""
+    """What a paste held: the token, and the other options when it was a whole remote (may hold a
+    secret)."""
 
     token: Token
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -44,10 +47,12 @@ class Pasted:
 
 
 def read_paste(text: str) -> Pasted:
-    """The token in a pasted text. Raises `TokenInvalid` saying what is wrong; its words never hold the paste.
+    """The token in a pasted text. Raises `TokenInvalid` saying what is wrong; its words never hold
+    the paste.
 
-    A token without an expiry, or without an access token, is taken as one that has ended: rclone's first act
-    is then to renew it. One without a refresh token is refused, because it would be dead within the hour.
+    A token without an expiry, or without an access token, is taken as one that has ended: rclone's
+    first act is then to renew it. One without a refresh token is refused, because it would be dead
+    within the hour.
     """
     if len(text) > LARGEST_PASTE:
         raise TokenInvalid(
@@ -96,7 +101,8 @@ def _candidates(text: str) -> Iterator[Any]:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text as it is, without the line breaks of a terminal, without a shell's quotes and escapes."""
+    """The text as it is, without the line breaks of a terminal, without a shell's quotes and
+    escapes."""
     yield text
     joined = "".join(line.strip(" \t") for line in text.split("\n"))
     yield joined
@@ -107,7 +113,8 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _from_value(value: Any) -> Pasted | None:
-    """A token object, a remote's options as an object, or several remotes by name; None for none of these."""
+    """A token object, a remote's options as an object, or several remotes by name; None for none of
+    these."""
     if not isinstance(value, Mapping):
         return None
     if "access_token" in value or "refresh_token" in value:
@@ -155,9 +162,13 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
         if address and not is_of_microsoft(address, sharepoint=sharepoint):
             host = printable(address.partition("://")[2].partition("/")[0])
             raise TokenInvalid(
-                f"This remote sends its secrets to {host[:200] or 'an unknown place'}, which is not Microsoft's.",
+                f"This remote sends its secrets to {host[:200] or 'an unknown place'}, which is "
+                "not Microsoft's.",
                 why=f"that is what its option {option} says",
-                advice=f"Paste it without {option}. Who trusts that host can set the option in rclone.conf.",
+                advice=(
+                    f"Paste it without {option}. Who trusts that host can set the option in "
+                    "rclone.conf."
+                ),
             )
     if isinstance(token, str):
         try:
@@ -208,7 +219,8 @@ def _json(text: str) -> Any:
 
 
 def _decoded(text: str) -> str:
-    """The base64 form (rclone prints the URL-safe alphabet without padding; others are taken as well)."""
+    """The base64 form (rclone prints the URL-safe alphabet without padding; others are taken as
+    well)."""
     compact = _compact(text)
     if not _BASE64.fullmatch(compact):
         return ""

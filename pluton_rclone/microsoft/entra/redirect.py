@@ -1,5 +1,5 @@
-"""Sign-in by redirect to the caller's own address: begin here, finish there, in another process if need
-be.
+"""Sign-in by redirect to the caller's own address: begin here, finish there, in another process if
+need be.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ ResponseMode = Literal["query", "form_post"]
 class Flow:
     """A sign-in that has begun. `url` is where the person goes.
 
-    `record()` is JSON and can wait in a session or a database for whoever finishes; it holds the PKCE
-    verifier, so keep it where the person's browser cannot read it.
+    `record()` is JSON and can wait in a session or a database for whoever finishes; it holds the
+    PKCE verifier, so keep it where the person's browser cannot read it.
     """
 
     url: str
@@ -108,10 +108,10 @@ def begin_redirect(
 ) -> Flow:
     """The address to send a person to, and what is needed to finish.
 
-    `redirect_uri` must be registered, to the letter. `account` is who is expected (further permissions,
-    re-authorizing): the page then proposes that person, and anybody else is refused at the end. With
-    `response_mode="form_post"` the answer is posted, and cookies with SameSite=Lax do not come along.
-    `claims` is what a refusal of Graph demanded (`details["claims"]`).
+    `redirect_uri` must be registered, to the letter. `account` is who is expected (further
+    permissions, re-authorizing): the page then proposes that person, and anybody else is refused at
+    the end. With `response_mode="form_post"` the answer is posted, and cookies with SameSite=Lax do
+    not come along. `claims` is what a refusal of Graph demanded (`details["claims"]`).
     """
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.secret_text or "",))
@@ -150,9 +150,9 @@ def finish_redirect(
 ) -> SignIn:
     """The sign-in that Microsoft's answer completes.
 
-    `answer` is the query or the posted form, as text, as a mapping, or the whole address that Microsoft sent
-    the person to. Raises `ForeignAnswer` (other state, other registration), `SignInTimedOut`,
-    `CodeUsedTwice`, and whatever the answer itself says.
+    `answer` is the query or the posted form, as text, as a mapping, or the whole address that
+    Microsoft sent the person to. Raises `ForeignAnswer` (other state, other registration),
+    `SignInTimedOut`, `CodeUsedTwice`, and whatever the answer itself says.
     """
     if not isinstance(flow, Flow):
         flow = Flow.from_record(flow)

@@ -39,7 +39,8 @@ OPENID = ("openid", "profile", "offline_access")
 
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
-    """The fewest permissions that are enough: the own drive, folders that others share, SharePoint libraries.
+    """The fewest permissions that are enough: the own drive, folders that others share, SharePoint
+    libraries.
 
     `access="read"` is the profile for a storage that is only read from.
     """
@@ -52,15 +53,16 @@ def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -
 
 
 def short_names(scopes: Iterable[str]) -> tuple[str, ...]:
-    """`https://graph.microsoft.com/Files.ReadWrite` is `Files.ReadWrite`; OpenID's own are left out.
-    Sorted.
+    """`https://graph.microsoft.com/Files.ReadWrite` is `Files.ReadWrite`; OpenID's own are left
+    out. Sorted.
     """
     names = {scope.rsplit("/", 1)[-1] for scope in scopes}
     return tuple(sorted(name for name in names if name and name.lower() not in (*OPENID, "email")))
 
 
 def full_names(scopes: Iterable[str], cloud: Cloud) -> tuple[str, ...]:
-    """With the resource in front, as an administrator's consent address needs it; differs per cloud."""
+    """With the resource in front, as an administrator's consent address needs it; differs per
+    cloud."""
     return tuple(f"{cloud.graph_root}/{name}" for name in short_names(scopes))
 
 
@@ -80,7 +82,8 @@ def reading(granted: Iterable[str]) -> tuple[str, ...]:
 
 
 def in_words(scopes: Iterable[str]) -> str:
-    """`read and write your files (Files.ReadWrite); find and read SharePoint sites (Sites.Read.All)`."""
+    """`read and write your files (Files.ReadWrite); find and read SharePoint sites
+    (Sites.Read.All)`."""
     parts = [
         f"{_IN_WORDS[name]} ({name})" if name in _IN_WORDS else name for name in short_names(scopes)
     ]

@@ -40,8 +40,8 @@ def completed(
 ) -> SignIn:
     """The sign-in in a token answer of MSAL.
 
-    Raises `AccountError` when somebody else than `account` signed in, `ConsentRequired` when less than
-    `wanted` was granted, saying the difference in words.
+    Raises `AccountError` when somebody else than `account` signed in, `ConsentRequired` when less
+    than `wanted` was granted, saying the difference in words.
     """
     asked = short_names(wanted)
     token = Token.from_msal(result, asked=asked)
@@ -69,10 +69,12 @@ def refresh(
     *,
     http: Http | None = None,
 ) -> Token:
-    """A new token for the one given. Microsoft may rotate the refresh token: keep the one that is returned.
+    """A new token for the one given. Microsoft may rotate the refresh token: keep the one that is
+    returned.
 
-    `scopes` asks for other permissions that were consented to before; without them what was granted stays.
-    Raises `TokenExpired` when the person has to sign in again, and the rest of `SignInError`.
+    `scopes` asks for other permissions that were consented to before; without them what was granted
+    stays. Raises `TokenExpired` when the person has to sign in again, and the rest of
+    `SignInError`.
     """
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")

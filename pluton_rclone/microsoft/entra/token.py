@@ -13,10 +13,12 @@ from pluton_rclone.values.token_text import expires_at, parse_time
 
 from .scopes import short_names
 
-# rclone uses a token without an expiry for ever and does not refresh it on a 401 (tried with 1.75.2). A token
-# whose end is unknown is therefore given one that has passed: rclone's first act is then to refresh it.
+# rclone uses a token without an expiry for ever and does not refresh it on a 401 (tried with
+# 1.75.2). A token whose end is unknown is therefore given one that has passed: rclone's first act
+# is then to refresh it.
 ALREADY_EXPIRED = datetime(2000, 1, 1, tzinfo=timezone.utc)
-# rclone 1.75.2 loses the refresh token when the access token is empty (tried): something must stand there.
+# rclone 1.75.2 loses the refresh token when the access token is empty (tried): something must stand
+# there.
 NO_ACCESS_TOKEN = "expired"
 
 
@@ -24,8 +26,9 @@ NO_ACCESS_TOKEN = "expired"
 class Token:
     """An access token, how long it lives (aware, UTC), and what renews it.
 
-    `refresh_token` is None for app-only tokens. `scopes` are the permissions granted, short names; empty when
-    nobody told. Access and refresh tokens are opaque: nothing here looks into them. No repr shows them.
+    `refresh_token` is None for app-only tokens. `scopes` are the permissions granted, short names;
+    empty when nobody told. Access and refresh tokens are opaque: nothing here looks into them. No
+    repr shows them.
     """
 
     access_token: str = field(repr=False)
@@ -87,8 +90,8 @@ class Token:
 
     @classmethod
     def from_msal(cls, result: Mapping[str, Any], *, asked: tuple[str, ...] = ()) -> Token:
-        """The token in an answer of MSAL. RFC 6749, 5.1: an answer that names no scope granted what was
-        asked.
+        """The token in an answer of MSAL. RFC 6749, 5.1: an answer that names no scope granted what
+        was asked.
         """
         granted, renewing = result.get("scope"), result.get("refresh_token")
         try:

@@ -1,8 +1,8 @@
 """A token endpoint for one run: lets rclone, which cannot read a certificate, have app-only tokens.
 
-rclone from 1.69 asks it (`client_credentials` and `token_url`) whenever its token has ended, so that a run
-may last longer than a token. It listens on 127.0.0.1 only, behind an address and a secret that are made up
-anew for each run and that open nothing else.
+rclone from 1.69 asks it (`client_credentials` and `token_url`) whenever its token has ended, so
+that a run may last longer than a token. It listens on 127.0.0.1 only, behind an address and a
+secret that are made up anew for each run and that open nothing else.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class TokenEndpoint:
         return f"http://127.0.0.1:{self._server.port}{self._server.path}"
 
     def options(self) -> dict[str, str]:
-        """rclone's options, as text. They hold the run's secret: for a private rclone.conf, not for argv."""
+        """rclone's options, as text. They hold the run's secret: for a private rclone.conf, not for
+        argv."""
         return {
             "client_credentials": "true",
             "tenant": self._app.tenant,

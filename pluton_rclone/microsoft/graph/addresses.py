@@ -1,6 +1,7 @@
 """Pasted addresses of OneDrive and SharePoint, read without asking anybody.
 
-Forms as browsers and the Share buttons give them; which of them Microsoft documents is said at each.
+Forms as browsers and the Share buttons give them; which of them Microsoft documents is said at
+each.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _PAGES = ("sitepages", "pages", "lists")
 
 @dataclass(frozen=True)
 class ServerPath:
-    """A path on a SharePoint host, decoded: site, library and folder in one row; Graph knows where they
-    part.
+    """A path on a SharePoint host, decoded: site, library and folder in one row; Graph knows where
+    they part.
     """
 
     host: str
@@ -58,8 +59,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the address
-    has it (see the function `item_id`), or `segments` may follow.
+    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the
+    address has it (see the function `item_id`), or `segments` may follow.
     """
 
     drive_id: str | None = None
@@ -87,7 +88,8 @@ Address = ServerPath | SharingLink | PersonalPlace | DriveId | SiteId
 def read_address(text: str) -> Address:
     """What a pasted address or id stands for.
 
-    Raises `OptionInvalid` when it is none of OneDrive or SharePoint, or of a cloud that rclone cannot reach.
+    Raises `OptionInvalid` when it is none of OneDrive or SharePoint, or of a cloud that rclone
+    cannot reach.
     """
     text = text.strip().strip("<>\"'`").strip()
     if not text or len(text) > LARGEST_ADDRESS or not text.isprintable():
@@ -141,8 +143,8 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
         segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
     if segments and segments[-1].lower() == "guestaccess.aspx":
         return SharingLink(_whole(parts, host))
-    # The views of a library carry the open folder here: `id` in the modern ones (with `parent` when one file
-    # is shown), `RootFolder` in the classic ones.
+    # The views of a library carry the open folder here: `id` in the modern ones (with `parent` when
+    # one file is shown), `RootFolder` in the classic ones.
     for name in ("parent", "id", "RootFolder", "rootfolder"):
         value = query.get(name, "")
         if value.startswith("/"):
@@ -156,7 +158,8 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
 
 
 def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the page that shows a library or a site: /Forms/AllItems.aspx, /SitePages/Home.aspx, …"""
+    """Without the page that shows a library or a site: /Forms/AllItems.aspx, /SitePages/Home.aspx,
+    …"""
     low = [segment.lower() for segment in segments]
     if len(low) >= 2 and low[-2] == "forms" and low[-1].endswith(".aspx"):
         return segments[:-2]
@@ -206,9 +209,9 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
 def item_id(drive_id: str, name: str) -> str:
     """Graph's id of an item of a personal drive, from what its web address calls it; others stay.
 
-    Source: addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the 130
-    bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading zeros,
-    `!s`, and the GUID in hex.
+    Source: addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the
+    130 bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading
+    zeros, `!s`, and the GUID in hex.
     """
     found = _PERSONAL_ITEM.fullmatch(name)
     if found is None:

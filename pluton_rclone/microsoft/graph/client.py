@@ -1,4 +1,5 @@
-"""Requests to Microsoft Graph with a token, in one cloud: single answers, all pages, several at a time."""
+"""Requests to Microsoft Graph with a token, in one cloud: single answers, all pages, several at a
+time."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ MOST_PAGES = 1000  # a bound against a feed that never ends
 
 
 class GraphClient:
-    """Asks Graph. The token is sent to this cloud's Graph and to no other host, whatever a link says."""
+    """Asks Graph. The token is sent to this cloud's Graph and to no other host, whatever a link
+    says."""
 
     def __init__(
         self,

@@ -1,11 +1,12 @@
 """The delta feed of a drive: everything in it, in pages, and whether a page is the last one.
 
-Microsoft's rules (Microsoft Graph, "driveItem: delta"): the feed of `/drives/{id}/root/delta`, the root being the only
-place that is documented, enumerates the whole drive; `$select` and `$top` are supported; pages are followed by
-`@odata.nextLink`, taken as it is, until one carries `@odata.deltaLink` instead: only then has everything been said. An
-item may come more than once, and the last time counts; no order is promised; a `parentReference` has no path, so items
-are tracked by id; a deleted item has the facet `deleted` and may lack its name; 410 means to start over. "Using delta
-is the only way to guarantee that you've read all of the data."
+Microsoft's rules (Microsoft Graph, "driveItem: delta"): the feed of `/drives/{id}/root/delta`, the
+root being the only place that is documented, enumerates the whole drive; `$select` and `$top` are
+supported; pages are followed by `@odata.nextLink`, taken as it is, until one carries
+`@odata.deltaLink` instead: only then has everything been said. An item may come more than once, and
+the last time counts; no order is promised; a `parentReference` has no path, so items are tracked by
+id; a deleted item has the facet `deleted` and may lack its name; 410 means to start over. "Using
+delta is the only way to guarantee that you've read all of the data."
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class Item(NamedTuple):
     """One item of the feed, as far as a listing needs it.
 
-    `key` and `parent` tell items apart and put them together: ids in capitals, since Graph is not consistent in their
-    case on personal drives; `parent` is "" where none is named. `id` is rclone's: drive, "#", item. `name` is as
-    OneDrive stores it; `translated` says that rclone would turn look-alikes in it back. `modified` is RFC 3339, UTC.
-    `quick_xor` is base64. `elsewhere`: a folder whose content the feed of this drive does not have: a shortcut to
-    somebody else's folder, or the Personal Vault. `notebook`: OneNote's.
+    `key` and `parent` tell items apart and put them together: ids in capitals, since Graph is not
+    consistent in their case on personal drives; `parent` is "" where none is named. `id` is
+    rclone's: drive, "#", item. `name` is as OneDrive stores it; `translated` says that rclone would
+    turn look-alikes in it back. `modified` is RFC 3339, UTC. `quick_xor` is base64. `elsewhere`: a
+    folder whose content the feed of this drive does not have: a shortcut to somebody else's folder,
+    or the Personal Vault. `notebook`: OneNote's.
     """
 
     key: str
@@ -71,8 +73,8 @@ class Page(NamedTuple):
 
 
 def read(graph: GraphClient, drive_id: str, link: str | None = None) -> Page:
-    """The page at `link`, or the first one of a drive. `GraphError` and the rest of what `GraphClient.get` raises;
-    GraphError, too, for an answer that neither goes on nor ends.
+    """The page at `link`, or the first one of a drive. `GraphError` and the rest of what
+    `GraphClient.get` raises; GraphError, too, for an answer that neither goes on nor ends.
     """
     if link is None:
         path = f"/drives/{quote(drive_id, safe='!,')}/root/delta"
@@ -101,8 +103,9 @@ def _broken(why: str) -> GraphError:
 
 
 def _item(value: Mapping[str, Any]) -> Item:
-    """As rclone reads it (backend/onedrive/api/types.go): what a remoteItem says wins, but for the name. rclone lists a
-    renamed shortcut under the name of what it leads to, and finds it at no path but that of its own name (tried).
+    """As rclone reads it (backend/onedrive/api/types.go): what a remoteItem says wins, but for the
+    name. rclone lists a renamed shortcut under the name of what it leads to, and finds it at no
+    path but that of its own name (tried).
     """
     item_id = str(value["id"])
     reference = value.get("parentReference") or {}

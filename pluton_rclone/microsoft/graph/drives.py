@@ -1,5 +1,5 @@
-"""Drives and sites as Graph describes them, read tolerantly: its documents leave members out that live
-answers have, and the other way round."""
+"""Drives and sites as Graph describes them, read tolerantly: its documents leave members out that
+live answers have, and the other way round."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DriveType = Literal["personal", "business", "documentLibrary"]
 class Quota:
     """Room on a drive, in bytes.
 
-    `state` known: the numbers are there. unknown: Graph reports zero or nothing useful, which does not mean
-    full. restricted: the organisation does not let this account see it. `level` is Microsoft's word: normal,
-    nearing (under 10 % left), critical (under 1 %), exceeded.
+    `state` known: the numbers are there. unknown: Graph reports zero or nothing useful, which does
+    not mean full. restricted: the organisation does not let this account see it. `level` is
+    Microsoft's word: normal, nearing (under 10 % left), critical (under 1 %), exceeded.
     """
 
     state: Literal["known", "unknown", "restricted"]
@@ -53,7 +53,8 @@ class Quota:
 
 @dataclass(frozen=True)
 class Drive:
-    """A drive that rclone can use. `id` and `type` are what rclone's options drive_id and drive_type want."""
+    """A drive that rclone can use. `id` and `type` are what rclone's options drive_id and
+    drive_type want."""
 
     id: str
     type: DriveType
@@ -126,7 +127,8 @@ def drive_type(value: object) -> DriveType:
 
 
 def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
-    """The folder that an item points to; None for an item that lives where it stands, or for a file."""
+    """The folder that an item points to; None for an item that lives where it stands, or for a
+    file."""
     remote = record.get("remoteItem")
     if not isinstance(remote, Mapping) or "folder" not in remote:
         return None

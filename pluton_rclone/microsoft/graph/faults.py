@@ -1,7 +1,7 @@
 """What Microsoft Graph refused, as an exception: the JSON read here, `values.refusals` judges it.
 
-Graph's rules (concepts/errors.md): the error object nests `innerError` (or `innererror`) to any depth; the
-innermost known code tells most; an unknown code is judged by the HTTP status.
+Graph's rules (concepts/errors.md): the error object nests `innerError` (or `innererror`) to any
+depth; the innermost known code tells most; an unknown code is judged by the HTTP status.
 """
 
 from __future__ import annotations

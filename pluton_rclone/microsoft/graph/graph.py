@@ -1,4 +1,5 @@
-"""What a signed-in account can reach: its drives, SharePoint sites and their libraries, shared folders."""
+"""What a signed-in account can reach: its drives, SharePoint sites and their libraries, shared
+folders."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ _HOPELESS = (TokenExpired, InteractionRequired, Cancelled, UsageError)
 
 @dataclass(frozen=True)
 class Drives(Sequence[Drive]):
-    """The drives that were found and can be read, and in `notes` what was not, in words for a person."""
+    """The drives that were found and can be read, and in `notes` what was not, in words for a
+    person."""
 
     found: tuple[Drive, ...]
     notes: tuple[str, ...] = ()
@@ -55,7 +57,7 @@ class Graph(GraphClient):
     def __enter__(self) -> Graph:
         return self
 
-    # ---- the account --------------------------------------------------------------------------------------
+    # ---- the account -----------------------------------------------------------------------------
 
     def me(self) -> Account:
         """Who the token belongs to, as far as its permissions let it say.
@@ -92,10 +94,11 @@ class Graph(GraphClient):
             kind,
         )
 
-    # ---- drives -------------------------------------------------------------------------------------------
+    # ---- drives ----------------------------------------------------------------------------------
 
     def drives(self) -> Drives:
-        """The account's own drives: two independent probes, each drive verified by reading its root.
+        """The account's own drives: two independent probes, each drive verified by reading its
+        root.
 
         A probe that fails, and a drive whose root cannot be read (a phantom), become notes. Raises
         `DriveNotFound` when the account has none, and what the probes met when both failed.
@@ -200,10 +203,11 @@ class Graph(GraphClient):
             return Quota("restricted")
         return Quota.from_graph(record.get("quota"))
 
-    # ---- SharePoint ---------------------------------------------------------------------------------------
+    # ---- SharePoint ------------------------------------------------------------------------------
 
     def sites(self, term: str = "*") -> list[Site]:
-        """Every site that matches, all pages; `*` finds all. Needs `Sites.Read.All`, a work account.
+        """Every site that matches, all pages; `*` finds all. Needs `Sites.Read.All`, a work
+        account.
 
         Raises `SitesPermissionMissing` without it.
         """
@@ -223,7 +227,8 @@ class Graph(GraphClient):
         )
 
     def site_at(self, host: str, path: str) -> Site:
-        """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com", "/sites/Backups")`."""
+        """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com",
+        "/sites/Backups")`."""
         place = quote(path.strip("/"), safe="/")
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
@@ -242,7 +247,7 @@ class Graph(GraphClient):
         notes: list[str] = []
         return Drives(self._verified(self.library_records(site), notes), tuple(notes))
 
-    # ---- shared and team folders --------------------------------------------------------------------------
+    # ---- shared and team folders -----------------------------------------------------------------
 
     def shortcuts(self, drive: Drive) -> list[Shortcut]:
         """The shared and team folders that stand at the root of a drive."""
@@ -254,13 +259,15 @@ class Graph(GraphClient):
     def open_shortcut(self, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> None:
         """Check that a shared folder can be opened with the permissions at hand.
 
-        Raises `ConsentRequired` naming the permission that is missing, which a second consent can give.
+        Raises `ConsentRequired` naming the permission that is missing, which a second consent can
+        give.
         """
         try:
             self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
         except (AccessDenied, ItemNotFound) as problem:
             raise ConsentRequired(
-                f"The folder {shortcut.name!r} belongs to somebody else and needs a further permission.",
+                f"The folder {shortcut.name!r} belongs to somebody else and needs a further "
+                "permission.",
                 why=f"missing: {in_words([wanted])}",
                 missing_scopes=[wanted],
                 status=problem.details.get("status"),

@@ -43,11 +43,12 @@ _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site col
 
 @dataclass(frozen=True)
 class Location:
-    """A place to back up to: a drive, the folder in it ("" for its root), and the site when it has one.
+    """A place to back up to: a drive, the folder in it ("" for its root), and the site when it has
+    one.
 
-    A folder that somebody else shares stands in a drive whose root is closed to us: then `root_folder_id` is
-    the folder, for rclone's option of that name (drive, "#", item: with the item alone rclone writes to the
-    drive's root), and `folder` is relative to it.
+    A folder that somebody else shares stands in a drive whose root is closed to us: then
+    `root_folder_id` is the folder, for rclone's option of that name (drive, "#", item: with the
+    item alone rclone writes to the drive's root), and `folder` is relative to it.
     """
 
     drive: Drive
@@ -64,11 +65,11 @@ def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Locat
 def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
     """The drive and folder that an address leads to.
 
-    `own` are the account's own drives where they are known: an address inside one of them needs no permission
-    for sites. A site's address leads to its default library, a file's to the folder that it is in. Raises
-    `OptionInvalid` for an address of another cloud or of none, `ItemNotFound` naming what is missing,
-    `SitesPermissionMissing` or `ConsentRequired` when a further permission is needed, `AccountError`
-    when the address is another organisation's.
+    `own` are the account's own drives where they are known: an address inside one of them needs no
+    permission for sites. A site's address leads to its default library, a file's to the folder that
+    it is in. Raises `OptionInvalid` for an address of another cloud or of none, `ItemNotFound`
+    naming what is missing, `SitesPermissionMissing` or `ConsentRequired` when a further permission
+    is needed, `AccountError` when the address is another organisation's.
     """
     place = read_address(address) if isinstance(address, str) else address
     try:
@@ -101,7 +102,9 @@ def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
             raise AccountError(
                 f"{host} belongs to another organisation than the account.",
                 why=home,
-                advice="Sign in with an account of that organisation; as its guest, give its tenant.",
+                advice=(
+                    "Sign in with an account of that organisation; as its guest, give its tenant."
+                ),
             )
 
 
@@ -266,7 +269,8 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
 
 
 def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
-    """Where a folder is in its drive, names as OneDrive stores them; of a file the folder that it is in."""
+    """Where a folder is in its drive, names as OneDrive stores them; of a file the folder that it
+    is in."""
     return _path_of(graph.get(_item(drive_id, item_id), subject="The folder of this address"))
 
 
@@ -275,7 +279,8 @@ def _item(drive_id: str, item_id: str) -> str:
 
 
 def _path_of(item: dict[str, Any]) -> str:
-    """The folder that an item is, or is in, relative to its drive's root; from `parentReference.path`."""
+    """The folder that an item is, or is in, relative to its drive's root; from
+    `parentReference.path`."""
     if "root" in item:
         return ""
     parent = item.get("parentReference")
@@ -290,7 +295,8 @@ def _path_of(item: dict[str, Any]) -> str:
 def _shared_permission(problem: PlutonRcloneError) -> ConsentRequired:
     wanted = "Files.ReadWrite.All"
     return ConsentRequired(
-        "This folder belongs to somebody else and needs a further permission, or you have no access to it.",
+        "This folder belongs to somebody else and needs a further permission, or you have no "
+        "access to it.",
         why=f"missing: {in_words([wanted])}",
         missing_scopes=[wanted],
         status=problem.details.get("status"),

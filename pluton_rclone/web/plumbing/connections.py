@@ -1,4 +1,5 @@
-"""What connections may cost where the page is served here: time for a request, for a reader, and their number."""
+"""What connections may cost where the page is served here: time for a request, for a reader, and
+their number."""
 
 from __future__ import annotations
 

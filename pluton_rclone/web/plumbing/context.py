@@ -71,8 +71,8 @@ def demand(request: Request, action: Action, storage: Storage | None = None) -> 
 
 
 def storage_of(request: Request, action: Action = "see", name: str | None = None) -> Storage:
-    """The storage that the address names, to do that with it. StorageNotFound, also for one that the
-    person may not see; HTTPException if they may see it and no more.
+    """The storage that the address names, to do that with it. StorageNotFound, also for one that
+    the person may not see; HTTPException if they may see it and no more.
     """
     try:
         found = page_of(request).storages[name or request.path_params["storage"]]

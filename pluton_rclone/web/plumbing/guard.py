@@ -1,7 +1,8 @@
-"""What every request must pass: host, origin, session, anti-forgery token; and the headers that every answer gets.
+"""What every request must pass: host, origin, session, anti-forgery token; and the headers that
+every answer gets.
 
-A page on this machine can be reached by every site that its user visits (DNS rebinding, cross-site forms), so nothing
-is taken on trust from the address alone.
+A page on this machine can be reached by every site that its user visits (DNS rebinding, cross-site
+forms), so nothing is taken on trust from the address alone.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ class Address:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. Cookies know no ports: two pages on one machine must not share one. With
-        `__Host-` no other host of the domain can set it; browsers want HTTPS for that.
+        """The session cookie's name. Cookies know no ports: two pages on one machine must not share
+        one. With `__Host-` no other host of the domain can set it; browsers want HTTPS for that.
         """
         port = urlsplit(self.origin).port
         return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
@@ -202,7 +203,8 @@ class Guard:
 
     async def _find_session(self, request: Request) -> None:
         session = self.sessions.find(request.cookies.get(self.address.cookie, ""))
-        # A session belongs to its person and to nobody else; without `identify` there are no persons.
+        # A session belongs to its person and to nobody else; without `identify` there are no
+        # persons.
         person = None if self.identify is None else await identified(self.identify, request)
         if session is not None and session.person != person:
             session = None
@@ -240,7 +242,8 @@ def form_of(request: Request) -> dict[str, str]:
 
 
 def session_cookie(address: Address, value: str, scope: Scope) -> str:
-    """The header's value. Lax, not Strict: Microsoft's answer comes from another site, by GET, and must carry it."""
+    """The header's value. Lax, not Strict: Microsoft's answer comes from another site, by GET, and
+    must carry it."""
     path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- wants "/"
     secure = "; Secure" if address.secure else ""
     return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"

@@ -1,7 +1,7 @@
 """What goes on in the background: connection tests, savings, waiting for a device code, transfers.
 
-Each of them costs an rclone (70 MB): a few of a kind run at once, the others wait their turn, and whoever has the
-least running is next.
+Each of them costs an rclone (70 MB): a few of a kind run at once, the others wait their turn, and
+whoever has the least running is next.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ UNFINISHED = 20  # of each owner, what waits included
 
 @dataclass
 class Work:
-    """Something that runs in a thread of its own, `at_once` of a kind. `owner` may look at it (`Session.owner`);
-    None: everybody.
+    """Something that runs in a thread of its own, `at_once` of a kind. `owner` may look at it
+    (`Session.owner`); None: everybody.
     """
 
     at_once: ClassVar[int] = 4
@@ -60,7 +60,8 @@ class Steps(Work):
 
 @dataclass
 class Waiting(Work):
-    """Waiting for a person who signs in elsewhere: by a device code, or at the address of rclone's own sign-in."""
+    """Waiting for a person who signs in elsewhere: by a device code, or at the address of rclone's
+    own sign-in."""
 
     at_once: ClassVar[int] = 40
 
@@ -107,8 +108,8 @@ class Jobs:
         self._lock = threading.RLock()
 
     def start(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> AnyWork:
-        """Run it in a thread, in its turn. Its error of ours is kept in `work.error`; any other is logged and
-        said. UsageError if the owner has too much unfinished.
+        """Run it in a thread, in its turn. Its error of ours is kept in `work.error`; any other is
+        logged and said. UsageError if the owner has too much unfinished.
         """
         with self._lock:
             mine = [one for one in self._work.values() if one.owner == work.owner]
@@ -166,7 +167,8 @@ class Jobs:
         return sorted(found, key=lambda work: work.started, reverse=True)
 
     def close(self) -> None:
-        """End everything, all at once, and wait for what runs: within the ten seconds that a container has."""
+        """End everything, all at once, and wait for what runs: within the ten seconds that a
+        container has."""
         with self._lock:
             running, threads = (
                 [one for one in self._work.values() if not one.over],

@@ -1,4 +1,5 @@
-"""Who a request is from and what they may do, as the application around the page says: only a plain answer counts."""
+"""Who a request is from and what they may do, as the application around the page says: only a plain
+answer counts."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ OWNER = "pluton_owner"
 """The key in a storage's section of rclone.conf: who added it on a page with several people."""
 
 Action = Literal["see", "read", "write", "change", "remove", "add"]
-"""see: list, health, room. read: browse, download, restore. write: copy to it, test. change: name, options,
-sign-in. remove: out of rclone.conf. add: a new storage (`storage` is None then).
+"""see: list, health, room. read: browse, download, restore. write: copy to it, test. change: name,
+options, sign-in. remove: out of rclone.conf. add: a new storage (`storage` is None then).
 """
 
 Identify = Callable[[Request], str | Awaitable[str | None] | None]
@@ -27,7 +28,8 @@ Authorize = Callable[[str, Action, Storage | None], bool | Awaitable[bool]]
 
 
 async def identified(identify: Identify, request: Request) -> str | None:
-    """The person; None for everything but a text that is not empty, and for an `identify` that fails."""
+    """The person; None for everything but a text that is not empty, and for an `identify` that
+    fails."""
     try:
         answer: Any = identify(request)
         if inspect.isawaitable(answer):
@@ -47,7 +49,8 @@ async def identified(identify: Identify, request: Request) -> str | None:
 
 
 def permits(authorize: Authorize, person: str, action: Action, storage: Storage | None) -> bool:
-    """Whether `authorize` said True, called in a handler's thread; an `authorize` that fails forbids."""
+    """Whether `authorize` said True, called in a handler's thread; an `authorize` that fails
+    forbids."""
     try:
         answer: Any = authorize(person, action, storage)
         if inspect.isawaitable(answer):

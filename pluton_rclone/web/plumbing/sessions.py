@@ -1,4 +1,5 @@
-"""Who is at the page: sessions with their drafts, in memory and, where a folder is given, across a restart."""
+"""Who is at the page: sessions with their drafts, in memory and, where a folder is given, across a
+restart."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the addre
 
 
 class Draft(Protocol):
-    """What somebody has begun and not saved: the wizard's drafts. `flows` are sign-ins by their state."""
+    """What somebody has begun and not saved: the wizard's drafts. `flows` are sign-ins by their
+    state."""
 
     id: str
     storage: str | None
@@ -81,8 +83,8 @@ class Session:
 
 
 class Sessions:
-    """All sessions. `read` makes a draft of its record; `folder` keeps them across a restart: mode 0700, best
-    in memory, because they hold tokens.
+    """All sessions. `read` makes a draft of its record; `folder` keeps them across a restart: mode
+    0700, best in memory, because they hold tokens.
     """
 
     def __init__(

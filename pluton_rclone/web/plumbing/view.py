@@ -99,7 +99,8 @@ def steps_view(work: Steps | None) -> dict[str, Any]:
 
 
 def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
-    """An error as the templates show it: what, why, who, the next step, and what to hand to an administrator."""
+    """An error as the templates show it: what, why, who, the next step, and what to hand to an
+    administrator."""
     record = error.record() if isinstance(error, PlutonRcloneError) else dict(error)
     details = record.get("details") or {}
     consent = details.get("admin_consent_url")

@@ -1,4 +1,5 @@
-"""What is in a storage: folders to walk through, files to download, copies and restores to start and to watch."""
+"""What is in a storage: folders to walk through, files to download, copies and restores to start
+and to watch."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ SHOWN_FAILURES = 50
 
 
 def browse(request: Request) -> Response:
-    """GET: one folder. "/" is the drive's root, where shared and team folders stand; "" the base folder."""
+    """GET: one folder. "/" is the drive's root, where shared and team folders stand; "" the base
+    folder."""
     storage = storage_of(request, "read")
     path = request.query_params.get("path", "")
     entries: list[Any] = []
@@ -113,7 +115,7 @@ class _Download(StreamingResponse):
                 await run_in_threadpool(self._source.close)
 
 
-# ---- copies and restores --------------------------------------------------------------------------------------------
+# ---- copies and restores -------------------------------------------------------------------------
 
 
 def copy(request: Request) -> Response:

@@ -67,7 +67,7 @@ def health(request: Request) -> HTMLResponse:
     return draw(request, "part_health.html", record=found.record(), seen=seen, error=seen.error)
 
 
-# ---- testing a saved storage -----------------------------------------------------------------------------------------
+# ---- testing a saved storage ---------------------------------------------------------------------
 
 
 def test(request: Request) -> Response:

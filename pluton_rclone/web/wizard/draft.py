@@ -1,4 +1,5 @@
-"""A storage on its way through the seven steps: the library's walk, and what the page keeps beside it."""
+"""A storage on its way through the seven steps: the library's walk, and what the page keeps beside
+it."""
 
 from __future__ import annotations
 
@@ -47,8 +48,8 @@ _PAGES = {
 class Draft:
     """One storage that is being added, or re-authorized (`storage` is its remote's name then).
 
-    `setup` and `flows` hold tokens and PKCE verifiers: nothing of a draft but what a template picks goes to the
-    browser.
+    `setup` and `flows` hold tokens and PKCE verifiers: nothing of a draft but what a template picks
+    goes to the browser.
     """
 
     setup: StorageSetup = field(repr=False)
@@ -92,7 +93,8 @@ class Draft:
         return self.steps.index(step) <= self.steps.index(self.next_step())
 
     def forget_drive(self) -> None:
-        """After another sign-in, or another type: what was listed and tested before does not count any more."""
+        """After another sign-in, or another type: what was listed and tested before does not count
+        any more."""
         self.drives, self.sites, self.site_name, self.job = {}, {}, "", None
 
     # ---- as JSON ----
@@ -118,7 +120,8 @@ class Draft:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Draft:
-        """The opposite of `record`; work that ran then does not run any more. KeyError, TypeError, UsageError."""
+        """The opposite of `record`; work that ran then does not run any more. KeyError, TypeError,
+        UsageError."""
         sites = [Site(**site) for site in record["sites"]]
         drives = [
             Drive(**{**drive, "quota": Quota(**drive["quota"])}) for drive in record["drives"]
@@ -138,7 +141,8 @@ def draft_of(request: Request) -> Draft:
     if not isinstance(found, Draft):
         raise HTTPException(
             404,
-            "This storage is not being added here: it was saved, given up, or begun by somebody else.",
+            "This storage is not being added here: it was saved, given up, or begun by somebody "
+            "else.",
         )
     return found
 
@@ -152,7 +156,8 @@ def draw_step(
 
 
 def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, Any]]:
-    """The steps as the list beside the page shows them: seven, or two when a storage is re-authorized."""
+    """The steps as the list beside the page shows them: seven, or two when a storage is
+    re-authorized."""
     names = ORDER if draft is None else draft.steps
     reached = names.index("name" if draft is None else draft.next_step())
     steps = []

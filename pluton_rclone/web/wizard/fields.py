@@ -1,4 +1,5 @@
-"""The options form: fields drawn from the remote's JSON Schema, and what a person typed turned into options."""
+"""The options form: fields drawn from the remote's JSON Schema, and what a person typed turned into
+options."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ NOT_HERE = ("tenant_url",)
 
 @dataclass(frozen=True)
 class Field:
-    """One control. `value` is text, or a bool for a switch; a secret's value never leaves the server."""
+    """One control. `value` is text, or a bool for a switch; a secret's value never leaves the
+    server."""
 
     name: str
     title: str
@@ -42,8 +44,8 @@ def _schema() -> dict[str, Any]:
 
 
 def names() -> tuple[str, ...]:
-    """The options that the form asks for, in its order: those that a person decides. (Region, which means another sign-in,
-    has a control of its own.)
+    """The options that the form asks for, in its order: those that a person decides. (Region, which
+    means another sign-in, has a control of its own.)
     """
     asked = (
         name
@@ -91,7 +93,8 @@ def _pairs(choices: Any) -> tuple[tuple[str, str], ...]:
 
 
 def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The options in a posted form; what stands at its default is left out, an empty secret stays as it was."""
+    """The options in a posted form; what stands at its default is left out, an empty secret stays
+    as it was."""
     found: dict[str, Any] = {}
     for name in names():
         kind = _schema()[name].get("x-kind", "text")
@@ -127,7 +130,8 @@ def as_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def faults_of(error: PlutonRcloneError) -> dict[str, str]:
-    """Which option has which fault, from `OptionInvalid`; the whole error under "" where it names none."""
+    """Which option has which fault, from `OptionInvalid`; the whole error under "" where it names
+    none."""
     problems = error.details.get("problems")
     if not problems:
         option = str(error.details.get("option") or "")

@@ -79,7 +79,8 @@ def begin(request: Request) -> Response:
             return _back(request, draft, window)
         url = flow.url
         if not draft.setup.signed_in and draft.storage is None:
-            # Nobody is expected yet: without this, whoever is signed in at Microsoft would be taken unasked.
+            # Nobody is expected yet: without this, whoever is signed in at Microsoft would be taken
+            # unasked.
             url += "&prompt=select_account"
         draft.flows[flow.state] = {"flow": flow.record(), "window": window, "url": url}
         while len(draft.flows) > MAX_FLOWS:
@@ -90,13 +91,15 @@ def begin(request: Request) -> Response:
 
 
 def in_window(response: Response) -> Response:
-    """A page of the sign-in window: it must keep its tie to the page that opened it, to be able to close itself."""
+    """A page of the sign-in window: it must keep its tie to the page that opened it, to be able to
+    close itself."""
     response.headers["cross-origin-opener-policy"] = "unsafe-none"
     return response
 
 
 def prepare(draft: Draft, page: Page, form: dict[str, str]) -> None:
-    """What the person chose beside the button: another account, cloud, tenant or registration. OptionInvalid."""
+    """What the person chose beside the button: another account, cloud, tenant or registration.
+    OptionInvalid."""
     if form.get("again") == "yes":
         draft.setup.sign_out()
         draft.forget_drive()
@@ -112,7 +115,8 @@ def prepare(draft: Draft, page: Page, form: dict[str, str]) -> None:
 
 
 def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRegistration | None:
-    """The registration that a form names. The default's secret stays with the default's id, tenant and cloud."""
+    """The registration that a form names. The default's secret stays with the default's id, tenant
+    and cloud."""
     client_id = form.get("client_id", "").strip() or (default.client_id if default else "")
     region, tenant = (
         form.get("region", "").strip() or "global",
@@ -131,7 +135,8 @@ def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRe
 
 
 def go(request: Request) -> Response:
-    """GET: on to Microsoft. A page of its own, because a form's redirects have to stay on this site (form-action)."""
+    """GET: on to Microsoft. A page of its own, because a form's redirects have to stay on this site
+    (form-action)."""
     draft = draft_of(request)
     found = draft.flows.get(request.query_params.get("state", ""))
     if found is None:
@@ -169,7 +174,8 @@ def arrived(draft: Draft) -> None:
 
 
 def status(request: Request) -> Response:
-    """GET: how the sign-in stands, for the page that waits: {"state": "waiting" | "done" | "failed", "next": address}."""
+    """GET: how the sign-in stands, for the page that waits: {"state": "waiting" | "done" |
+    "failed", "next": address}."""
     draft = draft_of(request)
     signed_in = draft.setup.signed_in and not draft.setup.missing_permissions()
     state = "failed" if draft.failure else "done" if signed_in else "waiting"

@@ -1,4 +1,5 @@
-"""Step 3 without Microsoft's window: a code typed on another device, or rclone's own sign-in without a registration."""
+"""Step 3 without Microsoft's window: a code typed on another device, or rclone's own sign-in
+without a registration."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def begin_code(request: Request) -> Response:
 
 
 def begin_rclone(request: Request) -> Response:
-    """POST: rclone's own registration and its own little server; the browser has to be on this machine."""
+    """POST: rclone's own registration and its own little server; the browser has to be on this
+    machine."""
 
     def sign_in(draft: Draft, work: Waiting) -> object:
         def show(address: str) -> None:

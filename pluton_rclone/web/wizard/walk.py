@@ -25,7 +25,7 @@ from .draft import Draft, draft_of, draw_step
 MAX_NAME = 100
 
 
-# ---- 1 and 2: add storage, name ------------------------------------------------------------------------------------
+# ---- 1 and 2: add storage, name ------------------------------------------------------------------
 
 
 def add(request: Request) -> Response:
@@ -78,7 +78,7 @@ def give_up(request: Request) -> Response:
     return see_other(request, "")
 
 
-# ---- 4: drive type -------------------------------------------------------------------------------------------------
+# ---- 4: drive type -------------------------------------------------------------------------------
 
 
 def drive_type(request: Request) -> Response:
@@ -104,11 +104,12 @@ def drive_type(request: Request) -> Response:
     return draw_step(request, draft, "type", suggested=suggested, error=caught.error, status=status)
 
 
-# ---- 6: options ----------------------------------------------------------------------------------------------------
+# ---- 6: options ----------------------------------------------------------------------------------
 
 
 def options(request: Request) -> Response:
-    """Region, chunk size, hard delete, base folder, and folded away everything else that the backend has."""
+    """Region, chunk size, hard delete, base folder, and folded away everything else that the
+    backend has."""
     draft, page = draft_of(request), page_of(request)
     drive = draft.setup.chosen_drive
     if drive is None or not draft.may_see("options"):
@@ -136,7 +137,8 @@ def options(request: Request) -> Response:
 
 
 def _take_options(draft: Draft, given: dict[str, Any]) -> None:
-    """All of the form: what it leaves out is taken back. OptionInvalid, UsageError: nothing changes then."""
+    """All of the form: what it leaves out is taken back. OptionInvalid, UsageError: nothing changes
+    then."""
     draft.setup.set_options(**{**dict.fromkeys(fields.names()), **fields.as_options(given)})
     if given != draft.options:
         draft.job = None
@@ -161,7 +163,10 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
             draft.failure = OptionInvalid(
                 f"The region is {cloud.name} now.",
                 why=cloud.warning or "its accounts and its app registrations are its own",
-                advice="Sign in there, with a registration made there; then choose drive type and location again.",
+                advice=(
+                    "Sign in there, with a registration made there; then choose drive type and "
+                    "location again."
+                ),
             ).record()
         except PlutonRcloneError as error:
             draft.failure = error.record()
@@ -169,7 +174,8 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
 
 
 def check(request: Request) -> Response:
-    """POST: one field, as the person leaves it. {"fault": text, empty when it is right}. Secrets are not sent here."""
+    """POST: one field, as the person leaves it. {"fault": text, empty when it is right}. Secrets
+    are not sent here."""
     draft, form = draft_of(request), form_of(request)
     drive, option = draft.setup.chosen_drive, form.get("field", "")
     if drive is None or option not in fields.names():
@@ -179,7 +185,7 @@ def check(request: Request) -> Response:
     return JSONResponse({"fault": fault})
 
 
-# ---- 7: test and save ----------------------------------------------------------------------------------------------
+# ---- 7: test and save ----------------------------------------------------------------------------
 
 
 def save(request: Request) -> Response:

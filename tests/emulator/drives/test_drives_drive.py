@@ -110,7 +110,7 @@ def test_etags_follow_every_change_ctags_only_content() -> None:
     assert item.ctag == before[1] + 1
 
 
-# ---- quota --------------------------------------------------------------------------------------------------
+# ---- quota ---------------------------------------------------------------------------------------
 
 
 def test_the_quota_counts_files_versions_and_the_recycle_bin() -> None:
@@ -159,7 +159,7 @@ def test_a_file_has_at_most_250_gb() -> None:
     assert refusal.value.inner_codes == ("maxFileSizeExceeded",)
 
 
-# ---- versions -----------------------------------------------------------------------------------------------
+# ---- versions ------------------------------------------------------------------------------------
 
 
 def versions(drive: Drive, path: str) -> list[tuple[str, int]]:
@@ -208,7 +208,7 @@ def test_at_most_500_versions_are_kept() -> None:
     assert drive.version_bytes == sum(size for _, size in kept)
 
 
-# ---- the recycle bin ----------------------------------------------------------------------------------------
+# ---- the recycle bin -----------------------------------------------------------------------------
 
 
 def test_what_is_deleted_lies_in_the_recycle_bin_and_comes_back() -> None:
@@ -256,7 +256,7 @@ def test_the_root_cannot_be_deleted() -> None:
     assert refusal.value.status == 400
 
 
-# ---- other things -------------------------------------------------------------------------------------------
+# ---- other things --------------------------------------------------------------------------------
 
 
 def test_copies_hold_all_that_the_original_held() -> None:

@@ -18,7 +18,8 @@ FAR = "2100-01-01T00:00:00Z"
 
 
 class Rclone:
-    """rclone with one remote, `od:`, on one drive. It renews its token when `expiry` is in the past."""
+    """rclone with one remote, `od:`, on one drive. It renews its token when `expiry` is in the
+    past."""
 
     def __init__(
         self,

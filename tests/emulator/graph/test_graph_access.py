@@ -1,4 +1,5 @@
-"""Which permissions reach what: own drives, others' drives, libraries, shared folders, apps without a person."""
+"""Which permissions reach what: own drives, others' drives, libraries, shared folders, apps without
+a person."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_latency_holds_every_answer_back(monkeypatch: pytest.MonkeyPatch) -> Non
     assert 0 < wait <= ask.faults.latency  # what is left of it when the answer is ready
 
 
-# ---- budgets ------------------------------------------------------------------------------------------------
+# ---- budgets -------------------------------------------------------------------------------------
 
 
 def test_the_table_is_the_one_of_the_facts() -> None:

@@ -1,4 +1,5 @@
-"""Reading, listing, changing and deleting items through Graph, in every form of address that rclone uses."""
+"""Reading, listing, changing and deleting items through Graph, in every form of address that rclone
+uses."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ SHARED = World()
 
 
 def addresses(drive: Drive, path: str) -> list[str]:
-    """One item in all forms: by id, by path from the root or a folder, and as rclone writes it for China."""
+    """One item in all forms: by id, by path from the root or a folder, and as rclone writes it for
+    China."""
     item = drive.find(path)
     assert item is not None
     assert item.parent is not None

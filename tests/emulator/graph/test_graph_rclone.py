@@ -1,4 +1,5 @@
-"""The real rclone against the emulated OneDrive: every kind of drive, every cloud, and the trouble it meets."""
+"""The real rclone against the emulated OneDrive: every kind of drive, every cloud, and the trouble
+it meets."""
 
 from __future__ import annotations
 
@@ -149,7 +150,7 @@ def test_a_team_folder_is_reached_through_its_shortcut(cloud: Emulator, tmp_path
     assert team.read("Team/new/report.txt") == b"report"
 
 
-# ---- trouble ------------------------------------------------------------------------------------------------
+# ---- trouble -------------------------------------------------------------------------------------
 
 
 def test_throttling_is_waited_for(cloud: Emulator) -> None:

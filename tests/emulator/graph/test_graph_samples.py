@@ -379,7 +379,8 @@ def fewest(lists: list[list[str]], nothing: str) -> list[str]:
 
 
 def missing(sample: Any, ours: Any, where: str) -> list[str]:
-    """The members of the sample that ours lacks or has with another type. Lists: each element has its like."""
+    """The members of the sample that ours lacks or has with another type. Lists: each element has
+    its like."""
     if isinstance(sample, dict):
         if not isinstance(ours, dict):
             return [f"{where}: an object in the sample"]

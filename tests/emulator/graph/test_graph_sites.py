@@ -122,7 +122,7 @@ def test_phantoms_are_listed_and_their_root_is_not_readable() -> None:
     assert (reply.status, reply.json["error"]["message"]) == (400, "ObjectHandle is Invalid")
 
 
-# ---- addresses ----------------------------------------------------------------------------------------------
+# ---- addresses -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
