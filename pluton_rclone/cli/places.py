@@ -41,8 +41,9 @@ def parse_place(text: str, storages: Storages) -> Place:
         return Place(None, text)
     # A friendly name may hold colons and slashes itself: the longest one that fits is meant.
     for end in sorted((i for i, char in enumerate(text) if char == ":"), reverse=True):
-        if text[:end] in storages:
-            place = Place(storages[text[:end]], text[end + 1 :])
+        found = reached(text[:end], storages)
+        if found is not None:
+            place = Place(found, text[end + 1 :])
             refuse_server_path(place)
             return place
     try:
@@ -113,16 +114,25 @@ def parse_end(text: str, storages: Storages) -> Place:
 
 def forgotten_colon(text: str, storages: Storages) -> str | None:
     """`NAME` or `NAME/path` as a place in the storage NAME; None when there is no such storage."""
-    if text in storages:
+    if reached(text, storages):
         return f"{text}:"
     name, _, path = text.partition("/")
-    return f"{name}:{path}" if name and name in storages else None
+    return f"{name}:{path}" if name and reached(name, storages) else None
+
+
+def reached(name: str, storages: Storages) -> Storage | None:
+    """The storage of that name, or a remote that wraps some."""
+    try:
+        return storages.reach(name)
+    except StorageNotFound:
+        return None
 
 
 def parse_storage_place(text: str, storages: Storages) -> tuple[Storage, str]:
     """`NAME:path`, where only a storage will do; `NAME` alone is its base folder."""
-    if text in storages:
-        return storages[text], ""
+    found = reached(text, storages)
+    if found is not None:
+        return found, ""
     place = parse_place(text, storages)
     if place.storage is None:
         meant = forgotten_colon(text, storages)

@@ -47,6 +47,11 @@ def new_storages(config: str | None, binary: str | None) -> Storages:
             NAMED.add(found.name)
             return found
 
+        def reach(self, name: str) -> Storage:
+            found = super().reach(name)
+            NAMED.update(each for each in self.below(name) if each != found.remote_name)
+            return found
+
     return Opened(config, binary=binary)
 
 

@@ -15,6 +15,8 @@ from pluton_rclone.rclone.commands import WRITING, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner
 from pluton_rclone.remote.rules import reads_only
 
+from .wrapping import below
+
 
 @contextmanager
 def lend(conf: Conf, names: Sequence[str]) -> Iterator[PrivateConfig]:
@@ -85,9 +87,11 @@ class Lent(Around):
             return
         for place in command.places if "move" in command.words[0] else command.places[-1:]:
             name = place.partition(":")[0]
-            section = self._conf.whole_section(name) if name in self._names else {}
-            if reads_only(section.get("pluton_granted_scopes", "").split()):
-                title = section.get("description") or name
+            for each in below(self._conf, name) if name in self._names else ():
+                section = self._conf.whole_section(each)
+                if not reads_only(section.get("pluton_granted_scopes", "").split()):
+                    continue
+                title = section.get("description") or each
                 raise AccessDenied(
                     f"{title!r} was connected for reading only.",
                     why="its permissions do not let it write",

@@ -20,6 +20,8 @@ from pluton_rclone.rclone.results import About
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
 
+from .wrapping import below
+
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.graph.graph import Graph
@@ -63,6 +65,12 @@ class SavedRemote:
                 raise
             what = f"The token of {self.title!r} cannot be used."
             raise TokenExpired(what, why=problem.why, storage=self.title) from None
+
+    @property
+    def onedrives(self) -> list[OneDriveRemote]:
+        """The options of what it lies on: its own, or, of a crypt and the like, those below it."""
+        names = below(self.conf, self.name)
+        return [self.options if name == self.name else self.conf.remote(name) for name in names]
 
     def options_to_sign_in(self) -> OneDriveRemote:
         """As `options`; a token that is missing or cannot be used does not stand in the way of another one."""

@@ -75,6 +75,16 @@ class Storage:
         """As `remote`, also where the token is missing or cannot be used: for `StorageSetup.for_storage`."""
         return self._saved.options_to_sign_in()
 
+    @property
+    def onedrives(self) -> list[OneDriveRemote]:
+        """`remote`; of a remote that wraps storages (`Storages.reach`), those that it lies on."""
+        return self._saved.onedrives
+
+    def require(self) -> None:
+        """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the token."""
+        for remote in self.onedrives:
+            remote.require(self.rclone.binary.version)
+
     def record(self) -> dict[str, Any]:
         """What a list of storages shows, as JSON; works for an incomplete remote, too. Holds no
         secret."""
@@ -135,12 +145,12 @@ class Storage:
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete a folder with all that is in it; with `hard_delete` past the recycle bin.
         RcloneTooOld."""
-        self.remote.require(self.rclone.binary.version)
+        self.require()
         return self.rclone.purge(self.at(path), **options)
 
     def delete_file(self, path: str) -> None:
         """Delete one file. NothingFound if there is none; RcloneTooOld as for `delete`."""
-        self.remote.require(self.rclone.binary.version)
+        self.require()
         self.rclone.deletefile(self.at(path))
 
     def restic(
