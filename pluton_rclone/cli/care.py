@@ -79,7 +79,7 @@ def report_health(output: Output, report: HealthReport, path: Path) -> None:
     if failed:
         raise ConnectionTestFailed(
             f"{len(failed)} of {counted(len(report.reports), 'storage')} failed: {', '.join(failed)}.",
-            who=report.silence and report.silence.who,
+            who=report.silence.who if report.silence else None,
             advice="Fix what their failed steps name; `pluton-rclone test NAME` shows each step.",
         ) from report.silence
 

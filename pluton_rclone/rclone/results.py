@@ -170,7 +170,9 @@ def transfer_failed(
     kinds = {type(file.error) for file in failed}
     shared = len(kinds) == 1
     limit = kinds == {LimitReached}
-    kind = type(first) if limit or kinds == {Corrupted} else TransferFailed
+    kind: type[TransferFailed] = LimitReached if limit else TransferFailed
+    if kinds == {Corrupted}:
+        kind = Corrupted
     done = {"delete": "deleted", "move": "moved", "moveto": "moved", "check": "checked"}.get(
         command, "transferred"
     )
