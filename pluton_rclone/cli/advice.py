@@ -30,9 +30,7 @@ COMMANDS = {
 
 def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
     """The error's advice, and the command for its next step; `storage` is the one that was at work."""
-    name = (
-        error.details.get("storage") or storage or (next(iter(NAMED)) if len(NAMED) == 1 else None)
-    )
+    name = storage or (next(iter(NAMED)) if len(NAMED) == 1 else error.details.get("storage"))
     command = COMMANDS.get(error.next_step, "") if error.next_step else ""
     which = ""
     if name is None and NAMED and "{storage}" in command:

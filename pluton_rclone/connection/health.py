@@ -9,12 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import (
-    ConnectionTestFailed,
-    PlutonRcloneError,
-    Throttled,
-    Unreachable,
-)
+from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError, Throttled, Unreachable
 
 from .checks import run_health_check
 from .report import ConnectionReport, Step
@@ -54,9 +49,8 @@ class HealthReport:
     @property
     def silence(self) -> Unreachable | Throttled | None:
         """Why Microsoft did not answer, where that is all that is wrong with the storages that failed."""
-        found = [
-            step.error for each in self.reports for step in each.steps if step.status == "failed"
-        ]
+        steps = [step for report in self.reports for step in report.steps]
+        found = [step.error for step in steps if step.status == "failed"]
         silent = [error for error in found if isinstance(error, Unreachable | Throttled)]
         return silent[0] if silent and len(silent) == len(found) else None
 

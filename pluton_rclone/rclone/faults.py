@@ -158,10 +158,9 @@ _NOISE = re.compile(
 _LEAD = re.compile(
     r"(?:Failed to \w{1,30}(?: with \d{1,20} errors)?: (?:last error was: )?|error in ListJSON: "
     r"|Failed to create file system for (?:destination )?\"(?:[^\"\\]|\\.)*\": |failed to get root: "
-    r"|error listing: |Cancelling sync due to fatal error: |Fatal error: "
-    r"){0,9}"
+    r"|error listing: |Cancelling sync due to fatal error: |Fatal error: ){0,9}"
 )
-_REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,]{1,200}):")
+_REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,/]{1,200}):")
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
 # It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
 _REQUEST = re.compile(r"\b(?:Get|Put|Post|Patch|Delete|Head) \"https?://[^\s\"]{1,4096}\": ")

@@ -11,7 +11,7 @@ from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import AccessDenied, StorageNotFound
 from pluton_rclone.saved.wrapping import below, with_wrapped
-from tests.connected import connected, emulated_drive
+from tests.connected import BERT, connected, emulated_drive
 
 from .test_saved_complete import command
 
@@ -77,6 +77,21 @@ def test_a_token_that_is_renewed_below_a_crypt_comes_home(storages: Storages) ->
     new = json.loads(storages["work"].section_with_secrets()["token"])
     assert new["refresh_token"] != old["refresh_token"]
     assert "token" not in storages.conf.whole_section("secret")
+
+
+def test_what_has_to_sign_in_again_is_named_and_not_the_crypt(
+    storages: Storages, cloud: Emulator, tmp_path: Path
+) -> None:
+    text = storages["work"].section_with_secrets()["token"]
+    storages.conf.update(
+        "work", {"token": json.dumps({**json.loads(text), "expiry": "2020-01-01T00:00:00Z"})}
+    )
+    cloud.world.revoke_tokens(cloud.world.person(BERT))
+    code, refused = command("ls", "secret:")
+    assert (code, refused["next_step"]) == (3, "reauthorize")
+    assert "pluton-rclone reauthorize work" in refused["advice"]
+    code, refused = command("test", "secret")
+    assert (code, "those of 'work'" in refused["advice"]) == (5, True)
 
 
 def test_it_has_no_sign_in_of_its_own_and_says_whose_it_is(storages: Storages) -> None:
