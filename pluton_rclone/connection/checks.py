@@ -1,22 +1,14 @@
-"""Runs the connection test: binary, configuration, token, drive, clock, listing, a probe file,
-room, throttling."""
+"""Runs the connection test: configuration, rclone, token, drive, clock, listing, probe, room."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import (
-    DriveNotFound,
-    PlutonRcloneError,
-    QuotaFull,
-    RemoteError,
-    SecretExpired,
-    Throttled,
-    TokenExpired,
-    Who,
-)
+from pluton_rclone import errors
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.values.units import human_bytes, human_drive_type
@@ -31,9 +23,7 @@ if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.remote import SavedRemote
 
-NEARLY_FULL = (
-    0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs resources/quota.md)
-)
+NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs quota.md)
 IDLE_DAYS = 90  # a refresh token lives that long without use (entra-docs refresh-tokens.md)
 SECRET_SOON = timedelta(days=30)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
@@ -41,37 +31,35 @@ CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes o
 
 def run_connection_test(saved: SavedRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
     """The whole test of a saved remote: a probe file is written, read back and deleted."""
-    return _run(saved.title, saved, saved.conf, "complete and writable, in", on_step, probe)
+    return _run(saved.title, saved, saved.conf, on_step, probe)
 
 
 def run_health_check(saved: SavedRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
     """The same without writing anything: for every day."""
-    return _run(saved.title, saved, saved.conf, "complete and writable, in", on_step, None)
+    return _run(saved.title, saved, saved.conf, on_step, None)
 
 
 def run_trial(trial: SavedRemote, home: Conf, on_step: Callable[[Step], None]) -> ConnectionReport:
     """The whole test of a remote that is not saved yet; `home` is where it would be saved."""
     name = trial.section.get("description") or "new storage"
-    return _run(name, trial, home, "complete, can be saved in", on_step, probe)
+    return _run(name, trial, home, on_step, probe)
 
 
 def _run(
     name: str,
     saved: SavedRemote,
     home: Conf,
-    good: str,
     on_step: Callable[[Step], None],
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
 ) -> ConnectionReport:
-    walk = Walk(on_step)
-    try:
+    walk, on_trial = Walk(on_step), home is not saved.conf
+    with suppress(StepFailed):
         with walk.step("config", "Configuration") as notes:
             remote = saved.options
             home.check_writable()
-            notes.text = f"{good} {home.path}"
-        _walk(walk, saved, remote, write, on_trial=home is not saved.conf)
-    except StepFailed:
-        pass
+            good = "complete, can be saved" if on_trial else "complete and writable,"
+            notes.text = f"{good} in {home.path}"
+        _walk(walk, saved, remote, write, on_trial)
     return ConnectionReport(name, tuple(walk.steps))
 
 
@@ -82,13 +70,12 @@ def _walk(
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
     on_trial: bool,
 ) -> None:
-    """Every step; the first that fails ends it. Where there is nothing to `write` with, nothing is
-    deleted either.
+    """Every step; the first that fails ends it. Without `write`, nothing is deleted either.
 
-    The base folder of a remote on trial gets its id, and is made for that if it is missing; of a
-    saved one the path is kept up to date.
+    On trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path
+    is kept up to date.
     """
-    from pluton_rclone.microsoft.watched import WatchedHttp
+    from pluton_rclone.microsoft.http import WatchedHttp
 
     with WatchedHttp() as http:
         with walk.step("binary", "rclone") as notes:
@@ -100,9 +87,8 @@ def _walk(
             _token(notes, saved, remote, http)
         with walk.step("drive", "Drive") as notes:
             drive = _drive(saved, remote, http)
-            notes.text = f"{drive.name}, {human_drive_type(drive.type)}" + (
-                f", owner {drive.owner}" if drive.owner else ""
-            )
+            owner = f", owner {drive.owner}" if drive.owner else ""
+            notes.text = f"{drive.name}, {human_drive_type(drive.type)}{owner}"
         with walk.step("clock", "Clock") as notes:
             _clock(notes, http.clock_offset)
         with walk.step("list", "Listing") as notes:
@@ -123,7 +109,7 @@ def _walk(
 def _warn(notes: Notes, remote: OneDriveRemote) -> None:
     warnings = remote.warnings()
     if warnings:
-        notes.warning = RemoteError(
+        notes.warning = errors.RemoteError(
             "; ".join(f"{warning.option}: {warning.what}" for warning in warnings),
             advice=" ".join(warning.advice for warning in warnings),
         )
@@ -133,8 +119,7 @@ def _warn(notes: Notes, remote: OneDriveRemote) -> None:
 
 
 def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
-    """Renewed for real, so that it is known now whether it can be: by us where the registration is
-    ours, else by rclone."""
+    """Renews the token, which proves that it can be: by us if the registration is ours."""
     if remote.client_credentials:
         saved.graph_token(http)
         notes.text = "app-only: Microsoft gives one for each run"
@@ -142,21 +127,16 @@ def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http)
         return
     token = saved.token()
     if not token.refresh_token:
-        if token.expired():
-            raise TokenExpired(
-                "The token has ended and cannot be renewed.", why="it came without a refresh token"
-            )
-        notes.warning = TokenExpired(
-            f"The token ends at {token.expiry:%Y-%m-%d %H:%M} UTC and cannot be renewed.",
-            why="it came without a refresh token",
-        )
+        why, expired = "it came without a refresh token", token.expired()
+        end = "has expired" if expired else f"expires at {token.expiry:%Y-%m-%d %H:%M} UTC"
+        notes.warning = TokenExpired(f"The token {end} and cannot be renewed.", why=why)
+        if expired:
+            raise notes.warning
         return
     how = saved.renew(http)
-    token = saved.token()
-    dies = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
-    notes.text = (
-        f"valid until {token.expiry:%Y-%m-%d %H:%M} UTC, {how}; unused, it dies on {dies:%Y-%m-%d}"
-    )
+    until = f"{saved.token().expiry:%Y-%m-%d %H:%M} UTC"
+    idle = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
+    notes.text = f"valid until {until}, {how}; unused, it expires on {idle:%Y-%m-%d}"
     notes.warning = _secret_ends(remote)
 
 
@@ -166,9 +146,8 @@ def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
     left = remote.secret_expires - datetime.now(timezone.utc).date()
     if left > SECRET_SOON:
         return None
-    return SecretExpired(
-        f"The client secret ends on {remote.secret_expires}.", why=f"in {left.days} days"
-    )
+    what = f"The client secret expires on {remote.secret_expires}."
+    return errors.SecretExpired(what, why=f"in {left.days} days")
 
 
 # ---- the rest ----
@@ -183,9 +162,9 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
         if remote.base_folder_id:
             _keep(saved, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
-        raise DriveNotFound(
-            f"The drive is of another kind: Microsoft says {drive.type}, the remote says "
-            f"{remote.drive_type}.",
+        raise errors.DriveNotFound(
+            "The drive is of another kind.",
+            why=f"Microsoft says {drive.type}, the remote says {remote.drive_type}",
             advice=f"Set drive_type to {drive.type}.",
         )
     return drive
@@ -203,15 +182,12 @@ def _clock(notes: Notes, offset: float | None) -> None:
         notes.text = "Microsoft did not say what time it is"
         return
     way = "behind" if offset > 0 else "ahead of"
-    notes.text = (
-        "agrees with Microsoft's"
-        if abs(offset) < 5
-        else f"this machine is {abs(offset):.0f} s {way} Microsoft's"
-    )
+    apart = f"is {abs(offset):.0f} s {way} Microsoft's"
+    notes.text = "agrees with Microsoft's" if abs(offset) < 5 else f"this machine {apart}"
     if abs(offset) > CLOCK_OFF:
         notes.warning = TokenExpired(
-            f"The clock of this machine is {abs(offset):.0f} s {way} Microsoft's.",
-            why="tokens seem to end too early or too late",
+            f"The clock of this machine {apart}.",
+            why="tokens seem to expire too early or too late",
             advice="Set the clock (NTP): above five minutes Microsoft refuses sign-ins.",
         )
 
@@ -219,7 +195,7 @@ def _clock(notes: Notes, offset: float | None) -> None:
 def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
     about = saved.about()
     if quota.level == "exceeded":
-        raise QuotaFull(
+        raise errors.QuotaFull(
             "The drive holds more than it may.",
             why="Microsoft gives the state of its quota as exceeded: nothing can be written to it",
             advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft closes an account "
@@ -231,17 +207,14 @@ def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
     used = about.used if about.used is not None else about.total - (about.free or 0)
     notes.text = f"{human_bytes(used)} of {human_bytes(about.total)} used"
     if about.total and used / about.total > NEARLY_FULL:
-        notes.warning = QuotaFull(f"The drive is nearly full: {notes.text}.")
+        notes.warning = errors.QuotaFull(f"The drive is nearly full: {notes.text}.")
 
 
 def _throttling(notes: Notes, seen: int) -> None:
     notes.text = "Microsoft did not ask to slow down"
     if seen:
-        notes.warning = Throttled(
+        notes.warning = errors.Throttled(
             f"Microsoft asked {seen} times to slow down during this test.",
-            who=Who.LATER,
-            advice=(
-                "Nothing is wrong with the connection; other programs of this account or "
-                "organisation are busy."
-            ),
+            who=errors.Who.LATER,
+            advice="The connection works; other programs of this account or organisation are busy.",
         )

@@ -17,9 +17,7 @@ from .report import ConnectionReport, Step
 if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
-AT_ONCE = (
-    4  # storages checked at the same time: each runs an rclone, and many belong to one account
-)
+AT_ONCE = 4  # storages checked in parallel: each runs an rclone, and many share one account
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,7 @@ class HealthReport:
 
     @property
     def warnings(self) -> tuple[tuple[str, Step], ...]:
-        """(storage, step) for whatever will need attention: a secret or token that ends soon, a
-        drive nearly full…"""
+        """(storage, step) for what needs attention: an expiring secret or token, a full drive."""
         return tuple((report.storage, step) for report in self.reports for step in report.warnings)
 
     @property
@@ -91,11 +88,8 @@ def _renew(saved: SavedRemote) -> ConnectionReport:
 def _at_once(
     work: Callable[[SavedRemote], ConnectionReport], remotes: Sequence[SavedRemote]
 ) -> HealthReport:
-    """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one.
-
-    No executor: it would wait for what runs, and so would Python at its end. A storage takes
-    seconds.
-    """
+    """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one. No
+    executor: it would wait for what runs, and so would Python at its end."""
     waiting = list(enumerate(remotes))[::-1]
     done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()
 
@@ -107,7 +101,7 @@ def _at_once(
                 return
             try:
                 done.put((number, work(saved)))
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever asked
+            except BaseException as error:  # noqa: BLE001 - raised again below
                 done.put((number, error))
 
     for _ in range(min(AT_ONCE, len(waiting))):

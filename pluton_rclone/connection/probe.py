@@ -1,5 +1,4 @@
-"""The probe file of a connection test: written, read back by hash, deleted, and swept up when a
-killed test left one."""
+"""The probe file of a connection test: written, read back, deleted; leftovers are swept up."""
 
 from __future__ import annotations
 
@@ -37,12 +36,11 @@ def list_if_there(saved: SavedRemote) -> Sequence[Entry] | None:
 
 
 def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
-    """What the listing of the base folder says. A missing one is no fault: rclone makes it."""
+    """The listing of the base folder in words. If it is missing, rclone makes it."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
-    return (
-        f"{counted(len(entries), 'entry', 'entries')} in {saved.options.base_folder or 'the root'}"
-    )
+    where = saved.options.base_folder or "the root"
+    return f"{counted(len(entries), 'entry', 'entries')} in {where}"
 
 
 def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
@@ -58,8 +56,7 @@ def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
 
 
 def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
-    """The steps write, read and delete; all three are skipped where the permissions are for reading
-    only."""
+    """The steps write, read and delete; skipped if the permissions are for reading only."""
     if reads_only(remote.granted_scopes):
         for name, title in (("write", "Writing"), ("read", "Reading back"), ("delete", "Deleting")):
             with walk.step(name, title) as notes:
@@ -79,10 +76,8 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 @contextmanager
 def _probe_file(saved: SavedRemote) -> Iterator[str]:
-    """A name that is known to be in use while it is; whatever ends the test, the file is removed.
-    Ctrl-C is not kept waiting for that by a Microsoft that does not answer: the next test sweeps
-    up.
-    """
+    """A name that is marked as in use; the file is removed however the test ends. Ctrl-C does not
+    wait long for Microsoft: the next test sweeps up."""
     name = probe_name()
     ACTIVE_PROBES.add(name)
     try:
@@ -98,10 +93,8 @@ def _probe_file(saved: SavedRemote) -> Iterator[str]:
 
 
 def _only(name: str) -> list[str]:
-    """Filter rules for one file of the base folder. rclone 1.75 finds a file in a team folder of a
-    business drive by listing only, not by its path ("found file when looking for folder"), so the
-    probe is always reached that way.
-    """
+    """Filter rules for the probe file: in a team folder of a business drive rclone 1.75 finds a
+    file by listing only, not by its path ("found file when looking for folder")."""
     return [f"+ /{name}", "- *"]
 
 
@@ -125,9 +118,8 @@ def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
 
 
 def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote) -> None:
-    """Past the recycle bin where that is possible: nothing is left then. On personal drives only on
-    request, since Microsoft's documents disagree whether it works there; what was found is said.
-    """
+    """Past the recycle bin if possible; on personal drives only on request, since Microsoft's
+    documents disagree whether it works there."""
     hard = remote.hard_delete or remote.drive_type != "personal"
     if not hard or saved.rclone.binary.version < BY_NAME["hard_delete"].since:
         _remove(saved, name)
@@ -143,34 +135,27 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
             notes.warning = RemoteError(
                 "This drive does not allow deleting past the recycle bin (hard_delete).",
                 why=problem.why or problem.what,
-                advice=(
-                    "Switch hard_delete off, or ask your administrator whether a retention "
-                    "policy forbids it."
-                ),
+                advice="Switch hard_delete off, or ask your administrator about retention rules.",
             )
         return
     notes.text = "the probe file is gone, past the recycle bin"
     after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
         notes.warning = RemoteError(
-            "This personal drive put the file into the recycle bin although hard_delete was asked "
-            "for.",
+            "This personal drive put the file into the recycle bin in spite of hard_delete.",
             advice="Switch hard_delete off, and empty the recycle bin by hand when room is needed.",
         )
 
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:
-    """Removes the probe file and, whatever else may be there, not more than one file. TimeoutError
-    after `seconds`."""
-    with saved.rclone.delete(
-        saved.at(), filters=_only(name), max_delete=1, extra=list(flags), retries=1
-    ) as removal:
+    """Removes the probe file, and never more than one file. TimeoutError after `seconds`."""
+    rules, at = _only(name), saved.at()
+    with saved.rclone.delete(at, filters=rules, max_delete=1, extra=flags, retries=1) as removal:
         removal.result(seconds)
 
 
 def _remove_quietly(saved: SavedRemote, name: str, *, seconds: float | None = None) -> bool:
-    """Whether it is gone. Why it cannot be removed is told by the step that failed, or by the next
-    test."""
+    """Whether it is gone. The failed step, or the next test, tells why it is not."""
     try:
         _remove(saved, name, seconds=seconds)
     except (PlutonRcloneError, TimeoutError):

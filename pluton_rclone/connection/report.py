@@ -1,5 +1,4 @@
-"""The connection test: a remote walked through step by step, each step ok, a warning, or failed
-with the way out."""
+"""The connection test: its steps, each ok, a warning, skipped, or failed with a way out."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 
-# The probe's name tells who made it: a later test removes it when that process is gone (same host)
-# or an hour has passed (another host).
+# A later test removes a probe file if its process is gone (same host) or after an hour.
 PROBE_PREFIX = ".pluton-connection-test"
 PROBE_LIFETIME = 3600.0  # seconds
 ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this process
@@ -25,8 +23,7 @@ ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this pro
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a connection test. `name` is stable, `text` is for people, `seconds` is how long
-    it took."""
+    """One step: `name` is stable, `text` is for people, `seconds` is its duration."""
 
     name: str
     title: str
@@ -37,14 +34,8 @@ class Step:
 
     def record(self) -> dict[str, Any]:
         """The step as a JSON object."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "status": self.status,
-            "text": self.text,
-            "seconds": round(self.seconds, 3),
-            "error": self.error.record() if self.error else None,
-        }
+        error = self.error.record() if self.error else None
+        return {**vars(self), "seconds": round(self.seconds, 3), "error": error}
 
 
 @dataclass(frozen=True)
@@ -68,26 +59,24 @@ class ConnectionReport:
         """Raises `ConnectionTestFailed` with the cause of the first failed step."""
         for step in self.steps:
             if step.status == "failed" and step.error is not None:
+                cause = step.error
+                where = f"The connection test of {self.storage!r} failed at {step.title!r}"
                 raise ConnectionTestFailed(
-                    f"The connection test of {self.storage!r} failed at {step.title!r}: "
-                    f"{step.error.what}",
-                    why=step.error.why,
-                    who=step.error.who,
-                    advice=step.error.advice,
-                    next_step=step.error.next_step,
-                    link=step.error.link,
+                    f"{where}: {cause.what}",
+                    why=cause.why,
+                    who=cause.who,
+                    advice=cause.advice,
+                    next_step=cause.next_step,
+                    link=cause.link,
                     step=step.name,
-                    cause=step.error.code,
-                    **{"storage": self.storage, **step.error.details},
-                ) from step.error
+                    cause=cause.code,
+                    **{"storage": self.storage, **cause.details},
+                ) from cause
 
     def record(self) -> dict[str, Any]:
         """The report as a JSON object."""
-        return {
-            "storage": self.storage,
-            "ok": self.ok,
-            "steps": [step.record() for step in self.steps],
-        }
+        steps = [step.record() for step in self.steps]
+        return {"storage": self.storage, "ok": self.ok, "steps": steps}
 
 
 class StepFailed(Exception):
@@ -103,8 +92,7 @@ class Walk:
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Notes]:
-        """One step: an error of ours in the body ends the walk with `StepFailed`, the rest becomes
-        its text."""
+        """One step; an error of ours ends the walk with `StepFailed`."""
         notes, started = Notes(), time.monotonic()
         try:
             yield notes
@@ -131,22 +119,19 @@ class Notes:
 
 
 def probe_name() -> str:
-    """A name for a probe file that nobody else uses: host, process and a random part."""
+    """A unique name for a probe file: host, process and a random part."""
     return f"{PROBE_PREFIX}-{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
 def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
-    """Of (name, age in seconds): the probe files whose maker is gone, on this host, or that are an
-    hour old."""
+    """Of (name, age in seconds): probe files an hour old, or whose process here is gone."""
     found = []
     for name, age in names:
-        if not name.startswith(PROBE_PREFIX + "-"):
+        if not name.startswith(PROBE_PREFIX + "-") or name in ACTIVE_PROBES:
             continue
-        host, _, rest = name[len(PROBE_PREFIX) + 1 :].rpartition("-")[0].rpartition("-")
-        here = host == socket.gethostname()[:20] and rest.isdigit()
-        if name in ACTIVE_PROBES:
-            continue
-        gone = here and (int(rest) == os.getpid() or not process_is_alive(int(rest)))
+        host, _, pid = name[len(PROBE_PREFIX) + 1 :].rpartition("-")[0].rpartition("-")
+        here = host == socket.gethostname()[:20] and pid.isdigit()
+        gone = here and (int(pid) == os.getpid() or not process_is_alive(int(pid)))
         if gone or age > PROBE_LIFETIME:
             found.append(name)
     return found

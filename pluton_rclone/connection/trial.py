@@ -29,10 +29,8 @@ _REMOTE = "new-storage"
 
 @contextmanager
 def trial_of(remote: OneDriveRemote, binary: Binary) -> Iterator[SavedRemote]:
-    """The folder is gone at the end; one that a killed process left, at the next trial.
-
-    rclone renews the token in there itself: the trial's `options` have it.
-    """
+    """The folder is gone at the end; one that a killed process left, at the next trial. rclone
+    renews the token in it: the trial's `options` have it."""
     sweep()
     with tempfile.TemporaryDirectory(prefix=f"test-{os.getpid()}-", dir=runtime_folder()) as folder:
         conf = Conf(Path(folder) / "rclone.conf")
@@ -41,8 +39,7 @@ def trial_of(remote: OneDriveRemote, binary: Binary) -> Iterator[SavedRemote]:
 
 
 def sweep() -> None:
-    """Removes the folders of trials whose process is gone, and the copies lent from them: both hold
-    secrets."""
+    """Removes folders of trials whose process is gone, and copies lent from them: secrets."""
     for home in runtime_folders():
         for folder in home.iterdir():
             if _is_left(folder.name) or _is_left(_lent_from(folder)):
@@ -55,8 +52,7 @@ def _is_left(name: str) -> bool:
 
 
 def _lent_from(loan: Path) -> str:
-    """The name of the folder whose rclone.conf a private copy was made from; "" when it says none
-    (see `conf.private`)."""
+    """The folder of the rclone.conf that a private copy is from (see `conf.private`), or ""."""
     try:
         return Path(json.loads((loan / "origin.json").read_text())["config"]).parent.name
     except (OSError, ValueError, KeyError, TypeError):

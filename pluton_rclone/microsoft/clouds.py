@@ -22,12 +22,9 @@ class Cloud:
 
     region: str  # rclone's word: global, us, de, cn
     name: str
-    login_host: (
-        str  # the one rclone refreshes at, so that sign-in and refresh meet the same service
-    )
+    login_host: str  # rclone refreshes there: sign-in and refresh meet the same service
     graph_host: str
-    # where an administrator agrees; Microsoft's documents differ from rclone only for China
-    consent_host: str
+    consent_host: str  # where an administrator agrees; not rclone's host only in China
     portal: str  # where apps are registered
     sharepoint_suffix: str
     personal_accounts: bool
@@ -44,8 +41,7 @@ class Cloud:
         return f"https://{self.login_host}/{tenant}"
 
     def owns(self, url: str) -> bool:
-        """Whether a token of this cloud may be sent to that address: https, this cloud's Graph, no
-        other."""
+        """Whether a token of this cloud may be sent there: https and this cloud's Graph only."""
         parts = urlsplit(url)
         return parts.scheme == "https" and parts.netloc.lower() == self.graph_host
 
@@ -105,40 +101,27 @@ CLOUDS: dict[str, Cloud] = {
     )
 }
 
-# Clouds that exist and that rclone has no hosts for. The key is what a person would type; several
-# lead to one.
-_BEYOND_RCLONE = {
-    "dod": "US Government DoD (L5)",
-    "bleu": "Bleu (France)",
-    "fr": "Bleu (France)",
-    "delos": "Delos (Germany)",
-    "sg": "Singapore government cloud",
-}
+# Clouds that rclone has no hosts for, by the words that a person would type.
+_DOD, _BLEU, _DELOS = "US Government DoD (L5)", "Bleu (France)", "Delos (Germany)"
+_SINGAPORE = "Singapore government cloud"
+_BEYOND_RCLONE = {"dod": _DOD, "bleu": _BLEU, "fr": _BLEU, "delos": _DELOS, "sg": _SINGAPORE}
 _SUFFIXES_BEYOND_RCLONE = {
-    "sharepoint-mil.us": "US Government DoD (L5)",
-    "svc.sovcloud.fr": "Bleu (France)",
-    "svc.sovcloud.de": "Delos (Germany)",
+    "sharepoint-mil.us": _DOD,
+    "svc.sovcloud.fr": _BLEU,
+    "svc.sovcloud.de": _DELOS,
 }
 _OTHER_WORDS = {
-    "": "global",
-    "public": "global",
-    "commercial": "global",
-    "gcc": "global",
-    "gcch": "us",
-    "gcchigh": "us",
-    "usgov": "us",
-    "china": "cn",
-    "21vianet": "cn",
+    **dict.fromkeys(("", "public", "commercial", "gcc"), "global"),
+    **dict.fromkeys(("gcch", "gcchigh", "usgov"), "us"),
+    **dict.fromkeys(("china", "21vianet"), "cn"),
     "germany": "de",
 }
 
 
 def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
-    """Whether secrets may go to an address that somebody else has named: https, and a host of
-    Microsoft's sign-in, or of SharePoint.
-    """
+    """Whether secrets may go to a given address: https, and Microsoft's sign-in or SharePoint."""
     parts = urlsplit(address)
-    host = parts.netloc.lower()  # with whatever else stands there
+    host = parts.netloc.lower()  # with user and port, which no known host has
     name, _, suffix = host.partition(".")
     return parts.scheme == "https" and any(
         bool(re.fullmatch("[a-z0-9-]+", name)) and suffix == known.sharepoint_suffix
@@ -149,12 +132,8 @@ def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
 
 
 def cloud(region: str) -> Cloud:
-    """The cloud of one of rclone's regions; common other words (gcc, china, germany) are
-    understood.
-
-    Raises `OptionInvalid` for a cloud that rclone cannot reach, by its name, and for an unknown
-    word.
-    """
+    """The cloud of one of rclone's regions; other common words (gcc, china, germany) are
+    understood. OptionInvalid for an unknown word and for a cloud that rclone cannot reach."""
     word = region.strip().lower().replace("-", "").replace("_", "").replace(" ", "")
     found = CLOUDS.get(_OTHER_WORDS.get(word, word))
     if found is not None:
@@ -169,11 +148,8 @@ def cloud(region: str) -> Cloud:
 
 
 def cloud_of_sharepoint(host: str) -> Cloud:
-    """The cloud that a SharePoint host name belongs to, such as contoso-my.sharepoint.us.
-
-    Raises `OptionInvalid` when it belongs to a cloud that rclone cannot reach, or to no cloud at
-    all.
-    """
+    """The cloud of a SharePoint host name, such as contoso-my.sharepoint.us. OptionInvalid for a
+    cloud that rclone cannot reach and for other hosts."""
     host = host.lower().rstrip(".")
     for known in CLOUDS.values():
         if host.endswith("." + known.sharepoint_suffix):
@@ -182,7 +158,7 @@ def cloud_of_sharepoint(host: str) -> Cloud:
         if host.endswith("." + suffix):
             raise _unreachable_for_rclone(name)
     raise OptionInvalid(
-        f"{host} is no address of SharePoint or OneDrive.",
+        f"{host} is not an address of SharePoint or OneDrive.",
         advice="Copy the address from the browser while the site, library or folder is open.",
         option="address",
     )
@@ -203,31 +179,21 @@ def refuse_personal(cloud: Cloud, tenant: str) -> None:
         raise RegistrationError(
             f"There are no personal accounts in {cloud.name}.",
             why="Microsoft serves personal accounts through the global cloud only",
-            advice=(
-                "Use region global for a personal account, or a work account and tenant "
-                "organizations."
-            ),
+            advice="Use region global for a personal account, or a work account of this cloud.",
         )
 
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
-    """RegistrationError for what rclone's own registration cannot do: another cloud than the global
-    one, one tenant."""
+    """RegistrationError if rclone's registration cannot do it: a national cloud, or one tenant."""
     if cloud.region != "global":
         raise RegistrationError(
             f"Without an app registration nobody can sign in to {cloud.name}.",
-            why=(
-                "rclone's own registration exists in the global cloud only, and each cloud knows "
-                "only its own"
-            ),
+            why="rclone's own registration exists in the global cloud only",
             advice=f"Register an app at {cloud.portal} and give its client id.",
         )
     if tenant != "common":
         raise RegistrationError(
             f"Without an app registration nobody can sign in to the tenant {tenant} in particular.",
             why="rclone's own registration takes every account, and cannot be told which",
-            advice=(
-                f"Leave the tenant out, or register an app at {cloud.portal} and give its "
-                "client id."
-            ),
+            advice=f"Omit the tenant, or register an app at {cloud.portal} and give its client id.",
         )

@@ -1,5 +1,4 @@
-"""Connections that end: whoever answers for ever, or without measure, is cut off. Imported late,
-with requests."""
+"""Connections with a limit for time and size of an answer. Imported late, with requests."""
 
 from __future__ import annotations
 
@@ -30,12 +29,11 @@ class Overrun(requests.RequestException):
 
 
 class Session(requests.Session):
-    """Sends the headers that it is given: no password of a .netrc in their place. Follows nothing."""
+    """Sends the given headers, never a password from .netrc, and follows no redirect."""
 
     def __init__(self) -> None:
         super().__init__()
-        # requests asks .netrc where there is no `auth`; trust_env = False would forget proxies,
-        # too.
+        # requests reads .netrc if there is no `auth`; trust_env = False would also ignore proxies.
         self.auth = lambda request: request
         self.headers["Accept-Encoding"] = "gzip"
         for scheme in ("http://", "https://"):
@@ -47,10 +45,7 @@ class Session(requests.Session):
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Cuts this thread's connection after so many seconds, wherever it is; then `Overrun`.
-
-    The time limits of sockets start anew with every byte.
-    """
+    """Cuts this thread's connection after `seconds`; a socket's limit restarts at every byte."""
     done, late = threading.Event(), threading.Event()
     _using.__dict__.clear()
     using = _using.__dict__

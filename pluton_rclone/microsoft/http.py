@@ -1,6 +1,4 @@
-"""The one place that makes HTTP calls to Microsoft: time limits, Retry-After, proxies, CAs, our
-user agent.
-"""
+"""The one place that makes HTTP calls to Microsoft: time limits, Retry-After, proxies, CAs."""
 
 from __future__ import annotations
 
@@ -32,18 +30,24 @@ CONNECT_TIMEOUT = 15.0  # seconds
 READ_TIMEOUT = 60.0
 ATTEMPTS = 5  # of one request, the first included
 ATTEMPTS_TO_CONNECT = 3
-LONGEST_WAIT = (
-    120.0  # seconds in all, for one request; longer demands of Microsoft become `Throttled`
-)
+LONGEST_WAIT = 120.0  # seconds for one request; longer demands of Microsoft become `Throttled`
+# In the text of a lost connection, and in our words.
+_SIGNS = {
+    "NameResolutionError": "its name cannot be resolved",
+    "Name or service not known": "its name cannot be resolved",
+    "refused": "the connection was refused",
+    "reset": "the connection was cut",
+    "aborted": "the connection was cut",
+    "unreachable": "the network is unreachable",
+}
+_LIMITS = {"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT), "allow_redirects": False, "stream": True}
 BUSY = frozenset({429, 503, 504, 509})
 ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that change nothing
 
 
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Seconds to wait as a `Retry-After` header says: whole, decimal (Graph sends 2.128) or a date.
-
-    None when the header is absent or means nothing; never negative.
-    """
+    """Seconds of a `Retry-After` header: whole, decimal (Graph sends 2.128) or a date. Never
+    negative; None if it is absent or invalid."""
     if value is None:
         return None
     text = value.strip()
@@ -61,10 +65,8 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
 
 
 def decoded(content: bytes) -> Any:
-    """A body as JSON; None when it is none. A page of a feed is half a megabyte, for which msgspec
-    takes half the time of the standard library; that takes what is not quite JSON, too: half a
-    surrogate in a file's name, a NaN. What is no finite number is None.
-    """
+    """A body as JSON; None if it is not JSON. A page of a feed has half a megabyte: msgspec takes
+    half the time of the standard library, which also reads half a surrogate or NaN (then None)."""
     import msgspec
 
     if not content:
@@ -97,11 +99,8 @@ class Answer:
 
 
 class Http:
-    """A connection pool that behaves: safe to share between threads, closed by `close` or `with`.
-
-    `cancel` ends waiting. When Microsoft asks one request to wait, all wait, as its documents
-    demand.
-    """
+    """A connection pool that threads may share. `cancel` ends waiting. If Microsoft asks one
+    request to wait, all requests wait, as its documents demand."""
 
     def __init__(
         self, *, cancel: threading.Event | None = None, now: Callable[[], float] = time.monotonic
@@ -151,19 +150,15 @@ class Http:
                     raise
                 pause = 0.5 * 2.0 ** (attempt - 1)
             else:
-                busy = answer.status in BUSY or (
-                    repeatable and answer.status in ALSO_BUSY_WITHOUT_EFFECT
-                )
-                if not busy or last:
+                status, host = answer.status, urlsplit(url).hostname
+                if status not in (BUSY | ALSO_BUSY_WITHOUT_EFFECT if repeatable else BUSY) or last:
                     return answer
                 asked = retry_after(answer.headers.get("retry-after"))
-                pause = asked if asked is not None else 1.0 * 2.0 ** (attempt - 1)
+                pause = asked if asked is not None else 2.0 ** (attempt - 1)
                 if waited + pause > LONGEST_WAIT:
                     return answer
-                log.info(
-                    "%s answered %d: waiting %.1f s", urlsplit(url).hostname, answer.status, pause
-                )
-                if answer.status == 429:
+                log.info("%s answered %d: waiting %.1f s", host, status, pause)
+                if status == 429:
                     self._not_before = max(self._not_before, self._now() + pause)
                     continue
             waited += self._hold(pause)
@@ -182,19 +177,11 @@ class Http:
         """As `request`, sent one single time, without a wait before or after."""
         from . import connections
 
+        sent = {"headers": headers, "data": data, "params": params, **_LIMITS}
         try:
             with (
                 connections.within(connections.TOTAL_TIME),
-                self._open().request(
-                    method,
-                    url,
-                    headers=headers,
-                    data=data,
-                    params=params,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
+                self._open().request(method, url, **sent) as response,
             ):
                 content = connections.body(response)
         except OSError as problem:  # each of requests' is one
@@ -213,9 +200,33 @@ class Http:
             return self._session
 
 
+class WatchedHttp(Http):
+    """`clock_offset` is how many seconds Microsoft's clock is ahead of ours (to the second; None
+    before the first answer); `throttled` counts the answers that asked to slow down."""
+
+    clock_offset: float | None = None
+    throttled: int = 0
+
+    def __enter__(self) -> WatchedHttp:
+        return self
+
+    def once(
+        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
+    ) -> Answer:
+        answer = super().once(method, url, headers, data, params)
+        if answer.status in (429, 503):
+            self.throttled += 1
+        try:
+            moment = parsedate_to_datetime(answer.headers["date"])
+        except (KeyError, TypeError, ValueError):
+            return answer
+        # The header is cut to whole seconds: on average, half a second is missing.
+        self.clock_offset = moment.timestamp() + 0.5 - datetime.now(timezone.utc).timestamp()
+        return answer
+
+
 def _unreachable(url: str, problem: Exception) -> Unreachable:
-    """Says which host, what kind of trouble, and who may mend it. The URL may hold secrets and
-    stays out."""
+    """Names the host, the trouble and who can fix it. The URL may hold secrets and stays out."""
     import requests
 
     from .connections import Overrun
@@ -223,47 +234,26 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
     host = urlsplit(url).hostname or "the server"
     details: dict[str, Any] = {"host": host}
     advice: str | None = None
-    who: errors.Who | None = None
     if isinstance(problem, Overrun):
         why = details["limit"] = str(problem)
     elif isinstance(problem, requests.exceptions.SSLError):
         why = "its certificate was not accepted; a proxy that opens TLS, or a missing CA"
-        advice = (
-            "Name the CA of your network in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
-        )
-        who = errors.Who.YOU
+        advice = "Name your network's CA in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
-        advice = (
-            "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
-        )
-        who = errors.Who.YOU
+        advice = "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator about it."
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):
-        why = _connection_trouble(problem)
+        text = str(problem)
+        why = next((why for sign, why in _SIGNS.items() if sign in text), "the connection failed")
     else:
         why = type(problem).__name__
     if host in (CLOUDS["de"].login_host, CLOUDS["de"].graph_host):
         why = f"{why}. {GERMANY_CLOSED}"
         advice = "Choose region global, with a registration made there."
-        who = errors.Who.YOU
+    who = errors.Who.YOU if advice else None
     return Unreachable(f"{host} cannot be reached.", why=why, who=who, advice=advice, **details)
-
-
-def _connection_trouble(problem: Exception) -> str:
-    text = str(problem)
-    for sign, words in (
-        ("NameResolutionError", "its name cannot be resolved"),
-        ("Name or service not known", "its name cannot be resolved"),
-        ("refused", "the connection was refused"),
-        ("reset", "the connection was cut"),
-        ("aborted", "the connection was cut"),
-        ("unreachable", "the network is unreachable"),
-    ):
-        if sign in text:
-            return words
-    return "the connection failed"
 
 
 @contextmanager

@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
 
 def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemote:
-    """The remote with the id of its base folder, which is at `place` for rclone; the folder is made
-    if it is missing.
+    """The remote with the id of its base folder at `place`, which is made if it is missing.
 
-    Without an id for a shortcut, which is not always listed. ItemNotFound if it may not be made,
-    and for a file.
+    A shortcut, which is not always listed, gets no id. ItemNotFound if the folder may not be made,
+    or is a file.
     """
     entry = _listed(rclone, place)
     missing = entry is None and rclone.stat(place) is None
@@ -54,8 +53,7 @@ def _listed(rclone: Rclone, place: str) -> Entry | None:
 
 
 def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
-    """The remote with the path that its base folder has now: it may have been moved. ItemNotFound
-    if it was deleted."""
+    """The remote with its base folder's present path. ItemNotFound if it was deleted."""
     from pluton_rclone.microsoft.graph.locations import folder_path
     from pluton_rclone.values.stored_names import shown
 
@@ -66,8 +64,8 @@ def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
         raise ItemNotFound(
             f"The base folder {remote.base_folder!r} is not on the drive any more.",
             why="it was deleted",
-            advice="Restore it from OneDrive's recycle bin, or give the storage another base folder (its option "
-            "base_folder; the same one is made anew, empty is the drive's root).",
+            advice="Restore it from OneDrive's recycle bin, or change the option base_folder: the "
+            "same folder is made anew, an empty one is the drive's root.",
         ) from None
     if remote.root_folder_id or normal_drive_id(drive).lower() != remote.drive_id.lower():
         return remote  # in somebody else's drive: where it is there is not our path to it

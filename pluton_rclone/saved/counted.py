@@ -8,7 +8,7 @@ from pluton_rclone.rclone.runner import Around, Order, Runner
 
 
 class Counted(Around):
-    """Counts in the log of whatever it starts."""
+    """Counts in the log of every command that it starts."""
 
     def __init__(self, inner: Runner) -> None:
         super().__init__(inner)

@@ -21,10 +21,7 @@ from .wrapping import below
 @contextmanager
 def lend(conf: Conf, names: Sequence[str]) -> Iterator[PrivateConfig]:
     """A private copy of these remotes for an rclone, merged back while it runs and at the end.
-
-    A remote with a certificate, which rclone cannot read, gets its tokens from an endpoint of ours
-    for as long.
-    """
+    rclone cannot read a certificate: such a remote gets its tokens from our endpoint meanwhile."""
     with ExitStack() as stack:
         private = stack.enter_context(conf.private(names))
         for name in names:
@@ -47,9 +44,7 @@ def _certificate_options(stack: ExitStack, conf: Conf, name: str) -> dict[str, s
 
 
 class Lent(Around):
-    """Gives each run a private copy of these remotes alone; it lives as long as the process that
-    reads it, also for a transfer that nobody waits for.
-    """
+    """Gives each run a private copy of these remotes, which lives as long as the process."""
 
     def __init__(self, inner: Runner, conf: Conf, names: Sequence[str]) -> None:
         super().__init__(inner)
@@ -62,13 +57,11 @@ class Lent(Around):
         held = ExitStack()
         loan = held.enter_context(lend(self._conf, self._names))
         if loan.not_writable is not None:
-            order.on.notice(
-                f"{loan.not_writable} A token that is renewed now is lost when this machine "
-                "restarts."
-            )
+            lost = "A token that is renewed now is lost when this machine restarts."
+            order.on.notice(f"{loan.not_writable} {lost}")
 
         def end() -> None:
-            """First the token comes home, then whoever waits is told."""
+            """First the token is merged back, then waiting callers are told."""
             try:
                 held.close()
             finally:

@@ -1,12 +1,11 @@
-"""Office files in document libraries: what SharePoint rewrites is compared by time only, all else
-as ever.
+"""Office files in document libraries: SharePoint rewrites them, so they are compared by time.
 
 SharePoint writes a library's columns into Office files that arrive there ("Document Property
-Promotion and Demotion", Microsoft Learn, aa543341), so that size and hash are no longer those of
-what was sent; rclone takes that for corruption, deletes the file and gives up. Its documentation of
-OneDrive advises --ignore-size and --ignore-checksum. For these types alone a transfer into a
-library has a second run with both flags; the first leaves them out. What is changed again within
-the second of its last transfer waits for its next change: OneDrive keeps whole seconds.
+Promotion and Demotion", Microsoft Learn, aa543341), which changes size and hash; rclone takes that
+for corruption, deletes the file and gives up. Its documentation of OneDrive advises --ignore-size
+and --ignore-checksum. A transfer into a library leaves these types out of its first run and has a
+second run with both flags for them. A change within the second of the last transfer waits for the
+next change: OneDrive keeps whole seconds.
 """
 
 from __future__ import annotations
@@ -17,23 +16,8 @@ from typing import NamedTuple
 
 from pluton_rclone.rclone.commands import TRANSFERS, Command
 
-SUFFIXES = (
-    ".docx",
-    ".docm",
-    ".dotx",
-    ".dotm",
-    ".xlsx",
-    ".xlsm",
-    ".xlsb",
-    ".xltx",
-    ".xltm",
-    ".pptx",
-    ".pptm",
-    ".potx",
-    ".potm",
-    ".ppsx",
-    ".ppsm",
-)
+_TYPES = "docx docm dotx dotm xlsx xlsm xlsb xltx xltm pptx pptm potx potm ppsx ppsm"
+SUFFIXES = tuple(f".{one}" for one in _TYPES.split())
 """The types that SharePoint's Office parser writes into (the parsers of SharePoint Server 2013, as
 wbaer.net lists them in "Document Property Promotion and Demotion Overview and Considerations",
 2014-08-29)."""
@@ -44,23 +28,18 @@ SAID = (
     "time, without size and checksum; every other file with both."
 )
 _IGNORED = ("--ignore-size", "--ignore-checksum")
-# Without a size and a hash to trust, these would find every file changed (-c), or none, ever
-# (--size-only).
+# Without trusted size and hash, these find every file changed (-c) or none (--size-only).
 _BY_CONTENT = {"--checksum", "-c", "--size-only"}
-# What selects files itself, and what deletes at the destination whatever a rule leaves out: the
-# other run's files.
+# Flags that select files, or that delete the other run's files at the destination.
 _SELECTING = ("--include", "--exclude", "--filter", "--files-from", "-f", "--delete-excluded")
 _EXCLUDING = (b"- ", b"#", b";")
-# Case does not matter: a regular expression, as a glob knows it only for all rules at once
-# (--ignore-case).
-_ANY = "*.{{(?i:" + "|".join(suffix[1:] for suffix in SUFFIXES) + ")}}"
+# A regular expression: globs ignore case only for all rules at once (--ignore-case).
+_ANY = "*.{{(?i:" + _TYPES.replace(" ", "|") + ")}}"
 
 
 class Runs(NamedTuple):
-    """How a transfer into a library is run: `first`, and then, if there are Office files, `office`.
-
-    `first` holds an Office file itself where that is all there is (`ignoring`).
-    """
+    """The runs of a transfer into a library: `first`, and for Office files `office`, or, if all
+    there is is one Office file, `first` alone (`ignoring`)."""
 
     first: Command
     office: Command | None = None
@@ -68,11 +47,10 @@ class Runs(NamedTuple):
 
 
 def runs(command: Command) -> Runs:
-    """The runs of a transfer into a library: of a local folder two, of all else one.
+    """The runs of a transfer into a library: two for a local folder, else one.
 
-    Rules of the caller that only exclude go with both; rules that include cannot be combined with
-    ours (in rclone the first match wins), and a list of files is the caller's own choice: there the
-    flags are the caller's, too.
+    Rules of the caller that only exclude go with both. Rules that include cannot be combined with
+    ours (rclone takes the first match), nor can a list of files: there the caller sets the flags.
     """
     flags = command.flags
     if command.words[0] not in TRANSFERS or any(flag.startswith(_IGNORED) for flag in flags):
@@ -85,13 +63,10 @@ def runs(command: Command) -> Runs:
     if flags[-1:] == ("--filter-from=-",):
         assert isinstance(command.stdin, bytes)
         given, flags = command.stdin, flags[:-1]
-    if (
-        not os.path.isdir(command.places[0])
-        or any(flag.startswith(_SELECTING) for flag in flags)
-        or not all(
-            line.lstrip().startswith(_EXCLUDING) for line in given.splitlines() if line.strip()
-        )
-    ):
+    rules = [line.strip() for line in given.splitlines() if line.strip()]
+    selects = any(flag.startswith(_SELECTING) for flag in flags)
+    excludes = all(rule.startswith(_EXCLUDING) for rule in rules)
+    if selects or not excludes or not os.path.isdir(command.places[0]):
         return Runs(command)
     flags = (*flags, "--filter-from=-")
     return Runs(
@@ -105,10 +80,8 @@ def _by_time(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def has_office_files(folder: str, is_enough: Callable[[], bool]) -> bool:
-    """Whether there may be any at or below it; looking ends early once it `is_enough`.
-
-    A link to a folder may lead to some: rclone can be told to follow it.
-    """
+    """Whether there may be any at or below it; stops early once it `is_enough`. A link to a folder
+    may lead to some: rclone can be told to follow it."""
     for path, folders, names in os.walk(folder):
         if is_enough():
             return False

@@ -1,27 +1,57 @@
-"""The engine for saved remotes: a private rclone.conf for each run, and transfers as OneDrive needs
-them."""
+"""The engine for saved remotes: a private rclone.conf per run, transfers as OneDrive needs."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
+from pluton_rclone.rclone.results import TransferResult
 from pluton_rclone.rclone.runner import Runner
-from pluton_rclone.rclone.transfer import Transfer
+from pluton_rclone.rclone.transfer import Start, Starting, Transfer
 
 from . import office
 from .counted import Counted
 from .lent import Lent
-from .onedrive_transfer import OneDriveTransfer
 from .wrapping import below
 
 
+class OneDriveTransfer(Transfer):
+    """As `Transfer`, with the Office files of a library in a run of their own."""
+
+    def __init__(
+        self,
+        command: Command,
+        starting: Starting,
+        flags: Sequence[str],
+        *,
+        runs: office.Runs,
+        notices: list[str],
+        **limits: float | None,
+    ) -> None:
+        self._notices = notices
+
+        def for_office_files() -> Start | None:
+            assert runs.office is not None
+            found = office.has_office_files(command.places[0], lambda: self._stopped is not None)
+            if found:
+                notices.append(office.SAID)
+            # a sync deletes what only the library has, too
+            return self._bound(runs.office) if found or command.words == ("sync",) else None
+
+        then = () if runs.office is None else (for_office_files,)
+        super().__init__(command, starting, flags, run=runs.first, then=then, **limits)
+
+    def wait(self, timeout: float | None = None) -> TransferResult:
+        """As `Transfer.wait`, with these notices."""
+        result = super().wait(timeout)
+        return dataclasses.replace(result, notices=(*self._notices, *result.notices))
+
+
 class SavedRclone(Rclone):
-    """As `Rclone`, for remotes of one rclone.conf: every run has a private copy of just these,
-    merged back when it ends.
-    """
+    """As `Rclone`; every run has a private copy of these remotes, merged back at its end."""
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._counted = Counted(Lent(runner, conf, names))
@@ -31,16 +61,13 @@ class SavedRclone(Rclone):
 
     @property
     def throttled(self) -> int:
-        """How often Microsoft asked any of its runs to slow down, as far as they log it
-        (`log_level`)."""
+        """How often Microsoft asked its runs to slow down, as far as they log it (`log_level`)."""
         return self._counted.throttled
 
     def transfer(
         self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
     ) -> Transfer:
-        """At DEBUG: only there does rclone say that Microsoft asked it to wait, and for how long
-        (`events.Throttled`).
-        """
+        """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`)."""
         notices: list[str] = []
 
         def notice(text: str) -> None:

@@ -13,25 +13,19 @@ if TYPE_CHECKING:
 
 
 def registration(remote: OneDriveRemote) -> AppRegistration | None:
-    """None for rclone's own. A certificate's password, if it has one, comes from the environment."""
+    """None for rclone's own. A certificate's password comes from the environment."""
     if not remote.client_id:
         return None
     certificate = None
     if remote.certificate:
         password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None
         certificate = Certificate(Path(remote.certificate), password)
-    return AppRegistration(
-        remote.client_id,
-        tenant=remote.tenant or "common",
-        region=remote.region,
-        client_secret=remote.client_secret,
-        certificate=certificate,
-    )
+    tenant, secret = remote.tenant or "common", remote.client_secret
+    return AppRegistration(remote.client_id, tenant, remote.region, secret, certificate)
 
 
 def own_registration(remote: OneDriveRemote) -> AppRegistration:
-    """As `registration`, for a remote that works without a person: the model refuses one without
-    it."""
+    """As `registration`, for a remote without a person: the model refuses one without it."""
     app = registration(remote)
     assert app is not None
     return app

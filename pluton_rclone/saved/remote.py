@@ -1,5 +1,4 @@
-"""A saved remote: one section of an rclone.conf, its options, its token, and the rclone that may
-use it."""
+"""A saved remote: one section of an rclone.conf, its options, its token, and its rclone."""
 
 from __future__ import annotations
 
@@ -32,10 +31,8 @@ if TYPE_CHECKING:
 
 
 class SavedRemote:
-    """The remote called `name` in `conf`; `make_rclone` makes its engine when it is first wanted.
-
-    It reads rclone.conf afresh each time: what others change there holds at once.
-    """
+    """The remote called `name` in `conf`; `make_rclone` makes its engine on first use. It reads
+    rclone.conf afresh each time: what others change there holds at once."""
 
     def __init__(self, conf: Conf, name: str, make_rclone: Callable[[], SavedRclone]) -> None:
         self.conf = conf
@@ -110,20 +107,18 @@ class SavedRemote:
         return _token(self.options)
 
     def usable_token(self, http: Http | None = None) -> Token:
-        """A token that Graph takes now, without renewing one that a person signed in for: for use
-        beside an rclone, which renews it. TokenExpired when it has ended.
-        """
+        """A token that Graph takes now; a person's token is not renewed: for use beside an rclone,
+        which renews it. TokenExpired if it has expired."""
         remote = self.options
         if remote.client_credentials:
             return _app_token(remote, http)
         token = _token(remote)
         if token.expired():
-            raise TokenExpired("The stored token has ended; rclone is renewing it.")
+            raise TokenExpired("The stored token has expired; rclone is renewing it.")
         return token
 
     def graph_token(self, http: Http | None = None, *, refused: str | None = None) -> Token:
-        """A token that Graph takes now; one that has ended is renewed, as is the access token
-        `refused`."""
+        """A token that Graph takes now, renewed if it has expired or is `refused`."""
         remote = self.options
         if remote.client_credentials:
             return _app_token(remote, http)
@@ -134,10 +129,8 @@ class SavedRemote:
         return token
 
     def renew(self, http: Http | None = None) -> str:
-        """Renews the token and keeps it; says how. By ourselves where the registration is ours;
-        with rclone's own registration only rclone can do it, and does so when the token has ended.
-        ConfigNotWritable: it could not be kept, so it is not renewed.
-        """
+        """Renews the token and keeps it; says how. Only rclone can renew tokens of its own
+        registration, and does so when they have expired. ConfigNotWritable: it is not renewed."""
         from pluton_rclone.microsoft.entra.sign_in import refresh
 
         from .registration import registration
@@ -163,8 +156,7 @@ class SavedRemote:
         return "renewed just now"
 
     def graph(self, http: Http | None = None) -> Graph:
-        """Microsoft Graph for this remote's account: close it. A token that has ended is renewed
-        first."""
+        """Microsoft Graph for this remote's account, with a valid token: close it."""
         from pluton_rclone.microsoft.clouds import cloud
         from pluton_rclone.microsoft.graph.graph import Graph
 

@@ -1,2 +1,1 @@
-"""The parts of the walk that `connect.StorageSetup` puts together, and the state that it keeps
-between them."""
+"""The parts of the walk that `connect.StorageSetup` joins, and their state."""

@@ -1,8 +1,6 @@
-"""The walk of "Connecting OneDrive" as one object with no user interface: from the name to the
-saved storage.
+"""The walk of "Connecting OneDrive" as one object: from the name to the saved storage.
 
-The command line, the browser page and Pluton drive this one. Its state can be kept as JSON between
-two requests.
+Command line, browser page and Pluton use it. Its state can wait as JSON between two requests.
 """
 
 from __future__ import annotations
@@ -32,8 +30,6 @@ __all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
 NextStep = Literal[
     "name", "sign_in", "drive_type", "consent", "location", "options", "test", "save"
 ]
-
-
 Storage = TypeVar("Storage", covariant=True)
 
 
@@ -68,17 +64,17 @@ class Saved(Protocol):
 class StorageSetup(LocationSteps):
     """One storage being connected.
 
-    `app` is the app registration; None takes PLUTON_ONEDRIVE_CLIENT_ID and its neighbours, and
-    without these only `sign_in_with_rclone` and `use_token` can sign in. `access="read"` asks for
-    reading only. `next_steps` says what can be done now; a step out of order raises `UsageError`,
-    which says what is missing.
+    `app` defaults to PLUTON_ONEDRIVE_CLIENT_ID and its neighbours; without a registration only
+    `sign_in_with_rclone` and `use_token` can sign in. `access="read"` asks for reading only. A step
+    out of order raises `UsageError`, which says what is missing.
     """
 
     def __init__(self, app: AppRegistration | None = None, *, access: Access = "write") -> None:
         self._state = SetupState(app=app or AppRegistration.from_environment(), access=access)
 
     def __repr__(self) -> str:
-        return f"StorageSetup(name={self.name!r}, account={self.account!s}, next_steps={self.next_steps})"
+        who, steps = self.account, self.next_steps
+        return f"StorageSetup(name={self.name!r}, account={who!s}, next_steps={steps})"
 
     @property
     def next_steps(self) -> tuple[NextStep, ...]:
@@ -105,10 +101,8 @@ class StorageSetup(LocationSteps):
         timeout: float = 600.0,
         cancel: threading.Event | None = None,
     ) -> Account:
-        """Through `rclone authorize` and rclone's own registration: for who has none. Global cloud,
-        this machine only. RegistrationError before anything is shown if the registration given
-        names another cloud, or a tenant.
-        """
+        """Through `rclone authorize` and rclone's own registration: global cloud, this machine
+        only. RegistrationError first if the given registration names another cloud or a tenant."""
         from pluton_rclone.microsoft.clouds import refuse_rclone_registration
         from pluton_rclone.rclone.authorize import authorize
 
@@ -122,11 +116,10 @@ class StorageSetup(LocationSteps):
         return account
 
     def use_token(self, text: str) -> Account:
-        """Takes what was pasted: a token as rclone stores it, what `rclone authorize` printed, a
-        whole remote.
+        """Takes a pasted token, the output of `rclone authorize`, or a whole remote.
 
-        A remote brings its registration, drive and options along. TokenInvalid says what is wrong
-        with the paste; TokenExpired, AccountError for somebody else's.
+        A remote brings its registration, drive and options. TokenInvalid says what is wrong with
+        the paste; TokenExpired; AccountError for another account.
         """
         from pluton_rclone.microsoft.graph.locations import rooted
         from pluton_rclone.remote.options import BY_KEY, BY_NAME
@@ -160,11 +153,9 @@ class StorageSetup(LocationSteps):
         return {**shown, "base_folder": self.folder} if self.folder else shown
 
     def set_options(self, **options: Any) -> None:
-        """The options that a person decides (`x-decided-by` in the schema), kept; None takes one
-        back. `base_folder` needs a drive: it is the folder of `choose_drive`.
-
-        OptionInvalid at once, also before a drive is chosen: nothing is kept then.
-        """
+        """Keeps options that a person decides (`x-decided-by` in the schema); None removes one.
+        `base_folder` needs a drive: it is the folder of `choose_drive`. OptionInvalid at once, also
+        before a drive is chosen: then nothing is kept."""
         from pluton_rclone.remote.options import require_person
 
         from .remote import check_options
@@ -184,8 +175,7 @@ class StorageSetup(LocationSteps):
             raise
 
     def remote(self, drive: Drive | None = None, **options: Any) -> OneDriveRemote:
-        """The complete remote for the chosen drive, or for `drive`. OptionInvalid,
-        RemoteIncomplete, UsageError."""
+        """The remote for the drive. OptionInvalid, RemoteIncomplete, UsageError."""
         from pluton_rclone.remote.options import require_person
 
         from .remote import make_remote
@@ -199,13 +189,11 @@ class StorageSetup(LocationSteps):
 
     def _require_drive(self) -> None:
         if self._state.drive is None:
-            raise UsageError(
-                "No drive is chosen yet.", advice="Choose the drive, site or address first."
-            )
+            advice = "Choose the drive, site or address first."
+            raise UsageError("No drive is chosen yet.", advice=advice)
 
     def authorization(self) -> dict[str, Any]:
-        """What the sign-in brings into a remote, for `OneDriveRemote.replace`: account,
-        permissions, registration, token."""
+        """What the sign-in changes in a remote, for `OneDriveRemote.replace`."""
         from .remote import authorization
 
         return authorization(self._state)
@@ -218,7 +206,7 @@ class StorageSetup(LocationSteps):
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> ConnectionReport:
-        """The connection test; nothing is saved. What passed it can be saved without a second one."""
+        """The connection test; nothing is saved. What passed needs no second test to be saved."""
         from .remote import digest
 
         tried = remote or self.remote()
@@ -234,8 +222,7 @@ class StorageSetup(LocationSteps):
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> Storage:
-        """Tests, unless just this has passed already, then saves under the friendly name. A failed
-        test saves nothing."""
+        """Tests, unless this has just passed, then saves. A failed test saves nothing."""
         from .remote import digest
 
         friendly = name or self._state.name
@@ -257,20 +244,18 @@ class StorageSetup(LocationSteps):
     # ---- state between requests ----
 
     def record(self) -> dict[str, Any]:
-        """The state as JSON members, without any secret: good for showing, not for going on."""
+        """The state as JSON members, without secrets: to show it, not to continue from it."""
         return {**self._state.record(), "next_steps": list(self.next_steps)}
 
     def record_with_secrets(self) -> dict[str, Any]:
-        """The state as JSON members, token and client secret included: keep it where only the
-        server reads it."""
+        """The state as JSON members, secrets included: keep it where only the server reads it."""
         return self._state.record_with_secrets()
 
     @classmethod
     def from_record(
         cls, record: Mapping[str, Any], app: AppRegistration | None = None
     ) -> StorageSetup:
-        """Goes on from `record_with_secrets`. A certificate is not in it: give the registration
-        then."""
+        """Goes on from `record_with_secrets`, which lacks a certificate: then give `app`."""
         setup = cls.__new__(cls)
         setup._state = SetupState.from_record(record, app)
         return setup
@@ -296,10 +281,9 @@ class StorageSetup(LocationSteps):
         expected: Literal["same", "anyone"] = "same",
         credential: str | Certificate | None = None,
     ) -> StorageSetup:
-        """To re-authorize: sign in with it, then `storage.reauthorize(setup)`. Another account is
-        refused unless `expected="anyone"`. `credential` is a new client secret or certificate of
-        the registration. ConfigNotWritable now, not after the sign-in.
-        """
+        """To re-authorize: sign in, then `storage.reauthorize(setup)`. Another account is refused
+        unless `expected="anyone"`. `credential` is the registration's new secret or certificate.
+        ConfigNotWritable now, not after the sign-in."""
         from .remote import state_of
 
         storage.check_writable()
@@ -308,9 +292,9 @@ class StorageSetup(LocationSteps):
         if expected == "anyone":
             setup._state.expected = None
         if credential is not None:
-            setup._state.app = replace(
-                setup.app,
-                client_secret=credential if isinstance(credential, str) else None,
-                certificate=None if isinstance(credential, str) else credential,
-            )
+            app = replace(setup.app, client_secret=None, certificate=None)
+            if isinstance(credential, str):
+                setup._state.app = replace(app, client_secret=credential)
+            else:
+                setup._state.app = replace(app, certificate=credential)
         return setup

@@ -1,5 +1,4 @@
-"""A token that was made elsewhere, taken over: read, renewed when it has ended, and its owner found
-out."""
+"""A token made elsewhere, taken over: read, renewed if it has expired, its owner found."""
 
 from __future__ import annotations
 
@@ -17,10 +16,8 @@ from pluton_rclone.microsoft.http import Http, pool
 
 @dataclass(frozen=True)
 class Imported:
-    """A sign-in that was pasted. `app` is the registration that it belongs to, None for rclone's
-    own; `options` are the others of a pasted remote (drive_id, drive_type, …) and may hold a
-    secret.
-    """
+    """A pasted sign-in. `app` is its registration, None for rclone's own; `options` are the others
+    of a pasted remote (drive_id, drive_type, …) and may hold a secret."""
 
     sign_in: SignIn
     app: AppRegistration | None
@@ -37,11 +34,10 @@ def import_token(
 ) -> Imported:
     """Takes over what was pasted, in any form that `read_paste` knows.
 
-    A pasted remote names its own registration; otherwise the token is taken to belong to `app`, or
-    to rclone's registration when that is None. One that has ended is renewed, which only its own
-    registration can do. Whose it is, Graph is asked: the token itself stays closed. Raises
-    `TokenInvalid` saying what is wrong with the paste, `TokenExpired`, and the rest of
-    `SignInError` and `GraphError`.
+    A pasted remote names its own registration; other tokens belong to `app`, or to rclone's own
+    registration if that is None. An expired token is renewed, which only its registration can do.
+    Graph says whose it is. Raises `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, and
+    `GraphError`.
     """
     pasted = read_paste(text)
     options = pasted.options
@@ -52,15 +48,12 @@ def import_token(
         if token.expired():
             if app is None:
                 raise TokenExpired(
-                    "This token has ended, and rclone's own registration can renew it in rclone "
-                    "only.",
-                    advice=(
-                        "Run `rclone authorize onedrive` and paste what it prints within the hour."
-                    ),
+                    "This token has expired, and only rclone can renew it.",
+                    why="it belongs to rclone's own registration",
+                    advice="Run `rclone authorize onedrive` and paste its output within the hour.",
                 )
             token = refresh(app, token, http=open_pool)
-        graph = Graph(home, token, http=open_pool)
-        account = graph.me()
+        account = Graph(home, token, http=open_pool).me()
     return Imported(SignIn(token, account, token.scopes, home.region), app, options, pasted.name)
 
 
@@ -68,12 +61,8 @@ def _registration(options: Mapping[str, str]) -> AppRegistration | None:
     client_id = options.get("client_id")
     if not client_id:
         return None
+    tenant, region = options.get("tenant") or "common", options.get("region") or "global"
     try:
-        return AppRegistration(
-            client_id,
-            tenant=options.get("tenant") or "common",
-            region=options.get("region") or "global",
-            client_secret=options.get("client_secret") or None,
-        )
+        return AppRegistration(client_id, tenant, region, options.get("client_secret") or None)
     except OptionInvalid as problem:
         raise TokenInvalid("The pasted remote cannot be used.", why=problem.what) from None

@@ -1,5 +1,4 @@
-"""The second part of the walk: the drives, sites, libraries and folders that the account can reach,
-and choosing one."""
+"""The second part of the walk: finding and choosing a drive, site, library or folder."""
 
 from __future__ import annotations
 
@@ -73,14 +72,13 @@ class LocationSteps(SignInSteps):
             return graph.drive(drive_id)
 
     def user_drive(self, user: str) -> Drive:
-        """A person's drive by user name: for app-only, where nobody signed in."""
+        """A person's drive by user name: for app-only, which has no person."""
         with self._graph() as graph:
             return graph.user_drive(user)
 
     def choose_drive(self, drive: Drive | str, folder: str = "") -> Drive:
-        """This drive (or the one with this id), and the folder in it that the storage starts from:
-        the connection test makes it if it is missing.
-        """
+        """This drive (or the one with this id), and its folder where the storage starts: the
+        connection test makes it if it is missing."""
         from pluton_rclone.values.paths import base_folder
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
@@ -94,8 +92,7 @@ class LocationSteps(SignInSteps):
         return chosen
 
     def choose_own_drive(self) -> Drive:
-        """The only drive of the chosen type. UsageError with their names when there are several;
-        DriveNotFound."""
+        """The only drive of the chosen type. DriveNotFound; UsageError names several."""
         drives = self.drives_of(self._state.kind or self.suggested_type())
         if len(drives) > 1:
             raise UsageError(
@@ -106,15 +103,13 @@ class LocationSteps(SignInSteps):
         return self.choose_drive(drives[0])
 
     def check_address(self, address: str) -> None:
-        """OptionInvalid for an address that no sign-in with this registration could reach; it needs
-        none."""
+        """OptionInvalid if no sign-in with this registration could reach it; needs no sign-in."""
         from pluton_rclone.microsoft.graph.locations import require_cloud
 
         require_cloud(address, self._cloud())
 
     def choose_address(self, address: str) -> Location:
-        """A pasted address of a site, library, folder or sharing link, or a drive's id. See
-        `microsoft.graph.locations`."""
+        """A pasted address of a site, library, folder or sharing link, or a drive's id."""
         from pluton_rclone.microsoft.graph.locations import resolve
 
         with self._graph() as graph:
@@ -127,8 +122,7 @@ class LocationSteps(SignInSteps):
         return location
 
     def choose_shared_folder(self, folder: Shortcut) -> None:
-        """A shared or team folder of the own drive; what lies below it. ConsentRequired when a
-        permission is missing."""
+        """A shared or team folder of the own drive. ConsentRequired names a missing permission."""
         drive = self.choose_own_drive()
         self._state.shared = True
         self._state.drive = None

@@ -1,5 +1,4 @@
-"""Between a setup and a remote: the remote that a setup describes, and the setup that a saved
-remote came from."""
+"""From a setup to its remote, and from a saved remote to a setup."""
 
 from __future__ import annotations
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 
 
 def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote:
-    """The remote of a setup with a drive and a sign-in; `options` on top of those kept.
-    OptionInvalid, RemoteIncomplete."""
+    """The remote of a complete setup; `options` override. OptionInvalid, RemoteIncomplete."""
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
     assert state.drive is not None
@@ -42,8 +40,7 @@ def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote
 
 
 def check_options(state: SetupState) -> None:
-    """OptionInvalid for options that the chosen drive would not take; before there is one, that
-    none would."""
+    """OptionInvalid if the chosen drive, or without one every drive, would refuse the options."""
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
     if state.drive is not None:
@@ -63,8 +60,7 @@ def check_options(state: SetupState) -> None:
 
 
 def authorization(state: SetupState) -> dict[str, Any]:
-    """What a sign-in brings into a remote: account, permissions, token, and the registration that
-    renews it."""
+    """What a sign-in brings into a remote: account, permissions, token, registration."""
     from pydantic import SecretStr
 
     if state.token is None or state.account is None:
@@ -95,12 +91,10 @@ def authorization(state: SetupState) -> dict[str, Any]:
 
 
 def state_of(remote: OneDriveRemote, name: str) -> SetupState:
-    """A setup for the same registration, account, drive type and permissions, nobody signed in yet."""
+    """A setup with the same registration, account, drive type and permissions, not signed in."""
     kind = next(kind for kind, word in DRIVE_TYPES.items() if word == remote.drive_type)
     expected = None
-    if remote.client_credentials:
-        pass
-    elif remote.account_id or remote.account_name:
+    if not remote.client_credentials and (remote.account_id or remote.account_name):
         who = "personal" if remote.drive_type == "personal" else "work"
         expected = Account(remote.account_id, remote.account_name, remote.account_name, "", who)  # type: ignore[arg-type]
     granted = remote.granted_scopes
@@ -116,8 +110,7 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
 
 
 def digest(remote: OneDriveRemote) -> str:
-    """Tells one remote's settings from another's; token, name and what the test finds out do not
-    count."""
+    """Identifies a remote's settings, without token, name and findings of the test."""
     left_out = (TOKEN, SIGN_IN, "description", BY_NAME["base_folder_id"].key)
     section = {key: value for key, value in remote.to_section().items() if key not in left_out}
     return hashlib.sha256(json.dumps(section, sort_keys=True).encode()).hexdigest()

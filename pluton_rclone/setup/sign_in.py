@@ -1,5 +1,4 @@
-"""The first part of the walk: who connects, and with which permissions, by every way of signing in
-with Microsoft."""
+"""The first part of the walk: the sign-in, by every way, and its permissions."""
 
 from __future__ import annotations
 
@@ -37,8 +36,8 @@ class SignInSteps:
             raise RegistrationError(
                 "There is no app registration to sign in with.",
                 who=Who.YOU,
-                advice="Give its client id (--client-id, PLUTON_ONEDRIVE_CLIENT_ID), or sign in through rclone's own "
-                "registration (--method rclone, in Python sign_in_with_rclone).",
+                advice="Give its client id (PLUTON_ONEDRIVE_CLIENT_ID, --client-id), or sign in by "
+                "rclone's own registration (--method rclone, in Python sign_in_with_rclone).",
             )
         return self._state.app
 
@@ -60,24 +59,23 @@ class SignInSteps:
     @name.setter
     def name(self, name: str) -> None:
         if not name.strip() or not name.isprintable():
-            raise UsageError(
-                f"{name!r} is no name for a storage.", advice="Give it a name that people can read."
-            )
+            advice = "Give it a name that people can read."
+            raise UsageError(f"{name!r} cannot be a storage's name.", advice=advice)
         self._state.name = name.strip()
 
     @property
     def signed_in(self) -> bool:
-        """Whether a sign-in has been taken; it may have ended meanwhile."""
+        """Whether a sign-in has been taken; its token may have expired."""
         return self._state.token is not None
 
     @property
     def account(self) -> Account | None:
-        """Who signed in."""
+        """The account that signed in."""
         return self._state.account
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What was granted, short names; empty when nobody knows (app-only, a pasted token)."""
+        """What was granted, short names; empty if unknown (app-only, a pasted token)."""
         return self._state.scopes
 
     @property
@@ -88,23 +86,20 @@ class SignInSteps:
     # ---- signing in ----
 
     def begin_sign_in(self, redirect_uri: str, *, place: Place | None = None) -> Flow:
-        """The address to send the person to (`.url`), and what `finish_sign_in` needs; it can wait
-        as JSON.
+        """The address to send the person to (`.url`), for `finish_sign_in`; it can wait as JSON.
 
-        `place` is what the permissions must reach; without it, what the drive type needs. After a
+        `place` is what the permissions must reach (default: what the drive type needs). After a
         first sign-in it asks the same account for what is missing.
         """
         from pluton_rclone.microsoft.entra.redirect import begin_redirect
 
-        return begin_redirect(
-            self.app, self._state.least_scopes(place), redirect_uri, account=self._expected()
-        )
+        scopes = self._state.least_scopes(place)
+        return begin_redirect(self.app, scopes, redirect_uri, account=self._expected())
 
     def finish_sign_in(
         self, flow: Flow | Mapping[str, Any], answer: str | Mapping[str, Any]
     ) -> Account:
-        """Takes Microsoft's answer: the query, the posted form, or the whole address. State and
-        PKCE are checked."""
+        """Takes Microsoft's answer: query, posted form, or address. State and PKCE are checked."""
         from pluton_rclone.microsoft.entra.redirect import finish_redirect
 
         return self._take(finish_redirect(self.app, flow, answer))
@@ -133,28 +128,22 @@ class SignInSteps:
         )
 
     def begin_device_code(self, *, place: Place | None = None) -> DeviceCode:
-        """A code to type on another device; for `wait_for_device_code`, or a page that calls
-        `poll_device_code`."""
+        """A code to type on another device, for `poll_device_code` or the code's own `wait`."""
         from pluton_rclone.microsoft.entra.device_code import begin_device_code
 
-        return begin_device_code(
-            self.app, self._state.least_scopes(place), account=self._expected()
-        )
+        scopes = self._state.least_scopes(place)
+        return begin_device_code(self.app, scopes, account=self._expected())
 
     def poll_device_code(self, code: DeviceCode | Mapping[str, Any]) -> Account | None:
-        """Asks once; None while the person has not finished. Wait `seconds_between_polls(code)`
-        before each.
+        """Asks once; None while unfinished. Wait `seconds_between_polls(code)` before each.
 
-        `code` may also be what `device_code_record(code)` gave (all three are in
-        `microsoft.entra.device_flow`).
+        `code` may also be a `device_code_record(code)` (see `microsoft.entra.device_code`).
         """
-        from pluton_rclone.microsoft.entra.device_flow import (
-            device_code_from_record,
-            poll_device_code,
-        )
+        from pluton_rclone.microsoft.entra import device_code
 
-        known = device_code_from_record(code, self.app) if isinstance(code, Mapping) else code
-        signed_in = poll_device_code(known)
+        if isinstance(code, Mapping):
+            code = device_code.device_code_from_record(code, self.app)
+        signed_in = device_code.poll_device_code(code)
         return None if signed_in is None else self._take(signed_in)
 
     def sign_in_with_device_code(
@@ -204,15 +193,11 @@ class SignInSteps:
         return "personal" if self._account().kind == "personal" else "business"
 
     def choose_type(self, kind: DriveKind) -> tuple[str, ...]:
-        """Personal, business or sharepoint. Gives the permissions that this needs and the sign-in
-        lacks: `next_steps` then says "consent", and signing in again asks the same account for
-        them. It may come before the sign-in.
-        """
+        """Personal, business or sharepoint; also before the sign-in. Returns the missing
+        permissions, for which the next sign-in asks ("consent" in `next_steps`)."""
         if kind not in DRIVE_TYPES:
-            raise UsageError(
-                f"There is no drive type {kind!r}.",
-                advice=f"Choose one of: {', '.join(DRIVE_TYPES)}.",
-            )
+            advice = f"Choose one of: {', '.join(DRIVE_TYPES)}."
+            raise UsageError(f"There is no drive type {kind!r}.", advice=advice)
         state = self._state
         if kind != state.kind:
             state.kind, state.drive, state.folder, state.shared = kind, None, "", False
@@ -234,7 +219,7 @@ class SignInSteps:
             raise ConsentRequired(
                 f"{what} needs a further permission.",
                 why=f"missing: {in_words(lacking)}",
-                advice="Sign in again with this account and accept it: what was granted before stays.",
+                advice="Sign in again with this account and accept it; other permissions stay.",
                 missing_scopes=list(lacking),
             )
 
@@ -242,9 +227,8 @@ class SignInSteps:
 
     def _signed_in_token(self) -> Token:
         if self._state.token is None:
-            raise UsageError(
-                "Nobody has signed in yet.", advice="Sign in first, then choose the drive."
-            )
+            advice = "Sign in first, then choose the drive."
+            raise UsageError("Nobody has signed in yet.", advice=advice)
         return self._state.token
 
     def _account(self) -> Account:

@@ -1,5 +1,4 @@
-"""What a connection being set up has come to so far, and that as JSON: with secrets for a server,
-without for a person."""
+"""The state of a connection being set up, and as JSON: with or without secrets."""
 
 from __future__ import annotations
 
@@ -27,13 +26,9 @@ VERSION = 1
 
 @dataclass
 class SetupState:
-    """The answers given so far. `shared`: a folder that belongs to somebody else was chosen or is
-    wanted. `folder_id` is the id of `folder`, once it is known.
-
-    `expected` is whose account a storage being re-authorized belongs to; `passed` is the digest of
-    the settings that passed the connection test. `scopes` are empty when nobody knows what was
-    granted.
-    """
+    """The answers so far. `shared`: a folder of somebody else is chosen or wanted. `folder_id` is
+    the id of `folder`, once known. `expected` is the account of a storage being re-authorized;
+    `passed` is the digest of the tested settings. `scopes` are empty if unknown."""
 
     app: AppRegistration | None = None
     access: Access = "write"
@@ -81,14 +76,12 @@ class SetupState:
             "folder": self.folder,
             "folder_id": self.folder_id,
             "shared": self.shared,
-            "options": {
-                name: plain(value) for name, value in self.options.items() if not is_secret(name)
-            },
+            "options": {k: plain(v) for k, v in self.options.items() if not is_secret(k)},
             "passed": self.passed,
         }
 
     def record_with_secrets(self) -> dict[str, Any]:
-        """With token and client secret: for going on later. Keep it where only the server reads it."""
+        """With token and client secret, to go on later: keep it where only the server reads it."""
         return {
             **self.record(),
             "options": {name: plain(value) for name, value in self.options.items()},
@@ -100,17 +93,16 @@ class SetupState:
     def from_record(
         cls, record: Mapping[str, Any], app: AppRegistration | None = None
     ) -> SetupState:
-        """The state in `record_with_secrets`. `app`, when given, takes the place of the
-        registration kept there."""
+        """The state in `record_with_secrets`; `app` replaces the registration in it."""
         try:
             scopes = tuple(str(scope) for scope in record["scopes"])
+            kept = record["token"]
+            token = Token.from_rclone(kept, scopes=scopes) if kept else None
             return cls(
                 app=app or _app(record),
                 access=record["access"],
                 name=record["name"],
-                token=Token.from_rclone(record["token"], scopes=scopes)
-                if record["token"]
-                else None,
+                token=token,
                 app_only=bool(record["app_only"]),
                 account=Account.from_record(record["account"]) if record["account"] else None,
                 expected=Account.from_record(record["expected"]) if record["expected"] else None,
@@ -125,7 +117,7 @@ class SetupState:
             )
         except (KeyError, TypeError, ValueError) as problem:
             raise UsageError(
-                "This is no state of a setup that can be gone on from.",
+                "This is not a state from which a setup can continue.",
                 why=f"{type(problem).__name__}: {problem}",
                 advice="Keep what record_with_secrets() or to_json() gives.",
             ) from None
@@ -150,14 +142,8 @@ def is_secret(option: str) -> bool:
 
 
 def _app(record: Mapping[str, Any]) -> AppRegistration | None:
-    if not record["client_id"]:
-        return None
-    return AppRegistration(
-        record["client_id"],
-        tenant=record["tenant"],
-        region=record["region"],
-        client_secret=record["client_secret"],
-    )
+    names = ("client_id", "tenant", "region", "client_secret")
+    return AppRegistration(*(record[name] for name in names)) if record["client_id"] else None
 
 
 def _drive(record: Mapping[str, Any]) -> Drive:

@@ -1,10 +1,11 @@
-"""One rclone.conf and one rclone: what can be done with all its storages, whatever a storage is."""
+"""One rclone.conf and one rclone: what can be done with all its storages."""
 
 from __future__ import annotations
 
 import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -60,9 +61,7 @@ class Home(Mapping[str, Storage]):
 
     def rclone(self, *remote_names: str, log_level: LogLevel | None = None) -> SavedRclone:
         """The engine for these remotes, at a pace that Microsoft grants (see `pace`); every run has
-        a private configuration that holds only them. `log_level` holds where a call does not say
-        it.
-        """
+        a private configuration with only them. `log_level` is the default of its calls."""
         from pluton_rclone.pace.engine import engine
 
         return engine(self.conf, remote_names, self.binary, log_level=log_level)
@@ -70,9 +69,8 @@ class Home(Mapping[str, Storage]):
     def _saved(self, remote_name: str, log_level: LogLevel | None = None) -> SavedRemote:
         from pluton_rclone.saved.remote import SavedRemote
 
-        return SavedRemote(
-            self.conf, remote_name, lambda: self.rclone(remote_name, log_level=log_level)
-        )
+        engine = partial(self.rclone, remote_name, log_level=log_level)
+        return SavedRemote(self.conf, remote_name, engine)
 
     # ---- a mapping by name ----
 
@@ -81,16 +79,12 @@ class Home(Mapping[str, Storage]):
         kinds = self.conf.remotes()
         if kinds.get(name) == "onedrive":
             return self._storage(name)
-        found = [self._storage(remote) for remote, title in self._titles().items() if title == name]
+        found = [remote for remote, title in self._titles().items() if title == name]
         if len(found) == 1:
-            return found[0]
+            return self._storage(found[0])
         if found:
-            raise StorageNotFound(
-                f"{len(found)} storages are called {name!r}.",
-                advice=(
-                    f"Use the remote's name: {', '.join(storage.remote_name for storage in found)}."
-                ),
-            )
+            advice = f"Use the remote's name: {', '.join(found)}."
+            raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
         if name in kinds:
             below = " and ".join(map(repr, self.below(name)))
             raise StorageNotFound(
@@ -142,14 +136,10 @@ class Home(Mapping[str, Storage]):
         return self._all()
 
     def _titles(self) -> dict[str, str]:
-        """Each remote's name with its friendly name, from one reading: others come and go
-        meanwhile."""
+        """Friendly names by remote name, from one reading: storages come and go meanwhile."""
         sections = self.conf.sections().items()
-        return {
-            name: one.get("description") or name
-            for name, one in sections
-            if one["type"] == "onedrive"
-        }
+        ours = ((name, one) for name, one in sections if one["type"] == "onedrive")
+        return {name: one.get("description") or name for name, one in ours}
 
     def _all(self) -> list[Storage]:
         return [self._storage(name) for name in self._names()]
@@ -163,9 +153,7 @@ class Home(Mapping[str, Storage]):
     # ---- adding ----
 
     def free_name(self, friendly: str) -> str:
-        """The remote's name for a new storage, derived from the friendly one. StorageExists if that
-        is taken; ConfigNotWritable if none could be saved.
-        """
+        """A remote's name for a new storage. StorageExists, ConfigNotWritable."""
         from pluton_rclone.remote.names import derive_name
 
         self.conf.check_writable()
@@ -197,8 +185,7 @@ class Home(Mapping[str, Storage]):
         remote_name: str | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> Storage:
-        """Test a remote, then save it under a friendly name. ConnectionTestFailed, StorageExists:
-        nothing is saved then."""
+        """Test a remote, then save it. ConnectionTestFailed, StorageExists: nothing is saved."""
         self._free(name, remote_name)
         report, tested = self.try_out(remote.replace(description=name), on_step)
         report.raise_for_failure()
@@ -221,31 +208,28 @@ class Home(Mapping[str, Storage]):
         return chosen
 
     def check_hides_none(self, remote_name: str, *, but: str = "") -> None:
-        """StorageExists for a remote's name that is the friendly name of another storage than
-        `but`: it would win over it, and what is meant for that storage would go to this one.
-        """
+        """StorageExists if another storage than `but` has the remote's name as its friendly name:
+        what is meant for that storage would go to this one."""
         if any(title == remote_name for name, title in self._titles().items() if name != but):
-            raise StorageExists(
-                f"There is already a storage called {remote_name!r}.", name=remote_name
-            )
+            what = f"There is already a storage called {remote_name!r}."
+            raise StorageExists(what, name=remote_name)
 
     # ---- all of them ----
 
     def health(
         self, on_report: Callable[[ConnectionReport], None] = lambda report: None
     ) -> HealthReport:
-        """Check every storage without writing to any, a few at a time; each check renews the token.
+        """Check every storage without writing, a few at a time; each check renews the token.
 
-        `on_report` hears each as it is done, in any order; the result has them in the order of the
-        file. Nothing is raised for a storage that fails.
+        `on_report` hears each as it is done; the result is in the order of the file. A storage that
+        fails raises nothing.
         """
         from pluton_rclone.connection.health import check_all
 
         return check_all([self._saved(name, "DEBUG") for name in self._names()], on_report)
 
     def keep_alive(self) -> HealthReport:
-        """Renew every token, and nothing else: run it every few weeks, and no storage dies of
-        idleness (90 days)."""
+        """Renew every token: run it every few weeks, since unused tokens expire after 90 days."""
         from pluton_rclone.connection.health import renew_all
 
         return renew_all([self._saved(name) for name in self._names()])

@@ -1,5 +1,4 @@
-"""restic on a storage, through our rclone and a private rclone.conf: refreshed tokens come home
-while it runs."""
+"""restic on a storage, through our rclone and a private rclone.conf that is merged back."""
 
 from __future__ import annotations
 
@@ -8,7 +7,6 @@ import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pluton_rclone import process
@@ -23,19 +21,16 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
 VARIABLE = "PLUTON_RESTIC_BINARY"
-# What restic itself starts rclone with (restic 0.14 to 0.18, internal/backend/rclone), less its
-# flag for another service.
+# restic's own rclone command (0.14 to 0.18, internal/backend/rclone), less a flag for B2.
 _SERVE = "serve restic --stdio"
 _USER_AGENT = f"{USER_AGENT} restic"
 
 
 class Restic:
-    """One restic repository in a storage. Open it with `with`: the private rclone.conf lives that
-    long.
+    """One restic repository in a storage. Its private rclone.conf lives as long as the `with`.
 
     The repository's password is the caller's: RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or
-    RESTIC_PASSWORD_COMMAND in `environment`, or in the environment of this process. Nothing secret
-    is ever an argument.
+    RESTIC_PASSWORD_COMMAND in `environment` or in this process's. No argument holds a secret.
     """
 
     def __init__(
@@ -62,15 +57,12 @@ class Restic:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The whole environment for restic, which hands it on to rclone. UsageError when it is not
-        open."""
+        """restic's whole environment, which rclone inherits. UsageError if it is not open."""
         if self._open is None:
-            raise UsageError(
-                "The repository is not open.", advice="Use `with storage.restic() as restic:`."
-            )
-        return child_environment(
-            {**self._lent, **self._given, "RESTIC_REPOSITORY": self.repository}
-        )
+            advice = "Use `with storage.restic() as restic:`."
+            raise UsageError("The repository is not open.", advice=advice)
+        ours = {"RESTIC_REPOSITORY": self.repository}
+        return child_environment({**self._lent, **self._given, **ours})
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line for restic's `arguments`. ResticNotFound."""
@@ -90,16 +82,14 @@ class Restic:
         )
 
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
-        """Run restic to its end: exit status, stdout and the end of stderr. Its failures are in the
-        exit status."""
+        """Run restic to its end; its failures are in the exit status."""
         return process.run(self.argv(*arguments), env=self.environment, timeout=timeout)
 
     def environment_for_people(self) -> dict[str, str]:
-        """Variables with which a person runs restic by hand: the real rclone.conf, and our rclone
-        first on PATH.
+        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH.
 
-        They hold no secret. UsageError for a storage that only runs through this library can use (a
-        certificate).
+        They hold no secret. UsageError for a storage with a certificate, which only this library
+        can use.
         """
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
@@ -120,20 +110,12 @@ class Restic:
             raise UsageError("The repository is open already.")
         with ExitStack() as stack:
             loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
-            self._lent = {
-                "RCLONE_CONFIG": str(loan.path),
-                "RCLONE_ASK_PASSWORD": "false",
-                **loan.environment,
-            }
+            lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
+            self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         held, self._open = self._open, None
         self._lent = {}
         if held is not None:
@@ -143,14 +125,12 @@ class Restic:
 def find_restic(
     path: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = os.environ
 ) -> str:
-    """The restic to use: `path`, else PLUTON_RESTIC_BINARY, else the one on PATH. ResticNotFound."""
+    """The restic to use: `path`, PLUTON_RESTIC_BINARY, or on PATH. ResticNotFound."""
     named = path if path is not None else environment.get(VARIABLE)
     found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
     if found is None:
         raise ResticNotFound(
-            f"There is no restic at {os.fspath(named)!r}."
-            if named
-            else "There is no restic on PATH."
+            f"There is no restic {f'at {os.fspath(named)!r}' if named else 'on PATH'}."
         )
     return found
 

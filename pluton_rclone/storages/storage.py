@@ -1,5 +1,4 @@
-"""A saved storage: one OneDrive remote in rclone.conf, to browse, back up to, verify and restore
-from."""
+"""A saved storage, to browse, back up to, verify and restore from."""
 
 from __future__ import annotations
 
@@ -35,8 +34,7 @@ MASKED = "(secret, not shown)"
 
 
 class Storage:
-    """One storage of `Storages`. It reads rclone.conf afresh each time: what others change there
-    holds at once.
+    """One storage of `Storages`. It reads rclone.conf each time: others' changes hold at once.
 
     A `path` is relative to the storage's base folder; with a leading "/" it starts at the drive's
     root, where shared and team folders appear. Paths are in rclone's form, as `walk` gives them.
@@ -67,8 +65,7 @@ class Storage:
 
     @property
     def remote(self) -> OneDriveRemote:
-        """The remote with all its options. RemoteIncomplete or OptionInvalid when rclone could not
-        use it."""
+        """The remote with all its options. RemoteIncomplete, OptionInvalid."""
         return self._saved.options
 
     def remote_to_sign_in(self) -> OneDriveRemote:
@@ -86,8 +83,7 @@ class Storage:
             remote.require(self.rclone.binary.version)
 
     def record(self) -> dict[str, Any]:
-        """What a list of storages shows, as JSON; works for an incomplete remote, too. Holds no
-        secret."""
+        """What a list of storages shows, as JSON without secrets; also for an incomplete remote."""
         section = self._saved.section
         return {
             "name": self.name,
@@ -116,12 +112,11 @@ class Storage:
 
     @property
     def rclone(self) -> SavedRclone:
-        """The engine for this storage's remote; every run has a private configuration of its own."""
+        """The engine for this storage; every run has a private configuration."""
         return self._saved.rclone
 
     def with_log_level(self, level: LogLevel) -> Storage:
-        """The same storage with an engine that logs as much as `level` says, where a call does not
-        say it."""
+        """The same storage with an engine that logs at `level` unless a call says otherwise."""
         return type(self)(self._storages, self.remote_name, log_level=level)
 
     def at(self, path: str = "") -> str:
@@ -143,8 +138,7 @@ class Storage:
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder with all that is in it; with `hard_delete` past the recycle bin.
-        RcloneTooOld."""
+        """Delete a folder with its content; with `hard_delete` for good. RcloneTooOld."""
         self.require()
         return self.rclone.purge(self.at(path), **options)
 
@@ -160,8 +154,7 @@ class Storage:
         binary: LocalPath | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Restic:
-        """A restic repository in the folder `path`: `with storage.restic() as restic:
-        restic.run("snapshots")`.
+        """A restic repository in the folder `path`; use it with `with`.
 
         `binary` is the restic to run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is
         added to restic's; the repository's password belongs there or into this process's
@@ -177,15 +170,13 @@ class Storage:
     def walk(
         self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
     ) -> Iterator[Entry]:
-        """Everything below a folder, in flat memory. Raises at its end when it is not complete.
+        """Everything below a folder, in flat memory. Raises at its end if it is not complete.
 
-        The root of a drive is listed from the drive's delta feed, a request for a thousand items:
-        the first entry comes when all of it has been read, and it is used only where it is known to
-        be complete (`feed`). Any other folder is walked folder by folder by rclone, a request for
-        each, entries as they come; once that takes longer, the feed is read beside it, and says the
-        rest if it is complete first (`feed.race`). `by="folders"` wants rclone's walk alone,
-        anywhere; `by="feed"` wants the feed alone for any folder: quicker where it holds most of
-        the drive.
+        A drive's root is listed from its delta feed, a thousand items per request; entries come
+        when all of it has been read, and only if it is known to be complete (`feed`). Other folders
+        are walked by rclone, a request per folder; if that takes longer, the feed is read beside
+        it, and supplies the rest if it is complete first (`feed.race`). `by="folders"`: rclone's
+        walk alone; `by="feed"`: the feed alone, quicker for a folder with most of the drive.
         """
         from pluton_rclone import feed
 
@@ -214,8 +205,7 @@ class Storage:
         return self._saved.about()
 
     def graph(self) -> Graph:
-        """Microsoft Graph for this storage's account: close it. A token that has ended is renewed
-        first."""
+        """Microsoft Graph for this storage's account, with a valid token: close it."""
         return self._saved.graph()
 
     def drive(self) -> Drive:
@@ -235,15 +225,9 @@ class Storage:
         on_progress: Callable[[int], None] | None = None,
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
-        """Compare a local folder with `path`, every file by its QuickXorHash. Differences are the
-        result."""
-        return self.rclone.check(
-            locations.local(source),
-            self.at(path),
-            direction=direction,
-            on_progress=on_progress,
-            **options,
-        )
+        """Compare a local folder with `path` by QuickXorHash. Differences are the result."""
+        place, at = locations.local(source), self.at(path)
+        return self.rclone.check(place, at, direction=direction, on_progress=on_progress, **options)
 
     def preflight(
         self,
@@ -253,12 +237,9 @@ class Storage:
         of: Storage | None = None,
         filters: Sequence[str] = (),
     ) -> Preflight:
-        """What OneDrive would refuse or spoil of a local folder or file, were it copied into the
-        folder `path`; found while it is iterated. `of`: the source is a path in that storage.
-
-        With `filters` rclone lists the source: what cannot be read, and links, are left to the
-        transfer.
-        """
+        """What OneDrive would refuse or spoil if `source` were copied into the folder `path`; found
+        while it is iterated. `of`: `source` is a path in that storage. With `filters` rclone lists
+        the source: unreadable files and links are left to the transfer."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
         drive, remote = self.drive(), self.remote
@@ -289,15 +270,13 @@ class Storage:
     # ---- the connection ----
 
     def test(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
-        """Walk through the connection step by step: a small file is written, read back and deleted.
-        The token is renewed."""
+        """Test the connection step by step: writes, reads and deletes a file; renews the token."""
         from pluton_rclone.connection.checks import run_connection_test
 
         return run_connection_test(self.with_log_level("DEBUG")._saved, on_step)
 
     def check_health(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
-        """The same test without writing anything. It renews the token, so that it does not die of
-        idleness."""
+        """The same test without writing. It renews the token, so that it does not expire unused."""
         from pluton_rclone.connection.checks import run_health_check
 
         return run_health_check(self.with_log_level("DEBUG")._saved, on_step)
@@ -305,9 +284,8 @@ class Storage:
     def reauthorize(
         self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
     ) -> ConnectionReport:
-        """Takes over the sign-in of `StorageSetup.for_storage(this)`; drive and options stay. It is
-        tested first: ConnectionTestFailed changes nothing.
-        """
+        """Takes over the sign-in of `StorageSetup.for_storage(this)`; its drive stays.
+        ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
         return self._change(before, before.replace(**setup.authorization()), on_step)
 
@@ -320,19 +298,16 @@ class Storage:
     def update(
         self, on_step: Callable[[Step], None] = lambda step: None, **options: Any
     ) -> ConnectionReport:
-        """Change options of the remote; None gives an option its default back. Tested as it would
-        be, then saved in one step: OptionInvalid or ConnectionTestFailed leave everything as it
-        was.
-        """
+        """Change options of the remote; None restores a default. Tested, then saved in one step:
+        OptionInvalid or ConnectionTestFailed change nothing."""
         before = self.remote
         if options.get("description"):
             options["description"] = self._free_name(options["description"])
         defaults = type(before).model_fields
-        known = {
-            name: defaults[name].get_default() if v is None and name in defaults else v
-            for name, v in options.items()
-        }
-        return self._change(before, before.replace(**known), on_step)
+        for name, value in options.items():
+            if value is None and name in defaults:
+                options[name] = defaults[name].get_default()
+        return self._change(before, before.replace(**options), on_step)
 
     def _change(
         self, before: OneDriveRemote, wanted: OneDriveRemote, on_step: Callable[[Step], None]
@@ -349,21 +324,19 @@ class Storage:
         return report
 
     def rename(self, name: str) -> None:
-        """Give it another friendly name; the remote's name, which scripts use, stays.
-        StorageExists."""
+        """Change the friendly name, not the remote's name, which scripts use. StorageExists."""
         self._storages.conf.update(self.remote_name, {"description": self._free_name(name)})
 
     def _free_name(self, name: str) -> str:
         name = name.strip()
         if not name or not name.isprintable():
-            raise UsageError(f"{name!r} is no name for a storage.")
+            raise UsageError(f"{name!r} cannot be a storage's name.")
         if name != self.name and name in self._storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
         return name
 
     def rename_remote(self, remote_name: str) -> Storage:
-        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid for a name that
-        rclone does not take."""
+        """Give the remote another name in rclone.conf. StorageExists, OptionInvalid."""
         from pluton_rclone.remote.names import check_name
 
         check_name(remote_name, self._storages.binary.version)
@@ -372,12 +345,11 @@ class Storage:
         return type(self)(self._storages, remote_name)
 
     def remove(self) -> None:
-        """Take it out of rclone.conf. What is on the drive stays there: see `holds_files` before."""
+        """Take it out of rclone.conf. Files on the drive stay: see `holds_files`."""
         self._storages.conf.delete(self.remote_name)
 
     def holds_files(self) -> bool | None:
-        """Whether anything lies in its base folder: a backup may be among it. None when Microsoft
-        cannot be asked."""
+        """Whether its base folder holds anything, such as a backup. None if that is unknown."""
         try:
             return bool(self.list())
         except NothingFound:
@@ -386,11 +358,10 @@ class Storage:
             return None
 
     def renew_token(self, http: Http | None = None) -> str:
-        """Renews the token now and keeps it; says how. TokenExpired and the rest of `SignInError`
-        when that fails."""
+        """Renews and keeps the token; says how. TokenExpired and the rest of `SignInError`."""
         return self._saved.renew(http)
 
     @property
     def throttled(self) -> int:
-        """How often Microsoft asked this object's rclones to slow down, as far as they logged it."""
+        """How often Microsoft asked this object's rclones to slow down, as far as logged."""
         return self.rclone.throttled

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Storages(Home["Storage"]):
-    """The OneDrive remotes of one rclone.conf, by friendly name or by remote name.
+    """The OneDrive remotes of one rclone.conf, by friendly name or remote name.
 
-    `config` is a path; None means the file that rclone itself uses. `password` is for an encrypted
-    file (see `Conf`). `binary` is the path of an rclone; None finds one (see `find_binary`).
-    Iterating gives friendly names.
+    `config` is a path; None means rclone's own file. `password` is for an encrypted file (see
+    `Conf`). `binary` is the path of an rclone; None finds one (see `find_binary`). Iterating gives
+    friendly names.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ SITE = "https://contoso.sharepoint.com/sites/Backups"
         (("--type", "personal", "--set", "no_versions=true"), "no_versions"),
         (("--site", "https://contoso.sharepoint.cn/sites/x"), "belongs to"),
         (("--region", "us", "--site", SITE), "belongs to"),
-        (("--tenant", "no tenant"), "is no tenant"),
+        (("--tenant", "no tenant"), "is not a tenant"),
         (("--config", "/proc/none/rclone.conf"), "/proc/none/rclone.conf"),
     ],
 )

@@ -192,7 +192,7 @@ def test_an_address_that_is_none_is_refused_before_the_sign_in(
     ran = command("connect", "Team", "--site", "https://example.org/x")
 
     assert ran.code == 5
-    assert "no address of SharePoint or OneDrive" in ran.err
+    assert "not an address of SharePoint or OneDrive" in ran.err
     assert cloud.requests == []
 
 

@@ -189,7 +189,7 @@ def test_a_certificate_that_has_ended(tmp_path: Path) -> None:
     ended = made(KEY, days=-1)
     content = pem_key() + ended.public_bytes(serialization.Encoding.PEM)
 
-    with pytest.raises(errors.RegistrationError, match="ended on"):
+    with pytest.raises(errors.RegistrationError, match="expired on"):
         msal_credential(with_certificate(tmp_path / "daemon.pem", content))
 
 

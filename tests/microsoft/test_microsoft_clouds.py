@@ -99,5 +99,5 @@ def test_the_cloud_of_a_sharepoint_address() -> None:
     assert cloud_of_sharepoint("Contoso.SharePoint.com").region == "global"
     with pytest.raises(OptionInvalid, match="DoD"):
         cloud_of_sharepoint("unit.sharepoint-mil.us")
-    with pytest.raises(OptionInvalid, match="no address of SharePoint"):
+    with pytest.raises(OptionInvalid, match="not an address of SharePoint"):
         cloud_of_sharepoint("sharepoint.com.evil.example")

@@ -24,13 +24,11 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.device_code import (
     DeviceCode,
     begin_device_code,
-    sign_in_with_device_code,
-)
-from pluton_rclone.microsoft.entra.device_flow import (
     device_code_from_record,
     device_code_record,
     poll_device_code,
     seconds_between_polls,
+    sign_in_with_device_code,
 )
 from pluton_rclone.microsoft.entra.scopes import least
 from pluton_rclone.microsoft.http import Answer, Http

@@ -165,7 +165,7 @@ def test_looking_for_office_files_holds_no_cancel_up(
         found.append(folder)
         return True
 
-    monkeypatch.setattr("pluton_rclone.saved.onedrive_transfer.has_office_files", look)
+    monkeypatch.setattr("pluton_rclone.saved.office.has_office_files", look)
     transfer = library.upload(source, "x")
     assert looking.wait(60)
     result = transfer.cancel()
@@ -180,7 +180,7 @@ def test_a_second_run_that_cannot_start_is_the_error(
     def look(folder: str, is_enough: Callable[[], bool]) -> bool:
         raise OSError("the source is gone")
 
-    monkeypatch.setattr("pluton_rclone.saved.onedrive_transfer.has_office_files", look)
+    monkeypatch.setattr("pluton_rclone.saved.office.has_office_files", look)
     with pytest.raises(RcloneError, match="the source is gone") as caught:
         library.upload(source, "x").result()
     assert caught.value.result.ended == "failed"

@@ -26,7 +26,7 @@ from pluton_rclone.errors import (
     RegistrationError,
     UsageError,
 )
-from pluton_rclone.microsoft.entra.device_flow import device_code_record
+from pluton_rclone.microsoft.entra.device_code import device_code_record
 from pluton_rclone.remote.options import BY_NAME
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
 

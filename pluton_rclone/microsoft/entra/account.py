@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pluton_rclone.errors import AccountError
 
-PERSONAL_TENANT_ID = (
-    "9188040d-6c67-4c5b-b112-36a304b66dad"  # of all personal accounts (id token reference)
-)
+# The tenant of all personal accounts (id token reference).
+PERSONAL_TENANT_ID = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 Kind = Literal["personal", "work", "application"]
 
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody at Microsoft. `id` is the directory's object id; for a personal account it ends with
-    the CID, the id of its drive. `kind` "application" stands for an app that acts on its own, with
-    no person.
-    """
+    """An account at Microsoft. `id` is the directory's object id; for a personal account it ends
+    with the CID, the id of its drive. `kind` "application" is an app without a person."""
 
     id: str
     name: str
@@ -33,30 +30,19 @@ class Account:
 
     def record(self) -> dict[str, str]:
         """As JSON, for a storage's section."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "username": self.username,
-            "tenant_id": self.tenant_id,
-            "kind": self.kind,
-        }
+        return asdict(self)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Account:
         """From what `record` gave; a member that is missing is empty."""
         kind = record.get("kind")
-        return cls(
-            str(record.get("id") or ""),
-            str(record.get("name") or ""),
-            str(record.get("username") or ""),
-            str(record.get("tenant_id") or ""),
-            kind if kind in ("personal", "application") else "work",
-        )
+        known: Kind = kind if kind in ("personal", "application") else "work"
+        text = {one: str(record.get(one) or "") for one in ("id", "name", "username", "tenant_id")}
+        return cls(**text, kind=known)
 
     @classmethod
     def from_id_token(cls, claims: Mapping[str, Any]) -> Account:
-        """From the id token, which Microsoft writes for us; access tokens are opaque and stay
-        closed."""
+        """From the id token, which is written for us; access tokens are opaque and are not read."""
         tenant = str(claims.get("tid") or "")
         username = str(claims.get("preferred_username") or claims.get("email") or "")
         return cls(
@@ -68,8 +54,7 @@ class Account:
         )
 
     def same_as(self, other: Account) -> bool:
-        """Whether both are one account. An id that is missing on one side leaves the user name to
-        decide."""
+        """Whether both are one account; if an id is missing, the user name decides."""
         if self.id and other.id:
             if self.kind == "personal" and other.kind == "personal":
                 return _cid(self.id) == _cid(other.id)
@@ -84,13 +69,11 @@ def _cid(account_id: str) -> str:
 def require_same(expected: Account, actual: Account) -> None:
     """Raise `AccountError` when somebody else signed in than the one a storage belongs to."""
     if not expected.same_as(actual):
+        person = expected.username or expected.name
         raise AccountError(
             f"{actual} signed in, and this storage belongs to {expected}.",
             why="drive and files of another account would not be the ones that were backed up",
-            advice=(
-                f"Sign in as {expected.username or expected.name}, or allow the other account "
-                "explicitly."
-            ),
+            advice=f"Sign in as {person}, or allow the other account explicitly.",
             expected=expected.username or expected.id,
             actual=actual.username or actual.id,
         )

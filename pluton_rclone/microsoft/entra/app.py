@@ -25,11 +25,9 @@ class HidesSecret(Protocol):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A client certificate with its private key, in a file: PEM (key and certificate) or PFX
-    (PKCS#12).
+    """A client certificate with its private key: a PEM file (key and certificate) or PFX (PKCS#12).
 
-    `key_path` is for PEM only, when the key has a file of its own. The file is read when it is
-    used.
+    `key_path` is for a PEM key in a file of its own. Files are read when they are used.
     """
 
     path: Path
@@ -42,13 +40,11 @@ class AppRegistration:
     """An app registration at Microsoft Entra.
 
     `tenant` is common (any account), organizations (work and school), consumers (personal), a
-    tenant id or a domain; a registration for a single organisation needs the last two. `region` is
-    the national cloud that the registration was made in: global, us, de or cn. `client_secret`
-    belongs to a confidential client; a public client, the default, has none. `certificate` is for
-    app-only sign-in. Secrets are in no repr.
+    tenant id or a domain; a single-organisation registration needs one of the last two. `region` is
+    its national cloud: global, us, de or cn. Only a confidential client has a `client_secret`.
+    `certificate` is for app-only sign-in. No repr shows a secret.
 
-    Raises `OptionInvalid` for values that cannot be right, and for a cloud that rclone cannot
-    reach.
+    Raises `OptionInvalid` for impossible values and for a cloud that rclone cannot reach.
     """
 
     client_id: str
@@ -66,25 +62,18 @@ class AppRegistration:
                 option="client_id",
             )
         tenant = self.tenant.strip().lower() or "common"
-        if not _TENANT.fullmatch(tenant) or not (
-            tenant in WORDS_FOR_TENANTS or "." in tenant or _GUID.fullmatch(tenant)
-        ):
+        known = tenant in WORDS_FOR_TENANTS or "." in tenant or _GUID.fullmatch(tenant)
+        if not known or not _TENANT.fullmatch(tenant):
             raise OptionInvalid(
-                f"{self.tenant!r} is no tenant.",
-                advice=(
-                    "Give common, organizations, consumers, the tenant's id or one of its domains."
-                ),
+                f"{self.tenant!r} is not a tenant.",
+                advice="Give common, organizations, consumers, the tenant's id or a domain of it.",
                 option="tenant",
             )
-        secret = self.client_secret
-        if secret is not None and not isinstance(secret, str):
-            secret = secret.get_secret_value()
         found = cloud(self.region)
         refuse_personal(found, tenant)
-        object.__setattr__(self, "client_id", client_id)
-        object.__setattr__(self, "tenant", tenant)
-        object.__setattr__(self, "region", found.region)
-        object.__setattr__(self, "client_secret", secret or None)
+        read = {"client_id": client_id, "tenant": tenant, "region": found.region}
+        for name, value in {**read, "client_secret": self.secret_text or None}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def cloud(self) -> Cloud:
@@ -93,15 +82,12 @@ class AppRegistration:
 
     @property
     def authority(self) -> str:
-        """The address that people and tokens of this tenant are asked for at:
-        `https://host/tenant`."""
+        """The address of this tenant's sign-in: `https://host/tenant`."""
         return self.cloud.authority(self.tenant)
 
     @property
     def token_url(self) -> str:
-        """Where tokens are renewed: for rclone before 1.69, which passes over the option `tenant`
-        in silence.
-        """
+        """Where tokens are renewed: for rclone before 1.69, which ignores the option `tenant`."""
         return f"{self.authority}/oauth2/v2.0/token"
 
     @property
@@ -119,11 +105,10 @@ class AppRegistration:
     def from_environment(
         cls, environment: Mapping[str, str] = os.environ
     ) -> AppRegistration | None:
-        """The registration named by PLUTON_ONEDRIVE_CLIENT_ID; None when that variable is not set.
+        """The registration of PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set.
 
-        PLUTON_ONEDRIVE_TENANT, PLUTON_ONEDRIVE_REGION, PLUTON_ONEDRIVE_CLIENT_SECRET,
-        PLUTON_ONEDRIVE_CERTIFICATE (a path) and PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD are read as
-        well.
+        The same prefix: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path),
+        _CERTIFICATE_PASSWORD.
         """
         client_id = environment.get("PLUTON_ONEDRIVE_CLIENT_ID")
         if not client_id:

@@ -1,4 +1,4 @@
-"""Sign-in without any person: the application acts with permissions that an administrator gave it."""
+"""Sign-in without a person: the application acts with permissions of an administrator."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .token import Token
 def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
     """A token of the application itself (client credentials), by secret or certificate.
 
-    It has no refresh token: a new one is had by signing in again. Personal accounts cannot be
-    reached this way. Raises `RegistrationError` when tenant or credentials are missing or wrong,
-    `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`.
+    It has no refresh token: sign in again for a new one. It cannot reach personal accounts. Raises
+    `RegistrationError` for missing or wrong tenant and credentials, `SecretExpired`,
+    `AdminConsentRequired`, and the rest of `SignInError`.
     """
     if app.tenant in WORDS_FOR_TENANTS:
         raise RegistrationError(

@@ -34,13 +34,12 @@ def sign_in_with_browser(
 ) -> SignIn:
     """Open Microsoft's sign-in in a browser, wait for the person, return what was granted.
 
-    `show_address(url, opened)` is called with the address and whether a browser opened it, so that
-    a person can be told where to go when none did. Without `account` the page lets the person
-    choose one; with it, that person is proposed and anybody else refused. `timeout` in seconds.
-    `cancel` ends the waiting at once.
+    `show_address(url, opened)` can tell a person where to go if no browser opened. Without
+    `account` the page lets the person choose one; with it, that one is proposed and others are
+    refused. `timeout` in seconds; `cancel` ends the waiting at once.
 
     The registration needs the redirect address `http://localhost` (platform Mobile and desktop).
-    Raises `SignInTimedOut`, `Cancelled`, `SignInDeclined`, `ConsentRequired` and the rest of
+    Raises `SignInTimedOut`, `Cancelled`, `SignInDeclined`, `ConsentRequired`, rest of
     `SignInError`.
     """
     if prompt is None and account is None:

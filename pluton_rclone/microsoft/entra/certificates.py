@@ -12,10 +12,9 @@ from .app import AppRegistration, Certificate
 
 
 def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
-    """What MSAL calls client_credential: the secret, or key and certificate as PEM text. It is
-    secret.
+    """MSAL's client_credential: the secret, or key and certificate as PEM text. It is secret.
 
-    Raises `RegistrationError` when the certificate's file cannot be used.
+    Raises `RegistrationError` if the certificate's file cannot be used.
     """
     if app.certificate is None:
         return app.secret_text
@@ -24,7 +23,7 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
 
 
 def _load(source: Certificate) -> tuple[str, str]:
-    """Key and certificate as PEM texts, whatever the file's form."""
+    """Key and certificate as PEM texts."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -42,20 +41,13 @@ def _load(source: Certificate) -> tuple[str, str]:
     end = certificate.not_valid_after_utc
     if end <= datetime.now(timezone.utc):
         raise RegistrationError(
-            f"The certificate {source.path} ended on {end:%Y-%m-%d}.",
-            advice=(
-                "Make a new one, upload its public part to the app registration, and set it here."
-            ),
+            f"The certificate {source.path} expired on {end:%Y-%m-%d}.",
+            advice="Make a new one, upload its public part to the registration, and set it here.",
             expires=end.isoformat(),
         )
-    return (
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode(),
-        certificate.public_bytes(serialization.Encoding.PEM).decode(),
-    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    return private.decode(), certificate.public_bytes(pem).decode()
 
 
 def _from_pem(
@@ -74,8 +66,7 @@ def _from_pem(
     try:
         key = serialization.load_pem_private_key(key_content, password if encrypted else None)
     except (ValueError, TypeError) as problem:
-        # One wrong password in 256 leaves bytes that end like decrypted ones, and are no key:
-        # nothing tells the two apart.
+        # A wrong password (1 in 256) can leave bytes that look decrypted: both causes are named.
         why = "the password is wrong, or the key is damaged" if encrypted else _reason(problem)
         raise _unusable(source, why) from None
     try:
@@ -92,9 +83,8 @@ def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tu
     except (ValueError, TypeError) as problem:
         raise _unusable(source, _reason(problem)) from None
     if key is None or certificate is None:
-        raise _unusable(
-            source, "it holds no private key" if key is None else "it holds no certificate"
-        )
+        what = "private key" if key is None else "certificate"
+        raise _unusable(source, f"it holds no {what}")
     return key, certificate
 
 
@@ -122,8 +112,5 @@ def _unusable(source: Certificate, why: str) -> RegistrationError:
         f"The certificate {source.path} cannot be used.",
         why=why,
         who=Who.YOU,
-        advice=(
-            "Give a PEM file with key and certificate, or a PFX file, and its password if it "
-            "has one."
-        ),
+        advice="Give a PEM file with key and certificate, or a PFX file, and its password if any.",
     )

@@ -12,8 +12,7 @@ ACCEPT_OR_ASK = (
     "Sign in again and accept the permissions. If Microsoft then asks for an administrator, "
     "send them the consent address below."
 )
-"""The next step of who may be able to agree alone: for an error whose link is the address made
-here."""
+"""For a person who may be able to agree alone; the error's link is the address made here."""
 
 
 def admin_consent_url(
@@ -24,14 +23,12 @@ def admin_consent_url(
     redirect_uri: str | None = None,
     state: str | None = None,
 ) -> str:
-    """Ready to be sent to an administrator of the organisation, for the registration's cloud.
+    """The address for an administrator of the organisation, in the registration's cloud.
 
-    Without `scopes` it asks for everything that the registration lists, the only way for
-    application permissions. `tenant` is the id or domain of the person's organisation where it is
-    known. `redirect_uri` must be registered; when left out, http://localhost is named: the
-    administrator then ends on a page that does not load, and the consent is recorded all the same.
-    Source: Entra's v2-admin-consent.md, which takes a tenant id, a domain or organizations, not
-    common.
+    Without `scopes` it asks for all that the registration lists, the only way for application
+    permissions. `tenant` is the person's organisation if known. `redirect_uri` must be registered;
+    the default http://localhost ends on a page that does not load, and the consent is recorded all
+    the same. Source: Entra's v2-admin-consent.md (tenant id, domain or organizations, not common).
     """
     where = tenant or app.tenant
     if where in ("common", "consumers"):

@@ -9,15 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from pluton_rclone.errors import (
-    Cancelled,
-    PlutonRcloneError,
-    SignInError,
-    SignInTimedOut,
-    Throttled,
-    Unreachable,
-    Who,
-)
+from pluton_rclone import errors
+from pluton_rclone.errors import ForeignAnswer, PlutonRcloneError, SignInTimedOut, Unreachable, Who
 
 from ..http import Http, pool
 from .account import Account
@@ -32,10 +25,8 @@ LONGEST_VALIDITY = 24 * 3600.0  # seconds; Microsoft grants fifteen minutes
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """What to show: open `verification_uri` on any device and type `user_code`, before `expires`.
-
-    `message` is Microsoft's own sentence. `expires` is in seconds since 1970.
-    """
+    """What to show: open `verification_uri` on any device and type `user_code`, before `expires`
+    (seconds since 1970). `message` is Microsoft's own sentence."""
 
     user_code: str
     verification_uri: str
@@ -46,18 +37,21 @@ class DeviceCode:
     account: Account | None = None
     flow: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
-        """Wait for the person, asking as often as Microsoft allows (it may say slow_down in
-        between).
+    def asked(self) -> Asked:
+        """For an explanation of a refusal."""
+        secrets = (str(self.flow.get("device_code", "")),)
+        return Asked(self.app, self.scopes, "device code", secrets)
 
-        A lost connection does not end the waiting. Raises `SignInTimedOut` when the code has
-        expired, `SignInDeclined` when the person refused, `SignInBlocked` when the organisation
-        blocks device codes, `Cancelled`, and the rest of `SignInError`.
+    def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
+        """Wait for the person, asking as often as Microsoft allows; a lost connection does not end
+        it.
+
+        Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
+        codes, `Cancelled`, and the rest of `SignInError`.
         """
         stop = cancel or threading.Event()
         flow = dict(self.flow)
-        secrets = (str(flow.get("device_code", "")),)
-        asked = Asked(self.app, self.scopes, "device code", secrets)
+        asked = self.asked()
         trouble: PlutonRcloneError | None = None
         with ExitStack() as opened:
             open_pool = opened.enter_context(pool(http, stop))
@@ -65,11 +59,9 @@ class DeviceCode:
             while True:
                 # MSAL's own loop asks at once and then sleeps; Microsoft wants the interval first.
                 if stop.wait(max(1.0, min(flow["interval"], self.expires - time.time() + 1))):
-                    raise Cancelled("The sign-in was cancelled.")
+                    raise errors.Cancelled("The sign-in was cancelled.")
                 if time.time() > self.expires:
-                    raise trouble or SignInTimedOut(
-                        "The device code's time is over.", advice="Start again: you get a new code."
-                    )
+                    raise trouble or _too_late()
                 flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
                 try:
                     application = application or opened.enter_context(
@@ -78,7 +70,7 @@ class DeviceCode:
                     result = application.acquire_token_by_device_flow(
                         flow, exit_condition=lambda _: True
                     )
-                except (Unreachable, Throttled, SignInError) as problem:
+                except (Unreachable, errors.Throttled, errors.SignInError) as problem:
                     # A cut network can look like the person's fault: a proxy that is gone.
                     if problem.who is not Who.LATER and not isinstance(problem, Unreachable):
                         raise
@@ -100,29 +92,20 @@ def begin_device_code(
 ) -> DeviceCode:
     """A new code, good for about fifteen minutes.
 
-    The registration must allow public client flows; its secret, if it has one, is not sent. Raises
+    The registration must allow public client flows; its secret is not sent. Raises
     `RegistrationError` (public flows off, single tenant asked from common) and the rest of
     `SignInError`.
     """
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "device code")
-    with (
-        pool(http) as open_pool,
-        msal_application(app, asked, open_pool, public=True) as application,
-    ):
-        flow = application.initiate_device_flow(list(wanted))
+    with pool(http) as open_pool, msal_application(app, asked, open_pool, public=True) as msal:
+        flow = msal.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)
-    return DeviceCode(
-        str(flow["user_code"]),
-        str(flow.get("verification_uri") or flow.get("verification_url") or ""),
-        min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY),
-        str(flow.get("message") or ""),
-        app,
-        wanted,
-        account,
-        flow,
-    )
+    url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
+    expires = min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY)
+    message = str(flow.get("message") or "")
+    return DeviceCode(str(flow["user_code"]), url, expires, message, app, wanted, account, flow)
 
 
 def sign_in_with_device_code(
@@ -139,3 +122,77 @@ def sign_in_with_device_code(
         code = begin_device_code(app, scopes, account=account, http=open_pool)
         show(code)
         return code.wait(cancel, http=open_pool)
+
+
+def _too_late() -> SignInTimedOut:
+    advice = "Start again: you get a new code."
+    return SignInTimedOut("The device code's time is over.", advice=advice)
+
+
+# ---- for a web page, which cannot block: polled, and kept as JSON in between ----
+
+
+def device_code_record(code: DeviceCode) -> dict[str, Any]:
+    """The code as JSON members. Secret until it is used up or has expired."""
+    return {
+        "version": 1,
+        "user_code": code.user_code,
+        "verification_uri": code.verification_uri,
+        "expires": code.expires,
+        "message": code.message,
+        "scopes": list(code.scopes),
+        "client_id": code.app.client_id,
+        "region": code.app.region,
+        "account": code.account.record() if code.account else None,
+        "flow": dict(code.flow),
+    }
+
+
+def device_code_from_record(record: Mapping[str, Any], app: AppRegistration) -> DeviceCode:
+    """Raises `ForeignAnswer` if the code is not ours, or of another registration."""
+    try:
+        account = record["account"]
+        code = DeviceCode(
+            str(record["user_code"]),
+            str(record["verification_uri"]),
+            float(record["expires"]),
+            str(record["message"]),
+            app,
+            tuple(str(scope) for scope in record["scopes"]),
+            Account.from_record(account) if account else None,
+            record["flow"] if isinstance(record["flow"], dict) else dict(record["flow"]),
+        )
+        same = (record["client_id"], record["region"]) == (app.client_id, app.region)
+    except (KeyError, TypeError, ValueError):
+        raise ForeignAnswer("This is not a device code that was begun here.") from None
+    if not same:
+        raise ForeignAnswer("This device code was begun with another app registration.")
+    return code
+
+
+def seconds_between_polls(code: DeviceCode) -> float:
+    """Seconds before the next `poll_device_code`: usually five, more after a slow_down."""
+    return float(code.flow.get("interval") or 5)
+
+
+def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | None:
+    """The sign-in, or None while the person has not finished; see `seconds_between_polls`.
+
+    After a slow_down, the interval in `code.flow` grows by five seconds (RFC 8628, 3.5), and so
+    does the one in the record that the code was made from: store that again after each poll.
+
+    Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
+    codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
+    """
+    if time.time() > code.expires:
+        raise _too_late()
+    asked = code.asked()
+    with pool(http) as open_pool, msal_application(code.app, asked, open_pool, public=True) as msal:
+        flow = dict(code.flow)  # MSAL writes into it: the wider interval, and when it asked
+        result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+        error = result.get("error") if isinstance(result, dict) else None
+        if error in ("authorization_pending", "slow_down"):
+            if isinstance(code.flow, dict):
+                code.flow["interval"] = flow["interval"]
+            return None
+    return completed(outcome(result, asked), code.app, code.scopes, code.account)

@@ -1,9 +1,7 @@
-"""What Microsoft's sign-in service refused, as an exception: one mapping for every way of signing
-in.
+"""What Microsoft's sign-in service refused, as an exception: one mapping for all sign-ins.
 
-Microsoft asks programs to branch on `error` and `suberror`, and people to read the AADSTS number.
-So a number that is known chooses the most telling exception and the advice; for one that is not,
-`suberror` and `error` decide, and a useful error comes out all the same.
+Microsoft asks programs to branch on `error` and `suberror`, and people to read the AADSTS number. A
+known number chooses the most telling exception and advice; otherwise `suberror` and `error` decide.
 """
 
 from __future__ import annotations
@@ -42,46 +40,51 @@ _BY_SUBERROR: dict[str, type[PlutonRcloneError]] = {
     # error_subcode of the redirect, when the person pressed Cancel
     "cancel": errors.SignInDeclined,
 }
-_BY_ERROR: dict[str, tuple[type[PlutonRcloneError], Who, str]] = {
-    "access_denied": (errors.SignInDeclined, Who.YOU, "The sign-in was cancelled or refused."),
-    "authorization_declined": (errors.SignInDeclined, Who.YOU,
-        "The sign-in was declined on the device page."),
-    "authorization_pending": (errors.SignInError, Who.LATER, "The device page is not finished yet."),
-    "slow_down": (errors.SignInError, Who.LATER, "Microsoft wants to be asked less often."),
-    "expired_token": (errors.SignInTimedOut, Who.YOU, "The device code's time is over."),
-    "bad_verification_code": (errors.AuthorizationFailed, Who.YOU, "The device code was not recognised."),
-    "consent_required": (errors.ConsentRequired, Who.YOU, "A permission is not granted yet."),
-    "interaction_required": (errors.InteractionRequired, Who.YOU,
-        "Microsoft wants to see the person again."),
-    "login_required": (errors.InteractionRequired, Who.YOU, "Nobody is signed in in that browser."),
-    "invalid_grant": (errors.TokenExpired, Who.YOU, "The sign-in that is stored is not valid any more."),
-    "invalid_client": (errors.RegistrationError, Who.DEVELOPER,
-        "Microsoft does not accept the app's credentials."),
-    "unauthorized_client": (errors.RegistrationError, Who.DEVELOPER,
-        "The client id is not known here, or not allowed to sign in this way."),
-    "unauthorized_user": (errors.AccountError, Who.ADMINISTRATOR, "This account may not use the app."),
-    "invalid_scope": (errors.RegistrationError, Who.DEVELOPER, "A permission asked for does not exist."),
-    "invalid_resource": (errors.RegistrationError, Who.DEVELOPER,
-        "The resource asked for is not known here."),
-    "invalid_tenant": (errors.RegistrationError, Who.DEVELOPER, "There is no such tenant in this cloud."),
-    "invalid_instance": (errors.RegistrationError, Who.DEVELOPER,
-        "The login host is not known to Microsoft."),
-    "invalid_request": (errors.RegistrationError, Who.DEVELOPER, "Microsoft did not understand the request."),
-    "unsupported_grant_type": (errors.RegistrationError, Who.DEVELOPER,
-        "This way of signing in is not supported."),
-    "unsupported_response_type": (errors.RegistrationError, Who.DEVELOPER,
-        "This way of signing in is not enabled in the registration."),
-    "temporarily_unavailable": (errors.SignInError, Who.LATER, "Microsoft's sign-in service is busy."),
-    "server_error": (errors.SignInError, Who.LATER, "Microsoft's sign-in service has a fault."),
-}  # fmt: skip
+_TEXTS: dict[type[PlutonRcloneError], dict[str, str]] = {
+    errors.SignInDeclined: {
+        "access_denied": "The sign-in was cancelled or refused.",
+        "authorization_declined": "The sign-in was declined on the device page.",
+    },
+    errors.SignInError: {
+        "authorization_pending": "The device page is not finished yet.",
+        "slow_down": "Microsoft wants to be asked less often.",
+        "temporarily_unavailable": "Microsoft's sign-in service is busy.",
+        "server_error": "Microsoft's sign-in service has a fault.",
+    },
+    errors.SignInTimedOut: {"expired_token": "The device code's time is over."},
+    errors.AuthorizationFailed: {"bad_verification_code": "The device code was not recognised."},
+    errors.ConsentRequired: {"consent_required": "A permission is not granted yet."},
+    errors.InteractionRequired: {
+        "interaction_required": "Microsoft wants to see the person again.",
+        "login_required": "Nobody is signed in in that browser.",
+    },
+    errors.TokenExpired: {"invalid_grant": "The stored sign-in is no longer valid."},
+    errors.RegistrationError: {
+        "invalid_client": "Microsoft does not accept the app's credentials.",
+        "unauthorized_client": "The client id is unknown here, or not allowed to sign in this way.",
+        "invalid_scope": "A permission asked for does not exist.",
+        "invalid_resource": "The resource asked for is not known here.",
+        "invalid_tenant": "There is no such tenant in this cloud.",
+        "invalid_instance": "The login host is not known to Microsoft.",
+        "invalid_request": "Microsoft did not understand the request.",
+        "unsupported_grant_type": "This way of signing in is not supported.",
+        "unsupported_response_type": "This way of signing in is not enabled in the registration.",
+    },
+    errors.AccountError: {"unauthorized_user": "This account may not use the app."},
+}
+_BY_ERROR = {error: (kind, what) for kind, texts in _TEXTS.items() for error, what in texts.items()}
+_WHO: dict[type[PlutonRcloneError], Who] = {  # other than the default
+    errors.SignInError: Who.LATER,
+    errors.AccountError: Who.ADMINISTRATOR,
+}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of the sign-in service: what an explanation of its refusal needs.
+    """A request to the sign-in service, as far as an explanation of its refusal needs it.
 
-    `way` is browser, redirect, device code, app-only or refresh. `secrets` are texts that we sent
-    and that must not come back in an error's words.
+    `way` is browser, redirect, device code, app-only or refresh. `secrets` were sent and must not
+    come back in an error's words.
     """
 
     app: AppRegistration | None = None
@@ -94,19 +97,16 @@ class Asked:
 
 
 def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRcloneError:
-    """The exception for an answer of the sign-in service with a member `error`.
-
-    `answer` is the JSON of the token endpoint or the redirect's query as a mapping. Never raises.
-    """
+    """The exception for an answer of the sign-in service with a member `error`: JSON of the token
+    endpoint or the redirect's query. Never raises."""
     error = _word(answer.get("error"))
     suberror = _word(answer.get("suberror")) or _word(answer.get("error_subcode"))
     text = _readable(answer.get("error_description"), asked.secrets)
     number = _number(answer, text)
     known = known_errors().get(number if number is not None else _unnumbered(text))
     kind, who, what, advice = _judge(error, suberror, known, asked)
-    link = f"https://login.microsoftonline.com/error?code={number}" if number is not None else None
-    if asked.app is not None and number is not None:
-        link = f"https://{asked.app.cloud.login_host}/error?code={number}"
+    host = asked.app.cloud.login_host if asked.app else "login.microsoftonline.com"
+    link = None if number is None else f"https://{host}/error?code={number}"
     details: dict[str, Any] = {
         "error": error or None,
         "suberror": suberror or None,
@@ -139,27 +139,28 @@ def _judge(
     elif suberror in _BY_SUBERROR:
         kind = _BY_SUBERROR[suberror]
         who, advice = kind.default_who, kind.default_advice
-        what = _BY_ERROR[error][2] if error in _BY_ERROR else "Microsoft's sign-in service refused."
+        what = _BY_ERROR[error][1] if error in _BY_ERROR else "Microsoft's sign-in service refused."
     elif error in _BY_ERROR:
-        kind, who, what = _BY_ERROR[error]
+        kind, what = _BY_ERROR[error]
+        who = _WHO.get(kind, kind.default_who)
         advice = kind.default_advice if who is not Who.LATER else "Try again in a few minutes."
     else:
         kind, who = errors.SignInError, Who.YOU
         what = "Microsoft's sign-in service refused" + (f" with {error!r}." if error else ".")
-        advice = "Sign in again; if it stays, give the correlation id to your administrator or to support."
+        advice = "Sign in again; if it fails again, give your administrator the correlation id."
     if kind is errors.TokenExpired and asked.way != "refresh":
         # The same while a fresh code is redeemed: nothing is stored yet.
         late = known is not None and known.aadsts == 70008
         kind = errors.SignInTimedOut if late else errors.AuthorizationFailed
         if not late:
             what = "Microsoft did not accept the answer of this sign-in."
-            advice = "Start the sign-in again and finish it at once: its code is good once, for ten minutes."
+            advice = "Sign in again and finish at once: the code is good once, for ten minutes."
     if asked.way == "device code" and kind is errors.SignInBlocked:
         what = "Your organisation blocks signing in with a device code."
-        advice = "Sign in in a browser on this machine instead, or ask the administrator to allow device codes."
+        advice = "Sign in in a browser instead, or ask the administrator to allow device codes."
     if asked.way == "app-only" and kind is errors.ConsentRequired:
         kind, who = errors.AdminConsentRequired, Who.ADMINISTRATOR
-        advice = "Send your administrator the consent address below; after they agreed, try again."
+        advice = "Send your administrator the consent address below; once they agree, try again."
     return kind, who, what, advice
 
 
@@ -176,9 +177,7 @@ def _readable(value: object, secrets: Iterable[str]) -> str:
 
 
 def _number(answer: Mapping[str, Any], text: str) -> int | None:
-    """The AADSTS number: the last one in the text tells more in old answers that carry two (70002:
-    … 70008).
-    """
+    """The AADSTS number: of two in an old answer (70002: … 70008), the last tells more."""
     in_text = [int(number) for number in _AADSTS.findall(text)]
     codes = answer.get("error_codes")
     listed = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []

@@ -1,5 +1,4 @@
-"""Microsoft's sign-in errors, one by one: the table behind the mapping and behind `pluton-rclone
-errors`."""
+"""Microsoft's numbered sign-in errors: the table behind the mapping and the list for people."""
 
 from __future__ import annotations
 
@@ -13,15 +12,9 @@ from importlib import resources
 from pluton_rclone import errors
 from pluton_rclone.errors import SignInError, Who
 
-_WHO = {
-    "user": Who.YOU,
-    "admin": Who.ADMINISTRATOR,
-    "developer": Who.DEVELOPER,
-    "retry": Who.LATER,
-}
+_WHO = {"user": Who.YOU, "admin": Who.ADMINISTRATOR, "developer": Who.DEVELOPER, "retry": Who.LATER}
 
-# Which exception each number becomes. Numbers that are not here are judged by `error` and
-# `suberror`.
+# The exception for each number; `error` and `suberror` decide for any other.
 _NUMBERS: dict[type[errors.PlutonRcloneError], str] = {
     errors.AuthorizationFailed: "50089 50126 50134 70018 90013 900561",
     errors.SignInTimedOut: "70019 70020",
@@ -33,22 +26,20 @@ _NUMBERS: dict[type[errors.PlutonRcloneError], str] = {
     ),
     errors.ConsentRequired: "65001",
     errors.AdminConsentRequired: "90094 90095",
-    errors.TokenExpired: ("50132 50133 50173 70000 70008 70043 70044 700003 700082 700084 9002313"),
+    errors.TokenExpired: "50132 50133 50173 70000 70008 70043 70044 700003 700082 700084 9002313",
     errors.SecretExpired: "7000222",
-    errors.AccountError: "16000 50001 50020 50034 50053 50057 50105 500200 500207 500208 650052 90072",
+    errors.AccountError: (
+        "16000 50001 50020 50034 50053 50057 50105 500200 500207 500208 650052 90072"
+    ),
     errors.Throttled: "50196 90055",
     errors.RegistrationError: (
         "50011 50049 50059 50128 50194 500011 65005 650056 650057 70001 70002 70003 70011 700005 "
-        "700016 "
-        "700022 700025 700027 700054 7000112 7000215 7000218 90002 90014 90019 90023 90038 900382 "
-        "900144 "
-        "9001023 90124 90130 9002325 9002326 9002331 9002332 9002346"
+        "700016 700022 700025 700027 700054 7000112 7000215 7000218 90002 90014 90019 90023 90038 "
+        "900382 900144 9001023 90124 90130 9002325 9002326 9002331 9002332 9002346"
     ),
     SignInError: "50087 70012 70016 90006 90012 90024 90033 90036",
 }
-_EXCEPTIONS = {
-    int(number): kind for kind, numbers in _NUMBERS.items() for number in numbers.split()
-}
+_EXCEPTIONS = {int(one): kind for kind, numbers in _NUMBERS.items() for one in numbers.split()}
 
 
 @dataclass(frozen=True)
@@ -76,11 +67,9 @@ class KnownError:
 @functools.cache
 def known_errors() -> dict[int, KnownError]:
     """Every error of data/entra-errors.json by its number."""
-    text = (
-        resources.files(__package__).joinpath("data/entra-errors.json").read_text(encoding="utf-8")
-    )
+    file = resources.files(__package__).joinpath("data/entra-errors.json")
     found: dict[int, KnownError] = {}
-    for row in json.loads(text)["errors"]:
+    for row in json.loads(file.read_text(encoding="utf-8"))["errors"]:
         number = int(row["code"].removeprefix("AADSTS"))
         suberror = row.get("suberror")
         found[number] = KnownError(
@@ -97,7 +86,7 @@ def known_errors() -> dict[int, KnownError]:
 
 
 def look_up(text: str) -> Sequence[KnownError]:
-    """The errors whose number, name or OAuth error is `text`, or all of them for an empty text.
+    """The errors with `text` as number, name or OAuth error; all of them for an empty text.
 
     `AADSTS700082`, `700082` and a whole pasted error message are understood.
     """
@@ -106,9 +95,9 @@ def look_up(text: str) -> Sequence[KnownError]:
         return rows
     numbers = {int(number) for number in re.findall(r"(?<!\d)\d{5,7}(?!\d)", text)}
     word = text.strip().lower()
-    return [
-        row
-        for row in rows
-        if row.aadsts in numbers
-        or word in (row.name.lower(), row.error.lower(), row.exception.code)
-    ]
+
+    def meant(row: KnownError) -> bool:
+        words = row.name.lower(), row.error.lower(), row.exception.code
+        return row.aadsts in numbers or word in words
+
+    return list(filter(meant, rows))

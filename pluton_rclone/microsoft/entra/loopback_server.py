@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 that ends when it is told to, whatever the clients' connections do."""
+"""A web server on 127.0.0.1 that ends on request, even if clients keep connections open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import logging
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +18,6 @@ class LoopbackServer(ThreadingHTTPServer):
     """Listens on a free port of 127.0.0.1, on no other address, from the moment it is made."""
 
     daemon_threads = False
-    block_on_close = True
     allow_reuse_address = False
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
@@ -28,19 +30,18 @@ class LoopbackServer(ThreadingHTTPServer):
     def port(self) -> int:
         return int(self.server_address[1])
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Ends it: no thread, no connection and no socket is left."""
         if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
             self.shutdown()
             self._thread.join()
         with self._connections_lock:
             connections = list(self._connections)
-        for (
-            connection
-        ) in connections:  # browsers keep spare ones open; their threads end when these do
+        for connection in connections:  # a browser's spare ones; their threads end with them
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -48,13 +49,11 @@ class LoopbackServer(ThreadingHTTPServer):
         self.server_close()
 
     def is_meant(self, host_header: str) -> bool:
-        """Whether a request's Host is ours: a page elsewhere must not reach us through a name of
-        its own."""
+        """Whether the Host is ours: a page elsewhere must not reach us by a name of its own."""
         return host_header.lower() in (f"localhost:{self.port}", f"127.0.0.1:{self.port}")
 
     def server_bind(self) -> None:
-        # HTTPServer would look up the machine's own name here, which a slow resolver makes take
-        # seconds.
+        # HTTPServer would look up the machine's own name, which can take seconds.
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "localhost", self.server_address[1]

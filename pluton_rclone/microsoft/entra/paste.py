@@ -1,9 +1,4 @@
-"""A token that a person pastes: rclone's own JSON, what `rclone authorize` prints, a remote's
-section.
-
-Every form is taken that people are known to paste; what cannot be read is refused with what is
-wrong with it.
-"""
+"""A token that a person pastes: rclone's JSON, output of `rclone authorize`, a remote's section."""
 
 from __future__ import annotations
 
@@ -31,15 +26,12 @@ _SECTION = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _JWT = re.compile(r"[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*")
-_QUOTES = str.maketrans(
-    {"“": '"', "”": '"', "„": '"', "‟": '"', "\u00a0": " ", "\ufeff": None, "\u200b": None}
-)
+_QUOTES = str.maketrans("“”„‟\u00a0", '"""" ', "\ufeff\u200b")
 
 
 @dataclass(frozen=True)
 class Pasted:
-    """What a paste held: the token, and the other options when it was a whole remote (may hold a
-    secret)."""
+    """What a paste held: the token, and the other options (may hold a secret) of a whole remote."""
 
     token: Token
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -47,17 +39,14 @@ class Pasted:
 
 
 def read_paste(text: str) -> Pasted:
-    """The token in a pasted text. Raises `TokenInvalid` saying what is wrong; its words never hold
-    the paste.
+    """The token in a pasted text. Raises `TokenInvalid`, whose words never hold the paste.
 
-    A token without an expiry, or without an access token, is taken as one that has ended: rclone's
-    first act is then to renew it. One without a refresh token is refused, because it would be dead
-    within the hour.
+    A token without an expiry or an access token is taken as expired: rclone first renews it. A
+    token without a refresh token is refused, because it would expire within the hour.
     """
     if len(text) > LARGEST_PASTE:
-        raise TokenInvalid(
-            "This text is too long to be a token.", why=f"it has {len(text):,} characters"
-        )
+        why = f"it has {len(text):,} characters"
+        raise TokenInvalid("This text is too long to be a token.", why=why)
     text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
     if not text:
         raise TokenInvalid("Nothing was pasted.")
@@ -101,8 +90,7 @@ def _candidates(text: str) -> Iterator[Any]:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text as it is, without the line breaks of a terminal, without a shell's quotes and
-    escapes."""
+    """The text; without a terminal's line breaks; without a shell's quotes and escapes."""
     yield text
     joined = "".join(line.strip(" \t") for line in text.split("\n"))
     yield joined
@@ -113,8 +101,7 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _from_value(value: Any) -> Pasted | None:
-    """A token object, a remote's options as an object, or several remotes by name; None for none of
-    these."""
+    """A token object, a remote's options, or several remotes by name; else None."""
     if not isinstance(value, Mapping):
         return None
     if "access_token" in value or "refresh_token" in value:
@@ -134,9 +121,8 @@ def _from_value(value: Any) -> Pasted | None:
         )
     for name, options in with_token.items():
         return _from_options(options, name)
-    if remotes or any(
-        isinstance(options, Mapping) and "type" in options for options in value.values()
-    ):
+    others = (options for options in value.values() if isinstance(options, Mapping))
+    if remotes or any("type" in options for options in others):
         raise TokenInvalid(
             "There is no OneDrive remote with a token in this text.",
             advice="Paste the section of the remote whose type is onedrive.",
@@ -153,7 +139,7 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
         )
     if re.match(r"https?://(127\.|localhost)", str(options.get("token_url", ""))):
         raise TokenInvalid(
-            "This remote is of use to one program on one machine only.",
+            "This remote can be used by one program on one machine only.",
             why="its token address (token_url) is a program on that machine",
             advice="Paste the remote from the rclone.conf that it was made from, or connect anew.",
         )
@@ -161,14 +147,12 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
         address, sharepoint = str(options.get(option) or ""), option == "tenant_url"
         if address and not is_of_microsoft(address, sharepoint=sharepoint):
             host = printable(address.partition("://")[2].partition("/")[0])
+            place = host[:200] or "an unknown place"
             raise TokenInvalid(
-                f"This remote sends its secrets to {host[:200] or 'an unknown place'}, which is "
-                "not Microsoft's.",
+                f"This remote sends its secrets to {place}, which is not Microsoft's.",
                 why=f"that is what its option {option} says",
-                advice=(
-                    f"Paste it without {option}. Who trusts that host can set the option in "
-                    "rclone.conf."
-                ),
+                advice=f"Paste it without {option}. If you trust that host, set the option in "
+                "rclone.conf.",
             )
     if isinstance(token, str):
         try:
@@ -187,7 +171,7 @@ def _usable(pasted: Pasted) -> Pasted:
     if pasted.token.refresh_token is None and pasted.options.get("client_credentials") != "true":
         raise TokenInvalid(
             "This token cannot be renewed: it has no refresh_token.",
-            why="it would end within the hour",
+            why="it would expire within the hour",
             advice="Run `rclone authorize onedrive` again and paste everything that it prints.",
         )
     return pasted
@@ -219,8 +203,7 @@ def _json(text: str) -> Any:
 
 
 def _decoded(text: str) -> str:
-    """The base64 form (rclone prints the URL-safe alphabet without padding; others are taken as
-    well)."""
+    """The base64 form: rclone's URL-safe alphabet without padding, or any other."""
     compact = _compact(text)
     if not _BASE64.fullmatch(compact):
         return ""
@@ -242,20 +225,17 @@ def _explained(text: str) -> TokenInvalid:
             advice="Open it in a browser, sign in, and paste what the program prints afterwards.",
         )
     if _JWT.fullmatch(text):
-        return TokenInvalid(
-            "This is an access token alone.",
-            why="without its refresh token it ends within the hour",
-        )
+        why = "without its refresh token it expires within the hour"
+        return TokenInvalid("This is an access token alone.", why=why)
     if "{" in text and ("access_token" in text or "refresh_token" in text):
         if text.count("{") > text.count("}"):
             return TokenInvalid("The text ends too early.", why="the closing } is missing")
-        return TokenInvalid(
-            "The token's JSON is damaged.", why="a part of it was lost or changed on the way"
-        )
+        why = "a part of it was lost or changed on the way"
+        return TokenInvalid("The token's JSON is damaged.", why=why)
     if "access_token" in text or "refresh_token" in text:
         return TokenInvalid("The beginning of the token is missing.", why="there is no opening {")
     if "{" in text:
-        return TokenInvalid("There is JSON in this text, and no token in it.")
+        return TokenInvalid("There is JSON in this text, but no token in it.")
     if len(text) > 40 and _BASE64.fullmatch(_compact(text)):
         return TokenInvalid(
             "This looks like the base64 form, and is damaged or something else.",

@@ -1,13 +1,11 @@
-"""Sign-in by redirect to the caller's own address: begin here, finish there, in another process if
-need be.
-"""
+"""Sign-in by redirect to the caller's own address: begin here, finish even in another process."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,8 +29,8 @@ ResponseMode = Literal["query", "form_post"]
 class Flow:
     """A sign-in that has begun. `url` is where the person goes.
 
-    `record()` is JSON and can wait in a session or a database for whoever finishes; it holds the
-    PKCE verifier, so keep it where the person's browser cannot read it.
+    `record()` is JSON and can wait in a session or database; it holds the PKCE verifier, so keep it
+    where the person's browser cannot read it.
     """
 
     url: str
@@ -47,18 +45,7 @@ class Flow:
 
     def record(self) -> dict[str, Any]:
         """The flow as JSON members. Secret until it is finished or ten minutes old."""
-        return {
-            "version": 1,
-            "url": self.url,
-            "state": self.state,
-            "expires": self.expires,
-            "scopes": list(self.scopes),
-            "region": self.region,
-            "tenant": self.tenant,
-            "client_id": self.client_id,
-            "account": self.account.record() if self.account else None,
-            "msal": dict(self.msal),
-        }
+        return {"version": 1, **asdict(self), "scopes": list(self.scopes)}
 
     def to_json(self) -> str:
         """`record` as text. Secret, as the record is."""
@@ -66,7 +53,7 @@ class Flow:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Flow:
-        """Raises `ForeignAnswer` when this is no flow of ours."""
+        """Raises `ForeignAnswer` if this is not a flow of ours."""
         try:
             account = record["account"]
             return cls(
@@ -85,7 +72,7 @@ class Flow:
 
     @classmethod
     def from_json(cls, text: str) -> Flow:
-        """Raises `ForeignAnswer` when this is no flow of ours."""
+        """Raises `ForeignAnswer` if this is not a flow of ours."""
         try:
             record = json.loads(text)
         except (ValueError, RecursionError):
@@ -108,10 +95,10 @@ def begin_redirect(
 ) -> Flow:
     """The address to send a person to, and what is needed to finish.
 
-    `redirect_uri` must be registered, to the letter. `account` is who is expected (further
-    permissions, re-authorizing): the page then proposes that person, and anybody else is refused at
-    the end. With `response_mode="form_post"` the answer is posted, and cookies with SameSite=Lax do
-    not come along. `claims` is what a refusal of Graph demanded (`details["claims"]`).
+    `redirect_uri` must be registered exactly. `account` is the expected person (more permissions,
+    re-authorizing): the page proposes that account, and another is refused at the end. With
+    `response_mode="form_post"`, cookies with SameSite=Lax do not come along. `claims` is what Graph
+    demanded in a refusal (`details["claims"]`).
     """
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.secret_text or "",))
@@ -125,20 +112,10 @@ def begin_redirect(
             claims_challenge=claims,
         )
     # MSAL warns on stderr about any other mode; only the address depends on it.
-    begun["auth_uri"] = begun["auth_uri"].replace(
-        "response_mode=form_post", f"response_mode={response_mode}"
-    )
-    return Flow(
-        begun["auth_uri"],
-        begun["state"],
-        time.time() + FLOW_LIFETIME,
-        wanted,
-        app.region,
-        app.tenant,
-        app.client_id,
-        account,
-        begun,
-    )
+    mode = f"response_mode={response_mode}"
+    url = begun["auth_uri"] = begun["auth_uri"].replace("response_mode=form_post", mode)
+    end, whose = time.time() + FLOW_LIFETIME, (app.region, app.tenant, app.client_id)
+    return Flow(url, begun["state"], end, wanted, *whose, account, begun)
 
 
 def finish_redirect(
@@ -150,9 +127,9 @@ def finish_redirect(
 ) -> SignIn:
     """The sign-in that Microsoft's answer completes.
 
-    `answer` is the query or the posted form, as text, as a mapping, or the whole address that
-    Microsoft sent the person to. Raises `ForeignAnswer` (other state, other registration),
-    `SignInTimedOut`, `CodeUsedTwice`, and whatever the answer itself says.
+    `answer` is the query or posted form (text or mapping), or the whole address that Microsoft sent
+    the person to. Raises `ForeignAnswer` (other state, other registration), `SignInTimedOut`,
+    `CodeUsedTwice`, and the error in the answer.
     """
     if not isinstance(flow, Flow):
         flow = Flow.from_record(flow)
@@ -160,40 +137,31 @@ def finish_redirect(
     if (flow.client_id, flow.region) != (app.client_id, app.region):
         raise ForeignAnswer("This sign-in was begun with another app registration.")
     if not parameters.get("state") or parameters["state"] != flow.state:
-        raise ForeignAnswer(
-            "The answer belongs to another sign-in.", why="its state is not the one sent along"
-        )
+        why = "its state is not the one sent along"
+        raise ForeignAnswer("The answer belongs to another sign-in.", why=why)
     if time.time() > flow.expires:
         raise SignInTimedOut("This sign-in was begun more than ten minutes ago.")
-    secrets = (
-        parameters.get("code", ""),
-        str(flow.msal.get("code_verifier", "")),
-        app.secret_text or "",
-    )
+    verifier = str(flow.msal.get("code_verifier", ""))
+    secrets = parameters.get("code", ""), verifier, app.secret_text or ""
     asked = Asked(app, flow.scopes, "redirect", secrets)
     if "error" in parameters:
         raise sign_in_error(parameters, asked)
     if "code" not in parameters:
         raise ForeignAnswer("The answer holds neither a code nor an error.")
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
-        result = outcome(
-            application.acquire_token_by_auth_code_flow(dict(flow.msal), parameters), asked
-        )
-    return completed(result, app, flow.scopes, flow.account)
+        result = application.acquire_token_by_auth_code_flow(dict(flow.msal), parameters)
+    return completed(outcome(result, asked), app, flow.scopes, flow.account)
 
 
 def parse_answer(answer: str | Mapping[str, Any]) -> dict[str, str]:
-    """Query, form or whole address as single values.
-
-    Raises `ForeignAnswer` when a parameter comes twice: no answer of Microsoft does that.
-    """
+    """Query, form or whole address as single values. ForeignAnswer if a parameter comes twice."""
     if isinstance(answer, str):
         text = answer.strip()
         try:
             query = urlsplit(text).query if "://" in text else text.removeprefix("?")
             found: Mapping[str, Any] = parse_qs(query, keep_blank_values=True, max_num_fields=50)
         except ValueError:
-            raise ForeignAnswer("This is no answer of Microsoft.") from None
+            raise ForeignAnswer("This is not an answer of Microsoft.") from None
     else:
         found = answer
     single: dict[str, str] = {}

@@ -17,8 +17,8 @@ Place = Literal["own", "shared", "sharepoint"]
 _IN_WORDS = {
     "Files.Read": "read your files",
     "Files.ReadWrite": "read and write your files",
-    "Files.Read.All": "read all files that you have access to, those of others included",
-    "Files.ReadWrite.All": "read and write all files that you have access to, those of others included",
+    "Files.Read.All": "read all files that you have access to, also those of others",
+    "Files.ReadWrite.All": "read and write all files that you have access to, also those of others",
     "Sites.Read.All": "find and read SharePoint sites",
     "Sites.ReadWrite.All": "read and write in SharePoint sites",
     "User.Read": "read your profile",
@@ -39,37 +39,29 @@ OPENID = ("openid", "profile", "offline_access")
 
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
-    """The fewest permissions that are enough: the own drive, folders that others share, SharePoint
-    libraries.
+    """The fewest permissions for the own drive, folders that others share, SharePoint libraries.
 
-    `access="read"` is the profile for a storage that is only read from.
+    `access="read"` is for a storage that is only read from.
     """
-    own = "Files.ReadWrite" if access == "write" else "Files.Read"
+    files = "Files.ReadWrite" if access == "write" else "Files.Read"
     if place == "own":
-        return (own,)
-    if place == "shared":
-        return (f"{own}.All",)
-    return (f"{own}.All", "Sites.Read.All")
+        return (files,)
+    return (f"{files}.All", "Sites.Read.All")[: 1 if place == "shared" else 2]
 
 
 def short_names(scopes: Iterable[str]) -> tuple[str, ...]:
-    """`https://graph.microsoft.com/Files.ReadWrite` is `Files.ReadWrite`; OpenID's own are left
-    out. Sorted.
-    """
+    """Names without the resource (https://graph.microsoft.com/), sorted, without OpenID's own."""
     names = {scope.rsplit("/", 1)[-1] for scope in scopes}
     return tuple(sorted(name for name in names if name and name.lower() not in (*OPENID, "email")))
 
 
 def full_names(scopes: Iterable[str], cloud: Cloud) -> tuple[str, ...]:
-    """With the resource in front, as an administrator's consent address needs it; differs per
-    cloud."""
+    """With the cloud's resource in front, as an administrator's consent address needs it."""
     return tuple(f"{cloud.graph_root}/{name}" for name in short_names(scopes))
 
 
 def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
-    """What of `wanted` is neither granted nor contained in what is (`Files.ReadWrite.All` holds the
-    others).
-    """
+    """The part of `wanted` that was not granted (`Files.ReadWrite.All` contains the others)."""
     have: set[str] = set()
     for name in short_names(granted):
         have |= {name.lower(), *(implied.lower() for implied in _IMPLIES.get(name, ()))}
@@ -82,12 +74,9 @@ def reading(granted: Iterable[str]) -> tuple[str, ...]:
 
 
 def in_words(scopes: Iterable[str]) -> str:
-    """`read and write your files (Files.ReadWrite); find and read SharePoint sites
-    (Sites.Read.All)`."""
-    parts = [
-        f"{_IN_WORDS[name]} ({name})" if name in _IN_WORDS else name for name in short_names(scopes)
-    ]
-    return "; ".join(parts)
+    """`read and write your files (Files.ReadWrite)`, joined with semicolons."""
+    names = short_names(scopes)
+    return "; ".join(f"{_IN_WORDS[one]} ({one})" if one in _IN_WORDS else one for one in names)
 
 
 def difference_in_words(granted: Iterable[str], wanted: Iterable[str]) -> str | None:
@@ -96,20 +85,16 @@ def difference_in_words(granted: Iterable[str], wanted: Iterable[str]) -> str | 
     if not lacking:
         return None
     have = in_words(granted)
-    return f"not granted: {in_words(lacking)}" + (
-        f"; granted: {have}" if have else "; nothing was granted"
-    )
+    rest = f"granted: {have}" if have else "nothing was granted"
+    return f"not granted: {in_words(lacking)}; {rest}"
 
 
 def remote_options(granted: Iterable[str]) -> dict[str, Any]:
-    """rclone's options that say what was granted: `access_scopes`, `disable_site_permission`.
-
-    rclone asks for these at its own `config reconnect`; its refresh sends no scope at all.
-    """
+    """rclone's options for what was granted: `access_scopes`, `disable_site_permission`. rclone
+    uses them at its own `config reconnect`; its refresh sends no scope."""
     names = short_names(granted)
+    asked = [name for name in names if name != "User.Read"]
     return {
-        "access_scopes": " ".join(
-            (*(name for name in names if name != "User.Read"), "offline_access")
-        ),
+        "access_scopes": " ".join([*asked, "offline_access"]),
         "disable_site_permission": bool(missing(names, ["Sites.Read.All"])),
     }

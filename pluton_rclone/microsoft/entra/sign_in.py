@@ -1,9 +1,9 @@
-"""What every way of signing in ends with: a token, a person, permissions; and renewing that token."""
+"""The result of every sign-in: a token, a person, permissions; and renewing that token."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pluton_rclone.errors import ConsentRequired, TokenExpired
@@ -40,8 +40,8 @@ def completed(
 ) -> SignIn:
     """The sign-in in a token answer of MSAL.
 
-    Raises `AccountError` when somebody else than `account` signed in, `ConsentRequired` when less
-    than `wanted` was granted, saying the difference in words.
+    Raises `AccountError` for another account than `account`, and `ConsentRequired`, with the
+    difference in words, if less than `wanted` was granted.
     """
     asked = short_names(wanted)
     token = Token.from_msal(result, asked=asked)
@@ -63,34 +63,18 @@ def completed(
 
 
 def refresh(
-    app: AppRegistration,
-    token: Token,
-    scopes: Iterable[str] = (),
-    *,
-    http: Http | None = None,
+    app: AppRegistration, token: Token, scopes: Iterable[str] = (), *, http: Http | None = None
 ) -> Token:
-    """A new token for the one given. Microsoft may rotate the refresh token: keep the one that is
-    returned.
+    """A new token. Microsoft may rotate the refresh token: keep the returned one.
 
-    `scopes` asks for other permissions that were consented to before; without them what was granted
-    stays. Raises `TokenExpired` when the person has to sign in again, and the rest of
-    `SignInError`.
+    `scopes` asks for other permissions that were consented to before; without them, those granted
+    stay. Raises `TokenExpired` if the person has to sign in again, and the rest of `SignInError`.
     """
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "refresh", (token.refresh_token, app.secret_text or ""))
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
-        result = outcome(
-            application.acquire_token_by_refresh_token(token.refresh_token, list(wanted)), asked
-        )
-    renewed = Token.from_msal(result, asked=wanted or token.scopes)
-    if renewed.refresh_token is None:
-        renewed = Token(
-            renewed.access_token,
-            token.refresh_token,
-            renewed.expiry,
-            renewed.token_type,
-            renewed.scopes,
-        )
-    return renewed
+        result = application.acquire_token_by_refresh_token(token.refresh_token, list(wanted))
+    renewed = Token.from_msal(outcome(result, asked), asked=wanted or token.scopes)
+    return replace(renewed, refresh_token=renewed.refresh_token or token.refresh_token)

@@ -17,18 +17,16 @@ from .scopes import short_names
 # 1.75.2). A token whose end is unknown is therefore given one that has passed: rclone's first act
 # is then to refresh it.
 ALREADY_EXPIRED = datetime(2000, 1, 1, tzinfo=timezone.utc)
-# rclone 1.75.2 loses the refresh token when the access token is empty (tried): something must stand
-# there.
+# rclone 1.75.2 loses the refresh token if the access token is empty (tried).
 NO_ACCESS_TOKEN = "expired"
 
 
 @dataclass(frozen=True)
 class Token:
-    """An access token, how long it lives (aware, UTC), and what renews it.
+    """An access token, its expiry (aware, UTC), and what renews it.
 
-    `refresh_token` is None for app-only tokens. `scopes` are the permissions granted, short names;
-    empty when nobody told. Access and refresh tokens are opaque: nothing here looks into them. No
-    repr shows them.
+    `refresh_token` is None for app-only tokens. `scopes` are the granted permissions, short names;
+    empty if unknown. Tokens are opaque: nothing here reads them, and no repr shows them.
     """
 
     access_token: str = field(repr=False)
@@ -38,7 +36,7 @@ class Token:
     scopes: tuple[str, ...] = ()
 
     def expired(self, *, within: timedelta = timedelta(seconds=10)) -> bool:
-        """Whether it has ended or will `within` that time; rclone counts ten seconds early as well."""
+        """Whether it expires within that time; rclone counts ten seconds early as well."""
         return datetime.now(timezone.utc) + within >= self.expiry
 
     def seconds_left(self) -> float:
@@ -55,10 +53,7 @@ class Token:
 
     @classmethod
     def from_rclone(cls, text: str, *, scopes: tuple[str, ...] = ()) -> Token:
-        """The token that rclone stores as `text`.
-
-        Raises `TokenInvalid` for anything else; other pasted forms are `paste.read_paste`'s work.
-        """
+        """The token that rclone stores. TokenInvalid for other forms: `paste.read_paste`."""
         try:
             record = json.loads(text)
         except (ValueError, RecursionError):
@@ -67,37 +62,25 @@ class Token:
 
     @classmethod
     def from_record(cls, record: Any, *, scopes: tuple[str, ...] = ()) -> Token:
-        """The token in a JSON object with rclone's members: access_token, refresh_token, expiry,
-        token_type.
-        """
+        """The token in rclone's JSON object: access_token, refresh_token, expiry, token_type."""
         if not isinstance(record, Mapping):
             raise TokenInvalid("This is not rclone's token: it is not a JSON object.")
         access_token = _text(record, "access_token")
         refresh_token = _text(record, "refresh_token")
         if not access_token and not refresh_token:
-            raise TokenInvalid(
-                "There is no token in this text.",
-                why="it has neither an access_token nor a refresh_token",
-            )
+            why = "it has neither an access_token nor a refresh_token"
+            raise TokenInvalid("There is no token in this text.", why=why)
         expiry = _expiry(record.get("expiry")) if access_token else ALREADY_EXPIRED
-        return cls(
-            access_token or NO_ACCESS_TOKEN,
-            refresh_token,
-            expiry,
-            _text(record, "token_type") or "Bearer",
-            scopes,
-        )
+        kind = _text(record, "token_type") or "Bearer"
+        return cls(access_token or NO_ACCESS_TOKEN, refresh_token, expiry, kind, scopes)
 
     @classmethod
     def from_msal(cls, result: Mapping[str, Any], *, asked: tuple[str, ...] = ()) -> Token:
-        """The token in an answer of MSAL. RFC 6749, 5.1: an answer that names no scope granted what
-        was asked.
-        """
+        """The token in MSAL's answer, which without a scope granted `asked` (RFC 6749, 5.1)."""
         granted, renewing = result.get("scope"), result.get("refresh_token")
         try:
-            expiry = datetime.now(timezone.utc) + timedelta(
-                seconds=int(result.get("expires_in") or 0)
-            )
+            left = timedelta(seconds=int(result.get("expires_in") or 0))
+            expiry = datetime.now(timezone.utc) + left
         except (TypeError, ValueError, OverflowError):
             expiry = ALREADY_EXPIRED
         return cls(

@@ -1,8 +1,8 @@
-"""A token endpoint for one run: lets rclone, which cannot read a certificate, have app-only tokens.
+"""A token endpoint for one run: app-only tokens for rclone, which cannot read a certificate.
 
-rclone from 1.69 asks it (`client_credentials` and `token_url`) whenever its token has ended, so
-that a run may last longer than a token. It listens on 127.0.0.1 only, behind an address and a
-secret that are made up anew for each run and that open nothing else.
+rclone from 1.69 asks it (`client_credentials` and `token_url`) when its token has expired, so a run
+may last longer than a token. It listens on 127.0.0.1 only; address and secret are new for each run
+and open nothing else.
 """
 
 from __future__ import annotations
@@ -25,28 +25,26 @@ from .loopback_server import LoopbackServer, QuietHandler
 log = logging.getLogger(__name__)
 
 
-class TokenEndpoint:
-    """`with TokenEndpoint(app) as endpoint:` and give rclone `endpoint.options()`.
-
-    When rclone fails because no token could be had, `trouble` holds the real reason.
-    """
+class TokenEndpoint(LoopbackServer):
+    """`with TokenEndpoint(app) as endpoint:` and give rclone `endpoint.options()`. If rclone gets
+    no token, `trouble` holds the real reason."""
 
     def __init__(self, app: AppRegistration) -> None:
+        super().__init__(_Handler)
+        self.path = f"/{secrets.token_urlsafe(24)}"
         self.client_secret = secrets.token_urlsafe(32)
         self._app = app
         self._http = Http()
-        self._server = _Server(self)
         self._lock = threading.Lock()
         self.trouble: PlutonRcloneError | None = None
         self.given = 0  # tokens handed out
 
     @property
     def token_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.port}{self._server.path}"
+        return f"http://127.0.0.1:{self.port}{self.path}"
 
     def options(self) -> dict[str, str]:
-        """rclone's options, as text. They hold the run's secret: for a private rclone.conf, not for
-        argv."""
+        """rclone's options. They hold the run's secret: for a private rclone.conf, not for argv."""
         return {
             "client_credentials": "true",
             "tenant": self._app.tenant,
@@ -55,12 +53,8 @@ class TokenEndpoint:
             "token_url": self.token_url,
         }
 
-    def __enter__(self) -> TokenEndpoint:
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
         self._http.close()
 
     def answer(
@@ -90,15 +84,8 @@ class TokenEndpoint:
         }
 
 
-class _Server(LoopbackServer):
-    def __init__(self, endpoint: TokenEndpoint) -> None:
-        self.endpoint = endpoint
-        self.path = f"/{secrets.token_urlsafe(24)}"
-        super().__init__(_Handler)
-
-
 class _Handler(QuietHandler):
-    server: _Server
+    server: TokenEndpoint
 
     def do_POST(self) -> None:  # noqa: N802  # the base class names it so
         if not self.server.is_meant(self.headers.get("Host", "")) or self.path != self.server.path:
@@ -109,10 +96,8 @@ class _Handler(QuietHandler):
             form = parse_qs(text or "", max_num_fields=20)
         except ValueError:
             form = {}
-        client_id, client_secret = self._credentials(form)
-        status, body = self.server.endpoint.answer(
-            client_id, client_secret, (form.get("grant_type") or [""])[0]
-        )
+        grant = (form.get("grant_type") or [""])[0]
+        status, body = self.server.answer(*self._credentials(form), grant)
         self.reply(status, "application/json", json.dumps(body).encode())
 
     def _credentials(self, form: dict[str, list[str]]) -> tuple[str, str]:

@@ -1,8 +1,4 @@
-"""Pasted addresses of OneDrive and SharePoint, read without asking anybody.
-
-Forms as browsers and the Share buttons give them; which of them Microsoft documents is said at
-each.
-"""
+"""Pasted addresses of OneDrive and SharePoint, in the forms of browsers and Share buttons."""
 
 from __future__ import annotations
 
@@ -23,9 +19,9 @@ _SITE_ID = re.compile(r"[a-z0-9.-]+,[0-9a-f-]{36},[0-9a-f-]{36}", re.IGNORECASE)
 _CID = re.compile(r"[0-9a-f]{15,16}", re.IGNORECASE)
 _PERSONAL_HOSTS = (
     "onedrive.live.com",
-    "my.microsoftpersonalcontent.com",
-    "d.docs.live.net",
     "skydrive.live.com",
+    "d.docs.live.net",
+    "my.microsoftpersonalcontent.com",
 )
 _TEAMS = re.compile(
     r"(?:[a-z]+\.)?teams\.(?:microsoft\.(?:com|us)|cloud\.microsoft|live\.com|microsoftonline\.cn)"
@@ -38,9 +34,7 @@ _PAGES = ("sitepages", "pages", "lists")
 
 @dataclass(frozen=True)
 class ServerPath:
-    """A path on a SharePoint host, decoded: site, library and folder in one row; Graph knows where
-    they part.
-    """
+    """A decoded path on a SharePoint host: site, library and folder in one row."""
 
     host: str
     segments: tuple[str, ...]
@@ -60,8 +54,7 @@ class SharingLink:
 @dataclass(frozen=True)
 class PersonalPlace:
     """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the
-    address has it (see the function `item_id`), or `segments` may follow.
-    """
+    address has it (see the function `item_id`), or `segments` may follow."""
 
     drive_id: str | None = None
     item_id: str | None = None
@@ -88,14 +81,12 @@ Address = ServerPath | SharingLink | PersonalPlace | DriveId | SiteId
 def read_address(text: str) -> Address:
     """What a pasted address or id stands for.
 
-    Raises `OptionInvalid` when it is none of OneDrive or SharePoint, or of a cloud that rclone
-    cannot reach.
+    Raises `OptionInvalid` for any other address, and for a cloud that rclone cannot reach.
     """
     text = text.strip().strip("<>\"'`").strip()
     if not text or len(text) > LARGEST_ADDRESS or not text.isprintable():
-        raise _not_understood(
-            "It is empty, too long, or holds control characters." if text else "It is empty."
-        )
+        why = "It is too long, or holds control characters." if text else "It is empty."
+        raise _not_understood(why)
     if _SITE_ID.fullmatch(text):
         return SiteId(text)
     if text.startswith("b!") and "/" not in text:
@@ -107,13 +98,12 @@ def read_address(text: str) -> Address:
     try:
         parts = urlsplit(text)
         host = (parts.hostname or "").rstrip(".")
-        query = {
-            name: values[0] for name, values in parse_qs(parts.query, max_num_fields=100).items()
-        }
+        found = parse_qs(parts.query, max_num_fields=100)
     except ValueError:
-        raise _not_understood("It is no web address.") from None
+        raise _not_understood("It is not a web address.") from None
+    query = {name: values[0] for name, values in found.items()}
     if parts.scheme.lower() not in ("http", "https") or not host:
-        raise _not_understood("It is no web address.")
+        raise _not_understood("It is not a web address.")
     if host == "1drv.ms":  # the short form of every personal sharing link
         return SharingLink(_whole(parts, host))
     if host in _PERSONAL_HOSTS:
@@ -124,9 +114,9 @@ def read_address(text: str) -> Address:
             return read_address(inner)
         raise OptionInvalid(
             "This is a link into Microsoft Teams.",
-            why="it names a channel or a chat, and no folder",
-            advice="In Teams open the channel's files, choose Open in SharePoint and copy the address "
-            "from the browser.",
+            why="it names a channel or a chat, not a folder",
+            advice="In Teams open the channel's files, choose Open in SharePoint and copy the "
+            "address from the browser.",
             option="address",
         )
     cloud_of_sharepoint(host)
@@ -136,9 +126,7 @@ def read_address(text: str) -> Address:
 def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
     if segments and re.fullmatch(r":[a-z]:", segments[0]):
-        if (
-            len(segments) < 2 or segments[1] != "r"
-        ):  # :f:/s/…, :f:/g/…: a link with a key of its own
+        if segments[1:2] != ("r",):  # :f:/s/…, :f:/g/…: a link with a key of its own
             return SharingLink(_whole(parts, host))
         segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
     if segments and segments[-1].lower() == "guestaccess.aspx":
@@ -158,28 +146,21 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
 
 
 def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the page that shows a library or a site: /Forms/AllItems.aspx, /SitePages/Home.aspx,
-    …"""
+    """Without the page that shows a library or site: /Forms/AllItems.aspx, /SitePages/Home.aspx."""
     low = [segment.lower() for segment in segments]
     if len(low) >= 2 and low[-2] == "forms" and low[-1].endswith(".aspx"):
         return segments[:-2]
     for page in _PAGES:
         if page in low:
             return segments[: low.index(page)]
-    if low and low[-1].endswith(".aspx"):
-        return segments[:-1]
-    if low and low[-1] == "forms":
-        return segments[:-1]
-    return segments
+    page_at_end = low and (low[-1].endswith(".aspx") or low[-1] == "forms")
+    return segments[:-1] if page_at_end else segments
 
 
 def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
-    if (
-        (segments and re.fullmatch(r":[a-z]:", segments[0]))
-        or "authkey" in query
-        or "redeem" in query
-    ):
+    link = segments and re.fullmatch(r":[a-z]:", segments[0])
+    if link or "authkey" in query or "redeem" in query:
         return SharingLink(_whole(parts, host))
     place = query.get("parent") or query.get("id") or query.get("resid") or ""
     if place.startswith("/"):
@@ -188,7 +169,7 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
         drive = query.get("cid") or place.partition("!")[0]
         drive = drive if _CID.fullmatch(drive) else place.partition("!")[0]
         if not _CID.fullmatch(drive):
-            raise _not_understood("It names an item, and no drive.")
+            raise _not_understood("It names an item, but no drive.")
         if place.partition("!")[2].lower() in ("", "root"):
             return PersonalPlace(normal_drive_id(drive))
         return PersonalPlace(normal_drive_id(drive), place)
@@ -202,7 +183,7 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     if _PERSONAL_ITEM.fullmatch(place):
         return PersonalPlace(owner, place)
     if not place.startswith("/") and place.lower() not in _NOT_ITEMS:
-        raise _not_understood("It names a folder in a way that is not known.")
+        raise _not_understood("It names a folder in an unknown way.")
     return PersonalPlace(owner)
 
 
@@ -236,7 +217,7 @@ def _whole(parts: SplitResult, host: str) -> str:
 
 def _not_understood(why: str) -> OptionInvalid:
     return OptionInvalid(
-        "This is no address of OneDrive or SharePoint.",
+        "This is not an address of OneDrive or SharePoint.",
         why=why.rstrip("."),
         advice="Copy the address from the browser while the site, library or folder is open.",
         option="address",

@@ -1,5 +1,4 @@
-"""Requests to Microsoft Graph with a token, in one cloud: single answers, all pages, several at a
-time."""
+"""Requests to Microsoft Graph in one cloud: single answers, all pages, several at a time."""
 
 from __future__ import annotations
 
@@ -25,8 +24,7 @@ MOST_PAGES = 1000  # a bound against a feed that never ends
 
 
 class GraphClient:
-    """Asks Graph. The token is sent to this cloud's Graph and to no other host, whatever a link
-    says."""
+    """Asks Graph. The token goes only to this cloud's Graph, whatever a link says."""
 
     def __init__(
         self,
@@ -72,13 +70,10 @@ class GraphClient:
         if parameters:
             url = f"{url}?{urlencode(parameters, safe='$,', quote_via=quote)}"
         if not self.cloud.owns(url):
-            raise UsageError(
-                "A token of one cloud is not sent to a host of another.",
-                why=f"the address is not at {self.cloud.graph_host}",
-            )
-        answer = self._http.request(
-            "GET", url, headers={"Authorization": self._authorization, "Accept": "application/json"}
-        )
+            why = f"the address is not at {self.cloud.graph_host}"
+            raise UsageError("A token of one cloud is not sent to a host of another.", why=why)
+        headers = {"Authorization": self._authorization, "Accept": "application/json"}
+        answer = self._http.request("GET", url, headers=headers)
         if not answer.ok:
             raise graph_error(
                 answer.status,
@@ -90,7 +85,7 @@ class GraphClient:
             )
         if not isinstance(answer.json, dict):
             raise GraphError(
-                "Microsoft Graph answered with something that is no JSON object.",
+                "Microsoft Graph answered with something that is not a JSON object.",
                 why="a proxy may have answered in its place",
                 status=answer.status,
             )
@@ -110,7 +105,7 @@ class GraphClient:
         target: Target = "item",
         subject: str | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Every entry of a list, all pages followed. The link to the next page is taken as it is."""
+        """Every entry of a list, all pages. The link to the next page is taken as it is."""
         page = self.get(path, parameters, target=target, subject=subject)
         seen: set[str] = set()
         for _ in range(MOST_PAGES):

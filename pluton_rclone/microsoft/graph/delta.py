@@ -34,12 +34,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class Item(NamedTuple):
     """One item of the feed, as far as a listing needs it.
 
-    `key` and `parent` tell items apart and put them together: ids in capitals, since Graph is not
-    consistent in their case on personal drives; `parent` is "" where none is named. `id` is
-    rclone's: drive, "#", item. `name` is as OneDrive stores it; `translated` says that rclone would
-    turn look-alikes in it back. `modified` is RFC 3339, UTC. `quick_xor` is base64. `elsewhere`: a
-    folder whose content the feed of this drive does not have: a shortcut to somebody else's folder,
-    or the Personal Vault. `notebook`: OneNote's.
+    `key` and `parent` (or "") link items: ids in capitals, since Graph is not consistent in their
+    case on personal drives. `id` is rclone's: drive, "#", item. `name` is as OneDrive stores it;
+    `translated`: rclone would turn look-alikes in it back. `modified` is RFC 3339, UTC; `quick_xor`
+    is base64. `elsewhere`: a folder whose content is not in this feed (a shortcut, or the Personal
+    Vault). `notebook`: OneNote's.
     """
 
     key: str
@@ -73,9 +72,8 @@ class Page(NamedTuple):
 
 
 def read(graph: GraphClient, drive_id: str, link: str | None = None) -> Page:
-    """The page at `link`, or the first one of a drive. `GraphError` and the rest of what
-    `GraphClient.get` raises; GraphError, too, for an answer that neither goes on nor ends.
-    """
+    """The page at `link`, or the first one of a drive. Raises as `GraphClient.get`, and
+    `GraphError` for an answer that neither goes on nor ends."""
     if link is None:
         path = f"/drives/{quote(drive_id, safe='!,')}/root/delta"
         return page(graph.get(path, {"$select": SELECT, "$top": PAGE}, target="drive"))
@@ -105,8 +103,7 @@ def _broken(why: str) -> GraphError:
 def _item(value: Mapping[str, Any]) -> Item:
     """As rclone reads it (backend/onedrive/api/types.go): what a remoteItem says wins, but for the
     name. rclone lists a renamed shortcut under the name of what it leads to, and finds it at no
-    path but that of its own name (tried).
-    """
+    path but that of its own name (tried)."""
     item_id = str(value["id"])
     reference = value.get("parentReference") or {}
     remote = value.get("remoteItem")

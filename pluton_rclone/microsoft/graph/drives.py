@@ -35,17 +35,15 @@ class Quota:
         """From the facet `quota`; one that is absent or empty was withheld."""
         if not isinstance(facet, Mapping) or not facet:
             return cls("restricted")
-        numbers = {
-            name: _count(facet.get(name)) for name in ("total", "used", "remaining", "deleted")
-        }
+        names = ("total", "used", "remaining", "deleted")
+        numbers = {name: _count(facet.get(name)) for name in names}
         level = facet.get("state") if isinstance(facet.get("state"), str) else None
         total = numbers["total"]
         if not total:  # SharePoint libraries and storage containers report zeros
             return cls("unknown", used=numbers["used"] or None, level=level)
         if numbers["used"] is None and numbers["remaining"] is not None:
-            numbers["used"] = max(
-                0, total - numbers["remaining"]
-            )  # the documented facet has no `used`
+            # The documented facet has no `used`.
+            numbers["used"] = max(0, total - numbers["remaining"])
         if numbers["remaining"] is None and numbers["used"] is not None:
             numbers["remaining"] = max(0, total - numbers["used"])
         return cls("known", level=level, **numbers)
@@ -53,8 +51,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Drive:
-    """A drive that rclone can use. `id` and `type` are what rclone's options drive_id and
-    drive_type want."""
+    """A drive that rclone can use: `id` and `type` are its options drive_id and drive_type."""
 
     id: str
     type: DriveType
@@ -97,17 +94,10 @@ class Site:
         if not record.get("id"):
             raise GraphError("Microsoft Graph did not say which site this is.")
         web_url = str(record.get("webUrl") or "")
-        name = (
-            record.get("displayName")
-            or record.get("name")
-            or urlsplit(web_url).path.rsplit("/", 1)[-1]
-        )
-        return cls(
-            str(record["id"]),
-            str(name or web_url),
-            web_url,
-            str(record.get("description") or "").strip(),
-        )
+        last = urlsplit(web_url).path.rsplit("/", 1)[-1]
+        name = record.get("displayName") or record.get("name") or last or web_url
+        description = str(record.get("description") or "").strip()
+        return cls(str(record["id"]), str(name), web_url, description)
 
 
 @dataclass(frozen=True)
@@ -122,27 +112,21 @@ class Shortcut:
 
 
 def drive_type(value: object) -> DriveType:
-    """Graph's `driveType`; whatever is new there is treated as a library."""
+    """Graph's `driveType`; an unknown one counts as a library."""
     return value if value in ("personal", "business") else "documentLibrary"
 
 
 def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
-    """The folder that an item points to; None for an item that lives where it stands, or for a
-    file."""
+    """The folder that an item points to; None for a file and for an item that points nowhere."""
     remote = record.get("remoteItem")
     if not isinstance(remote, Mapping) or "folder" not in remote:
         return None
     parent = remote.get("parentReference")
     if not isinstance(parent, Mapping) or not parent.get("driveId") or not remote.get("id"):
         return None
-    kind = drive_type(parent.get("driveType"))
-    return Shortcut(
-        str(record.get("name") or remote.get("name") or ""),
-        normal_drive_id(str(parent["driveId"])),
-        str(remote["id"]),
-        kind,
-        str(remote.get("webUrl") or ""),
-    )
+    kind, url = drive_type(parent.get("driveType")), str(remote.get("webUrl") or "")
+    name = str(record.get("name") or remote.get("name") or "")
+    return Shortcut(name, normal_drive_id(str(parent["driveId"])), str(remote["id"]), kind, url)
 
 
 def _owner(value: object) -> str:

@@ -49,10 +49,8 @@ def graph_error(
     if personal:
         meaning = refusals.personal(meaning)
     meaning = _PROOF if "insufficient_claims" in challenge else meaning
-    why = (
-        redact(f"{' / '.join(codes)}: {message}" if codes and message else message)
-        or f"HTTP {status}"
-    )
+    why = f"{' / '.join(codes)}: {message}" if codes and message else message
+    why = redact(why) or f"HTTP {status}"
     if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
     return meaning.kind(
@@ -72,11 +70,8 @@ def graph_error(
 
 def _lowered(sentence: str) -> str:
     """To stand behind a colon; a name keeps its capital."""
-    return (
-        sentence
-        if sentence.startswith(("Microsoft", "OneDrive"))
-        else sentence[0].lower() + sentence[1:]
-    )
+    name = sentence.startswith(("Microsoft", "OneDrive"))
+    return sentence if name else sentence[0].lower() + sentence[1:]
 
 
 def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:

@@ -1,5 +1,4 @@
-"""What a signed-in account can reach: its drives, SharePoint sites and their libraries, shared
-folders."""
+"""What a signed-in account can reach: drives, SharePoint sites, libraries, shared folders."""
 
 from __future__ import annotations
 
@@ -8,19 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, overload
 from urllib.parse import quote
 
-from pluton_rclone.errors import (
-    AccessDenied,
-    Cancelled,
-    ConsentRequired,
-    DriveNotFound,
-    GraphError,
-    InteractionRequired,
-    ItemNotFound,
-    PlutonRcloneError,
-    TokenExpired,
-    UsageError,
-    Who,
-)
+from pluton_rclone import errors
+from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..entra.account import Account
@@ -29,13 +17,12 @@ from .client import GraphClient
 from .drives import Drive, Quota, Shortcut, Site, shortcut_from_graph
 
 # These end every search: nothing that comes after could do better.
-_HOPELESS = (TokenExpired, InteractionRequired, Cancelled, UsageError)
+_HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
 
 
 @dataclass(frozen=True)
 class Drives(Sequence[Drive]):
-    """The drives that were found and can be read, and in `notes` what was not, in words for a
-    person."""
+    """The drives that can be read; `notes` say in words what could not be."""
 
     found: tuple[Drive, ...]
     notes: tuple[str, ...] = ()
@@ -60,10 +47,9 @@ class Graph(GraphClient):
     # ---- the account -----------------------------------------------------------------------------
 
     def me(self) -> Account:
-        """Who the token belongs to, as far as its permissions let it say.
+        """The owner of the token, as far as its permissions let it say. GraphError.
 
-        The owner of the own drive comes first: `Files.Read` is enough for that, while `/me` wants
-        `User.Read`. Raises `GraphError` when neither can be read.
+        The own drive is asked first: that needs `Files.Read` only, while `/me` needs `User.Read`.
         """
         trouble: PlutonRcloneError | None = None
         owner: dict[str, Any] = {}
@@ -76,23 +62,17 @@ class Graph(GraphClient):
             kind = "personal" if drive.get("driveType") == "personal" else "work"
         except GraphError as problem:
             trouble = problem
+        members = {"$select": "id,displayName,userPrincipalName,mail"}
         try:
-            profile = self.get(
-                "/me", {"$select": "id,displayName,userPrincipalName,mail"}, target="account"
-            )
+            profile = self.get("/me", members, target="account")
         except GraphError:
             if trouble is not None:
                 raise trouble from None
             profile = {}
-        return Account(
-            str(profile.get("id") or owner.get("id") or ""),
-            str(profile.get("displayName") or owner.get("displayName") or "unknown"),
-            str(
-                profile.get("userPrincipalName") or profile.get("mail") or owner.get("email") or ""
-            ),
-            "",
-            kind,
-        )
+        name = profile.get("displayName") or owner.get("displayName") or "unknown"
+        username = profile.get("userPrincipalName") or profile.get("mail") or owner.get("email")
+        own_id = profile.get("id") or owner.get("id")
+        return Account(str(own_id or ""), str(name), str(username or ""), "", kind)
 
     # ---- drives ----------------------------------------------------------------------------------
 
@@ -101,15 +81,13 @@ class Graph(GraphClient):
         root.
 
         A probe that fails, and a drive whose root cannot be read (a phantom), become notes. Raises
-        `DriveNotFound` when the account has none, and what the probes met when both failed.
+        `DriveNotFound` if the account has no drive, and the probes' error if both failed.
         """
         records: list[dict[str, Any]] = []
         notes: list[str] = []
         troubles: list[PlutonRcloneError] = []
-        for path, subject in (
-            ("/me/drive", "The account's drive"),
-            ("/me/drives", "The list of drives"),
-        ):
+        subjects = {"/me/drive": "The account's drive", "/me/drives": "The list of drives"}
+        for path, subject in subjects.items():
             try:
                 if path == "/me/drive":
                     records.append(self.get(path, target="account", subject=subject))
@@ -119,17 +97,14 @@ class Graph(GraphClient):
                 raise
             except PlutonRcloneError as problem:
                 troubles.append(problem)
-                notes.append(
-                    problem.why or problem.what
-                    if isinstance(problem, DriveNotFound)
-                    else f"{path}: {problem}"
-                )
+                none = isinstance(problem, DriveNotFound)
+                notes.append(problem.why or problem.what if none else f"{path}: {problem}")
         if len(troubles) == 2:
             raise troubles[0]
         found = self._verified(records, notes)
         if not found:
             for trouble in troubles:
-                if isinstance(trouble, AccessDenied) or trouble.who is Who.LATER:
+                if isinstance(trouble, AccessDenied) or trouble.who is errors.Who.LATER:
                     raise trouble
             raise DriveNotFound(
                 "This account has no drive that can be used.",
@@ -143,7 +118,7 @@ class Graph(GraphClient):
         return self._one(f"/drives/{_id(drive_id)}", f"Drive {drive_id}")
 
     def user_drive(self, user: str) -> Drive:
-        """The drive of a person, by user name or object id: for app-only, where there is no "me"."""
+        """A person's drive by user name or object id: for app-only, which has no "me"."""
         return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
 
     def site_drive(self, site: Site) -> Drive:
@@ -167,26 +142,20 @@ class Graph(GraphClient):
             key = normal_drive_id(str(record["id"]))
             earlier = {name: value for name, value in merged.get(key, {}).items() if value}
             merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
-        found: list[Drive] = []
-        for result in self.at_once(self._verify, list(merged.values())):
-            if isinstance(result, Drive):
-                found.append(result)
-            else:
-                notes.append(result)
-        return tuple(found)
+        results = self.at_once(self._verify, merged.values())
+        notes += [result for result in results if isinstance(result, str)]
+        return tuple(result for result in results if isinstance(result, Drive))
 
     def _verify(self, record: dict[str, Any]) -> Drive | str:
         drive = Drive.from_graph(record)
         try:
-            root = self.get(
-                f"/drives/{_id(drive.id)}/root",
-                {"$select": "id,name,webUrl,parentReference"},
-                target="drive",
-            )
+            members = {"$select": "id,name,webUrl,parentReference"}
+            root = self.get(f"/drives/{_id(drive.id)}/root", members, target="drive")
         except _HOPELESS:
             raise
         except PlutonRcloneError as problem:
-            return f"Drive {drive.name!r} ({drive.id}) is not offered, its root cannot be read: {problem.why}"
+            what = f"Drive {drive.name!r} ({drive.id}) is not offered"
+            return f"{what}, its root cannot be read: {problem.why}"
         if not drive.web_url and isinstance(root.get("webUrl"), str):
             drive = replace(drive, web_url=root["webUrl"])
         if "quota" not in record:
@@ -206,29 +175,19 @@ class Graph(GraphClient):
     # ---- SharePoint ------------------------------------------------------------------------------
 
     def sites(self, term: str = "*") -> list[Site]:
-        """Every site that matches, all pages; `*` finds all. Needs `Sites.Read.All`, a work
-        account.
-
-        Raises `SitesPermissionMissing` without it.
-        """
-        parameters = {"search": term.strip() or "*"}
-        return [
-            Site.from_graph(record)
-            for record in self.pages(
-                "/sites", parameters, target="sites", subject="SharePoint sites"
-            )
-            if record.get("id")
-        ]
+        """Every site that matches, or all (`*`). SitesPermissionMissing without
+        `Sites.Read.All`."""
+        wanted = {"search": term.strip() or "*"}
+        records = self.pages("/sites", wanted, target="sites", subject="SharePoint sites")
+        return [Site.from_graph(record) for record in records if record.get("id")]
 
     def site(self, site_id: str) -> Site:
         """A site by its id."""
-        return Site.from_graph(
-            self.get(f"/sites/{_id(site_id)}", target="sites", subject=f"Site {site_id}")
-        )
+        path, subject = f"/sites/{_id(site_id)}", f"Site {site_id}"
+        return Site.from_graph(self.get(path, target="sites", subject=subject))
 
     def site_at(self, host: str, path: str) -> Site:
-        """The site at a path of a SharePoint host: `site_at("contoso.sharepoint.com",
-        "/sites/Backups")`."""
+        """The site at a path of a host, such as contoso.sharepoint.com and /sites/Backups."""
         place = quote(path.strip("/"), safe="/")
         address = f"/sites/{host}:/{place}" if place else f"/sites/{host}"
         return Site.from_graph(self.get(address, target="sites", subject=f"https://{host}{path}"))
@@ -236,11 +195,8 @@ class Graph(GraphClient):
     def library_records(self, site: Site) -> list[dict[str, Any]]:
         """The document libraries of a site as Graph lists them, all pages, not verified."""
         path, subject = f"/sites/{_id(site.id)}/drives", f"The libraries of {site.name}"
-        return [
-            record
-            for record in self.pages(path, target="site", subject=subject)
-            if record.get("id")
-        ]
+        records = self.pages(path, target="site", subject=subject)
+        return [record for record in records if record.get("id")]
 
     def libraries(self, site: Site) -> Drives:
         """All document libraries of a site, each verified; several at a time."""
@@ -251,23 +207,17 @@ class Graph(GraphClient):
 
     def shortcuts(self, drive: Drive) -> list[Shortcut]:
         """The shared and team folders that stand at the root of a drive."""
-        records = self.pages(
-            f"/drives/{_id(drive.id)}/root/children", {"$top": "1000"}, target="drive"
-        )
+        path = f"/drives/{_id(drive.id)}/root/children"
+        records = self.pages(path, {"$top": "1000"}, target="drive")
         return [shortcut for shortcut in map(shortcut_from_graph, records) if shortcut is not None]
 
     def open_shortcut(self, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> None:
-        """Check that a shared folder can be opened with the permissions at hand.
-
-        Raises `ConsentRequired` naming the permission that is missing, which a second consent can
-        give.
-        """
+        """Check that a shared folder can be opened. ConsentRequired names what is missing."""
         try:
             self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
-        except (AccessDenied, ItemNotFound) as problem:
-            raise ConsentRequired(
-                f"The folder {shortcut.name!r} belongs to somebody else and needs a further "
-                "permission.",
+        except (AccessDenied, errors.ItemNotFound) as problem:
+            raise errors.ConsentRequired(
+                f"The folder {shortcut.name!r} is somebody else's and needs a further permission.",
                 why=f"missing: {in_words([wanted])}",
                 missing_scopes=[wanted],
                 status=problem.details.get("status"),

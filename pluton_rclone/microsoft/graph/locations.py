@@ -9,18 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from pluton_rclone.errors import (
-    AccessDenied,
-    AccountError,
-    ConsentRequired,
-    DriveNotFound,
-    GraphError,
-    ItemNotFound,
-    OptionInvalid,
-    PlutonRcloneError,
-    SitesPermissionMissing,
-    Who,
-)
+from pluton_rclone import errors
+from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, ItemNotFound
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import Cloud, cloud_of_sharepoint
@@ -43,12 +33,11 @@ _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site col
 
 @dataclass(frozen=True)
 class Location:
-    """A place to back up to: a drive, the folder in it ("" for its root), and the site when it has
-    one.
+    """A place to back up to: a drive, a folder in it ("" for its root), and the site if it has one.
 
-    A folder that somebody else shares stands in a drive whose root is closed to us: then
-    `root_folder_id` is the folder, for rclone's option of that name (drive, "#", item: with the
-    item alone rclone writes to the drive's root), and `folder` is relative to it.
+    The root of a drive with a folder that somebody else shares is closed to us: then
+    `root_folder_id` is that folder, as rclone's option has it (drive, "#", item: with the item
+    alone rclone writes to the drive's root), and `folder` is relative to it.
     """
 
     drive: Drive
@@ -65,20 +54,20 @@ def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Locat
 def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
     """The drive and folder that an address leads to.
 
-    `own` are the account's own drives where they are known: an address inside one of them needs no
-    permission for sites. A site's address leads to its default library, a file's to the folder that
-    it is in. Raises `OptionInvalid` for an address of another cloud or of none, `ItemNotFound`
-    naming what is missing, `SitesPermissionMissing` or `ConsentRequired` when a further permission
-    is needed, `AccountError` when the address is another organisation's.
+    `own` are the account's own drives, if known: an address inside one of them needs no permission
+    for sites. A site leads to its default library, a file to its folder. Raises `OptionInvalid` for
+    an address of another cloud or of none, `ItemNotFound` naming what is missing,
+    `SitesPermissionMissing`, `ConsentRequired`, and `AccountError` for an address of another
+    organisation.
     """
     place = read_address(address) if isinstance(address, str) else address
     try:
         return _resolved(graph, place, own)
-    except (GraphError, ConsentRequired) as problem:
+    except (GraphError, errors.ConsentRequired) as problem:
         host = place.host if isinstance(place, ServerPath) else ""
         if isinstance(place, SharingLink):
             host = urlsplit(place.url).hostname or ""
-        if problem.who is not Who.LATER and ".sharepoint." in host:
+        if problem.who is not errors.Who.LATER and ".sharepoint." in host:
             _refuse_elsewhere(graph, host, own)
         raise
 
@@ -86,34 +75,25 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
 def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
     """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other
     geographies have names that begin alike (contoso, contosoeur)."""
-    with suppress(PlutonRcloneError):  # app-only has no "me", and without a drive nothing is known
+    with suppress(
+        errors.PlutonRcloneError
+    ):  # app-only has no "me", and without a drive nothing is known
         own = own or graph.drives()
     theirs = _organisation(host)
     for drive in own:
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
-        if drive.type == "personal" or not (
-            ours and (theirs.startswith(ours) or ours.startswith(theirs))
-        ):
-            home = (
-                "this is a personal account"
-                if drive.type == "personal"
-                else f"this account belongs to {ours}"
-            )
-            raise AccountError(
+        personal = drive.type == "personal"
+        if personal or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
+            raise errors.AccountError(
                 f"{host} belongs to another organisation than the account.",
-                why=home,
-                advice=(
-                    "Sign in with an account of that organisation; as its guest, give its tenant."
-                ),
+                why=f"this {'is a personal account' if personal else f'account belongs to {ours}'}",
+                advice="Sign in with an account of that organisation; guests give its tenant.",
             )
 
 
 def _organisation(host: str) -> str:
-    return (
-        host.lower().partition(".sharepoint.")[0].removesuffix("-my")
-        if ".sharepoint." in host.lower()
-        else ""
-    )
+    name, sharepoint, _ = host.lower().partition(".sharepoint.")
+    return name.removesuffix("-my") if sharepoint else ""
 
 
 def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
@@ -129,10 +109,9 @@ def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
     try:
         return _on_sharepoint(graph, place, own)
     except (AccessDenied, DriveNotFound, ItemNotFound):
-        try:  # a folder in a site that is closed to us: the shares API takes any address
+        # A folder in a site that is closed to us: the shares API takes any address.
+        with suppress(errors.PlutonRcloneError):
             return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path)}"))
-        except PlutonRcloneError:
-            pass
         raise
 
 
@@ -156,7 +135,7 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
     place = read_address(address) if isinstance(address, str) else address
     home = cloud_of_sharepoint(place.host) if isinstance(place, ServerPath) else cloud
     if home.region != cloud.region:
-        raise OptionInvalid(
+        raise errors.OptionInvalid(
             f"This address belongs to {home.name}.",
             why=f"the sign-in is one in {cloud.name}",
             advice=f"Sign in with region {home.region} and an app registered there.",
@@ -167,10 +146,8 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
 def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
     require_cloud(place, graph.cloud)
     if not own and place.segments[:1] == ("personal",):
-        try:
+        with suppress(GraphError):  # app-only has no "me"; then the site is asked
             own = graph.drives()
-        except GraphError:  # app-only has no "me"; then the site is asked
-            own = ()
     for drive in own:
         inside = _inside(drive, place.host, place.segments)
         if inside is not None:
@@ -183,14 +160,15 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
         if not rest:
             return Location(graph.site_drive(site), "", site)
         libraries = graph.library_records(site)
-        best: tuple[tuple[str, ...], str] | None = None
-        for record in libraries:
-            inside = _inside(Drive.from_graph(record), place.host, place.segments)
-            if inside is not None and (best is None or len(inside) < len(best[0])):
-                best = inside, str(record["id"])
-        if best is not None:
-            drive = graph.drive(best[1])
-            return Location(drive, _folder(graph, drive, best[0]), site)
+        found = [
+            (inside, str(record["id"]))
+            for record in libraries
+            if (inside := _inside(Drive.from_graph(record), place.host, place.segments)) is not None
+        ]
+        if found:
+            inside, drive_id = min(found, key=lambda one: len(one[0]))
+            drive = graph.drive(drive_id)
+            return Location(drive, _folder(graph, drive, inside), site)
         try:
             site = graph.site_at(place.host, "/" + "/".join(place.segments[: depth + 1]))
         except ItemNotFound:
@@ -204,9 +182,7 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
 
 
 def _inside(drive: Drive, host: str, segments: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The part of a path that lies below a drive's root; None when it lies elsewhere. Case does not
-    matter.
-    """
+    """The part of a path below a drive's root; None if it lies elsewhere. Case does not matter."""
     if not drive.web_url or (urlsplit(drive.web_url).hostname or "").lower() != host.lower():
         return None
     root = [piece.lower() for piece in drive.path.split("/") if piece]
@@ -216,15 +192,13 @@ def _inside(drive: Drive, host: str, segments: tuple[str, ...]) -> tuple[str, ..
 
 
 def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
-    """The folder's path in the drive, checked; the folder of a file when the address was a file's."""
+    """The folder's path in the drive, checked; for a file, the path of its folder."""
     if not segments:
         return ""
     path = "/".join(segments)
-    item = graph.get(
-        f"/drives/{quote(drive.id, safe='!')}/root:/{quote(path)}",
-        {"$select": "id,name,folder,file"},
-        subject=f"{path} in {drive.name}",
-    )
+    address = f"/drives/{quote(drive.id, safe='!')}/root:/{quote(path)}"
+    members = {"$select": "id,name,folder,file"}
+    item = graph.get(address, members, subject=f"{path} in {drive.name}")
     return path if "folder" in item else "/".join(segments[:-1])
 
 
@@ -247,7 +221,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
     token = "u!" + base64.urlsafe_b64encode(link.url.encode()).decode().rstrip("=")
     try:
         item = graph.get(f"/shares/{token}/driveItem", subject="The shared folder")
-    except SitesPermissionMissing:
+    except errors.SitesPermissionMissing:
         raise
     except AccessDenied as problem:
         raise _shared_permission(problem) from None
@@ -269,8 +243,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
 
 
 def folder_path(graph: Graph, drive_id: str, item_id: str) -> str:
-    """Where a folder is in its drive, names as OneDrive stores them; of a file the folder that it
-    is in."""
+    """The path of a folder, or of a file's folder, in its drive; names as OneDrive has them."""
     return _path_of(graph.get(_item(drive_id, item_id), subject="The folder of this address"))
 
 
@@ -279,8 +252,7 @@ def _item(drive_id: str, item_id: str) -> str:
 
 
 def _path_of(item: dict[str, Any]) -> str:
-    """The folder that an item is, or is in, relative to its drive's root; from
-    `parentReference.path`."""
+    """The path of an item's folder below the drive's root, from `parentReference.path`."""
     if "root" in item:
         return ""
     parent = item.get("parentReference")
@@ -292,11 +264,10 @@ def _path_of(item: dict[str, Any]) -> str:
     return f"{above}/{name}" if above else name
 
 
-def _shared_permission(problem: PlutonRcloneError) -> ConsentRequired:
+def _shared_permission(problem: errors.PlutonRcloneError) -> errors.ConsentRequired:
     wanted = "Files.ReadWrite.All"
-    return ConsentRequired(
-        "This folder belongs to somebody else and needs a further permission, or you have no "
-        "access to it.",
+    return errors.ConsentRequired(
+        "This folder is somebody else's and needs a further permission, or you have no access.",
         why=f"missing: {in_words([wanted])}",
         missing_scopes=[wanted],
         status=problem.details.get("status"),
