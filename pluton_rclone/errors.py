@@ -49,6 +49,7 @@
         ├── RcloneUsage                rclone did not understand the command
         ├── TransferFailed             the run ended and some files did not make it
         │   ├── Corrupted              sizes or hashes differ after the transfer
+        │   ├── LimitReached           a limit that was set for the run ended it
         │   └── TooManyDeletions       a sync that would empty its destination: nothing was done
         ├── NothingFound               source file or directory missing
         ├── Stalled                    no byte and no check for too long
@@ -81,6 +82,7 @@ class NextStep(str, enum.Enum):
 
     REAUTHORIZE = "reauthorize"
     CONNECT_ANEW = "connect_anew"
+    TEST = "test"
     RENEW_SECRET = "renew_secret"
     PREFLIGHT = "preflight"
     LIST_STORAGES = "list_storages"
@@ -451,6 +453,11 @@ class Corrupted(TransferFailed):
     default_advice = (
         "Run it again. SharePoint libraries rewrite Office files: exclude those from the check."
     )
+
+
+class LimitReached(TransferFailed):
+    code = "limit_reached"
+    default_advice = "Run it again to go on where it stopped, or allow more."
 
 
 class TooManyDeletions(TransferFailed):

@@ -20,6 +20,7 @@ COMMANDS = {
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
     NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone "
     "connect {storage}",
+    NextStep.TEST: "The command is: pluton-rclone test {storage}",
     NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
     NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "
     "byte is sent.",
@@ -29,11 +30,14 @@ COMMANDS = {
 
 def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
     """The error's advice, and the command for its next step; `storage` is the one it is about."""
-    only = next(iter(NAMED)) if len(NAMED) == 1 else None
-    name = error.details.get("storage") or storage or only
+    name = storage or (next(iter(NAMED)) if len(NAMED) == 1 else error.details.get("storage"))
     command = COMMANDS.get(error.next_step, "") if error.next_step else ""
+    which = ""
+    if name is None and NAMED and "{storage}" in command:
+        name, *others = sorted(NAMED)
+        which = f" (or {', '.join(others)}: `pluton-rclone health` tells which)"
     command = command.format(storage=shlex.quote(name) if name else "NAME")
-    return f"{error.advice} {command}".rstrip()
+    return f"{error.advice} {command}".rstrip() + which
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:

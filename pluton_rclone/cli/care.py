@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 @click.command()
 @common
 def health(ctx: Context) -> None:
-    """Check every storage without writing: for a scheduled job. Exit code 4 if one of them fails.
+    """Check every storage without writing: for a scheduled job. Exit code 4 if one of them fails,
+    8 if Microsoft was just not reached.
 
     Warns of a token or client secret that expires soon, of a drive that is nearly full, of a
     configuration that cannot be written.
@@ -37,7 +38,7 @@ def health(ctx: Context) -> None:
     pluton-rclone health
     pluton-rclone health --json | jq '.storages[] | select(.ok | not) | .storage'
     """
-    report_health(ctx.output, ctx.storages.health())
+    report_health(ctx.output, ctx.storages.health(), ctx.storages.path)
 
 
 @click.command("keep-alive")
@@ -50,15 +51,16 @@ def keep_alive(ctx: Context) -> None:
     \b
     0 4 * * 0  pluton-rclone keep-alive
     """
-    report_health(ctx.output, ctx.storages.keep_alive())
+    report_health(ctx.output, ctx.storages.keep_alive(), ctx.storages.path)
 
 
-def report_health(output: Output, report: HealthReport) -> None:
+def report_health(output: Output, report: HealthReport, path: Path) -> None:
     """What was found, storage by storage. ConnectionTestFailed when one failed."""
     output.result(report.record())
     if not report.reports:  # a scheduled job with the wrong file must not succeed for ever
         raise StorageNotFound(
-            "There is no OneDrive storage to look at.", advice="Check --config, or connect one."
+            f"There is no OneDrive storage to look at in {path}.",
+            advice="Check --config, or connect one.",
         )
     for each in report.reports:
         output.say(f"{'ok' if each.ok else 'FAILED':<8} {each.storage}")
@@ -71,8 +73,9 @@ def report_health(output: Output, report: HealthReport) -> None:
         raise ConnectionTestFailed(
             f"{len(failed)} of {counted(len(report.reports), 'storage')} failed: "
             f"{', '.join(failed)}.",
+            who=report.silence.who if report.silence else None,
             advice="Fix what their failed steps name; `pluton-rclone test NAME` shows each step.",
-        )
+        ) from report.silence
 
 
 @click.command()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from pluton_rclone.errors import ConfigUnreadable, PlutonRcloneError
+from pluton_rclone.errors import ConfigUnreadable, PlutonRcloneError, StorageNotFound
 
 from .output import Output
 
@@ -58,6 +58,18 @@ class Context:
 
         found = self.storages[name]
         NAMED.add(found.name)
+        return found
+
+    def reached(self, name: str) -> Storage | None:
+        """The storage of that name, or a remote that wraps some; None if there is neither."""
+        from .advice import NAMED
+
+        try:
+            found = self.storages.reach(name)
+        except StorageNotFound:
+            return None
+        below = [each for each in self.storages.below(name) if each != found.remote_name]
+        NAMED.update(below or [found.name])
         return found
 
 

@@ -40,8 +40,9 @@ def parse_place(text: str, ctx: Context) -> Place:
         return Place(None, text)
     # A friendly name may hold colons and slashes itself: the longest one that fits is meant.
     for end in sorted((i for i, char in enumerate(text) if char == ":"), reverse=True):
-        if text[:end] in ctx.storages:
-            place = Place(ctx.storage(text[:end]), text[end + 1 :])
+        found = ctx.reached(text[:end])
+        if found is not None:
+            place = Place(found, text[end + 1 :])
             refuse_server_path(place)
             return place
     try:
@@ -103,16 +104,17 @@ def parse_end(text: str, ctx: Context) -> Place:
 
 def forgotten_colon(text: str, ctx: Context) -> str | None:
     """`NAME` or `NAME/path` as a place in the storage NAME; None if there is no such storage."""
-    if text in ctx.storages:
+    if ctx.reached(text):
         return f"{text}:"
     name, _, path = text.partition("/")
-    return f"{name}:{path}" if name and name in ctx.storages else None
+    return f"{name}:{path}" if name and ctx.reached(name) else None
 
 
 def parse_storage_place(text: str, ctx: Context) -> tuple[Storage, str]:
     """`NAME:path`, where only a storage will do; `NAME` alone is its base folder."""
-    if text in ctx.storages:
-        return ctx.storage(text), ""
+    found = ctx.reached(text)
+    if found is not None:
+        return found, ""
     place = parse_place(text, ctx)
     if place.storage is not None:
         return place.storage, place.path

@@ -42,8 +42,8 @@ def sign_in(
     if method in ("browser", "device", "app"):
         setup.app  # noqa: B018 - RegistrationError now, before anything is said
     if method in ("browser", "rclone"):
-        asked = f"{ASKED[place]}, and to stay connected"
-        output.say(f"Authorize with OneDrive: Microsoft asks to {asked}.")
+        asked = ASKED[place] if setup.access == "write" else ASKED[place].replace(" and write", "")
+        output.say(f"Authorize with OneDrive: Microsoft asks to {asked}, and to stay connected.")
     if method == "browser":
         show = functools.partial(show_address, output)
         account = setup.sign_in_with_browser(place=place, show_address=show)

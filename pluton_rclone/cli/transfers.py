@@ -97,7 +97,7 @@ def transfer(
     require_here(start, "SRC")
     for place in (start, end):
         if place.storage is not None:  # an rclone that ignores an option, or cannot renew the token
-            place.storage.remote.require(rclone.binary.version)
+            place.storage.require()
     if look_first:
         storage, path = parse_storage_place(destination, ctx)
         if not look(output, start, storage, path, options.get("filters", ())) and not anyway:
@@ -208,12 +208,13 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool) -> None:
     from pluton_rclone.rclone.results import Planned, TransferResult
 
     output, (storage, path) = ctx.output, parse_storage_place(place, ctx)
-    if paths.holds_all(path, storage.remote.base_folder):
+    if paths.holds_all(path, storage.record()["base_folder"]):
         raise UsageError("That is the whole storage.", advice="Name a file or folder in it.")
     entry = storage.stat(path)
     if entry is None:
         raise nothing_at(Place(storage, path))
-    end = "for good" if storage.remote.hard_delete else "to the recycle bin"
+    hard = any(remote.hard_delete for remote in storage.onedrives)
+    end = "for good" if hard else "to the recycle bin"
     if not dry_run:
         what = f"The folder {path} with all that is in it" if entry.is_dir else f"The file {path}"
         confirm(output, yes, f"{what} goes {end}. Go on?")

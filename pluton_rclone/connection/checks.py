@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, TokenExpired
+from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.base_folder import with_id, with_path
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
-from .probe import list_if_there, listed, probe, reads_only, sweep
+from .probe import list_if_there, listed, probe, sweep
 from .report import ConnectionReport, Notes, Step, StepFailed, Walk
 
 if TYPE_CHECKING:
     from pluton_rclone.conf.conf import Conf
-    from pluton_rclone.microsoft.graph.drives import Drive
+    from pluton_rclone.microsoft.graph.drives import Drive, Quota
     from pluton_rclone.microsoft.http import Http
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.remote import SavedRemote
@@ -95,12 +96,12 @@ def _walk(
                 _keep(saved, remote, with_id(remote, saved.rclone, saved.at()))
             entries = list_if_there(saved)
             notes.text = listed(saved, entries)
-            if write is not None and entries and not reads_only(remote):
+            if write is not None and entries and not reads_only(remote.granted_scopes):
                 notes.text += sweep(saved, entries)
         if write is not None:
             write(walk, saved, remote)
         with walk.step("quota", "Room") as notes:
-            _room(notes, saved)
+            _room(notes, saved, drive.quota)
         with walk.step("throttling", "Throttling") as notes:
             _throttling(notes, http.throttled + saved.rclone.throttled)
 
@@ -191,8 +192,15 @@ def _clock(notes: Notes, offset: float | None) -> None:
         )
 
 
-def _room(notes: Notes, saved: SavedRemote) -> None:
+def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
     about = saved.about()
+    if quota.level == "exceeded":
+        raise errors.QuotaFull(
+            "The drive holds more than it may.",
+            why="Microsoft gives the state of its quota as exceeded: nothing can be written to it",
+            advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft closes an account "
+            "that stays far above its quota.",
+        )
     if about.total is None:
         notes.text = "Microsoft does not say how much room there is"
         return

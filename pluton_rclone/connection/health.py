@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
+from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError, Throttled, Unreachable
 
 from .checks import run_health_check
 from .report import ConnectionReport, Step
@@ -38,8 +38,18 @@ class HealthReport:
 
     @property
     def exit_code(self) -> int:
-        """For a scheduled job: 0 when none failed, else that of a failed connection test."""
-        return 0 if self.ok else ConnectionTestFailed.exit_code
+        """For a scheduled job: 0 when none failed, 8 when all that is wrong is that Microsoft did not
+        answer, else that of a failed connection test.
+        """
+        return 0 if self.ok else (self.silence or ConnectionTestFailed).exit_code
+
+    @property
+    def silence(self) -> Unreachable | Throttled | None:
+        """Why Microsoft did not answer, where that is all that is wrong with the storages that failed."""
+        steps = [step for report in self.reports for step in report.steps]
+        found = [step.error for step in steps if step.status == "failed"]
+        silent = [error for error in found if isinstance(error, Unreachable | Throttled)]
+        return silent[0] if silent and len(silent) == len(found) else None
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Corrupted, NothingFound, PlutonRcloneError, RemoteError
 from pluton_rclone.remote.options import BY_NAME
+from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.units import counted
 
 from .report import ACTIVE_PROBES, Walk, abandoned_probes, probe_name
@@ -56,7 +57,7 @@ def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
 
 def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
     """The steps write, read and delete; skipped if the permissions are for reading only."""
-    if reads_only(remote):
+    if reads_only(remote.granted_scopes):
         for name, title in (("write", "Writing"), ("read", "Reading back"), ("delete", "Deleting")):
             with walk.step(name, title) as notes:
                 notes.skipped, notes.text = True, "the permissions granted are for reading only"
@@ -71,12 +72,6 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
             notes.text = _read_back(saved, name, content)
         with walk.step("delete", "Deleting") as notes:
             _delete(notes, saved, name, remote)
-
-
-def reads_only(remote: OneDriveRemote) -> bool:
-    """Whether the permissions granted, where they are known, do not let it write."""
-    granted = remote.granted_scopes
-    return bool(granted) and not any("Write" in scope for scope in granted)
 
 
 @contextmanager

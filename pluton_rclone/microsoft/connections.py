@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
+import truststore
 import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -120,12 +122,18 @@ class _PoolTls(HTTPSConnectionPool):
     ConnectionCls = _ToldTls
 
 
+def _trust() -> ssl.SSLContext:
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class _Adapter(HTTPAdapter):
+    """Trusts what rclone trusts, too: the system's certificates, or SSL_CERT_FILE and SSL_CERT_DIR."""
+
     def init_poolmanager(self, *given: Any, **more: Any) -> None:
-        super().init_poolmanager(*given, **more)
+        super().init_poolmanager(*given, ssl_context=_trust(), **more)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTls}
 
     def proxy_manager_for(self, proxy: Any, **more: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **more)
+        manager = super().proxy_manager_for(proxy, ssl_context=_trust(), **more)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTls}
         return manager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -197,11 +196,6 @@ class Http:
 
                 session = Session()
                 session.headers["User-Agent"] = USER_AGENT
-                # requests reads REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; rclone reads SSL_CERT_FILE.
-                # One of them must be enough for both.
-                authority = os.environ.get("SSL_CERT_FILE")
-                if authority and os.path.exists(authority):
-                    session.verify = authority
                 self._session = session
             return self._session
 

@@ -9,6 +9,7 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.rclone.runner import BareRclone
 from pluton_rclone.saved.rclone import SavedRclone, destination
 from pluton_rclone.saved.remote import SavedRemote
+from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
 
 from .fitted import Fitted
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 def engine(
     conf: Conf, names: Sequence[str], binary: Binary, *, log_level: LogLevel | None = None
 ) -> SavedRclone:
-    """For these remotes, at the pace of the slowest; `log_level` is of what has none of its own."""
-    sections = {name: conf.whole_section(name) for name in names}
-    slowest = next((name for name in names if sections[name].get("drive_type") != "personal"), None)
+    """For these remotes and those that they wrap, at the pace of the slowest; `log_level` is of what
+    has none of its own."""
+    sections = with_wrapped(conf, names)
+    names = list(sections)
+    onedrives = [name for name in names if sections[name].get("type") == "onedrive"]
+    slowest = next((n for n in onedrives if sections[n].get("drive_type") != "personal"), None)
     budget = None if slowest is None else budget_of(sections[slowest])
 
     def canary() -> Canary:

@@ -30,6 +30,10 @@ LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
 
 TRANSFERS = frozenset({"copy", "copyto", "sync", "move", "moveto"})
 """The commands that bring files from one place to another."""
+WRITING = TRANSFERS.union(
+    ("mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "rcat", "touch", "cleanup")
+)
+"""What changes its last place; move its first, too."""
 
 
 class Command(NamedTuple):

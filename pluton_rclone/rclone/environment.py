@@ -57,4 +57,8 @@ def child_environment(
         for name, value in caller.items()
         if not name.upper().startswith("RCLONE_") or name in KEPT
     }
+    bundle = caller.get("REQUESTS_CA_BUNDLE") or caller.get("CURL_CA_BUNDLE")
+    if bundle and not passed.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR", "RCLONE_CA_CERT"}:
+        # What the sign-in trusts holds for rclone, too, which does not read these two.
+        passed["SSL_CERT_DIR" if os.path.isdir(bundle) else "SSL_CERT_FILE"] = bundle
     return {**passed, **(explicit or {})}

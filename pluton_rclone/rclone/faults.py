@@ -117,8 +117,10 @@ _AFTER = (
     _rule(r"corrupted on transfer", errors.Corrupted,
           "What arrived is not what was sent: sizes or hashes differ.", retry=True),
     _rule(r"max transfer (?:limit|duration) reached|context deadline exceeded|--max-delete",
-          errors.TransferFailed, _LIMIT, retry=True,
-          advice="Run it again to go on where it stopped."),
+          errors.LimitReached, _LIMIT, retry=True),
+    _rule(r"source file is being updated", errors.TransferFailed,
+          "The file changed while it was being read.", retry=True,
+          advice="Run it again when no program writes to it, leave it out, or back up a snapshot."),
     _rule(r"immutable file modified|Timestamp mismatch between immutable", errors.Conflict,
           "The file has changed, and immutable forbids to overwrite it."),
     _rule(r"(?:directory|object) not found|doesn't exist", errors.NothingFound, _NOTHING),
@@ -143,7 +145,7 @@ _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     6: (errors.TransferFailed, "A fault that another try does not help against."),
     7: (errors.RcloneError, "rclone gave up: another try would not help."),
     9: (errors.TransferFailed, "There was nothing to transfer."),
-    **dict.fromkeys((8, 10), (errors.TransferFailed, _LIMIT)),
+    **dict.fromkeys((8, 10), (errors.LimitReached, _LIMIT)),
 }
 
 _FINAL = frozenset({2, 3, 4, 6, 7})
@@ -158,8 +160,10 @@ _LEAD = re.compile(
     r"|Failed to create file system for (?:destination )?\"(?:[^\"\\]|\\.)*\": |failed to get root: "
     r"|error listing: |Cancelling sync due to fatal error: |Fatal error: ){0,9}"
 )
+_REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,/]{1,200}):")
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
 # It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
+_REQUEST = re.compile(r"\b(?:Get|Put|Post|Patch|Delete|Head) \"https?://[^\s\"]{1,4096}\": ")
 _RCLONES_ADVICE = re.compile(
     r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\""
 )
@@ -218,6 +222,8 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     if host:
         what = f"{host[1]} cannot be reached."
         details.setdefault("host", host[1])
+    if (remote := _REMOTE.search(text)) is not None:
+        details.setdefault("storage", remote[1])
     if subject:
         what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
     return found.kind(
@@ -225,7 +231,7 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
         why=_reason(text),
         who=found.who,
         advice=found.advice,
-        next_step=found.kind.default_next_step,
+        next_step=found.next_step,
         retry=found.retry,
         **details,
     )
@@ -256,7 +262,6 @@ def run_fault(
 
 
 def _reason(text: str) -> str:
-    """rclone's words without secrets, without what it puts before every message and without its
-    advice."""
-    clean = _RCLONES_ADVICE.sub("", redact(text)).strip()
+    """rclone's words without secrets, addresses, its advice and what it puts before every message."""
+    clean = _REQUEST.sub("", _RCLONES_ADVICE.sub("", redact(text))).strip()
     return _LEAD.sub("", clean, count=1) or clean

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from pluton_rclone.errors import Corrupted, PlutonRcloneError, TransferFailed
+from pluton_rclone.errors import Corrupted, LimitReached, PlutonRcloneError, TransferFailed
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,11 @@ def transfer_failed(
     """
     first = failed[0].error
     kinds = {type(file.error) for file in failed}
-    kind = Corrupted if kinds == {Corrupted} else TransferFailed
     shared = len(kinds) == 1
+    limit = kinds == {LimitReached}
+    kind: type[TransferFailed] = LimitReached if limit else TransferFailed
+    if kinds == {Corrupted}:
+        kind = Corrupted
     done = {"delete": "deleted", "move": "moved", "moveto": "moved", "check": "checked"}.get(
         command, "transferred"
     )
@@ -174,10 +177,10 @@ def transfer_failed(
         )
         if files
     ]
+    why = f"{failed[0].path}: {first.why or first.what}" + (", and more" if failed[1:] else "")
     return kind(
         f"{', '.join(told)}{'; it ended before all was tried' if early else ''}.",
-        why=f"{failed[0].path}: {first.why or first.what}"
-        + ("" if len(failed) == 1 else ", and more"),
+        why="the limit that was given for this run is reached" if limit else why,
         who=first.who if shared else None,
         advice=first.advice if shared else None,
         next_step=first.next_step if shared else None,

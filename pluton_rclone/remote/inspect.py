@@ -11,7 +11,7 @@ from typing import Literal
 
 from pluton_rclone.errors import RemoteError
 from pluton_rclone.values.conf_text import VARIABLE
-from pluton_rclone.values.token_text import token_fields
+from pluton_rclone.values.token_text import ANY, token_fields
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
 from .names import name_fault
@@ -113,9 +113,7 @@ def _values(name: str, section: Mapping[str, str], told: set[str]) -> Iterator[F
     # stand-ins, so that the rest can be looked at
     given.setdefault("drive_type", "business")
     given.setdefault("drive_id", "0" * 16 if given["drive_type"] == "personal" else "b!")
-    given.setdefault(
-        "token", '{"access_token":"-","refresh_token":"-","expiry":"2000-01-01T00:00:00Z"}'
-    )
+    given.setdefault("token", ANY)
     try:
         remote = OneDriveRemote.from_section(given)
     except RemoteError as error:

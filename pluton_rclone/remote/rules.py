@@ -9,6 +9,7 @@ Microsoft's "Create upload session" (chunks) and "Create sharing link" pages, an
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pluton_rclone.values.drive_ids import is_personal
@@ -116,6 +117,11 @@ def metadata_permissions_fault(text: str) -> str | None:
     if unknown:
         return f"{unknown[0]!r} is none of off, read, write, failok"
     return "off cannot be combined" if "off" in parts and len(parts) > 1 else None
+
+
+def reads_only(granted: Iterable[str]) -> bool:
+    """Whether these permissions do not let it write; where none are known, they may."""
+    return bool(granted) and not any("Write" in scope for scope in granted)
 
 
 def address_fault(address: str) -> str | None:

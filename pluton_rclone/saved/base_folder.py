@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import ItemNotFound, NothingFound
+from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 if TYPE_CHECKING:
@@ -26,10 +27,9 @@ def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemot
     A shortcut, which is not always listed, gets no id. ItemNotFound if the folder may not be made,
     or is a file.
     """
-    granted = remote.granted_scopes
     entry = _listed(rclone, place)
     missing = entry is None and rclone.stat(place) is None
-    if missing and (not granted or any("Write" in scope for scope in granted)):
+    if missing and not reads_only(remote.granted_scopes):
         rclone.mkdir(place)
         entry, missing = _listed(rclone, place), False
     if missing or (entry and not entry.is_dir):

@@ -9,8 +9,13 @@ from dataclasses import replace
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.password import VARIABLE as PASSWORD
 from pluton_rclone.conf.private import PrivateConfig
+from pluton_rclone.errors import AccessDenied, NextStep, Who
 from pluton_rclone.process import Child
+from pluton_rclone.rclone.commands import WRITING, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner
+from pluton_rclone.remote.rules import reads_only
+
+from .wrapping import below
 
 
 @contextmanager
@@ -47,6 +52,8 @@ class Lent(Around):
         self._names = tuple(names)
 
     def start(self, order: Order) -> Child:
+        """AccessDenied where it would write to what was connected for reading only."""
+        self._refuse_to_write(order.command)
         held = ExitStack()
         loan = held.enter_context(lend(self._conf, self._names))
         if loan.not_writable is not None:
@@ -67,3 +74,22 @@ class Lent(Around):
         except BaseException:
             held.close()
             raise
+
+    def _refuse_to_write(self, command: Command) -> None:
+        if command.words[0] not in WRITING:
+            return
+        for place in command.places if "move" in command.words[0] else command.places[-1:]:
+            name = place.partition(":")[0]
+            for each in below(self._conf, name) if name in self._names else ():
+                section = self._conf.whole_section(each)
+                if not reads_only(section.get("pluton_granted_scopes", "").split()):
+                    continue
+                title = section.get("description") or each
+                raise AccessDenied(
+                    f"{title!r} was connected for reading only.",
+                    why="its permissions do not let it write",
+                    who=Who.YOU,
+                    advice="To write to it, connect it with permission to write.",
+                    next_step=NextStep.CONNECT_ANEW,
+                    storage=title,
+                )

@@ -15,6 +15,7 @@ from pluton_rclone.rclone.transfer import Start, Starting, Transfer
 from . import office
 from .counted import Counted
 from .lent import Lent
+from .wrapping import below
 
 
 class OneDriveTransfer(Transfer):
@@ -90,6 +91,9 @@ class SavedRclone(Rclone):
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
-    """The section of the remote that a command writes to, if it is one of `names`."""
+    """The section of the OneDrive that a command writes to, also through a remote that wraps it; None
+    for a place that is in none of these."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
-    return conf.whole_section(name) if colon and name in names else None
+    if not colon or name not in names:
+        return None
+    return conf.whole_section(next(iter(below(conf, name)), name))

@@ -6,11 +6,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import AccessDenied, InteractionRequired, NextStep, TokenExpired
+from pluton_rclone.errors import (
+    AccessDenied,
+    InteractionRequired,
+    NextStep,
+    OptionInvalid,
+    RemoteIncomplete,
+    TokenExpired,
+)
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.results import About
 from pluton_rclone.values import paths
-from pluton_rclone.values.token_text import SIGN_IN, TOKEN
+from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
+
+from .wrapping import below
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token
@@ -45,8 +54,29 @@ class SavedRemote:
 
     @property
     def options(self) -> OneDriveRemote:
-        """The section as a remote. RemoteIncomplete or OptionInvalid if rclone could not use it."""
-        return self.conf.remote(self.name)
+        """The section as a remote. RemoteIncomplete, TokenExpired or OptionInvalid when rclone could not use it."""
+        try:
+            return self.conf.remote(self.name)
+        except OptionInvalid as problem:
+            if problem.details.get("option") != TOKEN:
+                raise
+            what = f"The token of {self.title!r} cannot be used."
+            raise TokenExpired(what, why=problem.why, storage=self.title) from None
+
+    @property
+    def onedrives(self) -> list[OneDriveRemote]:
+        """The options of what it lies on: its own, or, of a crypt and the like, those below it."""
+        names = below(self.conf, self.name)
+        return [self.options if name == self.name else self.conf.remote(name) for name in names]
+
+    def options_to_sign_in(self) -> OneDriveRemote:
+        """As `options`; a token that is missing or cannot be used does not stand in the way of another one."""
+        try:
+            return self.options
+        except (TokenExpired, RemoteIncomplete):
+            from pluton_rclone.remote.onedrive import OneDriveRemote
+
+            return OneDriveRemote.from_section({**self.section, TOKEN: ANY})
 
     @property
     def title(self) -> str:

@@ -56,6 +56,8 @@ class Saved(Protocol):
     @property
     def remote(self) -> OneDriveRemote: ...
 
+    def remote_to_sign_in(self) -> OneDriveRemote: ...
+
     def check_writable(self) -> None: ...
 
 
@@ -286,7 +288,7 @@ class StorageSetup(LocationSteps):
 
         storage.check_writable()
         setup = cls.__new__(cls)
-        setup._state = state_of(storage.remote, storage.name)
+        setup._state = state_of(storage.remote_to_sign_in(), storage.name)
         if expected == "anyone":
             setup._state.expected = None
         if credential is not None:

@@ -11,16 +11,14 @@ from pluton_rclone.errors import OptionInvalid, UsageError
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.scopes import remote_options
 from pluton_rclone.remote.options import BY_NAME
+from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.registration import registration
-from pluton_rclone.values.token_text import SIGN_IN, TOKEN
+from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
 
 from .state import DRIVE_TYPES, SetupState
 
 if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
-
-
-_ANY_TOKEN = '{"access_token": "-", "refresh_token": "-", "expiry": "2000-01-01T00:00:00Z"}'
 
 
 def make_remote(state: SetupState, options: Mapping[str, Any]) -> OneDriveRemote:
@@ -54,7 +52,7 @@ def check_options(state: SetupState) -> None:
     for kind in kinds:
         drive = {"drive_id": "1" if kind == "personal" else "b!1", "drive_type": kind}
         try:
-            OneDriveRemote(**{**drive, "token": _ANY_TOKEN, **state.options})
+            OneDriveRemote(**{**drive, "token": ANY, **state.options})
         except OptionInvalid as fault:
             faults.append(fault)
     if len(faults) == len(kinds):
@@ -100,10 +98,9 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
         who = "personal" if remote.drive_type == "personal" else "work"
         expected = Account(remote.account_id, remote.account_name, remote.account_name, "", who)  # type: ignore[arg-type]
     granted = remote.granted_scopes
-    reads_only = bool(granted) and not any("ReadWrite" in scope for scope in granted)
     return SetupState(
         app=registration(remote),
-        access="read" if reads_only else "write",
+        access="read" if reads_only(granted) else "write",
         name=name,
         expected=expected,
         kind=kind,

@@ -10,10 +10,10 @@ from pluton_rclone.errors import ConsentRequired, RegistrationError, UsageError,
 from pluton_rclone.microsoft.clouds import Cloud, cloud
 from pluton_rclone.microsoft.entra.account import Account, require_same
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.entra.scopes import Place, in_words, missing
+from pluton_rclone.microsoft.entra.scopes import Place, in_words, missing, reading
 from pluton_rclone.microsoft.entra.token import Token
 
-from .state import DRIVE_TYPES, DriveKind, SetupState
+from .state import DRIVE_TYPES, Access, DriveKind, SetupState
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.device_code import DeviceCode
@@ -45,6 +45,11 @@ class SignInSteps:
     def has_app(self) -> bool:
         """Whether there is an app registration; without one, rclone's own is used."""
         return self._state.app is not None
+
+    @property
+    def access(self) -> Access:
+        """Whether it asks for permission to write, or to read only."""
+        return self._state.access
 
     @property
     def name(self) -> str | None:
@@ -167,6 +172,8 @@ class SignInSteps:
             require_same(expected, sign_in.account)
         state = self._state
         state.token, state.account, state.scopes = sign_in.token, sign_in.account, sign_in.scopes
+        if state.access == "read":  # what was granted before comes along
+            state.scopes = reading(sign_in.scopes)
         state.app_only, state.passed = False, None
         return sign_in.account
 

@@ -86,8 +86,14 @@ class Home(Mapping[str, Storage]):
             advice = f"Use the remote's name: {', '.join(found)}."
             raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
         if name in kinds:
-            what = f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage."
-            raise StorageNotFound(what)
+            below = " and ".join(map(repr, self.below(name)))
+            raise StorageNotFound(
+                f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage.",
+                why=f"it lies on {below}" if below else None,
+                advice=f"Sign-in, connection test and options are those of {below}."
+                if below
+                else None,
+            )
         near = difflib.get_close_matches(name, [*kinds, *self], n=1)
         raise StorageNotFound(
             f"There is no storage called {name!r} in {self.path}.",
@@ -95,6 +101,22 @@ class Home(Mapping[str, Storage]):
             next_step=NextStep.LIST_STORAGES,
             name=name,
         )
+
+    def reach(self, name: str) -> Storage:
+        """As `[]`, and also a remote that wraps storages, such as a crypt: for its files alone, since
+        sign-in, connection test and options are those of what it lies on (`below`)."""
+        try:
+            return self[name]
+        except StorageNotFound:
+            if not self.below(name):
+                raise
+        return self._storage(name)
+
+    def below(self, remote_name: str) -> list[str]:
+        """The storages' remotes that a remote lies on, however deep; none where there is no such."""
+        from pluton_rclone.saved.wrapping import below
+
+        return below(self.conf, remote_name) if remote_name in self.conf else []
 
     def __contains__(self, name: object) -> bool:
         try:

@@ -68,6 +68,20 @@ class Storage:
         """The remote with all its options. RemoteIncomplete, OptionInvalid."""
         return self._saved.options
 
+    def remote_to_sign_in(self) -> OneDriveRemote:
+        """As `remote`, also where the token is missing or cannot be used: for `StorageSetup.for_storage`."""
+        return self._saved.options_to_sign_in()
+
+    @property
+    def onedrives(self) -> list[OneDriveRemote]:
+        """`remote`; of a remote that wraps storages (`Storages.reach`), those that it lies on."""
+        return self._saved.onedrives
+
+    def require(self) -> None:
+        """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the token."""
+        for remote in self.onedrives:
+            remote.require(self.rclone.binary.version)
+
     def record(self) -> dict[str, Any]:
         """What a list of storages shows, as JSON without secrets; also for an incomplete remote."""
         section = self._saved.section
@@ -125,12 +139,12 @@ class Storage:
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete a folder with its content; with `hard_delete` for good. RcloneTooOld."""
-        self.remote.require(self.rclone.binary.version)
+        self.require()
         return self.rclone.purge(self.at(path), **options)
 
     def delete_file(self, path: str) -> None:
         """Delete one file. NothingFound if there is none; RcloneTooOld as for `delete`."""
-        self.remote.require(self.rclone.binary.version)
+        self.require()
         self.rclone.deletefile(self.at(path))
 
     def restic(
@@ -272,7 +286,8 @@ class Storage:
     ) -> ConnectionReport:
         """Takes over the sign-in of `StorageSetup.for_storage(this)`; its drive stays.
         ConnectionTestFailed."""
-        return self._change(self.remote.replace(**setup.authorization()), on_step)
+        before = self._saved.options_to_sign_in()
+        return self._change(before, before.replace(**setup.authorization()), on_step)
 
     # ---- changing it ----
 
@@ -292,12 +307,13 @@ class Storage:
         for name, value in options.items():
             if value is None and name in defaults:
                 options[name] = defaults[name].get_default()
-        return self._change(before.replace(**options), on_step)
+        return self._change(before, before.replace(**options), on_step)
 
-    def _change(self, wanted: OneDriveRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
+    def _change(
+        self, before: OneDriveRemote, wanted: OneDriveRemote, on_step: Callable[[Step], None]
+    ) -> ConnectionReport:
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
-        before = self.remote
         report, tested = self._storages.try_out(wanted, on_step)
         report.raise_for_failure()
         changes = tested.changes_from(before)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pluton_rclone import errors
-from pluton_rclone.errors import PlutonRcloneError, Who
+from pluton_rclone.errors import NextStep, PlutonRcloneError, Who
 
 Place = Literal["drive", "account", "item", "folder", "site", "sites", "upload", "sign-in"]
 """What was asked for: a 404 on a drive is not one on a file. folder: a listing; sites: a search."""
@@ -48,10 +48,15 @@ class Meaning:
     who: Who | None = None
     advice: str | None = None
     again: bool | None = None
+    step: NextStep | None = None
 
     @property
     def what(self) -> str:
         return self.words or _WHAT[self.kind]
+
+    @property
+    def next_step(self) -> NextStep | None:
+        return self.step or self.kind.default_next_step
 
     @property
     def retry(self) -> bool:
@@ -94,6 +99,14 @@ _NO_ENTRY = Meaning(
 _FOREIGN = Meaning(
     errors.ItemNotFound, "This site belongs to another organisation than the account.",
     advice="Sign in with an account of that organisation; as its guest, give its tenant.")
+_BY_CLOCK = Meaning(  # one that has expired by our own clock is renewed, and never sent
+    errors.TokenExpired, "Microsoft says that the access token has expired; by this machine's clock it has not.",
+    advice="Test the storage: that renews the token and compares the clocks. If this machine's is behind, set "
+    "it (NTP).", step=NextStep.TEST)
+_TAKEN = Meaning(
+    errors.Conflict, "This name is taken.",
+    advice="Run it again. If it stays, look there on the web: something that rclone does not list has this name, "
+    "such as a OneNote notebook; rename it, or leave this file out.")
 _UNCHECKED = Meaning(
     errors.Unreachable, "Microsoft could not check the token just now.",
     advice="Try again in a few minutes; the sign-in itself is good.")
@@ -127,7 +140,7 @@ _STRONG: dict[type[PlutonRcloneError], str] = {
     errors.PathTooLong: "pathIsTooLong",
     errors.NameRefused: "invalidPath invalidFileName nameContainsInvalidCharacters",
     errors.QuotaFull: "quotaLimitReached insufficientStorage",
-    errors.Conflict: "nameAlreadyExists upload_name_conflict resourceModified entityTagDoesNotMatch "
+    errors.Conflict: "resourceModified entityTagDoesNotMatch "
     "resourceLocked lockMismatch lockNotFoundOrAlreadyExpired editConflict",
     errors.Throttled: "activityLimitReached throttledRequest tooManyRequests throttled serviceNotAvailable",
     errors.TokenExpired: "invalidAuthenticationToken unauthenticated tokenIssuedBeforeRevocationTimestamp",
@@ -136,6 +149,8 @@ _STRONG: dict[type[PlutonRcloneError], str] = {
 BY_CODE: dict[str, Meaning] = {
     **{word.lower(): Meaning(kind) for kind, words in _STRONG.items() for word in words.split()},
     "malwaredetected": _MALWARE,
+    "namealreadyexists": _TAKEN,
+    "upload_name_conflict": _TAKEN,
     "servicereadonly": _FROZEN,
 }
 _WEAK = {
@@ -159,6 +174,7 @@ _MESSAGES = (  # pattern, meaning; who got it, and with which code
     (r"database is read.?only", _FROZEN),  # rclone#9794: accessDenied
     (r"checked out|locked for (?:shared use|editing|exclusive)|locked by another",
      Meaning(errors.Conflict)),  # onedrive-api-docs#912, #1199: 423 accessDenied
+    (r"token has expired or is not yet valid|Lifetime validation failed", _BY_CLOCK),  # 401
     (r"unable to initialize RPS", _UNCHECKED),  # rclone#5270: InvalidAuthenticationToken
     (r"upload session\b.{0,20}\bnot found",
      Meaning(errors.UploadSessionLost)),  # abraunegg/onedrive#3859: itemNotFound

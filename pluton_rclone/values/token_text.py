@@ -12,6 +12,8 @@ from typing import Any
 TOKEN = "token"
 # Set by every sign-in; what a token was refreshed from. rclone keeps the key through a refresh.
 SIGN_IN = "pluton_sign_in"
+ANY = '{"access_token":"-","refresh_token":"-","expiry":"2000-01-01T00:00:00Z"}'
+"""Stands for a token where the rest of a remote is looked at."""
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s?(?:[Zz]|([+-]\d\d):?(\d\d))?",
     re.ASCII,

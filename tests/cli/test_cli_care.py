@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from tests.cli.conftest import Command
+from tests.connected import connected as save_storage
 
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
 
@@ -37,11 +39,13 @@ def test_a_storage_whose_token_died_is_back_after_signing_in_again(
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
     cloud.world.advance(5000)
     broken = command("ls", "Work files:")
+    ill = command("test", "Work files")
     again = command("reauthorize", "Work files")
     after = command("show", "Work files", "--json").json["options"]
 
     assert broken.code == 3
-    assert "reauthorize" in broken.err
+    assert "pluton-rclone test" in broken.err
+    assert "reauthorize" in ill.err
     assert again.code == 0, again.err
     assert "drive and options are unchanged" in again.err
     assert command("ls", "Work files:").code == 0
@@ -202,3 +206,36 @@ def test_preflight_lists_what_onedrive_refuses_before_a_byte_is_sent(
     assert ran.code == 4
     assert [line["path"] for line in ran.lines if "path" in line] == ["CON"]
     assert ran.lines[-1]["summary"]["files"] == 2
+
+
+def test_health_warns_of_a_drive_that_holds_more_than_it_may(
+    connected: Command, cloud: Emulator
+) -> None:
+    """The state of the quota alone says so: what is used was not above nine tenths for rclone."""
+    with cloud.quirks.quota(cloud.files.drive_of(ANNA), "exceeded"):
+        ill = connected("health", "--json")
+        shown = connected("health")
+    assert (ill.code, shown.code) == (4, 4)
+    steps = {step["name"]: step for step in ill.json["storages"][0]["steps"]}
+    assert (steps["quota"]["status"], steps["quota"]["error"]["error"]) == ("failed", "quota_full")
+    assert "Free room on it (the recycle bin counts)" in shown.err
+
+
+def test_health_of_storages_that_are_merely_not_reached_has_an_exit_code_of_its_own(
+    connected: Command, cloud: Emulator
+) -> None:
+    connected_again = save_storage(cloud, "business", name="work")
+    with cloud.quirks.connection_reset(at="graph"), cloud.quirks.connection_reset(at="sign-in"):
+        silent = connected("health", "--json")
+        kept = connected("keep-alive", "--json")
+    assert (silent.code, silent.error["error"]) == (8, "connection_test_failed")
+    assert kept.code == 8
+    cloud.world.revoke_tokens(cloud.world.person(BERT))
+    with cloud.quirks.connection_reset(where="consumers"):
+        assert connected("health").code == 4
+    assert connected_again.storages.health().exit_code == 4
+
+
+def test_health_without_a_storage_names_the_file_that_it_looked_at(command: Command) -> None:
+    nothing = command("health")
+    assert (nothing.code, str(Storages().path) in nothing.err) == (5, True)

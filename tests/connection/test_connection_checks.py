@@ -20,7 +20,7 @@ from pluton_rclone.connection.report import (
     probe_name,
 )
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.errors import ConnectionTestFailed
+from pluton_rclone.errors import ConnectionTestFailed, NextStep
 from pluton_rclone.process.folders import runtime_folder
 from pluton_rclone.setup.connect import DriveKind
 from tests.connected import BERT, KINDS, connected, emulated_drive, person_of, remote_of
@@ -108,7 +108,7 @@ def test_a_revoked_token_says_who_and_how(cloud: Emulator) -> None:
     error = report.steps[-1].error
     assert error is not None
     assert error.code == "token_expired"
-    assert "Re-authorize" in error.advice
+    assert error.next_step is NextStep.REAUTHORIZE
 
 
 def test_a_drive_that_is_gone_and_one_of_another_kind(cloud: Emulator) -> None:

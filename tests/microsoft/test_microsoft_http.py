@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import socket
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.emulator.graph.faults import Faults
 from pluton_rclone.microsoft.http import ATTEMPTS, LONGEST_WAIT, Answer, Http, decoded, retry_after
+from tests.connected import connected
 
 from .waitless import Clock
 
@@ -234,6 +236,21 @@ def test_the_ca_that_rclone_reads_is_enough(
 
     with pool(clock) as http:
         assert http.request("GET", ME).status == 401
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_one_variable_with_certificates_holds_for_the_sign_in_and_for_rclone(
+    cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """rclone reads SSL_CERT_FILE alone: with REQUESTS_CA_BUNDLE one could sign in, and copy nothing."""
+    storage = connected(cloud, "personal")
+    authority = os.environ["SSL_CERT_FILE"]
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv(name, authority)
+    with pool(clock) as http:
+        assert http.request("GET", ME).status == 401
+    assert storage.list() == []
 
 
 def test_germany_says_why_it_does_not_answer(

@@ -62,9 +62,9 @@ def test_death_by_each_signal(fake: Fake, number: int) -> None:
         (5, errors.Unreachable),
         (6, errors.TransferFailed),
         (7, errors.RcloneError),
-        (8, errors.TransferFailed),
+        (8, errors.LimitReached),
         (9, errors.TransferFailed),
-        (10, errors.TransferFailed),
+        (10, errors.LimitReached),
     ],
 )
 def test_exit_codes_where_no_words_help(

@@ -68,6 +68,11 @@ def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in short_names(wanted) if name.lower() not in have)
 
 
+def reading(granted: Iterable[str]) -> tuple[str, ...]:
+    """What of these is needed to read: `Files.Read` of `Files.ReadWrite`."""
+    return short_names(name.replace("ReadWrite", "Read") for name in granted)
+
+
 def in_words(scopes: Iterable[str]) -> str:
     """`read and write your files (Files.ReadWrite)`, joined with semicolons."""
     names = short_names(scopes)

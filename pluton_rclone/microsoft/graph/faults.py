@@ -58,7 +58,7 @@ def graph_error(
         why=why,
         who=meaning.who,
         advice=meaning.advice,
-        next_step=meaning.kind.default_next_step,
+        next_step=meaning.next_step,
         status=status,
         graph_code=codes[0] if codes else None,
         graph_inner_codes=list(codes[1:]) or None,

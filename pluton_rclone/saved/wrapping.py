@@ -1,0 +1,45 @@
+"""Remotes that wrap others, such as crypt, alias, combine and union: which these are, however deep."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import StorageNotFound
+
+
+def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The sections of these remotes, then of what they wrap, as far as it is in the file.
+    StorageNotFound for one of `names`."""
+    found: dict[str, dict[str, str]] = {name: conf.whole_section(name) for name in names}
+    waiting = list(found)
+    while waiting:
+        for name in _wrapped(found[waiting.pop(0)]):
+            if name not in found:
+                try:
+                    found[name] = conf.whole_section(name)
+                except StorageNotFound:
+                    continue
+                waiting.append(name)
+    return found
+
+
+def below(conf: Conf, name: str) -> list[str]:
+    """The OneDrive remotes that a remote lies on: itself, or those that it wraps."""
+    sections = with_wrapped(conf, [name]).items()
+    return [each for each, section in sections if section.get("type") == "onedrive"]
+
+
+def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
+    """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
+    `folder=NAME:path`, several with spaces between them and in quotes where there are some inside.
+    """
+    places = [section.get("remote", "")]
+    for upstreams in csv.reader([section.get("upstreams", "")], delimiter=" "):
+        combined = section.get("type") == "combine"
+        places += [place.partition("=")[2] if combined else place for place in upstreams]
+    for place in places:
+        name, colon, _ = place.partition(":")
+        if colon and name:
+            yield name.partition(",")[0]
