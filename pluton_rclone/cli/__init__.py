@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:  # before the command began, or after it had ended
         code = 130
     if code == 130:
-        # If a Ctrl-C meets CPython in an exec() (every dataclass makes one), it ends by SIGINT and not
+        # If a Ctrl-C meets CPython in an exec() (every dataclass makes one), it ends by SIGINT, not
         # with this code, although the Ctrl-C was handled; the next exec() makes it forget
         # (Python/pythonrun.c, run_eval_code_obj).
         exec("")  # noqa: S102
@@ -47,8 +47,8 @@ def run(arguments: Sequence[str]) -> int:
             PlutonRcloneError(
                 "Not everything that was to be said could be written.",
                 why=str(Outlet.lost),
-                advice="The command has done its work, or an error above says what it has not done. "
-                "Free room where the output goes.",
+                advice="The command has done its work, or an error above says what it has not "
+                "done. Free room where the output goes.",
             )
         )
         return code or PlutonRcloneError.exit_code

@@ -22,7 +22,7 @@ VARIABLE = (
     (r"\d+\.\d+\.\d+ \(\S*rclone\)", "1.75.2 (/usr/local/bin/rclone)"),
     (r"\.pluton-connection-test-\S+\.tmp", ".pluton-connection-test-….tmp"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-12-01 12:00 UTC"),
-    (r"(it dies on|Timestamp:) \d{4}-\d\d-\d\d\S*", r"\1 2027-03-01"),
+    (r"(it expires on|Timestamp:) \d{4}-\d\d-\d\d\S*", r"\1 2027-03-01"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+\d(Z|\+00:00)?", "2026-12-01T12:00:00Z"),
     (
         r"(correlation_id|request_id|Correlation ID:|Trace ID:) [0-9a-f-]{36}",

@@ -51,6 +51,6 @@ def leave(request: Request) -> Response:
         request,
         200,
         "You have left.",
-        "What was saved stays; what was not is gone. To come back, start `pluton-rclone web` again: "
-        "it shows a new address.",
+        "What was saved stays; what was not is gone. To come back, start `pluton-rclone web` "
+        "again: it shows a new address.",
     )

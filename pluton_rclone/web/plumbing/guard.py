@@ -212,8 +212,8 @@ class Guard:
         if request.cookies.get(self.address.cookie):
             advice = (
                 "The page was started again, or was not used for twelve hours. What you had not "
-                "saved is gone; saved storages are untouched. Open the address that pluton-rclone web "
-                "prints now."
+                "saved is gone; saved storages are untouched. Open the address that pluton-rclone "
+                "web prints now."
             )
             return 403, "Your session here has ended.", advice
         advice = "Open the one-time address that pluton-rclone web printed in its terminal."

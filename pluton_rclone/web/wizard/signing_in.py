@@ -127,7 +127,7 @@ def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRe
 
 
 def go(request: Request) -> Response:
-    """GET: on to Microsoft. A form's redirects must stay on this site (form-action), hence this page."""
+    """GET: on to Microsoft. A page, because a form's redirects must stay here (form-action)."""
     draft = draft_of(request)
     found = draft.flows.get(request.query_params.get("state", ""))
     if found is None:
