@@ -91,7 +91,7 @@ def test_test_and_save_want_a_drive_and_a_name(cloud: Emulator) -> None:
     setup.choose_own_drive()
     with pytest.raises(UsageError, match="no name"):
         setup.save(Storages())
-    with pytest.raises(UsageError, match="cannot be a storage.s name"):
+    with pytest.raises(UsageError, match=r"cannot be a storage's name"):
         setup.name = " \n"
 
 
