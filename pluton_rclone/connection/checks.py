@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -53,13 +52,15 @@ def _run(
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
 ) -> ConnectionReport:
     walk, on_trial = Walk(on_step), home is not saved.conf
-    with suppress(StepFailed):
+    try:
         with walk.step("config", "Configuration") as notes:
             remote = saved.options
             home.check_writable()
             good = "complete, can be saved" if on_trial else "complete and writable,"
             notes.text = f"{good} in {home.path}"
         _walk(walk, saved, remote, write, on_trial)
+    except StepFailed:
+        pass
     return ConnectionReport(name, tuple(walk.steps))
 
 

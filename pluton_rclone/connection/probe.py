@@ -46,11 +46,8 @@ def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
 def sweep(saved: SavedRemote, entries: Sequence[Entry]) -> str:
     """Removes what killed tests left among the entries of the base folder; says what went."""
     now = datetime.now(timezone.utc)
-    ages = [
-        (entry.name, (now - entry.modified).total_seconds() if entry.modified else 0.0)
-        for entry in entries
-        if not entry.is_dir
-    ]
+    files = [entry for entry in entries if not entry.is_dir]
+    ages = [(one.name, (now - (one.modified or now)).total_seconds()) for one in files]
     removed = sum([_remove_quietly(saved, name) for name in abandoned_probes(ages)])
     return f"; {counted(removed, 'probe file')} of killed tests removed" if removed else ""
 
@@ -110,10 +107,8 @@ def _read_back(saved: SavedRemote, name: str, content: bytes) -> str:
     if theirs is None:
         return "the same bytes came back; this drive stores no QuickXorHash"
     if [theirs] != ours:
-        raise Corrupted(
-            "Microsoft stored another hash for the probe file than its bytes have.",
-            why=f"{theirs} instead of {''.join(ours)}",
-        )
+        why = f"{theirs} instead of {''.join(ours)}"
+        raise Corrupted("Microsoft's hash of the probe file is not that of its bytes.", why=why)
     return "the same bytes came back, and Microsoft's QuickXorHash of them is right"
 
 

@@ -91,7 +91,7 @@ def test_test_and_save_want_a_drive_and_a_name(cloud: Emulator) -> None:
     setup.choose_own_drive()
     with pytest.raises(UsageError, match="no name"):
         setup.save(Storages())
-    with pytest.raises(UsageError, match="no name for a storage"):
+    with pytest.raises(UsageError, match=r"cannot be a storage's name"):
         setup.name = " \n"
 
 
@@ -393,7 +393,7 @@ def test_what_is_shown_holds_no_secret(cloud: Emulator) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1}', "not json"])
 def test_what_is_no_state_is_refused(home: object, text: str) -> None:
-    with pytest.raises(UsageError, match="no state"):
+    with pytest.raises(UsageError, match="not a state"):
         StorageSetup.from_json(text)
 
 

@@ -38,6 +38,5 @@ def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
         result = outcome(application.acquire_token_for_client([scope]), asked)
     token = Token.from_msal({**result, "scope": ""})
-    return SignIn(
-        token, Account(app.client_id, app.client_id, "", app.tenant, "application"), (), app.region
-    )
+    account = Account(app.client_id, app.client_id, "", app.tenant, "application")
+    return SignIn(token, account, (), app.region)

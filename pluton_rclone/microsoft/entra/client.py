@@ -66,9 +66,8 @@ class _MsalHttp:
     def _checked(self, answer: Answer) -> _Response:
         if answer.status == 429:
             seconds = retry_after(answer.headers.get("retry-after"))
-            raise Throttled(
-                "Microsoft's sign-in service asks to slow down.", status=429, retry_after=seconds
-            )
+            what = "Microsoft's sign-in service asks to slow down."
+            raise Throttled(what, status=429, retry_after=seconds)
         if not isinstance(answer.json, dict):
             meaning = by_status(answer.status, "sign-in")
             raise meaning.kind(
@@ -139,11 +138,11 @@ def mapped(asked: Asked) -> Iterator[None]:
         why = _harmless(text, asked)
         raise errors.AuthorizationFailed("The sign-in did not finish.", why=why) from None
     except (TypeError, LookupError, AttributeError, OverflowError) as problem:
-        raise SignInError(
+        what, why = (
             "Microsoft's sign-in service answered in an unknown form.",
-            why=type(problem).__name__,
-            who=errors.Who.LATER,
-        ) from None
+            type(problem).__name__,
+        )
+        raise SignInError(what, why=why, who=errors.Who.LATER) from None
     except RuntimeError as problem:  # the id token's nonce is not ours
         why = type(problem).__name__
         raise errors.ForeignAnswer("The answer belongs to another sign-in.", why=why) from None

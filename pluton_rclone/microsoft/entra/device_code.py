@@ -67,9 +67,8 @@ class DeviceCode:
                     application = application or opened.enter_context(
                         msal_application(self.app, asked, open_pool, public=True)
                     )
-                    result = application.acquire_token_by_device_flow(
-                        flow, exit_condition=lambda _: True
-                    )
+                    once = {"exit_condition": lambda _: True}
+                    result = application.acquire_token_by_device_flow(flow, **once)
                 except (Unreachable, errors.Throttled, errors.SignInError) as problem:
                     # A cut network can look like the person's fault: a proxy that is gone.
                     if problem.who is not Who.LATER and not isinstance(problem, Unreachable):

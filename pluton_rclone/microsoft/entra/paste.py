@@ -51,10 +51,8 @@ def read_paste(text: str) -> Pasted:
     if not text:
         raise TokenInvalid("Nothing was pasted.")
     if "RCLONE_ENCRYPT_V0:" in text:
-        raise TokenInvalid(
-            "This is an encrypted rclone.conf.",
-            advice="Paste what `rclone config show NAME` prints instead.",
-        )
+        advice = "Paste what `rclone config show NAME` prints instead."
+        raise TokenInvalid("This is an encrypted rclone.conf.", advice=advice)
     _, arrow, rest = text.partition("--->")
     inside, end, _ = rest.partition("<---")
     if arrow and end:
@@ -108,11 +106,8 @@ def _from_value(value: Any) -> Pasted | None:
         return Pasted(Token.from_record(value))
     if "token" in value:
         return _from_options(value, None)
-    remotes = {
-        str(name): options
-        for name, options in value.items()
-        if isinstance(options, Mapping) and options.get("type", "onedrive") == "onedrive"
-    }
+    sections = {str(k): v for k, v in value.items() if isinstance(v, Mapping)}
+    remotes = {k: v for k, v in sections.items() if v.get("type", "onedrive") == "onedrive"}
     with_token = {name: options for name, options in remotes.items() if options.get("token")}
     if len(with_token) > 1:
         raise TokenInvalid(
@@ -121,8 +116,7 @@ def _from_value(value: Any) -> Pasted | None:
         )
     for name, options in with_token.items():
         return _from_options(options, name)
-    others = (options for options in value.values() if isinstance(options, Mapping))
-    if remotes or any("type" in options for options in others):
+    if remotes or any("type" in options for options in sections.values()):
         raise TokenInvalid(
             "There is no OneDrive remote with a token in this text.",
             advice="Paste the section of the remote whose type is onedrive.",
@@ -159,12 +153,9 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
             token = json.loads(token)
         except (ValueError, RecursionError):
             raise TokenInvalid("The option token of this remote is not JSON.") from None
-    others = {
-        str(key): value if isinstance(value, str) else json.dumps(value)
-        for key, value in options.items()
-        if key != "token"
-    }
-    return Pasted(Token.from_record(token), others, name)
+    others = {str(key): value for key, value in options.items() if key != "token"}
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in others.items()}
+    return Pasted(Token.from_record(token), texts, name)
 
 
 def _usable(pasted: Pasted) -> Pasted:
@@ -237,8 +228,6 @@ def _explained(text: str) -> TokenInvalid:
     if "{" in text:
         return TokenInvalid("There is JSON in this text, but no token in it.")
     if len(text) > 40 and _BASE64.fullmatch(_compact(text)):
-        return TokenInvalid(
-            "This looks like the base64 form, and is damaged or something else.",
-            why="it does not decode to JSON with a token",
-        )
+        why = "it does not decode to JSON with a token"
+        return TokenInvalid("This looks like base64, and is damaged or something else.", why=why)
     return TokenInvalid("There is no token in this text.")

@@ -106,11 +106,8 @@ class Graph(GraphClient):
             for trouble in troubles:
                 if isinstance(trouble, AccessDenied) or trouble.who is errors.Who.LATER:
                     raise trouble
-            raise DriveNotFound(
-                "This account has no drive that can be used.",
-                why="; ".join(notes) or None,
-                **(troubles[0].details if troubles else {}),
-            )
+            why, details = "; ".join(notes) or None, troubles[0].details if troubles else {}
+            raise DriveNotFound("This account has no drive that can be used.", why=why, **details)
         return Drives(found, tuple(notes))
 
     def drive(self, drive_id: str) -> Drive:
