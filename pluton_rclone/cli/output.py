@@ -1,5 +1,4 @@
-"""What the command line prints: tables and sentences for people, JSON for programs, errors for
-both."""
+"""What the command line prints: tables and sentences for people, JSON for programs, and errors."""
 
 from __future__ import annotations
 
@@ -21,14 +20,13 @@ T = TypeVar("T")
 
 
 class ReaderGone(Exception):
-    """Nobody reads what a command prints; no OSError, of which click would make an exit code."""
+    """Nothing reads the output. Not an OSError, which click would turn into an exit code."""
 
 
 class Outlet:
-    """stdout or stderr: what it cannot write any more (a full disk) is lost and remembered; nothing
-    ends for it.
+    """stdout or stderr. What it cannot write (a full disk) is lost and remembered; nothing ends.
 
-    A reader that has gone (`| head`) ends a command, but nothing that is `going_on`: a transfer.
+    A reader that has gone (`| head`) ends a command, but not a transfer (`going_on`).
     """
 
     going_on = False
@@ -60,16 +58,15 @@ class Outlet:
 
 @contextmanager
 def outlets() -> Iterator[None]:
-    """stdout and stderr as `Outlet`s, which no character stops: what the terminal does not know is
-    shown as an escape.
+    """stdout and stderr as `Outlet`s, which escape each character that the terminal lacks.
 
-    No stream is missing either, not even stdin: rclone.conf must not get its descriptor.
+    A missing stream, also stdin, is opened: rclone.conf must not get its descriptor.
     """
-    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - as long as we live
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - never closed
     before = sys.stdout, sys.stderr
     Outlet.going_on, Outlet.lost = False, None
     for name in ("stdout", "stderr"):
-        stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as we live
+        stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
         setattr(sys, name, Outlet(stream))
@@ -80,8 +77,7 @@ def outlets() -> Iterator[None]:
 
 
 def as_json(record: object) -> str:
-    """One line of JSON, with escapes where the encoding of stdout lacks a character or a terminal
-    heeds it."""
+    """A line of JSON; escaped if stdout lacks a character or a terminal would act on one."""
     if (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
         line = json.dumps(record, ensure_ascii=False, default=str)
         if line.isprintable():
@@ -90,14 +86,12 @@ def as_json(record: object) -> str:
 
 
 def tell(text: object = "", *, file: TextIO | None = None) -> None:
-    """Lines on stdout, where names from outside do not steer the terminal: what every command
-    prints."""
+    """Lines on stdout; control characters in names from outside are escaped."""
     print("\n".join(map(printable, str(text).split("\n"))), file=file, flush=file is not None)
 
 
 class Output:
-    """Results go to stdout, everything said on the way to stderr; with `as_json`, both are JSON
-    lines."""
+    """Results go to stdout, messages to stderr; with `as_json`, both are JSON lines."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -105,14 +99,12 @@ class Output:
 
     @property
     def console(self) -> Console:
-        """The person's terminal (stderr, so that a result can be piped); rich loads when first
-        needed."""
+        """The terminal (stderr, so that a result can be piped); rich loads at the first use."""
         if self._console is None:
             from rich.console import Console
 
-            self._console = Console(
-                stderr=True, highlight=False, soft_wrap=True, no_color=no_color()
-            )
+            plain = no_color()
+            self._console = Console(stderr=True, highlight=False, soft_wrap=True, no_color=plain)
         return self._console
 
     def say(self, text: str = "") -> None:
@@ -121,28 +113,23 @@ class Output:
             tell(text, file=sys.stderr)
 
     def result(self, record: Mapping[str, Any] | Sequence[Any]) -> None:
-        """The command's result as one JSON document."""
-        print(as_json(record), flush=True)
+        """The command's result as one JSON document; silent without --json."""
+        if self.as_json:
+            print(as_json(record), flush=True)
 
     def line(self, record: Mapping[str, Any]) -> None:
-        """One entry of a stream: a JSON object on a line of its own."""
-        sys.stdout.write(as_json(record) + "\n")
+        """One entry of a stream: a JSON object on a line of its own; silent without --json."""
+        if self.as_json:
+            sys.stdout.write(as_json(record) + "\n")
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Columns on stdout, as wide as their widest cell; headings only when there is something
-        below them."""
-        cells = [list(map(printable, row)) for row in rows]
-        if not cells:
-            return
-        widths = [
-            max(len(row[i]) for row in [list(headings), *cells]) for i in range(len(headings))
-        ]
-        for row in [[heading.upper() for heading in headings], *cells]:
-            print(
-                "  ".join(
-                    cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-                ).rstrip()
-            )
+        """Columns on stdout, as wide as their widest cell; nothing if there are no rows."""
+        cells = [[heading.upper() for heading in headings]]
+        cells += [list(map(printable, row)) for row in rows]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        for row in cells if len(cells) > 1 else ():
+            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            print("  ".join(padded).rstrip())
 
     def error(self, error: PlutonRcloneError) -> None:
         """What happened, why, who can fix it and how."""
@@ -150,15 +137,11 @@ class Output:
             print(as_json(error.record()), file=sys.stderr)
             return
         if isinstance(error, Cancelled):
-            print(
-                printable(error.what), file=sys.stderr
-            )  # somebody wanted that: nothing to explain
+            # A person wanted that: there is nothing to explain.
+            print(printable(error.what), file=sys.stderr)
             return
-        red, bold, reset = (
-            ("", "", "")
-            if no_color() or not sys.stderr.isatty()
-            else ("\x1b[31m", "\x1b[1m", "\x1b[0m")
-        )
+        plain = no_color() or not sys.stderr.isatty()
+        red, bold, reset = ("", "", "") if plain else ("\x1b[31m", "\x1b[1m", "\x1b[0m")
         print(f"{red}{bold}ERROR{reset} {printable(error.what)}", file=sys.stderr)
         for heading, text in error_lines(error):
             print(f"  {bold}{heading:<10}{reset} {printable(text)}", file=sys.stderr)
@@ -172,28 +155,17 @@ class Output:
 
 def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
     """The lines below an error's first sentence: (heading, text)."""
-    lines = []
-    if error.why:
-        lines.append(("Why", error.why))
-    lines.append(
-        (
-            "Who",
-            f"{error.who} can fix it"
-            if str(error.who) != "nobody: try again later"
-            else str(error.who),
-        )
-    )
-    lines.append(("What to do", error.advice))
-    if error.link:
-        lines.append(("More", error.link))
-    support = {
-        key: value
-        for key, value in error.details.items()
-        if key in ("aadsts", "graph_code", "correlation_id", "request_id")
+    nobody = str(error.who) == "nobody: try again later"
+    names = ("aadsts", "graph_code", "correlation_id", "request_id")
+    support = [f"{key} {value}" for key, value in error.details.items() if key in names]
+    lines = {
+        "Why": error.why,
+        "Who": str(error.who) if nobody else f"{error.who} can fix it",
+        "What to do": error.advice,
+        "More": error.link,
+        "Support": ", ".join(support),
     }
-    if support:
-        lines.append(("Support", ", ".join(f"{key} {value}" for key, value in support.items())))
-    return lines
+    return [(head, text or "") for head, text in lines.items() if text or head == "What to do"]
 
 
 def no_color() -> bool:

@@ -1,8 +1,6 @@
-"""What SRC and DST mean on the command line: `NAME:path` is in a storage, everything else on this
-machine.
+"""What SRC and DST mean: `NAME:path` is in a storage, everything else on this machine.
 
-A colon makes it a storage, so nothing is guessed. A local path that holds a colon is written with
-`/`, `./` or `../` in front.
+A colon always means a storage. A local path with a colon in it starts with `/`, `./` or `../`.
 """
 
 from __future__ import annotations
@@ -20,7 +18,8 @@ from pluton_rclone.errors import ItemNotFound, NothingFound, StorageNotFound, Us
 
 if TYPE_CHECKING:
     from pluton_rclone.storages.storage import Storage
-    from pluton_rclone.storages.storages import Storages
+
+    from .context import Context
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,9 @@ class Place:
     path: str
 
 
-def parse_place(text: str, storages: Storages) -> Place:
-    """`NAME:path` or a local path. StorageNotFound, which says how a local path is written, for
-    what looks like the first and names no storage; UsageError for a path that is a server's.
+def parse_place(text: str, ctx: Context) -> Place:
+    """`NAME:path` or a local path. UsageError for a path on a server; StorageNotFound, which says
+    how to write a local path, if no storage has the name before the colon.
     """
     if not text:
         raise UsageError("A path is empty.")
@@ -41,13 +40,13 @@ def parse_place(text: str, storages: Storages) -> Place:
         return Place(None, text)
     # A friendly name may hold colons and slashes itself: the longest one that fits is meant.
     for end in sorted((i for i, char in enumerate(text) if char == ":"), reverse=True):
-        found = reached(text[:end], storages)
+        found = ctx.reached(text[:end])
         if found is not None:
             place = Place(found, text[end + 1 :])
             refuse_server_path(place)
             return place
     try:
-        return Place(storages[text.partition(":")[0]], "")
+        return Place(ctx.storage(text.partition(":")[0]), "")
     except StorageNotFound as error:
         error.advice += f" A local path is written ./{text}"
         raise
@@ -61,7 +60,7 @@ _SERVER_PATH = re.compile(
 
 def refuse_server_path(place: Place) -> None:
     """UsageError, with the right spelling, for an address, a path on Microsoft's server, or one
-    with backslashes: each would become a new folder. What is really called so is taken.
+    with backslashes, each of which would become a new folder. Something of that name is accepted.
     """
     assert place.storage is not None
     path, spelled = place.path, ""
@@ -78,79 +77,61 @@ def refuse_server_path(place: Place) -> None:
         return
     meant = shlex.quote(f"{place.storage.name}:{spelled}")
     raise UsageError(
-        f"{place.path!r} is no path in a storage.",
-        why=(
-            "such a path names folders below the drive's root or the storage's base folder, with "
-            "/ between them"
-        ),
-        advice=f"Write {meant} and behind it the folders alone."
-        if not spelled
-        else f"Write {meant}.",
+        f"{place.path!r} is not a path in a storage.",
+        why="such a path names folders below the drive's root or the storage's base folder, with / "
+        "between them",
+        advice=f"Write {meant}." if spelled else f"Write {meant} and behind it the folders alone.",
     )
 
 
-def parse_end(text: str, storages: Storages) -> Place:
-    """As `parse_place`, for SRC and DST. UsageError when a storage's name stands there without its
-    colon, unless something on this machine has that name.
+def parse_end(text: str, ctx: Context) -> Place:
+    """As `parse_place`, for SRC and DST. UsageError for the name of a storage without its colon,
+    unless something on this machine has that name.
     """
-    place = parse_place(text, storages)
-    if (
-        place.storage is None
-        and not os.path.lexists(text)
-        and not os.path.lexists(text.partition("/")[0])
-    ):
-        meant = forgotten_colon(text, storages)
-        if meant:
-            raise UsageError(
-                f"There is no {text!r} on this machine, but a storage of that name. Did you mean "
-                f"{meant!r}?",
-                advice=(
-                    f"Write {shlex.quote(meant)} for the storage, {shlex.quote(f'./{text}')} "
-                    "for this machine."
-                ),
-            )
-    return place
+    place = parse_place(text, ctx)
+    if place.storage is not None or any(map(os.path.lexists, (text, text.partition("/")[0]))):
+        return place
+    meant = forgotten_colon(text, ctx)
+    if not meant:
+        return place
+    storage, here = shlex.quote(meant), shlex.quote(f"./{text}")
+    raise UsageError(
+        f"There is no {text!r} on this machine, but a storage of that name. "
+        f"Did you mean {meant!r}?",
+        advice=f"Write {storage} for the storage, {here} for this machine.",
+    )
 
 
-def forgotten_colon(text: str, storages: Storages) -> str | None:
-    """`NAME` or `NAME/path` as a place in the storage NAME; None when there is no such storage."""
-    if reached(text, storages):
+def forgotten_colon(text: str, ctx: Context) -> str | None:
+    """`NAME` or `NAME/path` as a place in the storage NAME; None if there is no such storage."""
+    if ctx.reached(text):
         return f"{text}:"
     name, _, path = text.partition("/")
-    return f"{name}:{path}" if name and reached(name, storages) else None
+    return f"{name}:{path}" if name and ctx.reached(name) else None
 
 
-def reached(name: str, storages: Storages) -> Storage | None:
-    """The storage of that name, or a remote that wraps some."""
-    try:
-        return storages.reach(name)
-    except StorageNotFound:
-        return None
-
-
-def parse_storage_place(text: str, storages: Storages) -> tuple[Storage, str]:
+def parse_storage_place(text: str, ctx: Context) -> tuple[Storage, str]:
     """`NAME:path`, where only a storage will do; `NAME` alone is its base folder."""
-    found = reached(text, storages)
+    found = ctx.reached(text)
     if found is not None:
         return found, ""
-    place = parse_place(text, storages)
-    if place.storage is None:
-        meant = forgotten_colon(text, storages)
-        hint = f" Did you mean {meant!r}?" if meant else ""
-        raise UsageError(
-            f"{text!r} is no place in a storage.{hint}",
-            advice="Write NAME:path, or NAME: for its base folder.",
-        )
-    return place.storage, place.path
+    place = parse_place(text, ctx)
+    if place.storage is not None:
+        return place.storage, place.path
+    meant = forgotten_colon(text, ctx)
+    hint = f" Did you mean {meant!r}?" if meant else ""
+    raise UsageError(
+        f"{text!r} is not a place in a storage.{hint}",
+        advice="Write NAME:path, or NAME: for its base folder.",
+    )
 
 
 def remote_names(*places: Place) -> list[str]:
     """The remotes that a command needs. UsageError when none of the places is in a storage."""
     names = [place.storage.remote_name for place in places if place.storage is not None]
     if not names:
-        raise UsageError(
-            "Neither SRC nor DST is in a storage.", advice="Write one of them as NAME:path."
-        )
+        advice = "Write one of them as NAME:path."
+        raise UsageError("Neither SRC nor DST is in a storage.", advice=advice)
     return names
 
 
@@ -158,10 +139,9 @@ def nothing_at(place: Place, side: str = "") -> NothingFound:
     """There is nothing at a place; `side` says which one of two it is: SRC, DST."""
     lead = f"{side} does not exist: there is" if side else "There is"
     if place.storage is None:
-        advice = "Check the path."
-        if not os.path.isabs(place.path):
-            advice = f"Check the path: it was looked for in {os.getcwd()}."
-        return NothingFound(f"{lead} no {place.path!r} on this machine.", advice=advice)
+        searched = "" if os.path.isabs(place.path) else f": it was looked for in {os.getcwd()}"
+        what = f"{lead} no {place.path!r} on this machine."
+        return NothingFound(what, advice=f"Check the path{searched}.")
     above = place.path.rstrip("/").rpartition("/")[0]
     folder = shlex.quote(f"{place.storage.remote_name}:{above}")
     return NothingFound(
@@ -172,16 +152,14 @@ def nothing_at(place: Place, side: str = "") -> NothingFound:
 
 @contextmanager
 def named(place: Place, side: str = "") -> Iterator[None]:
-    """An error that says "nothing there", as rclone does of a whole run, names the place. One of a
-    single file stays."""
+    """An error that says "nothing there" of a whole run names the place; one of a file stays."""
     try:
         yield
     except (NothingFound, ItemNotFound) as error:
         if error.result is not None and error.result.failed:
             raise
         problem = nothing_at(place, side)
-        problem.why, problem.result = error.why, error.result
-        problem.details = error.details
+        problem.why, problem.result, problem.details = error.why, error.result, error.details
         raise problem from error
 
 

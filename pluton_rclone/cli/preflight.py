@@ -1,4 +1,4 @@
-"""The command `preflight`: what OneDrive would refuse or spoil of a folder, before a byte is sent."""
+"""The command `preflight`: what OneDrive would refuse or spoil, before a byte is sent."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import click
 from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.units import counted, human_bytes
 
-from .app import common
+from .context import SOURCE, Context, common
 from .output import Output, tell
 from .places import Place, named, parse_end, parse_storage_place, require_here
-from .storages import open_storages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,34 +20,29 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("source", metavar="SRC")
+@SOURCE
 @click.argument("destination", metavar="NAME:PATH")
 @common
-def preflight(
-    source: str, destination: str, config: str | None, binary: str | None, as_json: bool
-) -> None:
+def preflight(ctx: Context, source: str, destination: str) -> None:
     """Find what OneDrive would refuse or spoil, before it is sent.
 
-    What it would refuse, change or skip of SRC, were that copied to NAME:PATH. Exit code 4 when
-    something would be refused or spoiled.
+    What it would refuse, change or skip if SRC were copied to NAME:PATH. Exit code 4 if something
+    would be refused or spoiled.
 
     \b
     pluton-rclone preflight /srv/data work:laptop/data
     """
-    output, storages = Output(as_json), open_storages(config, binary)
-    storage, path = parse_storage_place(destination, storages)
-    if not look(output, parse_end(source, storages), storage, path):
+    storage, path = parse_storage_place(destination, ctx)
+    if not look(ctx.output, parse_end(source, ctx), storage, path):
         raise refusal()
 
 
 def look(
     output: Output, source: Place, storage: Storage, path: str, filters: Sequence[str] = ()
 ) -> bool:
-    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; whether that is
-    nothing.
+    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; True if nothing.
 
-    With filter rules it is rclone that lists SRC: what cannot be read, and links, it leaves to the
-    transfer.
+    With filter rules, rclone lists SRC: it leaves links and what it cannot read to the transfer.
     """
     require_here(source, "SRC")
     scan = storage.preflight(source.path, path, of=source.storage, filters=filters)
@@ -59,10 +53,10 @@ def look(
             else:
                 tell(finding)
     summary = scan.summary
-    if output.as_json:
-        output.line({"summary": summary.record()})
-    seen = f"{counted(summary.files, 'file')} in {counted(summary.folders, 'folder')}, {human_bytes(summary.bytes)}"
-    output.say(f"{seen}: {counted(sum(summary.by_rule.values()), 'finding')}")
+    output.line({"summary": summary.record()})
+    seen = f"{counted(summary.files, 'file')} in {counted(summary.folders, 'folder')}"
+    findings = counted(sum(summary.by_rule.values()), "finding")
+    output.say(f"{seen}, {human_bytes(summary.bytes)}: {findings}")
     return summary.clean
 
 

@@ -1,5 +1,4 @@
-"""A running transfer at a terminal: a live bar; without a terminal a line now and then; with --json
-every report."""
+"""A running transfer: a live bar at a terminal, else a line now and then; in JSON each report."""
 
 from __future__ import annotations
 
@@ -15,14 +14,24 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
 from .output import Output, no_color
-from .records import InFlight
-from .records import Progress as Record
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.events import Progress
     from pluton_rclone.rclone.results import TransferResult
     from pluton_rclone.rclone.transfer import Transfer
 
+# What --json prints of a report, and of each file in it.
+REPORTED: tuple[str, ...] = (
+    "bytes",
+    "total_bytes",
+    "speed",
+    "eta",
+    "transfers",
+    "total_transfers",
+    "checks",
+)
+REPORTED += ("errors", "elapsed", "in_flight")
+IN_FLIGHT = ("name", "bytes", "size", "speed", "eta")
 PLAIN_SECONDS = 10.0
 COUNT_SECONDS = 0.2
 MOST_FILES = 8
@@ -42,22 +51,16 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
 
 def progress_record(progress: Progress) -> dict[str, object]:
     """A progress report as JSON: bytes, seconds, bytes per second."""
-    whole = {name: getattr(progress, name) for name in Record.__annotations__}
-    files = [
-        {name: getattr(file, name) for name in InFlight.__annotations__}
-        for file in progress.in_flight
-    ]
-    return {**whole, "in_flight": files}
+    files = [{name: getattr(file, name) for name in IN_FLIGHT} for file in progress.in_flight]
+    return {**{name: getattr(progress, name) for name in REPORTED}, "in_flight": files}
 
 
 def _live(transfer: Transfer, output: Output) -> None:
-    """The bar and the files in flight, drawn anew with each of rclone's reports, and gone at the
-    end."""
+    """The bar and the files in flight, drawn with each report and erased at the end."""
     from rich.console import Console, Group
     from rich.live import Live
 
-    # Not the console of sentences: what is too long for a line is cut here, never wrapped, or the
-    # picture would jump.
+    # Not the console of sentences: a long line is cut here; if it wrapped, the picture would jump.
     console = Console(stderr=True, highlight=False, no_color=no_color())
     with Live(console=console, transient=True, auto_refresh=False) as live:
         for progress in transfer:
@@ -66,18 +69,15 @@ def _live(transfer: Transfer, output: Output) -> None:
 
 @contextmanager
 def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
-    """Gives what is to be called with how many there are so far; on a terminal they are shown while
-    it lasts."""
+    """Gives a function to call with the count so far; a terminal shows it meanwhile."""
     if output.as_json or not output.console.is_terminal:
         yield lambda count: None
         return
     from rich.console import Console
     from rich.live import Live
 
-    with Live(
-        console=Console(stderr=True, highlight=False), transient=True, auto_refresh=False
-    ) as live:
-        last = 0.0
+    console, last = Console(stderr=True, highlight=False), 0.0
+    with Live(console=console, transient=True, auto_refresh=False) as live:
 
         def show(count: int) -> None:
             nonlocal last
@@ -89,23 +89,15 @@ def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
 
 
 def picture(progress: Progress, width: int, height: int) -> list[Text]:
-    """One line for the whole, one for each file in flight as far as there is room; none is wider
-    than `width`."""
+    """A line for the whole and one for each file in flight, as many as fit, cut to `width`."""
     shown = progress.in_flight[: max(0, min(MOST_FILES, height - 3))]
     lines = [_line([_bar(progress.fraction, _bar_width(width)), *_counts(progress)], width)]
     for file in shown:
         done = file.bytes / file.size if file.size > 0 else None
         numbers = f"{'' if done is None else f'{done:4.0%}'}  {human_bytes(file.speed):>10}/s"
         room = max(0, width - len(numbers) - 4)
-        lines.append(
-            _line(
-                [
-                    Text(f"  {set_cell_size(shortened(file.name, room), room)}"),
-                    Text(numbers, "dim"),
-                ],
-                width,
-            )
-        )
+        name = Text(f"  {set_cell_size(shortened(file.name, room), room)}")
+        lines.append(_line([name, Text(numbers, "dim")], width))
     if len(progress.in_flight) > len(shown):
         lines.append(Text(f"  and {len(progress.in_flight) - len(shown)} more", "dim"))
     return lines
@@ -146,8 +138,7 @@ def _line(parts: list[Text], width: int) -> Text:
 
 
 def shortened(name: str, room: int) -> str:
-    """A path that fits into so many columns: the end is what tells files apart. Control characters
-    are shown as escapes."""
+    """A path cut to so many columns at its start: the end distinguishes files. Escaped."""
     name = printable(name)
     if cell_len(name) <= room:
         return name
@@ -162,8 +153,6 @@ def _lines(transfer: Transfer, output: Output) -> None:
         if time.monotonic() - last < PLAIN_SECONDS:
             continue
         last = time.monotonic()
-        output.say(
-            f"  {progress.transfers}/{progress.total_transfers} files, "
-            f"{human_bytes(progress.bytes)} of "
-            f"{human_bytes(progress.total_bytes)}, {human_bytes(progress.speed)}/s"
-        )
+        done, total = human_bytes(progress.bytes), human_bytes(progress.total_bytes)
+        files = f"{progress.transfers}/{progress.total_transfers} files"
+        output.say(f"  {files}, {done} of {total}, {human_bytes(progress.speed)}/s")

@@ -1,21 +1,46 @@
-"""What `--json` prints, command by command, as types: `pluton-rclone schema` makes JSON Schema of
-them.
+"""What `--json` prints, as types: `pluton-rclone schema` makes JSON Schema of them.
 
-Sizes are bytes, durations seconds, speeds bytes a second. A new member may come with any version;
-none goes away or changes its meaning without a new major one.
+Sizes are bytes, durations seconds, speeds bytes a second. Any version may add a member; only a new
+major version removes one or changes its meaning.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from types import GenericAlias
+from typing import Any, Literal, get_type_hints
 
 from msgspec import UNSET, Struct, UnsetType, defstruct
 
-from pluton_rclone.rclone.results import COUNTS
+from pluton_rclone.connection.report import ConnectionReport
+from pluton_rclone.connection.report import Step as TestStep
+from pluton_rclone.microsoft.entra.known_errors import KnownError as Known
+from pluton_rclone.microsoft.graph import drives
+from pluton_rclone.preflight.finding import Summary
+from pluton_rclone.rclone import events, results
+from pluton_rclone.remote.inspect import Finding
+
+from .progress import IN_FLIGHT, REPORTED
 
 
 class Record(Struct, forbid_unknown_fields=True):
     """A JSON object whose members are exactly these."""
+
+
+def made(called: str, doc: str | None = None, /, **members: Any) -> Any:
+    """A record of these members."""
+    return defstruct(called, members.items(), bases=(Record,), namespace={"__doc__": doc})
+
+
+def like(kind: type, /, *only: str, called: str = "", **others: Any) -> Any:
+    """The record of a class: its fields, or `only` these, and `others` with a type of their own."""
+    hints = get_type_hints(kind)
+    members = {field: hints[field] for field in only or hints if field not in others}
+    return made(called or kind.__name__, kind.__doc__, **members, **others)
+
+
+def many(kind: Any) -> Any:
+    """A list of records of one kind."""
+    return GenericAlias(list, (kind,))
 
 
 class Error(Record):
@@ -29,6 +54,13 @@ class Error(Record):
     next_step: str | None
     link: str | None
     details: dict[str, Any]
+
+
+class FailedFile(Error):
+    """A file that did not arrive, and why."""
+
+    path: str
+    retry_helps: bool
 
 
 class Storage(Record):
@@ -49,28 +81,6 @@ class Section(Record):
     options: dict[str, str]
 
 
-class Step(Record):
-    name: str
-    title: str
-    status: Literal["ok", "warning", "failed", "skipped"]
-    text: str
-    seconds: float
-    error: Error | None
-
-
-class Report(Record):
-    """A connection test, step by step."""
-
-    storage: str
-    ok: bool
-    steps: list[Step]
-
-
-class Health(Record):
-    ok: bool
-    storages: list[Report]
-
-
 class SignInAddress(Record):
     """Where to sign in; `opened`: a browser window has come up."""
 
@@ -86,33 +96,14 @@ class SignInCode(Record):
     expires: float
 
 
-class Removed(Record):
-    removed: str
-
-
 class Export(Record):
-    """`text` is an rclone.conf, `variables` the same for an environment; `written` the file that
-    was made instead."""
+    """`text` is an rclone.conf, `variables` the same for an environment, `written` the file."""
 
     remote: str
     text: str | None
     variables: dict[str, str] | None
     warnings: list[str]
     written: str | None
-
-
-class Drive(Record):
-    id: str
-    name: str
-    type: str
-    owner: str
-    web_url: str
-
-
-class Site(Record):
-    id: str
-    name: str
-    web_url: str
 
 
 class Entry(Record):
@@ -126,97 +117,8 @@ class Entry(Record):
     id: str | None
 
 
-class About(Record):
-    """The room on a drive; null where Microsoft does not say."""
-
-    total: int | None
-    used: int | None
-    free: int | None
-    trashed: int | None
-
-
-class InFlight(Record):
-    name: str
-    bytes: int
-    size: int | None
-    speed: float
-    eta: float | None
-
-
-class Progress(Record):
-    bytes: int
-    total_bytes: int
-    speed: float
-    eta: float | None
-    transfers: int
-    total_transfers: int
-    checks: int
-    errors: int
-    elapsed: float
-    in_flight: list[InFlight]
-
-
-class ProgressLine(Record):
-    progress: Progress
-
-
-class FailedFile(Error):
-    """A file that did not make it, and why."""
-
-    path: str
-    retry_helps: bool
-
-
-class LeftOut(Record):
-    """What was not looked at, and is not missing at the destination."""
-
-    path: str
-    why: str
-
-
-class Planned(Record):
-    """What a dry run would do."""
-
-    action: str
-    path: str
-    size: int | None
-
-
-_Counts = defstruct(
-    "_Counts", [(name, int) for name in COUNTS], bases=(Record,), forbid_unknown_fields=True
-)
-
-
-class TransferResult(_Counts):  # type: ignore[misc, valid-type]
-    ended: Literal["done", "failed", "cancelled", "stalled", "timed out"]
-    exit_code: int
-    duration: float
-    failed: list[FailedFile]
-    left_out: list[LeftOut]
-    planned: list[Planned]
-    retry_helps: bool
-    error: Error | None
-    notices: list[str]
-
-
-class ResultLine(Record):
-    """The last line of a transfer."""
-
-    result: TransferResult
-
-
-class CheckResult(Record):
-    same: bool
-    matching: int
-    differing: list[str]
-    missing_on_source: list[str]
-    missing_on_destination: list[str]
-    failed: list[FailedFile]
-    left_out: list[LeftOut]
-
-
 class PreflightFinding(Record):
-    """What OneDrive would refuse or spoil; `path_base64` when the path is not UTF-8."""
+    """What OneDrive would refuse or spoil; `path_base64` if the path is not UTF-8."""
 
     path: str
     is_dir: bool
@@ -228,58 +130,53 @@ class PreflightFinding(Record):
     path_base64: str | UnsetType = UNSET
 
 
-class PreflightSummary(Record):
-    files: int
-    folders: int
-    bytes: int
-    bytes_to_send: int
-    findings: dict[str, int]
-    by_rule: dict[str, int]
-    clean: bool
-    finished: bool
-
-
-class SummaryLine(Record):
-    """The last line of a preflight."""
-
-    summary: PreflightSummary
-
-
-class Inspected(Record):
-    """A fault of one remote, or of the file (remote "")."""
-
-    remote: str
-    option: str
-    severity: Literal["error", "warning"]
-    what: str
-    advice: str
-
-
 class Versions(Record):
-    """`table`: a header and one row for each thing that an rclone knows or not; `drift`:
-    differences to this library."""
+    """`table`: a header and a row for each thing that an rclone knows or not; `drift`: differences
+    to this library.
+    """
 
     table: list[list[str]]
     drift: dict[str, list[str]]
 
 
-class KnownError(Record):
-    code: str
-    name: str
-    error: str
-    suberror: str | None
-    exception: str
-    who: str
-    meaning: str
-    advice: str
-    link: str | None
+Ended = Literal["done", "failed", "cancelled", "stalled", "timed out"]
+MAYBE = Error | None
 
-
-class Address(Record):
-    """The one-time address of the page."""
-
-    address: str
-
+Step = like(TestStep, error=MAYBE)
+Report = like(ConnectionReport, called="Report", ok=bool, steps=many(Step))
+Health = made("Health", ok=bool, storages=many(Report))
+Drive = like(drives.Drive, "id", "name", "owner", "web_url", type=str)
+Site = like(drives.Site, "id", "name", "web_url")
+LeftOut = like(results.LeftOut)
+Planned = like(results.Planned)
+KEPT: dict[str, Any] = {"failed": list[FailedFile], "left_out": many(LeftOut)}
+CheckResult = like(results.CheckResult, same=bool, **KEPT)
+TransferResult = like(
+    results.TransferResult,
+    ended=Ended,
+    planned=many(Planned),
+    error=MAYBE,
+    retry_helps=bool,
+    **KEPT,
+)
+InFlight = like(events.InFlight, *IN_FLIGHT)
+Progress = like(events.Progress, *REPORTED, in_flight=many(InFlight))
+ProgressLine = made("ProgressLine", progress=Progress)
+ResultLine = made("ResultLine", "The last line of a transfer.", result=TransferResult)
+Counted = like(
+    Summary, called="PreflightSummary", findings=dict[str, int], by_rule=dict[str, int], clean=bool
+)
+SummaryLine = made("SummaryLine", "The last line of a preflight.", summary=Counted)
+KnownError = like(
+    Known,
+    *("name", "error", "suberror", "meaning", "advice"),
+    code=str,
+    exception=str,
+    who=str,
+    link=str | None,
+)
+Address = made("Address", "The one-time address of the page.", address=str)
+Removed = made("Removed", removed=str)
 
 SIGN_IN = (SignInAddress, SignInCode)
 TRANSFER = (ProgressLine, ResultLine)
@@ -291,42 +188,35 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     "storages": (list[Storage],),
     "show": (Section,),
     "test": (Report,),
-    "health": (Health,),
-    "keep-alive": (Health,),
+    **dict.fromkeys(("health", "keep-alive"), (Health,)),
     "reauthorize": (*SIGN_IN, Report),
     "set": (Report,),
     "rename": (Storage,),
     "remove": (Removed,),
     "export": (Export,),
-    "drives": (list[Drive],),
-    "sites": (list[Site],),
-    "ls": (Entry,),
-    "tree": (Entry,),
-    "stat": (Entry,),
-    "about": (About,),
-    "copy": (*PREFLIGHT, *TRANSFER),
-    "sync": (*PREFLIGHT, *TRANSFER),
-    "move": TRANSFER,
-    "delete": TRANSFER,
+    "drives": (many(Drive),),
+    "sites": (many(Site),),
+    **dict.fromkeys(("ls", "tree", "stat"), (Entry,)),
+    "about": (like(results.About),),
+    **dict.fromkeys(("copy", "sync"), (*PREFLIGHT, *TRANSFER)),
+    **dict.fromkeys(("move", "delete"), TRANSFER),
     "check": (CheckResult,),
     "preflight": PREFLIGHT,
     "restic": (dict[str, str],),
-    "inspect": (list[Inspected],),
+    "inspect": (many(like(Finding, called="Inspected")),),
     "options": (dict[str, Any],),
     "versions": (Versions,),
-    "errors": (list[KnownError],),
+    "errors": (many(KnownError),),
     "doctor": (dict[str, str],),
     "web": (Address,),
 }
 
 
 def schema_of(command: str) -> dict[str, Any]:
-    """JSON Schema (2020-12) for each line that `command --json` prints on stdout. KeyError when it
-    has none."""
-    import msgspec
+    """JSON Schema (2020-12) for each line that `command --json` prints. KeyError if it has none."""
+    from msgspec.json import schema_components
 
-    kinds = RECORDS[command]
-    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    schemas, components = schema_components(RECORDS[command], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"A line of pluton-rclone {command} --json",

@@ -6,13 +6,11 @@ import click
 
 from pluton_rclone.errors import UsageError
 
-from .app import common
-from .output import Output
-from .storages import open_storages, storage_names
+from .context import NAME, Context, common, flag
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name", shell_complete=storage_names)
+@NAME
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
 @click.option(
     "--path",
@@ -21,25 +19,16 @@ from .storages import open_storages, storage_names
     metavar="PATH",
     help="The repository's folder in the storage.",
 )
-@click.option(
-    "--environment",
-    is_flag=True,
-    help="Print the variables for running restic by hand; they hold no secret.",
-)
+@flag("--environment", help="Print the variables to run restic by hand; they hold no secret.")
 @common
 def restic(
-    name: str,
-    arguments: tuple[str, ...],
-    path: str,
-    environment: bool,
-    config: str | None,
-    binary: str | None,
-    as_json: bool,
+    ctx: Context, name: str, arguments: tuple[str, ...], path: str, environment: bool
 ) -> int:
     """Run restic with its repository in a storage.
 
-    Its exit code is passed on. restic's password is yours to give: RESTIC_PASSWORD_FILE,
-    RESTIC_PASSWORD_COMMAND, or its own question. A token that is renewed while restic runs is kept.
+    Its exit code is passed on. Give restic's password in RESTIC_PASSWORD_FILE or
+    RESTIC_PASSWORD_COMMAND, or at its own question. A token that is renewed while restic runs is
+    kept.
 
     \b
     pluton-rclone restic work -- init
@@ -51,17 +40,16 @@ def restic(
     from pluton_rclone import process
     from pluton_rclone.storages.restic import as_shell
 
-    storage = open_storages(config, binary)[name]
+    storage = ctx.storage(name)
     if environment:
         variables = storage.restic(path).environment_for_people()
-        if as_json:
-            Output(as_json).result(variables)
-        else:
+        ctx.output.result(variables)
+        if not ctx.as_json:
             print(as_shell(variables), end="")
         return 0
     if not arguments:
         raise UsageError(
-            "What shall restic do?",
+            "No command for restic is given.",
             advice="Write it behind --, as in: restic NAME -- snapshots; or --environment.",
         )
     with storage.restic(path) as opened:

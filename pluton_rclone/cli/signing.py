@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -35,8 +36,8 @@ def sign_in(
     place: Place = "own",
     confirm: bool = False,
 ) -> None:
-    """Signs in and says who it was. `confirm`: a person at the terminal says whether that is the
-    right account, because somebody else may have finished the sign-in. Cancelled if it is not.
+    """Signs in and says as which account. `confirm` asks a person at the terminal whether it is the
+    right one, because another person may have finished the sign-in. Cancelled if it is not.
     """
     if method in ("browser", "device", "app"):
         setup.app  # noqa: B018 - RegistrationError now, before anything is said
@@ -44,13 +45,11 @@ def sign_in(
         asked = ASKED[place] if setup.access == "write" else ASKED[place].replace(" and write", "")
         output.say(f"Authorize with OneDrive: Microsoft asks to {asked}, and to stay connected.")
     if method == "browser":
-        account = setup.sign_in_with_browser(
-            place=place, show_address=lambda url, opened: show_address(output, url, opened)
-        )
+        show = functools.partial(show_address, output)
+        account = setup.sign_in_with_browser(place=place, show_address=show)
     elif method == "device":
-        account = setup.sign_in_with_device_code(
-            place=place, show=lambda code: show_code(output, code)
-        )
+        code = functools.partial(show_code, output)
+        account = setup.sign_in_with_device_code(place=place, show=code)
     elif method == "app":
         account = setup.sign_in_as_app()
     elif method == "rclone":
@@ -62,10 +61,8 @@ def sign_in(
     else:
         pasted = ask.paste(output, "Paste what `rclone authorize onedrive` printed")
         if not pasted.strip():
-            raise UsageError(
-                "Nothing was pasted.",
-                advice="Give the token on stdin: … --method token < token.json",
-            )
+            advice = "Give the token on stdin: … --method token < token.json"
+            raise UsageError("Nothing was pasted.", advice=advice)
         account = setup.use_token(pasted)
     output.say(f"Signed in as {account}")
     if (
@@ -78,37 +75,25 @@ def sign_in(
 
 
 def show_address(output: Output, url: str, opened: bool) -> None:
-    """Where to sign in: by hand when no window came up."""
-    if output.as_json:
-        output.line({"sign_in_address": url, "opened": opened})
-        sys.stdout.flush()
-    if opened:
-        output.say(
-            "A browser window has opened; waiting for you there. No window? Then open this address "
-            "yourself:"
-        )
-        output.say(f"  {url}")
-    else:
-        output.say(
-            f"Open this address in a browser on this machine; waiting for you there:\n  {url}"
-        )
+    """Where to sign in; if no window has opened, the person opens the address."""
+    output.line({"sign_in_address": url, "opened": opened})
+    sys.stdout.flush()
+    output.say(
+        "A browser window has opened; waiting for you there. No window? Then open this address "
+        f"yourself:\n  {url}"
+        if opened
+        else f"Open this address in a browser on this machine; waiting for you there:\n  {url}"
+    )
     output.say(
         "It waits for ten minutes. If the page shows an error (AADSTS…), press Ctrl-C: "
-        "`pluton-rclone errors AADSTS…` "
-        "explains it. Without a browser: Ctrl-C, then --method device (with a client id) or "
-        "--method token."
+        "`pluton-rclone errors AADSTS…` explains it. Without a browser: Ctrl-C, then --method "
+        "device (with a client id) or --method token."
     )
 
 
 def show_code(output: Output, code: DeviceCode) -> None:
-    """The code to type elsewhere."""
-    if output.as_json:
-        output.line(
-            {
-                "verification_uri": code.verification_uri,
-                "user_code": code.user_code,
-                "expires": code.expires,
-            }
-        )
-        sys.stdout.flush()
+    """The code to type on another device."""
+    members = ("verification_uri", "user_code", "expires")
+    output.line({name: getattr(code, name) for name in members})
+    sys.stdout.flush()
     output.say(f"On any device, open {code.verification_uri} and type the code {code.user_code}")

@@ -1,8 +1,8 @@
-"""Commands around the work: `web`, the page; `completion` for shells; `emulator` for trying things
-without an account."""
+"""Commands around the work: `web`, the page; `completion` for shells; `emulator` to try things."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,52 +11,37 @@ import click
 
 from pluton_rclone.errors import UsageError
 
-from .app import common
-from .connect import registration
-from .output import Output
-from .storages import new_storages
+from .connect import CLIENT_ID, registration
+from .context import FILE, Context, common, flag
+
+FOLDERS = (
+    "A folder that the page may copy from and restore to; may be repeated. [default: "
+    "~/pluton-restores]"
+)
+HOST = "Listen there instead of on this machine alone; needs --public-url."
+URL = "The https:// address of the proxy in front, as browsers see it."
+FOLDER = click.Path(file_okay=False, path_type=Path)
+PORT_FILE = "Write the proxy's port to this file once it serves."
 
 
 @click.command()
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]"
 )
-@click.option(
-    "--host",
-    metavar="ADDRESS",
-    help="Listen there instead of on this machine alone; needs --public-url.",
-)
-@click.option(
-    "--public-url",
-    metavar="URL",
-    help="The https:// address of the proxy in front, as browsers see it.",
-)
-@click.option(
-    "--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
-)
-@click.option(
-    "--folder",
-    "folders",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    multiple=True,
-    help=(
-        "A folder that the page may copy from and restore to; may be repeated. [default: "
-        "~/pluton-restores]"
-    ),
-)
-@click.option("--no-browser", is_flag=True, help="Only print the address; open no window.")
+@click.option("--host", metavar="ADDRESS", help=HOST)
+@click.option("--public-url", metavar="URL", help=URL)
+@CLIENT_ID
+@click.option("--folder", "folders", type=FOLDER, metavar="DIR", multiple=True, help=FOLDERS)
+@flag("--no-browser", help="Only print the address; open no window.")
 @common
 def web(
+    ctx: Context,
     port: int,
     host: str | None,
     public_url: str | None,
     client_id: str | None,
     folders: tuple[Path, ...],
     no_browser: bool,
-    config: str | None,
-    binary: str | None,
-    as_json: bool,
 ) -> None:
     """Serve the page "Connecting OneDrive" until Ctrl-C.
 
@@ -70,18 +55,15 @@ def web(
     from pluton_rclone.process.browser import open_in_browser
     from pluton_rclone.web import serve
 
-    output = Output(as_json)
-
     def ready(address: str) -> None:
-        if as_json:
-            output.line({"address": address})
-            sys.stdout.flush()
-        output.say(f"The page is at {address}\nCtrl-C ends it.")
+        ctx.output.line({"address": address})
+        sys.stdout.flush()
+        ctx.output.say(f"The page is at {address}\nCtrl-C ends it.")
         if not no_browser:
             open_in_browser(address)
 
     serve(
-        new_storages(config, binary),
+        ctx.new_storages,
         port=port,
         host=host,
         public_url=public_url,
@@ -92,17 +74,12 @@ def web(
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option(
-    "--port-file",
-    type=click.Path(path_type=Path),
-    metavar="F",
-    help="Write the proxy's port to this file once it serves.",
-)
+@click.option("--port-file", type=FILE, metavar="F", help=PORT_FILE)
 @click.option(
     "--person",
     default="anna@outlook.com",
     show_default=True,
-    help="Who answers at the sign-in page.",
+    help="The person who answers at the sign-in page.",
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:
@@ -123,9 +100,8 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     _needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
     from pluton_rclone.emulator.command import run
 
-    return run(
-        command, port_file=port_file, person=person, write=lambda line: print(line, file=sys.stderr)
-    )
+    write = functools.partial(print, file=sys.stderr)
+    return run(command, port_file=port_file, person=person, write=write)
 
 
 @click.command()
@@ -147,12 +123,9 @@ def completion(shell: str) -> None:
 
 
 def _needs(extra: str, *modules: str) -> None:
-    """UsageError, which says what to install, unless all modules of this extra are here."""
+    """UsageError, which says what to install, unless all modules of this extra are installed."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         install = f"pip install 'pluton-rclone[{extra}]'"
-        raise UsageError(
-            f"This command needs: {install}",
-            why=f"not installed: {', '.join(missing)}",
-            advice=install,
-        )
+        why = f"not installed: {', '.join(missing)}"
+        raise UsageError(f"This command needs: {install}", why=why, advice=install)

@@ -94,14 +94,6 @@ class TransferResult:
         return {**_plain(self), "retry_helps": self.retry_helps}
 
 
-COUNTS = tuple(
-    field.name
-    for field in fields(TransferResult)
-    if field.type == "int" and field.name != "exit_code"
-)
-"""What is counted of a transfer: in its JSON and in the schema of that, too."""
-
-
 @dataclass(frozen=True)
 class About:
     """The room on a remote, in bytes; None where the remote does not say (which does not mean that

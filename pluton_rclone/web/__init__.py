@@ -1,5 +1,4 @@
-"""The page: "Connecting OneDrive" in a browser, as an ASGI application to mount, or served on this
-machine.
+"""The page "Connecting OneDrive": an ASGI application to mount, or served on this machine.
 
 from pluton_rclone.web import create_app, serve
 """

@@ -51,21 +51,21 @@ def create_app(
 ) -> Starlette:
     """The page as an ASGI application, to serve or to mount.
 
-    `public_url` is where people's browsers reach it ("http://localhost:8123",
-    "https://pluton.example/onedrive"); it answers under no other host. `app` is the app
-    registration, by default that of the environment. `redirect_uri` must be registered there; it is
-    `public_url` itself on http://localhost, else `public_url` + "/callback".
+    `public_url` is its address in browsers ("http://localhost:8123",
+    "https://pluton.example/onedrive"); it answers only under that host. `app` is the app
+    registration, by default that of the environment. `redirect_uri` must be registered there; by
+    default it is `public_url` on http://localhost, else `public_url` + "/callback".
 
-    `identify(request)` says who a request is from, for an application that signs people in itself;
-    it may be a coroutine function. Only a text that is not empty lets somebody in. Without it a
-    browser is let in by a one-time address (`one_time_address`). Somebody who was identified has
-    their own storages, drafts and transfers alone; `authorize(person, action, storage)` decides
-    about storages instead if it is given, and only True permits (actions:
-    `web.plumbing.people.Action`). UsageError for `authorize` without `identify`.
+    `identify(request)`, which may be a coroutine function, returns the person, for an application
+    that signs people in itself; only a text that is not empty lets a person in. Without it, a
+    one-time address (`one_time_address`) lets a browser in. A person has only their own storages,
+    drafts and transfers; if `authorize(person, action, storage)` is given, it decides about
+    storages, and only True permits (`web.plumbing.people.Action`). UsageError for `authorize`
+    without `identify`.
 
-    `state_folder` keeps sessions across a restart, with tokens: a private folder, best in memory.
-    `local_folders` are those that copies may read and restores may write, but for what is private
-    in them (`web.storages.places`); by default there is ~/pluton-restores alone.
+    `state_folder`, private and best in memory, keeps sessions with their tokens across a restart.
+    Copies read and restores write in `local_folders` (by default ~/pluton-restores), except what is
+    private there (`web.storages.places`).
     """
     if authorize is not None and identify is None:
         raise UsageError(
@@ -176,32 +176,23 @@ def _routes() -> list[Route | Mount]:
 
 
 def _front(request: Request) -> Response:
-    """The list of storages; and Microsoft's answer, where http://localhost alone is the registered
-    address."""
-    return (
-        signing_in.callback(request)
-        if "state" in request.query_params
-        else stored.storages(request)
-    )
+    """The storages; or Microsoft's answer, if http://localhost is the registered address."""
+    answered = "state" in request.query_params
+    return signing_in.callback(request) if answered else stored.storages(request)
 
 
 def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlutonRcloneError)
-    status = (
-        404
-        if isinstance(error, StorageNotFound)
-        else 403
-        if isinstance(error, ForeignAnswer)
-        else 400
-    )
+    status = 404 if isinstance(error, StorageNotFound) else 400
+    if isinstance(error, ForeignAnswer):
+        status = 403
     return draw(request, "error.html", status=status, error=error_view(error))
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     what = error.detail if error.detail != "Not Found" else "There is no such page."
-    gone = error.status_code == 404
-    advice = (
-        "What was here may have been removed." if gone else "Go back in your browser and try again."
-    )
+    advice = "Go back in your browser and try again."
+    if error.status_code == 404:
+        advice = "What was here may have been removed."
     return refusal(request, error.status_code, what, advice)

@@ -31,23 +31,18 @@ def serve(
     local_folders: Sequence[Path] | None = None,
     on_ready: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM: what runs is ended, then KeyboardInterrupt or SystemExit is
-    raised.
+    """Serve until Ctrl-C or SIGTERM; ends all work, then raises KeyboardInterrupt or SystemExit.
 
-    `on_ready` gets the one-time address when the page answers.
-
-    `port` 0 takes a free one; with a fixed port, what people were in the middle of survives a
-    restart. Binds to loopback; `host` binds elsewhere and needs `public_url`, the address of the
-    HTTPS proxy in front. UsageError.
+    `on_ready` gets the one-time address when the page answers. `port` 0 takes a free one; with a
+    fixed port, drafts survive a restart. Binds to loopback; `host` binds elsewhere and needs
+    `public_url`, the address of the HTTPS proxy in front. UsageError.
     """
     from .app import create_app, one_time_address
 
     if host is not None and not (public_url or "").startswith("https://"):
         raise UsageError(
             "A page that is open to other machines needs HTTPS.",
-            advice=(
-                "Put a proxy with a certificate in front, and give its address as the public URL."
-            ),
+            advice="Put a proxy with a certificate in front; its address is the public URL.",
         )
     sockets = listen(host, port)
     try:
@@ -66,8 +61,8 @@ def serve(
 
 @contextmanager
 def _terminated_gently() -> Iterator[None]:
-    """SIGTERM, which uvicorn sends itself again after its end, ends this process as an exception
-    does: what has to be cleaned up is. A handler that somebody else has set stays.
+    """SIGTERM, which uvicorn raises again after its end, becomes an exception, so that cleaning up
+    happens. A handler that another program part has set stays.
     """
 
     def stop(number: int, frame: object) -> None:
@@ -111,13 +106,9 @@ def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
 
 
 def listen(host: str | None, port: int) -> list[socket.socket]:
-    """Browsers try ::1 as well as 127.0.0.1 for localhost; where there is no IPv6, IPv4 alone will
-    do."""
-    wanted = (
-        [(socket.AF_INET, host)]
-        if host
-        else [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
-    )
+    """Browsers try ::1 as well as 127.0.0.1 for localhost; without IPv6, IPv4 is enough."""
+    loopback = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    wanted = [(socket.AF_INET, host)] if host else loopback
     sockets: list[socket.socket] = []
     for family, name in wanted:
         one = socket.socket(family, socket.SOCK_STREAM)
@@ -129,11 +120,8 @@ def listen(host: str | None, port: int) -> list[socket.socket]:
             one.close()
             if sockets:
                 continue
-            raise UsageError(
-                f"The page cannot listen on {name}:{port}.",
-                why=error.strerror,
-                advice="Choose another port.",
-            ) from None
+            what, advice = f"The page cannot listen on {name}:{port}.", "Choose another port."
+            raise UsageError(what, why=error.strerror, advice=advice) from None
         sockets.append(one)
     return sockets
 

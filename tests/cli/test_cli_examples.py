@@ -26,6 +26,7 @@ STAND_INS = {
 }
 ANSWERS = {
     "[y/N]: ": "y",
+    "[Y/n]: ": "",
     "Storage name [OneDrive Backups]: ": "",
     "Drive type [1]: ": "",
     "Drive type [2]: ": "",

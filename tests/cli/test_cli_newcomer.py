@@ -127,10 +127,10 @@ def test_a_preflight_names_the_source_that_is_not_there(connected: Command, sour
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--bwlimit", "fast", "is no rate: write bytes a second"),
-        ("--bwlimit", "2M,3M", "is no rate"),
-        ("--max-transfer", "much", "is no size: write a number with K, M, G or T"),
-        ("--max-duration", "long", "is no time: write a number with s, m or h"),
+        ("--bwlimit", "fast", "is not a rate: write bytes a second"),
+        ("--bwlimit", "2M,3M", "is not a rate"),
+        ("--max-transfer", "much", "is not a size: write a number with K, M, G or T"),
+        ("--max-duration", "long", "is not a time: write a number with s, m or h"),
     ],
 )
 def test_limits_that_are_none_are_refused_before_rclone_starts(

@@ -1,5 +1,4 @@
-"""What connections may cost where the page is served here: time for a request, for a reader, and
-their number."""
+"""Limits of connections to the page that we serve: time to send, time to read, their number."""
 
 from __future__ import annotations
 

@@ -36,9 +36,7 @@ class Page:
     local_folders: tuple[Path, ...]
     private: tuple[Path, ...]  # never read or written, wherever it lies
     healths: Healths
-    has_addresses: (
-        bool  # people are let in by one-time addresses, not by the application around the page
-    )
+    has_addresses: bool  # one-time addresses let people in, not the application around the page
     authorize: Authorize | None = None
 
 
@@ -71,8 +69,8 @@ def demand(request: Request, action: Action, storage: Storage | None = None) -> 
 
 
 def storage_of(request: Request, action: Action = "see", name: str | None = None) -> Storage:
-    """The storage that the address names, to do that with it. StorageNotFound, also for one that
-    the person may not see; HTTPException if they may see it and no more.
+    """The storage that the address names, for that action. StorageNotFound, also for one that the
+    person may not see; HTTPException if they may only see it.
     """
     try:
         found = page_of(request).storages[name or request.path_params["storage"]]

@@ -28,8 +28,7 @@ def enter(request: Request) -> Response:
             403,
             "This address was used already, or is too old.",
             "It lets one browser in, once. Start `pluton-rclone web` again for a new one, or make "
-            "one for a further "
-            "browser on the page itself, where it is open.",
+            "one for a further browser on the page itself, where it is open.",
         )
     response = RedirectResponse(link(request, ""), 303)
     response.headers.append("set-cookie", session_cookie(page.address, cookie, request.scope))
@@ -52,6 +51,6 @@ def leave(request: Request) -> Response:
         request,
         200,
         "You have left.",
-        "What was saved stays; what was not is gone. To come back, start `pluton-rclone web` "
-        "again: it shows a new address.",
+        "What was saved stays; what was not is gone. To come back, start `pluton-rclone web` again: "
+        "it shows a new address.",
     )

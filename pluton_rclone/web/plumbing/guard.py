@@ -1,8 +1,7 @@
-"""What every request must pass: host, origin, session, anti-forgery token; and the headers that
-every answer gets.
+"""Checks of every request (host, origin, session, anti-forgery token) and headers of every answer.
 
-A page on this machine can be reached by every site that its user visits (DNS rebinding, cross-site
-forms), so nothing is taken on trust from the address alone.
+Every site that the user visits can reach a page on this machine (DNS rebinding, cross-site forms),
+so the address alone proves nothing.
 """
 
 from __future__ import annotations
@@ -75,8 +74,8 @@ class Address:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. Cookies know no ports: two pages on one machine must not share
-        one. With `__Host-` no other host of the domain can set it; browsers want HTTPS for that.
+        """The session cookie's name. It holds the port, because all ports of a machine share
+        cookies. No other host of the domain can set `__Host-`, which needs HTTPS.
         """
         port = urlsplit(self.origin).port
         return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
@@ -154,18 +153,12 @@ class Guard:
     async def _refusal(self, request: Request) -> Response | tuple[int, str, str] | None:
         hosts = request.headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() != self.address.host:
-            if (
-                request.method == "GET"
-                and len(hosts) == 1
-                and hosts[0].lower() in self.address.other_names()
-            ):
+            others = self.address.other_names()
+            if request.method == "GET" and len(hosts) == 1 and hosts[0].lower() in others:
                 query = f"?{request.url.query}" if request.url.query else ""
                 return RedirectResponse(f"{self.address.origin}{request.url.path}{query}", 307)
-            return (
-                421,
-                "This page does not answer under that name.",
-                f"Open it at {self.address.origin}.",
-            )
+            advice = f"Open it at {self.address.origin}."
+            return 421, "This page does not answer under that name.", advice
         if request.method not in ("GET", "HEAD"):
             fault = await self._forgery(request)
             if fault:
@@ -203,8 +196,7 @@ class Guard:
 
     async def _find_session(self, request: Request) -> None:
         session = self.sessions.find(request.cookies.get(self.address.cookie, ""))
-        # A session belongs to its person and to nobody else; without `identify` there are no
-        # persons.
+        # A session belongs to its person alone; without `identify` there are no persons.
         person = None if self.identify is None else await identified(self.identify, request)
         if session is not None and session.person != person:
             session = None
@@ -218,13 +210,12 @@ class Guard:
         if self.identify is not None:
             return 403, "You are not signed in to Pluton.", "Sign in there first."
         if request.cookies.get(self.address.cookie):
-            why = "The page was started again, or was not used for twelve hours."
-            advice = "What you had not saved is gone; saved storages are untouched. Open the address that"
-            return (
-                403,
-                "Your session here has ended.",
-                f"{why} {advice} pluton-rclone web prints now.",
+            advice = (
+                "The page was started again, or was not used for twelve hours. What you had not "
+                "saved is gone; saved storages are untouched. Open the address that pluton-rclone web "
+                "prints now."
             )
+            return 403, "Your session here has ended.", advice
         advice = "Open the one-time address that pluton-rclone web printed in its terminal."
         return 403, "This browser has not been let in.", advice
 
@@ -242,8 +233,7 @@ def form_of(request: Request) -> dict[str, str]:
 
 
 def session_cookie(address: Address, value: str, scope: Scope) -> str:
-    """The header's value. Lax, not Strict: Microsoft's answer comes from another site, by GET, and
-    must carry it."""
+    """The header's value. Lax, not Strict: Microsoft's answer is a GET from another site."""
     path = "/" if address.secure else scope.get("root_path") or "/"  # __Host- wants "/"
     secure = "; Secure" if address.secure else ""
     return f"{address.cookie}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"

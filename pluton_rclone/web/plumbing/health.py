@@ -1,4 +1,4 @@
-"""Whether each storage works, and the room on it; asked of Microsoft, and remembered for a minute."""
+"""Whether each storage works, and its free room: Microsoft's answer, kept for a minute."""
 
 from __future__ import annotations
 

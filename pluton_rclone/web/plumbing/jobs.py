@@ -1,7 +1,7 @@
 """What goes on in the background: connection tests, savings, waiting for a device code, transfers.
 
-Each of them costs an rclone (70 MB): a few of a kind run at once, the others wait their turn, and
-whoever has the least running is next.
+Each of them costs an rclone (70 MB): a few of a kind run at once, the others wait, and the owner
+with the fewest running is next.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ UNFINISHED = 20  # of each owner, what waits included
 
 @dataclass
 class Work:
-    """Something that runs in a thread of its own, `at_once` of a kind. `owner` may look at it
-    (`Session.owner`); None: everybody.
+    """Something that runs in a thread of its own, `at_once` of a kind. `owner` (`Session.owner`)
+    may look at it; None: everybody.
     """
 
     at_once: ClassVar[int] = 4
@@ -60,8 +60,7 @@ class Steps(Work):
 
 @dataclass
 class Waiting(Work):
-    """Waiting for a person who signs in elsewhere: by a device code, or at the address of rclone's
-    own sign-in."""
+    """Waiting for a person who signs in with a device code, or at rclone's own address."""
 
     at_once: ClassVar[int] = 40
 
@@ -108,8 +107,8 @@ class Jobs:
         self._lock = threading.RLock()
 
     def start(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> AnyWork:
-        """Run it in a thread, in its turn. Its error of ours is kept in `work.error`; any other is
-        logged and said. UsageError if the owner has too much unfinished.
+        """Run it in a thread, in its turn. `work.error` keeps an error of ours; any other is logged
+        as well. UsageError if the owner has too much unfinished.
         """
         with self._lock:
             mine = [one for one in self._work.values() if one.owner == work.owner]
@@ -133,15 +132,13 @@ class Jobs:
 
         ready = [entry for entry in self._waiting if fits(entry[0])]
         if ready:
-            entry = min(
-                ready, key=lambda entry: sum(one.owner == entry[0].owner for one in running)
-            )
+            owners = [one.owner for one in running]
+            entry = min(ready, key=lambda entry: owners.count(entry[0].owner))
             self._waiting.remove(entry)
             work, name = entry[0], f"pluton-{entry[0].kind}"
-            self._threads[work.id] = threading.Thread(
-                target=self._run, args=entry, name=name, daemon=True
-            )
-            self._threads[work.id].start()
+            thread = threading.Thread(target=self._run, args=entry, name=name, daemon=True)
+            self._threads[work.id] = thread
+            thread.start()
             self._go_on()
 
     def cancel(self, work: Work | None) -> None:
@@ -167,18 +164,14 @@ class Jobs:
         return sorted(found, key=lambda work: work.started, reverse=True)
 
     def close(self) -> None:
-        """End everything, all at once, and wait for what runs: within the ten seconds that a
-        container has."""
+        """End everything at once, and wait for it within the ten seconds that a container has."""
         with self._lock:
-            running, threads = (
-                [one for one in self._work.values() if not one.over],
-                [*self._threads.values()],
-            )
-        enders = [
-            threading.Thread(target=self.cancel, args=(work,), daemon=True) for work in running
-        ]
-        for ender in enders:
-            ender.start()
+            running = [one for one in self._work.values() if not one.over]
+            threads = [*self._threads.values()]
+        enders = []
+        for work in running:
+            enders.append(threading.Thread(target=self.cancel, args=(work,), daemon=True))
+            enders[-1].start()
         until = time.monotonic() + GRACE
         for thread in (*enders, *threads):
             thread.join(max(0.0, until - time.monotonic()))

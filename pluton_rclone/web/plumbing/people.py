@@ -1,5 +1,4 @@
-"""Who a request is from and what they may do, as the application around the page says: only a plain
-answer counts."""
+"""The person of a request and their rights, as the application around the page gives them."""
 
 from __future__ import annotations
 
@@ -28,8 +27,7 @@ Authorize = Callable[[str, Action, Storage | None], bool | Awaitable[bool]]
 
 
 async def identified(identify: Identify, request: Request) -> str | None:
-    """The person; None for everything but a text that is not empty, and for an `identify` that
-    fails."""
+    """The person; None for an `identify` that fails or gives anything but a non-empty text."""
     try:
         answer: Any = identify(request)
         if inspect.isawaitable(answer):
@@ -40,17 +38,13 @@ async def identified(identify: Identify, request: Request) -> str | None:
     if isinstance(answer, str) and answer.strip():
         return answer
     level = logging.INFO if answer is None else logging.WARNING
-    log.log(
-        level,
-        "identify gave %s, not a person's name: the request is refused",
-        type(answer).__name__,
-    )
+    kind = type(answer).__name__
+    log.log(level, "identify gave %s, not a person's name: the request is refused", kind)
     return None
 
 
 def permits(authorize: Authorize, person: str, action: Action, storage: Storage | None) -> bool:
-    """Whether `authorize` said True, called in a handler's thread; an `authorize` that fails
-    forbids."""
+    """Whether `authorize`, called in a handler's thread, gave True; a failure forbids."""
     try:
         answer: Any = authorize(person, action, storage)
         if inspect.isawaitable(answer):

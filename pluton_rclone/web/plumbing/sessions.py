@@ -1,5 +1,4 @@
-"""Who is at the page: sessions with their drafts, in memory and, where a folder is given, across a
-restart."""
+"""Sessions with their drafts: in memory and, if a folder is given, across a restart."""
 
 from __future__ import annotations
 
@@ -32,8 +31,7 @@ ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the addre
 
 
 class Draft(Protocol):
-    """What somebody has begun and not saved: the wizard's drafts. `flows` are sign-ins by their
-    state."""
+    """A storage that is not saved yet: the wizard's draft. `flows` are sign-ins by their state."""
 
     id: str
     storage: str | None
@@ -46,7 +44,7 @@ class Draft(Protocol):
 
 @dataclass
 class Session:
-    """One browser that was let in. `token` is the anti-forgery token; `key` is the cookie's digest."""
+    """One browser that was let in. `token` is the anti-forgery token, `key` the cookie's digest."""
 
     key: str
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
@@ -83,8 +81,8 @@ class Session:
 
 
 class Sessions:
-    """All sessions. `read` makes a draft of its record; `folder` keeps them across a restart: mode
-    0700, best in memory, because they hold tokens.
+    """All sessions. `read` makes a draft from its record; `folder` keeps them across a restart:
+    mode 0700, best in memory, because they hold tokens.
     """
 
     def __init__(
@@ -156,7 +154,7 @@ class Sessions:
 
     @contextmanager
     def changing(self, session: Session, draft: Draft | None = None) -> Iterator[None]:
-        """Change a session's drafts, alone, and keep them, also when the change ends with an error."""
+        """Change a session's drafts under its lock, and keep them, also after an error."""
         with session.lock:
             try:
                 yield

@@ -24,7 +24,8 @@ KIND_WORDS = {
 }
 
 _environment = Environment(
-    loader=PackageLoader("pluton_rclone.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    loader=PackageLoader("pluton_rclone.web"), autoescape=True,
+    undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True,
 )  # fmt: skip
 for _filter in (wording.size, wording.words, wording.place, wording.moment, wording.duration):
@@ -99,8 +100,7 @@ def steps_view(work: Steps | None) -> dict[str, Any]:
 
 
 def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
-    """An error as the templates show it: what, why, who, the next step, and what to hand to an
-    administrator."""
+    """An error for the templates: what, why, who, the next step, details for an administrator."""
     record = error.record() if isinstance(error, PlutonRcloneError) else dict(error)
     details = record.get("details") or {}
     consent = details.get("admin_consent_url")

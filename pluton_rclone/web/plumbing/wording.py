@@ -49,8 +49,7 @@ def words(value: str) -> Markup:
 
 
 def place(address: str) -> Markup:
-    """An address as people read it, which may break after each of its parts:
-    contoso.sharepoint.com/sites/Team A."""
+    """An address for people, breakable after each part: contoso.sharepoint.com/sites/Team A."""
     parts = urlsplit(address)
     shown = unquote(parts.netloc + parts.path.rstrip("/"))
     readable = shown if parts.netloc and shown.isprintable() else address

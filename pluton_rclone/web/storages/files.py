@@ -1,5 +1,4 @@
-"""What is in a storage: folders to walk through, files to download, copies and restores to start
-and to watch."""
+"""The content of a storage: folders, downloads, and copies and restores to start and watch."""
 
 from __future__ import annotations
 
@@ -34,26 +33,21 @@ SHOWN_FAILURES = 50
 
 
 def browse(request: Request) -> Response:
-    """GET: one folder. "/" is the drive's root, where shared and team folders stand; "" the base
-    folder."""
+    """GET: one folder. "/": the drive's root, with shared and team folders; "": the base folder."""
     storage = storage_of(request, "read")
     path = request.query_params.get("path", "")
     entries: list[Any] = []
     with Caught() as caught:
         path = _clean(path)
-        entries = sorted(
-            storage.list(path), key=lambda entry: (not entry.is_dir, entry.name.casefold())
-        )
-    shown = {
-        "storage": storage,
-        "path": path,
-        "crumbs": _crumbs(path),
-        "entries": entries[:SHOWN_ENTRIES],
-    }
+        entries = [*storage.list(path)]
+        entries.sort(key=lambda entry: (not entry.is_dir, entry.name.casefold()))
     return draw(
         request,
         "files.html",
-        **shown,
+        storage=storage,
+        path=path,
+        crumbs=_crumbs(path),
+        entries=entries[:SHOWN_ENTRIES],
         more=max(0, len(entries) - SHOWN_ENTRIES),
         join=lambda name: f"{path.rstrip('/')}/{name}" if path else name,
         error=caught.error,
@@ -74,7 +68,7 @@ def _crumbs(path: str) -> list[tuple[str, str]]:
 
 
 def download(request: Request) -> Response:
-    """GET: one file, as it comes. Never shown in the page: a browser could take it for one of ours."""
+    """GET: one file. Never shown in the page: a browser could take it for one of our pages."""
     storage = storage_of(request, "read")
     path = _clean(request.query_params.get("path", ""))
     entry = storage.stat(path) if path.strip("/") else None
@@ -115,7 +109,7 @@ class _Download(StreamingResponse):
                 await run_in_threadpool(self._source.close)
 
 
-# ---- copies and restores -------------------------------------------------------------------------
+# ---- copies and restores ----
 
 
 def copy(request: Request) -> Response:
@@ -158,11 +152,7 @@ def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str
             "extra": NO_LINKS,
         }
         if kind == "copy":  # rclone takes no filters for one file, and `allowed` has looked at it
-            return (
-                storage.upload(local, path)
-                if local.is_file()
-                else storage.upload(local, path, **left_out)
-            )
+            return storage.upload(local, path, **({} if local.is_file() else left_out))
         entry = storage.stat(path) if path.strip("/") else None
         if entry is None or entry.is_dir:
             return storage.download(path, local, **left_out)
@@ -181,9 +171,8 @@ def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str
 
 def transfers(request: Request) -> Response:
     """GET: every transfer since the page was started."""
-    return draw(
-        request, "transfers.html", works=page_of(request).jobs.all(Copying, session(request).owner)
-    )
+    works = page_of(request).jobs.all(Copying, session(request).owner)
+    return draw(request, "transfers.html", works=works)
 
 
 def transfer(request: Request) -> Response:

@@ -1,7 +1,6 @@
-"""Folders on the machine that the page runs on: those that were opened to it, but for what is
-private in them.
+"""Folders of the page's machine: those that are open to it, except what is private in them.
 
-A name that begins with a dot is private (keys, settings of programs), so are rclone.conf, the
+A name that begins with a dot is private (keys, settings of programs); so are rclone.conf, the
 runtime folder and the kept sessions. Links are never followed out of an open folder.
 """
 
@@ -16,16 +15,14 @@ from pluton_rclone.rclone.commands import filter_name
 from pluton_rclone.values.encoding import standard_name
 
 NO_LINKS = ("--links=false", "--copy-links=false", "--ignore-case")
-"""Arguments for rclone beside `rules`, which hold in capitals, too: some file systems do not tell
-them apart."""
+"""Arguments for rclone with `rules`, which ignore case, as some file systems do."""
 
 
 def allowed(
     typed: str, folders: Sequence[Path], private: Iterable[Path], *, must_exist: bool
 ) -> Path:
-    """The folder or file that a person typed, links followed, if it lies in one of `folders` and
-    nothing of it is private. A folder of them that is not there yet is made when it is to be
-    written to. UsageError says what is wrong.
+    """The folder or file that a person typed, links followed, if it lies in one of `folders` and is
+    not private. A missing one of `folders` is made if it is to be written to. UsageError.
     """
     roots = [_real(folder) for folder in folders]
     names = ", ".join(str(root) for root in roots) or "no folder"
@@ -48,10 +45,7 @@ def allowed(
     if is_private(real, root, private):
         raise UsageError(
             f"{text!r} is private.",
-            why=(
-                "this page uses no name that begins with a dot, no rclone.conf and no runtime "
-                "folder"
-            ),
+            why="this page uses no name that begins with a dot, no rclone.conf, no runtime folder",
             advice="Choose another folder.",
         )
     if must_exist and not real.exists():
@@ -72,9 +66,8 @@ def is_private(path: Path, root: Path, private: Iterable[Path]) -> bool:
 
 
 def rules(folder: Path, private: Iterable[Path], *, writing: bool) -> list[str]:
-    """rclone's filter rules that leave out of a folder what is private. rclone reads no link, but
-    writes through a link to a folder: where it writes, each link that there is gets a rule.
-    UsageError.
+    """rclone's filter rules that leave out what is private in a folder. rclone does not read links,
+    but writes through a link to a folder: if `writing`, each link gets a rule. UsageError.
     """
     names = [
         str(path.relative_to(folder)) for path in map(_real, private) if path.is_relative_to(folder)

@@ -1,4 +1,4 @@
-"""Saved storages: the list, health and room, one storage's page, test, remove, rclone.conf masked."""
+"""Saved storages: the list, health and room, one storage's page, test, remove, masked section."""
 
 from __future__ import annotations
 
@@ -23,37 +23,25 @@ def storages(request: Request) -> Response:
         found = [storage for storage in page.storages.values() if may(request, "see", storage)]
     running = [work for work in page.jobs.all(Copying, mine.owner) if not work.over]
     drafts = [draft for draft in mine.drafts.values() if not draft.saved and draft.storage is None]
-    shown = [
+    drafts.sort(key=lambda draft: -draft.changed)
+    shown: dict[str, Any] = {"drafts": drafts, "running": running, "path": str(page.storages.path)}
+    shown["storages"] = [
         {**one.record(), "health": link(request, "storages", one.remote_name, "health")}
         for one in found
     ]
-    drafts.sort(key=lambda draft: -draft.changed)
-    path = str(page.storages.path)
-    return draw(
-        request,
-        "storages.html",
-        storages=shown,
-        drafts=drafts,
-        running=running,
-        path=path,
-        error=caught.error,
-    )
+    return draw(request, "storages.html", error=caught.error, **shown)
 
 
 def storage(request: Request) -> Response:
     """GET: one storage."""
     page, found = page_of(request), storage_of(request)
-    section = found.masked_section()
-    shown: dict[str, Any] = {
-        "section": section,
-        "masked": MASKED,
-        "config": str(page.storages.path),
-    }
     return draw(
         request,
         "storage.html",
         **_standing(request, found, request.query_params.get("test")),
-        **shown,
+        section=found.masked_section(),
+        masked=MASKED,
+        config=str(page.storages.path),
         export=f"pluton-rclone export {shlex.quote(found.remote_name)}",
         health=link(request, "storages", found.remote_name, "health"),
         new=request.query_params.get("new") == "yes",
@@ -67,7 +55,7 @@ def health(request: Request) -> HTMLResponse:
     return draw(request, "part_health.html", record=found.record(), seen=seen, error=seen.error)
 
 
-# ---- testing a saved storage ---------------------------------------------------------------------
+# ---- testing a saved storage ----
 
 
 def test(request: Request) -> Response:
@@ -86,11 +74,8 @@ def test(request: Request) -> Response:
 
 def test_part(request: Request) -> HTMLResponse:
     """GET: the part of the storage's page that shows the test."""
-    return draw(
-        request,
-        "part_steps.html",
-        **_standing(request, storage_of(request), request.path_params["job"]),
-    )
+    standing = _standing(request, storage_of(request), request.path_params["job"])
+    return draw(request, "part_steps.html", **standing)
 
 
 def _standing(request: Request, found: Storage, test: str | None) -> dict[str, Any]:

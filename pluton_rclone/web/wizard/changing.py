@@ -41,19 +41,15 @@ def edit(request: Request) -> Response:
                 faults = {option: text for option, text in found_out if option in fields.names()}
                 error = None if faults else refusal
     first, rest = fields.fields(given, faults)
-    shown = {
-        "storage": found,
+    shown: dict[str, Any] = {
         "name": name,
         "first": first,
         "rest": rest,
         "faults": faults,
         "error": error,
     }
-    checker, status = (
-        link(request, "storages", found.remote_name, "check"),
-        422 if faults or error else 200,
-    )
-    return draw(request, "edit.html", check=checker, status=status, **shown)
+    shown |= {"storage": found, "check": link(request, "storages", found.remote_name, "check")}
+    return draw(request, "edit.html", status=422 if faults or error else 200, **shown)
 
 
 def _given(section: dict[str, str]) -> dict[str, Any]:
@@ -75,9 +71,8 @@ def _change(found: Storage, name: str, given: dict[str, Any]) -> None:
 def check(request: Request) -> Response:
     """POST: one field of the form, as the person leaves it."""
     found, form = storage_of(request, "change"), form_of(request)
-    return JSONResponse(
-        {"fault": fields.fault_of(form.get("field", ""), form, found.remote.replace)}
-    )
+    fault = fields.fault_of(form.get("field", ""), form, found.remote.replace)
+    return JSONResponse({"fault": fault})
 
 
 def reauthorize(request: Request) -> Response:

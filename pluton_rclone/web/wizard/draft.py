@@ -1,5 +1,4 @@
-"""A storage on its way through the seven steps: the library's walk, and what the page keeps beside
-it."""
+"""A storage in the seven steps: the library's walk, and what the page keeps beside it."""
 
 from __future__ import annotations
 
@@ -48,8 +47,8 @@ _PAGES = {
 class Draft:
     """One storage that is being added, or re-authorized (`storage` is its remote's name then).
 
-    `setup` and `flows` hold tokens and PKCE verifiers: nothing of a draft but what a template picks
-    goes to the browser.
+    `setup` and `flows` hold tokens and PKCE verifiers: only what a template picks goes to the
+    browser.
     """
 
     setup: StorageSetup = field(repr=False)
@@ -86,15 +85,12 @@ class Draft:
         """Whether everything before a step is done."""
         if step not in self.steps:
             return False
-        if (
-            step == "type" and self.setup.signed_in
-        ):  # also while a permission for SharePoint is missing
+        if step == "type" and self.setup.signed_in:  # also if a SharePoint permission is missing
             return True
         return self.steps.index(step) <= self.steps.index(self.next_step())
 
     def forget_drive(self) -> None:
-        """After another sign-in, or another type: what was listed and tested before does not count
-        any more."""
+        """After another sign-in, or another type: what was listed or tested does not count."""
         self.drives, self.sites, self.site_name, self.job = {}, {}, "", None
 
     # ---- as JSON ----
@@ -102,17 +98,10 @@ class Draft:
     def record(self) -> dict[str, Any]:
         """Everything, secrets included: for whoever keeps sessions across a restart."""
         plain = (
-            "id",
-            "storage",
-            "flows",
-            "failure",
-            "blocked_window",
-            "site_name",
-            "options",
-            "options_seen",
+            "id storage flows failure blocked_window site_name options options_seen saved changed"
         )
         return {
-            **{name: getattr(self, name) for name in (*plain, "saved", "changed")},
+            **{name: getattr(self, name) for name in plain.split()},
             "setup": self.setup.record_with_secrets(),
             "sites": [dataclasses.asdict(site) for site in self.sites.values()],
             "drives": [dataclasses.asdict(drive) for drive in self.drives.values()],
@@ -120,8 +109,7 @@ class Draft:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Draft:
-        """The opposite of `record`; work that ran then does not run any more. KeyError, TypeError,
-        UsageError."""
+        """The opposite of `record`, without the work that ran. KeyError, TypeError, UsageError."""
         sites = [Site(**site) for site in record["sites"]]
         drives = [
             Drive(**{**drive, "quota": Quota(**drive["quota"])}) for drive in record["drives"]
@@ -139,11 +127,8 @@ def draft_of(request: Request) -> Draft:
     """The draft that the address names, of this session: anybody else's is not there."""
     found = session(request).drafts.get(request.path_params["setup"])
     if not isinstance(found, Draft):
-        raise HTTPException(
-            404,
-            "This storage is not being added here: it was saved, given up, or begun by somebody "
-            "else.",
-        )
+        what = "This storage is not being added here"
+        raise HTTPException(404, f"{what}: it was saved, given up, or begun by somebody else.")
     return found
 
 
@@ -156,8 +141,7 @@ def draw_step(
 
 
 def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, Any]]:
-    """The steps as the list beside the page shows them: seven, or two when a storage is
-    re-authorized."""
+    """The steps in the list beside the page: seven, or two if a storage is re-authorized."""
     names = ORDER if draft is None else draft.steps
     reached = names.index("name" if draft is None else draft.next_step())
     steps = []
@@ -167,12 +151,8 @@ def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, 
             state = "current"
         elif name == "location" and draft is not None and draft.setup.drive_type == "personal":
             state = "skipped"
-        seen = (
-            draft is not None
-            and name != "add"
-            and state in ("done", "ahead")
-            and draft.may_see(name)
-        )
-        address = link(request, "setups", draft.id, name) if draft is not None and seen else None
+        address = None
+        if draft is not None and name != "add" and state in ("done", "ahead"):
+            address = link(request, "setups", draft.id, name) if draft.may_see(name) else None
         steps.append({"title": TITLES[name], "state": state, "link": address})
     return steps

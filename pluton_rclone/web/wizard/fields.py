@@ -1,5 +1,4 @@
-"""The options form: fields drawn from the remote's JSON Schema, and what a person typed turned into
-options."""
+"""The options form: fields from the remote's JSON Schema, and typed text as options."""
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ NOT_HERE = ("tenant_url",)
 
 @dataclass(frozen=True)
 class Field:
-    """One control. `value` is text, or a bool for a switch; a secret's value never leaves the
-    server."""
+    """One control. `value` is text, a bool for a switch; a secret's never leaves the server."""
 
     name: str
     title: str
@@ -93,8 +91,7 @@ def _pairs(choices: Any) -> tuple[tuple[str, str], ...]:
 
 
 def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The options in a posted form; what stands at its default is left out, an empty secret stays
-    as it was."""
+    """The options in a posted form, without defaults; an empty secret stays as it was."""
     found: dict[str, Any] = {}
     for name in names():
         kind = _schema()[name].get("x-kind", "text")
@@ -130,8 +127,7 @@ def as_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def faults_of(error: PlutonRcloneError) -> dict[str, str]:
-    """Which option has which fault, from `OptionInvalid`; the whole error under "" where it names
-    none."""
+    """The fault of each option in an `OptionInvalid`; of another error, the fault of ""."""
     problems = error.details.get("problems")
     if not problems:
         option = str(error.details.get("option") or "")
@@ -144,7 +140,7 @@ def faults_of(error: PlutonRcloneError) -> dict[str, str]:
 
 
 def fault_of(option: str, form: Mapping[str, str], make: Callable[..., Any]) -> str:
-    """What is wrong with one option of the form, by making a remote in which only this one is set."""
+    """What is wrong with one option of the form, found by a remote with this option alone."""
     given = {name: value for name, value in read(form, {}).items() if name == option}
     try:
         make(**as_options(given))

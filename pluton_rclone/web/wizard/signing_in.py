@@ -43,7 +43,7 @@ REASONS = {
 
 
 def authorize(request: Request) -> Response:
-    """GET: the button, what will be asked and why, the device code, another cloud or registration."""
+    """GET: the button, the permissions and why, the device code, another cloud or registration."""
     draft = draft_of(request)
     if not draft.may_see("authorize"):
         return see_other(request, "setups", draft.id, draft.next_step())
@@ -79,8 +79,7 @@ def begin(request: Request) -> Response:
             return _back(request, draft, window)
         url = flow.url
         if not draft.setup.signed_in and draft.storage is None:
-            # Nobody is expected yet: without this, whoever is signed in at Microsoft would be taken
-            # unasked.
+            # Otherwise the account that is signed in at Microsoft would be taken without asking.
             url += "&prompt=select_account"
         draft.flows[flow.state] = {"flow": flow.record(), "window": window, "url": url}
         while len(draft.flows) > MAX_FLOWS:
@@ -91,15 +90,13 @@ def begin(request: Request) -> Response:
 
 
 def in_window(response: Response) -> Response:
-    """A page of the sign-in window: it must keep its tie to the page that opened it, to be able to
-    close itself."""
+    """A page of the sign-in window, which can only close itself if it keeps its opener."""
     response.headers["cross-origin-opener-policy"] = "unsafe-none"
     return response
 
 
 def prepare(draft: Draft, page: Page, form: dict[str, str]) -> None:
-    """What the person chose beside the button: another account, cloud, tenant or registration.
-    OptionInvalid."""
+    """Applies another account, cloud, tenant or registration of the form. OptionInvalid."""
     if form.get("again") == "yes":
         draft.setup.sign_out()
         draft.forget_drive()
@@ -115,28 +112,22 @@ def prepare(draft: Draft, page: Page, form: dict[str, str]) -> None:
 
 
 def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRegistration | None:
-    """The registration that a form names. The default's secret stays with the default's id, tenant
-    and cloud."""
+    """The form's registration. The default's secret goes only with its id, tenant and cloud."""
     client_id = form.get("client_id", "").strip() or (default.client_id if default else "")
-    region, tenant = (
-        form.get("region", "").strip() or "global",
-        form.get("tenant", "").strip() or "common",
-    )
+    region = form.get("region", "").strip() or "global"
+    tenant = form.get("tenant", "").strip() or "common"
     if not client_id:
         refuse_rclone_registration(cloud(region), tenant)
         return None
-    if default is not None and (client_id, region, tenant) == (
-        default.client_id,
-        default.region,
-        default.tenant,
-    ):
-        return default
-    return AppRegistration(client_id, tenant, region)
+    named = AppRegistration(client_id, tenant, region)
+    alike = default is not None and all(
+        getattr(default, part) == getattr(named, part) for part in ("client_id", "tenant", "region")
+    )
+    return default if alike else named
 
 
 def go(request: Request) -> Response:
-    """GET: on to Microsoft. A page of its own, because a form's redirects have to stay on this site
-    (form-action)."""
+    """GET: on to Microsoft. A form's redirects must stay on this site (form-action), hence this page."""
     draft = draft_of(request)
     found = draft.flows.get(request.query_params.get("state", ""))
     if found is None:
@@ -174,8 +165,7 @@ def arrived(draft: Draft) -> None:
 
 
 def status(request: Request) -> Response:
-    """GET: how the sign-in stands, for the page that waits: {"state": "waiting" | "done" |
-    "failed", "next": address}."""
+    """GET: for the page that waits: {"state": "waiting" | "done" | "failed", "next": address}."""
     draft = draft_of(request)
     signed_in = draft.setup.signed_in and not draft.setup.missing_permissions()
     state = "failed" if draft.failure else "done" if signed_in else "waiting"

@@ -1,5 +1,4 @@
-"""Step 3 without Microsoft's window: a code typed on another device, or rclone's own sign-in
-without a registration."""
+"""Step 3 without Microsoft's window: a device code, or rclone's own sign-in."""
 
 from __future__ import annotations
 
@@ -35,8 +34,7 @@ def begin_code(request: Request) -> Response:
 
 
 def begin_rclone(request: Request) -> Response:
-    """POST: rclone's own registration and its own little server; the browser has to be on this
-    machine."""
+    """POST: rclone's own registration and server; the browser has to be on this machine."""
 
     def sign_in(draft: Draft, work: Waiting) -> object:
         def show(address: str) -> None:
@@ -83,13 +81,8 @@ def waiting(request: Request) -> Response:
     if over and work.error is None:
         return see_other(request, "setups", draft.id, draft.next_step())
     part = link(request, "setups", draft.id, "waiting", work.id, "progress")
-    shown = {
-        "work": work,
-        "over": over,
-        "part": part,
-        "next": "",
-        "error": work.error if over else None,
-    }
+    error = work.error if over else None
+    shown = {"work": work, "over": over, "part": part, "next": "", "error": error}
     return draw_step(request, draft, "authorize", "waiting.html", **shown)
 
 

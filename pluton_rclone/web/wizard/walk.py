@@ -25,7 +25,7 @@ from .draft import Draft, draft_of, draw_step
 MAX_NAME = 100
 
 
-# ---- 1 and 2: add storage, name ------------------------------------------------------------------
+# ---- 1 and 2: add storage, name ----
 
 
 def add(request: Request) -> Response:
@@ -78,7 +78,7 @@ def give_up(request: Request) -> Response:
     return see_other(request, "")
 
 
-# ---- 4: drive type -------------------------------------------------------------------------------
+# ---- 4: drive type ----
 
 
 def drive_type(request: Request) -> Response:
@@ -104,12 +104,11 @@ def drive_type(request: Request) -> Response:
     return draw_step(request, draft, "type", suggested=suggested, error=caught.error, status=status)
 
 
-# ---- 6: options ----------------------------------------------------------------------------------
+# ---- 6: options ----
 
 
 def options(request: Request) -> Response:
-    """Region, chunk size, hard delete, base folder, and folded away everything else that the
-    backend has."""
+    """Region, chunk size, hard delete, base folder, and folded the other options of the backend."""
     draft, page = draft_of(request), page_of(request)
     drive = draft.setup.chosen_drive
     if drive is None or not draft.may_see("options"):
@@ -137,8 +136,7 @@ def options(request: Request) -> Response:
 
 
 def _take_options(draft: Draft, given: dict[str, Any]) -> None:
-    """All of the form: what it leaves out is taken back. OptionInvalid, UsageError: nothing changes
-    then."""
+    """All of the form; options that it lacks are reset. OptionInvalid, UsageError: no change."""
     draft.setup.set_options(**{**dict.fromkeys(fields.names()), **fields.as_options(given)})
     if given != draft.options:
         draft.job = None
@@ -150,7 +148,7 @@ def _region(draft: Draft) -> str:
 
 
 def _other_region(request: Request, draft: Draft, region: str) -> Response:
-    """Another cloud is another Microsoft: other accounts, another registration, so another sign-in."""
+    """Another cloud has other accounts and another registration, so it needs another sign-in."""
     page = page_of(request)
     cloud = CLOUDS[region]
     with page.sessions.changing(session(request), draft):
@@ -163,10 +161,8 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
             draft.failure = OptionInvalid(
                 f"The region is {cloud.name} now.",
                 why=cloud.warning or "its accounts and its app registrations are its own",
-                advice=(
-                    "Sign in there, with a registration made there; then choose drive type and "
-                    "location again."
-                ),
+                advice="Sign in there, with a registration made there; then choose drive type and "
+                "location again.",
             ).record()
         except PlutonRcloneError as error:
             draft.failure = error.record()
@@ -174,8 +170,7 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
 
 
 def check(request: Request) -> Response:
-    """POST: one field, as the person leaves it. {"fault": text, empty when it is right}. Secrets
-    are not sent here."""
+    """POST: one field, as the person leaves it: {"fault": text, empty if valid}. No secrets."""
     draft, form = draft_of(request), form_of(request)
     drive, option = draft.setup.chosen_drive, form.get("field", "")
     if drive is None or option not in fields.names():
@@ -185,7 +180,7 @@ def check(request: Request) -> Response:
     return JSONResponse({"fault": fault})
 
 
-# ---- 7: test and save ----------------------------------------------------------------------------
+# ---- 7: test and save ----
 
 
 def save(request: Request) -> Response:
@@ -202,9 +197,8 @@ def save(request: Request) -> Response:
     if request.method == "POST":
         work = page.jobs.find(Steps, draft.job, mine.owner)
         if work is None or not work.ok:
-            raise HTTPException(
-                409, "Test the connection first: only what passed the test is saved."
-            )
+            what = "Test the connection first: only what passed the test is saved."
+            raise HTTPException(409, what)
         return _start(request, draft, "save")
     return draw_step(request, draft, "save", **standing)
 
@@ -224,15 +218,11 @@ def progress(request: Request) -> HTMLResponse:
 
 
 def _standing(request: Request, draft: Draft) -> dict[str, Any]:
+    first, rest = fields.fields(draft.options)
     return {
         **steps_view(page_of(request).jobs.find(Steps, draft.job, session(request).owner)),
         "cloud": CLOUDS[_region(draft)].name,
-        "chosen": [
-            field
-            for part in fields.fields(draft.options)
-            for field in part
-            if field.name in draft.options
-        ],
+        "chosen": [field for field in (*first, *rest) if field.name in draft.options],
         "next": link(request, "storages", draft.saved) + "?new=yes" if draft.saved else "",
         "part": link(request, "setups", draft.id, "progress"),
     }
