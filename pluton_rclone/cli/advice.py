@@ -29,15 +29,15 @@ COMMANDS = {
 
 
 def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
-    """The error's advice, and the command for its next step; `storage` is the one it is about."""
+    """The error's advice, and the command for its next step; `storage` is the one that was at work."""
     name = storage or (next(iter(NAMED)) if len(NAMED) == 1 else error.details.get("storage"))
     command = COMMANDS.get(error.next_step, "") if error.next_step else ""
     which = ""
     if name is None and NAMED and "{storage}" in command:
         name, *others = sorted(NAMED)
         which = f" (or {', '.join(others)}: `pluton-rclone health` tells which)"
-    command = command.format(storage=shlex.quote(name) if name else "NAME")
-    return f"{error.advice} {command}".rstrip() + which
+    storage = shlex.quote(name) if name else "NAME"
+    return f"{error.advice} {command.format(storage=storage)}".rstrip() + which
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:

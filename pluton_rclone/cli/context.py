@@ -68,8 +68,8 @@ class Context:
             found = self.storages.reach(name)
         except StorageNotFound:
             return None
-        below = [each for each in self.storages.below(name) if each != found.remote_name]
-        NAMED.update(below or [found.name])
+        below = self.storages.below(found.remote_name)
+        NAMED.update([found.name] if below == [found.remote_name] else below)
         return found
 
 

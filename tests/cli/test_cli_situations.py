@@ -114,9 +114,9 @@ def two_dead_tokens(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def slowness(scene: Scene) -> Iterator[None]:
-    for number in range(60):
+    for number in range(200):
         (scene.source / f"more{number}").write_bytes(b"x")
-    scene.cloud.faults.latency = 0.3
+    scene.cloud.faults.latency = 0.6
     yield
 
 
@@ -178,7 +178,7 @@ TABLE = (
     Row(two_dead_tokens, ("ls", "work:"), 3, "does not accept the token", YOU, "reauthorize",
         "pluton-rclone reauthorize work"),
     Row(slowness, (*COPY, "--max-duration", "2s"), 7, "it ended before all was tried", YOU, None, "go on where it stopped"),
-    Row(an_account_of_contoso, AT_FABRIKAM, 3, "another organisation", YOU, None, "as its guest, give its tenant"),
+    Row(an_account_of_contoso, AT_FABRIKAM, 3, "another organisation", YOU, None, "give its tenant"),
     Row(a_closed_root, AT_ADMINS, 4, "no access to this site", ADMINISTRATOR, None, "Ask an owner of the site"),
 )
 # fmt: on

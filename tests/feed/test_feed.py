@@ -224,7 +224,7 @@ def test_a_folder_deep_inside_is_read_from_the_feed_where_that_is_wanted(
     drive.write("base/deep＊/er/a.txt", b"a")
     storage = connected(cloud, kind, base_folder="Base", granted_scopes=("Files.ReadWrite.All",))
     if kind != "personal":  # an account of the other world may not look into it
-        drive.add_shortcut(theirs, theirs.folder("Team/plans"), "Plans", drive.find("base/deep＊"))
+        drive.add_shortcut(theirs, theirs.folder("Team/plans"), "plans", drive.find("base/deep＊"))
     whole, total = listed(storage, path="DEEP*", by="feed"), storage.size("deep*", by="feed")
     assert requests(cloud, FEED) == 2
     assert whole == by_rclone(storage, path="deep*")

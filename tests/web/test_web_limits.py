@@ -280,7 +280,7 @@ def test_an_abandoned_download_ends_its_rclone(
 # ---- the end of the page -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130)])
 def test_the_end_of_the_page_brings_the_tokens_home(
     cloud: Emulator, tmp_path: Path, number: int, code: int
 ) -> None:
