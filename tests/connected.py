@@ -48,7 +48,8 @@ def remote_of(
     """A complete remote; its access token ends in `seconds` for rclone."""
     person = cloud.world.person(person_of(kind))
     scopes = options.pop("granted_scopes", _SCOPES[kind])
-    answer = cloud.sign_in(person.username, *scopes, "offline_access")
+    client_id = options.get("client_id", PUBLIC_CLIENT_ID)
+    answer = cloud.sign_in(person.username, *scopes, "offline_access", client_id=client_id)
     expiry = datetime.now(timezone.utc) + timedelta(seconds=seconds)
     token = {
         "access_token": answer["access_token"],
@@ -59,7 +60,7 @@ def remote_of(
     given = {
         "drive_id": emulated_drive(cloud, kind).id,
         "drive_type": DRIVE_TYPES[kind],
-        "client_id": PUBLIC_CLIENT_ID,
+        "client_id": client_id,
         "token": SecretStr(json.dumps(token)),
         "account_id": person.id,
         "account_name": person.username,

@@ -6,13 +6,15 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
+from pydantic import SecretStr
 
 from pluton_rclone.cli.app import COMMANDS, application
-from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.command import browser
 from pluton_rclone.rclone.binary import find_binary
 from tests.connected import ANNA, BERT, connected
@@ -31,6 +33,7 @@ ANSWERS = {
     "Drive type [1]: ": "",
     "Drive type [2]: ": "",
     "Return: go on): ": "",
+    "Client secret: ": WEB_CLIENT_SECRET,
 }
 
 
@@ -46,6 +49,7 @@ def examples() -> list[str]:
 
 
 EXAMPLES = examples()
+WORK = ("connect team --site", "connect work --type business", "client-secret-file")
 
 
 @pytest.fixture
@@ -88,16 +92,21 @@ def here(example: str, folder: Path) -> str:
 def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path: Path) -> None:
     connecting = "pluton-rclone connect" in example
     if not connecting:
-        connected(
-            cloud, "business", name="work", granted_scopes=("Files.ReadWrite.All", "Sites.Read.All")
-        )
+        scopes = ("Files.ReadWrite.All", "Sites.Read.All")
+        secret = {"client_id": WEB_CLIENT_ID, "client_secret": SecretStr(WEB_CLIENT_SECRET)}
+        own = secret if "secret" in example else {}
+        web = cloud.world.registrations[WEB_CLIENT_ID]
+        redirects = (*web.web_redirects, "http://localhost")
+        cloud.world.registrations[WEB_CLIENT_ID] = replace(web, web_redirects=redirects)
+        connected(cloud, "business", name="work", granted_scopes=scopes, **own)
+        (tmp_path / "new.txt").write_text(WEB_CLIENT_SECRET)
         connected(cloud, name="OneDrive Personal Backups")
         connected(cloud, name="OneDrive")
         connected(cloud, name="old-work")
     serving = example.startswith("pluton-rclone web")
     environment = {
         **os.environ,
-        **browser(BERT if connecting and ("--site" in example or "business" in example) else ANNA),
+        **browser(BERT if any(word in example for word in WORK) else ANNA),
         "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}",
         "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
         **({"BROWSER": "true"} if serving else {}),
