@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from .directory import Audience
 from .drives import refusals
-from .drives.drive import BUSINESS, LIBRARY, Drive
+from .drives.drive import BUSINESS, LIBRARY, Drive, Site
 from .drives.files import Files
 from .drives.item import Item
-from .drives.sites import Site
 from .faults import BareFault, ConnectionCut, GraphFault
 from .graph.faults import Faults, Rule
 from .graph.patterns import drive_address, item_address, quoted

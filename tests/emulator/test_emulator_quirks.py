@@ -14,8 +14,8 @@ import requests
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.drives.drive import Site
 from pluton_rclone.emulator.drives.identifiers import CurrentIds
-from pluton_rclone.emulator.drives.sites import Site
 from pluton_rclone.emulator.quirks import FRESH_SIGNING_KEY, NO_DRIVE, QUOTAS, Quirks
 from pluton_rclone.emulator.switches import CATALOGUE
 

@@ -9,9 +9,9 @@ import pytest
 from pluton_rclone import errors
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.drives.drive import Drive as EmulatedDrive
+from pluton_rclone.emulator.drives.drive import Site as EmulatedSite
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.drives.item import Link
-from pluton_rclone.emulator.drives.sites import Site as EmulatedSite
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
 from pluton_rclone.microsoft.graph.addresses import item_id

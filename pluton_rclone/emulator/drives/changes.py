@@ -11,14 +11,12 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from . import refusals
 from .item import Item
-
-if TYPE_CHECKING:
-    from .drive import Drive
 
 _KEPT_ENUMERATIONS = 64
 
@@ -37,6 +35,12 @@ class Page:
     items: list[Item]
     token: str
     last: bool  # the token is for the next time (deltaLink), not for the next page (nextLink)
+
+
+class Walked(Protocol):
+    """A drive, as far as its feed looks at it."""
+
+    def walk(self) -> Iterator[Item]: ...
 
 
 class Changes:
@@ -60,7 +64,7 @@ class Changes:
         self._oldest += len(self._log) + 1
         self._enumerations.clear()
 
-    def page(self, drive: Drive, token: str | None, size: int) -> Page:
+    def page(self, drive: Walked, token: str | None, size: int) -> Page:
         """The next `size` items for a token; None or "" starts with everything, "latest" after
         everything."""
         if token == "latest":
@@ -94,7 +98,7 @@ class Changes:
             return Page(items[offset:], _token("s", self._oldest + until), last=True)
         return Page(items[offset:end], _token("p", number, end), last=False)
 
-    def _everything(self, drive: Drive) -> list[Item]:
+    def _everything(self, drive: Walked) -> list[Item]:
         items = list(drive.walk())
         if self.order is Order.CHILDREN_FIRST:
             items = [items[0], *reversed(items[1:])]

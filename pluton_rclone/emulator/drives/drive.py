@@ -1,5 +1,5 @@
 """One drive: every change that can be made to its items, with quota, versions, recycle bin and
-change feed.
+change feed; and the SharePoint site whose library it may be.
 
 All checks of Microsoft's limits stand here, in tree.py and in names.py, so that a file put by a
 test and one sent by rclone meet the same rules. What is refused is raised as `GraphFault`.
@@ -8,7 +8,8 @@ test and one sent by rclone meet the same rules. What is refused is raised as `G
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import refusals
@@ -22,8 +23,6 @@ from .tree import Tree
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator.directory import Person, Tenant
-
-    from .sites import Site
 
 MAX_FILE = 250 * 1000**3  # bytes; "250 GB" without saying whether binary: the smaller reading
 MAX_VERSIONS = 500
@@ -378,3 +377,45 @@ def _is_package(item: Item) -> bool:
 def _version_bytes(item: Item) -> int:
     rare: Rarities | None = item.rare
     return 0 if rare is None else sum(version.content.size for version in rare.versions)
+
+
+@dataclass(eq=False)
+class Site:
+    """One site. Its id is hostname,siteCollectionId,webId: it holds commas."""
+
+    id: str
+    name: str  # the last part of the address
+    title: str
+    tenant: Tenant
+    host: str
+    path: str  # server-relative: "" for the root site, "/sites/backups"
+    created: int  # milliseconds since 1970
+    parent: Site | None = None
+    libraries: list[Drive] = field(default_factory=list)  # the default one first
+    subsites: list[Site] = field(default_factory=list)
+    members: set[str] | None = None  # user names; None: everybody in the tenant
+    personal: bool = False  # the site round somebody's OneDrive for Business
+    selected_apps: dict[str, str] = field(default_factory=dict)
+    """Client id -> read, write (Sites.Selected)."""
+
+    @property
+    def web_url(self) -> str:
+        return f"https://{self.host}{self.path}"
+
+    @property
+    def collection_id(self) -> str:
+        return self.id.split(",")[1]
+
+    @property
+    def web_id(self) -> str:
+        return self.id.split(",")[2]
+
+    def admits(self, username: str) -> bool:
+        """Whether that person may see the site at all."""
+        return self.members is None or username in self.members
+
+    def walk(self) -> Iterator[Site]:
+        """It and its subsites, at any depth."""
+        yield self
+        for site in self.subsites:
+            yield from site.walk()

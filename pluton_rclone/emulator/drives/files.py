@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from pluton_rclone.emulator.hosts import CLOUDS
 from pluton_rclone.emulator.inhabitants import stable_id
 
-from .drive import BUSINESS, LIBRARY, PERSONAL, Drive
+from .drive import BUSINESS, LIBRARY, PERSONAL, Drive, Site
 from .identifiers import library_drive_id, normal_drive_id
 from .item import Item, Link
-from .sites import Site
 from .storing import Sink, sink
 from .uploads import OpenUpload, UploadSession
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from .content import Content
-
-if TYPE_CHECKING:
-    from .drive import Drive
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class Rarities:
     description: str | None = None
     malware: bool = False
     vault: bool = False  # the Personal Vault: locked, its children cannot be read
-    target: tuple[Drive, Item] | None = None  # a shortcut to somebody else's folder: `remoteItem`
+    target: tuple[object, Item] | None = None  # a shortcut to a folder in a `Drive`: `remoteItem`
     links: list[Link] = field(default_factory=list)
     readers: set[str] = field(
         default_factory=set

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from pluton_rclone.emulator.directory import Grant
 from pluton_rclone.emulator.drives import refusals
-from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.drives.drive import Drive, Site
 from pluton_rclone.emulator.drives.item import Actor, Item
-from pluton_rclone.emulator.drives.sites import Site
 from pluton_rclone.emulator.faults import GraphFault
 
 _WRITE_ALL = frozenset({"Files.ReadWrite.All", "Sites.ReadWrite.All", "Sites.FullControl.All"})

@@ -14,9 +14,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from pluton_rclone.emulator.drives.drive import PERSONAL, Drive
+from pluton_rclone.emulator.drives.drive import PERSONAL, Drive, Site
 from pluton_rclone.emulator.drives.item import SYSTEM, Actor, Item, Version
-from pluton_rclone.emulator.drives.sites import Site
 
 from .call import encode
 
@@ -195,6 +194,7 @@ class ItemWriter:
             body["shared"] = {"scope": scope}
         if rare.target is not None:
             drive, target = rare.target
+            assert isinstance(drive, Drive)
             fine = drive.kind == PERSONAL
             body["folder"] = {"childCount": len(target.children or {})}
             body["remoteItem"] = {

@@ -9,9 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from pluton_rclone.emulator.directory import Grant
 from pluton_rclone.emulator.drives import refusals
-from pluton_rclone.emulator.drives.drive import PERSONAL, Drive
+from pluton_rclone.emulator.drives.drive import PERSONAL, Drive, Site
 from pluton_rclone.emulator.drives.item import Item, Link
-from pluton_rclone.emulator.drives.sites import Site
 
 from .call import Answer, Call, json_answer
 from .service import Graph

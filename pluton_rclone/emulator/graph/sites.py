@@ -7,7 +7,7 @@ from typing import Any
 
 from pluton_rclone.emulator.directory import Grant
 from pluton_rclone.emulator.drives import refusals
-from pluton_rclone.emulator.drives.sites import Site
+from pluton_rclone.emulator.drives.drive import Site
 
 from . import access
 from .bodies import drive_body, selected, site_body
