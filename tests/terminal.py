@@ -26,7 +26,8 @@ where it is green."""
 
 
 class Terminal:
-    """`with Terminal([program, …]) as terminal:`; at the end the program is gone, whatever it did."""
+    """`with Terminal([program, …]) as terminal:`; at the end the program is gone, whatever it
+    did."""
 
     def __init__(
         self,
@@ -74,7 +75,8 @@ class Terminal:
         self._screen.sendline(line)
 
     def answer_all(self, answers: Mapping[str, str]) -> int:
-        """Answer each of these questions whenever it comes, until the program ends; its exit code."""
+        """Answer each of these questions whenever it comes, until the program ends; its exit
+        code."""
         questions = list(answers)
         while True:
             try:

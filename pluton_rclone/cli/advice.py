@@ -29,7 +29,8 @@ COMMANDS = {
 
 
 def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
-    """The error's advice, and the command for its next step; `storage` is the one that was at work."""
+    """The error's advice, and the command for its next step; `storage` is the one that was at
+    work."""
     name = storage or (next(iter(NAMED)) if len(NAMED) == 1 else error.details.get("storage"))
     command = COMMANDS.get(error.next_step, "") if error.next_step else ""
     which = ""

@@ -123,7 +123,8 @@ class Conf:
         return self._shared.is_encrypted()
 
     def check_writable(self) -> None:
-        """ConfigNotWritable or ConfigLocked now: a token that is refreshed later could not be kept."""
+        """ConfigNotWritable or ConfigLocked now: a token that is refreshed later could not be
+        kept."""
         with self._shared.file.lock():
             self._shared.file.check_writable(len(self._shared.document().text()) + 4096)
 

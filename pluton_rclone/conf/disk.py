@@ -1,4 +1,5 @@
-"""One rclone.conf on disk: read whole, put in place whole or not at all. Knows bytes, not sections."""
+"""One rclone.conf on disk: read whole, put in place whole or not at all. Knows bytes, not
+sections."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ class Line:
         return self.key is None and not self.is_header and not self.is_comment
 
     def with_value(self, value: str) -> Line:
-        """The same line with another value: key, separator, spacing and line end stay as they were."""
+        """The same line with another value: key, separator, spacing and line end stay as they
+        were."""
         body = self.raw.rstrip(SPACE)
         end = self.raw[len(body) :]
         split = _value_index(self.raw) + 1

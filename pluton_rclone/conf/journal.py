@@ -73,7 +73,8 @@ def finish(path: Path, descriptor: int, new: bytes) -> None:
 
 
 def recover(path: Path) -> None:
-    """Finish what a killed writer began; an unfinished journal is dropped. Under the lock. OSError."""
+    """Finish what a killed writer began; an unfinished journal is dropped. Under the lock.
+    OSError."""
     mark = path_of(path)
     for unfinished in mark.parent.glob(f"{mark.name}-*"):
         unfinished.unlink(missing_ok=True)

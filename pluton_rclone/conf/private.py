@@ -239,7 +239,8 @@ def _make_in(
 
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
-    """The folders of this rclone.conf whose owner is gone; each is ours until its lock is released."""
+    """The folders of this rclone.conf whose owner is gone; each is ours until its lock is
+    released."""
     for folder in (found for home in runtime_folders() for found in sorted(home.iterdir())):
         is_this = folder.name.startswith(_mark(shared))
         if _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG):

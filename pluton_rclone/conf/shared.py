@@ -46,7 +46,8 @@ class _Placed:
 
 
 class SharedConfig:
-    """The document in one file. `password` is asked for once, and only when the file is encrypted."""
+    """The document in one file. `password` is asked for once, and only when the file is
+    encrypted."""
 
     def __init__(self, path: Path, password: Callable[[], str]) -> None:
         self.file = ConfigFile(path)

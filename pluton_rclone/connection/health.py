@@ -45,7 +45,8 @@ class HealthReport:
 
     @property
     def silence(self) -> Unreachable | Throttled | None:
-        """Why Microsoft did not answer, where that is all that is wrong with the storages that failed."""
+        """Why Microsoft did not answer, where that is all that is wrong with the storages that
+        failed."""
         steps = [step for report in self.reports for step in report.steps]
         found = [step.error for step in steps if step.status == "failed"]
         silent = [error for error in found if isinstance(error, Unreachable | Throttled)]

@@ -1,4 +1,5 @@
-"""Who and what is registered with the emulated Microsoft: tenants and their policies, people, apps."""
+"""Who and what is registered with the emulated Microsoft: tenants and their policies, people,
+apps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What Graph answers when it refuses: an exception inside the emulator, a JSON error body outside."""
+"""What Graph answers when it refuses: an exception inside the emulator, a JSON error body
+outside."""
 
 from __future__ import annotations
 

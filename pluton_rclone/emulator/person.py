@@ -250,7 +250,8 @@ def _led_to(address: str) -> str:
 
 
 def _reachable(address: str) -> bool:
-    """Microsoft's hosts, which are the emulator's, and this machine; nothing else is ever called."""
+    """Microsoft's hosts, which are the emulator's, and this machine; nothing else is ever
+    called."""
     from .hosts import place
 
     host = urlsplit(address).hostname or ""

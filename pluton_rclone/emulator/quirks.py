@@ -196,7 +196,8 @@ class Quirks:
         "guess"
     )
     def permanent_delete_unsupported(self, drive: Drive, *, status: int = 400) -> Switch:
-        """notSupported for permanentDelete, which rclone's hard_delete uses, on a personal drive."""
+        """notSupported for permanentDelete, which rclone's hard_delete uses, on a personal
+        drive."""
         fault = GraphFault(status, "notSupported", "The request is not supported by the system.")
         return self._arm(fault, method="POST", where=f"({drive_address(drive)}).*/permanentDelete")
 
@@ -204,7 +205,8 @@ class Quirks:
         "OneDrive/onedrive-api-docs#1245, #1353; abraunegg/onedrive#907; microsoft-graph-docs#73"
     )
     def quota(self, drive: Drive, form: str = "exceeded") -> Switch:
-        """The quota as people got it: `form` is a key of QUOTAS. "exceeded" takes no bytes either."""
+        """The quota as people got it: `form` is a key of QUOTAS. "exceeded" takes no bytes
+        either."""
         quota = drive.quota
         before = quota.verbatim, quota.state
         quota.verbatim = QUOTAS[form]
@@ -222,7 +224,8 @@ class Quirks:
         "D02"
     )
     def bundles(self, username: str, *, first: bool = False) -> Switch:
-        """/me/drives lists "Bundles_…" with the own drive's id; with `first` before the own drive."""
+        """/me/drives lists "Bundles_…" with the own drive's id; with `first` before the own
+        drive."""
         name = "Bundles_b896e2bb7ca3447691823a44c4ad6ad7"
         drive = self._files.beside(username, name, drive_id=self._files.drive_of(username).id)
         return self._listed(username, drive, first=first)
@@ -241,7 +244,8 @@ class Quirks:
 
     @quirk("google/migration-planner pull request 45")
     def cache_library(self, username: str, *, first: bool = False) -> Switch:
-        """/me/drives lists PersonalCacheLibrary beside a work account's OneDrive, of the same kind."""
+        """/me/drives lists PersonalCacheLibrary beside a work account's OneDrive, of the same
+        kind."""
         drive = self._files.add(self._files.beside(username, "PersonalCacheLibrary", kind=BUSINESS))
         return self._listed(username, drive, first=first)
 
@@ -344,7 +348,8 @@ class Quirks:
 
     @quirk("capture E05")
     def personal_account_refused(self, username: str) -> Switch:
-        """AADSTS500200: a personal account at a registration for organisations, said with a number."""
+        """AADSTS500200: a personal account at a registration for organisations, said with a
+        number."""
         words = (
             f"User account '{username}' is a personal Microsoft account. "
             "Personal Microsoft accounts are not supported for this application "

@@ -40,7 +40,8 @@ _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 class _HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 on a socket that was a tunnel's: data may arrive before `connection_made`."""
+    """uvicorn's HTTP/1.1 on a socket that was a tunnel's: data may arrive before
+    `connection_made`."""
 
     _early: list[bytes] | None = None
 

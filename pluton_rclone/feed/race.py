@@ -84,7 +84,8 @@ class Listed:
 
 
 def key_of(entry: Entry) -> str:
-    """As `microsoft.graph.delta.Item` has it: Microsoft's letters are not always of the same case."""
+    """As `microsoft.graph.delta.Item` has it: Microsoft's letters are not always of the same
+    case."""
     return (entry.id or "").partition("#")[2].upper()
 
 

@@ -127,7 +127,8 @@ def _trust() -> ssl.SSLContext:
 
 
 class _Adapter(HTTPAdapter):
-    """Trusts what rclone trusts, too: the system's certificates, or SSL_CERT_FILE and SSL_CERT_DIR."""
+    """Trusts what rclone trusts, too: the system's certificates, or SSL_CERT_FILE and
+    SSL_CERT_DIR."""
 
     def init_poolmanager(self, *given: Any, **more: Any) -> None:
         super().init_poolmanager(*given, ssl_context=_trust(), **more)

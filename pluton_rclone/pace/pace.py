@@ -38,7 +38,8 @@ class Pace(NamedTuple):
     tps: int | None = None
 
     def variables(self, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """rclone's variables for it; those that the operator set in the environment are left to it."""
+        """rclone's variables for it; those that the operator set in the environment are left to
+        it."""
         wanted = {
             "TRANSFERS": str(self.transfers),
             "CHECKERS": str(self.transfers),

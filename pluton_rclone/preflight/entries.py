@@ -51,7 +51,8 @@ class _Seen:
         self._buckets: dict[int, tuple[array[int], array[int]]] = {}
 
     def before(self, coarse: int, fine: int) -> list[int]:
-        """The fine hashes of what came before under the same coarse hash; these two are remembered."""
+        """The fine hashes of what came before under the same coarse hash; these two are
+        remembered."""
         bucket = self._buckets.get(coarse % _BUCKETS)
         if bucket is None:
             bucket = self._buckets[coarse % _BUCKETS] = (array("q"), array("Q"))

@@ -64,7 +64,8 @@ class Folder:
 
 @dataclass(frozen=True)
 class Names:
-    """Some names of one folder, first the files, then the folders, and what was seen at a glance."""
+    """Some names of one folder, first the files, then the folders, and what was seen at a
+    glance."""
 
     raw: list[bytes]
     files: int

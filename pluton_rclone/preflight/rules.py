@@ -296,7 +296,8 @@ def refused_name(name: str, *, drive_type: str, at_root: bool) -> str | None:
 
 
 def not_translated(name: str, *, drive_type: str, folder: bool) -> bool:
-    """Whether a translated name still holds what OneDrive refuses: only with a changed `encoding`."""
+    """Whether a translated name still holds what OneDrive refuses: only with a changed
+    `encoding`."""
     if "/" in name:
         return True
     if name.startswith("~"):

@@ -33,7 +33,8 @@ def runtime_folders() -> list[Path]:
 
 
 def runtime_folder(*, longest: int = _LONGEST) -> Path:
-    """The best of them, made if need be; OSError if none can be made. `longest`: bytes of its path."""
+    """The best of them, made if need be; OSError if none can be made. `longest`: bytes of its
+    path."""
     return next(usable_folders(longest=longest))
 
 

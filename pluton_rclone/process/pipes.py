@@ -1,4 +1,5 @@
-"""Bytes through pipes: blocks cut into lines, sources cut into blocks, and the sizes used for both."""
+"""Bytes through pipes: blocks cut into lines, sources cut into blocks, and the sizes used for
+both."""
 
 from __future__ import annotations
 

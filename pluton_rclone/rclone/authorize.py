@@ -31,7 +31,8 @@ _DETAILS = re.compile(r"(?:Trace ID|Correlation ID|Timestamp): .*")
 
 
 def authorize_argv(binary: str) -> list[str]:
-    """`--auth-no-open-browser`: the address comes to us, and who opens it is the caller's choice."""
+    """`--auth-no-open-browser`: the address comes to us, and who opens it is the caller's
+    choice."""
     return [binary, "authorize", "onedrive", "--auth-no-open-browser"]
 
 

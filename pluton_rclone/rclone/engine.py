@@ -98,7 +98,8 @@ class Rclone:
     def sync(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """Make the destination the same as the source: what is not in the source is deleted there."""
+        """Make the destination the same as the source: what is not in the source is deleted
+        there."""
         return self._started(commands.transfer("sync", source, destination, options), options)
 
     def move(
@@ -220,7 +221,8 @@ class Rclone:
         read: Literal["stored", "content"] = "stored",
         **options: Unpack[FilterOptions],
     ) -> dict[str, str]:
-        """The hash of every file, by path. `kind` as rclone names it: "quickxor", "md5", "sha256"…"""
+        """The hash of every file, by path. `kind` as rclone names it: "quickxor", "md5",
+        "sha256"…"""
         text = self.execute(commands.hashsum(kind, place, options, read=read)).stdout.decode(
             errors="replace"
         )

@@ -76,7 +76,8 @@ _SUMS = tuple(
 
 
 def together(before: Progress, now: Progress) -> Progress:
-    """The counts of an earlier run and of this one; what is in flight, and how fast, is this one's."""
+    """The counts of an earlier run and of this one; what is in flight, and how fast, is this
+    one's."""
     return msgspec.structs.replace(
         now, **{name: getattr(before, name) + getattr(now, name) for name in _SUMS}
     )

@@ -262,6 +262,7 @@ def run_fault(
 
 
 def _reason(text: str) -> str:
-    """rclone's words without secrets, addresses, its advice and what it puts before every message."""
+    """rclone's words without secrets, addresses, its advice and what it puts before every
+    message."""
     clean = _REQUEST.sub("", _RCLONES_ADVICE.sub("", redact(text))).strip()
     return _LEAD.sub("", clean, count=1) or clean

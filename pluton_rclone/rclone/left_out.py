@@ -99,7 +99,8 @@ def _one(command: Command, path: str, text: str) -> FailedFile | LeftOut | None:
 
 
 def _excluded(name: str, command: Command) -> bool:
-    """Whether the caller's rules leave out what has that name; a list of files names no notebook."""
+    """Whether the caller's rules leave out what has that name; a list of files names no
+    notebook."""
     given = command.stdin if isinstance(command.stdin, bytes) else b""
     rules = given.decode(errors="replace").splitlines()
     left_out = (

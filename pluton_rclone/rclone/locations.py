@@ -106,7 +106,8 @@ def split(place: Location) -> tuple[str, str]:
 
 
 def _as_rclone_reads(segment: str) -> str:
-    """The text that rclone turns into this segment: symbols quoted, if it then really comes back."""
+    """The text that rclone turns into this segment: symbols quoted, if it then really comes
+    back."""
     if segment.isascii():
         return segment
     if _QUOTE in segment:

@@ -37,7 +37,8 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a dry run did not do: `action` is "copy", "move", "delete", "make directory" and so on."""
+    """What a dry run did not do: `action` is "copy", "move", "delete", "make directory" and so
+    on."""
 
     action: str
     path: str

@@ -238,7 +238,8 @@ def _ignore(block: bytes) -> None:
 
 
 def _private_folder() -> tuple[Path, BaseFileLock]:
-    """A new folder for one session, with its owner's lock; those of killed sessions are swept out."""
+    """A new folder for one session, with its owner's lock; those of killed sessions are swept
+    out."""
     home = runtime_folder(longest=_SOCKET_PATH - len(f"/{_PREFIX}{'0' * 8}/{_SOCKET}"))
     for left in home.glob(f"{_PREFIX}*"):
         if (owner := claimed(left)) is not None:

@@ -112,7 +112,8 @@ class Tally:
             self.messages.append(event.text)
 
     def _end_of_round(self) -> None:
-        """What an earlier round transferred is found the same by the next: the best round counts."""
+        """What an earlier round transferred is found the same by the next: the best round
+        counts."""
         self._best = max(self._best, self._same - self._arrived)
         self._same, self._arrived = 0, self._transferred
 

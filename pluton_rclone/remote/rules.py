@@ -28,7 +28,8 @@ CUTOFF_LIMIT = 4 * MIB
 
 @dataclass(frozen=True)
 class Warn:
-    """Something that works, but not as well, or not for ever. `option` is the option it is about."""
+    """Something that works, but not as well, or not for ever. `option` is the option it is
+    about."""
 
     option: str
     what: str
@@ -95,7 +96,8 @@ def token_fault(text: str, *, app_only: bool) -> str | None:
 
 
 def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
-    """Ids of Business and SharePoint drives begin with "b!"; personal ones are up to 16 hex digits."""
+    """Ids of Business and SharePoint drives begin with "b!"; personal ones are up to 16 hex
+    digits."""
     is_sharepoint = drive_id.startswith("b!")
     if drive_type == "personal" and is_sharepoint:
         return (

@@ -54,7 +54,8 @@ class SavedRemote:
 
     @property
     def options(self) -> OneDriveRemote:
-        """The section as a remote. RemoteIncomplete, TokenExpired or OptionInvalid when rclone could not use it."""
+        """The section as a remote. RemoteIncomplete, TokenExpired or OptionInvalid when rclone
+        could not use it."""
         try:
             return self.conf.remote(self.name)
         except OptionInvalid as problem:
@@ -70,7 +71,8 @@ class SavedRemote:
         return [self.options if name == self.name else self.conf.remote(name) for name in names]
 
     def options_to_sign_in(self) -> OneDriveRemote:
-        """As `options`; a token that is missing or cannot be used does not stand in the way of another one."""
+        """As `options`; a token that is missing or cannot be used does not stand in the way of
+        another one."""
         try:
             return self.options
         except (TokenExpired, RemoteIncomplete):

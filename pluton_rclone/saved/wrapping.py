@@ -1,4 +1,5 @@
-"""Remotes that wrap others, such as crypt, alias, combine and union: which these are, however deep."""
+"""Remotes that wrap others, such as crypt, alias, combine and union: which these are, however
+deep."""
 
 from __future__ import annotations
 

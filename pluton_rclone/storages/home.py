@@ -113,7 +113,8 @@ class Home(Mapping[str, Storage]):
         return self._storage(name)
 
     def below(self, remote_name: str) -> list[str]:
-        """The storages' remotes that a remote lies on, however deep; none where there is no such."""
+        """The storages' remotes that a remote lies on, however deep; none where there is no
+        such."""
         from pluton_rclone.saved.wrapping import below
 
         return below(self.conf, remote_name) if remote_name in self.conf else []

@@ -69,7 +69,8 @@ class Storage:
         return self._saved.options
 
     def remote_to_sign_in(self) -> OneDriveRemote:
-        """As `remote`, also where the token is missing or cannot be used: for `StorageSetup.for_storage`."""
+        """As `remote`, also where the token is missing or cannot be used: for
+        `StorageSetup.for_storage`."""
         return self._saved.options_to_sign_in()
 
     @property
@@ -78,7 +79,8 @@ class Storage:
         return self._saved.onedrives
 
     def require(self) -> None:
-        """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the token."""
+        """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the
+        token."""
         for remote in self.onedrives:
             remote.require(self.rclone.binary.version)
 

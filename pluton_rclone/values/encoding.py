@@ -119,7 +119,8 @@ class Encoding:
         return head + name.translate(self._table) + tail
 
     def decode(self, name: str) -> str:
-        """What `encode` made this of. Not for encodings that change first and last characters only."""
+        """What `encode` made this of. Not for encodings that change first and last characters
+        only."""
         if self._dot and name in {"．", "．．", QUOTE + "．", (QUOTE + "．") * 2}:
             return name.replace(QUOTE, "") if name[0] == QUOTE else "." * len(name)
         return self._quoted.sub(lambda found: found[1] or self._originals[found[2]], name)
@@ -163,7 +164,8 @@ def lower_case(text: str) -> str:
 
 
 def coarse_key(standard: str) -> str:
-    """Names that could ever be taken for one have the same; works on many names with "/" between."""
+    """Names that could ever be taken for one have the same; works on many names with "/"
+    between."""
     if standard.isascii():
         return standard.lower()
     text = _INVALID_BYTE.sub("\ufffd", unicodedata.normalize("NFC", standard)).casefold()
@@ -221,7 +223,8 @@ class ToOneDrive:
         return "/".join(standard_name(name) if rare(name) else name for name in names.split("/"))
 
     def from_local_all(self, names: str, raw: bytes) -> str:
-        """`from_local` of many local names: "/one/two/" to "/one/two/"; `raw` is the same as bytes."""
+        """`from_local` of many local names: "/one/two/" to "/one/two/"; `raw` is the same as
+        bytes."""
         if self.is_rare(names):
             rare = self._rare.search
             names = "/".join(

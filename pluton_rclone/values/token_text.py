@@ -50,7 +50,8 @@ def parse_time(text: object) -> datetime | None:
 
 
 def expires_at(fields: dict[str, Any]) -> datetime | None:
-    """When the token expires; None if it does not say, and for Go's zero time, which says nothing."""
+    """When the token expires; None if it does not say, and for Go's zero time, which says
+    nothing."""
     moment = parse_time(fields.get("expiry"))
     return None if moment is None or moment.year < 1971 else moment
 
@@ -83,7 +84,8 @@ def is_whole(text: str | None) -> bool:
 
 
 def is_later(candidate: str, present: str) -> bool:
-    """Whether one token was issued after the other; by their expiry if only one says its lifetime."""
+    """Whether one token was issued after the other; by their expiry if only one says its
+    lifetime."""
     one, other = token_fields(candidate), token_fields(present)
     if ("expires_in" in one) == ("expires_in" in other):
         return (issued(candidate) or _NEVER) > (issued(present) or _NEVER)

@@ -65,7 +65,8 @@ def command(
 
 @pytest.fixture
 def connected(command: Command, cloud: Emulator) -> Command:
-    """As `command`, with Anna's OneDrive saved as the storage "Work files", the remote work-files."""
+    """As `command`, with Anna's OneDrive saved as the storage "Work files", the remote
+    work-files."""
     save_storage(cloud, name="Work files")
     return command
 

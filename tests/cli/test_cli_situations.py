@@ -1,4 +1,5 @@
-"""What went wrong, who can fix it and the next step: one table, played by the emulator, as a person and a program see it."""
+"""What went wrong, who can fix it and the next step: one table, played by the emulator, as a
+person and a program see it."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ YOU, ADMINISTRATOR = "you", "your administrator"
 
 @dataclass
 class Scene:
-    """The emulated Microsoft with the storages home (Anna's) and work (Bert's), and a folder of files here."""
+    """The emulated Microsoft with the storages home (Anna's) and work (Bert's), and a folder of
+    files here."""
 
     cloud: Emulator
     source: Path
@@ -216,7 +218,8 @@ def test_a_storage_whose_token_cannot_be_renewed_comes_back_by_signing_in_again(
 def test_read_only_stays_so_for_somebody_who_granted_the_app_more_before(
     scene: Scene, person: str
 ) -> None:
-    """Microsoft grants what was granted before along with it: the connection test wrote its probe file."""
+    """Microsoft grants what was granted before along with it: the connection test wrote its
+    probe file."""
     scene.browser(person)
     kind = "personal" if person == ANNA else "business"
     assert scene.command("connect", "first", "--type", kind).code == 0

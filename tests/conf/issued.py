@@ -37,7 +37,8 @@ def section(cloud: Emulator) -> dict[str, str]:
 
 
 def issued(cloud: Emulator, token: str) -> list[str]:
-    """Every refresh token of the sign-in that this token (rclone's JSON) comes from, oldest first."""
+    """Every refresh token of the sign-in that this token (rclone's JSON) comes from, oldest
+    first."""
     tokens = dict(cloud.world.part(Sessions).refresh_tokens)  # it grows while it serves
     session = tokens[refresh_token(token)].session.id
     return [text for text, known in tokens.items() if known.session.id == session]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 
 def inside(preparation: str, argv: Sequence[str]) -> list[str]:
-    """The command, run where this shell preparation (mounts) has taken place; it all ends with it."""
+    """The command, run where this shell preparation (mounts) has taken place; it all ends with
+    it."""
     return [
         "unshare",
         "--map-root-user",

@@ -1,4 +1,5 @@
-"""What Hypothesis draws: remotes that the model accepts, and files as people and rclone write them."""
+"""What Hypothesis draws: remotes that the model accepts, and files as people and rclone write
+them."""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ def browser_of(cloud: Emulator) -> Iterator[Callable[..., Callable[[str], bool]]
 
 @pytest.fixture
 def graph_of(cloud: Emulator, clock: Clock) -> Iterator[Callable[..., Graph]]:
-    """`graph_of("bert@contoso.onmicrosoft.com", "Files.ReadWrite")`: Graph as that person sees it."""
+    """`graph_of("bert@contoso.onmicrosoft.com", "Files.ReadWrite")`: Graph as that person sees
+    it."""
     with ExitStack() as opened:
 
         def graph(username: str, scopes: str = "Files.ReadWrite", region: str = "global") -> Graph:

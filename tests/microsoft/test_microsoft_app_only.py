@@ -1,4 +1,5 @@
-"""App-only: secret, certificate, and the one-run token endpoint that lets rclone use a certificate."""
+"""App-only: secret, certificate, and the one-run token endpoint that lets rclone use a
+certificate."""
 
 from __future__ import annotations
 

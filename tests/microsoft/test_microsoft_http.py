@@ -242,7 +242,8 @@ def test_the_ca_that_rclone_reads_is_enough(
 def test_one_variable_with_certificates_holds_for_the_sign_in_and_for_rclone(
     cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """rclone reads SSL_CERT_FILE alone: with REQUESTS_CA_BUNDLE one could sign in, and copy nothing."""
+    """rclone reads SSL_CERT_FILE alone: with REQUESTS_CA_BUNDLE one could sign in, and copy
+    nothing."""
     storage = connected(cloud, "personal")
     authority = os.environ["SSL_CERT_FILE"]
     for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):

@@ -1,4 +1,5 @@
-"""Least permission, more only when it is needed, and what to do when an administrator must agree."""
+"""Least permission, more only when it is needed, and what to do when an administrator must
+agree."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ def test_reading_alone_asks_for_reading_alone() -> None:
 
 
 def administrators() -> set[str]:
-    """Since summer 2025 tenants that let Microsoft manage consent want one for these (MC1097272)."""
+    """Since summer 2025 tenants that let Microsoft manage consent want one for these
+    (MC1097272)."""
     return {
         scope["name"]
         for scope in FACTS["scopes"]

@@ -1,4 +1,5 @@
-"""A registration for one organisation: the real rclone, new and old, renews what we sign in with."""
+"""A registration for one organisation: the real rclone, new and old, renews what we sign in
+with."""
 
 from __future__ import annotations
 

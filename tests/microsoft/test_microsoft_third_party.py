@@ -1,4 +1,5 @@
-"""Our sign-in meets an OpenID provider that nobody of this project wrote, at Microsoft's address."""
+"""Our sign-in meets an OpenID provider that nobody of this project wrote, at Microsoft's
+address."""
 
 from __future__ import annotations
 

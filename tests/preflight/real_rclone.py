@@ -38,7 +38,8 @@ def rclone(
 
 
 def unreadable_as_ordinary_user(source: Path) -> list[str]:
-    """What preflight finds in `source` without the right to read everything: "path rule", sorted."""
+    """What preflight finds in `source` without the right to read everything: "path rule",
+    sorted."""
     done = subprocess.run(
         [*ORDINARY_USER, sys.executable, "-c", PROGRAM, str(source)],
         capture_output=True,

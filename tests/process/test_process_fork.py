@@ -1,4 +1,5 @@
-"""os.fork() under us, as some servers do: what the parent holds stays the parent's, and no lock is inherited locked."""
+"""os.fork() under us, as some servers do: what the parent holds stays the parent's, and no lock
+is inherited locked."""
 
 from __future__ import annotations
 

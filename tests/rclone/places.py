@@ -16,7 +16,8 @@ DRIVES = ("personal", "business", "documentLibrary")
 
 
 def fresh_drive(cloud: Emulator, kind: str) -> tuple[str, str]:
-    """Somebody who is new there, and the id of an empty drive of that kind that they can write to."""
+    """Somebody who is new there, and the id of an empty drive of that kind that they can write
+    to."""
     number = len(cloud.world.people)
     domain = "outlook.com" if kind == "personal" else "contoso.onmicrosoft.com"
     person = cloud.world.add_person(f"somebody{number}@{domain}", f"Somebody {number}")

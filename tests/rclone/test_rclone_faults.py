@@ -1,4 +1,5 @@
-"""rclone's words become exceptions: every real capture, and the rules that no secret comes along."""
+"""rclone's words become exceptions: every real capture, and the rules that no secret comes
+along."""
 
 from __future__ import annotations
 

@@ -45,7 +45,8 @@ def engine(way: str, place: Path, request: pytest.FixtureRequest) -> Rclone:
 
 @pytest.fixture(params=["a process a call", "a session"])
 def ops(engine: Rclone, way: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """What is tested: the engine itself, or a session of it, which Debian's rclone does not have."""
+    """What is tested: the engine itself, or a session of it, which Debian's rclone does not
+    have."""
     if request.param != "a session" or way.startswith("Debian"):
         yield engine
         return

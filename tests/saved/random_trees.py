@@ -1,4 +1,5 @@
-"""Random folders here and random drives there, and what of them must be the same after a transfer."""
+"""Random folders here and random drives there, and what of them must be the same after a
+transfer."""
 
 from __future__ import annotations
 

@@ -83,7 +83,8 @@ def of_all(cloud: Emulator) -> Storage:
 
 
 def with_two_bilder(cloud: Emulator) -> None:
-    """A folder of one's own, and a shortcut to somebody's folder of the same name, renamed in vain."""
+    """A folder of one's own, and a shortcut to somebody's folder of the same name, renamed in
+    vain."""
     mine, theirs = emulated_drive(cloud, "personal"), emulated_drive(cloud, "business")
     for number in range(2):
         mine.write(f"Bilder/mine {number}.jpg", b"mine")

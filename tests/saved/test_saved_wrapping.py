@@ -1,4 +1,5 @@
-"""crypt, alias, combine and union over storages: what they wrap is lent along, and its renewed token comes home."""
+"""crypt, alias, combine and union over storages: what they wrap is lent along, and its renewed
+token comes home."""
 
 from __future__ import annotations
 

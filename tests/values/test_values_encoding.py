@@ -173,7 +173,8 @@ def cased_letters() -> list[str]:
 
 
 def test_rclone_takes_the_same_letters_for_one() -> None:
-    """With --ignore-case-sync rclone compares names as it does for OneDrive; it keeps one of each."""
+    """With --ignore-case-sync rclone compares names as it does for OneDrive; it keeps one of
+    each."""
     letters = cased_letters()
     assert len(letters) > 1500
     names = [f"{letter}é" for letter in letters] + [f"{letter}e\u0301" for letter in letters[:100]]

@@ -1,4 +1,5 @@
-"""The guide's walk: connect, choose, test, save, back up, restore. test_walk.py runs it everywhere."""
+"""The guide's walk: connect, choose, test, save, back up, restore. test_walk.py runs it
+everywhere."""
 
 from __future__ import annotations
 

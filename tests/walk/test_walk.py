@@ -1,4 +1,5 @@
-"""The guide's walk, as printed for users, on all three drive types; and the example of the design."""
+"""The guide's walk, as printed for users, on all three drive types; and the example of the
+design."""
 
 from __future__ import annotations
 

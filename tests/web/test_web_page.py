@@ -1,4 +1,5 @@
-"""The page's own work: steps in order, restarts, mounting, editing, removing, copies and restores."""
+"""The page's own work: steps in order, restarts, mounting, editing, removing, copies and
+restores."""
 
 from __future__ import annotations
 

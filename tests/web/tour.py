@@ -1,4 +1,5 @@
-"""A tour through every page of the application, each looked at once: for axe and for the pictures."""
+"""A tour through every page of the application, each looked at once: for axe and for the
+pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The sign-in service, as Entra answers: discovery, authorize, token, device code, admin consent."""
+"""The sign-in service, as Entra answers: discovery, authorize, token, device code, admin
+consent."""
 
 from .application import entra_app
 from .sessions import Sessions

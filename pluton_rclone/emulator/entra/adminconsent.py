@@ -1,4 +1,5 @@
-"""Admin consent: an administrator agrees to an app's permissions for everybody in the organisation."""
+"""Admin consent: an administrator agrees to an app's permissions for everybody in the
+organisation."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """What came with a token request. `secret` is "" when it was sent empty, as rclone does first."""
+    """What came with a token request. `secret` is "" when it was sent empty, as rclone does
+    first."""
 
     client_id: str
     secret: str | None = None

@@ -87,7 +87,8 @@ def find_app(world: World, endpoint: Endpoint, client_id: str) -> Registration:
 
 
 def check_audience(endpoint: Endpoint, app: Registration) -> None:
-    """Raises EntraError 9002331 where an app for personal accounts only is not asked at /consumers."""
+    """Raises EntraError 9002331 where an app for personal accounts only is not asked at
+    /consumers."""
     if app.audience is Audience.PERSONAL and (
         endpoint.tenant is None or not endpoint.tenant.personal
     ):

@@ -45,7 +45,8 @@ class Page:
 
 
 class Interaction:
-    """One browser request on the way; `cookie` is what this browser was given at its last sign-in."""
+    """One browser request on the way; `cookie` is what this browser was given at its last
+    sign-in."""
 
     def __init__(self, world: World, trace: Trace, cookie: str | None) -> None:
         self.world = world

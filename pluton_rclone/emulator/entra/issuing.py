@@ -1,4 +1,5 @@
-"""Making tokens: access tokens that Graph will know again, refresh tokens, id tokens, client_info."""
+"""Making tokens: access tokens that Graph will know again, refresh tokens, id tokens,
+client_info."""
 
 from __future__ import annotations
 
@@ -103,7 +104,8 @@ def _refresh_token(world: World, session: Session, now: float) -> str:
 
 
 def _access_token(grant: Grant, now: float) -> str:
-    """Opaque for personal accounts; a JWT for work accounts, which nobody but Graph may read into."""
+    """Opaque for personal accounts; a JWT for work accounts, which nobody but Graph may read
+    into."""
     if grant.person is not None and grant.person.tenant.personal:
         return opaque("EwB", 820)
     claims: dict[str, Any] = {

@@ -48,7 +48,8 @@ class SigningKey:
 
 @cache
 def signing_key() -> SigningKey:
-    """One key for this process, made when the first token is; making one takes a noticeable moment."""
+    """One key for this process, made when the first token is; making one takes a noticeable
+    moment."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     modulus = private.public_key().public_numbers().n
     return SigningKey(

@@ -42,7 +42,8 @@ def check_conditional_access(tenant: Tenant, *, device_code: bool) -> None:
 
 
 def wants_second_factor(tenant: Tenant, authenticated: float, multi_factor: bool) -> bool:
-    """Whether this sign-in is too old, or was made without a second factor, for the tenant's rule."""
+    """Whether this sign-in is too old, or was made without a second factor, for the tenant's
+    rule."""
     since = tenant.policies.multi_factor_since
     return since is not None and (not multi_factor or authenticated < since)
 

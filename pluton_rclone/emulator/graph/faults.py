@@ -206,7 +206,8 @@ class Faults:
         skip: int = 0,
         username: str | None = None,
     ) -> Rule:
-        """Any other answer. With `username` only to that person's requests (not pre-authenticated)."""
+        """Any other answer. With `username` only to that person's requests (not
+        pre-authenticated)."""
         pattern = None if where is None else re.compile(where)
         rule = Rule(fault, method, pattern, times, skip, username)
         with self._lock:

@@ -89,7 +89,8 @@ def page_size(call: Call) -> int:
 
 
 def next_link(call: Call, **parameters: str) -> str:
-    """The address of the next page: the same as this one with other parameters. Opaque to clients."""
+    """The address of the next page: the same as this one with other parameters. Opaque to
+    clients."""
     query = {name: value for name, value in call.query.items() if name not in parameters}
     return f"https://{call.host}{call.path}?" + urlencode({**query, **parameters}, safe="$")
 

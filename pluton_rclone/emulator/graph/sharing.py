@@ -1,4 +1,5 @@
-"""Sharing: createLink, permissions, and `/shares/{address}`, which turns an address into an item."""
+"""Sharing: createLink, permissions, and `/shares/{address}`, which turns an address into an
+item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""SharePoint sites: search, by address, subsites, libraries, followed sites; every list in pages."""
+"""SharePoint sites: search, by address, subsites, libraries, followed sites; every list in
+pages."""
 
 from __future__ import annotations
 
@@ -131,7 +132,8 @@ def followed(graph: Graph, call: Call, grant: Grant) -> Answer:
 
 
 def find(graph: Graph, grant: Grant, site_id: str) -> Site:
-    """The site of an id: "root", a host name, host,collection,web, or the collection's GUID alone."""
+    """The site of an id: "root", a host name, host,collection,web, or the collection's GUID
+    alone."""
     if site_id == "root":
         return graph.files.root_site(grant.tenant)
     graph.files.root_site(grant.tenant)

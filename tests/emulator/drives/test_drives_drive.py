@@ -1,4 +1,5 @@
-"""One drive: names in any case, ids that stay, sizes, conflicts, quota, versions, the recycle bin."""
+"""One drive: names in any case, ids that stay, sizes, conflicts, quota, versions, the recycle
+bin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Upload sessions: the 320 KiB rule, ranges in order, what is left behind by a broken connection."""
+"""Upload sessions: the 320 KiB rule, ranges in order, what is left behind by a broken
+connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Asks the emulated Graph without sockets: the tests of its answers are quick and see every byte."""
+"""Asks the emulated Graph without sockets: the tests of its answers are quick and see every
+byte."""
 
 from __future__ import annotations
 

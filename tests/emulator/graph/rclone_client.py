@@ -54,7 +54,8 @@ class Rclone:
         self.drive = drive
 
     def run(self, *arguments: str, expect: int = 0) -> str:
-        """stdout; with another exit code than expected the test fails and shows what rclone said."""
+        """stdout; with another exit code than expected the test fails and shows what rclone
+        said."""
         command = [str(find_binary().path), *arguments, "--retries", "1"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=100)
         assert done.returncode == expect, done.stderr
