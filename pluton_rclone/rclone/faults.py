@@ -32,8 +32,9 @@ def _rule(
     retry: bool = False,
     advice: str | None = None,
     who: Who | None = None,
+    step: errors.NextStep | None = None,
 ) -> tuple[re.Pattern[str], Meaning]:
-    return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, who, advice, retry)
+    return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, who, advice, retry, step)
 
 
 _NEW_CHUNKS = "Correct the value; chunk_size is a multiple of 320Ki."
@@ -67,7 +68,8 @@ _BEFORE = (
           "The remote has no drive.", advice="Connect it again, and choose a drive."),
     _rule(r"empty token found|failed to configure OneDrive", errors.RemoteIncomplete,
           "The remote has no token that can be read.",
-          advice="Connect it again, or re-authorize it."),
+          advice="Sign in for it again: drive and options stay as they are.",
+          step=errors.NextStep.REAUTHORIZE),
     _rule(r"couldn't parse config item|chunk size: .{0,60} is not a multiple"
           r"|upload cutoff: .{0,60} is (?:greater|less)"
           r"|tenant parameter must be set|unsupported protocol scheme",

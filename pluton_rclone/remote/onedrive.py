@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from pluton_rclone.errors import (
+    NextStep,
     OptionInvalid,
     RcloneTooOld,
     RemoteError,
@@ -395,7 +396,11 @@ def _check_complete(data: Mapping[str, Any]) -> None:
     app_only = data.get("client_credentials")
     if not app_only and not data.get("token"):
         raise RemoteIncomplete(
-            "the remote has no token", why="nobody has signed in", missing=["token"]
+            "the remote has no token",
+            why="nobody has signed in",
+            advice="Sign in for it: drive and options stay as they are.",
+            next_step=NextStep.REAUTHORIZE,
+            missing=["token"],
         )
 
 

@@ -329,13 +329,25 @@ def test_a_token_that_has_ended_is_answered_with_the_command(
     assert "pluton-rclone reauthorize Ended" in ran.err
 
 
-@pytest.mark.parametrize("option", ["token", "drive_id"])
-def test_a_storage_that_lacks_something_is_connected_anew(
-    connected: Command, home: Path, option: str
-) -> None:
+def without(option: str, home: Path) -> None:
     conf = home / "rclone.conf"
     lines = conf.read_text().splitlines(keepends=True)
     conf.write_text("".join(line for line in lines if not line.startswith(f"{option} =")))
+
+
+def test_a_storage_without_a_token_is_signed_in_for(connected: Command, home: Path) -> None:
+    without("token", home)
+    for arguments in (("ls", "Work files:"), ("test", "Work files")):
+        ran = connected(*arguments)
+        assert ran.code in (4, 5)
+        assert "pluton-rclone reauthorize 'Work files'" in ran.err
+
+    assert connected("reauthorize", "Work files").code == 0
+    assert connected("test", "Work files").code == 0
+
+
+def test_a_storage_without_a_drive_is_connected_anew(connected: Command, home: Path) -> None:
+    without("drive_id", home)
     for arguments in (("ls", "Work files:"), ("test", "Work files"), ("reauthorize", "Work files")):
         ran = connected(*arguments)
         assert ran.code in (4, 5)
