@@ -233,19 +233,7 @@ READERS: dict[str, Callable[[Case, Case, Path], None]] = {
 }
 
 
-WAITING: dict[str, str] = {
-    "C01": "issue 15.10: a phantom's id in a personal remote",
-    "C03": "issue 15.10: rclone's remote without an administrator",
-    "D07": "issue 15.5: the header that shortcuts want",
-}
-"""Cases whose reading is not built yet. One that is read rightly fails until its name is off."""
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.xfail(reason=WAITING[name], strict=True)) if name in WAITING else name
-     for name in CASES],
-)  # fmt: skip
+@pytest.mark.parametrize("name", CASES)
 def test_every_answer_that_people_really_got_is_read_rightly(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     READERS[case["kind"]](case["given"], case["expect"], tmp_path)

@@ -87,9 +87,12 @@ def _walk(
         with walk.step("token", "Token") as notes:
             _token(notes, saved, remote, http)
         with walk.step("drive", "Drive") as notes:
-            drive = _drive(saved, remote, http)
-            owner = f", owner {drive.owner}" if drive.owner else ""
-            notes.text = f"{drive.name}, {human_drive_type(drive.type)}{owner}"
+            if remote.tenant_url:  # its token is SharePoint's: Graph would refuse it
+                notes.skipped, notes.text = True, f"reached through {remote.tenant_url}"
+            else:
+                drive = _drive(saved, remote, http)
+                owner = f", owner {drive.owner}" if drive.owner else ""
+                notes.text = f"{drive.name}, {human_drive_type(drive.type)}{owner}"
         with walk.step("clock", "Clock") as notes:
             _clock(notes, http.clock_offset)
         with walk.step("list", "Listing") as notes:

@@ -97,7 +97,8 @@ def _token(name: str, section: Mapping[str, str]) -> Iterator[Finding]:
         if not app_only and not section.get(PREFIX + "certificate"):
             yield Finding(name, "token", "error", "nobody has signed in: it has no token", _ANEW)
         return
-    fault = token_fault(text, app_only=app_only)
+    is_renewed = not (app_only or section.get("tenant_url"))
+    fault = token_fault(text, is_renewed=is_renewed)
     if fault is not None:
         # without a refresh token, or an expiry, it works for the moment
         broken = not token_fields(text).get("access_token")

@@ -145,9 +145,9 @@ class OneDriveRemote(BaseModel):
         if self.list_chunk < 1:
             found.append(("list_chunk", "it must be at least 1"))
         if self.token is not None:
-            fault = rules.token_fault(
-                self.token.get_secret_value(), app_only=self.client_credentials
-            )
+            # rclone's way without an administrator (tenant_url) has a token that nobody renews.
+            is_renewed = not (self.client_credentials or self.tenant_url)
+            fault = rules.token_fault(self.token.get_secret_value(), is_renewed=is_renewed)
             found.append(("token", fault))
         for name in ("auth_url", "token_url", "tenant_url"):
             if getattr(self, name):

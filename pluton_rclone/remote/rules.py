@@ -79,8 +79,9 @@ def upload_cutoff_fault(size: Size) -> str | None:
     return None
 
 
-def token_fault(text: str, *, app_only: bool) -> str | None:
-    """Why rclone could not go on with this token. Nothing of the token is in the answer."""
+def token_fault(text: str, *, is_renewed: bool) -> str | None:
+    """Why rclone could not go on with this token, which a refresh token renews if it `is_renewed`.
+    Nothing of the token is in the answer."""
     fields = token_fields(text)
     if not fields:
         return "it is no JSON object as rclone keeps it"
@@ -90,7 +91,7 @@ def token_fault(text: str, *, app_only: bool) -> str | None:
         return "its expiry is no time as rclone writes it: rclone would take none of the token"
     if expires_at(fields) is None:
         return "it has no expiry: rclone would use it for ever and never refresh it"
-    if not app_only and not fields.get("refresh_token"):
+    if is_renewed and not fields.get("refresh_token"):
         return "it has no refresh_token: it ends within the hour and cannot be renewed"
     return None
 
@@ -101,7 +102,8 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
     is_sharepoint = drive_id.startswith("b!")
     if drive_type == "personal" and is_sharepoint:
         return (
-            "it begins with b!, which is a Business or SharePoint drive, but drive_type is personal"
+            "it begins with b!, but drive_type is personal: such an id belongs to a drive of work or "
+            "school, or to one of those that Microsoft lists beside a personal OneDrive"
         )
     if drive_type != "personal" and is_personal(drive_id):
         return f"it is the id of a personal drive, but drive_type is {drive_type}"

@@ -90,7 +90,7 @@ def test_what_is_no_time_is_none_for_both(text: str) -> None:
     ],
 )
 def test_a_saved_token_needs_a_time_that_go_reads(text: str, reads: bool) -> None:
-    fault = token_fault(TOKEN.replace("2030-01-01T00:00:00Z", text), app_only=False)
+    fault = token_fault(TOKEN.replace("2030-01-01T00:00:00Z", text), is_renewed=True)
     assert rclone_reads(text) is reads
     assert (fault is None) is reads
 
@@ -98,7 +98,7 @@ def test_a_saved_token_needs_a_time_that_go_reads(text: str, reads: bool) -> Non
 def test_a_token_nested_beyond_measure_is_no_token() -> None:
     deep = "[" * 200_000
     assert token_fields(deep) == {}
-    assert token_fault(deep, app_only=False) is not None
+    assert token_fault(deep, is_renewed=True) is not None
 
 
 @pytest.mark.parametrize(

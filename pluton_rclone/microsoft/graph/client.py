@@ -73,6 +73,9 @@ class GraphClient:
             why = f"the address is not at {self.cloud.graph_host}"
             raise UsageError("A token of one cloud is not sent to a host of another.", why=why)
         headers = {"Authorization": self._authorization, "Accept": "application/json"}
+        if url.partition("?")[0].endswith("/root/children"):
+            # Many accounts list shortcuts with it alone (onedrive-api-docs#1427, #1781, #1891).
+            headers["Prefer"] = "Include-Feature=AddToOneDrive"
         answer = self._http.request("GET", url, headers=headers)
         if not answer.ok:
             raise graph_error(
