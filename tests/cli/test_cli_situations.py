@@ -116,9 +116,9 @@ def two_dead_tokens(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def slowness(scene: Scene) -> Iterator[None]:
-    for number in range(200):
+    for number in range(400):
         (scene.source / f"more{number}").write_bytes(b"x")
-    scene.cloud.faults.latency = 0.6
+    scene.cloud.faults.latency = 1.5
     yield
 
 

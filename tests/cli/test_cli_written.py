@@ -149,7 +149,7 @@ def test_a_reader_that_goes_away_ends_a_listing(
         "ls", "work:x", cwd=tmp_path, capture_output=False, stdout=write, stderr=subprocess.PIPE
     )
     os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
