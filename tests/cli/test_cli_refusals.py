@@ -185,7 +185,11 @@ def test_a_code_that_is_refused_while_nothing_is_stored_yet(
 ) -> None:
     with cloud.quirks.code_refused():
         ran = command("connect", "New")
-    judge(ran.code, ran.err, Screen(3, ("Sign in again and finish at once",), ("stored", "eauthorize")))
+    judge(
+        ran.code,
+        ran.err,
+        Screen(3, ("Sign in again and finish at once",), ("stored", "eauthorize")),
+    )
 
 
 def test_a_site_that_this_person_may_not_open_although_sites_may_be_read(
