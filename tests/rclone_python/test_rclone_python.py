@@ -96,7 +96,10 @@ def test_the_signature_is_the_same(name: str) -> None:
         lambda r: (lambda answer: (answer[0], sorted(answer[1])))(
             r.check("source", "place:", one_way=True)
         ),
-        lambda r: r.check("source", "source", size_only=True, combined="report"),
+        # rclone compares several files at once: their order is by chance
+        lambda r: (lambda answer: (answer[0], sorted(answer[1])))(
+            r.check("source", "source", size_only=True, combined="report")
+        ),
         lambda r: r.version(),
         lambda r: r.is_installed(),
         lambda r: r.mkdir("place:new"),

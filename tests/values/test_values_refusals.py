@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
-from re import _parser as sre  # type: ignore[attr-defined]
 from typing import Any, get_args
 
 import pytest
@@ -19,6 +19,11 @@ from pluton_rclone.microsoft.graph.faults import graph_error
 from pluton_rclone.rclone import faults
 from pluton_rclone.values import redaction, refusals
 from pluton_rclone.values.refusals import Place, by_status, judged, personal
+
+if sys.version_info >= (3, 11):
+    from re import _parser as sre  # type: ignore[attr-defined]  # not public
+else:
+    import sre_parse as sre
 
 PLACES: list[Place] = list(get_args(Place))
 REASONS = {
