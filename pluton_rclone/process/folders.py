@@ -121,7 +121,8 @@ def leave_word(folder: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a folder of ours, and the word that was left of it."""
-    shutil.rmtree(folder.resolve(), ignore_errors=True)
+    with contextlib.suppress(OSError):  # `resolve` raises if another process removes it meanwhile
+        shutil.rmtree(folder.resolve(), ignore_errors=True)
     for link in (home / folder.name for home in runtime_folders()):
         if link.is_symlink():
             link.unlink(missing_ok=True)

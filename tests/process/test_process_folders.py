@@ -127,3 +127,16 @@ def test_old_notes_go(tmp_path: Path) -> None:
     assert [file.name for file in runtime_folder().iterdir()] == [
         f"recent-{recent.mark(tmp_path / 'two.conf')}"
     ]
+
+
+def test_a_folder_that_another_process_removes_meanwhile_is_gone_and_that_is_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`resolve` looks at each part twice, and the folder may go in between."""
+
+    def gone(path: Path) -> Path:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "resolve", gone)
+    runtime_module.remove(tmp_path / "gone")
+    assert not (tmp_path / "gone").exists()

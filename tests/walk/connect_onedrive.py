@@ -1,5 +1,4 @@
-"""The guide's walk: connect, choose, test, save, back up, restore. test_walk.py runs it
-everywhere."""
+"""The guide's walk: connect, choose, test, save, back up, restore; test_walk.py runs it."""
 
 from __future__ import annotations
 
