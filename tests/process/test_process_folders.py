@@ -138,5 +138,5 @@ def test_a_folder_that_another_process_removes_meanwhile_is_gone_and_that_is_all
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(Path, "resolve", gone)
-    runtime_module.remove(tmp_path / "gone")
+    folders.remove(tmp_path / "gone")
     assert not (tmp_path / "gone").exists()
