@@ -220,7 +220,8 @@ class Steps:
             if found is wanted:
                 yield at
         else:
-            yield from self.repeated(*value, at)
+            greedy, low, high, body = value
+            yield from self.repeated(greedy, low, high, body, at)
 
     def repeated(
         self, greedy: bool, low: int, high: int, body: tuple[Node, ...], at: int
