@@ -71,7 +71,8 @@ def test_another_process_may_finish(cloud: Emulator) -> None:
         "from pluton_rclone.microsoft.entra.redirect import Flow, finish_redirect\n"
         "given = json.load(sys.stdin)\n"
         "app = AppRegistration(given['client_id'], client_secret=given['secret'])\n"
-        "print(finish_redirect(app, Flow.from_json(given['flow']), given['answer']).account.username)\n"
+        "print(finish_redirect(app, Flow.from_json(given['flow']), "
+        "given['answer']).account.username)\n"
     )
     given = {
         "flow": flow.to_json(),

@@ -33,7 +33,8 @@ with conf.private(["one"]) as private:
     fork_and_leave()
     assert private.path.exists(), "removed"
     text = private.path.read_text()
-    private.path.write_text(text.replace(conf.section("one")["token"], sys.argv[2]))  # as rclone does
+    # as rclone does
+    private.path.write_text(text.replace(conf.section("one")["token"], sys.argv[2]))
 assert conf.section("one")["token"] == sys.argv[2]
 assert not private.path.exists()
 """
