@@ -17,9 +17,8 @@ from .token import Token
 def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
     """A token of the application itself (client credentials), by secret or certificate.
 
-    It has no refresh token: sign in again for a new one. It cannot reach personal accounts. Raises
-    `RegistrationError` for missing or wrong tenant and credentials, `SecretExpired`,
-    `AdminConsentRequired`, and the rest of `SignInError`.
+    It does not have a refresh token and cannot reach personal accounts. Raises `RegistrationError`
+    (tenant, credentials), `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`.
     """
     if app.tenant in WORDS_FOR_TENANTS:
         raise RegistrationError(

@@ -29,18 +29,15 @@ def sign_in_with_browser(
     cancel: threading.Event | None = None,
     account: Account | None = None,
     prompt: Prompt | None = None,
-    claims: str | None = None,
     http: Http | None = None,
 ) -> SignIn:
     """Open Microsoft's sign-in in a browser, wait for the person, return what was granted.
 
-    `show_address(url, opened)` can tell a person where to go if no browser opened. Without
-    `account` the page lets the person choose one; with it, that one is proposed and others are
-    refused. `timeout` in seconds; `cancel` ends the waiting at once.
+    `show_address(url, opened)` can tell a person where to go. Without `account` the page lets the
+    person choose one; with it, that one is proposed and others are refused. `timeout` in seconds.
 
     The registration needs the redirect address `http://localhost` (platform Mobile and desktop).
-    Raises `SignInTimedOut`, `Cancelled`, `SignInDeclined`, `ConsentRequired`, rest of
-    `SignInError`.
+    Raises `SignInTimedOut`, `Cancelled`, `SignInDeclined`, and the rest of `SignInError`.
     """
     if prompt is None and account is None:
         prompt = "select_account"
@@ -52,7 +49,6 @@ def sign_in_with_browser(
             account=account,
             prompt=prompt,
             response_mode="form_post",
-            claims=claims,
             http=open_pool,
         )
         receiver.expect(flow.state)

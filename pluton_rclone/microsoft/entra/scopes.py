@@ -39,9 +39,8 @@ OPENID = ("openid", "profile", "offline_access")
 
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
-    """The fewest permissions for the own drive, folders that others share, SharePoint libraries.
-
-    `access="read"` is for a storage that is only read from.
+    """The fewest permissions for the own drive, folders that others share, SharePoint libraries;
+    `access="read"` if the storage is only read from.
     """
     files = "Files.ReadWrite" if access == "write" else "Files.Read"
     if place == "own":
@@ -81,12 +80,9 @@ def in_words(scopes: Iterable[str]) -> str:
 
 def difference_in_words(granted: Iterable[str], wanted: Iterable[str]) -> str | None:
     """What was asked for and not granted, as a sentence; None when nothing is missing."""
-    lacking = missing(granted, wanted)
-    if not lacking:
-        return None
-    have = in_words(granted)
+    lacking, have = missing(granted, wanted), in_words(granted)
     rest = f"granted: {have}" if have else "nothing was granted"
-    return f"not granted: {in_words(lacking)}; {rest}"
+    return f"not granted: {in_words(lacking)}; {rest}" if lacking else None
 
 
 def remote_options(granted: Iterable[str]) -> dict[str, Any]:

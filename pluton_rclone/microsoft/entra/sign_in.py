@@ -33,15 +33,10 @@ class SignIn:
 
 
 def completed(
-    result: Mapping[str, Any],
-    app: AppRegistration,
-    wanted: tuple[str, ...],
-    account: Account | None,
+    result: Mapping[str, Any], app: AppRegistration, wanted: Iterable[str], account: Account | None
 ) -> SignIn:
-    """The sign-in in a token answer of MSAL.
-
-    Raises `AccountError` for another account than `account`, and `ConsentRequired`, with the
-    difference in words, if less than `wanted` was granted.
+    """The sign-in in a token answer of MSAL. AccountError for another account than `account`,
+    ConsentRequired if less than `wanted` was granted.
     """
     asked = short_names(wanted)
     token = Token.from_msal(result, asked=asked)
