@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from pluton_rclone.errors import GraphError
 
-from .client import GraphClient
+from .graph import Graph
 
 PAGE = "1000"  # items; what rclone asks for, too
 SELECT = (
@@ -71,8 +71,8 @@ class Page(NamedTuple):
             raise _broken("an item cannot be read") from None
 
 
-def read(graph: GraphClient, drive_id: str, link: str | None = None) -> Page:
-    """The page at `link`, or the first one of a drive. Raises as `GraphClient.get`, and
+def read(graph: Graph, drive_id: str, link: str | None = None) -> Page:
+    """The page at `link`, or the first one of a drive. Raises as `Graph.get`, and
     `GraphError` for an answer that neither goes on nor ends."""
     if link is None:
         path = f"/drives/{quote(drive_id, safe='!,')}/root/delta"
