@@ -16,9 +16,8 @@ from pluton_rclone.errors import PlutonRcloneError, Who
 from pluton_rclone.values.redaction import redact
 
 from .app import AppRegistration
-from .consent import ACCEPT_OR_ASK, admin_consent_url
 from .known_errors import KnownError, known_errors
-from .scopes import in_words
+from .scopes import ACCEPT_OR_ASK, admin_consent_url, in_words
 
 _AADSTS = re.compile(r"AADSTS(\d{5,7})")
 _TRACE = re.compile(r"\s{0,9}(?:Trace ID|Correlation ID|Timestamp): ?.*", re.DOTALL)

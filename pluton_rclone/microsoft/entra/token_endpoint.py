@@ -17,8 +17,8 @@ from pluton_rclone.errors import PlutonRcloneError, Who
 
 from ..http import Http
 from .app import AppRegistration
-from .app_only import sign_in_as_app
 from .loopback_server import LoopbackServer, QuietHandler
+from .sign_in import sign_in_as_app
 
 log = logging.getLogger(__name__)
 
