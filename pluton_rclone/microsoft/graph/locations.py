@@ -107,7 +107,7 @@ def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
     except (AccessDenied, DriveNotFound, ItemNotFound):
         # A folder in a site that is closed to us: the shares API takes any address.
         with suppress(errors.PlutonRcloneError):
-            return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path)}"))
+            return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path())}"))
         raise
 
 
@@ -147,7 +147,7 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
             return Location(drive, _folder(graph, drive, inside))
     managed = len(place.segments) >= 2 and place.segments[0].lower() in _MANAGED_PATHS
     depth = 2 if managed else 0
-    site = graph.site_at(place.host, "/" + "/".join(place.segments[:depth]))
+    site = graph.site_at(place.host, place.path(depth))
     while True:
         rest = place.segments[depth:]
         if not rest:
@@ -163,7 +163,7 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
             drive = graph.drive(drive_id)
             return Location(drive, _folder(graph, drive, inside), site)
         try:
-            site = graph.site_at(place.host, "/" + "/".join(place.segments[: depth + 1]))
+            site = graph.site_at(place.host, place.path(depth + 1))
         except ItemNotFound:
             names = ", ".join(str(record.get("name")) for record in libraries[:20])
             raise ItemNotFound(
