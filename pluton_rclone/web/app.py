@@ -30,7 +30,7 @@ from .plumbing.people import Authorize, Identify
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, error_view, refusal
 from .storages import files, stored
-from .wizard import changing, locating, signing_in, waiting, walk
+from .wizard import locating, signing_in, walk
 from .wizard.draft import Draft
 
 log = logging.getLogger(__name__)
@@ -129,8 +129,8 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/authorize": signing_in.authorize,
         f"{setup}/go": signing_in.go,
         f"{setup}/status": signing_in.status,
-        f"{setup}/waiting/{{job}}": waiting.waiting,
-        f"{setup}/waiting/{{job}}/progress": waiting.progress,
+        f"{setup}/waiting/{{job}}": signing_in.waiting,
+        f"{setup}/waiting/{{job}}/progress": signing_in.progress,
         f"{setup}/sites": locating.sites,
         f"{setup}/progress": walk.progress,
         storage: stored.storage,
@@ -146,15 +146,15 @@ def _routes() -> list[Route | Mount]:
         "/addresses": door.invite,
         "/leave": door.leave,
         f"{setup}/sign-in": signing_in.begin,
-        f"{setup}/code": waiting.begin_code,
-        f"{setup}/rclone": waiting.begin_rclone,
+        f"{setup}/code": signing_in.begin_code,
+        f"{setup}/rclone": signing_in.begin_rclone,
         f"{setup}/address": locating.address,
         f"{setup}/check": walk.check,
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
         f"{storage}/test": stored.test,
-        f"{storage}/check": changing.check,
-        f"{storage}/reauthorize": changing.reauthorize,
+        f"{storage}/check": walk.check_edit,
+        f"{storage}/reauthorize": walk.reauthorize,
         f"{transfer}/cancel": files.cancel,
     }
     both: dict[str, Callable[[Request], Any]] = {
@@ -164,7 +164,7 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/location": locating.location,
         f"{setup}/options": walk.options,
         f"{setup}/save": walk.save,
-        f"{storage}/edit": changing.edit,
+        f"{storage}/edit": walk.edit,
         f"{storage}/remove": stored.remove,
         f"{storage}/copy": files.copy,
         f"{storage}/restore": files.restore,
@@ -191,8 +191,11 @@ def _error(request: Request, error: Exception) -> Response:
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    what = error.detail if error.detail != "Not Found" else "There is no such page."
-    advice = "Go back in your browser and try again."
-    if error.status_code == 404:
-        advice = "What was here may have been removed."
+    if error.status_code == 303:
+        return Response(status_code=303, headers=error.headers)
+    gone = error.status_code == 404
+    what = "There is no such page." if error.detail == "Not Found" else error.detail
+    advice = (
+        "What was here may have been removed." if gone else "Go back in your browser and try again."
+    )
     return refusal(request, error.status_code, what, advice)
