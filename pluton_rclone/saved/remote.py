@@ -174,7 +174,7 @@ def _token(remote: OneDriveRemote) -> Token:
 
 
 def _app_token(remote: OneDriveRemote, http: Http | None) -> Token:
-    from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+    from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 
     from .registration import own_registration
 

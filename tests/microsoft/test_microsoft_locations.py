@@ -13,7 +13,7 @@ from pluton_rclone.emulator.drives.drive import Site as EmulatedSite
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.drives.item import Link
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 from pluton_rclone.microsoft.graph.addresses import item_id
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.graph.locations import resolve

@@ -49,7 +49,7 @@ with process.start(["/bin/cat"], env={}, stdin=iter(lambda: (gate.wait(), b"")[1
 """
 
 ENDPOINT = """
-from pluton_rclone.microsoft.entra.loopback import LoopbackReceiver
+from pluton_rclone.microsoft.entra.browser import LoopbackReceiver
 with LoopbackReceiver() as receiver:
     fork_and_leave()
 """
