@@ -35,6 +35,7 @@ from pluton_rclone.process.folders import (
     runtime_folders,
     usable_folders,
 )
+from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
 from .disk import not_writable
@@ -296,6 +297,5 @@ def _mark(shared: SharedConfig) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with new_private_file(path) as file:
         file.write(data)

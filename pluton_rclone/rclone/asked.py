@@ -8,9 +8,11 @@ a millisecond (measured with 1.75.2).
 from __future__ import annotations
 
 import re
-import socket
+import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from pluton_rclone.process.system import unix_socket
 
 VARIABLE = "RCLONE_METRICS_ADDR"
 _LONGEST = 100  # bytes of a socket's path; the kernel takes 107
@@ -32,15 +34,16 @@ class Asked(NamedTuple):
 
 
 def address(path: Path) -> str | None:
-    """The value of VARIABLE for a socket at this path; None when the path is too long for one."""
-    return f"unix://{path}" if len(bytes(path)) <= _LONGEST else None
+    """The value of VARIABLE for a socket at this path; None when the path is too long for one,
+    and on Windows."""
+    return f"unix://{path}" if len(bytes(path)) <= _LONGEST and sys.platform != "win32" else None
 
 
 def read(path: Path) -> Asked | None:
     """None while rclone does not serve: before it has started up, after its end, or while it is
     stopped."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        with unix_socket() as connection:
             connection.settimeout(_ANSWER_LIMIT)
             connection.connect(str(path))
             connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import threading
 import urllib.parse
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from pluton_rclone.errors import PlutonRcloneError, RcloneError
+from pluton_rclone.process.system import unix_socket
 
 from . import faults
 
@@ -32,7 +32,7 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock = unix_socket()
         self.sock.connect(self._path)
 
 
@@ -67,7 +67,7 @@ class RcClient:
 
     def alive(self) -> bool:
         """Whether somebody listens on the socket."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        with unix_socket() as probe:
             return probe.connect_ex(self.path) == 0
 
     def close(self) -> None:

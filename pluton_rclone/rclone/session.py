@@ -22,6 +22,7 @@ import msgspec
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, RcloneError, TimedOut, UsageError
 from pluton_rclone.process.folders import claimed, owned_folder, runtime_folder
+from pluton_rclone.process.system import KILL
 from pluton_rclone.values.versions import Feature
 
 from . import faults, listing
@@ -44,7 +45,7 @@ START_LIMIT = 30.0
 _SOCKET = "rc.sock"
 _PREFIX = "session-"
 _SOCKET_PATH = 107  # bytes at most, says the kernel
-_LADDER = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+_LADDER = ((signal.SIGTERM, 2.0), (KILL, 5.0))
 
 
 class _Listing(msgspec.Struct, gc=False):
