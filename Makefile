@@ -11,6 +11,9 @@ PIP := -m pip --quiet --disable-pip-version-check install
 # What shows that everything imports and runs once; the whole suite is `make test`.
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
+# Without it each of the thousands of commands that the tests start would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test-quick test test-pythons once floors lint docs bench soak attack lock dist-check clean
 

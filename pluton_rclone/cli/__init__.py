@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # with this code, although the Ctrl-C was handled; the next exec() makes it forget
         # (Python/pythonrun.c, run_eval_code_obj).
         exec("")  # noqa: S102
+    gc.freeze()  # what is left is not searched for circles at exit: 45 of 330 ms of an `ls`
     sys.exit(code)
 
 

@@ -8,7 +8,6 @@ and they are nobody else's business.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -157,6 +156,8 @@ def flags(options: Mapping[str, Any], known: type) -> tuple[tuple[str, ...], byt
     out: list[str] = []
     for name, value in options.items():
         if name not in names:
+            import difflib
+
             near = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(names))}"
             raise UsageError(f"there is no option {name!r}", why=hint)
