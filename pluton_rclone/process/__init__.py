@@ -273,7 +273,8 @@ class Child:
             self._lines_of_stderr(lines.end(), callback)
         if other is not None:
             other.join()
-        system.wait_unreaped(self._process)
+        if not system.wait_unreaped(self.pid):
+            self._process.wait()
         with self._signals:
             self._returncode = self._process.wait()
         log.debug("ended %d: %d", self.pid, self._returncode)

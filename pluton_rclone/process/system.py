@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 from typing import IO, BinaryIO
 
@@ -40,13 +39,14 @@ def set_paused(pid: int, paused: bool) -> None:
         os.kill(pid, signal.SIGSTOP if paused else signal.SIGCONT)
 
 
-def wait_unreaped(process: subprocess.Popen[bytes]) -> None:
-    """Until a child has ended. It keeps its process id where that can be had (not on macOS)."""
+def wait_unreaped(pid: int) -> bool:
+    """Until a child has ended, which keeps its process id; False at once where that cannot be had
+    (Windows, macOS)."""
     if sys.platform == "win32" or not hasattr(os, "waitid"):
-        process.wait()
-        return
+        return False
     with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return True
 
 
 def ignores_children() -> bool:
