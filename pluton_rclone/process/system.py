@@ -1,4 +1,4 @@
-"""What systems do differently about processes, users, pipes and sockets, each with a plain fallback.
+"""What systems do differently about processes, users and pipes, each with a plain fallback.
 
 Linux is what is tested. For macOS and Windows it is checked that everything type-checks and can be
 imported; nobody has run it there.
@@ -9,11 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sys
 from typing import IO, BinaryIO
-
-from pluton_rclone.errors import UsageError
 
 if sys.platform == "win32":
     KILL = signal.SIGTERM
@@ -97,13 +94,6 @@ def widen(pipe: IO[bytes], size: int) -> None:
 
         with contextlib.suppress(AttributeError, OSError):  # F_SETPIPE_SZ is there since 3.10
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, size)
-
-
-def unix_socket() -> socket.socket:
-    """UsageError on Windows, where Python has none."""
-    if sys.platform == "win32":
-        raise UsageError("This system has no unix sockets, which are needed to talk to rclone.")
-    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
 
 def new_private_file(path: str | os.PathLike[str]) -> BinaryIO:

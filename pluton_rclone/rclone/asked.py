@@ -8,11 +8,10 @@ a millisecond (measured with 1.75.2).
 from __future__ import annotations
 
 import re
+import socket
 import sys
 from pathlib import Path
 from typing import NamedTuple
-
-from pluton_rclone.process.system import unix_socket
 
 VARIABLE = "RCLONE_METRICS_ADDR"
 _LONGEST = 100  # bytes of a socket's path; the kernel takes 107
@@ -42,8 +41,10 @@ def address(path: Path) -> str | None:
 def read(path: Path) -> Asked | None:
     """None while rclone does not serve: before it has started up, after its end, or while it is
     stopped."""
+    if sys.platform == "win32":
+        return None
     try:
-        with unix_socket() as connection:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_ANSWER_LIMIT)
             connection.connect(str(path))
             connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")

@@ -98,27 +98,6 @@ def location(place: Location) -> str:
     return _checked(place) if isinstance(place, str) else local(place)
 
 
-def split(place: Location) -> tuple[str, str]:
-    """A location as the root of its remote and a path below it, which together name it: ("od:",
-    "a/b").
-
-    rclone keeps the root open for the next call on it. What is neither a remote by name nor a local
-    path (an on-the-fly remote) stays whole, with an empty path.
-    """
-    text = location(place)
-    if names_drive(text):
-        return text, ""
-    named = REMOTE_NAME.match(text)
-    if isinstance(place, str) and named is not None and text[named.end() : named.end() + 1] == ":":
-        root, path = text[: named.end() + 1], text[named.end() + 1 :]
-        if path.startswith("/"):
-            root += "/"
-        return root, path.strip("/")
-    if isinstance(place, str) and (":" in text.partition("/")[0] or text.startswith(":")):
-        return text, ""
-    return "/", os.path.join(os.getcwd(), text).strip("/")
-
-
 def _as_rclone_reads(segment: str) -> str:
     """The text that rclone turns into this segment: symbols quoted, if it then really comes
     back."""
