@@ -163,13 +163,16 @@ class Jobs:
         """End everything at once, and wait for it within the ten seconds that a container has."""
         with self._lock:
             running = [one for one in self._work.values() if not one.over]
-            threads = [*self._threads.values()]
-        enders = [threading.Thread(target=self.cancel, args=[one], daemon=True) for one in running]
-        for ender in enders:
-            ender.start()
-        until = time.monotonic() + GRACE
-        for thread in (*enders, *threads):
-            thread.join(max(0.0, until - time.monotonic()))
+        for work in running:
+            threading.Thread(target=self.cancel, args=[work], daemon=True).start()
+        self.wait(GRACE)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether everything that runs is over within that time."""
+        until = time.monotonic() + seconds
+        while (threads := [*self._threads.values()]) and time.monotonic() < until:
+            threads[0].join(max(0.0, until - time.monotonic()))
+        return not threads
 
     def _run(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> None:
         try:

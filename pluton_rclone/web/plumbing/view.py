@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -19,15 +20,11 @@ from .jobs import Steps
 KIND_WORDS = {
     "personal": "OneDrive Personal",
     "business": "OneDrive for Business",
-    "sharepoint": "SharePoint document library",
-    "documentLibrary": "SharePoint document library",
+    **dict.fromkeys(("sharepoint", "documentLibrary"), "SharePoint document library"),
 }
 
-_environment = Environment(
-    loader=PackageLoader("pluton_rclone.web"), autoescape=True,
-    undefined=StrictUndefined, trim_blocks=True,
-    lstrip_blocks=True,
-)  # fmt: skip
+_how: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+_environment = Environment(loader=PackageLoader("pluton_rclone.web"), autoescape=True, **_how)
 for _filter in (wording.size, wording.words, wording.place, wording.moment, wording.duration):
     _environment.filters[_filter.__name__] = _filter
 
@@ -39,29 +36,16 @@ def link(request: Request, *parts: str) -> str:
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A whole page, or a part of one when the template's name starts with "part_". Errors of
-    ours become what `error_view` makes of them.
+    """A page, or a part of one if the template's name starts with "part_". Errors of ours become
+    what `error_view` makes of them.
     """
-    values = {
-        key: error_view(value) if isinstance(value, PlutonRcloneError) else value
-        for key, value in values.items()
-    }
-    return HTMLResponse(text(request, template, **values), status)
-
-
-def text(request: Request, template: str, **values: Any) -> str:
     session = session_of(request)
-
-    def to(*parts: str) -> str:
-        return link(request, *parts)
-
-    return _environment.get_template(template).render(
-        to=to,
-        token_field=TOKEN_FIELD,
-        token=session.token if session else "",
-        kinds=KIND_WORDS,
-        **{"error": None, "here": "storages", **values},
-    )
+    token = session.token if session else ""
+    of_all = {"to": partial(link, request), "token_field": TOKEN_FIELD, "token": token}
+    given: dict[str, Any] = {"error": None, "here": "storages", "kinds": KIND_WORDS, **values}
+    for name, value in given.items():
+        given[name] = error_view(value) if isinstance(value, PlutonRcloneError) else value
+    return HTMLResponse(_environment.get_template(template).render(**of_all, **given), status)
 
 
 def refusal(request: Request, status: int, what: str, advice: str) -> Response:
@@ -85,17 +69,13 @@ class Caught:
 def steps_view(work: Steps | None) -> dict[str, Any]:
     """A connection test as its part of a page shows it."""
     over = work is not None and work.over  # asked once, before everything that it decides
-    failed = {
-        step.name: error_view(step.error) for step in (work.steps if work else []) if step.error
-    }
+    steps, error = (work.steps, work.error) if work else ([], None)
     return {
         "work": work,
         "over": over,
         "running": work is not None and not over,
-        "step_errors": failed,
-        "error": work.error
-        if work and work.error and work.error.code != ConnectionTestFailed.code
-        else None,
+        "step_errors": {step.name: error_view(step.error) for step in steps if step.error},
+        "error": error if error and error.code != ConnectionTestFailed.code else None,
     }
 
 
@@ -103,19 +83,14 @@ def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
     """An error for the templates: what, why, who, the next step, details for an administrator."""
     record = error.record() if isinstance(error, PlutonRcloneError) else dict(error)
     details = record.get("details") or {}
-    consent = details.get("admin_consent_url")
-    about = {
-        "Correlation id": details.get("correlation_id"),
-        "Microsoft’s code": details.get("aadsts") or details.get("graph_code"),
-        "Request id": details.get("request_id"),
-    }
-    code = f"{details.get('aadsts') or details.get('graph_code')}: "
+    consent, code = details.get("admin_consent_url"), details.get("aadsts")
+    code = code or details.get("graph_code")
+    about = {"Correlation id": details.get("correlation_id"), "Microsoft’s code": code}
+    about |= {"Request id": details.get("request_id")}
     return {
+        **{name: record[name] for name in ("what", "who", "advice")},
         "code": record["error"],
-        "what": record["what"],
-        "why": (record.get("why") or "").removeprefix(code),  # it stands with the details
-        "who": record["who"],
-        "advice": record["advice"],
+        "why": (record.get("why") or "").removeprefix(f"{code}: "),  # it stands with the details
         "consent": consent,
         "link": record["link"] if record.get("link") != consent else None,
         "about": {name: value for name, value in about.items() if value},

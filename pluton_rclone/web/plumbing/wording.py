@@ -27,10 +27,8 @@ def sizes(text: str) -> str:
         number, unit = match.groups()
         return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}B"
 
-    return _BYTES.sub(
-        lambda match: human_bytes(int(match[1])).replace(".0 ", " "),
-        _RCLONE_SIZE.sub(written, text),
-    )
+    text = _RCLONE_SIZE.sub(written, text)
+    return _BYTES.sub(lambda match: human_bytes(int(match[1])).replace(".0 ", " "), text)
 
 
 def rclone_size(typed: str) -> str:
@@ -71,10 +69,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     whole = round(seconds)
-    if whole < 1:
-        return "less than a second"
     if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+        return f"{whole} s" if whole >= 1 else "less than a second"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -31,9 +31,8 @@ def allowed(
         raise UsageError("No folder is given.", advice=f"Give a folder below {names}.")
     path = Path(os.path.expanduser(text))
     if not path.is_absolute():
-        raise UsageError(
-            f"{text!r} is not a whole path.", advice=f"Start it with a slash, below {names}."
-        )
+        advice = f"Start it with a slash, below {names}."
+        raise UsageError(f"{text!r} is not a whole path.", advice=advice)
     real = _real(path)
     root = next((root for root in roots if real.is_relative_to(root)), None)
     if root is None:
@@ -69,9 +68,8 @@ def rules(folder: Path, private: Iterable[Path], *, writing: bool) -> list[str]:
     """rclone's filter rules that leave out what is private in a folder. rclone does not read links,
     but writes through a link to a folder: if `writing`, each link gets a rule. UsageError.
     """
-    names = [
-        str(path.relative_to(folder)) for path in map(_real, private) if path.is_relative_to(folder)
-    ]
+    inside = [path for path in map(_real, private) if path.is_relative_to(folder)]
+    names = [str(path.relative_to(folder)) for path in inside]
     found = ["- .*", "- rclone.conf*", *(_rule(name) + "*" for name in names)]
     for top, folders, files in os.walk(folder) if writing else ():
         for name in (*folders, *files):
