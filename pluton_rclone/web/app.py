@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,8 @@ def _routes() -> list[Route | Mount]:
         "/addresses": door.invite,
         "/leave": door.leave,
         f"{setup}/sign-in": signing_in.begin,
-        f"{setup}/code": signing_in.begin_code,
-        f"{setup}/rclone": signing_in.begin_rclone,
+        f"{setup}/code": partial(signing_in.begin_elsewhere, kind="code"),
+        f"{setup}/rclone": partial(signing_in.begin_elsewhere, kind="rclone"),
         f"{setup}/address": locating.address,
         f"{setup}/check": walk.check,
         f"{setup}/test": walk.test,
@@ -156,8 +157,8 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/save": walk.save,
         f"{storage}/edit": walk.edit,
         f"{storage}/remove": stored.remove,
-        f"{storage}/copy": files.copy,
-        f"{storage}/restore": files.restore,
+        f"{storage}/copy": partial(files.begin, kind="copy"),
+        f"{storage}/restore": partial(files.begin, kind="restore"),
     }
     routes: list[Route | Mount] = [Mount("/static", StaticFiles(directory=STATIC))]
     for table, methods in ((gets, ["GET"]), (posts, ["POST"]), (both, ["GET", "POST"])):

@@ -96,17 +96,8 @@ class _Download(StreamingResponse):
 # ---- copies and restores ----
 
 
-def copy(request: Request) -> Response:
-    """GET: the form. POST: a copy into the storage begins."""
-    return _transfer(request, "copy")
-
-
-def restore(request: Request) -> Response:
-    """GET: the form. POST: a restore into a local folder begins."""
-    return _transfer(request, "restore")
-
-
-def _transfer(request: Request, kind: str) -> Response:
+def begin(request: Request, kind: str) -> Response:
+    """GET: the form. POST: a copy into the storage, or a restore into a local folder, begins."""
     storage, page = storage_of(request, "write" if kind == "copy" else "read"), page_of(request)
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
@@ -115,7 +106,7 @@ def _transfer(request: Request, kind: str) -> Response:
     if request.method == "POST":
         with caught:
             folder = allowed(local, page.local_folders, page.private, must_exist=kind == "copy")
-            work = _begin(request, storage, kind, folder, _clean(path.strip()))
+            work = _start(request, storage, kind, folder, _clean(path.strip()))
             return see_other(request, "transfers", work.id)
     local = local or next(iter(folders), "")
     shown = {"storage": storage, "kind": kind, "path": path, "folders": folders, "local": local}
@@ -123,7 +114,7 @@ def _transfer(request: Request, kind: str) -> Response:
     return draw(request, "transfer_form.html", status=status, error=caught.error, **shown)
 
 
-def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
+def _start(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
     page, here, person = page_of(request), str(local), session(request).person
     there = f"{storage.name} › {path}" if path else storage.name
 

@@ -192,17 +192,10 @@ def _back(request: Request, draft: Draft, window: bool) -> Response:
 # ---- a device code, or rclone's own sign-in ----
 
 
-def begin_code(request: Request) -> Response:
-    """POST: a new device code; waiting for it begins."""
-    return _begin(request, "code")
-
-
-def begin_rclone(request: Request) -> Response:
-    """POST: rclone's own registration and server; the browser has to be on this machine."""
-    return _begin(request, "rclone")
-
-
-def _begin(request: Request, kind: str) -> Response:
+def begin_elsewhere(request: Request, kind: str) -> Response:
+    """POST: waiting begins: for a new device code ("code"), or for rclone's own registration and
+    server ("rclone": the browser has to be on this machine).
+    """
     draft = draft_of(request)
     work = Waiting(kind, draft.setup.name or "", owner=session(request).owner)
 
