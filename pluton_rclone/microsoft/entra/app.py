@@ -54,19 +54,14 @@ class AppRegistration:
     def __post_init__(self) -> None:
         client_id = self.client_id.strip()
         if not client_id or not client_id.isprintable() or " " in client_id:
-            raise OptionInvalid(
-                "The client id is empty or holds spaces.",
-                advice="Copy Application (client) ID from the registration's Overview page.",
-                option="client_id",
-            )
+            what = "The client id is empty or has spaces."
+            advice = "Copy Application (client) ID from the registration's Overview page."
+            raise OptionInvalid(what, advice=advice, option="client_id")
         tenant = self.tenant.strip().lower() or "common"
         known = tenant in WORDS_FOR_TENANTS or "." in tenant or _GUID.fullmatch(tenant)
         if not known or not _TENANT.fullmatch(tenant):
-            raise OptionInvalid(
-                f"{self.tenant!r} is not a tenant.",
-                advice="Give common, organizations, consumers, the tenant's id or a domain of it.",
-                option="tenant",
-            )
+            advice = "Give common, organizations, consumers, the tenant's id or a domain of it."
+            raise OptionInvalid(f"{self.tenant!r} is not a tenant.", advice=advice, option="tenant")
         found = cloud(self.region)
         refuse_personal(found, tenant)
         read = {"client_id": client_id, "tenant": tenant, "region": found.region}

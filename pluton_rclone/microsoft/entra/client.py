@@ -67,14 +67,10 @@ class _MsalHttp:
             raise Throttled(what, status=429, retry_after=later)
         if not isinstance(answer.json, dict):
             meaning = by_status(answer.status, "sign-in")
-            raise meaning.kind(
-                meaning.what,
-                why=f"HTTP {answer.status} with something that is not JSON",
-                who=meaning.who,
-                advice=meaning.advice,
-                next_step=meaning.kind.default_next_step,
-                status=answer.status,
-            )
+            kind, why = meaning.kind, f"HTTP {answer.status} with something that is not JSON"
+            about: dict[str, Any] = {"who": meaning.who, "next_step": kind.default_next_step}
+            what, advice = meaning.what, meaning.advice
+            raise kind(what, why=why, advice=advice, status=answer.status, **about)
         # What was read here already: no number without end, no nesting without end.
         return _Response(answer.status, json.dumps(answer.json), answer.headers)
 

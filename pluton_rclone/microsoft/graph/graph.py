@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from pluton_rclone import errors
@@ -36,22 +36,15 @@ AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
 MOST_PAGES = 1000  # a bound against a feed that never ends
 
 
-@dataclass(frozen=True)
-class Drives(Sequence[Drive]):
+class Drives(tuple[Drive, ...]):
     """The drives that can be read; `notes` say in words what could not be."""
 
-    found: tuple[Drive, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
-    @overload
-    def __getitem__(self, index: int) -> Drive: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Drive, ...]: ...
-    def __getitem__(self, index: int | slice) -> Drive | tuple[Drive, ...]:
-        return self.found[index]
-
-    def __len__(self) -> int:
-        return len(self.found)
+    def __new__(cls, found: Iterable[Drive], notes: Iterable[str] = ()) -> Self:
+        made = super().__new__(cls, found)
+        made.notes = tuple(notes)
+        return made
 
 
 class Graph:
@@ -127,11 +120,9 @@ class Graph:
                 personal=_PERSONAL_DRIVE.search(url) is not None,
             )
         if not isinstance(answer.json, dict):
-            raise GraphError(
-                "Microsoft Graph answered with something that is not a JSON object.",
-                why="a proxy may have answered in its place",
-                status=answer.status,
-            )
+            what = "Microsoft Graph answered with something that is not a JSON object."
+            why = "a proxy may have answered in its place"
+            raise GraphError(what, why=why, status=answer.status)
         return answer.json
 
     def pages(
@@ -181,10 +172,8 @@ class Graph:
                 raise trouble from None
         owner = drive.get("owner")
         user = owner.get("user") if isinstance(owner, dict) else None
-        known = {
-            **(user if isinstance(user, dict) else {}),
-            **{k: v for k, v in profile.items() if v},
-        }
+        known = dict(user) if isinstance(user, dict) else {}
+        known |= {name: value for name, value in profile.items() if value}
         username = known.get("userPrincipalName") or known.get("mail") or known.get("email")
         name, own_id = str(known.get("displayName") or "unknown"), str(known.get("id") or "")
         kind: Kind = "personal" if drive.get("driveType") == "personal" else "work"
@@ -254,7 +243,7 @@ class Graph:
             merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
         results = self.at_once(self._verify, merged.values())
         refused = [result for result in results if isinstance(result, str)]
-        return Drives(tuple(one for one in results if isinstance(one, Drive)), (*notes, *refused))
+        return Drives([one for one in results if isinstance(one, Drive)], [*notes, *refused])
 
     def _verify(self, record: dict[str, Any]) -> Drive | str:
         drive = Drive.from_graph(record)
@@ -320,9 +309,7 @@ class Graph:
         try:
             self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
         except (AccessDenied, errors.ItemNotFound) as problem:
-            what = (
-                f"The folder {shortcut.name!r} is somebody else's and needs a further permission."
-            )
+            what = f"The folder {shortcut.name!r} of somebody else needs a further permission."
             raise shared_permission(what, problem) from None
 
 
