@@ -98,7 +98,7 @@ CLOUDS: dict[str, Cloud] = {
     )
 }
 
-# Clouds that rclone has no hosts for, by the words that a person would type and by SharePoint hosts.
+# Clouds that rclone does not know, by the words that a person types and by SharePoint hosts.
 _BEYOND_RCLONE = {
     **dict.fromkeys(("dod", "sharepoint-mil.us"), "US Government DoD (L5)"),
     **dict.fromkeys(("bleu", "fr", "svc.sovcloud.fr"), "Bleu (France)"),

@@ -198,8 +198,8 @@ class Http:
 
 
 class WatchedHttp(Http):
-    """`clock_offset` is how many seconds Microsoft's clock is ahead of ours (to the second; None
-    before the first answer); `throttled` counts the answers that asked to slow down."""
+    """`clock_offset`: seconds by which Microsoft's clock is ahead of ours, None before the first
+    answer; `throttled`: the number of answers that asked to slow down."""
 
     clock_offset: float | None = None
     throttled: int = 0

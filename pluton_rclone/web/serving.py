@@ -63,8 +63,7 @@ def serve(
 @contextmanager
 def _terminated_gently() -> Iterator[None]:
     """SIGTERM, which uvicorn raises again after its end, becomes an exception, so that cleaning up
-    happens. Another handler stays.
-    """
+    happens. Another handler stays."""
 
     def stop(number: int, frame: object) -> None:
         raise SystemExit(128 + number)

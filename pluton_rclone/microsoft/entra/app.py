@@ -25,10 +25,8 @@ class HidesSecret(Protocol):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A client certificate with its private key: a PEM file (key and certificate) or PFX (PKCS#12).
-
-    `key_path` is for a PEM key in a file of its own. Files are read when they are used.
-    """
+    """A client certificate with its private key: a PEM file (the key may be in a file of its own,
+    `key_path`) or PFX (PKCS#12). Files are read when they are used."""
 
     path: Path
     password: str | None = field(default=None, repr=False)
@@ -98,8 +96,7 @@ class AppRegistration:
         cls, environment: Mapping[str, str] = os.environ
     ) -> AppRegistration | None:
         """The registration of PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. The same prefix:
-        _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD.
-        """
+        _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD."""
 
         def given(name: str) -> str | None:
             return environment.get(f"PLUTON_ONEDRIVE_{name.upper()}") or None

@@ -13,9 +13,7 @@ from .app import AppRegistration, Certificate
 
 def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
     """MSAL's client_credential: the secret, or key and certificate as PEM text. It is secret.
-
-    Raises `RegistrationError` if the certificate's file cannot be used.
-    """
+    RegistrationError if the certificate's file cannot be used."""
     source = app.certificate
     if source is None:
         return app.secret_text

@@ -83,11 +83,8 @@ _WHO: dict[type[PlutonRcloneError], Who] = {  # other than the default
 
 @dataclass(frozen=True)
 class Asked:
-    """A request to the sign-in service, as far as an explanation of its refusal needs it.
-
-    `way` is browser, redirect, device code, app-only or refresh. `secrets` were sent and must not
-    come back in an error's words.
-    """
+    """A request to the sign-in service. `way` is browser, redirect, device code, app-only or
+    refresh. `secrets` were sent and must not come back in an error's words."""
 
     app: AppRegistration | None = field(default=None, repr=False)
     scopes: tuple[str, ...] = ()

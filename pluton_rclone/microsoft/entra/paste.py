@@ -39,8 +39,7 @@ class Pasted:
 
 def read_paste(text: str) -> Pasted:
     """The token in a pasted text. Without an expiry or an access token it counts as expired: rclone
-    first renews it. TokenInvalid, also without a refresh token; its words never hold the paste.
-    """
+    first renews it. TokenInvalid, also without a refresh token; its words never hold the paste."""
     if len(text) > LARGEST_PASTE:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)

@@ -53,8 +53,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive (`drive_id` None: the own one). `item_id` is as the address has
-    it: see the function `item_id`."""
+    """A place in a personal OneDrive (`drive_id` None: the own one). `item_id` is as the address
+    has it: see the function `item_id`."""
 
     drive_id: str | None = None
     item_id: str | None = None

@@ -1,6 +1,5 @@
 """Microsoft Graph for one account: its requests, and what the account can reach with them (drives,
-SharePoint sites, libraries, shared folders).
-"""
+SharePoint sites, libraries, shared folders)."""
 
 from __future__ import annotations
 
@@ -49,8 +48,7 @@ class Drives(tuple[Drive, ...]):
 
 class Graph:
     """Microsoft Graph in one cloud, for the account of the token, which goes only there, whatever a
-    link says. Use it with `with`, or `close` it.
-    """
+    link says. Use it with `with`, or `close` it."""
 
     def __init__(
         self,
@@ -90,10 +88,8 @@ class Graph:
         target: Target = "item",
         subject: str | None = None,
     ) -> dict[str, Any]:
-        """The JSON object at a path below /v1.0, or at a whole address that Graph gave.
-
-        `target` and `subject` word the error. Raises `GraphError`, and `TokenExpired` for a 401.
-        """
+        """The JSON object at a path below /v1.0, or at a whole address of Graph. `target`, `subject`
+        word the error. Raises `GraphError`, and `TokenExpired` for a 401."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
             url = f"{url}?{urlencode(parameters, safe='$,', quote_via=quote)}"
@@ -153,10 +149,8 @@ class Graph:
     # ---- the account -----------------------------------------------------------------------------
 
     def me(self) -> Account:
-        """The owner of the token, as far as its permissions let it say. GraphError.
-
-        The own drive is asked first: that needs `Files.Read` only, while `/me` needs `User.Read`.
-        """
+        """The owner of the token, as far as its permissions tell. The own drive, which needs only
+        `Files.Read`, is asked first; `/me` needs `User.Read`. GraphError."""
         trouble: PlutonRcloneError | None = None
         drive: dict[str, Any] = {}
         profile: dict[str, Any] = {}
@@ -183,10 +177,8 @@ class Graph:
 
     def drives(self) -> Drives:
         """The account's own drives, asked for in two ways. A way that fails, and a drive whose root
-        cannot be read (a phantom), become notes.
-
-        Raises `DriveNotFound` if the account has no drive, and the first way's error if both fail.
-        """
+        cannot be read (a phantom), become notes. Raises `DriveNotFound` if the account does not
+        have a drive, and the first way's error if both fail."""
         records: list[dict[str, Any]] = []
         notes: list[str] = []
         troubles: list[PlutonRcloneError] = []

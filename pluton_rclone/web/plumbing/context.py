@@ -76,8 +76,7 @@ def demand(request: Request, action: Action, storage: Storage | None = None) -> 
 
 def storage_of(request: Request, action: Action = "see", name: str | None = None) -> Storage:
     """The storage that the address names, for that action. StorageNotFound, also for one that the
-    person may not see; HTTPException if they may only see it.
-    """
+    person may not see; HTTPException if they may only see it."""
     found: Storage | None = None
     with suppress(StorageNotFound):
         found = page_of(request).storages[name or request.path_params["storage"]]

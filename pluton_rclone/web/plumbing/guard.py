@@ -76,8 +76,7 @@ class Address:
     @property
     def cookie(self) -> str:
         """The session cookie's name. It holds the port, because all ports of a machine share
-        cookies. No other host of the domain can set `__Host-`, which needs HTTPS.
-        """
+        cookies. No other host of the domain can set `__Host-`, which needs HTTPS."""
         port = urlsplit(self.origin).port
         return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
 

@@ -32,8 +32,7 @@ UNFINISHED = 20  # of each owner, what waits included
 @dataclass
 class Work:
     """Something that runs in a thread of its own, `at_once` of a kind. `owner` (`Session.owner`)
-    may look at it; None: everybody.
-    """
+    may look at it; None: everybody."""
 
     at_once: ClassVar[int] = 4
     kind: str
@@ -105,8 +104,7 @@ class Jobs:
 
     def start(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> AnyWork:
         """Run it in a thread, in its turn. `work.error` keeps an error of ours; any other is logged
-        as well. UsageError if the owner has too much unfinished.
-        """
+        as well. UsageError if the owner has too much unfinished."""
         with self._lock:
             mine = [one for one in self._work.values() if one.owner == work.owner]
             if sum(not one.over for one in mine) >= UNFINISHED:

@@ -82,8 +82,7 @@ class Session:
 
 class Sessions:
     """All sessions. `read` makes a draft from its record; `folder` keeps them across a restart:
-    mode 0700, best in memory, because they hold tokens.
-    """
+    mode 0700, best in memory, because they hold tokens."""
 
     def __init__(
         self, read: Callable[[Mapping[str, Any]], Draft], folder: Path | None = None

@@ -37,8 +37,7 @@ def link(request: Request, *parts: str) -> str:
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, or a part of one if the template's name starts with "part_". Errors of ours become
-    what `error_view` makes of them.
-    """
+    what `error_view` makes of them."""
     session = session_of(request)
     token = session.token if session else ""
     of_all = {"to": partial(link, request), "token_field": TOKEN_FIELD, "token": token}

@@ -1,6 +1,5 @@
-"""Step 3: to Microsoft and back, in a window of its own or in this tab; without that, a device code or
-rclone's own sign-in.
-"""
+"""Step 3: to Microsoft and back, in a window of its own or in this tab; or a device code, or
+rclone's own sign-in."""
 
 from __future__ import annotations
 
@@ -97,8 +96,7 @@ def in_window(response: Response) -> Response:
 
 def _prepared(request: Request, draft: Draft) -> bool:
     """Ends what waited, and takes another account, cloud, tenant or registration from the form.
-    False if that is refused: the draft says why.
-    """
+    False if that is refused: the draft says why."""
     page, form = page_of(request), form_of(request)
     page.jobs.cancel(work_of(request, Waiting, draft.waiting))
     draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
@@ -194,8 +192,7 @@ def _back(request: Request, draft: Draft, window: bool) -> Response:
 
 def begin_elsewhere(request: Request, kind: str) -> Response:
     """POST: waiting begins: for a new device code ("code"), or for rclone's own registration and
-    server ("rclone": the browser has to be on this machine).
-    """
+    server ("rclone": the browser has to be on this machine)."""
     draft = draft_of(request)
     work = Waiting(kind, draft.setup.name or "", owner=session(request).owner)
 

@@ -1,6 +1,5 @@
 """Steps 1, 2, 4, 6 and 7 of the walk: name, drive type, options, test, save; and the same forms for
-a saved storage.
-"""
+a saved storage."""
 
 from __future__ import annotations
 
