@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and leaves with its exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # not on Windows
         if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
             signal.signal(number, _cancel)
     try:
@@ -86,5 +86,5 @@ def _run(arguments: Sequence[str]) -> int:
         output.stopped()
         return Cancelled.exit_code
     except ReaderGone:  # `| head`: nothing is wrong, and others end by that signal
-        return 128 + signal.SIGPIPE
+        return 128 + 13  # SIGPIPE's number; Windows has no name for it
     return result if isinstance(result, int) else 0

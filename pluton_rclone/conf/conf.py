@@ -16,6 +16,7 @@ from pluton_rclone.remote.names import check_name
 from pluton_rclone.values.conf_text import check_values
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
+from . import variables
 from .ini import Document
 from .location import default_path
 from .password import find_password
@@ -36,14 +37,21 @@ class Conf:
     only, and may come from RCLONE_PASSWORD_COMMAND or RCLONE_CONFIG_PASS instead; what is encrypted
     stays encrypted. Reading takes no lock. Every change is one step: under a lock between
     processes, on a fresh reading, whole or not at all; bytes that it does not concern stay as they
-    are. Errors: ConfigError and its children.
+    are. `with_variables`: the OneDrives that RCLONE_CONFIG_… variables make are there, too, and cannot be
+    changed. Errors: ConfigError and its children.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, *, password: str | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        password: str | None = None,
+        with_variables: bool = False,
     ) -> None:
         self._shared = SharedConfig(
-            default_path() if path is None else Path(path), lambda: find_password(password)
+            default_path() if path is None else Path(path),
+            lambda: find_password(password),
+            with_variables,
         )
 
     def __repr__(self) -> str:
@@ -122,9 +130,18 @@ class Conf:
         """Whether the file is encrypted; needs no password. False when there is no file."""
         return self._shared.is_encrypted()
 
-    def check_writable(self) -> None:
+    def is_variable(self, name: str) -> bool:
+        """Whether variables make this remote, so that it cannot be changed here."""
+        return name in self._shared.made_by_variables()
+
+    def _refuse_variable(self, name: str) -> None:
+        if self.is_variable(name):
+            raise variables.refusal(name)
+
+    def check_writable(self, name: str = "") -> None:
         """ConfigNotWritable or ConfigLocked now: a token that is refreshed later could not be
-        kept."""
+        kept. `name`: of a remote that is to be changed."""
+        self._refuse_variable(name)
         with self._shared.file.lock():
             self._shared.file.check_writable(len(self._shared.document().text()) + 4096)
 
@@ -134,6 +151,7 @@ class Conf:
         """A new remote at the end of the file. StorageExists, OptionInvalid for what rclone.conf
         cannot carry.
         """
+        self._refuse_variable(name)
         check_name(name)
         check_values(section)
         values = _with_sign_in(section)
@@ -152,6 +170,11 @@ class Conf:
         refreshed token.
         """
         check_values({key: value for key, value in changes.items() if value is not None})
+        token = changes.get(TOKEN)
+        if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
+            variables.keep(name, token)
+            return
+        self._refuse_variable(name)
         wanted = _with_sign_in(changes)
         self._shared.change(
             lambda document: document.changed(name, wanted) if name in document else document,
@@ -160,6 +183,7 @@ class Conf:
 
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
+        self._refuse_variable(name)
         check_name(new_name)
 
         def check(document: Document) -> None:
@@ -179,6 +203,7 @@ class Conf:
 
     def delete(self, name: str) -> None:
         """Remove a remote with its comment. StorageNotFound."""
+        self._refuse_variable(name)
         self._shared.change(
             lambda document: document.without_section(name),
             check=lambda document: _check_present(document, name),

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
+from pluton_rclone.process.system import new_private_file
 
-from . import journal, swap
+from . import journal, swap, system
 from .foreigners import wait_until_asleep
 
 log = logging.getLogger(__name__)
@@ -110,11 +111,8 @@ class ConfigFile:
 
     def identity(self) -> Identity | None:
         """Changes whenever the file does; None when it is absent."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return _identity(found)
+        found = self._stat()
+        return found and _identity(found)
 
     def leftover(self) -> Leftover | None:
         """The files of an rclone that was killed between its two renames; only meaningful while the
@@ -220,19 +218,19 @@ class ConfigFile:
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):
                     swap.create(temporary, self.path)
-                    sync_folder(self.path.parent)
+                    system.sync_folder(self.path.parent)
                     return None, None
                 continue
             except swap.ExchangeUnavailable:
                 before = self._read_once_more()
                 os.replace(temporary, self.path)
-                sync_folder(self.path.parent)
+                system.sync_folder(self.path.parent)
                 return before, None
             except OSError as error:
                 if error.errno in _MOUNTED:
                     raise _IsMounted from None
                 raise
-            sync_folder(self.path.parent)
+            system.sync_folder(self.path.parent)
             return temporary.read_bytes(), temporary
 
     def _put_in_place(self, new: bytes, instead_of: bytes | None) -> bytes | None:
@@ -242,17 +240,12 @@ class ConfigFile:
             raise not_writable(self.path, error) from None
 
     def _write_temporary(self, data: bytes) -> tuple[Path, Identity]:
-        mode, owner = self._mode_and_owner()
         path = self.path.parent / f"{self._temporary_prefix}{os.urandom(8).hex()}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PLAIN_MODE)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with new_private_file(path) as file:
                 file.write(data)
                 file.flush()
-                if owner is not None:
-                    with contextlib.suppress(PermissionError):
-                        os.fchown(file.fileno(), *owner)
-                os.fchmod(file.fileno(), mode)
+                system.keep_mode_and_owner(file.fileno(), self._stat(), _PLAIN_MODE)
                 os.fsync(file.fileno())
                 identity = _identity(os.fstat(file.fileno()))
         except BaseException:
@@ -260,16 +253,11 @@ class ConfigFile:
             raise
         return path, identity
 
-    def _mode_and_owner(self) -> tuple[int, tuple[int, int] | None]:
+    def _stat(self) -> os.stat_result | None:
         try:
-            found = self.path.stat()
+            return self.path.stat()
         except OSError:
-            return _PLAIN_MODE, None
-        same = found.st_uid == os.geteuid() and found.st_gid == os.getegid()
-        return stat.S_IMODE(found.st_mode) & _PLAIN_MODE, None if same else (
-            found.st_uid,
-            found.st_gid,
-        )
+            return None
 
     def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.
@@ -305,8 +293,7 @@ class ConfigFile:
             return placed
         try:
             if _identity(os.fstat(descriptor)) == placed:
-                with contextlib.suppress(OSError):
-                    os.utime(descriptor)
+                system.touch(descriptor)
                 return _identity(os.fstat(descriptor))
             return placed
         finally:
@@ -323,18 +310,6 @@ class ConfigFile:
             self._write_temporary(b"\n" * size)[0].unlink()
         except OSError as error:
             raise not_writable(self.path, error) from None
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems cannot; the rename itself is done.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def not_writable(path: Path, error: OSError) -> ConfigNotWritable:

@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from pathlib import Path
+
+from pluton_rclone.process.system import new_private_file
+
+from . import system
 
 _HEAD = b"pluton-rclone journal 1 "
 
@@ -41,7 +44,7 @@ def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
     OSError.
     """
     with path.open("r+b") as file:
-        _lock(file.fileno())
+        system.lock(file.fileno())
         before = content(path) or file.read()
         if before != instead_of:
             return before
@@ -50,7 +53,7 @@ def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
         try:
             missing = len(new) - os.fstat(file.fileno()).st_size
             if missing > 0:
-                _write_at(file.fileno(), b"\n" * missing, len(new) - missing)
+                system.write_at(file.fileno(), b"\n" * missing, len(new) - missing)
         except OSError:
             # Not one byte of the old content was touched, and there is no room for the new one.
             with contextlib.suppress(OSError):
@@ -58,7 +61,7 @@ def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
             mark.unlink()
             raise
         with contextlib.suppress(PermissionError):
-            os.fchmod(file.fileno(), stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o600)
+            system.keep_mode_and_owner(file.fileno(), os.fstat(file.fileno()), 0o600)
         finish(path, file.fileno(), new)
         return before
 
@@ -66,7 +69,7 @@ def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
 def finish(path: Path, descriptor: int, new: bytes) -> None:
     """Bring the file to the journal's content and drop the journal; safe to repeat."""
     padding = max(0, os.fstat(descriptor).st_size - len(new))
-    _write_at(descriptor, new + b"\n" * padding, 0)
+    system.write_at(descriptor, new + b"\n" * padding, 0)
     os.ftruncate(descriptor, len(new))
     os.fsync(descriptor)
     path_of(path).unlink(missing_ok=True)
@@ -85,7 +88,7 @@ def recover(path: Path) -> None:
         mark.unlink(missing_ok=True)
         return
     with path.open("r+b") as file:
-        _lock(file.fileno())
+        system.lock(file.fileno())
         finish(path, file.fileno(), new)
 
 
@@ -118,35 +121,13 @@ def _head(body: bytes) -> bytes:
 
 def _write_journal(mark: Path, new: bytes) -> None:
     temporary = mark.with_name(f"{mark.name}-{os.urandom(4).hex()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with new_private_file(temporary) as file:
             file.write(sealed(new))
             file.flush()
             os.fsync(file.fileno())
-        os.rename(temporary, mark)
+        os.replace(temporary, mark)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(mark.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _write_at(descriptor: int, data: bytes, offset: int) -> None:
-    while data:
-        done = os.pwrite(descriptor, data, offset)
-        data = data[done:]
-        offset += done
-
-
-def _lock(descriptor: int) -> None:
-    """The file's own lock: two containers share the file, but not the folder that our lock stands
-    in."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    system.sync_folder(mark.parent)

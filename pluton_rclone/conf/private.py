@@ -35,8 +35,10 @@ from pluton_rclone.process.folders import (
     runtime_folders,
     usable_folders,
 )
+from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
+from . import variables
 from .disk import not_writable
 from .ini import Document
 from .merge import with_later_tokens
@@ -91,6 +93,7 @@ def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
 
 def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError | None:
     document = shared.document()
+    names = [name for name in names if name not in shared.made_by_variables()]
     if not any(name in document and TOKEN in document.raw_section(name) for name in names):
         return None
     try:
@@ -141,6 +144,9 @@ class _Loan:
         """Bring every later token into the real file. ConfigError."""
         identity = self.conf.file.identity()
         source = self.conf.document()
+        for name in self.shared.made_by_variables():
+            token = self.on(self.shared.document()).raw_section(name).get(TOKEN)
+            variables.keep(name, token or "")
         present = self.shared.document()
         if self.on(present) != present:
             now = self.shared.change(self.on)
@@ -296,6 +302,5 @@ def _mark(shared: SharedConfig) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with new_private_file(path) as file:
         file.write(data)

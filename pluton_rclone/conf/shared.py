@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pluton_rclone.errors import ConfigLocked, ConfigUnreadable, PlutonRcloneError
 
-from . import encryption, journal
+from . import encryption, journal, variables
 from .disk import ConfigFile, Put, not_writable
 from .foreigners import foreign_rclones
 from .ini import Document, parse
@@ -47,9 +47,15 @@ class _Placed:
 
 class SharedConfig:
     """The document in one file. `password` is asked for once, and only when the file is
-    encrypted."""
+    encrypted. `with_variables`: remotes that variables make are there, except for a change."""
 
-    def __init__(self, path: Path, password: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        password: Callable[[], str],
+        with_variables: bool = False,
+    ) -> None:
+        self._with_variables = with_variables
         self.file = ConfigFile(path)
         self._find_password = password
         self._password: str | None = None
@@ -97,11 +103,15 @@ class SharedConfig:
         """What is in the file now; empty when there is none. Takes no lock."""
         identity = self.file.identity()
         if self._read is not None and identity is not None and self._read[0] == identity:
-            return self._read[1]
+            return variables.laid_over(self._read[1], self.made_by_variables())
         data, _ = self._bytes()
         document = self.decode(data)
         self._read = (identity, document)
-        return document
+        return variables.laid_over(document, self.made_by_variables())
+
+    def made_by_variables(self) -> dict[str, dict[str, str]]:
+        """The remotes that no change of the file can reach."""
+        return variables.sections() if self._with_variables else {}
 
     def _bytes(self) -> tuple[bytes | None, tuple[Path, ...]]:
         """The content, and the leftovers of a killed rclone that it was recovered from."""

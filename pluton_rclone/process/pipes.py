@@ -3,7 +3,6 @@ both."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO
@@ -93,10 +92,3 @@ def paced(read: Callable[[], bytes]) -> Callable[[], bytes]:
         return block
 
     return read_paced
-
-
-def widen(pipe: IO[bytes]) -> None:
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, STREAM_PIPE)

@@ -16,11 +16,12 @@ from __future__ import annotations
 import os
 import queue
 import shutil
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
+
+from .system import KILL
 
 
 class _Signalled(Protocol):
@@ -67,7 +68,7 @@ class Spawner:
             with request.lock:
                 request.abandoned = True
                 if request.child is not None:
-                    request.child.signal(signal.SIGKILL)
+                    request.child.signal(KILL)
             raise
         if request.error is not None:
             raise request.error
@@ -87,7 +88,7 @@ class Spawner:
                 with request.lock:
                     request.child = child
                     if request.abandoned:
-                        child.signal(signal.SIGKILL)
+                        child.signal(KILL)
             request.done.set()
             request = child = None  # kept by whoever asked for it, not by us
 

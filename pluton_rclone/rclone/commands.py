@@ -17,7 +17,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 
 from .brake import Brake
-from .locations import Location, location
+from .locations import Location, is_local, location
 from .locations import source as read_from
 
 Size = int | str
@@ -228,11 +228,6 @@ def filter_name(path: str) -> str:
     /{filter_name(path)}"."""
     quoted = path.translate(_GLOB)
     return quoted[:-1] + "[ ]" if quoted.endswith(" ") else quoted
-
-
-def is_local(place: str) -> bool:
-    """Whether a place, as an argv has it, is on this machine."""
-    return ":" not in place.partition("/")[0]
 
 
 # ---- transfers -----------------------------------------------------------------------------------

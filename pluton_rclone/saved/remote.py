@@ -147,7 +147,8 @@ class SavedRemote:
                 return "rclone renews it after that"
             self.rclone.about(self.at("/"))
             return "renewed by rclone just now"
-        self.conf.check_writable()
+        if not self.conf.is_variable(self.name):
+            self.conf.check_writable()
         try:
             renewed = refresh(app, token, remote.granted_scopes, http=http)
         except (TokenExpired, InteractionRequired) as problem:
