@@ -88,7 +88,7 @@ class Graph:
         target: Target = "item",
         subject: str | None = None,
     ) -> dict[str, Any]:
-        """The JSON object at a path below /v1.0, or at a whole address of Graph. `target`, `subject`
+        """The JSON object at a path below /v1.0, or at an address of Graph. `target` and `subject`
         word the error. Raises `GraphError`, and `TokenExpired` for a 401."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
