@@ -97,10 +97,10 @@ def begin_device_code(
         flow = msal.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)
+    code, message = str(flow["user_code"]), str(flow.get("message") or "")
     url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
     expires = min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY)
-    message = str(flow.get("message") or "")
-    return DeviceCode(str(flow["user_code"]), url, expires, message, app, wanted, account, flow)
+    return DeviceCode(code, url, expires, message, app, wanted, account, flow)
 
 
 def _too_late() -> SignInTimedOut:

@@ -49,9 +49,8 @@ def read_paste(text: str) -> Pasted:
     if "RCLONE_ENCRYPT_V0:" in text:
         advice = "Paste what `rclone config show NAME` prints instead."
         raise TokenInvalid("This is an encrypted rclone.conf.", advice=advice)
-    _, arrow, rest = text.partition("--->")
-    inside, end, _ = rest.partition("<---")
-    if arrow and end:
+    inside, end, _ = text.partition("--->")[2].partition("<---")
+    if end:
         text = inside.strip()
         if not text:
             raise TokenInvalid("There is nothing between the arrows.")
