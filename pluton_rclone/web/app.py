@@ -30,7 +30,7 @@ from .plumbing.people import Authorize, Identify
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, refusal
 from .storages import files, stored
-from .wizard import locating, signing_in, walk
+from .wizard import signing_in, walk
 from .wizard.draft import Draft
 
 STATIC = Path(__file__).parent / "static"
@@ -122,7 +122,7 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/status": signing_in.status,
         f"{setup}/waiting/{{job}}": signing_in.waiting,
         f"{setup}/waiting/{{job}}/progress": signing_in.progress,
-        f"{setup}/sites": locating.sites,
+        f"{setup}/sites": walk.sites,
         f"{setup}/progress": walk.progress,
         storage: stored.storage,
         f"{storage}/health": stored.health,
@@ -139,7 +139,7 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/sign-in": signing_in.begin,
         f"{setup}/code": partial(signing_in.begin_elsewhere, kind="code"),
         f"{setup}/rclone": partial(signing_in.begin_elsewhere, kind="rclone"),
-        f"{setup}/address": locating.address,
+        f"{setup}/address": walk.address,
         f"{setup}/check": walk.check,
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
@@ -152,7 +152,7 @@ def _routes() -> list[Route | Mount]:
         "/add": walk.add,
         f"{setup}/name": walk.name,
         f"{setup}/type": walk.drive_type,
-        f"{setup}/location": locating.location,
+        f"{setup}/location": walk.location,
         f"{setup}/options": walk.options,
         f"{setup}/save": walk.save,
         f"{storage}/edit": walk.edit,

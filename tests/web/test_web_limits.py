@@ -21,8 +21,8 @@ from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import Cancelled, UsageError
 from pluton_rclone.process.folders import runtime_folder
-from pluton_rclone.web import one_time_address
-from pluton_rclone.web.plumbing import connections, guard, jobs, sessions
+from pluton_rclone.web import one_time_address, serving
+from pluton_rclone.web.plumbing import guard, jobs, sessions
 from pluton_rclone.web.plumbing.jobs import Jobs, Steps, Waiting, Work
 from tests.connected import connected
 
@@ -181,8 +181,8 @@ def test_what_one_person_has_done_is_not_forgotten_for_anothers(held: Held) -> N
 @pytest.fixture
 def port(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Of a page that is less patient than usual."""
-    monkeypatch.setattr(connections, "REQUEST", 0.5)
-    monkeypatch.setattr(connections, "MOST", 10)
+    monkeypatch.setattr(serving, "REQUEST", 0.5)
+    monkeypatch.setattr(serving, "MOST", 10)
     with served(APP) as address:
         found = urlsplit(address).port
         assert found is not None
@@ -259,7 +259,7 @@ def test_an_abandoned_download_ends_its_rclone(
     cloud: Emulator, monkeypatch: pytest.MonkeyPatch, leaves: bool
 ) -> None:
     """Of a reader who goes, and of one who only stops to read."""
-    monkeypatch.setattr(connections, "READER", 1.0)
+    monkeypatch.setattr(serving, "READER", 1.0)
     storage = connected(cloud)
     storage.rclone.rcat(os.urandom(12_000_000), storage.at("large"))
     with let_in() as (port, cookie):

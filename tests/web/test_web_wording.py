@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from pluton_rclone.web.plumbing import wording
+from pluton_rclone.web.plumbing import view as wording
 from pluton_rclone.web.wizard import fields
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pluton_rclone.errors import PlutonRcloneError
 
-from ..plumbing.wording import rclone_size, sizes, together
+from ..plumbing.view import rclone_size, sizes, together
 
 # What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
 FIRST = ("chunk_size", "hard_delete", "base_folder")
