@@ -1,4 +1,4 @@
-"""Draws pages: Jinja with escaping always on; sizes, times, addresses and errors in words for people."""
+"""Draws pages: Jinja with escaping always on; sizes, times, addresses and errors in words."""
 
 from __future__ import annotations
 
