@@ -107,10 +107,9 @@ class Guard:
         mine = session_of(request)
         owner = mine.owner if mine is not None else ""
         if owner and self._busy[owner] >= AT_ONCE:
-            owner, refused = "", (429, "Too much at once.", "Try again in a moment.")
-        answer: ASGIApp = refused if isinstance(refused, Response) else self.app
-        if isinstance(refused, tuple):
-            answer = self.refuse(request, *refused)
+            owner = ""
+            refused = self.refuse(request, 429, "Too much at once.", "Try again in a moment.")
+        answer: ASGIApp = refused or self.app
         new_cookie = scope.get("pluton.new_cookie")
 
         async def with_headers(message: Message) -> None:
@@ -135,26 +134,22 @@ class Guard:
             advice = "Nothing was saved by this step. The server's log says more; please report it."
             await self.refuse(request, 500, UNEXPECTED, advice)(scope, receive, with_headers)
         finally:
-            self._busy[owner] -= 1
-            if not self._busy[owner]:
-                del self._busy[owner]
+            self._busy -= Counter([owner])  # which drops an owner without requests
 
-    async def _refusal(self, request: Request) -> Response | tuple[int, str, str] | None:
-        hosts = [host.lower() for host in request.headers.getlist("host")]
-        if hosts != [self.address.host]:
-            if (
-                request.method == "GET"
-                and len(hosts) == 1
-                and hosts[0] in self.address.other_names()
-            ):
+    async def _refusal(self, request: Request) -> Response | None:
+        hosts = request.headers.getlist("host")
+        host = hosts[0].lower() if len(hosts) == 1 else ""
+        if host != self.address.host:
+            if request.method == "GET" and host in self.address.other_names():
                 query = f"?{request.url.query}" if request.url.query else ""
                 return RedirectResponse(f"{self.address.origin}{request.url.path}{query}", 307)
-            advice = f"Open it at {self.address.origin}."
-            return 421, "This page does not answer under that name.", advice
+            what = "This page does not answer under that name."
+            return self.refuse(request, 421, what, f"Open it at {self.address.origin}.")
         changes = request.method not in ("GET", "HEAD")
         fault = await self._forgery(request) if changes else None
         if fault:
-            return 403, fault, "Open the page anew and try again from there."
+            again = "Open the page anew and try again from there."
+            return self.refuse(request, 403, fault, again)
         session = await self._find_session(request)
         if session is None and not _path(request).startswith(("/static/", "/open/")):
             return self._no_session(request)
@@ -162,7 +157,7 @@ class Guard:
             token = form_of(request).get(TOKEN_FIELD) or request.headers.get(TOKEN_HEADER, "")
             if not session.allows(token):
                 again = "Open the page anew and try again from there; nothing was changed."
-                return 403, "This form is not from your session.", again
+                return self.refuse(request, 403, "This form is not from your session.", again)
         return None
 
     async def _forgery(self, request: Request) -> str | None:
@@ -197,19 +192,19 @@ class Guard:
         request.scope["pluton.session"] = session
         return session
 
-    def _no_session(self, request: Request) -> tuple[int, str, str]:
-        if self.identify is not None:
-            return 403, "You are not signed in to Pluton.", "Sign in there first."
+    def _no_session(self, request: Request) -> Response:
         what = "This browser has not been let in."
         advice = "Open the one-time address that pluton-rclone web printed in its terminal."
-        if request.cookies.get(self.address.cookie):
+        if self.identify is not None:
+            what, advice = "You are not signed in to Pluton.", "Sign in there first."
+        elif request.cookies.get(self.address.cookie):
             what = "Your session here has ended."
             advice = (
                 "The page was started again, or was not used for twelve hours. What you had not "
                 "saved is gone; saved storages are untouched. Open the address that pluton-rclone "
                 "web prints now."
             )
-        return 403, what, advice
+        return self.refuse(request, 403, what, advice)
 
 
 def session_of(request: Request) -> Session | None:

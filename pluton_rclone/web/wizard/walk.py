@@ -58,10 +58,8 @@ def name(request: Request) -> Response:
 
 def name_fault(request: Request, typed: str) -> str:
     """Why a storage cannot be called that; empty when it can."""
-    if not typed:
-        return "Give the storage a name."
-    if len(typed) > MAX_NAME:
-        return f"Use at most {MAX_NAME} characters."
+    if not typed or len(typed) > MAX_NAME:
+        return f"Use at most {MAX_NAME} characters." if typed else "Give the storage a name."
     try:
         StorageSetup().name = typed
         page_of(request).storages.free_name(typed)
@@ -220,11 +218,10 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
             fresh = StorageSetup(AppRegistration(before.client_id, before.tenant, region))
             fresh.name = draft.setup.name or ""
             draft.setup = fresh
+            why = cloud.warning or "it has its own accounts and app registrations"
+            advice = "Sign in with a registration made there; then choose type and location again."
             draft.failure = OptionInvalid(
-                f"The region is {cloud.name} now.",
-                why=cloud.warning or "its accounts and its app registrations are its own",
-                advice="Sign in there, with a registration made there; then choose drive type and "
-                "location again.",
+                f"The region is {cloud.name} now.", why=why, advice=advice
             ).record()
         except PlutonRcloneError as error:
             draft.failure = error.record()
