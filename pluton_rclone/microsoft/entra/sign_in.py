@@ -28,10 +28,6 @@ class SignIn:
     scopes: tuple[str, ...]
     region: str = "global"
 
-    def missing(self, wanted: Iterable[str]) -> tuple[str, ...]:
-        """Which of these permissions this sign-in lacks."""
-        return missing(self.scopes, wanted)
-
 
 def completed(
     result: Mapping[str, Any], app: AppRegistration, wanted: Iterable[str], account: Account | None
