@@ -12,8 +12,7 @@ from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, Usag
 from pluton_rclone.values.refusals import by_status
 
 from ..http import Answer, Http, retry_after
-from .app import AppRegistration
-from .certificates import msal_credential
+from .app import AppRegistration, msal_credential
 from .faults import Asked, sign_in_error
 
 

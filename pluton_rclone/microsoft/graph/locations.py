@@ -35,9 +35,9 @@ _CLOSED = "This folder is somebody else's and needs a further permission, or you
 class Location:
     """A place to back up to: a drive, a folder in it ("" for its root), and the site if it has one.
 
-    The root of a drive with a folder that somebody else shares is closed to us: then
-    `root_folder_id` is that folder, as rclone's option has it (drive, "#", item: with the item
-    alone rclone writes to the drive's root), and `folder` is relative to it.
+    If the drive's root is closed to us (somebody else shares a folder in it), `root_folder_id` is
+    that folder as rclone's option has it (drive, "#", item: with the item alone rclone writes to
+    the drive's root), and `folder` is relative to it.
     """
 
     drive: Drive
