@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any, NamedTuple
 
 from pluton_rclone import errors
 from pluton_rclone.errors import Who
@@ -37,18 +38,48 @@ class KnownError:
         return f"https://login.microsoftonline.com/error?code={self.aadsts}"
 
 
+class Word(NamedTuple):
+    """What an OAuth `error` means, where there is no known number."""
+
+    exception: type[errors.PlutonRcloneError]
+    who: Who
+    meaning: str
+
+
+@functools.cache
+def _table(name: str) -> Any:
+    file = resources.files(__package__).joinpath("data/entra-errors.json")
+    return json.loads(file.read_text(encoding="utf-8"))[name]
+
+
 @functools.cache
 def known_errors() -> dict[int, KnownError]:
-    """Every error of data/entra-errors.json by its number."""
-    file = resources.files(__package__).joinpath("data/entra-errors.json")
-    rows = json.loads(file.read_text(encoding="utf-8"))["errors"]
-    return {known.aadsts: known for known in map(_known, rows)}
+    """Every numbered error by its number."""
+    return {known.aadsts: known for known in map(_known, _table("errors"))}
+
+
+@functools.cache
+def by_oauth_error() -> dict[str, Word]:
+    """What the values of `error` mean."""
+    return {
+        row["oauth_error"]: Word(*_cause(row), row["meaning"]) for row in _table("by_oauth_error")
+    }
+
+
+@functools.cache
+def by_suberror() -> dict[str, type[errors.PlutonRcloneError]]:
+    """The exceptions for values of `suberror`, and of the redirect's `error_subcode`."""
+    return {word: getattr(errors, name) for word, name in _table("by_suberror").items()}
+
+
+def _cause(row: dict[str, str]) -> tuple[type[errors.PlutonRcloneError], Who]:
+    return getattr(errors, row["exception"]), _WHO[row["who_fixes"]]
 
 
 def _known(row: dict[str, str]) -> KnownError:
     number, suberror = int(row["code"].removeprefix("AADSTS")), row.get("suberror")
     suberror = suberror if suberror and " " not in suberror else None
-    kind, who = getattr(errors, row["exception"]), _WHO[row["who_fixes"]]
+    kind, who = _cause(row)
     name, error, meaning = row["name"], row["oauth_error"], row["meaning"]
     return KnownError(number, name, error, suberror, kind, who, meaning, row["advice"])
 
