@@ -150,9 +150,9 @@ def _from_pem(source: Certificate, content: bytes, password: bytes | None) -> tu
 
     key_content = content if source.key_path is None else _read(source.key_path)
     if b"PRIVATE KEY-----" not in key_content:
-        raise _unusable(source, "it holds no private key")
+        raise _unusable(source, "it does not hold a private key")
     if b"-----BEGIN CERTIFICATE-----" not in content:
-        raise _unusable(source, "it holds no certificate")
+        raise _unusable(source, "it does not hold a certificate")
     encrypted = b"ENCRYPTED" in key_content
     if encrypted and password is None:
         raise _unusable(source, "its key is encrypted and no password was given")
@@ -177,7 +177,7 @@ def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tu
         raise _unusable(source, _reason(problem)) from None
     for what, found in (("private key", key), ("certificate", certificate)):
         if found is None:
-            raise _unusable(source, f"it holds no {what}")
+            raise _unusable(source, f"it does not hold a {what}")
     return key, certificate
 
 

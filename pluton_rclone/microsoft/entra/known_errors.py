@@ -90,11 +90,9 @@ def look_up(text: str) -> Sequence[KnownError]:
     rows = sorted(known_errors().values(), key=lambda row: row.aadsts)
     if not text.strip():
         return rows
-    numbers = {int(number) for number in re.findall(r"(?<!\d)\d{5,7}(?!\d)", text)}
-    word = text.strip().lower()
-    return [
-        row
-        for row in rows
-        if row.aadsts in numbers
-        or word in (row.name.lower(), row.error.lower(), row.exception.code)
-    ]
+    asked = {text.strip().lower(), *re.findall(r"(?<!\d)\d{5,7}(?!\d)", text)}
+
+    def names(row: KnownError) -> set[str]:
+        return {str(row.aadsts), row.name.lower(), row.error.lower(), row.exception.code}
+
+    return [row for row in rows if asked & names(row)]

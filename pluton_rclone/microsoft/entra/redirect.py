@@ -74,13 +74,10 @@ def begin_redirect(
     claims: str | None = None,
     http: Http | None = None,
 ) -> Flow:
-    """The address to send a person to, and what is needed to finish.
-
-    `redirect_uri` must be registered exactly. `account` is the expected person (more permissions,
-    re-authorizing): the page proposes that account, and another is refused at the end. With
-    `response_mode="form_post"`, cookies with SameSite=Lax do not come along. `claims` is what Graph
-    demanded in a refusal (`details["claims"]`).
-    """
+    """The address to send a person to, and what is needed to finish. `redirect_uri` must be
+    registered exactly. `account` is the expected person: the page proposes that account, and
+    another is refused at the end. With `response_mode="form_post"`, cookies with SameSite=Lax do
+    not come along. `claims` is what Graph demanded in a refusal (`details["claims"]`)."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.secret_text or "",))
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
