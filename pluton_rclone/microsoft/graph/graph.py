@@ -4,10 +4,9 @@ SharePoint sites, libraries, shared folders)."""
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from pluton_rclone import errors
@@ -24,9 +23,6 @@ from .faults import Target, graph_error
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Given = TypeVar("Given")
-Made = TypeVar("Made")
 
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
@@ -50,19 +46,12 @@ class Graph:
     """Microsoft Graph in one cloud, for the account of the token, which goes only there, whatever a
     link says. Use it with `with`, or `close` it."""
 
-    def __init__(
-        self,
-        cloud: Cloud,
-        token: Token | str,
-        *,
-        cancel: threading.Event | None = None,
-        http: Http | None = None,
-    ) -> None:
+    def __init__(self, cloud: Cloud, token: Token | str, *, http: Http | None = None) -> None:
         self.cloud = cloud
         self._authorization = f"Bearer {token if isinstance(token, str) else token.access_token}"
         granted = () if isinstance(token, str) else token.scopes
         self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
-        self._http = http or Http(cancel=cancel)
+        self._http = http or Http()
         self._own_http = http is None
 
     def __repr__(self) -> str:
@@ -138,13 +127,6 @@ class Graph:
             values, link, parameters = page.get("value"), page.get("@odata.nextLink"), None
             if isinstance(values, list):
                 yield from (value for value in values if isinstance(value, dict))
-
-    def at_once(self, work: Callable[[Given], Made], items: Iterable[Given]) -> list[Made]:
-        """`work` on each item, a few at a time, the results in the items' order."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
-            return list(executor.map(work, items))
 
     # ---- the account -----------------------------------------------------------------------------
 
@@ -226,6 +208,8 @@ class Graph:
 
     def _verified(self, records: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> Drives:
         """The drives among `records` whose root can be read, each once; notes about the others."""
+        from concurrent.futures import ThreadPoolExecutor
+
         merged: dict[str, dict[str, Any]] = {}
         for record in records:
             if not record.get("id"):
@@ -233,7 +217,8 @@ class Graph:
             key = normal_drive_id(str(record["id"]))
             earlier = {name: value for name, value in merged.get(key, {}).items() if value}
             merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
-        results = self.at_once(self._verify, merged.values())
+        with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
+            results = list(executor.map(self._verify, merged.values()))
         refused = [result for result in results if isinstance(result, str)]
         return Drives([one for one in results if isinstance(one, Drive)], [*notes, *refused])
 

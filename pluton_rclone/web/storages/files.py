@@ -25,7 +25,7 @@ from pluton_rclone.values import paths
 from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
-from ..plumbing.view import Caught, draw, error_view, link
+from ..plumbing.view import Caught, draw, link
 from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
@@ -189,7 +189,7 @@ def _standing(request: Request) -> dict[str, Any]:
         "result": result,
         "cancelled": cancelled,
         "percent": None if fraction is None else int(fraction * 100),
-        "failed": [(file.path, error_view(file.error)) for file in failed],
+        "failed": failed,
         "error": work.error if over and not cancelled else None,
         "part": link(request, "transfers", work.id, "progress"),
     }
