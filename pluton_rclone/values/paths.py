@@ -1,5 +1,4 @@
-"""Paths in a storage: where "photos/2024" and "/TeamFolder/x" lie in its drive. Pure functions on
-text.
+"""Paths in a storage: where "photos/2024" and "/TeamFolder/x" lie in its drive. Pure functions.
 
 A path in a storage is relative to the storage's base folder; with a leading "/" it starts at the
 drive's root, which is where shared and team folders appear ("/TeamFolder/path"). A path in a drive,
@@ -13,8 +12,7 @@ from pluton_rclone.errors import UsageError
 
 
 def base_folder(text: str) -> str:
-    """A base folder as a path in a drive: "/Backups//laptop/" to "Backups/laptop", "" for the
-    drive's root.
+    """A base folder as a path in a drive: "/Backups//laptop/" to "Backups/laptop", "" for the root.
 
     Raises `UsageError` for one that climbs out of the drive with "..".
     """
@@ -22,12 +20,10 @@ def base_folder(text: str) -> str:
 
 
 def in_drive(path: str, base: str = "") -> str:
-    """The path in the drive of a path in a storage whose base folder is `base`; "" is the drive's
-    root.
+    """The path in the drive of a path in a storage whose base folder is `base`; "" is the root.
 
-    ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it.
-
-    Raises `UsageError` when it would, and for a path with a NUL character.
+    ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it:
+    that raises `UsageError`, as does a NUL character.
     """
     if path.startswith("/"):
         return "/".join(_names(path))
@@ -37,17 +33,15 @@ def in_drive(path: str, base: str = "") -> str:
 
 
 def holds_all(path: str, base: str = "") -> bool:
-    """Whether the path in a storage is its base folder, or one above it: by whatever way it is
-    written."""
+    """Whether the path in a storage, however written, is its base folder, or one above it."""
     place = in_drive(path, base).lower()
     return not place or f"{base_folder(base).lower()}/".startswith(f"{place}/")
 
 
 def join(path: str, *more: str) -> str:
-    """Paths in a storage put together: each goes on from the one before, or from the drive's root
-    with a "/".
+    """Paths in a storage, joined: each starts in the one before, or with "/" at the drive's root.
 
-    Raises `UsageError` when ".." would climb out of where the result starts.
+    Raises `UsageError` if ".." would climb out of where the result starts.
     """
     whole = path
     for part in more:

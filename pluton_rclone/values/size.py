@@ -31,7 +31,7 @@ class Size(int):
             return OFF
         match = _NUMBER.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} is no size: write a number with Ki, Mi or Gi, like 10Mi")
+            raise ValueError(f"{text!r} is not a size: write a number with Ki, Mi or Gi, like 10Mi")
         number, unit = match.groups()
         letter = (unit or "K")[0].upper()
         factor = 1 if letter == "B" else 1024 ** (_UNITS.index(letter) + 1)
@@ -56,10 +56,8 @@ class Size(int):
 
     @property
     def is_exact(self) -> bool:
-        """Whether the text that rclone prints for it is read back to the same number of bytes.
-
-        Below 1 KiB rclone prints no unit, and reads that as KiB.
-        """
+        """Whether the text that rclone prints for it is read back to the same number of bytes: not
+        below 1 KiB, where rclone prints no unit, and reads that as KiB."""
         return self <= 0 or (self >= KIB and Size.parse(str(self)) == int(self))
 
     @classmethod

@@ -30,6 +30,5 @@ def counted(count: int, thing: str, several: str | None = None) -> str:
 
 
 def human_drive_type(kind: str) -> str:
-    """'documentLibrary', which is Graph's word -> 'document library'; the others are words
-    already."""
+    """Graph's 'documentLibrary' -> 'document library'; the others are words already."""
     return "document library" if kind == "documentLibrary" else kind
