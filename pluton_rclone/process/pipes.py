@@ -70,9 +70,8 @@ def write_all(pipe: IO[bytes], block: bytes) -> bool:
 def paced(read: Callable[[], bytes]) -> Callable[[], bytes]:
     """The same blocks, with a pause of 2 ms before each once 64 KiB have come: the pipe fills.
 
-    rclone writes each line of a listing on its own, and a writer that wakes a waiting reader for
-    every line pays for it: a million lines took 6.6 s to read as they came, and 4.9 s like this, as
-    long as rclone into /dev/null.
+    rclone writes each line of a listing on its own, and pays for waking a waiting reader: a million
+    lines took 6.6 s to read as they came, and 4.9 s like this, as long as rclone into /dev/null.
     """
     total = 0
 

@@ -54,10 +54,6 @@ class Spawner:
             made.add_done_callback(_kill)
             raise
 
-    def forget(self) -> None:
-        """After os.fork() the new process has no such thread."""
-        self.__init__()  # type: ignore[misc]
-
 
 def _serve(requests: queue.SimpleQueue[_Request]) -> None:
     while True:
@@ -75,8 +71,8 @@ def _kill(made: Future[Any]) -> None:
 
 
 SPAWNER = Spawner()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=SPAWNER.forget)
+if hasattr(os, "register_at_fork"):  # the new process does not have the thread
+    os.register_at_fork(after_in_child=SPAWNER.__init__)  # type: ignore[misc]
 
 _WITH_PYTHON = """\
 import ctypes, os, sys

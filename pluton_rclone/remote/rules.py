@@ -77,7 +77,7 @@ def token_fault(text: str, *, is_renewed: bool) -> str | None:
     if expires_at(fields) is None:
         return "it does not have an expiry: rclone would use it for ever and never refresh it"
     if is_renewed and not fields.get("refresh_token"):
-        return "it has no refresh_token: it expires within the hour and cannot be renewed"
+        return "it does not have a refresh_token: it expires within the hour and cannot be renewed"
     return None
 
 

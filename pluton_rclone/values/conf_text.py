@@ -37,9 +37,7 @@ def value_fault(value: str) -> str | None:
     match = VARIABLE.search(value)
     if match is not None:
         return f"it contains {match.group()}, which rclone replaces by another key's value"
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+    if re.search("[\ud800-\udfff]", value):
         return "it contains a character that is not Unicode text (a lone surrogate)"
     return None
 

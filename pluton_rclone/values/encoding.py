@@ -77,10 +77,8 @@ class Encoding:
         unknown = sorted(words - WORDS)
         if unknown:
             known = ", ".join([*_ANYWHERE, *_FIRST, *_LAST, *sorted(_OTHERS)])
-            raise OptionInvalid(
-                f"encoding has the unknown word {unknown[0]!r}",
-                advice=f"Use rclone's words: {known}",
-            )
+            what = f"encoding has the unknown word {unknown[0]!r}"
+            raise OptionInvalid(what, advice=f"Use rclone's words: {known}")
         self._raw = words == {"Raw"}
         self._whole = _DOTS if "Dot" in words else {}
         anywhere = "\0" + "".join(_ANYWHERE[word] for word in _ANYWHERE if word in words)
@@ -158,16 +156,13 @@ def standard_name(local_name: str | bytes) -> str:
 
 
 def opens_again(local_name: str) -> bool:
-    """Whether rclone finds the local file under the name that it gave it itself.
-
-    A lone QUOTE is doubled on the way, and the doubled name is then "no such file or directory"
-    (tried with 1.75.2).
-    """
+    """Whether rclone finds the local file under the name that it gave it itself. A lone QUOTE is
+    doubled on the way: "no such file or directory" (tried with 1.75.2)."""
     return LOCAL.encode(LOCAL.decode(local_name)) == local_name
 
 
 def rclone_key(standard: str) -> str:
-    """Two names of one folder with the same key are one for rclone when the target ignores case.
+    """Two names of one folder with the same key are one for rclone if the target ignores case.
 
     It keeps the first and drops the others with a notice, "Duplicate object found in source -
     ignoring", and exit 0 (tried with 1.75.2): composed accents, letter by letter to lower case,
@@ -194,7 +189,7 @@ def coarse_key(standard: str) -> str:
 
 
 class ToOneDrive:
-    """From local or standard names to the names that reach OneDrive; many at a time for speed."""
+    """Local, standard and stored names, one made of the other; many at a time for speed."""
 
     def __init__(self, option: str = ONEDRIVE_ENCODING) -> None:
         self.encoding = Encoding(option)
@@ -205,10 +200,9 @@ class ToOneDrive:
         look_alikes = "".join(sorted({found for part in parts for found in part.values()}))
         self._rare = re.compile(f"[{QUOTE}{re.escape(look_alikes)}\\udc80-\\udcff．]")
         self._anywhere = [(c, look) for c, look in self.encoding.anywhere.items() if c not in "\0/"]
-        self._first = [("/" + c, "/" + look) for c, look in self.encoding.first.items()]
-        self._last = [(c + "/", look + "/") for c, look in self.encoding.last.items()]
+        self._edges = [("/" + c, "/" + look) for c, look in self.encoding.first.items()]
+        self._edges += [(c + "/", look + "/") for c, look in self.encoding.last.items()]
         self._touched = "".join(c for c, _ in self._anywhere).encode()
-        self._edges = [found.encode() for found, _ in self._first + self._last]
 
     def from_standard(self, standard: str) -> str:
         """What reaches OneDrive of a name as rclone shows it."""
@@ -245,32 +239,28 @@ class ToOneDrive:
             for found, look_alike in self._anywhere:
                 if found in names:
                     names = names.replace(found, look_alike)
-        if any(map(raw.__contains__, self._edges)):
-            for found, look_alike in self._first + self._last:
+        if any(found.encode() in raw for found, _ in self._edges):
+            for found, look_alike in self._edges:
                 names = names.replace(found, look_alike)
         return names
 
-
-@functools.lru_cache(maxsize=8)
-def to_onedrive(option: str = ONEDRIVE_ENCODING) -> ToOneDrive:
-    """The translation for a remote's option `encoding`, made once."""
-    return ToOneDrive(option)
-
-
-@functools.lru_cache(maxsize=8)
-def shown(option: str) -> Callable[[str], str]:
-    """The way back for a remote's option `encoding`, made once: from the name that OneDrive stores
-    to the name that rclone's listings show; bytes that are not UTF-8 as U+FFFD, as in its JSON."""
-    encoding = Encoding(option)
-
-    def show(stored: str) -> str:
+    def shown(self, stored: str) -> str:
+        """A stored name as rclone's listings show it; bytes that are not UTF-8 as U+FFFD, as in its
+        JSON."""
         plain = stored.isascii() and stored.isprintable() and "/" not in stored
         if plain and stored not in {".", ".."}:
             return stored
-        text = STANDARD.encode(encoding.decode(stored))
+        text = STANDARD.encode(self.encoding.decode(stored))
         if _SURROGATE.search(text):  # bytes written as QUOTE and two digits may be UTF-8 again
             text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
             text = _SURROGATE.sub("\ufffd", text)
         return text
 
-    return show
+
+# The translation for a remote's option `encoding`, made once.
+to_onedrive = functools.lru_cache(maxsize=8)(ToOneDrive)
+
+
+def shown(option: str) -> Callable[[str], str]:
+    """The way back: from the names that OneDrive stores to those that rclone's listings show."""
+    return to_onedrive(option).shown

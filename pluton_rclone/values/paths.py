@@ -13,9 +13,7 @@ from pluton_rclone.errors import UsageError
 
 def base_folder(text: str) -> str:
     """A base folder as a path in a drive: "/Backups//laptop/" to "Backups/laptop", "" for the root.
-
-    Raises `UsageError` for one that climbs out of the drive with "..".
-    """
+    Raises `UsageError` for one that climbs out of the drive with ".."."""
     return "/".join(_names(text))
 
 
@@ -25,11 +23,8 @@ def in_drive(path: str, base: str = "") -> str:
     ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it:
     that raises `UsageError`, as does a NUL character.
     """
-    if path.startswith("/"):
-        return "/".join(_names(path))
-    start = base_folder(base)
-    inside = "/".join(_names(path))
-    return f"{start}/{inside}" if start and inside else start or inside
+    start = [] if path.startswith("/") else _names(base)
+    return "/".join([*start, *_names(path)])
 
 
 def holds_all(path: str, base: str = "") -> bool:
@@ -40,9 +35,7 @@ def holds_all(path: str, base: str = "") -> bool:
 
 def join(path: str, *more: str) -> str:
     """Paths in a storage, joined: each starts in the one before, or with "/" at the drive's root.
-
-    Raises `UsageError` if ".." would climb out of where the result starts.
-    """
+    Raises `UsageError` if ".." would climb out of where the result starts."""
     whole = path
     for part in more:
         whole = part if part.startswith("/") else f"{whole}/{part}" if whole else part
