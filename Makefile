@@ -11,6 +11,9 @@ PIP := -m pip --quiet --disable-pip-version-check install
 # What shows that everything imports and runs once; the whole suite is `make test`.
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py
 
+# Without it each of the thousands of commands that the tests start would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test-quick test test-pythons once floors lint docs bench soak attack lock dist-check clean
 
@@ -44,10 +47,12 @@ test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak and not attack" $(ARGS)
 
-lint: $(READY) ## ruff, mypy --strict on sources and tests, the import rules of the design
+lint: $(READY) ## ruff, mypy --strict on sources and tests (sources for macOS and Windows, too), the import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@for system in darwin win32; do \
+	    $(BIN)/mypy --platform $$system --cache-dir .mypy_cache/$$system pluton_rclone || exit 1; done
 	@$(BIN)/lint-imports --no-cache
 
 docs: $(READY) ## Write the pages in docs/ that come from the code

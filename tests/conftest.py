@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import tempfile
 import threading
@@ -44,18 +43,17 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def runtime_folder() -> Iterator[None]:
-    """Private configs and sockets lie in a folder of this run, so nothing stays on the machine.
+    """Private configs, sockets and notes lie in a folder of this run: nothing stays on the machine.
 
     A short path of its own, because a unix socket's may have 107 bytes (unix(7)).
     """
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    with tempfile.TemporaryDirectory(prefix="pluton-", ignore_cleanup_errors=True) as folder:
-        os.environ["XDG_RUNTIME_DIR"] = folder
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory(prefix="pluton-", ignore_cleanup_errors=True) as folder,
+    ):
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        patch.setenv("XDG_CACHE_HOME", f"{folder}/cache")
         yield
-    if before is None:
-        del os.environ["XDG_RUNTIME_DIR"]
-    else:
-        os.environ["XDG_RUNTIME_DIR"] = before
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -78,7 +76,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / ".config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
     monkeypatch.setenv("RCLONE_CONFIG", str(folder / "rclone.conf"))
     for name in ("RCLONE_CONFIG_PASS", "RCLONE_PASSWORD_COMMAND", "PLUTON_ONEDRIVE_CLIENT_ID"):
         monkeypatch.delenv(name, raising=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and leaves with its exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # not on Windows
         if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
             signal.signal(number, _cancel)
     try:
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # with this code, although the Ctrl-C was handled; the next exec() makes it forget
         # (Python/pythonrun.c, run_eval_code_obj).
         exec("")  # noqa: S102
+    gc.freeze()  # what is left is not searched for circles at exit: 45 of 330 ms of an `ls`
     sys.exit(code)
 
 
@@ -84,5 +86,5 @@ def _run(arguments: Sequence[str]) -> int:
         output.stopped()
         return Cancelled.exit_code
     except ReaderGone:  # `| head`: nothing is wrong, and others end by that signal
-        return 128 + signal.SIGPIPE
+        return 128 + 13  # SIGPIPE's number; Windows has no name for it
     return result if isinstance(result, int) else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterable
 from typing import Any
@@ -52,6 +51,8 @@ FUNCTIONS = {"set": "set_options", "keep-alive": "keep_alive"}
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint at the known word that is most like this one; empty if none is."""
+    import difflib
+
     near = difflib.get_close_matches(word, known, n=1)
     return f"Did you mean {near[0]!r}?" if near else ""
 

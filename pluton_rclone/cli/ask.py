@@ -73,7 +73,7 @@ def paste(output: Output, prompt: str) -> str:
     """stdin to its end. At a terminal unseen, and not by lines, which end at 4,095 bytes
     (termios(3)).
     """
-    if not sys.stdin.isatty():
+    if sys.platform == "win32" or not sys.stdin.isatty():
         return sys.stdin.read()
     import termios
 

@@ -107,6 +107,11 @@ class Output:
             self._console = Console(stderr=True, highlight=False, soft_wrap=True, no_color=plain)
         return self._console
 
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody watches at a terminal; says no without loading rich."""
+        return not self.as_json and sys.stderr.isatty() and self.console.is_terminal
+
     def say(self, text: str = "") -> None:
         """A sentence for the person; silent under --json."""
         if not self.as_json:

@@ -7,13 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len, set_cell_size
-from rich.text import Text
+from pluton_rclone.values.units import human_bytes
 
-from pluton_rclone.values.printable import printable
-from pluton_rclone.values.units import counted, human_bytes, human_seconds
-
-from .output import Output, no_color
+from .output import Output
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.events import Progress
@@ -21,20 +17,11 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone.transfer import Transfer
 
 # What --json prints of a report, and of each file in it.
-REPORTED: tuple[str, ...] = (
-    "bytes",
-    "total_bytes",
-    "speed",
-    "eta",
-    "transfers",
-    "total_transfers",
-    "checks",
-)
-REPORTED += ("errors", "elapsed", "in_flight")
+REPORTED: tuple[str, ...] = ("bytes", "total_bytes", "speed", "eta", "transfers", "total_transfers")
+REPORTED += ("checks", "errors", "elapsed", "in_flight")
 IN_FLIGHT = ("name", "bytes", "size", "speed", "eta")
 PLAIN_SECONDS = 10.0
 COUNT_SECONDS = 0.2
-MOST_FILES = 8
 
 
 def follow(transfer: Transfer, output: Output) -> TransferResult:
@@ -42,8 +29,10 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
     if output.as_json:
         for progress in transfer:
             output.line({"progress": progress_record(progress)})
-    elif output.console.is_terminal:
-        _live(transfer, output)
+    elif output.is_live:
+        from .picture import live
+
+        live(transfer)
     else:
         _lines(transfer, output)
     return transfer.wait()
@@ -55,26 +44,15 @@ def progress_record(progress: Progress) -> dict[str, object]:
     return {**{name: getattr(progress, name) for name in REPORTED}, "in_flight": files}
 
 
-def _live(transfer: Transfer, output: Output) -> None:
-    """The bar and the files in flight, drawn with each report and erased at the end."""
-    from rich.console import Console, Group
-    from rich.live import Live
-
-    # Not the console of sentences: a long line is cut here; if it wrapped, the picture would jump.
-    console = Console(stderr=True, highlight=False, no_color=no_color())
-    with Live(console=console, transient=True, auto_refresh=False) as live:
-        for progress in transfer:
-            live.update(Group(*picture(progress, console.width, console.height)), refresh=True)
-
-
 @contextmanager
 def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
     """Gives a function to call with the count so far; a terminal shows it meanwhile."""
-    if output.as_json or not output.console.is_terminal:
+    if not output.is_live:
         yield lambda count: None
         return
     from rich.console import Console
     from rich.live import Live
+    from rich.text import Text
 
     console, last = Console(stderr=True, highlight=False), 0.0
     with Live(console=console, transient=True, auto_refresh=False) as live:
@@ -86,65 +64,6 @@ def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
                 live.update(Text(f"{what} {count}"), refresh=True)
 
         yield show
-
-
-def picture(progress: Progress, width: int, height: int) -> list[Text]:
-    """A line for the whole and one for each file in flight, as many as fit, cut to `width`."""
-    shown = progress.in_flight[: max(0, min(MOST_FILES, height - 3))]
-    lines = [_line([_bar(progress.fraction, _bar_width(width)), *_counts(progress)], width)]
-    for file in shown:
-        done = file.bytes / file.size if file.size > 0 else None
-        numbers = f"{'' if done is None else f'{done:4.0%}'}  {human_bytes(file.speed):>10}/s"
-        room = max(0, width - len(numbers) - 4)
-        name = Text(f"  {set_cell_size(shortened(file.name, room), room)}")
-        lines.append(_line([name, Text(numbers, "dim")], width))
-    if len(progress.in_flight) > len(shown):
-        lines.append(Text(f"  and {len(progress.in_flight) - len(shown)} more", "dim"))
-    return lines
-
-
-def _counts(progress: Progress) -> list[Text]:
-    """Files, bytes, speed and time left, as far as they are known."""
-    parts = [Text(f"{progress.transfers} of {progress.total_transfers} files")]
-    if progress.total_bytes:
-        parts.append(Text(f"{human_bytes(progress.bytes)} of {human_bytes(progress.total_bytes)}"))
-    if progress.speed:
-        parts.append(Text(f"{human_bytes(progress.speed)}/s", "cyan"))
-    if progress.eta is not None:
-        parts.append(Text(f"{human_seconds(progress.eta)} left", "cyan"))
-    if progress.checks:
-        parts.append(Text(f"{progress.checks} already there"))
-    if progress.errors:
-        parts.append(Text(counted(progress.errors, "error"), "red"))
-    return parts
-
-
-def _bar_width(width: int) -> int:
-    """What the numbers leave of a line: from a usual terminal on, a third of it."""
-    return max(0, min(40, width - 75))
-
-
-def _bar(fraction: float | None, width: int) -> Text:
-    """Filled as far as it is done; empty while nothing is known."""
-    filled = round((fraction or 0.0) * width)
-    return Text.assemble(("━" * filled, "green"), ("─" * (width - filled), "dim"))
-
-
-def _line(parts: list[Text], width: int) -> Text:
-    line = Text("  ").join(part for part in parts if part)
-    line.no_wrap, line.overflow = True, "ellipsis"
-    line.truncate(width, overflow="ellipsis")
-    return line
-
-
-def shortened(name: str, room: int) -> str:
-    """A path cut to so many columns at its start: the end distinguishes files. Escaped."""
-    name = printable(name)
-    if cell_len(name) <= room:
-        return name
-    while name and cell_len(name) > room - 1:
-        name = name[1:]
-    return f"…{name}"
 
 
 def _lines(transfer: Transfer, output: Output) -> None:

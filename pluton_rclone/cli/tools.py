@@ -94,8 +94,10 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     https://contoso.sharepoint.com/sites/Backups.
 
     \b
-    pluton-rclone emulator -- pluton-rclone connect demo --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
-    pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
+    pluton-rclone emulator -- pluton-rclone connect demo \\
+        --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
+    pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team \\
+        --site https://contoso.sharepoint.com/sites/Backups
     """
     _needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
     from pluton_rclone.emulator.command import run

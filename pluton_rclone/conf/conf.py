@@ -15,7 +15,7 @@ from pluton_rclone.remote.names import check_name
 from pluton_rclone.values.conf_text import check_values
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
-from . import journal
+from . import journal, variables
 from .environment import default_path, find_password
 from .ini import Document
 from .shared import SharedConfig
@@ -35,15 +35,19 @@ class Conf:
     only, and may come from RCLONE_PASSWORD_COMMAND or RCLONE_CONFIG_PASS instead; what is encrypted
     stays encrypted. Reading takes no lock. Every change is one step: under a lock between
     processes, on a fresh reading, whole or not at all; bytes that it does not concern stay as they
-    are. Errors: ConfigError and its children.
+    are. `with_variables`: the OneDrives that RCLONE_CONFIG_… variables make are there, too, and
+    cannot be changed. Errors: ConfigError and its children.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, *, password: str | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        password: str | None = None,
+        with_variables: bool = False,
     ) -> None:
-        self._shared = SharedConfig(
-            default_path() if path is None else Path(path), lambda: find_password(password)
-        )
+        place = default_path() if path is None else Path(path)
+        self._shared = SharedConfig(place, lambda: find_password(password), with_variables)
 
     def __repr__(self) -> str:
         return f"Conf({str(self.path)!r})"
@@ -114,14 +118,25 @@ class Conf:
         """Whether the file is encrypted; needs no password. False if there is no file."""
         return self._shared.is_encrypted()
 
-    def check_writable(self) -> None:
-        """ConfigNotWritable or ConfigLocked now: a token refreshed later could not be kept."""
+    def is_variable(self, name: str) -> bool:
+        """Whether variables make this remote, so that it cannot be changed here."""
+        return name in self._shared.made_by_variables()
+
+    def _refuse_variable(self, name: str) -> None:
+        if self.is_variable(name):
+            raise variables.refusal(name)
+
+    def check_writable(self, name: str = "") -> None:
+        """ConfigNotWritable or ConfigLocked now: a change, also of the remote `name`, could not be
+        kept."""
+        self._refuse_variable(name)
         self._shared.check_writable()
 
     # ---- changing ----
 
     def add(self, name: str, section: Mapping[str, str]) -> None:
         """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
+        self._refuse_variable(name)
         check_name(name)
         check_values(section)
         values = _with_sign_in(section)
@@ -133,6 +148,11 @@ class Conf:
     def update(self, name: str, changes: Mapping[str, str | None]) -> None:
         """Set keys of a remote (text) or remove them (None); the others stay, a new token too."""
         check_values({key: value for key, value in changes.items() if value is not None})
+        token = changes.get(TOKEN)
+        if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
+            variables.keep(name, token)
+            return
+        self._refuse_variable(name)
         wanted = _with_sign_in(changes)
         self._shared.change(
             lambda document: document.changed(name, wanted) if name in document else document,
@@ -141,6 +161,7 @@ class Conf:
 
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
+        self._refuse_variable(name)
         check_name(new_name)
 
         def check(document: Document) -> None:
@@ -159,6 +180,7 @@ class Conf:
 
     def delete(self, name: str) -> None:
         """Remove a remote with its comment. StorageNotFound."""
+        self._refuse_variable(name)
         self._shared.change(
             lambda document: document.without_section(name),
             check=lambda document: _check_present(document, name),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
 
-from . import journal, swap
+from . import journal, swap, system
 from .foreigners import wait_until_asleep
 
 LOCK_SECONDS = 30.0
@@ -82,8 +82,12 @@ class ConfigFile:
 
     def identity(self) -> Identity | None:
         """Changes whenever the file does; None if it is absent."""
+        found = self._stat()
+        return found and _identity(found)
+
+    def _stat(self) -> os.stat_result | None:
         try:
-            return _identity(self.path.stat())
+            return self.path.stat()
         except OSError:
             return None
 
@@ -157,7 +161,7 @@ class ConfigFile:
             temporary, identity = self._write_temporary(new)
             try:
                 came_out, holder = self._exchange(temporary)
-                journal.sync_folder(self.path.parent)
+                system.sync_folder(self.path.parent)
                 return Put(came_out, holder, identity)
             except OSError as error:
                 temporary.unlink(missing_ok=True)
@@ -185,10 +189,7 @@ class ConfigFile:
 
     def _write_temporary(self, data: bytes) -> tuple[Path, Identity]:
         path = self.path.parent / f"{self._temporary_prefix}{os.urandom(8).hex()}"
-        like = None
-        with contextlib.suppress(OSError):
-            like = self.path.stat()
-        return path, _identity(journal.write_new(path, data, like=like))
+        return path, _identity(journal.write_new(path, data, like=self._stat()))
 
     def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.
@@ -219,8 +220,7 @@ class ConfigFile:
         """A new time for what we put in place, if it is still there; then its identity."""
         with contextlib.suppress(OSError), self.path.open("rb") as file:
             if _identity(os.fstat(file.fileno())) == placed:
-                with contextlib.suppress(OSError):
-                    os.utime(file.fileno())
+                system.touch(file.fileno())
                 return _identity(os.fstat(file.fileno()))
         return placed
 

@@ -11,10 +11,12 @@ until our next change finishes what the journal holds; readers through this libr
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 from pathlib import Path
+
+from pluton_rclone.process.system import new_private_file
+
+from . import system
 
 _HEAD = b"pluton-rclone journal 1 "
 
@@ -36,19 +38,19 @@ def content(path: Path) -> bytes | None:
 def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
     """Overwrite in place if `instead_of` is there. Returns what was there. OSError."""
     with path.open("r+b") as file:
-        _lock(file.fileno())
+        system.lock(file.fileno())
         before = content(path) or file.read()
         if before != instead_of:
             return before
         mark = path_of(path)
         temporary = mark.with_name(f"{mark.name}-{os.urandom(4).hex()}")
         write_new(temporary, sealed(new))
-        temporary.rename(mark)
-        sync_folder(mark.parent)
+        temporary.replace(mark)
+        system.sync_folder(mark.parent)
         try:
             missing = len(new) - os.fstat(file.fileno()).st_size
             if missing > 0:
-                _write_at(file.fileno(), b"\n" * missing, len(new) - missing)
+                system.write_at(file.fileno(), b"\n" * missing, len(new) - missing)
         except OSError:
             # The old content is untouched, and there is no room for the new one.
             with contextlib.suppress(OSError):
@@ -56,7 +58,7 @@ def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
             mark.unlink()
             raise
         with contextlib.suppress(PermissionError):
-            os.fchmod(file.fileno(), stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o600)
+            system.keep_mode_and_owner(file.fileno(), os.fstat(file.fileno()), 0o600)
         _finish(path, file.fileno(), new)
         return before
 
@@ -64,7 +66,7 @@ def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
 def _finish(path: Path, descriptor: int, new: bytes) -> None:
     """Bring the file to the journal's content and drop the journal; safe to repeat."""
     padding = max(0, os.fstat(descriptor).st_size - len(new))
-    _write_at(descriptor, new + b"\n" * padding, 0)
+    system.write_at(descriptor, new + b"\n" * padding, 0)
     os.ftruncate(descriptor, len(new))
     os.fsync(descriptor)
     path_of(path).unlink(missing_ok=True)
@@ -82,7 +84,7 @@ def recover(path: Path) -> None:
         mark.unlink(missing_ok=True)
         return
     with path.open("r+b") as file:
-        _lock(file.fileno())
+        system.lock(file.fileno())
         _finish(path, file.fileno(), new)
 
 
@@ -105,44 +107,13 @@ def sealed(body: bytes) -> bytes:
 
 def write_new(path: Path, data: bytes, *, like: os.stat_result | None = None) -> os.stat_result:
     """Make a file, synced, or none, for its owner alone: owner, and at most mode, as of `like`."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with new_private_file(path) as file:
             file.write(data)
             file.flush()
-            if like is not None:
-                if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
-                    with contextlib.suppress(PermissionError):
-                        os.fchown(descriptor, like.st_uid, like.st_gid)
-                os.fchmod(descriptor, stat.S_IMODE(like.st_mode) & 0o600)
-            os.fsync(descriptor)
-            return os.fstat(descriptor)
+            system.keep_mode_and_owner(file.fileno(), like, 0o600)
+            os.fsync(file.fileno())
+            return os.fstat(file.fileno())
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems cannot; the rename itself is done.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _write_at(descriptor: int, data: bytes, offset: int) -> None:
-    while data:
-        done = os.pwrite(descriptor, data, offset)
-        data = data[done:]
-        offset += done
-
-
-def _lock(descriptor: int) -> None:
-    """The file's own lock: two containers share the file, but not the folder with our lock."""
-    import fcntl  # only where there are bind mounts
-
-    fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -35,9 +35,10 @@ from pluton_rclone.process.folders import (
     runtime_folders,
     usable_folders,
 )
+from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
-from . import disk
+from . import disk, variables
 from .environment import PASSWORD, PASSWORD_COMMAND
 from .ini import Document
 from .merge import with_later_tokens
@@ -88,7 +89,8 @@ def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
 
 
 def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError | None:
-    document = shared.document()
+    document, variable = shared.document(), shared.made_by_variables()
+    names = [name for name in names if name not in variable]
     if not any(TOKEN in (document.get(name) or {}) for name in names):
         return None
     try:
@@ -134,6 +136,9 @@ class _Loan:
         """Bring every later token into the real file. ConfigError."""
         identity = self.conf.file.identity()
         source = self.conf.document()
+        for name in self.shared.made_by_variables():
+            token = self.on(self.shared.document()).raw_section(name).get(TOKEN)
+            variables.keep(name, token or "")
         present = self.shared.document()
         if self.on(present) != present:
             now = self.shared.change(self.on)
@@ -211,8 +216,8 @@ def _make_in(home: Path, mark: str, files: dict[str, bytes]) -> tuple[Path, file
     unfinished, owner = owned_folder(home)
     try:
         for name, data in files.items():
-            (unfinished / name).touch(mode=0o600)
-            (unfinished / name).write_bytes(data)
+            with new_private_file(unfinished / name) as file:
+                file.write(data)
         (unfinished / "room").unlink()
         # From here on the others see it, complete and owned.
         folder = unfinished.rename(home / f"{mark}{secrets.token_hex(8)}")

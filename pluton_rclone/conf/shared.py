@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pluton_rclone.errors import ConfigLocked, ConfigUnreadable, PlutonRcloneError
 
-from . import encryption, journal
+from . import encryption, journal, variables
 from .disk import ConfigFile, Identity, Put, not_writable
 from .foreigners import foreign_rclones
 from .ini import Document, parse
@@ -46,9 +46,13 @@ class _Placed:
 
 
 class SharedConfig:
-    """The document in one file. `password` is called once, and only if the file is encrypted."""
+    """The document in one file. `password` is called once, and only if the file is encrypted.
+    `with_variables`: remotes that variables make are there, except for a change."""
 
-    def __init__(self, path: Path, password: Callable[[], str]) -> None:
+    def __init__(
+        self, path: Path, password: Callable[[], str], with_variables: bool = False
+    ) -> None:
+        self._with_variables = with_variables
         self.file = ConfigFile(path)
         self._find_password = password
         self._password: str | None = None
@@ -95,11 +99,13 @@ class SharedConfig:
     def document(self) -> Document:
         """What is in the file now; empty if there is none. Takes no lock."""
         identity = self.file.identity()
-        if self._read is not None and identity is not None and self._read[0] == identity:
-            return self._read[1]
-        document = self.decode(self._bytes()[0])
-        self._read = (identity, document)
-        return document
+        if self._read is None or identity is None or self._read[0] != identity:
+            self._read = (identity, self.decode(self._bytes()[0]))
+        return variables.laid_over(self._read[1], self.made_by_variables())
+
+    def made_by_variables(self) -> dict[str, dict[str, str]]:
+        """The remotes that no change of the file can reach."""
+        return variables.sections() if self._with_variables else {}
 
     def check_writable(self) -> None:
         """ConfigNotWritable or ConfigLocked now: a token refreshed later could not be kept."""

@@ -55,9 +55,12 @@ def _run(
     try:
         with walk.step("config", "Configuration") as notes:
             remote = saved.options
-            home.check_writable()
-            good = "complete, can be saved" if on_trial else "complete and writable,"
-            notes.text = f"{good} in {home.path}"
+            if home.is_variable(saved.name) and not on_trial:
+                notes.text = "complete, made by variables"
+            else:
+                home.check_writable()
+                good = "complete, can be saved" if on_trial else "complete and writable,"
+                notes.text = f"{good} in {home.path}"
         _walk(walk, saved, remote, write, on_trial)
     except StepFailed:
         pass

@@ -1,8 +1,7 @@
 """The national clouds: hosts, what lives in each, and the ones that rclone cannot reach.
 
-Sources: rclone's backend/onedrive/onedrive.go @64ab1ac32260 (the hosts that rclone has built in),
-Microsoft Graph's concepts/deployments.md @032e3efe8cdb, Entra's authentication-national-cloud.md
-@07d3251d2333, MSAL 1.39.
+Sources: rclone's backend/onedrive/onedrive.go @64ab1ac32260, Microsoft Graph's
+concepts/deployments.md @032e3efe8cdb, Entra's authentication-national-cloud.md @07d3251d2333, MSAL.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class Cloud:
     consent_host: str  # where an administrator agrees; not rclone's host only in China
     portal: str  # where apps are registered
     sharepoint_suffix: str
-    personal_accounts: bool
+    personal_accounts: bool = False
     login_aliases: tuple[str, ...] = ()
     warning: str | None = None  # shown beside the choice
 
@@ -74,7 +73,6 @@ CLOUDS: dict[str, Cloud] = {
             consent_host="login.microsoftonline.us",
             portal="https://portal.azure.us",
             sharepoint_suffix="sharepoint.us",
-            personal_accounts=False,
         ),
         Cloud(
             region="de",
@@ -84,7 +82,6 @@ CLOUDS: dict[str, Cloud] = {
             consent_host="login.microsoftonline.de",
             portal="https://portal.microsoftazure.de",
             sharepoint_suffix="sharepoint.de",
-            personal_accounts=False,
             warning=GERMANY_CLOSED,
         ),
         Cloud(
@@ -96,19 +93,16 @@ CLOUDS: dict[str, Cloud] = {
             consent_host="login.partner.microsoftonline.cn",
             portal="https://portal.azure.cn",
             sharepoint_suffix="sharepoint.cn",
-            personal_accounts=False,
         ),
     )
 }
 
-# Clouds that rclone has no hosts for, by the words that a person would type.
-_DOD, _BLEU, _DELOS = "US Government DoD (L5)", "Bleu (France)", "Delos (Germany)"
-_SINGAPORE = "Singapore government cloud"
-_BEYOND_RCLONE = {"dod": _DOD, "bleu": _BLEU, "fr": _BLEU, "delos": _DELOS, "sg": _SINGAPORE}
-_SUFFIXES_BEYOND_RCLONE = {
-    "sharepoint-mil.us": _DOD,
-    "svc.sovcloud.fr": _BLEU,
-    "svc.sovcloud.de": _DELOS,
+# Clouds that rclone has no hosts for, by the words that a person would type and by SharePoint hosts.
+_BEYOND_RCLONE = {
+    **dict.fromkeys(("dod", "sharepoint-mil.us"), "US Government DoD (L5)"),
+    **dict.fromkeys(("bleu", "fr", "svc.sovcloud.fr"), "Bleu (France)"),
+    **dict.fromkeys(("delos", "svc.sovcloud.de"), "Delos (Germany)"),
+    "sg": "Singapore government cloud",
 }
 _OTHER_WORDS = {
     **dict.fromkeys(("", "public", "commercial", "gcc"), "global"),
@@ -134,17 +128,14 @@ def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
 def cloud(region: str) -> Cloud:
     """The cloud of one of rclone's regions; other common words (gcc, china, germany) are
     understood. OptionInvalid for an unknown word and for a cloud that rclone cannot reach."""
-    word = region.strip().lower().replace("-", "").replace("_", "").replace(" ", "")
+    word = re.sub("[-_ ]", "", region.strip().lower())
     found = CLOUDS.get(_OTHER_WORDS.get(word, word))
     if found is not None:
         return found
     if word in _BEYOND_RCLONE:
         raise _unreachable_for_rclone(_BEYOND_RCLONE[word])
-    raise OptionInvalid(
-        f"There is no region {region!r}.",
-        advice=f"Choose one of {', '.join(CLOUDS)}.",
-        option="region",
-    )
+    advice = f"Choose one of {', '.join(CLOUDS)}."
+    raise OptionInvalid(f"There is no region {region!r}.", advice=advice, option="region")
 
 
 def cloud_of_sharepoint(host: str) -> Cloud:
@@ -154,8 +145,8 @@ def cloud_of_sharepoint(host: str) -> Cloud:
     for known in CLOUDS.values():
         if host.endswith("." + known.sharepoint_suffix):
             return known
-    for suffix, name in _SUFFIXES_BEYOND_RCLONE.items():
-        if host.endswith("." + suffix):
+    for suffix, name in _BEYOND_RCLONE.items():
+        if "." in suffix and host.endswith("." + suffix):
             raise _unreachable_for_rclone(name)
     raise OptionInvalid(
         f"{host} is not an address of SharePoint or OneDrive.",

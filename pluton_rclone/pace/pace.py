@@ -2,9 +2,9 @@
 measurement.
 
 Work and school drives, document libraries: a transfer, a walk or a comparison is governed
-(`governor`). Whatever else is started (a session, an rclone older than 1.68) is paced from the
-start: TPS and BURST together stay below both budgets that Microsoft documents, in any minute BURST
-+ 60 x TPS = 600 requests (625 allowed) and in any five minutes 2,760 (3,000 allowed).
+(`governor`). An rclone older than 1.68 is paced from the start: TPS and BURST together stay below
+both budgets that Microsoft documents, in any minute BURST + 60 x TPS = 600 requests (625 allowed)
+and in any five minutes 2,760 (3,000 allowed).
 
 More transfers at once hide the latency; rclone's own limit of 100 calls a second bounds them.
 Measured at 60 ms, with `python -m tests.bench.onedrive --work upload --files 2000`: 66 s bare (4

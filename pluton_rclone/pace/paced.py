@@ -49,10 +49,8 @@ class Paced(Around):
         """Whether it asks for much, can be counted, and can be stopped."""
         command = order.command
         asks_for_much = command.words[0] in _LONG or "--recursive" in command.flags
-        can_be_counted = _address(order) is not None and Feature.METRICS.known_to(
-            self.binary.version
-        )
-        return asks_for_much and can_be_counted and hasattr(signal, "SIGSTOP")
+        can_be_stopped = _address(order) is not None and hasattr(signal, "SIGSTOP")
+        return asks_for_much and can_be_stopped and Feature.METRICS.known_to(self.binary.version)
 
     def _governed(self, budget: Budget, order: Order) -> Child:
         from .governor import Governor

@@ -26,15 +26,17 @@ from typing import IO
 
 from pluton_rclone.errors import UsageError
 
-from .pipes import BLOCK, STREAM_PIPE, Lines, Source, blocks, widen, write_all
+from . import system
+from .pipes import BLOCK, STREAM_PIPE, Lines, Source, blocks, write_all
 from .spawning import SPAWNER, dying_with_us
+from .system import KILL
 
 log = logging.getLogger(__name__)
 
 TAIL_LINES = 50
 TAIL_LINE_BYTES = 4096
 
-LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, 5.0))
+LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (KILL, 5.0))
 """How a child is ended: each signal, and the seconds that it gets to take effect."""
 
 _Bytes = Callable[[bytes], None]
@@ -96,7 +98,7 @@ class Child:
         try:
             drain = None
             if on_stdout is None:
-                widen(out)
+                system.widen(out, STREAM_PIPE)
             else:
                 drain = self._thread(self._drain_stdout, out, on_stdout)
             self._thread(self._mind, err, on_stderr, drain)
@@ -105,7 +107,7 @@ class Child:
             if watch is not None:
                 self._thread(self._watch, watch)
         except BaseException:  # no thread is to be had: it would not be drained, nor reaped
-            os.killpg(self.pid, signal.SIGKILL)
+            system.send(self.pid, KILL)
             self._process.wait()
             raise
 
@@ -167,16 +169,13 @@ class Child:
                 return
             self._signalled = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                if number == signal.SIGKILL:
-                    os.killpg(self.pid, number)
-                else:
-                    os.kill(self.pid, number)
+                system.send(self.pid, number)
                 if self._paused:  # it gets the signal when it goes on
                     self._paused = False
-                    os.kill(self.pid, signal.SIGCONT)
+                    system.set_paused(self.pid, False)
 
     def kill(self) -> None:
-        self.signal(signal.SIGKILL)
+        self.signal(KILL)
 
     @property
     def paused(self) -> bool:
@@ -195,7 +194,7 @@ class Child:
             if self._returncode is not None or self._signalled or paused == self._paused:
                 return
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGSTOP if paused else signal.SIGCONT)
+                system.set_paused(self.pid, paused)
                 self._paused = paused
 
     def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
@@ -249,12 +248,9 @@ class Child:
             self._lines_of_stderr(lines.end(), callback)
         if other is not None:
             other.join()
-        if hasattr(os, "waitid"):  # not on macOS
-            with contextlib.suppress(ChildProcessError):
-                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            with self._signals:
-                self._returncode = self._process.wait()
-        else:
+        if not system.wait_unreaped(self.pid):
+            self._process.wait()
+        with self._signals:
             self._returncode = self._process.wait()
         log.debug("ended %d: %d", self.pid, self._returncode)
         try:
@@ -324,7 +320,7 @@ def start(
         raise FileNotFoundError(2, "no such program", argv[0])
     if not os.access(argv[0], os.X_OK):
         raise PermissionError(13, "not executable", argv[0])
-    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+    if system.ignores_children():
         raise UsageError(
             "this program ignores SIGCHLD, so the exit status of a child can never be known"
         )
@@ -361,7 +357,7 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     def interrupted(number: int, frame: object) -> None:
         if child is None:
             early.append(number)
-        elif number != signal.SIGINT or not _in_foreground():
+        elif number != signal.SIGINT or not system.in_foreground():
             child.send_signal(number)
 
     def make() -> subprocess.Popen[bytes]:
@@ -380,12 +376,3 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
-
-
-def _in_foreground() -> bool:
-    """Whether a terminal sends its Ctrl-C to us, and so to the children in our process group."""
-    try:
-        with open("/dev/tty", "rb", buffering=0) as terminal:
-            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
-    except OSError:
-        return False

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import system
+
 if TYPE_CHECKING:
     import filelock
 
@@ -123,13 +125,12 @@ def _places() -> list[Path]:
 
 
 def _usual_places() -> list[Path]:
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    usual = (f"/run/user/{user}", "/dev/shm", tempfile.gettempdir())
+    usual = (f"/run/user/{system.user()}", "/dev/shm", tempfile.gettempdir())
     return [Path(place) for place in usual if os.path.isdir(place)]
 
 
 def _name() -> str:
-    return f"pluton-rclone-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    return f"pluton-rclone-{system.user()}"
 
 
 def _own(place: Path) -> list[Path]:
@@ -149,6 +150,4 @@ def is_ours_alone(folder: Path) -> bool:
         found = folder.lstat()
     except OSError:
         return False
-    if not stat.S_ISDIR(found.st_mode):
-        return False
-    return os.name != "posix" or (found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+    return stat.S_ISDIR(found.st_mode) and system.is_private(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO
@@ -84,10 +83,3 @@ def paced(read: Callable[[], bytes]) -> Callable[[], bytes]:
         return block
 
     return read_paced
-
-
-def widen(pipe: IO[bytes]) -> None:
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, STREAM_PIPE)

@@ -6,16 +6,22 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from pluton_rclone import process
 from pluton_rclone.errors import RcloneNotFound, RcloneTooOld
 from pluton_rclone.values.versions import Feature, Version
 
 VARIABLE = "PLUTON_RCLONE_BINARY"
+_SCRIPT = 1024**2
+"""Bytes: what is smaller is a script, which may run another rclone tomorrow. rclone has some 80 MB."""
 
 
 class Binary:
-    """An rclone binary. Its version is read when first asked for: it costs a run of the binary."""
+    """An rclone binary. Its version is read when first asked for, and remembered in the user's cache
+    folder for as long as the file stays what it is: it costs a run of the binary, some 75 ms.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(path)
@@ -30,13 +36,19 @@ class Binary:
     def version(self) -> Version:
         """RcloneNotFound if it cannot be run or does not say that it is rclone."""
         if self._version is None:
-            try:
-                self._version = Version.parse(self._run("version").decode(errors="replace"))
-            except ValueError as error:
-                raise RcloneNotFound(
-                    f"{self.path} cannot be used as rclone", why=str(error)
-                ) from error
+            note = _note(self.path)
+            with suppress(OSError, ValueError):
+                self._version = Version.parse(note.read_text())
+            if self._version is None:
+                self._version = self._asked_version()
+                _write(note, str(self._version))
         return self._version
+
+    def _asked_version(self) -> Version:
+        try:
+            return Version.parse(self._run("version").decode(errors="replace"))
+        except ValueError as error:
+            raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
 
     def providers(self) -> bytes:
         """What `rclone config providers` prints: JSON of every backend and its options.
@@ -60,6 +72,29 @@ class Binary:
                 version=str(self.version),
                 needed=str(feature.since),
             )
+
+
+def _note(path: str) -> Path:
+    """Where the version of this very file is noted; nowhere for a script."""
+    try:
+        found = os.stat(path)
+    except OSError:  # running it says why
+        return Path(os.devnull)
+    if found.st_size < _SCRIPT:
+        return Path(os.devnull)
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    key = "-".join(f"{n:x}" for n in (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
+    return Path(folder, "pluton-rclone", f"rclone-{key}")
+
+
+def _write(note: Path, text: str) -> None:
+    """Whole or not at all; where there is no room for it, the binary is asked again next time."""
+    if note != Path(os.devnull):
+        with suppress(OSError):
+            note.parent.mkdir(parents=True, exist_ok=True)
+            new = note.with_name(f"{note.name}.{os.getpid()}")
+            new.write_text(text)
+            new.replace(note)
 
 
 def find_binary(

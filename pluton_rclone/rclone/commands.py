@@ -8,7 +8,6 @@ and they are nobody else's business.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 
 from .brake import Brake
-from .locations import Location, location
+from .locations import Location, is_local, location
 from .locations import source as read_from
 
 Size = int | str
@@ -157,6 +156,8 @@ def flags(options: Mapping[str, Any], known: type) -> tuple[tuple[str, ...], byt
     out: list[str] = []
     for name, value in options.items():
         if name not in names:
+            import difflib
+
             near = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(names))}"
             raise UsageError(f"there is no option {name!r}", why=hint)
@@ -227,11 +228,6 @@ def filter_name(path: str) -> str:
     /{filter_name(path)}"."""
     quoted = path.translate(_GLOB)
     return quoted[:-1] + "[ ]" if quoted.endswith(" ") else quoted
-
-
-def is_local(place: str) -> bool:
-    """Whether a place, as an argv has it, is on this machine."""
-    return ":" not in place.partition("/")[0]
 
 
 # ---- transfers -----------------------------------------------------------------------------------

@@ -28,8 +28,6 @@ from .transfer import STALL_LIMIT, Starting, Transfer
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .session import Session
-
 
 class Limits(NamedTuple):
     """How long a run may take: `time` seconds in all, `stall` seconds without coming forward. None:
@@ -248,12 +246,6 @@ class Rclone:
     def copyfile(self, source: Location, destination: Location) -> None:
         """Copy one file to a name. NothingFound if there is none."""
         self.copyto(source, destination).result()
-
-    def session(self) -> Session:
-        """One rclone kept alive, for many small operations: `with rclone.session() as session:`."""
-        from .session import Session
-
-        return Session(self.runner)
 
     # ---- anything else ---------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ what cannot be read in it is None.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -160,11 +160,6 @@ def below(found: Entry, folder: str) -> Entry:
         found.mime_type,
         found.hashes,
     )
-
-
-def from_objects(objects: Iterable[Any]) -> list[Entry]:
-    """Entries from objects that are decoded already (a session's answers)."""
-    return [_convert(item) for item in objects]
 
 
 def _tolerant(text: bytes) -> Entry:

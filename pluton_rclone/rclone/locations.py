@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from pluton_rclone.errors import UsageError
 
@@ -65,7 +66,7 @@ def source(place: Location, *, follow: bool) -> str:
     """
     text = location(place)
     path = os.fsencode(place if not isinstance(place, str) else text)
-    if ":" in text.partition("/")[0] or os.path.isdir(path) or not os.path.lexists(path):
+    if not is_local(text) or os.path.isdir(path) or not os.path.lexists(path):
         return text
     if os.path.islink(path) and not (follow and os.path.isfile(path)):
         target = os.fsdecode(os.readlink(path))
@@ -81,28 +82,20 @@ def source(place: Location, *, follow: bool) -> str:
     return text
 
 
+def is_local(place: str) -> bool:
+    """Whether a place, as an argv has it, is on this machine."""
+    return names_drive(place) or ":" not in place.partition("/")[0]
+
+
+def names_drive(place: str) -> bool:
+    """Whether it begins with a drive letter ("C:"), which on Windows is no remote (rclone
+    lib/driveletter)."""
+    return sys.platform == "win32" and re.match("[A-Za-z]:", place) is not None
+
+
 def location(place: Location) -> str:
     """A location for an argv: a str as it is, checked; anything else as a local path."""
     return _checked(place) if isinstance(place, str) else local(place)
-
-
-def split(place: Location) -> tuple[str, str]:
-    """A location as the root of its remote and a path below it, which together name it: ("od:",
-    "a/b").
-
-    rclone keeps the root open for the next call on it. What is neither a remote by name nor a local
-    path (an on-the-fly remote) stays whole, with an empty path.
-    """
-    text = location(place)
-    named = REMOTE_NAME.match(text)
-    if isinstance(place, str) and named is not None and text[named.end() : named.end() + 1] == ":":
-        root, path = text[: named.end() + 1], text[named.end() + 1 :]
-        if path.startswith("/"):
-            root += "/"
-        return root, path.strip("/")
-    if isinstance(place, str) and (":" in text.partition("/")[0] or text.startswith(":")):
-        return text, ""
-    return "/", os.path.join(os.getcwd(), text).strip("/")
 
 
 def _as_rclone_reads(segment: str) -> str:

@@ -9,7 +9,6 @@ import msgspec
 
 from pluton_rclone.errors import PlutonRcloneError, RcloneError, TimedOut
 
-from . import faults
 from .commands import Command
 from .results import CheckResult
 from .runner import Callbacks, Order, Runner
@@ -49,6 +48,8 @@ class Run:
 
     def fault(self, code: int) -> PlutonRcloneError:
         """The exception for this exit code and what was said."""
+        from . import faults  # its patterns take 10 ms, and serve a failure alone
+
         if self._asked > 1 and code != 0:
             return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
         return faults.run_fault(self.command, code, self.tally.messages)

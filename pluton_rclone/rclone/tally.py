@@ -10,7 +10,7 @@ from typing import Any
 
 from pluton_rclone.errors import PlutonRcloneError, TransferFailed
 
-from . import events, faults, left_out
+from . import events, left_out
 from .commands import Command
 from .results import FailedFile, LeftOut, Planned, TransferResult, transfer_failed
 
@@ -134,6 +134,8 @@ class Tally:
 
     def failed(self) -> tuple[FailedFile, ...]:
         """Every file whose last try failed, once."""
+        from . import faults  # its patterns take 10 ms, and serve a failure alone
+
         return self._of_runs_before + tuple(
             FailedFile(
                 path,
@@ -174,6 +176,8 @@ class Tally:
             if failed:
                 error = transfer_failed(command, failed, early=self._broke_off, exit_code=exit_code)
             else:
+                from . import faults
+
                 error = faults.run_fault(command, exit_code, self.messages)
         self._end_of_round()
         whole = (

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
+from pluton_rclone.process.system import KILL
 
 from . import commands, events
 from .commands import Command
@@ -22,7 +23,7 @@ STALL_LIMIT = 900.0
 """Seconds without a byte, a check or a listed entry until a transfer is ended. Microsoft's longest
 waits are shorter."""
 
-CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0))
+CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
 """rclone cleans up on SIGINT (partial files, upload sessions); cancelling returns within two
 seconds all the same."""
 

@@ -27,6 +27,7 @@ from rclone_python.hash_types import HashTypes
 from rclone_python.remote_types import RemoteTypes
 from rclone_python.utils import RcloneException
 
+from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import RcloneNotFound, StorageExists
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.rclone.commands import Command
@@ -138,21 +139,31 @@ def create_remote(
     client_secret: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Make a remote. Its options go to rclone over a private socket, not over its command line
-    (rclone 1.61 or newer)."""
+    """Make a remote. Its options are written into the configuration, passwords in rclone's obscured
+    form, and are never on a command line. rclone then finishes it, with a sign-in for types that
+    have one.
+    """
+    name = f"config create {remote_name}"
     if check_remote_existing(remote_name):
-        raise compatible(
-            StorageExists(f"A rclone remote with the name '{remote_name}' already exists!"),
-            "config create",
-        )
-    options = {
-        key: value if isinstance(value, str) else str(value) for key, value in kwargs.items()
-    }
+        taken = StorageExists(f"A rclone remote with the name '{remote_name}' already exists!")
+        raise compatible(taken, name)
+    options = {key: str(value) for key, value in kwargs.items()}
     if client_id and client_secret:
         options |= {"client_id": client_id, "client_secret": client_secret}
     kind = remote_type.value if isinstance(remote_type, RemoteTypes) else remote_type
-    with told_as(f"config create {remote_name}"), _engine().session() as session:
-        session.call("config/create", name=remote_name, type=kind, parameters=options)
+    for password in _passwords(kind) & options.keys():
+        out = _text("obscure", places=["-"], stdin=f"{options[password]}\n".encode())
+        options[password] = out.rstrip("\n")
+    with told_as(name):
+        Conf(_config).add(remote_name, {"type": kind, **options})
+    _text("config", "update", remote_name)
+
+
+def _passwords(kind: str) -> set[str]:
+    """The options of a type of remote that rclone keeps obscured."""
+    backends = _json(list[dict[str, Any]], "config", "providers")
+    known = [backend["Options"] for backend in backends if backend["Name"] == kind]
+    return {option["Name"] for options in known for option in options if option["IsPassword"]}
 
 
 # ---- looking -------------------------------------------------------------------------------------
@@ -387,19 +398,30 @@ def _command(words: str, flags: Sequence[str], places: Sequence[Place], args: Ar
 
 
 def _run(
-    words: str, *flags: str, places: Sequence[Place] = (), args: Args = None
+    words: str,
+    *flags: str,
+    places: Sequence[Place] = (),
+    args: Args = None,
+    stdin: bytes | None = None,
 ) -> tuple[int, str, Run]:
     """The exit code, what it printed, and the run itself."""
     out: list[bytes] = []
     with told_as(f'Rclone "{words}" command failed'):
-        run = _engine().begin(_command(words, flags, places, args), on_stdout=out.append)
+        command = _command(words, flags, places, args)._replace(stdin=stdin)
+        run = _engine().begin(command, on_stdout=out.append)
     with run.child:
         code = run.child.wait()
     return code, b"".join(out).decode(errors="replace"), run
 
 
-def _text(words: str, *flags: str, places: Sequence[Place] = (), args: Args = None) -> str:
-    code, text, run = _run(words, *flags, places=places, args=args)
+def _text(
+    words: str,
+    *flags: str,
+    places: Sequence[Place] = (),
+    args: Args = None,
+    stdin: bytes | None = None,
+) -> str:
+    code, text, run = _run(words, *flags, places=places, args=args, stdin=stdin)
     if code != 0:
         raise compatible(run.fault(code), f'Rclone "{words}" command failed', run)
     return text

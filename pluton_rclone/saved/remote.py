@@ -147,7 +147,8 @@ class SavedRemote:
                 return "rclone renews it after that"
             self.rclone.about(self.at("/"))
             return "renewed by rclone just now"
-        self.conf.check_writable()
+        if not self.conf.is_variable(self.name):
+            self.conf.check_writable()
         try:
             renewed = refresh(app, token, remote.granted_scopes, http=http)
         except (TokenExpired, InteractionRequired) as problem:
@@ -174,7 +175,7 @@ def _token(remote: OneDriveRemote) -> Token:
 
 
 def _app_token(remote: OneDriveRemote, http: Http | None) -> Token:
-    from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+    from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 
     from .registration import own_registration
 

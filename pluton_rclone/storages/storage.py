@@ -295,7 +295,7 @@ class Storage:
 
     def check_writable(self) -> None:
         """ConfigNotWritable if no change could be saved."""
-        self._saved.conf.check_writable()
+        self._saved.conf.check_writable(self.remote_name)
 
     def update(
         self, on_step: Callable[[Step], None] = lambda step: None, **options: Any
@@ -316,6 +316,7 @@ class Storage:
     ) -> ConnectionReport:
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
+        self.check_writable()
         report, tested = self._storages.try_out(wanted, on_step)
         report.raise_for_failure()
         changes = tested.changes_from(before)

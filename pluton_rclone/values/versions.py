@@ -38,7 +38,6 @@ class Feature(Enum):
     """What came with a later rclone, and the first version that has it (rclone's changelog)."""
 
     ANY_SCRIPT_IN_NAMES = "names: letters of every script", Version(1, 61)
-    UNIX_SOCKET = "a session on a unix socket", Version(1, 61)
     AT_AND_PLUS_IN_NAMES = "names: @ and +", Version(1, 62)
     PUBLIC_CLIENT = "renews a public client's token", Version(1, 67)
     """An older one sends its own secret along."""

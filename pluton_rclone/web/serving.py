@@ -37,17 +37,18 @@ def serve(
     fixed port, drafts survive a restart. Binds to loopback; `host` binds elsewhere and needs
     `public_url`, the address of the HTTPS proxy in front. UsageError.
     """
+    from pluton_rclone.process.folders import runtime_folder
+
     from .app import create_app, one_time_address
 
     if host is not None and not (public_url or "").startswith("https://"):
-        raise UsageError(
-            "A page that is open to other machines needs HTTPS.",
-            advice="Put a proxy with a certificate in front; its address is the public URL.",
-        )
+        advice = "Put a proxy with a certificate in front; its address is the public URL."
+        raise UsageError("A page that is open to other machines needs HTTPS.", advice=advice)
     sockets = listen(host, port)
     try:
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
-        kept = state_folder(url) if port else None
+        digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+        kept = runtime_folder() / f"web-{digest}" if port else None
         made = create_app(
             storages, public_url=url, app=app, state_folder=kept, local_folders=local_folders
         )
@@ -62,21 +63,21 @@ def serve(
 @contextmanager
 def _terminated_gently() -> Iterator[None]:
     """SIGTERM, which uvicorn raises again after its end, becomes an exception, so that cleaning up
-    happens. A handler that another program part has set stays.
+    happens. Another handler stays.
     """
 
     def stop(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, stop)
+    in_main = threading.current_thread() is threading.main_thread()
+    ours = in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
@@ -124,9 +125,3 @@ def listen(host: str | None, port: int) -> list[socket.socket]:
             raise UsageError(what, why=error.strerror, advice=advice) from None
         sockets.append(one)
     return sockets
-
-
-def state_folder(public_url: str) -> Path:
-    from pluton_rclone.process.folders import runtime_folder
-
-    return runtime_folder() / f"web-{hashlib.sha256(public_url.encode()).hexdigest()[:16]}"

@@ -210,12 +210,6 @@ for _ in range(200):
     rclone.list(places[0])
 done()
 """
-SESSION = """
-with rclone.session() as session:
-    for _ in range(200):
-        session.list(places[0])
-done()
-"""
 ONE_SHOT_THEIRS = """
 for _ in range(200):
     rclone.ls(places[0])
@@ -238,11 +232,10 @@ def operations(folder: Path, runs: int) -> None:
 
     candidates = {
         "rclone-python": rate(THEIRS + ONE_SHOT_THEIRS),
-        "pluton-rclone, a process a call": rate(OURS + ONE_SHOT),
-        "pluton-rclone, a session": rate(OURS + SESSION),
+        "pluton-rclone": rate(OURS + ONE_SHOT),
     }
     units = {"rate": "operations/s", "seconds": "s", "peak": "MiB peak"}
-    title = "200 listings of a folder with 10 files (session: its start and end included)"
+    title = "200 listings of a folder with 10 files"
     table(title, alternate(candidates, runs), base="rclone-python", column="rate", units=units)
     shutil.rmtree(small)
 

@@ -15,8 +15,7 @@ from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, SINGLE_TENANT_CLIENT_ID, Emulator
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
-from pluton_rclone.microsoft.entra.loopback import LoopbackReceiver
+from pluton_rclone.microsoft.entra.browser import LoopbackReceiver, sign_in_with_browser
 from pluton_rclone.microsoft.entra.scopes import least
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)

@@ -13,9 +13,8 @@ from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Consent, Emulator
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
-from pluton_rclone.microsoft.entra.consent import admin_consent_url
 from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redirect
-from pluton_rclone.microsoft.entra.scopes import least, remote_options
+from pluton_rclone.microsoft.entra.scopes import admin_consent_url, least, remote_options
 from pluton_rclone.microsoft.entra.sign_in import SignIn
 from pluton_rclone.microsoft.graph.graph import Graph
 

@@ -33,17 +33,10 @@ with conf.private(["one"]) as private:
     fork_and_leave()
     assert private.path.exists(), "removed"
     text = private.path.read_text()
-    private.path.write_text(text.replace(conf.section("one")["token"], sys.argv[2]))  # as rclone does
+    # as rclone does
+    private.path.write_text(text.replace(conf.section("one")["token"], sys.argv[2]))
 assert conf.section("one")["token"] == sys.argv[2]
 assert not private.path.exists()
-"""
-
-SESSION = """
-with Rclone(config=config).session() as session:
-    fork_and_leave()
-    assert session.call("core/version")["version"]
-    assert os.listdir(session._folder)
-assert not session._folder.exists()
 """
 
 CHILD = """
@@ -56,7 +49,7 @@ with process.start(["/bin/cat"], env={}, stdin=iter(lambda: (gate.wait(), b"")[1
 """
 
 ENDPOINT = """
-from pluton_rclone.microsoft.entra.loopback import LoopbackReceiver
+from pluton_rclone.microsoft.entra.browser import LoopbackReceiver
 with LoopbackReceiver() as receiver:
     fork_and_leave()
 """
@@ -99,9 +92,7 @@ def run(code: str, folder: Path, argument: str = "") -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "code", [LOAN, SESSION, CHILD, ENDPOINT], ids=["loan", "session", "child", "server"]
-)
+@pytest.mark.parametrize("code", [LOAN, CHILD, ENDPOINT], ids=["loan", "child", "server"])
 def test_a_forked_child_that_leaves_takes_nothing_of_the_parents_along(
     code: str, home: Path
 ) -> None:

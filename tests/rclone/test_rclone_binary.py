@@ -91,3 +91,56 @@ def test_something_that_cannot_be_run(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(RcloneNotFound, match="not executable"):
         _ = Binary(path).version
+
+
+def program(path: Path, version: str) -> Path:
+    """A program that is as large as one, not a script that may run another rclone tomorrow."""
+    executable(path, f"#!/bin/sh\necho rclone v{version}; echo >> {path}.runs\nexit\n")
+    with path.open("a") as file:
+        file.write("#" * 2**20)
+    return path
+
+
+def runs(path: Path) -> int:
+    return len(path.with_name(f"{path.name}.runs").read_text())
+
+
+def test_the_version_of_a_file_is_asked_for_once(tmp_path: Path) -> None:
+    path = program(tmp_path / "rclone", "1.70.1")
+    assert [Binary(path).version for _ in range(3)] == [Version(1, 70, 1)] * 3
+    assert runs(path) == 1
+
+
+def test_another_file_at_its_place_is_asked_again(tmp_path: Path) -> None:
+    path = program(tmp_path / "rclone", "1.70.1")
+    assert Binary(path).version == Version(1, 70, 1)
+    program(tmp_path / "new", "1.71.2").replace(path)
+    assert Binary(path).version == Version(1, 71, 2)
+
+
+def test_a_script_is_asked_each_time(tmp_path: Path) -> None:
+    path = executable(tmp_path / "rclone")
+    assert Binary(path).version == Version(1, 70, 1)
+    executable(path, "#!/bin/sh\necho rclone v1.70.2\n")
+    assert Binary(path).version == Version(1, 70, 2)
+
+
+@pytest.mark.parametrize("text", ["", "no version", "\udc80"])
+def test_a_damaged_note_is_written_anew(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = program(tmp_path / "rclone", "1.70.1")
+    assert Binary(path).version == Version(1, 70, 1)
+    (note,) = (tmp_path / "cache" / "pluton-rclone").iterdir()
+    note.write_bytes(os.fsencode(text))
+    assert Binary(path).version == Version(1, 70, 1)
+    assert (note.read_text(), runs(path)) == ("1.70.1", 2)
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert Binary(program(tmp_path / "rclone", "1.70.1")).version == Version(1, 70, 1)

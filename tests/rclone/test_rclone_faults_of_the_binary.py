@@ -11,7 +11,6 @@ import pytest
 from pluton_rclone import errors
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
-from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Limits, Rclone
 from tests.terminal import PATIENCE
 
@@ -233,18 +232,6 @@ def test_a_listener_that_stops_does_not_stop_rclone(fake: Fake) -> None:
     listener = transfer.events()
     next(listener)
     assert transfer.result(timeout=PATIENCE).ok
-
-
-def test_a_daemon_that_does_not_start(fake: Fake) -> None:
-    with pytest.raises(errors.RcloneError, match="something"):
-        fake("exit 1").session()
-
-
-def test_a_session_needs_an_rclone_that_can(old_binary: Binary) -> None:
-    with pytest.raises(errors.RcloneTooOld) as caught:
-        Rclone(old_binary).session()
-    assert "1.61" in caught.value.what
-    assert "1.60.1" in caught.value.what
 
 
 def test_a_renewed_token_that_cannot_be_saved_is_said_though_rclone_calls_it_a_success(

@@ -14,7 +14,6 @@ from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.environment import KEPT, child_environment
-from pluton_rclone.rclone.locations import Location
 
 
 @pytest.mark.parametrize(
@@ -52,28 +51,6 @@ def test_names_that_no_remote_has(name: str) -> None:
 def test_local_paths(path: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getcwd", lambda: "/here")
     assert locations.local(path) == expected
-
-
-@pytest.mark.parametrize(
-    ("place", "expected"),
-    [
-        ("od:", ("od:", "")),
-        ("od:a/b", ("od:", "a/b")),
-        ("od:/a/b/", ("od:/", "a/b")),
-        ("My Drive:x:y", ("My Drive:", "x:y")),
-        ("/a/b", ("/", "a/b")),
-        (Path("/a:b/c"), ("/", "a:b/c")),
-        ("rel/x", ("/", "here/rel/x")),
-        (b"od:x", ("/", "here/od:x")),
-        (":local:/x", (":local:/x", "")),
-        ("od,chunk_size=5M:x", ("od,chunk_size=5M:x", "")),
-    ],
-)
-def test_a_location_in_two(
-    place: Location, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "getcwd", lambda: "/here")
-    assert locations.split(place) == expected
 
 
 CALLER = {

@@ -177,24 +177,6 @@ def test_listed_names_lead_back_to_the_files(here: Path, engine: Rclone, names: 
     assert listed == expected
 
 
-@given(name=HOSTILE)
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_in_a_session(here: Path, engine: Rclone, name: bytes) -> None:
-    source, target = folder(here, {name}), folder(here)
-    with engine.session() as session:
-        try:
-            session.copyfile(os.path.join(source, name), os.path.join(target, name))
-        except UsageError:
-            assert QUOTE in name
-            return
-        assert content(target) == content(source)
-        found = session.stat(os.path.join(source, name))
-    assert found is not None
-    assert found.size == len(b"I am " + name)
-
-
 @pytest.mark.parametrize("name", ["a\u201bb", "\u201b", "\u201b\u201b", "\u201bFF"])
 def test_the_character_that_rclone_quotes_with(here: Path, engine: Rclone, name: str) -> None:
     source, target = folder(here, {os.fsencode(name)}), folder(here)

@@ -1,4 +1,4 @@
-"""What a process of its own for each call can do beyond a session, on disk with both rclones and on
+"""What the engine does with streams and options, on disk with both rclones and on
 the three drives."""
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""One suite for both ways of running rclone, a process for each call and a session, wherever
-rclone's place is."""
+"""What the engine does, wherever rclone's place is."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import timezone
 from pathlib import Path
 from typing import Any
@@ -43,17 +41,6 @@ def engine(way: str, place: Path, request: pytest.FixtureRequest) -> Rclone:
     return Rclone(binary, config=place)
 
 
-@pytest.fixture(params=["a process a call", "a session"])
-def ops(engine: Rclone, way: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """What is tested: the engine itself, or a session of it, which Debian's rclone does not
-    have."""
-    if request.param != "a session" or way.startswith("Debian"):
-        yield engine
-        return
-    with engine.session() as session:
-        yield session
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """A folder with a few files."""
@@ -68,9 +55,9 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def filled(ops: Any, filled_engine: Rclone) -> Any:
+def filled(engine: Rclone, filled_engine: Rclone) -> Any:
     """The same, with the files in `place:base`."""
-    return ops
+    return engine
 
 
 @pytest.fixture
@@ -174,19 +161,21 @@ def test_size(filled_engine: Rclone) -> None:
     assert (total.count, total.bytes) == (3, 700_005)
 
 
-def test_folders_come_and_go(ops: Any) -> None:
-    ops.mkdir("place:one/two")
-    assert ops.stat("place:one/two").is_dir
-    ops.rmdir("place:one/two")
-    assert ops.stat("place:one/two") is None
+def test_folders_come_and_go(engine: Rclone) -> None:
+    engine.mkdir("place:one/two")
+    found = engine.stat("place:one/two")
+    assert found is not None
+    assert found.is_dir
+    engine.rmdir("place:one/two")
+    assert engine.stat("place:one/two") is None
 
 
-def test_copy_and_delete_one_file(ops: Any, source: Path, tmp_path: Path) -> None:
-    ops.copyfile(source / "a.txt", "place:x/b.txt")
-    ops.copyfile("place:x/b.txt", tmp_path / "c.txt")
+def test_copy_and_delete_one_file(engine: Rclone, source: Path, tmp_path: Path) -> None:
+    engine.copyfile(source / "a.txt", "place:x/b.txt")
+    engine.copyfile("place:x/b.txt", tmp_path / "c.txt")
     assert (tmp_path / "c.txt").read_bytes() == b"hello"
-    ops.deletefile("place:x/b.txt")
-    assert ops.stat("place:x/b.txt") is None
+    engine.deletefile("place:x/b.txt")
+    assert engine.stat("place:x/b.txt") is None
 
 
 def test_sync_deletes_what_is_not_in_the_source(filled_engine: Rclone, source: Path) -> None:
@@ -214,18 +203,18 @@ def test_filters(engine: Rclone, source: Path) -> None:
     assert [entry.name for entry in engine.list("place:base", files_only=True)] == ["a.txt"]
 
 
-def test_what_is_not_there(ops: Any, engine: Rclone, tmp_path: Path) -> None:
+def test_what_is_not_there(engine: Rclone, tmp_path: Path) -> None:
     with pytest.raises(NothingFound):
-        ops.list("place:nothing")
+        engine.list("place:nothing")
     with pytest.raises(NothingFound):
-        ops.deletefile("place:nothing.txt")
+        engine.deletefile("place:nothing.txt")
     with pytest.raises(NothingFound) as caught:
         engine.copy(tmp_path / "nothing", "place:x").result()
     assert isinstance(caught.value.result, TransferResult)
     with pytest.raises(NothingFound):
-        ops.copyfile("place:nothing.txt", "place:else.txt")
+        engine.copyfile("place:nothing.txt", "place:else.txt")
     with pytest.raises(StorageNotFound):
-        ops.list("nosuchremote:")
+        engine.list("nosuchremote:")
 
 
 def test_a_file_that_cannot_be_written_is_named(

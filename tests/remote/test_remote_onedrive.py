@@ -14,7 +14,10 @@ from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import BY_KEY, BY_NAME
 from pluton_rclone.values.size import Size
 
-TOKEN = '{"access_token":"AT-secret","token_type":"Bearer","refresh_token":"RT-secret","expiry":"2030-01-01T00:00:00Z"}'
+TOKEN = (
+    '{"access_token":"AT-secret","token_type":"Bearer","refresh_token":"RT-secret","expiry":'
+    '"2030-01-01T00:00:00Z"}'
+)
 APP_ONLY_TOKEN = '{"access_token":"AT","token_type":"Bearer","expiry":"2030-01-01T00:00:00Z"}'
 
 

@@ -267,9 +267,8 @@ def test_an_abandoned_download_ends_its_rclone(
         connection.connect(("127.0.0.1", port))
         with connection:
             path = f"/storages/{storage.remote_name}/download?path=large"
-            connection.sendall(
-                f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\n\r\n".encode()
-            )
+            asked = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\n\r\n"
+            connection.sendall(asked.encode())
             assert connection.recv(15) == b"HTTP/1.1 200 OK"
             assert rclones(os.getpid()) == 1
             if leaves:

@@ -42,9 +42,7 @@ class AppRegistration:
     `tenant` is common (any account), organizations (work and school), consumers (personal), a
     tenant id or a domain; a single-organisation registration needs one of the last two. `region` is
     its national cloud: global, us, de or cn. Only a confidential client has a `client_secret`.
-    `certificate` is for app-only sign-in. No repr shows a secret.
-
-    Raises `OptionInvalid` for impossible values and for a cloud that rclone cannot reach.
+    `certificate` is for app-only sign-in. OptionInvalid, also for a cloud that rclone cannot reach.
     """
 
     client_id: str
@@ -72,8 +70,7 @@ class AppRegistration:
         found = cloud(self.region)
         refuse_personal(found, tenant)
         read = {"client_id": client_id, "tenant": tenant, "region": found.region}
-        for name, value in {**read, "client_secret": self.secret_text or None}.items():
-            object.__setattr__(self, name, value)
+        self.__dict__.update(read, client_secret=self.secret_text or None)
 
     @property
     def cloud(self) -> Cloud:
@@ -105,21 +102,19 @@ class AppRegistration:
     def from_environment(
         cls, environment: Mapping[str, str] = os.environ
     ) -> AppRegistration | None:
-        """The registration of PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set.
-
-        The same prefix: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path),
-        _CERTIFICATE_PASSWORD.
+        """The registration of PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. The same prefix:
+        _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD.
         """
-        client_id = environment.get("PLUTON_ONEDRIVE_CLIENT_ID")
-        if not client_id:
+
+        def given(name: str) -> str | None:
+            return environment.get(f"PLUTON_ONEDRIVE_{name.upper()}") or None
+
+        client_id, path = given("client_id"), given("certificate")
+        if client_id is None:
             return None
-        options: dict[str, Any] = {}
-        for option in ("tenant", "region", "client_secret"):
-            value = environment.get(f"PLUTON_ONEDRIVE_{option.upper()}")
-            if value:
-                options[option] = value
-        path = environment.get("PLUTON_ONEDRIVE_CERTIFICATE")
-        if path:
-            password = environment.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
-            options["certificate"] = Certificate(Path(path), password or None)
+        options: dict[str, Any] = {
+            name: given(name) for name in ("tenant", "region", "client_secret") if given(name)
+        }
+        if path is not None:
+            options["certificate"] = Certificate(Path(path), given("certificate_password"))
         return cls(client_id, **options)

@@ -16,24 +16,16 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
 
     Raises `RegistrationError` if the certificate's file cannot be used.
     """
-    if app.certificate is None:
+    source = app.certificate
+    if source is None:
         return app.secret_text
-    key, certificate = _load(app.certificate)
-    return {"private_key": key, "public_certificate": certificate}
-
-
-def _load(source: Certificate) -> tuple[str, str]:
-    """Key and certificate as PEM texts."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     content = _read(source.path)
     password = source.password.encode() if source.password else None
-    if b"-----BEGIN " in content:
-        key_content = content if source.key_path is None else _read(source.key_path)
-        key, certificate = _from_pem(source, content, key_content, password)
-    else:
-        key, certificate = _from_pfx(source, content, password)
+    read = _from_pem if b"-----BEGIN " in content else _from_pfx
+    key, certificate = read(source, content, password)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise _unusable(source, "its key is not an RSA key, the only kind that Microsoft takes")
     if key.public_key() != certificate.public_key():
@@ -46,16 +38,16 @@ def _load(source: Certificate) -> tuple[str, str]:
             expires=end.isoformat(),
         )
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    return private.decode(), certificate.public_bytes(pem).decode()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain).decode()
+    public = certificate.public_bytes(pem).decode()
+    return {"private_key": private, "public_certificate": public}
 
 
-def _from_pem(
-    source: Certificate, content: bytes, key_content: bytes, password: bytes | None
-) -> tuple[Any, Any]:
+def _from_pem(source: Certificate, content: bytes, password: bytes | None) -> tuple[Any, Any]:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
+    key_content = content if source.key_path is None else _read(source.key_path)
     if b"PRIVATE KEY-----" not in key_content:
         raise _unusable(source, "it holds no private key")
     if b"-----BEGIN CERTIFICATE-----" not in content:
@@ -82,9 +74,9 @@ def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tu
         key, certificate, _ = pkcs12.load_key_and_certificates(content, password)
     except (ValueError, TypeError) as problem:
         raise _unusable(source, _reason(problem)) from None
-    if key is None or certificate is None:
-        what = "private key" if key is None else "certificate"
-        raise _unusable(source, f"it holds no {what}")
+    for what, found in (("private key", key), ("certificate", certificate)):
+        if found is None:
+            raise _unusable(source, f"it holds no {what}")
     return key, certificate
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, UsageError
@@ -18,8 +17,7 @@ from .certificates import msal_credential
 from .faults import Asked, sign_in_error
 
 
-@dataclass
-class _Response:
+class _Response(NamedTuple):
     """What MSAL expects of an HTTP client's answer."""
 
     status_code: int
@@ -49,9 +47,8 @@ class _MsalHttp:
         self, url: str, params: Any = None, data: Any = None, headers: Any = None, **_: Any
     ) -> _Response:
         if isinstance(data, dict) and data.get("grant_type") == "refresh_token":
-            # MSAL adds OpenID's scopes here, to which nobody consented if the token came from
-            # rclone's own sign-in (AADSTS65001). Like rclone we name what is wanted, or nothing:
-            # then what was granted stays.
+            # MSAL adds OpenID's scopes, to which nobody consented if the token came from rclone's
+            # own sign-in (AADSTS65001). If none are named, as by rclone, what was granted stays.
             data = {name: value for name, value in data.items() if name != "scope"}
             if self._asked.scopes:
                 data["scope"] = " ".join(self._asked.scopes)
@@ -65,9 +62,9 @@ class _MsalHttp:
 
     def _checked(self, answer: Answer) -> _Response:
         if answer.status == 429:
-            seconds = retry_after(answer.headers.get("retry-after"))
+            later = retry_after(answer.headers.get("retry-after"))
             what = "Microsoft's sign-in service asks to slow down."
-            raise Throttled(what, status=429, retry_after=seconds)
+            raise Throttled(what, status=429, retry_after=later)
         if not isinstance(answer.json, dict):
             meaning = by_status(answer.status, "sign-in")
             raise meaning.kind(
@@ -86,18 +83,6 @@ def _refused(answer: Answer) -> bool:
     return isinstance(answer.json, dict) and isinstance(answer.json.get("error"), str)
 
 
-def _forgetful_cache() -> Any:
-    """A token cache that keeps nothing: the token belongs to the storage, and MSAL's cache writes
-    codes and verifiers to the debug log."""
-    import msal
-
-    class ForgetfulCache(msal.TokenCache):  # type: ignore[misc]  # msal has no types
-        def add(self, event: Any, now: Any = None) -> None:
-            return None
-
-    return ForgetfulCache()
-
-
 @contextmanager
 def msal_application(
     app: AppRegistration, asked: Asked, http: Http, *, public: bool = False
@@ -106,12 +91,18 @@ def msal_application(
     import msal
     from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
 
+    class Forgetful(msal.TokenCache):  # type: ignore[misc]  # msal has no types
+        """Keeps nothing: the storage has the token, and MSAL's cache logs codes and verifiers."""
+
+        def add(self, event: Any, now: Any = None) -> None:
+            return None
+
     known = app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
     with mapped(asked):
         options: dict[str, Any] = {
             "authority": app.authority,
             "http_client": _MsalHttp(http, asked),
-            "token_cache": _forgetful_cache(),
+            "token_cache": Forgetful(),
             # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves
             # a sovereign network and fails there (clouds.json, rules).
             "instance_discovery": None if known else False,
@@ -135,33 +126,21 @@ def mapped(asked: Asked) -> Iterator[None]:
         text = str(problem)
         if "OIDC" in text or "authority configuration" in text or "invalid_instance" in text:
             raise _no_such_tenant(asked) from None
-        why = _harmless(text, asked)
+        why = asked.without_secrets(text).partition("\n")[0][:200]
         raise errors.AuthorizationFailed("The sign-in did not finish.", why=why) from None
     except (TypeError, LookupError, AttributeError, OverflowError) as problem:
-        what, why = (
-            "Microsoft's sign-in service answered in an unknown form.",
-            type(problem).__name__,
-        )
-        raise SignInError(what, why=why, who=errors.Who.LATER) from None
+        what = "Microsoft's sign-in service answered in an unknown form."
+        raise SignInError(what, why=type(problem).__name__, who=errors.Who.LATER) from None
     except RuntimeError as problem:  # the id token's nonce is not ours
         why = type(problem).__name__
         raise errors.ForeignAnswer("The answer belongs to another sign-in.", why=why) from None
 
 
-def _harmless(text: str, asked: Asked) -> str:
-    for secret in asked.secrets:
-        text = text.replace(secret, "***")
-    return text.splitlines()[0][:200] if text else ""
-
-
 def _no_such_tenant(asked: Asked) -> PlutonRcloneError:
     tenant, region = (asked.app.tenant, asked.app.region) if asked.app else ("?", "?")
-    return errors.RegistrationError(
-        f"There is no tenant {tenant!r} in region {region}.",
-        advice="Check the tenant's id or domain, and the region: a cloud knows only its tenants.",
-        tenant=tenant,
-        region=region,
-    )
+    what = f"There is no tenant {tenant!r} in region {region}."
+    advice = "Check the tenant's id or domain, and the region: a cloud knows only its tenants."
+    return errors.RegistrationError(what, advice=advice, tenant=tenant, region=region)
 
 
 def outcome(result: object, asked: Asked) -> dict[str, Any]:

@@ -68,21 +68,16 @@ class KnownError:
 def known_errors() -> dict[int, KnownError]:
     """Every error of data/entra-errors.json by its number."""
     file = resources.files(__package__).joinpath("data/entra-errors.json")
-    found: dict[int, KnownError] = {}
-    for row in json.loads(file.read_text(encoding="utf-8"))["errors"]:
-        number = int(row["code"].removeprefix("AADSTS"))
-        suberror = row.get("suberror")
-        found[number] = KnownError(
-            number,
-            row["name"],
-            row["oauth_error"],
-            suberror if suberror and " " not in suberror else None,
-            _EXCEPTIONS.get(number, SignInError),
-            _WHO[row["who_fixes"]],
-            row["meaning"],
-            row["advice"],
-        )
-    return found
+    rows = json.loads(file.read_text(encoding="utf-8"))["errors"]
+    return {known.aadsts: known for known in map(_known, rows)}
+
+
+def _known(row: dict[str, str]) -> KnownError:
+    number, suberror = int(row["code"].removeprefix("AADSTS")), row.get("suberror")
+    suberror = suberror if suberror and " " not in suberror else None
+    kind, who = _EXCEPTIONS.get(number, SignInError), _WHO[row["who_fixes"]]
+    name, error, meaning = row["name"], row["oauth_error"], row["meaning"]
+    return KnownError(number, name, error, suberror, kind, who, meaning, row["advice"])
 
 
 def look_up(text: str) -> Sequence[KnownError]:
@@ -95,9 +90,9 @@ def look_up(text: str) -> Sequence[KnownError]:
         return rows
     numbers = {int(number) for number in re.findall(r"(?<!\d)\d{5,7}(?!\d)", text)}
     word = text.strip().lower()
-
-    def meant(row: KnownError) -> bool:
-        words = row.name.lower(), row.error.lower(), row.exception.code
-        return row.aadsts in numbers or word in words
-
-    return list(filter(meant, rows))
+    return [
+        row
+        for row in rows
+        if row.aadsts in numbers
+        or word in (row.name.lower(), row.error.lower(), row.exception.code)
+    ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +44,8 @@ class LoopbackServer(ThreadingHTTPServer):
         with self._connections_lock:
             connections = list(self._connections)
         for connection in connections:  # a browser's spare ones; their threads end with them
-            try:
+            with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                log.debug("a connection had ended by itself")
         self.server_close()
 
     def is_meant(self, host_header: str) -> bool:
@@ -80,26 +80,19 @@ class QuietHandler(BaseHTTPRequestHandler):
     timeout = 30.0
 
     def reply(self, status: int, content_type: str, body: bytes, **headers: str) -> None:
+        sent = {"Content_Type": content_type, "Content_Length": str(len(body)), **headers}
         self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Connection", "close")
-        for name, value in headers.items():
+        for name, value in {**sent, "Cache_Control": "no-store", "Connection": "close"}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = True
 
     def form(self, largest: int = 64 * 1024) -> str | None:
-        """The posted text; None when it has no length or too much of it."""
-        try:
-            length = int(self.headers.get("Content-Length", ""))
-        except ValueError:
-            return None
-        if not 0 <= length <= largest:
-            return None
-        return self.rfile.read(length).decode("utf-8", "replace")
+        """The posted text; None if it does not have a length, or is too large."""
+        text = self.headers.get("Content-Length", "")
+        length = int(text) if re.fullmatch("[0-9]{1,9}", text) else largest + 1
+        return None if length > largest else self.rfile.read(length).decode("utf-8", "replace")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""

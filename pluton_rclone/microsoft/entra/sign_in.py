@@ -1,4 +1,6 @@
-"""The result of every sign-in: a token, a person, permissions; and renewing that token."""
+"""The result of every sign-in: a token, a person, permissions. Renewing it, and signing in without a
+person: the application acts with permissions of an administrator.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pluton_rclone.errors import ConsentRequired, TokenExpired
+from pluton_rclone.errors import ConsentRequired, RegistrationError, TokenExpired
 
+from ..clouds import WORDS_FOR_TENANTS
 from ..http import Http, pool
 from .account import Account, require_same
 from .app import AppRegistration
 from .client import msal_application, outcome
-from .consent import ACCEPT_OR_ASK, admin_consent_url
 from .faults import Asked
-from .scopes import difference_in_words, missing, short_names
+from .scopes import ACCEPT_OR_ASK, admin_consent_url, difference_in_words, missing, short_names
 from .token import Token
 
 
@@ -33,15 +35,10 @@ class SignIn:
 
 
 def completed(
-    result: Mapping[str, Any],
-    app: AppRegistration,
-    wanted: tuple[str, ...],
-    account: Account | None,
+    result: Mapping[str, Any], app: AppRegistration, wanted: Iterable[str], account: Account | None
 ) -> SignIn:
-    """The sign-in in a token answer of MSAL.
-
-    Raises `AccountError` for another account than `account`, and `ConsentRequired`, with the
-    difference in words, if less than `wanted` was granted.
+    """The sign-in in a token answer of MSAL. AccountError for another account than `account`,
+    ConsentRequired if less than `wanted` was granted.
     """
     asked = short_names(wanted)
     token = Token.from_msal(result, asked=asked)
@@ -78,3 +75,30 @@ def refresh(
         result = application.acquire_token_by_refresh_token(token.refresh_token, list(wanted))
     renewed = Token.from_msal(outcome(result, asked), asked=wanted or token.scopes)
     return replace(renewed, refresh_token=renewed.refresh_token or token.refresh_token)
+
+
+def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
+    """A token of the application itself (client credentials), by secret or certificate.
+
+    It does not have a refresh token and cannot reach personal accounts. Raises `RegistrationError`
+    (tenant, credentials), `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`.
+    """
+    if app.tenant in WORDS_FOR_TENANTS:
+        raise RegistrationError(
+            "Signing in as an application needs the tenant.",
+            why=f"{app.tenant!r} does not say in which organisation (AADSTS9001023)",
+            advice="Give the tenant's id or domain: the registration's Overview page shows it.",
+            aadsts="AADSTS9001023",
+        )
+    if not app.confidential:
+        raise RegistrationError(
+            "Signing in as an application needs a client secret or a certificate.",
+            advice="Make one under Certificates & secrets of the registration, and set it here.",
+        )
+    scope = f"{app.cloud.graph_root}/.default"
+    asked = Asked(app, (), "app-only", (app.secret_text or "",))
+    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
+        result = outcome(application.acquire_token_for_client([scope]), asked)
+    token = Token.from_msal({**result, "scope": ""})
+    account = Account(app.client_id, app.client_id, "", app.tenant, "application")
+    return SignIn(token, account, (), app.region)

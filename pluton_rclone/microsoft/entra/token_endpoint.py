@@ -1,14 +1,12 @@
 """A token endpoint for one run: app-only tokens for rclone, which cannot read a certificate.
 
 rclone from 1.69 asks it (`client_credentials` and `token_url`) when its token has expired, so a run
-may last longer than a token. It listens on 127.0.0.1 only; address and secret are new for each run
-and open nothing else.
+may last longer than a token. It listens on 127.0.0.1 only; each run has its own address and secret.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import logging
 import secrets
@@ -19,8 +17,8 @@ from pluton_rclone.errors import PlutonRcloneError, Who
 
 from ..http import Http
 from .app import AppRegistration
-from .app_only import sign_in_as_app
 from .loopback_server import LoopbackServer, QuietHandler
+from .sign_in import sign_in_as_app
 
 log = logging.getLogger(__name__)
 
@@ -91,22 +89,21 @@ class _Handler(QuietHandler):
         if not self.server.is_meant(self.headers.get("Host", "")) or self.path != self.server.path:
             self.reply(404, "text/plain", b"")
             return
-        text = self.form()
         try:
-            form = parse_qs(text or "", max_num_fields=20)
+            form = parse_qs(self.form() or "", max_num_fields=20)
         except ValueError:
             form = {}
-        grant = (form.get("grant_type") or [""])[0]
+        grant = form.get("grant_type", [""])[0]
         status, body = self.server.answer(*self._credentials(form), grant)
         self.reply(status, "application/json", json.dumps(body).encode())
 
     def _credentials(self, form: dict[str, list[str]]) -> tuple[str, str]:
         """From HTTP Basic, which rclone tries first, or from the form, which it tries then."""
         scheme, _, value = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "basic":
-            try:
-                client_id, _, client_secret = base64.b64decode(value).decode().partition(":")
-            except (ValueError, binascii.Error):
-                return "", ""
-            return unquote_plus(client_id), unquote_plus(client_secret)
-        return (form.get("client_id") or [""])[0], (form.get("client_secret") or [""])[0]
+        if scheme.lower() != "basic":
+            return form.get("client_id", [""])[0], form.get("client_secret", [""])[0]
+        try:
+            client_id, _, client_secret = base64.b64decode(value).decode().partition(":")
+        except ValueError:
+            return "", ""
+        return unquote_plus(client_id), unquote_plus(client_secret)

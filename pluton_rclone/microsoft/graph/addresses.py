@@ -39,9 +39,9 @@ class ServerPath:
     host: str
     segments: tuple[str, ...]
 
-    @property
-    def path(self) -> str:
-        return "/" + "/".join(self.segments)
+    def path(self, depth: int | None = None) -> str:
+        """The first segments of it, or all, as one text."""
+        return "/" + "/".join(self.segments[:depth])
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the
-    address has it (see the function `item_id`), or `segments` may follow."""
+    """A place in a personal OneDrive (`drive_id` None: the own one). `item_id` is as the address has
+    it: see the function `item_id`."""
 
     drive_id: str | None = None
     item_id: str | None = None
@@ -79,13 +79,10 @@ Address = ServerPath | SharingLink | PersonalPlace | DriveId | SiteId
 
 
 def read_address(text: str) -> Address:
-    """What a pasted address or id stands for.
-
-    Raises `OptionInvalid` for any other address, and for a cloud that rclone cannot reach.
-    """
+    """What a pasted address or id stands for. OptionInvalid, also for clouds beyond rclone."""
     text = text.strip().strip("<>\"'`").strip()
     if not text or len(text) > LARGEST_ADDRESS or not text.isprintable():
-        why = "It is too long, or holds control characters." if text else "It is empty."
+        why = "it is too long, or holds control characters" if text else "it is empty"
         raise _not_understood(why)
     if _SITE_ID.fullmatch(text):
         return SiteId(text)
@@ -100,10 +97,10 @@ def read_address(text: str) -> Address:
         host = (parts.hostname or "").rstrip(".")
         found = parse_qs(parts.query, max_num_fields=100)
     except ValueError:
-        raise _not_understood("It is not a web address.") from None
+        raise _not_understood("it is not a web address") from None
     query = {name: values[0] for name, values in found.items()}
     if parts.scheme.lower() not in ("http", "https") or not host:
-        raise _not_understood("It is not a web address.")
+        raise _not_understood("it is not a web address")
     if host == "1drv.ms":  # the short form of every personal sharing link
         return SharingLink(_whole(parts, host))
     if host in _PERSONAL_HOSTS:
@@ -148,7 +145,7 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
 def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
     """Without the page that shows a library or site: /Forms/AllItems.aspx, /SitePages/Home.aspx."""
     low = [segment.lower() for segment in segments]
-    if len(low) >= 2 and low[-2] == "forms" and low[-1].endswith(".aspx"):
+    if low[-2:-1] == ["forms"] and low[-1].endswith(".aspx"):
         return segments[:-2]
     for page in _PAGES:
         if page in low:
@@ -166,13 +163,12 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     if place.startswith("/"):
         segments = _segments(place)
     elif "!" in place:
-        drive = query.get("cid") or place.partition("!")[0]
-        drive = drive if _CID.fullmatch(drive) else place.partition("!")[0]
-        if not _CID.fullmatch(drive):
-            raise _not_understood("It names an item, but no drive.")
-        if place.partition("!")[2].lower() in ("", "root"):
-            return PersonalPlace(normal_drive_id(drive))
-        return PersonalPlace(normal_drive_id(drive), place)
+        named, _, item = place.partition("!")
+        drive = next((one for one in (query.get("cid", ""), named) if _CID.fullmatch(one)), None)
+        if drive is None:
+            raise _not_understood("it names an item, but no drive")
+        whole = item.lower() in ("", "root")
+        return PersonalPlace(normal_drive_id(drive), None if whole else place)
     elif host == "d.docs.live.net" and segments:
         segments = ("personal", *segments[:1], "Documents", *segments[1:])
     if len(segments) >= 2 and segments[0].lower() == "personal" and _CID.fullmatch(segments[1]):
@@ -183,7 +179,7 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     if _PERSONAL_ITEM.fullmatch(place):
         return PersonalPlace(owner, place)
     if not place.startswith("/") and place.lower() not in _NOT_ITEMS:
-        raise _not_understood("It names a folder in an unknown way.")
+        raise _not_understood("it names a folder in an unknown way")
     return PersonalPlace(owner)
 
 
@@ -205,7 +201,7 @@ def _segments(path: str) -> tuple[str, ...]:
     found = tuple(segment for segment in (unquote(part) for part in path.split("/")) if segment)
     flat = tuple(piece for segment in found for piece in segment.split("/") if piece)
     if any(piece in (".", "..") or not piece.isprintable() for piece in flat):
-        raise _not_understood("Its path is not a plain one.")
+        raise _not_understood("its path is not a plain one")
     return flat
 
 
@@ -218,7 +214,7 @@ def _whole(parts: SplitResult, host: str) -> str:
 def _not_understood(why: str) -> OptionInvalid:
     return OptionInvalid(
         "This is not an address of OneDrive or SharePoint.",
-        why=why.rstrip("."),
+        why=why,
         advice="Copy the address from the browser while the site, library or folder is open.",
         option="address",
     )

@@ -1,5 +1,4 @@
-"""Drives and sites as Graph describes them, read tolerantly: its documents leave members out that
-live answers have, and the other way round."""
+"""Drives and sites as Graph describes them, read tolerantly: its documents and answers differ."""
 
 from __future__ import annotations
 
@@ -36,17 +35,15 @@ class Quota:
         if not isinstance(facet, Mapping) or not facet:
             return cls("restricted")
         names = ("total", "used", "remaining", "deleted")
-        numbers = {name: _count(facet.get(name)) for name in names}
+        total, used, left, deleted = (_count(facet.get(name)) for name in names)
         level = facet.get("state") if isinstance(facet.get("state"), str) else None
-        total = numbers["total"]
         if not total:  # SharePoint libraries and storage containers report zeros
-            return cls("unknown", used=numbers["used"] or None, level=level)
-        if numbers["used"] is None and numbers["remaining"] is not None:
-            # The documented facet has no `used`.
-            numbers["used"] = max(0, total - numbers["remaining"])
-        if numbers["remaining"] is None and numbers["used"] is not None:
-            numbers["remaining"] = max(0, total - numbers["used"])
-        return cls("known", level=level, **numbers)
+            return cls("unknown", used=used or None, level=level)
+        if used is None and left is not None:  # the documented facet has no `used`
+            used = max(0, total - left)
+        if left is None and used is not None:
+            left = max(0, total - used)
+        return cls("known", total, used, left, deleted, level)
 
 
 @dataclass(frozen=True)
@@ -63,15 +60,10 @@ class Drive:
     @classmethod
     def from_graph(cls, record: Mapping[str, Any]) -> Drive:
         """From a `drive` resource; `name` may be missing for a person's own drive."""
-        kind = drive_type(record.get("driveType"))
-        return cls(
-            normal_drive_id(str(record["id"])),
-            kind,
-            str(record.get("name") or ("OneDrive" if kind != "documentLibrary" else "Documents")),
-            _owner(record.get("owner")),
-            str(record.get("webUrl") or ""),
-            Quota.from_graph(record.get("quota")),
-        )
+        kind, drive_id = drive_type(record.get("driveType")), normal_drive_id(str(record["id"]))
+        name = record.get("name") or ("Documents" if kind == "documentLibrary" else "OneDrive")
+        owner, url = _owner(record.get("owner")), str(record.get("webUrl") or "")
+        return cls(drive_id, kind, str(name), owner, url, Quota.from_graph(record.get("quota")))
 
     @property
     def path(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import sys
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
@@ -11,7 +11,7 @@ REQUEST = 20.0  # seconds for a whole request to come
 READER = 60.0  # seconds for a reader to take some of what waits for it
 MOST = 250  # connections: a file each
 HEADERS = 32 * 1024  # bytes of one request's headers
-with contextlib.suppress(ImportError):
+if sys.platform != "win32":
     import resource
 
     MOST = min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)  # macOS grants 256 files

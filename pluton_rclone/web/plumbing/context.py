@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -17,7 +18,7 @@ from pluton_rclone.storages.storages import Storages
 
 from .guard import Address, session_of
 from .health import Healths
-from .jobs import Jobs
+from .jobs import AnyWork, Jobs
 from .people import Action, Authorize, owner, permits
 from .sessions import Session, Sessions
 from .view import link
@@ -50,8 +51,13 @@ def session(request: Request) -> Session:
     return found
 
 
+def work_of(request: Request, kind: type[AnyWork], id: str | None) -> AnyWork | None:
+    """The work of a kind with that id, if this session may look at it."""
+    return page_of(request).jobs.find(kind, id, session(request).owner)
+
+
 def may(request: Request, action: Action, storage: Storage | None = None) -> bool:
-    """Whether the person may do that. Without `authorize`: with their own storages, everything."""
+    """Whether the person may do that; without `authorize`, everything with their own storages."""
     page, person = page_of(request), session(request).person
     if page.has_addresses:
         return True  # the page of one user of this machine, and of the browsers that they let in
@@ -63,7 +69,7 @@ def may(request: Request, action: Action, storage: Storage | None = None) -> boo
 
 
 def demand(request: Request, action: Action, storage: Storage | None = None) -> None:
-    """HTTPException for somebody who may not do that."""
+    """HTTPException if the person may not do that."""
     if not may(request, action, storage):
         raise HTTPException(403, "You may not do that here.")
 
@@ -72,20 +78,17 @@ def storage_of(request: Request, action: Action = "see", name: str | None = None
     """The storage that the address names, for that action. StorageNotFound, also for one that the
     person may not see; HTTPException if they may only see it.
     """
-    try:
+    found: Storage | None = None
+    with suppress(StorageNotFound):
         found = page_of(request).storages[name or request.path_params["storage"]]
-    except StorageNotFound:
-        found = None
     if found is None or not may(request, "see", found):
-        raise StorageNotFound(
-            "There is no such storage here.",
-            advice="The page Storages lists those that you may see.",
-        )
+        advice = "The page Storages lists those that you may see."
+        raise StorageNotFound("There is no such storage here.", advice=advice)
     if action != "see":
         demand(request, action, found)
     return found
 
 
 def see_other(request: Request, *parts: str) -> RedirectResponse:
-    """After a form: look there."""
+    """After a form: on to another page."""
     return RedirectResponse(link(request, *parts), 303)

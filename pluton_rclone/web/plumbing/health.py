@@ -42,10 +42,10 @@ class Healths:
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
-            when, seen = self._seen.get(name, (0.0, Seen()))
-            if time.monotonic() - when > REMEMBERED or not when:
+            until, seen = self._seen.get(name, (0.0, Seen()))
+            if time.monotonic() >= until:
                 seen = _look(storage)
-                self._seen[name] = time.monotonic(), seen
+                self._seen[name] = time.monotonic() + REMEMBERED, seen
             return seen
 
     def forget(self, name: str) -> None:

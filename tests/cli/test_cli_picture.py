@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from pluton_rclone.cli.progress import MOST_FILES, picture, shortened
+from pluton_rclone.cli.picture import MOST_FILES, picture, shortened
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.events import InFlight, Progress
 from pluton_rclone.values.units import human_seconds
