@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,7 +18,7 @@ from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 from . import journal, variables
 from .environment import default_path, find_password
 from .ini import Document
-from .shared import SharedConfig
+from .shared import Edit, SharedConfig
 
 if TYPE_CHECKING:
     from pluton_rclone.remote.inspect import Finding
@@ -122,27 +122,23 @@ class Conf:
         """Whether variables make this remote, so that it cannot be changed here."""
         return name in self._shared.made_by_variables()
 
-    def _refuse_variable(self, name: str) -> None:
+    def check_writable(self, name: str = "") -> None:
+        """ConfigNotWritable or ConfigLocked now: a change, of the remote `name`, would fail."""
         if self.is_variable(name):
             raise variables.refusal(name)
-
-    def check_writable(self, name: str = "") -> None:
-        """ConfigNotWritable or ConfigLocked now: a change, also of the remote `name`, could not be
-        kept."""
-        self._refuse_variable(name)
         self._shared.check_writable()
 
     # ---- changing ----
 
     def add(self, name: str, section: Mapping[str, str]) -> None:
         """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
-        self._refuse_variable(name)
         check_name(name)
         check_values(section)
         values = _with_sign_in(section)
-        self._shared.change(
+        self._change(
+            name,
             lambda document: document if name in document else document.with_section(name, values),
-            check=lambda document: self._check_free(document, name),
+            new_name=name,
         )
 
     def update(self, name: str, changes: Mapping[str, str | None]) -> None:
@@ -152,21 +148,14 @@ class Conf:
         if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
             variables.keep(name, token)
             return
-        self._refuse_variable(name)
         wanted = _with_sign_in(changes)
-        self._shared.change(
-            lambda document: document.changed(name, wanted) if name in document else document,
-            check=lambda document: _check_present(document, name),
+        self._change(
+            name, lambda document: document.changed(name, wanted) if name in document else document
         )
 
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
-        self._refuse_variable(name)
         check_name(new_name)
-
-        def check(document: Document) -> None:
-            _check_present(document, name)
-            self._check_free(document, new_name)
 
         def edit(document: Document) -> Document:
             if name not in document:
@@ -176,24 +165,28 @@ class Conf:
             return document.renamed(name, new_name)
 
         if name != new_name:
-            self._shared.change(edit, check=check)
+            self._change(name, edit, new_name)
 
     def delete(self, name: str) -> None:
         """Remove a remote with its comment. StorageNotFound."""
-        self._refuse_variable(name)
-        self._shared.change(
-            lambda document: document.without_section(name),
-            check=lambda document: _check_present(document, name),
-        )
+        self._change(name, lambda document: document.without_section(name))
 
-    def _check_free(self, document: Document, name: str) -> None:
-        if name in document:
-            raise StorageExists(f"there is already a remote {name!r} in {self.path}")
+    def _change(self, name: str, edit: Edit, new_name: str | None = None) -> None:
+        """Change the remote `name`, or one that is to be called `new_name`."""
+        if self.is_variable(name):
+            raise variables.refusal(name)
+
+        def check(document: Document) -> None:
+            if name != new_name:
+                _check_present(document, name)
+            if new_name is not None and new_name in document:
+                raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
+
+        self._shared.change(edit, check=check)
 
     # ---- lending ----
 
-    @contextmanager
-    def private(self, names: Sequence[str] | None = None) -> Iterator[PrivateConfig]:
+    def private(self, names: Sequence[str] | None = None) -> AbstractContextManager[PrivateConfig]:
         """An rclone.conf for rclones that we start, with only these remotes (None: all).
 
         Give rclone its `path` and its `environment`. What rclone refreshes in it is merged back
@@ -201,8 +194,7 @@ class Conf:
         """
         from .private import lend
 
-        with lend(self._shared, self.names() if names is None else list(names)) as config:
-            yield config
+        return lend(self._shared, self.names() if names is None else list(names))
 
 
 def _check_present(document: Document, name: str) -> None:

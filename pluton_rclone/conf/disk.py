@@ -62,7 +62,7 @@ class ConfigFile:
         """
         kind = _odd_kind(self.path)
         if kind is not None:
-            if str(self.path) == os.devnull:  # for rclone, too, that is no configuration
+            if str(self.path) == os.devnull:  # rclone, too, takes that for an empty file
                 return None
             raise _unreadable(self.path, f"it is {kind}, not a file")
         deadline = time.monotonic() + _ABSENT_SECONDS
@@ -199,7 +199,7 @@ class ConfigFile:
         rclones until it sleeps; for those that we cannot see, in another container, a moment
         without any temporary file has to do. In between the file gets a new time: an rclone that
         opened the old file and then took the time of ours would never notice. Returns False if
-        nobody wrote since. Needs no lock.
+        the file was not written since. Needs no lock.
         """
         if put.mounted:
             return False

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 from pluton_rclone.errors import ConfigLocked, ConfigUnreadable, PlutonRcloneError
@@ -54,9 +54,7 @@ class SharedConfig:
     ) -> None:
         self._with_variables = with_variables
         self.file = ConfigFile(path)
-        self._find_password = password
-        self._password: str | None = None
-        self._key: bytes | None = None
+        self.password = cache(password)
         self._read: tuple[Identity | None, Document] | None = None
 
     def __repr__(self) -> str:
@@ -64,30 +62,23 @@ class SharedConfig:
 
     # ---- bytes and documents ----
 
-    def password(self) -> str:
-        """The password, found once; ConfigPasswordMissing."""
-        if self._password is None:
-            self._password = self._find_password()
-        return self._password
-
-    def _key_now(self) -> bytes:
-        if self._key is None:
-            self._key = encryption.key_from_password(self.password())
-        return self._key
+    @cached_property
+    def _key(self) -> bytes:
+        return encryption.key_from_password(self.password())
 
     def decode(self, data: bytes | None) -> Document:
         """The document in these bytes, decrypted if they are encrypted."""
         if data is None:
             return Document()
         if encryption.is_encrypted(data):
-            data = encryption.decrypt(data, self._key_now())
+            data = encryption.decrypt(data, self._key)
         return parse(data.decode("utf-8", "surrogateescape"))
 
     def encode(self, document: Document, like: bytes | None) -> bytes:
         """The bytes of the document, encrypted if `like` is."""
         data = document.text().encode("utf-8", "surrogateescape")
         if like is not None and encryption.is_encrypted(like):
-            return encryption.encrypt(data, self._key_now())
+            return encryption.encrypt(data, self._key)
         return data
 
     # ---- reading ----

@@ -72,7 +72,7 @@ class Child:
         on_end: Callable[[], None] | None,
     ) -> None:
         self.argv = list(argv)
-        self._parent = os.getpid()
+        self._parent = os.getpid()  # a child of os.fork() only has a copy of this object
         self._on_end = on_end
         self._failure: BaseException | None = None
         self._returncode: int | None = None
@@ -106,7 +106,7 @@ class Child:
                 self._thread(self._feed, self._process.stdin, stdin)
             if watch is not None:
                 self._thread(self._watch, watch)
-        except BaseException:  # no thread is to be had: it would not be drained, nor reaped
+        except BaseException:  # without its threads it is neither drained nor reaped
             system.send(self.pid, KILL)
             self._process.wait()
             raise
@@ -154,18 +154,13 @@ class Child:
         return self._returncode
 
     @property
-    def ours(self) -> bool:
-        """Whether this process started it; a child of os.fork() has only a copy of this object."""
-        return self._parent == os.getpid()
-
-    @property
     def ended(self) -> bool:
         return self._ended.is_set()
 
     def signal(self, number: int) -> None:
         """Send a signal, if it still runs. SIGKILL goes to its whole process group, helpers too."""
         with self._signals:
-            if self._returncode is not None or not self.ours:
+            if self._returncode is not None or self._parent != os.getpid():
                 return
             self._signalled = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -200,7 +195,7 @@ class Child:
     def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
         """End it with each signal of the ladder in turn; returns at once if it has ended."""
         for number, seconds in ladder:
-            if self._ended.is_set() or not self.ours:
+            if self._ended.is_set() or self._parent != os.getpid():
                 return
             self.signal(number)
             if self._ended.wait(seconds):

@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 UNFINISHED = "unfinished"
 _OWNER = "owner.lock"
-_LONGEST = 4096  # bytes of a path
 
 
 def runtime_folders() -> list[Path]:
@@ -32,12 +31,12 @@ def runtime_folders() -> list[Path]:
     return [folder for place in _places() for folder in _own(place)]
 
 
-def runtime_folder(*, longest: int = _LONGEST) -> Path:
-    """The best of them, made if need be, with a path of at most `longest` bytes; OSError."""
-    return next(usable_folders(longest=longest))
+def runtime_folder() -> Path:
+    """The best of them, made if need be; OSError if none can be made."""
+    return next(usable_folders())
 
 
-def usable_folders(*, longest: int = _LONGEST) -> Iterator[Path]:
+def usable_folders() -> Iterator[Path]:
     """All that can be used, made if need be, best first: one that is full gives way to the next.
 
     If another user squats one, its replacement has a longer name, which `runtime_folders` finds
@@ -45,8 +44,6 @@ def usable_folders(*, longest: int = _LONGEST) -> Iterator[Path]:
     """
     problem = OSError("there is no folder for private files")
     for place in _places():
-        if len(os.fsencode(place)) + 32 > longest:
-            continue
         try:
             yield (_own(place) or [_made(place)])[0]
         except OSError as error:
