@@ -381,7 +381,7 @@ def test_our_user_agent_is_decorated_as_microsoft_asks(cloud: Emulator, graph_of
 def test_a_graph_shows_no_token(graph_of: GraphOf) -> None:
     graph = graph_of(BERT)
 
-    assert graph._authorization.split()[1] not in repr(graph) + str(vars(graph)["cloud"])
+    assert graph._token not in repr(graph) + str(vars(graph)["cloud"])
 
 
 def test_an_odd_drive_is_read_as_far_as_it_goes() -> None:

@@ -66,9 +66,11 @@ class Graph:
         *,
         cancel: threading.Event | None = None,
         http: Http | None = None,
+        renew: Callable[[str], Token] | None = None,
     ) -> None:
         self.cloud = cloud
-        self._authorization = f"Bearer {token if isinstance(token, str) else token.access_token}"
+        self._token = token if isinstance(token, str) else token.access_token
+        self._refusable, self._renew = self._token, renew
         granted = () if isinstance(token, str) else token.scopes
         self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
         self._http = http or Http(cancel=cancel)
@@ -107,12 +109,17 @@ class Graph:
         if not self.cloud.owns(url):
             why = f"the address is not at {self.cloud.graph_host}"
             raise errors.UsageError("A token of one cloud is not sent to another's host.", why=why)
-        headers = {"Authorization": self._authorization, "Accept": "application/json"}
+        used = self._token
+        headers = {"Authorization": f"Bearer {used}", "Accept": "application/json"}
         place = url.partition("?")[0]
         if place.endswith("/root/children"):
             # Many accounts list shortcuts with it alone (onedrive-api-docs#1427, #1781, #1891).
             headers["Prefer"] = "Include-Feature=AddToOneDrive"
         answer = self._http.request("GET", url, headers=headers)
+        if answer.status == 401 and self._renew is not None and used == self._refusable:
+            self._token = self._renew(used).access_token
+            headers["Authorization"] = f"Bearer {self._token}"
+            answer = self._http.request("GET", url, headers=headers)
         if not answer.ok:
             if target == "item" and place.endswith("/children"):
                 target = "folder"
