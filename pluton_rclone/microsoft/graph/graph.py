@@ -20,7 +20,7 @@ from ..entra.account import Account, Kind
 from ..entra.scopes import in_words
 from ..entra.token import Token
 from ..http import Http
-from .drives import Drive, Quota, Shortcut, Site, shortcut_from_graph
+from .drives import Drive, Quota, Shortcut, Site, of_microsoft, shortcut_from_graph
 from .faults import Target, graph_error
 
 if TYPE_CHECKING:
@@ -253,12 +253,13 @@ class Graph:
     def _verified(self, records: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> Drives:
         """The drives among `records` whose root can be read, each once; notes about the others."""
         merged: dict[str, dict[str, Any]] = {}
-        for record in records:
+        # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
+        for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
             if not record.get("id"):
                 continue
             key = normal_drive_id(str(record["id"]))
             earlier = {name: value for name, value in merged.get(key, {}).items() if value}
-            merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
+            merged[key] = {**record, **earlier}
         results = self.at_once(self._verify, merged.values())
         refused = [result for result in results if isinstance(result, str)]
         return Drives(tuple(one for one in results if isinstance(one, Drive)), (*notes, *refused))
