@@ -218,7 +218,7 @@ def locate(
         setup.choose_drive(pick_library(setup, output), setup.folder)
     else:
         drives = setup.drives_of(chosen_kind)
-        found = [(f"{drive.name}  {drive.owner}  {drive.web_url}", drive) for drive in drives]
+        found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
         setup.choose_drive(ask.only_or_chosen(output, "Drive", found, option="--drive"))
     assert setup.chosen_drive is not None
     drive = setup.chosen_drive
