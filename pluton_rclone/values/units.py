@@ -8,7 +8,7 @@ def human_bytes(count: float | None) -> str:
     if count is None:
         return "unknown"
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(count) < 1024 or unit == "TiB":
+        if abs(count) < (1023.5 if unit == "B" else 1023.95) or unit == "TiB":  # as it is rounded
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     raise AssertionError("unreachable")
