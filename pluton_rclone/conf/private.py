@@ -21,7 +21,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import filelock
 
@@ -42,7 +41,7 @@ from . import disk, variables
 from .environment import PASSWORD, PASSWORD_COMMAND
 from .ini import Document
 from .merge import with_later_tokens
-from .recent import mark
+from .recent import load, mark
 from .shared import SharedConfig
 
 log = logging.getLogger(__name__)
@@ -196,7 +195,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     try:
         for home in usable_folders():
             try:
-                folder, owner = _make_in(home, _mark(shared), files)
+                folder, owner = _make_in(home, mark(shared.file.path), files)
             except OSError as error:  # full, as a container's 64 MB of memory soon are
                 log.debug("%s cannot be used: %s", home, error)
                 problem = problem or error
@@ -212,7 +211,9 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     raise disk.not_writable(place, problem) from None
 
 
-def _make_in(home: Path, mark: str, files: dict[str, bytes]) -> tuple[Path, filelock.BaseFileLock]:
+def _make_in(
+    home: Path, prefix: str, files: dict[str, bytes]
+) -> tuple[Path, filelock.BaseFileLock]:
     unfinished, owner = owned_folder(home)
     try:
         for name, data in files.items():
@@ -220,7 +221,7 @@ def _make_in(home: Path, mark: str, files: dict[str, bytes]) -> tuple[Path, file
                 file.write(data)
         (unfinished / "room").unlink()
         # From here on the others see it, complete and owned.
-        folder = unfinished.rename(home / f"{mark}{secrets.token_hex(8)}")
+        folder = unfinished.rename(home / f"{prefix}-{secrets.token_hex(8)}")
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         owner.release()
@@ -232,7 +233,7 @@ def _make_in(home: Path, mark: str, files: dict[str, bytes]) -> tuple[Path, file
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
     for folder in (found for home in runtime_folders() for found in sorted(home.iterdir())):
-        is_this = folder.name.startswith(_mark(shared))
+        is_this = folder.name.startswith(f"{mark(shared.file.path)}-")
         if _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG):
             continue
         if not folder.exists():  # a link to what has ended with its login session
@@ -241,7 +242,7 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
         owner = claimed(folder)
         if owner is None:
             continue
-        origin = _origin(folder)
+        origin = load(folder / _ORIGIN)
         if is_this:
             loan = _Loan(shared, folder, owner)
             loan.bases = origin.get("tokens", {})
@@ -260,14 +261,6 @@ def _age(folder: Path) -> float:
         return 0.0
 
 
-def _origin(folder: Path) -> dict[str, Any]:
-    try:
-        origin: dict[str, Any] = json.loads((folder / _ORIGIN).read_text())
-    except (OSError, ValueError):
-        return {}
-    return origin
-
-
 def _merged_and_gone(leftover: _Loan) -> bool:
     try:
         leftover.merge()
@@ -278,7 +271,3 @@ def _merged_and_gone(leftover: _Loan) -> bool:
     remove(leftover.folder)
     leftover.owner.release()
     return True
-
-
-def _mark(shared: SharedConfig) -> str:
-    return mark(shared.file.path) + "-"
