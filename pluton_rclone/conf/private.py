@@ -25,15 +25,7 @@ from pathlib import Path
 import filelock
 
 from pluton_rclone.errors import ConfigError, PlutonRcloneError, StorageNotFound
-from pluton_rclone.process.folders import (
-    UNFINISHED,
-    claimed,
-    leave_word,
-    owned_folder,
-    remove,
-    runtime_folders,
-    usable_folders,
-)
+from pluton_rclone.process import folders
 from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
@@ -50,7 +42,7 @@ POLL_SECONDS = 0.5
 _CONF = "rclone.conf"
 _ORIGIN = "origin.json"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
-_LOAN = re.compile(rf"([0-9a-f]{{16}}|{UNFINISHED})-[0-9a-f]{{16}}")
+_LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _ROOM = 2**18
 
@@ -157,7 +149,7 @@ class _Loan:
             what = "a refreshed token could not be saved and is kept in"
             log.error("%s %s: %s", what, self.folder, error)
         else:
-            remove(self.folder)
+            folders.remove(self.folder)
         finally:
             self.owner.release()
 
@@ -176,7 +168,7 @@ def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
         for leftover in waiting:
             if leftover.on(lent) == lent and leftover.on(document).only(names) == lent:
                 loan.merged = None  # with all that it had, until the real file can be written
-                remove(leftover.folder)
+                folders.remove(leftover.folder)
     finally:
         for leftover in waiting:
             leftover.owner.release()
@@ -193,7 +185,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     }
     problem: OSError | None = None
     try:
-        for home in usable_folders():
+        for home in folders.usable_folders():
             try:
                 folder, owner = _make_in(home, mark(shared.file.path), files)
             except OSError as error:  # full, as a container's 64 MB of memory soon are
@@ -214,7 +206,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
 def _make_in(
     home: Path, prefix: str, files: dict[str, bytes]
 ) -> tuple[Path, filelock.BaseFileLock]:
-    unfinished, owner = owned_folder(home)
+    unfinished, owner = folders.owned_folder(home)
     try:
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
@@ -226,20 +218,20 @@ def _make_in(
         shutil.rmtree(unfinished, ignore_errors=True)
         owner.release()
         raise
-    leave_word(folder)
+    folders.leave_word(folder)
     return folder, owner
 
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
-    for folder in (found for home in runtime_folders() for found in sorted(home.iterdir())):
+    for folder in (found for home in folders.runtime_folders() for found in sorted(home.iterdir())):
         is_this = folder.name.startswith(f"{mark(shared.file.path)}-")
         if _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG):
             continue
         if not folder.exists():  # a link to what has ended with its login session
-            remove(folder)
+            folders.remove(folder)
             continue
-        owner = claimed(folder)
+        owner = folders.claimed(folder)
         if owner is None:
             continue
         origin = load(folder / _ORIGIN)
@@ -250,7 +242,7 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
             continue
         if not Path(origin.get("config", "")).is_file():
             # it was never finished, or the rclone.conf that it was copied from is gone
-            remove(folder)
+            folders.remove(folder)
         owner.release()
 
 
@@ -268,6 +260,6 @@ def _merged_and_gone(leftover: _Loan) -> bool:
         what = "a token that was refreshed earlier still waits in"
         log.warning("%s %s: %s", what, leftover.folder, error)
         return False
-    remove(leftover.folder)
+    folders.remove(leftover.folder)
     leftover.owner.release()
     return True
