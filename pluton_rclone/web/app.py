@@ -49,9 +49,8 @@ def create_app(
     """The page as an ASGI application, to serve or to mount.
 
     `public_url` is its address in browsers ("https://pluton.example/onedrive"); it answers only
-    under that host. `app` is the app registration, by default that of the environment.
-    `redirect_uri` must be registered there; by default it is `public_url` on http://localhost, else
-    `public_url` + "/callback".
+    under that host. `app` is the registration, by default that of the environment; `redirect_uri`
+    must be registered there (default: `public_url` on http://localhost, else + "/callback").
 
     `identify(request)`, which may be a coroutine function, returns the person, for an application
     that signs people in itself; only a text that is not empty lets a person in. Without it, a
@@ -87,6 +86,8 @@ def create_app(
         authorize=authorize,
     )
 
+    guarded: Any = {"address": address, "sessions": sessions, "identify": identify}
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
@@ -94,9 +95,7 @@ def create_app(
 
     made = Starlette(
         routes=_routes(),
-        middleware=[
-            Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify)
-        ],
+        middleware=[Middleware(Guard, refuse=refusal, **guarded)],
         exception_handlers={PlutonRcloneError: _error, HTTPException: _http_error},
         lifespan=lifespan,
     )

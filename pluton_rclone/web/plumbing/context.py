@@ -37,13 +37,6 @@ class Seen:
     warnings: tuple[str, ...] = ()
     quota: Quota = Quota("unknown")  # noqa: RUF009 - frozen
 
-    @property
-    def percent(self) -> int | None:
-        """How much of the room is used; None where Microsoft does not say."""
-        if not self.quota.total or self.quota.used is None:
-            return None
-        return min(100, round(100 * self.quota.used / self.quota.total))
-
 
 class Healths:
     """The last look at every storage. Two people who look at once cause one look."""
