@@ -128,8 +128,8 @@ def _routes() -> list[Route | Mount]:
         f"{storage}/files": files.browse,
         f"{storage}/download": files.download,
         "/transfers": files.transfers,
-        transfer: files.transfer,
-        f"{transfer}/progress": files.transfer_part,
+        transfer: partial(files.transfer, template="transfer.html"),
+        f"{transfer}/progress": partial(files.transfer, template="part_transfer.html"),
     }
     posts: _Handlers = {
         "/addresses": _invite,
@@ -195,9 +195,8 @@ def _invite(request: Request) -> Response:
     page = page_of(request)
     if not page.has_addresses:
         raise HTTPException(404, "The application around this page lets people in.")
-    return draw(
-        request, "invite.html", address=page.one_time_address(request.scope.get("root_path") or "")
-    )
+    address = page.one_time_address(request.scope.get("root_path") or "")
+    return draw(request, "invite.html", address=address)
 
 
 def _leave(request: Request) -> Response:

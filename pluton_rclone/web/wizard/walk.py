@@ -221,9 +221,8 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
             draft.setup = fresh
             why = cloud.warning or "it has its own accounts and app registrations"
             advice = "Sign in with a registration made there; then choose type and location again."
-            draft.failure = OptionInvalid(
-                f"The region is {cloud.name} now.", why=why, advice=advice
-            ).record()
+            what = f"The region is {cloud.name} now."
+            draft.failure = OptionInvalid(what, why=why, advice=advice).record()
         except PlutonRcloneError as error:
             draft.failure = error.record()
     return onward(request, draft, "authorize")
