@@ -22,9 +22,8 @@ from pluton_rclone.process.folders import runtime_folder, runtime_folders
 from pluton_rclone.storages.storages import Storages
 
 from .plumbing.context import Healths, Page, page_of, see_other, session
-from .plumbing.guard import Address, Guard, session_cookie, session_of
+from .plumbing.guard import Address, Authorize, Guard, Identify, session_cookie, session_of
 from .plumbing.jobs import Jobs
-from .plumbing.people import Authorize, Identify
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, refusal
 from .storages import files, stored
@@ -56,7 +55,7 @@ def create_app(
     that signs people in itself; only a text that is not empty lets a person in. Without it, a
     one-time address (`one_time_address`) lets a browser in. A person has only their own storages,
     drafts and transfers; if `authorize(person, action, storage)` is given (UsageError without
-    `identify`), it decides about storages, and only True permits (`web.plumbing.people.Action`).
+    `identify`), it decides about storages, and only True permits (`web.plumbing.guard.Action`).
 
     `state_folder`, private and best in memory, keeps sessions with their tokens across a restart.
     Copies read and restores write in `local_folders` (by default ~/pluton-restores), except what is

@@ -18,9 +18,8 @@ from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.setup.state import DRIVE_TYPES
 
 from ..plumbing.context import demand, page_of, see_other, session, storage_of, work_of
-from ..plumbing.guard import form_of
+from ..plumbing.guard import OWNER, form_of
 from ..plumbing.jobs import Steps, Work
-from ..plumbing.people import OWNER
 from ..plumbing.view import Caught, draw, link, steps_view
 from . import fields
 from .draft import Draft, changing, draft_of, draw_step, onward
