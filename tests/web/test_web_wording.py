@@ -18,7 +18,9 @@ def test_a_size_stays_on_one_line(count: int | None, shown: str) -> None:
 
 
 def test_sizes_of_rclone_are_written_out() -> None:
-    fault = "7340032 bytes is not a multiple of 320Ki; the nearest that work are 6.875Mi and 7.500Mi"
+    fault = (
+        "7340032 bytes is not a multiple of 320Ki; the nearest that work are 6.875Mi and 7.500Mi"
+    )
 
     assert (
         wording.sizes(fault)
