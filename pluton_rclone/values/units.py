@@ -7,12 +7,13 @@ def human_bytes(count: float | None) -> str:
     """1536 -> '1.5 KiB'; None -> 'unknown'."""
     if count is None:
         return "unknown"
-    units = ["TiB", "GiB", "MiB", "KiB"]
-    if abs(count) < 1024:
+    if abs(count) < 1023.5:  # as it is rounded
         return f"{count:.0f} B"
-    while abs(count := count / 1024) >= 1024 and len(units) > 1:
-        units.pop()
-    return f"{count:.1f} {units[-1]}"
+    count, unit = count / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if abs(count) >= 1023.95:
+            count, unit = count / 1024, larger
+    return f"{count:.1f} {unit}"
 
 
 def human_seconds(seconds: float) -> str:

@@ -4,7 +4,7 @@ SharePoint sites, libraries, shared folders)."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -18,7 +18,7 @@ from ..entra.account import Account, Kind
 from ..entra.scopes import in_words
 from ..entra.token import Token
 from ..http import Http
-from .drives import Drive, Quota, Shortcut, Site, shortcut_from_graph
+from .drives import Drive, Quota, Shortcut, Site, of_microsoft, shortcut_from_graph
 from .faults import Target, graph_error
 
 if TYPE_CHECKING:
@@ -46,9 +46,17 @@ class Graph:
     """Microsoft Graph in one cloud, for the account of the token, which goes only there, whatever a
     link says. Use it with `with`, or `close` it."""
 
-    def __init__(self, cloud: Cloud, token: Token | str, *, http: Http | None = None) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        token: Token | str,
+        *,
+        http: Http | None = None,
+        renew: Callable[[str], Token] | None = None,
+    ) -> None:
         self.cloud = cloud
-        self._authorization = f"Bearer {token if isinstance(token, str) else token.access_token}"
+        self._token = token if isinstance(token, str) else token.access_token
+        self._refusable, self._renew = self._token, renew
         granted = () if isinstance(token, str) else token.scopes
         self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
         self._http = http or Http()
@@ -85,12 +93,17 @@ class Graph:
         if not self.cloud.owns(url):
             why = f"the address is not at {self.cloud.graph_host}"
             raise errors.UsageError("A token of one cloud is not sent to another's host.", why=why)
-        headers = {"Authorization": self._authorization, "Accept": "application/json"}
+        used = self._token
+        headers = {"Authorization": f"Bearer {used}", "Accept": "application/json"}
         place = url.partition("?")[0]
         if place.endswith("/root/children"):
             # Many accounts list shortcuts with it alone (onedrive-api-docs#1427, #1781, #1891).
             headers["Prefer"] = "Include-Feature=AddToOneDrive"
         answer = self._http.request("GET", url, headers=headers)
+        if answer.status == 401 and self._renew is not None and used == self._refusable:
+            self._token = self._renew(used).access_token
+            headers["Authorization"] = f"Bearer {self._token}"
+            answer = self._http.request("GET", url, headers=headers)
         if not answer.ok:
             if target == "item" and place.endswith("/children"):
                 target = "folder"
@@ -211,12 +224,13 @@ class Graph:
         from concurrent.futures import ThreadPoolExecutor
 
         merged: dict[str, dict[str, Any]] = {}
-        for record in records:
+        # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
+        for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
             if not record.get("id"):
                 continue
             key = normal_drive_id(str(record["id"]))
             earlier = {name: value for name, value in merged.get(key, {}).items() if value}
-            merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
+            merged[key] = {**record, **earlier}
         with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
             results = list(executor.map(self._verify, merged.values()))
         refused = [result for result in results if isinstance(result, str)]
