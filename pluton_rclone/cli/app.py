@@ -22,6 +22,7 @@ COMMANDS = {
         ("storages", "storages show test"),
         ("care", "health keep-alive reauthorize set rename remove"),
         ("storages", "export"),
+        ("encryption", "encrypt"),
         ("care", "drives sites"),
         ("files", "ls tree stat cat about"),
         ("transfers", "copy sync move delete check"),

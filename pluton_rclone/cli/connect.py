@@ -146,6 +146,8 @@ def connect(
     storage = setup.save(storages, on_step=lambda step: print_step(output, step))
     output.result(storage.record())
     output.say(f"Saved as the remote {storage.remote_name!r} in {storages.path}")
+    if ask.interactive(output) and not storages.conf.is_encrypted():
+        output.say("Its token is not encrypted there. To encrypt the file: pluton-rclone encrypt")
 
 
 def registration(

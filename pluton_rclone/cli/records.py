@@ -177,6 +177,7 @@ KnownError = like(
 )
 Address = made("Address", "The one-time address of the page.", address=str)
 Removed = made("Removed", removed=str)
+Encrypted = made("Encrypted", config=str, encrypted=bool, keyring=bool)
 
 SIGN_IN = (SignInAddress, SignInCode)
 TRANSFER = (ProgressLine, ResultLine)
@@ -193,6 +194,7 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     "set": (Report,),
     "rename": (Storage,),
     "remove": (Removed,),
+    "encrypt": (Encrypted,),
     "export": (Export,),
     "drives": (many(Drive),),
     "sites": (many(Site),),

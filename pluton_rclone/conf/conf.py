@@ -50,7 +50,7 @@ class Conf:
     ) -> None:
         self._shared = SharedConfig(
             default_path() if path is None else Path(path),
-            lambda: find_password(password),
+            lambda: find_password(password, path=self.path),
             with_variables,
         )
 
@@ -208,6 +208,14 @@ class Conf:
             lambda document: document.without_section(name),
             check=lambda document: _check_present(document, name),
         )
+
+    def encrypt(self, password: str | None) -> None:
+        """Encrypt the file as rclone does, or anew with another password, or decrypt it (None). A
+        running rclone that knows another password can no longer save: end it before. ConfigError.
+        """
+        with self.private([]):  # what a killed one left is encrypted as the file was
+            pass
+        self._shared.recode(password)
 
     # ---- lending ----
 

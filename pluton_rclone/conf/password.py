@@ -1,5 +1,5 @@
-"""The password of an encrypted rclone.conf: given, from a command, or from the environment, in
-rclone's order.
+"""The password of an encrypted rclone.conf: given, from a command or the environment in rclone's
+order, else from systemd or the system's keyring, which rclone does not know.
 """
 
 from __future__ import annotations
@@ -8,16 +8,27 @@ import csv
 import os
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
-from pluton_rclone.errors import ConfigPasswordMissing
+from pluton_rclone.errors import ConfigPasswordMissing, UsageError
 
 COMMAND = "RCLONE_PASSWORD_COMMAND"
 VARIABLE = "RCLONE_CONFIG_PASS"
+CREDENTIAL = "rclone-config-pass"
+"""Its name as a credential of a systemd service (LoadCredential=, systemd.exec(5))."""
+SERVICE = "rclone.conf"
+"""What the keyring has it for; the user's name there is the path of the file."""
 _SECONDS = 60.0
 
 
-def find_password(given: str | None = None, environment: Mapping[str, str] | None = None) -> str:
-    """The given password, else what RCLONE_PASSWORD_COMMAND prints, else RCLONE_CONFIG_PASS.
+def find_password(
+    given: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    *,
+    path: Path | None = None,
+) -> str:
+    """The given password, else what RCLONE_PASSWORD_COMMAND prints, else RCLONE_CONFIG_PASS, else
+    the credential of a systemd service, else what the keyring has for the file at `path`.
 
     Raises ConfigPasswordMissing, also for a command that fails; its output is never in the error.
     """
@@ -25,13 +36,52 @@ def find_password(given: str | None = None, environment: Mapping[str, str] | Non
     if given is not None:
         return given
     if values.get(COMMAND, "").strip():
-        return _from_command(values[COMMAND], values)
+        return from_command(values[COMMAND], values)
     if values.get(VARIABLE):
         return values[VARIABLE]
+    folder = values.get("CREDENTIALS_DIRECTORY")
+    if folder and (credential := Path(folder, CREDENTIAL)).is_file():
+        return credential.read_text("utf-8").strip("\r\n")
+    if path is not None and (kept := keyring_password(path)):
+        return kept
     raise ConfigPasswordMissing("rclone.conf is encrypted and no password was given")
 
 
-def _from_command(command: str, environment: Mapping[str, str]) -> str:
+def keyring_password(path: Path) -> str | None:
+    """What the keyring has for this file; None where there is nothing, or no keyring."""
+    try:
+        import keyring
+        from keyring.errors import KeyringError, NoKeyringError
+    except ImportError:
+        return None
+    try:
+        return keyring.get_password(SERVICE, str(path))
+    except NoKeyringError:
+        return None
+    except KeyringError as error:
+        what = "the keyring does not give the password of rclone.conf"
+        raise ConfigPasswordMissing(what, why=str(error)) from None
+
+
+def keep_in_keyring(path: Path, password: str | None) -> None:
+    """Into the keyring, or out of it (None). UsageError where none can be used."""
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        what = "The library for keyrings is not installed."
+        raise UsageError(what, advice="Install keyring (the extra of that name).") from None
+    try:
+        if password is not None:
+            keyring.set_password(SERVICE, str(path), password)
+        elif keyring.get_password(SERVICE, str(path)) is not None:
+            keyring.delete_password(SERVICE, str(path))
+    except KeyringError as error:
+        raise UsageError("The keyring cannot be used.", why=str(error)) from None
+
+
+def from_command(command: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The password that a command prints; ConfigPasswordMissing if it fails."""
     # rclone splits it as a line of CSV with spaces (fs.SpaceSepList)
     argv = next(csv.reader([command.strip()], delimiter=" "))
     program = shutil.which(argv[0], path=environment.get("PATH"))

@@ -13,7 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pluton_rclone.errors import ConfigLocked, ConfigUnreadable, PlutonRcloneError
+from pluton_rclone.errors import (
+    ConfigLocked,
+    ConfigPasswordMissing,
+    ConfigPasswordWrong,
+    ConfigUnreadable,
+    PlutonRcloneError,
+)
 
 from . import encryption, journal, variables
 from .disk import ConfigFile, Put, not_writable
@@ -78,12 +84,12 @@ class SharedConfig:
             self._key = encryption.key_from_password(self.password())
         return self._key
 
-    def decode(self, data: bytes | None) -> Document:
+    def decode(self, data: bytes | None, key: bytes | None = None) -> Document:
         """The document in these bytes, decrypted when they are encrypted."""
         if data is None:
             return Document()
         if encryption.is_encrypted(data):
-            data = encryption.decrypt(data, self._key_now())
+            data = encryption.decrypt(data, key or self._key_now())
         return parse(data.decode("utf-8", "surrogateescape"))
 
     def encode(self, document: Document, like: bytes | None) -> bytes:
@@ -150,6 +156,31 @@ class SharedConfig:
             self._confirm(placed, placed.put)
         return placed.after
 
+    def recode(self, password: str | None) -> None:
+        """Encrypt the file with this password, or decrypt it (None); errors as of `change`."""
+        key = None if password is None else encryption.key_from_password(password)
+
+        def write(document: Document) -> bytes:
+            data = document.text().encode("utf-8", "surrogateescape")
+            return data if key is None else encryption.encrypt(data, key)
+
+        for _ in range(_MOST_ROUNDS):
+            with self.file.lock():
+                self._mend()
+                data, leftovers = self._bytes()
+                try:
+                    document = self.decode(data, key)
+                    done = encryption.is_encrypted(data or b"") == (key is not None)
+                except ConfigPasswordWrong:  # it has the one before
+                    document, done = self.decode(data), False
+                if done:
+                    break
+                _, put = self._place(lambda now: now, data, document, document, leftovers, write)
+            # An rclone that had read the file before may have saved it as it was.
+            if not self.file.wait_for_savers(put, foreign_rclones(self.file.path)):
+                break
+        self._password, self._key, self._read = password, key, None
+
     def _apply(self, edit: Edit, check: Callable[[Document], None] | None) -> _Placed:
         data, leftovers = self._bytes()
         before = self.decode(data)
@@ -182,6 +213,7 @@ class SharedConfig:
         before: Document,
         document: Document,
         leftovers: tuple[Path, ...] = (),
+        write: Callable[[Document], bytes] | None = None,
     ) -> tuple[Document, Put]:
         """Put the document in place of `in_place`, and what an rclone saved in between, too.
 
@@ -191,7 +223,7 @@ class SharedConfig:
         like = in_place
         taken_out: list[Path] = []
         for _ in range(_MOST_ROUNDS):
-            new = self.encode(document, like)
+            new = write(document) if write else self.encode(document, like)
             put = self.file.put(new, instead_of=in_place)
             if put.holder is not None:
                 taken_out.append(put.holder)
@@ -263,6 +295,9 @@ class SharedConfig:
         refreshed token."""
         try:
             source = self.decode(path.read_bytes())
+        except (ConfigPasswordMissing, ConfigPasswordWrong):
+            self.document()  # raises if it is not the file's password either: then it stays
+            return
         except (ConfigUnreadable, OSError):
             return
         self._apply(lambda document: with_later_tokens(document, source), None)
