@@ -293,7 +293,8 @@ class ConfigFile:
             return placed
         try:
             if _identity(os.fstat(descriptor)) == placed:
-                system.touch(descriptor)
+                with contextlib.suppress(OSError, TypeError):  # Windows: not by descriptor
+                    os.utime(descriptor)
                 return _identity(os.fstat(descriptor))
             return placed
         finally:

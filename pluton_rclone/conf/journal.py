@@ -53,7 +53,7 @@ def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
         try:
             missing = len(new) - os.fstat(file.fileno()).st_size
             if missing > 0:
-                system.write_at(file.fileno(), b"\n" * missing, len(new) - missing)
+                _write_at(file.fileno(), b"\n" * missing, len(new) - missing)
         except OSError:
             # Not one byte of the old content was touched, and there is no room for the new one.
             with contextlib.suppress(OSError):
@@ -69,7 +69,7 @@ def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
 def finish(path: Path, descriptor: int, new: bytes) -> None:
     """Bring the file to the journal's content and drop the journal; safe to repeat."""
     padding = max(0, os.fstat(descriptor).st_size - len(new))
-    system.write_at(descriptor, new + b"\n" * padding, 0)
+    _write_at(descriptor, new + b"\n" * padding, 0)
     os.ftruncate(descriptor, len(new))
     os.fsync(descriptor)
     path_of(path).unlink(missing_ok=True)
@@ -131,3 +131,9 @@ def _write_journal(mark: Path, new: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     system.sync_folder(mark.parent)
+
+
+def _write_at(descriptor: int, data: bytes, offset: int) -> None:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -64,20 +64,20 @@ def keyring_password(path: Path) -> str | None:
 
 
 def keep_in_keyring(path: Path, password: str | None) -> None:
-    """Into the keyring, or out of it (None). UsageError where none can be used."""
+    """Into the keyring, or what is there out of it (None). UsageError where none can be used."""
     try:
         import keyring
         from keyring.errors import KeyringError
-    except ImportError:
-        what = "The library for keyrings is not installed."
-        raise UsageError(what, advice="Install keyring (the extra of that name).") from None
+    except ImportError as error:
+        advice = "Install the library keyring (the extra of that name)."
+        raise UsageError("No keyring can be used.", why=str(error), advice=advice) from None
     try:
-        if password is not None:
-            keyring.set_password(SERVICE, str(path), password)
-        elif keyring.get_password(SERVICE, str(path)) is not None:
+        if password is None:
             keyring.delete_password(SERVICE, str(path))
+        else:
+            keyring.set_password(SERVICE, str(path), password)
     except KeyringError as error:
-        raise UsageError("The keyring cannot be used.", why=str(error)) from None
+        raise UsageError("No keyring can be used.", why=str(error)) from None
 
 
 def from_command(command: str, environment: Mapping[str, str] = os.environ) -> str:

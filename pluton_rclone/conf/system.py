@@ -41,12 +41,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def touch(descriptor: int) -> None:
-    """A new time for an open file, if that can be given."""
-    with contextlib.suppress(OSError, TypeError):  # Windows: no times by descriptor
-        os.utime(descriptor)
-
-
 def lock(descriptor: int) -> None:
     """The file's own lock: two containers share the file, but not the folder that our lock stands
     in. Nothing on Windows."""
@@ -54,15 +48,3 @@ def lock(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-def write_at(descriptor: int, data: bytes, offset: int) -> None:
-    """All of it, from there on. OSError."""
-    while data:
-        if sys.platform == "win32":
-            os.lseek(descriptor, offset, os.SEEK_SET)
-            done = os.write(descriptor, data)
-        else:
-            done = os.pwrite(descriptor, data, offset)
-        data = data[done:]
-        offset += done
