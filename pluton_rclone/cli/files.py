@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .context import NAME, PLACE, Context, common, flag
+from .filters import filtering, selection
 from .output import tell
 from .places import Place, named, nothing_at, parse_storage_place
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 @click.command()
 @PLACE
 @flag("-R", "--recursive", help="Everything below, not just the folder itself.")
+@filtering
 @common
-def ls(ctx: Context, place: str, recursive: bool) -> None:
+def ls(ctx: Context, place: str, recursive: bool, **given: Any) -> None:
     """List a folder of a storage. A leading / in the path starts at the drive's root.
 
     \b
@@ -33,7 +35,9 @@ def ls(ctx: Context, place: str, recursive: bool) -> None:
     """
     storage, path = parse_storage_place(place, ctx)
     with named(Place(storage, path)):
-        for entry in storage.walk(path) if recursive else storage.list(path):
+        options = selection(**given)
+        found = storage.walk(path, **options) if recursive else storage.list(path, **options)
+        for entry in found:
             show(ctx, entry)
 
 

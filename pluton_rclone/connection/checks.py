@@ -79,9 +79,9 @@ def _walk(
     On trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path
     is kept up to date.
     """
-    from pluton_rclone.microsoft.http import WatchedHttp
+    from pluton_rclone.microsoft.http import Http
 
-    with WatchedHttp() as http:
+    with Http() as http:
         with walk.step("binary", "rclone") as notes:
             version = saved.rclone.binary.version
             remote.require(version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -144,7 +144,7 @@ class Rclone:
 
     def blocks(
         self, place: Location, *, offset: int | None = None, count: int | None = None
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
         rclone."""
         command = commands.cat(place, offset=offset, count=count)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from pluton_rclone.web.plumbing import wording
+from pluton_rclone.web.plumbing import view as wording
 from pluton_rclone.web.wizard import fields
 
 
@@ -33,7 +33,7 @@ def test_a_size_is_understood_as_it_is_shown(typed: str) -> None:
 
 
 def test_the_default_as_it_is_shown_is_still_the_default() -> None:
-    shown = {field.name: field for part in fields.fields({}) for field in part}
+    shown = {field.name: field for field in fields.fields({})}
 
     assert shown["chunk_size"].value == "10 MiB"
     assert shown["link_scope"].default == dict(shown["link_scope"].choices)["anonymous"]

@@ -25,10 +25,8 @@ class HidesSecret(Protocol):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A client certificate with its private key: a PEM file (key and certificate) or PFX (PKCS#12).
-
-    `key_path` is for a PEM key in a file of its own. Files are read when they are used.
-    """
+    """A client certificate with its private key: a PEM file (the key may be in a file of its own,
+    `key_path`) or PFX (PKCS#12). Files are read when they are used."""
 
     path: Path
     password: str | None = field(default=None, repr=False)
@@ -54,19 +52,14 @@ class AppRegistration:
     def __post_init__(self) -> None:
         client_id = self.client_id.strip()
         if not client_id or not client_id.isprintable() or " " in client_id:
-            raise OptionInvalid(
-                "The client id is empty or holds spaces.",
-                advice="Copy Application (client) ID from the registration's Overview page.",
-                option="client_id",
-            )
+            what = "The client id is empty or has spaces."
+            advice = "Copy Application (client) ID from the registration's Overview page."
+            raise OptionInvalid(what, advice=advice, option="client_id")
         tenant = self.tenant.strip().lower() or "common"
         known = tenant in WORDS_FOR_TENANTS or "." in tenant or _GUID.fullmatch(tenant)
         if not known or not _TENANT.fullmatch(tenant):
-            raise OptionInvalid(
-                f"{self.tenant!r} is not a tenant.",
-                advice="Give common, organizations, consumers, the tenant's id or a domain of it.",
-                option="tenant",
-            )
+            advice = "Give common, organizations, consumers, the tenant's id or a domain of it."
+            raise OptionInvalid(f"{self.tenant!r} is not a tenant.", advice=advice, option="tenant")
         found = cloud(self.region)
         refuse_personal(found, tenant)
         read = {"client_id": client_id, "tenant": tenant, "region": found.region}
@@ -103,8 +96,7 @@ class AppRegistration:
         cls, environment: Mapping[str, str] = os.environ
     ) -> AppRegistration | None:
         """The registration of PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. The same prefix:
-        _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD.
-        """
+        _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD."""
 
         def given(name: str) -> str | None:
             return environment.get(f"PLUTON_ONEDRIVE_{name.upper()}") or None

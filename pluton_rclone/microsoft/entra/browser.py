@@ -74,7 +74,7 @@ class LoopbackReceiver(LoopbackServer):
             self._state = state
 
     def wait(self, timeout: float, cancel: threading.Event | None = None) -> dict[str, str]:
-        """The parameters of the expected answer. SignInTimedOut after `timeout` seconds, Cancelled."""
+        """The parameters of the expected answer. SignInTimedOut (`timeout`: seconds), Cancelled."""
         end = time.monotonic() + timeout
         while self.answer is None:
             left = end - time.monotonic()

@@ -13,9 +13,7 @@ from .app import AppRegistration, Certificate
 
 def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
     """MSAL's client_credential: the secret, or key and certificate as PEM text. It is secret.
-
-    Raises `RegistrationError` if the certificate's file cannot be used.
-    """
+    RegistrationError if the certificate's file cannot be used."""
     source = app.certificate
     if source is None:
         return app.secret_text
@@ -32,11 +30,9 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
         raise _unusable(source, "the private key does not belong to the certificate")
     end = certificate.not_valid_after_utc
     if end <= datetime.now(timezone.utc):
-        raise RegistrationError(
-            f"The certificate {source.path} expired on {end:%Y-%m-%d}.",
-            advice="Make a new one, upload its public part to the registration, and set it here.",
-            expires=end.isoformat(),
-        )
+        what = f"The certificate {source.path} expired on {end:%Y-%m-%d}."
+        advice = "Make a new one, upload its public part to the registration, and set it here."
+        raise RegistrationError(what, advice=advice, expires=end.isoformat())
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain).decode()
     public = certificate.public_bytes(pem).decode()
@@ -91,18 +87,11 @@ def _read(path: Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as problem:
-        raise RegistrationError(
-            f"The certificate file {path} cannot be read.",
-            why=problem.strerror,
-            who=Who.YOU,
-            advice="Check the path and its permissions.",
-        ) from None
+        what, advice = f"The certificate file {path} cannot be read.", "Check path and permissions."
+        raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
 
 
 def _unusable(source: Certificate, why: str) -> RegistrationError:
-    return RegistrationError(
-        f"The certificate {source.path} cannot be used.",
-        why=why,
-        who=Who.YOU,
-        advice="Give a PEM file with key and certificate, or a PFX file, and its password if any.",
-    )
+    what = f"The certificate {source.path} cannot be used."
+    advice = "Give a PEM file with key and certificate, or a PFX file, and its password if any."
+    return RegistrationError(what, why=why, who=Who.YOU, advice=advice)

@@ -44,19 +44,15 @@ class DeviceCode:
 
     def ask(self, msal: Any, flow: dict[str, Any]) -> Any:
         """MSAL's result of one question; None while the person has not finished. After a slow_down
-        the interval in `flow` is wider.
-        """
+        the interval in `flow` is wider."""
         flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
         result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
         error = result.get("error") if isinstance(result, dict) else None
         return None if error in ("authorization_pending", "slow_down") else result
 
     def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
-        """Wait for the person; a lost connection does not end it.
-
-        Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
-        codes, `Cancelled`, and the rest of `SignInError`.
-        """
+        """Wait for the person; a lost connection does not end it. Raises `SignInTimedOut`,
+        `SignInDeclined`, `SignInBlocked`, `Cancelled`, and the rest of `SignInError`."""
         stop, asked, flow = cancel or threading.Event(), self.asked(), dict(self.flow)
         trouble: PlutonRcloneError | None = None
         application: Any = None
@@ -90,10 +86,9 @@ def begin_device_code(
     account: Account | None = None,
     http: Http | None = None,
 ) -> DeviceCode:
-    """A new code, good for about fifteen minutes.
+    """A new code, good for about fifteen minutes. The registration must allow public client flows.
 
-    The registration must allow public client flows; its secret is not sent. Raises
-    `RegistrationError` (public flows off, single tenant asked from common) and the rest of
+    Raises `RegistrationError` (public flows off, single tenant asked from common) and the rest of
     `SignInError`.
     """
     wanted = short_names(scopes)
@@ -102,10 +97,10 @@ def begin_device_code(
         flow = msal.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)
+    code, message = str(flow["user_code"]), str(flow.get("message") or "")
     url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
     expires = min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY)
-    message = str(flow.get("message") or "")
-    return DeviceCode(str(flow["user_code"]), url, expires, message, app, wanted, account, flow)
+    return DeviceCode(code, url, expires, message, app, wanted, account, flow)
 
 
 def _too_late() -> SignInTimedOut:
@@ -156,10 +151,8 @@ def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | 
     """The sign-in, or None while the person has not finished; see `seconds_between_polls`.
 
     After a slow_down, the interval in `code.flow` grows by five seconds (RFC 8628, 3.5), and so
-    does the one in the record that the code was made from: store that again after each poll.
-
-    Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
-    codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
+    does the one in the record that the code was made from: store that again after each poll. Raises
+    as `DeviceCode.wait`; `Unreachable` and `Throttled` do not end the code.
     """
     if time.time() > code.expires:
         raise _too_late()

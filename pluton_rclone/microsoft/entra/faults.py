@@ -28,20 +28,15 @@ _FOR_SUPPORT = {
     "timestamp": re.compile(r"Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)"),
 }
 
-_BY_SUBERROR: dict[str, type[PlutonRcloneError]] = {
-    "bad_token": errors.TokenExpired,
-    "token_expired": errors.TokenExpired,
-    "device_authentication_failed": errors.TokenExpired,
-    "consent_required": errors.ConsentRequired,
-    "basic_action": errors.InteractionRequired,
-    "additional_action": errors.InteractionRequired,
-    "message_only": errors.SignInBlocked,
-    "protection_policy_required": errors.SignInBlocked,
-    "user_password_expired": errors.InteractionRequired,
-    "client_mismatch": errors.RegistrationError,
-    # error_subcode of the redirect, when the person pressed Cancel
-    "cancel": errors.SignInDeclined,
+_SUBERRORS: dict[type[PlutonRcloneError], str] = {
+    errors.TokenExpired: "bad_token token_expired device_authentication_failed",
+    errors.ConsentRequired: "consent_required",
+    errors.InteractionRequired: "basic_action additional_action user_password_expired",
+    errors.SignInBlocked: "message_only protection_policy_required",
+    errors.RegistrationError: "client_mismatch",
+    errors.SignInDeclined: "cancel",  # error_subcode of the redirect: the person pressed Cancel
 }
+_BY_SUBERROR = {word: kind for kind, words in _SUBERRORS.items() for word in words.split()}
 _TEXTS: dict[type[PlutonRcloneError], dict[str, str]] = {
     errors.SignInDeclined: {
         "access_denied": "The sign-in was cancelled or refused.",
@@ -83,11 +78,8 @@ _WHO: dict[type[PlutonRcloneError], Who] = {  # other than the default
 
 @dataclass(frozen=True)
 class Asked:
-    """A request to the sign-in service, as far as an explanation of its refusal needs it.
-
-    `way` is browser, redirect, device code, app-only or refresh. `secrets` were sent and must not
-    come back in an error's words.
-    """
+    """A request to the sign-in service. `way` is browser, redirect, device code, app-only or
+    refresh. `secrets` were sent and must not come back in an error's words."""
 
     app: AppRegistration | None = field(default=None, repr=False)
     scopes: tuple[str, ...] = ()

@@ -81,10 +81,8 @@ def _known(row: dict[str, str]) -> KnownError:
 
 
 def look_up(text: str) -> Sequence[KnownError]:
-    """The errors with `text` as number, name or OAuth error; all of them for an empty text.
-
-    `AADSTS700082`, `700082` and a whole pasted error message are understood.
-    """
+    """The errors with `text` as number (also `AADSTS700082`, also in a whole message), as name or
+    OAuth error; all of them for an empty text."""
     rows = sorted(known_errors().values(), key=lambda row: row.aadsts)
     if not text.strip():
         return rows

@@ -39,8 +39,7 @@ class Pasted:
 
 def read_paste(text: str) -> Pasted:
     """The token in a pasted text. Without an expiry or an access token it counts as expired: rclone
-    first renews it. TokenInvalid, also without a refresh token; its words never hold the paste.
-    """
+    first renews it. TokenInvalid, also without a refresh token; its words never hold the paste."""
     if len(text) > LARGEST_PASTE:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)
@@ -50,9 +49,8 @@ def read_paste(text: str) -> Pasted:
     if "RCLONE_ENCRYPT_V0:" in text:
         advice = "Paste what `rclone config show NAME` prints instead."
         raise TokenInvalid("This is an encrypted rclone.conf.", advice=advice)
-    _, arrow, rest = text.partition("--->")
-    inside, end, _ = rest.partition("<---")
-    if arrow and end:
+    inside, end, _ = text.partition("--->")[2].partition("<---")
+    if end:
         text = inside.strip()
         if not text:
             raise TokenInvalid("There is nothing between the arrows.")

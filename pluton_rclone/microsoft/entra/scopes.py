@@ -48,8 +48,7 @@ ACCEPT_OR_ASK = (
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
     """The fewest permissions for the own drive, folders that others share, SharePoint libraries;
-    `access="read"` if the storage is only read from.
-    """
+    `access="read"` if the storage is only read from."""
     files = "Files.ReadWrite" if access == "write" else "Files.Read"
     if place == "own":
         return (files,)

@@ -1,6 +1,5 @@
-"""The result of every sign-in: a token, a person, permissions. Renewing it, and signing in without a
-person: the application acts with permissions of an administrator.
-"""
+"""The result of every sign-in: a token, a person, permissions. Renewing it, and signing in without
+a person: the application acts with permissions of an administrator."""
 
 from __future__ import annotations
 
@@ -38,8 +37,7 @@ def completed(
     result: Mapping[str, Any], app: AppRegistration, wanted: Iterable[str], account: Account | None
 ) -> SignIn:
     """The sign-in in a token answer of MSAL. AccountError for another account than `account`,
-    ConsentRequired if less than `wanted` was granted.
-    """
+    ConsentRequired if less than `wanted` was granted."""
     asked = short_names(wanted)
     token = Token.from_msal(result, asked=asked)
     signed_in = Account.from_id_token(result.get("id_token_claims") or {})
@@ -62,11 +60,8 @@ def completed(
 def refresh(
     app: AppRegistration, token: Token, scopes: Iterable[str] = (), *, http: Http | None = None
 ) -> Token:
-    """A new token. Microsoft may rotate the refresh token: keep the returned one.
-
-    `scopes` asks for other permissions that were consented to before; without them, those granted
-    stay. Raises `TokenExpired` if the person has to sign in again, and the rest of `SignInError`.
-    """
+    """A new token; keep its refresh token, which may be another. `scopes` asks for permissions that
+    were consented to before. TokenExpired if the person has to sign in again; SignInError."""
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")
     wanted = short_names(scopes)
@@ -78,11 +73,9 @@ def refresh(
 
 
 def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
-    """A token of the application itself (client credentials), by secret or certificate.
-
-    It does not have a refresh token and cannot reach personal accounts. Raises `RegistrationError`
-    (tenant, credentials), `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`.
-    """
+    """A token of the application itself (client credentials), by secret or certificate: without a
+    refresh token, and not for personal accounts. Raises `RegistrationError` (tenant, credentials),
+    `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`."""
     if app.tenant in WORDS_FOR_TENANTS:
         raise RegistrationError(
             "Signing in as an application needs the tenant.",

@@ -11,7 +11,7 @@ from uuid import UUID
 from pluton_rclone.errors import OptionInvalid
 from pluton_rclone.values.drive_ids import normal_drive_id
 
-from ..clouds import cloud_of_sharepoint
+from ..clouds import COPY_ADDRESS, cloud_of_sharepoint
 
 LARGEST_ADDRESS = 8192
 
@@ -53,8 +53,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive (`drive_id` None: the own one). `item_id` is as the address has
-    it: see the function `item_id`."""
+    """A place in a personal OneDrive (`drive_id` None: the own one). `item_id` is as the address
+    has it: see the function `item_id`."""
 
     drive_id: str | None = None
     item_id: str | None = None
@@ -109,13 +109,9 @@ def read_address(text: str) -> Address:
         inner = query.get("objectUrl", "")  # a file's link holds the address in SharePoint
         if inner.startswith("https://") and not _TEAMS.fullmatch(urlsplit(inner).hostname or ""):
             return read_address(inner)
-        raise OptionInvalid(
-            "This is a link into Microsoft Teams.",
-            why="it names a channel or a chat, not a folder",
-            advice="In Teams open the channel's files, choose Open in SharePoint and copy the "
-            "address from the browser.",
-            option="address",
-        )
+        what, why = "This is a link into Microsoft Teams.", "it names a channel, not a folder"
+        advice = "In the channel's files choose Open in SharePoint; copy the browser's address."
+        raise OptionInvalid(what, why=why, advice=advice, option="address")
     cloud_of_sharepoint(host)
     return _sharepoint(parts, host, query)
 
@@ -212,9 +208,5 @@ def _whole(parts: SplitResult, host: str) -> str:
 
 
 def _not_understood(why: str) -> OptionInvalid:
-    return OptionInvalid(
-        "This is not an address of OneDrive or SharePoint.",
-        why=why,
-        advice="Copy the address from the browser while the site, library or folder is open.",
-        option="address",
-    )
+    what = "This is not an address of OneDrive or SharePoint."
+    return OptionInvalid(what, why=why, advice=COPY_ADDRESS, option="address")

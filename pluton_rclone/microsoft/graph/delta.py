@@ -31,13 +31,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Item(NamedTuple):
-    """One item of the feed, as far as a listing needs it.
-
-    `key` and `parent` (or "") link items: ids in capitals, since Graph's answers differ in case on
-    personal drives. `id` is rclone's: drive, "#", item. `translated`: rclone would turn look-alikes
-    in the name back. `modified` is RFC 3339, UTC; `quick_xor` is base64. `elsewhere`: a folder whose
-    content is not in this feed (a shortcut, the Personal Vault). `notebook`: OneNote's.
-    """
+    """One item of the feed, as far as a listing needs it. `key` and `parent` (or "") link items:
+    ids in capitals, since Graph's answers differ. `id` is rclone's: drive, "#", item. `translated`:
+    rclone would turn look-alikes in the name back. `modified` is RFC 3339, UTC; `quick_xor` is
+    base64. `elsewhere`: a folder whose content is not in this feed (a shortcut, the Personal
+    Vault). `notebook`: OneNote's."""
 
     key: str
     parent: str

@@ -111,10 +111,10 @@ def drive_type(value: object) -> DriveType:
 def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
     """The folder that an item points to; None for a file and for an item that points nowhere."""
     remote = record.get("remoteItem")
-    if not isinstance(remote, Mapping) or "folder" not in remote:
+    if not isinstance(remote, Mapping) or "folder" not in remote or not remote.get("id"):
         return None
     parent = remote.get("parentReference")
-    if not isinstance(parent, Mapping) or not parent.get("driveId") or not remote.get("id"):
+    if not isinstance(parent, Mapping) or not parent.get("driveId"):
         return None
     kind, url = drive_type(parent.get("driveType")), str(remote.get("webUrl") or "")
     name = str(record.get("name") or remote.get("name") or "")
@@ -122,10 +122,8 @@ def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
 
 
 def _owner(value: object) -> str:
-    if not isinstance(value, Mapping):
-        return ""
-    for kind in ("user", "group", "application"):
-        identity = value.get(kind)
+    owner = value if isinstance(value, Mapping) else {}
+    for identity in map(owner.get, ("user", "group", "application")):
         if isinstance(identity, Mapping):
             return str(identity.get("displayName") or identity.get("email") or "")
     return ""

@@ -1,14 +1,13 @@
 """Microsoft Graph for one account: its requests, and what the account can reach with them (drives,
-SharePoint sites, libraries, shared folders).
-"""
+SharePoint sites, libraries, shared folders)."""
 
 from __future__ import annotations
 
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from pluton_rclone import errors
@@ -36,28 +35,20 @@ AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
 MOST_PAGES = 1000  # a bound against a feed that never ends
 
 
-@dataclass(frozen=True)
-class Drives(Sequence[Drive]):
+class Drives(tuple[Drive, ...]):
     """The drives that can be read; `notes` say in words what could not be."""
 
-    found: tuple[Drive, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
-    @overload
-    def __getitem__(self, index: int) -> Drive: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Drive, ...]: ...
-    def __getitem__(self, index: int | slice) -> Drive | tuple[Drive, ...]:
-        return self.found[index]
-
-    def __len__(self) -> int:
-        return len(self.found)
+    def __new__(cls, found: Iterable[Drive], notes: Iterable[str] = ()) -> Self:
+        made = super().__new__(cls, found)
+        made.notes = tuple(notes)
+        return made
 
 
 class Graph:
     """Microsoft Graph in one cloud, for the account of the token, which goes only there, whatever a
-    link says. Use it with `with`, or `close` it.
-    """
+    link says. Use it with `with`, or `close` it."""
 
     def __init__(
         self,
@@ -97,10 +88,8 @@ class Graph:
         target: Target = "item",
         subject: str | None = None,
     ) -> dict[str, Any]:
-        """The JSON object at a path below /v1.0, or at a whole address that Graph gave.
-
-        `target` and `subject` word the error. Raises `GraphError`, and `TokenExpired` for a 401.
-        """
+        """The JSON object at a path below /v1.0, or at an address of Graph. `target` and `subject`
+        word the error. Raises `GraphError`, and `TokenExpired` for a 401."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
             url = f"{url}?{urlencode(parameters, safe='$,', quote_via=quote)}"
@@ -127,11 +116,9 @@ class Graph:
                 personal=_PERSONAL_DRIVE.search(url) is not None,
             )
         if not isinstance(answer.json, dict):
-            raise GraphError(
-                "Microsoft Graph answered with something that is not a JSON object.",
-                why="a proxy may have answered in its place",
-                status=answer.status,
-            )
+            what = "Microsoft Graph answered with something that is not a JSON object."
+            why = "a proxy may have answered in its place"
+            raise GraphError(what, why=why, status=answer.status)
         return answer.json
 
     def pages(
@@ -162,10 +149,8 @@ class Graph:
     # ---- the account -----------------------------------------------------------------------------
 
     def me(self) -> Account:
-        """The owner of the token, as far as its permissions let it say. GraphError.
-
-        The own drive is asked first: that needs `Files.Read` only, while `/me` needs `User.Read`.
-        """
+        """The owner of the token, as far as its permissions tell. The own drive, which needs only
+        `Files.Read`, is asked first; `/me` needs `User.Read`. GraphError."""
         trouble: PlutonRcloneError | None = None
         drive: dict[str, Any] = {}
         profile: dict[str, Any] = {}
@@ -181,10 +166,8 @@ class Graph:
                 raise trouble from None
         owner = drive.get("owner")
         user = owner.get("user") if isinstance(owner, dict) else None
-        known = {
-            **(user if isinstance(user, dict) else {}),
-            **{k: v for k, v in profile.items() if v},
-        }
+        known = dict(user) if isinstance(user, dict) else {}
+        known |= {name: value for name, value in profile.items() if value}
         username = known.get("userPrincipalName") or known.get("mail") or known.get("email")
         name, own_id = str(known.get("displayName") or "unknown"), str(known.get("id") or "")
         kind: Kind = "personal" if drive.get("driveType") == "personal" else "work"
@@ -194,10 +177,8 @@ class Graph:
 
     def drives(self) -> Drives:
         """The account's own drives, asked for in two ways. A way that fails, and a drive whose root
-        cannot be read (a phantom), become notes.
-
-        Raises `DriveNotFound` if the account has no drive, and the first way's error if both fail.
-        """
+        cannot be read (a phantom), become notes. Raises `DriveNotFound` if the account does not
+        have a drive, and the first way's error if both fail."""
         records: list[dict[str, Any]] = []
         notes: list[str] = []
         troubles: list[PlutonRcloneError] = []
@@ -254,7 +235,7 @@ class Graph:
             merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
         results = self.at_once(self._verify, merged.values())
         refused = [result for result in results if isinstance(result, str)]
-        return Drives(tuple(one for one in results if isinstance(one, Drive)), (*notes, *refused))
+        return Drives([one for one in results if isinstance(one, Drive)], [*notes, *refused])
 
     def _verify(self, record: dict[str, Any]) -> Drive | str:
         drive = Drive.from_graph(record)
@@ -320,9 +301,7 @@ class Graph:
         try:
             self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
         except (AccessDenied, errors.ItemNotFound) as problem:
-            what = (
-                f"The folder {shortcut.name!r} is somebody else's and needs a further permission."
-            )
+            what = f"The folder {shortcut.name!r} of somebody else needs a further permission."
             raise shared_permission(what, problem) from None
 
 

@@ -53,7 +53,7 @@ def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Locat
 
 def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
     """The drive and folder that an address leads to; of a site its default library, of a file its
-    folder. `own` are the account's drives, if known: an address in them needs no permission for sites.
+    folder. `own` are the account's drives, if known: their addresses need no permission for sites.
 
     Raises `OptionInvalid` for an address of another cloud or of none, `AccountError` for one of
     another organisation, `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pluton_rclone.errors import PlutonRcloneError
 
-from ..plumbing.wording import rclone_size, sizes, together
+from ..plumbing.view import rclone_size, sizes, together
 
 # What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
 FIRST = ("chunk_size", "hard_delete", "base_folder")
@@ -41,8 +41,7 @@ def _schema() -> dict[str, Any]:
 
 def names() -> tuple[str, ...]:
     """The options that the form asks for, in its order: those that a person decides. Region, which
-    means another sign-in, has a control of its own.
-    """
+    means another sign-in, has a control of its own."""
     asked = (name for name, one in _schema().items() if one["x-decided-by"] == "person")
     return tuple(dict.fromkeys((*FIRST, *(name for name in asked if name not in NOT_HERE))))
 

@@ -1,6 +1,5 @@
-"""Step 3: to Microsoft and back, in a window of its own or in this tab; without that, a device code or
-rclone's own sign-in.
-"""
+"""Step 3: to Microsoft and back, in a window of its own or in this tab; or a device code, or
+rclone's own sign-in."""
 
 from __future__ import annotations
 
@@ -97,8 +96,7 @@ def in_window(response: Response) -> Response:
 
 def _prepared(request: Request, draft: Draft) -> bool:
     """Ends what waited, and takes another account, cloud, tenant or registration from the form.
-    False if that is refused: the draft says why.
-    """
+    False if that is refused: the draft says why."""
     page, form = page_of(request), form_of(request)
     page.jobs.cancel(work_of(request, Waiting, draft.waiting))
     draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
@@ -192,17 +190,9 @@ def _back(request: Request, draft: Draft, window: bool) -> Response:
 # ---- a device code, or rclone's own sign-in ----
 
 
-def begin_code(request: Request) -> Response:
-    """POST: a new device code; waiting for it begins."""
-    return _begin(request, "code")
-
-
-def begin_rclone(request: Request) -> Response:
-    """POST: rclone's own registration and server; the browser has to be on this machine."""
-    return _begin(request, "rclone")
-
-
-def _begin(request: Request, kind: str) -> Response:
+def begin_elsewhere(request: Request, kind: str) -> Response:
+    """POST: waiting begins: for a new device code ("code"), or for rclone's own registration and
+    server ("rclone": the browser has to be on this machine)."""
     draft = draft_of(request)
     work = Waiting(kind, draft.setup.name or "", owner=session(request).owner)
 
