@@ -41,7 +41,8 @@ def encrypt(
     pluton-rclone encrypt --password-command "pass show rclone"
     pluton-rclone encrypt --decrypt
     """
-    from pluton_rclone.conf.password import SERVICE, from_command, keep_in_keyring, keyring_password
+    from pluton_rclone.conf import keyrings
+    from pluton_rclone.conf.environment import from_command
 
     if sum(map(bool, (keyring, password_command, password_file, decrypt))) > 1:
         raise UsageError("Only one of the options can be taken.")
@@ -49,7 +50,7 @@ def encrypt(
     new, spare = None, Path(f"{conf.path} (next)")
     if keyring:
         new = secrets.token_urlsafe(32)
-        keep_in_keyring(spare, new)  # should this end now, both passwords are there
+        keyrings.keep(spare, new)  # should this end now, both passwords are there
     elif password_command:
         new = from_command(password_command)
     elif not decrypt:
@@ -57,12 +58,16 @@ def encrypt(
         new = ask.secret(output, question, variable=NEW, file=password_file, twice=True)
     conf.encrypt(new)
     if keyring:
-        keep_in_keyring(conf.path, new)
-        keep_in_keyring(spare, None)
-    elif keyring_password(conf.path):  # the one before
-        keep_in_keyring(conf.path, None)
+        keyrings.keep(conf.path, new)
+        keyrings.keep(spare, None)
+    elif keyrings.kept(conf.path):  # the one before
+        keyrings.keep(conf.path, None)
     output.result({"config": str(conf.path), "encrypted": new is not None, "keyring": keyring})
     output.say(f"{conf.path} is {'not encrypted any more' if new is None else 'encrypted'}")
-    words = f"keyring get {SERVICE} {shlex.quote(str(conf.path))}" if keyring else password_command
+    words = (
+        f"keyring get {keyrings.SERVICE} {shlex.quote(str(conf.path))}"
+        if keyring
+        else password_command
+    )
     if words:
         output.say(f"For rclone itself: export RCLONE_PASSWORD_COMMAND={shlex.quote(words)}")

@@ -80,7 +80,7 @@ def stat(ctx: Context, place: str) -> None:
     entry = storage.stat(path)
     if entry is None:
         raise nothing_at(Place(storage, path))
-    show(ctx, entry)
+    show(ctx, entry, alone=True)
 
 
 @click.command()
@@ -111,6 +111,25 @@ def cat(ctx: Context, place: str, offset: int | None, count: int | None) -> None
 
 
 @click.command()
+@PLACE
+@filtering
+@common
+def size(ctx: Context, place: str, **given: Any) -> None:
+    """Count the files below a folder, and their bytes.
+
+    \b
+    pluton-rclone size work:backup
+    pluton-rclone size work: --include '*.jpg' --json
+    """
+    storage, path = parse_storage_place(place, ctx)
+    with named(Place(storage, path)):
+        total = storage.size(path, **selection(**given))
+    ctx.output.result(dataclasses.asdict(total))
+    if not ctx.as_json:
+        tell(f"{counted(total.count, 'file')}, {human_bytes(total.bytes)}")
+
+
+@click.command()
 @NAME
 @common
 def about(ctx: Context, name: str) -> None:
@@ -119,15 +138,18 @@ def about(ctx: Context, name: str) -> None:
     \b
     pluton-rclone about "OneDrive Personal Backups"
     """
-    sizes = dataclasses.asdict(ctx.storage(name).about())
+    sizes = dataclasses.asdict(ctx.storage_and_path(name)[0].about())
     ctx.output.result(sizes)
     for title, size in sizes.items() if not ctx.as_json else ():
         title = "Recycle bin" if title == "trashed" else title.capitalize()
         tell(f"{title:<12} {human_bytes(size)}")
 
 
-def show(ctx: Context, entry: Entry) -> None:
-    """A file or folder on one line; in JSON, sizes in bytes and times with their zone."""
+def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
+    """A file or folder on one line; in JSON, sizes in bytes and times with their zone.
+
+    `alone`: no column to align with.
+    """
     when = entry.modified
     if ctx.as_json:
         ctx.output.line(
@@ -143,4 +165,5 @@ def show(ctx: Context, entry: Entry) -> None:
         return
     time = f"{when:%Y-%m-%d %H:%M}" if when else ""
     size = "" if entry.is_dir else human_bytes(entry.size)
-    tell(f"{size:>10}  {time:<16}  {printable(entry.path)}{'/' if entry.is_dir else ''}")
+    line = f"{size:>10}  {time:<16}  {printable(entry.path)}{'/' if entry.is_dir else ''}"
+    tell(line.lstrip() if alone else line)

@@ -9,7 +9,7 @@ import click
 from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.units import counted, human_bytes
 
-from .context import SOURCE, Context, common
+from .context import IN_STORAGE, SOURCE, Context, common
 from .filters import filtering, selection
 from .output import Output, tell
 from .places import Place, named, parse_end, parse_storage_place, require_here
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @SOURCE
-@click.argument("destination", metavar="NAME:PATH")
+@click.argument("destination", metavar="NAME:PATH", shell_complete=IN_STORAGE)
 @filtering
 @common
 def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None:

@@ -29,6 +29,7 @@ from .places import (
     remote_names,
     require_here,
 )
+from .timer import pinged
 from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def transfer(
 @SAFE
 @tuning
 @common
+@pinged
 def copy(ctx: Context, **given: Any) -> None:
     """Copy a folder's content, or a file, into a folder.
 
@@ -180,6 +182,7 @@ def copy(ctx: Context, **given: Any) -> None:
 @flag("--allow-empty-source", help="Empty DST if SRC does not hold a file.")
 @tuning
 @common
+@pinged
 def sync(ctx: Context, **given: Any) -> None:
     """Make DST the same as SRC, deleting what SRC does not have.
 
@@ -200,6 +203,7 @@ def sync(ctx: Context, **given: Any) -> None:
 @SURE
 @tuning
 @common
+@pinged
 def move(ctx: Context, **given: Any) -> None:
     """Copy, and delete at SRC what has arrived.
 
@@ -262,6 +266,7 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
 @about_links
 @filtering
 @common
+@pinged
 def check(ctx: Context, source: str, destination: str, one_way: bool, **given: Any) -> None:
     """Compare two folders, every file by its hash. Exit code 7 when they differ.
 

@@ -31,7 +31,7 @@ from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 MARK = "PLUTON_KILLED_ROUND"
 PATIENCE = 120.0
-LONGEST = {"copy": 2.0, "sync": 2.0, "set": 4.0, "renew": 0.4, "look": 1.5}
+LONGEST = {"copy": 0.7, "sync": 0.7, "set": 3.0, "renew": 0.3, "look": 0.5}
 PAST = "2020-01-01T00:00:00Z"
 
 Sections = dict[str, dict[str, str]]
