@@ -41,7 +41,7 @@ class Tally:
     retries anew."""
 
     def __init__(self, command: Command | None = None) -> None:
-        self._command = command
+        self.command = command
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = self._undeleted = 0
@@ -119,7 +119,7 @@ class Tally:
 
     def missing(self) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
         """What rclone left out: is it missing at the destination, or not."""
-        return left_out.sorted_out(self._command, self._left_out)
+        return left_out.sorted_out(self.command, self._left_out)
 
     def next_run(self, exit_code: int) -> None:
         """Another rclone goes on: its counts start from nothing, and its failures come on top."""

@@ -398,7 +398,10 @@ def test_many_at_once_from_many_threads() -> None:
     assert results == {number: f"{number}\n".encode() for number in range(32)}
 
 
-WITHIN = "import os, sys; from pluton_rclone import process; print(process.foreground(sys.argv[1:], env=os.environ))"
+WITHIN = (
+    "import os, sys; from pluton_rclone import process; "
+    "print(process.foreground(sys.argv[1:], env=os.environ))"
+)
 
 
 def in_the_foreground(code: str) -> list[str]:

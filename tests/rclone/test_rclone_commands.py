@@ -25,19 +25,47 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
         [*COPY, "--", "a:x", "b:y"],
     ),
     (
-        commands.transfer("sync", "a:", Path("/b"), {"transfers": 8, "dry_run": True, "bwlimit": 1_000_000}),
-        ["/rclone", "sync", "--global", EMPTY, "--transfers=8", "--dry-run", "--bwlimit=1000000B", "--", "a:", "/b"],
+        commands.transfer(
+            "sync", "a:", Path("/b"), {"transfers": 8, "dry_run": True, "bwlimit": 1_000_000}
+        ),
+        [
+            "/rclone",
+            "sync",
+            "--global",
+            EMPTY,
+            "--transfers=8",
+            "--dry-run",
+            "--bwlimit=1000000B",
+            "--",
+            "a:",
+            "/b",
+        ],
     ),
     (
-        commands.transfer("copyto", b"/a:b", "-rf", {"max_duration": 90, "extra": ["--onedrive-hard-delete"]}),
-        ["/rclone", "copyto", "--global", "--max-duration=90.000s", "--onedrive-hard-delete", "--", "/a:b", "-rf"],
+        commands.transfer(
+            "copyto", b"/a:b", "-rf", {"max_duration": 90, "extra": ["--onedrive-hard-delete"]}
+        ),
+        [
+            "/rclone",
+            "copyto",
+            "--global",
+            "--max-duration=90.000s",
+            "--onedrive-hard-delete",
+            "--",
+            "/a:b",
+            "-rf",
+        ],
     ),
     (
-        commands.transfer("copy", "a:", "b:", {"backup_dir": Path("/old/-x"), "suffix": "-old", "immutable": True}),
+        commands.transfer(
+            "copy", "a:", "b:", {"backup_dir": Path("/old/-x"), "suffix": "-old", "immutable": True}
+        ),
         [*COPY, "--backup-dir=/old/-x", "--suffix=-old", "--immutable", "--", "a:", "b:"],
     ),
     (
-        commands.transfer("copy", "a:", "b:", {"max_transfer": "10Gi", "order_by": "size,desc", "retries": 1}),
+        commands.transfer(
+            "copy", "a:", "b:", {"max_transfer": "10Gi", "order_by": "size,desc", "retries": 1}
+        ),
         [*COPY, "--max-transfer=10Gi", "--order-by=size,desc", "--retries=1", "--", "a:", "b:"],
     ),
     (
@@ -47,24 +75,48 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
     (
         commands.lsjson("a:", {"hashes": ["quickxor"], "files_only": True}, depth="all"),
         [
-            "/rclone", "lsjson", "--global", "--recursive", "--hash-type=quickxor", "--no-mimetype", "--files-only",
-            "--", "a:",
+            "/rclone",
+            "lsjson",
+            "--global",
+            "--recursive",
+            "--hash-type=quickxor",
+            "--no-mimetype",
+            "--files-only",
+            "--",
+            "a:",
         ],
     ),
     (
         commands.lsjson("a:", {"mime_types": True}, depth="one"),
         ["/rclone", "lsjson", "--global", "--", "a:"],
     ),
-    (commands.stat("a:x"), ["/rclone", "lsjson", "--global", "--stat", "--no-mimetype", "--", "a:x"]),
+    (
+        commands.stat("a:x"),
+        ["/rclone", "lsjson", "--global", "--stat", "--no-mimetype", "--", "a:x"],
+    ),
     (
         commands.cat("a:x", offset=-5, count=2),
         ["/rclone", "cat", "--global", "--offset=-5", "--count=2", "--", "a:x"],
     ),
     (commands.rcat("a:x", size=7), ["/rclone", "rcat", "--global", "--size=7", "--", "a:x"]),
-    (commands.json_report("about", "a:", {}), ["/rclone", "about", "--global", "--json", "--", "a:"]),
+    (
+        commands.json_report("about", "a:", {}),
+        ["/rclone", "about", "--global", "--json", "--", "a:"],
+    ),
     (
         commands.check("a:", "b:", {}, content="download", direction="one_way"),
-        ["/rclone", "check", "--global", "--combined=-", "--log-level=DEBUG", "--download", "--one-way", "--", "a:", "b:"],
+        [
+            "/rclone",
+            "check",
+            "--global",
+            "--combined=-",
+            "--log-level=DEBUG",
+            "--download",
+            "--one-way",
+            "--",
+            "a:",
+            "b:",
+        ],
     ),
     (
         commands.hashsum("md5", "a:", {}, read="content"),
@@ -74,11 +126,13 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
         commands.link("a:x", expire=3600, action="create"),
         ["/rclone", "link", "--global", "--expire=3600s", "--", "a:x"],
     ),
-    (commands.link("a:x", expire=None, action="remove"), ["/rclone", "link", "--global", "--unlink", "--", "a:x"]),
+    (
+        commands.link("a:x", expire=None, action="remove"),
+        ["/rclone", "link", "--global", "--unlink", "--", "a:x"],
+    ),
     (commands.remove("purge", "a:x", {}), ["/rclone", "purge", "--global", "--", "a:x"]),
     (commands.simple("mkdir", "a:x"), ["/rclone", "mkdir", "--global", "--", "a:x"]),
-
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
