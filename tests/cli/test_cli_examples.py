@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from pluton_rclone.cli.app import COMMANDS, application
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.command import browser
 from pluton_rclone.rclone.binary import find_binary
+from tests.cli.forked import forking
 from tests.connected import ANNA, BERT, connected
 from tests.terminal import Terminal
 
+PROGRAM = f'exec {sys.executable} -m pluton_rclone "$@"'
 STAND_INS = {
-    "pluton-rclone": f'exec {sys.executable} -m pluton_rclone "$@"',
     "restic": "exit 0",
     "less": "exec cat",
     "jq": f"exec {sys.executable} -c 'import json, sys; json.load(sys.stdin)'",
@@ -49,15 +51,23 @@ def examples() -> list[str]:
 
 
 EXAMPLES = examples()
+AT_THE_TERMINAL = ("pluton-rclone web", "pluton-rclone emulator")  # until Ctrl-C; or as its shell
 WORK = ("connect team --site", "connect work --type business", "client-secret-file")
 
 
+@pytest.fixture(scope="module")
+def forked() -> Iterator[str]:
+    with forking(Path(os.environ["XDG_RUNTIME_DIR"])) as line:
+        yield line
+
+
 @pytest.fixture
-def shell(tmp_path: Path, cloud: Emulator, home: Path) -> Path:
+def shell(tmp_path: Path, cloud: Emulator, home: Path, forked: str, example: str) -> Path:
     """The programs that examples name, first on PATH; the folders and files that they speak of."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, line in STAND_INS.items():
+    program = PROGRAM if example.startswith(AT_THE_TERMINAL) else forked
+    for name, line in {**STAND_INS, "pluton-rclone": program}.items():
         (programs / name).write_text(f"#!/bin/sh\n{line}\n")
         (programs / name).chmod(0o755)
     (tmp_path / "data").mkdir()

@@ -78,7 +78,7 @@ def source(tmp_path: Path) -> Path:
 AGAIN = pytest.param("transfer", marks=pytest.mark.soak)  # at another moment of the transfer
 
 
-@pytest.mark.parametrize("how", ["transfer", "transfer", "listing", *[AGAIN] * 20])
+@pytest.mark.parametrize("how", ["transfer", "listing", *[AGAIN] * 20])
 def test_no_rclone_survives_a_sigkill_of_python(
     binary: Binary, config: Path, source: Path, tmp_path: Path, mark: str, how: str
 ) -> None:
