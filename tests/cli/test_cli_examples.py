@@ -19,12 +19,13 @@ from pluton_rclone.emulator import PUBLIC_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_S
 from pluton_rclone.emulator.command import browser
 from pluton_rclone.rclone.binary import find_binary
 from tests.cli.forked import forking
-from tests.connected import ANNA, BERT, connected
+from tests.connected import ANNA, BERT, connected, remote_of
 from tests.terminal import Terminal
 
 PROGRAM = f'exec {sys.executable} -m pluton_rclone "$@"'
 STAND_INS = {
     "restic": "exit 0",
+    "ssh": "exec cat rclone.conf",  # what `export` printed there
     "less": "exec cat",
     "jq": f"exec {sys.executable} -c 'import json, sys; json.load(sys.stdin)'",
 }
@@ -100,8 +101,11 @@ def here(example: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path: Path) -> None:
-    connecting = "pluton-rclone connect" in example
-    if not connecting:
+    if "pluton-rclone import" in example:
+        section = remote_of(cloud, "business").to_section()
+        lines = ["[old]", *(f"{key} = {value}" for key, value in section.items())]
+        (tmp_path / "rclone.conf").write_text("\n".join(lines))
+    elif "pluton-rclone connect" not in example:
         scopes = ("Files.ReadWrite.All", "Sites.Read.All")
         secret = {"client_id": WEB_CLIENT_ID, "client_secret": SecretStr(WEB_CLIENT_SECRET)}
         own = secret if "secret" in example else {}
