@@ -12,13 +12,13 @@ import importlib
 import json
 import os
 import pkgutil
+import select
 import shlex
-import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -67,19 +67,21 @@ def _serve(path: str) -> None:
     here = socket.socket(socket.AF_UNIX)
     here.bind(path)
     here.listen(64)
-    if os.fork() == 0:  # ends the server as soon as nobody holds its stdin
-        sys.stdin.read()
-        os.kill(os.getppid(), signal.SIGTERM)
-        os._exit(0)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     print("ready", flush=True)
-    while True:
+    while (
+        here in select.select([here, sys.stdin], [], [])[0]
+    ):  # until whoever wants us closes stdin
         there, _ = here.accept()
         if os.fork() == 0:
             here.close()
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _keep(there)
+            return _keep(there)
         there.close()
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
 
 
 def _keep(there: socket.socket) -> None:

@@ -25,6 +25,7 @@ from tests.terminal import Terminal
 PROGRAM = f'exec {sys.executable} -m pluton_rclone "$@"'
 STAND_INS = {
     "restic": "exit 0",
+    "pass": "echo secret",
     "ssh": "exec cat rclone.conf",  # what `export` printed there
     "less": "exec cat",
     "jq": f"exec {sys.executable} -c 'import json, sys; json.load(sys.stdin)'",
@@ -47,7 +48,8 @@ def examples() -> list[str]:
         command = application.get_command(click.Context(application), name)
         assert command is not None
         _, _, block = (command.help or "").partition("\b\n")
-        found += [line.strip() for line in block.splitlines() if "pluton-rclone" in line]
+        lines = re.sub(r"\\\n *", "", block).splitlines()
+        found += [line.strip() for line in lines if "pluton-rclone" in line]
     return found
 
 
@@ -92,6 +94,7 @@ def here(example: str, folder: Path) -> str:
     for theirs, ours in (
         ("/srv/data", folder / "data"),
         ("/restore", folder / "restored"),
+        ("/var/lib/node_exporter", folder),
         ("/usr/bin/rclone", rclone),
         ("/opt/rclone-1.75/rclone", rclone),
     ):
