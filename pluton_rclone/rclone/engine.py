@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pluton_rclone.errors import NothingFound, RcloneError
 from pluton_rclone.process import Completed
@@ -26,6 +26,9 @@ from .transfer import STALL_LIMIT, Starting, Transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+T = TypeVar("T")
 
 
 class Limits(NamedTuple):
@@ -134,7 +137,7 @@ class Rclone:
 
     def blocks(
         self, place: Location, *, offset: int | None = None, count: int | None = None
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
         rclone."""
         run = self.begin(commands.simple("cat", place, offset=offset, count=count))
@@ -191,7 +194,7 @@ class Rclone:
         """Compare two folders by hash, by content, or by size alone. Differences are a result, not
         an exception. `on_progress` is called with the number of files compared so far."""
         command = commands.check(source, destination, options, content=content, direction=direction)
-        return compare(self.begin(command), on_progress)
+        return self.again(lambda: compare(self.begin(command), on_progress))
 
     def version(self) -> Version:
         """The version of the binary."""
@@ -216,7 +219,11 @@ class Rclone:
             run.finish()
         return Completed(0, b"".join(out), run.child.stderr_tail)
 
-    def _entries(self, command: Command) -> Iterator[Entry]:
+    def again(self, call: Callable[[], T]) -> T:
+        """Calls it; an engine that can remove the cause of a failure calls it once more."""
+        return call()
+
+    def _entries(self, command: Command) -> Generator[Entry, None, None]:
         run = self.begin(command)
         with run.child:
             complete = yield from listing.single(listing.entries(paced(run.child.read)))

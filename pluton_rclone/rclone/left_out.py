@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from pluton_rclone.errors import NameRefused, TransferFailed
 
 from . import events
-from .commands import Command, is_local
+from .commands import Command
+from .locations import is_local
 from .results import FailedFile, LeftOut
 
 _TOLD = re.compile(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from pluton_rclone.errors import UsageError
 
@@ -56,7 +57,7 @@ def source(place: Location, *, follow: bool) -> str:
     """
     text = location(place)
     path = os.fsencode(place if not isinstance(place, str) else text)
-    if ":" in text.partition("/")[0] or os.path.isdir(path) or not os.path.lexists(path):
+    if not is_local(text) or os.path.isdir(path) or not os.path.lexists(path):
         return text
     if os.path.islink(path) and not (follow and os.path.isfile(path)):
         target = os.fsdecode(os.readlink(path))
@@ -69,6 +70,17 @@ def source(place: Location, *, follow: bool) -> str:
         what = f"{text!r} is neither a file nor a folder."
         raise UsageError(what, advice="Name the folder that holds it.")
     return text
+
+
+def is_local(place: str) -> bool:
+    """Whether a place, as an argv has it, is on this machine."""
+    return names_drive(place) or ":" not in place.partition("/")[0]
+
+
+def names_drive(place: str) -> bool:
+    """Whether it begins with a drive letter ("C:"), which on Windows is no remote (rclone
+    lib/driveletter)."""
+    return sys.platform == "win32" and re.match("[A-Za-z]:", place) is not None
 
 
 def location(place: Location) -> str:

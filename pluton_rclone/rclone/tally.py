@@ -34,7 +34,7 @@ class Tally:
     retries again."""
 
     def __init__(self, command: Command | None = None) -> None:
-        self._command = command
+        self.command = command
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = self._undeleted = 0
@@ -110,7 +110,7 @@ class Tally:
 
     def missing(self) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
         """What rclone left out: what is missing at the destination, and what is not."""
-        return left_out.sorted_out(self._command, self._left_out)
+        return left_out.sorted_out(self.command, self._left_out)
 
     def next_run(self, exit_code: int) -> None:
         """Another rclone follows: it counts from zero, and its failures are added."""

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
+from pluton_rclone.process.system import KILL
 
 from . import commands, events
 from .commands import Command
@@ -22,7 +23,7 @@ STALL_LIMIT = 900.0
 """Seconds without a byte, a check or a listed entry, after which a transfer is ended. Microsoft's
 longest waits are shorter."""
 
-CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0))
+CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
 """rclone removes partial files and upload sessions on SIGINT; a cancel takes at most 2 seconds."""
 
 EVENTS_KEPT = 10_000
@@ -55,6 +56,7 @@ class Transfer:
         *,
         run: Command | None = None,
         then: Sequence[Next] = (),
+        again: Callable[[], bool] = lambda: False,
         time_limit: float | None = None,
         stall_limit: float | None = STALL_LIMIT,
     ) -> None:
@@ -78,13 +80,16 @@ class Transfer:
         self._started = self._active = time.monotonic()
         self._finished = self._started
         self._steps = 0
-        self._then: list[Next] = [*(() if self._brake is None else (self._judged,)), *then]
+        self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
+        self._again: Callable[[], bool] = again
+        """Asked when a run has failed whether to start it once more."""
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
             if self._brake is not None:
                 first = starting(commands.look(command), commands.progress_flags())
+            self._latest = first
             self._child = first(self._line, self._watch, self._end)
 
     def _bound(self, command: Command) -> Start:
@@ -263,6 +268,12 @@ class Transfer:
         and a cancel must get through. A `Next` that is interrupted stays in `_then`.
         """
         try:
+            if code != 0 and self._stopped is None and self._again():
+                self._again = lambda: False
+                self._codes.pop()
+                if self._seen is not None:
+                    self._seen = Tally(self._tally.command)
+                return self._follow(self._latest, 0)
             tally = self._seen or self._tally
             while self._then and self._stopped is None and (code == 0 or tally.failed()):
                 start = self._then[0]()
@@ -271,16 +282,21 @@ class Transfer:
                 del self._then[0]
                 if start is None:
                     continue
-                self._tally.next_run(code)
-                with self._starting:
-                    self._child = following = start(self._line, self._watch, self._end)
-                if self._stopped is not None:  # while it was being started
-                    following.cancel(CANCEL)
-                return True
+                return self._follow(start, code)
         except Exception as error:  # noqa: BLE001 - otherwise nobody would hear of it
             reason = error if isinstance(error, PlutonRcloneError) else RcloneError(str(error))
             self._stop(reason, "failed")
         return False
+
+    def _follow(self, start: Start, code: int) -> bool:
+        """Starts a run after one that ended with `code`; True."""
+        self._tally.next_run(code)
+        self._latest = start
+        with self._starting:
+            self._child = following = start(self._line, self._watch, self._end)
+        if self._stopped is not None:  # while it was being started
+            following.cancel(CANCEL)
+        return True
 
     def _watch(self) -> float | None:
         now = time.monotonic()

@@ -12,8 +12,8 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.environment import default_path
 from pluton_rclone.conf.ini import Document
-from pluton_rclone.conf.location import default_path
 from pluton_rclone.conf.shared import SharedConfig
 from pluton_rclone.errors import OptionInvalid, StorageExists, StorageNotFound
 from pluton_rclone.process import folders

@@ -152,7 +152,8 @@ def through_the_library(
     crowd.wait(kill_writers=True, each_moment=watch)
     lost, changes = crowd.lost(conf)
     print(
-        f"\n{changes} changes, {crowd.killed} writers killed, {crowd.runs()} rclones, {len(lost)} lost"
+        f"\n{changes} changes, {crowd.killed} writers killed, {crowd.runs()} rclones, {len(lost)} "
+        f"lost"
     )
     assert lost == []
     assert watch.steps_back == 0

@@ -246,7 +246,8 @@ from pluton_rclone.conf.conf import Conf
 def run():
     with Conf(sys.argv[1]).private(["anna"]) as config:
         started = Conf(config).section("anna")["token"]
-        subprocess.run([sys.argv[2], "--config", config.path, "lsd", "anna:"], check=True, capture_output=True)
+        lsd = [sys.argv[2], "--config", config.path, "lsd", "anna:"]
+        subprocess.run(lsd, check=True, capture_output=True)
         return config.not_writable.why, started, Conf(config).section("anna")["token"]
 why, _, ended = run()
 _, started, _ = run()

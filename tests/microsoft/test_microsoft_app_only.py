@@ -19,9 +19,8 @@ from pluton_rclone import errors
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.graph.faults import Faults
-from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
-from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
-from pluton_rclone.microsoft.entra.certificates import msal_credential
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate, msal_credential
+from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.engine import Rclone

@@ -25,19 +25,47 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
         [*COPY, "--", "a:x", "b:y"],
     ),
     (
-        commands.transfer("sync", "a:", Path("/b"), {"transfers": 8, "dry_run": True, "bwlimit": 1_000_000}),
-        ["/rclone", "sync", "--global", EMPTY, "--transfers=8", "--dry-run", "--bwlimit=1000000B", "--", "a:", "/b"],
+        commands.transfer(
+            "sync", "a:", Path("/b"), {"transfers": 8, "dry_run": True, "bwlimit": 1_000_000}
+        ),
+        [
+            "/rclone",
+            "sync",
+            "--global",
+            EMPTY,
+            "--transfers=8",
+            "--dry-run",
+            "--bwlimit=1000000B",
+            "--",
+            "a:",
+            "/b",
+        ],
     ),
     (
-        commands.transfer("copyto", b"/a:b", "-rf", {"max_duration": 90, "extra": ["--onedrive-hard-delete"]}),
-        ["/rclone", "copyto", "--global", "--max-duration=90.000s", "--onedrive-hard-delete", "--", "/a:b", "-rf"],
+        commands.transfer(
+            "copyto", b"/a:b", "-rf", {"max_duration": 90, "extra": ["--onedrive-hard-delete"]}
+        ),
+        [
+            "/rclone",
+            "copyto",
+            "--global",
+            "--max-duration=90.000s",
+            "--onedrive-hard-delete",
+            "--",
+            "/a:b",
+            "-rf",
+        ],
     ),
     (
-        commands.transfer("copy", "a:", "b:", {"backup_dir": Path("/old/-x"), "suffix": "-old", "immutable": True}),
+        commands.transfer(
+            "copy", "a:", "b:", {"backup_dir": Path("/old/-x"), "suffix": "-old", "immutable": True}
+        ),
         [*COPY, "--backup-dir=/old/-x", "--suffix=-old", "--immutable", "--", "a:", "b:"],
     ),
     (
-        commands.transfer("copy", "a:", "b:", {"max_transfer": "10Gi", "order_by": "size,desc", "retries": 1}),
+        commands.transfer(
+            "copy", "a:", "b:", {"max_transfer": "10Gi", "order_by": "size,desc", "retries": 1}
+        ),
         [*COPY, "--max-transfer=10Gi", "--order-by=size,desc", "--retries=1", "--", "a:", "b:"],
     ),
     (
@@ -47,8 +75,15 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
     (
         commands.lsjson("a:", {"hashes": ["quickxor"], "files_only": True}, depth="all"),
         [
-            "/rclone", "lsjson", "--global", "--recursive", "--hash-type=quickxor", "--no-mimetype", "--files-only",
-            "--", "a:",
+            "/rclone",
+            "lsjson",
+            "--global",
+            "--recursive",
+            "--hash-type=quickxor",
+            "--no-mimetype",
+            "--files-only",
+            "--",
+            "a:",
         ],
     ),
     (
@@ -63,21 +98,37 @@ GOLDEN: list[tuple[commands.Command, list[str]]] = [
         commands.simple("cat", "a:x", offset=-5, count=2),
         ["/rclone", "cat", "--global", "--offset=-5", "--count=2", "--", "a:x"],
     ),
-    (commands.simple("rcat", "a:x", size=7), ["/rclone", "rcat", "--global", "--size=7", "--", "a:x"]),
+    (
+        commands.simple("rcat", "a:x", size=7),
+        ["/rclone", "rcat", "--global", "--size=7", "--", "a:x"],
+    ),
     (commands.simple("rcat", "a:x", size=None), ["/rclone", "rcat", "--global", "--", "a:x"]),
-    (commands.simple("about", "a:", json=True), ["/rclone", "about", "--global", "--json", "--", "a:"]),
+    (
+        commands.simple("about", "a:", json=True),
+        ["/rclone", "about", "--global", "--json", "--", "a:"],
+    ),
     (
         commands.at("a:", "size", {"max_depth": 1}, FilterOptions, "--json"),
         ["/rclone", "size", "--global", "--json", "--max-depth=1", "--", "a:"],
     ),
     (
         commands.check("a:", "b:", {}, content="download", direction="one_way"),
-        ["/rclone", "check", "--global", "--combined=-", "--log-level=DEBUG", "--download", "--one-way", "--", "a:", "b:"],
+        [
+            "/rclone",
+            "check",
+            "--global",
+            "--combined=-",
+            "--log-level=DEBUG",
+            "--download",
+            "--one-way",
+            "--",
+            "a:",
+            "b:",
+        ],
     ),
     (commands.remove("purge", "a:x", {}), ["/rclone", "purge", "--global", "--", "a:x"]),
     (commands.simple("mkdir", "a:x"), ["/rclone", "mkdir", "--global", "--", "a:x"]),
-
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

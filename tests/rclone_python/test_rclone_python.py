@@ -329,7 +329,10 @@ def test_a_new_remote_and_its_secret_are_not_seen_by_others(tmp_path: Path) -> N
 
 
 def test_a_release_and_a_beta(fp: FakeProcess) -> None:
-    out = "yours:  1.75.2\nlatest: 1.76.0   (released 2026-09-01)\nbeta:   1.77.0-beta.9000.abcdef012 (x)\n"
+    out = (
+        "yours:  1.75.2\nlatest: 1.76.0   (released 2026-09-01)\nbeta:   "
+        "1.77.0-beta.9000.abcdef012 (x)\n"
+    )
     fp.register([fp.any(), "version", fp.any()], stdout=out)
     assert ours.version(check=True) == ("1.75.2", "1.76.0", "1.77.0-beta.9000.abcdef012")
 

@@ -132,12 +132,22 @@ def test_a_base_folder_given_beside_a_pasted_remote_counts(cloud: Emulator) -> N
     filled(cloud)
     section = remote_of(cloud, "business").to_section()
     ran = subprocess.run(
-        [sys.executable, "-m", "pluton_rclone", "connect", "B", "--method", "token", "--base-folder", "Backups"],
+        [
+            sys.executable,
+            "-m",
+            "pluton_rclone",
+            "connect",
+            "B",
+            "--method",
+            "token",
+            "--base-folder",
+            "Backups",
+        ],
         input="\n".join(["[old]", *(f"{key} = {value}" for key, value in section.items())]),
         capture_output=True,
         text=True,
         timeout=120,
-    )  # fmt: skip
+    )
     assert ran.returncode == 0, ran.stderr
     assert names(Storages()["B"], "sub") == ["deep.txt"]
 

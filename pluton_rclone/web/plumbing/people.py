@@ -37,8 +37,7 @@ async def identified(identify: Identify, request: Request) -> str | None:
         return None
     if isinstance(answer, str) and answer.strip():
         return answer
-    level = logging.INFO if answer is None else logging.WARNING
-    kind = type(answer).__name__
+    level, kind = logging.INFO if answer is None else logging.WARNING, type(answer).__name__
     log.log(level, "identify gave %s, not a person's name: the request is refused", kind)
     return None
 

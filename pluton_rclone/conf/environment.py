@@ -1,19 +1,36 @@
-"""The password of an encrypted rclone.conf: given, from a command, or from the environment, in
-rclone's order.
-"""
+"""What the environment says of rclone.conf: where it is, and its password."""
 
 from __future__ import annotations
 
 import csv
 import os
 import shutil
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from pluton_rclone.errors import ConfigPasswordMissing
 
-COMMAND = "RCLONE_PASSWORD_COMMAND"
-VARIABLE = "RCLONE_CONFIG_PASS"
+PASSWORD_COMMAND = "RCLONE_PASSWORD_COMMAND"
+PASSWORD = "RCLONE_CONFIG_PASS"
+_NAME = "rclone.conf"
 _SECONDS = 60.0
+
+
+def default_path(environment: Mapping[str, str] | None = None) -> Path:
+    """The file that rclone itself would use (rclone fs/config/config.go): RCLONE_CONFIG, else the
+    first that exists of $XDG_CONFIG_HOME/rclone/rclone.conf, ~/.config/rclone/rclone.conf and
+    ~/.rclone.conf; else the first of these. On Windows, %APPDATA%/rclone/rclone.conf precedes."""
+    values = os.environ if environment is None else environment
+    if values.get("RCLONE_CONFIG"):
+        return Path(values["RCLONE_CONFIG"])
+    home = Path(values.get("HOME") or os.path.expanduser("~"))
+    places = [home / ".config" / "rclone" / _NAME, home / ".rclone.conf"]
+    if values.get("XDG_CONFIG_HOME"):
+        places.insert(0, Path(values["XDG_CONFIG_HOME"]) / "rclone" / _NAME)
+    if sys.platform == "win32" and values.get("APPDATA"):
+        places.insert(0, Path(values["APPDATA"]) / "rclone" / _NAME)
+    return next((place for place in places if place.exists()), places[0])
 
 
 def find_password(given: str | None = None, environment: Mapping[str, str] | None = None) -> str:
@@ -24,10 +41,10 @@ def find_password(given: str | None = None, environment: Mapping[str, str] | Non
     values = os.environ if environment is None else environment
     if given is not None:
         return given
-    if values.get(COMMAND, "").strip():
-        return _from_command(values[COMMAND], values)
-    if values.get(VARIABLE):
-        return values[VARIABLE]
+    if values.get(PASSWORD_COMMAND, "").strip():
+        return _from_command(values[PASSWORD_COMMAND], values)
+    if values.get(PASSWORD):
+        return values[PASSWORD]
     raise ConfigPasswordMissing("rclone.conf is encrypted and no password was given")
 
 
@@ -38,7 +55,7 @@ def _from_command(command: str, environment: Mapping[str, str]) -> str:
     if program is None:
         raise _failed(argv[0], "there is no such program")
     try:
-        from pluton_rclone import process  # only for who has a password command
+        from pluton_rclone import process  # only with a password command
 
         done = process.run([program, *argv[1:]], env=environment, timeout=_SECONDS)
     except TimeoutError:
@@ -54,10 +71,6 @@ def _from_command(command: str, environment: Mapping[str, str]) -> str:
 
 
 def _failed(program: str, why: str) -> ConfigPasswordMissing:
-    return ConfigPasswordMissing(
-        f"the password command of rclone.conf failed ({program})",
-        why=why,
-        advice=(
-            f"Run the command in {COMMAND} yourself: it must print the password and nothing else."
-        ),
-    )
+    what = f"the password command of rclone.conf failed ({program})"
+    advice = f"Run the command in {PASSWORD_COMMAND} yourself: it must print the password alone."
+    return ConfigPasswordMissing(what, why=why, advice=advice)
