@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -50,7 +50,9 @@ def choose(
                 return things[found[0]][1]
         raise click.UsageError(f"Write a number from 1 to {len(things)}, or a word of one line.")
 
-    return cast(Thing, click.prompt(question, default=default, err=True, value_proc=meant))
+    return cast(
+        Thing, click.prompt(question, default=cast(Any, default), err=True, value_proc=meant)
+    )
 
 
 def only_or_chosen(

@@ -123,7 +123,7 @@ class Conf:
         return name in self._shared.made_by_variables()
 
     def check_writable(self, name: str = "") -> None:
-        """ConfigNotWritable or ConfigLocked now: a change, of the remote `name`, would fail."""
+        """ConfigNotWritable or ConfigLocked if a change (of the remote `name`) would fail now."""
         if self.is_variable(name):
             raise variables.refusal(name)
         self._shared.check_writable()

@@ -124,12 +124,9 @@ class ConfigFile:
         if kind is not None:
             why = f"it is {kind}, not a file"
             raise ConfigNotWritable(f"{self.path} cannot be written", why=why)
+        path = self.path.with_name(f".{self.path.name}.pluton.lock")
         lock = filelock.FileLock(
-            self.path.parent / f".{self.path.name}.pluton.lock",
-            timeout=LOCK_SECONDS,
-            mode=0o600,
-            thread_local=False,
-            poll_interval=_PAUSE,
+            path, LOCK_SECONDS, 0o600, thread_local=False, poll_interval=_PAUSE
         )
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -33,31 +33,31 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
     return next((place for place in places if place.exists()), places[0])
 
 
-def find_password(given: str | None = None, environment: Mapping[str, str] | None = None) -> str:
+def find_password(given: str | None = None) -> str:
     """The given password, else what RCLONE_PASSWORD_COMMAND prints, else RCLONE_CONFIG_PASS.
 
     Raises ConfigPasswordMissing, also for a command that fails; its output is never in the error.
     """
-    values = os.environ if environment is None else environment
     if given is not None:
         return given
-    if values.get(PASSWORD_COMMAND, "").strip():
-        return _from_command(values[PASSWORD_COMMAND], values)
-    if values.get(PASSWORD):
-        return values[PASSWORD]
+    command = os.environ.get(PASSWORD_COMMAND, "").strip()
+    if command:
+        return _from_command(command)
+    if password := os.environ.get(PASSWORD):
+        return password
     raise ConfigPasswordMissing("rclone.conf is encrypted and no password was given")
 
 
-def _from_command(command: str, environment: Mapping[str, str]) -> str:
+def _from_command(command: str) -> str:
     # rclone splits it as a line of CSV with spaces (fs.SpaceSepList)
-    argv = next(csv.reader([command.strip()], delimiter=" "))
-    program = shutil.which(argv[0], path=environment.get("PATH"))
+    argv = next(csv.reader([command], delimiter=" "))
+    program = shutil.which(argv[0])
     if program is None:
         raise _failed(argv[0], "there is no such program")
     try:
         from pluton_rclone import process  # only with a password command
 
-        done = process.run([program, *argv[1:]], env=environment, timeout=_SECONDS)
+        done = process.run([program, *argv[1:]], env=os.environ, timeout=_SECONDS)
     except TimeoutError:
         raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds") from None
     except OSError as error:

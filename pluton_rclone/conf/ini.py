@@ -184,7 +184,8 @@ class Document:
         return Line(f"{key} = {quoted(value)}{self.line_end}", name, key, value)
 
     def _ended(self, line: Line) -> Line:
-        return line if line.raw.endswith("\n") else replace(line, raw=line.raw + self.line_end)
+        is_ended = line.raw.endswith("\n") or line.raw == _BOM
+        return line if is_ended else replace(line, raw=line.raw + self.line_end)
 
     def with_section(self, name: str, values: Mapping[str, str]) -> Document:
         """A new section at the end, one blank line before it."""
@@ -199,7 +200,8 @@ class Document:
 
     def without_section(self, name: str) -> Document:
         """The section gone, with the comment right above its header; the next one's stays."""
-        return Document(tuple(line for line, owner in self._owned() if owner != name))
+        lines = (line for line, owner in self._owned() if owner != name or line.raw == _BOM)
+        return Document(tuple(lines))
 
     def renamed(self, name: str, new_name: str) -> Document:
         """The section under another name, in the same place; its comments and spacing stay."""

@@ -21,20 +21,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import filelock
 
 from pluton_rclone.errors import ConfigError, PlutonRcloneError, StorageNotFound
-from pluton_rclone.process.folders import (
-    UNFINISHED,
-    claimed,
-    leave_word,
-    owned_folder,
-    remove,
-    runtime_folders,
-    usable_folders,
-)
+from pluton_rclone.process import folders
 from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
@@ -42,7 +33,7 @@ from . import disk, variables
 from .environment import PASSWORD, PASSWORD_COMMAND
 from .ini import Document
 from .merge import with_later_tokens
-from .recent import mark
+from .recent import load, mark
 from .shared import SharedConfig
 
 log = logging.getLogger(__name__)
@@ -51,7 +42,7 @@ POLL_SECONDS = 0.5
 _CONF = "rclone.conf"
 _ORIGIN = "origin.json"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
-_LOAN = re.compile(rf"([0-9a-f]{{16}}|{UNFINISHED})-[0-9a-f]{{16}}")
+_LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _ROOM = 2**18
 
@@ -158,7 +149,7 @@ class _Loan:
             what = "a refreshed token could not be saved and is kept in"
             log.error("%s %s: %s", what, self.folder, error)
         else:
-            remove(self.folder)
+            folders.remove(self.folder)
         finally:
             self.owner.release()
 
@@ -177,7 +168,7 @@ def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
         for leftover in waiting:
             if leftover.on(lent) == lent and leftover.on(document).only(names) == lent:
                 loan.merged = None  # with all that it had, until the real file can be written
-                remove(leftover.folder)
+                folders.remove(leftover.folder)
     finally:
         for leftover in waiting:
             leftover.owner.release()
@@ -194,9 +185,9 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     }
     problem: OSError | None = None
     try:
-        for home in usable_folders():
+        for home in folders.usable_folders():
             try:
-                folder, owner = _make_in(home, _mark(shared), files)
+                folder, owner = _make_in(home, mark(shared.file.path), files)
             except OSError as error:  # full, as a container's 64 MB of memory soon are
                 log.debug("%s cannot be used: %s", home, error)
                 problem = problem or error
@@ -212,36 +203,38 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     raise disk.not_writable(place, problem) from None
 
 
-def _make_in(home: Path, mark: str, files: dict[str, bytes]) -> tuple[Path, filelock.BaseFileLock]:
-    unfinished, owner = owned_folder(home)
+def _make_in(
+    home: Path, prefix: str, files: dict[str, bytes]
+) -> tuple[Path, filelock.BaseFileLock]:
+    unfinished, owner = folders.owned_folder(home)
     try:
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
         (unfinished / "room").unlink()
         # From here on the others see it, complete and owned.
-        folder = unfinished.rename(home / f"{mark}{secrets.token_hex(8)}")
+        folder = unfinished.rename(home / f"{prefix}-{secrets.token_hex(8)}")
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         owner.release()
         raise
-    leave_word(folder)
+    folders.leave_word(folder)
     return folder, owner
 
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
-    for folder in (found for home in runtime_folders() for found in sorted(home.iterdir())):
-        is_this = folder.name.startswith(_mark(shared))
+    for folder in (found for home in folders.runtime_folders() for found in sorted(home.iterdir())):
+        is_this = folder.name.startswith(f"{mark(shared.file.path)}-")
         if _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG):
             continue
         if not folder.exists():  # a link to what has ended with its login session
-            remove(folder)
+            folders.remove(folder)
             continue
-        owner = claimed(folder)
+        owner = folders.claimed(folder)
         if owner is None:
             continue
-        origin = _origin(folder)
+        origin = load(folder / _ORIGIN)
         if is_this:
             loan = _Loan(shared, folder, owner)
             loan.bases = origin.get("tokens", {})
@@ -249,7 +242,7 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
             continue
         if not Path(origin.get("config", "")).is_file():
             # it was never finished, or the rclone.conf that it was copied from is gone
-            remove(folder)
+            folders.remove(folder)
         owner.release()
 
 
@@ -260,14 +253,6 @@ def _age(folder: Path) -> float:
         return 0.0
 
 
-def _origin(folder: Path) -> dict[str, Any]:
-    try:
-        origin: dict[str, Any] = json.loads((folder / _ORIGIN).read_text())
-    except (OSError, ValueError):
-        return {}
-    return origin
-
-
 def _merged_and_gone(leftover: _Loan) -> bool:
     try:
         leftover.merge()
@@ -275,10 +260,6 @@ def _merged_and_gone(leftover: _Loan) -> bool:
         what = "a token that was refreshed earlier still waits in"
         log.warning("%s %s: %s", what, leftover.folder, error)
         return False
-    remove(leftover.folder)
+    folders.remove(leftover.folder)
     leftover.owner.release()
     return True
-
-
-def _mark(shared: SharedConfig) -> str:
-    return mark(shared.file.path) + "-"

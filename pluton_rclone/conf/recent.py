@@ -16,6 +16,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pluton_rclone.process.folders import runtime_folder
 
@@ -33,7 +34,7 @@ def note_change(path: Path, names: Iterable[str]) -> str:
     """Remember that these remotes were just changed; returns the id of the change."""
     change = secrets.token_hex(8)
     now = time.time()
-    known = {name: found for name, found in _load(path).items() if now - found[1] < _SECONDS}
+    known = {name: found for name, found in load(_file(path)).items() if now - found[1] < _SECONDS}
     known.update(dict.fromkeys(names, (change, now)))
     with contextlib.suppress(OSError):
         _file(path).write_text(json.dumps(known))
@@ -49,12 +50,19 @@ def still_last(path: Path, change: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if known.get(name, (change, 0.0))[0] == change]
 
 
-def _load(path: Path) -> dict[str, tuple[str, float]]:
+def _load(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError):  # also if there cannot be a runtime folder
+        return load(_file(path))
+    return {}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty if it cannot be read."""
     try:
-        known: dict[str, tuple[str, float]] = json.loads(_file(path).read_text())
+        found: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return known
+    return found
 
 
 def _file(path: Path) -> Path:

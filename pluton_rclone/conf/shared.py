@@ -99,7 +99,7 @@ class SharedConfig:
         return variables.sections() if self._with_variables else {}
 
     def check_writable(self) -> None:
-        """ConfigNotWritable or ConfigLocked now: a token refreshed later could not be kept."""
+        """ConfigNotWritable or ConfigLocked if a token that is refreshed later would be lost."""
         with self.file.lock():
             self.file.check_writable(len(self.document().text()) + 4096)
 

@@ -20,14 +20,15 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 from pluton_rclone.errors import UsageError
 
 from . import system
-from .pipes import BLOCK, STREAM_PIPE, Lines, Source, blocks, write_all
+from .pipes import BLOCK, STREAM_PIPE, Source, blocks, lines_of, write_all
 from .spawning import SPAWNER, dying_with_us
 from .system import KILL
 
@@ -128,10 +129,7 @@ class Child:
     @property
     def stdout(self) -> Iterator[bytes]:
         """The lines of stdout, without their newline, as they come."""
-        lines = Lines()
-        while block := self.read():
-            yield from lines.feed(block)
-        yield from lines.end()
+        return lines_of(self.read)
 
     def read(self, size: int = STREAM_PIPE) -> bytes:
         """What stdout has now, at most `size` bytes; waits for the first byte; empty at the end."""
@@ -236,11 +234,11 @@ class Child:
         A helper that outlives the child may hold the pipes: until they are closed the child stays
         unreaped, so that its process group keeps its id and SIGKILL reaches the helper alone.
         """
-        lines = Lines()
         with pipe:
-            while block := pipe.read(BLOCK):
-                self._lines_of_stderr(lines.feed(block), callback)
-            self._lines_of_stderr(lines.end(), callback)
+            for line in lines_of(partial(pipe.read, BLOCK)):
+                self._tail.append(line[:TAIL_LINE_BYTES])
+                if callback is not None:
+                    self._call(callback, line)
         if other is not None:
             other.join()
         if not system.wait_unreaped(self.pid):
@@ -253,12 +251,6 @@ class Child:
                 self._on_end()
         finally:
             self._ended.set()
-
-    def _lines_of_stderr(self, lines: Iterable[bytes], callback: _Bytes | None) -> None:
-        for line in lines:
-            self._tail.append(line[:TAIL_LINE_BYTES])
-            if callback is not None:
-                self._call(callback, line)
 
     def _drain_stdout(self, pipe: IO[bytes], callback: _Bytes) -> None:
         with pipe:

@@ -16,33 +16,22 @@ LINE_LIMIT = 16 * 1024 * 1024
 Source = bytes | BinaryIO | Iterable[bytes]
 
 
-class Lines:
-    """Cuts blocks into lines without their newline; a line over LINE_LIMIT is cut short."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def feed(self, block: bytes) -> list[bytes]:
+def lines_of(read: Callable[[], bytes]) -> Iterator[bytes]:
+    """The lines in blocks, without their newline; one over LINE_LIMIT is cut short."""
+    parts: list[bytes] = []
+    size = 0
+    while block := read():
         lines = block.split(b"\n")
         rest = lines.pop()
-        if lines:
-            lines[0] = self._take(lines[0])
-        if rest and self._size < LINE_LIMIT:
-            self._parts.append(rest)
-            self._size += len(rest)
-        return lines
-
-    def _take(self, end: bytes) -> bytes:
-        if not self._parts:
-            return end
-        line = b"".join((*self._parts, end))[:LINE_LIMIT]
-        self._parts.clear()
-        self._size = 0
-        return line
-
-    def end(self) -> list[bytes]:
-        return [self._take(b"")] if self._parts else []
+        for line in lines:
+            yield b"".join((*parts, line))[:LINE_LIMIT] if parts else line
+            parts.clear()
+            size = 0
+        if rest and size < LINE_LIMIT:
+            parts.append(rest)
+            size += len(rest)
+    if parts:
+        yield b"".join(parts)[:LINE_LIMIT]
 
 
 def blocks(source: Source) -> Iterator[bytes]:

@@ -31,9 +31,9 @@ def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
     if name[-1] == " ":
         return "it ends with a space"
     for character in name:
-        if not _allowed(character, version):
+        since = _first_version(character)
+        if since is None or version < since:
             what = f"it contains {character!r}"
-            since = _first_version(character)
             only = f", which rclone takes since {since.major}.{since.minor} only" if since else ""
             return what + only
     return None
@@ -74,8 +74,3 @@ def _first_version(character: str) -> Version | None:
     if _is_letter_or_digit(character):
         return Feature.ANY_SCRIPT_IN_NAMES.since
     return Feature.AT_AND_PLUS_IN_NAMES.since if character in "@+" else None
-
-
-def _allowed(character: str, version: tuple[int, ...]) -> bool:
-    since = _first_version(character)
-    return since is not None and version >= since

@@ -17,14 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from pluton_rclone.errors import (
-    NextStep,
-    OptionInvalid,
-    RcloneTooOld,
-    RemoteError,
-    RemoteIncomplete,
-    UsageError,
-)
+from pluton_rclone import errors
 from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.paths import base_folder
@@ -131,7 +124,7 @@ class OneDriveRemote(BaseModel):
     def _normal_base_folder(cls, value: str) -> str:
         try:
             return base_folder(value)
-        except UsageError as problem:
+        except errors.UsageError as problem:
             raise ValueError(problem.what) from None
 
     def _problems(self) -> list[tuple[str, str]]:
@@ -235,7 +228,9 @@ class OneDriveRemote(BaseModel):
         """
         kind = section.get("type")
         if kind != TYPE:
-            raise OptionInvalid(f"this remote is of type {kind!r}, not onedrive", option="type")
+            raise errors.OptionInvalid(
+                f"this remote is of type {kind!r}, not onedrive", option="type"
+            )
         given: dict[str, Any] = {}
         for option in BY_NAME.values():
             if section.get(option.key):
@@ -285,9 +280,9 @@ class OneDriveRemote(BaseModel):
 
 def _too_old(
     version: tuple[int, ...], option: str, since: Version, what: str, why: str | None = None
-) -> RcloneTooOld:
+) -> errors.RcloneTooOld:
     found = ".".join(map(str, version))
-    return RcloneTooOld(
+    return errors.RcloneTooOld(
         f"rclone {found} {what}", why=why, option=option, version=found, required=str(since)
     )
 
@@ -315,22 +310,22 @@ def _value(option: Option, text: str) -> Any:
 def _check_complete(data: Mapping[str, Any]) -> None:
     missing = [name for name in ("drive_id", "drive_type") if not data.get(name)]
     if missing:
-        raise RemoteIncomplete(
+        raise errors.RemoteIncomplete(
             "the remote has no drive",
             why=f"{' and '.join(missing)} not set: rclone would say {NO_DRIVE!r}",
             missing=missing,
         )
     if not data.get("client_credentials") and not data.get("token"):
-        raise RemoteIncomplete(
+        raise errors.RemoteIncomplete(
             "the remote has no token",
             why="nobody has signed in",
             advice="Sign in for it: drive and options stay as they are.",
-            next_step=NextStep.REAUTHORIZE,
+            next_step=errors.NextStep.REAUTHORIZE,
             missing=["token"],
         )
 
 
-def _as_ours(error: ValidationError) -> RemoteError:
+def _as_ours(error: ValidationError) -> errors.RemoteError:
     problems = []
     for found in error.errors(include_url=False, include_input=False, include_context=False):
         option = str(found["loc"][0]) if found["loc"] else "remote"
@@ -338,10 +333,10 @@ def _as_ours(error: ValidationError) -> RemoteError:
     return _refusal(problems)
 
 
-def _refusal(problems: list[tuple[str, str]]) -> OptionInvalid:
+def _refusal(problems: list[tuple[str, str]]) -> errors.OptionInvalid:
     first, why = problems[0]
     others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return OptionInvalid(
+    return errors.OptionInvalid(
         f"{first} cannot be used as given{others}",
         why=why,
         option=first,

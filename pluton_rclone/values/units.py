@@ -9,10 +9,10 @@ def human_bytes(count: float | None) -> str:
         return "unknown"
     if abs(count) < 1023.5:  # as it is rounded
         return f"{count:.0f} B"
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        count /= 1024
-        if abs(count) < 1023.95:
-            break
+    count, unit = count / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if abs(count) >= 1023.95:
+            count, unit = count / 1024, larger
     return f"{count:.1f} {unit}"
 
 

@@ -3,6 +3,7 @@ rclone's own sign-in."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -106,10 +107,8 @@ def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRe
         refuse_rclone_registration(cloud(region), tenant)
         return None
     named = AppRegistration(client_id, tenant, region)
-    alike = default is not None and all(
-        getattr(default, part) == getattr(named, part) for part in ("client_id", "tenant", "region")
-    )
-    return default if alike else named
+    bare = replace(default, client_secret=None, certificate=None) if default else None
+    return default if bare == named else named
 
 
 def go(request: Request) -> Response:
