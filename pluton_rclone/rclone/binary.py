@@ -107,8 +107,8 @@ def find_binary(
         if found is None:
             raise RcloneNotFound(f"there is no rclone at {os.fspath(named)!r} ({origin})")
         return Binary(found)
-    scripts, path = os.path.dirname(sys.executable), environment.get("PATH")
-    found = shutil.which("rclone", path=scripts) or shutil.which("rclone", path=path)
+    scripts, folders = os.path.dirname(sys.executable), environment.get("PATH")
+    found = shutil.which("rclone", path=scripts) or shutil.which("rclone", path=folders)
     if found is None:
         raise RcloneNotFound(f"there is no rclone: not in {scripts}, not on PATH")
     return Binary(found)

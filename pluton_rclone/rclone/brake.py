@@ -35,7 +35,7 @@ class Brake(NamedTuple):
         return int(found[1]) if found[2] else None
 
     def judge(self, seen: Progress, *, whole: bool) -> int:
-        """How many files the sync may delete, from what its dry run counted. TooManyDeletions.
+        """How many files the sync may delete, from the counts of its dry run. TooManyDeletions.
 
         rclone also counts a file that it would delete as checked. If the dry run did not see the
         `whole`, nothing is deleted.
@@ -44,9 +44,7 @@ class Brake(NamedTuple):
         numbers: dict[str, Any] = {"deletions": gone, "there": there}
         if seen.transfers + seen.renames + there - gone == 0:
             if gone and not self.empty_source:
-                what = (
-                    f"the source has no files, and all {gone} at the destination would be deleted."
-                )
+                what = f"the source has no files, and all {gone} at the destination would go."
                 raise TooManyDeletions(
                     f"Nothing was done: {what}",
                     why="a disk that is not mounted looks like that",

@@ -215,12 +215,9 @@ def selects(options: FilterOptions) -> bool:
     )
 
 
-_GLOB = str.maketrans({character: "\\" + character for character in "\\*?[]{}"})
-
-
 def filter_name(path: str) -> str:
     """A path in rclone's form, quoted so that a rule takes it literally: f"- /{filter_name(p)}"."""
-    quoted = path.translate(_GLOB)
+    quoted = re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
     return quoted[:-1] + "[ ]" if quoted.endswith(" ") else quoted
 
 

@@ -80,7 +80,7 @@ class Rclone:
     def copy(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """Copy what is new or changed into a folder; nothing is deleted there."""
+        """Copy new and changed files into a folder; nothing is deleted there."""
         return self._started(commands.transfer("copy", source, destination, options), options)
 
     def copyto(
@@ -98,7 +98,7 @@ class Rclone:
     def move(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """As copy; what has arrived is deleted at the source."""
+        """As copy; each file that has arrived is deleted at the source."""
         return self._started(commands.transfer("move", source, destination, options), options)
 
     def moveto(

@@ -36,7 +36,7 @@ def _rule(
     return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, who, advice, retry, step)
 
 
-_NO_ANSWER = "There is no answer from the other side."
+_NO_ANSWER = "The server does not answer."
 _LIMIT = "The limit that was given for this run is reached."
 _NOTHING = "There is nothing at this place."
 
@@ -103,7 +103,7 @@ _BEFORE = (
 _AFTER = (
     # the network
     _rule(r"x509:|tls: |certificate (?:signed|has expired|is not)", errors.Unreachable,
-          "The other side's certificate is not trusted here.", who=Who.YOU,
+          "The server's certificate is not trusted here.", who=Who.YOU,
           advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses."),
     _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
           who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator "
@@ -116,19 +116,19 @@ _AFTER = (
     _rule(r"couldn't fetch token: ", errors.TokenExpired, "Microsoft does not renew the token."),
     # the transfer
     _rule(r"corrupted on transfer", errors.Corrupted,
-          "What arrived is not what was sent: sizes or hashes differ.", retry=True),
+          "The copy differs from the source in size or hash.", retry=True),
     _rule(r"max transfer (?:limit|duration) reached|context deadline exceeded|--max-delete",
           errors.LimitReached, _LIMIT, retry=True),
     _rule(r"source file is being updated", errors.TransferFailed,
           "The file changed while it was being read.", retry=True,
           advice="Run it again when no program writes to it, leave it out, or back up a snapshot."),
     _rule(r"immutable file modified|Timestamp mismatch between immutable", errors.Conflict,
-          "The file has changed, and immutable forbids to overwrite it."),
+          "The file has changed, and the option immutable keeps it from being overwritten."),
     _rule(r"(?:directory|object) not found|doesn't exist", errors.NothingFound, _NOTHING),
-    _rule(r"permission denied", errors.AccessDenied, "That is not allowed for this user."),
+    _rule(r"permission denied", errors.AccessDenied, "This user may not do that."),
     _rule(r"is a directory|is a file not|not a regular file|directory not empty"
           r"|overlapping remotes",
-          errors.RcloneError, "That cannot be done with what is there.",
+          errors.RcloneError, "The place is not of the kind that this needs.",
           advice="Check whether the place is a file or a folder."),
     _rule(r"context canceled", errors.Cancelled, "It was cancelled."),
     # the command
@@ -140,11 +140,11 @@ _AFTER = (
 
 _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     2: (errors.RcloneUsage, "rclone did not understand the command."),
-    3: (errors.NothingFound, "The directory is not there."),
-    4: (errors.NothingFound, "The file is not there."),
-    5: (errors.Unreachable, "A fault that more tries may help against."),
-    6: (errors.TransferFailed, "A fault that another try does not help against."),
-    7: (errors.RcloneError, "rclone gave up: another try would not help."),
+    3: (errors.NothingFound, "The folder does not exist."),
+    4: (errors.NothingFound, "The file does not exist."),
+    5: (errors.Unreachable, "A fault that may pass with another try."),
+    6: (errors.TransferFailed, "A fault that does not pass with another try."),
+    7: (errors.RcloneError, "rclone gave up, because another try would not help."),
     9: (errors.TransferFailed, "There was nothing to transfer."),
     **dict.fromkeys((8, 10), (errors.LimitReached, _LIMIT)),
 }
@@ -173,8 +173,8 @@ _STATUS = re.compile(r"HTTP error (\d{3})\b|(?:^|: )([45]\d\d) (?:[A-Z][\w' -]{1
 _WORD = re.compile(r"(?<![\w/.-])[A-Za-z_]{5,60}(?![\w/.-]|\\.)")
 _PASSING = Meaning(  # rclone#6075, #8558
     errors.ItemNotFound,
-    "OneDrive did not find what it had named just before.",
-    advice="Run it again: this passes, unless somebody moved or deleted it in the meantime.",
+    "OneDrive did not find an item that it had just listed.",
+    advice="Run it again: this passes, unless the item was moved or deleted in the meantime.",
     again=True,
 )
 

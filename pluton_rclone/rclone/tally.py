@@ -104,7 +104,7 @@ class Tally:
             self.messages.append(event.text)
 
     def _end_of_round(self) -> None:
-        """The next round finds the same what an earlier one transferred: the best round counts."""
+        """A round finds unchanged what an earlier one transferred, so the best round counts."""
         self._best = max(self._best, self._same - self._arrived)
         self._same, self._arrived = 0, self._transferred
 

@@ -83,7 +83,7 @@ class Transfer:
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
         self._again: Callable[[], bool] = again
-        """Asked when a run has failed whether to start it once more."""
+        """Called when a run has failed: whether to start it once more."""
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
@@ -280,16 +280,15 @@ class Transfer:
                 if self._stopped is not None:
                     break
                 del self._then[0]
-                if start is None:
-                    continue
-                return self._follow(start, code)
+                if start is not None:
+                    return self._follow(start, code)
         except Exception as error:  # noqa: BLE001 - otherwise nobody would hear of it
             reason = error if isinstance(error, PlutonRcloneError) else RcloneError(str(error))
             self._stop(reason, "failed")
         return False
 
     def _follow(self, start: Start, code: int) -> bool:
-        """Starts a run after one that ended with `code`; True."""
+        """Start a run after one that ended with `code`. True."""
         self._tally.next_run(code)
         self._latest = start
         with self._starting:
