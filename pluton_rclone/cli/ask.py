@@ -111,14 +111,21 @@ def secret_in(file: Path) -> str:
         raise UsageError(f"The file {file} cannot be read.", why=str(error)) from None
 
 
-def secret(output: Output, question: str, *, variable: str, file: Path | None = None) -> str:
+def secret(
+    output: Output,
+    question: str,
+    *,
+    variable: str,
+    file: Path | None = None,
+    twice: bool = False,
+) -> str:
     """A secret: from a file, else the environment, else typed unseen, else a line of stdin."""
     if file is not None:
         return secret_in(file)
     if os.environ.get(variable):
         return os.environ[variable]
     if interactive(output):
-        return str(click.prompt(question, hide_input=True, err=True))
+        return str(click.prompt(question, hide_input=True, err=True, confirmation_prompt=twice))
     line = sys.stdin.readline().strip()
     if not line:
         raise UsageError(f"{question} is missing.", advice=f"Set {variable}, or write it to stdin.")

@@ -170,6 +170,8 @@ def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
     ctx.output.result(storage.record())
     where = f"the remote {storage.remote_name!r} in {ctx.new_storages.path}"
     ctx.output.say(f"Saved as {where}")
+    if ask.interactive(ctx.output) and not ctx.new_storages.conf.is_encrypted():
+        ctx.output.say("Its token is not encrypted there: pluton-rclone encrypt does that")
 
 
 @click.command("import")

@@ -47,7 +47,9 @@ class Conf:
         with_variables: bool = False,
     ) -> None:
         place = default_path() if path is None else Path(path)
-        self._shared = SharedConfig(place, lambda: find_password(password), with_variables)
+        self._shared = SharedConfig(
+            place, lambda: find_password(password, self.path), with_variables
+        )
 
     def __repr__(self) -> str:
         return f"Conf({str(self.path)!r})"
@@ -183,6 +185,14 @@ class Conf:
                 raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
 
         self._shared.change(edit, check=check)
+
+    def encrypt(self, password: str | None) -> None:
+        """Encrypt the file as rclone does, or anew with another password, or decrypt it (None). A
+        running rclone that knows another password can no longer save: end it before. ConfigError.
+        """
+        with self.private([]):  # what a killed one left is encrypted as the file was
+            pass
+        self._shared.recode(password)
 
     # ---- lending ----
 

@@ -11,8 +11,12 @@ from pathlib import Path
 
 from pluton_rclone.errors import ConfigPasswordMissing
 
+from . import keyrings
+
 PASSWORD_COMMAND = "RCLONE_PASSWORD_COMMAND"
 PASSWORD = "RCLONE_CONFIG_PASS"
+CREDENTIAL = "rclone-config-pass"
+"""The password's name as a credential of a systemd service (systemd.exec(5))."""
 _NAME = "rclone.conf"
 _SECONDS = 60.0
 
@@ -33,8 +37,9 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
     return next((place for place in places if place.exists()), places[0])
 
 
-def find_password(given: str | None = None) -> str:
-    """The given password, else what RCLONE_PASSWORD_COMMAND prints, else RCLONE_CONFIG_PASS.
+def find_password(given: str | None = None, path: Path | None = None) -> str:
+    """The given password, else what RCLONE_PASSWORD_COMMAND prints, else RCLONE_CONFIG_PASS; rclone
+    does not know the next two: a credential of systemd, and what a keyring has for this path.
 
     Raises ConfigPasswordMissing, also for a command that fails; its output is never in the error.
     """
@@ -42,13 +47,19 @@ def find_password(given: str | None = None) -> str:
         return given
     command = os.environ.get(PASSWORD_COMMAND, "").strip()
     if command:
-        return _from_command(command)
+        return from_command(command)
     if password := os.environ.get(PASSWORD):
+        return password
+    credential = Path(os.environ.get("CREDENTIALS_DIRECTORY") or os.devnull, CREDENTIAL)
+    if credential.is_file():
+        return credential.read_text("utf-8").strip("\r\n")
+    if path is not None and (password := keyrings.kept(path)):
         return password
     raise ConfigPasswordMissing("rclone.conf is encrypted and no password was given")
 
 
-def _from_command(command: str) -> str:
+def from_command(command: str) -> str:
+    """What a password command prints; ConfigPasswordMissing if it fails."""
     # rclone splits it as a line of CSV with spaces (fs.SpaceSepList)
     argv = next(csv.reader([command], delimiter=" "))
     program = shutil.which(argv[0])

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
 
-from pluton_rclone.errors import ConfigLocked, ConfigUnreadable, PlutonRcloneError
+from pluton_rclone.errors import (
+    ConfigLocked,
+    ConfigPasswordMissing,
+    ConfigPasswordWrong,
+    ConfigUnreadable,
+    PlutonRcloneError,
+)
 
 from . import encryption, journal, variables
 from .disk import ConfigFile, Identity, Put, not_writable
@@ -66,12 +72,12 @@ class SharedConfig:
     def _key(self) -> bytes:
         return encryption.key_from_password(self.password())
 
-    def decode(self, data: bytes | None) -> Document:
+    def decode(self, data: bytes | None, key: bytes | None = None) -> Document:
         """The document in these bytes, decrypted if they are encrypted."""
         if data is None:
             return Document()
         if encryption.is_encrypted(data):
-            data = encryption.decrypt(data, self._key)
+            data = encryption.decrypt(data, key or self._key)
         return parse(data.decode("utf-8", "surrogateescape"))
 
     def encode(self, document: Document, like: bytes | None) -> bytes:
@@ -101,6 +107,7 @@ class SharedConfig:
     def check_writable(self) -> None:
         """ConfigNotWritable or ConfigLocked if a token that is refreshed later would be lost."""
         with self.file.lock():
+            self._recover()
             self.file.check_writable(len(self.document().text()) + 4096)
 
     def _bytes(self) -> tuple[bytes | None, tuple[Path, ...]]:
@@ -135,6 +142,32 @@ class SharedConfig:
             self._confirm(placed, placed.put)
         return placed.after
 
+    def recode(self, password: str | None) -> None:
+        """Encrypt the file with this password, or decrypt it (None); errors as of `change`."""
+        key = None if password is None else encryption.key_from_password(password)
+
+        def write(document: Document) -> bytes:
+            data = document.text().encode("utf-8", "surrogateescape")
+            return data if key is None else encryption.encrypt(data, key)
+
+        for _ in range(_MOST_ROUNDS):
+            with self.file.lock():
+                self._recover()
+                data, leftovers = self._bytes()
+                try:
+                    document = self.decode(data, key)
+                    done = encryption.is_encrypted(data or b"") == (key is not None)
+                except ConfigPasswordWrong:  # it has the one before
+                    document, done = self.decode(data), False
+                if done:
+                    break
+                _, put = self._place(lambda now: now, data, document, document, leftovers, write)
+            # An rclone that had read the file before may have saved it as it was.
+            if not self.file.wait_for_savers(put, foreign_rclones(self.file.path)):
+                break
+        self._read, self.password = None, cache(lambda: password or "")
+        self.__dict__.pop("_key", None)
+
     def _recover(self) -> None:
         """Finish or undo what killed writers of ours left behind."""
         try:
@@ -144,9 +177,12 @@ class SharedConfig:
             raise not_writable(self.file.path, error) from None
         for path in leftovers:
             source = Document()
-            with contextlib.suppress(ConfigUnreadable, OSError):
-                # killed after the exchange, it has what came out: maybe the only copy of a token
+            try:  # killed after the exchange, it has what came out: maybe the only copy of a token
                 source = self.decode(path.read_bytes())
+            except (ConfigPasswordMissing, ConfigPasswordWrong):
+                self.decode(self._bytes()[0])  # raises if it is not the file's either: it stays
+            except (ConfigUnreadable, OSError):
+                pass
             self._apply(partial(with_later_tokens, source=source))
             path.unlink(missing_ok=True)
 
@@ -173,6 +209,7 @@ class SharedConfig:
         before: Document,
         document: Document,
         leftovers: tuple[Path, ...] = (),
+        write: Callable[[Document], bytes] | None = None,
     ) -> tuple[Document, Put]:
         """Put the document in place of `in_place`, together with what an rclone saved in between.
 
@@ -181,7 +218,7 @@ class SharedConfig:
         like = in_place
         obsolete = list(leftovers)
         for _ in range(_MOST_ROUNDS):
-            new = self.encode(document, like)
+            new = write(document) if write else self.encode(document, like)
             put = self.file.put(new, instead_of=in_place)
             if put.holder is not None:
                 obsolete.append(put.holder)

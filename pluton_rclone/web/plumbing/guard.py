@@ -256,9 +256,7 @@ async def _empty() -> Message:
 async def identified(identify: Identify, request: Request) -> str | None:
     """The person; None for an `identify` that fails or gives anything but a non-empty text."""
     try:
-        answer: Any = identify(request)
-        if inspect.isawaitable(answer):
-            answer = await answer
+        answer = await _settled(identify(request))
     except Exception:
         log.exception("identify failed: the request is refused")
         return None
@@ -274,7 +272,7 @@ def permits(authorize: Authorize, person: str, action: Action, storage: Storage 
     try:
         answer: Any = authorize(person, action, storage)
         if inspect.isawaitable(answer):
-            answer = from_thread.run(_result, answer)
+            answer = from_thread.run(_settled, answer)
     except Exception:
         log.exception("authorize failed: %s is refused", action)
         return False
@@ -283,8 +281,8 @@ def permits(authorize: Authorize, person: str, action: Action, storage: Storage 
     return answer is True
 
 
-async def _result(answer: Awaitable[Any]) -> Any:
-    return await answer
+async def _settled(answer: Any) -> Any:
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 def owner(storage: Storage) -> str | None:
