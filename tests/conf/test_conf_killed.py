@@ -17,7 +17,14 @@ import pytest
 from tests.conf.mounts import inside_mount
 
 RUNS = pytest.mark.parametrize(
-    ("mode", "password"), [("each", ""), ("random", ""), ("fifth", "secret"), ("random", "secret")]
+    ("mode", "password"),
+    [
+        ("fifth", ""),
+        ("random", ""),
+        ("fifth", "secret"),
+        ("random", "secret"),
+        pytest.param("each", "", marks=pytest.mark.soak),
+    ],
 )
 
 
