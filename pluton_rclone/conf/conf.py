@@ -187,9 +187,8 @@ class Conf:
         self._shared.change(edit, check=check)
 
     def encrypt(self, password: str | None) -> None:
-        """Encrypt the file as rclone does, or anew with another password, or decrypt it (None). A
-        running rclone that knows another password can no longer save: end it before. ConfigError.
-        """
+        """Encrypt the file as rclone does, also with a new password, or decrypt it (None). End any
+        rclone that has another password before: it could no longer save. ConfigError."""
         with self.private([]):  # what a killed one left is encrypted as the file was
             pass
         self._shared.recode(password)

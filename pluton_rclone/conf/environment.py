@@ -15,8 +15,7 @@ from . import keyrings
 
 PASSWORD_COMMAND = "RCLONE_PASSWORD_COMMAND"
 PASSWORD = "RCLONE_CONFIG_PASS"
-CREDENTIAL = "rclone-config-pass"
-"""The password's name as a credential of a systemd service (systemd.exec(5))."""
+CREDENTIAL = "rclone-config-pass"  # its name as a credential of systemd (systemd.exec(5))
 _NAME = "rclone.conf"
 _SECONDS = 60.0
 

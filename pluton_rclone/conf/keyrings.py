@@ -6,8 +6,7 @@ from pathlib import Path
 
 from pluton_rclone.errors import ConfigPasswordMissing, UsageError
 
-SERVICE = "rclone.conf"
-"""What a password is kept for; the user's name there is the path of the file."""
+SERVICE = "rclone.conf"  # what a password is for; the user's name there is the file's path
 
 
 def kept(path: Path) -> str | None:
@@ -27,8 +26,7 @@ def kept(path: Path) -> str | None:
 
 
 def keep(path: Path, password: str | None) -> None:
-    """Put the password in, or take the one that is there out (None). UsageError if no keyring can
-    be used."""
+    """Store the password, or remove the present one (None). UsageError without a usable keyring."""
     try:
         import keyring
         from keyring.errors import KeyringError
