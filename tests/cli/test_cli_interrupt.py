@@ -130,8 +130,8 @@ WORK = {
 }
 
 
-# The key's signal goes to all in the terminal's foreground, the other one to us alone. Every command
-# starts its rclone alike, so both ways for one of each kind: transfer, listing, account, walk.
+# The key's signal goes to all in the terminal's foreground, the other to us alone. Every command
+# starts its rclone alike, so both ways for one of each kind: transfer, listing, account, connect.
 KEY, SIGNAL = Terminal.press_ctrl_c, Terminal.interrupt
 WAYS = [(name, KEY) for name in WORK] + [
     (name, SIGNAL) for name in ("copy", "ls", "drives", "connect, testing")
