@@ -20,7 +20,9 @@ COMMANDS = {
     for module, commands in (
         ("connect", "connect"),
         ("storages", "storages show test"),
-        ("care", "health keep-alive reauthorize set rename remove"),
+        ("care", "health keep-alive reauthorize"),
+        ("repair", "repair"),
+        ("care", "set rename remove"),
         ("storages", "export"),
         ("care", "drives sites"),
         ("files", "ls tree stat cat about"),

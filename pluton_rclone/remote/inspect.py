@@ -11,7 +11,7 @@ from typing import Literal
 
 from pluton_rclone.errors import RemoteError
 from pluton_rclone.values.conf_text import VARIABLE
-from pluton_rclone.values.token_text import ANY, token_fields
+from pluton_rclone.values.token_text import ANY, is_whole, token_fields
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
 from .names import name_fault
@@ -75,6 +75,7 @@ def _name(name: str, version: Version | None) -> Iterator[Finding]:
 
 
 # Without a drive or a token that can be renewed, there is nothing to check a new sign-in against.
+_FIND = "Repair it: its drive is looked for, and the token stays."
 _ANEW = "Remove it and connect it anew. What is on the drive stays there."
 
 
@@ -86,7 +87,7 @@ def _drive(name: str, section: Mapping[str, str]) -> Iterator[Finding]:
                 option,
                 "error",
                 f"it has no {option}: rclone says 'unable to get drive_id and drive_type'",
-                _ANEW,
+                _FIND if is_whole(section.get("token")) else _ANEW,
             )
 
 
@@ -139,6 +140,8 @@ def _values(name: str, section: Mapping[str, str], told: set[str]) -> Iterator[F
 
 def _mend(option: str) -> str:
     known = BY_NAME.get(option)
+    if option in ("drive_id", "encoding"):
+        return _FIND if option == "drive_id" else "Repair it: each word as rclone writes it."
     if known is None:
         return "Remove it."
     if known.choices:

@@ -27,6 +27,7 @@ from pluton_rclone.errors import (
 )
 from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.encoding import as_rclone_writes
 from pluton_rclone.values.paths import base_folder
 from pluton_rclone.values.size import Size
 from pluton_rclone.values.versions import Feature
@@ -125,6 +126,11 @@ class OneDriveRemote(BaseModel):
     @classmethod
     def _normal_drive_id(cls, value: str) -> str:
         return normal_drive_id(value)
+
+    @field_validator("encoding")
+    @classmethod
+    def _as_rclone_writes(cls, value: str) -> str:
+        return as_rclone_writes(value)  # of a form, in small letters
 
     @field_validator("base_folder")
     @classmethod
@@ -301,7 +307,10 @@ class OneDriveRemote(BaseModel):
                 given[option.name] = _value(option, section[option.key])
         if given.get("certificate") and not given.get("client_secret"):
             given["client_credentials"] = True
-        return cls(**given)
+        remote = cls(**given)
+        if fault := rules.encoding_fault(given.get("encoding", remote.encoding)):
+            raise _refusal([("encoding", fault)])
+        return remote
 
     def replace(self, **changes: Any) -> OneDriveRemote:
         """The same remote with other options, checked like a new one. Another base folder has
@@ -382,6 +391,12 @@ def _value(option: Option, text: str) -> Any:
     return text
 
 
+_FIND: dict[str, Any] = {
+    "advice": "Have its drive looked for: the token stays.",
+    "next_step": NextStep.REPAIR,
+}
+
+
 def _check_complete(data: Mapping[str, Any]) -> None:
     missing = [name for name in ("drive_id", "drive_type") if not data.get(name)]
     if missing:
@@ -391,6 +406,7 @@ def _check_complete(data: Mapping[str, Any]) -> None:
                 f"{' and '.join(missing)} not set: rclone would say 'unable to get drive_id and "
                 "drive_type'"
             ),
+            **_FIND,
             missing=missing,
         )
     app_only = data.get("client_credentials")
@@ -425,4 +441,5 @@ def _refusal(problems: list[tuple[str, str]]) -> OptionInvalid:
         why=why,
         option=first,
         problems=[f"{option}: {message}" for option, message in problems],
+        **(_FIND if first == "drive_id" else {}),
     )
