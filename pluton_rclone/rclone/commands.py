@@ -323,6 +323,24 @@ def cat(place: Location, *, offset: int | None, count: int | None) -> Command:
     return Command(("cat",), tuple(given), (location(place),))
 
 
+NOT_A_FOLDER = "found file when looking for folder"
+"""What rclone says of a single file below a folder that somebody shared."""
+
+
+def only(name: str) -> tuple[str, str]:
+    """Flags that leave one file of a folder."""
+    return f"--filter=+ /{filter_name(name)}", "--filter=- *"
+
+
+def beside(command: Command) -> Command | None:
+    """The same copy of one file by way of the folder that it is in; None for anything else."""
+    above, slash, name = command.places[0].rpartition("/")
+    if command.words not in (("copy",), ("move",)) or not slash or is_local(command.places[0]):
+        return None
+    flags = (*only(name), *command.flags)
+    return command._replace(places=(above, *command.places[1:]), flags=flags)
+
+
 def rcat(place: Location, *, size: int | None) -> Command:
     """stdin becomes a file. A known size saves spooling on remotes that must know it beforehand."""
     return Command(("rcat",), () if size is None else (f"--size={size}",), (location(place),))

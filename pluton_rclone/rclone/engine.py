@@ -150,7 +150,14 @@ class Rclone:
     ) -> Iterator[bytes]:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
         rclone."""
-        command = commands.cat(place, offset=offset, count=count)
+        try:
+            yield from self._output(commands.cat(place, offset=offset, count=count))
+        except RcloneError as problem:
+            above, name = _in_shared_folder(place, problem)
+            command = commands.cat(above, offset=offset, count=count)
+            yield from self._output(command._replace(flags=(*command.flags, *commands.only(name))))
+
+    def _output(self, command: Command) -> Iterator[bytes]:
         run = self.begin(command)
         with run.child:
             while block := run.child.read():
@@ -183,6 +190,9 @@ class Rclone:
             text = self.execute(commands.stat(place)).stdout.strip()
         except NothingFound:
             return None
+        except RcloneError as problem:
+            above, name = _in_shared_folder(place, problem)
+            return next((one for one in self.list(above) if one.name == name), None)
         if text in (b"", b"null"):
             return None
         return listing.named(listing.entry(text), place)
@@ -310,3 +320,12 @@ class Rclone:
                 Order(run, tuple(flags), Callbacks(nothing, line, watch, end, notice))
             )
         )
+
+
+def _in_shared_folder(place: Location, problem: RcloneError) -> tuple[str, str]:
+    """The folder and name of a single file that rclone cannot open: below a folder that somebody
+    shared, 1.75.2 finds files by listing only. Raises the problem if it is another one."""
+    above, slash, name = location(place).rpartition("/")
+    if not slash or commands.NOT_A_FOLDER not in (problem.why or ""):
+        raise problem
+    return above, name

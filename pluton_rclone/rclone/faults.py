@@ -52,6 +52,9 @@ _BEFORE = (
           errors.AccessDenied, "This user may not read or write that on this machine.",
           who=Who.YOU, advice="Give this user the right to do it, or leave the file out."),
     _rule(r": no such file or directory\W*$", errors.NothingFound, _NOTHING),
+    _rule(r"found file when looking for folder", errors.RcloneError,
+          "rclone cannot open a single file in a folder that somebody shared.",
+          advice="Take the folder that it is in, with a filter for the file."),
     # the configuration
     _rule(r"unable to decrypt configuration and not allowed to ask|Failed to read line: EOF",
           errors.ConfigPasswordMissing,

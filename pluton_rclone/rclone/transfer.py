@@ -6,7 +6,7 @@ import collections
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
@@ -38,6 +38,9 @@ Next = Callable[[], Start | None]
 """Asked when a run has ended what to start next; None when nothing is left to do. It may take its
 time."""
 
+Again = Callable[[Iterable[str], Start], Start | None]
+"""Asked once, when a run has failed, with what it said and its start: what to start in its place."""
+
 
 class Transfer:
     """One run of rclone, or several, one after the other, with one result. The first has started
@@ -60,7 +63,7 @@ class Transfer:
         *,
         run: Command | None = None,
         then: Sequence[Next] = (),
-        again: Callable[[], bool] = lambda: False,
+        again: Again = lambda told, last: None,
         time_limit: float | None = None,
         stall_limit: float | None = STALL_LIMIT,
     ) -> None:
@@ -86,8 +89,7 @@ class Transfer:
         self._steps = 0
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
-        self._again: Callable[[], bool] = again
-        """Asked when a run has failed whether to start it once more."""
+        self._again: Again | None = again
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
@@ -287,13 +289,14 @@ class Transfer:
         take seconds, and a cancel must get through. What was cut off stays in `_then`.
         """
         try:
-            if code != 0 and self._stopped is None and self._again():
-                self._again = lambda: False
+            tally = self._seen or self._tally
+            again, failed = self._again, code != 0 and self._stopped is None
+            if failed and again and (other := again(tally.messages, self._latest)):
+                self._again = None
                 self._codes.pop()
                 if self._seen is not None:
                     self._seen = Tally(self._tally.command)
-                return self._follow(self._latest, 0)
-            tally = self._seen or self._tally
+                return self._follow(other, 0)
             while self._then and self._stopped is None and (code == 0 or tally.failed()):
                 start = self._then[0]()
                 if self._stopped is not None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TypeVar
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired
 from pluton_rclone.process import Completed
+from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.rclone.locations import Location
 from pluton_rclone.rclone.results import TransferResult
 from pluton_rclone.rclone.runner import Runner
-from pluton_rclone.rclone.transfer import Start, Starting, Transfer
+from pluton_rclone.rclone.transfer import Again, Start, Starting, Transfer
 
 from . import office
 from .counted import Counted
@@ -37,7 +38,7 @@ class OneDriveTransfer(Transfer):
         *,
         runs: office.Runs,
         notices: list[str],
-        again: Callable[[], bool],
+        again: Again,
         **limits: float | None,
     ) -> None:
         self._notices = notices
@@ -140,13 +141,21 @@ class SavedRclone(Rclone):
         runs = office.runs(command) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
+        starting, flags = self._starting(notice), progress_flags(level, every)
+
+        def again(told: Iterable[str], last: Start) -> Start | None:
+            beside = commands.beside(command)
+            if beside and any(commands.NOT_A_FOLDER in text for text in told):
+                return starting(beside, flags)
+            return last if self._lent.refusals > before else None
+
         return OneDriveTransfer(
             command,
-            self._starting(notice),
-            progress_flags(level, every),
+            starting,
+            flags,
             runs=runs,
             notices=notices,
-            again=lambda: self._lent.refusals > before,
+            again=again,
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )

@@ -216,3 +216,29 @@ def test_a_site_that_an_administrator_has_blocked(
         ran.err,
         Screen(4, ("administrator has blocked this site", "your administrator can fix it")),
     )
+
+
+def test_a_token_that_is_refused_before_its_end_is_nobodys_business(
+    connected: Command, cloud: Emulator, drive: Drive, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "b.txt").write_text("b")
+    for arguments in (
+        ("ls", "Work files:folder"),
+        ("copy", str(tmp_path / "folder"), "Work files:folder"),
+        ("sync", "--yes", str(tmp_path / "folder"), "Work files:folder"),
+        ("delete", "--yes", "Work files:folder/b.txt"),
+        ("about", "Work files"),
+    ):
+        cloud.quirks.access_token_refused(ANNA)
+        ran = connected(*arguments)
+        judge(ran.code, ran.err, Screen(0, (), ("ERROR", "eauthorize")))
+
+
+def test_only_a_refresh_token_that_is_refused_as_well_sends_the_person_to_sign_in(
+    connected: Command, cloud: Emulator
+) -> None:
+    cloud.quirks.access_token_refused(ANNA)
+    cloud.world.revoke_tokens(cloud.world.person(ANNA))
+    ran = connected("ls", "Work files:")
+    judge(ran.code, ran.err, Screen(3, ("pluton-rclone reauthorize 'Work files'",)))
