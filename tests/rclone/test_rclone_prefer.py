@@ -13,7 +13,7 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.world import Request
 from tests.cli.conftest import Command
-from tests.cli.conftest import command as command  # noqa: PLC0414
+from tests.cli.conftest import command as command
 from tests.connected import BERT, connected, emulated_drive, saved
 from tests.web.client import at_the_page
 
