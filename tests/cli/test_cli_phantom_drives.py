@@ -53,7 +53,7 @@ def test_connecting_takes_the_persons_own_drive(
     browser(owner)
     ran = command("connect", "New", "--type", kind_of(owner))
     assert ran.code == 0, ran.err
-    assert Storages().get("new").remote.drive_id.lower() == own_id(cloud, owner)
+    assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
 
 
 def test_a_pasted_token_takes_the_persons_own_drive(
@@ -70,7 +70,7 @@ def test_a_pasted_token_takes_the_persons_own_drive(
         stdin=token.get_secret_value().encode(),
     )
     assert done.returncode == 0, done.stderr
-    assert Storages().get("new").remote.drive_id.lower() == own_id(cloud, owner)
+    assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
 
 
 def test_rclones_own_registration_takes_the_persons_own_drive(
@@ -83,7 +83,7 @@ def test_rclones_own_registration_takes_the_persons_own_drive(
             timeout=120,
         )
     assert done.returncode == 0, done.stderr
-    assert Storages().get("new").remote.drive_id.lower() == own_id(cloud, owner)
+    assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
 
 
 def test_what_is_not_offered_can_be_named_by_its_id(
@@ -96,7 +96,7 @@ def test_what_is_not_offered_can_be_named_by_its_id(
     (cache,) = [one["id"] for one in listed if one["name"] == "PersonalCacheLibrary"]
     ran = command("connect", "Cache", "--drive", cache)
     assert ran.code == 0, ran.err
-    assert Storages().get("cache").remote.drive_id == cache
+    assert Storages()["cache"].remote.drive_id == cache
 
 
 def test_where_a_choice_is_needed_the_ids_for_it_are_said(
@@ -131,8 +131,8 @@ def test_an_account_without_onedrive_connects_a_library_by_a_pasted_token(cloud:
         stdin=token.get_secret_value().encode(),
     )
     assert done.returncode == 0, done.stderr
-    assert Storages().get("new").remote.drive_type == "documentLibrary"
-    setup = StorageSetup.for_storage(Storages().get("new"))
+    assert Storages()["new"].remote.drive_type == "documentLibrary"
+    setup = StorageSetup.for_storage(Storages()["new"])
     assert setup.account is None  # whose it is was not to be known: nobody is refused
 
 
@@ -147,4 +147,4 @@ def test_an_account_without_onedrive_connects_a_library_by_rclones_registration(
             timeout=120,
         )
     assert done.returncode == 0, done.stderr
-    assert Storages().get("new").remote.drive_type == "documentLibrary"
+    assert Storages()["new"].remote.drive_type == "documentLibrary"

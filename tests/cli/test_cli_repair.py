@@ -153,4 +153,4 @@ def test_several_drives_are_named_with_their_ids(command: Command, cloud: Emulat
     assert ran.code == 2
     assert beside.id in ran.err
     assert command("repair", "work", "--drive", beside.id).code == 0
-    assert Storages().get("work").remote.drive_id == beside.id
+    assert Storages()["work"].remote.drive_id == beside.id

@@ -32,7 +32,7 @@ def test_a_work_account_is_offered_its_onedrive_alone(cloud: Emulator, home: Pat
         assert "Organization Logos" not in offered
         page.post(f"{draft}/location", {"drive": own})
         finish(page, draft)
-    assert Storages().get("work").remote.drive_id == own
+    assert Storages()["work"].remote.drive_id == own
 
 
 def test_a_personal_account_needs_no_choice(cloud: Emulator, home: Path) -> None:
@@ -43,4 +43,4 @@ def test_a_personal_account_needs_no_choice(cloud: Emulator, home: Path) -> None
         page.sign_in(cloud, draft, ANNA)
         assert page.post(f"{draft}/type", {"kind": "personal"}).url.path.endswith("/options")
         finish(page, draft)
-    assert Storages().get("mine").remote.drive_id == cloud.files.drive_of(ANNA).id.lower()
+    assert Storages()["mine"].remote.drive_id == cloud.files.drive_of(ANNA).id.lower()
