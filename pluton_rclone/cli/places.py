@@ -29,6 +29,11 @@ class Place:
     storage: Storage | None
     path: str
 
+    @property
+    def remote_name(self) -> str | None:
+        """None on this machine."""
+        return None if self.storage is None else self.storage.remote_name
+
 
 def parse_place(text: str, ctx: Context) -> Place:
     """`NAME:path` or a local path. UsageError for a path on a server; StorageNotFound, which says

@@ -72,7 +72,7 @@ def test(ctx: Context, name: str) -> None:
     pluton-rclone test "OneDrive Personal Backups"
     pluton-rclone test work --json
     """
-    report = ctx.storage(name).test(on_step=lambda step: print_step(ctx.output, step))
+    report = ctx.storage_and_path(name)[0].test(on_step=lambda step: print_step(ctx.output, step))
     print_report(ctx.output, report)
 
 

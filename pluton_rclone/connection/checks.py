@@ -80,9 +80,9 @@ def _walk(
     is kept up to date.
     """
     from pluton_rclone.microsoft.graph.drives import Quota
-    from pluton_rclone.microsoft.http import WatchedHttp
+    from pluton_rclone.microsoft.http import Http
 
-    with WatchedHttp() as http:
+    with Http() as http:
         with walk.step("binary", "rclone") as notes:
             version = saved.rclone.binary.version
             remote.require(version)

@@ -64,8 +64,15 @@ class Dispatch:
             seconds = time.monotonic() - started
             log.append(
                 Request(
-                    *(scope["method"], host, scope["path"], query),
-                    *(status, agent, started, seconds, prefer),
+                    scope["method"],
+                    host,
+                    scope["path"],
+                    query,
+                    status,
+                    agent,
+                    started,
+                    seconds,
+                    prefer,
                 )
             )
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pluton_rclone.errors import OptionInvalid, RegistrationError
 
+COPY_ADDRESS = "Copy the address from the browser while the site, library or folder is open."
 WORDS_FOR_TENANTS = frozenset({"common", "organizations", "consumers"})
 
 
@@ -27,7 +28,6 @@ class Cloud:
     portal: str  # where apps are registered
     sharepoint_suffix: str
     personal_accounts: bool = False
-    login_aliases: tuple[str, ...] = ()
     warning: str | None = None  # shown beside the choice
 
     @property
@@ -57,7 +57,6 @@ CLOUDS: dict[str, Cloud] = {
             region="global",
             name="Microsoft Cloud Global (also Microsoft 365 GCC)",
             login_host="login.microsoftonline.com",
-            login_aliases=("login.microsoft.com", "login.windows.net", "sts.windows.net"),
             graph_host="graph.microsoft.com",
             consent_host="login.microsoftonline.com",
             portal="https://entra.microsoft.com",
@@ -68,7 +67,6 @@ CLOUDS: dict[str, Cloud] = {
             region="us",
             name="Microsoft Cloud for US Government (GCC High)",
             login_host="login.microsoftonline.us",
-            login_aliases=("login.usgovcloudapi.net", "login-us.microsoftonline.com"),
             graph_host="graph.microsoft.us",
             consent_host="login.microsoftonline.us",
             portal="https://portal.azure.us",
@@ -88,7 +86,6 @@ CLOUDS: dict[str, Cloud] = {
             region="cn",
             name="Azure and Office 365 operated by 21Vianet (China)",
             login_host="login.chinacloudapi.cn",
-            login_aliases=("login.partner.microsoftonline.cn",),
             graph_host="microsoftgraph.chinacloudapi.cn",
             consent_host="login.partner.microsoftonline.cn",
             portal="https://portal.azure.cn",
@@ -97,7 +94,7 @@ CLOUDS: dict[str, Cloud] = {
     )
 }
 
-# Clouds that rclone has no hosts for, by the words that a person would type and by SharePoint hosts.
+# Clouds that rclone does not know, by the words that a person types and by SharePoint hosts.
 _BEYOND_RCLONE = {
     **dict.fromkeys(("dod", "sharepoint-mil.us"), "US Government DoD (L5)"),
     **dict.fromkeys(("bleu", "fr", "svc.sovcloud.fr"), "Bleu (France)"),
@@ -126,8 +123,8 @@ def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
 
 
 def cloud(region: str) -> Cloud:
-    """The cloud of one of rclone's regions; other common words (gcc, china, germany) are
-    understood. OptionInvalid for an unknown word and for a cloud that rclone cannot reach."""
+    """The cloud of one of rclone's regions, or of other common words (gcc, china, germany).
+    OptionInvalid, also for a cloud that rclone cannot reach."""
     word = re.sub("[-_ ]", "", region.strip().lower())
     found = CLOUDS.get(_OTHER_WORDS.get(word, word))
     if found is not None:
@@ -139,8 +136,7 @@ def cloud(region: str) -> Cloud:
 
 
 def cloud_of_sharepoint(host: str) -> Cloud:
-    """The cloud of a SharePoint host name, such as contoso-my.sharepoint.us. OptionInvalid for a
-    cloud that rclone cannot reach and for other hosts."""
+    """The cloud of a SharePoint host name, such as contoso-my.sharepoint.us. OptionInvalid."""
     host = host.lower().rstrip(".")
     for known in CLOUDS.values():
         if host.endswith("." + known.sharepoint_suffix):
@@ -148,20 +144,14 @@ def cloud_of_sharepoint(host: str) -> Cloud:
     for suffix, name in _BEYOND_RCLONE.items():
         if "." in suffix and host.endswith("." + suffix):
             raise _unreachable_for_rclone(name)
-    raise OptionInvalid(
-        f"{host} is not an address of SharePoint or OneDrive.",
-        advice="Copy the address from the browser while the site, library or folder is open.",
-        option="address",
-    )
+    what = f"{host} is not an address of SharePoint or OneDrive."
+    raise OptionInvalid(what, advice=COPY_ADDRESS, option="address")
 
 
 def _unreachable_for_rclone(name: str) -> OptionInvalid:
-    return OptionInvalid(
-        f"The cloud {name} cannot be used.",
-        why="rclone, which moves the files, has no hosts for it",
-        advice=f"Regions that work: {', '.join(CLOUDS)}.",
-        option="region",
-    )
+    why, advice = "rclone does not have its hosts", f"Regions that work: {', '.join(CLOUDS)}."
+    what = f"The cloud {name} cannot be used."
+    return OptionInvalid(what, why=why, advice=advice, option="region")
 
 
 def refuse_personal(cloud: Cloud, tenant: str) -> None:
@@ -176,15 +166,12 @@ def refuse_personal(cloud: Cloud, tenant: str) -> None:
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
     """RegistrationError if rclone's registration cannot do it: a national cloud, or one tenant."""
-    if cloud.region != "global":
-        raise RegistrationError(
-            f"Without an app registration nobody can sign in to {cloud.name}.",
-            why="rclone's own registration exists in the global cloud only",
-            advice=f"Register an app at {cloud.portal} and give its client id.",
-        )
-    if tenant != "common":
-        raise RegistrationError(
-            f"Without an app registration nobody can sign in to the tenant {tenant} in particular.",
-            why="rclone's own registration takes every account, and cannot be told which",
-            advice=f"Omit the tenant, or register an app at {cloud.portal} and give its client id.",
-        )
+    where, why = cloud.name, "rclone's own registration exists in the global cloud only"
+    advice = f"Register an app at {cloud.portal} and give its client id."
+    if cloud.region == "global":
+        where = f"the tenant {tenant} in particular"
+        why = "rclone's own registration takes every account, and cannot be told which"
+        advice = f"Omit the tenant, or register an app at {cloud.portal} and give its client id."
+    if cloud.region != "global" or tenant != "common":
+        what = f"Without an app registration nobody can sign in to {where}."
+        raise RegistrationError(what, why=why, advice=advice)

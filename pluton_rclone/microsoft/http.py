@@ -7,8 +7,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -99,7 +99,14 @@ class Answer:
 
 class Http:
     """A connection pool that threads may share. `cancel` ends waiting. If Microsoft asks one
-    request to wait, all requests wait, as its documents demand."""
+    request to wait, all requests wait, as its documents demand.
+
+    `clock_offset`: seconds by which Microsoft's clock is ahead of ours, None before the first
+    answer; `throttled`: the number of answers that asked to slow down.
+    """
+
+    clock_offset: float | None = None
+    throttled = 0
 
     def __init__(
         self, *, cancel: threading.Event | None = None, now: Callable[[], float] = time.monotonic
@@ -140,7 +147,6 @@ class Http:
         waited = 0.0
         for attempt in range(1, ATTEMPTS + 1):
             waited += self._hold(self._not_before - self._now())
-            last = attempt == ATTEMPTS
             try:
                 answer = self.once(method, url, headers, data, params)
             except Unreachable as problem:
@@ -148,15 +154,15 @@ class Http:
                     raise
                 pause = 0.5 * 2.0 ** (attempt - 1)
             else:
-                status, host = answer.status, urlsplit(url).hostname
-                if status not in (BUSY | ALSO_BUSY_WITHOUT_EFFECT if repeatable else BUSY) or last:
-                    return answer
                 asked = retry_after(answer.headers.get("retry-after"))
                 pause = asked if asked is not None else 2.0 ** (attempt - 1)
-                if waited + pause > LONGEST_WAIT:
+                busy = BUSY | ALSO_BUSY_WITHOUT_EFFECT if repeatable else BUSY
+                over = attempt == ATTEMPTS or waited + pause > LONGEST_WAIT
+                if answer.status not in busy or over:
                     return answer
-                log.info("%s answered %d: waiting %.1f s", host, status, pause)
-                if status == 429:
+                host = urlsplit(url).hostname
+                log.info("%s answered %d: waiting %.1f s", host, answer.status, pause)
+                if answer.status == 429:
                     self._not_before = max(self._not_before, self._now() + pause)
                     continue
             waited += self._hold(pause)
@@ -184,8 +190,14 @@ class Http:
                 content = connections.body(response)
         except OSError as problem:  # each of requests' is one
             raise _unreachable(url, problem) from None
+        status = response.status_code
         low = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, low, content.decode(errors="replace"), decoded(content))
+        self.throttled += status in (429, 503)
+        with suppress(KeyError, TypeError, ValueError):
+            # The header is cut to whole seconds: on average, half a second is missing.
+            moment = parsedate_to_datetime(low["date"]).timestamp() + 0.5
+            self.clock_offset = moment - datetime.now(timezone.utc).timestamp()
+        return Answer(status, low, content.decode(errors="replace"), decoded(content))
 
     def _open(self) -> requests.Session:
         with self._lock:
@@ -195,26 +207,6 @@ class Http:
                 self._session = Session()
                 self._session.headers["User-Agent"] = USER_AGENT
             return self._session
-
-
-class WatchedHttp(Http):
-    """`clock_offset` is how many seconds Microsoft's clock is ahead of ours (to the second; None
-    before the first answer); `throttled` counts the answers that asked to slow down."""
-
-    clock_offset: float | None = None
-    throttled: int = 0
-
-    def once(
-        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
-    ) -> Answer:
-        answer = super().once(method, url, headers, data, params)
-        if answer.status in (429, 503):
-            self.throttled += 1
-        with suppress(KeyError, TypeError, ValueError):
-            # The header is cut to whole seconds: on average, half a second is missing.
-            moment = parsedate_to_datetime(answer.headers["date"]).timestamp() + 0.5
-            self.clock_offset = moment - datetime.now(timezone.utc).timestamp()
-        return answer
 
 
 def _unreachable(url: str, problem: Exception) -> Unreachable:
@@ -233,7 +225,9 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
         advice = "Name your network's CA in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
-        advice = "Check HTTPS_PROXY and NO_PROXY, or ask the administrator to allow this host."
+        advice = (
+            "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
+        )
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):
@@ -247,11 +241,6 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
     return Unreachable(what, why=why, who=who, advice=advice, host=host, limit=limit)
 
 
-@contextmanager
-def pool(given: Http | None, cancel: threading.Event | None = None) -> Iterator[Http]:
+def pool(given: Http | None, cancel: threading.Event | None = None) -> AbstractContextManager[Http]:
     """The caller's pool, left open, or one of our own, closed at the end."""
-    if given is not None:
-        yield given
-        return
-    with Http(cancel=cancel) as own:
-        yield own
+    return Http(cancel=cancel) if given is None else nullcontext(given)

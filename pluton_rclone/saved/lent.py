@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.password import VARIABLE as PASSWORD
+from pluton_rclone.conf.environment import PASSWORD
 from pluton_rclone.conf.private import PrivateConfig
 from pluton_rclone.errors import AccessDenied, NextStep, TokenExpired, Who
 from pluton_rclone.process import Child

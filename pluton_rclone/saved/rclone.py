@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TypeVar
 
@@ -98,7 +98,7 @@ class SavedRclone(Rclone):
                     raise
             return call()
 
-    def resumed(self, stream: Callable[[], Iterator[T]]) -> Iterator[T]:
+    def resumed(self, stream: Callable[[], Iterator[T]]) -> Generator[T, None, None]:
         """As `again`, for what comes piece by piece: once something has come, it ends, and the next
         run renews the token."""
         before, empty = self._lent.refusals, True
@@ -140,11 +140,11 @@ class SavedRclone(Rclone):
 
     def blocks(
         self, place: Location, *, offset: int | None = None, count: int | None = None
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         once = super().blocks
         return self.resumed(lambda: once(place, offset=offset, count=count))
 
-    def _entries(self, command: Command) -> Iterator[Entry]:
+    def _entries(self, command: Command) -> Generator[Entry, None, None]:
         once = super()._entries
         return self.resumed(lambda: once(command))
 

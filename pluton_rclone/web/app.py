@@ -1,9 +1,10 @@
-"""The ASGI application: its addresses, and what stands around every handler."""
+"""The ASGI application: its addresses, the door, and what stands around every handler."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,13 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.process.folders import runtime_folder, runtime_folders
 from pluton_rclone.storages.storages import Storages
 
-from .plumbing import door
-from .plumbing.context import Page
-from .plumbing.guard import Address, Guard
-from .plumbing.health import Healths
+from .plumbing.context import Healths, Page, page_of, see_other, session
+from .plumbing.guard import Address, Authorize, Guard, Identify, session_cookie, session_of
 from .plumbing.jobs import Jobs
-from .plumbing.people import Authorize, Identify
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, refusal
 from .storages import files, stored
-from .wizard import locating, signing_in, walk
+from .wizard import signing_in, walk
 from .wizard.draft import Draft
 
 STATIC = Path(__file__).parent / "static"
@@ -50,15 +48,14 @@ def create_app(
     """The page as an ASGI application, to serve or to mount.
 
     `public_url` is its address in browsers ("https://pluton.example/onedrive"); it answers only
-    under that host. `app` is the app registration, by default that of the environment.
-    `redirect_uri` must be registered there; by default it is `public_url` on http://localhost, else
-    `public_url` + "/callback".
+    under that host. `app` is the registration, by default that of the environment; `redirect_uri`
+    must be registered there (default: `public_url` on http://localhost, else + "/callback").
 
     `identify(request)`, which may be a coroutine function, returns the person, for an application
     that signs people in itself; only a text that is not empty lets a person in. Without it, a
     one-time address (`one_time_address`) lets a browser in. A person has only their own storages,
     drafts and transfers; if `authorize(person, action, storage)` is given (UsageError without
-    `identify`), it decides about storages, and only True permits (`web.plumbing.people.Action`).
+    `identify`), it decides about storages, and only True permits (`web.plumbing.guard.Action`).
 
     `state_folder`, private and best in memory, keeps sessions with their tokens across a restart.
     Copies read and restores write in `local_folders` (by default ~/pluton-restores), except what is
@@ -88,6 +85,8 @@ def create_app(
         authorize=authorize,
     )
 
+    guarded: Any = {"address": address, "sessions": sessions, "identify": identify}
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
@@ -95,9 +94,7 @@ def create_app(
 
     made = Starlette(
         routes=_routes(),
-        middleware=[
-            Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify)
-        ],
+        middleware=[Middleware(Guard, refuse=refusal, **guarded)],
         exception_handlers={PlutonRcloneError: _error, HTTPException: _http_error},
         lifespan=lifespan,
     )
@@ -107,7 +104,8 @@ def create_app(
 
 def one_time_address(app: Starlette) -> str:
     """An address that lets one browser in, once, within half an hour."""
-    return door.address(app.state.page)
+    page: Page = app.state.page
+    return page.one_time_address()
 
 
 def _routes() -> list[Route | Mount]:
@@ -115,13 +113,13 @@ def _routes() -> list[Route | Mount]:
     gets: _Handlers = {
         "/": _front,
         "/callback": signing_in.callback,
-        "/open/{secret}": door.enter,
+        "/open/{secret}": _enter,
         f"{setup}/authorize": signing_in.authorize,
         f"{setup}/go": signing_in.go,
         f"{setup}/status": signing_in.status,
         f"{setup}/waiting/{{job}}": signing_in.waiting,
         f"{setup}/waiting/{{job}}/progress": signing_in.progress,
-        f"{setup}/sites": locating.sites,
+        f"{setup}/sites": walk.sites,
         f"{setup}/progress": walk.progress,
         storage: stored.storage,
         f"{storage}/health": stored.health,
@@ -129,16 +127,16 @@ def _routes() -> list[Route | Mount]:
         f"{storage}/files": files.browse,
         f"{storage}/download": files.download,
         "/transfers": files.transfers,
-        transfer: files.transfer,
-        f"{transfer}/progress": files.transfer_part,
+        transfer: partial(files.transfer, template="transfer.html"),
+        f"{transfer}/progress": partial(files.transfer, template="part_transfer.html"),
     }
     posts: _Handlers = {
-        "/addresses": door.invite,
-        "/leave": door.leave,
+        "/addresses": _invite,
+        "/leave": _leave,
         f"{setup}/sign-in": signing_in.begin,
-        f"{setup}/code": signing_in.begin_code,
-        f"{setup}/rclone": signing_in.begin_rclone,
-        f"{setup}/address": locating.address,
+        f"{setup}/code": partial(signing_in.begin_elsewhere, kind="code"),
+        f"{setup}/rclone": partial(signing_in.begin_elsewhere, kind="rclone"),
+        f"{setup}/address": walk.address,
         f"{setup}/check": walk.check,
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
@@ -152,13 +150,13 @@ def _routes() -> list[Route | Mount]:
         "/add": walk.add,
         f"{setup}/name": walk.name,
         f"{setup}/type": walk.drive_type,
-        f"{setup}/location": locating.location,
+        f"{setup}/location": walk.location,
         f"{setup}/options": walk.options,
         f"{setup}/save": walk.save,
         f"{storage}/edit": walk.edit,
         f"{storage}/remove": stored.remove,
-        f"{storage}/copy": files.copy,
-        f"{storage}/restore": files.restore,
+        f"{storage}/copy": partial(files.begin, kind="copy"),
+        f"{storage}/restore": partial(files.begin, kind="restore"),
     }
     routes: list[Route | Mount] = [Mount("/static", StaticFiles(directory=STATIC))]
     for table, methods in ((gets, ["GET"]), (posts, ["POST"]), (both, ["GET", "POST"])):
@@ -170,6 +168,49 @@ def _front(request: Request) -> Response:
     """The storages; or Microsoft's answer, if http://localhost is the registered address."""
     answered = "state" in request.query_params
     return signing_in.callback(request) if answered else stored.storages(request)
+
+
+# ---- the door ----
+
+
+def _enter(request: Request) -> Response:
+    """GET: the one-time address. Its secret works once and leaves the address bar at once."""
+    page = page_of(request)
+    cookie = page.sessions.redeem(request.path_params["secret"]) if page.has_addresses else None
+    response = see_other(request, "")
+    if cookie is not None:
+        response.headers.append("set-cookie", session_cookie(page.address, cookie, request.scope))
+    elif session_of(request) is None:
+        what = "This address was used already, or is too old."
+        advice = (
+            "It lets one browser in, once. Start `pluton-rclone web` again for a new one, or make "
+            "one for a further browser on the page itself, where it is open."
+        )
+        return refusal(request, 403, what, advice)
+    return response
+
+
+def _invite(request: Request) -> Response:
+    """POST: an address for a further browser or person."""
+    page = page_of(request)
+    if not page.has_addresses:
+        raise HTTPException(404, "The application around this page lets people in.")
+    address = page.one_time_address(request.scope.get("root_path") or "")
+    return draw(request, "invite.html", address=address)
+
+
+def _leave(request: Request) -> Response:
+    """POST: this session ends, with everything that was not saved."""
+    page_of(request).sessions.end(session(request))
+    request.scope["pluton.session"] = None
+    advice = (
+        "What was saved stays; what was not is gone. To come back, start `pluton-rclone web` "
+        "again: it shows a new address."
+    )
+    return refusal(request, 200, "You have left.", advice)
+
+
+# ---- errors ----
 
 
 def _error(request: Request, error: Exception) -> Response:

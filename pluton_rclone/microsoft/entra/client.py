@@ -12,8 +12,7 @@ from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, Usag
 from pluton_rclone.values.refusals import by_status
 
 from ..http import Answer, Http, retry_after
-from .app import AppRegistration
-from .certificates import msal_credential
+from .app import AppRegistration, msal_credential
 from .faults import Asked, sign_in_error
 
 
@@ -67,14 +66,9 @@ class _MsalHttp:
             raise Throttled(what, status=429, retry_after=later)
         if not isinstance(answer.json, dict):
             meaning = by_status(answer.status, "sign-in")
-            raise meaning.kind(
-                meaning.what,
-                why=f"HTTP {answer.status} with something that is not JSON",
-                who=meaning.who,
-                advice=meaning.advice,
-                next_step=meaning.kind.default_next_step,
-                status=answer.status,
-            )
+            kind, why = meaning.kind, f"HTTP {answer.status} with something that is not JSON"
+            about: dict[str, Any] = {"who": meaning.who, "next_step": kind.default_next_step}
+            raise kind(meaning.what, why=why, advice=meaning.advice, status=answer.status, **about)
         # What was read here already: no number without end, no nesting without end.
         return _Response(answer.status, json.dumps(answer.json), answer.headers)
 
@@ -98,34 +92,29 @@ def msal_application(
             return None
 
     known = app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
-    with mapped(asked):
-        options: dict[str, Any] = {
-            "authority": app.authority,
-            "http_client": _MsalHttp(http, asked),
-            "token_cache": Forgetful(),
-            # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves
-            # a sovereign network and fails there (clouds.json, rules).
-            "instance_discovery": None if known else False,
-        }
+    options: dict[str, Any] = {
+        "authority": app.authority,
+        "http_client": _MsalHttp(http, asked),
+        "token_cache": Forgetful(),
+        # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves a
+        # sovereign network and fails there.
+        "instance_discovery": None if known else False,
+    }
+    try:
         if app.confidential and not public:
-            yield msal.ConfidentialClientApplication(
-                app.client_id, client_credential=msal_credential(app), azure_region=False, **options
-            )
+            options |= {"client_credential": msal_credential(app), "azure_region": False}
+            yield msal.ConfidentialClientApplication(app.client_id, **options)
         else:
             yield msal.PublicClientApplication(app.client_id, **options)
-
-
-@contextmanager
-def mapped(asked: Asked) -> Iterator[None]:
-    """Turns what MSAL throws into our exceptions; ours pass through."""
-    try:
-        yield
     except PlutonRcloneError:
         raise
     except ValueError as problem:
         text = str(problem)
         if "OIDC" in text or "authority configuration" in text or "invalid_instance" in text:
-            raise _no_such_tenant(asked) from None
+            about: dict[str, Any] = {"tenant": app.tenant, "region": app.region}
+            what = f"There is no tenant {app.tenant!r} in region {app.region}."
+            advice = "Check the tenant's id or domain, and the region: a cloud has its own tenants."
+            raise errors.RegistrationError(what, advice=advice, **about) from None
         why = asked.without_secrets(text).partition("\n")[0][:200]
         raise errors.AuthorizationFailed("The sign-in did not finish.", why=why) from None
     except (TypeError, LookupError, AttributeError, OverflowError) as problem:
@@ -134,13 +123,6 @@ def mapped(asked: Asked) -> Iterator[None]:
     except RuntimeError as problem:  # the id token's nonce is not ours
         why = type(problem).__name__
         raise errors.ForeignAnswer("The answer belongs to another sign-in.", why=why) from None
-
-
-def _no_such_tenant(asked: Asked) -> PlutonRcloneError:
-    tenant, region = (asked.app.tenant, asked.app.region) if asked.app else ("?", "?")
-    what = f"There is no tenant {tenant!r} in region {region}."
-    advice = "Check the tenant's id or domain, and the region: a cloud knows only its tenants."
-    return errors.RegistrationError(what, advice=advice, tenant=tenant, region=region)
 
 
 def outcome(result: object, asked: Asked) -> dict[str, Any]:

@@ -42,21 +42,9 @@ class DeviceCode:
         secrets = (str(self.flow.get("device_code", "")),)
         return Asked(self.app, self.scopes, "device code", secrets)
 
-    def ask(self, msal: Any, flow: dict[str, Any]) -> Any:
-        """MSAL's result of one question; None while the person has not finished. After a slow_down
-        the interval in `flow` is wider.
-        """
-        flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
-        result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
-        error = result.get("error") if isinstance(result, dict) else None
-        return None if error in ("authorization_pending", "slow_down") else result
-
     def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
-        """Wait for the person; a lost connection does not end it.
-
-        Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
-        codes, `Cancelled`, and the rest of `SignInError`.
-        """
+        """Wait for the person; a lost connection does not end it. Raises `SignInTimedOut`,
+        `SignInDeclined`, `SignInBlocked`, `Cancelled`, and the rest of `SignInError`."""
         stop, asked, flow = cancel or threading.Event(), self.asked(), dict(self.flow)
         trouble: PlutonRcloneError | None = None
         application: Any = None
@@ -73,7 +61,7 @@ class DeviceCode:
                     application = application or opened.enter_context(
                         msal_application(self.app, asked, open_pool, public=True)
                     )
-                    result, trouble = self.ask(application, flow), None
+                    result, trouble = _ask(application, flow), None
                 except (Unreachable, errors.Throttled, errors.SignInError) as problem:
                     # A cut network can look like the person's fault: a proxy that is gone.
                     if problem.who is not Who.LATER and not isinstance(problem, Unreachable):
@@ -90,10 +78,9 @@ def begin_device_code(
     account: Account | None = None,
     http: Http | None = None,
 ) -> DeviceCode:
-    """A new code, good for about fifteen minutes.
+    """A new code, good for about fifteen minutes. The registration must allow public client flows.
 
-    The registration must allow public client flows; its secret is not sent. Raises
-    `RegistrationError` (public flows off, single tenant asked from common) and the rest of
+    Raises `RegistrationError` (public flows off, single tenant asked from common) and the rest of
     `SignInError`.
     """
     wanted = short_names(scopes)
@@ -102,10 +89,19 @@ def begin_device_code(
         flow = msal.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)
+    code, message = str(flow["user_code"]), str(flow.get("message") or "")
     url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
     expires = min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY)
-    message = str(flow.get("message") or "")
-    return DeviceCode(str(flow["user_code"]), url, expires, message, app, wanted, account, flow)
+    return DeviceCode(code, url, expires, message, app, wanted, account, flow)
+
+
+def _ask(msal: Any, flow: dict[str, Any]) -> Any:
+    """MSAL's result of one question; None while the person has not finished. After a slow_down the
+    interval in `flow` is wider."""
+    flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
+    result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+    error = result.get("error") if isinstance(result, dict) else None
+    return None if error in ("authorization_pending", "slow_down") else result
 
 
 def _too_late() -> SignInTimedOut:
@@ -156,16 +152,14 @@ def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | 
     """The sign-in, or None while the person has not finished; see `seconds_between_polls`.
 
     After a slow_down, the interval in `code.flow` grows by five seconds (RFC 8628, 3.5), and so
-    does the one in the record that the code was made from: store that again after each poll.
-
-    Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
-    codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
+    does the one in the record that the code was made from: store that again after each poll. Raises
+    as `DeviceCode.wait`; `Unreachable` and `Throttled` do not end the code.
     """
     if time.time() > code.expires:
         raise _too_late()
     asked, flow = code.asked(), dict(code.flow)
     with pool(http) as open_pool, msal_application(code.app, asked, open_pool, public=True) as msal:
-        result = code.ask(msal, flow)
+        result = _ask(msal, flow)
         if result is None:
             if isinstance(code.flow, dict):
                 code.flow["interval"] = flow["interval"]

@@ -24,7 +24,6 @@ class LoopbackServer(ThreadingHTTPServer):
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         self._connections: set[socket.socket] = set()
-        self._connections_lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
@@ -41,9 +40,7 @@ class LoopbackServer(ThreadingHTTPServer):
         if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
             self.shutdown()
             self._thread.join()
-        with self._connections_lock:
-            connections = list(self._connections)
-        for connection in connections:  # a browser's spare ones; their threads end with them
+        for connection in self._connections.copy():  # a browser's spare ones, with their threads
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self.server_close()
@@ -59,13 +56,11 @@ class LoopbackServer(ThreadingHTTPServer):
         self.server_name, self.server_port = "localhost", self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        with self._connections_lock:
-            self._connections.add(request)
+        self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        with self._connections_lock:
-            self._connections.discard(request)
+        self._connections.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -39,8 +39,7 @@ class Pasted:
 
 def read_paste(text: str) -> Pasted:
     """The token in a pasted text. Without an expiry or an access token it counts as expired: rclone
-    first renews it. TokenInvalid, also without a refresh token; its words never hold the paste.
-    """
+    first renews it. TokenInvalid, also without a refresh token; its words never hold the paste."""
     if len(text) > LARGEST_PASTE:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)
@@ -50,9 +49,8 @@ def read_paste(text: str) -> Pasted:
     if "RCLONE_ENCRYPT_V0:" in text:
         advice = "Paste what `rclone config show NAME` prints instead."
         raise TokenInvalid("This is an encrypted rclone.conf.", advice=advice)
-    _, arrow, rest = text.partition("--->")
-    inside, end, _ = rest.partition("<---")
-    if arrow and end:
+    inside, end, _ = text.partition("--->")[2].partition("<---")
+    if end:
         text = inside.strip()
         if not text:
             raise TokenInvalid("There is nothing between the arrows.")
@@ -134,12 +132,9 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
         if address and not is_of_microsoft(address, sharepoint=sharepoint):
             host = printable(address.partition("://")[2].partition("/")[0])
             place = host[:200] or "an unknown place"
-            raise TokenInvalid(
-                f"This remote sends its secrets to {place}, which is not Microsoft's.",
-                why=f"that is what its option {option} says",
-                advice=f"Paste it without {option}. If you trust that host, set the option in "
-                "rclone.conf.",
-            )
+            what = f"This remote sends its secrets to {place}, which is not Microsoft's."
+            advice = f"Paste it without {option}. If you trust that host, set it in rclone.conf."
+            raise TokenInvalid(what, why=f"its option {option} says so", advice=advice)
     given = Token.from_rclone(token) if isinstance(token, str) else Token.from_record(token)
     others = {str(key): value for key, value in options.items() if key != "token"}
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in others.items()}
@@ -148,11 +143,9 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
 
 def _usable(pasted: Pasted) -> Pasted:
     if pasted.token.refresh_token is None and pasted.options.get("client_credentials") != "true":
-        raise TokenInvalid(
-            "This token cannot be renewed: it has no refresh_token.",
-            why="it would expire within the hour",
-            advice="Run `rclone authorize onedrive` again and paste everything that it prints.",
-        )
+        what = "This token cannot be renewed: it does not have a refresh_token."
+        advice = "Run `rclone authorize onedrive` again and paste everything that it prints."
+        raise TokenInvalid(what, why="it would expire within the hour", advice=advice)
     return pasted
 
 

@@ -1,6 +1,5 @@
-"""The result of every sign-in: a token, a person, permissions. Renewing it, and signing in without a
-person: the application acts with permissions of an administrator.
-"""
+"""The result of every sign-in: a token, a person, permissions. Renewing it, and signing in without
+a person: the application acts with permissions of an administrator."""
 
 from __future__ import annotations
 
@@ -29,17 +28,12 @@ class SignIn:
     scopes: tuple[str, ...]
     region: str = "global"
 
-    def missing(self, wanted: Iterable[str]) -> tuple[str, ...]:
-        """Which of these permissions this sign-in lacks."""
-        return missing(self.scopes, wanted)
-
 
 def completed(
     result: Mapping[str, Any], app: AppRegistration, wanted: Iterable[str], account: Account | None
 ) -> SignIn:
     """The sign-in in a token answer of MSAL. AccountError for another account than `account`,
-    ConsentRequired if less than `wanted` was granted.
-    """
+    ConsentRequired if less than `wanted` was granted."""
     asked = short_names(wanted)
     token = Token.from_msal(result, asked=asked)
     signed_in = Account.from_id_token(result.get("id_token_claims") or {})
@@ -48,25 +42,18 @@ def completed(
     difference = difference_in_words(token.scopes, asked)
     if difference is not None:
         url = admin_consent_url(app, asked, tenant=signed_in.tenant_id or None)
-        raise ConsentRequired(
-            f"Microsoft granted {signed_in} less than was asked for.",
-            why=difference,
-            advice=ACCEPT_OR_ASK,
-            link=url,
-            admin_consent_url=url,
-            missing_scopes=list(missing(token.scopes, asked)),
-        )
+        what = f"Microsoft granted {signed_in} less than was asked for."
+        about: dict[str, Any] = {"link": url, "admin_consent_url": url}
+        about["missing_scopes"] = list(missing(token.scopes, asked))
+        raise ConsentRequired(what, why=difference, advice=ACCEPT_OR_ASK, **about)
     return SignIn(token, signed_in, token.scopes, app.region)
 
 
 def refresh(
     app: AppRegistration, token: Token, scopes: Iterable[str] = (), *, http: Http | None = None
 ) -> Token:
-    """A new token. Microsoft may rotate the refresh token: keep the returned one.
-
-    `scopes` asks for other permissions that were consented to before; without them, those granted
-    stay. Raises `TokenExpired` if the person has to sign in again, and the rest of `SignInError`.
-    """
+    """A new token; keep its refresh token, which may be another. `scopes` asks for permissions that
+    were consented to before. TokenExpired if the person has to sign in again; SignInError."""
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")
     wanted = short_names(scopes)
@@ -78,18 +65,14 @@ def refresh(
 
 
 def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
-    """A token of the application itself (client credentials), by secret or certificate.
-
-    It does not have a refresh token and cannot reach personal accounts. Raises `RegistrationError`
-    (tenant, credentials), `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`.
-    """
+    """A token of the application itself (client credentials), by secret or certificate: without a
+    refresh token, and not for personal accounts. Raises `RegistrationError` (tenant, credentials),
+    `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`."""
     if app.tenant in WORDS_FOR_TENANTS:
-        raise RegistrationError(
-            "Signing in as an application needs the tenant.",
-            why=f"{app.tenant!r} does not say in which organisation (AADSTS9001023)",
-            advice="Give the tenant's id or domain: the registration's Overview page shows it.",
-            aadsts="AADSTS9001023",
-        )
+        what, number = "Signing in as an application needs the tenant.", "AADSTS9001023"
+        why = f"{app.tenant!r} does not say in which organisation ({number})"
+        advice = "Give the tenant's id or domain: the registration's Overview page shows it."
+        raise RegistrationError(what, why=why, advice=advice, aadsts=number)
     if not app.confidential:
         raise RegistrationError(
             "Signing in as an application needs a client secret or a certificate.",

@@ -43,13 +43,9 @@ class TokenEndpoint(LoopbackServer):
 
     def options(self) -> dict[str, str]:
         """rclone's options. They hold the run's secret: for a private rclone.conf, not for argv."""
-        return {
-            "client_credentials": "true",
-            "tenant": self._app.tenant,
-            "client_id": self._app.client_id,
-            "client_secret": self.client_secret,
-            "token_url": self.token_url,
-        }
+        ours = {"tenant": self._app.tenant, "client_id": self._app.client_id}
+        endpoint = {"client_secret": self.client_secret, "token_url": self.token_url}
+        return {"client_credentials": "true", **ours, **endpoint}
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
@@ -75,11 +71,8 @@ class TokenEndpoint(LoopbackServer):
                 return status, {"error": f"{word}: {problem}"}  # all of it that rclone repeats
             self.trouble = None
             self.given += 1
-        return 200, {
-            "access_token": token.access_token,
-            "token_type": token.token_type,
-            "expires_in": max(1, int(token.seconds_left())),
-        }
+        given = {"access_token": token.access_token, "token_type": token.token_type}
+        return 200, {**given, "expires_in": max(1, int(token.seconds_left()))}
 
 
 class _Handler(QuietHandler):

@@ -11,7 +11,7 @@ from uuid import UUID
 from pluton_rclone.errors import OptionInvalid
 from pluton_rclone.values.drive_ids import normal_drive_id
 
-from ..clouds import cloud_of_sharepoint
+from ..clouds import COPY_ADDRESS, cloud_of_sharepoint
 
 LARGEST_ADDRESS = 8192
 
@@ -53,8 +53,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive (`drive_id` None: the own one). `item_id` is as the address has
-    it: see the function `item_id`."""
+    """A place in a personal OneDrive (`drive_id` None: the own one). `item_id` is as the address
+    has it: see the function `item_id`."""
 
     drive_id: str | None = None
     item_id: str | None = None
@@ -102,20 +102,16 @@ def read_address(text: str) -> Address:
     if parts.scheme.lower() not in ("http", "https") or not host:
         raise _not_understood("it is not a web address")
     if host == "1drv.ms":  # the short form of every personal sharing link
-        return SharingLink(_whole(parts, host))
+        return _link(parts, host)
     if host in _PERSONAL_HOSTS:
         return _personal(parts, host, query)
     if _TEAMS.fullmatch(host):
         inner = query.get("objectUrl", "")  # a file's link holds the address in SharePoint
         if inner.startswith("https://") and not _TEAMS.fullmatch(urlsplit(inner).hostname or ""):
             return read_address(inner)
-        raise OptionInvalid(
-            "This is a link into Microsoft Teams.",
-            why="it names a channel or a chat, not a folder",
-            advice="In Teams open the channel's files, choose Open in SharePoint and copy the "
-            "address from the browser.",
-            option="address",
-        )
+        what, why = "This is a link into Microsoft Teams.", "it names a channel, not a folder"
+        advice = "In the channel's files choose Open in SharePoint; copy the browser's address."
+        raise OptionInvalid(what, why=why, advice=advice, option="address")
     cloud_of_sharepoint(host)
     return _sharepoint(parts, host, query)
 
@@ -124,10 +120,10 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
     segments = _segments(parts.path)
     if segments and re.fullmatch(r":[a-z]:", segments[0]):
         if segments[1:2] != ("r",):  # :f:/s/…, :f:/g/…: a link with a key of its own
-            return SharingLink(_whole(parts, host))
+            return _link(parts, host)
         segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
     if segments and segments[-1].lower() == "guestaccess.aspx":
-        return SharingLink(_whole(parts, host))
+        return _link(parts, host)
     # The views of a library carry the open folder here: `id` in the modern ones (with `parent` when
     # one file is shown), `RootFolder` in the classic ones.
     for name in ("parent", "id", "RootFolder", "rootfolder"):
@@ -158,7 +154,7 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
     link = segments and re.fullmatch(r":[a-z]:", segments[0])
     if link or "authkey" in query or "redeem" in query:
-        return SharingLink(_whole(parts, host))
+        return _link(parts, host)
     place = query.get("parent") or query.get("id") or query.get("resid") or ""
     if place.startswith("/"):
         segments = _segments(place)
@@ -185,11 +181,9 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
 
 def item_id(drive_id: str, name: str) -> str:
     """Graph's id of an item of a personal drive, from what its web address calls it; others stay.
-
     Source: addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the
     130 bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading
-    zeros, `!s`, and the GUID in hex.
-    """
+    zeros, `!s`, and the GUID in hex."""
     found = _PERSONAL_ITEM.fullmatch(name)
     if found is None:
         return name
@@ -198,23 +192,18 @@ def item_id(drive_id: str, name: str) -> str:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    found = tuple(segment for segment in (unquote(part) for part in path.split("/")) if segment)
-    flat = tuple(piece for segment in found for piece in segment.split("/") if piece)
-    if any(piece in (".", "..") or not piece.isprintable() for piece in flat):
+    pieces = tuple(piece for piece in unquote(path).split("/") if piece)
+    if any(piece in (".", "..") or not piece.isprintable() for piece in pieces):
         raise _not_understood("its path is not a plain one")
-    return flat
+    return pieces
 
 
-def _whole(parts: SplitResult, host: str) -> str:
-    """The address without a fragment and without user and port, for the shares API."""
+def _link(parts: SplitResult, host: str) -> SharingLink:
+    """The address without a fragment and without user and port."""
     query = f"?{parts.query}" if parts.query else ""
-    return f"https://{host}{parts.path}{query}"
+    return SharingLink(f"https://{host}{parts.path}{query}")
 
 
 def _not_understood(why: str) -> OptionInvalid:
-    return OptionInvalid(
-        "This is not an address of OneDrive or SharePoint.",
-        why=why,
-        advice="Copy the address from the browser while the site, library or folder is open.",
-        option="address",
-    )
+    what = "This is not an address of OneDrive or SharePoint."
+    return OptionInvalid(what, why=why, advice=COPY_ADDRESS, option="address")

@@ -24,12 +24,10 @@ _OF_MICROSOFT = re.compile(
 
 @dataclass(frozen=True)
 class Quota:
-    """Room on a drive, in bytes.
-
-    `state` known: the numbers are there. unknown: Graph reports zero or nothing useful, which does
-    not mean full. restricted: the organisation does not let this account see it. `level` is
-    Microsoft's word: normal, nearing (under 10 % left), critical (under 1 %), exceeded.
-    """
+    """Room on a drive, in bytes. `state` known: the numbers are there. unknown: Graph reports zero
+    or nothing useful, which does not mean full. restricted: the organisation does not let this
+    account see it. `level` is Microsoft's word: normal, nearing (under 10 % left), critical (under
+    1 %), exceeded."""
 
     state: Literal["known", "unknown", "restricted"]
     total: int | None = None
@@ -130,10 +128,10 @@ def drive_type(value: object) -> DriveType:
 def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
     """The folder that an item points to; None for a file and for an item that points nowhere."""
     remote = record.get("remoteItem")
-    if not isinstance(remote, Mapping) or "folder" not in remote:
+    if not isinstance(remote, Mapping) or "folder" not in remote or not remote.get("id"):
         return None
     parent = remote.get("parentReference")
-    if not isinstance(parent, Mapping) or not parent.get("driveId") or not remote.get("id"):
+    if not isinstance(parent, Mapping) or not parent.get("driveId"):
         return None
     kind, url = drive_type(parent.get("driveType")), str(remote.get("webUrl") or "")
     name = str(record.get("name") or remote.get("name") or "")
@@ -141,10 +139,8 @@ def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
 
 
 def _owner(value: object) -> str:
-    if not isinstance(value, Mapping):
-        return ""
-    for kind in ("user", "group", "application"):
-        identity = value.get(kind)
+    owner = value if isinstance(value, Mapping) else {}
+    for identity in map(owner.get, ("user", "group", "application")):
         if isinstance(identity, Mapping):
             return str(identity.get("displayName") or identity.get("email") or "")
     return ""

@@ -38,8 +38,7 @@ def graph_error(
     personal: bool = False,
 ) -> PlutonRcloneError:
     """The exception for a refused Graph request. `body` is the parsed JSON, or anything else.
-    `subject` names what was asked for. `personal`: it is a personal account's. Never raises.
-    """
+    `subject` names what was asked for. `personal`: it is a personal account's. Never raises."""
     low = {name.lower(): value for name, value in (headers or {}).items()}
     codes, message, request_id = _read(body)
     challenge = low.get("www-authenticate", "")

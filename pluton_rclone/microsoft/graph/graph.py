@@ -1,14 +1,12 @@
 """Microsoft Graph for one account: its requests, and what the account can reach with them (drives,
-SharePoint sites, libraries, shared folders).
-"""
+SharePoint sites, libraries, shared folders)."""
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from pluton_rclone import errors
@@ -26,9 +24,6 @@ from .faults import Target, graph_error
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
-
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
 _PERSONAL_DRIVE = re.compile(r"/drives/[0-9A-Fa-f]{15,16}(?:/|$|\?)")
@@ -36,35 +31,26 @@ AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
 MOST_PAGES = 1000  # a bound against a feed that never ends
 
 
-@dataclass(frozen=True)
-class Drives(Sequence[Drive]):
+class Drives(tuple[Drive, ...]):
     """The drives that can be read; `notes` say in words what could not be."""
 
-    found: tuple[Drive, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
-    @overload
-    def __getitem__(self, index: int) -> Drive: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Drive, ...]: ...
-    def __getitem__(self, index: int | slice) -> Drive | tuple[Drive, ...]:
-        return self.found[index]
-
-    def __len__(self) -> int:
-        return len(self.found)
+    def __new__(cls, found: Iterable[Drive], notes: Iterable[str] = ()) -> Self:
+        made = super().__new__(cls, found)
+        made.notes = tuple(notes)
+        return made
 
 
 class Graph:
     """Microsoft Graph in one cloud, for the account of the token, which goes only there, whatever a
-    link says. Use it with `with`, or `close` it.
-    """
+    link says. Use it with `with`, or `close` it."""
 
     def __init__(
         self,
         cloud: Cloud,
         token: Token | str,
         *,
-        cancel: threading.Event | None = None,
         http: Http | None = None,
         renew: Callable[[str], Token] | None = None,
     ) -> None:
@@ -73,7 +59,7 @@ class Graph:
         self._refusable, self._renew = self._token, renew
         granted = () if isinstance(token, str) else token.scopes
         self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
-        self._http = http or Http(cancel=cancel)
+        self._http = http or Http()
         self._own_http = http is None
 
     def __repr__(self) -> str:
@@ -99,10 +85,8 @@ class Graph:
         target: Target = "item",
         subject: str | None = None,
     ) -> dict[str, Any]:
-        """The JSON object at a path below /v1.0, or at a whole address that Graph gave.
-
-        `target` and `subject` word the error. Raises `GraphError`, and `TokenExpired` for a 401.
-        """
+        """The JSON object at a path below /v1.0, or at an address of Graph. `target` and `subject`
+        word the error. Raises `GraphError`, and `TokenExpired` for a 401."""
         url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
         if parameters:
             url = f"{url}?{urlencode(parameters, safe='$,', quote_via=quote)}"
@@ -134,11 +118,9 @@ class Graph:
                 personal=_PERSONAL_DRIVE.search(url) is not None,
             )
         if not isinstance(answer.json, dict):
-            raise GraphError(
-                "Microsoft Graph answered with something that is not a JSON object.",
-                why="a proxy may have answered in its place",
-                status=answer.status,
-            )
+            what = "Microsoft Graph answered with something that is not a JSON object."
+            why = "a proxy may have answered in its place"
+            raise GraphError(what, why=why, status=answer.status)
         return answer.json
 
     def pages(
@@ -159,20 +141,11 @@ class Graph:
             if isinstance(values, list):
                 yield from (value for value in values if isinstance(value, dict))
 
-    def at_once(self, work: Callable[[Given], Made], items: Iterable[Given]) -> list[Made]:
-        """`work` on each item, a few at a time, the results in the items' order."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
-            return list(executor.map(work, items))
-
     # ---- the account -----------------------------------------------------------------------------
 
     def me(self) -> Account:
-        """The owner of the token, as far as its permissions let it say. GraphError.
-
-        The own drive is asked first: that needs `Files.Read` only, while `/me` needs `User.Read`.
-        """
+        """The owner of the token, as far as its permissions tell. The own drive, which needs only
+        `Files.Read`, is asked first; `/me` needs `User.Read`. GraphError."""
         trouble: PlutonRcloneError | None = None
         drive: dict[str, Any] = {}
         profile: dict[str, Any] = {}
@@ -189,10 +162,8 @@ class Graph:
                 raise trouble from None
         owner = drive.get("owner")
         user = owner.get("user") if isinstance(owner, dict) else None
-        known = {
-            **(user if isinstance(user, dict) else {}),
-            **{k: v for k, v in profile.items() if v},
-        }
+        known = dict(user) if isinstance(user, dict) else {}
+        known |= {name: value for name, value in profile.items() if value}
         username = known.get("userPrincipalName") or known.get("mail") or known.get("email")
         name, own_id = str(known.get("displayName") or "unknown"), str(known.get("id") or "")
         kind: Kind = "personal" if drive.get("driveType") == "personal" else "work"
@@ -202,10 +173,8 @@ class Graph:
 
     def drives(self) -> Drives:
         """The account's own drives, asked for in two ways. A way that fails, and a drive whose root
-        cannot be read (a phantom), become notes.
-
-        Raises `DriveNotFound` if the account has no drive, and the first way's error if both fail.
-        """
+        cannot be read (a phantom), become notes. Raises `DriveNotFound` if the account does not
+        have a drive, and the first way's error if both fail."""
         records: list[dict[str, Any]] = []
         notes: list[str] = []
         troubles: list[PlutonRcloneError] = []
@@ -253,6 +222,8 @@ class Graph:
 
     def _verified(self, records: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> Drives:
         """The drives among `records` whose root can be read, each once; notes about the others."""
+        from concurrent.futures import ThreadPoolExecutor
+
         merged: dict[str, dict[str, Any]] = {}
         # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
         for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
@@ -261,9 +232,10 @@ class Graph:
             key = normal_drive_id(str(record["id"]))
             earlier = {name: value for name, value in merged.get(key, {}).items() if value}
             merged[key] = {**record, **earlier}
-        results = self.at_once(self._verify, merged.values())
+        with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
+            results = list(executor.map(self._verify, merged.values()))
         refused = [result for result in results if isinstance(result, str)]
-        return Drives(tuple(one for one in results if isinstance(one, Drive)), (*notes, *refused))
+        return Drives([one for one in results if isinstance(one, Drive)], [*notes, *refused])
 
     def _verify(self, record: dict[str, Any]) -> Drive | str:
         drive = Drive.from_graph(record)
@@ -329,9 +301,7 @@ class Graph:
         try:
             self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
         except (AccessDenied, errors.ItemNotFound) as problem:
-            what = (
-                f"The folder {shortcut.name!r} is somebody else's and needs a further permission."
-            )
+            what = f"The folder {shortcut.name!r} of somebody else needs a further permission."
             raise shared_permission(what, problem) from None
 
 

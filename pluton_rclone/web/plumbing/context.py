@@ -1,7 +1,10 @@
-"""What a handler works with: the application's parts, the session, the storage that is named."""
+"""What a handler works with: the application's parts, the session, the storage that is named, and
+whether it works."""
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +14,59 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
-from pluton_rclone.errors import StorageNotFound
+from pluton_rclone.errors import PlutonRcloneError, StorageNotFound
 from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.graph.drives import Quota
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
-from .guard import Address, session_of
-from .health import Healths
+from .guard import Action, Address, Authorize, owner, permits, session_of
 from .jobs import AnyWork, Jobs
-from .people import Action, Authorize, owner, permits
 from .sessions import Session, Sessions
 from .view import link
+
+REMEMBERED = 60.0  # seconds: each look renews a token and starts an rclone
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look at a storage found."""
+
+    error: PlutonRcloneError | None = None
+    warnings: tuple[str, ...] = ()
+    quota: Quota = Quota("unknown")  # noqa: RUF009 - frozen
+
+
+class Healths:
+    """The last look at every storage. Two people who look at once cause one look."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, Seen]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+
+    def of(self, storage: Storage) -> Seen:
+        name = storage.remote_name
+        with self._locks.setdefault(name, threading.Lock()):
+            until, seen = self._seen.get(name, (0.0, Seen()))
+            if time.monotonic() >= until:
+                seen = _look(storage)
+                self._seen[name] = time.monotonic() + REMEMBERED, seen
+            return seen
+
+    def forget(self, name: str) -> None:
+        """Look again the next time: something was changed."""
+        self._seen.pop(name, None)
+
+
+def _look(storage: Storage) -> Seen:
+    try:
+        report = storage.check_health()
+        failed = next((step.error for step in report.steps if step.status == "failed"), None)
+        if failed is not None:
+            return Seen(failed)
+        return Seen(None, tuple(step.text for step in report.warnings), storage.drive().quota)
+    except PlutonRcloneError as error:
+        return Seen(error)
 
 
 @dataclass
@@ -39,6 +84,10 @@ class Page:
     healths: Healths
     has_addresses: bool  # one-time addresses let people in, not the application around the page
     authorize: Authorize | None = None
+
+    def one_time_address(self, root: str = "") -> str:
+        """An address that lets one browser in, once."""
+        return f"{self.address.origin}{root}/open/{self.sessions.new_secret()}"
 
 
 def page_of(request: Request) -> Page:
@@ -76,8 +125,7 @@ def demand(request: Request, action: Action, storage: Storage | None = None) -> 
 
 def storage_of(request: Request, action: Action = "see", name: str | None = None) -> Storage:
     """The storage that the address names, for that action. StorageNotFound, also for one that the
-    person may not see; HTTPException if they may only see it.
-    """
+    person may not see; HTTPException if they may only see it."""
     found: Storage | None = None
     with suppress(StorageNotFound):
         found = page_of(request).storages[name or request.path_params["storage"]]

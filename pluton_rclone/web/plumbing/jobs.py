@@ -32,8 +32,7 @@ UNFINISHED = 20  # of each owner, what waits included
 @dataclass
 class Work:
     """Something that runs in a thread of its own, `at_once` of a kind. `owner` (`Session.owner`)
-    may look at it; None: everybody.
-    """
+    may look at it; None: everybody."""
 
     at_once: ClassVar[int] = 4
     kind: str
@@ -105,8 +104,7 @@ class Jobs:
 
     def start(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> AnyWork:
         """Run it in a thread, in its turn. `work.error` keeps an error of ours; any other is logged
-        as well. UsageError if the owner has too much unfinished.
-        """
+        as well. UsageError if the owner has too much unfinished."""
         with self._lock:
             mine = [one for one in self._work.values() if one.owner == work.owner]
             if sum(not one.over for one in mine) >= UNFINISHED:
@@ -163,13 +161,16 @@ class Jobs:
         """End everything at once, and wait for it within the ten seconds that a container has."""
         with self._lock:
             running = [one for one in self._work.values() if not one.over]
-            threads = [*self._threads.values()]
-        enders = [threading.Thread(target=self.cancel, args=[one], daemon=True) for one in running]
-        for ender in enders:
-            ender.start()
-        until = time.monotonic() + GRACE
-        for thread in (*enders, *threads):
-            thread.join(max(0.0, until - time.monotonic()))
+        for work in running:
+            threading.Thread(target=self.cancel, args=[work], daemon=True).start()
+        self.wait(GRACE)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether everything that runs is over within that time."""
+        until = time.monotonic() + seconds
+        while (threads := [*self._threads.values()]) and time.monotonic() < until:
+            threads[0].join(max(0.0, until - time.monotonic()))
+        return not threads
 
     def _run(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> None:
         try:

@@ -111,8 +111,7 @@ class Draft:
 
 def draft_of(request: Request, step: str = "") -> Draft:
     """The draft that the address names, of this session. HTTPException 404 without one, and 303, on
-    to the step that comes first, if `step` may not be seen yet.
-    """
+    to the step that comes first, if `step` may not be seen yet."""
     found = session(request).drafts.get(request.path_params["setup"])
     if not isinstance(found, Draft):
         what = "This storage is not being added here"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pluton_rclone.errors import PlutonRcloneError
 
-from ..plumbing.wording import rclone_size, sizes, together
+from ..plumbing.view import rclone_size, sizes, together
 
 # What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
 FIRST = ("chunk_size", "hard_delete", "base_folder")
@@ -41,8 +41,7 @@ def _schema() -> dict[str, Any]:
 
 def names() -> tuple[str, ...]:
     """The options that the form asks for, in its order: those that a person decides. Region, which
-    means another sign-in, has a control of its own.
-    """
+    means another sign-in, has a control of its own."""
     asked = (name for name, one in _schema().items() if one["x-decided-by"] == "person")
     return tuple(dict.fromkeys((*FIRST, *(name for name in asked if name not in NOT_HERE))))
 
@@ -143,9 +142,9 @@ def faults_of(error: PlutonRcloneError) -> dict[str, str]:
     return found
 
 
-def fault_of(option: str, form: Mapping[str, str], make: Callable[..., Any]) -> str:
-    """What is wrong with one option of the form, found by a remote with this option alone."""
-    typed = read(form, {})
+def fault_of(form: Mapping[str, str], make: Callable[..., Any]) -> str:
+    """What is wrong with the option named in the form, found by a remote with this option alone."""
+    option, typed = form.get("field", ""), read(form, {})
     try:
         make(**({option: as_options(typed)[option]} if option in typed else {}))
     except PlutonRcloneError as error:

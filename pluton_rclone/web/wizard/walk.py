@@ -1,9 +1,9 @@
-"""Steps 1, 2, 4, 6 and 7 of the walk: name, drive type, options, test, save; and the same forms for
-a saved storage.
-"""
+"""The steps of the walk but the sign-in: name, drive type, location, options, test, save; and the
+forms of a saved storage."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -13,18 +13,19 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS
 from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.graph.drives import Site
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.setup.state import DRIVE_TYPES
 
 from ..plumbing.context import demand, page_of, see_other, session, storage_of, work_of
-from ..plumbing.guard import form_of
+from ..plumbing.guard import OWNER, form_of
 from ..plumbing.jobs import Steps, Work
-from ..plumbing.people import OWNER
 from ..plumbing.view import Caught, draw, link, steps_view
 from . import fields
 from .draft import Draft, changing, draft_of, draw_step, onward
 
 MAX_NAME = 100
+SHOWN_SITES = 50
 
 
 # ---- 1 and 2: add storage, name ----
@@ -57,10 +58,8 @@ def name(request: Request) -> Response:
 
 def name_fault(request: Request, typed: str) -> str:
     """Why a storage cannot be called that; empty when it can."""
-    if not typed:
-        return "Give the storage a name."
-    if len(typed) > MAX_NAME:
-        return f"Use at most {MAX_NAME} characters."
+    if not typed or len(typed) > MAX_NAME:
+        return f"Use at most {MAX_NAME} characters." if typed else "Give the storage a name."
     try:
         StorageSetup().name = typed
         page_of(request).storages.free_name(typed)
@@ -100,6 +99,82 @@ def drive_type(request: Request) -> Response:
             return onward(request, draft)
     suggested, status = setup.drive_type or setup.suggested_type(), 422 if caught.error else 200
     return draw_step(request, draft, "type", suggested=suggested, error=caught.error, status=status)
+
+
+# ---- 5: location ----
+
+
+def location(request: Request) -> Response:
+    """GET: the drives, or the sites and one site's libraries. POST: one that was listed."""
+    draft, query = draft_of(request, "location"), request.query_params
+    if request.method == "POST":
+        chosen = draft.drives.get(form_of(request).get("drive", ""))
+        if chosen is None:
+            raise HTTPException(400, "Choose one of the drives that are listed.")
+        with changing(request, draft):
+            draft.setup.choose_drive(chosen)
+            draft.job = None
+        return onward(request, draft)
+    shown: dict[str, Any] = {}
+    found: list[Site] = []
+    with changing(request, draft), Caught() as caught:
+        draft.drives = {}
+        if draft.setup.drive_type != "sharepoint":
+            drives = draft.setup.drives_of(draft.setup.drive_type or "business")
+            draft.drives = {drive.id: drive for drive in drives}
+        elif query.get("site"):
+            site = draft.sites.get(query["site"])
+            if site is None:
+                raise HTTPException(400, "Choose one of the sites that are listed.")
+            shown["site"] = site
+            libraries = draft.setup.libraries(site)
+            draft.drives, shown["notes"] = {one.id: one for one in libraries}, libraries.notes
+            draft.site_name = site.name
+        else:
+            found = _search(request, draft)
+    return _locations(request, draft, found, error=caught.error, **shown)
+
+
+def _locations(request: Request, draft: Draft, found: list[Site], **shown: Any) -> Response:
+    none = {"site": None, "notes": (), "address": "", "address_error": None}
+    shown = {**none, **_listed(found), "term": request.query_params.get("term", ""), **shown}
+    status = 422 if shown["address_error"] else 200
+    return draw_step(request, draft, "location", status=status, **shown)
+
+
+def sites(request: Request) -> HTMLResponse:
+    """GET: the sites that match, as the person types."""
+    draft = draft_of(request)
+    found: list[Site] = []
+    with changing(request, draft), Caught() as caught:
+        found = _search(request, draft)
+    return draw(request, "part_sites.html", draft=draft, error=caught.error, **_listed(found))
+
+
+def _listed(found: list[Site]) -> dict[str, Any]:
+    return {"sites": found[:SHOWN_SITES], "more": max(0, len(found) - SHOWN_SITES)}
+
+
+def _search(request: Request, draft: Draft) -> list[Site]:
+    found = draft.setup.sites(request.query_params.get("term", "").strip() or "*")
+    draft.sites.update((site.id, site) for site in found[:SHOWN_SITES])
+    return found
+
+
+def address(request: Request) -> Response:
+    """POST: a pasted address of a site, a library, a folder or a sharing link."""
+    draft, typed = draft_of(request, "location"), form_of(request).get("address", "").strip()
+    try:
+        if not typed:
+            advice = "Copy it from the browser's address bar."
+            raise OptionInvalid("No address was pasted.", advice=advice)
+        with changing(request, draft):
+            found = draft.setup.choose_address(typed)
+            draft.site_name, draft.job = found.site.name if found.site else "", None
+        return onward(request, draft)
+    except PlutonRcloneError as error:
+        sites = list(draft.sites.values())
+        return _locations(request, draft, sites, address=typed, address_error=error)
 
 
 # ---- 6: options ----
@@ -143,12 +218,10 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
             fresh = StorageSetup(AppRegistration(before.client_id, before.tenant, region))
             fresh.name = draft.setup.name or ""
             draft.setup = fresh
-            draft.failure = OptionInvalid(
-                f"The region is {cloud.name} now.",
-                why=cloud.warning or "its accounts and its app registrations are its own",
-                advice="Sign in there, with a registration made there; then choose drive type and "
-                "location again.",
-            ).record()
+            why = cloud.warning or "it has its own accounts and app registrations"
+            advice = "Sign in with a registration made there; then choose type and location again."
+            what = f"The region is {cloud.name} now."
+            draft.failure = OptionInvalid(what, why=why, advice=advice).record()
         except PlutonRcloneError as error:
             draft.failure = error.record()
     return onward(request, draft, "authorize")
@@ -157,12 +230,11 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
 def check(request: Request) -> Response:
     """POST: one field, as the person leaves it: {"fault": text, empty if valid}. No secrets."""
     draft, form = draft_of(request), form_of(request)
-    drive, option = draft.setup.chosen_drive, form.get("field", "")
-    if drive is None or option not in fields.names():
+    drive = draft.setup.chosen_drive
+    if drive is None or form.get("field", "") not in fields.names():
         raise HTTPException(400, "There is no such option.")
     setup = StorageSetup.from_record(draft.setup.record_with_secrets())
-    fault = fields.fault_of(option, form, lambda **given: setup.remote(drive, **given))
-    return JSONResponse({"fault": fault})
+    return JSONResponse({"fault": fields.fault_of(form, partial(setup.remote, drive))})
 
 
 # ---- 7: test and save ----
@@ -264,8 +336,8 @@ def edit(request: Request) -> Response:
                 page_of(request).healths.forget(found.remote_name)
                 return see_other(request, "storages", found.remote_name)
             except PlutonRcloneError as refusal:
-                found_out = fields.faults_of(refusal).items()
-                faults = {option: text for option, text in found_out if option in fields.names()}
+                faults = fields.faults_of(refusal)
+                faults = {option: faults[option] for option in fields.names() if option in faults}
                 error = None if faults else refusal
     shown = {"storage": found, "name": name, "error": error, **fields.drawn(given, faults)}
     check = link(request, "storages", found.remote_name, "check")
@@ -275,8 +347,7 @@ def edit(request: Request) -> Response:
 def check_edit(request: Request) -> Response:
     """POST: one field of that form, as the person leaves it."""
     found, form = storage_of(request, "change"), form_of(request)
-    fault = fields.fault_of(form.get("field", ""), form, found.remote.replace)
-    return JSONResponse({"fault": fault})
+    return JSONResponse({"fault": fields.fault_of(form, found.remote.replace)})
 
 
 def reauthorize(request: Request) -> Response:
