@@ -12,8 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 import click
-from click.parser import split_arg_string  # type: ignore[attr-defined, unused-ignore]
-from click.shell_completion import BashComplete, CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, split_arg_string
 
 from pluton_rclone.errors import PlutonRcloneError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, StorageExists, StorageNotFound
+from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, StorageNotFound
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
