@@ -31,6 +31,11 @@ _LAUNCHER = (
 )
 
 
+def _left(error: str) -> bool:
+    """Whether an answer failed because its page was being left: before it was evaluated, or then."""
+    return "context" in error.lower() or "Inspected target navigated" in error
+
+
 class Unavailable(Exception):
     """There is none, and it cannot be installed here; the message says what to do."""
 
@@ -237,7 +242,7 @@ class Chromium:
         while True:
             answer = self._next()
             if answer.get("id") == self._number:
-                if "error" in answer and "context" not in str(answer["error"]).lower():
+                if "error" in answer and not _left(str(answer["error"])):
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return dict(answer.get("result", {}))
 

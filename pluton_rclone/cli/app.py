@@ -50,6 +50,7 @@ Look at files
   files 345678 ls tree stat cat size about
 Look after storages
   care 4568 health keep-alive
+  encryption 5 encrypt
   reference 56 inspect
   reference - doctor
   timer 5 timer

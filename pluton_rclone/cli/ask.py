@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -50,7 +50,9 @@ def choose(
                 return things[found[0]][1]
         raise click.UsageError(f"Write a number from 1 to {len(things)}, or a word of one line.")
 
-    return cast(Thing, click.prompt(question, default=default, err=True, value_proc=meant))
+    return cast(
+        Thing, click.prompt(question, default=cast(Any, default), err=True, value_proc=meant)
+    )
 
 
 def only_or_chosen(
@@ -109,14 +111,21 @@ def secret_in(file: Path) -> str:
         raise UsageError(f"The file {file} cannot be read.", why=str(error)) from None
 
 
-def secret(output: Output, question: str, *, variable: str, file: Path | None = None) -> str:
+def secret(
+    output: Output,
+    question: str,
+    *,
+    variable: str,
+    file: Path | None = None,
+    twice: bool = False,
+) -> str:
     """A secret: from a file, else the environment, else typed unseen, else a line of stdin."""
     if file is not None:
         return secret_in(file)
     if os.environ.get(variable):
         return os.environ[variable]
     if interactive(output):
-        return str(click.prompt(question, hide_input=True, err=True))
+        return str(click.prompt(question, hide_input=True, err=True, confirmation_prompt=twice))
     line = sys.stdin.readline().strip()
     if not line:
         raise UsageError(f"{question} is missing.", advice=f"Set {variable}, or write it to stdin.")

@@ -170,6 +170,8 @@ def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
     ctx.output.result(storage.record())
     where = f"the remote {storage.remote_name!r} in {ctx.new_storages.path}"
     ctx.output.say(f"Saved as {where}")
+    if ask.interactive(ctx.output) and not ctx.new_storages.conf.is_encrypted():
+        ctx.output.say("Its token is not encrypted there: pluton-rclone encrypt does that")
 
 
 @click.command("import")
@@ -276,7 +278,7 @@ def locate(
         setup.choose_drive(pick_library(setup, output), setup.folder)
     else:
         drives = setup.drives_of(chosen_kind)
-        found = [(f"{drive.name}  {drive.owner}  {drive.web_url}", drive) for drive in drives]
+        found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
         setup.choose_drive(ask.only_or_chosen(output, "Drive", found, option="--drive"))
     assert setup.chosen_drive is not None
     drive = setup.chosen_drive

@@ -177,6 +177,7 @@ KnownError = like(
 )
 Address = made("Address", "The one-time address of the page.", address=str)
 Removed = made("Removed", removed=str)
+Encrypted = made("Encrypted", config=str, encrypted=bool, keyring=bool)
 
 StepLine = made("StepLine", "A step of the connection test, as it is done.", step=Step)
 
@@ -196,6 +197,7 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     "set": (Report,),
     "rename": (Storage,),
     "remove": (Removed,),
+    "encrypt": (Encrypted,),
     "export": (Export,),
     "drives": (many(Drive),),
     "sites": (many(Site),),

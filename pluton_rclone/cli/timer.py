@@ -117,7 +117,7 @@ def timer(
     if any(character in word for word in (*command, os.getcwd()) for character in "\n\r"):
         raise UsageError("A line break cannot stand in a unit or a crontab.")
     program = shutil.which("pluton-rclone")
-    argv = [os.path.abspath(program)] if program else [sys.executable, "-m", "pluton_rclone"]
+    argv = [os.path.abspath(program)] if program else [sys.executable, "-I", "-m", "pluton_rclone"]
     argv += ["--config", str(ctx.new_storages.path.absolute())]
     argv += ["--rclone", os.path.abspath(ctx.binary)] if ctx.binary else []
     argv += command

@@ -37,7 +37,7 @@ class Pattern(Parameter):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value).strip()
         if not self.pattern.fullmatch(text):
-            self.fail(f"{value!r} is no {self.name}: {self.hint}", param, ctx)
+            self.fail(f"{value!r} is not a {self.name}: {self.hint}", param, ctx)
         return text
 
 
@@ -49,7 +49,7 @@ RATES = Pattern(
 )
 SIZES = Pattern("size", rf"off|{SIZE}", "write a number with K, M, G or T, as in 500M or 10G.")
 AGES = Pattern(
-    "age",
+    "time",
     r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?",
     "write a number with s, m, h, d, w, M (month) or y, as in 36h or 30d, or a day as in 2026-01-31.",
 )

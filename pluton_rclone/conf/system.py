@@ -1,4 +1,4 @@
-"""What systems do differently about a file that is put in place: its owner, its lock, its folder.
+"""What differs between systems when a file is put in place: its owner, its lock, its folder.
 
 As in `process.system`: Linux is what is tested. Exchanging two files is in `swap`.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 
 
 def keep_mode_and_owner(descriptor: int, found: os.stat_result | None, mode: int) -> None:
-    """Give a new file what the one had that it replaces, never more than `mode`; which user and
-    group, if we may. Windows has neither."""
+    """Give a new file the mode, but never more than `mode`, and, if we may, the owner and group of
+    the one that it replaces. Windows has neither."""
     if sys.platform == "win32":
         return
     if found is not None:
@@ -27,7 +27,7 @@ def keep_mode_and_owner(descriptor: int, found: os.stat_result | None, mode: int
 
 
 def sync_folder(folder: Path) -> None:
-    """So that a rename in it outlives a power cut; Windows cannot open a folder. OSError."""
+    """Make a rename in it survive a power cut; Windows cannot open a folder. OSError."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -42,14 +42,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def touch(descriptor: int) -> None:
-    """A new time for an open file, if that can be given."""
+    """A new time for an open file, if the system can set it."""
     with contextlib.suppress(OSError, TypeError):  # Windows: no times by descriptor
         os.utime(descriptor)
 
 
 def lock(descriptor: int) -> None:
-    """The file's own lock: two containers share the file, but not the folder that our lock stands
-    in. Nothing on Windows."""
+    """The file's own lock: two containers share the file, but not the folder with our lock. Not on
+    Windows."""
     if sys.platform != "win32":
         import fcntl
 
@@ -57,7 +57,7 @@ def lock(descriptor: int) -> None:
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
-    """All of it, from there on. OSError."""
+    """Write all of the data at the offset. OSError."""
     while data:
         if sys.platform == "win32":
             os.lseek(descriptor, offset, os.SEEK_SET)

@@ -1,5 +1,5 @@
-"""Storages that variables make (`RCLONE_CONFIG_<NAME>_TYPE=onedrive` and the like, which an export
-for containers writes), laid over what is read from rclone.conf, as rclone itself does."""
+"""Storages that variables make (`RCLONE_CONFIG_<NAME>_TYPE=onedrive` and so on, as an export for
+containers has them), laid over what is read from rclone.conf, as rclone itself does."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 
 _PREFIX = "RCLONE_CONFIG_"
 _TYPE = re.compile(rf"{_PREFIX}(\w+)_TYPE", re.ASCII)
+# For the token in a variable, the one that followed it: a variable cannot take it.
 _RENEWED: dict[str, str] = {}
-"""By the token in a variable: the one that followed it, which no variable can take."""
 
 
 def sections() -> dict[str, dict[str, str]]:
-    """The OneDrive remotes that variables make, by their name, which is in small letters."""
+    """The OneDrive remotes that variables make, by name, in lower case."""
     found = [_TYPE.fullmatch(key) for key, value in os.environ.items() if value == "onedrive"]
     names = sorted((match[1] for match in found if match), key=len, reverse=True)
     made: dict[str, dict[str, str]] = {name.lower(): {} for name in names}
@@ -46,25 +46,21 @@ def laid_over(document: Document, made: Mapping[str, Mapping[str, str]]) -> Docu
 
 
 def keep(name: str, token: str) -> None:
-    """A token that was renewed, for as long as this process runs."""
+    """Keep a renewed token while this process runs."""
     present = sections()[name].get(TOKEN, "")
     if token in ("", present):
         return
     first = next((old for old, new in _RENEWED.items() if new == present), present)
     _RENEWED[first] = token
-    log.warning(
-        "the token of %r was renewed and is kept until this process ends: the variable %s%s_TOKEN "
-        "still has the one before",
-        name,
-        _PREFIX,
-        name.upper(),
-    )
+    what = "the token of %r was renewed and is kept until this process ends"
+    variable = f"{_PREFIX}{name.upper()}_TOKEN"
+    log.warning(f"{what}: the variable %s still has the one before", name, variable)
 
 
 def refusal(name: str) -> ConfigNotWritable:
-    """Of a change to a remote that variables make."""
+    """The error for a change to a remote that variables make."""
     return ConfigNotWritable(
         f"{name!r} cannot be changed.",
         why=f"the variables {_PREFIX}{name.upper()}_… make it, not rclone.conf",
-        advice="Change the variables where they are set, or take them away there.",
+        advice="Change the variables where they are set, or remove them there.",
     )

@@ -76,7 +76,7 @@ def _read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
         page = coming()
         if page.next == link:
             break
-    raise delta.endless()
+    raise delta.broken()
 
 
 class _Pages:

@@ -28,7 +28,6 @@ class Cloud:
     portal: str  # where apps are registered
     sharepoint_suffix: str
     personal_accounts: bool = False
-    login_aliases: tuple[str, ...] = ()
     warning: str | None = None  # shown beside the choice
 
     @property
@@ -58,7 +57,6 @@ CLOUDS: dict[str, Cloud] = {
             region="global",
             name="Microsoft Cloud Global (also Microsoft 365 GCC)",
             login_host="login.microsoftonline.com",
-            login_aliases=("login.microsoft.com", "login.windows.net", "sts.windows.net"),
             graph_host="graph.microsoft.com",
             consent_host="login.microsoftonline.com",
             portal="https://entra.microsoft.com",
@@ -69,7 +67,6 @@ CLOUDS: dict[str, Cloud] = {
             region="us",
             name="Microsoft Cloud for US Government (GCC High)",
             login_host="login.microsoftonline.us",
-            login_aliases=("login.usgovcloudapi.net", "login-us.microsoftonline.com"),
             graph_host="graph.microsoft.us",
             consent_host="login.microsoftonline.us",
             portal="https://portal.azure.us",
@@ -89,7 +86,6 @@ CLOUDS: dict[str, Cloud] = {
             region="cn",
             name="Azure and Office 365 operated by 21Vianet (China)",
             login_host="login.chinacloudapi.cn",
-            login_aliases=("login.partner.microsoftonline.cn",),
             graph_host="microsoftgraph.chinacloudapi.cn",
             consent_host="login.partner.microsoftonline.cn",
             portal="https://portal.azure.cn",

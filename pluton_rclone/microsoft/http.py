@@ -225,7 +225,9 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
         advice = "Name your network's CA in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
-        advice = "Check HTTPS_PROXY and NO_PROXY, or ask the administrator to allow this host."
+        advice = (
+            "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
+        )
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):

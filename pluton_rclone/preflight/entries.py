@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from array import array
+from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from pluton_rclone.values.encoding import coarse_key, rclone_key
 from pluton_rclone.values.printable import printable
 
-from .finding import Finding, Summary
+from .finding import Finding, Summary, crowded
 from .judge import Folder, Judge, encoded
 from .reading import gigabytes
-from .rules import (
-    FORBIDDEN_ANYWHERE,
-    FORBIDDEN_NAMES,
-    MANY_ENTRIES,
-    MAX_FILE_SIZE,
-    RULES,
-    TOO_MANY_ENTRIES,
-)
+from .rules import FORBIDDEN_ANYWHERE, FORBIDDEN_NAMES, MAX_FILE_SIZE, RULES
 
 
 class Listed(Protocol):
@@ -45,18 +40,16 @@ _MASK = (1 << _BITS) - 1
 
 
 class _Seen:
-    """The names so far, in 16 bytes each and little more, whatever the order they come in."""
+    """The names so far, in any order, in little more than 16 bytes each."""
 
     def __init__(self) -> None:
-        self._buckets: dict[int, tuple[array[int], array[int]]] = {}
+        self._buckets: dict[int, tuple[array[int], array[int]]] = defaultdict(
+            lambda: (array("q"), array("Q"))
+        )
 
     def before(self, coarse: int, fine: int) -> list[int]:
-        """The fine hashes of what came before under the same coarse hash; these two are
-        remembered."""
-        bucket = self._buckets.get(coarse % _BUCKETS)
-        if bucket is None:
-            bucket = self._buckets[coarse % _BUCKETS] = (array("q"), array("Q"))
-        all_coarse, all_fine = bucket
+        """The fine hashes that came before with the same coarse hash; this one is remembered."""
+        all_coarse, all_fine = self._buckets[coarse % _BUCKETS]
         found = []
         if coarse in all_coarse:
             found = [all_fine[number] for number, other in enumerate(all_coarse) if other == coarse]
@@ -65,24 +58,22 @@ class _Seen:
         return found
 
 
+@dataclass(slots=True)
 class _Known:
     """A folder that was listed, or that something listed lies in."""
 
-    __slots__ = ("entries", "folder", "listed", "longest", "salt")
-
-    def __init__(self, folder: Folder, path: str, longest: int) -> None:
-        self.folder = folder
-        self.salt = hash(path)
-        self.longest = longest  # characters of an ASCII name in it that need no closer look
-        self.entries = 0
-        self.listed = False
+    folder: Folder
+    salt: int
+    longest: int  # characters of an ASCII name in it that need no closer look
+    entries: int = 0
+    listed: bool = False
 
 
 class EntryScan:
     """One pass over a listing; iterate for the findings, `summary` counts along.
 
-    Of names that are one, those that came later are told. Memory grows by about 30 bytes with each
-    entry and by some hundred with each folder.
+    Of names that are one, those that came later are told. An entry takes about 30 bytes of memory,
+    a folder some hundred.
     """
 
     def __init__(self, entries: Iterable[Listed], judge: Judge, summary: Summary) -> None:
@@ -95,7 +86,7 @@ class EntryScan:
 
     def __iter__(self) -> Iterator[Finding]:
         top, found = self._judge.top()
-        self._known[""] = _Known(top, "", self._judge.plain_length(top))
+        self._known[""] = _Known(top, hash(""), self._judge.plain_length(top))
         yield from found
         summary = self._summary
         for entry in self._entries:
@@ -116,20 +107,16 @@ class EntryScan:
             told = self._name(parent, name, is_dir=False)
             if size > MAX_FILE_SIZE:
                 told = [*told, ("file_too_large", gigabytes(size))]
-            if not told:
-                if parent.folder.arrives:
-                    summary.bytes_to_send += size
-                continue
             if parent.folder.arrives and not any(RULES[rule].refuses for rule, _ in told):
                 summary.bytes_to_send += size
             for rule, detail in told:
                 yield Finding(path, RULES[rule], detail=detail)
         yield from self._looking_alike()
-        yield from self._full_folders()
+        for path, known in self._known.items():
+            yield from crowded(path or ".", known.entries)
 
     def _folder(self, path: str) -> Generator[Finding, None, _Known]:
-        """Make the folder at `path` known, and those that it lies in; again when a source lists it
-        twice."""
+        """Make the folder at `path` known, and those above it; again if it is listed twice."""
         parent_path, _, name = path.rpartition("/")
         parent = self._known.get(parent_path)
         if parent is None:
@@ -143,26 +130,26 @@ class EntryScan:
             self._translated[path] = f"{parent_path}/{arriving}" if parent_path else arriving
         folder = self._judge.child(parent.folder, encoded(name), arriving, refused)
         self._summary.folders += 1
-        return self._known.setdefault(path, _Known(folder, path, self._judge.plain_length(folder)))
+        known = _Known(folder, hash(path), self._judge.plain_length(folder))
+        return self._known.setdefault(path, known)
 
     def _name(self, parent: _Known, name: str, *, is_dir: bool) -> Sequence[tuple[str, str]]:
         """What is wrong with one name, by itself and beside those before it: rules and details."""
         parent.entries += 1
-        told: Sequence[tuple[str, str]] = ()
         if name.isascii():
             lower = name.lower()
             exact = hash(name) & _MASK
             coarse, by_rclone, composed = hash(lower), hash(lower) & _MASK, exact
-            if (
-                len(name) > parent.longest
-                or lower in FORBIDDEN_NAMES
-                or FORBIDDEN_ANYWHERE in lower
-            ):
-                told = self._judge.standard_name_findings(parent.folder, name, is_dir=is_dir)
+            forbidden = lower in FORBIDDEN_NAMES or FORBIDDEN_ANYWHERE in lower
+            closer = forbidden or len(name) > parent.longest
         else:
             coarse, by_rclone = hash(coarse_key(name)), hash(rclone_key(name)) & _MASK
             composed, exact = hash(unicodedata.normalize("NFC", name)) & _MASK, hash(name) & _MASK
-            told = self._judge.standard_name_findings(parent.folder, name, is_dir=is_dir)
+            closer = True
+        told: Sequence[tuple[str, str]] = ()
+        if closer:
+            arriving = self._judge.arriving(name)
+            told = tuple(self._judge.name_findings(parent.folder, arriving, is_dir))
         fine = ((by_rclone << _BITS | composed) << _BITS | exact) << 1 | is_dir
         before = self._seen.before(coarse ^ parent.salt, fine)
         if before:
@@ -176,22 +163,12 @@ class EntryScan:
                     told = f"beside '{printable(other.rpartition('/')[2])}'"
                     yield Finding(one, RULES["folder_looks_alike"], True, told)
 
-    def _full_folders(self) -> Iterator[Finding]:
-        for path, known in self._known.items():
-            if known.entries >= MANY_ENTRIES:
-                rule = "folder_too_full" if known.entries >= TOO_MANY_ENTRIES else "folder_large"
-                yield Finding(path or ".", RULES[rule], True, f"{known.entries:,} entries")
-
 
 def _reason(fine: int, before: list[int]) -> str:
     """Why names with the same coarse key are one; the hashes as `_name` puts them together."""
     mine = _parts(fine)
     others = [_parts(other) for other in before]
-    same = [
-        other
-        for other in others
-        if (other.by_rclone, other.is_dir) == (mine.by_rclone, mine.is_dir)
-    ]
+    same = [one for one in others if (one.by_rclone, one.is_dir) == (mine.by_rclone, mine.is_dir)]
     if mine in same:
         return "same_name_twice"
     if any(other.composed == mine.composed for other in same):

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from pluton_rclone.values.printable import printable
 
-from .rules import RULES, Rule, Severity
+from .rules import MANY_ENTRIES, RULES, TOO_MANY_ENTRIES, Rule, Severity
 
 
 @dataclass(frozen=True)
 class Finding:
     """One entry of the source, and what OneDrive or rclone will do with it.
 
-    `path` is relative to the source, with "/" between names and "." for the whole source; bytes
-    that are not UTF-8 stand in it as `os.fsdecode` leaves them (surrogates), so that a local file
-    can be opened by it. `detail` are the numbers or names of this case.
+    `path` is relative to the source, "." for the source itself; bytes that are not UTF-8 are in it
+    as `os.fsdecode` leaves them. `detail` are the numbers or names of this case.
     """
 
     path: str
@@ -41,20 +41,12 @@ class Finding:
         """What the person can do."""
         return self.rule.advice
 
-    @property
-    def source(self) -> str:
-        """Who says so."""
-        return self.rule.source
-
     def __str__(self) -> str:
         return f"{printable(self.path)}: {self.rule.severity}: {self.what} {self.rule.advice}"
 
     def record(self) -> dict[str, Any]:
-        """The finding as a JSON object: one line of `--json`.
-
-        A path that is not UTF-8 is shown with \\xHH in `path`, and given byte by byte in
-        `path_base64`.
-        """
+        """The finding as a JSON object. A path that is not UTF-8 has \\xHH in `path`, and is also
+        given byte by byte, as `path_base64`."""
         raw = self.path.encode("utf-8", "surrogateescape")
         record: dict[str, Any] = {
             "path": raw.decode("utf-8", "backslashreplace"),
@@ -72,11 +64,10 @@ class Finding:
 
 @dataclass
 class Summary:
-    """The counts of a preflight: right so far while it runs, right for good once `finished`.
+    """The counts of a preflight so far; `finished` once they are complete.
 
-    `files` and `bytes` count the regular files that were seen, `folders` the folders without the
-    source itself; `bytes_to_send` leaves out what is refused or unreadable. `by_rule` counts the
-    findings.
+    `files` and `bytes` count regular files, `folders` the folders below the source;
+    `bytes_to_send` leaves out what is refused or unreadable. `by_rule` counts the findings.
     """
 
     files: int = 0
@@ -88,9 +79,7 @@ class Summary:
 
     def count(self, severity: Severity) -> int:
         """How many findings there are of that severity."""
-        return sum(
-            number for rule, number in self.by_rule.items() if RULES[rule].severity is severity
-        )
+        return sum(n for rule, n in self.by_rule.items() if RULES[rule].severity is severity)
 
     @property
     def clean(self) -> bool:
@@ -98,14 +87,17 @@ class Summary:
         return not self.count(Severity.REFUSED) and not self.count(Severity.SPOILED)
 
     def record(self) -> dict[str, Any]:
-        """The summary as a JSON object: the last line of `--json`."""
+        """The summary as a JSON object."""
         return {
-            "files": self.files,
-            "folders": self.folders,
-            "bytes": self.bytes,
-            "bytes_to_send": self.bytes_to_send,
+            **vars(self),
             "findings": {severity.value: self.count(severity) for severity in Severity},
             "by_rule": dict(sorted(self.by_rule.items())),
             "clean": self.clean,
-            "finished": self.finished,
         }
+
+
+def crowded(path: str, entries: int) -> Iterator[Finding]:
+    """The finding about a folder at `path` with so many entries, if they are too many."""
+    if entries >= MANY_ENTRIES:
+        rule = "folder_too_full" if entries >= TOO_MANY_ENTRIES else "folder_large"
+        yield Finding(path, RULES[rule], True, f"{entries:,} entries")

@@ -1,5 +1,4 @@
-"""Looking at the names of one folder, many at a time: nothing is done per name until something is
-wrong."""
+"""Looking at the names of one folder, many at a time: one by one only if something is wrong."""
 
 from __future__ import annotations
 
@@ -32,12 +31,7 @@ from .rules import (
 
 @dataclass(frozen=True)
 class Target:
-    """Where the source is going: what decides about names and lengths.
-
-    `prefix` is the site and library part of every path there (`library_prefix`), `base` the folder
-    in the drive, as rclone takes it, that receives the source; `encoding` the remote's option of
-    that name.
-    """
+    """Where the source is going, as for `preflight`: what decides about names and lengths."""
 
     drive_type: str = "business"
     prefix: str = ""
@@ -64,8 +58,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Names:
-    """Some names of one folder, first the files, then the folders, and what was seen at a
-    glance."""
+    """Some names of one folder, files before folders, and what was seen at a glance."""
 
     raw: list[bytes]
     files: int
@@ -95,33 +88,15 @@ class Judge:
         whole = "/".join(part for part in (self.target.prefix.strip("/"), translated) if part)
         too_long = len(whole) > MAX_PATH
         if too_long:
-            found.append(
-                Finding(
-                    ".",
-                    RULES["path_too_long"],
-                    True,
-                    f"the destination has {len(whole)} characters",
-                )
-            )
-        slash = 1 if whole else 0
-        top = Folder(
-            b"",
-            len(whole) + slash,
-            utf16_length(whole) + slash,
-            not parts,
-            arrives=not found,
-            too_long=too_long,
-        )
-        return top, found
-
-    # ---- many names at once ----------------------------------------------------------------------
+            detail = f"the destination has {len(whole)} characters"
+            found.append(Finding(".", RULES["path_too_long"], True, detail))
+        before = f"{whole}/" if whole else ""
+        room, room_utf16 = len(before), utf16_length(before)
+        return Folder(b"", room, room_utf16, not parts, not found, too_long), found
 
     def look(self, folder: Folder, files: list[bytes], folders: list[bytes]) -> Names:
-        """Read the names: `suspicious` says that `findings` has to go through them one by one.
-
-        Joined with "/", which no name holds, they are checked in a handful of passes at the speed
-        of C.
-        """
+        """Read the names: if they are `suspicious`, `findings` has to go through them one by one.
+        Joined with "/", which no name holds, they are checked in a few passes at the speed of C."""
         raw = files + folders
         blob = b"/" + b"/".join(raw) + b"/"
         translator = self._to_onedrive
@@ -143,11 +118,7 @@ class Judge:
         if len(arriving) != len(raw):  # an encoding without Slash brings one into a name
             arriving = [translator.from_local(decoded(name)) for name in raw]
         different = set(keys)
-        longest = (
-            max(map(len, arriving))
-            if translated.isascii()
-            else 2 * max(map(len, arriving), default=0)
-        )
+        longest = max(map(len, arriving)) * (1 if translated.isascii() else 2)
         suspicious = (
             wrong
             or longest > MAX_NAME
@@ -160,11 +131,10 @@ class Judge:
         return Names(raw, len(files), keys, arriving, rare, len(different) != len(raw), suspicious)
 
     def findings(self, folder: Folder, names: Names) -> Iterator[tuple[int, Finding]]:
-        """What is wrong with single names: the index and the finding; several for one name are
-        possible."""
+        """What is wrong with single names: the index and the finding; a name may have several."""
         for index, (raw, arriving) in enumerate(zip(names.raw, names.translated, strict=True)):
             is_dir = index >= names.files
-            found = self._name_findings(folder, arriving, is_dir)
+            found = self.name_findings(folder, arriving, is_dir)
             if not raw.isascii():
                 found = chain(found, _local_name_findings(decoded(raw), arriving))
             for rule, detail in found:
@@ -172,25 +142,19 @@ class Judge:
 
     def child(self, folder: Folder, raw: bytes, arriving: str, refused: set[str]) -> Folder:
         """A folder inside `folder`, itself under the rules named in `refused`."""
-        path = folder.path + b"/" + raw if folder.path else raw
-        return Folder(
-            path,
-            folder.room + len(arriving) + 1,
-            folder.room_utf16 + utf16_length(arriving) + 1,
-            arrives=folder.arrives and not refused,
-            too_long=folder.too_long or "path_too_long" in refused,
-        )
+        room = folder.room + len(arriving) + 1
+        room_utf16 = folder.room_utf16 + utf16_length(arriving) + 1
+        arrives = folder.arrives and not refused
+        too_long = folder.too_long or "path_too_long" in refused
+        return Folder(_joined(folder, raw), room, room_utf16, False, arrives, too_long)
 
     def looking_alike(self, folders: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """Pairs among the folders in one folder: one arrives under the name that rclone shows of
-        the other."""
+        """Pairs in one folder: the first arrives under the name that rclone shows of the second."""
         shown = {standard_name(decoded(raw)): raw for raw in folders}
         for standard, raw in shown.items():
             arriving = self.arriving(standard)
             if arriving != standard and arriving in shown:
                 yield raw, shown[arriving]
-
-    # ---- one name --------------------------------------------------------------------------------
 
     def _name_rule(self, arriving: str, *, folder: bool, at_root: bool) -> str | None:
         rule = refused_name(arriving, drive_type=self.target.drive_type, at_root=at_root)
@@ -203,36 +167,27 @@ class Judge:
         """What reaches OneDrive of a name as rclone shows it."""
         return self._to_onedrive.from_standard(standard)
 
-    def standard_name_findings(
-        self, folder: Folder, standard: str, *, is_dir: bool
-    ) -> list[tuple[str, str]]:
-        """What is wrong with a name as rclone shows it: rules and details."""
-        return list(self._name_findings(folder, self.arriving(standard), is_dir))
-
     def plain_length(self, folder: Folder) -> int:
-        """Up to how many characters an ASCII name in `folder` breaks no rule but those about
-        certain names."""
+        """The length up to which only certain ASCII names in `folder` break a rule."""
         if folder.at_root or not self._to_onedrive.is_default:
             return 0
         return min(MAX_NAME, MAX_PATH - folder.room)
 
-    def _name_findings(
+    def name_findings(
         self, folder: Folder, arriving: str, is_dir: bool
     ) -> Iterator[tuple[str, str]]:
+        """What is wrong with a name as it arrives: rules and details."""
         rule = self._name_rule(arriving, folder=is_dir, at_root=folder.at_root)
         if rule is not None:
             yield rule, f"{len(arriving)} characters" if rule == "name_too_long" else ""
-        length = folder.room + len(arriving)
+        length, as_windows_counts = folder.room + len(arriving), utf16_length(arriving)
         if length > MAX_PATH:
             if not folder.too_long:
                 yield "path_too_long", f"{length} characters"
-        elif utf16_length(arriving) > MAX_NAME >= len(arriving):
-            yield "length_doubtful", f"the name: {utf16_length(arriving)}, as Windows counts"
-        elif folder.room_utf16 + utf16_length(arriving) > MAX_PATH:
-            yield (
-                "length_doubtful",
-                f"the path: {folder.room_utf16 + utf16_length(arriving)}, as Windows counts",
-            )
+        elif as_windows_counts > MAX_NAME >= len(arriving):
+            yield "length_doubtful", f"the name: {as_windows_counts}, as Windows counts"
+        elif (whole := folder.room_utf16 + as_windows_counts) > MAX_PATH:
+            yield "length_doubtful", f"the path: {whole}, as Windows counts"
 
 
 def _local_name_findings(name: str, arriving: str) -> Iterator[tuple[str, str]]:
@@ -252,7 +207,11 @@ def decoded(raw: bytes) -> str:
 
 def below(folder: Folder, raw: bytes) -> str:
     """The path, relative to the source, of a name in a folder."""
-    return decoded(folder.path + b"/" + raw if folder.path else raw)
+    return decoded(_joined(folder, raw))
+
+
+def _joined(folder: Folder, raw: bytes) -> bytes:
+    return folder.path + b"/" + raw if folder.path else raw
 
 
 def encoded(name: str) -> bytes:

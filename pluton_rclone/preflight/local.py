@@ -1,5 +1,4 @@
-"""Scanning a local folder, depth first: kept are the folder at hand and the paths of those still to
-visit."""
+"""Scanning a local folder, depth first, with one folder and the paths still to visit in memory."""
 
 from __future__ import annotations
 
@@ -14,18 +13,15 @@ from pluton_rclone.errors import NothingFound
 from pluton_rclone.values.encoding import standard_name
 from pluton_rclone.values.printable import printable
 
-from .finding import Finding, Summary
+from .finding import Finding, Summary, crowded
 from .judge import Folder, Judge, Names, below, decoded, encoded
 from .reading import Batch, read_folder
-from .rules import MANY_ENTRIES, RULES, TOO_MANY_ENTRIES
+from .rules import RULES
 from .same import Member, same_names
 
 
 def scan_local(root: bytes, judge: Judge, summary: Summary) -> Iterator[Finding]:
-    """The findings of a local folder or file, while `summary` counts along.
-
-    Raises `NothingFound` when there is nothing at `root`.
-    """
+    """The findings of a local folder or file, while `summary` counts along. NothingFound."""
     try:
         mode = os.stat(root).st_mode
     except OSError as error:
@@ -74,12 +70,9 @@ class _FolderScan:
             for pair in self._judge.looking_alike(self._folders):
                 for name, other in (pair, pair[::-1]):
                     told = f"beside '{printable(decoded(other))}'"
-                    yield Finding(
-                        below(self._folder, name), RULES["folder_looks_alike"], True, told
-                    )
-        if entries >= MANY_ENTRIES:
-            rule = "folder_too_full" if entries >= TOO_MANY_ENTRIES else "folder_large"
-            yield Finding(self._folder.shown, RULES[rule], True, f"{entries:,} entries")
+                    path = below(self._folder, name)
+                    yield Finding(path, RULES["folder_looks_alike"], True, told)
+        yield from crowded(self._folder.shown, entries)
 
     def _take(self, batch: Batch, compare: Callable[[Names], list[Finding]]) -> Iterator[Finding]:
         """Judge the names of a batch, each by itself and, by `compare`, against the others."""
@@ -98,9 +91,7 @@ class _FolderScan:
         yield from same
         refused: dict[int, set[str]] = {}
         if names.suspicious:
-            translated = {
-                finding.path for finding in same if finding.rule.name == "same_when_translated"
-            }
+            translated = {one.path for one in same if one.rule.name == "same_when_translated"}
             for index, finding in self._judge.findings(folder, names):
                 if finding.rule.name == "name_not_found_again" and finding.path in translated:
                     continue  # it is found: the other one of the two
@@ -112,13 +103,10 @@ class _FolderScan:
         if folder.arrives:
             summary.bytes_to_send += size
         for index in range(names.files, len(names.raw)):
+            raw, arriving = names.raw[index], names.translated[index]
             self.children.append(
-                self._judge.child(
-                    folder, names.raw[index], names.translated[index], refused.get(index, set())
-                )
+                self._judge.child(folder, raw, arriving, refused.get(index, set()))
             )
-
-    # ---- names that are one ----------------------------------------------------------------------
 
     def _duplicates(self, names: Names) -> list[Finding]:
         """Among the names of a folder that came in one batch."""
@@ -137,13 +125,13 @@ class _FolderScan:
         twice = {one for one, other in pairwise(sorted(hashes)) if one == other}
         if not twice:
             return []
-        again = (
-            self._judge.look(self._folder, batch.files, batch.folders)
-            for batch in read_folder(self._path, self._folder)
-        )
-        return self._same(
-            [member for names in again for member, key in _members(names) if hash(key) in twice]
-        )
+        again: list[Member] = []
+        for batch in read_folder(self._path, self._folder):
+            if not batch.files and not batch.folders:
+                continue
+            names = self._judge.look(self._folder, batch.files, batch.folders)
+            again += [member for member, key in _members(names) if hash(key) in twice]
+        return self._same(again)
 
     def _same(self, members: list[Member]) -> list[Finding]:
         return [

@@ -1,5 +1,4 @@
-"""Reading a local folder: names, sizes and kinds of what lies in it, in batches that bound the
-memory."""
+"""Reading a local folder: names, sizes and kinds of its entries, in batches that bound memory."""
 
 from __future__ import annotations
 
@@ -21,11 +20,10 @@ _EFFECTIVE = os.access in os.supports_effective_ids
 
 @dataclass
 class Batch:
-    """Some entries of one folder, as far as rclone would see them, and what was wrong with single
-    ones.
+    """Some entries of one folder, as far as rclone would see them, and what is wrong with some.
 
-    `sizes` goes with `files`: bytes to send, 0 for a file that cannot be sent; `bytes` are those of
-    all of them.
+    `sizes` goes with `files`: bytes to send, 0 for a file that cannot be sent, whose bytes are in
+    `bytes`.
     """
 
     files: list[bytes] = field(default_factory=list)
@@ -36,8 +34,7 @@ class Batch:
 
 
 def read_folder(path: bytes, folder: Folder, only: bytes | None = None) -> Iterator[Batch]:
-    """The entries of the folder at `path`, at most BATCH names at a time; `only`: the one of that
-    name.
+    """The entries of the folder at `path`, or `only` one, at most BATCH names at a time.
 
     What vanishes meanwhile is left out. A folder that cannot be read ends in a batch with that
     finding. Symbolic links are not followed.
@@ -55,10 +52,8 @@ def read_folder(path: bytes, folder: Folder, only: bytes | None = None) -> Itera
                         status = entry.stat(follow_symlinks=False)
                         size = status.st_size
                         files.append(entry.name)
-                        if (
-                            status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ
-                            and size <= MAX_FILE_SIZE
-                        ):
+                        all_may_read = status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ
+                        if all_may_read and size <= MAX_FILE_SIZE:
                             sizes.append(size)
                         else:
                             mine = status.st_uid == user and status.st_mode & _OWNER_MAY_READ

@@ -1,9 +1,7 @@
-"""What OneDrive and rclone do not take, as one table: each rule with its limit, its source and the
-way out.
+"""What OneDrive and rclone do not take, as one table: each rule with its source and the way out.
 
-Numbers and names are copied from the project's collected facts (tests/data/preflight/limits.json
-keeps them with their sources); what rclone does was tried with the real rclone 1.75.2 and is tried
-again by the tests.
+tests/data/preflight/limits.json has numbers and names with their sources; what rclone does was
+tried with the real rclone 1.75.2, and the tests try it again.
 """
 
 from __future__ import annotations
@@ -43,8 +41,7 @@ class Severity(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """What can go wrong: its name for programs, how bad it is, what happens, what to do, who says
-    so."""
+    """What can go wrong: a name for programs, how bad it is, what happens, what to do, a source."""
 
     name: str
     severity: Severity
@@ -68,207 +65,152 @@ _ADDRESSING = (
 )
 _RCLONE_DOCS = "rclone documentation, 'Microsoft OneDrive', 2026-08-21"
 _TRIED = "tried with rclone 1.75.2"
+_DUPLICATE = f"{_TRIED}: 'Duplicate object found in source - ignoring'"
 _RENAME = "Rename it."
-
-_TABLE = (
-    Rule(
-        "file_too_large",
-        Severity.REFUSED,
-        "OneDrive takes files of up to 250 GB and refuses this one during the upload.",
-        "Split it into parts, or leave it out.",
-        f"{_LIMITS}; {_ARTICLE}",
-    ),
-    Rule(
-        "path_too_long",
-        Severity.REFUSED,
-        "OneDrive refuses it (pathIsTooLong): the whole path, site and library included, must stay "
-        "under 400 "
-        "characters.",
-        "Shorten the names of its folders, or back up to a folder nearer to the drive's root.",
-        f"{_ARTICLE}; {_LIMITS}; {_RCLONE_DOCS}",
-    ),
-    Rule(
-        "name_too_long",
-        Severity.REFUSED,
-        "OneDrive refuses it: one name has at most 255 characters as it arrives there.",
-        "Shorten the name.",
-        _ARTICLE,
-    ),
-    Rule(
-        "length_doubtful",
-        Severity.WARNING,
-        "OneDrive may refuse it: the length is within the limit in characters, but beyond it when "
-        "each "
-        "character outside Unicode's first plane (emoji) counts twice, as Windows counts.",
-        "Shorten the name or the names of its folders.",
-        f"{_ARTICLE} (does not say how it counts)",
-    ),
-    Rule(
-        "name_forbidden",
-        Severity.REFUSED,
-        "OneDrive refuses the name: it is reserved, in upper and in lower case.",
-        _RENAME,
-        _ARTICLE,
-    ),
-    Rule(
-        "name_holds_vti",
-        Severity.REFUSED,
-        "OneDrive refuses a name that holds _vti_.",
-        _RENAME,
-        _ARTICLE,
-    ),
-    Rule(
-        "name_forms_at_root",
-        Severity.REFUSED,
-        "A library has its own 'Forms' at its root and refuses another.",
-        "Rename it, or back up to a folder instead of the library's root.",
-        _ARTICLE,
-    ),
-    Rule(
-        "name_not_translated",
-        Severity.REFUSED,
-        "OneDrive refuses the name, and the remote's option `encoding` does not let rclone "
-        "translate it.",
-        "Remove `encoding` from the remote's options: rclone's default translates it.",
-        f"{_ARTICLE}; {_ADDRESSING}; {_RCLONE_DOCS}",
-    ),
-    Rule(
-        "name_not_found_again",
-        Severity.REFUSED,
-        "rclone takes the character ‛ (U+201B) for its own mark, and then looks for a file of "
-        "another name: "
-        "an error, not sent.",
-        _RENAME,
-        f"{_TRIED}: 'failed to open source object: lstat …: no such file or directory'",
-    ),
-    Rule(
-        "name_not_utf8",
-        Severity.WARNING,
-        "The name is not UTF-8: on OneDrive it shows ‛ and two digits for each such byte. A "
-        "restore by "
-        "rclone brings the bytes back; other programs see the name as it is there.",
-        "Rename it in UTF-8 (the tool convmv does that for whole trees).",
-        f"rclone documentation, 'Local Filesystem: Filenames'; {_TRIED}",
-    ),
-    Rule(
-        "same_but_case",
-        Severity.SPOILED,
-        "OneDrive does not tell upper from lower case: rclone sends one of these and leaves the "
-        "others out, "
-        "with a notice and without an error.",
-        "Rename all but one of them.",
-        f"{_RCLONE_DOCS}; {_TRIED}: 'Duplicate object found in source - ignoring'",
-    ),
-    Rule(
-        "same_but_accents",
-        Severity.SPOILED,
-        "The names look the same and differ only in how accents are stored (Unicode NFC and NFD): "
-        "rclone "
-        "sends one of these and leaves the others out, with a notice and without an error.",
-        "Rename all but one of them.",
-        f"{_TRIED}: 'Duplicate object found in source - ignoring'",
-    ),
-    Rule(
-        "same_when_translated",
-        Severity.SPOILED,
-        "rclone takes these names for one: it sends one of them and leaves the others out, with a "
-        "notice and "
-        "without an error.",
-        "Rename all but one of them.",
-        f"{_TRIED}: 'Duplicate object found in source - ignoring'",
-    ),
-    Rule(
-        "same_name_twice",
-        Severity.SPOILED,
-        "The source holds this name more than once: rclone sends one of them and leaves the others "
-        "out, "
-        "with a notice and without an error.",
-        "Rename all but one of them, or merge them with `rclone dedupe`.",
-        f"{_TRIED}: 'Duplicate object found in source - ignoring'",
-    ),
-    Rule(
-        "file_and_folder_same",
-        Severity.REFUSED,
-        "A file and a folder whose names differ only in case cannot lie side by side on OneDrive: "
-        "one of "
-        "them is refused, of the folder everything in it.",
-        "Rename one of them.",
-        f"{_RCLONE_DOCS}; {_TRIED}: 'found file when looking for folder'",
-    ),
-    Rule(
-        "same_perhaps",
-        Severity.WARNING,
-        "rclone sends them all, but OneDrive may take these names for one and keep only what came "
-        "last: "
-        "which letters it holds for the same (ß and ss, ς and σ) is not documented.",
-        "Rename all but one of them.",
-        f"{_RCLONE_DOCS} (names are case-insensitive; does not say by which rules)",
-    ),
-    Rule(
-        "folder_looks_alike",
-        Severity.WARNING,
-        "rclone translates the name of one of these folders to what the other is called. When it "
-        "is also told "
-        "to make empty folders, it takes them for one: files in them overwrite each other.",
-        "Rename one of them, or do not give rclone --create-empty-src-dirs.",
-        f"{_TRIED}: rclone copy --create-empty-src-dirs of the folders ':' and '：'",
-    ),
-    Rule(
-        "folder_too_full",
-        Severity.SPOILED,
-        "From 100,000 entries in one folder on, listing it fails (UnknownError, 504): what was "
-        "sent can be "
-        "neither compared nor found again there.",
-        "Spread it over several folders.",
-        f"{_RCLONE_DOCS}; rclone issue 2707; onedrive-api-docs issue 948",
-    ),
-    Rule(
-        "folder_large",
-        Severity.WARNING,
-        "Folders are known to work with 50,000 entries and known to fail with 100,000: this one "
-        "is between.",
-        "Spread it over several folders before it grows.",
-        f"{_RCLONE_DOCS}; rclone issue 2707",
-    ),
-    Rule(
-        "quota_exceeded",
-        Severity.REFUSED,
-        "The drive has less room than this needs: uploads end with 507 (quotaLimitReached).",
-        "Free room on the drive (the recycle bin counts), get more storage, or leave folders out.",
-        "Microsoft Graph documentation, 'driveItem: createUploadSession', newest stored version",
-    ),
-    Rule(
-        "unreadable",
-        Severity.REFUSED,
-        "It cannot be read by the user that runs this: an error, not sent.",
-        "Give that user the right to read it, or leave it out.",
-        f"{_TRIED}: 'permission denied'",
-    ),
-    Rule(
-        "symlink",
-        Severity.SKIPPED,
-        "rclone leaves symbolic links out, with a notice and without an error.",
-        "Give rclone --links (keep them as small files) or --copy-links (send what they point to).",
-        f'{_TRIED}: "Can\'t follow symlink without -L/--copy-links"',
-    ),
-    Rule(
-        "special_file",
-        Severity.SKIPPED,
-        "rclone leaves pipes, sockets and devices out, with a notice and without an error.",
-        "Nothing to do: there is nothing in it that could be restored.",
-        f'{_TRIED}: "Can\'t transfer non file/directory"',
-    ),
+_RENAME_OTHERS = "Rename all but one of them."
+_SENDS_ONE = (
+    "rclone sends one of them and leaves the others out, with a notice and without an error."
 )
 
-RULES: dict[str, Rule] = {rule.name: rule for rule in _TABLE}
+_TABLE = {
+    Severity.REFUSED: {
+        "file_too_large": (
+            "OneDrive takes files of up to 250 GB and refuses this one during the upload.",
+            "Split it into parts, or leave it out.",
+            f"{_LIMITS}; {_ARTICLE}",
+        ),
+        "path_too_long": (
+            "OneDrive refuses it (pathIsTooLong): the whole path, site and library included, must "
+            "have fewer than 400 characters.",
+            "Shorten the names of its folders, or back up to a folder nearer to the drive's root.",
+            f"{_ARTICLE}; {_LIMITS}; {_RCLONE_DOCS}",
+        ),
+        "name_too_long": (
+            "OneDrive refuses it: one name has at most 255 characters as it arrives there.",
+            "Shorten the name.",
+            _ARTICLE,
+        ),
+        "name_forbidden": (
+            "OneDrive refuses the name: it is reserved, in upper and in lower case.",
+            _RENAME,
+            _ARTICLE,
+        ),
+        "name_holds_vti": ("OneDrive refuses a name that holds _vti_.", _RENAME, _ARTICLE),
+        "name_forms_at_root": (
+            "A library has its own 'Forms' at its root and refuses another.",
+            "Rename it, or back up to a folder instead of the library's root.",
+            _ARTICLE,
+        ),
+        "name_not_translated": (
+            "OneDrive refuses the name, which the option `encoding` keeps rclone from translating.",
+            "Remove `encoding` from the remote's options: rclone's default translates it.",
+            f"{_ARTICLE}; {_ADDRESSING}; {_RCLONE_DOCS}",
+        ),
+        "name_not_found_again": (
+            "rclone takes the character ‛ (U+201B) for its own mark, and looks for a file of "
+            "another name: an error, not sent.",
+            _RENAME,
+            f"{_TRIED}: 'failed to open source object: lstat …: no such file or directory'",
+        ),
+        "file_and_folder_same": (
+            "A file and a folder whose names differ only in case cannot lie side by side on "
+            "OneDrive: one of them is refused, of the folder everything in it.",
+            "Rename one of them.",
+            f"{_RCLONE_DOCS}; {_TRIED}: 'found file when looking for folder'",
+        ),
+        "quota_exceeded": (
+            "The drive has less room than this needs: uploads end with 507 (quotaLimitReached).",
+            "Free room on it (the recycle bin counts), get more storage, or leave folders out.",
+            "Microsoft Graph documentation, 'driveItem: createUploadSession', stored version",
+        ),
+        "unreadable": (
+            "The user that runs this cannot read it: an error, not sent.",
+            "Give that user the right to read it, or leave it out.",
+            f"{_TRIED}: 'permission denied'",
+        ),
+    },
+    Severity.SPOILED: {
+        "same_but_case": (
+            f"OneDrive does not tell upper from lower case: {_SENDS_ONE}",
+            _RENAME_OTHERS,
+            f"{_RCLONE_DOCS}; {_DUPLICATE}",
+        ),
+        "same_but_accents": (
+            "The names differ only in how accents are stored (Unicode NFC and NFD): " + _SENDS_ONE,
+            _RENAME_OTHERS,
+            _DUPLICATE,
+        ),
+        "same_when_translated": (
+            f"These names are one to rclone: {_SENDS_ONE}",
+            _RENAME_OTHERS,
+            _DUPLICATE,
+        ),
+        "same_name_twice": (
+            f"The source holds this name more than once: {_SENDS_ONE}",
+            "Rename all but one of them, or merge them with `rclone dedupe`.",
+            _DUPLICATE,
+        ),
+        "folder_too_full": (
+            "From 100,000 entries in one folder on, listing it fails (UnknownError, 504): what was "
+            "sent can be neither compared nor found again there.",
+            "Spread it over several folders.",
+            f"{_RCLONE_DOCS}; rclone issue 2707; onedrive-api-docs issue 948",
+        ),
+    },
+    Severity.SKIPPED: {
+        "symlink": (
+            "rclone leaves symbolic links out, with a notice and without an error.",
+            "Give rclone --links (keeps them as small files) or --copy-links (sends the targets).",
+            f'{_TRIED}: "Can\'t follow symlink without -L/--copy-links"',
+        ),
+        "special_file": (
+            "rclone leaves pipes, sockets and devices out, with a notice and without an error.",
+            "Nothing to do: there is nothing in it that could be restored.",
+            f'{_TRIED}: "Can\'t transfer non file/directory"',
+        ),
+    },
+    Severity.WARNING: {
+        "length_doubtful": (
+            "OneDrive may refuse it: the length is within the limit in characters, but beyond it "
+            "if emoji and others outside Unicode's first plane count twice, as Windows counts.",
+            "Shorten the name or the names of its folders.",
+            f"{_ARTICLE} (does not say how it counts)",
+        ),
+        "name_not_utf8": (
+            "The name is not UTF-8: OneDrive shows ‛ and two digits for each such byte. A restore "
+            "by rclone brings the bytes back; other programs see the name as it is there.",
+            "Rename it in UTF-8 (the tool convmv does that for whole trees).",
+            f"rclone documentation, 'Local Filesystem: Filenames'; {_TRIED}",
+        ),
+        "same_perhaps": (
+            "rclone sends them all, but OneDrive may take these names for one and keep only the "
+            "last: which letters it holds for the same (ß and ss, ς and σ) is not documented.",
+            _RENAME_OTHERS,
+            f"{_RCLONE_DOCS} (names are case-insensitive; does not say by which rules)",
+        ),
+        "folder_looks_alike": (
+            "rclone translates the name of one of these folders to that of the other. If it also "
+            "makes empty folders, it takes them for one: files in them overwrite each other.",
+            "Rename one of them, or do not give rclone --create-empty-src-dirs.",
+            f"{_TRIED}: rclone copy --create-empty-src-dirs of the folders ':' and '：'",
+        ),
+        "folder_large": (
+            "Folders with 50,000 entries work, with 100,000 they fail: this one is between.",
+            "Spread it over several folders before it grows.",
+            f"{_RCLONE_DOCS}; rclone issue 2707",
+        ),
+    },
+}
+
+RULES: dict[str, Rule] = {
+    name: Rule(name, severity, *told)
+    for severity, rules in _TABLE.items()
+    for name, told in rules.items()
+}
 
 
 def library_prefix(web_url: str) -> str:
-    """The site and library part of a drive's root `webUrl`, which counts in paths:
-    "sites/Team/Documents".
-
-    Empty for addresses without one (a personal drive's `https://onedrive.live.com/?cid=…`).
-    """
+    """The part of a root's `webUrl` that counts in paths ("sites/Team/Documents"); "" for none."""
     return unquote(urlsplit(web_url).path).strip("/")
 
 
@@ -279,10 +221,7 @@ def utf16_length(text: str) -> int:
 
 def refused_name(name: str, *, drive_type: str, at_root: bool) -> str | None:
     """The rule by which OneDrive refuses a file or folder whose name arrives like this, or None.
-
-    `drive_type` is personal, business or documentLibrary; `at_root` says that it would lie in the
-    drive's root.
-    """
+    `drive_type` is personal, business or documentLibrary; `at_root`: in the drive's root."""
     lower = name.lower()
     if lower in FORBIDDEN_NAMES:
         return "name_forbidden"
@@ -296,8 +235,7 @@ def refused_name(name: str, *, drive_type: str, at_root: bool) -> str | None:
 
 
 def not_translated(name: str, *, drive_type: str, folder: bool) -> bool:
-    """Whether a translated name still holds what OneDrive refuses: only with a changed
-    `encoding`."""
+    """Whether a translated name still holds what OneDrive refuses: if `encoding` was changed."""
     if "/" in name:
         return True
     if name.startswith("~"):

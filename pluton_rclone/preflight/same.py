@@ -24,10 +24,7 @@ class Member(NamedTuple):
 
 def same_names(members: Iterable[Member]) -> Iterator[tuple[Member, str, str]]:
     """Every member that shares its place on OneDrive with another: the member, the rule, the
-    others' names.
-
-    Linear in the number of members.
-    """
+    others' names. Linear in the number of members."""
     groups: dict[str, list[Member]] = defaultdict(list)
     for member in members:
         groups[coarse_key(member.standard)].append(member)
@@ -37,7 +34,6 @@ def same_names(members: Iterable[Member]) -> Iterator[tuple[Member, str, str]]:
 
 
 def _judge(group: list[Member]) -> Iterator[tuple[Member, str, str]]:
-    """`group` has one coarse key."""
     dropped: dict[tuple[bool, str], list[Member]] = defaultdict(list)
     beside: dict[tuple[bool, str], list[Member]] = defaultdict(list)
     for member in group:
@@ -60,7 +56,7 @@ def _one_of(same: list[Member]) -> Iterator[tuple[Member, str, str]]:
     names = Counter(member.name for member in same)
     standards = Counter(member.standard for member in same)
     composed = Counter(unicodedata.normalize("NFC", member.standard) for member in same)
-    any_not_utf8 = any(map(_not_utf8, names))
+    any_not_utf8 = any(lower_case(name).count("\ufffd") > name.count("\ufffd") for name in names)
     for member in same:
         if names[member.name] > 1:
             rule = "same_name_twice"
@@ -73,12 +69,8 @@ def _one_of(same: list[Member]) -> Iterator[tuple[Member, str, str]]:
         yield member, rule, _listed(same, member)
 
 
-def _not_utf8(name: str) -> bool:
-    return not name.isascii() and lower_case(name).count("\ufffd") != name.count("\ufffd")
-
-
 def _listed(members: list[Member], member: Member) -> str:
-    """The names of `members`, but for `member` itself if it is among them."""
+    """The names of `members` other than `member`."""
     others = [other for other in islice(members, _SHOWN + 2) if other is not member]
     shown = others[:_SHOWN]
     kind = "folder " if not member.is_dir and all(other.is_dir for other in shown) else ""

@@ -1,7 +1,7 @@
-"""What systems do differently about processes, users and pipes, each with a plain fallback.
+"""What differs between systems about processes, users and pipes, each with a plain fallback.
 
-Linux is what is tested. For macOS and Windows it is checked that everything type-checks and can be
-imported; nobody has run it there.
+Linux is what is tested. For macOS and Windows, everything type-checks and can be imported; it has
+not been run there.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from typing import IO, BinaryIO
 if sys.platform == "win32":
     KILL = signal.SIGTERM
 else:
-    KILL = signal.SIGKILL
-"""What no process can refuse."""
+    KILL = signal.SIGKILL  # which no process can refuse
 
 
 def send(pid: int, number: int) -> None:
     """Send a signal to a child that is not reaped; KILL goes to its whole process group. Windows
-    knows no signal but its end. ProcessLookupError, PermissionError."""
+    can only end it. ProcessLookupError, PermissionError."""
     if sys.platform == "win32":
         os.kill(pid, signal.SIGTERM)
     elif number == KILL:
@@ -37,8 +36,8 @@ def set_paused(pid: int, paused: bool) -> None:
 
 
 def wait_unreaped(pid: int) -> bool:
-    """Until a child has ended, which keeps its process id; False at once where that cannot be had
-    (Windows, macOS)."""
+    """Wait until a child has ended, which keeps its process id; False at once where the system
+    cannot do that (Windows, macOS)."""
     if sys.platform == "win32" or not hasattr(os, "waitid"):
         return False
     with contextlib.suppress(ChildProcessError):
@@ -52,8 +51,8 @@ def ignores_children() -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is a process of that number on this machine, this user's or another's. Always
-    True on Windows, where asking by a signal would end it."""
+    """Whether there is a process of that number, of any user, on this machine. Always True on
+    Windows, where asking by a signal would end it."""
     if sys.platform != "win32":
         try:
             os.kill(pid, 0)
@@ -83,12 +82,12 @@ def user() -> int:
 
 
 def is_private(found: os.stat_result) -> bool:
-    """Whether this user's alone, by owner and mode; on Windows the profile's folders are."""
+    """Whether it is for this user alone, by owner and mode; on Windows, a profile's folders are."""
     return sys.platform == "win32" or (found.st_uid == user() and not found.st_mode & 0o077)
 
 
 def widen(pipe: IO[bytes], size: int) -> None:
-    """Room for so many bytes in a pipe (Linux), if it is granted."""
+    """Give a pipe room for so many bytes (Linux), if that is granted."""
     if sys.platform == "linux":
         import fcntl
 
@@ -97,5 +96,5 @@ def widen(pipe: IO[bytes], size: int) -> None:
 
 
 def new_private_file(path: str | os.PathLike[str]) -> BinaryIO:
-    """A new file that nobody else can read; FileExistsError, OSError."""
+    """A new file that only this user can read; FileExistsError, OSError."""
     return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))

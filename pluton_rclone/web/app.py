@@ -22,9 +22,8 @@ from pluton_rclone.process.folders import runtime_folder, runtime_folders
 from pluton_rclone.storages.storages import Storages
 
 from .plumbing.context import Healths, Page, page_of, see_other, session
-from .plumbing.guard import Address, Guard, session_cookie, session_of
+from .plumbing.guard import Address, Authorize, Guard, Identify, session_cookie, session_of
 from .plumbing.jobs import Jobs
-from .plumbing.people import Authorize, Identify
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, refusal
 from .storages import files, stored
@@ -49,15 +48,14 @@ def create_app(
     """The page as an ASGI application, to serve or to mount.
 
     `public_url` is its address in browsers ("https://pluton.example/onedrive"); it answers only
-    under that host. `app` is the app registration, by default that of the environment.
-    `redirect_uri` must be registered there; by default it is `public_url` on http://localhost, else
-    `public_url` + "/callback".
+    under that host. `app` is the registration, by default that of the environment; `redirect_uri`
+    must be registered there (default: `public_url` on http://localhost, else + "/callback").
 
     `identify(request)`, which may be a coroutine function, returns the person, for an application
     that signs people in itself; only a text that is not empty lets a person in. Without it, a
     one-time address (`one_time_address`) lets a browser in. A person has only their own storages,
     drafts and transfers; if `authorize(person, action, storage)` is given (UsageError without
-    `identify`), it decides about storages, and only True permits (`web.plumbing.people.Action`).
+    `identify`), it decides about storages, and only True permits (`web.plumbing.guard.Action`).
 
     `state_folder`, private and best in memory, keeps sessions with their tokens across a restart.
     Copies read and restores write in `local_folders` (by default ~/pluton-restores), except what is
@@ -87,6 +85,8 @@ def create_app(
         authorize=authorize,
     )
 
+    guarded: Any = {"address": address, "sessions": sessions, "identify": identify}
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
@@ -94,9 +94,7 @@ def create_app(
 
     made = Starlette(
         routes=_routes(),
-        middleware=[
-            Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify)
-        ],
+        middleware=[Middleware(Guard, refuse=refusal, **guarded)],
         exception_handlers={PlutonRcloneError: _error, HTTPException: _http_error},
         lifespan=lifespan,
     )
@@ -129,8 +127,8 @@ def _routes() -> list[Route | Mount]:
         f"{storage}/files": files.browse,
         f"{storage}/download": files.download,
         "/transfers": files.transfers,
-        transfer: files.transfer,
-        f"{transfer}/progress": files.transfer_part,
+        transfer: partial(files.transfer, template="transfer.html"),
+        f"{transfer}/progress": partial(files.transfer, template="part_transfer.html"),
     }
     posts: _Handlers = {
         "/addresses": _invite,
@@ -196,9 +194,8 @@ def _invite(request: Request) -> Response:
     page = page_of(request)
     if not page.has_addresses:
         raise HTTPException(404, "The application around this page lets people in.")
-    return draw(
-        request, "invite.html", address=page.one_time_address(request.scope.get("root_path") or "")
-    )
+    address = page.one_time_address(request.scope.get("root_path") or "")
+    return draw(request, "invite.html", address=address)
 
 
 def _leave(request: Request) -> Response:

@@ -125,8 +125,8 @@ def test_a_pattern_that_does_not_match_the_file_of_its_name_is_said(
     ("words", "said"),
     [
         (["--filter", "*.tmp"], "is not a filter rule"),
-        (["--min-age", "yesterday"], "is no age"),
-        (["--bwlimit", "8:00"], "is no rate"),
+        (["--min-age", "yesterday"], "is not a time"),
+        (["--bwlimit", "8:00"], "is not a rate"),
         (["--files-from", "/nowhere/at all"], "No such file"),
         (["--include", "*.a", "--files-from", "/dev/null"], "exclude each other"),
     ],

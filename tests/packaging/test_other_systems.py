@@ -121,7 +121,7 @@ def test_a_drive_letter_is_a_local_path_on_windows_and_a_remote_elsewhere(
 ) -> None:
     from pluton_rclone.cli.context import Context
     from pluton_rclone.cli.places import parse_place
-    from pluton_rclone.conf.location import default_path
+    from pluton_rclone.conf.environment import default_path
     from pluton_rclone.rclone.locations import is_local, names_drive
 
     places = ["C:\\data", "d:/data", "C:"]

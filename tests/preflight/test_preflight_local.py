@@ -13,7 +13,7 @@ import pytest
 
 from pluton_rclone.errors import NothingFound
 from pluton_rclone.preflight import Finding, preflight, reading
-from pluton_rclone.preflight import local as scanning
+from pluton_rclone.preflight import finding as scanning
 
 from .real_rclone import make, unreadable_as_ordinary_user
 
@@ -237,6 +237,15 @@ def test_names_that_meet_in_a_folder_of_many_batches(
     scan = preflight(tmp_path)
     assert rules(scan) == [(name, "same_but_case") for name in ("FILE 007", "X", "file 007", "x")]
     assert (scan.summary.files, scan.summary.folders, scan.summary.bytes) == (98, 2, 98)
+
+
+def test_names_that_meet_in_a_folder_of_full_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BATCH", 10)
+    make(tmp_path, dict.fromkeys([*(f"file {number:03}" for number in range(19)), "FILE 007"], b""))
+    found = [(name, "same_but_case") for name in ("FILE 007", "file 007")]
+    assert rules(preflight(tmp_path)) == found
 
 
 def test_links_and_special_files_are_skipped(tmp_path: Path) -> None:

@@ -15,8 +15,7 @@ from pathlib import Path
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import Item
 from pluton_rclone.emulator.drives.quickxor import QuickXor
-from pluton_rclone.values.encoding import standard_name
-from pluton_rclone.values.stored_names import shown
+from pluton_rclone.values.encoding import shown, standard_name
 
 NAMES = [
     "a",

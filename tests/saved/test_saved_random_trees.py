@@ -23,7 +23,7 @@ from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.errors import TooManyDeletions
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.rclone.results import TransferResult
-from pluton_rclone.values.stored_names import shown
+from pluton_rclone.values.encoding import shown
 from tests.connected import emulated_drive, remote_of
 
 from .random_trees import (

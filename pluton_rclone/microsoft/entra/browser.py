@@ -41,11 +41,9 @@ _FOREIGN = (
 
 
 class LoopbackReceiver(LoopbackServer):
-    """Waits for one answer of Microsoft, query or posted form, on a free port of 127.0.0.1.
-
-    An answer with another state is turned away and does not end the waiting. The browser's page is
-    held back until `tell` says how the sign-in ended, so that it never promises too much.
-    """
+    """Waits for one answer of Microsoft, query or posted form, on a free port of 127.0.0.1. One
+    with another state is refused and does not end the waiting. The browser's page waits until
+    `tell` says how the sign-in ended, so that it never promises too much."""
 
     def __init__(self) -> None:
         super().__init__(_Handler)
@@ -165,7 +163,6 @@ def sign_in_with_browser(
 
     `show_address(url, opened)` can tell a person where to go. Without `account` the page lets the
     person choose one; with it, that one is proposed and others are refused. `timeout` in seconds.
-
     The registration needs the redirect address `http://localhost` (platform Mobile and desktop).
     Raises `SignInTimedOut`, `Cancelled`, `SignInDeclined`, and the rest of `SignInError`.
     """

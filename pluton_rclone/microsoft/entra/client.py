@@ -12,8 +12,7 @@ from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, Usag
 from pluton_rclone.values.refusals import by_status
 
 from ..http import Answer, Http, retry_after
-from .app import AppRegistration
-from .certificates import msal_credential
+from .app import AppRegistration, msal_credential
 from .faults import Asked, sign_in_error
 
 
@@ -69,8 +68,7 @@ class _MsalHttp:
             meaning = by_status(answer.status, "sign-in")
             kind, why = meaning.kind, f"HTTP {answer.status} with something that is not JSON"
             about: dict[str, Any] = {"who": meaning.who, "next_step": kind.default_next_step}
-            what, advice = meaning.what, meaning.advice
-            raise kind(what, why=why, advice=advice, status=answer.status, **about)
+            raise kind(meaning.what, why=why, advice=meaning.advice, status=answer.status, **about)
         # What was read here already: no number without end, no nesting without end.
         return _Response(answer.status, json.dumps(answer.json), answer.headers)
 

@@ -42,14 +42,6 @@ class DeviceCode:
         secrets = (str(self.flow.get("device_code", "")),)
         return Asked(self.app, self.scopes, "device code", secrets)
 
-    def ask(self, msal: Any, flow: dict[str, Any]) -> Any:
-        """MSAL's result of one question; None while the person has not finished. After a slow_down
-        the interval in `flow` is wider."""
-        flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
-        result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
-        error = result.get("error") if isinstance(result, dict) else None
-        return None if error in ("authorization_pending", "slow_down") else result
-
     def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
         """Wait for the person; a lost connection does not end it. Raises `SignInTimedOut`,
         `SignInDeclined`, `SignInBlocked`, `Cancelled`, and the rest of `SignInError`."""
@@ -69,7 +61,7 @@ class DeviceCode:
                     application = application or opened.enter_context(
                         msal_application(self.app, asked, open_pool, public=True)
                     )
-                    result, trouble = self.ask(application, flow), None
+                    result, trouble = _ask(application, flow), None
                 except (Unreachable, errors.Throttled, errors.SignInError) as problem:
                     # A cut network can look like the person's fault: a proxy that is gone.
                     if problem.who is not Who.LATER and not isinstance(problem, Unreachable):
@@ -101,6 +93,15 @@ def begin_device_code(
     url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
     expires = min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY)
     return DeviceCode(code, url, expires, message, app, wanted, account, flow)
+
+
+def _ask(msal: Any, flow: dict[str, Any]) -> Any:
+    """MSAL's result of one question; None while the person has not finished. After a slow_down the
+    interval in `flow` is wider."""
+    flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
+    result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+    error = result.get("error") if isinstance(result, dict) else None
+    return None if error in ("authorization_pending", "slow_down") else result
 
 
 def _too_late() -> SignInTimedOut:
@@ -158,7 +159,7 @@ def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | 
         raise _too_late()
     asked, flow = code.asked(), dict(code.flow)
     with pool(http) as open_pool, msal_application(code.app, asked, open_pool, public=True) as msal:
-        result = code.ask(msal, flow)
+        result = _ask(msal, flow)
         if result is None:
             if isinstance(code.flow, dict):
                 code.flow["interval"] = flow["interval"]

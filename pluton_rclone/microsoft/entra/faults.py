@@ -16,7 +16,7 @@ from pluton_rclone.errors import PlutonRcloneError, Who
 from pluton_rclone.values.redaction import redact
 
 from .app import AppRegistration
-from .known_errors import KnownError, known_errors
+from .known_errors import KnownError, Word, by_oauth_error, by_suberror, known_errors
 from .scopes import ACCEPT_OR_ASK, admin_consent_url, in_words
 
 _AADSTS = re.compile(r"AADSTS(\d{5,7})")
@@ -26,53 +26,6 @@ _FOR_SUPPORT = {
     "correlation_id": re.compile(r"Correlation ID: ?([0-9A-Fa-f-]{36})"),
     "trace_id": re.compile(r"Trace ID: ?([0-9A-Fa-f-]{36})"),
     "timestamp": re.compile(r"Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)"),
-}
-
-_SUBERRORS: dict[type[PlutonRcloneError], str] = {
-    errors.TokenExpired: "bad_token token_expired device_authentication_failed",
-    errors.ConsentRequired: "consent_required",
-    errors.InteractionRequired: "basic_action additional_action user_password_expired",
-    errors.SignInBlocked: "message_only protection_policy_required",
-    errors.RegistrationError: "client_mismatch",
-    errors.SignInDeclined: "cancel",  # error_subcode of the redirect: the person pressed Cancel
-}
-_BY_SUBERROR = {word: kind for kind, words in _SUBERRORS.items() for word in words.split()}
-_TEXTS: dict[type[PlutonRcloneError], dict[str, str]] = {
-    errors.SignInDeclined: {
-        "access_denied": "The sign-in was cancelled or refused.",
-        "authorization_declined": "The sign-in was declined on the device page.",
-    },
-    errors.SignInError: {
-        "authorization_pending": "The device page is not finished yet.",
-        "slow_down": "Microsoft wants to be asked less often.",
-        "temporarily_unavailable": "Microsoft's sign-in service is busy.",
-        "server_error": "Microsoft's sign-in service has a fault.",
-    },
-    errors.SignInTimedOut: {"expired_token": "The device code's time is over."},
-    errors.AuthorizationFailed: {"bad_verification_code": "The device code was not recognised."},
-    errors.ConsentRequired: {"consent_required": "A permission is not granted yet."},
-    errors.InteractionRequired: {
-        "interaction_required": "Microsoft wants to see the person again.",
-        "login_required": "Nobody is signed in in that browser.",
-    },
-    errors.TokenExpired: {"invalid_grant": "The stored sign-in is no longer valid."},
-    errors.RegistrationError: {
-        "invalid_client": "Microsoft does not accept the app's credentials.",
-        "unauthorized_client": "The client id is unknown here, or not allowed to sign in this way.",
-        "invalid_scope": "A permission asked for does not exist.",
-        "invalid_resource": "The resource asked for is not known here.",
-        "invalid_tenant": "There is no such tenant in this cloud.",
-        "invalid_instance": "The login host is not known to Microsoft.",
-        "invalid_request": "Microsoft did not understand the request.",
-        "unsupported_grant_type": "This way of signing in is not supported.",
-        "unsupported_response_type": "This way of signing in is not enabled in the registration.",
-    },
-    errors.AccountError: {"unauthorized_user": "This account may not use the app."},
-}
-_BY_ERROR = {error: (kind, what) for kind, texts in _TEXTS.items() for error, what in texts.items()}
-_WHO: dict[type[PlutonRcloneError], Who] = {  # other than the default
-    errors.SignInError: Who.LATER,
-    errors.AccountError: Who.ADMINISTRATOR,
 }
 
 
@@ -131,13 +84,13 @@ def _judge(
 ) -> tuple[type[PlutonRcloneError], Who, str, str]:
     if known is not None:
         kind, who, what, advice = known.exception, known.who, known.meaning, known.advice
-    elif suberror in _BY_SUBERROR:
-        kind = _BY_SUBERROR[suberror]
+    elif suberror in by_suberror():
+        kind = by_suberror()[suberror]
         who, advice = kind.default_who, kind.default_advice
-        _, what = _BY_ERROR.get(error, (kind, "Microsoft's sign-in service refused."))
-    elif error in _BY_ERROR:
-        kind, what = _BY_ERROR[error]
-        who = _WHO.get(kind, kind.default_who)
+        unknown = Word(kind, who, "Microsoft's sign-in service refused.")
+        what = by_oauth_error().get(error, unknown).meaning
+    elif error in by_oauth_error():
+        kind, who, what = by_oauth_error()[error]
         advice = kind.default_advice if who is not Who.LATER else "Try again in a few minutes."
     else:
         kind, who = errors.SignInError, Who.YOU

@@ -132,12 +132,9 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
         if address and not is_of_microsoft(address, sharepoint=sharepoint):
             host = printable(address.partition("://")[2].partition("/")[0])
             place = host[:200] or "an unknown place"
-            raise TokenInvalid(
-                f"This remote sends its secrets to {place}, which is not Microsoft's.",
-                why=f"that is what its option {option} says",
-                advice=f"Paste it without {option}. If you trust that host, set the option in "
-                "rclone.conf.",
-            )
+            what = f"This remote sends its secrets to {place}, which is not Microsoft's."
+            advice = f"Paste it without {option}. If you trust that host, set it in rclone.conf."
+            raise TokenInvalid(what, why=f"its option {option} says so", advice=advice)
     given = Token.from_rclone(token) if isinstance(token, str) else Token.from_record(token)
     others = {str(key): value for key, value in options.items() if key != "token"}
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in others.items()}
@@ -146,11 +143,9 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
 
 def _usable(pasted: Pasted) -> Pasted:
     if pasted.token.refresh_token is None and pasted.options.get("client_credentials") != "true":
-        raise TokenInvalid(
-            "This token cannot be renewed: it has no refresh_token.",
-            why="it would expire within the hour",
-            advice="Run `rclone authorize onedrive` again and paste everything that it prints.",
-        )
+        what = "This token cannot be renewed: it does not have a refresh_token."
+        advice = "Run `rclone authorize onedrive` again and paste everything that it prints."
+        raise TokenInvalid(what, why="it would expire within the hour", advice=advice)
     return pasted
 
 

@@ -28,7 +28,7 @@ ResponseMode = Literal["query", "form_post"]
 class Flow:
     """A sign-in that has begun. `url` is where the person goes, `expires` seconds since 1970.
 
-    `record()` is JSON and can wait in a session or database; it holds the PKCE verifier, so keep it
+    `record()` is JSON and can wait in a session or database; it has the PKCE verifier, so keep it
     where the person's browser cannot read it.
     """
 
@@ -74,13 +74,10 @@ def begin_redirect(
     claims: str | None = None,
     http: Http | None = None,
 ) -> Flow:
-    """The address to send a person to, and what is needed to finish.
-
-    `redirect_uri` must be registered exactly. `account` is the expected person (more permissions,
-    re-authorizing): the page proposes that account, and another is refused at the end. With
-    `response_mode="form_post"`, cookies with SameSite=Lax do not come along. `claims` is what Graph
-    demanded in a refusal (`details["claims"]`).
-    """
+    """The address to send a person to, and what is needed to finish. `redirect_uri` must be
+    registered exactly. `account` is the expected person: the page proposes that account, and
+    another is refused at the end. With `response_mode="form_post"`, cookies with SameSite=Lax do
+    not come along. `claims` is what Graph demanded in a refusal (`details["claims"]`)."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.secret_text or "",))
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
@@ -106,12 +103,9 @@ def finish_redirect(
     *,
     http: Http | None = None,
 ) -> SignIn:
-    """The sign-in that Microsoft's answer completes.
-
-    `answer` is the query or posted form (text or mapping), or the whole address that Microsoft sent
-    the person to. Raises `ForeignAnswer` (other state, other registration), `SignInTimedOut`,
-    `CodeUsedTwice`, and the error in the answer.
-    """
+    """The sign-in that Microsoft's `answer` completes: the query or posted form (text or mapping),
+    or the whole address that Microsoft sent the person to. Raises `ForeignAnswer` (other state,
+    other registration), `SignInTimedOut`, `CodeUsedTwice`, and the error in the answer."""
     flow = flow if isinstance(flow, Flow) else Flow.from_record(flow)
     parameters = parse_answer(answer)
     if (flow.client_id, flow.region) != (app.client_id, app.region):

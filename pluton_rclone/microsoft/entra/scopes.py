@@ -111,13 +111,10 @@ def admin_consent_url(
     redirect_uri: str = "http://localhost",
     state: str | None = None,
 ) -> str:
-    """The address for an administrator of the organisation, in the registration's cloud.
-
-    Without `scopes` it asks for all that the registration lists, the only way for application
-    permissions. `tenant` is the person's organisation, if known. `redirect_uri` must be registered:
-    the page at http://localhost does not load, but the consent is recorded. Source: Entra's
-    v2-admin-consent.md (tenant id, domain or organizations, not common).
-    """
+    """The address for an administrator of the organisation. Without `scopes` it asks for all that
+    the registration lists, the only way for application permissions. `tenant` is the person's
+    organisation, if known. `redirect_uri` must be registered: the page at http://localhost does not
+    load, but the consent is recorded. Source: Entra's v2-admin-consent.md."""
     where = tenant or app.tenant
     if where in ("common", "consumers"):
         where = "organizations"

@@ -28,10 +28,6 @@ class SignIn:
     scopes: tuple[str, ...]
     region: str = "global"
 
-    def missing(self, wanted: Iterable[str]) -> tuple[str, ...]:
-        """Which of these permissions this sign-in lacks."""
-        return missing(self.scopes, wanted)
-
 
 def completed(
     result: Mapping[str, Any], app: AppRegistration, wanted: Iterable[str], account: Account | None
@@ -46,14 +42,10 @@ def completed(
     difference = difference_in_words(token.scopes, asked)
     if difference is not None:
         url = admin_consent_url(app, asked, tenant=signed_in.tenant_id or None)
-        raise ConsentRequired(
-            f"Microsoft granted {signed_in} less than was asked for.",
-            why=difference,
-            advice=ACCEPT_OR_ASK,
-            link=url,
-            admin_consent_url=url,
-            missing_scopes=list(missing(token.scopes, asked)),
-        )
+        what = f"Microsoft granted {signed_in} less than was asked for."
+        about: dict[str, Any] = {"link": url, "admin_consent_url": url}
+        about["missing_scopes"] = list(missing(token.scopes, asked))
+        raise ConsentRequired(what, why=difference, advice=ACCEPT_OR_ASK, **about)
     return SignIn(token, signed_in, token.scopes, app.region)
 
 
@@ -77,12 +69,10 @@ def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
     refresh token, and not for personal accounts. Raises `RegistrationError` (tenant, credentials),
     `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`."""
     if app.tenant in WORDS_FOR_TENANTS:
-        raise RegistrationError(
-            "Signing in as an application needs the tenant.",
-            why=f"{app.tenant!r} does not say in which organisation (AADSTS9001023)",
-            advice="Give the tenant's id or domain: the registration's Overview page shows it.",
-            aadsts="AADSTS9001023",
-        )
+        what, number = "Signing in as an application needs the tenant.", "AADSTS9001023"
+        why = f"{app.tenant!r} does not say in which organisation ({number})"
+        advice = "Give the tenant's id or domain: the registration's Overview page shows it."
+        raise RegistrationError(what, why=why, advice=advice, aadsts=number)
     if not app.confidential:
         raise RegistrationError(
             "Signing in as an application needs a client secret or a certificate.",

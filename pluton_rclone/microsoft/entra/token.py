@@ -22,11 +22,9 @@ NO_ACCESS_TOKEN = "expired"
 
 @dataclass(frozen=True)
 class Token:
-    """An access token, its expiry (aware, UTC), and what renews it.
-
-    `refresh_token` is None for app-only tokens. `scopes` are the granted permissions, short names;
-    empty if unknown. Tokens are opaque: nothing here reads them, and no repr shows them.
-    """
+    """An access token, its expiry (aware, UTC), and what renews it (None for app-only tokens).
+    `scopes` are the granted permissions, short names; empty if unknown. Tokens are opaque: nothing
+    here reads them, and no repr shows them."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)

@@ -102,7 +102,7 @@ def read_address(text: str) -> Address:
     if parts.scheme.lower() not in ("http", "https") or not host:
         raise _not_understood("it is not a web address")
     if host == "1drv.ms":  # the short form of every personal sharing link
-        return SharingLink(_whole(parts, host))
+        return _link(parts, host)
     if host in _PERSONAL_HOSTS:
         return _personal(parts, host, query)
     if _TEAMS.fullmatch(host):
@@ -120,10 +120,10 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
     segments = _segments(parts.path)
     if segments and re.fullmatch(r":[a-z]:", segments[0]):
         if segments[1:2] != ("r",):  # :f:/s/…, :f:/g/…: a link with a key of its own
-            return SharingLink(_whole(parts, host))
+            return _link(parts, host)
         segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
     if segments and segments[-1].lower() == "guestaccess.aspx":
-        return SharingLink(_whole(parts, host))
+        return _link(parts, host)
     # The views of a library carry the open folder here: `id` in the modern ones (with `parent` when
     # one file is shown), `RootFolder` in the classic ones.
     for name in ("parent", "id", "RootFolder", "rootfolder"):
@@ -154,7 +154,7 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
     link = segments and re.fullmatch(r":[a-z]:", segments[0])
     if link or "authkey" in query or "redeem" in query:
-        return SharingLink(_whole(parts, host))
+        return _link(parts, host)
     place = query.get("parent") or query.get("id") or query.get("resid") or ""
     if place.startswith("/"):
         segments = _segments(place)
@@ -181,11 +181,9 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
 
 def item_id(drive_id: str, name: str) -> str:
     """Graph's id of an item of a personal drive, from what its web address calls it; others stay.
-
     Source: addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the
     130 bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading
-    zeros, `!s`, and the GUID in hex.
-    """
+    zeros, `!s`, and the GUID in hex."""
     found = _PERSONAL_ITEM.fullmatch(name)
     if found is None:
         return name
@@ -194,17 +192,16 @@ def item_id(drive_id: str, name: str) -> str:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    found = tuple(segment for segment in (unquote(part) for part in path.split("/")) if segment)
-    flat = tuple(piece for segment in found for piece in segment.split("/") if piece)
-    if any(piece in (".", "..") or not piece.isprintable() for piece in flat):
+    pieces = tuple(piece for piece in unquote(path).split("/") if piece)
+    if any(piece in (".", "..") or not piece.isprintable() for piece in pieces):
         raise _not_understood("its path is not a plain one")
-    return flat
+    return pieces
 
 
-def _whole(parts: SplitResult, host: str) -> str:
-    """The address without a fragment and without user and port, for the shares API."""
+def _link(parts: SplitResult, host: str) -> SharingLink:
+    """The address without a fragment and without user and port."""
     query = f"?{parts.query}" if parts.query else ""
-    return f"https://{host}{parts.path}{query}"
+    return SharingLink(f"https://{host}{parts.path}{query}")
 
 
 def _not_understood(why: str) -> OptionInvalid:

@@ -4,8 +4,7 @@ Microsoft's rules (Microsoft Graph, "driveItem: delta"): `/drives/{id}/root/delt
 whole drive; the documents name no other place. Pages are followed by `@odata.nextLink`, taken as it
 is, until one has `@odata.deltaLink` instead: only then is the feed complete. No order is promised.
 An item may come more than once, and the last time counts. A `parentReference` has no path, so items
-are tracked by id; a deleted item has the facet `deleted` and may lack its name; 410 means to start
-over.
+are tracked by id; a deleted item has the facet `deleted`, perhaps no name; 410 means to start over.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class Page(NamedTuple):
         try:
             return [_item(value) for value in self.values]
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
-            raise _broken("an item cannot be read") from None
+            raise broken("an item cannot be read") from None
 
 
 def read(graph: Graph, drive_id: str, link: str | None = None) -> Page:
@@ -79,19 +78,15 @@ def page(record: Mapping[str, Any]) -> Page:
     """A page of the feed from Graph's JSON. GraphError if it neither goes on nor ends."""
     values, link = record.get("value"), record.get("@odata.nextLink")
     if not isinstance(values, list):
-        raise _broken("a page has no list of items")
+        raise broken("a page has no list of items")
     ends = isinstance(record.get("@odata.deltaLink"), str)
     if ends == isinstance(link, str):
-        raise _broken("a page does not say whether the feed goes on or ends")
+        raise broken("a page does not say whether the feed goes on or ends")
     return Page(values, None if ends else str(link))
 
 
-def endless() -> GraphError:
-    """What to raise for a feed that goes round in circles."""
-    return _broken("it does not come to an end")
-
-
-def _broken(why: str) -> GraphError:
+def broken(why: str = "it does not come to an end") -> GraphError:
+    """What to raise for a feed that cannot be used."""
     return GraphError("The change feed of this drive cannot be used.", why=why)
 
 

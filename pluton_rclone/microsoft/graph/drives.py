@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,15 +13,21 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 
 DriveType = Literal["personal", "business", "documentLibrary"]
 
+# Microsoft's own stores, which /me/drives lists beside the person's OneDrive: caches, albums (a
+# GUID), logos (google/migration-planner#45, rclone#8695, rclone#4068).
+_OF_MICROSOFT = re.compile(
+    r"PersonalCacheLibrary|Organization Logos|ODCMetadataArchive|Bundles_[0-9a-f]{32}"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class Quota:
-    """Room on a drive, in bytes.
-
-    `state` known: the numbers are there. unknown: Graph reports zero or nothing useful, which does
-    not mean full. restricted: the organisation does not let this account see it. `level` is
-    Microsoft's word: normal, nearing (under 10 % left), critical (under 1 %), exceeded.
-    """
+    """Room on a drive, in bytes. `state` known: the numbers are there. unknown: Graph reports zero
+    or nothing useful, which does not mean full. restricted: the organisation does not let this
+    account see it. `level` is Microsoft's word: normal, nearing (under 10 % left), critical (under
+    1 %), exceeded."""
 
     state: Literal["known", "unknown", "restricted"]
     total: int | None = None
@@ -66,9 +73,19 @@ class Drive:
         return cls(drive_id, kind, str(name), owner, url, Quota.from_graph(record.get("quota")))
 
     @property
+    def for_backups(self) -> bool:
+        """Whether it is a place for somebody's files: others are not offered, but can be named."""
+        return not of_microsoft(self.name)
+
+    @property
     def path(self) -> str:
         """The path of its root on the server, decoded: `/personal/bert_contoso_com/Documents`."""
         return unquote(urlsplit(self.web_url).path).rstrip("/")
+
+
+def of_microsoft(name: object) -> bool:
+    """Whether a drive of that name is one of Microsoft's own stores."""
+    return _OF_MICROSOFT.fullmatch(str(name)) is not None
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ SharePoint sites, libraries, shared folders)."""
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from pluton_rclone import errors
@@ -19,14 +18,11 @@ from ..entra.account import Account, Kind
 from ..entra.scopes import in_words
 from ..entra.token import Token
 from ..http import Http
-from .drives import Drive, Quota, Shortcut, Site, shortcut_from_graph
+from .drives import Drive, Quota, Shortcut, Site, of_microsoft, shortcut_from_graph
 from .faults import Target, graph_error
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Given = TypeVar("Given")
-Made = TypeVar("Made")
 
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
@@ -55,14 +51,15 @@ class Graph:
         cloud: Cloud,
         token: Token | str,
         *,
-        cancel: threading.Event | None = None,
         http: Http | None = None,
+        renew: Callable[[str], Token] | None = None,
     ) -> None:
         self.cloud = cloud
-        self._authorization = f"Bearer {token if isinstance(token, str) else token.access_token}"
+        self._token = token if isinstance(token, str) else token.access_token
+        self._refusable, self._renew = self._token, renew
         granted = () if isinstance(token, str) else token.scopes
         self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
-        self._http = http or Http(cancel=cancel)
+        self._http = http or Http()
         self._own_http = http is None
 
     def __repr__(self) -> str:
@@ -96,12 +93,17 @@ class Graph:
         if not self.cloud.owns(url):
             why = f"the address is not at {self.cloud.graph_host}"
             raise errors.UsageError("A token of one cloud is not sent to another's host.", why=why)
-        headers = {"Authorization": self._authorization, "Accept": "application/json"}
+        used = self._token
+        headers = {"Authorization": f"Bearer {used}", "Accept": "application/json"}
         place = url.partition("?")[0]
         if place.endswith("/root/children"):
             # Many accounts list shortcuts with it alone (onedrive-api-docs#1427, #1781, #1891).
             headers["Prefer"] = "Include-Feature=AddToOneDrive"
         answer = self._http.request("GET", url, headers=headers)
+        if answer.status == 401 and self._renew is not None and used == self._refusable:
+            self._token = self._renew(used).access_token
+            headers["Authorization"] = f"Bearer {self._token}"
+            answer = self._http.request("GET", url, headers=headers)
         if not answer.ok:
             if target == "item" and place.endswith("/children"):
                 target = "folder"
@@ -138,13 +140,6 @@ class Graph:
             values, link, parameters = page.get("value"), page.get("@odata.nextLink"), None
             if isinstance(values, list):
                 yield from (value for value in values if isinstance(value, dict))
-
-    def at_once(self, work: Callable[[Given], Made], items: Iterable[Given]) -> list[Made]:
-        """`work` on each item, a few at a time, the results in the items' order."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
-            return list(executor.map(work, items))
 
     # ---- the account -----------------------------------------------------------------------------
 
@@ -226,14 +221,18 @@ class Graph:
 
     def _verified(self, records: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> Drives:
         """The drives among `records` whose root can be read, each once; notes about the others."""
+        from concurrent.futures import ThreadPoolExecutor
+
         merged: dict[str, dict[str, Any]] = {}
-        for record in records:
+        # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
+        for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
             if not record.get("id"):
                 continue
             key = normal_drive_id(str(record["id"]))
             earlier = {name: value for name, value in merged.get(key, {}).items() if value}
-            merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
-        results = self.at_once(self._verify, merged.values())
+            merged[key] = {**record, **earlier}
+        with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
+            results = list(executor.map(self._verify, merged.values()))
         refused = [result for result in results if isinstance(result, str)]
         return Drives([one for one in results if isinstance(one, Drive)], [*notes, *refused])
 

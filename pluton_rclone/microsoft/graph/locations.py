@@ -35,9 +35,9 @@ _CLOSED = "This folder is somebody else's and needs a further permission, or you
 class Location:
     """A place to back up to: a drive, a folder in it ("" for its root), and the site if it has one.
 
-    The root of a drive with a folder that somebody else shares is closed to us: then
-    `root_folder_id` is that folder, as rclone's option has it (drive, "#", item: with the item
-    alone rclone writes to the drive's root), and `folder` is relative to it.
+    If the drive's root is closed to us (somebody else shares a folder in it), `root_folder_id` is
+    that folder as rclone's option has it (drive, "#", item: with the item alone rclone writes to
+    the drive's root), and `folder` is relative to it.
     """
 
     drive: Drive
@@ -80,11 +80,10 @@ def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
         personal = drive.type == "personal"
         if personal or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
-            raise errors.AccountError(
-                f"{host} belongs to another organisation than the account.",
-                why=f"this {'is a personal account' if personal else f'account belongs to {ours}'}",
-                advice="Sign in with an account of that organisation; guests give its tenant.",
-            )
+            what = f"{host} belongs to another organisation than the account."
+            why = "this is a personal account" if personal else f"this account belongs to {ours}"
+            advice = "Sign in with an account of that organisation; guests give its tenant."
+            raise errors.AccountError(what, why=why, advice=advice)
 
 
 def _organisation(host: str) -> str:
@@ -166,20 +165,18 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
             site = graph.site_at(place.host, place.path(depth + 1))
         except ItemNotFound:
             names = ", ".join(str(record.get("name")) for record in libraries[:20])
-            raise ItemNotFound(
-                f"The site {site.name} has neither a library nor a subsite {rest[0]!r}.",
-                why=f"its libraries are: {names}" if names else "it has no libraries",
-                advice="Open the library in the browser and copy its address from there.",
-            ) from None
+            what = f"The site {site.name} has neither a library nor a subsite {rest[0]!r}."
+            why = f"its libraries are: {names}" if names else "it does not have libraries"
+            advice = "Open the library in the browser and copy its address from there."
+            raise ItemNotFound(what, why=why, advice=advice) from None
         depth += 1
 
 
 def _inside(drive: Drive, host: str, segments: tuple[str, ...]) -> tuple[str, ...] | None:
     """The part of a path below a drive's root; None if it lies elsewhere. Case does not matter."""
-    if not drive.web_url or (urlsplit(drive.web_url).hostname or "").lower() != host.lower():
-        return None
     root = [piece.lower() for piece in drive.path.split("/") if piece]
-    if not root or [segment.lower() for segment in segments[: len(root)]] != root:
+    here = (urlsplit(drive.web_url).hostname or "").lower() == host.lower()
+    if not here or not root or [piece.lower() for piece in segments[: len(root)]] != root:
         return None
     return segments[len(root) :]
 

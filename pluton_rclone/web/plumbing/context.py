@@ -20,9 +20,8 @@ from pluton_rclone.microsoft.graph.drives import Quota
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
-from .guard import Address, session_of
+from .guard import Action, Address, Authorize, owner, permits, session_of
 from .jobs import AnyWork, Jobs
-from .people import Action, Authorize, owner, permits
 from .sessions import Session, Sessions
 from .view import link
 
@@ -37,13 +36,6 @@ class Seen:
     warnings: tuple[str, ...] = ()
     quota: Quota = Quota("unknown")  # noqa: RUF009 - frozen
 
-    @property
-    def percent(self) -> int | None:
-        """How much of the room is used; None where Microsoft does not say."""
-        if not self.quota.total or self.quota.used is None:
-            return None
-        return min(100, round(100 * self.quota.used / self.quota.total))
-
 
 class Healths:
     """The last look at every storage. Two people who look at once cause one look."""
@@ -51,13 +43,10 @@ class Healths:
     def __init__(self) -> None:
         self._seen: dict[str, tuple[float, Seen]] = {}
         self._locks: dict[str, threading.Lock] = {}
-        self._lock = threading.Lock()
 
     def of(self, storage: Storage) -> Seen:
         name = storage.remote_name
-        with self._lock:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:
+        with self._locks.setdefault(name, threading.Lock()):
             until, seen = self._seen.get(name, (0.0, Seen()))
             if time.monotonic() >= until:
                 seen = _look(storage)

@@ -1,4 +1,5 @@
-"""Checks of every request (host, origin, session, anti-forgery token) and headers of every answer.
+"""Checks of every request (host, origin, session, anti-forgery token), headers of every answer, and
+the person of a request with their rights, as the application around the page gives them.
 
 Every site that the user visits can reach a page on this machine (DNS rebinding, cross-site forms),
 so the address alone proves nothing.
@@ -6,19 +7,23 @@ so the address alone proves nothing.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from anyio import from_thread
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pluton_rclone.storages.storage import Storage
+
 from .jobs import UNEXPECTED
-from .people import Identify, identified
 from .sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
@@ -47,6 +52,16 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 
+OWNER = "pluton_owner"
+"""The key in a storage's section of rclone.conf: who added it on a page with several people."""
+
+Action = Literal["see", "read", "write", "change", "remove", "add"]
+"""see: list, health, room. read: browse, download, restore. write: copy to it, test. change: name,
+options, sign-in. remove: out of rclone.conf. add: a new storage (`storage` is None then).
+"""
+
+Identify = Callable[[Request], str | Awaitable[str | None] | None]
+Authorize = Callable[[str, Action, Storage | None], bool | Awaitable[bool]]
 Refuse = Callable[[Request, int, str, str], Response]
 """Draws a refusal: (request, status, what, advice)."""
 
@@ -208,7 +223,7 @@ class Guard:
 
 
 def session_of(request: Request) -> Session | None:
-    """The session of a request that passed the guard; None only where none is needed."""
+    """The session of a request that passed the guard; None only if none is needed."""
     session = request.scope.get("pluton.session")
     return session if isinstance(session, Session) else None
 
@@ -233,3 +248,43 @@ def _path(request: Request) -> str:
 
 async def _empty() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
+
+
+# ---- the person ----
+
+
+async def identified(identify: Identify, request: Request) -> str | None:
+    """The person; None for an `identify` that fails or gives anything but a non-empty text."""
+    try:
+        answer = await _settled(identify(request))
+    except Exception:
+        log.exception("identify failed: the request is refused")
+        return None
+    if isinstance(answer, str) and answer.strip():
+        return answer
+    level, kind = logging.INFO if answer is None else logging.WARNING, type(answer).__name__
+    log.log(level, "identify gave %s, not a person's name: the request is refused", kind)
+    return None
+
+
+def permits(authorize: Authorize, person: str, action: Action, storage: Storage | None) -> bool:
+    """Whether `authorize`, called in a handler's thread, gave True; a failure forbids."""
+    try:
+        answer: Any = authorize(person, action, storage)
+        if inspect.isawaitable(answer):
+            answer = from_thread.run(_settled, answer)
+    except Exception:
+        log.exception("authorize failed: %s is refused", action)
+        return False
+    if not isinstance(answer, bool):
+        log.warning("authorize gave %s, not a bool: %s is refused", type(answer).__name__, action)
+    return answer is True
+
+
+async def _settled(answer: Any) -> Any:
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+def owner(storage: Storage) -> str | None:
+    """Who added it; None for one that came by another way, such as the command line."""
+    return storage.storages.conf.whole_section(storage.remote_name).get(OWNER)

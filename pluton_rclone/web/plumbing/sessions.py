@@ -129,13 +129,10 @@ class Sessions:
     def find(self, cookie: str) -> Session | None:
         """The session of a cookie; None when it is unknown or too old."""
         with self._lock:
+            self._forget_old()
             session = self._sessions.get(_digest(cookie))
-            if session is None:
-                return None
-            if time.time() - session.seen > LIFETIME:
-                self.end(session)
-                return None
-            session.seen = time.time()
+            if session is not None:
+                session.seen = time.time()
             return session
 
     def end(self, session: Session) -> None:

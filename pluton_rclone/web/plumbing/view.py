@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
@@ -20,12 +19,6 @@ from pluton_rclone.values.units import human_bytes
 from .guard import TOKEN_FIELD, session_of
 from .jobs import Steps
 
-KIND_WORDS = {
-    "personal": "OneDrive Personal",
-    "business": "OneDrive for Business",
-    **dict.fromkeys(("sharepoint", "documentLibrary"), "SharePoint document library"),
-}
-
 _how: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
 _environment = Environment(loader=PackageLoader("pluton_rclone.web"), autoescape=True, **_how)
 
@@ -37,14 +30,14 @@ def link(request: Request, *parts: str) -> str:
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page, or a part of one if the template's name starts with "part_". Errors of ours become
-    what `error_view` makes of them."""
+    """A page, or a part of one if the template's name starts with "part_". Templates get our errors
+    as their records."""
     session = session_of(request)
     token = session.token if session else ""
     of_all = {"to": partial(link, request), "token_field": TOKEN_FIELD, "token": token}
-    given: dict[str, Any] = {"error": None, "here": "storages", "kinds": KIND_WORDS, **values}
+    given: dict[str, Any] = {"error": None, "here": "storages", **values}
     for name, value in given.items():
-        given[name] = error_view(value) if isinstance(value, PlutonRcloneError) else value
+        given[name] = value.record() if isinstance(value, PlutonRcloneError) else value
     return HTMLResponse(_environment.get_template(template).render(**of_all, **given), status)
 
 
@@ -74,26 +67,8 @@ def steps_view(work: Steps | None) -> dict[str, Any]:
         "work": work,
         "over": over,
         "running": work is not None and not over,
-        "step_errors": {step.name: error_view(step.error) for step in steps if step.error},
+        "step_errors": {step.name: step.error.record() for step in steps if step.error},
         "error": error if error and error.code != ConnectionTestFailed.code else None,
-    }
-
-
-def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
-    """An error for the templates: what, why, who, the next step, details for an administrator."""
-    record = error.record() if isinstance(error, PlutonRcloneError) else dict(error)
-    details = record.get("details") or {}
-    consent, code = details.get("admin_consent_url"), details.get("aadsts")
-    code = code or details.get("graph_code")
-    about = {"Correlation id": details.get("correlation_id"), "Microsoft’s code": code}
-    about |= {"Request id": details.get("request_id")}
-    return {
-        **{name: record[name] for name in ("what", "who", "advice")},
-        "code": record["error"],
-        "why": (record.get("why") or "").removeprefix(f"{code}: "),  # it stands with the details
-        "consent": consent,
-        "link": record["link"] if record.get("link") != consent else None,
-        "about": {name: value for name, value in about.items() if value},
     }
 
 

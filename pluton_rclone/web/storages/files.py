@@ -12,7 +12,7 @@ from anyio import CancelScope
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from pluton_rclone.errors import Cancelled, ItemNotFound, UsageError
@@ -25,7 +25,7 @@ from pluton_rclone.values import paths
 from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
-from ..plumbing.view import Caught, draw, error_view, link
+from ..plumbing.view import Caught, draw, link
 from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
@@ -149,16 +149,6 @@ def transfers(request: Request) -> Response:
     return draw(request, "transfers.html", works=works)
 
 
-def transfer(request: Request) -> Response:
-    """GET: one transfer, as it goes."""
-    return draw(request, "transfer.html", **_standing(request))
-
-
-def transfer_part(request: Request) -> HTMLResponse:
-    """GET: the part of that page that changes."""
-    return draw(request, "part_transfer.html", **_standing(request))
-
-
 def cancel(request: Request) -> Response:
     """POST: end it; what is already there stays."""
     work = _work(request)
@@ -174,22 +164,23 @@ def _work(request: Request) -> Copying:
     return found
 
 
-def _standing(request: Request) -> dict[str, Any]:
+def transfer(request: Request, template: str) -> Response:
+    """GET: one transfer, as it goes, or the part of its page that changes."""
     work = _work(request)
     over = work.over  # asked once, before everything that it decides
     transfer, cancelled = work.transfer, isinstance(work.error, Cancelled)
     result = transfer.wait() if over and transfer is not None else None
     progress = Progress(text="") if transfer is None else transfer.progress
     fraction = 1.0 if result is not None and result.ok else progress.fraction
-    failed = result.failed[:SHOWN_FAILURES] if result else ()
-    return {
+    shown: dict[str, Any] = {
         "work": work,
         "over": over,
         "progress": progress,
         "result": result,
         "cancelled": cancelled,
         "percent": None if fraction is None else int(fraction * 100),
-        "failed": [(file.path, error_view(file.error)) for file in failed],
+        "failed": result.failed[:SHOWN_FAILURES] if result else (),
         "error": work.error if over and not cancelled else None,
         "part": link(request, "transfers", work.id, "progress"),
     }
+    return draw(request, template, **shown)

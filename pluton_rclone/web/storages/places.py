@@ -35,17 +35,12 @@ def allowed(
     real = _real(path)
     root = next((root for root in roots if real.is_relative_to(root)), None)
     if root is None:
-        raise UsageError(
-            f"{text!r} is not open to this page.",
-            why=f"it may use {names} only",
-            advice="Choose a folder there, or start the page with that folder opened to it.",
-        )
+        advice = "Choose a folder there, or start the page with that folder opened to it."
+        what, why = f"{text!r} is not open to this page.", f"it may use {names} only"
+        raise UsageError(what, why=why, advice=advice)
     if is_private(real, root, private):
-        raise UsageError(
-            f"{text!r} is private.",
-            why="this page uses no name that begins with a dot, no rclone.conf, no runtime folder",
-            advice="Choose another folder.",
-        )
+        why = "this page uses no name that begins with a dot, no rclone.conf, no runtime folder"
+        raise UsageError(f"{text!r} is private.", why=why, advice="Choose another folder.")
     if must_exist and not real.exists():
         raise UsageError(f"There is no {text!r} on this machine.", advice="Check the path.")
     if not must_exist:

@@ -86,6 +86,5 @@ def remove(request: Request) -> Response:
         found.remove()
         page.healths.forget(found.remote_name)
         return see_other(request, "")
-    return draw(
-        request, "remove.html", storage=found, record=found.record(), config=str(page.storages.path)
-    )
+    record, config = found.record(), str(page.storages.path)
+    return draw(request, "remove.html", storage=found, record=record, config=config)

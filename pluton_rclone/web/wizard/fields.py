@@ -142,9 +142,9 @@ def faults_of(error: PlutonRcloneError) -> dict[str, str]:
     return found
 
 
-def fault_of(option: str, form: Mapping[str, str], make: Callable[..., Any]) -> str:
-    """What is wrong with one option of the form, found by a remote with this option alone."""
-    typed = read(form, {})
+def fault_of(form: Mapping[str, str], make: Callable[..., Any]) -> str:
+    """What is wrong with the option named in the form, found by a remote with this option alone."""
+    option, typed = form.get("field", ""), read(form, {})
     try:
         make(**({option: as_options(typed)[option]} if option in typed else {}))
     except PlutonRcloneError as error:

@@ -3,6 +3,7 @@ rclone's own sign-in."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -18,31 +19,11 @@ from pluton_rclone.setup.connect import StorageSetup
 from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Waiting
-from ..plumbing.view import draw, error_view, link
+from ..plumbing.view import draw, link
 from .draft import Draft, changing, draft_of, draw_step, onward
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
 FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
-
-# What is asked for and why; the words of the guide first.
-REASONS = {
-    "Files.ReadWrite": (
-        "Read and write access to your OneDrive files",
-        "to store backups and to restore them",
-    ),
-    "Files.ReadWrite.All": (
-        "Read and write access to all files that you can open",
-        "a document library belongs to a site, not to you alone",
-    ),
-    "Sites.Read.All": (
-        "Find and read SharePoint sites",
-        "to list the sites and libraries to choose from",
-    ),
-    "offline_access": (
-        "Offline access",
-        "to maintain the connection while you are away: backups run at night",
-    ),
-}
 
 
 def authorize(request: Request) -> Response:
@@ -54,11 +35,11 @@ def authorize(request: Request) -> Response:
         expected = storage_of(request, "change", draft.storage).record()["account"]
     shown: dict[str, Any] = {
         "lacking": bool(setup.missing_permissions()),
-        "permissions": [REASONS[name] for name in (*least(place), "offline_access")],
+        "permissions": (*least(place), "offline_access"),
         "app": setup.app if setup.has_app else None,
         "expected": expected,
         "clouds": CLOUDS.values(),
-        "error": error_view(draft.failure) if draft.failure else None,
+        "error": draft.failure,
     }
     return draw_step(request, draft, "authorize", **shown)
 
@@ -126,10 +107,8 @@ def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRe
         refuse_rclone_registration(cloud(region), tenant)
         return None
     named = AppRegistration(client_id, tenant, region)
-    alike = default is not None and all(
-        getattr(default, part) == getattr(named, part) for part in ("client_id", "tenant", "region")
-    )
-    return default if alike else named
+    bare = replace(default, client_secret=None, certificate=None) if default else None
+    return default if bare == named else named
 
 
 def go(request: Request) -> Response:

@@ -3,6 +3,7 @@ forms of a saved storage."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,9 +18,8 @@ from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.setup.state import DRIVE_TYPES
 
 from ..plumbing.context import demand, page_of, see_other, session, storage_of, work_of
-from ..plumbing.guard import form_of
+from ..plumbing.guard import OWNER, form_of
 from ..plumbing.jobs import Steps, Work
-from ..plumbing.people import OWNER
 from ..plumbing.view import Caught, draw, link, steps_view
 from . import fields
 from .draft import Draft, changing, draft_of, draw_step, onward
@@ -220,9 +220,8 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
             draft.setup = fresh
             why = cloud.warning or "it has its own accounts and app registrations"
             advice = "Sign in with a registration made there; then choose type and location again."
-            draft.failure = OptionInvalid(
-                f"The region is {cloud.name} now.", why=why, advice=advice
-            ).record()
+            what = f"The region is {cloud.name} now."
+            draft.failure = OptionInvalid(what, why=why, advice=advice).record()
         except PlutonRcloneError as error:
             draft.failure = error.record()
     return onward(request, draft, "authorize")
@@ -231,12 +230,11 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
 def check(request: Request) -> Response:
     """POST: one field, as the person leaves it: {"fault": text, empty if valid}. No secrets."""
     draft, form = draft_of(request), form_of(request)
-    drive, option = draft.setup.chosen_drive, form.get("field", "")
-    if drive is None or option not in fields.names():
+    drive = draft.setup.chosen_drive
+    if drive is None or form.get("field", "") not in fields.names():
         raise HTTPException(400, "There is no such option.")
     setup = StorageSetup.from_record(draft.setup.record_with_secrets())
-    fault = fields.fault_of(option, form, lambda **given: setup.remote(drive, **given))
-    return JSONResponse({"fault": fault})
+    return JSONResponse({"fault": fields.fault_of(form, partial(setup.remote, drive))})
 
 
 # ---- 7: test and save ----
@@ -338,8 +336,8 @@ def edit(request: Request) -> Response:
                 page_of(request).healths.forget(found.remote_name)
                 return see_other(request, "storages", found.remote_name)
             except PlutonRcloneError as refusal:
-                found_out = fields.faults_of(refusal).items()
-                faults = {option: text for option, text in found_out if option in fields.names()}
+                faults = fields.faults_of(refusal)
+                faults = {option: faults[option] for option in fields.names() if option in faults}
                 error = None if faults else refusal
     shown = {"storage": found, "name": name, "error": error, **fields.drawn(given, faults)}
     check = link(request, "storages", found.remote_name, "check")
@@ -349,8 +347,7 @@ def edit(request: Request) -> Response:
 def check_edit(request: Request) -> Response:
     """POST: one field of that form, as the person leaves it."""
     found, form = storage_of(request, "change"), form_of(request)
-    fault = fields.fault_of(form.get("field", ""), form, found.remote.replace)
-    return JSONResponse({"fault": fault})
+    return JSONResponse({"fault": fields.fault_of(form, found.remote.replace)})
 
 
 def reauthorize(request: Request) -> Response:
