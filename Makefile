@@ -47,10 +47,12 @@ test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak and not attack" $(ARGS)
 
-lint: $(READY) ## ruff, mypy --strict on sources and tests, the import rules of the design
+lint: $(READY) ## ruff, mypy --strict on sources and tests (sources for macOS and Windows, too), the import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@for system in darwin win32; do \
+	    $(BIN)/mypy --platform $$system --cache-dir .mypy_cache/$$system pluton_rclone || exit 1; done
 	@$(BIN)/lint-imports --no-cache
 
 docs: $(READY) ## Write the pages in docs/ that come from the code

@@ -97,7 +97,8 @@ def demonstrate(folder: Path, source: Path | None) -> None:
         say("\nPlain rclone works with the same file:")
         plain_rclone(conf, "lsd", "onedrive-personal-backups:backup")
     say(
-        "\nThat was the emulator; its drive and this demo's files are gone now. For your own account:\n"
+        "\nThat was the emulator; its drive and this demo's files are gone now. For your own "
+        "account:\n"
     )
     say(
         '     bin/pluton-rclone connect "OneDrive Personal Backups" --client-id '

@@ -217,7 +217,8 @@ def options() -> str:
         "## Advanced\n",
         *(option_text(option) for option in OPTIONS if option.group == "advanced"),
         "## Kept by this library\n",
-        "They stand in the same section of rclone.conf with `pluton_` in front; rclone passes them over and keeps them.\n",
+        "They stand in the same section of rclone.conf with `pluton_` in front; rclone passes "
+        "them over and keeps them.\n",
         "| Name | | | Decided by |\n|---|---|---|---|",
         *own,
     ]
@@ -269,7 +270,8 @@ def errors_page() -> str:
         "Where an answer has no body that can be read (a page of HTML, nothing at all), its status "
         "alone "
         "decides, in rclone's log as in our own requests:\n",
-        "| Status | Exception | Who can fix it | Whether the same call can succeed later |\n|---|---|---|---|",
+        "| Status | Exception | Who can fix it | Whether the same call can succeed later "
+        "|\n|---|---|---|---|",
         *(
             row(
                 str(status),
@@ -279,7 +281,8 @@ def errors_page() -> str:
             )
             for status, meaning in refusals.BY_STATUS.items()
         ),
-        "\nOther statuses below 500 are a `GraphError`; others from 500 on are `Unreachable`. With a body, Microsoft's code "
+        "\nOther statuses below 500 are a `GraphError`; others from 500 on are `Unreachable`. "
+        "With a body, Microsoft's code "
         "decides, the innermost that is known:\n",
         "| Microsoft's code | Exception | Who can fix it |\n|---|---|---|",
         *(

@@ -25,7 +25,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PACKAGES = {"chromium": NAMES, "libnss3-tools": ("certutil",)}
 
 # Puts the two ends of the pipes where Chromium expects them: 3 to read, 4 to write.
-_LAUNCHER = "import os,sys; r,w=map(int,sys.argv[1:3]); os.dup2(r,3); os.dup2(w,4); os.execv(sys.argv[3],sys.argv[3:])"
+_LAUNCHER = (
+    "import os,sys; r,w=map(int,sys.argv[1:3]); os.dup2(r,3); os.dup2(w,4); "
+    "os.execv(sys.argv[3],sys.argv[3:])"
+)
+
+
+def _left(error: str) -> bool:
+    """Whether an answer failed because its page was being left: before it was evaluated, or then."""
+    return "context" in error.lower() or "Inspected target navigated" in error
 
 
 class Unavailable(Exception):
@@ -234,7 +242,7 @@ class Chromium:
         while True:
             answer = self._next()
             if answer.get("id") == self._number:
-                if "error" in answer and "context" not in str(answer["error"]).lower():
+                if "error" in answer and not _left(str(answer["error"])):
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return dict(answer.get("result", {}))
 

@@ -4,14 +4,13 @@ nothing runs."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pluton_rclone import Storages, StorageSetup
-from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
-from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone import Storage
+from pluton_rclone.emulator import Emulator
+from tests.connected import connected
 
 NAMES = [
     b"$(touch PWNED).txt",
@@ -30,17 +29,12 @@ NAMES = [
 
 
 @pytest.fixture
-def storages(cloud: Emulator, browser: Callable[..., None]) -> Storages:
-    browser("anna@outlook.com")
-    setup = StorageSetup(AppRegistration(PUBLIC_CLIENT_ID))
-    setup.sign_in_with_browser()
-    storages = Storages()
-    storages.add("Work files", setup.remote(setup.drives()[0]))
-    return storages
+def storage(cloud: Emulator) -> Storage:
+    return connected(cloud, name="Work files")
 
 
 def test_they_arrive_and_come_back_byte_for_byte(
-    storages: Storages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, restored = os.fsencode(tmp_path / "source"), os.fsencode(tmp_path / "restored")
     os.mkdir(source)
@@ -50,7 +44,6 @@ def test_they_arrive_and_come_back_byte_for_byte(
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
-    storage = storages["Work files"]
 
     storage.upload(source, "backup").result()
     storage.download("backup", restored).result()
@@ -65,14 +58,13 @@ def test_they_arrive_and_come_back_byte_for_byte(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_alone_is_a_source_and_a_destination_folder(
-    storages: Storages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes
 ) -> None:
     folder = os.path.join(os.fsencode(tmp_path), name)
     os.mkdir(folder)
     with open(os.path.join(folder, b"file.txt"), "wb") as file:
         file.write(b"content")
     monkeypatch.chdir(tmp_path)
-    storage = storages["Work files"]
 
     storage.upload(name, "inside").result()
     assert [entry.name for entry in storage.list("inside")] == ["file.txt"]

@@ -83,7 +83,10 @@ def test_no_import_goes_round_in_a_circle() -> None:
 def test_a_circle_is_found_wherever_its_imports_stand() -> None:
     module = "pluton_rclone.a"
     known = {"pluton_rclone", module, "pluton_rclone.b", "pluton_rclone.c"}
-    text = "if TYPE_CHECKING:\n    from .b import B\ndef late():\n    from pluton_rclone import c, nothing\n"
+    text = (
+        "if TYPE_CHECKING:\n    from .b import B\ndef late():\n    from pluton_rclone import "
+        "c, nothing\n"
+    )
     assert set(imported(ast.parse(text), module, False, known)) == {
         "pluton_rclone.b",
         "pluton_rclone.c",

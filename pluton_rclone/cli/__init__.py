@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and leaves with its exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # not on Windows
         if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
             signal.signal(number, _cancel)
     try:
@@ -63,17 +64,24 @@ def _run(arguments: Sequence[str]) -> int:
     from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
 
     from .advice import NAMED, exit_code, with_command
-    from .app import application
+    from .app import LazyGroup, application
     from .output import Output, ReaderGone
 
     separator = arguments.index("--") if "--" in arguments else len(arguments)
     output = Output("--json" in arguments[:separator])  # behind it stands another command
     NAMED.clear()
+    if "_PLUTON_RCLONE_COMPLETE" in os.environ:
+        from click.shell_completion import add_completion_class
+
+        from .complete import Bash
+
+        add_completion_class(Bash)
     try:
-        result = application.main(list(arguments), prog_name="pluton-rclone", standalone_mode=False)
+        given = list(arguments) or ["--help"]
+        result = application.main(given, prog_name="pluton-rclone", standalone_mode=False)
         sys.stdout.flush()
     except PlutonRcloneError as error:
-        output.error(with_command(error, arguments[0]))
+        output.error(with_command(error, LazyGroup.called))
         return exit_code(error)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "pluton-rclone"
@@ -86,5 +94,5 @@ def _run(arguments: Sequence[str]) -> int:
         output.stopped()
         return Cancelled.exit_code
     except ReaderGone:  # `| head`: nothing is wrong, and others end by that signal
-        return 128 + signal.SIGPIPE
+        return 128 + 13  # SIGPIPE's number; Windows has no name for it
     return result if isinstance(result, int) else 0

@@ -8,30 +8,70 @@ from typing import Any
 
 import click
 
-EPILOG = """\
-Exit codes: 0 done · 1 something else · 2 wrong usage · 3 sign-in · 4 Microsoft refused, or a test \
-failed · 5 rclone.conf or an option · 6 rclone missing or too old · 7 a transfer did not complete, \
-or files differ · 8 Microsoft cannot be reached, or asks to wait · 130 stopped.
-"""
+from .context import SHARED, with_options
 
-# command: the module below pluton_rclone.cli that defines it, in the order of --help
-COMMANDS = {
-    command: module
-    for module, commands in (
-        ("connect", "connect"),
-        ("storages", "storages show test"),
-        ("care", "health keep-alive reauthorize set rename remove"),
-        ("storages", "export"),
-        ("care", "drives sites"),
-        ("files", "ls tree stat cat about"),
-        ("transfers", "copy sync move delete check"),
-        ("preflight", "preflight"),
-        ("restic", "restic"),
-        ("reference", "inspect options versions errors doctor schema"),
-        ("tools", "web completion emulator"),
-    )
-    for command in commands.split()
+CODES = {
+    0: "done",
+    1: "something else",
+    2: "wrong usage",
+    3: "sign-in",
+    4: "Microsoft refused, or a test failed",
+    5: "rclone.conf or an option",
+    6: "rclone missing or too old",
+    7: "a transfer did not complete, or files differ",
+    8: "Microsoft cannot be reached, or asks to wait",
+    130: "stopped",
 }
+EVERY = (0, 1, 2, 130)
+
+
+def exit_codes(numbers: Iterable[int] = CODES) -> str:
+    """The sentence about these exit codes, for a --help."""
+    return f"Exit codes: {' · '.join(f'{code} {CODES[code]}' for code in sorted(numbers))}.\n"
+
+
+EPILOG = exit_codes()
+
+# In the order of --help: a heading; below it, a module of pluton_rclone.cli, the exit codes that
+# its commands have besides those of every command, and the commands.
+TABLE = """\
+Connect
+  connect 345678 connect import
+  storages 56 storages show
+  storages 345678 test
+  care 345678 reauthorize set rename remove
+  care 34568 drives sites
+  storages 56 export
+Back up and restore
+  transfers 345678 copy sync move delete check
+  preflight 345678 preflight
+  restic 345678 restic
+Look at files
+  files 345678 ls tree stat cat size about
+Look after storages
+  care 4568 health keep-alive
+  encryption 5 encrypt
+  reference 56 inspect
+  reference - doctor
+  timer 5 timer
+Learn and try
+  reference - errors options
+  reference 67 versions
+  tools 56 web
+  tools - emulator
+For programs
+  reference - schema
+  tools - completion
+"""
+GROUPS: dict[str, list[str]] = {}  # heading: commands
+COMMANDS: dict[str, tuple[str, list[int]]] = {}  # command: module, exit codes
+for line in TABLE.splitlines():
+    if line[0] != " ":
+        group = GROUPS.setdefault(line, [])
+        continue
+    module, numbers, *named = line.split()
+    group += named
+    COMMANDS |= dict.fromkeys(named, (module, [int(one) for one in numbers if one.isdigit()]))
 
 # What people call a use of another command, or a command that has another name here.
 OTHERWISE = {
@@ -46,7 +86,7 @@ OTHERWISE = {
 }
 
 # Where the function cannot have the command's name.
-FUNCTIONS = {"set": "set_options", "keep-alive": "keep_alive"}
+FUNCTIONS = {"set": "set_options", "keep-alive": "keep_alive", "import": "import_"}
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -60,16 +100,38 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 class LazyGroup(click.Group):
     """Commands are imported when they are called: `--help` and completion stay quick."""
 
+    called = ""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Options before the command are what the same options behind it would be."""
+        left = super().parse_args(ctx, args)
+        given = {name: value for name, value in ctx.params.items() if value}
+        ctx.default_map = dict.fromkeys(COMMANDS, given)
+        return left
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f".{COMMANDS[cmd_name]}", __package__)
-        command = getattr(module, FUNCTIONS.get(cmd_name, cmd_name))
+        module, codes = COMMANDS[cmd_name]
+        place = importlib.import_module(f".{module}", __package__)
+        command = getattr(place, FUNCTIONS.get(cmd_name, cmd_name))
         assert isinstance(command, click.Command)
+        command.epilog = exit_codes({*EVERY, *codes})
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """In groups, in columns of one width."""
+        width = max(map(len, COMMANDS))
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                for name in names:
+                    command = self.get_command(ctx, name)
+                    assert command is not None
+                    short = command.get_short_help_str(formatter.width - width - 6)
+                    formatter.write_dl([(name.ljust(width), short)])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -84,6 +146,7 @@ class LazyGroup(click.Group):
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             hint = OTHERWISE.get(args[0]) or did_you_mean(args[0], COMMANDS)
             raise click.UsageError(f"There is no command {args[0]!r}. {hint}".rstrip(), ctx)
+        LazyGroup.called = args[0] if args else ""
         return super().resolve_command(ctx, args)
 
 
@@ -94,5 +157,6 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="pluton-rclone")
-def application() -> None:
+@with_options(*SHARED)
+def application(**shared: object) -> None:
     pass

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -31,15 +31,28 @@ def choose(
     option: str,
     default: int = 1,
 ) -> Thing:
-    """One of (label, thing), by number. Without a person, UsageError: the labels and `option`."""
+    """One of (label, thing), by number or a word of its label. Without a person, UsageError: the labels and `option`."""
     if not interactive(output):
         labels = "; ".join(label for label, _ in things)
         what = f"{question}: there are {len(things)}."
         raise UsageError(what, why=labels, advice=f"Give {option}.")
     for number, (label, _) in enumerate(things, 1):
         output.say(f"  {number:>3}  {printable(label)}")
-    picked = click.prompt(question, type=click.IntRange(1, len(things)), default=default, err=True)
-    return things[int(picked) - 1][1]
+
+    def meant(answer: str) -> Thing:
+        word = str(answer).strip().casefold()
+        if word.isdecimal() and 1 <= int(word) <= len(things):
+            return things[int(word) - 1][1]
+        labels = [label.casefold() for label, _ in things]
+        for fits in (str.__eq__, str.startswith, str.__contains__):
+            found = [number for number, label in enumerate(labels) if word and fits(label, word)]
+            if len(found) == 1:
+                return things[found[0]][1]
+        raise click.UsageError(f"Write a number from 1 to {len(things)}, or a word of one line.")
+
+    return cast(
+        Thing, click.prompt(question, default=cast(Any, default), err=True, value_proc=meant)
+    )
 
 
 def only_or_chosen(
@@ -73,7 +86,7 @@ def paste(output: Output, prompt: str) -> str:
     """stdin to its end. At a terminal unseen, and not by lines, which end at 4,095 bytes
     (termios(3)).
     """
-    if not sys.stdin.isatty():
+    if sys.platform == "win32" or not sys.stdin.isatty():
         return sys.stdin.read()
     import termios
 
@@ -98,14 +111,21 @@ def secret_in(file: Path) -> str:
         raise UsageError(f"The file {file} cannot be read.", why=str(error)) from None
 
 
-def secret(output: Output, question: str, *, variable: str, file: Path | None = None) -> str:
+def secret(
+    output: Output,
+    question: str,
+    *,
+    variable: str,
+    file: Path | None = None,
+    twice: bool = False,
+) -> str:
     """A secret: from a file, else the environment, else typed unseen, else a line of stdin."""
     if file is not None:
         return secret_in(file)
     if os.environ.get(variable):
         return os.environ[variable]
     if interactive(output):
-        return str(click.prompt(question, hide_input=True, err=True))
+        return str(click.prompt(question, hide_input=True, err=True, confirmation_prompt=twice))
     line = sys.stdin.readline().strip()
     if not line:
         raise UsageError(f"{question} is missing.", advice=f"Set {variable}, or write it to stdin.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
 from .advice import advice
-from .context import FILE, NAME, Context, common, flag
+from .context import FILE, NAME, Context, common, flag, storage_names
 from .output import Output
 from .signing import METHODS, Method, sign_in
 from .storages import MARKS, print_report, print_step
+from .timer import pinged
 from .transfers import SURE, confirm
 from .values import parse_settings
 
@@ -26,19 +28,57 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=storage_names)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "prometheus"]),
+    default="text",
+    help="prometheus: metrics, as node_exporter's textfile collector takes them.",
+)
 @common
-def health(ctx: Context) -> None:
-    """Check every storage without writing: for a scheduled job. Exit code 4 if one of them fails,
-    8 if Microsoft was just not reached.
+@pinged
+def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
+    """Check storages without writing: for a scheduled job. Exit code 4 if one of them fails, 8 if
+    Microsoft was just not reached.
 
     Warns of a token or client secret that expires soon, of a drive that is nearly full, of a
     configuration that cannot be written.
 
     \b
     pluton-rclone health
+    pluton-rclone health work --format prometheus > /var/lib/node_exporter/onedrive.prom
     pluton-rclone health --json | jq '.storages[] | select(.ok | not) | .storage'
     """
-    report_health(ctx.output, ctx.storages.health(), ctx.storages.path)
+    if names:
+        from pluton_rclone.connection.health import HealthReport
+
+        chosen = [ctx.storage_and_path(name)[0] for name in names]
+        report = HealthReport(tuple(storage.check_health() for storage in chosen))
+    else:
+        report = ctx.storages.health()
+    if form == "prometheus" and report.reports:
+        print(metrics(report), end="")
+    report_health(ctx.output, report, ctx.storages.path)
+
+
+def metrics(report: HealthReport) -> str:
+    """What was found, in Prometheus's text format, version 0.0.4."""
+    seconds = [sum(step.seconds for step in each.steps) for each in report.reports]
+    found: dict[str, tuple[str, list[float]]] = {
+        "ok": ("1: no step failed", [each.ok for each in report.reports]),
+        "warnings": ("Steps that warn", [len(each.warnings) for each in report.reports]),
+        "seconds": ("Duration of the check", seconds),
+        "checked_time_seconds": ("When it was checked", [time.time()] * len(seconds)),
+    }
+    lines = []
+    for name, (meaning, values) in found.items():
+        metric = f"pluton_rclone_storage_{name}"
+        lines += [f"# HELP {metric} {meaning}", f"# TYPE {metric} gauge"]
+        for each, value in zip(report.reports, values, strict=True):
+            label = each.storage.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+            lines.append(f'{metric}{{storage="{label}"}} {float(value)!r}')
+    return "\n".join(lines) + "\n"
 
 
 @click.command("keep-alive")
@@ -228,7 +268,7 @@ def drives(ctx: Context, name: str) -> None:
     \b
     pluton-rclone drives work
     """
-    with ctx.storage(name).graph() as graph:
+    with ctx.storage_and_path(name)[0].graph() as graph:
         found = graph.drives()
     members = ("id", "name", "type", "owner", "web_url")
     ctx.output.result([{key: getattr(one, key) for key in members} for one in found])
@@ -251,7 +291,7 @@ def sites(ctx: Context, name: str, term: str) -> None:
     \b
     pluton-rclone sites work backup
     """
-    with ctx.storage(name).graph() as graph:
+    with ctx.storage_and_path(name)[0].graph() as graph:
         found = graph.sites(term)
     ctx.output.result([{"id": one.id, "name": one.name, "web_url": one.web_url} for one in found])
     if ctx.as_json:

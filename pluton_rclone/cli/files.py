@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .context import NAME, PLACE, Context, common, flag
+from .filters import filtering, selection
 from .output import tell
 from .places import Place, named, nothing_at, parse_storage_place
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 @click.command()
 @PLACE
 @flag("-R", "--recursive", help="Everything below, not just the folder itself.")
+@filtering
 @common
-def ls(ctx: Context, place: str, recursive: bool) -> None:
+def ls(ctx: Context, place: str, recursive: bool, **given: Any) -> None:
     """List a folder of a storage. A leading / in the path starts at the drive's root.
 
     \b
@@ -33,7 +35,9 @@ def ls(ctx: Context, place: str, recursive: bool) -> None:
     """
     storage, path = parse_storage_place(place, ctx)
     with named(Place(storage, path)):
-        for entry in storage.walk(path) if recursive else storage.list(path):
+        options = selection(**given)
+        found = storage.walk(path, **options) if recursive else storage.list(path, **options)
+        for entry in found:
             show(ctx, entry)
 
 
@@ -76,7 +80,7 @@ def stat(ctx: Context, place: str) -> None:
     entry = storage.stat(path)
     if entry is None:
         raise nothing_at(Place(storage, path))
-    show(ctx, entry)
+    show(ctx, entry, alone=True)
 
 
 @click.command()
@@ -107,6 +111,25 @@ def cat(ctx: Context, place: str, offset: int | None, count: int | None) -> None
 
 
 @click.command()
+@PLACE
+@filtering
+@common
+def size(ctx: Context, place: str, **given: Any) -> None:
+    """Count the files below a folder, and their bytes.
+
+    \b
+    pluton-rclone size work:backup
+    pluton-rclone size work: --include '*.jpg' --json
+    """
+    storage, path = parse_storage_place(place, ctx)
+    with named(Place(storage, path)):
+        total = storage.size(path, **selection(**given))
+    ctx.output.result(dataclasses.asdict(total))
+    if not ctx.as_json:
+        tell(f"{counted(total.count, 'file')}, {human_bytes(total.bytes)}")
+
+
+@click.command()
 @NAME
 @common
 def about(ctx: Context, name: str) -> None:
@@ -115,15 +138,18 @@ def about(ctx: Context, name: str) -> None:
     \b
     pluton-rclone about "OneDrive Personal Backups"
     """
-    sizes = dataclasses.asdict(ctx.storage(name).about())
+    sizes = dataclasses.asdict(ctx.storage_and_path(name)[0].about())
     ctx.output.result(sizes)
     for title, size in sizes.items() if not ctx.as_json else ():
         title = "Recycle bin" if title == "trashed" else title.capitalize()
         tell(f"{title:<12} {human_bytes(size)}")
 
 
-def show(ctx: Context, entry: Entry) -> None:
-    """A file or folder on one line; in JSON, sizes in bytes and times with their zone."""
+def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
+    """A file or folder on one line; in JSON, sizes in bytes and times with their zone.
+
+    `alone`: no column to align with.
+    """
     when = entry.modified
     if ctx.as_json:
         ctx.output.line(
@@ -139,4 +165,5 @@ def show(ctx: Context, entry: Entry) -> None:
         return
     time = f"{when:%Y-%m-%d %H:%M}" if when else ""
     size = "" if entry.is_dir else human_bytes(entry.size)
-    tell(f"{size:>10}  {time:<16}  {printable(entry.path)}{'/' if entry.is_dir else ''}")
+    line = f"{size:>10}  {time:<16}  {printable(entry.path)}{'/' if entry.is_dir else ''}"
+    tell(line.lstrip() if alone else line)

@@ -29,14 +29,21 @@ class Place:
     storage: Storage | None
     path: str
 
+    @property
+    def remote_name(self) -> str | None:
+        """None on this machine."""
+        return None if self.storage is None else self.storage.remote_name
+
 
 def parse_place(text: str, ctx: Context) -> Place:
     """`NAME:path` or a local path. UsageError for a path on a server; StorageNotFound, which says
     how to write a local path, if no storage has the name before the colon.
     """
+    from pluton_rclone.rclone.locations import names_drive
+
     if not text:
         raise UsageError("A path is empty.")
-    if ":" not in text or text.startswith(_LOCAL):
+    if ":" not in text or text.startswith(_LOCAL) or names_drive(text):
         return Place(None, text)
     # A friendly name may hold colons and slashes itself: the longest one that fits is meant.
     for end in sorted((i for i, char in enumerate(text) if char == ":"), reverse=True):

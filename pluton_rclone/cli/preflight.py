@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.units import counted, human_bytes
 
-from .context import SOURCE, Context, common
+from .context import IN_STORAGE, SOURCE, Context, common
+from .filters import filtering, selection
 from .output import Output, tell
 from .places import Place, named, parse_end, parse_storage_place, require_here
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pluton_rclone.storages.storage import Storage
 
 
 @click.command()
 @SOURCE
-@click.argument("destination", metavar="NAME:PATH")
+@click.argument("destination", metavar="NAME:PATH", shell_complete=IN_STORAGE)
+@filtering
 @common
-def preflight(ctx: Context, source: str, destination: str) -> None:
+def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None:
     """Find what OneDrive would refuse or spoil, before it is sent.
 
     What it would refuse, change or skip if SRC were copied to NAME:PATH. Exit code 4 if something
@@ -33,19 +33,19 @@ def preflight(ctx: Context, source: str, destination: str) -> None:
     pluton-rclone preflight /srv/data work:laptop/data
     """
     storage, path = parse_storage_place(destination, ctx)
-    if not look(ctx.output, parse_end(source, ctx), storage, path):
+    if not look(ctx.output, parse_end(source, ctx), storage, path, selection(**given)):
         raise refusal()
 
 
 def look(
-    output: Output, source: Place, storage: Storage, path: str, filters: Sequence[str] = ()
+    output: Output, source: Place, storage: Storage, path: str, filters: dict[str, Any]
 ) -> bool:
     """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; True if nothing.
 
-    With filter rules, rclone lists SRC: it leaves links and what it cannot read to the transfer.
+    With filters, rclone lists SRC: it leaves links and what it cannot read to the transfer.
     """
     require_here(source, "SRC")
-    scan = storage.preflight(source.path, path, of=source.storage, filters=filters)
+    scan = storage.preflight(source.path, path, of=source.storage, **filters)
     with named(source, "SRC"):
         for finding in scan:
             if output.as_json:

@@ -177,6 +177,9 @@ KnownError = like(
 )
 Address = made("Address", "The one-time address of the page.", address=str)
 Removed = made("Removed", removed=str)
+Encrypted = made("Encrypted", config=str, encrypted=bool, keyring=bool)
+
+StepLine = made("StepLine", "A step of the connection test, as it is done.", step=Step)
 
 SIGN_IN = (SignInAddress, SignInCode)
 TRANSFER = (ProgressLine, ResultLine)
@@ -184,7 +187,8 @@ PREFLIGHT = (PreflightFinding, SummaryLine)
 
 # command: what its lines may be. One document is a stream of one line.
 RECORDS: dict[str, tuple[Any, ...]] = {
-    "connect": (*SIGN_IN, Storage),
+    "connect": (*SIGN_IN, StepLine, Storage),
+    "import": (StepLine, Storage),
     "storages": (list[Storage],),
     "show": (Section,),
     "test": (Report,),
@@ -193,10 +197,12 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     "set": (Report,),
     "rename": (Storage,),
     "remove": (Removed,),
+    "encrypt": (Encrypted,),
     "export": (Export,),
     "drives": (many(Drive),),
     "sites": (many(Site),),
     **dict.fromkeys(("ls", "tree", "stat"), (Entry,)),
+    "size": (like(results.Total),),
     "about": (like(results.About),),
     **dict.fromkeys(("copy", "sync"), (*PREFLIGHT, *TRANSFER)),
     **dict.fromkeys(("move", "delete"), TRANSFER),

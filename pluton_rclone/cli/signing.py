@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import sys
+import time
 from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
 from pluton_rclone.errors import Cancelled, UsageError
+from pluton_rclone.values.units import counted
 
 from . import ask
 from .output import Output
@@ -96,4 +98,8 @@ def show_code(output: Output, code: DeviceCode) -> None:
     members = ("verification_uri", "user_code", "expires")
     output.line({name: getattr(code, name) for name in members})
     sys.stdout.flush()
-    output.say(f"On any device, open {code.verification_uri} and type the code {code.user_code}")
+    minutes = max(1, round((code.expires - time.time()) / 60))
+    output.say(
+        f"On any device, open {code.verification_uri} and type the code {code.user_code}\n"
+        f"The code can be used for {counted(minutes, 'minute')}; waiting for you there."
+    )

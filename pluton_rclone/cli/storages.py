@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pluton_rclone.errors import ConfigNotWritable
+from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.units import human_drive_type
 
 from .context import NAME, Context, common, flag
@@ -72,7 +72,7 @@ def test(ctx: Context, name: str) -> None:
     pluton-rclone test "OneDrive Personal Backups"
     pluton-rclone test work --json
     """
-    report = ctx.storage(name).test(on_step=lambda step: print_step(ctx.output, step))
+    report = ctx.storage_and_path(name)[0].test(on_step=lambda step: print_step(ctx.output, step))
     print_report(ctx.output, report)
 
 
@@ -132,7 +132,7 @@ def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> N
 def write_secret(path: str, data: bytes) -> None:
     """Makes a new file. An existing one stays: it may hold a newer token. ConfigNotWritable."""
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with new_private_file(path) as file:
             file.write(data)
     except OSError as error:
         what = f"{path} cannot be written."

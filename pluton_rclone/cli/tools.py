@@ -91,11 +91,13 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
 
     There are anna@outlook.com (personal), bert@contoso.onmicrosoft.com (work) and
     admin@contoso.onmicrosoft.com (an administrator); a SharePoint site is at
-    https://contoso.sharepoint.com/sites/Backups.
+    https://contoso.sharepoint.com/sites/Backups. `type-code CODE` types a device code as the person.
 
     \b
-    pluton-rclone emulator -- pluton-rclone connect demo --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
-    pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team --site https://contoso.sharepoint.com/sites/Backups
+    pluton-rclone emulator -- pluton-rclone connect demo \\
+        --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
+    pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team \\
+        --site https://contoso.sharepoint.com/sites/Backups
     """
     _needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
     from pluton_rclone.emulator.command import run
@@ -116,8 +118,9 @@ def completion(shell: str) -> None:
     from click.shell_completion import get_completion_class
 
     from .app import application
+    from .complete import Bash
 
-    kind = get_completion_class(shell)
+    kind = Bash if shell == "bash" else get_completion_class(shell)
     assert kind is not None
     print(kind(application, {}, "pluton-rclone", "_PLUTON_RCLONE_COMPLETE").source())
 

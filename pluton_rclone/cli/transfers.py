@@ -16,7 +16,9 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .context import DESTINATION, PLACE, SOURCE, Context, common, flag, with_options
+from .filters import FILTERS, filtering, say_what_cannot_match, selection
 from .output import Outlet, Output
+from .passed import PASSED, checked
 from .places import (
     Place,
     location,
@@ -27,6 +29,7 @@ from .places import (
     remote_names,
     require_here,
 )
+from .timer import pinged
 from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
@@ -39,10 +42,14 @@ LOOK = flag(
     "--preflight",
     "look_first",
     help="First find what OneDrive would refuse or spoil; if there is anything, copy nothing. "
-    "With --exclude, links and what cannot be read are left to the copy.",
+    "With a filter, links and what cannot be read are left to the copy.",
 )
 ANYWAY = flag("--anyway", help="With --preflight: say what is found and go on.")
-EXCLUDE = "Leave out what matches, e.g. '*.tmp' or '/cache/**'."
+OLD = (
+    "Keep there what would be overwritten or deleted, e.g. work:old/2026-01-31: in the storage of "
+    "DST, outside of DST."
+)
+SUFFIX = "Add TEXT to the name of what would be overwritten or deleted, and keep it."
 MOST_BYTES = "Stop after so many bytes, e.g. 10G."
 MOST_TIME = "Stop after that time, e.g. 2h30m."
 
@@ -58,19 +65,18 @@ about_links = with_options(
 )
 # The options that every transfer takes.
 tuning = with_options(
-    click.option("--exclude", metavar="RULE", multiple=True, help=EXCLUDE),
     click.option("--bwlimit", type=RATES, metavar="RATE", help="Bytes a second at most, e.g. 2M."),
     click.option("--transfers", type=click.IntRange(1, 64), help="Files at a time."),
     click.option("--max-transfer", type=SIZES, metavar="SIZE", help=MOST_BYTES),
     click.option("--max-duration", type=TIMES, metavar="TIME", help=MOST_TIME),
+    click.option("--backup-dir", metavar="DIR", help=OLD),
+    click.option("--suffix", metavar="TEXT", help=SUFFIX),
+    flag("--checksum", default=None, help="Compare by size and hash instead of size and time."),
+    flag("--size-only", default=None, help="Compare by size alone."),
     about_links,
+    filtering,
+    PASSED,
 )
-
-
-def transfer_options(exclude: tuple[str, ...] = (), **given: Any) -> dict[str, Any]:
-    """The options that were given, as the library takes them."""
-    given["filters"] = [f"- {rule}" for rule in exclude] or None
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def transfer(
@@ -84,13 +90,24 @@ def transfer(
     look_first: bool = False,
     anyway: bool = False,
     yes: bool = False,
+    backup_dir: str | None = None,
+    passed: tuple[str, ...] = (),
     **given: Any,
 ) -> None:
     """copy, sync and move: with a preflight if wanted and a question if there is one."""
     from .preflight import look, refusal
 
-    output, options = ctx.output, transfer_options(**given)
+    output, options = ctx.output, selection(**given, extra=checked(passed) or None)
     start, end = parse_end(source, ctx), parse_end(destination, ctx)
+    if backup_dir is not None:
+        old = parse_end(backup_dir, ctx)
+        if old.remote_name != end.remote_name:
+            raise UsageError(
+                f"--backup-dir {backup_dir} is not where DST is.",
+                why="rclone moves what it keeps, and can do that in one place only",
+                advice="Name a folder in the storage of DST, outside of DST.",
+            )
+        options["backup_dir"] = location(old)
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
     rclone = ctx.storages.rclone(*remote_names(start, end))
@@ -98,9 +115,11 @@ def transfer(
     for place in (start, end):
         if place.storage is not None:  # an rclone that ignores an option, or cannot renew the token
             place.storage.require()
+    say_what_cannot_match(output, start, options)
     if look_first:
         storage, path = parse_storage_place(destination, ctx)
-        if not look(output, start, storage, path, options.get("filters", ())) and not anyway:
+        wanted = {name: options[name] for name in FILTERS if name in options}
+        if not look(output, start, storage, path, wanted) and not anyway:
             raise refusal()
     if question and not dry_run:
         confirm(output, yes, question.format(source, destination))
@@ -131,6 +150,7 @@ def transfer(
 @SAFE
 @tuning
 @common
+@pinged
 def copy(ctx: Context, **given: Any) -> None:
     """Copy a folder's content, or a file, into a folder.
 
@@ -162,6 +182,7 @@ def copy(ctx: Context, **given: Any) -> None:
 @flag("--allow-empty-source", help="Empty DST if SRC does not hold a file.")
 @tuning
 @common
+@pinged
 def sync(ctx: Context, **given: Any) -> None:
     """Make DST the same as SRC, deleting what SRC does not have.
 
@@ -182,6 +203,7 @@ def sync(ctx: Context, **given: Any) -> None:
 @SURE
 @tuning
 @common
+@pinged
 def move(ctx: Context, **given: Any) -> None:
     """Copy, and delete at SRC what has arrived.
 
@@ -196,14 +218,17 @@ def move(ctx: Context, **given: Any) -> None:
 @PLACE
 @SAFE
 @SURE
+@filtering
 @common
-def delete(ctx: Context, place: str, dry_run: bool, yes: bool) -> None:
+def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> None:
     """Delete a file, or a folder with all that is in it.
 
-    It goes to OneDrive's recycle bin, unless the storage has the option hard_delete.
+    It goes to OneDrive's recycle bin, unless the storage has the option hard_delete. With filters,
+    only the files in the folder that they select; folders stay.
 
     \b
     pluton-rclone delete --dry-run work:laptop/data/old
+    pluton-rclone delete --dry-run work:laptop/data --include '*.tmp' --min-age 30d
     """
     from pluton_rclone.rclone.results import Planned, TransferResult
 
@@ -213,13 +238,18 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool) -> None:
     entry = storage.stat(path)
     if entry is None:
         raise nothing_at(Place(storage, path))
+    options = selection(**given)
+    if options and not entry.is_dir:
+        raise UsageError(f"{path!r} is a file: filters select files in a folder.")
     hard = any(remote.hard_delete for remote in storage.onedrives)
     end = "for good" if hard else "to the recycle bin"
     if not dry_run:
         what = f"The folder {path} with all that is in it" if entry.is_dir else f"The file {path}"
+        if options:
+            what = f"What the filters select in {path}"
         confirm(output, yes, f"{what} goes {end}. Go on?")
     if entry.is_dir:
-        finish(storage.delete(path, dry_run=dry_run), output, "deleted", dry_run)
+        finish(storage.delete(path, dry_run=dry_run, **options), output, "deleted", dry_run)
         return
     began = time.monotonic()
     if not dry_run:
@@ -234,7 +264,9 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool) -> None:
 @DESTINATION
 @flag("--one-way", help="Ignore files that are only in DST.")
 @about_links
+@filtering
 @common
+@pinged
 def check(ctx: Context, source: str, destination: str, one_way: bool, **given: Any) -> None:
     """Compare two folders, every file by its hash. Exit code 7 when they differ.
 
@@ -247,7 +279,8 @@ def check(ctx: Context, source: str, destination: str, one_way: bool, **given: A
     rclone = ctx.storages.rclone(*remote_names(start, end))
     require_here(start, "SRC")
     require_here(end, "DST")
-    options = transfer_options(direction="one_way" if one_way else "both", **given)
+    options = selection(direction="one_way" if one_way else "both", **given)
+    say_what_cannot_match(output, start, options)
     with named(start, "SRC"), counting(output, "compared") as seen:
         result = rclone.check(location(start), location(end), on_progress=seen, **options)
     if ctx.as_json:

@@ -1,12 +1,11 @@
-"""rclone.conf as a list of remotes: read, add, update, rename, delete, and lend out to an rclone
-that we start.
-"""
+"""rclone.conf as a list of remotes: read, add, update, rename, delete, and lend to our rclones."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import stat
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,10 +15,10 @@ from pluton_rclone.remote.names import check_name
 from pluton_rclone.values.conf_text import check_values
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
+from . import journal, variables
+from .environment import default_path, find_password
 from .ini import Document
-from .location import default_path
-from .password import find_password
-from .shared import SharedConfig
+from .shared import Edit, SharedConfig
 
 if TYPE_CHECKING:
     from pluton_rclone.remote.inspect import Finding
@@ -36,14 +35,20 @@ class Conf:
     only, and may come from RCLONE_PASSWORD_COMMAND or RCLONE_CONFIG_PASS instead; what is encrypted
     stays encrypted. Reading takes no lock. Every change is one step: under a lock between
     processes, on a fresh reading, whole or not at all; bytes that it does not concern stay as they
-    are. Errors: ConfigError and its children.
+    are. `with_variables`: the OneDrives that RCLONE_CONFIG_… variables make are there, too, and
+    cannot be changed. Errors: ConfigError and its children.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, *, password: str | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        password: str | None = None,
+        with_variables: bool = False,
     ) -> None:
+        place = default_path() if path is None else Path(path)
         self._shared = SharedConfig(
-            default_path() if path is None else Path(path), lambda: find_password(password)
+            place, lambda: find_password(password, self.path), with_variables
         )
 
     def __repr__(self) -> str:
@@ -70,29 +75,27 @@ class Conf:
 
     def section(self, name: str) -> dict[str, str]:
         """The section as `rclone config dump` shows it. It holds secrets. StorageNotFound."""
-        document = self._shared.document()
-        _check_present(document, name)
-        return document.section(name)
+        return self._document_with(name).section(name)
 
     def whole_section(self, name: str) -> dict[str, str]:
-        """The section with what rclone takes from a parent section ([a] for [a.b]).
-        StorageNotFound."""
+        """The section with what it inherits from a parent ([a] for [a.b]). StorageNotFound."""
+        return self._document_with(name).whole_section(name)
+
+    def _document_with(self, *names: str) -> Document:
         document = self._shared.document()
-        _check_present(document, name)
-        return document.whole_section(name)
+        for name in names:
+            _check_present(document, name)
+        return document
 
     def sections(self) -> dict[str, dict[str, str]]:
-        """Every remote with its whole section, from one reading of the file: what looks at several
-        takes it from here, since others come and go meanwhile. It holds secrets.
-        """
+        """Every remote with its whole section, from one reading of the file: for a look at several,
+        since others come and go meanwhile. It holds secrets."""
         document = self._shared.document()
         found = {name: document.whole_section(name) for name in document.names()}
         return {name: section for name, section in found.items() if "type" in section}
 
     def remote(self, name: str) -> OneDriveRemote:
-        """A OneDrive remote. StorageNotFound; OptionInvalid or RemoteIncomplete when rclone could
-        not use it.
-        """
+        """A OneDrive remote. StorageNotFound; OptionInvalid, RemoteIncomplete if it is unusable."""
         from pluton_rclone.remote.onedrive import OneDriveRemote
 
         return OneDriveRemote.from_section(self.whole_section(name))
@@ -103,69 +106,58 @@ class Conf:
 
     def inspect(self, *names: str, version: Version | None = None) -> list[Finding]:
         """What is wrong with these remotes, or with the file and every remote in it, and how to fix
-        each. `version`: of the rclone at hand.
-        """
+        each. `version`: of the rclone at hand."""
         from pluton_rclone.remote.inspect import inspect_remote
 
-        from .inspect import inspect_file
-
-        document = self._shared.document()
-        for name in names:
-            _check_present(document, name)
+        document = self._document_with(*names)
         sections = {name: document.whole_section(name) for name in names} or self.sections()
-        found = [] if names else inspect_file(self.path)
+        found = [] if names else _faults_of_file(self.path)
         for name, section in sections.items():
             found += inspect_remote(name, section, version=version)
         return found
 
     def is_encrypted(self) -> bool:
-        """Whether the file is encrypted; needs no password. False when there is no file."""
+        """Whether the file is encrypted; needs no password. False if there is no file."""
         return self._shared.is_encrypted()
 
-    def check_writable(self) -> None:
-        """ConfigNotWritable or ConfigLocked now: a token that is refreshed later could not be
-        kept."""
-        with self._shared.file.lock():
-            self._shared.file.check_writable(len(self._shared.document().text()) + 4096)
+    def is_variable(self, name: str) -> bool:
+        """Whether variables make this remote, so that it cannot be changed here."""
+        return name in self._shared.made_by_variables()
+
+    def check_writable(self, name: str = "") -> None:
+        """ConfigNotWritable or ConfigLocked if a change (of the remote `name`) would fail now."""
+        if self.is_variable(name):
+            raise variables.refusal(name)
+        self._shared.check_writable()
 
     # ---- changing ----
 
     def add(self, name: str, section: Mapping[str, str]) -> None:
-        """A new remote at the end of the file. StorageExists, OptionInvalid for what rclone.conf
-        cannot carry.
-        """
+        """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
         check_name(name)
         check_values(section)
         values = _with_sign_in(section)
-
-        def check(document: Document) -> None:
-            if name in document:
-                raise StorageExists(f"there is already a remote {name!r} in {self.path}")
-
-        self._shared.change(
+        self._change(
+            name,
             lambda document: document if name in document else document.with_section(name, values),
-            check=check,
+            new_name=name,
         )
 
     def update(self, name: str, changes: Mapping[str, str | None]) -> None:
-        """Set keys of a remote (text) or remove them (None); every other key stays, above all a
-        refreshed token.
-        """
+        """Set keys of a remote (text) or remove them (None); the others stay, a new token too."""
         check_values({key: value for key, value in changes.items() if value is not None})
+        token = changes.get(TOKEN)
+        if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
+            variables.keep(name, token)
+            return
         wanted = _with_sign_in(changes)
-        self._shared.change(
-            lambda document: document.changed(name, wanted) if name in document else document,
-            check=lambda document: _check_present(document, name),
+        self._change(
+            name, lambda document: document.changed(name, wanted) if name in document else document
         )
 
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
         check_name(new_name)
-
-        def check(document: Document) -> None:
-            _check_present(document, name)
-            if new_name in document:
-                raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
 
         def edit(document: Document) -> Document:
             if name not in document:
@@ -175,19 +167,35 @@ class Conf:
             return document.renamed(name, new_name)
 
         if name != new_name:
-            self._shared.change(edit, check=check)
+            self._change(name, edit, new_name)
 
     def delete(self, name: str) -> None:
         """Remove a remote with its comment. StorageNotFound."""
-        self._shared.change(
-            lambda document: document.without_section(name),
-            check=lambda document: _check_present(document, name),
-        )
+        self._change(name, lambda document: document.without_section(name))
+
+    def _change(self, name: str, edit: Edit, new_name: str | None = None) -> None:
+        """Change the remote `name`, or one that is to be called `new_name`."""
+        if self.is_variable(name):
+            raise variables.refusal(name)
+
+        def check(document: Document) -> None:
+            if name != new_name:
+                _check_present(document, name)
+            if new_name is not None and new_name in document:
+                raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
+
+        self._shared.change(edit, check=check)
+
+    def encrypt(self, password: str | None) -> None:
+        """Encrypt the file as rclone does, also with a new password, or decrypt it (None). End any
+        rclone that has another password before: it could no longer save. ConfigError."""
+        with self.private([]):  # what a killed one left is encrypted as the file was
+            pass
+        self._shared.recode(password)
 
     # ---- lending ----
 
-    @contextmanager
-    def private(self, names: Sequence[str] | None = None) -> Iterator[PrivateConfig]:
+    def private(self, names: Sequence[str] | None = None) -> AbstractContextManager[PrivateConfig]:
         """An rclone.conf for rclones that we start, with only these remotes (None: all).
 
         Give rclone its `path` and its `environment`. What rclone refreshes in it is merged back
@@ -195,8 +203,7 @@ class Conf:
         """
         from .private import lend
 
-        with lend(self._shared, self.names() if names is None else list(names)) as config:
-            yield config
+        return lend(self._shared, self.names() if names is None else list(names))
 
 
 def _check_present(document: Document, name: str) -> None:
@@ -204,13 +211,29 @@ def _check_present(document: Document, name: str) -> None:
         raise StorageNotFound(f"there is no remote {name!r}")
 
 
+def _faults_of_file(path: Path) -> list[Finding]:
+    from pluton_rclone.remote.inspect import Finding
+
+    found: list[tuple[str, str, str]] = []
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if os.name == "posix" and mode & 0o077:
+            what = f"other users may read or change it (mode {mode:04o})"
+            found.append(("mode", what, f"chmod 600 {path}"))
+    if journal.is_mount_point(path):
+        what = "it is mounted as a single file: rclone cannot save to it and loses renewed tokens"
+        found.append(("mount", what, "Mount its folder instead."))
+    for old in sorted(path.parent.glob(f"{path.name}.old*")) if path.exists() else ():
+        what = f"{old.name} was left by a killed rclone, with its secrets"
+        found.append(("leftover", what, "Remove it."))
+    return [Finding("", option, "warning", what, advice) for option, what, advice in found]
+
+
 _Text = TypeVar("_Text", str, str | None)
 
 
 def _with_sign_in(values: Mapping[str, _Text]) -> dict[str, _Text]:
-    """A token that is set by hand starts a new sign-in: no rclone that still runs may bring the one
-    before back.
-    """
+    """A token set by hand starts a new sign-in: no running rclone may bring the last one back."""
     result = dict(values)
     if result.get(TOKEN) and SIGN_IN not in result:
         result[SIGN_IN] = datetime.now(timezone.utc).isoformat(timespec="microseconds")

@@ -9,21 +9,20 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
+import io
 import unicodedata
 
 from pluton_rclone.errors import ConfigPasswordMissing, ConfigPasswordWrong, ConfigUnreadable
 
-_MARK = "RCLONE_ENCRYPT_V0:"
 _ANY_MARK = "RCLONE_ENCRYPT_V"
-_HEAD = b"# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\n"
+_MARK = "RCLONE_ENCRYPT_V0:"
+_HEAD = f"# Encrypted rclone configuration File\n\n{_MARK}\n".encode()
 _NONCE = 24
 _OVERHEAD = 16
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Whether the file is encrypted; ConfigUnreadable when it is in a way that only a later rclone
-    knows."""
+    """Whether the file is encrypted; ConfigUnreadable if only a later rclone knows how."""
     return _body_start(data) is not None
 
 
@@ -38,23 +37,20 @@ def key_from_password(password: str) -> bytes:
 
 
 def decrypt(data: bytes, key: bytes) -> bytes:
-    """The plain file; ConfigPasswordWrong when the key does not fit, ConfigUnreadable when the file
-    is damaged.
-    """
+    """The plain file; ConfigPasswordWrong if the key does not fit, ConfigUnreadable if damaged."""
     from nacl.exceptions import CryptoError
     from nacl.secret import SecretBox
 
     start = _body_start(data)
     if start is None:
         return data
+    damaged = "the encrypted rclone.conf is damaged"
     try:
         box = base64.b64decode(data[start:].translate(None, b"\r\n"), validate=True)
     except binascii.Error:
-        raise ConfigUnreadable(
-            "the encrypted rclone.conf is damaged", why="its base64 text is not complete"
-        ) from None
+        raise ConfigUnreadable(damaged, why="its base64 text is not complete") from None
     if len(box) < _NONCE + _OVERHEAD:
-        raise ConfigUnreadable("the encrypted rclone.conf is damaged", why="it is too short")
+        raise ConfigUnreadable(damaged, why="it is too short")
     try:
         return bytes(SecretBox(key).decrypt(box))
     except CryptoError:
@@ -62,24 +58,21 @@ def decrypt(data: bytes, key: bytes) -> bytes:
 
 
 def encrypt(plain: bytes, key: bytes) -> bytes:
-    """The file as rclone writes it, with a nonce that was never used before."""
+    """The file as rclone writes it, with a new random nonce."""
     from nacl.secret import SecretBox
 
-    return _HEAD + base64.b64encode(bytes(SecretBox(key).encrypt(plain, os.urandom(_NONCE))))
+    return _HEAD + base64.b64encode(bytes(SecretBox(key).encrypt(plain)))
 
 
 def _body_start(data: bytes) -> int | None:
     """Where the base64 text starts, or None for a plain file."""
-    position = 0
-    while position < len(data):
-        end = data.find(b"\n", position)
-        end = len(data) if end == -1 else end
-        line = data[position:end].decode("utf-8", "replace").strip()
-        position = end + 1
+    lines = io.BytesIO(data)
+    for raw in lines:
+        line = raw.decode("utf-8", "replace").strip()
         if not line or line[0] in "#;":
             continue
         if line == _MARK:
-            return position
+            return lines.tell()
         if line.startswith(_ANY_MARK):
             raise ConfigUnreadable(
                 "rclone.conf is encrypted in a newer way",

@@ -1,6 +1,4 @@
-"""One storage, taken elsewhere: as a self-contained rclone.conf or as environment variables for a
-container.
-"""
+"""One storage, taken elsewhere: as an rclone.conf of its own, or as variables for a container."""
 
 from __future__ import annotations
 
@@ -13,15 +11,11 @@ from pluton_rclone.values.token_text import TOKEN
 
 from .ini import Document
 
-BASE_FOLDER = BY_NAME["base_folder"].key
+_BASE_FOLDER = BY_NAME["base_folder"].key
 _TOKEN_WARNING = (
-    "A token in the environment wins over rclone.conf for ever, and what rclone renews cannot get "
-    "back into "
-    "it: "
-    "when the refresh token ends or is replaced, the container stops. Export the rclone.conf "
-    "instead and "
-    "mount its "
-    "folder (not the file) writable."
+    "A token in the environment always wins over rclone.conf, and what rclone renews cannot get "
+    "back into it: when the refresh token expires or is replaced, the container stops. Export the "
+    "rclone.conf instead and mount its folder (not the file) writable."
 )
 
 
@@ -40,8 +34,7 @@ def as_conf(name: str, section: Mapping[str, str]) -> bytes:
 
 
 def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
-    """The remote as environment variables; rclone reads `RCLONE_CONFIG_` + name + option, in
-    capitals.
+    """The remote as environment variables: `RCLONE_CONFIG_` + name + option, in capitals.
 
     No shell sets a variable with "-" or a space in its name, so the remote may get another name.
     """
@@ -49,19 +42,13 @@ def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
     variables = {
         f"RCLONE_CONFIG_{short}_{key}".upper(): value
         for key, value in section.items()
-        if not key.startswith(PREFIX) or key == BASE_FOLDER
+        if not key.startswith(PREFIX) or key == _BASE_FOLDER
     }
-    warnings = []
-    if section.get(TOKEN):
-        warnings.append(_TOKEN_WARNING)
-    base = section.get(BASE_FOLDER)
-    if base:
-        warnings.append(
-            f"rclone itself starts at the drive's root: write {short}:{base}/… for what is in the "
-            "storage."
-        )
+    warnings = [_TOKEN_WARNING] if section.get(TOKEN) else []
+    if base := section.get(_BASE_FOLDER):
+        root = "rclone itself starts at the drive's root"
+        warnings.append(f"{root}: write {short}:{base}/… for what is in the storage.")
     if short != name:
-        warnings.append(
-            f"The remote is called {short!r} there, because variables cannot carry {name!r}."
-        )
+        what = f"The remote is called {short!r} there"
+        warnings.append(f"{what}, because variables cannot carry {name!r}.")
     return EnvironmentExport(short, variables, tuple(warnings))

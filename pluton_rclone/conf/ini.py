@@ -1,32 +1,30 @@
-"""rclone.conf as text: read exactly as rclone reads it, edited without touching a byte that did not
-change.
+"""rclone.conf as text: read exactly as rclone reads it, edited without touching any other byte.
 
-rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go); what looks odd
-below is its behaviour: `:` separates like `=`, backticks and triple quotes enclose a value, of a
-key that comes twice the last counts, sections of one name are one, `%(name)s` is expanded, `[a.b]`
-falls back to `[a]`. Text is UTF-8 with surrogateescape, so bytes that are no UTF-8 survive too.
+rclone reads its file with github.com/unknwon/goconfig 1.0.0 (read.go, conf.go), and what looks odd
+below is its behaviour: `:` separates like `=`; backticks and triple quotes enclose a value; of a
+key that comes twice the last counts; sections of one name are one; `%(name)s` is expanded; `[a.b]`
+falls back to `[a]`. Text is UTF-8 with surrogateescape, so bytes that are not UTF-8 survive too.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pluton_rclone.errors import ConfigUnreadable
 from pluton_rclone.values.conf_text import SPACE, VARIABLE
 
-BOM = "\ufeff"
-DEFAULT_SECTION = "DEFAULT"
+_BOM = "\ufeff"
+_DEFAULT = "DEFAULT"
 _SEPARATOR = re.compile("[=:]")
+_LINE = re.compile("[^\n]*\n|[^\n]+")  # only LF ends one for rclone
 _MOST_EXPANSIONS = 200
 _LONGEST_VALUE = 2**20  # letters; each variable may double it
 LOOP = "rclone itself crashes on it"
 # A key that rclone sets itself, to make a section exist.
 _SECTION_MARK = " "
-
-
-_Known = dict[str, str | None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,35 +47,27 @@ class Line:
         return self.key is None and not self.is_header and not self.is_comment
 
     def with_value(self, value: str) -> Line:
-        """The same line with another value: key, separator, spacing and line end stay as they
-        were."""
+        """The same line with another value; key, separator, spacing and line end stay."""
         body = self.raw.rstrip(SPACE)
         end = self.raw[len(body) :]
         split = _value_index(self.raw) + 1
         rest = body[split:]
         gap = rest[: len(rest) - len(rest.lstrip(SPACE))] if rest.strip(SPACE) else " "
-        return Line(
-            self.raw[:split] + gap + quoted(value) + (end.lstrip(" \t") or end),
-            self.section,
-            self.key,
-            value,
-        )
+        raw = self.raw[:split] + gap + quoted(value) + (end.lstrip(" \t") or end)
+        return replace(self, raw=raw, value=value)
 
 
 @dataclass(frozen=True, repr=False)
 class Document:
-    """A whole rclone.conf. Every edit gives a new document; `text()` of an unedited one is the text
-    it came from.
-    """
+    """A whole rclone.conf. Every edit gives a new one; an unedited one gives back its text."""
 
     lines: tuple[Line, ...] = ()
-    bom: str = ""
-    _sections: dict[str, dict[str, str]] = field(init=False, compare=False)
 
     def __repr__(self) -> str:
         return f"Document({self.names()!r})"
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _sections(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
         for line in self.lines:
             if line.is_header:
@@ -86,10 +76,10 @@ class Document:
                 values = found.setdefault(line.section, {})
                 if line.key != _SECTION_MARK:
                     values[line.key] = line.value
-        object.__setattr__(self, "_sections", found)
+        return found
 
     def text(self) -> str:
-        return self.bom + "".join(line.raw for line in self.lines)
+        return "".join(line.raw for line in self.lines)
 
     def names(self) -> list[str]:
         """The sections in the order of the file, each once."""
@@ -102,11 +92,13 @@ class Document:
         """The section's own keys as they stand in the file, `%(name)s` not expanded."""
         return dict(self._sections[name])
 
+    def get(self, name: str) -> dict[str, str] | None:
+        """The same, None if there is no such section."""
+        return self.raw_section(name) if name in self else None
+
     def section(self, name: str) -> dict[str, str]:
         """The section as `rclone config dump` shows it: its own keys, `%(name)s` expanded."""
-        return {
-            key: self._expanded(name, value, 0, {}) for key, value in self._sections[name].items()
-        }
+        return {key: self._expanded(name, value) for key, value in self._sections[name].items()}
 
     def whole_section(self, name: str) -> dict[str, str]:
         """The section as rclone uses it: its own keys and those that it inherits."""
@@ -117,38 +109,32 @@ class Document:
         own = self._sections[name]
         found: dict[str, str] = {}
         parent = name
-        while "." in parent:
-            parent = parent.rpartition(".")[0]
-            if parent not in self._sections:
-                break
-            for key in self._sections[parent]:
+        while (parent := parent.rpartition(".")[0]) in self._sections:
+            for key, value in self._sections[parent].items():
                 if key not in own and key not in found:
-                    found[key] = self._expanded(parent, self._sections[parent][key], 0, {})
+                    found[key] = self._expanded(parent, value)
         return found
 
-    def _lookup(self, name: str, key: str, depth: int, known: _Known) -> str | None:
-        values = self._sections.get(name)
-        if values is None:
-            return None
-        if key in values:
-            return self._expanded(name, values[key], depth, known)
-        parent, dot, _ = name.rpartition(".")
-        return self._lookup(parent or DEFAULT_SECTION, key, depth, known) if dot else None
-
-    def _expanded(self, name: str, value: str, depth: int, known: _Known) -> str:
+    def _expanded(
+        self, name: str, value: str, depth: int = 0, known: dict[str, str | None] | None = None
+    ) -> str:
         if depth > _MOST_EXPANSIONS:
             raise ConfigUnreadable(
                 f"the section [{name}] has a %(name)s that leads back to itself", why=LOOP
             )
+        known = {} if known is None else known
         for _ in range(_MOST_EXPANSIONS):
             match = VARIABLE.search(value)
             if match is None:
                 break
             variable = match.group().lstrip("%(").rstrip(")s")
             if variable not in known:  # each once: two in each value would be thousands soon
-                known[variable] = self._lookup(DEFAULT_SECTION, variable, depth + 1, known)
+                found = self._sections.get(_DEFAULT, {}).get(variable)
+                if found is not None:
+                    found = self._expanded(_DEFAULT, found, depth + 1, known)
+                known[variable] = found
             found = known[variable]
-            if found is None and name != DEFAULT_SECTION:
+            if found is None and name != _DEFAULT:
                 found = self._sections[name].get(variable)
             value = value.replace(match.group(), found or "")
             if len(value) > _LONGEST_VALUE:
@@ -165,67 +151,57 @@ class Document:
         return "\r\n" if first.endswith("\r\n") else "\n"
 
     def changed(self, name: str, changes: Mapping[str, str | None]) -> Document:
-        """The keys of an existing section set (text) or removed (None). A value that is already
-        right is not touched.
-        """
+        """The keys of an existing section set (text) or removed (None), if not so already."""
         current = self._sections[name]
-        remove = {key for key, value in changes.items() if value is None and key in current}
-        replace = {
-            key: value
-            for key, value in changes.items()
-            if value is not None and current.get(key) != value
-        }
-        if not remove and not replace:
+        wanted = {key: value for key, value in changes.items() if value != current.get(key)}
+        if not wanted:
             return self
-        last = {
-            line.key: index
-            for index, line in enumerate(self.lines)
-            if line.section == name and line.key in replace
-        }
+        mine = [index for index, line in enumerate(self.lines) if line.section == name]
+        last = {self.lines[index].key: index for index in mine}
         lines: list[Line] = []
         for index, line in enumerate(self.lines):
-            if line.section == name and line.key in remove:
-                continue
-            if line.section == name and line.key is not None and last.get(line.key) == index:
-                line = line.with_value(replace[line.key])
+            if line.section == name and line.key in wanted:
+                value = wanted[line.key]
+                if value is None:
+                    continue
+                line = line.with_value(value) if last[line.key] == index else line
             lines.append(line)
         new = [
-            self._key_line(name, key, value) for key, value in replace.items() if key not in last
+            self._key_line(name, key, value)
+            for key, value in wanted.items()
+            if value is not None and key not in last
         ]
-        return (
-            Document(self._inserted(lines, name, new), self.bom)
-            if new
-            else Document(tuple(lines), self.bom)
-        )
+        if new:
+            where = max(
+                index
+                for index, line in enumerate(lines)
+                if line.section == name and (line.key or line.is_header)
+            )
+            lines[where : where + 1] = [self._ended(lines[where]), *new]
+        return Document(tuple(lines))
 
     def _key_line(self, name: str, key: str, value: str) -> Line:
         return Line(f"{key} = {quoted(value)}{self.line_end}", name, key, value)
 
-    def _inserted(self, lines: list[Line], name: str, new: list[Line]) -> tuple[Line, ...]:
-        where = max(
-            i
-            for i, line in enumerate(lines)
-            if line.section == name and (line.key or line.is_header)
-        )
-        lines[where] = _ended(lines[where], self.line_end)
-        return (*lines[: where + 1], *new, *lines[where + 1 :])
+    def _ended(self, line: Line) -> Line:
+        is_ended = line.raw.endswith("\n") or line.raw == _BOM
+        return line if is_ended else replace(line, raw=line.raw + self.line_end)
 
     def with_section(self, name: str, values: Mapping[str, str]) -> Document:
         """A new section at the end, one blank line before it."""
         lines = list(self.lines)
         if lines:
-            lines[-1] = _ended(lines[-1], self.line_end)
+            lines[-1] = self._ended(lines[-1])
             if not lines[-1].is_blank:
                 lines.append(Line(self.line_end, lines[-1].section))
         lines.append(Line(f"[{name}]{self.line_end}", name, is_header=True))
         lines.extend(self._key_line(name, key, value) for key, value in values.items())
-        return Document(tuple(lines), self.bom)
+        return Document(tuple(lines))
 
     def without_section(self, name: str) -> Document:
-        """Everything of the section gone, the comment right above its header too; the next one's
-        comment stays.
-        """
-        return Document(tuple(line for line, owner in self._owned() if owner != name), self.bom)
+        """The section gone, with the comment right above its header; the next one's stays."""
+        lines = (line for line, owner in self._owned() if owner != name or line.raw == _BOM)
+        return Document(tuple(lines))
 
     def renamed(self, name: str, new_name: str) -> Document:
         """The section under another name, in the same place; its comments and spacing stay."""
@@ -235,12 +211,10 @@ class Document:
             else line.raw
             for line in self.lines
         )
-        return parse(self.bom + "".join(headers))
+        return parse("".join(headers))
 
     def only(self, names: Iterable[str]) -> Document:
-        """A new document with these sections as rclone reads them: what they inherit and expand is
-        written out.
-        """
+        """A new document with these sections, what they inherit and expand written out."""
         document = Document()
         for name in names:
             document = document.with_section(name, self.whole_section(name))
@@ -248,20 +222,17 @@ class Document:
 
     def _owned(self) -> Iterator[tuple[Line, str]]:
         """Each line with the section whose removal would take it along."""
-        owner = DEFAULT_SECTION
+        owner = _DEFAULT
         waiting: list[Line] = []
         for line in self.lines:
             if line.is_comment:
                 waiting.append(line)
                 continue
-            if line.is_header:
-                yield from ((comment, line.section) for comment in waiting)
-                owner = line.section
-            else:
-                # a blank line after a comment: it stands for itself and belongs to nobody who could
-                # be removed
-                yield from ((comment, "" if line.is_blank else owner) for comment in waiting)
+            # a comment before a blank line stands for itself and belongs to no section
+            comments = line.section if line.is_header else "" if line.is_blank else owner
+            yield from ((comment, comments) for comment in waiting)
             waiting.clear()
+            owner = line.section if line.is_header else owner
             yield line, owner
         yield from ((comment, "") for comment in waiting)
 
@@ -274,12 +245,11 @@ def quoted(value: str) -> str:
 
 def parse(text: str) -> Document:
     """Read the text of an rclone.conf; ConfigUnreadable names the line that rclone would refuse."""
-    bom = BOM if text.startswith(BOM) else ""
-    lines: list[Line] = []
-    section = DEFAULT_SECTION
+    section = _DEFAULT
+    lines = [Line(_BOM, section)] if text.startswith(_BOM) else []
     nameless = False
     dashes = 0
-    for number, raw in enumerate(_split(text[len(bom) :]), 1):
+    for number, raw in enumerate(_LINE.findall(text.removeprefix(_BOM)), 1):
         body = raw.strip(SPACE)
         if not body:
             lines.append(Line(raw, section))
@@ -288,7 +258,7 @@ def parse(text: str) -> Document:
         elif body[0] == "[" and body[-1] == "]":
             section = body[1:-1].strip(SPACE)
             nameless = not section
-            section = section or DEFAULT_SECTION
+            section = section or _DEFAULT
             dashes = 0
             lines.append(Line(raw, section, is_header=True))
         elif nameless:
@@ -300,27 +270,12 @@ def parse(text: str) -> Document:
                 key = f"#{dashes}"
             # rclone drops a key without a name
             lines.append(Line(raw, section, key or None, value, is_comment=not key))
-    return Document(tuple(lines), bom)
-
-
-def _split(text: str) -> list[str]:
-    """Lines as rclone counts them: only LF ends one."""
-    lines = text.split("\n")
-    last = lines.pop()
-    return [line + "\n" for line in lines] + ([last] if last else [])
+    return Document(tuple(lines))
 
 
 def _has_triple_quote(text: str) -> bool:
     # rclone counts bytes
     return text.startswith('"""') and len(text.encode("utf-8", "surrogateescape")) >= 6
-
-
-def _ended(line: Line, line_end: str) -> Line:
-    if line.raw.endswith("\n"):
-        return line
-    return Line(
-        line.raw + line_end, line.section, line.key, line.value, line.is_header, line.is_comment
-    )
 
 
 def _unreadable(number: int, why: str) -> ConfigUnreadable:
@@ -329,16 +284,9 @@ def _unreadable(number: int, why: str) -> ConfigUnreadable:
 
 
 def _quoted_key_end(body: str) -> tuple[int, int]:
-    """Where a quoted key's text starts and ends; (0, 0) when the key is not quoted, end -1 when it
-    never ends.
-    """
-    if _has_triple_quote(body):
-        quote = '"""'
-    elif body[0] in '"`':
-        quote = body[0]
-    else:
-        return 0, 0
-    return len(quote), body.find(quote, len(quote))
+    """Where a quoted key starts and ends; (0, 0) if it is not quoted, end -1 if it is open."""
+    quote = '"""' if _has_triple_quote(body) else body[0] if body[0] in '"`' else ""
+    return (len(quote), body.find(quote, len(quote))) if quote else (0, 0)
 
 
 def _value_index(raw: str) -> int:
@@ -361,11 +309,8 @@ def _key_value(body: str, number: int) -> tuple[str, str]:
 
 
 def _value(text: str, number: int) -> str:
-    quote = ""
-    if len(text) >= 2 and text[0] == "`":
-        quote = "`"
-    elif _has_triple_quote(text):
-        quote = '"""'
+    is_quoted = len(text) >= 2 and text[0] == "`"
+    quote = "`" if is_quoted else '"""' if _has_triple_quote(text) else ""
     if not quote:
         return text
     end = text.rfind(quote, len(quote))

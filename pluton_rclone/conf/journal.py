@@ -1,21 +1,22 @@
-"""Writing into a file that cannot be renamed over (a bind mount, as Docker makes for a single
-file).
+"""Writing into a file that cannot be renamed over: a bind mount, as Docker makes for a single file.
 
-The new content is first written, whole and synced, to a journal beside the file; a valid journal
+The new content is first written, whole and synced, to a journal beside the file. A valid journal
 counts as the content, so a writer killed at any point leaves the old or the new one. The file
 itself is grown with line ends before it is overwritten and cut afterwards, so between any two
 system calls rclone, too, reads the old or the new content. Within the one write Linux can stop for
 SIGKILL between two pages (seen once in some thousand kills): a foreign rclone then reads a mixture
-until our next change finishes what the journal holds; whoever reads through this library reads the
-journal.
+until our next change finishes what the journal holds; readers through this library see the journal.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from pathlib import Path
+
+from pluton_rclone.process.system import new_private_file
+
+from . import system
 
 _HEAD = b"pluton-rclone journal 1 "
 
@@ -25,56 +26,54 @@ def path_of(path: Path) -> Path:
 
 
 def content(path: Path) -> bytes | None:
-    """The content that a valid journal holds; None when there is none, or it was not finished."""
+    """The content that a valid journal holds; None if there is none, or it was not finished."""
     try:
         data = path_of(path).read_bytes()
     except OSError:
         return None
-    head, _, body = data.partition(b"\n")
-    if head != _head(body):
-        return None
-    return body
+    body = data.partition(b"\n")[2]
+    return body if data == sealed(body) else None
 
 
 def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
-    """Overwrite in place; gives what was there. When that is not `instead_of`, nothing was written.
-    OSError.
-    """
+    """Overwrite in place if `instead_of` is there. Returns what was there. OSError."""
     with path.open("r+b") as file:
-        _lock(file.fileno())
+        system.lock(file.fileno())
         before = content(path) or file.read()
         if before != instead_of:
             return before
         mark = path_of(path)
-        _write_journal(mark, new)
+        temporary = mark.with_name(f"{mark.name}-{os.urandom(4).hex()}")
+        write_new(temporary, sealed(new))
+        temporary.replace(mark)
+        system.sync_folder(mark.parent)
         try:
             missing = len(new) - os.fstat(file.fileno()).st_size
             if missing > 0:
-                _write_at(file.fileno(), b"\n" * missing, len(new) - missing)
+                system.write_at(file.fileno(), b"\n" * missing, len(new) - missing)
         except OSError:
-            # Not one byte of the old content was touched, and there is no room for the new one.
+            # The old content is untouched, and there is no room for the new one.
             with contextlib.suppress(OSError):
                 os.truncate(path, len(before))
             mark.unlink()
             raise
         with contextlib.suppress(PermissionError):
-            os.fchmod(file.fileno(), stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o600)
-        finish(path, file.fileno(), new)
+            system.keep_mode_and_owner(file.fileno(), os.fstat(file.fileno()), 0o600)
+        _finish(path, file.fileno(), new)
         return before
 
 
-def finish(path: Path, descriptor: int, new: bytes) -> None:
+def _finish(path: Path, descriptor: int, new: bytes) -> None:
     """Bring the file to the journal's content and drop the journal; safe to repeat."""
     padding = max(0, os.fstat(descriptor).st_size - len(new))
-    _write_at(descriptor, new + b"\n" * padding, 0)
+    system.write_at(descriptor, new + b"\n" * padding, 0)
     os.ftruncate(descriptor, len(new))
     os.fsync(descriptor)
     path_of(path).unlink(missing_ok=True)
 
 
 def recover(path: Path) -> None:
-    """Finish what a killed writer began; an unfinished journal is dropped. Under the lock.
-    OSError."""
+    """Finish what a killed writer began; drop an unfinished journal. Under the lock. OSError."""
     mark = path_of(path)
     for unfinished in mark.parent.glob(f"{mark.name}-*"):
         unfinished.unlink(missing_ok=True)
@@ -85,8 +84,8 @@ def recover(path: Path) -> None:
         mark.unlink(missing_ok=True)
         return
     with path.open("r+b") as file:
-        _lock(file.fileno())
-        finish(path, file.fileno(), new)
+        system.lock(file.fileno())
+        _finish(path, file.fileno(), new)
 
 
 def is_mount_point(path: Path) -> bool:
@@ -95,58 +94,26 @@ def is_mount_point(path: Path) -> bool:
         text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
     except OSError:
         return False
-    escaped = (
-        str(path)
-        .replace("\\", "\\134")
-        .replace(" ", "\\040")
-        .replace("\t", "\\011")
-        .replace("\n", "\\012")
-    )
+    escaped = str(path).translate({ord(c): f"\\{ord(c):03o}" for c in "\\ \t\n"})
     return any(line.split(" ")[4] == escaped for line in text.splitlines() if line.count(" ") > 4)
 
 
 def sealed(body: bytes) -> bytes:
     """A whole journal with this content."""
-    return _head(body) + b"\n" + body
-
-
-def _head(body: bytes) -> bytes:
     import hashlib  # as in merge.py
 
-    return _HEAD + hashlib.sha256(body).hexdigest().encode()
+    return _HEAD + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
-def _write_journal(mark: Path, new: bytes) -> None:
-    temporary = mark.with_name(f"{mark.name}-{os.urandom(4).hex()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def write_new(path: Path, data: bytes, *, like: os.stat_result | None = None) -> os.stat_result:
+    """Make a file, synced, or none, for its owner alone: owner, and at most mode, as of `like`."""
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(sealed(new))
+        with new_private_file(path) as file:
+            file.write(data)
             file.flush()
+            system.keep_mode_and_owner(file.fileno(), like, 0o600)
             os.fsync(file.fileno())
-        os.rename(temporary, mark)
+            return os.fstat(file.fileno())
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
-    folder = os.open(mark.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _write_at(descriptor: int, data: bytes, offset: int) -> None:
-    while data:
-        done = os.pwrite(descriptor, data, offset)
-        data = data[done:]
-        offset += done
-
-
-def _lock(descriptor: int) -> None:
-    """The file's own lock: two containers share the file, but not the folder that our lock stands
-    in."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX)

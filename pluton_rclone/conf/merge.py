@@ -1,5 +1,4 @@
-"""Which of two tokens of one remote is the later one, and what a merge may bring back. Pure
-functions."""
+"""Which of two tokens of one remote is the later one, and what a merge may bring back. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from pluton_rclone.values.token_text import SIGN_IN, TOKEN, is_later, is_whole, 
 
 from .ini import Document
 
-# A token belongs to these; when one of them changed, a token refreshed before is another account's
+# A token belongs to these; if one of them changed, a token refreshed before is another account's
 # or another app's.
 _BELONGS_TO = ("type", "client_id", "tenant", "region", "drive_id", "token_url", SIGN_IN)
 
@@ -17,12 +16,10 @@ _BELONGS_TO = ("type", "client_id", "tenant", "region", "drive_id", "token_url",
 def later_token(
     current: Mapping[str, str], candidate: Mapping[str, str], *, base: str | None = None
 ) -> str | None:
-    """The candidate section's token if it was issued after the current section's, for the same
-    account and app.
+    """The candidate section's token if it is a later one for the same account and app.
 
     `base` is the digest of the token that the candidate was refreshed from, where that is known:
-    while the current section still has that one, the candidate is its successor whatever the times
-    say.
+    while the current section still has that one, the candidate succeeds it whatever the times say.
     """
     token = candidate.get(TOKEN)
     present = current.get(TOKEN)
@@ -39,35 +36,28 @@ def with_later_tokens(
     document: Document, source: Document, *, bases: Mapping[str, str] | None = None
 ) -> Document:
     """The document with every token of the source that was issued later; `bases` as in
-    `later_token`, by name.
-
-    A remote that was renamed meanwhile is found by its sign-in.
-    """
+    `later_token`, by name. A remote that was renamed meanwhile is found by its sign-in."""
     for name in source.names():
         candidate = source.raw_section(name)
-        for target in [name] if name in document else _renamed(document, candidate):
-            token = later_token(
-                document.raw_section(target), candidate, base=(bases or {}).get(name)
-            )
+        sign_in = candidate.get(SIGN_IN)
+        targets = [name]
+        if name not in document:
+            targets = [
+                other
+                for other in document.names()
+                if sign_in and document.raw_section(other).get(SIGN_IN) == sign_in
+            ]
+        for target in targets:
+            base = (bases or {}).get(name)
+            token = later_token(document.raw_section(target), candidate, base=base)
             if token is not None:
                 document = document.changed(target, {TOKEN: token})
     return document
 
 
-def _renamed(document: Document, candidate: Mapping[str, str]) -> list[str]:
-    sign_in = candidate.get(SIGN_IN)
-    if not sign_in:
-        return []
-    return [name for name in document.names() if document.raw_section(name).get(SIGN_IN) == sign_in]
-
-
 def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document:
-    """`mine` with what somebody else changed who read the file as `ancestor`: new sections, changed
-    keys, later tokens.
-
-    Nothing is taken away: what is missing there may be missing because it was read before it was
-    there.
-    """
+    """`mine` with the changes in `theirs` to `ancestor`: new sections, changed keys, later tokens.
+    Nothing is taken away: they may have read the file before it was there."""
     result = with_later_tokens(mine, theirs)
     for name in theirs.names():
         section = theirs.raw_section(name)
@@ -88,17 +78,13 @@ def repaired_section(
     document: Document, name: str, *, before: Document, after: Document
 ) -> Document:
     """The document with our change from `before` to `after` made again where it fell back to what
-    was before.
-
-    What has a third value was changed by somebody since, and stays.
-    """
-    old = before.raw_section(name) if name in before else None
-    new = after.raw_section(name) if name in after else None
-    now = document.raw_section(name) if name in document else None
+    was before. What has a third value was changed by another program since, and stays."""
+    old, new, now = before.get(name), after.get(name), document.get(name)
     if now == new:
         return document
     if new is None:
-        return document.without_section(name) if _same_but_token(now, old) else document
+        is_old = {**(now or {}), TOKEN: ""} == {**(old or {}), TOKEN: ""}
+        return document.without_section(name) if is_old else document
     if now is None:
         return document.with_section(name, new) if old is None else document
     token = later_token(now, new)
@@ -108,7 +94,3 @@ def repaired_section(
         if key != TOKEN and new.get(key) != (old or {}).get(key) == now.get(key)
     }
     return document.changed(name, fallen if token is None else {**fallen, TOKEN: token})
-
-
-def _same_but_token(one: Mapping[str, str] | None, other: Mapping[str, str] | None) -> bool:
-    return {**(one or {}), TOKEN: ""} == {**(other or {}), TOKEN: ""}

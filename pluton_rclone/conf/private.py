@@ -2,9 +2,9 @@
 into the real one.
 
 Each loan is a folder of its own, 0700, in memory where the system has that: `rclone.conf`,
-`origin.json` (the tokens that it started from) and `owner.lock`, held for as long as the owner
-lives. A folder whose lock is free belongs to somebody who was killed, or who could not write the
-real file: its tokens are merged at the next loan.
+`origin.json` (the tokens that it started from) and `owner.lock`, held while the owner lives. If the
+lock of a folder is free, its owner was killed or could not write the real file: its tokens are
+merged at the next loan.
 """
 
 from __future__ import annotations
@@ -21,27 +21,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import filelock
 
 from pluton_rclone.errors import ConfigError, PlutonRcloneError, StorageNotFound
-from pluton_rclone.process.folders import (
-    UNFINISHED,
-    claimed,
-    leave_word,
-    owned_folder,
-    remove,
-    runtime_folders,
-    usable_folders,
-)
+from pluton_rclone.process import folders
+from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
-from .disk import not_writable
+from . import disk, variables
+from .environment import PASSWORD, PASSWORD_COMMAND
 from .ini import Document
 from .merge import with_later_tokens
-from .password import COMMAND, VARIABLE
-from .recent import mark
+from .recent import load, mark
 from .shared import SharedConfig
 
 log = logging.getLogger(__name__)
@@ -50,7 +42,7 @@ POLL_SECONDS = 0.5
 _CONF = "rclone.conf"
 _ORIGIN = "origin.json"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
-_LOAN = re.compile(rf"([0-9a-f]{{16}}|{UNFINISHED})-[0-9a-f]{{16}}")
+_LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _ROOM = 2**18
 
@@ -81,33 +73,28 @@ def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
     try:
         yield PrivateConfig(loan.conf.file.path, loan.environment(), not_writable)
     finally:
-        if (
-            loan.process == os.getpid()
-        ):  # a child of os.fork() that leaves here has borrowed nothing
+        if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
             loan.over.set()
             watch.join()
             loan.close()
 
 
 def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError | None:
-    document = shared.document()
-    if not any(name in document and TOKEN in document.raw_section(name) for name in names):
+    document, variable = shared.document(), shared.made_by_variables()
+    names = [name for name in names if name not in variable]
+    if not any(TOKEN in (document.get(name) or {}) for name in names):
         return None
     try:
-        with shared.file.lock():
-            shared.file.check_writable(len(document.text()) + 4096)
+        shared.check_writable()
     except ConfigError as error:
-        log.warning(
-            "%s: tokens that rclone refreshes now are lost at the next restart of this machine",
-            error,
-        )
+        what = "tokens that rclone refreshes now are lost at the next restart of this machine"
+        log.warning("%s: %s", error, what)
         return error
     return None
 
 
 class _Loan:
-    """One private folder, as its owner or as the one who found it abandoned. `owner` is held
-    throughout."""
+    """One private folder, made or found abandoned; its lock `owner` is held throughout."""
 
     def __init__(self, shared: SharedConfig, folder: Path, owner: filelock.BaseFileLock) -> None:
         self.shared = shared
@@ -116,15 +103,14 @@ class _Loan:
         self.process = os.getpid()
         self.over = threading.Event()
         self.conf = SharedConfig(folder / _CONF, shared.password)
-        self.merged: tuple[int, int, int] | None = None
+        self.merged: disk.Identity | None = None
         self.bases: dict[str, str] = {}
 
     def environment(self) -> dict[str, str]:
         if not self.conf.is_encrypted():
             return {}
-        # The command would be asked again by every rclone; it wins over the variable unless it is
-        # empty.
-        return {VARIABLE: self.shared.password(), COMMAND: ""}
+        # Every rclone would run the command again; unless empty, it wins over the variable.
+        return {PASSWORD: self.shared.password(), PASSWORD_COMMAND: ""}
 
     def on(self, document: Document) -> Document:
         """The document with what was refreshed here."""
@@ -141,19 +127,18 @@ class _Loan:
         """Bring every later token into the real file. ConfigError."""
         identity = self.conf.file.identity()
         source = self.conf.document()
+        for name in self.shared.made_by_variables():
+            token = self.on(self.shared.document()).raw_section(name).get(TOKEN)
+            variables.keep(name, token or "")
         present = self.shared.document()
         if self.on(present) != present:
             now = self.shared.change(self.on)
             log.debug("refreshed tokens merged into %s", self.shared.file.path)
-            self._start_from(now, source)
+            for name in source.names():  # the next token here is refreshed from what was merged
+                token = source.raw_section(name).get(TOKEN)
+                if token is not None and token == (now.get(name) or {}).get(TOKEN):
+                    self.bases[name] = token_digest(token)
         self.merged = identity
-
-    def _start_from(self, now: Document, source: Document) -> None:
-        """What was merged is what the next token here is refreshed from."""
-        for name in source.names():
-            token = source.raw_section(name).get(TOKEN)
-            if token is not None and name in now and now.raw_section(name).get(TOKEN) == token:
-                self.bases[name] = token_digest(token)
 
     def close(self) -> None:
         """Merge and go; a token that cannot be merged stays behind for the next loan."""
@@ -161,11 +146,10 @@ class _Loan:
             if self.merged is None or self.conf.file.identity() != self.merged:
                 self.merge()
         except PlutonRcloneError as error:
-            log.error(
-                "a refreshed token could not be saved and is kept in %s: %s", self.folder, error
-            )
+            what = "a refreshed token could not be saved and is kept in"
+            log.error("%s %s: %s", what, self.folder, error)
         else:
-            remove(self.folder)
+            folders.remove(self.folder)
         finally:
             self.owner.release()
 
@@ -183,10 +167,8 @@ def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
         loan = _make(shared, names, document, lent)
         for leftover in waiting:
             if leftover.on(lent) == lent and leftover.on(document).only(names) == lent:
-                # all that it had is in this loan now, which will keep it as long as the real file
-                # cannot be written
-                loan.merged = None
-                remove(leftover.folder)
+                loan.merged = None  # with all that it had, until the real file can be written
+                folders.remove(leftover.folder)
     finally:
         for leftover in waiting:
             leftover.owner.release()
@@ -194,72 +176,73 @@ def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
 
 
 def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: Document) -> _Loan:
+    tokens = {name: document.raw_section(name).get(TOKEN) for name in names}
+    bases = {name: token_digest(token) for name, token in tokens.items() if token is not None}
+    files = {
+        _ORIGIN: json.dumps({"config": str(shared.file.path), "tokens": bases}).encode(),
+        _CONF: shared.encode(lent, shared.file.read()),
+        "room": bytes(_ROOM),  # in which rclone can save a renewed token
+    }
     problem: OSError | None = None
     try:
-        for home in usable_folders():
+        for home in folders.usable_folders():
             try:
-                return _make_in(home, shared, names, document, lent)
+                folder, owner = _make_in(home, mark(shared.file.path), files)
             except OSError as error:  # full, as a container's 64 MB of memory soon are
                 log.debug("%s cannot be used: %s", home, error)
                 problem = problem or error
+                continue
+            loan = _Loan(shared, folder, owner)
+            loan.bases = bases
+            loan.merged = loan.conf.file.identity()
+            return loan
     except OSError as error:
         problem = problem or error
     assert problem is not None
-    raise not_writable(Path(problem.filename or "the folder for private files"), problem) from None
+    place = Path(problem.filename or "the folder for private files")
+    raise disk.not_writable(place, problem) from None
 
 
 def _make_in(
-    home: Path, shared: SharedConfig, names: Sequence[str], document: Document, lent: Document
-) -> _Loan:
-    unfinished, owner = owned_folder(home)
+    home: Path, prefix: str, files: dict[str, bytes]
+) -> tuple[Path, filelock.BaseFileLock]:
+    unfinished, owner = folders.owned_folder(home)
     try:
-        bases = {
-            name: token_digest(section[TOKEN])
-            for name in names
-            if TOKEN in (section := document.raw_section(name))
-        }
-        _write(
-            unfinished / _ORIGIN,
-            json.dumps({"config": str(shared.file.path), "tokens": bases}).encode(),
-        )
-        _write(unfinished / _CONF, shared.encode(lent, shared.file.read()))
-        _write(unfinished / "room", bytes(_ROOM))  # in which rclone can save a renewed token
+        for name, data in files.items():
+            with new_private_file(unfinished / name) as file:
+                file.write(data)
         (unfinished / "room").unlink()
         # From here on the others see it, complete and owned.
-        folder = unfinished.rename(home / f"{_mark(shared)}{secrets.token_hex(8)}")
+        folder = unfinished.rename(home / f"{prefix}-{secrets.token_hex(8)}")
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         owner.release()
         raise
-    leave_word(folder)
-    loan = _Loan(shared, folder, owner)
-    loan.bases = bases
-    loan.merged = loan.conf.file.identity()
-    return loan
+    folders.leave_word(folder)
+    return folder, owner
 
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
-    """The folders of this rclone.conf whose owner is gone; each is ours until its lock is
-    released."""
-    for folder in (found for home in runtime_folders() for found in sorted(home.iterdir())):
-        is_this = folder.name.startswith(_mark(shared))
+    """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
+    for folder in (found for home in folders.runtime_folders() for found in sorted(home.iterdir())):
+        is_this = folder.name.startswith(f"{mark(shared.file.path)}-")
         if _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG):
             continue
         if not folder.exists():  # a link to what has ended with its login session
-            remove(folder)
+            folders.remove(folder)
             continue
-        owner = claimed(folder)
+        owner = folders.claimed(folder)
         if owner is None:
             continue
-        origin = _origin(folder)
+        origin = load(folder / _ORIGIN)
         if is_this:
             loan = _Loan(shared, folder, owner)
             loan.bases = origin.get("tokens", {})
             yield loan
             continue
         if not Path(origin.get("config", "")).is_file():
-            # it was never finished, or the rclone.conf that it was copied from is no more
-            remove(folder)
+            # it was never finished, or the rclone.conf that it was copied from is gone
+            folders.remove(folder)
         owner.release()
 
 
@@ -270,32 +253,13 @@ def _age(folder: Path) -> float:
         return 0.0
 
 
-def _origin(folder: Path) -> dict[str, Any]:
-    try:
-        origin: dict[str, Any] = json.loads((folder / _ORIGIN).read_text())
-    except (OSError, ValueError):
-        return {}
-    return origin
-
-
 def _merged_and_gone(leftover: _Loan) -> bool:
     try:
         leftover.merge()
     except PlutonRcloneError as error:
-        log.warning(
-            "a token that was refreshed earlier still waits in %s: %s", leftover.folder, error
-        )
+        what = "a token that was refreshed earlier still waits in"
+        log.warning("%s %s: %s", what, leftover.folder, error)
         return False
-    remove(leftover.folder)
+    folders.remove(leftover.folder)
     leftover.owner.release()
     return True
-
-
-def _mark(shared: SharedConfig) -> str:
-    return mark(shared.file.path) + "-"
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

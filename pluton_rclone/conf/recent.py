@@ -1,5 +1,5 @@
-"""Who of us changed a remote last: so that nobody brings back what another one of us has changed
-since.
+"""Which of our processes changed a remote last, so that none brings back what another one has
+changed since.
 
 A small file in the runtime folder, written under the lock of the rclone.conf that it is about. It
 holds names of remotes and random ids, nothing secret; without it (another container) every change
@@ -16,6 +16,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pluton_rclone.process.folders import runtime_folder
 
@@ -30,36 +31,38 @@ def mark(path: Path) -> str:
 
 
 def note_change(path: Path, names: Iterable[str]) -> str:
-    """Remember that these remotes were just changed; the id of the change."""
+    """Remember that these remotes were just changed; returns the id of the change."""
     change = secrets.token_hex(8)
     now = time.time()
-    known = {name: found for name, found in _load(path).items() if now - found[1] < _SECONDS}
+    known = {name: found for name, found in load(_file(path)).items() if now - found[1] < _SECONDS}
     known.update(dict.fromkeys(names, (change, now)))
     with contextlib.suppress(OSError):
         _file(path).write_text(json.dumps(known))
-        _drop_old(now)
+        for file in runtime_folder().glob(f"{_PREFIX}*"):  # of other rclone.confs, too
+            if now - file.stat().st_mtime > _LONG:
+                file.unlink(missing_ok=True)
     return change
 
 
-def _drop_old(now: float) -> None:
-    """Files about rclone.confs that nobody has changed for long."""
-    for file in runtime_folder().glob(f"{_PREFIX}*"):
-        if now - file.stat().st_mtime > _LONG:
-            file.unlink(missing_ok=True)
-
-
 def still_last(path: Path, change: str, names: Iterable[str]) -> list[str]:
-    """Those of the remotes that nobody of us has changed since."""
+    """Those of the remotes that no other process of ours has changed since."""
     known = _load(path)
     return [name for name in names if known.get(name, (change, 0.0))[0] == change]
 
 
-def _load(path: Path) -> dict[str, tuple[str, float]]:
+def _load(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError):  # also if there cannot be a runtime folder
+        return load(_file(path))
+    return {}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty if it cannot be read."""
     try:
-        known: dict[str, tuple[str, float]] = json.loads(_file(path).read_text())
+        found: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return known
+    return found
 
 
 def _file(path: Path) -> Path:

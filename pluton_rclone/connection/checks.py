@@ -55,9 +55,12 @@ def _run(
     try:
         with walk.step("config", "Configuration") as notes:
             remote = saved.options
-            home.check_writable()
-            good = "complete, can be saved" if on_trial else "complete and writable,"
-            notes.text = f"{good} in {home.path}"
+            if home.is_variable(saved.name) and not on_trial:
+                notes.text = "complete, made by variables"
+            else:
+                home.check_writable()
+                good = "complete, can be saved" if on_trial else "complete and writable,"
+                notes.text = f"{good} in {home.path}"
         _walk(walk, saved, remote, write, on_trial)
     except StepFailed:
         pass
@@ -76,9 +79,9 @@ def _walk(
     On trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path
     is kept up to date.
     """
-    from pluton_rclone.microsoft.http import WatchedHttp
+    from pluton_rclone.microsoft.http import Http
 
-    with WatchedHttp() as http:
+    with Http() as http:
         with walk.step("binary", "rclone") as notes:
             version = saved.rclone.binary.version
             remote.require(version)

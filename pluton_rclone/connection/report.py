@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
+from pluton_rclone.process.system import is_alive
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 
@@ -131,18 +132,7 @@ def abandoned_probes(names: Sequence[tuple[str, float]]) -> list[str]:
             continue
         host, _, pid = name[len(PROBE_PREFIX) + 1 :].rpartition("-")[0].rpartition("-")
         here = host == socket.gethostname()[:20] and pid.isdigit()
-        gone = here and (int(pid) == os.getpid() or not process_is_alive(int(pid)))
+        gone = here and (int(pid) == os.getpid() or not is_alive(int(pid)))
         if gone or age > PROBE_LIFETIME:
             found.append(name)
     return found
-
-
-def process_is_alive(pid: int) -> bool:
-    """Whether there is a process of that number on this machine, this user's or another's."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.process.folders import runtime_folder, runtime_folders
-
-from .report import process_is_alive
+from pluton_rclone.process.system import is_alive
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.binary import Binary
@@ -48,7 +47,7 @@ def sweep() -> None:
 
 def _is_left(name: str) -> bool:
     found = _FOLDER.match(name)
-    return found is not None and not process_is_alive(int(found[1]))
+    return found is not None and not is_alive(int(found[1]))
 
 
 def _lent_from(loan: Path) -> str:

@@ -1,8 +1,10 @@
 """Microsoft's sign-in service and the OneDrive part of Microsoft Graph, played on this machine.
 
 with Emulator() as cloud:
-    cloud.environment                    # HTTPS_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE: all a client needs
-    cloud.world                          # people, tenants, registrations, drives, policies: look and change
+    # HTTPS_PROXY, SSL_CERT_FILE, REQUESTS_CA_BUNDLE: all a client needs
+    cloud.environment
+    # people, tenants, registrations, drives, policies: look and change
+    cloud.world
     cloud.requests                       # what was asked
     cloud.person("anna@outlook.com").visit(address)   # a person at the sign-in page
 """
@@ -54,7 +56,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The server brings uvicorn and trustme along; the robot that plays a person (person.py) needs neither.
+    # The server brings uvicorn and trustme along; the robot that plays a person (person.py) needs
+    # neither.
     if name == "Emulator":
         from .server import Emulator
 

@@ -74,16 +74,20 @@ def belongings(
 
     RCLONE_CONFIG, a file of its own: tokens that are worth nothing elsewhere do not belong among
     somebody's real remotes. Whoever names a file, in that variable or with --config, means it. PATH
-    has this `pluton-rclone`.
+    has this `pluton-rclone`, and `type-code CODE`, by which the person types a device code.
     """
     with tempfile.TemporaryDirectory(
         prefix="pluton-rclone-emulator-", ignore_cleanup_errors=True
     ) as folder:
         programs = Path(folder, "bin")
         programs.mkdir()
-        ourselves = programs / "pluton-rclone"
-        ourselves.write_text(f'#!/bin/sh\nexec {_program("pluton_rclone")} "$@"\n')
-        ourselves.chmod(0o755)
+        ours = {
+            "pluton-rclone": "pluton_rclone",
+            "type-code": "pluton_rclone.emulator.person",  # a device code, typed by the person
+        }
+        for name, module in ours.items():
+            programs.joinpath(name).write_text(f'#!/bin/sh\nexec {_program(module)} "$@"\n')
+            programs.joinpath(name).chmod(0o755)
         own = {"PATH": f"{programs}{os.pathsep}{base.get('PATH') or os.defpath}"}
         if not base.get("RCLONE_CONFIG"):
             own["RCLONE_CONFIG"] = str(Path(folder, "rclone.conf"))

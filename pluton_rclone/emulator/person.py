@@ -263,12 +263,18 @@ def main(arguments: list[str]) -> int:
     addresses = [
         found for found in map(_led_to, arguments) if found.startswith(("https://", "http://"))
     ]
-    if len(addresses) != 1:
-        print("usage: python -m pluton_rclone.emulator.person ADDRESS", file=sys.stderr)
+    code = arguments[0] if len(arguments) == 1 and not addresses else ""
+    if len(addresses) != 1 and not code:
+        print("usage: python -m pluton_rclone.emulator.person ADDRESS|CODE", file=sys.stderr)
         return 2
     username = os.environ.get(PERSON_VARIABLE) or DEFAULT_PERSON
     accept = os.environ.get(ANSWER_VARIABLE, "accept") != "cancel"
-    visit = PersonAtBrowser(username, Browser()).visit(addresses[0], accept=accept)
+    person = PersonAtBrowser(username, Browser())
+    visit = (
+        person.enter_device_code(code, accept=accept)
+        if code
+        else person.visit(addresses[0], accept=accept)
+    )
     if visit.error:
         print(f"{username} was refused: {visit.error}", file=sys.stderr)
         return 1

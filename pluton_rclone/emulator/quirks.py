@@ -165,7 +165,10 @@ class Quirks:
     @quirk("alcionai/corso pull request 4465")
     def site_blocked(self, site: Site) -> Switch:
         """notAllowed, resourceLocked: an administrator has locked the site and its libraries."""
-        words = "Access to this site has been blocked. Please contact the administrator to resolve this problem."
+        words = (
+            "Access to this site has been blocked. Please contact the administrator to "
+            "resolve this problem."
+        )
         fault = GraphFault(423, "notAllowed", words, inner_codes=("resourceLocked",))
         places = [
             f"/sites/{quoted(site.id)}",

@@ -95,7 +95,7 @@ def walk(saved: SavedRemote, path: str, by: By, options: Mapping[str, Any]) -> I
     if deep and saved.section.get("delta") != "true":
         from .race import Race
 
-        yield from Race(saved, path, options).entries()
+        yield from saved.rclone.resumed(lambda: Race(saved, path, options).entries())
         return
     from .whole import whole
 

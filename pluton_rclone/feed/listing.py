@@ -48,7 +48,7 @@ class FeedListing(NamedTuple):
 
 def listing(saved: SavedRemote, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
     """A folder of a tree that has been filled; or why it cannot be listed from it."""
-    from pluton_rclone.values.stored_names import shown
+    from pluton_rclone.values.encoding import shown
 
     gap = tree.gap()
     if gap is not None:

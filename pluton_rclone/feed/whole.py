@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, TokenExpired
 from pluton_rclone.microsoft.clouds import cloud
 from pluton_rclone.microsoft.graph import delta
-from pluton_rclone.microsoft.graph.client import GraphClient
+from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.pace.ledger import budget_of
 
@@ -76,7 +76,7 @@ def _read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
         page = coming()
         if page.next == link:
             break
-    raise delta.endless()
+    raise delta.broken()
 
 
 class _Pages:
@@ -109,7 +109,7 @@ class _Pages:
         return self._page(self._access, link)
 
     def _page(self, access: str, link: str | None) -> Page:
-        return delta.read(GraphClient(self._cloud, access, http=self._http), self._drive_id, link)
+        return delta.read(Graph(self._cloud, access, http=self._http), self._drive_id, link)
 
 
 def _ahead(work: Callable[[], Page]) -> Callable[[], Page]:

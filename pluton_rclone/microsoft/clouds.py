@@ -1,8 +1,7 @@
 """The national clouds: hosts, what lives in each, and the ones that rclone cannot reach.
 
-Sources: rclone's backend/onedrive/onedrive.go @64ab1ac32260 (the hosts that rclone has built in),
-Microsoft Graph's concepts/deployments.md @032e3efe8cdb, Entra's authentication-national-cloud.md
-@07d3251d2333, MSAL 1.39.
+Sources: rclone's backend/onedrive/onedrive.go @64ab1ac32260, Microsoft Graph's
+concepts/deployments.md @032e3efe8cdb, Entra's authentication-national-cloud.md @07d3251d2333, MSAL.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pluton_rclone.errors import OptionInvalid, RegistrationError
 
+COPY_ADDRESS = "Copy the address from the browser while the site, library or folder is open."
 WORDS_FOR_TENANTS = frozenset({"common", "organizations", "consumers"})
 
 
@@ -27,8 +27,7 @@ class Cloud:
     consent_host: str  # where an administrator agrees; not rclone's host only in China
     portal: str  # where apps are registered
     sharepoint_suffix: str
-    personal_accounts: bool
-    login_aliases: tuple[str, ...] = ()
+    personal_accounts: bool = False
     warning: str | None = None  # shown beside the choice
 
     @property
@@ -58,7 +57,6 @@ CLOUDS: dict[str, Cloud] = {
             region="global",
             name="Microsoft Cloud Global (also Microsoft 365 GCC)",
             login_host="login.microsoftonline.com",
-            login_aliases=("login.microsoft.com", "login.windows.net", "sts.windows.net"),
             graph_host="graph.microsoft.com",
             consent_host="login.microsoftonline.com",
             portal="https://entra.microsoft.com",
@@ -69,12 +67,10 @@ CLOUDS: dict[str, Cloud] = {
             region="us",
             name="Microsoft Cloud for US Government (GCC High)",
             login_host="login.microsoftonline.us",
-            login_aliases=("login.usgovcloudapi.net", "login-us.microsoftonline.com"),
             graph_host="graph.microsoft.us",
             consent_host="login.microsoftonline.us",
             portal="https://portal.azure.us",
             sharepoint_suffix="sharepoint.us",
-            personal_accounts=False,
         ),
         Cloud(
             region="de",
@@ -84,31 +80,26 @@ CLOUDS: dict[str, Cloud] = {
             consent_host="login.microsoftonline.de",
             portal="https://portal.microsoftazure.de",
             sharepoint_suffix="sharepoint.de",
-            personal_accounts=False,
             warning=GERMANY_CLOSED,
         ),
         Cloud(
             region="cn",
             name="Azure and Office 365 operated by 21Vianet (China)",
             login_host="login.chinacloudapi.cn",
-            login_aliases=("login.partner.microsoftonline.cn",),
             graph_host="microsoftgraph.chinacloudapi.cn",
             consent_host="login.partner.microsoftonline.cn",
             portal="https://portal.azure.cn",
             sharepoint_suffix="sharepoint.cn",
-            personal_accounts=False,
         ),
     )
 }
 
-# Clouds that rclone has no hosts for, by the words that a person would type.
-_DOD, _BLEU, _DELOS = "US Government DoD (L5)", "Bleu (France)", "Delos (Germany)"
-_SINGAPORE = "Singapore government cloud"
-_BEYOND_RCLONE = {"dod": _DOD, "bleu": _BLEU, "fr": _BLEU, "delos": _DELOS, "sg": _SINGAPORE}
-_SUFFIXES_BEYOND_RCLONE = {
-    "sharepoint-mil.us": _DOD,
-    "svc.sovcloud.fr": _BLEU,
-    "svc.sovcloud.de": _DELOS,
+# Clouds that rclone does not know, by the words that a person types and by SharePoint hosts.
+_BEYOND_RCLONE = {
+    **dict.fromkeys(("dod", "sharepoint-mil.us"), "US Government DoD (L5)"),
+    **dict.fromkeys(("bleu", "fr", "svc.sovcloud.fr"), "Bleu (France)"),
+    **dict.fromkeys(("delos", "svc.sovcloud.de"), "Delos (Germany)"),
+    "sg": "Singapore government cloud",
 }
 _OTHER_WORDS = {
     **dict.fromkeys(("", "public", "commercial", "gcc"), "global"),
@@ -132,45 +123,35 @@ def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
 
 
 def cloud(region: str) -> Cloud:
-    """The cloud of one of rclone's regions; other common words (gcc, china, germany) are
-    understood. OptionInvalid for an unknown word and for a cloud that rclone cannot reach."""
-    word = region.strip().lower().replace("-", "").replace("_", "").replace(" ", "")
+    """The cloud of one of rclone's regions, or of other common words (gcc, china, germany).
+    OptionInvalid, also for a cloud that rclone cannot reach."""
+    word = re.sub("[-_ ]", "", region.strip().lower())
     found = CLOUDS.get(_OTHER_WORDS.get(word, word))
     if found is not None:
         return found
     if word in _BEYOND_RCLONE:
         raise _unreachable_for_rclone(_BEYOND_RCLONE[word])
-    raise OptionInvalid(
-        f"There is no region {region!r}.",
-        advice=f"Choose one of {', '.join(CLOUDS)}.",
-        option="region",
-    )
+    advice = f"Choose one of {', '.join(CLOUDS)}."
+    raise OptionInvalid(f"There is no region {region!r}.", advice=advice, option="region")
 
 
 def cloud_of_sharepoint(host: str) -> Cloud:
-    """The cloud of a SharePoint host name, such as contoso-my.sharepoint.us. OptionInvalid for a
-    cloud that rclone cannot reach and for other hosts."""
+    """The cloud of a SharePoint host name, such as contoso-my.sharepoint.us. OptionInvalid."""
     host = host.lower().rstrip(".")
     for known in CLOUDS.values():
         if host.endswith("." + known.sharepoint_suffix):
             return known
-    for suffix, name in _SUFFIXES_BEYOND_RCLONE.items():
-        if host.endswith("." + suffix):
+    for suffix, name in _BEYOND_RCLONE.items():
+        if "." in suffix and host.endswith("." + suffix):
             raise _unreachable_for_rclone(name)
-    raise OptionInvalid(
-        f"{host} is not an address of SharePoint or OneDrive.",
-        advice="Copy the address from the browser while the site, library or folder is open.",
-        option="address",
-    )
+    what = f"{host} is not an address of SharePoint or OneDrive."
+    raise OptionInvalid(what, advice=COPY_ADDRESS, option="address")
 
 
 def _unreachable_for_rclone(name: str) -> OptionInvalid:
-    return OptionInvalid(
-        f"The cloud {name} cannot be used.",
-        why="rclone, which moves the files, has no hosts for it",
-        advice=f"Regions that work: {', '.join(CLOUDS)}.",
-        option="region",
-    )
+    why, advice = "rclone does not have its hosts", f"Regions that work: {', '.join(CLOUDS)}."
+    what = f"The cloud {name} cannot be used."
+    return OptionInvalid(what, why=why, advice=advice, option="region")
 
 
 def refuse_personal(cloud: Cloud, tenant: str) -> None:
@@ -185,15 +166,12 @@ def refuse_personal(cloud: Cloud, tenant: str) -> None:
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:
     """RegistrationError if rclone's registration cannot do it: a national cloud, or one tenant."""
-    if cloud.region != "global":
-        raise RegistrationError(
-            f"Without an app registration nobody can sign in to {cloud.name}.",
-            why="rclone's own registration exists in the global cloud only",
-            advice=f"Register an app at {cloud.portal} and give its client id.",
-        )
-    if tenant != "common":
-        raise RegistrationError(
-            f"Without an app registration nobody can sign in to the tenant {tenant} in particular.",
-            why="rclone's own registration takes every account, and cannot be told which",
-            advice=f"Omit the tenant, or register an app at {cloud.portal} and give its client id.",
-        )
+    where, why = cloud.name, "rclone's own registration exists in the global cloud only"
+    advice = f"Register an app at {cloud.portal} and give its client id."
+    if cloud.region == "global":
+        where = f"the tenant {tenant} in particular"
+        why = "rclone's own registration takes every account, and cannot be told which"
+        advice = f"Omit the tenant, or register an app at {cloud.portal} and give its client id."
+    if cloud.region != "global" or tenant != "common":
+        what = f"Without an app registration nobody can sign in to {where}."
+        raise RegistrationError(what, why=why, advice=advice)

@@ -122,19 +122,19 @@ class _PoolTls(HTTPSConnectionPool):
     ConnectionCls = _ToldTls
 
 
-def _trust() -> ssl.SSLContext:
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_POOLS = {"http": _Pool, "https": _PoolTls}
 
 
 class _Adapter(HTTPAdapter):
-    """Trusts what rclone trusts, too: the system's certificates, or SSL_CERT_FILE and
-    SSL_CERT_DIR."""
+    """Trusts what rclone trusts: the system's certificates, or SSL_CERT_FILE and SSL_CERT_DIR."""
 
     def init_poolmanager(self, *given: Any, **more: Any) -> None:
-        super().init_poolmanager(*given, ssl_context=_trust(), **more)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTls}
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        super().init_poolmanager(*given, ssl_context=context, **more)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: Any, **more: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, ssl_context=_trust(), **more)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTls}
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        manager = super().proxy_manager_for(proxy, ssl_context=context, **more)
+        manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -7,8 +7,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -23,6 +23,7 @@ from .clouds import CLOUDS, GERMANY_CLOSED
 
 if TYPE_CHECKING:
     import requests
+    from typing_extensions import Self
 
 log = logging.getLogger(__name__)
 
@@ -50,23 +51,21 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
     negative; None if it is absent or invalid."""
     if value is None:
         return None
-    text = value.strip()
     try:
-        seconds = float(text)
+        seconds = float(value)
     except ValueError:
         try:
-            moment = parsedate_to_datetime(text)
+            moment = parsedate_to_datetime(value.strip())
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
         seconds = (moment - (now or datetime.now(timezone.utc))).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def decoded(content: bytes) -> Any:
-    """A body as JSON; None if it is not JSON. A page of a feed has half a megabyte: msgspec takes
-    half the time of the standard library, which also reads half a surrogate or NaN (then None)."""
+    """A body as JSON; None if it is not JSON. msgspec takes half the time of the standard library,
+    which also reads half a surrogate or NaN (then None)."""
     import msgspec
 
     if not content:
@@ -100,7 +99,14 @@ class Answer:
 
 class Http:
     """A connection pool that threads may share. `cancel` ends waiting. If Microsoft asks one
-    request to wait, all requests wait, as its documents demand."""
+    request to wait, all requests wait, as its documents demand.
+
+    `clock_offset`: seconds by which Microsoft's clock is ahead of ours, None before the first
+    answer; `throttled`: the number of answers that asked to slow down.
+    """
+
+    clock_offset: float | None = None
+    throttled = 0
 
     def __init__(
         self, *, cancel: threading.Event | None = None, now: Callable[[], float] = time.monotonic
@@ -111,7 +117,7 @@ class Http:
         self._session: requests.Session | None = None
         self._not_before = 0.0
 
-    def __enter__(self) -> Http:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,15 +140,13 @@ class Http:
     ) -> Answer:
         """The answer, whatever its status. Redirects are not followed: a token must not travel on.
 
-        429, 503 and 504 are repeated when Microsoft says so, within bounds; 500, 502 and lost
-        connections only for GET, since a sign-in code or a refresh token must not be presented
-        twice. Raises `Unreachable`, and `Cancelled`.
+        429, 503 and 504 are repeated, within bounds; 500, 502 and lost connections only for GET,
+        since no code or refresh token may be presented twice. Raises `Unreachable`, `Cancelled`.
         """
         repeatable = method == "GET"
         waited = 0.0
         for attempt in range(1, ATTEMPTS + 1):
             waited += self._hold(self._not_before - self._now())
-            last = attempt == ATTEMPTS
             try:
                 answer = self.once(method, url, headers, data, params)
             except Unreachable as problem:
@@ -150,15 +154,15 @@ class Http:
                     raise
                 pause = 0.5 * 2.0 ** (attempt - 1)
             else:
-                status, host = answer.status, urlsplit(url).hostname
-                if status not in (BUSY | ALSO_BUSY_WITHOUT_EFFECT if repeatable else BUSY) or last:
-                    return answer
                 asked = retry_after(answer.headers.get("retry-after"))
                 pause = asked if asked is not None else 2.0 ** (attempt - 1)
-                if waited + pause > LONGEST_WAIT:
+                busy = BUSY | ALSO_BUSY_WITHOUT_EFFECT if repeatable else BUSY
+                over = attempt == ATTEMPTS or waited + pause > LONGEST_WAIT
+                if answer.status not in busy or over:
                     return answer
-                log.info("%s answered %d: waiting %.1f s", host, status, pause)
-                if status == 429:
+                host = urlsplit(url).hostname
+                log.info("%s answered %d: waiting %.1f s", host, answer.status, pause)
+                if answer.status == 429:
                     self._not_before = max(self._not_before, self._now() + pause)
                     continue
             waited += self._hold(pause)
@@ -186,43 +190,23 @@ class Http:
                 content = connections.body(response)
         except OSError as problem:  # each of requests' is one
             raise _unreachable(url, problem) from None
+        status = response.status_code
         low = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, low, content.decode(errors="replace"), decoded(content))
+        self.throttled += status in (429, 503)
+        with suppress(KeyError, TypeError, ValueError):
+            # The header is cut to whole seconds: on average, half a second is missing.
+            moment = parsedate_to_datetime(low["date"]).timestamp() + 0.5
+            self.clock_offset = moment - datetime.now(timezone.utc).timestamp()
+        return Answer(status, low, content.decode(errors="replace"), decoded(content))
 
     def _open(self) -> requests.Session:
         with self._lock:
             if self._session is None:
                 from .connections import Session
 
-                session = Session()
-                session.headers["User-Agent"] = USER_AGENT
-                self._session = session
+                self._session = Session()
+                self._session.headers["User-Agent"] = USER_AGENT
             return self._session
-
-
-class WatchedHttp(Http):
-    """`clock_offset` is how many seconds Microsoft's clock is ahead of ours (to the second; None
-    before the first answer); `throttled` counts the answers that asked to slow down."""
-
-    clock_offset: float | None = None
-    throttled: int = 0
-
-    def __enter__(self) -> WatchedHttp:
-        return self
-
-    def once(
-        self, method: str, url: str, headers: Any, data: Any = None, params: Any = None
-    ) -> Answer:
-        answer = super().once(method, url, headers, data, params)
-        if answer.status in (429, 503):
-            self.throttled += 1
-        try:
-            moment = parsedate_to_datetime(answer.headers["date"])
-        except (KeyError, TypeError, ValueError):
-            return answer
-        # The header is cut to whole seconds: on average, half a second is missing.
-        self.clock_offset = moment.timestamp() + 0.5 - datetime.now(timezone.utc).timestamp()
-        return answer
 
 
 def _unreachable(url: str, problem: Exception) -> Unreachable:
@@ -231,11 +215,11 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
 
     from .connections import Overrun
 
-    host = urlsplit(url).hostname or "the server"
-    details: dict[str, Any] = {"host": host}
+    host, text = urlsplit(url).hostname or "the server", str(problem)
+    limit = text if isinstance(problem, Overrun) else None
     advice: str | None = None
-    if isinstance(problem, Overrun):
-        why = details["limit"] = str(problem)
+    if limit:
+        why = limit
     elif isinstance(problem, requests.exceptions.SSLError):
         why = "its certificate was not accepted; a proxy that opens TLS, or a missing CA"
         advice = "Name your network's CA in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
@@ -247,22 +231,16 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):
-        text = str(problem)
         why = next((why for sign, why in _SIGNS.items() if sign in text), "the connection failed")
     else:
         why = type(problem).__name__
     if host in (CLOUDS["de"].login_host, CLOUDS["de"].graph_host):
         why = f"{why}. {GERMANY_CLOSED}"
         advice = "Choose region global, with a registration made there."
-    who = errors.Who.YOU if advice else None
-    return Unreachable(f"{host} cannot be reached.", why=why, who=who, advice=advice, **details)
+    who, what = errors.Who.YOU if advice else None, f"{host} cannot be reached."
+    return Unreachable(what, why=why, who=who, advice=advice, host=host, limit=limit)
 
 
-@contextmanager
-def pool(given: Http | None, cancel: threading.Event | None = None) -> Iterator[Http]:
+def pool(given: Http | None, cancel: threading.Event | None = None) -> AbstractContextManager[Http]:
     """The caller's pool, left open, or one of our own, closed at the end."""
-    if given is not None:
-        yield given
-        return
-    with Http(cancel=cancel) as own:
-        yield own
+    return Http(cancel=cancel) if given is None else nullcontext(given)

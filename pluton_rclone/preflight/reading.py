@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pluton_rclone.process import system
+
 from .finding import Finding
 from .judge import Folder, below
 from .rules import MAX_FILE_SIZE, RULES
@@ -38,7 +40,7 @@ def read_folder(path: bytes, folder: Folder, only: bytes | None = None) -> Itera
     finding. Symbolic links are not followed.
     """
     batch = Batch()
-    user = os.geteuid()
+    user = system.user()
     try:
         with os.scandir(path) as entries:
             files, sizes = batch.files, batch.sizes

@@ -1,16 +1,14 @@
-"""The only place that starts a process: an argv list in, bytes out, an exit status, and an end to
-it, whatever happens.
+"""The only place that starts a process: an argv list in, bytes out, an exit status, and a sure end.
 
 What every child gets, and why:
 
-- Its own session: Ctrl-C on the terminal reaches Python alone, which then ends the child in good order
-  (`Child.cancel`).
-- An explicit environment, and nothing else of ours: no open files, no shell, stdin closed unless something is
-  to be fed.
-- Both pipes drained by threads of their own, so a child that floods one of them can never block itself or us.
-- A reaper: it is waited for as soon as it ends, so there are no zombies, and no signal can hit a reused
-  process id.
-- Death with its parent, also when the parent is killed with SIGKILL (Linux; see `spawning.py`).
+- A session of its own: Ctrl-C on the terminal reaches Python alone, which then ends the child in
+  good order (`Child.cancel`).
+- An explicit environment, and nothing else of ours: no open files, no shell, and no stdin unless
+  something is to be fed.
+- A thread for each pipe, so a child that floods one of them can never block itself or us.
+- A reaper that waits for its end: there are no zombies, and no signal can hit a reused process id.
+- An end with its parent, also if the parent is killed with SIGKILL (Linux; see `spawning.py`).
 """
 
 from __future__ import annotations
@@ -22,32 +20,32 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
+from functools import partial
 from typing import IO
 
 from pluton_rclone.errors import UsageError
 
-from .pipes import BLOCK, STREAM_PIPE, Lines, Source, blocks, widen, write_all
+from . import system
+from .pipes import BLOCK, STREAM_PIPE, Source, blocks, lines_of, write_all
 from .spawning import SPAWNER, dying_with_us
+from .system import KILL
 
 log = logging.getLogger(__name__)
 
 TAIL_LINES = 50
 TAIL_LINE_BYTES = 4096
 
-LADDER: tuple[tuple[int, float], ...] = (
-    (signal.SIGINT, 1.0),
-    (signal.SIGTERM, 0.5),
-    (signal.SIGKILL, 5.0),
-)
+LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (KILL, 5.0))
 """How a child is ended: each signal, and the seconds that it gets to take effect."""
+
+_Bytes = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
 class Completed:
-    """A process that has ended. `returncode` is negative (-N) when signal N ended it."""
+    """A process that has ended. `returncode` is negative (-N) if signal N ended it."""
 
     returncode: int
     stdout: bytes
@@ -59,24 +57,23 @@ class Child:
 
     `stderr` is always drained: line by line into `on_stderr` if given, and its last lines are kept
     (`stderr_tail`). `stdout` goes in blocks to `on_stdout` if given; otherwise the caller reads it
-    (`read`, `lines`), and a caller who does not read stops the child by back pressure, not by
+    (`read`, `stdout`), and a caller that does not read stops the child by back pressure, not by
     memory.
     """
 
     def __init__(
         self,
         argv: Sequence[str],
-        *,
         env: Mapping[str, str],
         stdin: Source | None,
         cwd: str | os.PathLike[str] | None,
-        on_stdout: Callable[[bytes], None] | None,
-        on_stderr: Callable[[bytes], None] | None,
+        on_stdout: _Bytes | None,
+        on_stderr: _Bytes | None,
         watch: Callable[[], float | None] | None,
         on_end: Callable[[], None] | None,
     ) -> None:
         self.argv = list(argv)
-        self._parent = os.getpid()
+        self._parent = os.getpid()  # a child of os.fork() only has a copy of this object
         self._on_end = on_end
         self._failure: BaseException | None = None
         self._returncode: int | None = None
@@ -94,15 +91,24 @@ class Child:
             bufsize=0,
             start_new_session=True,
         )
-        log.debug("started %d: %s", self._process.pid, self.argv)
+        log.debug("started %d: %s", self.pid, self.argv)
         out, err = self._process.stdout, self._process.stderr
         assert out is not None
         assert err is not None
         self._out: IO[bytes] = out
         try:
-            self._attend(err, on_stdout, on_stderr, stdin, watch)
-        except BaseException:  # no thread to be had: nobody would drain it, or reap it
-            os.killpg(self.pid, signal.SIGKILL)
+            drain = None
+            if on_stdout is None:
+                system.widen(out, STREAM_PIPE)
+            else:
+                drain = self._thread(self._drain_stdout, out, on_stdout)
+            self._thread(self._mind, err, on_stderr, drain)
+            if stdin is not None:
+                self._thread(self._feed, self._process.stdin, stdin)
+            if watch is not None:
+                self._thread(self._watch, watch)
+        except BaseException:  # without its threads it is neither drained nor reaped
+            system.send(self.pid, KILL)
             self._process.wait()
             raise
 
@@ -123,10 +129,7 @@ class Child:
     @property
     def stdout(self) -> Iterator[bytes]:
         """The lines of stdout, without their newline, as they come."""
-        with contextlib.closing(Lines()) as lines:
-            while block := self.read():
-                yield from lines.feed(block)
-            yield from lines.end()
+        return lines_of(self.read)
 
     def read(self, size: int = STREAM_PIPE) -> bytes:
         """What stdout has now, at most `size` bytes; waits for the first byte; empty at the end."""
@@ -139,8 +142,7 @@ class Child:
         """The exit code, once it has ended and stderr is read to the end. TimeoutError after
         `timeout` seconds.
 
-        An error that a callback or the source of stdin raised comes out here: the child was ended
-        for it.
+        Raises the error of a callback or of the source of stdin, for which the child was ended.
         """
         if not self._ended.wait(timeout):
             raise TimeoutError(f"process {self.pid} is still running after {timeout} s")
@@ -150,29 +152,23 @@ class Child:
         return self._returncode
 
     @property
-    def ours(self) -> bool:
-        """Whether this process started it; a child of os.fork() has only a copy of this object."""
-        return self._parent == os.getpid()
-
-    @property
     def ended(self) -> bool:
         return self._ended.is_set()
 
     def signal(self, number: int) -> None:
-        """Send a signal, if it still runs. SIGKILL goes to the whole process group: to its helpers
-        as well."""
+        """Send a signal, if it still runs. SIGKILL goes to its whole process group, helpers too."""
         with self._signals:
-            if self._returncode is not None or not self.ours:
+            if self._returncode is not None or self._parent != os.getpid():
                 return
             self._signalled = True
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                if number == signal.SIGKILL:
-                    os.killpg(self.pid, number)
-                else:
-                    os.kill(self.pid, number)
-                if self._paused:  # it hears the signal when it goes on
+                system.send(self.pid, number)
+                if self._paused:  # it gets the signal when it goes on
                     self._paused = False
-                    os.kill(self.pid, signal.SIGCONT)
+                    system.set_paused(self.pid, False)
+
+    def kill(self) -> None:
+        self.signal(KILL)
 
     @property
     def paused(self) -> bool:
@@ -191,14 +187,13 @@ class Child:
             if self._returncode is not None or self._signalled or paused == self._paused:
                 return
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGSTOP if paused else signal.SIGCONT)
+                system.set_paused(self.pid, paused)
                 self._paused = paused
 
     def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
-        """End it: each signal of the ladder in turn, until it is gone. Returns at once if it has
-        ended."""
+        """End it with each signal of the ladder in turn; returns at once if it has ended."""
         for number, seconds in ladder:
-            if self._ended.is_set() or not self.ours:
+            if self._ended.is_set() or self._parent != os.getpid():
                 return
             self.signal(number)
             if self._ended.wait(seconds):
@@ -213,34 +208,10 @@ class Child:
     def __enter__(self) -> Child:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # ---- the threads of a child ------------------------------------------------------------------
-
-    def _attend(
-        self,
-        err: IO[bytes],
-        on_stdout: Callable[[bytes], None] | None,
-        on_stderr: Callable[[bytes], None] | None,
-        stdin: Source | None,
-        watch: Callable[[], float | None] | None,
-    ) -> None:
-        drain = None
-        if on_stdout is None:
-            widen(self._out)
-        else:
-            drain = self._thread(self._drain_stdout, self._out, on_stdout)
-        self._thread(self._mind, err, on_stderr, drain)
-        if stdin is not None:
-            self._thread(self._feed, self._process.stdin, stdin)
-        if watch is not None:
-            self._thread(self._watch, watch)
 
     def _thread(self, run: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(
@@ -253,33 +224,26 @@ class Child:
         """Remember what went wrong on our side, and end the child: its work cannot be finished."""
         if self._failure is None:
             self._failure = error
-        self.signal(signal.SIGKILL)
+        self.kill()
 
     def _mind(
-        self,
-        pipe: IO[bytes],
-        callback: Callable[[bytes], None] | None,
-        other: threading.Thread | None,
+        self, pipe: IO[bytes], callback: _Bytes | None, other: threading.Thread | None
     ) -> None:
         """Drain stderr to its end, then reap.
 
         A helper that outlives the child may hold the pipes: until they are closed the child stays
-        unreaped, so that its process group keeps its id and SIGKILL reaches the helper and nobody
-        else.
+        unreaped, so that its process group keeps its id and SIGKILL reaches the helper alone.
         """
-        lines = Lines()
         with pipe:
-            while block := pipe.read(BLOCK):
-                self._lines_of_stderr(lines.feed(block), callback)
-            self._lines_of_stderr(lines.end(), callback)
+            for line in lines_of(partial(pipe.read, BLOCK)):
+                self._tail.append(line[:TAIL_LINE_BYTES])
+                if callback is not None:
+                    self._call(callback, line)
         if other is not None:
             other.join()
-        if hasattr(os, "waitid"):  # not on macOS
-            with contextlib.suppress(ChildProcessError):
-                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            with self._signals:
-                self._returncode = self._process.wait()
-        else:
+        if not system.wait_unreaped(self.pid):
+            self._process.wait()
+        with self._signals:
             self._returncode = self._process.wait()
         log.debug("ended %d: %d", self.pid, self._returncode)
         try:
@@ -288,29 +252,21 @@ class Child:
         finally:
             self._ended.set()
 
-    def _lines_of_stderr(
-        self, lines: Iterable[bytes], callback: Callable[[bytes], None] | None
-    ) -> None:
-        for line in lines:
-            self._tail.append(line[:TAIL_LINE_BYTES])
-            if callback is not None and self._failure is None:
-                try:
-                    callback(line)
-                except Exception as error:  # noqa: BLE001 - raised again in wait(); drained all the same
-                    self._fail(error)
-
-    def _drain_stdout(self, pipe: IO[bytes], callback: Callable[[bytes], None]) -> None:
+    def _drain_stdout(self, pipe: IO[bytes], callback: _Bytes) -> None:
         with pipe:
             while block := pipe.read(BLOCK):
-                if self._failure is None:
-                    try:
-                        callback(block)
-                    except Exception as error:  # noqa: BLE001 - as above
-                        self._fail(error)
+                self._call(callback, block)
+
+    def _call(self, callback: _Bytes, data: bytes) -> None:
+        if self._failure is None:
+            try:
+                callback(data)
+            except Exception as error:  # noqa: BLE001 - raised again in wait(); drained all the same
+                self._fail(error)
 
     def _feed(self, pipe: IO[bytes], source: Source) -> None:
-        """A source that fails must not look like the end of the data: the child is killed before
-        its stdin is closed."""
+        """Feed stdin. A source that fails must not look like the end of the data: the child is
+        killed before its stdin is closed."""
         try:
             for block in blocks(source):
                 if not write_all(pipe, block):
@@ -334,8 +290,8 @@ def start(
     env: Mapping[str, str],
     stdin: Source | None = None,
     cwd: str | os.PathLike[str] | None = None,
-    on_stdout: Callable[[bytes], None] | None = None,
-    on_stderr: Callable[[bytes], None] | None = None,
+    on_stdout: _Bytes | None = None,
+    on_stderr: _Bytes | None = None,
     watch: Callable[[], float | None] | None = None,
     on_end: Callable[[], None] | None = None,
 ) -> Child:
@@ -351,22 +307,11 @@ def start(
         raise FileNotFoundError(2, "no such program", argv[0])
     if not os.access(argv[0], os.X_OK):
         raise PermissionError(13, "not executable", argv[0])
-    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+    if system.ignores_children():
         raise UsageError(
             "this program ignores SIGCHLD, so the exit status of a child can never be known"
         )
-    return SPAWNER.spawn(
-        lambda: Child(
-            argv,
-            env=env,
-            stdin=stdin,
-            cwd=cwd,
-            on_stdout=on_stdout,
-            on_stderr=on_stderr,
-            watch=watch,
-            on_end=on_end,
-        )
-    )
+    return SPAWNER.spawn(lambda: Child(argv, env, stdin, cwd, on_stdout, on_stderr, watch, on_end))
 
 
 def run(
@@ -377,13 +322,11 @@ def run(
     cwd: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
 ) -> Completed:
-    """Run to the end and keep all output. TimeoutError after `timeout` seconds, with the process
-    gone."""
+    """Run to the end and keep all output. TimeoutError after `timeout` seconds; then it is gone."""
     out: list[bytes] = []
     err: list[bytes] = []
-    with start(
-        argv, env=env, stdin=stdin, cwd=cwd, on_stdout=out.append, on_stderr=err.append
-    ) as child:
+    given = start(argv, env=env, stdin=stdin, cwd=cwd, on_stdout=out.append, on_stderr=err.append)
+    with given as child:
         code = child.wait(timeout)
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 
@@ -392,44 +335,31 @@ def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     """Run a person's command in our place: it has our terminal, stdin, stdout and stderr. Returns
     its exit code, or -N if signal N ended it. OSError if it cannot be started.
 
-    Ctrl-C is for the command, as the terminal sends it to both; we wait on and let it answer. Where
-    no terminal did that, a SIGINT is passed on, and SIGTERM always. The command dies with us.
+    The terminal sends Ctrl-C to both; we wait on and let the command answer. Where no terminal did
+    that, a SIGINT is passed on, and SIGTERM always. The command ends with us.
     """
-    child: _Foreground | None = None
+    child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
     def interrupted(number: int, frame: object) -> None:
         if child is None:
             early.append(number)
-        elif number != signal.SIGINT or not _in_foreground():
-            child.signal(number)
+        elif number != signal.SIGINT or not system.in_foreground():
+            child.send_signal(number)
+
+    def make() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(dying_with_us(list(argv)), env=dict(env))
 
     signals = (signal.SIGINT, signal.SIGTERM)
     try:
         before = [signal.signal(number, interrupted) for number in signals]
-    except ValueError:  # not the main thread, which alone hears signals
-        return SPAWNER.spawn(lambda: _Foreground(argv, env)).wait()
-    try:  # the command may be at work before we know of it: whoever saw it work may interrupt us
-        child = SPAWNER.spawn(lambda: _Foreground(argv, env))
-        for number in early:
+    except ValueError:  # not the main thread, which alone gets signals
+        return SPAWNER.spawn(make).wait()
+    try:
+        child = SPAWNER.spawn(make)
+        for number in early:  # the command may be at work, and interrupted, before we know it
             interrupted(number, None)
         return child.wait()
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
-
-
-class _Foreground:
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(dying_with_us(list(argv)), env=dict(env))
-        self.wait = self._process.wait
-        self.signal = self._process.send_signal
-
-
-def _in_foreground() -> bool:
-    """Whether a terminal sends its Ctrl-C to us, and so to the children in our process group."""
-    try:
-        with open("/dev/tty", "rb", buffering=0) as terminal:
-            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
-    except OSError:
-        return False

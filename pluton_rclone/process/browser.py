@@ -2,8 +2,8 @@
 arguments, so the address is not among them.
 
 A page on disk that only this user can read leads there, as Jupyter does it. A browser that may not
-read our folder (some packaged as snap or flatpak) shows an error instead: whoever calls this shows
-the address to the person, too.
+read our folder (some packaged as snap or flatpak) shows an error instead, so the caller shows the
+address to the person, too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from .folders import runtime_folder
@@ -23,18 +24,16 @@ KEPT = 600.0  # seconds: the life of a sign-in; a browser may be slow to start
 _MOMENT = 1.0  # seconds in which a browser says that it does not start
 _PREFIX = "open-"
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer"><title>One moment</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<title>One moment</title>
 <meta http-equiv="refresh" content="0; url={0}"></head>
 <body><p><a href="{0}">Go on</a></p></body></html>
 """
 
 
 def open_in_browser(url: str) -> bool:
-    """Whether a browser took the address; one that stays in the foreground ($BROWSER) is not waited
-    for.
-
-    The page on disk goes after ten minutes, or with this process.
-    """
+    """Whether a browser took the address; not waiting for one that stays in the foreground
+    ($BROWSER). The page on disk is removed after ten minutes, or with this process."""
     import webbrowser
 
     refused: list[bool] = []
@@ -59,10 +58,7 @@ def _page(url: str) -> Path:
                 old.unlink()
     descriptor, name = tempfile.mkstemp(".html", _PREFIX, folder)  # mode 0600
     page = Path(name)
-
-    def remove() -> None:
-        page.unlink(missing_ok=True)
-
+    remove = partial(page.unlink, missing_ok=True)
     atexit.register(remove)
     timer = threading.Timer(KEPT, remove)
     timer.daemon = True

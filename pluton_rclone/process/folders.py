@@ -1,6 +1,5 @@
 """Folders of our own for what must not outlive the session: in memory where the system has that,
-mode 0700. What lies in them has an owner, whose lock tells the living from what a killed one left.
-"""
+mode 0700. What lies in them has an owner, and its lock tells whether the owner still lives."""
 
 from __future__ import annotations
 
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import system
+
 if TYPE_CHECKING:
     import filelock
 
@@ -22,62 +23,50 @@ log = logging.getLogger(__name__)
 
 UNFINISHED = "unfinished"
 _OWNER = "owner.lock"
-_LONGEST = 4096  # bytes of a path
 
 
 def runtime_folders() -> list[Path]:
     """The folders for private files that are there and ours alone, best first: that of the login
-    session (by its variable and by its usual name, which cron does not tell), memory, disk.
-    """
+    session (by its variable, and by its usual name, as cron has no variable), memory, disk."""
     return [folder for place in _places() for folder in _own(place)]
 
 
-def runtime_folder(*, longest: int = _LONGEST) -> Path:
-    """The best of them, made if need be; OSError if none can be made. `longest`: bytes of its
-    path."""
-    return next(usable_folders(longest=longest))
+def runtime_folder() -> Path:
+    """The best of them, made if need be; OSError if none can be made."""
+    return next(usable_folders())
 
 
-def usable_folders(*, longest: int = _LONGEST) -> Iterator[Path]:
+def usable_folders() -> Iterator[Path]:
     """All that can be used, made if need be, best first: one that is full gives way to the next.
 
-    One that another user squats is stepped around with a name of its own, which `runtime_folders`
-    finds again. OSError after the last.
+    If another user squats one, its replacement has a longer name, which `runtime_folders` finds
+    again. OSError after the last.
     """
-    problem: OSError | None = None
+    problem = OSError("there is no folder for private files")
     for place in _places():
-        if len(os.fsencode(place)) + 32 > longest:
-            continue
-        if found := _own(place):
-            yield found[0]
-            continue
-        folder = place / _name()
         try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            if found := _own(place):  # another process of ours has just made it
-                yield found[0]
-                continue
-            log.warning(
-                "%s is not used: another user can enter it, or it belongs to another", folder
-            )
-            try:
-                folder = Path(tempfile.mkdtemp(prefix=f"{_name()}-", dir=place))
-            except OSError as error:
-                problem = error
-                continue
+            yield (_own(place) or [_made(place)])[0]
         except OSError as error:
-            log.debug("%s cannot be made: %s", folder, error)
+            log.debug("no folder for private files in %s: %s", place, error)
             problem = error
-            continue
-        yield folder
-    raise problem or OSError("there is no folder for private files")
+    raise problem
+
+
+def _made(place: Path) -> Path:
+    folder = place / _name()
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if found := _own(place):  # another process of ours has just made it
+            return found[0]
+        log.warning("%s is not used: another user can enter it, or owns it", folder)
+        return Path(tempfile.mkdtemp(prefix=f"{_name()}-", dir=place))
+    return folder
 
 
 def owned_folder(home: Path) -> tuple[Path, filelock.BaseFileLock]:
-    """A new folder in `home` and its owner's lock, held. It is not seen by others until it is
-    renamed: `UNFINISHED` stands before its name. OSError.
-    """
+    """A new folder in `home` and its owner's lock, held. Others do not see it until it is renamed:
+    `UNFINISHED` stands before its name. OSError."""
     folder = home / f"{UNFINISHED}-{secrets.token_hex(8)}"
     folder.mkdir(mode=0o700)
     try:
@@ -90,8 +79,7 @@ def owned_folder(home: Path) -> tuple[Path, filelock.BaseFileLock]:
 
 
 def claimed(folder: Path) -> filelock.BaseFileLock | None:
-    """The owner's lock of a folder whose owner is gone, held from now on; None if somebody holds
-    it."""
+    """The owner's lock of a folder whose owner is gone, held from now on; None if it is held."""
     owner = _lock(folder)
     try:
         owner.acquire()
@@ -101,15 +89,14 @@ def claimed(folder: Path) -> filelock.BaseFileLock | None:
 
 
 def _lock(folder: Path) -> filelock.BaseFileLock:
-    import filelock  # late: most who ask for a folder need no lock
+    import filelock  # late: most callers need a folder without a lock
 
     return filelock.FileLock(folder / _OWNER, mode=0o600, timeout=0, thread_local=False)
 
 
 def leave_word(folder: Path) -> None:
     """A link to a folder of ours in a place that a process with another XDG_RUNTIME_DIR, or none,
-    looks through, too; `remove` takes it along.
-    """
+    looks through, too; `remove` removes it."""
     usual = _usual_places()
     if not usual or any(place in folder.parents[1:2] for place in usual):
         return
@@ -120,7 +107,7 @@ def leave_word(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of ours, and the word that was left of it."""
+    """Remove a folder of ours, and the links to it."""
     with contextlib.suppress(OSError):  # `resolve` raises if another process removes it meanwhile
         shutil.rmtree(folder.resolve(), ignore_errors=True)
     for link in (home / folder.name for home in runtime_folders()):
@@ -135,13 +122,12 @@ def _places() -> list[Path]:
 
 
 def _usual_places() -> list[Path]:
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    usual = (f"/run/user/{user}", "/dev/shm", tempfile.gettempdir())
+    usual = (f"/run/user/{system.user()}", "/dev/shm", tempfile.gettempdir())
     return [Path(place) for place in usual if os.path.isdir(place)]
 
 
 def _name() -> str:
-    return f"pluton-rclone-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    return f"pluton-rclone-{system.user()}"
 
 
 def _own(place: Path) -> list[Path]:
@@ -155,13 +141,10 @@ def _own(place: Path) -> list[Path]:
 
 
 def is_ours_alone(folder: Path) -> bool:
-    """Whether it is a real folder of this user that nobody else can enter: /dev/shm and /tmp are
-    open to all.
-    """
+    """Whether it is a real folder that this user alone can enter: /dev/shm and /tmp are open to
+    all."""
     try:
         found = folder.lstat()
     except OSError:
         return False
-    if not stat.S_ISDIR(found.st_mode):
-        return False
-    return os.name != "posix" or (found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+    return stat.S_ISDIR(found.st_mode) and system.is_private(found)

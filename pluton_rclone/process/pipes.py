@@ -1,56 +1,37 @@
-"""Bytes through pipes: blocks cut into lines, sources cut into blocks, and the sizes used for
-both."""
+"""Bytes through pipes: blocks cut into lines, sources cut into blocks, and the sizes for both."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO
 
+# Bytes read at once from a drained pipe: the size of a Linux pipe.
 BLOCK = 64 * 1024
-"""Bytes read at once from a drained pipe: the size of a Linux pipe."""
-
+# Size asked for a pipe that the caller reads: the most that Linux grants to an ordinary user.
 STREAM_PIPE = 1024 * 1024
-"""Size asked for a pipe that the caller reads: the most that Linux grants to an ordinary user."""
-
+# Longer lines are cut, so that output without end and without a newline cannot fill the memory.
 LINE_LIMIT = 16 * 1024 * 1024
-"""Longer lines are cut, so that output without end and without a newline cannot fill the memory."""
-
+# What can be fed to a child: bytes, a binary file, or blocks of bytes.
 Source = bytes | BinaryIO | Iterable[bytes]
-"""What can be fed to a child: bytes, a binary file, or blocks of bytes."""
 
 
-class Lines:
-    """Cuts blocks into lines without their newline; a line over LINE_LIMIT is cut short."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def feed(self, block: bytes) -> list[bytes]:
+def lines_of(read: Callable[[], bytes]) -> Iterator[bytes]:
+    """The lines in blocks, without their newline; one over LINE_LIMIT is cut short."""
+    parts: list[bytes] = []
+    size = 0
+    while block := read():
         lines = block.split(b"\n")
         rest = lines.pop()
-        if lines:
-            lines[0] = self._take(lines[0])
-        if rest and self._size < LINE_LIMIT:
-            self._parts.append(rest)
-            self._size += len(rest)
-        return lines
-
-    def _take(self, end: bytes) -> bytes:
-        if not self._parts:
-            return end
-        line = b"".join((*self._parts, end))[:LINE_LIMIT]
-        self._parts.clear()
-        self._size = 0
-        return line
-
-    def end(self) -> list[bytes]:
-        return [self._take(b"")] if self._parts else []
-
-    def close(self) -> None:
-        self._parts.clear()
+        for line in lines:
+            yield b"".join((*parts, line))[:LINE_LIMIT] if parts else line
+            parts.clear()
+            size = 0
+        if rest and size < LINE_LIMIT:
+            parts.append(rest)
+            size += len(rest)
+    if parts:
+        yield b"".join(parts)[:LINE_LIMIT]
 
 
 def blocks(source: Source) -> Iterator[bytes]:
@@ -64,7 +45,7 @@ def blocks(source: Source) -> Iterator[bytes]:
 
 
 def write_all(pipe: IO[bytes], block: bytes) -> bool:
-    """False when nobody reads any more: the child's own exit status tells why."""
+    """False if the pipe is not read any more: the child's own exit status tells why."""
     view = memoryview(block)
     try:
         while view:
@@ -75,12 +56,10 @@ def write_all(pipe: IO[bytes], block: bytes) -> bool:
 
 
 def paced(read: Callable[[], bytes]) -> Callable[[], bytes]:
-    """The same blocks, with a pause of 2 ms before each once 64 KiB have come, so that the pipe
-    fills meanwhile.
+    """The same blocks, with a pause of 2 ms before each once 64 KiB have come: the pipe fills.
 
-    rclone writes each line of a listing on its own, and a writer that wakes a waiting reader for
-    every line pays for it: a million lines took 6.6 s to read as they came, and 4.9 s like this, as
-    long as rclone into /dev/null.
+    rclone writes each line of a listing on its own, and pays for waking a waiting reader: a million
+    lines took 6.6 s to read as they came, and 4.9 s like this, as long as rclone into /dev/null.
     """
     total = 0
 
@@ -93,10 +72,3 @@ def paced(read: Callable[[], bytes]) -> Callable[[], bytes]:
         return block
 
     return read_paced
-
-
-def widen(pipe: IO[bytes]) -> None:
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, STREAM_PIPE)

@@ -1,4 +1,4 @@
-"""One lasting thread that forks every child, and what makes a child die with its parent.
+"""One lasting thread that forks every child, and what ends a child with its parent.
 
 The kernel's parent-death signal (Linux) belongs to the *thread* that forked, so one thread that
 lasts as long as the program forks every child: a child started in a thread that has ended goes on.
@@ -6,9 +6,9 @@ lasts as long as the program forks every child: a child started in a thread that
 The signal is set by `setpriv` (util-linux) in front of the command, which then becomes the command:
 same process id, nothing left over, 2 ms (measured). `preexec_fn` would run Python between fork and
 exec, which is unsafe with threads and deprecated since 3.12. A shell between the two compares its
-parent with us, which closes the gap between fork and `setpriv`: whoever lost its parent in that gap
-never starts. Without `setpriv`, Python itself does the same, in 20 ms to 100 ms. On other systems a
-child ends by SIGPIPE with its next line of output.
+parent with us, which closes the gap between fork and `setpriv`: a command that lost its parent in
+that gap never starts. Without `setpriv`, Python itself does the same, in 20 ms to 100 ms. On other
+systems a child ends by SIGPIPE with its next line of output.
 """
 
 from __future__ import annotations
@@ -16,31 +16,19 @@ from __future__ import annotations
 import os
 import queue
 import shutil
-import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
 
 
-class _Signalled(Protocol):
-    """What can be ended when nobody waits for it any more."""
-
-    @property
-    def signal(self) -> Callable[[int], None]: ...
+class _Killable(Protocol):
+    def kill(self) -> None: ...
 
 
-Spawned = TypeVar("Spawned", bound=_Signalled)
-
-
-class _Request(Generic[Spawned]):
-    def __init__(self, make: Callable[[], Spawned]) -> None:
-        self.make = make
-        self.lock = threading.Lock()
-        self.done = threading.Event()
-        self.abandoned = False
-        self.child: Spawned | None = None
-        self.error: BaseException | None = None
+Spawned = TypeVar("Spawned", bound=_Killable)
+_Request = tuple[Callable[[], Any], "Future[Any]"]
 
 
 class Spawner:
@@ -48,57 +36,43 @@ class Spawner:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests: queue.SimpleQueue[_Request[Any]] | None = None
+        self._requests: queue.SimpleQueue[_Request] | None = None
 
     def spawn(self, make: Callable[[], Spawned]) -> Spawned:
         """What `make` returns, made in the lasting thread; what it raises is raised here."""
-        request = _Request(make)
+        made: Future[Spawned] = Future()
         with self._lock:
             if self._requests is None:
-                requests: queue.SimpleQueue[_Request[Any]] = queue.SimpleQueue()
-                threading.Thread(
-                    target=self._serve, args=(requests,), daemon=True, name="pluton-rclone-spawner"
-                ).start()
+                requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+                name = "pluton-rclone-spawner"
+                threading.Thread(target=_serve, args=(requests,), daemon=True, name=name).start()
                 self._requests = requests
-            self._requests.put(request)
+            self._requests.put((make, made))
         try:
-            request.done.wait()
-        except BaseException:  # Ctrl-C while waiting: nobody would know the child
-            with request.lock:
-                request.abandoned = True
-                if request.child is not None:
-                    request.child.signal(signal.SIGKILL)
+            return made.result()
+        except BaseException:  # also Ctrl-C while waiting: the caller does not know the child
+            made.add_done_callback(_kill)
             raise
-        if request.error is not None:
-            raise request.error
-        assert request.child is not None
-        return request.child
 
-    def _serve(self, requests: queue.SimpleQueue[_Request[Any]]) -> None:
-        while True:
-            request: _Request[Any] | None = requests.get()
-            assert request is not None
-            child = None
-            try:
-                child = request.make()
-            except BaseException as error:  # noqa: BLE001 - raised again where it was asked for
-                request.error = error
-            else:
-                with request.lock:
-                    request.child = child
-                    if request.abandoned:
-                        child.signal(signal.SIGKILL)
-            request.done.set()
-            request = child = None  # kept by whoever asked for it, not by us
 
-    def forget(self) -> None:
-        """After os.fork() the new process has no such thread."""
-        self.__init__()  # type: ignore[misc]
+def _serve(requests: queue.SimpleQueue[_Request]) -> None:
+    while True:
+        make, made = requests.get()
+        try:
+            made.set_result(make())
+        except BaseException as error:  # noqa: BLE001 - raised again where it was asked for
+            made.set_exception(error)
+        del make, made  # the caller alone keeps the child
+
+
+def _kill(made: Future[Any]) -> None:
+    if made.exception() is None:
+        made.result().kill()
 
 
 SPAWNER = Spawner()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=SPAWNER.forget)
+if hasattr(os, "register_at_fork"):  # the new process does not have the thread
+    os.register_at_fork(after_in_child=SPAWNER.__init__)  # type: ignore[misc]
 
 _WITH_PYTHON = """\
 import ctypes, os, sys

@@ -1,14 +1,14 @@
-"""How much an rclone has asked: its own counters of HTTP answers, read from the socket on which it
-serves its metrics.
+"""How much an rclone has asked: its own counters of HTTP answers.
 
-rclone serves them for Prometheus (`--metrics-addr`, `Feature.METRICS`); reading them costs it about
-a millisecond (measured with 1.75.2).
+rclone serves them for Prometheus on a socket (`--metrics-addr`, `Feature.METRICS`); to read them
+costs it about a millisecond (measured with 1.75.2).
 """
 
 from __future__ import annotations
 
 import re
 import socket
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +22,8 @@ _ANSWER_LIMIT = 1.0  # seconds
 
 
 class Asked(NamedTuple):
-    """HTTP answers since rclone started, sign-in not counted: how many in all, how many of them
-    were refusals (429, 503), and the most resource units that they cost.
+    """HTTP answers since rclone started, without the sign-in: all, refusals (429, 503) among them,
+    and the resource units that they cost at most.
     """
 
     answers: int = 0
@@ -32,13 +32,15 @@ class Asked(NamedTuple):
 
 
 def address(path: Path) -> str | None:
-    """The value of VARIABLE for a socket at this path; None when the path is too long for one."""
-    return f"unix://{path}" if len(bytes(path)) <= _LONGEST else None
+    """The value of VARIABLE for a socket at this path; None if the path is too long for one, and on
+    Windows."""
+    return f"unix://{path}" if len(bytes(path)) <= _LONGEST and sys.platform != "win32" else None
 
 
 def read(path: Path) -> Asked | None:
-    """None while rclone does not serve: before it has started up, after its end, or while it is
-    stopped."""
+    """None while rclone does not answer: before it is up, while it is stopped, after its end."""
+    if sys.platform == "win32":
+        return None
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_ANSWER_LIMIT)
@@ -66,9 +68,8 @@ def parsed(text: bytes) -> Asked:
 
 
 def _costs_one(method: bytes, code: bytes, host: bytes) -> bool:
-    """A download, which Graph redirects and another host answers, or an item that is not there: one
-    unit. An item that is there costs one, too, but its answer looks like that of a folder's list,
-    which costs two.
+    """A download (Graph redirects it to another host) and a missing item cost one unit. So does an
+    item that is there, but its answer cannot be told from a folder's list, which costs two.
     """
     return method == b"GET" and (
         code in (b"302", b"404") or not host.startswith((b"graph.", b"microsoftgraph."))

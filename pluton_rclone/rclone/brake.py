@@ -1,10 +1,9 @@
-"""Deleting is asked for twice: a sync that would empty its destination stops before its first
-deletion.
+"""A sync that would empty its destination stops before its first deletion.
 
 rclone's own --max-delete first deletes that many. So rclone looks first: the same sync as a dry run
-by size alone, which finds the same files to delete, hashes nothing and writes nothing; the price is
-a second listing. The sync that follows is bound by --max-delete all the same: a disk that goes away
-in between costs what was allowed, no more.
+by size alone finds the same files to delete, hashes nothing and writes nothing, at the price of a
+second listing. The sync that follows has --max-delete all the same: if a disk goes away in between,
+no more is deleted than was allowed.
 """
 
 from __future__ import annotations
@@ -17,20 +16,18 @@ from pluton_rclone.errors import TooManyDeletions, UsageError
 from .events import Progress
 
 SHARE, FEW = 50, 10
-"""Without another limit, that many percent of the destination's files may go, and so many in any
-case."""
+"""By default so many percent of the destination's files may be deleted, or so many files."""
 
 
 class Brake(NamedTuple):
-    """What a sync may delete: `most` files, or "N%" of those at the destination; None: SHARE and
-    FEW."""
+    """What a sync may delete: `most` files, or "N%" of the destination's; None: SHARE or FEW."""
 
     most: int | str | None = None
     empty_source: bool = False
 
     @property
     def percent(self) -> int | None:
-        """The share, if it is one. UsageError."""
+        """The share, if `most` is one. UsageError."""
         found = re.fullmatch(r"(\d+)(%?)", "0" if self.most is None else str(self.most))
         if found is None or (found[2] and int(found[1]) > 100):
             what = f"{self.most!r} does not say how much may be deleted."
@@ -38,22 +35,20 @@ class Brake(NamedTuple):
         return int(found[1]) if found[2] else None
 
     def judge(self, seen: Progress, *, whole: bool) -> int:
-        """How many files the sync may delete, from what its dry run counted. TooManyDeletions.
+        """How many files the sync may delete, from the counts of its dry run. TooManyDeletions.
 
-        rclone counts a file that it would delete as checked, too. Without the `whole` picture
-        nothing is deleted.
+        rclone also counts a file that it would delete as checked. If the dry run did not see the
+        `whole`, nothing is deleted.
         """
         there, gone, share = seen.checks, seen.deletes, self.percent
         numbers: dict[str, Any] = {"deletions": gone, "there": there}
         if seen.transfers + seen.renames + there - gone == 0:
             if gone and not self.empty_source:
+                what = f"the source has no files, and all {gone} at the destination would go."
                 raise TooManyDeletions(
-                    f"Nothing was done: the source holds no file, and all {gone} at the "
-                    "destination would be deleted.",
+                    f"Nothing was done: {what}",
                     why="a disk that is not mounted looks like that",
-                    advice=(
-                        "Check the source. If it is meant to be empty, say so: allow-empty-source."
-                    ),
+                    advice="Check the source. If it should be empty, choose allow-empty-source.",
                     **numbers,
                 )
             most = gone
@@ -62,6 +57,7 @@ class Brake(NamedTuple):
         else:
             most = int(self.most) if share is None else there * share // 100
         if gone > most:
-            what = f"the sync would delete {gone} of the {there} files at the destination, and {most} may go."
-            raise TooManyDeletions(f"Nothing was done: {what}", allowed=most, **numbers)
+            what = f"the sync would delete {gone} of the {there} files at the destination"
+            told = f"Nothing was done: {what}, and {most} may go."
+            raise TooManyDeletions(told, allowed=most, **numbers)
         return most if whole else 0

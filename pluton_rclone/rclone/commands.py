@@ -1,9 +1,8 @@
-"""Pure builders: what is to be done becomes rclone's arguments. Nothing here runs anything.
+"""Builders of rclone's arguments. Nothing here runs anything.
 
-A `Command` holds what stands after the binary and the global flags; `argv` puts `--` before the
-places, so that no name can be read as a flag. Values stand in the same argument as their flag
-(`--flag=value`) for the same reason. Filters and lists of files go through stdin: they may be long,
-and they are nobody else's business.
+So that no name can be read as a flag, `Command.argv` puts `--` before the places, and a value
+stands in the same argument as its flag (`--flag=value`). Filters and lists of files go through
+stdin: they may be long, and nobody else should see them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 
 from .brake import Brake
-from .locations import Location, location
+from .locations import Location, is_local, location
 from .locations import source as read_from
 
 Size = int | str
@@ -26,13 +25,12 @@ Duration = float | str
 """Seconds, or rclone's way to say it: "1h30m"."""
 LogLevel = Literal["DEBUG", "INFO", "NOTICE"]
 
-
 TRANSFERS = frozenset({"copy", "copyto", "sync", "move", "moveto"})
 """The commands that bring files from one place to another."""
 WRITING = TRANSFERS.union(
     ("mkdir", "rmdir", "rmdirs", "delete", "deletefile", "purge", "rcat", "touch", "cleanup")
 )
-"""What changes its last place; move its first, too."""
+"""The commands that change their last place; those that move change the first, too."""
 
 
 class Command(NamedTuple):
@@ -43,22 +41,19 @@ class Command(NamedTuple):
     places: tuple[str, ...] = ()
     stdin: Source | None = None
     brake: Brake | None = None
-    """What a sync may delete; None where it may delete all, or nothing."""
+    """What a sync may delete; None if it may delete everything, or nothing."""
 
     def argv(self, binary: str, flags: Iterable[str] = ()) -> list[str]:
         return [binary, *self.words, *flags, *self.flags, "--", *self.places]
 
 
 class FilterOptions(TypedDict, total=False):
-    """What is left out, and how the other side is spoken to. Every command with options takes
-    these."""
+    """For every command that takes options: what is left out, and how the service is asked."""
 
     filters: Sequence[str]
-    """rclone's filter rules, first match wins: "- *.tmp", "+ /docs/**". `filter_name` quotes a name
-    for one."""
+    """rclone's filter rules, the first match wins: "- *.tmp", "+ /docs/**". See `filter_name`."""
     files_from: Iterable[str | bytes]
-    """Only these files: paths below the source, in rclone's form as listings show them. Not with
-    `filters`."""
+    """Only these files: paths below the source as listings show them. Not with `filters`."""
     min_size: Size
     max_size: Size
     min_age: Duration
@@ -72,14 +67,14 @@ class FilterOptions(TypedDict, total=False):
     contimeout: Duration
     fast_list: bool
     links: bool
-    """Symbolic links are kept, each as a small file NAME.rclonelink, which becomes a link again on
-    the way back. Without one of these three options, a link is left out and counts as failed."""
+    """Each symbolic link is kept as a small file NAME.rclonelink, which becomes a link again on the
+    way back. Without one of these three options, a link is left out and counts as failed."""
     copy_links: bool
-    """What links lead to stands in their place."""
+    """The target of each link is copied in its place."""
     skip_links: bool
-    """Links stay behind."""
+    """Links are left out."""
     extra: Sequence[str]
-    """Any other arguments, as rclone's documentation has them: ["--onedrive-hard-delete"]."""
+    """Any other arguments from rclone's documentation: ["--onedrive-hard-delete"]."""
 
 
 class ListOptions(FilterOptions, total=False):
@@ -88,9 +83,9 @@ class ListOptions(FilterOptions, total=False):
     files_only: bool
     dirs_only: bool
     hashes: Sequence[str]
-    """Hash types to list, such as "quickxor"; local files are read for it."""
+    """Hash types to list, such as "quickxor". Local files are read for them."""
     mime_types: bool
-    """Ask for MIME types (costs time; guessed from the name for local files)."""
+    """List MIME types, which costs time; those of local files are guessed from the name."""
 
 
 class TransferOptions(FilterOptions, total=False):
@@ -109,18 +104,18 @@ class TransferOptions(FilterOptions, total=False):
     update: bool
     check_first: bool
     create_empty_src_dirs: bool
-    """Empty folders are made at the destination, too (copy, sync, move). Default: True."""
+    """Empty folders are made at the destination, too (copy, sync, move). True by default."""
     track_renames: bool
     no_traverse: bool
     metadata: bool
     max_transfer: Size
     max_duration: Duration
     max_delete: int | str
-    """sync stops before the first deletion if more files would go: a number, or "N%" of the files
-    at the destination. Default: more than half of them and more than ten. Elsewhere a number, at
-    which rclone stops."""
+    """sync stops before the first deletion if it would delete more files than this: a number, or
+    "N%" of those at the destination; by default half of them or ten, whichever is more. For other
+    commands a number, at which rclone stops."""
     allow_empty_source: bool
-    """sync may delete everything because its source is empty."""
+    """sync may delete everything if its source is empty."""
     cutoff_mode: Literal["hard", "soft", "cautious"]
     order_by: str
     multi_thread_streams: int
@@ -128,42 +123,31 @@ class TransferOptions(FilterOptions, total=False):
     retries_sleep: Duration
     inplace: bool
     log_level: LogLevel
-    """What becomes an event. NOTICE (by default): progress, and what fails. INFO: also each file
-    that is transferred or deleted. DEBUG: also what is skipped, and each wait that the service asks
-    for. Measured with 10,000 small files on a local disk: INFO takes 15% more of the processor,
-    DEBUG twice as much in all."""
+    """What becomes an event. NOTICE (by default): progress and failures. INFO: also each file that
+    is transferred or deleted. DEBUG: also skipped files, and each wait that the service asks for.
+    Measured with 10,000 small local files: INFO takes 15% more processor time, DEBUG 100%."""
 
 
-_SIZES = frozenset({"min_size", "max_size", "bwlimit", "max_transfer", "buffer_size"})
-_DURATIONS = frozenset(
-    {"min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep"}
-)
-_PLACES = frozenset({"backup_dir"})
+_SIZES = ("min_size", "max_size", "bwlimit", "max_transfer", "buffer_size")
+_DURATIONS = ("min_age", "max_age", "timeout", "contimeout", "max_duration", "retries_sleep")
 _SPECIAL = frozenset(
     {"filters", "files_from", "extra", "hashes", "mime_types", "log_level", "allow_empty_source"}
 )
-_KEEPS_FOLDERS = ("copy", "sync", "move")
 
 
-def option_names(options: type) -> frozenset[str]:
-    """The names that a TypedDict of options knows, its bases included."""
-    return frozenset(options.__annotations__)
-
-
-def flags(options: Mapping[str, Any], known: type) -> tuple[tuple[str, ...], bytes | None]:
-    """The flags for the options, and what goes to stdin. UsageError for a name that is none."""
-    names = option_names(known)
+def flags(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...], bytes | None]:
+    """The flags for options of a TypedDict, and what goes to stdin. UsageError: unknown name."""
+    known = kind.__annotations__
     out: list[str] = []
     for name, value in options.items():
-        if name not in names:
+        if name not in known:
             import difflib
 
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(names))}"
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
             raise UsageError(f"there is no option {name!r}", why=hint)
-        if name in _SPECIAL or value is None:
-            continue
-        out.append(_flag(name, value))
+        if name not in _SPECIAL and value is not None:
+            out.append(_flag(name, value))
     out.extend(options.get("extra") or ())
     rules, files = options.get("filters"), options.get("files_from")
     if rules is not None and files is not None:
@@ -182,25 +166,22 @@ def _flag(name: str, value: Any) -> str:
     if value is True:
         return flag
     if value is False:
-        return flag + "=false"
-    if name in _SIZES and isinstance(value, int):
-        return f"{flag}={value}B"  # a bare number means KiB to rclone
-    if name in _DURATIONS and isinstance(value, int | float):
-        return f"{flag}={value:.3f}s"
-    if name in _PLACES:
-        return f"{flag}={location(value)}"
+        value = "false"
+    elif name in _SIZES and isinstance(value, int):
+        value = f"{value}B"  # rclone takes a bare number for KiB
+    elif name in _DURATIONS and isinstance(value, int | float):
+        value = f"{value:.3f}s"
+    elif name == "backup_dir":
+        value = location(value)
     return f"{flag}={value}"
 
 
 def _rule(rule: str) -> str:
-    """A filter rule that rclone reads as it is meant. UsageError."""
-    if not rule.isascii() and _NO_UTF_8.search(rule):
+    """The filter rule, if rclone reads it as it is meant. UsageError."""
+    if not rule.isascii() and _NOT_UTF_8.search(rule):
         raise UsageError(
-            f"{rule!r} holds bytes that are no UTF-8",
-            why=(
-                "rclone's rules take all such bytes for the same character, and would match other "
-                "files, too (tried)"
-            ),
+            f"{rule!r} holds bytes that are not UTF-8",
+            why="rclone's rules take all such bytes for one character: other files would match",
             advice="Name the files in files_from, or match that part of the name with a wildcard.",
         )
     return rule
@@ -219,20 +200,25 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
     return bytes(out)
 
 
-_NO_UTF_8 = re.compile("[\ud800-\udfff]")
-_GLOB = str.maketrans({character: "\\" + character for character in "\\*?[]{}"})
+_NOT_UTF_8 = re.compile("[\ud800-\udfff]")
+_SELECTING = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age", "max_depth")
+_SELECTING_FLAGS: tuple[str, ...] = (
+    *(f"--{name.replace('_', '-')}" for name in _SELECTING[2:]),
+    *("-f", "--exclude", "--files", "--filter", "--hash-filter", "--include", "--metadata-"),
+)
+
+
+def selects(options: FilterOptions) -> bool:
+    """Whether the options leave files out: rules, sizes, ages, depth, and such flags in `extra`."""
+    return any(options.get(name) is not None for name in _SELECTING) or any(
+        flag.startswith(_SELECTING_FLAGS) for flag in options.get("extra") or ()
+    )
 
 
 def filter_name(path: str) -> str:
-    """A path in rclone's form, quoted so that a filter rule takes it literally: f"-
-    /{filter_name(path)}"."""
-    quoted = path.translate(_GLOB)
+    """A path in rclone's form, quoted so that a rule takes it literally: f"- /{filter_name(p)}"."""
+    quoted = re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
     return quoted[:-1] + "[ ]" if quoted.endswith(" ") else quoted
-
-
-def is_local(place: str) -> bool:
-    """Whether a place, as an argv has it, is on this machine."""
-    return ":" not in place.partition("/")[0]
 
 
 # ---- transfers -----------------------------------------------------------------------------------
@@ -242,10 +228,8 @@ def transfer(
     word: str, source: Location, destination: Location, options: TransferOptions
 ) -> Command:
     """copy, copyto, sync, move, moveto: two places."""
-    wanted: dict[str, Any] = {
-        "create_empty_src_dirs": True if word in _KEEPS_FOLDERS else None,
-        **options,
-    }
+    folders = True if word in ("copy", "sync", "move") else None
+    wanted: dict[str, Any] = {"create_empty_src_dirs": folders, **options}
     brake = None
     if word == "sync":
         brake = Brake(wanted.pop("max_delete", None), bool(options.get("allow_empty_source")))
@@ -256,22 +240,16 @@ def transfer(
     return Command((word,), given, places, stdin, brake)
 
 
-_BY_CONTENT = ("--checksum", "--ignore-times", "--size-only")
-
-
 def progress_flags(level: LogLevel = "NOTICE", every: float = 0.5) -> tuple[str, ...]:
-    """What a transfer logs; progress comes at every level."""
-    return (
-        f"--log-level={level}",
-        f"--stats={every:g}s",
-        "--stats-log-level=NOTICE",
-        "--stats-one-line",
-    )
+    """For the log of a transfer: progress `every` so many seconds, at every level."""
+    shown = ("--stats-log-level=NOTICE", "--stats-one-line")
+    return (f"--log-level={level}", f"--stats={every:g}s", *shown)
 
 
 def look(sync: Command) -> Command:
     """The dry run that counts what a sync would delete."""
-    kept = (flag for flag in sync.flags if not flag.startswith(_BY_CONTENT))
+    by_content = ("--checksum", "--ignore-times", "--size-only")
+    kept = (flag for flag in sync.flags if not flag.startswith(by_content))
     return sync._replace(flags=(*kept, "--size-only", "--dry-run"))  # the last one counts
 
 
@@ -279,7 +257,7 @@ ONLY_COPY = -1
 
 
 def bound(sync: Command, most: int) -> Command:
-    """The sync that deletes `most` files at most; ONLY_COPY: that neither fails where it would."""
+    """The sync that deletes at most `most` files; ONLY_COPY: a copy, which does not fail there."""
     if most == ONLY_COPY:
         return sync._replace(words=("copy",))
     return sync._replace(flags=(*sync.flags, f"--max-delete={most}"))
@@ -288,55 +266,34 @@ def bound(sync: Command, most: int) -> Command:
 def remove(
     word: Literal["delete", "deletefile", "purge"], place: Location, options: TransferOptions
 ) -> Command:
-    """delete (files, keeping folders, filters apply), deletefile (one file), purge (a folder and
-    all in it)."""
-    given, stdin = flags(options, TransferOptions)
-    if stdin is not None and word != "delete":
-        raise UsageError(
-            f"{word} takes no filters", why="rclone ignores them there, and deletes everything"
-        )
-    return Command((word,), given, (location(place),), stdin)
+    """delete (files by filter, folders stay), deletefile (one file), purge (a folder with all)."""
+    if word != "delete" and selects(options):
+        why = "rclone ignores them there, and deletes everything"
+        raise UsageError(f"{word} takes no filters", why=why)
+    return at(place, word, options, TransferOptions)
 
 
-def simple(word: str, place: Location, *more: str) -> Command:
-    """mkdir, rmdir, cleanup: one place."""
-    return Command((word,), more, (location(place),))
+# ---- one place, and looking ----------------------------------------------------------------------
 
 
-# ---- looking -------------------------------------------------------------------------------------
+def at(place: Location, word: str, options: Mapping[str, Any], kind: type, *own: str) -> Command:
+    """A command for one place, with the flags for its options, and its `own` before them."""
+    given, stdin = flags(options, kind)
+    return Command((word,), (*own, *given), (location(place),), stdin)
+
+
+def simple(word: str, place: Location, **given: object) -> Command:
+    """mkdir, stat, cat, rcat…: a command for one place, with these flags, if they are not None."""
+    own = (_flag(name, value) for name, value in given.items() if value is not None)
+    return Command((word,), tuple(own), (location(place),))
 
 
 def lsjson(place: Location, options: ListOptions, *, depth: Literal["all", "one"]) -> Command:
     """A listing of the folder, or of all below it."""
-    given, stdin = flags(options, ListOptions)
     own = ["--recursive"] if depth == "all" else []
     own += [f"--hash-type={name}" for name in options.get("hashes") or ()]
-    if not options.get("mime_types"):
-        own.append("--no-mimetype")
-    return Command(("lsjson",), (*own, *given), (location(place),), stdin)
-
-
-def stat(place: Location) -> Command:
-    """One file or folder."""
-    return Command(("lsjson",), ("--stat", "--no-mimetype"), (location(place),))
-
-
-def cat(place: Location, *, offset: int | None, count: int | None) -> Command:
-    """The content of a file, or `count` bytes from `offset` (from the end if negative)."""
-    given = [] if offset is None else [f"--offset={offset}"]
-    given += [] if count is None else [f"--count={count}"]
-    return Command(("cat",), tuple(given), (location(place),))
-
-
-def rcat(place: Location, *, size: int | None) -> Command:
-    """stdin becomes a file. A known size saves spooling on remotes that must know it beforehand."""
-    return Command(("rcat",), () if size is None else (f"--size={size}",), (location(place),))
-
-
-def json_report(word: Literal["size", "about"], place: Location, options: FilterOptions) -> Command:
-    """size or about, as one JSON object."""
-    given, stdin = flags(options, FilterOptions)
-    return Command((word,), ("--json", *given), (location(place),), stdin)
+    own += [] if options.get("mime_types") else ["--no-mimetype"]
+    return at(place, "lsjson", options, ListOptions, *own)
 
 
 def check(
@@ -347,36 +304,11 @@ def check(
     content: Literal["hash", "download", "size"],
     direction: Literal["both", "one_way"],
 ) -> Command:
-    """Compare; the combined report goes to stdout, one line per file."""
+    """Compare; the combined report goes to stdout, one line for each file."""
     given, stdin = flags(options, FilterOptions)
     how = {"hash": (), "download": ("--download",), "size": ("--size-only",)}[content]
     way = ("--one-way",) if direction == "one_way" else ()
     places = (location(source), location(destination))
-    # only there does rclone say that it leaves out a notebook
+    # rclone says only at DEBUG that it leaves out a notebook
     told = () if is_local(places[0]) else ("--log-level=DEBUG",)
     return Command(("check",), ("--combined=-", *told, *how, *way, *given), places, stdin)
-
-
-def hashsum(
-    kind: str, place: Location, options: FilterOptions, *, read: Literal["stored", "content"]
-) -> Command:
-    """The hash of every file: as the remote has stored it, or of the content, downloaded."""
-    given, stdin = flags(options, FilterOptions)
-    how = ("--download",) if read == "content" else ()
-    if kind.startswith("-"):
-        raise UsageError(f"{kind!r} is no hash type")
-    return Command(("hashsum",), (*how, *given), (kind, location(place)), stdin)
-
-
-def link(
-    place: Location, *, expire: Duration | None, action: Literal["create", "remove"]
-) -> Command:
-    """A public link to a file or folder, or its end."""
-    given = (
-        ()
-        if expire is None
-        else (_flag("expire", f"{expire}s" if not isinstance(expire, str) else expire),)
-    )
-    return Command(
-        ("link",), (*given, *(("--unlink",) if action == "remove" else ())), (location(place),)
-    )

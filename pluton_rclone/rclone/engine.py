@@ -1,13 +1,12 @@
-"""rclone as a Python object: each method is one run of the binary, typed in, typed out, typed when
-it fails."""
+"""rclone as a Python object: a method is a run of the binary, with typed options and results."""
 
 from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pluton_rclone.errors import NothingFound, RcloneError
 from pluton_rclone.process import Completed
@@ -16,8 +15,8 @@ from pluton_rclone.values.versions import Version
 
 from . import commands, listing
 from .binary import Binary, find_binary
-from .commands import Command, Duration, FilterOptions, ListOptions, TransferOptions
-from .commands import LogLevel as LogLevel  # for who overrides `transfer`
+from .commands import Command, FilterOptions, ListOptions, TransferOptions
+from .commands import LogLevel as LogLevel  # for those that override `transfer`
 from .listing import Entry
 from .locations import Location, location
 from .results import About, CheckResult, Total
@@ -29,25 +28,25 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class Limits(NamedTuple):
-    """How long a run may take: `time` seconds in all, `stall` seconds without coming forward. None:
-    no limit.
+T = TypeVar("T")
 
-    The stall limit holds for transfers; everything else has the time limit alone.
-    """
+
+class Limits(NamedTuple):
+    """How long a run may take, None for no limit: `time` seconds in all, and for a transfer `stall`
+    seconds without progress."""
 
     time: float | None = None
     stall: float | None = STALL_LIMIT
 
 
 class Rclone:
-    """One binary with one configuration. Objects share nothing: two of them never meet.
+    """One binary with one configuration. Objects share nothing.
 
-    `config`: the configuration file; None means rclone's own default place. `environment`:
-    variables that are added to the child's (see `environment.py` for what it inherits).
-    `user_agent`: sent to the service, with rclone's own appended. `flags`: global flags for every
-    run. `runner` starts rclone in place of all these. A location is a str as rclone reads it
-    ("name:path"), or bytes or a path object for a local path that is taken literally.
+    `config` is the configuration file; None: rclone's default. `environment` holds variables that
+    are added to those that rclone inherits (`environment.py`). `user_agent` is sent to the service,
+    with rclone's own appended. `flags` are global flags for every run. `runner` starts rclone in
+    place of all these. A location is a str as rclone reads it ("name:path"), or bytes or a path
+    object for a local path that is taken literally.
     """
 
     def __init__(
@@ -78,13 +77,10 @@ class Rclone:
         """The rclone that is started."""
         return self.runner.binary
 
-    # ---- transfers -------------------------------------------------------------------------------
-
     def copy(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """Copy what is new or changed; nothing is deleted at the destination. A file is copied into
-        the folder."""
+        """Copy new and changed files into a folder; nothing is deleted there."""
         return self._started(commands.transfer("copy", source, destination, options), options)
 
     def copyto(
@@ -96,14 +92,13 @@ class Rclone:
     def sync(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """Make the destination the same as the source: what is not in the source is deleted
-        there."""
+        """Make the destination the same as the source: other files there are deleted."""
         return self._started(commands.transfer("sync", source, destination, options), options)
 
     def move(
         self, source: Location, destination: Location, **options: Unpack[TransferOptions]
     ) -> Transfer:
-        """As copy, and delete at the source what has arrived."""
+        """As copy; each file that has arrived is deleted at the source."""
         return self._started(commands.transfer("move", source, destination, options), options)
 
     def moveto(
@@ -113,7 +108,7 @@ class Rclone:
         return self._started(commands.transfer("moveto", source, destination, options), options)
 
     def delete(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete the files in a folder and below, as filters say; folders stay."""
+        """Delete the files in a folder and below, or those that filters choose; folders stay."""
         return self._started(commands.remove("delete", place, options), options)
 
     def purge(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
@@ -125,7 +120,7 @@ class Rclone:
         self.execute(commands.remove("deletefile", place, options))
 
     def mkdir(self, place: Location) -> None:
-        """Make a folder and those above it; nothing happens if it is there."""
+        """Make a folder and those above it, if they are not there."""
         self.execute(commands.simple("mkdir", place))
 
     def rmdir(self, place: Location) -> None:
@@ -133,10 +128,8 @@ class Rclone:
         self.execute(commands.simple("rmdir", place))
 
     def cleanup(self, place: Location) -> None:
-        """Empty the trash, remove old versions: whatever the remote means by it."""
+        """Empty the trash or remove old versions, depending on the remote."""
         self.execute(commands.simple("cleanup", place))
-
-    # ---- content ---------------------------------------------------------------------------------
 
     def cat(self, place: Location, *, offset: int | None = None, count: int | None = None) -> bytes:
         """The content of a file, or `count` bytes from `offset` (negative: from the end)."""
@@ -144,29 +137,23 @@ class Rclone:
 
     def blocks(
         self, place: Location, *, offset: int | None = None, count: int | None = None
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
         rclone."""
-        command = commands.cat(place, offset=offset, count=count)
-        run = self.begin(command)
+        run = self.begin(commands.simple("cat", place, offset=offset, count=count))
         with run.child:
             while block := run.child.read():
                 yield block
             run.finish()
 
     def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
-        """Make a file from a stream: bytes, a binary file, or blocks. If the source raises, nothing
-        is stored."""
-        self.execute(commands.rcat(place, size=size)._replace(stdin=source))
-
-    # ---- looking ---------------------------------------------------------------------------------
+        """Make a file from bytes, a binary file, or blocks. Nothing is stored if the source raises.
+        With a known size rclone need not spool it for remotes that must know it beforehand."""
+        self.execute(commands.simple("rcat", place, size=size)._replace(stdin=source))
 
     def walk(self, place: Location, **options: Unpack[ListOptions]) -> Iterator[Entry]:
-        """Everything below a folder, as rclone prints it, in flat memory.
-
-        A listing that fails after it began raises at its end: it never looks complete. Stopping
-        early ends rclone.
-        """
+        """Everything below a folder, as rclone prints it, in constant memory. A listing that breaks
+        off raises at its end. Stopping early ends rclone."""
         return self._entries(commands.lsjson(place, options, depth="all"))
 
     def list(self, place: Location, **options: Unpack[ListOptions]) -> builtins.list[Entry]:
@@ -174,10 +161,11 @@ class Rclone:
         return builtins.list(self._entries(commands.lsjson(place, options, depth="one")))
 
     def stat(self, place: Location) -> Entry | None:
-        """One file or folder; None if there is nothing. A folder has no `modified` here: rclone
-        makes one up."""
+        """One file or folder; None if there is nothing. A folder comes without `modified`, which
+        rclone would make up."""
+        command = commands.simple("lsjson", place, stat=True, no_mimetype=True)
         try:
-            text = self.execute(commands.stat(place)).stdout.strip()
+            text = self.execute(command).stdout.strip()
         except NothingFound:
             return None
         if text in (b"", b"null"):
@@ -186,12 +174,12 @@ class Rclone:
 
     def about(self, place: Location) -> About:
         """The room on the remote."""
-        text = self.execute(commands.json_report("about", place, {})).stdout
-        return decoded(text, About)
+        return decoded(self.execute(commands.simple("about", place, json=True)).stdout, About)
 
     def size(self, place: Location, **options: Unpack[FilterOptions]) -> Total:
         """How many files there are below a folder, and how many bytes."""
-        return decoded(self.execute(commands.json_report("size", place, options)).stdout, Total)
+        command = commands.at(place, "size", options, FilterOptions, "--json")
+        return decoded(self.execute(command).stdout, Total)
 
     def check(
         self,
@@ -203,74 +191,39 @@ class Rclone:
         on_progress: Callable[[int], None] | None = None,
         **options: Unpack[FilterOptions],
     ) -> CheckResult:
-        """Compare two folders by hash, by content, or by size alone. Differences are the result,
-        not an exception.
-
-        `on_progress` is told the number of files compared so far.
-        """
+        """Compare two folders by hash, by content, or by size alone. Differences are a result, not
+        an exception. `on_progress` is called with the number of files compared so far."""
         command = commands.check(source, destination, options, content=content, direction=direction)
-        return compare(self.begin(command), on_progress)
-
-    def hashsum(
-        self,
-        kind: str,
-        place: Location,
-        *,
-        read: Literal["stored", "content"] = "stored",
-        **options: Unpack[FilterOptions],
-    ) -> dict[str, str]:
-        """The hash of every file, by path. `kind` as rclone names it: "quickxor", "md5",
-        "sha256"…"""
-        text = self.execute(commands.hashsum(kind, place, options, read=read)).stdout.decode(
-            errors="replace"
-        )
-        pairs = (line.split("  ", 1) for line in text.splitlines() if "  " in line)
-        return {path: value for value, path in pairs}
-
-    def link(self, place: Location, *, expire: Duration | None = None) -> str:
-        """Make a public link to a file or folder."""
-        return (
-            self.execute(commands.link(place, expire=expire, action="create"))
-            .stdout.decode()
-            .strip()
-        )
-
-    def unlink(self, place: Location) -> None:
-        """Remove the public link."""
-        self.execute(commands.link(place, expire=None, action="remove"))
+        return self.again(lambda: compare(self.begin(command), on_progress))
 
     def version(self) -> Version:
-        """The version of the binary; it was asked once."""
+        """The version of the binary."""
         return self.binary.version
-
-    def copyfile(self, source: Location, destination: Location) -> None:
-        """Copy one file to a name. NothingFound if there is none."""
-        self.copyto(source, destination).result()
-
-    # ---- anything else ---------------------------------------------------------------------------
 
     def run(
         self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None
     ) -> Completed:
-        """Any rclone command: its words and flags, its places. Raises as the other methods do.
-
-        `rclone.run("backend", "features", places=["od:"])`
-        """
-        return self.execute(Command(words, (), tuple(map(location, places)))._replace(stdin=stdin))
+        """Any rclone command: `rclone.run("backend", "features", places=["od:"])`. Raises as the
+        other methods do."""
+        return self.execute(Command(words, (), tuple(map(location, places)), stdin))
 
     def begin(self, command: Command, *, on_stdout: Callable[[bytes], None] | None = None) -> Run:
-        """Start a command that is not a transfer; close the run's child."""
+        """Start a command that is not a transfer. The caller closes the run's child."""
         return Run(self.runner, command, time_limit=self.limits.time, on_stdout=on_stdout)
 
     def execute(self, command: Command) -> Completed:
-        """Run a command to its end. Raises the mapped fault if it fails."""
+        """Run a command to its end. Raises if it fails."""
         out: list[bytes] = []
         run = self.begin(command, on_stdout=out.append)
         with run.child:
             run.finish()
         return Completed(0, b"".join(out), run.child.stderr_tail)
 
-    def _entries(self, command: Command) -> Iterator[Entry]:
+    def again(self, call: Callable[[], T]) -> T:
+        """Calls it; an engine that can remove the cause of a failure calls it once more."""
+        return call()
+
+    def _entries(self, command: Command) -> Generator[Entry, None, None]:
         run = self.begin(command)
         with run.child:
             complete = yield from listing.single(listing.entries(paced(run.child.read)))
@@ -286,18 +239,13 @@ class Rclone:
         self, command: Command, *, level: LogLevel = "NOTICE", every: float = 0.5
     ) -> Transfer:
         """Start a command as a transfer, with progress `every` so many seconds; `level` as in
-        `TransferOptions`.
-        """
-        return Transfer(
-            command,
-            self._starting(),
-            commands.progress_flags(level, every),
-            time_limit=self.limits.time,
-            stall_limit=self.limits.stall,
-        )
+        `TransferOptions`."""
+        flags = commands.progress_flags(level, every)
+        time, stall = self.limits
+        return Transfer(command, self._starting(), flags, time_limit=time, stall_limit=stall)
 
     def _starting(self, notice: Callable[[str], None] = nothing) -> Starting:
-        """What starts a run of a transfer; `notice` is told what should be known about it."""
+        """Starts a run of a transfer; `notice` is called with what people should know about it."""
         return lambda run, flags: (
             lambda line, watch, end: self.runner.start(
                 Order(run, tuple(flags), Callbacks(nothing, line, watch, end, notice))

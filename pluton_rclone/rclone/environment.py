@@ -1,12 +1,10 @@
-"""The environment that an rclone gets: all of the caller's, except what could change its meaning
-behind our back.
+"""The environment of an rclone: the caller's, except what could change what rclone does unseen.
 
 rclone reads every option also from RCLONE_…: RCLONE_DRY_RUN, RCLONE_EXCLUDE or RCLONE_LOG_FILE of
 the caller would change what is transferred or hide the log that we read, and RCLONE_CONFIG… would
-bring in another configuration, or a token that wins over the one in the file. So none of them
-passes, except those in `KEPT`: they steer the network and the pace, and an operator sets them for
-good reason. Whoever needs another gives it explicitly (`Rclone(environment=…)`), or as an option.
-Everything else passes: HOME, PATH, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR and so on.
+bring in another configuration, or a token that wins over the one in the file. So only those in
+`KEPT` pass, which concern the network and the pace. For others there are options, and
+`Rclone(environment=…)`. Everything else passes: HOME, PATH, HTTPS_PROXY, SSL_CERT_FILE and so on.
 """
 
 from __future__ import annotations
@@ -15,33 +13,14 @@ import os
 from collections.abc import Mapping
 
 KEPT = frozenset(
-    {
-        "RCLONE_BIND",
-        "RCLONE_BUFFER_SIZE",
-        "RCLONE_BWLIMIT",
-        "RCLONE_BWLIMIT_FILE",
-        "RCLONE_CACHE_DIR",
-        "RCLONE_CA_CERT",
-        "RCLONE_CHECKERS",
-        "RCLONE_CLIENT_CERT",
-        "RCLONE_CLIENT_KEY",
-        "RCLONE_CONTIMEOUT",
-        "RCLONE_DISABLE_HTTP2",
-        "RCLONE_DISABLE_HTTP_KEEP_ALIVES",
-        "RCLONE_EXPECT_CONTINUE_TIMEOUT",
-        "RCLONE_HTTP_PROXY",
-        "RCLONE_LOW_LEVEL_RETRIES",
-        "RCLONE_MAX_BACKLOG",
-        "RCLONE_MAX_BUFFER_MEMORY",
-        "RCLONE_RETRIES",
-        "RCLONE_RETRIES_SLEEP",
-        "RCLONE_TEMP_DIR",
-        "RCLONE_TIMEOUT",
-        "RCLONE_TPSLIMIT",
-        "RCLONE_TPSLIMIT_BURST",
-        "RCLONE_TRANSFERS",
-        "RCLONE_USE_MMAP",
-    }
+    f"RCLONE_{name}"
+    for names in (
+        "BIND BUFFER_SIZE BWLIMIT BWLIMIT_FILE CACHE_DIR CA_CERT CHECKERS CLIENT_CERT CLIENT_KEY",
+        "CONTIMEOUT DISABLE_HTTP2 DISABLE_HTTP_KEEP_ALIVES EXPECT_CONTINUE_TIMEOUT HTTP_PROXY",
+        "LOW_LEVEL_RETRIES MAX_BACKLOG MAX_BUFFER_MEMORY RETRIES RETRIES_SLEEP TEMP_DIR TIMEOUT",
+        "TPSLIMIT TPSLIMIT_BURST TRANSFERS USE_MMAP",
+    )
+    for name in names.split()
 )
 """The caller's RCLONE_… variables that pass."""
 
@@ -49,8 +28,8 @@ KEPT = frozenset(
 def child_environment(
     explicit: Mapping[str, str] | None = None, caller: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """What a child gets: the caller's environment (os.environ by default) less RCLONE_… but KEPT,
-    then `explicit`."""
+    """The caller's environment (os.environ by default) without RCLONE_… except `KEPT`, and
+    `explicit`."""
     caller = os.environ if caller is None else caller
     passed = {
         name: value
@@ -59,6 +38,6 @@ def child_environment(
     }
     bundle = caller.get("REQUESTS_CA_BUNDLE") or caller.get("CURL_CA_BUNDLE")
     if bundle and not passed.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR", "RCLONE_CA_CERT"}:
-        # What the sign-in trusts holds for rclone, too, which does not read these two.
+        # the sign-in trusts it; rclone reads neither of the two
         passed["SSL_CERT_DIR" if os.path.isdir(bundle) else "SSL_CERT_FILE"] = bundle
     return {**passed, **(explicit or {})}

@@ -1,9 +1,9 @@
 """One line of rclone's JSON log (`--use-json-log`) becomes one typed event.
 
 Source of the fields: rclone's documentation ("--use-json-log") and captures of 1.75.2 and 1.60.1.
-What is not JSON is kept as `PlainText`: usage errors always, and in 1.60.1 the closing lines. A
-message is matched only where no field says the same; `source` (Go file and line) never is. Sizes
-are bytes, times seconds, speeds bytes per second.
+What is not JSON is kept as `PlainText`: usage errors, and in 1.60.1 the last lines. A message is
+matched only if no field says the same; `source` (Go file and line) never is. Sizes are in bytes,
+times in seconds, speeds in bytes per second.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ import msgspec
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What every event has: `text` is rclone's message, not yet cleaned of secrets (see
-    `faults.redact`)."""
+    """`text` is rclone's message, which may hold secrets (`values.redaction`)."""
 
     text: str
     level: str = "info"
 
 
 class InFlight(msgspec.Struct, frozen=True, gc=False):
-    """A file that is being transferred. `size` is -1 and `eta` None while unknown."""
+    """A file that is being transferred. `size` is -1, `eta` None if it is unknown."""
 
     name: str = ""
     bytes: int = 0
@@ -35,14 +34,13 @@ class InFlight(msgspec.Struct, frozen=True, gc=False):
 
 def _in_log(name: str) -> str:
     """rclone's name of a count."""
-    return {"elapsed": "elapsedTime", "in_flight": "transferring"}.get(name) or re.sub(
-        "_(.)", lambda found: found[1].upper(), name
-    )
+    first, *others = name.split("_")
+    other = {"elapsed": "elapsedTime", "in_flight": "transferring"}
+    return other.get(name) or first + "".join(map(str.title, others))
 
 
 class Progress(Event, frozen=True, gc=False, kw_only=True, rename=_in_log):
-    """How far a transfer is. `total_bytes` grows while rclone still lists, so a percentage can
-    fall."""
+    """How far a transfer is. `total_bytes` grows while rclone lists: a percentage can fall."""
 
     bytes: int = 0
     total_bytes: int = 0
@@ -66,7 +64,7 @@ class Progress(Event, frozen=True, gc=False, kw_only=True, rename=_in_log):
 
     @property
     def fraction(self) -> float | None:
-        """Done, from 0 to 1, by bytes; None as long as there is nothing to compare with."""
+        """The part that is done, by bytes, from 0 to 1; None if there is no total yet."""
         return min(1.0, self.bytes / self.total_bytes) if self.total_bytes else None
 
 
@@ -76,16 +74,13 @@ _SUMS = tuple(
 
 
 def together(before: Progress, now: Progress) -> Progress:
-    """The counts of an earlier run and of this one; what is in flight, and how fast, is this
-    one's."""
-    return msgspec.structs.replace(
-        now, **{name: getattr(before, name) + getattr(now, name) for name in _SUMS}
-    )
+    """`now` with the counts of an earlier run added."""
+    sums = {name: getattr(before, name) + getattr(now, name) for name in _SUMS}
+    return msgspec.structs.replace(now, **sums)
 
 
 class FileEvent(Event, frozen=True, gc=False, kw_only=True):
-    """About one file or directory; `path` is relative to the root of the transfer, in rclone's
-    form."""
+    """About a file or folder; `path` is relative to the transfer's root, in rclone's form."""
 
     path: str
     size: int | None = None
@@ -96,46 +91,41 @@ class Transferred(FileEvent, frozen=True, gc=False, kw_only=True):
 
 
 class Checked(FileEvent, frozen=True, gc=False, kw_only=True):
-    """Already the same at the destination (seen with `log_level="DEBUG"` only), or found the same
-    by check."""
+    """The same at the destination already (only at `log_level="DEBUG"`), or the same for check."""
 
 
 class Deleted(FileEvent, frozen=True, gc=False, kw_only=True):
-    """Deleted, or moved into the backup directory; directories included."""
+    """A file or folder was deleted, or moved into the backup directory."""
 
 
 class Updated(FileEvent, frozen=True, gc=False, kw_only=True):
-    """Made or changed without moving content: a directory made, a time set, a file renamed."""
+    """Changed without a transfer of content: a folder made, a time set, a file renamed."""
 
 
 class Skipped(FileEvent, frozen=True, gc=False, kw_only=True):
-    """Not done because of a dry run; `action` says what: "copy", "move", "delete", "make
-    directory"…"""
+    """Not done in a dry run; `action` is "copy", "move", "delete", "make directory"…"""
 
     action: str
 
 
 class Failed(FileEvent, frozen=True, gc=False, kw_only=True):
-    """One try of one file or directory failed; a later try may still succeed."""
+    """One try for a file or folder failed; a later one may succeed."""
 
 
 class Throttled(Event, frozen=True, gc=False, kw_only=True):
-    """The service asks to slow down; `seconds` is the wait that it named, if it named one."""
+    """The service asks rclone to slow down, for so many `seconds`, if it says how long."""
 
     seconds: float | None = None
 
 
 class Notice(Event, frozen=True, gc=False, kw_only=True):
-    """Anything else that rclone says; `about` is the object that it speaks of, if any."""
+    """Any other message; `about` is the object that it names, if any."""
 
     about: str | None = None
 
 
 class PlainText(Event, frozen=True, gc=False, kw_only=True):
     """A line that is not JSON."""
-
-
-# ---- the line as rclone writes it ----------------------------------------------------------------
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -154,20 +144,17 @@ _FILE_EVENTS: tuple[tuple[re.Pattern[str], type[FileEvent]], ...] = (
     (re.compile(r"(?:Multi-thread )?Copied \(|Moved \(server-side\)|Copied$|Moved$"), Transferred),
     (re.compile(r"Deleted$|Moved into backup dir|Removing directory|Removed directory"), Deleted),
     (
-        re.compile(
-            r"Updated |Set directory |Made directory|Making directory|Renamed from|Fixed case"
-        ),
+        re.compile(r"Updated |Set directory |Ma(?:de|king) directory|Renamed from|Fixed case"),
         Updated,
     ),
     (re.compile(r"Unchanged skipping|OK$"), Checked),
 )
 _THROTTLED = re.compile(
-    r"(?i)(?!failed to ).*(too ?many ?requests|activityLimitReached|throttled|rate limited, inc|error 429)",
-    re.DOTALL,
+    r"(?is)(?!failed to ).*(too ?many ?requests|activityLimitReached|throttled"
+    r"|rate limited, inc|error 429)"
 )
-_PARTIAL = re.compile(
-    r"\.[0-9a-f]{8}\.partial$"
-)  # the name under which rclone writes a file until it is whole
+_PARTIAL = re.compile(r"\.[0-9a-f]{8}\.partial$")
+"""The end of the name under which rclone writes a file until it is complete."""
 _SECONDS = re.compile(r"(?:rying again in |sleep to )(\d+(?:\.\d+)?)(ms|s|m)?")
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _PLAIN = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:([A-Z]+)\s*: )?(.*)", re.DOTALL)
@@ -175,36 +162,34 @@ _LEVELS = {"warning": "notice", "fatal": "critical"}
 
 
 def parse(line: bytes) -> Event:
-    """The event in one line of stderr. Never fails: what cannot be read is `PlainText`."""
+    """The event in one line of stderr. A line that is not JSON is `PlainText`."""
     try:
         record = _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _plain(line.decode("utf-8", "replace"))
-    level = _LEVELS.get(record.level, record.level)
+    text, level, path = record.msg, _LEVELS.get(record.level, record.level), record.object
     if record.stats is not None:
-        return progress(record.stats, record.msg, level)
+        return _progress(record.stats, text, level)
     if record.skipped:
-        return Skipped(
-            text=record.msg,
-            level=level,
-            path=record.object,
-            size=record.size,
-            action=record.skipped,
-        )
-    if record.object_type and level != "error" and not record.object_type.endswith(".Fs"):
+        size, action = record.size, record.skipped
+        return Skipped(text=text, level=level, path=path, size=size, action=action)
+    of_a_file = not record.object_type.endswith(".Fs")
+    if level == "error":
+        if not path or not of_a_file:
+            return Notice(text=text, level=level, about=path or None)
+        return Failed(text=text, level=level, path=_PARTIAL.sub("", path), size=record.size)
+    if record.object_type and of_a_file:
         for pattern, kind in _FILE_EVENTS:
-            if pattern.match(record.msg):
-                return kind(text=record.msg, level=level, path=record.object, size=record.size)
-    if _THROTTLED.match(record.msg) and level != "error":
-        return Throttled(text=record.msg, level=level, seconds=_seconds(record.msg))
-    if level == "error" and record.object and not record.object_type.endswith(".Fs"):
-        path = _PARTIAL.sub("", record.object)
-        return Failed(text=record.msg, level=level, path=path, size=record.size)
-    return Notice(text=record.msg, level=level, about=record.object or None)
+            if pattern.match(text):
+                return kind(text=text, level=level, path=path, size=record.size)
+    if _THROTTLED.match(text):
+        wait = _SECONDS.search(text)
+        seconds = float(wait[1]) * _UNIT[wait[2] or ""] if wait else None
+        return Throttled(text=text, level=level, seconds=seconds)
+    return Notice(text=text, level=level, about=path or None)
 
 
-def progress(stats: dict[str, Any], text: str = "", level: str = "info") -> Progress:
-    """From the `stats` of a log line, or the answer of core/stats."""
+def _progress(stats: dict[str, Any], text: str, level: str) -> Progress:
     known = {"text": text, "level": level, "raw": stats}
     try:
         return msgspec.convert({**stats, **known}, Progress, strict=False)
@@ -212,13 +197,8 @@ def progress(stats: dict[str, Any], text: str = "", level: str = "info") -> Prog
         return Progress(text=text, level=level, raw=stats)
 
 
-def _seconds(text: str) -> float | None:
-    found = _SECONDS.search(text)
-    return float(found[1]) * _UNIT[found[2] or ""] if found else None
-
-
 def _plain(line: str) -> PlainText:
-    """rclone's plain log line, if it is one: the level is kept, date and time are not."""
+    """A line that is not JSON; of rclone's plain log line without date and time."""
     found = _PLAIN.match(line)
     if found is None:
         return PlainText(text=line)

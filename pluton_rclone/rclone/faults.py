@@ -1,12 +1,11 @@
-"""What went wrong, from rclone's words: one mapping of log text to exceptions.
+"""Exceptions from rclone's log: one table of its messages.
 
-Exit codes do not classify faults (tried): everything that goes wrong while a remote is opened ends
-with 1, and so do 401, 403, 429 and 503 later on; 6 ("no retry") also stands for a lost upload
-session, where a new run helps. So the words decide, and the exit code only where there are none.
-What Microsoft refused stands in a line as `code: inner code: message`, as a quoted body, or, where
-the body was no JSON, as the status alone (`503 Service Unavailable: `); `values.refusals` judges
-it, as for our own HTTP. Sources: captures of rclone 1.75.2 and 1.60.1; fs/fs.go, fs/operations,
-lib/rest and backend/onedrive of rclone.
+Exit codes do not classify faults (tried): every failure to open a remote ends with 1, and so do
+401, 403, 429 and 503 later on; 6 ("no retry") also means a lost upload session, where a new run
+helps. So the messages decide, and the exit code only without them. Microsoft's refusal is in a line
+as `code: inner code: message`, as a quoted body, or, if the body was not JSON, as the status alone
+(`503 Service Unavailable: `); `values.refusals` judges it, as for our HTTP. Sources: captures of
+rclone 1.75.2 and 1.60.1; fs/fs.go, fs/operations, lib/rest and backend/onedrive of rclone.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.refusals import BY_STATUS, Meaning, Place, judged
 
 _LONGEST = 8192
-"""Characters of a message that are looked at: its beginning and its end."""
+"""Characters of a message that are searched, in its beginning and its end."""
 
 
 def _rule(
@@ -37,17 +36,17 @@ def _rule(
     return re.compile(pattern, re.IGNORECASE), Meaning(kind, what, who, advice, retry, step)
 
 
-_NEW_CHUNKS = "Correct the value; chunk_size is a multiple of 320Ki."
-_NO_ANSWER = "There is no answer from the other side."
+_NO_ANSWER = "The server does not answer."
 _LIMIT = "The limit that was given for this run is reached."
 _NOTHING = "There is nothing at this place."
-_SPACE_HERE = "Free room on this machine's disk."
 
-# Every quantifier is bounded or at the end: the time grows with the length of a message alone.
+# Every quantifier is bounded or at the end: the time grows linearly with the length of a message.
 _BEFORE = (
-    # the local disk: Go's words stand at the end, after a path that may hold any word
-    _rule(r": no space left on device\W*$", errors.QuotaFull, "The disk is full.", advice=_SPACE_HERE),
-    _rule(r": file name too long\W*$", errors.PathTooLong, "The name is too long for the file system."),
+    # the local disk: Go's words are at the end, after a path that may contain any word
+    _rule(r": no space left on device\W*$", errors.QuotaFull, "The disk is full.",
+          advice="Free room on this machine's disk."),
+    _rule(r": file name too long\W*$", errors.PathTooLong,
+          "The name is too long for the file system."),
     _rule(r": (?:permission denied|operation not permitted|read-only file system)\W*$",
           errors.AccessDenied, "This user may not read or write that on this machine.",
           who=Who.YOU, advice="Give this user the right to do it, or leave the file out."),
@@ -74,7 +73,7 @@ _BEFORE = (
           r"|upload cutoff: .{0,60} is (?:greater|less)"
           r"|tenant parameter must be set|unsupported protocol scheme",
           errors.OptionInvalid, "An option of the remote has a value that cannot work.",
-          advice=_NEW_CHUNKS),
+          advice="Correct the value; chunk_size is a multiple of 320Ki."),
     _rule(r"didn't find backend called|no such backend", errors.RcloneTooOld,
           "This rclone does not know that type of remote."),
     # signing in
@@ -99,37 +98,37 @@ _BEFORE = (
           "A personal OneDrive does not delete past the recycle bin.",  # no permanentDelete there
           advice="Switch the option hard_delete off."),
 )  # fmt: skip
-"""In this order: the first that is found counts, before what Microsoft said."""
+"""In this order; the first match counts, before Microsoft's refusal."""
 
 _AFTER = (
     # the network
     _rule(r"x509:|tls: |certificate (?:signed|has expired|is not)", errors.Unreachable,
-          "The other side's certificate is not trusted here.", who=Who.YOU,
+          "The server's certificate is not trusted here.", who=Who.YOU,
           advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses."),
     _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
           who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator "
           "to allow this host."),
     _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|connection reset"
           r"|network is unreachable|no route to host|\bEOF\b|broken pipe|server misbehaving"
-          r"|Client\.Timeout|awaiting headers|temporary failure in name resolution|http2: |stream error"
-          r"|use of closed network connection|connection abort",
+          r"|Client\.Timeout|awaiting headers|temporary failure in name resolution|http2: "
+          r"|stream error|use of closed network connection|connection abort",
           errors.Unreachable, _NO_ANSWER, retry=True),
     _rule(r"couldn't fetch token: ", errors.TokenExpired, "Microsoft does not renew the token."),
     # the transfer
     _rule(r"corrupted on transfer", errors.Corrupted,
-          "What arrived is not what was sent: sizes or hashes differ.", retry=True),
+          "The copy differs from the source in size or hash.", retry=True),
     _rule(r"max transfer (?:limit|duration) reached|context deadline exceeded|--max-delete",
           errors.LimitReached, _LIMIT, retry=True),
     _rule(r"source file is being updated", errors.TransferFailed,
           "The file changed while it was being read.", retry=True,
           advice="Run it again when no program writes to it, leave it out, or back up a snapshot."),
     _rule(r"immutable file modified|Timestamp mismatch between immutable", errors.Conflict,
-          "The file has changed, and immutable forbids to overwrite it."),
+          "The file has changed, and the option immutable keeps it from being overwritten."),
     _rule(r"(?:directory|object) not found|doesn't exist", errors.NothingFound, _NOTHING),
-    _rule(r"permission denied", errors.AccessDenied, "That is not allowed for this user."),
+    _rule(r"permission denied", errors.AccessDenied, "This user may not do that."),
     _rule(r"is a directory|is a file not|not a regular file|directory not empty"
           r"|overlapping remotes",
-          errors.RcloneError, "That cannot be done with what is there.",
+          errors.RcloneError, "The place is not of the kind that this needs.",
           advice="Check whether the place is a file or a folder."),
     _rule(r"context canceled", errors.Cancelled, "It was cancelled."),
     # the command
@@ -137,35 +136,35 @@ _AFTER = (
           r"|flag needs an argument|Fatal error: |couldn't find method|Didn't find key",
           errors.RcloneUsage, "rclone did not understand the command."),
 )  # fmt: skip
-"""In this order, where Microsoft said nothing."""
+"""In this order, if there is no refusal of Microsoft's."""
 
 _BY_EXIT_CODE: dict[int, tuple[type[PlutonRcloneError], str]] = {
     2: (errors.RcloneUsage, "rclone did not understand the command."),
-    3: (errors.NothingFound, "The directory is not there."),
-    4: (errors.NothingFound, "The file is not there."),
-    5: (errors.Unreachable, "A fault that more tries may help against."),
-    6: (errors.TransferFailed, "A fault that another try does not help against."),
-    7: (errors.RcloneError, "rclone gave up: another try would not help."),
+    3: (errors.NothingFound, "The folder does not exist."),
+    4: (errors.NothingFound, "The file does not exist."),
+    5: (errors.Unreachable, "A fault that may pass with another try."),
+    6: (errors.TransferFailed, "A fault that does not pass with another try."),
+    7: (errors.RcloneError, "rclone gave up, because another try would not help."),
     9: (errors.TransferFailed, "There was nothing to transfer."),
     **dict.fromkeys((8, 10), (errors.LimitReached, _LIMIT)),
 }
 
 _FINAL = frozenset({2, 3, 4, 6, 7})
-"""Exit codes after which the same call would end in the same way."""
+"""Exit codes after which the same call would fail again."""
 
 _NOISE = re.compile(
-    r"(?:Attempt \d+/\d+ |Can't retry any|Fatal error received|not attempting retries|Failed to save config"
-    r"|Local file system at .{0,4096}: Replacing invalid UTF-8)"
+    r"(?:Attempt \d+/\d+ |Can't retry any|Fatal error received|not attempting retries"
+    r"|Failed to save config|Local file system at .{0,4096}: Replacing invalid UTF-8)"
 )
 _LEAD = re.compile(
     r"(?:Failed to \w{1,30}(?: with \d{1,20} errors)?: (?:last error was: )?|error in ListJSON: "
-    r"|Failed to create file system for (?:destination )?\"(?:[^\"\\]|\\.)*\": |failed to get root: "
-    r"|error listing: |Cancelling sync due to fatal error: |Fatal error: ){0,9}"
+    r"|Failed to create file system for (?:destination )?\"(?:[^\"\\]|\\.)*\": "
+    r"|failed to get root: |error listing: |(?:Cancelling sync due to fatal|Fatal) error: ){0,9}"
 )
 _REMOTE = re.compile(r"Failed to create file system for (?:destination )?\"([^\":,/]{1,200}):")
 _HOST = re.compile(r"https?://(?:[^/\s\"@]*@)?([\w.-]+)[:/\"]")
-# It names the remote in a private file of ours, where reconnecting would change nothing that lasts.
 _REQUEST = re.compile(r"\b(?:Get|Put|Post|Patch|Delete|Head) \"https?://[^\s\"]{1,4096}\": ")
+# It names the remote in our private file, where reconnecting would change nothing that lasts.
 _RCLONES_ADVICE = re.compile(
     r"\s{1,4}-\s{1,4}(?:\w{1,20} ){1,4}\\?\"rclone config reconnect [^\"\\]*\\?\""
 )
@@ -174,8 +173,8 @@ _STATUS = re.compile(r"HTTP error (\d{3})\b|(?:^|: )([45]\d\d) (?:[A-Z][\w' -]{1
 _WORD = re.compile(r"(?<![\w/.-])[A-Za-z_]{5,60}(?![\w/.-]|\\.)")
 _PASSING = Meaning(  # rclone#6075, #8558
     errors.ItemNotFound,
-    "OneDrive did not find what it had named just before.",
-    advice="Run it again: this passes, unless somebody moved or deleted it in the meantime.",
+    "OneDrive did not find an item that it had just listed.",
+    advice="Run it again: this passes, unless the item was moved or deleted in the meantime.",
     again=True,
 )
 
@@ -188,7 +187,7 @@ _PLACES: tuple[tuple[str, Place], ...] = (
 
 
 def meaning(text: str) -> Meaning | None:
-    """What a message means; None for a text that nothing here knows."""
+    """What a message means; None for an unknown one."""
     if len(text) > _LONGEST:
         text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
     return _ruled(_BEFORE, text) or _refused(text) or _ruled(_AFTER, text)
@@ -199,7 +198,7 @@ def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Mea
 
 
 def _refused(text: str) -> Meaning | None:
-    """What Microsoft said, if it is Microsoft's."""
+    """Microsoft's refusal, if the message holds one."""
     moved = text.startswith(("Failed to copy", "Failed to move"))
     place: Place = next(
         (where for sign, where in _PLACES if sign in text), "item" if moved else "folder"
@@ -211,13 +210,13 @@ def _refused(text: str) -> Meaning | None:
 
 
 def retry_helps(text: str) -> bool:
-    """Whether the same call can succeed later as it is. An unknown fault: yes, it costs little."""
+    """Whether the same call can succeed later; also for an unknown fault, as a try costs little."""
     found = meaning(text)
     return True if found is None else found.retry
 
 
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
-    """The exception for one message. `subject` (a path, a remote) stands before it for a person."""
+    """The exception for one message, which begins with the `subject` (a path, a remote)."""
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
     what = found.what
     host = _HOST.search(text) if what == _NO_ANSWER else None
@@ -243,10 +242,7 @@ def run_fault(
     command: str, exit_code: int, messages: Iterable[str], *, version: str | None = None
 ) -> PlutonRcloneError:
     """The exception for a run that failed: from the last message that a rule knows, else from the
-    exit code.
-
-    `messages` are rclone's notices and errors in the order in which it wrote them.
-    """
+    exit code. `messages` are rclone's notices and errors in their order."""
     told = [text for text in messages if text.strip() and not _NOISE.match(text)]
     details: dict[str, Any] = {"exit_code": exit_code, "command": command, "version": version}
     for text in reversed(told):
@@ -264,7 +260,6 @@ def run_fault(
 
 
 def _reason(text: str) -> str:
-    """rclone's words without secrets, addresses, its advice and what it puts before every
-    message."""
+    """rclone's message without secrets, addresses, its advice, and its usual beginnings."""
     clean = _REQUEST.sub("", _RCLONES_ADVICE.sub("", redact(text))).strip()
     return _LEAD.sub("", clean, count=1) or clean

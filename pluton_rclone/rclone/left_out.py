@@ -1,10 +1,8 @@
-"""What rclone leaves out with exit code 0: known from its log, so that nothing incomplete looks
-complete.
+"""What rclone leaves out with exit code 0, from its log, so that nothing incomplete looks complete.
 
 Its notices of this kind (source of 1.60 to 1.76): fs/march ("Duplicate … found in"), backend/local
 ("Can't follow symlink", "Can't transfer non file/directory"), backend/onedrive ("OneNote file not
-shown", at DEBUG), fs/list ("Entry doesn't belong in directory"). What filters exclude is the
-caller's own choice.
+shown", at DEBUG), fs/list ("Entry doesn't belong in directory"). Filters are not counted.
 """
 
 from __future__ import annotations
@@ -16,40 +14,41 @@ from collections.abc import Iterable
 from pluton_rclone.errors import NameRefused, TransferFailed
 
 from . import events
-from .commands import Command, is_local
+from .commands import Command
+from .locations import is_local
 from .results import FailedFile, LeftOut
 
 _TOLD = re.compile(
-    r"(Duplicate) (object|directory) found in (source|destination) - ignoring|(Can't follow symlink)"
-    r"|(Can't transfer non file)|(OneNote file not shown)|(Entry doesn't belong in directory)"
+    r"(Duplicate) (object|directory) found in (source|destination) - ignoring"
+    r"|(Can't follow symlink)|(Can't transfer non file)|(OneNote file not shown)"
+    r"|(Entry doesn't belong in directory)"
 )
-_TWIN = (
-    "the {side} holds another of that name",
-    "the two differ by upper and lower case or the form of an accent at most, or a shortcut has "
-    "the name of a folder; "
-    "one of them was looked at, none was overwritten",
-    "Rename one of the two; a preflight lists such names before a byte is sent.",
+_Words = tuple[str, str | None, str | None]
+_TWIN: _Words = (
+    "the {side} has another one with that name",
+    "the two differ at most by upper and lower case or by the form of an accent, or a shortcut has "
+    "the name of a folder; only one of them was compared, none was overwritten",
+    "Rename one of the two. A preflight lists such names before anything is sent.",
 )
-_LINK = (
+_LINK: _Words = (
     "it is a symbolic link",
-    "nobody has said what is to become of links",
-    "Choose one of the options links (each is kept as a small file), copy-links (what it leads to "
-    "is sent) and skip-links "
-    "(they stay behind).",
+    "no option says what to do with links",
+    "Choose one of the options links (each is kept as a small file), copy-links (its target is "
+    "sent) and skip-links (it is left out).",
 )
-_NOTEBOOK = (
+_NOTEBOOK: _Words = (
     "it is a OneNote notebook",
-    "Microsoft gives it out to OneNote alone, not as files",
-    "Export it with OneNote, and exclude it here by its name.",
+    "Microsoft gives it only to OneNote, not as files",
+    "Export it with OneNote, and exclude its name here.",
 )
-_MISPLACED = ("Microsoft lists it in a folder that it is not in", None, None)
+_MISPLACED: _Words = ("Microsoft lists it in a folder where it is not", None, None)
 
 Place = tuple[str, str]
-"""A path, and rclone's words for leaving it out: one entry, however often rclone says it."""
+"""A path, and rclone's message: one entry, however often rclone says it."""
 
 
 def told(event: events.Event) -> Place | None:
-    """What the event says is left out; None for any other event."""
+    """The place that the event says is left out; None for any other event."""
     if _TOLD.match(event.text) is None:
         return None
     path = event.path if isinstance(event, events.FileEvent) else getattr(event, "about", None)
@@ -59,10 +58,10 @@ def told(event: events.Event) -> Place | None:
 def sorted_out(
     command: Command | None, found: Iterable[Place]
 ) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
-    """What is missing at the destination for it, and what is not."""
-    all_of_it = [_one(command or Command(()), path, text) for path, text in found]
-    failed = tuple(one for one in all_of_it if isinstance(one, FailedFile))
-    return failed, tuple(one for one in all_of_it if isinstance(one, LeftOut))
+    """The places that are missing at the destination because of that, and those that are not."""
+    judged = [_one(command or Command(()), path, text) for path, text in found]
+    failed = tuple(one for one in judged if isinstance(one, FailedFile))
+    return failed, tuple(one for one in judged if isinstance(one, LeftOut))
 
 
 def _one(command: Command, path: str, text: str) -> FailedFile | LeftOut | None:
@@ -70,44 +69,26 @@ def _one(command: Command, path: str, text: str) -> FailedFile | LeftOut | None:
     assert match is not None
     twin, what, side, link, special, notebook, _ = match.groups()
     from_here = not command.places or is_local(command.places[0])
-    words: tuple[str, str | None, str | None] = _MISPLACED
-    if twin and (
-        side == "source" or (command.words == ("check",) and "--one-way" not in command.flags)
-    ):
-        words = _TWIN
-    elif twin or (link and not from_here):
-        return LeftOut(
-            path, "The destination holds it besides: it was neither compared nor changed."
-        )
-    elif special:
-        return (
-            LeftOut(path, "It is a pipe, socket or device: it has no content to keep.")
-            if from_here
-            else None
-        )
-    elif link:
-        words = _LINK
-    elif notebook:  # by its name alone
-        if from_here or _excluded(path, command):
-            return None
-        words = _NOTEBOOK
+    both_ways = command.words == ("check",) and "--one-way" not in command.flags
+    if (twin and side == "destination" and not both_ways) or (link and not from_here):
+        return LeftOut(path, "It is an extra at the destination: neither compared nor changed.")
+    if special:
+        why = "It is a pipe, socket or device, which has no content to keep."
+        return LeftOut(path, why) if from_here else None
+    if notebook and (from_here or _excluded(path, command)):  # by its name alone
+        return None
+    words = _TWIN if twin else _LINK if link else _NOTEBOOK if notebook else _MISPLACED
     kind = NameRefused if twin else TransferFailed
-    text = f"{path} was left out: {words[0].format(side=side)}."
-    return FailedFile(
-        path, kind(text, why=words[1], advice=words[2], path=path), False, what == "directory"
-    )
+    told = f"{path} was left out: {words[0].format(side=side)}."
+    error = kind(told, why=words[1], advice=words[2], path=path)
+    return FailedFile(path, error, retry_helps=False, is_dir=what == "directory")
 
 
 def _excluded(name: str, command: Command) -> bool:
-    """Whether the caller's rules leave out what has that name; a list of files names no
-    notebook."""
+    """Whether the caller's rules leave out that name; a list of files names no notebook."""
     given = command.stdin if isinstance(command.stdin, bytes) else b""
-    rules = given.decode(errors="replace").splitlines()
-    left_out = (
-        rule[2:].strip().removesuffix("/**").rpartition("/")[2]
-        for rule in rules
-        if rule[:2] == "- "
-    )
+    rules = (rule for rule in given.decode(errors="replace").splitlines() if rule[:2] == "- ")
+    names = (rule[2:].strip().removesuffix("/**").rpartition("/")[2] for rule in rules)
     return "--files-from-raw=-" in command.flags or any(
-        fnmatch.fnmatchcase(name, one) for one in left_out
+        fnmatch.fnmatchcase(name, one) for one in names
     )

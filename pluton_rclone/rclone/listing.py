@@ -1,10 +1,8 @@
-"""`rclone lsjson` as a stream of typed entries: flat memory, each entry as soon as rclone has
-printed it.
+"""`rclone lsjson` as a stream of typed entries, in constant memory.
 
-rclone prints "[", one object a line, "]". A block of whole lines is decoded at once, in C, straight
-into `Entry` (measured: a call per block costs a third of a call per line). One odd line (a year
-beyond 9999, a time that is "") does not spoil the others: its block is then read line by line, and
-what cannot be read in it is None.
+rclone prints "[", an object in each line, and "]". Whole lines are decoded together, in C, into
+`Entry` (measured: that takes a third of the time of a call for each line). If one of them is odd (a
+year beyond 9999, a time that is ""), they are read one by one; what cannot be read is None.
 """
 
 from __future__ import annotations
@@ -22,26 +20,17 @@ from pluton_rclone.process.pipes import LINE_LIMIT
 from .locations import Location
 
 
-class Entry(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    rename={
-        "path": "Path",
-        "name": "Name",
-        "size": "Size",
-        "modified": "ModTime",
-        "is_dir": "IsDir",
-        "id": "ID",
-        "mime_type": "MimeType",
-        "hashes": "Hashes",
-    },
-):
+def _listed_as(field: str) -> str:
+    other = {"modified": "ModTime", "id": "ID"}
+    return other.get(field) or "".join(map(str.title, field.split("_")))
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False, rename=_listed_as):
     """A file or folder.
 
-    `path` is relative to what was listed and in rclone's form, like `name`. `size` is in bytes, -1
-    where rclone does not know it. `modified` is an aware datetime in microseconds, None if there is
-    none. `hashes` maps type to hex.
+    `path` is relative to what was listed, and in rclone's form, like `name`. `size` is in bytes, -1
+    if rclone does not know it. `modified` is an aware datetime with microseconds, or None. `hashes`
+    maps type to hex.
     """
 
     path: str
@@ -56,14 +45,14 @@ class Entry(
 
 _decode_many = msgspec.json.Decoder(list[Entry]).decode
 _decode_one = msgspec.json.Decoder(Entry).decode
-_OPEN, _CLOSE = b"[", b"]"
+_MEMBERS = tuple(field.encode_name for field in msgspec.structs.fields(Entry))[2:]
 
 
 def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
     """The entries in lsjson's output; `read` gives the next block, b"" at the end.
 
-    Returns whether the closing bracket came: without it the listing is not complete. RcloneError at
-    a line that is no entry.
+    Returns whether the closing bracket came: without it the listing is not complete. RcloneError if
+    a line is not an entry.
     """
     rest = b""
     closed = False
@@ -91,11 +80,11 @@ def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
 
 
 def single(found: Generator[Entry, None, bool]) -> Generator[Entry, None, bool]:
-    """The same entries. RcloneError at their end if two folders in one have the same name: rclone
-    lists one of them twice.
+    """The same entries. RcloneError at their end if two folders in a folder have the same name:
+    rclone lists one of them twice.
 
-    For rclone a shortcut has the name of what it leads to. What is in one folder comes together: no
-    more names are kept.
+    A shortcut has the name of its target for rclone. The entries of a folder follow each other, so
+    only their names are kept.
     """
     above, names, twice = None, set[str](), None
     while True:
@@ -105,10 +94,9 @@ def single(found: Generator[Entry, None, bool]) -> Generator[Entry, None, bool]:
             if twice is None:
                 return bool(end.value)
             raise RcloneError(
-                f"Two folders are called {twice!r} for rclone, and it looks into one of them "
-                "alone.",
+                f"rclone sees two folders with the name {twice!r}, and lists only one of them.",
                 why="one of them is a shortcut, which has another name on the drive",
-                advice="List the folder by that name, or rename what the shortcut leads to.",
+                advice="List the folder by that name, or rename the target of the shortcut.",
             ) from None
         folder = entry.path.rpartition("/")[0]
         if folder != above:
@@ -120,13 +108,12 @@ def single(found: Generator[Entry, None, bool]) -> Generator[Entry, None, bool]:
 
 def _one_by_one(lines: bytes) -> Iterator[Entry]:
     for line in lines.split(b"\n"):
-        text = line.strip().removesuffix(b",")
-        if text:
+        if text := line.strip().removesuffix(b","):
             yield entry(text)
 
 
 def entry(text: bytes) -> Entry:
-    """One entry from its JSON object. RcloneError if it is none."""
+    """One entry from its JSON object. RcloneError if it is not one."""
     try:
         return _decode_one(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -134,53 +121,35 @@ def entry(text: bytes) -> Entry:
 
 
 def named(found: Entry, place: Location) -> Entry:
-    """What `stat` found, with its own name as path; rclone leaves a folder's empty, and makes up
-    its time."""
+    """What `stat` found, with its name as path: rclone leaves a folder's empty, and makes up a time
+    for it."""
     if not found.is_dir:
         return found
-    text = os.fsdecode(place).rstrip("/")
-    name = (
-        text.rpartition("/")[2].rpartition(":")[2]
-        if isinstance(place, str)
-        else text.rpartition("/")[2]
-    )
+    name = os.fsdecode(place).rstrip("/").rpartition("/")[2]
+    if isinstance(place, str):
+        name = name.rpartition(":")[2]
     return Entry(name, name, is_dir=True, id=found.id)
 
 
 def below(found: Entry, folder: str) -> Entry:
-    """The entry with its path relative to `folder` (or to its own folder, if that is "")."""
+    """The entry with its path relative to `folder`, or to its own folder, if that is ""."""
     path = found.path[len(folder) + 1 :] if folder else found.name
-    return Entry(
-        path,
-        found.name,
-        found.size,
-        found.modified,
-        found.is_dir,
-        found.id,
-        found.mime_type,
-        found.hashes,
-    )
+    return msgspec.structs.replace(found, path=path)
 
 
 def _tolerant(text: bytes) -> Entry:
+    """The entry without the values that cannot be read."""
     try:
-        item = msgspec.json.decode(text.decode("utf-8", "replace"))
+        item: Any = msgspec.json.decode(text.decode("utf-8", "replace"))
     except msgspec.DecodeError as error:
         raise RcloneError("A line of the listing cannot be read.", why=str(error)) from error
-    return _convert(item)
-
-
-def _convert(item: Any) -> Entry:
     if not isinstance(item, dict) or not isinstance(item.get("Path"), str):
-        raise RcloneError("A line of the listing is no entry.")
-    try:
-        return msgspec.convert(item, Entry)
-    except msgspec.ValidationError:
-        fields = {"Path": item["Path"], "Name": item.get("Name") or item["Path"].rpartition("/")[2]}
-        for name in ("Size", "ModTime", "IsDir", "ID", "MimeType", "Hashes"):
-            try:
-                msgspec.convert({**fields, name: item.get(name)}, Entry)
-            except msgspec.ValidationError:
-                continue
-            fields[name] = item.get(name)
-        return msgspec.convert(fields, Entry)
+        raise RcloneError("A line of the listing is not an entry.")
+    fields = {"Path": item["Path"], "Name": item.get("Name") or item["Path"].rpartition("/")[2]}
+    for name in _MEMBERS:
+        try:
+            msgspec.convert({**fields, name: item.get(name)}, Entry)
+        except msgspec.ValidationError:
+            continue
+        fields[name] = item.get(name)
+    return msgspec.convert(fields, Entry)

@@ -1,54 +1,46 @@
-"""Locations as rclone reads them: "name:path" or a local path, made so that no name is taken for
-something else.
+"""Locations as rclone reads them: "name:path" or a local path, so that no name is misread.
 
 rclone's rules (fs/fspath, lib/encoder, backend/local of rclone; tried with 1.75.2 and 1.60.1): a
-colon before the first slash makes a remote of "a:b", and a leading ":" an on-the-fly one; a leading
-dash is a flag unless `--` stands before. In paths, control characters appear as symbols (a newline
-as "␊"), and "‛" (U+201B) quotes a symbol that is meant literally. Paths of remotes are given in
-that form, as listings show them; local paths are given as the file system has them.
+colon before the first slash makes a remote of "a:b", and a leading ":" one without a section; a
+leading dash is a flag unless `--` precedes it. In paths, control characters appear as symbols (a
+newline as "␊"), and "‛" (U+201B) quotes a symbol that is meant literally. Paths in remotes are
+given in that form, as listings show them; local paths as the file system has them.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 
 from pluton_rclone.errors import UsageError
 
 Location = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-"""A str is an rclone location; bytes and path objects are local paths, whatever characters they
-hold."""
+"""A str is an rclone location; bytes and path objects are local paths with any characters."""
 
 REMOTE_NAME = re.compile(r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?")
-"""rclone's configNameRe, [\\w.+@]+(?:[ -]+[\\w.+@-]+)*, in a form that takes no longer than its
-text: words of letters, digits and _.+@, joined by spaces or dashes; no dash or space first."""
+"""rclone's configNameRe, [\\w.+@]+(?:[ -]+[\\w.+@-]+)*, in a form that takes linear time: words of
+letters, digits and _.+@, joined by spaces or dashes; no dash or space first."""
 
 _QUOTE = "\u201b"
-_SYMBOLS = (
-    *range(0x2401, 0x2420),
-    0x2421,
-)  # of the control characters; "␀", "．" and "／" stand for themselves
+# of the control characters; "␀", "．" and "／" stand for themselves
+_SYMBOLS = (*range(0x2401, 0x2420), 0x2421)
 _ON_THE_FLY = re.compile(r":?[\w.+@ -]+,[^:=]*=.*:", re.DOTALL)
 _SECRET = re.compile(r"(?i)\b(?:\w+_)?(?:token|secret\w*|pass(?:word)?\d?|key\w*)=")
 
 
 def remote(name: str, path: str = "") -> str:
-    """ "name:path". The path is in rclone's form (as a listing shows it), "" for the root of the
-    remote."""
+    """ "name:path". The path is in rclone's form, as listings show it; "" is the remote's root."""
     if not REMOTE_NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} is no name for a remote",
-            why="letters, digits, _ . + @, and inside also - and space",
-        )
+        why = "letters, digits, _ . + @, and inside also - and space"
+        raise UsageError(f"{name!r} is not a name for a remote", why=why)
     return _checked(f"{name}:{path}")
 
 
 def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    """A local path as rclone has to be given it: absolute, any colon, dash or byte in it taken
-    literally.
+    """A local path for rclone: absolute, with every colon, dash and byte taken literally.
 
-    UsageError for the few names that rclone cannot reach by path: those with "‛" (U+201B), which it
-    uses to quote.
+    UsageError for names that rclone cannot reach by path: those with its quote, "‛" (U+201B).
     """
     text = os.fsdecode(path)
     if not text:
@@ -60,41 +52,48 @@ def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
 
 
 def source(place: Location, *, follow: bool) -> str:
-    """As `location`, for what is read. UsageError for a link that leads to a file or nowhere, which
-    rclone takes for a folder and cannot list, and for a pipe or the like, which it would wait for.
+    """As `location`, for a source. UsageError for a link to a file or nothing, which rclone takes
+    for a folder and cannot list, and for a pipe or the like, on which it would wait.
     """
     text = location(place)
     path = os.fsencode(place if not isinstance(place, str) else text)
-    if ":" in text.partition("/")[0] or os.path.isdir(path) or not os.path.lexists(path):
+    if not is_local(text) or os.path.isdir(path) or not os.path.lexists(path):
         return text
     if os.path.islink(path) and not (follow and os.path.isfile(path)):
         target = os.fsdecode(os.readlink(path))
-        there = "" if os.path.exists(path) else ", where nothing is"
+        there = "" if os.path.exists(path) else ", which does not exist"
         raise UsageError(
             f"{text!r} is a link to {target!r}{there}.",
-            advice="Name the file that is meant, or take what links lead to (copy-links).",
+            advice="Name the file that is meant, or copy the targets of links (copy-links).",
         )
     if not os.path.isfile(path):
-        raise UsageError(
-            f"{text!r} is neither a file nor a folder.", advice="Name the folder that holds it."
-        )
+        what = f"{text!r} is neither a file nor a folder."
+        raise UsageError(what, advice="Name the folder that holds it.")
     return text
 
 
+def is_local(place: str) -> bool:
+    """Whether a place, as an argv has it, is on this machine."""
+    return names_drive(place) or ":" not in place.partition("/")[0]
+
+
+def names_drive(place: str) -> bool:
+    """Whether it begins with a drive letter ("C:"), which on Windows is no remote (rclone
+    lib/driveletter)."""
+    return sys.platform == "win32" and re.match("[A-Za-z]:", place) is not None
+
+
 def location(place: Location) -> str:
-    """A location for an argv: a str as it is, checked; anything else as a local path."""
+    """A location for an argv: a str unchanged, but checked; anything else as a local path."""
     return _checked(place) if isinstance(place, str) else local(place)
 
 
 def _as_rclone_reads(segment: str) -> str:
-    """The text that rclone turns into this segment: symbols quoted, if it then really comes
-    back."""
-    if segment.isascii():
-        return segment
+    """The text that rclone turns into this segment: its symbols are quoted. UsageError."""
     if _QUOTE in segment:
         raise UsageError(
             f"rclone cannot reach {segment!r} by its path",
-            why="it uses the character U+201B (\u201b) itself, to quote others",
+            why="rclone uses the character U+201B (\u201b) to quote others",
             advice="Rename it, or name the folder that holds it.",
         )
     return "".join(_QUOTE + c if ord(c) in _SYMBOLS else c for c in segment)
@@ -108,12 +107,11 @@ def _checked(text: str) -> str:
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:
-        raise UsageError(
-            f"{text!a} holds characters that no path can hold", why=str(error)
-        ) from error
+        what = f"{text!a} holds characters that no path can hold"
+        raise UsageError(what, why=str(error)) from error
     if _ON_THE_FLY.match(text) and _SECRET.search(text):
         raise UsageError(
-            "a secret in a connection string would stand in the list of processes for all to see",
-            advice="Put the remote into a configuration, and name it.",
+            "a secret in a connection string would be visible to all in the list of processes",
+            advice="Put the remote into a configuration, and use its name.",
         )
     return text

@@ -1,4 +1,4 @@
-"""What a run of rclone came to: counts, bytes, and every file that failed, once, with its cause."""
+"""The results of runs: counts, bytes, and every file that failed, once, with its cause."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from pluton_rclone.errors import Corrupted, LimitReached, PlutonRcloneError, Tra
 
 @dataclass(frozen=True)
 class FailedFile:
-    """A file or folder that did not make it; `path` is relative to the root of the run, in rclone's
-    form."""
+    """A file or folder that failed; `path` is relative to the root of the run, in rclone's form."""
 
     path: str
     error: PlutonRcloneError
     retry_helps: bool
     is_dir: bool = False
-    """A folder with all that is in it."""
+    """A folder with everything in it."""
     deleting: bool = False
-    """It was to be deleted, and is still there."""
+    """It should have been deleted, and is still there."""
 
     def record(self) -> dict[str, Any]:
         """As a JSON object: the error's members, `path` and `retry_helps`."""
@@ -28,8 +27,7 @@ class FailedFile:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something that rclone did not look at, and that is not missing at the destination for it;
-    `path` as above."""
+    """Something that rclone left out, but that is not missing at the destination."""
 
     path: str
     why: str
@@ -37,8 +35,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a dry run did not do: `action` is "copy", "move", "delete", "make directory" and so
-    on."""
+    """What a dry run did not do: `action` is "copy", "move", "delete", "make directory"…"""
 
     action: str
     path: str
@@ -47,14 +44,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class TransferResult:
-    """How a transfer ended. Counts are rclone's own; after a cancel they are those of the last
-    report.
+    """How a transfer ended. Counts are rclone's; after a cancel they are those of its last report.
 
-    `checks` counts every file that was looked at to compare or to delete it; `unchanged` those that
-    were there already, the same (rclone tells at `log_level="DEBUG"` alone). `folders` were moved
-    or deleted by the service in one go: nobody knows how many files were in them. `failed` is
-    missing at the destination, or still there; `left_out` is not missing. `duration` in seconds.
-    `ended` says how: "done", "failed", "cancelled", "stalled" or "timed out".
+    `ended` is "done", "failed", "cancelled", "stalled" or "timed out". `checks` counts files that
+    were compared or considered for deletion; `unchanged` those that were the same already (known
+    only at `log_level="DEBUG"`). `folders` were moved or deleted by the service as a whole: their
+    files are not counted. `failed` is missing at the destination, or still there; `left_out` is not
+    missing. `duration` is in seconds.
     """
 
     ended: str
@@ -71,19 +67,19 @@ class TransferResult:
     planned: tuple[Planned, ...] = ()
     error: PlutonRcloneError | None = None
     notices: tuple[str, ...] = ()
-    """What a person should know about the way that it was done, a sentence each."""
+    """Sentences on the way it was done, for people."""
     left_out: tuple[LeftOut, ...] = ()
     unchanged: int = 0
     folders: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and nobody ended it early."""
+        """Whether nothing failed and it was not ended early."""
         return self.error is None
 
     @property
     def retry_helps(self) -> bool:
-        """Whether the same run can come further: true unless every cause needs a change first."""
+        """Whether the same run may achieve more: unless every cause needs a change first."""
         if self.error is None:
             return False
         if self.failed:
@@ -97,8 +93,7 @@ class TransferResult:
 
 @dataclass(frozen=True)
 class About:
-    """The room on a remote, in bytes; None where the remote does not say (which does not mean that
-    it is full)."""
+    """The room on a remote, in bytes; None if the remote does not say."""
 
     total: int | None = None
     used: int | None = None
@@ -108,7 +103,7 @@ class About:
 
 @dataclass(frozen=True)
 class Total:
-    """How much there is: files, bytes, and files of unknown size, which are not in the bytes."""
+    """The number of files, their bytes, and the number of files whose size is unknown."""
 
     count: int
     bytes: int
@@ -117,7 +112,7 @@ class Total:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A comparison. Paths in rclone's form."""
+    """The result of a comparison. Paths are in rclone's form."""
 
     matching: int
     differing: tuple[str, ...] = ()
@@ -128,10 +123,9 @@ class CheckResult:
 
     @property
     def same(self) -> bool:
-        """Whether both sides hold the same files, and every one could be compared."""
-        return not (
-            self.differing or self.missing_on_source or self.missing_on_destination or self.failed
-        )
+        """Whether both sides hold the same files, and all could be compared."""
+        missing = self.missing_on_source or self.missing_on_destination
+        return not (self.differing or missing or self.failed)
 
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -139,7 +133,6 @@ class CheckResult:
 
 
 def _plain(result: TransferResult | CheckResult) -> dict[str, Any]:
-    """The fields for JSON: files and errors as their records."""
     return {field.name: _for_json(getattr(result, field.name)) for field in fields(result)}
 
 
@@ -153,31 +146,24 @@ def _for_json(value: Any) -> Any:
     return round(value, 3) if isinstance(value, float) else value
 
 
+_DONE = {"delete": "deleted", "move": "moved", "moveto": "moved", "check": "checked"}
+
+
 def transfer_failed(
     command: str, failed: tuple[FailedFile, ...], *, early: bool = False, **details: Any
 ) -> TransferFailed:
-    """The exception for a run in which files failed: with the advice of their cause, if they have
-    one in common. `early`: it broke off, and there is more that has not arrived.
-    """
+    """The exception for a run in which files failed, with the advice if all have one cause; `early`
+    if it broke off before everything was tried."""
     first = failed[0].error
     kinds = {type(file.error) for file in failed}
     shared = len(kinds) == 1
     limit = kinds == {LimitReached}
-    kind: type[TransferFailed] = LimitReached if limit else TransferFailed
-    if kinds == {Corrupted}:
-        kind = Corrupted
-    done = {"delete": "deleted", "move": "moved", "moveto": "moved", "check": "checked"}.get(
-        command, "transferred"
-    )
+    own = (LimitReached, Corrupted)
+    kind: type[TransferFailed] = next((one for one in own if kinds == {one}), TransferFailed)
+    others = [file for file in failed if not file.deleting]
     deleting = [file for file in failed if file.deleting]
-    told = [
-        f"{_counted(files)} not {word}"
-        for files, word in (
-            ([file for file in failed if not file.deleting], done),
-            (deleting, "deleted"),
-        )
-        if files
-    ]
+    told = [f"{_counted(others)} not {_DONE.get(command, 'transferred')}"] if others else []
+    told += [f"{_counted(deleting)} not deleted"] if deleting else []
     why = f"{failed[0].path}: {first.why or first.what}" + (", and more" if failed[1:] else "")
     return kind(
         f"{', '.join(told)}{'; it ended before all was tried' if early else ''}.",

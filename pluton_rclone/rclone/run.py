@@ -1,4 +1,4 @@
-"""One run that is not a transfer: started, its messages kept, and what it came to when it ended."""
+"""A run that is not a transfer: started, its messages kept, and its result at its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Run:
-    """One run that is not a transfer: its messages, its time limit, and what it comes to."""
+    """A run that is not a transfer, with its messages and its time limit."""
 
     def __init__(
         self,
@@ -41,14 +41,14 @@ class Run:
         return self._limit if self._asked == 1 else None
 
     def finish(self) -> None:
-        """Wait for the end, and raise what went wrong."""
+        """Wait for the end. Raises if it failed."""
         code = self.child.wait()
         if code != 0:
             raise self.fault(code)
 
     def fault(self, code: int) -> PlutonRcloneError:
-        """The exception for this exit code and what was said."""
-        from . import faults  # its patterns take 10 ms, and serve a failure alone
+        """The exception for this exit code and the messages."""
+        from . import faults  # its patterns take 10 ms, and only a failure needs them
 
         if self._asked > 1 and code != 0:
             return TimedOut(f"The {self.command} took longer than {self._limit:g} s.")
@@ -58,36 +58,30 @@ class Run:
 def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
     """From check's combined report: a sign, a space, a path."""
     found: dict[str, list[str]] = {"*": [], "-": [], "+": [], "!": []}
-    matching = seen = 0
+    matching = 0
     with run.child:
-        for line in run.child.stdout:
+        for seen, line in enumerate(run.child.stdout, 1):
             sign, _, path = line.decode(errors="replace").partition(" ")
-            if sign == "=":
-                matching += 1
-            elif sign in found:
+            matching += sign == "="
+            if sign in found:
                 found[sign].append(path)
-            seen += 1
             if on_progress is not None:
                 on_progress(seen)
         code = run.child.wait()
     told = {*found["*"], *found["-"], *found["+"]}
     failed = tuple(file for file in run.tally.failed() if file.path not in told)
-    # 1 also stands for differences; what cannot be read has its name, and a code of its own
+    # 1 also means differences; a file that cannot be read has a name, and another exit code
     if code != 0 and not failed and (code != 1 or not any(found.values())):
         raise run.fault(code)
     missing, others = run.tally.missing()
+    differing, on_source, on_destination = (tuple(found[sign]) for sign in "*-+")
     return CheckResult(
-        matching=matching,
-        differing=tuple(found["*"]),
-        missing_on_source=tuple(found["-"]),
-        missing_on_destination=tuple(found["+"]),
-        failed=(*failed, *missing),
-        left_out=others,
+        matching, differing, on_source, on_destination, (*failed, *missing), left_out=others
     )
 
 
 def decoded(text: bytes, kind: type[T]) -> T:
-    """rclone's JSON answer. RcloneError if it is none."""
+    """rclone's JSON answer. RcloneError if it cannot be read."""
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:

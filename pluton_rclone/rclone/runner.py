@@ -1,5 +1,4 @@
-"""A runner starts rclone: the binary itself, or one that adds something to what another runner
-starts."""
+"""A runner starts rclone: the bare binary, or with something added to what another one starts."""
 
 from __future__ import annotations
 
@@ -18,34 +17,33 @@ from .environment import child_environment
 
 
 def nothing(_: object) -> None:
-    """For output that is drained and not looked at, and for notices that nobody wants."""
+    """For output and notices that are not wanted."""
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What a run calls, in threads of the child's (see `process.start`)."""
+    """What a run calls, in the child's threads (see `process.start`)."""
 
     stdout: Callable[[bytes], None] | None = None
-    """With each block; None: the output is read from the child."""
+    """With each block; None: the caller reads the output from the child."""
     stderr: Callable[[bytes], None] | None = None
     """With each line of rclone's log."""
     watch: Callable[[], float | None] | None = None
     end: Callable[[], None] | None = None
     """Once, after rclone has ended."""
     notice: Callable[[str], None] = nothing
-    """With what the caller should know about the run, before it starts."""
+    """Before the start, with what the caller should know about the run."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A run to be started: what its caller wants, and what the runners on the way add to it."""
+    """A run to be started: what its caller wants, and what the runners on the way add."""
 
     command: Command
     flags: tuple[str, ...] = ()
-    """The caller's, as those of the command."""
     on: Callbacks = Callbacks()
     config: Path | None = None
-    """The rclone.conf that it reads; None: the binary's own."""
+    """The rclone.conf that it reads; None: that of the runner."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -53,7 +51,7 @@ class Order:
         return (*self.flags, *self.command.flags)
 
     def plus(self, variables: Mapping[str, str]) -> Order:
-        """With these variables, too."""
+        """With these variables in addition."""
         return replace(self, variables={**self.variables, **variables})
 
     def calling(self, **callbacks: Callable[..., None]) -> Order:
@@ -71,7 +69,7 @@ class Runner(Protocol):
 
 
 class Around:
-    """What adds something to the runs of another runner."""
+    """The base of runners that add something to the runs of another one."""
 
     def __init__(self, inner: Runner) -> None:
         self.inner = inner
@@ -82,7 +80,7 @@ class Around:
 
 
 class BareRclone:
-    """The binary: global flags, its environment, and nothing else."""
+    """The binary with global flags and an environment."""
 
     def __init__(
         self,
@@ -100,7 +98,7 @@ class BareRclone:
         self._flags = tuple(flags)
 
     def start(self, order: Order) -> Child:
-        """RcloneNotFound when the binary cannot be started."""
+        """RcloneNotFound if the binary cannot be started."""
         flags = (*self._global_flags(order.config or self._config), *order.flags)
         try:
             return process.start(

@@ -1,5 +1,4 @@
-"""What a run has said so far: events folded into the latest progress, the files that failed, and
-the messages."""
+"""What a run has said so far: the latest progress, the files that failed, the messages."""
 
 from __future__ import annotations
 
@@ -17,35 +16,29 @@ from .results import FailedFile, LeftOut, Planned, TransferResult, transfer_fail
 log = logging.getLogger(__name__)
 
 MESSAGES = 200
-"""The last notices and errors that are kept to explain a failure."""
+"""So many of the last notices and errors are kept to explain a failure."""
 
-COUNTS = (
-    "bytes", "transfers", "checks", "deletes", "renames", "server_side_copies", "server_side_moves"
-)  # fmt: skip
+_COUNTS = ("bytes", "transfers", "checks", "renames", "server_side_copies", "server_side_moves")
 _LOUD = ("notice", "error", "critical")
 _UNSAVED = "Failed to save config"
 _NEXT_ROUND = re.compile(r"Attempt (\d+)/(\d+) failed")
-_BROKE_OFF = re.compile(
-    r"Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete"
-)
+_BROKE_OFF = re.compile("Cancelling sync due to fatal error|max (?:transfer|delete)|.*--max-delete")
 _DELETING = re.compile(r"Couldn't (?:delete|remove|move into backup)|Failed to rmdir")
 _NOT_DELETING = "not deleting files as there were IO errors"
-NOTHING_DELETED = (
-    "Nothing was deleted at the destination, because not all could be read or transferred."
-)
+_KEPT = "Nothing was deleted at the destination, because not all could be read or transferred."
 _FOLDER_MOVED = "Server side directory move succeeded"
 
 
 class Tally:
-    """Folds events. A file counts as failed if its last try failed: rclone reports each round of
-    retries anew."""
+    """Adds up events. A file counts as failed if its last try failed: rclone reports each round of
+    retries again."""
 
     def __init__(self, command: Command | None = None) -> None:
-        self._command = command
+        self.command = command
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = self._undeleted = 0
-        # of a folder that cannot be made rclone says no more than this
+        # rclone says no more than this about a folder that cannot be made
         self._making: dict[str, None] = {}
         self._broke_off = self._kept = self.only_copies = False
         self.progress = self._before = events.Progress(text="")
@@ -56,7 +49,7 @@ class Tally:
         self._of_runs_before: tuple[FailedFile, ...] = ()
         self._notices: tuple[str, ...] = ()
         self.steps = 0
-        """Grows whenever the run comes forward: a byte, a check, a file, a listed entry."""
+        """Grows with any progress: a byte, a check, a file, a listed entry."""
 
     def line(self, line: bytes) -> None:
         """As `add`, from a line of the log."""
@@ -81,9 +74,8 @@ class Tally:
                 self._left_out[found_out] = None
                 return
             case events.Failed():
-                self._undeleted += (
-                    _DELETING.match(event.text) is not None
-                )  # which rclone counts as deleted
+                # rclone counts it as deleted
+                self._undeleted += _DELETING.match(event.text) is not None
                 self._failed[event.path] = event
             case events.Skipped():
                 self._planned.append(Planned(event.action, event.path, event.size))
@@ -105,24 +97,23 @@ class Tally:
                     self._failed.clear()
                     self._kept = False
                     self._end_of_round()
-        if event.text.startswith(_UNSAVED):  # and goes on to exit 0: the token is lost with the run
+        if event.text.startswith(_UNSAVED):  # the exit code is 0, but the token is lost
             self._notices = (f"A renewed token could not be kept: {event.text}",)
             log.warning(*self._notices)
         if event.level in _LOUD or isinstance(event, events.PlainText):
             self.messages.append(event.text)
 
     def _end_of_round(self) -> None:
-        """What an earlier round transferred is found the same by the next: the best round
-        counts."""
+        """A round finds unchanged what an earlier one transferred, so the best round counts."""
         self._best = max(self._best, self._same - self._arrived)
         self._same, self._arrived = 0, self._transferred
 
     def missing(self) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
-        """What rclone left out: is it missing at the destination, or not."""
-        return left_out.sorted_out(self._command, self._left_out)
+        """What rclone left out: what is missing at the destination, and what is not."""
+        return left_out.sorted_out(self.command, self._left_out)
 
     def next_run(self, exit_code: int) -> None:
-        """Another rclone goes on: its counts start from nothing, and its failures come on top."""
+        """Another rclone follows: it counts from zero, and its failures are added."""
         if exit_code != 0:
             self._of_runs_before = self._finally_failed()
         self._end_of_round()
@@ -134,7 +125,7 @@ class Tally:
 
     def failed(self) -> tuple[FailedFile, ...]:
         """Every file whose last try failed, once."""
-        from . import faults  # its patterns take 10 ms, and serve a failure alone
+        from . import faults  # its patterns take 10 ms, and only a failure needs them
 
         return self._of_runs_before + tuple(
             FailedFile(
@@ -148,7 +139,7 @@ class Tally:
 
     def _finally_failed(self) -> tuple[FailedFile, ...]:
         if self._failed:
-            self._earlier.clear()  # of an earlier round, and not again in the last
+            self._earlier.clear()  # they did not fail again in the last round
         return self.failed()
 
     def result(
@@ -163,8 +154,10 @@ class Tally:
         """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
         failed: tuple[FailedFile, ...] = ()
         error = stopped
-        if exit_code != 0 or stopped is not None:
-            failed = self._finally_failed() if stopped is None else self.failed()
+        if stopped is not None:
+            failed = self.failed()
+        elif exit_code != 0:
+            failed = self._finally_failed()
         missing, others = self.missing()
         failed += missing
         if exit_code != 0 and stopped is None:
@@ -180,23 +173,19 @@ class Tally:
 
                 error = faults.run_fault(command, exit_code, self.messages)
         self._end_of_round()
-        whole = (
-            command == "purge" and error is None and not self._planned and not self.progress.deletes
-        )
-        counts: dict[str, Any] = {name: getattr(self.progress, name) for name in COUNTS}
-        counts["deletes"] = max(0, counts["deletes"] - self._undeleted)
+        now = self.progress
+        whole = command == "purge" and error is None and not (self._planned or now.deletes)
+        counts: dict[str, Any] = {name: getattr(now, name) for name in _COUNTS}
         return TransferResult(
             ended=ended,
             exit_code=exit_code,
             **counts,
+            deletes=max(0, now.deletes - self._undeleted),
             duration=duration,
             failed=failed,
             planned=tuple(self._planned),
             error=error,
-            notices=(
-                *self._notices,
-                *((NOTHING_DELETED,) if self._kept or self.only_copies else ()),
-            ),
+            notices=(*self._notices, *((_KEPT,) if self._kept or self.only_copies else ())),
             left_out=others,
             unchanged=self._unchanged + self._best,
             folders=self._folders + whole,
@@ -204,16 +193,6 @@ class Tally:
 
 
 def _counts(now: events.Progress) -> tuple[int, ...]:
-    """All that only grows when something is done."""
+    """Everything that only grows when something is done."""
     flying = sum(file.bytes for file in now.in_flight)
-    copied = now.server_side_copies + now.server_side_moves
-    return (
-        now.bytes,
-        flying,
-        copied,
-        now.transfers,
-        now.checks,
-        now.deletes,
-        now.renames,
-        now.listed,
-    )
+    return (flying, now.deletes, now.listed, *(getattr(now, name) for name in _COUNTS))

@@ -1,4 +1,4 @@
-"""A transfer that runs: iterate it for progress, wait for its result, cancel it."""
+"""A running transfer: iterate it for progress, wait for its result, cancel it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import TracebackType
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
+from pluton_rclone.process.system import KILL
 
 from . import commands, events
 from .commands import Command
@@ -19,36 +20,32 @@ from .results import TransferResult
 from .tally import Tally
 
 STALL_LIMIT = 900.0
-"""Seconds without a byte, a check or a listed entry until a transfer is ended. Microsoft's longest
-waits are shorter."""
+"""Seconds without a byte, a check or a listed entry, after which a transfer is ended. Microsoft's
+longest waits are shorter."""
 
-CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0))
-"""rclone cleans up on SIGINT (partial files, upload sessions); cancelling returns within two
-seconds all the same."""
+CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
+"""rclone removes partial files and upload sessions on SIGINT; a cancel takes at most 2 seconds."""
 
 EVENTS_KEPT = 10_000
 
 Start = Callable[[Callable[[bytes], None], Callable[[], float | None], Callable[[], None]], Child]
-"""Starts an rclone, which is to call these: with each line of its log, to be watched, and at its
-end."""
+"""Starts an rclone that calls these: with each line of its log, to be watched, at its end."""
 Starting = Callable[[Command, Sequence[str]], Start]
-"""What starts a command, with flags for its log."""
+"""Makes the `Start` of a command, with flags for its log."""
 Next = Callable[[], Start | None]
-"""Asked when a run has ended what to start next; None when nothing is left to do. It may take its
-time."""
+"""Called at the end of a run, possibly for long: what to start next; None: nothing."""
 
 
 class Transfer:
-    """One run of rclone, or several, one after the other, with one result. The first has started
-    when you get it.
+    """One run of rclone, or several, one after the other, with one result; the first has started.
 
-    Where the command has a brake, the first is a look at what it would delete, of which nothing is
-    in the result.
+    If the command has a brake, the first run only looks at what it would delete, and nothing of it
+    is in the result.
 
-    Iterating gives `Progress` as it comes (the latest, if you are slower than rclone) and ends with
-    the run; `events()` gives every event. `result()` waits, and raises what went wrong; the
-    exception has `.result`. Leaving it early as a context manager cancels it. All methods may be
-    used from any thread.
+    Iterating gives `Progress` as it comes (only the latest, if you are slower than rclone) until
+    the end; `events()` gives every event. `result()` waits, and raises if something went wrong; the
+    exception has `.result`. Leaving the context manager early cancels. All methods may be called
+    from any thread.
     """
 
     def __init__(
@@ -59,6 +56,7 @@ class Transfer:
         *,
         run: Command | None = None,
         then: Sequence[Next] = (),
+        again: Callable[[], bool] = lambda: False,
         time_limit: float | None = None,
         stall_limit: float | None = STALL_LIMIT,
     ) -> None:
@@ -67,7 +65,7 @@ class Transfer:
         self._tally = Tally(command)
         self._brake = command.brake
         self._seen = None if self._brake is None else Tally(command)
-        """What the look has said so far; None before and after one."""
+        """What the look has found so far; None if it is over, or there is none."""
         self._most: int | None = None
         self._changed = threading.Condition()
         self._serial = 0
@@ -84,15 +82,18 @@ class Transfer:
         self._steps = 0
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
+        self._again: Callable[[], bool] = again
+        """Called when a run has failed: whether to start it once more."""
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
             if self._brake is not None:
                 first = starting(commands.look(command), commands.progress_flags())
+            self._latest = first
             self._child = first(self._line, self._watch, self._end)
 
     def _bound(self, command: Command) -> Start:
-        """A run of the command, within what may be deleted."""
+        """A run of the command that deletes no more than it may."""
         if self._most is not None:
             command = commands.bound(command, self._most)
         return self._starts(command, self._flags)
@@ -101,9 +102,8 @@ class Transfer:
         """After the look: the run itself, or TooManyDeletions."""
         assert self._brake is not None and self._seen is not None  # noqa: PT018
         self._most = self._brake.judge(self._seen.progress, whole=self._codes == [0])
-        if self._seen.missing()[
-            0
-        ]:  # of twins rclone takes one, and deletes what the other is kept in
+        missing, _ = self._seen.missing()
+        if missing:  # of twins rclone takes one, and deletes the copy of the other
             self._most, self._tally.only_copies = commands.ONLY_COPY, True
         with self._changed:
             self._seen, self._steps = None, 0
@@ -111,16 +111,17 @@ class Transfer:
         return self._bound(self._run)
 
     def __repr__(self) -> str:
-        return f"<Transfer {self.command}, process {self._child.pid}, {'over' if self._over else 'running'}>"
+        state = "over" if self._over else "running"
+        return f"<Transfer {self.command}, process {self._child.pid}, {state}>"
 
     @property
     def pid(self) -> int:
-        """The process id of its rclone, of the one that runs now."""
+        """The process id of the rclone that runs now."""
         return self._child.pid
 
     @property
     def running(self) -> bool:
-        """Whether its rclone has not ended yet."""
+        """Whether it has not ended yet."""
         return not self._over
 
     @property
@@ -140,9 +141,8 @@ class Transfer:
             yield progress
 
     def events(self) -> Iterator[Event]:
-        """Every event, as it comes. One listener at a time; ask for it at once: what came before is
-        kept up to EVENTS_KEPT events. A listener that is too slow slows rclone down, unless
-        somebody waits for the result.
+        """Every event, as it comes, for one listener at a time. Earlier events are kept, up to
+        EVENTS_KEPT. A slow listener slows rclone down, unless `result` or `wait` is called.
         """
         with self._changed:
             self._listening = True
@@ -163,11 +163,9 @@ class Transfer:
                 self._changed.notify_all()
 
     def result(self, timeout: float | None = None) -> TransferResult:
-        """Wait for the end. Raises what ended it: TransferFailed if files failed, else the cause
-        itself.
+        """Wait for the end. Raises TransferFailed if files failed, or the error that ended it.
 
-        TimeoutError after `timeout` seconds; the transfer goes on then. Ctrl-C while waiting
-        cancels it.
+        TimeoutError after `timeout` seconds; the transfer continues. Ctrl-C while waiting cancels.
         """
         result = self.wait(timeout)
         if result.error is not None:
@@ -176,7 +174,7 @@ class Transfer:
         return result
 
     def wait(self, timeout: float | None = None) -> TransferResult:
-        """As `result`, but a failure is only in the result's `error`."""
+        """As `result`, but a failure is not raised: it is the result's `error`."""
         with self._changed:
             self._listening = False
             self._changed.notify_all()
@@ -191,35 +189,27 @@ class Transfer:
             if self._result is None:
                 if code == 0 and not self._then and self._ended != "failed":
                     self._stopped, self._ended = None, "done"  # it was faster than the cancel
-                if (
-                    self._seen is not None
-                ):  # it ended with the look: nothing was done, and this is why
+                if self._seen is not None:  # it ended with the look, which says why
                     self._tally.messages = self._seen.messages
                 if len(self._codes) > 1:
                     self._tally.next_run(self._codes[-1])
+                took = self._finished - self._started
                 self._result = self._tally.result(
-                    self.command,
-                    code,
-                    duration=self._finished - self._started,
-                    stopped=self._stopped,
-                    ended=self._ended,
+                    self.command, code, duration=took, stopped=self._stopped, ended=self._ended
                 )
             return self._result
 
     def _wait(self, timeout: float | None) -> int:
-        """Every rclone's end, one after the other; the first exit code that is not 0."""
+        """Wait for every rclone in turn: the first exit code that is not 0, or 0."""
         until = None if timeout is None else time.monotonic() + timeout
         child = None
-        while (
-            child is not self._child
-        ):  # `_end` has put the next one there before this one's wait is over
+        while child is not self._child:  # `_end` sets the next one before this one's wait is over
             child = self._child
             child.wait(None if until is None else max(0.0, until - time.monotonic()))
         return next((code for code in self._codes if code != 0), 0)
 
     def cancel(self) -> TransferResult:
-        """End it and return what was reached, within two seconds; no exception for that. Done
-        already: its result."""
+        """End it within two seconds, unless it has ended. The result; nothing is raised."""
         self._stop(Cancelled(f"The {self.command} was cancelled.", why="on request"), "cancelled")
         self._child.cancel(CANCEL)
         return self.wait(timeout=10)
@@ -240,29 +230,25 @@ class Transfer:
 
     def _line(self, line: bytes) -> None:
         event = events.parse(line)
-        if self._seen is not None:
-            self._look(self._seen, event)
-            return
         with self._changed:
+            if self._seen is not None:  # an event of the look: nobody gets it
+                if not isinstance(event, events.Skipped):
+                    self._add(self._seen, event)
+                return
             while self._listening and len(self._kept) >= EVENTS_KEPT:
                 self._changed.wait()
-            self._tally.add(event)
-            if self._tally.steps != self._steps:
-                self._steps, self._active = self._tally.steps, time.monotonic()
-            # of all runs together
-            self._kept.append(self._tally.progress if isinstance(event, Progress) else event)
+            self._add(self._tally, event)
             if isinstance(event, Progress):
+                event = self._tally.progress  # of all runs together
                 self._serial += 1
+            self._kept.append(event)
             if isinstance(event, Progress) or self._listening:
                 self._changed.notify_all()
 
-    def _look(self, seen: Tally, event: Event) -> None:
-        """An event of the look: it goes to nobody, and only says that rclone comes forward."""
-        with self._changed:
-            if not isinstance(event, events.Skipped):
-                seen.add(event)
-            if seen.steps != self._steps:
-                self._steps, self._active = seen.steps, time.monotonic()
+    def _add(self, tally: Tally, event: Event) -> None:
+        tally.add(event)
+        if tally.steps != self._steps:
+            self._steps, self._active = tally.steps, time.monotonic()
 
     def _end(self) -> None:
         with self._starting:
@@ -276,55 +262,55 @@ class Transfer:
                 self._changed.notify_all()
 
     def _goes_on(self, code: int) -> bool:
-        """Starts the next run, unless there is none or the last one broke down.
+        """Start the next run, if there is one and the last did not break down.
 
-        Not under `_changed`: to find out what to do, and to wait for the configuration's lock, can
-        take seconds, and a cancel must get through. What was cut off stays in `_then`.
+        Not under `_changed`: `Next`, and the wait for the configuration's lock, can take seconds,
+        and a cancel must get through. A `Next` that is interrupted stays in `_then`.
         """
         try:
+            if code != 0 and self._stopped is None and self._again():
+                self._again = lambda: False
+                self._codes.pop()
+                if self._seen is not None:
+                    self._seen = Tally(self._tally.command)
+                return self._follow(self._latest, 0)
             tally = self._seen or self._tally
             while self._then and self._stopped is None and (code == 0 or tally.failed()):
                 start = self._then[0]()
                 if self._stopped is not None:
                     break
                 del self._then[0]
-                if start is None:
-                    continue
-                self._tally.next_run(code)
-                with self._starting:
-                    self._child = following = start(self._line, self._watch, self._end)
-                if self._stopped is not None:  # while it was being started
-                    following.cancel(CANCEL)
-                return True
-        except Exception as error:  # noqa: BLE001 - it becomes the result's error: nobody else would hear of it
+                if start is not None:
+                    return self._follow(start, code)
+        except Exception as error:  # noqa: BLE001 - otherwise nobody would hear of it
             reason = error if isinstance(error, PlutonRcloneError) else RcloneError(str(error))
             self._stop(reason, "failed")
         return False
 
+    def _follow(self, start: Start, code: int) -> bool:
+        """Start a run after one that ended with `code`. True."""
+        self._tally.next_run(code)
+        self._latest = start
+        with self._starting:
+            self._child = following = start(self._line, self._watch, self._end)
+        if self._stopped is not None:  # while it was being started
+            following.cancel(CANCEL)
+        return True
+
     def _watch(self) -> float | None:
         now = time.monotonic()
-        waits = [60.0]
-        if self._time_limit is not None:
-            waits.append(self._started + self._time_limit - now)
-            if waits[-1] <= 0:
-                self._stop(
-                    TimedOut(f"The {self.command} took longer than {self._time_limit:g} s."),
-                    "timed out",
-                )
-                return None
-        if self._stall_limit is not None:
-            waits.append(self._active + self._stall_limit - now)
-            if waits[-1] <= 0:
-                told = self._tally.messages
-                self._stop(
-                    Stalled(
-                        f"No byte and no check for {self._stall_limit:g} s.",
-                        why=told[-1] if told else None,
-                    ),
-                    "stalled",
-                )
-                return None
-        return max(0.01, min(waits))
+        total, stall = self._time_limit, self._stall_limit
+        total_left = 60.0 if total is None else self._started + total - now
+        stall_left = 60.0 if stall is None else self._active + stall - now
+        if total_left <= 0:
+            late = TimedOut(f"The {self.command} took longer than {total:g} s.")
+            self._stop(late, "timed out")
+            return None
+        if stall_left <= 0:
+            why = self._tally.messages[-1] if self._tally.messages else None
+            self._stop(Stalled(f"No byte and no check for {stall:g} s.", why=why), "stalled")
+            return None
+        return max(0.01, min(60.0, total_left, stall_left))
 
     def _stop(self, reason: PlutonRcloneError, word: str) -> None:
         with self._changed:

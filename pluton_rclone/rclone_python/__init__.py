@@ -1,16 +1,15 @@
-"""rclone-python's functions on our engine: `from pluton_rclone import rclone_python as rclone` is
-all that changes.
+"""rclone-python's functions on our engine: `from pluton_rclone import rclone_python as rclone`.
 
-Names, parameters and results are those of rclone_python.rclone 0.1.25. What differs is what was
-wrong there: no shell ever sees a path (a file called `$(touch PWNED).txt` is just a file), the
-executable that was set is used for transfers too, a configuration can be set more than once, both
-pipes are drained, a transfer whose listener fails is cancelled, and `create_remote` hands no secret
-to the list of processes. Additional arguments are words for rclone, split as a shell would split
-them (`["--bwlimit 1M"]`) and never run by one. Every error is rclone-python's `RcloneException`
-(`description`, `error_msg`) and at the same time ours (`what`, `why`, `who`, `advice`).
+Names, parameters and results are those of rclone_python.rclone 0.1.25, without its faults: no shell
+sees a path (a file called `$(touch PWNED).txt` is just a file), the executable that was set is used
+for transfers, too, a configuration can be set more than once, both pipes are drained, a transfer
+whose listener fails is cancelled, and `create_remote` shows no secret in the list of processes.
+Additional arguments are words for rclone, split as a shell would split them (`["--bwlimit 1M"]`).
+Every error is rclone-python's `RcloneException` (`description`, `error_msg`) and also ours (`what`,
+`why`, `who`, `advice`).
 
-The caller's own configuration is meant here, so RCLONE_CONFIG… and RCLONE_PASSWORD_COMMAND of the
-environment hold, unlike elsewhere in this package.
+The functions use the caller's own configuration; so, unlike elsewhere in this package,
+RCLONE_CONFIG… and RCLONE_PASSWORD_COMMAND of the environment apply.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from rclone_python.hash_types import HashTypes
 from rclone_python.remote_types import RemoteTypes
 from rclone_python.utils import RcloneException
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import RcloneNotFound, StorageExists
+from pluton_rclone.errors import PlutonRcloneError, RcloneNotFound, StorageExists
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.engine import Rclone
-from pluton_rclone.rclone.events import Event, Failed, Progress
+from pluton_rclone.rclone.events import Failed, Progress
 from pluton_rclone.rclone.locations import location
 from pluton_rclone.rclone.run import Run, decoded
 
@@ -41,6 +40,7 @@ from .progress import Bars, update_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Pbar
+    from typing_extensions import Unpack
 
 __all__ = [
     "HashTypes",
@@ -87,9 +87,6 @@ def _engine() -> Rclone:
     return Rclone(_executable, config=_config, environment=environment)
 
 
-# ---- settings ------------------------------------------------------------------------------------
-
-
 def set_config_file(config_file: Place) -> None:
     """Use this configuration file from now on."""
     global _config
@@ -97,7 +94,7 @@ def set_config_file(config_file: Place) -> None:
 
 
 def set_executable_file(executable_file: Place, validate: bool = True) -> None:
-    """Use this rclone from now on. FileNotFoundError if it is not there and `validate` is set."""
+    """Use this rclone from now on. FileNotFoundError if it is missing and `validate` is set."""
     global _executable
     if validate and not Path(executable_file).is_file():
         raise FileNotFoundError(f"Executable path '{executable_file}' does not exist")
@@ -111,15 +108,12 @@ def set_log_level(level: int) -> None:
 
 
 def is_installed() -> bool:
-    """Whether there is an rclone to use."""
+    """Whether there is an rclone."""
     try:
         find_binary(_executable)
     except RcloneNotFound:
         return False
     return True
-
-
-# ---- remotes -------------------------------------------------------------------------------------
 
 
 def get_remotes() -> list[str]:
@@ -139,9 +133,8 @@ def create_remote(
     client_secret: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Make a remote. Its options are written into the configuration, passwords in rclone's obscured
-    form, and are never on a command line. rclone then finishes it, with a sign-in for types that
-    have one.
+    """Make a remote. Its options are written into the configuration, with passwords obscured, and
+    never stand on a command line. rclone then completes it, with a sign-in for types that have one.
     """
     name = f"config create {remote_name}"
     if check_remote_existing(remote_name):
@@ -150,7 +143,7 @@ def create_remote(
     options = {key: str(value) for key, value in kwargs.items()}
     if client_id and client_secret:
         options |= {"client_id": client_id, "client_secret": client_secret}
-    kind = remote_type.value if isinstance(remote_type, RemoteTypes) else remote_type
+    kind = _value(remote_type)
     for password in _passwords(kind) & options.keys():
         out = _text("obscure", places=["-"], stdin=f"{options[password]}\n".encode())
         options[password] = out.rstrip("\n")
@@ -160,13 +153,10 @@ def create_remote(
 
 
 def _passwords(kind: str) -> set[str]:
-    """The options of a type of remote that rclone keeps obscured."""
+    """The options of a type of remote that rclone stores obscured."""
     backends = _json(list[dict[str, Any]], "config", "providers")
     known = [backend["Options"] for backend in backends if backend["Name"] == kind]
     return {option["Name"] for options in known for option in options if option["IsPassword"]}
-
-
-# ---- looking -------------------------------------------------------------------------------------
 
 
 def about(path: Place) -> dict[str, int]:
@@ -182,11 +172,7 @@ def ls(
     args: Args = None,
 ) -> list[dict[str, Any]]:
     """What is in a folder, as rclone's lsjson has it."""
-    flags = [
-        *_given("--max-depth", max_depth),
-        *(["--dirs-only"] if dirs_only else []),
-        *(["--files-only"] if files_only else []),
-    ]
+    flags = _given(max_depth=max_depth, dirs_only=dirs_only, files_only=files_only)
     return _json(list[dict[str, Any]], "lsjson", *flags, places=[path], args=args)
 
 
@@ -209,8 +195,7 @@ def cat(
     args: Args = None,
 ) -> str:
     """The content of a file, or a part of it, as text."""
-    parts = {"--count": count, "--head": head, "--offset": offset, "--tail": tail}
-    flags = [flag for name, value in parts.items() for flag in _given(name, value)]
+    flags = _given(count=count, head=head, offset=offset, tail=tail)
     return _text("cat", *flags, places=[path], args=args)
 
 
@@ -222,21 +207,15 @@ def hash(
     output_file: Place | None = None,
     args: Args = None,
 ) -> str | bool | dict[str, str] | dict[str, bool] | None:
-    """The hashes of files by path, or of a single one; with `checkfile` whether they are right;
-    with `output_file` None."""
-    kind = hash.value if isinstance(hash, HashTypes) else hash
-    flags = [
-        *(["--download"] if download else []),
-        *_given("--checkfile", checkfile),
-        *_given("--output-file", output_file),
-    ]
+    """The hashes of files by path, or that of a single one; with `checkfile` whether they are
+    right; with `output_file` None."""
+    kind = _value(hash)
+    flags = _given(download=download, checkfile=checkfile, output_file=output_file)
     code, text, run = _run("hashsum", *flags, places=[kind, path], args=args)
     lines = [line for line in text.splitlines() if line]
     judged = checkfile is not None and all(line.startswith(("= ", "* ")) for line in lines)
     if code != 0 and not (judged and lines):
-        raise compatible(
-            run.fault(code), f'hashsum command failed on path "{path}" with hash="{kind}"', run
-        )
+        raise _failed(run, code, f'hashsum command failed on path "{path}" with hash="{kind}"')
     if output_file is not None:
         return None
     pairs = {name.strip(): value for value, _, name in (line.partition(" ") for line in lines)}
@@ -257,19 +236,14 @@ def check(
 ) -> tuple[bool, list[tuple[str, str]]]:
     """Whether two folders are the same, and each path with its sign: = same, * different, - and +
     missing, ! error."""
-    switches = {"--size-only": size_only, "--download": download, "--one-way": one_way}
-    flags = [name for name, on in switches.items() if on]
-    target = "-" if combined is None else os.fspath(combined)
-    code, text, run = _run(
-        "check", *flags, f"--combined={target}", places=[source, dest], args=args
-    )
+    flags = _given(size_only=size_only, download=download, one_way=one_way)
+    flags.append(f"--combined={'-' if combined is None else os.fspath(combined)}")
+    code, text, run = _run("check", *flags, places=[source, dest], args=args)
     if combined is not None:
         text = Path(combined).read_text() if Path(combined).is_file() else ""
     lines = [(sign, name) for sign, _, name in (line.partition(" ") for line in text.splitlines())]
     if code not in (0, 1) or (code == 1 and not lines):
-        raise compatible(
-            run.fault(code), f'check command failed on source: "{source}" dest: "{dest}"', run
-        )
+        raise _failed(run, code, f'check command failed on source: "{source}" dest: "{dest}"')
     return code == 0, lines
 
 
@@ -278,13 +252,8 @@ def version(check: bool = False, args: Args = None) -> str | tuple[str, str | No
     text = _text("version", *(["--check"] if check else []), args=args)
     if not check:
         return text.splitlines()[0].replace("rclone ", "")
-    yours, latest, beta = (
-        re.findall(rf"{word}:\s+([.\w-]+)", text) for word in ("yours", "latest", "beta")
-    )
-    return yours[0], latest[0] if latest else None, beta[0] if beta else None
-
-
-# ---- changing ------------------------------------------------------------------------------------
+    known = dict(re.findall(r"^(yours|latest|beta):\s+([.\w-]+)", text, re.MULTILINE))
+    return known["yours"], known.get("latest"), known.get("beta")
 
 
 def mkdir(path: Place, args: Args = None) -> None:
@@ -293,7 +262,7 @@ def mkdir(path: Place, args: Args = None) -> None:
 
 
 def purge(path: Place, args: Args = None) -> None:
-    """Delete a folder and all that is in it."""
+    """Delete a folder with everything in it."""
     _text("purge", places=[path], args=args)
 
 
@@ -303,9 +272,8 @@ def delete(path: Place, args: Args = None) -> None:
 
 
 def link(path: Place, expire: str | None = None, unlink: bool = False, args: Args = None) -> str:
-    """A public link to a file or folder; with `unlink` its end."""
-    flags = [*_given("--expire", expire), *(["--unlink"] if unlink else [])]
-    return _text("link", *flags, places=[path], args=args)
+    """Make a public link to a file or folder; with `unlink` remove it."""
+    return _text("link", *_given(expire=expire, unlink=unlink), places=[path], args=args)
 
 
 def copy(
@@ -318,9 +286,7 @@ def copy(
     pbar: Pbar | None = None,
 ) -> None:
     """Copy a file or a folder into a folder."""
-    _transfer(
-        "copy", "Copying", in_path, out_path, ignore_existing, show_progress, listener, args, pbar
-    )
+    _transfer("copy", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
 
 
 def copyto(
@@ -333,9 +299,7 @@ def copyto(
     pbar: Pbar | None = None,
 ) -> None:
     """As copy; a file gets the name `out_path`."""
-    _transfer(
-        "copyto", "Copying", in_path, out_path, ignore_existing, show_progress, listener, args, pbar
-    )
+    _transfer("copyto", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
 
 
 def move(
@@ -348,9 +312,7 @@ def move(
     pbar: Pbar | None = None,
 ) -> None:
     """Move a file or a folder into a folder."""
-    _transfer(
-        "move", "Moving", in_path, out_path, ignore_existing, show_progress, listener, args, pbar
-    )
+    _transfer("move", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
 
 
 def moveto(
@@ -363,9 +325,7 @@ def moveto(
     pbar: Pbar | None = None,
 ) -> None:
     """As move; a file gets the name `out_path`."""
-    _transfer(
-        "moveto", "Moving", in_path, out_path, ignore_existing, show_progress, listener, args, pbar
-    )
+    _transfer("moveto", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
 
 
 def sync(
@@ -377,67 +337,67 @@ def sync(
     pbar: Pbar | None = None,
 ) -> None:
     """Make the destination the same as the source."""
-    _transfer("sync", "Syncing", src_path, dest_path, False, show_progress, listener, args, pbar)
+    _transfer("sync", src_path, dest_path, False, show_progress, listener, args, pbar)
 
 
 # ---- on our engine -------------------------------------------------------------------------------
 
 
-def _given(flag: str, value: object) -> list[str]:
-    return [] if value is None else [f"{flag}={value}"]
+def _value(kind: str | HashTypes | RemoteTypes) -> str:
+    return kind if isinstance(kind, str) else kind.value
 
 
-def _words(args: Args) -> list[str]:
-    return [word for text in args or () for word in shlex.split(text)]
+def _given(**flags: object) -> list[str]:
+    """The flags that are set: True as the flag alone, any other value after it."""
+    return [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}")
+        for name, value in flags.items()
+        if value is not None and value is not False
+    ]
 
 
-def _command(words: str, flags: Sequence[str], places: Sequence[Place], args: Args) -> Command:
-    return Command(
-        (words,), (*flags, *_words(args)), tuple(location(os.fspath(place)) for place in places)
-    )
+class _Given(TypedDict, total=False):
+    places: Sequence[Place]
+    args: Args
+    stdin: bytes | None
 
 
-def _run(
-    words: str,
-    *flags: str,
-    places: Sequence[Place] = (),
-    args: Args = None,
-    stdin: bytes | None = None,
-) -> tuple[int, str, Run]:
-    """The exit code, what it printed, and the run itself."""
+def _command(words: str, *flags: str, **given: Unpack[_Given]) -> Command:
+    more = [word for text in given.get("args") or () for word in shlex.split(text)]
+    places = tuple(location(os.fspath(place)) for place in given.get("places", ()))
+    return Command((words,), (*flags, *more), places, given.get("stdin"))
+
+
+def _run(words: str, *flags: str, **given: Unpack[_Given]) -> tuple[int, str, Run]:
+    """The exit code, the output, and the run itself."""
     out: list[bytes] = []
     with told_as(f'Rclone "{words}" command failed'):
-        command = _command(words, flags, places, args)._replace(stdin=stdin)
-        run = _engine().begin(command, on_stdout=out.append)
+        run = _engine().begin(_command(words, *flags, **given), on_stdout=out.append)
     with run.child:
         code = run.child.wait()
     return code, b"".join(out).decode(errors="replace"), run
 
 
-def _text(
-    words: str,
-    *flags: str,
-    places: Sequence[Place] = (),
-    args: Args = None,
-    stdin: bytes | None = None,
-) -> str:
-    code, text, run = _run(words, *flags, places=places, args=args, stdin=stdin)
+def _text(words: str, *flags: str, **given: Unpack[_Given]) -> str:
+    """The output. Raises if the command fails."""
+    code, text, run = _run(words, *flags, **given)
     if code != 0:
-        raise compatible(run.fault(code), f'Rclone "{words}" command failed', run)
+        raise _failed(run, code, f'Rclone "{words}" command failed')
     return text
 
 
-def _json(
-    kind: type[T], words: str, *flags: str, places: Sequence[Place] = (), args: Args = None
-) -> T:
-    text = _text(words, *flags, places=places, args=args)
+def _json(kind: type[T], words: str, *flags: str, **given: Unpack[_Given]) -> T:
+    text = _text(words, *flags, **given)
     with told_as(f'Rclone "{words}" command failed'):
         return decoded(text.encode(), kind)
 
 
+def _failed(run: Run, code: int, description: str) -> PlutonRcloneError:
+    return compatible(run.fault(code), description, "\n".join(run.tally.messages))
+
+
 def _transfer(
     word: str,
-    doing: str,
     source: Place,
     destination: Place,
     ignore_existing: bool,
@@ -446,11 +406,13 @@ def _transfer(
     args: Args,
     pbar: Pbar | None,
 ) -> None:
+    doing = {"sync": "Syncing", "move": "Moving"}.get(word.removesuffix("to"), "Copying")
     description = f"{doing} from {source} to {destination} failed"
-    flags = ["--ignore-existing"] if ignore_existing else []
+    flags = _given(ignore_existing=ignore_existing)
     errors: list[str] = []
     with told_as(description):
-        transfer = _engine().transfer(_command(word, flags, [source, destination], args), every=0.1)
+        command = _command(word, *flags, places=[source, destination], args=args)
+        transfer = _engine().transfer(command, every=0.1)
     with transfer, Bars(doing, source, destination, pbar, shown=show_progress) as bars:
         for event in transfer.events():
             if isinstance(event, Progress):
@@ -459,14 +421,11 @@ def _transfer(
                     if listener is not None:
                         listener(update)
             elif event.level in ("error", "critical"):
-                errors.append(_line(event))
+                about = f"{event.path}: " if isinstance(event, Failed) else ""
+                errors.append(about + event.text)
         result = transfer.wait()
         if result.ok:
             bars.complete()
     if result.error is not None:
         result.error.result = result
-        raise compatible(result.error, description, messages="\n".join(errors))
-
-
-def _line(event: Event) -> str:
-    return f"{event.path}: {event.text}" if isinstance(event, Failed) else event.text
+        raise compatible(result.error, description, "\n".join(errors))

@@ -1,4 +1,4 @@
-"""Errors that are both: ours, with cause and advice, and rclone-python's `RcloneException`."""
+"""Errors that are both ours, with cause and advice, and rclone-python's `RcloneException`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from rclone_python.utils import RcloneException
 
 from pluton_rclone.errors import PlutonRcloneError
-from pluton_rclone.rclone.run import Run
 from pluton_rclone.values.redaction import redact
 
 _made: dict[type[PlutonRcloneError], type[PlutonRcloneError]] = {}
@@ -17,7 +16,7 @@ _made: dict[type[PlutonRcloneError], type[PlutonRcloneError]] = {}
 
 @contextmanager
 def told_as(description: str) -> Iterator[None]:
-    """Errors of ours come out as both."""
+    """Our errors are raised as both."""
     try:
         yield
     except PlutonRcloneError as error:
@@ -25,21 +24,16 @@ def told_as(description: str) -> Iterator[None]:
 
 
 def compatible(
-    error: PlutonRcloneError,
-    description: str,
-    run: Run | None = None,
-    *,
-    messages: str | None = None,
+    error: PlutonRcloneError, description: str, messages: str | None = None
 ) -> PlutonRcloneError:
-    """The same error, which also is an RcloneException with `description` and `error_msg`."""
-    if messages is None:
-        messages = str(error) if run is None else "\n".join(run.tally.messages)
+    """The same error as an RcloneException, too, with `description` and `error_msg`."""
     kind = _both(type(error))
-    made: PlutonRcloneError = OSError.__new__(
-        kind
-    )  # RcloneException is one; some of ours are KeyErrors beside
+    # RcloneException is an OSError; some of ours are KeyErrors, too
+    made: PlutonRcloneError = OSError.__new__(kind)
     Exception.__init__(made, error.what)
-    made.__dict__.update(error.__dict__, description=description, error_msg=redact(messages))
+    made.__dict__.update(
+        error.__dict__, description=description, error_msg=redact(messages or str(error))
+    )
     return made
 
 
@@ -59,4 +53,4 @@ def _restored(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRcl
     plain = kind.__new__(kind)
     Exception.__init__(plain, state["what"])
     plain.__dict__.update(state)
-    return compatible(plain, state["description"], messages=state["error_msg"])
+    return compatible(plain, state["description"], state["error_msg"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rclone_python import utils
@@ -18,10 +17,7 @@ Place = str | os.PathLike[str]
 
 def update_of(progress: Progress) -> dict[str, Any] | None:
     """What a listener gets: total, sent, progress (0 to 1), transfer_speed, tasks, and rclone's own
-    `rclone_output`.
-
-    None while there is nothing to transfer yet, as in rclone-python. Sizes in bytes, speeds in
-    bytes a second.
+    `rclone_output`; None before there is anything to transfer. Bytes, and bytes per second.
     """
     if progress.total_bytes <= 0:
         return None
@@ -46,16 +42,15 @@ def update_of(progress: Progress) -> dict[str, Any] | None:
 
 
 class Bars:
-    """The bars of one transfer, in `pbar` if given; none at all if `shown` is not set."""
+    """The bars of one transfer, in `pbar` if it is given; none if `shown` is not set."""
 
     def __init__(
         self, doing: str, source: Place, destination: Place, pbar: Pbar | None, *, shown: bool
     ) -> None:
         self._pbar = (pbar or utils.create_progress_bar()) if shown else None
-        ends = (
-            _shown(utils.shorten_filepath(os.fspath(place), 20)) for place in (source, destination)
-        )
-        self._title = "{} [bold magenta]{}[/bold magenta] to [bold magenta]{}".format(doing, *ends)
+        ends = (utils.shorten_filepath(os.fspath(place), 20) for place in (source, destination))
+        told = "{} [bold magenta]{}[/bold magenta] to [bold magenta]{}"
+        self._title = told.format(doing, *map(_shown, ends))
         self._files: dict[str, Any] = {}
         self._total: Any = None
 
@@ -65,17 +60,12 @@ class Bars:
             self._total = self._pbar.add_task(self._title, total=None)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._pbar is not None:
             self._pbar.stop()
 
     def update(self, update: dict[str, Any]) -> None:
-        """Draw how far it is. Names are shown as they are, also if they look like rich's markup."""
+        """Draw the progress. Names are shown literally, also if they look like rich's markup."""
         if self._pbar is not None:
             tasks = [{**task, "name": _shown(task["name"])} for task in update["tasks"]]
             utils.update_tasks(self._pbar, self._total, {**update, "tasks": tasks}, self._files)

@@ -1,2 +1,1 @@
-"""The model of one OneDrive remote: its options and rules, and what is wrong with one. No input, no
-output."""
+"""The model of one OneDrive remote: options, rules, faults. No input and no output."""

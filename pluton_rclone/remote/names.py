@@ -1,9 +1,8 @@
-"""The names of remotes: what each rclone accepts (rclone fs/fspath/path.go), and one made of a
-friendly name.
-"""
+"""Names of remotes: what each rclone takes (rclone fs/fspath/path.go); one of a friendly name."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Collection
@@ -16,7 +15,7 @@ _LONGEST = 60
 
 
 def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
-    """Why rclone of this version does not take the name; None when it does.
+    """Why rclone of this version does not take the name; None if it does.
 
     Since 1.61: letters and digits of every script, `_ - .` and space, not first `-` or space, not
     last space; `@` and `+` since 1.62. Before: the same in ASCII. We ask the later edge rules of
@@ -32,48 +31,37 @@ def name_fault(name: str, version: tuple[int, ...] = NEWEST) -> str | None:
     if name[-1] == " ":
         return "it ends with a space"
     for character in name:
-        if not _allowed(character, version):
-            since = _first_version(character)
-            if since is None:
-                return f"it contains {character!r}"
-            return f"it contains {character!r}, which rclone takes since {since.major}.{since.minor} only"
+        since = _first_version(character)
+        if since is None or version < since:
+            what = f"it contains {character!r}"
+            only = f", which rclone takes since {since.major}.{since.minor} only" if since else ""
+            return what + only
     return None
 
 
 def check_name(name: str, version: tuple[int, ...] = NEWEST) -> None:
-    """OptionInvalid when rclone of this version does not take the name."""
+    """OptionInvalid if rclone of this version does not take the name."""
     fault = name_fault(name, version)
     if fault is not None:
-        raise OptionInvalid(
-            f"{name!r} is no name for a remote",
-            why=fault,
-            advice=(
-                "Use letters, digits, '_', '-', '.' and spaces; the friendly name can be anything."
-            ),
-            option="name",
-        )
+        what = f"{name!r} cannot be the name of a remote"
+        advice = "Use letters, digits, '_', '-', '.' and spaces; the friendly name can be anything."
+        raise OptionInvalid(what, why=fault, advice=advice, option="name")
 
 
 def derive_name(
     friendly: str, taken: Collection[str] = (), version: tuple[int, ...] = NEWEST
 ) -> str:
-    """A name that every place takes without quoting, made of the friendly name: "Anna's OneDrive" →
-    "annas-onedrive".
+    """A name that needs no quotes anywhere: "annas-onedrive" of "Anna's OneDrive".
 
-    No space and no dot: a path `name:dir` needs no quotes, and `a.b` would inherit from a remote
-    `a`.
+    Without a space, `name:dir` needs no quotes; without a dot, it inherits from no remote `a`.
     """
     text = unicodedata.normalize("NFKC", friendly).casefold().replace("'", "").replace("’", "")
     if not Feature.ANY_SCRIPT_IN_NAMES.known_to(version):
         text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     kept = "".join(character if _is_letter_or_digit(character) else "-" for character in text)
     base = re.sub("-+", "-", kept).strip("-")[:_LONGEST].strip("-") or "onedrive"
-    name = base
-    number = 2
-    while name in taken or name == "DEFAULT":
-        name = f"{base}-{number}"
-        number += 1
-    return name
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if name not in taken and name != "DEFAULT")
 
 
 def _is_letter_or_digit(character: str) -> bool:
@@ -86,8 +74,3 @@ def _first_version(character: str) -> Version | None:
     if _is_letter_or_digit(character):
         return Feature.ANY_SCRIPT_IN_NAMES.since
     return Feature.AT_AND_PLUS_IN_NAMES.since if character in "@+" else None
-
-
-def _allowed(character: str, version: tuple[int, ...]) -> bool:
-    since = _first_version(character)
-    return since is not None and version >= since

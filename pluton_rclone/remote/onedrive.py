@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Literal
 
@@ -17,26 +17,20 @@ from pydantic import (
     model_validator,
 )
 
-from pluton_rclone.errors import (
-    NextStep,
-    OptionInvalid,
-    RcloneTooOld,
-    RemoteError,
-    RemoteIncomplete,
-    UsageError,
-)
+from pluton_rclone import errors
 from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.paths import base_folder
 from pluton_rclone.values.size import Size
-from pluton_rclone.values.versions import Feature
+from pluton_rclone.values.versions import Feature, Version
 
 from . import rules
 from .options import BY_NAME, OPTIONS, OWN, PREFIX, Option
 from .rules import Warn
 
 TYPE = "onedrive"
-_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+NO_DRIVE = "unable to get drive_id and drive_type"  # rclone's own words
+TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 
@@ -46,8 +40,7 @@ def _option(name: str, default: Any = ...) -> Any:
 
 
 class OneDriveRemote(BaseModel):
-    """One remote of rclone's `onedrive` backend that rclone can use, and what Pluton keeps beside
-    it.
+    """One remote of rclone's `onedrive` backend that works, and what Pluton keeps beside it.
 
     Every instance is valid: the constructor raises RemoteIncomplete (no drive, no token) or
     OptionInvalid, whose details hold `problems`, a list of "option: message". Immutable; `replace`
@@ -131,7 +124,7 @@ class OneDriveRemote(BaseModel):
     def _normal_base_folder(cls, value: str) -> str:
         try:
             return base_folder(value)
-        except UsageError as problem:
+        except errors.UsageError as problem:
             raise ValueError(problem.what) from None
 
     def _problems(self) -> list[tuple[str, str]]:
@@ -152,121 +145,63 @@ class OneDriveRemote(BaseModel):
         for name in ("auth_url", "token_url", "tenant_url"):
             if getattr(self, name):
                 found.append((name, rules.address_fault(getattr(self, name))))
-        found += self._drive_type_problems()
-        found += self._app_only_problems()
-        found += (
-            (key.removeprefix(PREFIX), value_fault(value))
-            for key, value in self.to_section().items()
-        )
+        found += self._contradictions()
+        for key, value in self.to_section().items():
+            found.append((key.removeprefix(PREFIX), value_fault(value)))
         return [(option, fault) for option, fault in found if fault is not None]
 
-    def _drive_type_problems(self) -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = []
-        if self.drive_type == "personal":
-            if self.no_versions:
-                found.append(("no_versions", "personal drives do not allow removing versions"))
-            if self.link_scope == "organization":
-                found.append(("link_scope", "a personal account belongs to no organisation"))
-        elif self.link_password is not None:
-            found.append(
-                ("link_password", "Microsoft takes a link's password on OneDrive Personal only")
-            )
-        return found
-
-    def _app_only_problems(self) -> list[tuple[str, str]]:
+    def _contradictions(self) -> Iterator[tuple[str, str]]:
+        is_personal = self.drive_type == "personal"
+        if is_personal and self.no_versions:
+            yield "no_versions", "personal drives do not allow removing versions"
+        if is_personal and self.link_scope == "organization":
+            yield "link_scope", "a personal account does not belong to an organisation"
+        if not is_personal and self.link_password is not None:
+            yield "link_password", "Microsoft takes a link's password on OneDrive Personal only"
         if not self.client_credentials:
-            return []
-        found: list[tuple[str, str]] = []
-        if self.drive_type == "personal":
-            found.append(
-                ("client_credentials", "app-only access does not exist for personal accounts")
-            )
+            return
+        if is_personal:
+            yield "client_credentials", "app-only access does not exist for personal accounts"
         if not self.tenant:
-            found.append(("tenant", "app-only access needs the tenant"))
+            yield "tenant", "app-only access needs the tenant"
         if not self.client_id:
-            found.append(("client_id", "app-only access needs the id of your own registration"))
+            yield "client_id", "app-only access needs the id of your own registration"
         if self.client_secret is None and not self.certificate:
-            found.append(
-                ("client_secret", "app-only access needs a client secret or a certificate")
-            )
-        return found
+            yield "client_secret", "app-only access needs a client secret or a certificate"
 
     def warnings(self) -> list[Warn]:
-        """What works, but not as well as it could or not for ever."""
-        found: list[Warn] = []
-        if self.chunk_size >= rules.CHUNK_WARNING:
-            found.append(
-                Warn(
-                    "chunk_size",
-                    f"{self.chunk_size}: Microsoft documents less than 60 MiB for one request",
-                    f"Use at most {rules.CHUNK_TOP}.",
-                )
-            )
-        if self.region == "de":
-            found.append(
-                Warn(
-                    "region",
-                    "the German cloud was closed in October 2021",
-                    "Try the region global, then reconnect.",
-                )
-            )
-        if self.drive_type == "personal":
-            found += self._personal_warnings()
-        elif self.link_type == "embed":
-            found.append(
-                Warn(
-                    "link_type",
-                    "embedding links exist on OneDrive Personal only",
-                    "Use view or edit.",
-                )
-            )
-        if self.hash_type in ("sha1", "sha256", "crc32"):
-            found.append(
-                Warn(
-                    "hash_type",
-                    f"most drives have no {self.hash_type} hashes any more",
-                    "Use auto, or quickxor.",
-                )
-            )
-        if self.certificate and self.client_secret is None:
-            found.append(
-                Warn(
-                    "certificate",
-                    "rclone cannot sign in with a certificate by itself",
-                    "Run it through this library, or set a client secret.",
-                )
-            )
-        return found
+        """What works, but not as well as it could, or not for ever."""
+        return [Warn(*row) for row in self._warnings()]
 
-    def _personal_warnings(self) -> list[Warn]:
-        found: list[Warn] = []
-        if self.hard_delete:
-            found.append(
-                Warn(
-                    "hard_delete",
-                    "on personal drives it was long documented as unsupported; since September "
-                    "2026 it is "
-                    "reported "
-                    "to work",
-                    "The connection test deletes its probe file this way and says whether it does.",
-                )
-            )
-        if self.region != "global":
-            found.append(
-                Warn(
-                    "region",
-                    "personal accounts exist in the global cloud only",
-                    "Use the region global.",
-                )
-            )
-        return found
+    def _warnings(self) -> Iterator[tuple[str, str, str]]:
+        is_personal = self.drive_type == "personal"
+        if self.chunk_size >= rules.CHUNK_WARNING:
+            what = f"{self.chunk_size}: Microsoft documents less than 60 MiB for one request"
+            yield "chunk_size", what, f"Use at most {rules.CHUNK_TOP}."
+        if self.region == "de":
+            what = "the German cloud was closed in October 2021"
+            yield "region", what, "Try the region global, then reconnect."
+        if is_personal and self.hard_delete:
+            what = "on personal drives it was long documented as unsupported; since September 2026"
+            advice = "The connection test deletes its probe file this way and says whether it does."
+            yield "hard_delete", f"{what} it is reported to work", advice
+        if is_personal and self.region != "global":
+            what = "personal accounts exist in the global cloud only"
+            yield "region", what, "Use the region global."
+        if not is_personal and self.link_type == "embed":
+            what = "embedding links exist on OneDrive Personal only"
+            yield "link_type", what, "Use view or edit."
+        if self.hash_type in ("sha1", "sha256", "crc32"):
+            what = f"most drives do not have {self.hash_type} hashes any more"
+            yield "hash_type", what, "Use auto, or quickxor."
+        if self.certificate and self.client_secret is None:
+            what = "rclone cannot sign in with a certificate by itself"
+            yield "certificate", what, "Run it through this library, or set a client secret."
 
     # ---- rclone.conf ----
 
     def to_section(self) -> dict[str, str]:
-        """The section's keys and values, type first. Options at their default are left out. It
-        holds secrets.
-        """
+        """The section, type first, without options at their default. It holds secrets."""
         section = {"type": TYPE}
         if self.description:
             section["description"] = self.description
@@ -289,12 +224,13 @@ class OneDriveRemote(BaseModel):
     def from_section(cls, section: Mapping[str, str]) -> OneDriveRemote:
         """The remote in a section; keys that rclone and Pluton do not know are passed over.
 
-        Text is read as rclone reads it; an empty value is no value. OptionInvalid,
-        RemoteIncomplete.
+        Text is read as rclone reads it, an empty value as none. OptionInvalid, RemoteIncomplete.
         """
         kind = section.get("type")
         if kind != TYPE:
-            raise OptionInvalid(f"this remote is of type {kind!r}, not onedrive", option="type")
+            raise errors.OptionInvalid(
+                f"this remote is of type {kind!r}, not onedrive", option="type"
+            )
         given: dict[str, Any] = {}
         for option in BY_NAME.values():
             if section.get(option.key):
@@ -304,17 +240,15 @@ class OneDriveRemote(BaseModel):
         return cls(**given)
 
     def replace(self, **changes: Any) -> OneDriveRemote:
-        """The same remote with other options, checked like a new one. Another base folder has
-        another id."""
+        """The same remote with other options, checked like a new one. A new base folder drops the
+        id of the last one."""
         if "base_folder" in changes:
             changes.setdefault("base_folder_id", "")
-        return OneDriveRemote(
-            **{**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
-        )
+        present = {name: getattr(self, name) for name in type(self).model_fields}
+        return OneDriveRemote(**{**present, **changes})
 
     def changes_from(self, before: OneDriveRemote) -> dict[str, str | None]:
-        """What `Conf.update` needs to turn `before` into this one; the token only when it is
-        another one."""
+        """What `Conf.update` needs to turn `before` into this one; the token only if it differs."""
         old, new = before.to_section(), self.to_section()
         changes: dict[str, str | None] = {key: None for key in old if key not in new}
         changes.update((key, value) for key, value in new.items() if old.get(key) != value)
@@ -332,32 +266,25 @@ class OneDriveRemote(BaseModel):
         ]
 
     def require(self, version: tuple[int, ...]) -> None:
-        """RcloneTooOld when rclone of this version would ignore an option, or could not renew the
-        token."""
-        found = ".".join(map(str, version))
+        """RcloneTooOld if rclone of this version would ignore an option, or not renew the token."""
         for option in self.ignored_by(version):
-            needed = ".".join(map(str, option.since))
-            raise RcloneTooOld(
-                f"rclone {found} silently ignores {option.name}, which rclone {needed} and later "
-                "know",
-                option=option.name,
-                version=found,
-                required=needed,
-            )
-        if (
-            self.client_id
-            and self.client_secret is None
-            and not Feature.PUBLIC_CLIENT.known_to(version)
-        ):
-            needed = str(Feature.PUBLIC_CLIENT.since)
-            raise RcloneTooOld(
-                f"rclone {found} cannot renew the token of a public client, rclone {needed} and "
-                "later can",
-                why="it sends its own client secret along",
-                option="client_id",
-                version=found,
-                required=needed,
-            )
+            what = f"silently ignores {option.name}, which rclone {option.since} and later know"
+            raise _too_old(version, option.name, option.since, what)
+        is_public = self.client_id and self.client_secret is None
+        if is_public and not Feature.PUBLIC_CLIENT.known_to(version):
+            since = Feature.PUBLIC_CLIENT.since
+            what = f"cannot renew the token of a public client, rclone {since} and later can"
+            why = "it sends its own client secret along"
+            raise _too_old(version, "client_id", since, what, why)
+
+
+def _too_old(
+    version: tuple[int, ...], option: str, since: Version, what: str, why: str | None = None
+) -> errors.RcloneTooOld:
+    found = ".".join(map(str, version))
+    return errors.RcloneTooOld(
+        f"rclone {found} {what}", why=why, option=option, version=found, required=str(since)
+    )
 
 
 def _text(value: object) -> str:
@@ -372,11 +299,9 @@ def _text(value: object) -> str:
 
 
 def _value(option: Option, text: str) -> Any:
-    """A text of rclone.conf as the model takes it; what rclone would not read is left for the model
-    to refuse.
-    """
+    """A text of rclone.conf as the model takes it, which refuses what rclone would not read."""
     if option.kind == "switch":
-        return True if text in _TRUE else False if text in _FALSE else text
+        return True if text in TRUE else False if text in _FALSE else text
     if option.name in ("access_scopes", "granted_scopes"):
         return tuple(text.split())
     return text
@@ -385,42 +310,33 @@ def _value(option: Option, text: str) -> Any:
 def _check_complete(data: Mapping[str, Any]) -> None:
     missing = [name for name in ("drive_id", "drive_type") if not data.get(name)]
     if missing:
-        raise RemoteIncomplete(
+        raise errors.RemoteIncomplete(
             "the remote has no drive",
-            why=(
-                f"{' and '.join(missing)} not set: rclone would say 'unable to get drive_id and "
-                "drive_type'"
-            ),
+            why=f"{' and '.join(missing)} not set: rclone would say {NO_DRIVE!r}",
             missing=missing,
         )
-    app_only = data.get("client_credentials")
-    if not app_only and not data.get("token"):
-        raise RemoteIncomplete(
+    if not data.get("client_credentials") and not data.get("token"):
+        raise errors.RemoteIncomplete(
             "the remote has no token",
             why="nobody has signed in",
             advice="Sign in for it: drive and options stay as they are.",
-            next_step=NextStep.REAUTHORIZE,
+            next_step=errors.NextStep.REAUTHORIZE,
             missing=["token"],
         )
 
 
-def _as_ours(error: ValidationError) -> RemoteError:
-    return _refusal(
-        [
-            (str(found["loc"][0]) if found["loc"] else "remote", _message(found["msg"]))
-            for found in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-    )
+def _as_ours(error: ValidationError) -> errors.RemoteError:
+    problems = []
+    for found in error.errors(include_url=False, include_input=False, include_context=False):
+        option = str(found["loc"][0]) if found["loc"] else "remote"
+        problems.append((option, found["msg"].removeprefix("Value error, ")))
+    return _refusal(problems)
 
 
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ")
-
-
-def _refusal(problems: list[tuple[str, str]]) -> OptionInvalid:
+def _refusal(problems: list[tuple[str, str]]) -> errors.OptionInvalid:
     first, why = problems[0]
     others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return OptionInvalid(
+    return errors.OptionInvalid(
         f"{first} cannot be used as given{others}",
         why=why,
         option=first,

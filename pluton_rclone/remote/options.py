@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from pluton_rclone.errors import OptionInvalid
@@ -26,6 +27,106 @@ PREFIX = "pluton_"
 _WHY: dict[Decider, str] = {
     "walk": "the steps of the walk decide it: the name, the location",
     "sign_in": "the sign-in decides it: the app registration and the account",
+}
+_ALL_SCOPES = (
+    "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
+)
+_HELP = {
+    "client_id": "The id of your own app registration. Empty: rclone's own registration is used.",
+    "client_secret": "The secret of that registration. Leave it empty for a public client, which "
+    "does not have one that could expire.",
+    "token": "What the sign-in gave, as JSON. Filled in by signing in; rclone renews it by itself.",
+    "auth_url": "Another address for signing in. Empty: the one of the region and tenant.",
+    "token_url": "Another address for getting tokens. Empty: the one of the region and tenant.",
+    "client_credentials": "Sign in as the application itself, without a person (client "
+    "credentials). Needs tenant, id and secret, and permissions that an administrator has granted.",
+    "region": "The Microsoft cloud that the account belongs to.",
+    "upload_cutoff": "Files up to this size are sent in one request instead of an upload session. "
+    "On Business and SharePoint each such file then takes twice its room, because setting its time "
+    "makes a second version. At most 4Mi.",
+    "tenant_url": "Talk to SharePoint's own interface at this address "
+    "(https://TENANT.sharepoint.com/_api) instead of Microsoft Graph, where an organisation lets "
+    "no app use Graph.",
+    "chunk_size": "How much of a file one upload request carries. Larger is faster on good lines "
+    "and is held in memory for each running transfer. Left at its default, a transfer of one large "
+    "file takes more, and less where memory is short. A multiple of 320 KiB; stay below 60 MiB.",
+    "drive_id": "The id of the drive that is used.",
+    "drive_type": "What kind of drive it is.",
+    "root_folder_id": "Use this folder as if it were the root of the drive; for folders that no "
+    "path leads to.",
+    "access_scopes": "Only used when rclone itself signs in; a refresh carries none.",
+    "tenant": "The organisation's tenant id or domain. Needed for app-only access and for a "
+    "registration of one tenant.",
+    "disable_site_permission": "Only used when rclone itself signs in.",
+    "expose_onenote_files": "OneNote notebooks cannot be read or changed as files and are hidden. "
+    "Show them, for example to delete them.",
+    "server_side_across_configs": "Let Microsoft copy between two remotes of the same account or "
+    "tenant. rclone now has a flag of its own for it.",
+    "list_chunk": "How many entries one listing request asks for.",
+    "no_versions": "Remove the older versions of a file after each change, as they take room.",
+    "hard_delete": "Delete for good instead of moving to the recycle bin, which takes room, too.",
+    "link_scope": "For links that rclone makes (`rclone link`).",
+    "link_type": "For links that rclone makes (`rclone link`).",
+    "link_password": "For links that rclone makes (`rclone link`) on OneDrive Personal.",
+    "hash_type": "Which hash of a file is compared. Only QuickXorHash is there on every drive.",
+    "av_override": "Also download files that Microsoft's virus scanner has marked.",
+    "delta": "List a whole drive with few requests; worth it only near the root. A deletion must "
+    "never be decided by it: rclone leaves out an item that comes before its folder.",
+    "metadata_permissions": "Whether sharing permissions are read and written with the metadata.",
+    "encoding": "Which characters of file names rclone replaces: those that OneDrive refuses.",
+    "description": "Your own words for this storage.",
+    "base_folder": "The folder on the drive that paths start from; empty is its root.",
+    "base_folder_id": "By which it is found if it was moved.",
+    "account_id": "The account that signed in.",
+    "account_name": "The name that the account is known by.",
+    "granted_scopes": "What the last sign-in granted.",
+    "secret_expires": "The day of that, as in 2027-03-31.",
+    "certificate": "A PEM file for app-only access through this library.",
+    "sign_in": "Which sign-in the token comes from; set by saving a new token.",
+}
+_CHOICES = {
+    "region": {
+        "global": "Global",
+        "us": "US Government",
+        "de": "Germany (closed in 2021)",
+        "cn": "China (operated by 21Vianet)",
+    },
+    "drive_type": {
+        "personal": "OneDrive Personal",
+        "business": "OneDrive for Business",
+        "documentLibrary": "SharePoint document library",
+    },
+    "access_scopes": {
+        _ALL_SCOPES: "Read and write everything",
+        "Files.Read Files.Read.All Sites.Read.All offline_access": "Read everything",
+        _ALL_SCOPES.replace(" Sites.Read.All", ""): (
+            "Read and write everything, without searching SharePoint sites"
+        ),
+    },
+    "link_scope": {
+        "anonymous": "Anyone, without signing in",
+        "organization": "People of your organisation",
+    },
+    "link_type": {
+        "view": "Reading",
+        "edit": "Reading and changing",
+        "embed": "Embedding in a page (Personal only)",
+    },
+    "hash_type": {
+        "auto": "The best there is",
+        "quickxor": "QuickXorHash",
+        "sha1": "SHA-1",
+        "sha256": "SHA-256",
+        "crc32": "CRC-32",
+        "none": "No hashes",
+    },
+    "metadata_permissions": {
+        "off": "Neither",
+        "read": "Read",
+        "write": "Write",
+        "read,write": "Read and write",
+        "failok": "A permission that cannot be written does not fail the file",
+    },
 }
 
 
@@ -44,16 +145,22 @@ class Option:
     name: str
     kind: Kind
     title: str
-    help: str
-    default: str = ""
-    choices: tuple[Choice, ...] = ()
-    unit: str | None = None
-    group: Group = "advanced"
-    sensitive: bool = False
     since: Version = Version(1, 40)  # noqa: RUF009 - immutable
+    default: str = ""
+    group: Group = "advanced"
+    decided_by: Decider = "person"
+    sensitive: bool = False
+    unit: str | None = None
     # Whether an older rclone that ignores it does something else than was asked for.
     matters: bool = True
-    decided_by: Decider = "person"
+
+    @property
+    def help(self) -> str:
+        return _HELP[self.name]
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return tuple(Choice(*found) for found in _CHOICES.get(self.name, {}).items())
 
     @property
     def key(self) -> str:
@@ -61,395 +168,64 @@ class Option:
         return PREFIX + self.name if self.group == "pluton" else self.name
 
 
-def _choices(**labels: str) -> tuple[Choice, ...]:
-    return tuple(Choice(value, label) for value, label in labels.items())
-
-
-DEFAULT_SCOPES = (
-    "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All Sites.Read.All offline_access"
-)
+_by_sign_in = partial(Option, decided_by="sign_in")
+_by_walk = partial(Option, decided_by="walk")
 OPTIONS: tuple[Option, ...] = (
-    Option(
-        "client_id",
-        "text",
-        "Application (client) id",
-        "The id of your own app registration. Empty: rclone's own registration is used.",
-        group="basic",
-        sensitive=True,
-        decided_by="sign_in",
+    _by_sign_in("client_id", "text", "Application (client) id", group="basic", sensitive=True),
+    _by_sign_in("client_secret", "secret", "Client secret", group="basic", sensitive=True),
+    _by_sign_in("token", "secret", "Token", sensitive=True),
+    _by_sign_in("auth_url", "text", "Sign-in address"),
+    _by_sign_in("token_url", "text", "Token address"),
+    _by_sign_in("client_credentials", "switch", "App-only access", Version(1, 69), "false"),
+    _by_sign_in("region", "choice", "Region", Version(1, 54), "global", "basic"),
+    Option("upload_cutoff", "size", "Single-request limit", Version(1, 70), "off", unit="bytes"),
+    Option("tenant_url", "text", "SharePoint tenant address", Version(1, 75)),
+    Option("chunk_size", "size", "Chunk size", Version(1, 43), "10Mi", "basic", unit="bytes"),
+    _by_walk("drive_id", "text", "Drive", Version(1, 44), group="basic", sensitive=True),
+    _by_walk("drive_type", "choice", "Drive type", Version(1, 44), group="basic"),
+    _by_walk("root_folder_id", "text", "Root folder id", Version(1, 58), sensitive=True),
+    _by_sign_in(
+        "access_scopes", "list", "Permissions that rclone asks for", Version(1, 59), _ALL_SCOPES
     ),
-    Option(
-        "client_secret",
-        "secret",
-        "Client secret",
-        "The secret of that registration. Leave it empty for a public client, which has none that "
-        "could "
-        "expire.",
-        group="basic",
-        sensitive=True,
-        decided_by="sign_in",
-    ),
-    Option(
-        "token",
-        "secret",
-        "Token",
-        "What the sign-in gave, as JSON. Filled in by signing in; rclone renews it by itself.",
-        sensitive=True,
-        decided_by="sign_in",
-    ),
-    Option(
-        "auth_url",
-        "text",
-        "Sign-in address",
-        "Another address for signing in. Empty: the one of the region and tenant.",
-        decided_by="sign_in",
-    ),
-    Option(
-        "token_url",
-        "text",
-        "Token address",
-        "Another address for getting tokens. Empty: the one of the region and tenant.",
-        decided_by="sign_in",
-    ),
-    Option(
-        "client_credentials",
-        "switch",
-        "App-only access",
-        "Sign in as the application itself, without a person (client credentials). Needs tenant, "
-        "id and "
-        "secret, and "
-        "permissions that an administrator has granted.",
-        "false",
-        since=Version(1, 69),
-        decided_by="sign_in",
-    ),
-    Option(
-        "region",
-        "choice",
-        "Region",
-        "The Microsoft cloud that the account belongs to.",
-        "global",
-        _choices(
-            **{
-                "global": "Global",
-                "us": "US Government",
-                "de": "Germany (closed in 2021)",
-                "cn": "China (operated by 21Vianet)",
-            }
-        ),
-        group="basic",
-        since=Version(1, 54),
-        decided_by="sign_in",
-    ),
-    Option(
-        "upload_cutoff",
-        "size",
-        "Single-request limit",
-        "Files up to this size are sent in one request instead of an upload session. On Business "
-        "and "
-        "SharePoint each "
-        "such file then takes twice its room, because setting its time makes a second version. At "
-        "most 4Mi.",
-        "off",
-        unit="bytes",
-        since=Version(1, 70),
-    ),
-    Option(
-        "tenant_url",
-        "text",
-        "SharePoint tenant address",
-        "Talk to SharePoint's own interface at this address (https://TENANT.sharepoint.com/_api) "
-        "instead of "
-        "Microsoft "
-        "Graph, where an organisation lets no app use Graph.",
-        since=Version(1, 75),
-    ),
-    Option(
-        "chunk_size",
-        "size",
-        "Chunk size",
-        "How much of a file one upload request carries. Larger is faster on good lines and is held "
-        "in memory for each "
-        "running transfer. Left at its default, a transfer of one large file takes more, and less "
-        "where memory is short. "
-        "A multiple of 320 KiB; stay below 60 MiB.",
-        "10Mi",
-        unit="bytes",
-        group="basic",
-        since=Version(1, 43),
-    ),
-    Option(
-        "drive_id",
-        "text",
-        "Drive",
-        "The id of the drive that is used.",
-        group="basic",
-        sensitive=True,
-        since=Version(1, 44),
-        decided_by="walk",
-    ),
-    Option(
-        "drive_type",
-        "choice",
-        "Drive type",
-        "What kind of drive it is.",
-        "",
-        _choices(
-            personal="OneDrive Personal",
-            business="OneDrive for Business",
-            documentLibrary="SharePoint document library",
-        ),
-        group="basic",
-        since=Version(1, 44),
-        decided_by="walk",
-    ),
-    Option(
-        "root_folder_id",
-        "text",
-        "Root folder id",
-        "Use this folder as if it were the root of the drive; for folders that no path leads to.",
-        sensitive=True,
-        since=Version(1, 58),
-        decided_by="walk",
-    ),
-    Option(
-        "access_scopes",
-        "list",
-        "Permissions that rclone asks for",
-        "Only used when rclone itself signs in; a refresh carries none.",
-        DEFAULT_SCOPES,
-        _choices(
-            **{
-                DEFAULT_SCOPES: "Read and write everything",
-                "Files.Read Files.Read.All Sites.Read.All offline_access": "Read everything",
-                "Files.Read Files.ReadWrite Files.Read.All Files.ReadWrite.All offline_access": (
-                    "Read and write everything, without searching SharePoint sites"
-                ),
-            }
-        ),
-        since=Version(1, 59),
-        decided_by="sign_in",
-    ),
-    Option(
-        "tenant",
-        "text",
-        "Tenant",
-        "The organisation's tenant id or domain. Needed for app-only access and for a registration "
-        "of one "
-        "tenant.",
-        group="basic",
-        sensitive=True,
-        since=Version(1, 69),
-        decided_by="sign_in",
-    ),
-    Option(
+    _by_sign_in("tenant", "text", "Tenant", Version(1, 69), group="basic", sensitive=True),
+    _by_sign_in(
         "disable_site_permission",
         "switch",
         "Do not ask for Sites.Read.All",
-        "Only used when rclone itself signs in.",
+        Version(1, 58),
         "false",
-        since=Version(1, 58),
-        decided_by="sign_in",
     ),
-    Option(
-        "expose_onenote_files",
-        "switch",
-        "Show OneNote files",
-        "OneNote notebooks cannot be read or changed as files and are hidden. Show them, for "
-        "example to "
-        "delete them.",
-        "false",
-        since=Version(1, 44),
-    ),
+    Option("expose_onenote_files", "switch", "Show OneNote files", Version(1, 44), "false"),
     Option(
         "server_side_across_configs",
         "switch",
         "Copy on the server between remotes",
-        "Let Microsoft copy between two remotes of the same account or tenant. rclone now has a "
-        "flag of its "
-        "own for it.",
+        Version(1, 52),
         "false",
-        since=Version(1, 52),
     ),
-    Option(
-        "list_chunk",
-        "number",
-        "Listing page size",
-        "How many entries one listing request asks for.",
-        "1000",
-        unit="entries",
-        since=Version(1, 56),
-    ),
-    Option(
-        "no_versions",
-        "switch",
-        "Keep no old versions",
-        "Remove the older versions of a file after each change, so that they take no room.",
-        "false",
-        since=Version(1, 53),
-    ),
-    Option(
-        "hard_delete",
-        "switch",
-        "Hard delete",
-        "Delete for good instead of moving to the recycle bin, which takes room, too.",
-        "false",
-        group="basic",
-        since=Version(1, 67),
-    ),
-    Option(
-        "link_scope",
-        "choice",
-        "Who may use a link",
-        "For links that rclone makes (`rclone link`).",
-        "anonymous",
-        _choices(
-            anonymous="Anyone, without signing in", organization="People of your organisation"
-        ),
-        since=Version(1, 54),
-    ),
-    Option(
-        "link_type",
-        "choice",
-        "What a link allows",
-        "For links that rclone makes (`rclone link`).",
-        "view",
-        _choices(
-            view="Reading", edit="Reading and changing", embed="Embedding in a page (Personal only)"
-        ),
-        since=Version(1, 54),
-    ),
-    Option(
-        "link_password",
-        "secret",
-        "Password of links",
-        "For links that rclone makes (`rclone link`) on OneDrive Personal.",
-        sensitive=True,
-        since=Version(1, 54),
-    ),
-    Option(
-        "hash_type",
-        "choice",
-        "Hash",
-        "Which hash of a file is compared. QuickXorHash is the only one that every drive has.",
-        "auto",
-        _choices(
-            auto="The best there is",
-            quickxor="QuickXorHash",
-            sha1="SHA-1",
-            sha256="SHA-256",
-            crc32="CRC-32",
-            none="No hashes",
-        ),
-        since=Version(1, 62),
-    ),
-    Option(
-        "av_override",
-        "switch",
-        "Download infected files",
-        "Also download files that Microsoft's virus scanner has marked.",
-        "false",
-        since=Version(1, 63),
-    ),
-    Option(
-        "delta",
-        "switch",
-        "List by delta",
-        "List a whole drive with few requests; worth it only near the root. A deletion must never "
-        "be "
-        "decided by it: "
-        "rclone leaves out an item that comes before its folder.",
-        "false",
-        since=Version(1, 65),
-    ),
-    Option(
-        "metadata_permissions",
-        "list",
-        "Permissions as metadata",
-        "Whether sharing permissions are read and written with the metadata.",
-        "off",
-        _choices(
-            **{
-                "off": "Neither",
-                "read": "Read",
-                "write": "Write",
-                "read,write": "Read and write",
-                "failok": "A permission that cannot be written does not fail the file",
-            }
-        ),
-        since=Version(1, 66),
-    ),
-    Option(
-        "encoding",
-        "list",
-        "Encoding of names",
-        "Which characters of file names rclone replaces because OneDrive does not take them.",
-        ONEDRIVE_ENCODING,
-        since=Version(1, 51),
-    ),
-    Option(
-        "description",
-        "text",
-        "Friendly name",
-        "Your own words for this storage.",
-        group="basic",
-        since=Version(1, 66),
-        matters=False,
-        decided_by="walk",
-    ),
+    Option("list_chunk", "number", "Listing page size", Version(1, 56), "1000", unit="entries"),
+    Option("no_versions", "switch", "Keep no old versions", Version(1, 53), "false"),
+    Option("hard_delete", "switch", "Hard delete", Version(1, 67), "false", "basic"),
+    Option("link_scope", "choice", "Who may use a link", Version(1, 54), "anonymous"),
+    Option("link_type", "choice", "What a link allows", Version(1, 54), "view"),
+    Option("link_password", "secret", "Password of links", Version(1, 54), sensitive=True),
+    Option("hash_type", "choice", "Hash", Version(1, 62), "auto"),
+    Option("av_override", "switch", "Download infected files", Version(1, 63), "false"),
+    Option("delta", "switch", "List by delta", Version(1, 65), "false"),
+    Option("metadata_permissions", "list", "Permissions as metadata", Version(1, 66), "off"),
+    Option("encoding", "list", "Encoding of names", Version(1, 51), ONEDRIVE_ENCODING),
+    _by_walk("description", "text", "Friendly name", Version(1, 66), group="basic", matters=False),
 )
-
-
-def _own(
-    name: str,
-    kind: Kind,
-    title: str,
-    help: str,
-    decided_by: Decider = "sign_in",
-    *,
-    sensitive: bool = False,
-) -> Option:
-    return Option(
-        name, kind, title, help, group="pluton", sensitive=sensitive, decided_by=decided_by
-    )
-
-
 # Kept beside rclone's options, under keys that rclone passes over.
 OWN: tuple[Option, ...] = (
-    _own(
-        "base_folder",
-        "text",
-        "Base folder",
-        "The folder on the drive that paths start from; empty is its root.",
-        "person",
-    ),
-    _own(
-        "base_folder_id",
-        "text",
-        "Base folder's id",
-        "By which it is found when it was moved.",
-        "walk",
-        sensitive=True,
-    ),
-    _own("account_id", "text", "Account id", "The account that signed in.", sensitive=True),
-    _own("account_name", "text", "Account", "The name that the account is known by."),
-    _own("granted_scopes", "list", "Granted permissions", "What the last sign-in granted."),
-    _own(
-        "secret_expires",
-        "day",
-        "Client secret expires",
-        "The day of that, as in 2027-03-31.",
-        "person",
-    ),
-    _own(
-        "certificate", "text", "Certificate", "A PEM file for app-only access through this library."
-    ),
-    _own(
-        "sign_in",
-        "text",
-        "Sign-in",
-        "Which sign-in the token comes from; set by saving a new token.",
-    ),
+    Option("base_folder", "text", "Base folder", group="pluton"),
+    _by_walk("base_folder_id", "text", "Base folder's id", group="pluton", sensitive=True),
+    _by_sign_in("account_id", "text", "Account id", group="pluton", sensitive=True),
+    _by_sign_in("account_name", "text", "Account", group="pluton"),
+    _by_sign_in("granted_scopes", "list", "Granted permissions", group="pluton"),
+    Option("secret_expires", "day", "Client secret expires", group="pluton"),
+    _by_sign_in("certificate", "text", "Certificate", group="pluton"),
+    _by_sign_in("sign_in", "text", "Sign-in", group="pluton"),
 )
 
 BY_NAME: dict[str, Option] = {option.name: option for option in (*OPTIONS, *OWN)}
@@ -457,7 +233,7 @@ BY_KEY: dict[str, Option] = {option.key: option for option in BY_NAME.values()}
 
 
 def require_person(names: Iterable[str]) -> None:
-    """OptionInvalid for the first name that is no option, or one that a person does not decide."""
+    """OptionInvalid for the first name without an option, or with one that is not the person's."""
     for name in names:
         option = BY_NAME.get(name)
         if option is None:
@@ -465,6 +241,5 @@ def require_person(names: Iterable[str]) -> None:
             hint = f"did you mean {near[0]!r}?" if near else None
             raise OptionInvalid(f"there is no option {name!r}", why=hint, option=name)
         if option.decided_by != "person":
-            raise OptionInvalid(
-                f"{name} cannot be set as an option", why=_WHY[option.decided_by], option=name
-            )
+            what = f"{name} cannot be set as an option"
+            raise OptionInvalid(what, why=_WHY[option.decided_by], option=name)

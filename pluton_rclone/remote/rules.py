@@ -1,9 +1,8 @@
-"""What makes a OneDrive remote one that works: rules on single values and between options. Pure
-functions.
+"""What makes a OneDrive remote work: rules on single values. Pure functions.
 
-A rule returns the sentence that says what is wrong, or None. Facts: rclone backend/onedrive/onedrive.go,
-Microsoft's "Create upload session" (chunks) and "Create sharing link" pages, and captured runs of rclone
-1.75.2.
+A rule returns the sentence that says what is wrong, or None. Facts: rclone's
+backend/onedrive/onedrive.go, Microsoft's "Create upload session" (chunks) and "Create sharing link"
+pages, and captured runs of rclone 1.75.2.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ CUTOFF_LIMIT = 4 * MIB
 
 @dataclass(frozen=True)
 class Warn:
-    """Something that works, but not as well, or not for ever. `option` is the option it is
-    about."""
+    """Something about an option that works, but not as well as it could, or not for ever."""
 
     option: str
     what: str
@@ -42,10 +40,10 @@ def chunk_size_fault(size: Size) -> str | None:
     if size > CHUNK_LIMIT:
         return f"{size} is more than 250Mi, the largest chunk that rclone allows"
     if size % CHUNK or not size.is_exact:
-        lossy = (
-            f"({size // CHUNK} x 320Ki) is printed by rclone with three decimals, and then refused"
-        )
-        why = "is no multiple of 320Ki" if size % CHUNK else lossy
+        why = "is not a multiple of 320Ki"
+        if size % CHUNK == 0:
+            count = size // CHUNK
+            why = f"({count} x 320Ki) is printed by rclone with three decimals, and then refused"
         near = " and ".join(map(str, good_chunks_near(size)))
         return f"{int(size)} bytes {why}; the nearest that work are {near}"
     return None
@@ -53,57 +51,43 @@ def chunk_size_fault(size: Size) -> str | None:
 
 def good_chunks_near(size: int) -> list[Size]:
     """The nearest chunk sizes below and above that rclone takes and prints without loss."""
-    below = next(
-        (n for n in range(min(size, CHUNK_LIMIT) // CHUNK, 0, -1) if Size(n * CHUNK).is_exact), None
-    )
-    above = next(
-        (
-            n
-            for n in range(max(size, CHUNK) // CHUNK, CHUNK_LIMIT // CHUNK + 1)
-            if _is_good_above(n, size)
-        ),
-        None,
-    )
-    return [Size(n * CHUNK) for n in (below, above) if n is not None]
-
-
-def _is_good_above(count: int, size: int) -> bool:
-    return count * CHUNK > size and Size(count * CHUNK).is_exact
+    good = [chunk for chunk in map(Size, range(CHUNK, CHUNK_LIMIT + 1, CHUNK)) if chunk.is_exact]
+    return [chunk for chunk in good if chunk <= size][-1:] + [c for c in good if c > size][:1]
 
 
 def upload_cutoff_fault(size: Size) -> str | None:
     if size > CUTOFF_LIMIT:
         return f"{size} is more than 4Mi, the most that rclone sends in one request"
     if not size.is_exact:
-        return f"{int(size)} bytes is printed by rclone with three decimals, which reads back as another size"
+        printed = "is printed by rclone with three decimals, which reads back as another size"
+        return f"{int(size)} bytes {printed}"
     return None
 
 
 def token_fault(text: str, *, is_renewed: bool) -> str | None:
-    """Why rclone could not go on with this token, which a refresh token renews if it `is_renewed`.
-    Nothing of the token is in the answer."""
+    """Why rclone could not go on with this token, without a word of it; whether a refresh token
+    renews it is `is_renewed`."""
     fields = token_fields(text)
     if not fields:
-        return "it is no JSON object as rclone keeps it"
+        return "it is not a JSON object as rclone keeps it"
     if not isinstance(fields.get("access_token"), str) or not fields["access_token"]:
         return "its access_token is empty: rclone would then lose the refresh token, too"
     if fields.get("expiry") and not rclone_reads(fields["expiry"]):
-        return "its expiry is no time as rclone writes it: rclone would take none of the token"
+        return "its expiry is not as rclone writes it: rclone would take nothing of the token"
     if expires_at(fields) is None:
-        return "it has no expiry: rclone would use it for ever and never refresh it"
+        return "it does not have an expiry: rclone would use it for ever and never refresh it"
     if is_renewed and not fields.get("refresh_token"):
-        return "it has no refresh_token: it ends within the hour and cannot be renewed"
+        return "it does not have a refresh_token: it expires within the hour and cannot be renewed"
     return None
 
 
 def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
-    """Ids of Business and SharePoint drives begin with "b!"; personal ones are up to 16 hex
-    digits."""
+    """Ids of Business and SharePoint drives begin with "b!"; personal ones are 16 hex digits."""
     is_sharepoint = drive_id.startswith("b!")
     if drive_type == "personal" and is_sharepoint:
         return (
-            "it begins with b!, but drive_type is personal: such an id belongs to a drive of work or "
-            "school, or to one of those that Microsoft lists beside a personal OneDrive"
+            "it begins with b!, but drive_type is personal: such an id belongs to a drive of work "
+            "or school, or to one of those that Microsoft lists beside a personal OneDrive"
         )
     if drive_type != "personal" and is_personal(drive_id):
         return f"it is the id of a personal drive, but drive_type is {drive_type}"
@@ -112,14 +96,14 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
 
 def encoding_fault(text: str) -> str | None:
     unknown = [name for name in text.split(",") if name not in WORDS]
-    return f"{unknown[0]!r} is no encoding that rclone knows" if unknown else None
+    return f"{unknown[0]!r} is not an encoding that rclone knows" if unknown else None
 
 
 def metadata_permissions_fault(text: str) -> str | None:
     parts = text.split(",")
     unknown = [part for part in parts if part not in ("off", "read", "write", "failok")]
     if unknown:
-        return f"{unknown[0]!r} is none of off, read, write, failok"
+        return f"{unknown[0]!r} is not one of off, read, write, failok"
     return "off cannot be combined" if "off" in parts and len(parts) > 1 else None
 
 

@@ -7,8 +7,6 @@ from typing import Any
 from .onedrive import OneDriveRemote
 from .options import BY_NAME, Option
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
 
 def remote_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a remote's options, in the order in which a form shows them.
@@ -19,7 +17,7 @@ def remote_schema() -> dict[str, Any]:
     are `oneOf` with `const` and `title`; secrets are `writeOnly`.
     """
     schema = OneDriveRemote.model_json_schema()
-    schema["$schema"] = _DIALECT
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "OneDrive"
     schema["description"] = "A OneDrive or SharePoint drive as a storage"
     schema["properties"] = {

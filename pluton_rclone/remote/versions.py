@@ -1,12 +1,10 @@
-"""What each version of rclone accepts for OneDrive, as it says itself, and known faults of old
-ones."""
+"""What each version of rclone accepts for OneDrive, as it says itself, and faults of old ones."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pluton_rclone.values.versions import Feature, Version
 
@@ -37,62 +35,61 @@ class Known:
         """From the output of `rclone config providers`. ValueError if it is another program's."""
         for provider in json.loads(providers):
             if provider["Name"] == "onedrive":
-                return cls(version, tuple(map(_option, provider["Options"])))
-        raise ValueError("this rclone has no onedrive backend")
+                options = tuple(
+                    OptionOfBinary(
+                        found["Name"],
+                        found["DefaultStr"],
+                        tuple(example["Value"] for example in found.get("Examples") or ()),
+                        # before 1.63 rclone did not say
+                        bool(found.get("Sensitive") or found.get("IsPassword")),
+                    )
+                    for found in provider["Options"]
+                )
+                return cls(version, options)
+        raise ValueError("this rclone does not have an onedrive backend")
 
 
-@dataclass(frozen=True)
-class _Fault:
-    before: Version
-    what: str
-
-
-# From rclone's changelog: OneDrive faults that ended with a release.
-_FAULTS = (
-    _Fault(Version(1, 65, 1), "uploads to Business and SharePoint can fail with 'Unauthenticated'"),
-    _Fault(
-        Version(1, 67),
-        "downloads can fail with 'Unauthenticated'; a public client cannot renew its token",
+# From rclone's changelog: OneDrive faults, and the release that fixed them.
+_FAULTS = {
+    Version(1, 65, 1): "uploads to Business and SharePoint can fail with 'Unauthenticated'",
+    Version(1, 67): (
+        "downloads can fail with 'Unauthenticated'; a public client cannot renew its token"
     ),
-    _Fault(Version(1, 70), "uploads can fail with 'The upload session was not found'"),
-    _Fault(Version(1, 73), "on OneDrive Personal, setting the times of folders fails"),
-)
+    Version(1, 70): "uploads can fail with 'The upload session was not found'",
+    Version(1, 73): "on OneDrive Personal, setting the times of folders fails",
+}
 
 
 def drift(known: Known) -> list[str]:
-    """How the binary's options differ from our table; empty when it is the rclone that the table
-    describes.
-    """
+    """How the binary's options differ from our table; empty for the rclone that it describes."""
+    rclone = f"rclone {known.version}"
     theirs = {option.name: option for option in known.options}
-    found = [f"{name}: new in rclone {known.version}" for name in theirs if name not in BY_NAME]
+    found = [f"{name}: new in {rclone}" for name in theirs if name not in BY_NAME]
     for option in OPTIONS:
-        other = theirs.get(option.name)
+        name, since, other = option.name, option.since, theirs.get(option.name)
         if other is None:
-            if known.version >= option.since:
-                found.append(
-                    f"{option.name}: not in rclone {known.version}, though known since "
-                    f"{option.since}"
-                )
+            if known.version >= since:
+                found.append(f"{name}: not in {rclone}, though known since {since}")
             continue
-        if known.version < option.since:
-            found.append(f"{option.name}: rclone {known.version} knows it before {option.since}")
+        if known.version < since:
+            found.append(f"{name}: {rclone} knows it before {since}")
         if other.default != option.default:
-            found.append(f"{option.name}: default {other.default!r}, here {option.default!r}")
+            found.append(f"{name}: default {other.default!r}, here {option.default!r}")
         ours = {choice.value for choice in option.choices}
         if other.choices and ours != set(other.choices):
-            found.append(f"{option.name}: choices {sorted(other.choices)}, here {sorted(ours)}")
+            found.append(f"{name}: choices {sorted(other.choices)}, here {sorted(ours)}")
         if other.sensitive and not option.sensitive:
-            found.append(f"{option.name}: sensitive in rclone, not here")
+            found.append(f"{name}: sensitive in rclone, not here")
     return found
 
 
 def table(binaries: Sequence[Known]) -> list[list[str]]:
-    """A header and one row for each option and each other thing that differs between these
-    binaries."""
-    rows = [["", *(str(known.version) for known in binaries)]]
+    """A header, and a row for each option and each other difference between these binaries."""
+    versions = [known.version for known in binaries]
     asked = [{option.name for option in known.options} for known in binaries]
     names = dict.fromkeys([option.name for option in OPTIONS])
     names.update(dict.fromkeys(name for options in asked for name in options))
+    rows = [["", *map(str, versions)]]
     for name in names:
         rows.append([name, *(_yes(name in options) for options in asked)])
     for title, example in (
@@ -100,42 +97,22 @@ def table(binaries: Sequence[Known]) -> list[list[str]]:
         (Feature.ANY_SCRIPT_IN_NAMES.title, "é"),
         (Feature.AT_AND_PLUS_IN_NAMES.title, "a@b+c"),
     ):
-        rows.append(
-            [title, *(_yes(name_fault(example, known.version) is None) for known in binaries)]
-        )
-    rows.append(
-        [
-            Feature.PUBLIC_CLIENT.title,
-            *(_yes(Feature.PUBLIC_CLIENT.known_to(k.version)) for k in binaries),
-        ]
-    )
-    rows.append(
-        ["known OneDrive faults", *(str(len(known_faults(known.version))) for known in binaries)]
-    )
+        rows.append([title, *(_yes(name_fault(example, version) is None) for version in versions)])
+    public = Feature.PUBLIC_CLIENT
+    rows.append([public.title, *(_yes(public.known_to(version)) for version in versions)])
+    faults = (str(len(known_faults(version))) for version in versions)
+    rows.append(["known OneDrive faults", *faults])
     return rows
 
 
 def known_faults(version: tuple[int, ...]) -> list[Warn]:
-    """What is known to be broken for OneDrive in this version, each mended by a newer one."""
+    """What is known to be broken for OneDrive in this version, and fixed in a newer one."""
+    rclone = f"rclone {'.'.join(map(str, version))}"
     return [
-        Warn(
-            "version",
-            f"rclone {'.'.join(map(str, version))}: {fault.what}",
-            f"Update to rclone {fault.before} or newer.",
-        )
-        for fault in _FAULTS
-        if version < fault.before
+        Warn("version", f"{rclone}: {what}", f"Update to rclone {fixed} or newer.")
+        for fixed, what in _FAULTS.items()
+        if version < fixed
     ]
-
-
-def _option(found: dict[str, Any]) -> OptionOfBinary:
-    return OptionOfBinary(
-        found["Name"],
-        found["DefaultStr"],
-        tuple(example["Value"] for example in found.get("Examples") or ()),
-        # before 1.63 rclone did not say
-        bool(found.get("Sensitive") or found.get("IsPassword")),
-    )
 
 
 def _yes(value: bool) -> str:

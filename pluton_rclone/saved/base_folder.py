@@ -55,7 +55,7 @@ def _listed(rclone: Rclone, place: str) -> Entry | None:
 def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
     """The remote with its base folder's present path. ItemNotFound if it was deleted."""
     from pluton_rclone.microsoft.graph.locations import folder_path
-    from pluton_rclone.values.stored_names import shown
+    from pluton_rclone.values.encoding import shown
 
     drive, _, item = remote.base_folder_id.rpartition("#")
     try:

@@ -1,34 +1,70 @@
-"""Lent: each run has a private rclone.conf, and a token that rclone renews in it comes home."""
+"""Lent: each run has a private rclone.conf, and a token that rclone renews in it comes home.
+
+rclone 1.75.2 does not renew an access token that Microsoft refuses before its end (continuous access
+evaluation, a revoked session). The next run gets such a token as one that has expired, and renews it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.password import VARIABLE as PASSWORD
+from pluton_rclone.conf.environment import PASSWORD
 from pluton_rclone.conf.private import PrivateConfig
-from pluton_rclone.errors import AccessDenied, NextStep, Who
+from pluton_rclone.errors import AccessDenied, NextStep, TokenExpired, Who
 from pluton_rclone.process import Child
+from pluton_rclone.rclone import events
 from pluton_rclone.rclone.commands import WRITING, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner
 from pluton_rclone.remote.rules import reads_only
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest, token_fields
 
 from .wrapping import below
 
 
 @contextmanager
-def lend(conf: Conf, names: Sequence[str]) -> Iterator[PrivateConfig]:
+def lend(
+    conf: Conf, names: Sequence[str], refused: Collection[str] = ()
+) -> Iterator[PrivateConfig]:
     """A private copy of these remotes for an rclone, merged back while it runs and at the end.
-    rclone cannot read a certificate: such a remote gets its tokens from our endpoint meanwhile."""
+    rclone cannot read a certificate: such a remote gets its tokens from our endpoint meanwhile.
+    Access tokens whose digest is `refused` have expired in it."""
     with ExitStack() as stack:
         private = stack.enter_context(conf.private(names))
         for name in names:
-            options = _certificate_options(stack, conf, name)
+            options = _certificate_options(stack, conf, name) or _expired(conf, name, refused)
             if options:
                 Conf(private.path, password=private.environment.get(PASSWORD)).update(name, options)
         yield private
+
+
+def _expired(conf: Conf, name: str, refused: Collection[str]) -> dict[str, str]:
+    section = conf.whole_section(name)
+    fields = token_fields(section.get(TOKEN))
+    if _digest(section) not in refused or section.get("tenant_url"):
+        return {}
+    token = json.dumps({**fields, "expiry": "2000-01-01T00:00:00Z"})
+    return {TOKEN: token, SIGN_IN: section.get(SIGN_IN, "")}
+
+
+def _digest(section: Mapping[str, str]) -> str:
+    return token_digest(str(token_fields(section.get(TOKEN)).get("access_token", "")))
+
+
+def _refuses(line: bytes) -> bool:
+    """Whether a line of rclone's log says that Microsoft refused an access token."""
+    if b"uthenticat" not in line and b"401" not in line:
+        return False
+    from pluton_rclone.rclone import faults
+
+    event = events.parse(line)
+    if event.level in ("debug", "info") or "fetch token" in event.text:
+        return False
+    found = faults.meaning(event.text)
+    return found is not None and found.kind is TokenExpired
 
 
 def _certificate_options(stack: ExitStack, conf: Conf, name: str) -> dict[str, str]:
@@ -50,15 +86,31 @@ class Lent(Around):
         super().__init__(inner)
         self._conf = conf
         self._names = tuple(names)
+        self._refused: set[str] = set()
+        self.refusals = 0
+        """How often a run heard that its token is refused, although it has not expired."""
+
+    def refuse(self) -> None:
+        """The present tokens are renewed by the next run."""
+        self._refused |= {_digest(self._conf.whole_section(name)) for name in self._names}
 
     def start(self, order: Order) -> Child:
         """AccessDenied where it would write to what was connected for reading only."""
         self._refuse_to_write(order.command)
         held = ExitStack()
-        loan = held.enter_context(lend(self._conf, self._names))
+        loan = held.enter_context(lend(self._conf, self._names, self._refused))
         if loan.not_writable is not None:
             lost = "A token that is renewed now is lost when this machine restarts."
             order.on.notice(f"{loan.not_writable} {lost}")
+
+        given = {_digest(self._conf.whole_section(name)) for name in self._names}
+
+        def hear(line: bytes) -> None:
+            if _refuses(line):
+                self._refused.update(given)
+                self.refusals += 1
+            if order.on.stderr is not None:
+                order.on.stderr(line)
 
         def end() -> None:
             """First the token is merged back, then waiting callers are told."""
@@ -70,7 +122,7 @@ class Lent(Around):
 
         lent = replace(order, config=loan.path).plus(loan.environment)
         try:
-            return self.inner.start(lent.calling(end=end))
+            return self.inner.start(lent.calling(end=end, stderr=hear))
         except BaseException:
             held.close()
             raise

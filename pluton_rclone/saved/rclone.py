@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from typing import TypeVar
 
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired
+from pluton_rclone.process import Completed
 from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
+from pluton_rclone.rclone.listing import Entry
+from pluton_rclone.rclone.locations import Location
 from pluton_rclone.rclone.results import TransferResult
 from pluton_rclone.rclone.runner import Runner
 from pluton_rclone.rclone.transfer import Start, Starting, Transfer
@@ -16,6 +22,8 @@ from . import office
 from .counted import Counted
 from .lent import Lent
 from .wrapping import below
+
+T = TypeVar("T")
 
 
 class OneDriveTransfer(Transfer):
@@ -29,6 +37,7 @@ class OneDriveTransfer(Transfer):
         *,
         runs: office.Runs,
         notices: list[str],
+        again: Callable[[], bool],
         **limits: float | None,
     ) -> None:
         self._notices = notices
@@ -42,7 +51,7 @@ class OneDriveTransfer(Transfer):
             return self._bound(runs.office) if found or command.words == ("sync",) else None
 
         then = () if runs.office is None else (for_office_files,)
-        super().__init__(command, starting, flags, run=runs.first, then=then, **limits)
+        super().__init__(command, starting, flags, run=runs.first, then=then, again=again, **limits)
 
     def wait(self, timeout: float | None = None) -> TransferResult:
         """As `Transfer.wait`, with these notices."""
@@ -51,10 +60,14 @@ class OneDriveTransfer(Transfer):
 
 
 class SavedRclone(Rclone):
-    """As `Rclone`; every run has a private copy of these remotes, merged back at its end."""
+    """As `Rclone`; every run has a private copy of these remotes, merged back at its end.
+
+    A run whose token Microsoft refuses before its end is started once more, with a renewed one.
+    """
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
-        self._counted = Counted(Lent(runner, conf, names))
+        self._lent = Lent(runner, conf, names)
+        self._counted = Counted(self._lent)
         super().__init__(runner=self._counted)
         self._conf = conf
         self._names = tuple(names)
@@ -63,6 +76,53 @@ class SavedRclone(Rclone):
     def throttled(self) -> int:
         """How often Microsoft asked its runs to slow down, as far as they log it (`log_level`)."""
         return self._counted.throttled
+
+    def renew(self) -> None:
+        """The next run renews the present tokens, whether they have expired or not."""
+        self._lent.refuse()
+
+    def again(self, call: Callable[[], T]) -> T:
+        """Calls it, and once more if the first failed for a refused token."""
+        before = self._lent.refusals
+        try:
+            return call()
+        except PlutonRcloneError:
+            if self._lent.refusals == before:
+                raise
+        return call()
+
+    def resumed(self, stream: Callable[[], Iterator[T]]) -> Generator[T, None, None]:
+        """As `again`, for what comes piece by piece: once something has come, it ends, and the next
+        run renews the token."""
+        before, empty = self._lent.refusals, True
+        try:
+            with closing(stream()) as running:  # type: ignore[type-var]
+                for one in running:
+                    empty = False
+                    yield one
+                return
+        except PlutonRcloneError as problem:
+            if self._lent.refusals == before:
+                raise
+            if not empty:
+                raise _broke_off(problem) from problem
+        yield from stream()
+
+    def execute(self, command: Command) -> Completed:
+        once = super().execute
+        if not isinstance(command.stdin, bytes | None):  # a stream has been read
+            return once(command)
+        return self.again(lambda: once(command))
+
+    def blocks(
+        self, place: Location, *, offset: int | None = None, count: int | None = None
+    ) -> Generator[bytes, None, None]:
+        once = super().blocks
+        return self.resumed(lambda: once(place, offset=offset, count=count))
+
+    def _entries(self, command: Command) -> Generator[Entry, None, None]:
+        once = super()._entries
+        return self.resumed(lambda: once(command))
 
     def transfer(
         self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
@@ -74,6 +134,7 @@ class SavedRclone(Rclone):
             if text not in notices:  # each of several runs may say so
                 notices.append(text)
 
+        before = self._lent.refusals
         section = destination(command, self._conf, self._names) or {}
         into_a_library = section.get("drive_type") == "documentLibrary"
         runs = office.runs(command) if into_a_library else office.Runs(command)
@@ -85,9 +146,20 @@ class SavedRclone(Rclone):
             progress_flags(level, every),
             runs=runs,
             notices=notices,
+            again=lambda: self._lent.refusals > before,
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
+
+
+def _broke_off(problem: PlutonRcloneError) -> TokenExpired:
+    return TokenExpired(
+        "It broke off: Microsoft does not accept the access token any more.",
+        why=problem.why,
+        advice="Run it again: the token is renewed then.",
+        next_step=NextStep.TEST,
+        retry=True,
+    )
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:

@@ -126,13 +126,14 @@ class SavedRemote:
             return _app_token(remote, http)
         token = _token(remote)
         if token.expired() or token.access_token == refused:
-            self.renew(http)
+            self.renew(http, refused=refused is not None)
             token = self.token()
         return token
 
-    def renew(self, http: Http | None = None) -> str:
+    def renew(self, http: Http | None = None, *, refused: bool = False) -> str:
         """Renews the token and keeps it; says how. Only rclone can renew tokens of its own
-        registration, and does so when they have expired. ConfigNotWritable: it is not renewed."""
+        registration: when they have expired, or Microsoft `refused` them. ConfigNotWritable: it is
+        not renewed."""
         from pluton_rclone.microsoft.entra.sign_in import refresh
 
         from .registration import registration
@@ -143,11 +144,13 @@ class SavedRemote:
             return "fetched anew for each run"
         token, app = _token(remote), registration(remote)
         if app is None or remote.token_url:
-            if not token.expired():
+            if not token.expired() and not refused:
                 return "rclone renews it after that"
+            self.rclone.renew()
             self.rclone.about(self.at("/"))
             return "renewed by rclone just now"
-        self.conf.check_writable()
+        if not self.conf.is_variable(self.name):
+            self.conf.check_writable()
         try:
             renewed = refresh(app, token, remote.granted_scopes, http=http)
         except (TokenExpired, InteractionRequired) as problem:
@@ -162,7 +165,10 @@ class SavedRemote:
         from pluton_rclone.microsoft.clouds import cloud
         from pluton_rclone.microsoft.graph.graph import Graph
 
-        return Graph(cloud(self.options.region), self.graph_token(http), http=http)
+        def renewed(refused: str) -> Token:
+            return self.graph_token(http, refused=refused)
+
+        return Graph(cloud(self.options.region), self.graph_token(http), http=http, renew=renewed)
 
 
 def _token(remote: OneDriveRemote) -> Token:
@@ -174,7 +180,7 @@ def _token(remote: OneDriveRemote) -> Token:
 
 
 def _app_token(remote: OneDriveRemote, http: Http | None) -> Token:
-    from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+    from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 
     from .registration import own_registration
 

@@ -41,10 +41,17 @@ class Home(Protocol[Storage]):
     ) -> tuple[ConnectionReport, OneDriveRemote]: ...
 
     def add(
-        self, name: str, remote: OneDriveRemote, *, on_step: Callable[[Step], None] = ...
+        self,
+        name: str,
+        remote: OneDriveRemote,
+        *,
+        remote_name: str | None = ...,
+        on_step: Callable[[Step], None] = ...,
     ) -> Storage: ...
 
-    def add_tested(self, name: str, remote: OneDriveRemote) -> Storage: ...
+    def add_tested(
+        self, name: str, remote: OneDriveRemote, *, remote_name: str | None = ...
+    ) -> Storage: ...
 
 
 class Saved(Protocol):
@@ -221,8 +228,11 @@ class StorageSetup(LocationSteps):
         name: str | None = None,
         remote: OneDriveRemote | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
+        *,
+        remote_name: str | None = None,
     ) -> Storage:
-        """Tests, unless this has just passed, then saves. A failed test saves nothing."""
+        """Tests, unless this has just passed, then saves. A failed test saves nothing. The remote's
+        name is derived from the friendly one unless it is given."""
         from .remote import digest
 
         friendly = name or self._state.name
@@ -231,8 +241,9 @@ class StorageSetup(LocationSteps):
         wanted = remote or self.remote()
         if self._state.passed is not None and self._state.passed == digest(wanted):
             known = {"base_folder": wanted.base_folder, "base_folder_id": self._state.folder_id}
-            return storages.add_tested(friendly, wanted.replace(**known))
-        return storages.add(friendly, wanted, on_step=on_step)
+            tested = wanted.replace(**known)
+            return storages.add_tested(friendly, tested, remote_name=remote_name)
+        return storages.add(friendly, wanted, remote_name=remote_name, on_step=on_step)
 
     def _keep(self, tested: OneDriveRemote) -> None:
         """What the test found out: the base folder, and the token that rclone may have renewed."""

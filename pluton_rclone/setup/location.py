@@ -37,11 +37,13 @@ class LocationSteps(SignInSteps):
             return graph.drives()
 
     def drives_of(self, kind: DriveKind) -> list[Drive]:
-        """The own drives of one type. DriveNotFound says which types there are instead."""
+        """The own drives of one type that are for backups. DriveNotFound says which types there are
+        instead."""
         drives = self.drives()
-        found = [drive for drive in drives if drive.type == DRIVE_TYPES[kind]]
+        offered = [drive for drive in drives if drive.for_backups]
+        found = [drive for drive in offered if drive.type == DRIVE_TYPES[kind]]
         if not found:
-            there = ", ".join(sorted({human_drive_type(drive.type) for drive in drives}))
+            there = ", ".join(sorted({human_drive_type(drive.type) for drive in offered}))
             raise DriveNotFound(
                 f"{self._account()} has no drive of the type {kind}.",
                 why=f"there is: {there}" if there else "; ".join(drives.notes) or None,
@@ -98,7 +100,7 @@ class LocationSteps(SignInSteps):
             raise UsageError(
                 f"There are {len(drives)} such drives.",
                 why=", ".join(f"{drive.name} ({drive.id})" for drive in drives),
-                advice="Choose one of them.",
+                advice="Choose one of them by its id, which stands in brackets.",
             )
         return self.choose_drive(drives[0])
 

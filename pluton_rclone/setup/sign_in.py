@@ -160,7 +160,7 @@ class SignInSteps:
 
     def sign_in_as_app(self) -> Account:
         """Signs in as the application itself: no person, an administrator agreed before."""
-        from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+        from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 
         account = self._take(sign_in_as_app(self.app))
         self._state.app_only = True

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, StorageExists, StorageNotFound
+from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, StorageNotFound
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
@@ -153,14 +153,24 @@ class Home(Mapping[str, Storage]):
 
     # ---- adding ----
 
-    def free_name(self, friendly: str) -> str:
-        """A remote's name for a new storage. StorageExists, ConfigNotWritable."""
-        from pluton_rclone.remote.names import derive_name
+    def free_name(self, friendly: str, remote_name: str | None = None) -> str:
+        """A remote's name for a new storage: `remote_name`, or one that is made of the friendly one.
+        StorageExists, ConfigNotWritable, OptionInvalid."""
+        from pluton_rclone.remote.names import derive_name, name_fault
 
         self.conf.check_writable()
         if friendly in self:
             raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
-        return derive_name(friendly, {*self.conf.names(), *self}, self.binary.version)
+        if not remote_name:
+            return derive_name(friendly, {*self.conf.names(), *self}, self.binary.version)
+        if fault := name_fault(remote_name, self.binary.version):
+            what = f"{remote_name!r} cannot be a remote's name."
+            raise OptionInvalid(what, why=fault, option="remote_name")
+        if remote_name in self.conf or remote_name in self:
+            what = f"There is already a remote called {remote_name!r}."
+            raise StorageExists(what, name=remote_name)
+        self.check_hides_none(remote_name)
+        return remote_name
 
     def test(
         self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None

@@ -6,11 +6,11 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from pluton_rclone import process
-from pluton_rclone.errors import ResticNotFound, UsageError
+from pluton_rclone.errors import PlutonRcloneError, ResticNotFound, UsageError
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.rclone.environment import child_environment
@@ -108,12 +108,18 @@ class Restic:
     def __enter__(self) -> Restic:
         if self._open is not None:
             raise UsageError("The repository is open already.")
+        self._renew_if_refused()
         with ExitStack() as stack:
             loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
             lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
             self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()
         return self
+
+    def _renew_if_refused(self) -> None:
+        """rclone, which restic starts, would not; every other trouble is left to restic to say."""
+        with suppress(PlutonRcloneError), self._saved.graph() as graph:
+            graph.get(f"/drives/{self._saved.options.drive_id}", {"$select": "id"})
 
     def __exit__(self, *_: object) -> None:
         held, self._open = self._open, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
@@ -140,9 +140,13 @@ class Storage:
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder with its content; with `hard_delete` for good. RcloneTooOld."""
+        """Delete a folder with its content; with `hard_delete` for good. RcloneTooOld. With filters:
+        the files in it that they select; folders stay."""
+        from pluton_rclone.rclone.commands import selects
+
         self.require()
-        return self.rclone.purge(self.at(path), **options)
+        remove = self.rclone.delete if selects(options) else self.rclone.purge
+        return remove(self.at(path), **options)
 
     def delete_file(self, path: str) -> None:
         """Delete one file. NothingFound if there is none; RcloneTooOld as for `delete`."""
@@ -237,10 +241,10 @@ class Storage:
         path: str = "",
         *,
         of: Storage | None = None,
-        filters: Sequence[str] = (),
+        **options: Unpack[FilterOptions],
     ) -> Preflight:
         """What OneDrive would refuse or spoil if `source` were copied into the folder `path`; found
-        while it is iterated. `of`: `source` is a path in that storage. With `filters` rclone lists
+        while it is iterated. `of`: `source` is a path in that storage. With filters rclone lists
         the source: unreadable files and links are left to the transfer."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
@@ -252,11 +256,11 @@ class Storage:
             rclone = self._storages.rclone(of.remote_name, self.remote_name)
 
         def not_there_yet() -> int:
-            return rclone.copy(place, self.at(path), dry_run=True, filters=filters).result().bytes
+            return rclone.copy(place, self.at(path), dry_run=True, **options).result().bytes
 
         entries: Source = source
-        if filters:
-            entries = rclone.walk(place, filters=filters)
+        if options:
+            entries = rclone.walk(place, **options)
         elif of is not None:
             entries = of.walk(os.fsdecode(source))
         return preflight(
@@ -295,7 +299,7 @@ class Storage:
 
     def check_writable(self) -> None:
         """ConfigNotWritable if no change could be saved."""
-        self._saved.conf.check_writable()
+        self._saved.conf.check_writable(self.remote_name)
 
     def update(
         self, on_step: Callable[[Step], None] = lambda step: None, **options: Any
@@ -316,6 +320,7 @@ class Storage:
     ) -> ConnectionReport:
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
+        self.check_writable()
         report, tested = self._storages.try_out(wanted, on_step)
         report.raise_for_failure()
         changes = tested.changes_from(before)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Storages(Home["Storage"]):
     """The OneDrive remotes of one rclone.conf, by friendly name or remote name.
 
-    `config` is a path; None means rclone's own file. `password` is for an encrypted file (see
+    `config` is a path; None means rclone's own file; remotes that RCLONE_CONFIG_… variables make are
+    storages, too, and cannot be changed. `password` is for an encrypted file (see
     `Conf`). `binary` is the path of an rclone; None finds one (see `find_binary`). Iterating gives
     friendly names.
     """
@@ -28,7 +29,7 @@ class Storages(Home["Storage"]):
         password: str | None = None,
         binary: str | os.PathLike[str] | None = None,
     ) -> None:
-        super().__init__(Conf(config, password=password), binary)
+        super().__init__(Conf(config, password=password, with_variables=True), binary)
 
     def _storage(self, remote_name: str) -> Storage:
         from .storage import Storage  # with the engine: not needed to list or to import the package

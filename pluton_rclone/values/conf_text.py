@@ -1,6 +1,4 @@
-"""What a line of rclone.conf can carry: refused, naming the character, what rclone would read back
-differently.
-"""
+"""What a line of rclone.conf can carry: a value that rclone would read differently is refused."""
 
 from __future__ import annotations
 
@@ -20,20 +18,18 @@ _SPACES = {" ": "a space", "\t": "a tab", "\xa0": "a no-break space (U+00A0)"}
 
 
 def value_fault(value: str) -> str | None:
-    """Why rclone.conf cannot carry this value; None when it can.
+    """Why rclone.conf cannot carry this value; None if it can.
 
-    It can carry quotes, `#`, `;`, `%`, `=` and backslashes. A backtick is read back, but rclone
-    puts the value in quotes that it then takes for a part of it when it next saves the file
-    (goconfig write.go), so none is taken.
+    It can carry quotes, `#`, `;`, `%`, `=` and backslashes. A value with a backtick is read back,
+    but at its next save rclone takes the quotes around it for a part of it (goconfig write.go).
     """
     for character, name in _BREAKS.items():
         if character in value:
             return f"it contains {name}"
     for where, character in (("begins", value[:1]), ("ends", value[-1:])):
         if character and character in SPACE:
-            return (
-                f"it {where} with {_SPACES.get(character, f'white space (U+{ord(character):04X})')}"
-            )
+            space = _SPACES.get(character, f"white space (U+{ord(character):04X})")
+            return f"it {where} with {space}"
     if "`" in value:
         return "it contains a backtick (`)"
     if value.startswith('"""'):
@@ -41,24 +37,19 @@ def value_fault(value: str) -> str | None:
     match = VARIABLE.search(value)
     if match is not None:
         return f"it contains {match.group()}, which rclone replaces by another key's value"
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return "it contains a character that is no Unicode text (a lone surrogate)"
+    if re.search("[\ud800-\udfff]", value):
+        return "it contains a character that is not Unicode text (a lone surrogate)"
     return None
 
 
 def check_values(section: Mapping[str, str]) -> None:
-    """OptionInvalid for the first key or value that rclone.conf cannot carry. The value is not
-    quoted: it may be secret.
-    """
+    """OptionInvalid for the first key or value that rclone.conf cannot carry; without the value,
+    which may be secret."""
     for key, value in section.items():
         if not _KEY.fullmatch(key):
-            raise OptionInvalid(
-                f"{key!r} is no option name", why="only a-z, 0-9 and _ are possible", option=key
-            )
+            what = f"{key!r} cannot be the name of an option"
+            raise OptionInvalid(what, why="only a-z, 0-9 and _ are possible", option=key)
         fault = value_fault(value)
         if fault is not None:
-            raise OptionInvalid(
-                f"rclone.conf cannot carry this value of {key}", why=fault, option=key
-            )
+            what = f"rclone.conf cannot carry this value of {key}"
+            raise OptionInvalid(what, why=fault, option=key)

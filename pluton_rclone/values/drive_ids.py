@@ -9,10 +9,8 @@ _PERSONAL = re.compile(r"[0-9A-Fa-f]{1,16}")
 
 def normal_drive_id(drive_id: str) -> str:
     """Personal drives: 16 hex digits in lower case, however Microsoft wrote them (capitals, dashes,
-    zeros lost in front); its answers about one drive differ in this. Other ids are opaque and stay.
-    """
-    plain = drive_id.replace("-", "")
-    return plain.lower().zfill(16) if _PERSONAL.fullmatch(plain) else drive_id
+    zeros lost in front): its answers about one drive differ. Other ids are opaque and stay."""
+    return drive_id.replace("-", "").lower().zfill(16) if is_personal(drive_id) else drive_id
 
 
 def is_personal(drive_id: str) -> bool:

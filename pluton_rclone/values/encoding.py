@@ -1,11 +1,12 @@
-"""rclone's translation of names: what a name becomes on its way from a local folder to OneDrive.
+"""rclone's translation of names: what a name becomes on its way from a local folder to OneDrive,
+and back.
 
 rclone replaces characters that a storage does not take by look-alikes, and puts a quotation mark
 (QUOTE) before a look-alike that stood in the name already. A name goes through three alphabets:
 that of the local file system, rclone's own ("standard", which its logs and listings show), and that
 of the storage, set by the remote's option `encoding`. Source: rclone's documentation, "Overview:
-Restricted filenames, Encoding" and "Microsoft OneDrive: Restricted filename characters"; checked
-against the real rclone by this package's tests.
+Restricted filenames, Encoding" and "Microsoft OneDrive: Restricted filename characters", and
+lib/encoder/encoder.go; checked against the real rclone by this package's tests.
 
 Bytes of a local name that are not UTF-8 are carried as Python carries them (`surrogateescape`).
 """
@@ -16,6 +17,7 @@ import functools
 import os
 import re
 import unicodedata
+from collections.abc import Callable
 
 from pluton_rclone.errors import OptionInvalid
 
@@ -28,6 +30,9 @@ ONEDRIVE_ENCODING = (
 _FULL_WIDTH = 0xFEE0  # from printable ASCII to its full-width form
 _SYMBOLS = 0x2400  # from a control character to its picture
 _INVALID = {code: f"{QUOTE}{code - 0xDC00:02X}" for code in range(0xDC80, 0xDD00)}
+_INVALID_BYTE = re.compile("[\udc80-\udcff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_DOTS = {".": "．", "..": "．．", "．": f"{QUOTE}．", "．．": f"{QUOTE}．{QUOTE}．"}
 
 _ANYWHERE = {
     "Slash": "/",
@@ -65,23 +70,17 @@ def _look_alike(character: str) -> str:
 
 class Encoding:
     """One of rclone's encodings, as a remote's option `encoding` names it: words with commas
-    between.
-
-    Raises `OptionInvalid` for a word that rclone does not know.
-    """
+    between. Raises `OptionInvalid` for a word that rclone does not know."""
 
     def __init__(self, option: str) -> None:
         words = {word.strip() for word in option.split(",")}
-        unknown = words - WORDS
+        unknown = sorted(words - WORDS)
         if unknown:
-            raise OptionInvalid(
-                f"encoding has the unknown word {sorted(unknown)[0]!r}",
-                advice="Use rclone's words: "
-                + ", ".join([*_ANYWHERE, *_FIRST, *_LAST, *sorted(_OTHERS)]),
-            )
-        self.option = option
+            known = ", ".join([*_ANYWHERE, *_FIRST, *_LAST, *sorted(_OTHERS)])
+            what = f"encoding has the unknown word {unknown[0]!r}"
+            raise OptionInvalid(what, advice=f"Use rclone's words: {known}")
         self._raw = words == {"Raw"}
-        self._dot = "Dot" in words
+        self._whole = _DOTS if "Dot" in words else {}
         anywhere = "\0" + "".join(_ANYWHERE[word] for word in _ANYWHERE if word in words)
         self.anywhere = {character: _look_alike(character) for character in anywhere}
         self.first = {c: _look_alike(c) for word in _FIRST if word in words for c in _FIRST[word]}
@@ -96,19 +95,21 @@ class Encoding:
             {**edge, **{look_alike: QUOTE + look_alike for look_alike in edge.values()}}
             for edge in (self.first, self.last)
         ]
-        back = "".join(self.anywhere.values())
-        self._quoted = re.compile(f"{QUOTE}([{QUOTE}{back}])|([{back}])")
-        self._originals = {look_alike: character for character, look_alike in self.anywhere.items()}
+        # the way back
+        self._dots, self._originals, self._heads, self._tails = (
+            {look_alike: original for original, look_alike in table.items()}
+            for table in (self._whole, self.anywhere, self.first, self.last)
+        )
+        back = "".join(self._originals)
+        byte = "[0-9a-fA-F]{2}" if "InvalidUtf8" in words else "(?!)"
+        self._middle = re.compile(f"{QUOTE}(?:([{QUOTE}{back}])|({byte}))|([{back}])")
 
     def encode(self, name: str) -> str:
         """The name with look-alikes in the place of what this encoding does not take."""
         if self._raw or not name:
             return name
-        if self._dot:
-            if name in {".", ".."}:
-                return "．" * len(name)
-            if name in {"．", "．．"}:
-                return (QUOTE + "．") * len(name)
+        if name in self._whole:
+            return self._whole[name]
         first, last = self._edges
         head = first.get(name[0], "")
         if head:
@@ -119,11 +120,29 @@ class Encoding:
         return head + name.translate(self._table) + tail
 
     def decode(self, name: str) -> str:
-        """What `encode` made this of. Not for encodings that change first and last characters
-        only."""
-        if self._dot and name in {"．", "．．", QUOTE + "．", (QUOTE + "．") * 2}:
-            return name.replace(QUOTE, "") if name[0] == QUOTE else "." * len(name)
-        return self._quoted.sub(lambda found: found[1] or self._originals[found[2]], name)
+        """What `encode` made this of: first the look-alikes of the edges, then the others."""
+        if self._raw or not name:
+            return name
+        if name in self._dots:
+            return self._dots[name]
+        head = self._heads.get(name[0], "")
+        if head:
+            name = name[1:]
+        elif name[0] == QUOTE and name[1:2] in self._heads:
+            head, name = name[1], name[2:]
+        tail = ""
+        if name and name[-1] in self._tails:
+            quoted = name[-2:-1] == QUOTE
+            tail = name[-1] if quoted else self._tails[name[-1]]
+            name = name[: -2 if quoted else -1]
+        return head + self._middle.sub(self._original, name) + tail
+
+    def _original(self, found: re.Match[str]) -> str:
+        kept, byte, look_alike = found.groups()
+        if byte:
+            code = int(byte, 16)
+            return chr(code) if code < 0x80 else chr(0xDC00 + code)
+        return str(kept or self._originals[look_alike])
 
 
 LOCAL = Encoding("Slash,Dot")  # rclone's local backend on Linux
@@ -137,16 +156,13 @@ def standard_name(local_name: str | bytes) -> str:
 
 
 def opens_again(local_name: str) -> bool:
-    """Whether rclone finds the local file under the name that it gave it itself.
-
-    A lone QUOTE is doubled on the way and sought under the doubled name: "no such file or
-    directory" (tried with 1.75.2).
-    """
+    """Whether rclone finds the local file under the name that it gave it itself. A lone QUOTE is
+    doubled on the way: "no such file or directory" (tried with 1.75.2)."""
     return LOCAL.encode(LOCAL.decode(local_name)) == local_name
 
 
 def rclone_key(standard: str) -> str:
-    """Two names of one folder with the same key are one for rclone when the target ignores case.
+    """Two names of one folder with the same key are one for rclone if the target ignores case.
 
     It keeps the first and drops the others with a notice, "Duplicate object found in source -
     ignoring", and exit 0 (tried with 1.75.2): composed accents, letter by letter to lower case,
@@ -164,39 +180,29 @@ def lower_case(text: str) -> str:
 
 
 def coarse_key(standard: str) -> str:
-    """Names that could ever be taken for one have the same; works on many names with "/"
-    between."""
+    """The same for names that could ever be taken for one; works on many with "/" between."""
     if standard.isascii():
         return standard.lower()
     text = _INVALID_BYTE.sub("\ufffd", unicodedata.normalize("NFC", standard)).casefold()
-    return unicodedata.normalize("NFC", text).replace(
-        "i\u0307", "i"
-    )  # the dotted I, both of its ways
-
-
-_INVALID_BYTE = re.compile("[\udc80-\udcff]")
+    # the dotted I, both of its ways
+    return unicodedata.normalize("NFC", text).replace("i\u0307", "i")
 
 
 class ToOneDrive:
-    """From local or standard names to the names that reach OneDrive; many at a time for speed."""
+    """Local, standard and stored names, one made of the other; many at a time for speed."""
 
     def __init__(self, option: str = ONEDRIVE_ENCODING) -> None:
         self.encoding = Encoding(option)
         self.is_default = option == ONEDRIVE_ENCODING
         known = (LOCAL, STANDARD, self.encoding)
-        # what is changed by more than a replacement: quotation marks, look-alikes, bytes that are
-        # not UTF-8
-        look_alikes = {
-            v for e in known for part in (e.anywhere, e.first, e.last) for v in part.values()
-        }
-        self._rare = re.compile(
-            f"[{QUOTE}{re.escape(''.join(sorted(look_alikes)))}\\udc80-\\udcff．]"
-        )
+        # More than a replacement changes quotation marks, look-alikes, bytes that are not UTF-8.
+        parts = (part for e in known for part in (e.anywhere, e.first, e.last))
+        look_alikes = "".join(sorted({found for part in parts for found in part.values()}))
+        self._rare = re.compile(f"[{QUOTE}{re.escape(look_alikes)}\\udc80-\\udcff．]")
         self._anywhere = [(c, look) for c, look in self.encoding.anywhere.items() if c not in "\0/"]
-        self._first = [("/" + c, "/" + look) for c, look in self.encoding.first.items()]
-        self._last = [(c + "/", look + "/") for c, look in self.encoding.last.items()]
+        self._edges = [("/" + c, "/" + look) for c, look in self.encoding.first.items()]
+        self._edges += [(c + "/", look + "/") for c, look in self.encoding.last.items()]
         self._touched = "".join(c for c, _ in self._anywhere).encode()
-        self._edges = [found.encode() for found, _ in self._first + self._last]
 
     def from_standard(self, standard: str) -> str:
         """What reaches OneDrive of a name as rclone shows it."""
@@ -219,28 +225,42 @@ class ToOneDrive:
 
         Control characters are left as they are: no two names become equal by them.
         """
-        rare = self._rare.search
-        return "/".join(standard_name(name) if rare(name) else name for name in names.split("/"))
+        parts = names.split("/")
+        return "/".join(standard_name(name) if self.is_rare(name) else name for name in parts)
 
     def from_local_all(self, names: str, raw: bytes) -> str:
-        """`from_local` of many local names: "/one/two/" to "/one/two/"; `raw` is the same as
-        bytes."""
+        """`from_local` of many local names, "/one/two/"; `raw` is the same as bytes."""
         if self.is_rare(names):
-            rare = self._rare.search
+            parts = names.split("/")
             names = "/".join(
-                self.from_local(name) if rare(name) else name for name in names.split("/")
+                self.from_local(name) if self.is_rare(name) else name for name in parts
             )
         if len(raw.translate(None, self._touched)) != len(raw):
             for found, look_alike in self._anywhere:
                 if found in names:
                     names = names.replace(found, look_alike)
-        if any(map(raw.__contains__, self._edges)):
-            for found, look_alike in self._first + self._last:
+        if any(found.encode() in raw for found, _ in self._edges):
+            for found, look_alike in self._edges:
                 names = names.replace(found, look_alike)
         return names
 
+    def shown(self, stored: str) -> str:
+        """A stored name as rclone's listings show it; bytes that are not UTF-8 as U+FFFD, as in its
+        JSON."""
+        plain = stored.isascii() and stored.isprintable() and "/" not in stored
+        if plain and stored not in {".", ".."}:
+            return stored
+        text = STANDARD.encode(self.encoding.decode(stored))
+        if _SURROGATE.search(text):  # bytes written as QUOTE and two digits may be UTF-8 again
+            text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+            text = _SURROGATE.sub("\ufffd", text)
+        return text
 
-@functools.lru_cache(maxsize=8)
-def to_onedrive(option: str = ONEDRIVE_ENCODING) -> ToOneDrive:
-    """The translation for a remote's option `encoding`, made once."""
-    return ToOneDrive(option)
+
+# The translation for a remote's option `encoding`, made once.
+to_onedrive = functools.lru_cache(maxsize=8)(ToOneDrive)
+
+
+def shown(option: str) -> Callable[[str], str]:
+    """The way back: from the names that OneDrive stores to those that rclone's listings show."""
+    return to_onedrive(option).shown

@@ -1,5 +1,4 @@
-"""Paths in a storage: where "photos/2024" and "/TeamFolder/x" lie in its drive. Pure functions on
-text.
+"""Paths in a storage: where "photos/2024" and "/TeamFolder/x" lie in its drive. Pure functions.
 
 A path in a storage is relative to the storage's base folder; with a leading "/" it starts at the
 drive's root, which is where shared and team folders appear ("/TeamFolder/path"). A path in a drive,
@@ -13,42 +12,30 @@ from pluton_rclone.errors import UsageError
 
 
 def base_folder(text: str) -> str:
-    """A base folder as a path in a drive: "/Backups//laptop/" to "Backups/laptop", "" for the
-    drive's root.
-
-    Raises `UsageError` for one that climbs out of the drive with "..".
-    """
+    """A base folder as a path in a drive: "/Backups//laptop/" to "Backups/laptop", "" for the root.
+    Raises `UsageError` for one that climbs out of the drive with ".."."""
     return "/".join(_names(text))
 
 
 def in_drive(path: str, base: str = "") -> str:
-    """The path in the drive of a path in a storage whose base folder is `base`; "" is the drive's
-    root.
+    """The path in the drive of a path in a storage whose base folder is `base`; "" is the root.
 
-    ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it.
-
-    Raises `UsageError` when it would, and for a path with a NUL character.
+    ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it:
+    that raises `UsageError`, as does a NUL character.
     """
-    if path.startswith("/"):
-        return "/".join(_names(path))
-    start = base_folder(base)
-    inside = "/".join(_names(path))
-    return f"{start}/{inside}" if start and inside else start or inside
+    start = [] if path.startswith("/") else _names(base)
+    return "/".join([*start, *_names(path)])
 
 
 def holds_all(path: str, base: str = "") -> bool:
-    """Whether the path in a storage is its base folder, or one above it: by whatever way it is
-    written."""
+    """Whether the path in a storage, however written, is its base folder, or one above it."""
     place = in_drive(path, base).lower()
     return not place or f"{base_folder(base).lower()}/".startswith(f"{place}/")
 
 
 def join(path: str, *more: str) -> str:
-    """Paths in a storage put together: each goes on from the one before, or from the drive's root
-    with a "/".
-
-    Raises `UsageError` when ".." would climb out of where the result starts.
-    """
+    """Paths in a storage, joined: each starts in the one before, or with "/" at the drive's root.
+    Raises `UsageError` if ".." would climb out of where the result starts."""
     whole = path
     for part in more:
         whole = part if part.startswith("/") else f"{whole}/{part}" if whole else part

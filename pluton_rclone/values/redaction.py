@@ -1,8 +1,8 @@
 """Secrets taken out of texts that are shown or logged: tokens, passwords, pre-signed addresses.
 
 An address that needs no further proof is a secret itself. Classic personal OneDrive has the secret
-in the path (public.dm.files.1drv.com/y4m…, api.onedrive.com/up/…, …storage.live.com/y4m…), the
-others in the query (tempauth).
+in the path (public.dm.files.1drv.com/y4m…, api.onedrive.com/up/…, …storage.live.com/y4m…), other
+drives have it in the query (tempauth).
 """
 
 from __future__ import annotations

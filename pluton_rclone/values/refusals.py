@@ -3,8 +3,8 @@
 Microsoft's rule is that the innermost known code decides and that messages are for developers. Real
 answers (tests/data/captures) break it in three ways, hence the order in `judged`: an old code is
 given for everything (a full drive as generalException, an account without OneDrive as BadRequest),
-so that only the message tells; a weak code (accessDenied) stands beside a status that tells more
-(423); and there is no body at all, so that the status alone decides.
+so that only the message tells; a weak code (accessDenied) comes with a status that tells more
+(423); or without a body the status alone decides.
 """
 
 from __future__ import annotations
@@ -100,13 +100,14 @@ _FOREIGN = Meaning(
     errors.ItemNotFound, "This site belongs to another organisation than the account.",
     advice="Sign in with an account of that organisation; as its guest, give its tenant.")
 _BY_CLOCK = Meaning(  # one that has expired by our own clock is renewed, and never sent
-    errors.TokenExpired, "Microsoft says that the access token has expired; by this machine's clock it has not.",
-    advice="Test the storage: that renews the token and compares the clocks. If this machine's is behind, set "
-    "it (NTP).", step=NextStep.TEST)
+    errors.TokenExpired,
+    "Microsoft says that the access token has expired; by this machine's clock it has not.",
+    advice="Test the storage: that renews the token and compares the clocks. If this machine's is "
+    "behind, set it (NTP).", step=NextStep.TEST)
 _TAKEN = Meaning(
     errors.Conflict, "This name is taken.",
-    advice="Run it again. If it stays, look there on the web: something that rclone does not list has this name, "
-    "such as a OneNote notebook; rename it, or leave this file out.")
+    advice="Run it again. If it stays, look there on the web: something that rclone does not list "
+    "has this name, such as a OneNote notebook; rename it, or leave this file out.")
 _UNCHECKED = Meaning(
     errors.Unreachable, "Microsoft could not check the token just now.",
     advice="Try again in a few minutes; the sign-in itself is good.")
@@ -129,8 +130,7 @@ BY_STATUS: dict[int, Meaning] = {
     507: Meaning(errors.QuotaFull), 509: Meaning(errors.Throttled), 511: _PROXY,
 }
 # fmt: on
-"""Where a status is all that there is. From 500 on others are Microsoft's faults; below: refusals.
-"""
+"""Where a status is all there is. Of the others, those from 500 on are Microsoft's faults."""
 
 _TELLING = frozenset({409, 412, 416, 423, 429})  # as 5xx, they tell more than a weak code
 
@@ -142,8 +142,10 @@ _STRONG: dict[type[PlutonRcloneError], str] = {
     errors.QuotaFull: "quotaLimitReached insufficientStorage",
     errors.Conflict: "resourceModified entityTagDoesNotMatch "
     "resourceLocked lockMismatch lockNotFoundOrAlreadyExpired editConflict",
-    errors.Throttled: "activityLimitReached throttledRequest tooManyRequests throttled serviceNotAvailable",
-    errors.TokenExpired: "invalidAuthenticationToken unauthenticated tokenIssuedBeforeRevocationTimestamp",
+    errors.Throttled: "activityLimitReached throttledRequest tooManyRequests throttled "
+    "serviceNotAvailable",
+    errors.TokenExpired: "invalidAuthenticationToken unauthenticated "
+    "tokenIssuedBeforeRevocationTimestamp",
     errors.AccessDenied: "sharingLimitReached sharingDisabled",
 }
 BY_CODE: dict[str, Meaning] = {

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
 _UNITS = "KMGTPE"
-_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](?:i[bB]?|I)?)?")
-PATTERN = r"^(off|OFF|Off|([0-9]+(\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](i[bB]?|I)?)?)$"
+_NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([bB]|[kKmMgGtTpPeE](i[bB]?|I)?)?"
+PATTERN = f"^(off|OFF|Off|{_NUMBER})$"
 
 
 class Size(int):
@@ -29,13 +27,12 @@ class Size(int):
         """Read rclone's text; ValueError says what is wrong with it."""
         if text.lower() == "off":
             return OFF
-        match = _NUMBER.fullmatch(text)
+        match = re.fullmatch(_NUMBER, text)
         if match is None:
-            raise ValueError(f"{text!r} is no size: write a number with Ki, Mi or Gi, like 10Mi")
-        number, unit = match.groups()
-        letter = (unit or "K")[0].upper()
+            raise ValueError(f"{text!r} is not a size: write a number with Ki, Mi or Gi, like 10Mi")
+        letter = (match[3] or "K")[0].upper()
         factor = 1 if letter == "B" else 1024 ** (_UNITS.index(letter) + 1)
-        value = float(number) * factor
+        value = float(match[1]) * factor
         if value >= 2**63:
             raise ValueError(f"{text!r} is too large")
         return cls(value)
@@ -56,16 +53,12 @@ class Size(int):
 
     @property
     def is_exact(self) -> bool:
-        """Whether the text that rclone prints for it is read back to the same number of bytes.
-
-        Below 1 KiB rclone prints no unit, and reads that as KiB.
-        """
+        """Whether the text that rclone prints for it is read back to the same number of bytes: not
+        below 1 KiB, where rclone prints no unit, and reads that as KiB."""
         return self <= 0 or (self >= KIB and Size.parse(str(self)) == int(self))
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, _source: Any, _handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
         from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(
@@ -73,9 +66,7 @@ class Size(int):
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, str]:
         return {"type": "string", "pattern": PATTERN}
 
     @classmethod

@@ -1,6 +1,4 @@
-"""rclone's token as text: the JSON object that stands in rclone.conf, its times, and which of two
-is the later one. Pure functions.
-"""
+"""rclone's token as text: the JSON object in rclone.conf, its times, the later one of two."""
 
 from __future__ import annotations
 
@@ -10,20 +8,19 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 TOKEN = "token"
-# Set by every sign-in; what a token was refreshed from. rclone keeps the key through a refresh.
+# Set by every sign-in: which one a token comes from. rclone keeps the key through a refresh.
 SIGN_IN = "pluton_sign_in"
+# Stands for a token where the rest of a remote is looked at.
 ANY = '{"access_token":"-","refresh_token":"-","expiry":"2000-01-01T00:00:00Z"}'
-"""Stands for a token where the rest of a remote is looked at."""
 _TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s?(?:[Zz]|([+-]\d\d):?(\d\d))?",
-    re.ASCII,
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s?(?:[Zz]|([+-]\d\d):?(\d\d))?", re.ASCII
 )
 _GO_TIME = re.compile(r"[^Tt ]+T[^Tt \s]+(?:Z|[+-]\d\d:\d\d)")
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
 
 def token_fields(text: str | None) -> dict[str, Any]:
-    """The token's JSON object; empty if there is none or it is no JSON object."""
+    """The token's JSON object; empty for anything else."""
     try:
         fields = json.loads(text or "")
     except (ValueError, RecursionError):
@@ -32,10 +29,10 @@ def token_fields(text: str | None) -> dict[str, Any]:
 
 
 def parse_time(text: object) -> datetime | None:
-    """An RFC 3339 time with any number of decimals, in UTC; None for anything else.
+    """An RFC 3339 time with any number of decimals, as Go writes it, in UTC; else None.
 
-    Go writes it so. Of pasted tokens, a space for the "T", small letters, a zone without its colon
-    and no zone (UTC) are taken, too; `rclone_reads` tells them apart.
+    In pasted tokens there may be a space for the "T", small letters, a zone without its colon, or
+    no zone (UTC); `rclone_reads` tells them apart.
     """
     match = _TIME.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
@@ -50,24 +47,20 @@ def parse_time(text: object) -> datetime | None:
 
 
 def expires_at(fields: dict[str, Any]) -> datetime | None:
-    """When the token expires; None if it does not say, and for Go's zero time, which says
-    nothing."""
+    """When the token expires; None if it does not say, and for Go's zero time."""
     moment = parse_time(fields.get("expiry"))
     return None if moment is None or moment.year < 1971 else moment
 
 
 def rclone_reads(time: object) -> bool:
-    """Whether rclone reads this time: Go takes RFC 3339 to the letter, and drops the whole token
-    else."""
+    """Whether rclone reads this time: Go takes RFC 3339 to the letter, or drops the token."""
     return parse_time(time) is not None and _GO_TIME.fullmatch(str(time)) is not None
 
 
 def issued(text: str | None) -> datetime | None:
-    """When the token was issued: its expiry less its lifetime, as far as the token says its
-    lifetime.
+    """When the token was issued: its expiry less its lifetime, if the token says its lifetime.
 
-    Access tokens live 60 to 90 minutes at random, so the later expiry is not always the later
-    token.
+    That is 60 to 90 minutes at random, so the later expiry is not always that of the later token.
     """
     fields = token_fields(text)
     end, lifetime = expires_at(fields), fields.get("expires_in")
@@ -77,15 +70,12 @@ def issued(text: str | None) -> datetime | None:
 
 
 def is_whole(text: str | None) -> bool:
-    """Whether rclone can go on with this token: an access token is there (with an empty one, rclone
-    loses the refresh token).
-    """
+    """Whether rclone can use this token: with an empty access token it loses the other one."""
     return bool(token_fields(text).get("access_token"))
 
 
 def is_later(candidate: str, present: str) -> bool:
-    """Whether one token was issued after the other; by their expiry if only one says its
-    lifetime."""
+    """Whether one token was issued after the other; by expiry if only one says its lifetime."""
     one, other = token_fields(candidate), token_fields(present)
     if ("expires_in" in one) == ("expires_in" in other):
         return (issued(candidate) or _NEVER) > (issued(present) or _NEVER)

@@ -7,11 +7,13 @@ def human_bytes(count: float | None) -> str:
     """1536 -> '1.5 KiB'; None -> 'unknown'."""
     if count is None:
         return "unknown"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(count) < 1024 or unit == "TiB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError("unreachable")
+    if abs(count) < 1023.5:  # as it is rounded
+        return f"{count:.0f} B"
+    count, unit = count / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if abs(count) >= 1023.95:
+            count, unit = count / 1024, larger
+    return f"{count:.1f} {unit}"
 
 
 def human_seconds(seconds: float) -> str:
@@ -30,6 +32,5 @@ def counted(count: int, thing: str, several: str | None = None) -> str:
 
 
 def human_drive_type(kind: str) -> str:
-    """'documentLibrary', which is Graph's word -> 'document library'; the others are words
-    already."""
+    """Graph's 'documentLibrary' -> 'document library'; the others are words already."""
     return "document library" if kind == "documentLibrary" else kind

@@ -1,6 +1,5 @@
 """A version of rclone, and what came with which: options have their `since` in the options' table,
-everything else stands in `Feature`. An older rclone ignores most of it without a word.
-"""
+everything else is in `Feature`. An older rclone silently ignores most of it."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ NEWEST = Version(999, 0)
 
 
 class Feature(Enum):
-    """What not every rclone has, with the first version that has it (from rclone's changelog)."""
+    """What came with a later rclone, and the first version that has it (rclone's changelog)."""
 
     ANY_SCRIPT_IN_NAMES = "names: letters of every script", Version(1, 61)
     AT_AND_PLUS_IN_NAMES = "names: @ and +", Version(1, 62)

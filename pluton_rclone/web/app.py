@@ -1,10 +1,10 @@
-"""The ASGI application: its addresses, and what stands around every handler."""
+"""The ASGI application: its addresses, the door, and what stands around every handler."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +21,17 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.process.folders import runtime_folder, runtime_folders
 from pluton_rclone.storages.storages import Storages
 
-from .plumbing import door
-from .plumbing.context import Page
-from .plumbing.guard import Address, Guard
-from .plumbing.health import Healths
+from .plumbing.context import Healths, Page, page_of, see_other, session
+from .plumbing.guard import Address, Authorize, Guard, Identify, session_cookie, session_of
 from .plumbing.jobs import Jobs
-from .plumbing.people import Authorize, Identify
 from .plumbing.sessions import Sessions
-from .plumbing.view import draw, error_view, refusal
+from .plumbing.view import draw, refusal
 from .storages import files, stored
-from .wizard import changing, locating, signing_in, waiting, walk
+from .wizard import signing_in, walk
 from .wizard.draft import Draft
 
-log = logging.getLogger(__name__)
-
 STATIC = Path(__file__).parent / "static"
+_Handlers = dict[str, Callable[[Request], Any]]
 
 
 def create_app(
@@ -51,31 +47,30 @@ def create_app(
 ) -> Starlette:
     """The page as an ASGI application, to serve or to mount.
 
-    `public_url` is its address in browsers ("http://localhost:8123",
-    "https://pluton.example/onedrive"); it answers only under that host. `app` is the app
-    registration, by default that of the environment. `redirect_uri` must be registered there; by
-    default it is `public_url` on http://localhost, else `public_url` + "/callback".
+    `public_url` is its address in browsers ("https://pluton.example/onedrive"); it answers only
+    under that host. `app` is the registration, by default that of the environment; `redirect_uri`
+    must be registered there (default: `public_url` on http://localhost, else + "/callback").
 
     `identify(request)`, which may be a coroutine function, returns the person, for an application
     that signs people in itself; only a text that is not empty lets a person in. Without it, a
     one-time address (`one_time_address`) lets a browser in. A person has only their own storages,
-    drafts and transfers; if `authorize(person, action, storage)` is given, it decides about
-    storages, and only True permits (`web.plumbing.people.Action`). UsageError for `authorize`
-    without `identify`.
+    drafts and transfers; if `authorize(person, action, storage)` is given (UsageError without
+    `identify`), it decides about storages, and only True permits (`web.plumbing.guard.Action`).
 
     `state_folder`, private and best in memory, keeps sessions with their tokens across a restart.
     Copies read and restores write in `local_folders` (by default ~/pluton-restores), except what is
     private there (`web.storages.places`).
     """
     if authorize is not None and identify is None:
-        raise UsageError(
-            "authorize needs identify: without it the page does not know who somebody is."
-        )
+        raise UsageError("authorize needs identify: without it the page does not know the person.")
     storages = Storages() if storages is None else storages
     url = public_url.rstrip("/")
     address = Address.of(url)
     local = address.origin == url and not address.secure
     sessions = Sessions(Draft.from_record, state_folder)
+    if local_folders is None:
+        local_folders = [Path.home() / "pluton-restores"]
+    kept = [state_folder] if state_folder else []
     page = Page(
         storages=storages,
         address=address,
@@ -83,19 +78,14 @@ def create_app(
         sessions=sessions,
         jobs=Jobs(),
         registration=app or AppRegistration.from_environment(),
-        local_folders=(Path.home() / "pluton-restores",)
-        if local_folders is None
-        else tuple(local_folders),
-        private=(
-            storages.path,
-            runtime_folder(),
-            *runtime_folders(),
-            *([state_folder] if state_folder else []),
-        ),
+        local_folders=tuple(local_folders),
+        private=(storages.path, runtime_folder(), *runtime_folders(), *kept),
         healths=Healths(),
         has_addresses=identify is None,
         authorize=authorize,
     )
+
+    guarded: Any = {"address": address, "sessions": sessions, "identify": identify}
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -104,9 +94,7 @@ def create_app(
 
     made = Starlette(
         routes=_routes(),
-        middleware=[
-            Middleware(Guard, address=address, sessions=sessions, refuse=refusal, identify=identify)
-        ],
+        middleware=[Middleware(Guard, refuse=refusal, **guarded)],
         exception_handlers={PlutonRcloneError: _error, HTTPException: _http_error},
         lifespan=lifespan,
     )
@@ -117,21 +105,21 @@ def create_app(
 def one_time_address(app: Starlette) -> str:
     """An address that lets one browser in, once, within half an hour."""
     page: Page = app.state.page
-    return door.address(page)
+    return page.one_time_address()
 
 
 def _routes() -> list[Route | Mount]:
     setup, storage, transfer = "/setups/{setup}", "/storages/{storage}", "/transfers/{job}"
-    gets: dict[str, Callable[[Request], Any]] = {
+    gets: _Handlers = {
         "/": _front,
         "/callback": signing_in.callback,
-        "/open/{secret}": door.enter,
+        "/open/{secret}": _enter,
         f"{setup}/authorize": signing_in.authorize,
         f"{setup}/go": signing_in.go,
         f"{setup}/status": signing_in.status,
-        f"{setup}/waiting/{{job}}": waiting.waiting,
-        f"{setup}/waiting/{{job}}/progress": waiting.progress,
-        f"{setup}/sites": locating.sites,
+        f"{setup}/waiting/{{job}}": signing_in.waiting,
+        f"{setup}/waiting/{{job}}/progress": signing_in.progress,
+        f"{setup}/sites": walk.sites,
         f"{setup}/progress": walk.progress,
         storage: stored.storage,
         f"{storage}/health": stored.health,
@@ -139,35 +127,35 @@ def _routes() -> list[Route | Mount]:
         f"{storage}/files": files.browse,
         f"{storage}/download": files.download,
         "/transfers": files.transfers,
-        transfer: files.transfer,
-        f"{transfer}/progress": files.transfer_part,
+        transfer: partial(files.transfer, template="transfer.html"),
+        f"{transfer}/progress": partial(files.transfer, template="part_transfer.html"),
     }
-    posts: dict[str, Callable[[Request], Any]] = {
-        "/addresses": door.invite,
-        "/leave": door.leave,
+    posts: _Handlers = {
+        "/addresses": _invite,
+        "/leave": _leave,
         f"{setup}/sign-in": signing_in.begin,
-        f"{setup}/code": waiting.begin_code,
-        f"{setup}/rclone": waiting.begin_rclone,
-        f"{setup}/address": locating.address,
+        f"{setup}/code": partial(signing_in.begin_elsewhere, kind="code"),
+        f"{setup}/rclone": partial(signing_in.begin_elsewhere, kind="rclone"),
+        f"{setup}/address": walk.address,
         f"{setup}/check": walk.check,
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
         f"{storage}/test": stored.test,
-        f"{storage}/check": changing.check,
-        f"{storage}/reauthorize": changing.reauthorize,
+        f"{storage}/check": walk.check_edit,
+        f"{storage}/reauthorize": walk.reauthorize,
         f"{transfer}/cancel": files.cancel,
     }
-    both: dict[str, Callable[[Request], Any]] = {
+    both: _Handlers = {
         "/add": walk.add,
         f"{setup}/name": walk.name,
         f"{setup}/type": walk.drive_type,
-        f"{setup}/location": locating.location,
+        f"{setup}/location": walk.location,
         f"{setup}/options": walk.options,
         f"{setup}/save": walk.save,
-        f"{storage}/edit": changing.edit,
+        f"{storage}/edit": walk.edit,
         f"{storage}/remove": stored.remove,
-        f"{storage}/copy": files.copy,
-        f"{storage}/restore": files.restore,
+        f"{storage}/copy": partial(files.begin, kind="copy"),
+        f"{storage}/restore": partial(files.begin, kind="restore"),
     }
     routes: list[Route | Mount] = [Mount("/static", StaticFiles(directory=STATIC))]
     for table, methods in ((gets, ["GET"]), (posts, ["POST"]), (both, ["GET", "POST"])):
@@ -181,18 +169,62 @@ def _front(request: Request) -> Response:
     return signing_in.callback(request) if answered else stored.storages(request)
 
 
+# ---- the door ----
+
+
+def _enter(request: Request) -> Response:
+    """GET: the one-time address. Its secret works once and leaves the address bar at once."""
+    page = page_of(request)
+    cookie = page.sessions.redeem(request.path_params["secret"]) if page.has_addresses else None
+    response = see_other(request, "")
+    if cookie is not None:
+        response.headers.append("set-cookie", session_cookie(page.address, cookie, request.scope))
+    elif session_of(request) is None:
+        what = "This address was used already, or is too old."
+        advice = (
+            "It lets one browser in, once. Start `pluton-rclone web` again for a new one, or make "
+            "one for a further browser on the page itself, where it is open."
+        )
+        return refusal(request, 403, what, advice)
+    return response
+
+
+def _invite(request: Request) -> Response:
+    """POST: an address for a further browser or person."""
+    page = page_of(request)
+    if not page.has_addresses:
+        raise HTTPException(404, "The application around this page lets people in.")
+    address = page.one_time_address(request.scope.get("root_path") or "")
+    return draw(request, "invite.html", address=address)
+
+
+def _leave(request: Request) -> Response:
+    """POST: this session ends, with everything that was not saved."""
+    page_of(request).sessions.end(session(request))
+    request.scope["pluton.session"] = None
+    advice = (
+        "What was saved stays; what was not is gone. To come back, start `pluton-rclone web` "
+        "again: it shows a new address."
+    )
+    return refusal(request, 200, "You have left.", advice)
+
+
+# ---- errors ----
+
+
 def _error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, PlutonRcloneError)
-    status = 404 if isinstance(error, StorageNotFound) else 400
-    if isinstance(error, ForeignAnswer):
-        status = 403
-    return draw(request, "error.html", status=status, error=error_view(error))
+    statuses = {StorageNotFound: 404, ForeignAnswer: 403}
+    status = next((one for kind, one in statuses.items() if isinstance(error, kind)), 400)
+    return draw(request, "error.html", status=status, error=error)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    what = error.detail if error.detail != "Not Found" else "There is no such page."
-    advice = "Go back in your browser and try again."
-    if error.status_code == 404:
-        advice = "What was here may have been removed."
+    if error.status_code == 303:
+        return Response(status_code=303, headers=error.headers)
+    gone = error.status_code == 404
+    what = "There is no such page." if error.detail == "Not Found" else error.detail
+    advice = (
+        "What was here may have been removed." if gone else "Go back in your browser and try again."
+    )
     return refusal(request, error.status_code, what, advice)

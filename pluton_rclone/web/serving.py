@@ -1,24 +1,89 @@
-"""Serves the page on this machine: loopback only, with a one-time address."""
+"""Serves the page on this machine: loopback only, with a one-time address, and with limits for each
+connection: time to send, time to read; and for their number."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
 from pluton_rclone.errors import UsageError
 
 if TYPE_CHECKING:
-    import uvicorn
     from starlette.applications import Starlette
 
     from pluton_rclone.microsoft.entra.app import AppRegistration
     from pluton_rclone.storages.storages import Storages
+
+REQUEST = 20.0  # seconds for a whole request to come
+READER = 60.0  # seconds for a reader to take some of what waits for it
+MOST = 250  # connections: a file each
+HEADERS = 32 * 1024  # bytes of one request's headers
+if sys.platform != "win32":
+    import resource
+
+    MOST = min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)  # macOS grants 256 files
+
+
+class Bounded(H11Protocol):
+    """uvicorn has a time limit for idle connections alone, which one byte a second gets past."""
+
+    since = 0.0
+    _request: asyncio.TimerHandle | None = None
+    _reader: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_request()
+        alive = [one for one in self.connections if not one.transport.is_closing()]
+        if len(alive) > MOST:
+            bounded = (one for one in alive if isinstance(one, Bounded) and one.waits)
+            min(bounded, key=lambda one: one.since).transport.abort()  # this one, at least, waits
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client is to send something."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete or cycle.more_body
+
+    def _wait_for_request(self) -> None:
+        if self._request is not None:
+            self._request.cancel()
+        self.since = self.loop.time()
+        self._request = self.loop.call_later(REQUEST, self._late)
+
+    def _late(self) -> None:
+        if self.waits:
+            self.transport.abort()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait_for_request()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reader = self.loop.call_later(READER, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._reader is not None:
+            self._reader.cancel()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        for timer in (self._request, self._reader):
+            if timer is not None:
+                timer.cancel()
 
 
 def serve(
@@ -37,17 +102,18 @@ def serve(
     fixed port, drafts survive a restart. Binds to loopback; `host` binds elsewhere and needs
     `public_url`, the address of the HTTPS proxy in front. UsageError.
     """
+    from pluton_rclone.process.folders import runtime_folder
+
     from .app import create_app, one_time_address
 
     if host is not None and not (public_url or "").startswith("https://"):
-        raise UsageError(
-            "A page that is open to other machines needs HTTPS.",
-            advice="Put a proxy with a certificate in front; its address is the public URL.",
-        )
+        advice = "Put a proxy with a certificate in front; its address is the public URL."
+        raise UsageError("A page that is open to other machines needs HTTPS.", advice=advice)
     sockets = listen(host, port)
     try:
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
-        kept = state_folder(url) if port else None
+        digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+        kept = runtime_folder() / f"web-{digest}" if port else None
         made = create_app(
             storages, public_url=url, app=app, state_folder=kept, local_folders=local_folders
         )
@@ -62,28 +128,24 @@ def serve(
 @contextmanager
 def _terminated_gently() -> Iterator[None]:
     """SIGTERM, which uvicorn raises again after its end, becomes an exception, so that cleaning up
-    happens. A handler that another program part has set stays.
-    """
+    happens. Another handler stays."""
 
     def stop(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, stop)
+    in_main = threading.current_thread() is threading.main_thread()
+    ours = in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
-    """What answers for the page, within the bounds of `plumbing.connections`."""
-    import uvicorn
-
-    from .plumbing.connections import HEADERS, Bounded
+    """What answers for the page."""
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -124,9 +186,3 @@ def listen(host: str | None, port: int) -> list[socket.socket]:
             raise UsageError(what, why=error.strerror, advice=advice) from None
         sockets.append(one)
     return sockets
-
-
-def state_folder(public_url: str) -> Path:
-    from pluton_rclone.process.folders import runtime_folder
-
-    return runtime_folder() / f"web-{hashlib.sha256(public_url.encode()).hexdigest()[:16]}"

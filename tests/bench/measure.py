@@ -44,7 +44,8 @@ def table(
     """Print medians and spreads, and the ratio of `column` to the base's. Returns the ratios."""
     load = os.getloadavg()[0]
     print(
-        f"\n{title}  (median of {len(next(iter(found.values())))} runs, lowest to highest; load {load:.1f})"
+        f"\n{title}  (median of {len(next(iter(found.values())))} runs, lowest to highest; load "
+        f"{load:.1f})"
     )
     reference = statistics.median(run[column] for run in found[base])
     ratios = {}

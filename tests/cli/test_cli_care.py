@@ -239,3 +239,26 @@ def test_health_of_storages_that_are_merely_not_reached_has_an_exit_code_of_its_
 def test_health_without_a_storage_names_the_file_that_it_looked_at(command: Command) -> None:
     nothing = command("health")
     assert (nothing.code, str(Storages().path) in nothing.err) == (5, True)
+
+
+def test_a_storage_made_by_variables_is_listed_and_read_and_its_change_is_refused(
+    connected: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = connected("export", "Work files", "--as-environment", "--json").json
+    assert connected("remove", "Work files", "--yes").code == 0
+    for name, value in exported["variables"].items():
+        monkeypatch.setenv(name, value)
+
+    listed = connected("storages", "--json").json
+    assert [storage["remote"] for storage in listed] == ["work_files"]
+    assert connected("ls", "work_files:").code == 0
+    assert connected("test", "Work files").code == 0
+    for change in (
+        ("set", "Work files", "chunk_size=20Mi"),
+        ("rename", "Work files", "other"),
+        ("remove", "Work files", "--yes"),
+        ("reauthorize", "Work files"),
+    ):
+        refused = connected(*change, "--json")
+        assert (refused.code, refused.error["error"]) == (5, "config_not_writable"), change
+        assert "RCLONE_CONFIG_WORK_FILES_" in refused.error["why"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +18,15 @@ from pluton_rclone.cli.app import COMMANDS, application
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.command import browser
 from pluton_rclone.rclone.binary import find_binary
-from tests.connected import ANNA, BERT, connected
+from tests.cli.forked import forking
+from tests.connected import ANNA, BERT, connected, remote_of
 from tests.terminal import Terminal
 
+PROGRAM = f'exec {sys.executable} -m pluton_rclone "$@"'
 STAND_INS = {
-    "pluton-rclone": f'exec {sys.executable} -m pluton_rclone "$@"',
     "restic": "exit 0",
+    "pass": "echo secret",
+    "ssh": "exec cat rclone.conf",  # what `export` printed there
     "less": "exec cat",
     "jq": f"exec {sys.executable} -c 'import json, sys; json.load(sys.stdin)'",
 }
@@ -44,20 +48,29 @@ def examples() -> list[str]:
         command = application.get_command(click.Context(application), name)
         assert command is not None
         _, _, block = (command.help or "").partition("\b\n")
-        found += [line.strip() for line in block.splitlines() if "pluton-rclone" in line]
+        lines = re.sub(r"\\\n *", "", block).splitlines()
+        found += [line.strip() for line in lines if "pluton-rclone" in line]
     return found
 
 
 EXAMPLES = examples()
+AT_THE_TERMINAL = ("pluton-rclone web", "pluton-rclone emulator")  # until Ctrl-C; or as its shell
 WORK = ("connect team --site", "connect work --type business", "client-secret-file")
 
 
+@pytest.fixture(scope="module")
+def forked() -> Iterator[str]:
+    with forking(Path(os.environ["XDG_RUNTIME_DIR"])) as line:
+        yield line
+
+
 @pytest.fixture
-def shell(tmp_path: Path, cloud: Emulator, home: Path) -> Path:
+def shell(tmp_path: Path, cloud: Emulator, home: Path, forked: str, example: str) -> Path:
     """The programs that examples name, first on PATH; the folders and files that they speak of."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, line in STAND_INS.items():
+    program = PROGRAM if example.startswith(AT_THE_TERMINAL) else forked
+    for name, line in {**STAND_INS, "pluton-rclone": program}.items():
         (programs / name).write_text(f"#!/bin/sh\n{line}\n")
         (programs / name).chmod(0o755)
     (tmp_path / "data").mkdir()
@@ -81,6 +94,7 @@ def here(example: str, folder: Path) -> str:
     for theirs, ours in (
         ("/srv/data", folder / "data"),
         ("/restore", folder / "restored"),
+        ("/var/lib/node_exporter", folder),
         ("/usr/bin/rclone", rclone),
         ("/opt/rclone-1.75/rclone", rclone),
     ):
@@ -90,8 +104,11 @@ def here(example: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path: Path) -> None:
-    connecting = "pluton-rclone connect" in example
-    if not connecting:
+    if "pluton-rclone import" in example:
+        section = remote_of(cloud, "business").to_section()
+        lines = ["[old]", *(f"{key} = {value}" for key, value in section.items())]
+        (tmp_path / "rclone.conf").write_text("\n".join(lines))
+    elif "pluton-rclone connect" not in example:
         scopes = ("Files.ReadWrite.All", "Sites.Read.All")
         secret = {"client_id": WEB_CLIENT_ID, "client_secret": SecretStr(WEB_CLIENT_SECRET)}
         own = secret if "secret" in example else {}

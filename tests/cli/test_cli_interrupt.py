@@ -130,8 +130,19 @@ WORK = {
 }
 
 
-@pytest.mark.parametrize("stop", [Terminal.press_ctrl_c, Terminal.interrupt], ids=["key", "signal"])
-@pytest.mark.parametrize("name", WORK)
+# The key's signal goes to rclone as well, the other one to us alone: whatever the command, one way to
+# start an rclone hears it. So both ways for one command of each kind: transfer, listing, walk.
+KEY, SIGNAL = Terminal.press_ctrl_c, Terminal.interrupt
+WAYS = [(name, KEY) for name in WORK] + [
+    (name, SIGNAL) for name in ("copy", "ls", "drives", "connect, testing")
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "stop"),
+    WAYS,
+    ids=[f"{name}-{'key' if stop is KEY else 'signal'}" for name, stop in WAYS],
+)
 def test_a_command_at_work_ends_at_once(
     at_terminal: AtTerminal,
     connected: Command,

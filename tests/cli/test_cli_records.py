@@ -74,6 +74,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "set": [("set", "Work files", "chunk_size=5Mi")],
     "rename": [("rename", "Work files", "Office")],
     "remove": [("remove", "Work files", "--yes")],
+    "encrypt": [("encrypt", "--password-command", "echo geheim")],
     "export": [
         ("export", "Work files"),
         ("export", "Work files", "--as-environment"),

@@ -77,10 +77,14 @@ def test_as_process_1_it_ends_on_sigterm(
 def test_a_command_that_runs_in_our_place_gets_the_signal(home: Path) -> None:
     script = home / "waits"
     script.write_text(
-        "#!/bin/sh\ntrap 'echo asked to end; exit 9' TERM\necho ready\nwhile :; do sleep 0.05; done\n"
+        "#!/bin/sh\ntrap 'echo asked to end; exit 9' TERM\necho ready\nwhile :; do sleep 0.05; "
+        "done\n"
     )
     script.chmod(0o755)
-    code = f"from pluton_rclone import process; raise SystemExit(process.foreground([{str(script)!r}], env={{}}))"
+    code = (
+        f"from pluton_rclone import process; raise "
+        f"SystemExit(process.foreground([{str(script)!r}], env={{}}))"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as ours:
         assert ours.stdout is not None
         assert ours.stdout.readline() == "ready\n"

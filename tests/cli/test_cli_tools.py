@@ -27,7 +27,8 @@ def restic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "restic"
     path.write_text(
         f"#!{sys.executable}\nimport json, os, sys\n"
-        "print(json.dumps([sys.argv[1:], os.environ['RESTIC_REPOSITORY'], open(os.environ['RCLONE_CONFIG']).read()]))\n"
+        "print(json.dumps([sys.argv[1:], os.environ['RESTIC_REPOSITORY'], "
+        "open(os.environ['RCLONE_CONFIG']).read()]))\n"
         "sys.exit(3)\n"
     )
     path.chmod(0o755)

@@ -12,11 +12,13 @@ import pytest
 
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
+from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
 
 
 @pytest.fixture
-def storage(cloud: Emulator) -> Storage:
+def storage(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    monkeypatch.chdir(tmp_path)
     return connected(cloud, "business", name="work")
 
 
@@ -40,7 +42,7 @@ def run(*words: object, cwd: Path, **given: object) -> subprocess.CompletedProce
 
 def test_a_friendly_name_may_hold_slashes(storage: Storage, source: Path, tmp_path: Path) -> None:
     storage.rename("Anna / private")
-    assert run("copy", source, "Anna / private:docs", cwd=tmp_path).returncode == 0
+    assert run_here("copy", source, "Anna / private:docs").returncode == 0
     assert len(storage.list("docs")) == 6
     assert not (tmp_path / "Anna ").exists()
 
@@ -49,7 +51,7 @@ def test_a_friendly_name_may_hold_slashes(storage: Storage, source: Path, tmp_pa
 def test_what_looks_like_a_storage_and_is_none_makes_no_folder_here(
     storage: Storage, tmp_path: Path, place: str
 ) -> None:
-    done = run("copy", "work:", place, cwd=tmp_path)
+    done = run_here("copy", "work:", place)
     assert done.returncode == 5
     assert f"A local path is written ./{place}" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
@@ -61,7 +63,7 @@ def test_a_local_path_with_a_colon_is_one_that_begins_like_one(
 ) -> None:
     emulated_drive(cloud, "business").write("x/a", b"a")
     place = f"{lead.format(cwd=tmp_path, name=tmp_path.name)}a b/c:d"
-    assert run("copy", "work:x", place, cwd=tmp_path).returncode == 0
+    assert run_here("copy", "work:x", place).returncode == 0
     assert (tmp_path / "a b/c:d/a").read_bytes() == b"a"
 
 
@@ -86,7 +88,7 @@ def test_a_servers_path_becomes_no_folder_and_the_right_spelling_is_told(
     command: str,
 ) -> None:
     words = ("copy", source, f"work:{path}") if command == "copy" else ("ls", f"work:{path}")
-    done = run(*words, cwd=tmp_path)
+    done = run_here(*words)
     assert done.returncode == 2
     assert meant in done.stderr
     assert emulated_drive(cloud, "business").count == 0
@@ -98,7 +100,7 @@ def test_a_folder_that_is_really_called_so_is_taken(
     emulated_drive(cloud, "business").write("sites/x/Documents/file", b"a")
     emulated_drive(cloud, "business").write("a＼b/file", b"a")
     for path in ("sites/x/Documents", "a\\b"):
-        assert run("ls", f"work:{path}", cwd=tmp_path).stdout.endswith("file\n")
+        assert run_here("ls", f"work:{path}").stdout.endswith("file\n")
 
 
 # ---- output ----

@@ -13,6 +13,8 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,7 +26,7 @@ from pluton_rclone.errors import PlutonRcloneError
 
 # The modules whose every line is a point to be killed at: between them lie all the system calls of
 # a save.
-_WATCHED = ("disk.py", "journal.py", "swap.py", "shared.py")
+_WATCHED = ("disk.py", "journal.py", "swap.py", "shared.py", "system.py")
 OLD = (
     "# by hand\n[anna]\ntype = memory\none = 1\ntwo = 1\n\n[bert]\ntype = memory\ndescription = "
     + "x" * 9000
@@ -58,7 +60,7 @@ def _change(path: Path, password: str, value: str) -> None:
     )
 
 
-def _killed_at_line(count: int, path: Path, password: str, value: str) -> bool:
+def _killed_at_line(count: int, change: Callable[[], None]) -> bool:
     """Change in a child that kills itself before the line `count`; False when it got through."""
     child = os.fork()
     if child == 0:
@@ -75,7 +77,7 @@ def _killed_at_line(count: int, path: Path, password: str, value: str) -> bool:
             return trace
 
         sys.settrace(trace)
-        _change(path, password, value)
+        change()
         sys.settrace(None)
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -94,7 +96,7 @@ def each(path: Path, password: str, step: int = 1) -> dict[str, Any]:
     faults: list[str] = []
     for value, before in (("3", "1"), ("1", "3")):  # longer, and shorter again
         count = 1
-        while _killed_at_line(count, path, password, value):
+        while _killed_at_line(count, partial(_change, path, password, value)):
             seen["killed"] += 1
             count += step
             state = _state(path, password, faults)
@@ -115,6 +117,44 @@ def each(path: Path, password: str, step: int = 1) -> dict[str, Any]:
 
 def fifth(path: Path, password: str) -> dict[str, Any]:
     return each(path, password, 5)
+
+
+def recoded(path: Path, _: str) -> dict[str, Any]:
+    """Killed before every third line of encrypting, of a new password, and of decrypting: the file
+    has the one or the other, whole, and the next run does what is left to do.
+    """
+    seen: dict[str, int] = {"killed": 0, "old": 0, "new": 0}
+    faults: list[str] = []
+    path.write_bytes(_encoded(OLD, ""))
+    _change(path, "", "1")
+    text = path.read_text()
+    for before, after in (("", "a"), ("a", "b"), ("b", "")):
+        count, killed = 1, True
+        while killed:
+            path.write_bytes(_encoded(text, before))
+            change = partial(_conf(path, before).encrypt, after or None)
+            killed = _killed_at_line(count, change)
+            count += 3
+            found = []
+            for password in (before, after):
+                try:
+                    if encryption.is_encrypted(path.read_bytes()) == bool(password):
+                        _sections(path.read_bytes(), password)
+                        found.append(password)
+                except PlutonRcloneError:
+                    continue
+            if len(found) != 1 or not (killed or found == [after]):
+                faults.append(f"{before!r} to {after!r}, line {count}: {found}")
+                break
+            seen["killed"] += killed
+            seen["new" if found == [after] else "old"] += killed
+            _conf(path, found[0]).encrypt(after or None)
+            # the lock of whoever was killed is free, and what it left is cleared away
+            _change(path, after, "2")
+            left = [one.name for one in path.parent.iterdir() if "save-" in one.name]
+            if left or _conf(path, after).section("anna")["one"] != "2":
+                faults.append(f"{before!r} to {after!r}, line {count}: left {left}")
+    return {**seen, "faults": faults}
 
 
 def at_random(path: Path, password: str) -> dict[str, Any]:
@@ -173,5 +213,5 @@ def _check(anna: dict[str, str], sections: dict[str, dict[str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    run = {"each": each, "fifth": fifth, "random": at_random}[sys.argv[2]]
+    run = {"each": each, "fifth": fifth, "random": at_random, "recode": recoded}[sys.argv[2]]
     print(json.dumps(run(Path(sys.argv[1]) / "rclone.conf", sys.argv[3])))

@@ -12,8 +12,8 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.environment import default_path
 from pluton_rclone.conf.ini import Document
-from pluton_rclone.conf.location import default_path
 from pluton_rclone.conf.shared import SharedConfig
 from pluton_rclone.errors import OptionInvalid, StorageExists, StorageNotFound
 from pluton_rclone.process import folders
@@ -152,7 +152,7 @@ def test_values_that_only_look_dangerous_survive_the_real_rclone(path: Path, val
 
 
 def test_no_option_name_can_smuggle_a_line_in(path: Path) -> None:
-    with pytest.raises(OptionInvalid, match="option name"):
+    with pytest.raises(OptionInvalid, match="name of an option"):
         Conf(path).add("anna", {"type": "memory", "x = 1\n[evil]\ntype": "y"})
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pluton_rclone.conf import encryption
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.disk import ConfigFile, Put
 from pluton_rclone.errors import ConfigPasswordMissing, ConfigPasswordWrong, ConfigUnreadable
 from tests.conf.encrypted import OTHERS
 from tests.conf.real_rclone import dump, run
@@ -108,3 +109,60 @@ def test_a_damaged_or_newer_encryption_is_told(plain: Path, data: bytes, why: st
     plain.write_bytes(data)
     with pytest.raises(ConfigUnreadable, match=why):
         Conf(plain, password="geheim").names()
+
+
+def test_it_is_encrypted_rekeyed_and_decrypted_and_the_real_rclone_reads_each(plain: Path) -> None:
+    before = dump(plain)
+    text = plain.read_text()
+    conf = Conf(plain)
+    for password in ("geheim", "ein anderes, mit ü"):
+        conf.encrypt(password)
+        assert conf.is_encrypted()
+        assert plain.stat().st_mode & 0o777 == 0o600
+        assert dump(plain, environment={"RCLONE_CONFIG_PASS": password}) == before
+        conf.update("disk", {"description": "changed"})  # the same object goes on
+        conf.update("disk", {"description": None})
+    assert run(plain, "config", "dump", environment={"RCLONE_CONFIG_PASS": "geheim"}).returncode
+    with pytest.raises(ConfigPasswordWrong):
+        Conf(plain, password="geheim").encrypt("another")
+    conf.encrypt(None)
+    assert plain.read_text() == text
+    with pytest.raises(ConfigPasswordMissing):
+        conf.encrypt(" ")
+    assert plain.read_text() == text
+
+
+def test_a_save_of_an_rclone_while_it_is_encrypted_is_not_lost(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had read the plain file, and puts it in place of the encrypted one."""
+    once = [lambda: run(plain, "config", "update", "disk", "description=later")]
+    waiting = ConfigFile.wait_for_savers
+
+    def wait(self: ConfigFile, put: Put, foreigners: set[int]) -> bool:
+        if once:
+            plain.write_bytes(OTHERS.encode())
+            assert once.pop()().returncode == 0
+        return waiting(self, put, foreigners)
+
+    monkeypatch.setattr(ConfigFile, "wait_for_savers", wait)
+    Conf(plain).encrypt("geheim")
+    found = dump(plain, environment={"RCLONE_CONFIG_PASS": "geheim"})
+    assert found["disk"]["description"] == "later"
+
+
+def test_the_password_comes_from_systemd_or_the_keyring_where_nothing_else_says_it(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keyring: dict[str, str]
+) -> None:
+    Conf(plain).encrypt("geheim")
+    with pytest.raises(ConfigPasswordMissing):
+        Conf(plain).names()
+    keyring[str(plain)] = "geheim"
+    assert Conf(plain).names() == ["disk", "vault"]
+    keyring.clear()
+    (tmp_path / "rclone-config-pass").write_text("geheim\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert Conf(plain).names() == ["disk", "vault"]
+    monkeypatch.setenv("RCLONE_CONFIG_PASS", "rclone's own comes first")
+    with pytest.raises(ConfigPasswordWrong):
+        Conf(plain).names()

@@ -82,7 +82,8 @@ def test_a_new_section_stands_at_the_end_after_a_blank_line() -> None:
 def test_a_section_goes_with_its_own_comment_only() -> None:
     removed = parse(BY_HAND).without_section("anna")
     assert removed.text() == (
-        "\ufeff# written by hand\r\n\r\n# secret stuff\r\n[vault]\r\ntype = crypt\r\nremote = anna:vault\r\n"
+        "\ufeff# written by hand\r\n\r\n# secret stuff\r\n[vault]\r\ntype = crypt\r\nremote = "
+        "anna:vault\r\n"
         'unknown thing = "kept"'
     )
     assert parse(BY_HAND).without_section("vault").text() == BY_HAND.partition("# secret stuff")[0]

@@ -17,7 +17,14 @@ import pytest
 from tests.conf.mounts import inside_mount
 
 RUNS = pytest.mark.parametrize(
-    ("mode", "password"), [("each", ""), ("random", ""), ("fifth", "secret"), ("random", "secret")]
+    ("mode", "password"),
+    [
+        ("fifth", ""),
+        ("random", ""),
+        ("fifth", "secret"),
+        ("random", "secret"),
+        pytest.param("each", "", marks=pytest.mark.soak),
+    ],
 )
 
 
@@ -37,6 +44,10 @@ def _run(argv: list[str]) -> dict[str, Any]:
 @RUNS
 def test_killed_while_saving(mode: str, password: str, tmp_path: Path) -> None:
     _assert_whole(_run(_killing(tmp_path, mode, password)), mode)
+
+
+def test_killed_while_encrypting_changing_the_password_and_decrypting(tmp_path: Path) -> None:
+    _assert_whole(_run(_killing(tmp_path, "recode", "")), "recode")
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.conf import encryption
-from pluton_rclone.conf import private as private_module
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.recent import mark
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConfigNotWritable, StorageNotFound
+from pluton_rclone.process import folders
 from pluton_rclone.process.folders import runtime_folders
 from tests.conf.encrypted import PASSWORD, EncryptedPath
 from tests.conf.issued import issued, refresh_token, section, short_lived
@@ -246,7 +246,8 @@ from pluton_rclone.conf.conf import Conf
 def run():
     with Conf(sys.argv[1]).private(["anna"]) as config:
         started = Conf(config).section("anna")["token"]
-        subprocess.run([sys.argv[2], "--config", config.path, "lsd", "anna:"], check=True, capture_output=True)
+        lsd = [sys.argv[2], "--config", config.path, "lsd", "anna:"]
+        subprocess.run(lsd, check=True, capture_output=True)
         return config.not_writable.why, started, Conf(config).section("anna")["token"]
 why, _, ended = run()
 _, started, _ = run()
@@ -364,7 +365,7 @@ def test_where_nothing_can_be_lent_the_error_is_ours(
         yield from ()
         raise OSError(errno.ENOSPC, "No space left on device", "/dev/shm")
 
-    monkeypatch.setattr(private_module, "usable_folders", full)
+    monkeypatch.setattr(folders, "usable_folders", full)
     with pytest.raises(ConfigNotWritable, match="disk is full"), conf.private(["anna"]):
         pass
 

@@ -231,12 +231,12 @@ def settings(storage: Storage) -> dict[str, str]:
 
 def leftovers() -> list[Path]:
     """Private folders of tests and of rclones whose process is gone."""
-    from pluton_rclone.connection.report import process_is_alive
+    from pluton_rclone.process.system import is_alive
 
     found = []
     for folder in runtime_folder().iterdir():
         pid = folder.name.split("-")[1] if folder.name.startswith("test-") else ""
-        if pid.isdigit() and not process_is_alive(int(pid)):
+        if pid.isdigit() and not is_alive(int(pid)):
             found.append(folder)
     return found
 

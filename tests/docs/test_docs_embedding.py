@@ -49,7 +49,7 @@ def in_another_process(
     """Runs the first block and then `call`, in a new Python; gives its answer and the session after
     it."""
     script = (
-        f"{CODE[0]}\nimport sys\nsession, query = json.load(sys.stdin)\n"
+        f"{CODE[0]}\nimport json, sys\nsession, query = json.load(sys.stdin)\n"
         f"answer = {call}\nprint(json.dumps([str(answer), session]))"
     )
     done = subprocess.run(

@@ -48,7 +48,10 @@ def test_a_command_that_a_signal_ended_has_the_shells_exit_code() -> None:
 
 
 def test_a_command_that_asks_can_be_answered() -> None:
-    run = f"from pluton_rclone.emulator import command; command.run({[sys.executable, '-c', ASKS]!r}, write=print)"
+    run = (
+        f"from pluton_rclone.emulator import command; "
+        f"command.run({[sys.executable, '-c', ASKS]!r}, write=print)"
+    )
     with Terminal([sys.executable, "-c", run], cwd=ROOT) as terminal:
         terminal.expect("which one? ")
         terminal.answer("the second")

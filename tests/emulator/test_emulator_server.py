@@ -182,7 +182,8 @@ class _Provider(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        said = f"{self.path} {self.headers['Host']} {self.headers['X-Forwarded-Proto']} {body.decode()}".encode()
+        host, scheme = self.headers["Host"], self.headers["X-Forwarded-Proto"]
+        said = f"{self.path} {host} {scheme} {body.decode()}".encode()
         self.send_response(201)
         self.send_header("Content-Length", str(len(said)))
         self.send_header("Set-Cookie", "one=1")

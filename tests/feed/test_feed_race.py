@@ -19,16 +19,10 @@ from pluton_rclone.feed.race import START
 from pluton_rclone.pace.budgets import Budget, Limit
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.setup.connect import DriveKind
-from tests.connected import KINDS, budget_for, connected, emulated_drive
+from tests.connected import budget_for, connected, emulated_drive
 
 FOLDERS = 80
 FEED = "/root/delta"
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> DriveKind:
-    found: DriveKind = request.param
-    return found
 
 
 @pytest.fixture
@@ -61,10 +55,19 @@ def requests(cloud: Emulator, what: str) -> int:
     return sum(1 for request in cloud.requests if re.search(what, request.path))
 
 
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"hashes": ["quickxor"]},
+    {"mime_types": True},
+    {"files_only": True},
+    {"dirs_only": True},
+]
+
+
 @pytest.mark.usefixtures("a_slow_walk")
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"hashes": ["quickxor"]}, {"mime_types": True}, {"files_only": True}, {"dirs_only": True}],
+    ("kind", "options"),
+    [("personal", {}), ("sharepoint", {}), *(("business", options) for options in OPTIONS)],
     ids=str,
 )
 def test_the_feed_says_the_rest_as_rclone_would_have(

@@ -45,10 +45,14 @@ def on_server(path: str, host: str = HOST) -> ServerPath:
             "/sites/Backups/Shared Documents",
         ),
         (
-            f"https://{HOST}/sites/Backups/Docs/Forms/AllItems.aspx?RootFolder=%2Fsites%2FBackups%2FDocs%2FOld&FolderCTID=0x",
+            f"https://{HOST}/sites/Backups/Docs/Forms/"
+            f"AllItems.aspx?RootFolder=%2Fsites%2FBackups%2FDocs%2FOld&FolderCTID=0x",
             "/sites/Backups/Docs/Old",
         ),
-        (f"https://{HOST}/:f:/r/sites/Backups/Docs%20A/Server?csf=1&web=1", "/sites/Backups/Docs A/Server"),
+        (
+            f"https://{HOST}/:f:/r/sites/Backups/Docs%20A/Server?csf=1&web=1",
+            "/sites/Backups/Docs A/Server",
+        ),
         (f"https://{HOST}/sites/Backups/SitePages/Home.aspx", "/sites/Backups"),
         (f"https://{HOST}/sites/Backups/_layouts/15/viewlsts.aspx?view=14", "/sites/Backups"),
         (f"https://{HOST}/_layouts/15/start.aspx#/Docs%20A/Forms/AllItems.aspx", "/Docs A"),
@@ -57,7 +61,7 @@ def on_server(path: str, host: str = HOST) -> ServerPath:
         (f"https://{HOST}/Shared%20Documents/100%25%20%23done", "/Shared Documents/100% #done"),
         (f"  <https://{HOST}/sites/B%C3%BCro>  ", "/sites/Büro"),
     ],
-)  # fmt: skip
+)
 def test_sharepoint_addresses(address: str, path: str) -> None:
     assert read_address(address) == on_server(path)
 
@@ -65,7 +69,10 @@ def test_sharepoint_addresses(address: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("address", "path"),
     [
-        ("https://contoso-my.sharepoint.com/personal/bert_contoso_com", "/personal/bert_contoso_com"),
+        (
+            "https://contoso-my.sharepoint.com/personal/bert_contoso_com",
+            "/personal/bert_contoso_com",
+        ),
         (
             "https://contoso-my.sharepoint.com/personal/bert_contoso_com/Documents/Forms/All.aspx",
             "/personal/bert_contoso_com/Documents",
@@ -75,9 +82,12 @@ def test_sharepoint_addresses(address: str, path: str) -> None:
             "?id=%2Fpersonal%2Fbert%5Fcontoso%5Fcom%2FDocuments%2FServer&ga=1",
             "/personal/bert_contoso_com/Documents/Server",
         ),
-        ("https://contoso-my.sharepoint.com/my?id=%2Fpersonal%2Fbert%2FDocs", "/personal/bert/Docs"),
+        (
+            "https://contoso-my.sharepoint.com/my?id=%2Fpersonal%2Fbert%2FDocs",
+            "/personal/bert/Docs",
+        ),
     ],
-)  # fmt: skip
+)
 def test_addresses_of_a_persons_onedrive_for_business(address: str, path: str) -> None:
     assert read_address(address) == on_server(path, "contoso-my.sharepoint.com")
 
@@ -114,7 +124,8 @@ def test_links_from_a_share_button_are_left_whole_for_the_shares_api(address: st
             PersonalPlace(CID, "6F7D00BFFC4D4E62!123"),
         ),
         (
-            "https://onedrive.live.com/?id=%2Fpersonal%2F6f7d00bffc4d4e62%2FDocuments%2FServer%2F2026",
+            "https://onedrive.live.com/"
+            "?id=%2Fpersonal%2F6f7d00bffc4d4e62%2FDocuments%2FServer%2F2026",
             PersonalPlace(CID, None, ("Server", "2026")),
         ),
         (
@@ -167,7 +178,8 @@ def test_what_is_no_address_is_refused_with_advice(address: str) -> None:
 
 
 PIECES = st.sampled_from(
-    f"https:// {HOST} / sites :f: r ?id= %2F % .. b! , onedrive.live.com ! #/ [ ] @ & = Forms A.aspx".split()
+    f"https:// {HOST} / sites :f: r ?id= %2F % .. b! , onedrive.live.com ! #/ [ ] @ & = Forms "
+    f"A.aspx".split()
 )
 ADDRESSES = (
     st.text()

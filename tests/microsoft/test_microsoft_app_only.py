@@ -19,9 +19,8 @@ from pluton_rclone import errors
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.graph.faults import Faults
-from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
-from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
-from pluton_rclone.microsoft.entra.certificates import msal_credential
+from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate, msal_credential
+from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.engine import Rclone
@@ -146,8 +145,8 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     "no password": (lambda: pem_key(PASSWORD) + PEM_CERTIFICATE, None, "no password was given"),
     "the wrong password of a PFX": (lambda: pfx(PASSWORD), "wrong", "password is wrong"),
     "no password for a PFX": (lambda: pfx(PASSWORD), None, "password is wrong or missing"),
-    "no key": (lambda: PEM_CERTIFICATE, None, "no private key"),
-    "no certificate": (pem_key, None, "no certificate"),
+    "no key": (lambda: PEM_CERTIFICATE, None, "not hold a private key"),
+    "no certificate": (pem_key, None, "not hold a certificate"),
     "another key": (lambda: pem_key(key=OTHER_KEY) + PEM_CERTIFICATE, None, "does not belong"),
     "a key that Microsoft does not take": (
         lambda: pem_key(key=CURVE_KEY) + made(CURVE_KEY).public_bytes(serialization.Encoding.PEM),

@@ -15,9 +15,8 @@ from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, SINGLE_TENANT_CLIENT_ID, Emulator
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
-from pluton_rclone.microsoft.entra.loopback import LoopbackReceiver
-from pluton_rclone.microsoft.entra.scopes import least
+from pluton_rclone.microsoft.entra.browser import LoopbackReceiver, sign_in_with_browser
+from pluton_rclone.microsoft.entra.scopes import least, missing
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 ANNA = "anna@outlook.com"
@@ -49,7 +48,7 @@ def test_a_person_signs_in(browser_of: Browser, username: str, name: str, kind: 
 
     assert (signed_in.account.name, signed_in.account.username) == (name, username)
     assert signed_in.account.kind == kind
-    assert signed_in.missing(least()) == ()
+    assert missing(signed_in.scopes, least()) == ()
     assert signed_in.token.refresh_token
     assert not signed_in.token.expired()
 

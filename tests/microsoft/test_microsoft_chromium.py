@@ -12,7 +12,7 @@ from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Consent, Emulator, browser
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
-from pluton_rclone.microsoft.entra.scopes import least
+from pluton_rclone.microsoft.entra.scopes import least, missing
 from pluton_rclone.microsoft.entra.sign_in import SignIn
 from pluton_rclone.microsoft.graph.graph import Graph
 from tests.chromium import Chromium, find_chromium
@@ -118,7 +118,7 @@ def test_the_second_time_the_browser_knows_the_person(
     result = second.wait()
 
     assert isinstance(result, SignIn)
-    assert result.missing(least("sharepoint")) == ()
+    assert missing(result.scopes, least("sharepoint")) == ()
 
 
 def test_where_only_an_administrator_may_agree(

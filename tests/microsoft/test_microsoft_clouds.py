@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pluton_rclone.emulator.hosts import CLOUDS as HOSTS
 from pluton_rclone.errors import OptionInvalid, RegistrationError
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, cloud_of_sharepoint
 from pluton_rclone.microsoft.entra.app import AppRegistration
@@ -28,7 +29,7 @@ def test_hosts_are_the_ones_that_rclone_has_built_in(region: str) -> None:
 
 @pytest.mark.parametrize("region", list(FACTS["clouds"]))
 def test_login_hosts_and_aliases_are_those_of_msal(region: str) -> None:
-    known = {CLOUDS[region].login_host, *CLOUDS[region].login_aliases}
+    known = {CLOUDS[region].login_host, *HOSTS[region].login_aliases}
 
     assert known == set(FACTS["clouds"][region]["authority"]["msal_well_known"])
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.entra.consent import admin_consent_url
+from pluton_rclone.microsoft.entra.scopes import admin_consent_url
 
 CLOUDS = json.loads(
     (Path(__file__).parent.parent / "data" / "clouds.json").read_text(encoding="utf-8")

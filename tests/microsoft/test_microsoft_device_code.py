@@ -28,12 +28,11 @@ from pluton_rclone.microsoft.entra.device_code import (
     device_code_record,
     poll_device_code,
     seconds_between_polls,
-    sign_in_with_device_code,
 )
 from pluton_rclone.microsoft.entra.scopes import least
 from pluton_rclone.microsoft.http import Answer, Http
 
-from .waitless import Clock
+from .waitless import Clock, sign_in_with_device_code
 
 APP = AppRegistration(PUBLIC_CLIENT_ID)
 ANNA = "anna@outlook.com"

@@ -13,7 +13,7 @@ from pluton_rclone.emulator.drives.drive import Site as EmulatedSite
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.drives.item import Link
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
+from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
 from pluton_rclone.microsoft.graph.addresses import item_id
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.graph.locations import resolve
@@ -52,18 +52,34 @@ def library(site: EmulatedSite, name: str) -> EmulatedDrive:
         ("https://contoso.sharepoint.com/sites/Projects", "Documents", ""),
         ("https://contoso.sharepoint.com/sites/projects/SitePages/Home.aspx", "Documents", ""),
         ("https://contoso.sharepoint.com/sites/Projects/Big%20Files", "Big Files", ""),
-        ("https://contoso.sharepoint.com/sites/Projects/Big%20Files/Forms/AllItems.aspx", "Big Files", ""),
-        ("https://contoso.sharepoint.com/sites/Projects/big%20files/Server/2026", "Big Files", "Server/2026"),
-        ("https://contoso.sharepoint.com/:f:/r/sites/Projects/Big%20Files/Server?csf=1", "Big Files", "Server"),
+        (
+            "https://contoso.sharepoint.com/sites/Projects/Big%20Files/Forms/AllItems.aspx",
+            "Big Files",
+            "",
+        ),
+        (
+            "https://contoso.sharepoint.com/sites/Projects/big%20files/Server/2026",
+            "Big Files",
+            "Server/2026",
+        ),
+        (
+            "https://contoso.sharepoint.com/:f:/r/sites/Projects/Big%20Files/Server?csf=1",
+            "Big Files",
+            "Server",
+        ),
         (
             "https://contoso.sharepoint.com/sites/Projects/Big%20Files/Forms/AllItems.aspx"
             "?id=%2Fsites%2FProjects%2FBig%20Files%2FServer%2F2026&viewid=1",
             "Big Files",
             "Server/2026",
         ),
-        ("https://contoso.sharepoint.com/sites/Projects/Shared%20Documents/Reports/a.txt", "Documents", "Reports"),
+        (
+            "https://contoso.sharepoint.com/sites/Projects/Shared%20Documents/Reports/a.txt",
+            "Documents",
+            "Reports",
+        ),
     ],
-)  # fmt: skip
+)
 def test_sites_libraries_and_folders(
     graph_of: GraphOf, site: EmulatedSite, address: str, name: str, folder: str
 ) -> None:
@@ -270,10 +286,18 @@ CN = "chen@tailspin.partner.onmschina.cn"
     ("path", "folder"),
     [
         ("/Shared%20Documents/A/B", "A/B"),
-        ("/Shared%20Documents/Forms/AllItems.aspx?id=%2Fsites%2FProjects%2FShared%20Documents%2FA", "A"),
-        ("/Shared%20Documents/Forms/AllItems.aspx?RootFolder=%2Fsites%2FProjects%2FShared%20Documents%2FA", "A"),
+        (
+            "/Shared%20Documents/Forms/"
+            "AllItems.aspx?id=%2Fsites%2FProjects%2FShared%20Documents%2FA",
+            "A",
+        ),
+        (
+            "/Shared%20Documents/Forms/"
+            "AllItems.aspx?RootFolder=%2Fsites%2FProjects%2FShared%20Documents%2FA",
+            "A",
+        ),
     ],
-)  # fmt: skip
+)
 def test_folders_in_china(
     graph_of: GraphOf, cloud: Emulator, files: Files, path: str, folder: str
 ) -> None:

@@ -38,7 +38,8 @@ FORMS = {
     "pretty printed": json.dumps(json.loads(JSON), indent=4),
     "the whole output of rclone authorize": (
         "2026/11/23 12:00:00 NOTICE: Make sure your Redirect URL is set to ...\n"
-        "If your browser doesn't open automatically go to the following link: http://127.0.0.1:53682/auth?state=x\n"
+        "If your browser doesn't open automatically go to the following link: "
+        "http://127.0.0.1:53682/auth?state=x\n"
         "Log in and authorize rclone for access\nWaiting for code...\nGot code\n"
         f"Paste the following into your remote machine --->\n{JSON}\n<---End paste\n"
     ),
@@ -48,7 +49,8 @@ FORMS = {
     "base64 with padding, wrapped": "\n".join(
         base64.b64encode(JSON.encode()).decode()[i : i + 60] for i in range(0, 400, 60)
     ),
-    "base64 of the options, between arrows": f"--->\n{unpadded(json.dumps({'token': JSON}))}\n<---End paste",
+    "base64 of the options, between arrows": "--->\n"
+    f"{unpadded(json.dumps({'token': JSON}))}\n<---End paste",
     "in a shell's quotes": f"'{JSON}'",
     "escaped for a shell": json.dumps(JSON),
     "escaped without quotes": JSON.replace('"', '\\"'),
@@ -111,7 +113,7 @@ REFUSED = {
     "RCLONE_ENCRYPT_V0:\nAAAA": "encrypted",
     "[s3]\ntype = s3\n": "no OneDrive remote with a token",
     "[a]\ntype = onedrive\n": "no OneDrive remote with a token",
-    f"[a]\ntype = onedrive\ntoken = {JSON}\n[b]\ntype = onedrive\ntoken = {JSON}": "2 remotes: a, b",
+    "".join(f"[{name}]\ntype = onedrive\ntoken = {JSON}\n" for name in "ab"): "2 remotes: a, b",
     "[a]\ntype = onedrive\ntoken = null-and-void": "not JSON",
     "x" * (1024 * 1024 + 1): "too long",
 }

@@ -13,9 +13,8 @@ from pluton_rclone import errors
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Consent, Emulator
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
-from pluton_rclone.microsoft.entra.consent import admin_consent_url
 from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redirect
-from pluton_rclone.microsoft.entra.scopes import least, remote_options
+from pluton_rclone.microsoft.entra.scopes import admin_consent_url, least, missing, remote_options
 from pluton_rclone.microsoft.entra.sign_in import SignIn
 from pluton_rclone.microsoft.graph.graph import Graph
 
@@ -47,14 +46,14 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sharepoint_is_a_second_consent_of_the_same_person(cloud: Emulator) -> None:
     first, shown_first = signed_in(cloud, BERT, least())
-    assert first.missing(least("sharepoint")) == ("Files.ReadWrite.All", "Sites.Read.All")
+    assert missing(first.scopes, least("sharepoint")) == ("Files.ReadWrite.All", "Sites.Read.All")
     with Graph(APP.cloud, first.token) as graph, pytest.raises(errors.SitesPermissionMissing):
         graph.sites()
 
     second, shown_second = signed_in(cloud, BERT, least("sharepoint"), account=first.account)
 
     assert second.account.same_as(first.account)
-    assert second.missing(least("sharepoint")) == ()
+    assert missing(second.scopes, least("sharepoint")) == ()
     with Graph(APP.cloud, second.token) as graph:
         assert graph.sites()
     assert "Files.ReadWrite" in shown_first
@@ -121,7 +120,7 @@ def test_after_the_administrator_agreed_the_person_can_go_on(
     cloud.person(ADMIN).visit(address)
     granted = sign_in_with_browser(APP, least("sharepoint"), open_browser=browser_of(BERT))
 
-    assert granted.missing(least("sharepoint")) == ()
+    assert missing(granted.scopes, least("sharepoint")) == ()
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,10 @@ def test_a_single_tenant_token_is_renewed_at_its_tenant(cloud: Emulator) -> None
 def test_a_pasted_token_says_whose_it_is(
     cloud: Emulator, username: str, kind: str, name: str
 ) -> None:
-    pasted = f"Paste the following into your remote machine --->\n{token_of(cloud, username).to_rclone()}\n<---End paste"
+    pasted = (
+        f"Paste the following into your remote machine "
+        f"--->\n{token_of(cloud, username).to_rclone()}\n<---End paste"
+    )
 
     imported = import_token(pasted, app=APP)
 
@@ -183,7 +186,8 @@ def test_a_pasted_remote_brings_its_registration(cloud: Emulator) -> None:
         token_of(cloud, client_id=SINGLE_TENANT_CLIENT_ID), expiry=ALREADY_EXPIRED
     )
     pasted = (
-        f"[old]\ntype = onedrive\nclient_id = {SINGLE_TENANT_CLIENT_ID}\ntenant = contoso.onmicrosoft.com\n"
+        f"[old]\ntype = onedrive\nclient_id = {SINGLE_TENANT_CLIENT_ID}\ntenant = "
+        f"contoso.onmicrosoft.com\n"
         f"drive_id = b!x\ndrive_type = business\ntoken = {token.to_rclone()}\n"
     )
 
@@ -197,7 +201,10 @@ def test_a_pasted_remote_brings_its_registration(cloud: Emulator) -> None:
 
 
 def test_a_pasted_remote_of_a_cloud_out_of_reach_is_refused(cloud: Emulator) -> None:
-    pasted = f"[old]\ntype = onedrive\nclient_id = x\nregion = dod\ntoken = {token_of(cloud).to_rclone()}\n"
+    pasted = (
+        f"[old]\ntype = onedrive\nclient_id = x\nregion = dod\ntoken = "
+        f"{token_of(cloud).to_rclone()}\n"
+    )
 
     with pytest.raises(errors.TokenInvalid, match="DoD"):
         import_token(pasted)

@@ -27,12 +27,11 @@ from pluton_rclone.emulator import (
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.sessions import Sessions
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
-from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
 from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
-from pluton_rclone.microsoft.entra.device_code import begin_device_code, sign_in_with_device_code
+from pluton_rclone.microsoft.entra.device_code import begin_device_code
 from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redirect
 from pluton_rclone.microsoft.entra.scopes import least
-from pluton_rclone.microsoft.entra.sign_in import refresh
+from pluton_rclone.microsoft.entra.sign_in import refresh, sign_in_as_app
 from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.microsoft.graph.graph import Graph
@@ -40,7 +39,7 @@ from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.setup.imported import import_token
 
 from .certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
-from .waitless import Clock
+from .waitless import Clock, sign_in_with_device_code
 
 SECRET = "planted~client~secret~0123456789"
 PASSWORD = "planted~certificate~password"

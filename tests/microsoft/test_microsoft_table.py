@@ -37,12 +37,11 @@ from pluton_rclone.emulator.person import PersonAtBrowser
 from pluton_rclone.microsoft.clouds import CLOUDS, refuse_rclone_registration
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
-from pluton_rclone.microsoft.entra.app_only import sign_in_as_app
 from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
-from pluton_rclone.microsoft.entra.device_code import DeviceCode, sign_in_with_device_code
+from pluton_rclone.microsoft.entra.device_code import DeviceCode
 from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redirect
 from pluton_rclone.microsoft.entra.scopes import least, remote_options
-from pluton_rclone.microsoft.entra.sign_in import SignIn
+from pluton_rclone.microsoft.entra.sign_in import SignIn, sign_in_as_app
 from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.microsoft.graph.drives import Drive
@@ -54,7 +53,7 @@ from pluton_rclone.setup.imported import import_token
 from tests.rclone_port import rclone_port, visit
 
 from .certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
-from .waitless import Clock
+from .waitless import Clock, sign_in_with_device_code
 
 PEOPLE = {
     ("personal", "global"): "anna@outlook.com",

@@ -77,7 +77,8 @@ def test_an_empty_access_token_is_never_written() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '"x"', "{}", '{"access_token": 1}', '{"access_token":"a","expiry":"tomorrow"}',
+    ["", "{", "[]", "null", '"x"', "{}", '{"access_token": 1}', '{"access_token":"a","expiry":'
+                                                                '"tomorrow"}',
      '{"access_token":"a\\nb"}', '{"access_token":"a","expiry":"2026-99-01T00:00:00Z"}'],
 )  # fmt: skip
 def test_what_is_no_token_is_refused(text: str) -> None:

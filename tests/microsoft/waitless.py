@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable
 
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.device_code import DeviceCode, begin_device_code
+from pluton_rclone.microsoft.entra.sign_in import SignIn
 
 
 class Clock(threading.Event):
@@ -25,3 +29,16 @@ class Clock(threading.Event):
         self.waits.append(timeout or 0.0)
         self._cloud.world.advance(timeout or 0.0)
         return self.is_set()
+
+
+def sign_in_with_device_code(
+    app: AppRegistration,
+    scopes: Iterable[str],
+    *,
+    show: Callable[[DeviceCode], None],
+    cancel: threading.Event,
+) -> SignIn:
+    """As `StorageSetup` does it: a code, shown to the person, and waited for."""
+    code = begin_device_code(app, scopes)
+    show(code)
+    return code.wait(cancel)

@@ -28,7 +28,10 @@ def modules_of(extra: str) -> list[str]:
 
 def without(extra: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """The command line in a Python that has none of this extra's packages."""
-    program = f"import sys; sys.modules |= dict.fromkeys({modules_of(extra)}); from pluton_rclone.cli import main; main()"
+    program = (
+        f"import sys; sys.modules |= dict.fromkeys({modules_of(extra)}); from "
+        f"pluton_rclone.cli import main; main()"
+    )
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=cwd,

@@ -81,15 +81,6 @@ def test_where_no_folder_can_be_made_an_oserror_says_so(
         runtime_folder()
 
 
-def test_a_place_whose_path_is_too_long_for_a_socket_gives_way_to_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(folders, "_places", lambda: [tmp_path / ("x" * 100), tmp_path])
-    (tmp_path / ("x" * 100)).mkdir()
-    longest = len(str(tmp_path)) + 50
-    assert runtime_folder(longest=longest).parent == tmp_path
-
-
 def test_a_folder_is_claimed_only_when_its_owner_is_gone(one_place: Path) -> None:
     folder, owner = owned_folder(one_place)
     assert claimed(folder) is None

@@ -33,7 +33,8 @@ with conf.private(["one"]) as private:
     fork_and_leave()
     assert private.path.exists(), "removed"
     text = private.path.read_text()
-    private.path.write_text(text.replace(conf.section("one")["token"], sys.argv[2]))  # as rclone does
+    # as rclone does
+    private.path.write_text(text.replace(conf.section("one")["token"], sys.argv[2]))
 assert conf.section("one")["token"] == sys.argv[2]
 assert not private.path.exists()
 """
@@ -48,7 +49,7 @@ with process.start(["/bin/cat"], env={}, stdin=iter(lambda: (gate.wait(), b"")[1
 """
 
 ENDPOINT = """
-from pluton_rclone.microsoft.entra.loopback import LoopbackReceiver
+from pluton_rclone.microsoft.entra.browser import LoopbackReceiver
 with LoopbackReceiver() as receiver:
     fork_and_leave()
 """

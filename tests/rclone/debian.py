@@ -55,7 +55,8 @@ def _fetch() -> None:
     packages = list(work.glob("rclone_*.deb"))
     if not packages:
         raise Unavailable(
-            f"`apt-get download rclone` brought nothing; is a Debian mirror reachable?\n{said[-2000:]}"
+            f"`apt-get download rclone` brought nothing; is a Debian mirror "
+            f"reachable?\n{said[-2000:]}"
         )
     said = _run(["dpkg-deb", "-x", str(packages[0]), str(work / "rclone")], work)
     if not (work / "rclone/usr/bin/rclone").exists():

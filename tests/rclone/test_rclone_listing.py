@@ -15,12 +15,34 @@ from pluton_rclone.errors import RcloneError
 from pluton_rclone.rclone import listing
 
 ENTRIES: list[dict[str, Any]] = [
-    {"Path": "a.bin", "Name": "a.bin", "Size": 3, "ModTime": "2026-01-02T03:04:05.123456789Z", "IsDir": False},
-    {"Path": "sub", "Name": "sub", "Size": -1, "ModTime": "2026-11-23T12:30:08+01:00", "IsDir": True, "ID": "01ABC"},
-    {"Path": "sub/é \ufffd \"q\"", "Name": "é \ufffd \"q\"", "Size": 0, "ModTime": "", "IsDir": False},
-    {"Path": "x]", "Name": "x]", "Size": 2**60, "ModTime": "2026-01-02T03:04:05Z", "IsDir": False,
-     "MimeType": "text/plain", "Hashes": {"quickxor": "00ff"}, "Tier": "hot", "Metadata": {"a": "b"}},
-]  # fmt: skip
+    {
+        "Path": "a.bin",
+        "Name": "a.bin",
+        "Size": 3,
+        "ModTime": "2026-01-02T03:04:05.123456789Z",
+        "IsDir": False,
+    },
+    {
+        "Path": "sub",
+        "Name": "sub",
+        "Size": -1,
+        "ModTime": "2026-11-23T12:30:08+01:00",
+        "IsDir": True,
+        "ID": "01ABC",
+    },
+    {"Path": 'sub/é \ufffd "q"', "Name": 'é \ufffd "q"', "Size": 0, "ModTime": "", "IsDir": False},
+    {
+        "Path": "x]",
+        "Name": "x]",
+        "Size": 2**60,
+        "ModTime": "2026-01-02T03:04:05Z",
+        "IsDir": False,
+        "MimeType": "text/plain",
+        "Hashes": {"quickxor": "00ff"},
+        "Tier": "hot",
+        "Metadata": {"a": "b"},
+    },
+]
 
 
 def printed(entries: list[dict[str, Any]]) -> bytes:

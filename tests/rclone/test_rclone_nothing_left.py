@@ -75,7 +75,10 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("how", [*["transfer"] * 20, *["listing"] * 3])
+AGAIN = pytest.param("transfer", marks=pytest.mark.soak)  # at another moment of the transfer
+
+
+@pytest.mark.parametrize("how", ["transfer", "listing", *[AGAIN] * 20])
 def test_no_rclone_survives_a_sigkill_of_python(
     binary: Binary, config: Path, source: Path, tmp_path: Path, mark: str, how: str
 ) -> None:

@@ -171,8 +171,8 @@ def test_folders_come_and_go(engine: Rclone) -> None:
 
 
 def test_copy_and_delete_one_file(engine: Rclone, source: Path, tmp_path: Path) -> None:
-    engine.copyfile(source / "a.txt", "place:x/b.txt")
-    engine.copyfile("place:x/b.txt", tmp_path / "c.txt")
+    engine.copyto(source / "a.txt", "place:x/b.txt").result()
+    engine.copyto("place:x/b.txt", tmp_path / "c.txt").result()
     assert (tmp_path / "c.txt").read_bytes() == b"hello"
     engine.deletefile("place:x/b.txt")
     assert engine.stat("place:x/b.txt") is None
@@ -212,7 +212,7 @@ def test_what_is_not_there(engine: Rclone, tmp_path: Path) -> None:
         engine.copy(tmp_path / "nothing", "place:x").result()
     assert isinstance(caught.value.result, TransferResult)
     with pytest.raises(NothingFound):
-        engine.copyfile("place:nothing.txt", "place:else.txt")
+        engine.copyto("place:nothing.txt", "place:else.txt").result()
     with pytest.raises(StorageNotFound):
         engine.list("nosuchremote:")
 

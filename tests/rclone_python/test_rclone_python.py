@@ -22,6 +22,7 @@ from rclone_python import utils
 
 from pluton_rclone import errors
 from pluton_rclone import rclone_python as ours
+from pluton_rclone.rclone.engine import Rclone
 
 FUNCTIONS = [
     name
@@ -325,11 +326,24 @@ def test_a_new_remote_and_its_secret_are_not_seen_by_others(tmp_path: Path) -> N
     assert ours.check_remote_existing("s3")
 
 
+def test_the_password_of_a_new_remote_is_stored_as_rclone_reads_it(tmp_path: Path) -> None:
+    ours.set_config_file(tmp_path / "new.conf")
+    ours.create_remote("far", "sftp", host="localhost", **{"pass": "S3CRET"})
+    section = (tmp_path / "new.conf").read_text()
+    assert "S3CRET" not in section
+    (stored,) = [line for line in section.splitlines() if line.startswith("pass = ")]
+    revealed = Rclone().run("reveal", places=[stored[7:]]).stdout
+    assert revealed.decode().strip() == "S3CRET"
+
+
 # ---- what the real binary cannot be made to do ---------------------------------------------------
 
 
 def test_a_release_and_a_beta(fp: FakeProcess) -> None:
-    out = "yours:  1.75.2\nlatest: 1.76.0   (released 2026-09-01)\nbeta:   1.77.0-beta.9000.abcdef012 (x)\n"
+    out = (
+        "yours:  1.75.2\nlatest: 1.76.0   (released 2026-09-01)\nbeta:   "
+        "1.77.0-beta.9000.abcdef012 (x)\n"
+    )
     fp.register([fp.any(), "version", fp.any()], stdout=out)
     assert ours.version(check=True) == ("1.75.2", "1.76.0", "1.77.0-beta.9000.abcdef012")
 

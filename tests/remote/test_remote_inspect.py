@@ -102,7 +102,10 @@ def test_the_file_itself_is_looked_at(tmp_path: Path) -> None:
 def test_a_file_that_is_a_mount_point_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").touch(0o600)
     (tmp_path / "b").touch(0o600)
-    script = "import sys; from pluton_rclone.conf.conf import Conf; print(Conf(sys.argv[1]).inspect()[0].option)"
+    script = (
+        "import sys; from pluton_rclone.conf.conf import Conf; "
+        "print(Conf(sys.argv[1]).inspect()[0].option)"
+    )
     argv = inside_mount(
         tmp_path / "a", tmp_path / "b", [sys.executable, "-c", script, str(tmp_path / "b")]
     )

@@ -14,7 +14,10 @@ from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import BY_KEY, BY_NAME
 from pluton_rclone.values.size import Size
 
-TOKEN = '{"access_token":"AT-secret","token_type":"Bearer","refresh_token":"RT-secret","expiry":"2030-01-01T00:00:00Z"}'
+TOKEN = (
+    '{"access_token":"AT-secret","token_type":"Bearer","refresh_token":"RT-secret","expiry":'
+    '"2030-01-01T00:00:00Z"}'
+)
 APP_ONLY_TOKEN = '{"access_token":"AT","token_type":"Bearer","expiry":"2030-01-01T00:00:00Z"}'
 
 
@@ -113,16 +116,19 @@ def test_without_a_drive_or_a_token_there_is_no_remote(missing: str) -> None:
 @pytest.mark.parametrize(
     ("token", "said"),
     [
-        ("not json", "no JSON"),
-        ("[]", "no JSON"),
+        ("not json", "not a JSON"),
+        ("[]", "not a JSON"),
         (
             '{"access_token":"","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}',
             "access_token is empty",
         ),
-        ('{"access_token":"A","refresh_token":"R"}', "no expiry"),
-        ('{"access_token":"A","refresh_token":"R","expiry":"0001-01-01T00:00:00Z"}', "no expiry"),
-        ('{"access_token":"A","refresh_token":"R","expiry":"soon"}', "no time as rclone writes it"),
-        ('{"access_token":"A","expiry":"2030-01-01T00:00:00Z"}', "no refresh_token"),
+        ('{"access_token":"A","refresh_token":"R"}', "not have an expiry"),
+        (
+            '{"access_token":"A","refresh_token":"R","expiry":"0001-01-01T00:00:00Z"}',
+            "not have an expiry",
+        ),
+        ('{"access_token":"A","refresh_token":"R","expiry":"soon"}', "not as rclone writes it"),
+        ('{"access_token":"A","expiry":"2030-01-01T00:00:00Z"}', "not have a refresh_token"),
     ],
 )
 def test_a_token_that_rclone_could_not_live_on_is_refused(token: str, said: str) -> None:
@@ -172,7 +178,7 @@ def test_a_certificate_stands_in_for_the_secret_in_runs_of_this_library() -> Non
     [
         ({"chunk_size": "1600Ki"}, "chunk_size", "nearest that work are 1.250Mi and 1.875Mi"),
         ({"chunk_size": 1000}, "chunk_size", "less than 320Ki"),
-        ({"chunk_size": "500Ki"}, "chunk_size", "no multiple of 320Ki"),
+        ({"chunk_size": "500Ki"}, "chunk_size", "not a multiple of 320Ki"),
         ({"chunk_size": "260Mi"}, "chunk_size", "more than 250Mi"),
         ({"chunk_size": "10MB"}, "chunk_size", "like 10Mi"),
         ({"chunk_size": None}, "chunk_size", "size"),

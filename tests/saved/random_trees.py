@@ -15,15 +15,59 @@ from pathlib import Path
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import Item
 from pluton_rclone.emulator.drives.quickxor import QuickXor
-from pluton_rclone.values.encoding import standard_name
-from pluton_rclone.values.stored_names import shown
+from pluton_rclone.values.encoding import shown, standard_name
 
 NAMES = [
-    "a", "A", "b", "B", "photos", "Photos", "PHOTOS", "read.txt", "Read.TXT", "é", "É", "e\u0301", "ß", "日本", "🦊",
-    "two  spaces", " lead", "trail ", "dot.", ".hidden", "a:b", "x*y?", 'q"uote', "<angle>", "pipe|", "back\\slash",
-    "line\nbreak", "tab\t", "-rf", "--config=x", "~tilde", "#hash", "100%", "%41", "$(touch x)", "＊", "‛", "␊",
-    "b.rclonelink",     "desktop", "invalid \udcff", "...", "a.docx", "[brackets]", "{braces}", "ı", "İ", "ﬁ", "ﬀ",
-]  # fmt: skip
+    "a",
+    "A",
+    "b",
+    "B",
+    "photos",
+    "Photos",
+    "PHOTOS",
+    "read.txt",
+    "Read.TXT",
+    "é",
+    "É",
+    "e\u0301",
+    "ß",
+    "日本",
+    "🦊",
+    "two  spaces",
+    " lead",
+    "trail ",
+    "dot.",
+    ".hidden",
+    "a:b",
+    "x*y?",
+    'q"uote',
+    "<angle>",
+    "pipe|",
+    "back\\slash",
+    "line\nbreak",
+    "tab\t",
+    "-rf",
+    "--config=x",
+    "~tilde",
+    "#hash",
+    "100%",
+    "%41",
+    "$(touch x)",
+    "＊",
+    "‛",
+    "␊",
+    "b.rclonelink",
+    "desktop",
+    "invalid \udcff",
+    "...",
+    "a.docx",
+    "[brackets]",
+    "{braces}",
+    "ı",
+    "İ",
+    "ﬁ",
+    "ﬀ",
+]
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _MANGLED = re.compile("(?:‛[0-9A-F]{2})|\ufffd")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import NameRefused, RcloneError, TransferFailed
 from pluton_rclone.rclone.results import TransferResult
+from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
 
 
@@ -32,8 +31,7 @@ def source(tmp_path: Path) -> Path:
 
 def command(*words: object) -> tuple[int, dict[str, Any]]:
     """The exit code, and the last thing on stdout."""
-    argv = [sys.executable, "-m", "pluton_rclone", str(words[0]), "--json", *map(str, words[1:])]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    done = run_here(words[0], "--json", *words[1:])
     lines = done.stdout.splitlines()
     record = json.loads(lines[-1]) if lines else json.loads(done.stderr.splitlines()[-1])
     return done.returncode, record.get("result", record)

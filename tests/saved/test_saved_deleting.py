@@ -51,7 +51,7 @@ def files(folder: Path, numbers: range) -> None:
 def test_nothing_goes_because_a_source_is_empty(
     storage: Storage, source: Path, there: Callable[[], int]
 ) -> None:
-    with pytest.raises(TooManyDeletions, match="the source holds no file") as caught:
+    with pytest.raises(TooManyDeletions, match="the source has no files") as caught:
         storage.rclone.sync(str(source), storage.at("x")).result()
     assert there() == 50
     result = caught.value.result

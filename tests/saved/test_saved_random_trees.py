@@ -23,7 +23,7 @@ from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.errors import TooManyDeletions
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.rclone.results import TransferResult
-from pluton_rclone.values.stored_names import shown
+from pluton_rclone.values.encoding import shown
 from tests.connected import emulated_drive, remote_of
 
 from .random_trees import (
@@ -64,7 +64,8 @@ def both(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bo
         script = tmp_path / "rclone"
         drop = "-dac_override,-dac_read_search"
         script.write_text(
-            f'#!/bin/sh\nexec setpriv --bounding-set={drop} --inh-caps={drop} {find_binary().path} "$@"\n'
+            f"#!/bin/sh\nexec setpriv --bounding-set={drop} --inh-caps={drop} "
+            f'{find_binary().path} "$@"\n'
         )
         script.chmod(stat.S_IRWXU)
         monkeypatch.setenv("PLUTON_RCLONE_BINARY", str(script))

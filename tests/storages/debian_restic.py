@@ -46,7 +46,8 @@ def _fetch() -> None:
     packages = list(work.glob("restic_*.deb"))
     if not packages:
         raise Unavailable(
-            f"`apt-get download restic` brought nothing; is a Debian mirror reachable?\n{said[-2000:]}"
+            f"`apt-get download restic` brought nothing; is a Debian mirror "
+            f"reachable?\n{said[-2000:]}"
         )
     said = debian._run(["dpkg-deb", "-x", str(packages[0]), str(work / "restic")], work)
     if not (work / "restic/usr/bin/restic").exists():

@@ -25,15 +25,20 @@ from pluton_rclone.values.encoding import (
 )
 from tests.preflight.real_rclone import make, rclone, tree
 
-TELLING = "\"*:<>?|\\ .~‛‛␀␁␊␍␡␠＂＊：＜＞？｜＼／．～\t\n\r\x0b\x01\x1f\x7f#%$'`[];!aB\ufffd\udcff\udcc3\udca9é😀"
+TELLING = (
+    "\"*:<>?|\\ .~‛‛␀␁␊␍␡␠＂＊：＜＞？｜＼／．～\t\n\r\x0b\x01\x1f\x7f#%$'`[];"
+    "!aB\ufffd\udcff\udcc3\udca9é😀"
+)
 ENCODINGS = [
     ONEDRIVE_ENCODING,
     "Slash,Dot",
     "None",
     "Raw",
     "Slash,InvalidUtf8",
-    "Slash,LtGt,SquareBracket,Semicolon,SingleQuote,BackQuote,Dollar,Hash,Percent,LeftPeriod,RightPeriod,Dot",
-    "Slash,CrLf,LeftCrLfHtVt,RightCrLfHtVt,LeftSpace,RightSpace,Colon,Question,Pipe,Del,InvalidUtf8",
+    "Slash,LtGt,SquareBracket,Semicolon,SingleQuote,BackQuote,Dollar,Hash,Percent,LeftPeriod,"
+    "RightPeriod,Dot",
+    "Slash,CrLf,LeftCrLfHtVt,RightCrLfHtVt,LeftSpace,RightSpace,Colon,Question,Pipe,Del,"
+    "InvalidUtf8",
 ]
 
 # names of up to 30 characters stay under the file system's 255 bytes, however they are translated
@@ -128,7 +133,7 @@ def test_the_names_above_are_what_the_real_rclone_sends() -> None:
 def test_any_name_becomes_what_the_real_rclone_makes_of_it(names: list[str], encoding: str) -> None:
     translate = to_onedrive(encoding).from_local
     arriving = {number: translate(name) for number, name in enumerate(names) if opens_again(name)}
-    # a slash that no encoding holds back would be a folder, and "Raw" and "None" let "．" become "."
+    # a slash that no encoding holds back would be a folder; "Raw" and "None" let "．" become "."
     odd = {n for n, name in arriving.items() if "/" in name or "\0" in name or name in {".", ".."}}
     arrived = sent(names, encoding)
     assert {n: name for n, name in arrived.items() if n not in odd} == {

@@ -27,11 +27,26 @@ else:
 
 PLACES: list[Place] = list(get_args(Place))
 REASONS = {
-    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 407: "Proxy Authentication Required",
-    408: "Request Timeout", 409: "Conflict", 410: "Gone", 412: "Precondition Failed", 413: "Request Entity Too Large",
-    423: "Locked", 429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway",
-    503: "Service Unavailable", 504: "Gateway Timeout", 507: "Insufficient Storage", 509: "", 511: "",
-}  # fmt: skip
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    407: "Proxy Authentication Required",
+    408: "Request Timeout",
+    409: "Conflict",
+    410: "Gone",
+    412: "Precondition Failed",
+    413: "Request Entity Too Large",
+    423: "Locked",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    507: "Insufficient Storage",
+    509: "",
+    511: "",
+}
 
 WORDS = st.text(" abcdefghijklmnopqrstuvwxyzäßé.,'0123456789", max_size=30)
 
@@ -54,14 +69,18 @@ def test_every_status_has_a_meaning_that_can_be_shown(status: int, place: Place)
 @pytest.mark.parametrize(
     ("line", "place"),
     [
-        ("Failed to create file system for \"od:\": failed to get root: {}: ", "drive"),
+        ('Failed to create file system for "od:": failed to get root: {}: ', "drive"),
         ("error reading source directory: couldn't list files: {}: ", "folder"),
         ("failed to open source object: {}: ", "item"),
         ("{}: ", "item"),
-        ("Failed to create file system for \"od:\": failed to get root: Get \"https://graph.microsoft.com/v1.0/x\": "
-         "couldn't fetch token: oauth2: cannot fetch token: {}\nResponse: <html>busy</html>", "sign-in"),
+        (
+            'Failed to create file system for "od:": failed to get root: Get '
+            '"https://graph.microsoft.com/v1.0/x": '
+            "couldn't fetch token: oauth2: cannot fetch token: {}\nResponse: <html>busy</html>",
+            "sign-in",
+        ),
     ],
-)  # fmt: skip
+)
 def test_rclones_log_and_our_own_http_read_a_status_alike(
     status: int, line: str, place: Place
 ) -> None:
@@ -125,16 +144,45 @@ KINDS: dict[str, tuple[list[str], str, type[errors.PlutonRcloneError], Place]] =
     # asked for
     "no licence": (["BadRequest"], "does not have a SPO license", errors.DriveNotFound, "account"),
     "no mysite": (["ResourceNotFound"], "User's mysite not found", errors.DriveNotFound, "account"),
-    "mysite address": (["BadRequest"], "unable to retrieve user's mysite URL", errors.DriveNotFound, "drive"),
+    "mysite address": (
+        ["BadRequest"],
+        "unable to retrieve user's mysite URL",
+        errors.DriveNotFound,
+        "drive",
+    ),
     "blocked": (
-        ["notAllowed", "resourceLocked"], "Access to this site has been blocked", errors.AccessDenied, "site"),
-    "read-only": (["accessDenied", "serviceReadOnly"], "Database Is Read Only", errors.Unreachable, "drive"),
+        ["notAllowed", "resourceLocked"],
+        "Access to this site has been blocked",
+        errors.AccessDenied,
+        "site",
+    ),
+    "read-only": (
+        ["accessDenied", "serviceReadOnly"],
+        "Database Is Read Only",
+        errors.Unreachable,
+        "drive",
+    ),
     "phantom": (["invalidRequest"], "ObjectHandle is Invalid", errors.DriveNotFound, "drive"),
-    "vault": (["invalidRequest", "invalidResourceId"], "ObjectHandle is Invalid", errors.AccessDenied, "folder"),
-    "locked": (["accessDenied"], "checked out or locked for editing by another user", errors.Conflict, "item"),
-    "passing": (["InvalidAuthenticationToken"], "Unable to initialize RPS", errors.Unreachable, "item"),
+    "vault": (
+        ["invalidRequest", "invalidResourceId"],
+        "ObjectHandle is Invalid",
+        errors.AccessDenied,
+        "folder",
+    ),
+    "locked": (
+        ["accessDenied"],
+        "checked out or locked for editing by another user",
+        errors.Conflict,
+        "item",
+    ),
+    "passing": (
+        ["InvalidAuthenticationToken"],
+        "Unable to initialize RPS",
+        errors.Unreachable,
+        "item",
+    ),
     "full": (["generalException"], "Insufficient Space Available", errors.QuotaFull, "upload"),
-}  # fmt: skip
+}
 
 
 def nested(codes: list[str], message: str, member: str, extra: dict[str, Any]) -> dict[str, Any]:
@@ -182,8 +230,10 @@ def test_a_localized_message_leaves_what_code_and_status_say(
 
 
 BODY = (
-    r'"{\"error\": {\"code\": \"accessDenied\", \"message\": \"The file is currently checked out or locked for editing '
-    r'by another user.\", \"innerError\": {\"date\": \"2026-01-01T00:00:00\", \"request-id\": \"0\"}}}"'
+    r'"{\"error\": {\"code\": \"accessDenied\", \"message\": \"The file is currently checked out '
+    r"or locked for editing "
+    r"by another user.\", \"innerError\": {\"date\": \"2026-01-01T00:00:00\", \"request-id\": "
+    r'\"0\"}}}"'
 )
 
 
@@ -195,7 +245,10 @@ def test_a_body_that_is_cut_anywhere_leaves_what_the_status_says(
     end: int, answer: tuple[int, type[errors.PlutonRcloneError]]
 ) -> None:
     status, kind = answer
-    line = f"Failed to copy: HTTP error {status} ({status} {REASONS[status]}) returned body: {BODY[:end]}"
+    line = (
+        f"Failed to copy: HTTP error {status} ({status} {REASONS[status]}) returned body: "
+        f"{BODY[:end]}"
+    )
     assert type(faults.fault(line)) is kind
 
 
@@ -242,7 +295,10 @@ def test_sign_in_errors_in_other_words_and_cut_anywhere(
     number: int, before: str, after: str, end: int, listed: bool
 ) -> None:
     error, words, kind = SIGN_IN[number]
-    text = f"AADSTS{number}: {before} {words} {after}\r\nTrace ID: 0\r\nCorrelation ID: 1\r\nTimestamp: 2025-02-24 22:39:43Z"
+    text = (
+        f"AADSTS{number}: {before} {words} {after}\r\nTrace ID: 0\r\nCorrelation ID: "
+        f"1\r\nTimestamp: 2025-02-24 22:39:43Z"
+    )
     answer: dict[str, Any] = {"error": error, "error_description": text[:end]}
     if listed:
         answer["error_codes"] = [number]
@@ -258,7 +314,10 @@ def test_sign_in_errors_in_other_words_and_cut_anywhere(
 def test_a_registration_for_personal_accounts_alone_wants_the_tenant_consumers(
     before: str, after: str, word: str, audience: str
 ) -> None:
-    text = f"{before} the application's {word} configuration {after} must not be configured with '{audience}'"
+    text = (
+        f"{before} the application's {word} configuration {after} must not be configured with "
+        f"'{audience}'"
+    )
     problem = entra_faults.sign_in_error({"error": "invalid_request", "error_description": text})
     assert type(problem) is errors.RegistrationError
     assert "consumers" in problem.advice
@@ -295,7 +354,8 @@ def test_deleting_for_good_from_a_personal_drive_names_the_option() -> None:
             errors.Unreachable,
         ),
         (
-            'couldn\'t fetch token: Post "https://login.microsoftonline.com/x": read tcp: connection reset by peer: '
+            'couldn\'t fetch token: Post "https://login.microsoftonline.com/x": read tcp: '
+            "connection reset by peer: "
             "maybe token expired?",
             errors.Unreachable,
         ),

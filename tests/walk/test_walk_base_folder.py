@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from pluton_rclone.errors import ConnectionTestFailed
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.setup.connect import DriveKind
 from tests.cli.conftest import Command
+from tests.command_line import run_here
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
 from tests.storages.test_storages_restic import PASSWORD, good
 
@@ -131,13 +131,8 @@ def test_a_pasted_export_keeps_the_base_folder_and_a_sync_stays_in_it(
 def test_a_base_folder_given_beside_a_pasted_remote_counts(cloud: Emulator) -> None:
     filled(cloud)
     section = remote_of(cloud, "business").to_section()
-    ran = subprocess.run(
-        [sys.executable, "-m", "pluton_rclone", "connect", "B", "--method", "token", "--base-folder", "Backups"],
-        input="\n".join(["[old]", *(f"{key} = {value}" for key, value in section.items())]),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )  # fmt: skip
+    pasted = "\n".join(["[old]", *(f"{key} = {value}" for key, value in section.items())])
+    ran = run_here("connect", "B", "--method", "token", "--base-folder", "Backups", stdin=pasted)
     assert ran.returncode == 0, ran.stderr
     assert names(Storages()["B"], "sub") == ["deep.txt"]
 

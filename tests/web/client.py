@@ -4,8 +4,8 @@ played over HTTP."""
 from __future__ import annotations
 
 import html
+import json
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -107,12 +107,7 @@ def answer_of(cloud: Emulator, username: str, address: str, *, accept: bool = Tr
 
 def until_over(person: Person) -> None:
     """Wait until nothing runs in the background any more."""
-    jobs = person.app.state.page.jobs
-    end = time.monotonic() + PATIENCE
-    while unfinished := [work for work in list(jobs._work.values()) if not work.over]:
-        for thread in list(jobs._threads.values()):
-            thread.join(max(0.0, end - time.monotonic()))
-        assert time.monotonic() < end, unfinished
+    assert person.app.state.page.jobs.wait(PATIENCE)
 
 
 def ready_to_save(cloud: Emulator, anna: Person) -> str:
@@ -130,6 +125,11 @@ def token_in(text: str) -> str:
     """The anti-forgery token of a page."""
     found = re.search(r'name="anti_forgery" value="([^"]+)"', text)
     return found[1] if found else ""
+
+
+def kept_sessions(folder: Path) -> list[dict[str, Any]]:
+    """The sessions that a page with this `state_folder` has."""
+    return [json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("*.json")]
 
 
 def local_folder(tmp_path: Path) -> Path:

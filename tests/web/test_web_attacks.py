@@ -12,7 +12,16 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.web import one_time_address
 from tests.connected import connected
 
-from .client import ORIGIN, Person, answer_of, at_the_page, local_folder, page, token_in
+from .client import (
+    ORIGIN,
+    Person,
+    answer_of,
+    at_the_page,
+    kept_sessions,
+    local_folder,
+    page,
+    token_in,
+)
 from .visitor import ANNA, BERT
 
 SCRIPT = "<script>alert(1)</script>"
@@ -216,18 +225,17 @@ def test_what_microsoft_refuses_is_told_as_it_is(cloud: Emulator) -> None:
 # ---- secrets -------------------------------------------------------------------------------------
 
 
-def test_no_page_holds_a_secret(cloud: Emulator) -> None:
+def test_no_page_holds_a_secret(cloud: Emulator, tmp_path: Path) -> None:
     storage = connected(cloud, link_password="pass-word-of-links")
     section = storage.section_with_secrets()
     hidden = [section["link_password"], *re.findall(r'_token":\s*"([^"]+)"', section["token"])]
     assert len(hidden) == 3
-    with at_the_page() as anna:
+    with at_the_page(state_folder=tmp_path / "state") as anna:
         draft = anna.begin("Other")
         anna.sign_in(cloud, draft, ANNA)
-        setup = next(
-            iter(next(iter(anna.app.state.page.sessions._sessions.values())).drafts.values())
-        ).setup
-        hidden += re.findall(r'_token":\s*"([^"]+)"', setup.record_with_secrets()["token"])
+        (kept,) = kept_sessions(tmp_path / "state")
+        hidden += re.findall(r'_token":\s*"([^"]+)"', kept["drafts"][0]["setup"]["token"])
+        assert len(hidden) == 5
         for path in ("", "/health", "/files", "/edit", "/remove", "/copy", "/restore"):
             text = anna.get(f"/storages/{storage.remote_name}{path}").text
             assert [secret for secret in hidden if secret in text] == [], path

@@ -11,6 +11,7 @@ import pytest
 from pluton_rclone import Storage, Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.process.folders import runtime_folder
+from pluton_rclone.web.plumbing.jobs import Work
 from tests.connected import connected
 
 from .client import Person, at_the_page, until_over
@@ -108,7 +109,7 @@ def test_no_way_of_writing_a_private_path_opens_it(
     with at_the_page(local_folders=[home], state_folder=state) as anna:
         for kind in ("copy", "restore"):
             assert begun(anna, storage, kind, local) == 422, kind
-        assert anna.app.state.page.jobs._work == {}
+        assert anna.app.state.page.jobs.all(Work, "") == []
     assert sorted(str(path) for path in home.rglob("*") if "state" not in path.parts) == before
 
 

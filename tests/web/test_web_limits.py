@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import threading
@@ -20,13 +21,13 @@ from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import Cancelled, UsageError
 from pluton_rclone.process.folders import runtime_folder
-from pluton_rclone.web import one_time_address
-from pluton_rclone.web.plumbing import connections, guard, jobs, sessions
+from pluton_rclone.web import one_time_address, serving
+from pluton_rclone.web.plumbing import guard, jobs, sessions
 from pluton_rclone.web.plumbing.jobs import Jobs, Steps, Waiting, Work
 from tests.connected import connected
 
 from .attackers import attacked, eventually, rclones, rest
-from .client import APP, PATIENCE, Person, page, token_in
+from .client import APP, PATIENCE, Person, kept_sessions, page, token_in
 from .server import served
 
 
@@ -44,26 +45,27 @@ def somebody(app: object, name: str) -> Person:
 # ---- sessions and cookies ------------------------------------------------------------------------
 
 
-def test_a_flood_without_cookies_ends_nobodys_draft(home: Path) -> None:
+def test_a_flood_without_cookies_ends_nobodys_draft(home: Path, tmp_path: Path) -> None:
     """Neither another person's nor one's own."""
-    app = page(identify=by_header)
+    app = page(identify=by_header, state_folder=tmp_path / "state")
     anna, bert = somebody(app, "anna"), somebody(app, "bert")
     drafts = [(person, person.begin(name)) for person, name in ((anna, "Hers"), (bert, "His"))]
     for _ in range(220):
         bert.client.cookies.clear()
         assert bert.get("/add").status_code == 200
     assert anna.get(drafts[0][1] + "/authorize").status_code == 200
-    kept = app.state.page.sessions._sessions.values()
-    assert sorted(one.person for one in kept if one.drafts) == ["anna", "bert"]
-    assert sum(one.person == "bert" for one in kept) <= sessions.MAX_OF_PERSON
+    kept = kept_sessions(tmp_path / "state")
+    assert sorted(one["person"] for one in kept if one["drafts"]) == ["anna", "bert"]
+    assert sum(one["person"] == "bert" for one in kept) <= sessions.MAX_OF_PERSON
 
 
 def test_a_flood_of_addresses_for_others_is_bounded(home: Path) -> None:
     app = page()
     anna = Person(app, one_time_address(app))
-    for _ in range(sessions.MAX_ADDRESSES + 20):
-        anna.post("/addresses")
-    assert len(app.state.page.sessions._addresses) == sessions.MAX_ADDRESSES
+    shown = [anna.post("/addresses").text for _ in range(sessions.MAX_ADDRESSES + 20)]
+    secrets = [found[1] for text in shown if (found := re.search(r"/open/([\w-]+)", text))]
+    let_in = [app.state.page.sessions.redeem(secret) is not None for secret in secrets]
+    assert let_in == [False] * 20 + [True] * sessions.MAX_ADDRESSES
 
 
 @pytest.mark.parametrize("mounted", ["", "/onedrive"])
@@ -170,7 +172,7 @@ def test_what_one_person_has_done_is_not_forgotten_for_anothers(held: Held) -> N
         work = many.start(Steps("test", str(number), owner="bert"), held)
         eventually(lambda work=work: work.over, "it did not end")  # type: ignore[misc]
     assert many.find(Steps, hers.id, "anna") is hers
-    assert len(many._work) <= jobs.KEPT + 2
+    assert len(many.all(Steps, "anna") + many.all(Steps, "bert")) <= jobs.KEPT + 2
 
 
 # ---- connections ---------------------------------------------------------------------------------
@@ -179,8 +181,8 @@ def test_what_one_person_has_done_is_not_forgotten_for_anothers(held: Held) -> N
 @pytest.fixture
 def port(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Of a page that is less patient than usual."""
-    monkeypatch.setattr(connections, "REQUEST", 0.5)
-    monkeypatch.setattr(connections, "MOST", 10)
+    monkeypatch.setattr(serving, "REQUEST", 0.5)
+    monkeypatch.setattr(serving, "MOST", 10)
     with served(APP) as address:
         found = urlsplit(address).port
         assert found is not None
@@ -257,7 +259,7 @@ def test_an_abandoned_download_ends_its_rclone(
     cloud: Emulator, monkeypatch: pytest.MonkeyPatch, leaves: bool
 ) -> None:
     """Of a reader who goes, and of one who only stops to read."""
-    monkeypatch.setattr(connections, "READER", 1.0)
+    monkeypatch.setattr(serving, "READER", 1.0)
     storage = connected(cloud)
     storage.rclone.rcat(os.urandom(12_000_000), storage.at("large"))
     with let_in() as (port, cookie):
@@ -267,9 +269,8 @@ def test_an_abandoned_download_ends_its_rclone(
         connection.connect(("127.0.0.1", port))
         with connection:
             path = f"/storages/{storage.remote_name}/download?path=large"
-            connection.sendall(
-                f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\n\r\n".encode()
-            )
+            asked = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\n\r\n"
+            connection.sendall(asked.encode())
             assert connection.recv(15) == b"HTTP/1.1 200 OK"
             assert rclones(os.getpid()) == 1
             if leaves:

@@ -153,14 +153,14 @@ def test_options_are_checked_one_by_one_and_together(cloud: Emulator) -> None:
         anna.sign_in(cloud, draft, ANNA)
         anna.post(f"{draft}/type", {"kind": "personal"})
         one = anna.post(f"{draft}/check", {"field": "chunk_size", "chunk_size": "7Mi"})
-        assert "no multiple of 320 KiB" in one.json()["fault"]
+        assert "not a multiple of 320 KiB" in one.json()["fault"]
         assert anna.post(f"{draft}/check", {"field": "chunk_size", "chunk_size": "5Mi"}).json() == {
             "fault": ""
         }
         assert anna.post(f"{draft}/check", {"field": "token", "token": "{}"}).status_code == 400
         whole = anna.post(f"{draft}/options", {"chunk_size": "7Mi", "no_versions": "on"})
         assert whole.status_code == 422
-        assert "no multiple of 320 KiB" in whole.text
+        assert "not a multiple of 320 KiB" in whole.text
         assert "personal drives do not allow removing versions" in whole.text
 
 

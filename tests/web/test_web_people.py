@@ -17,9 +17,10 @@ from starlette.requests import Request
 from pluton_rclone import Storage, Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
+from pluton_rclone.web.plumbing.jobs import Copying, Steps
 from tests.connected import connected
 
-from .client import Person, local_folder, page, ready_to_save, token_in, until_over
+from .client import Person, kept_sessions, local_folder, page, ready_to_save, token_in, until_over
 from .visitor import ANNA, BERT
 
 DENIED = "There is no such storage here"
@@ -103,10 +104,10 @@ NOBODY: dict[str, Callable[[Request], Any]] = {
 
 @pytest.mark.parametrize("kind", NOBODY)
 def test_whoever_is_not_plainly_identified_is_refused_and_that_is_logged(
-    home: Path, kind: str, caplog: pytest.LogCaptureFixture
+    home: Path, tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="pluton_rclone")
-    app = page(identify=NOBODY[kind])
+    app = page(identify=NOBODY[kind], state_folder=tmp_path / "state")
     stranger = Person(app)
     for path in ("/", "/add", "/transfers", "/storages/x", "/nothing"):
         answer = stranger.get(path)
@@ -114,18 +115,19 @@ def test_whoever_is_not_plainly_identified_is_refused_and_that_is_logged(
         assert "inside" not in answer.text
         assert "set-cookie" not in answer.headers
     assert stranger.post("/add").status_code == 403
-    assert app.state.page.sessions._sessions == {}
+    assert kept_sessions(tmp_path / "state") == []
     assert "identify" in caplog.text
 
 
 @pytest.mark.parametrize("wrap", [lambda name: name, late, Thenable])
 def test_a_name_lets_its_person_in_also_when_it_is_awaited(
-    home: Path, wrap: Callable[[str], Any]
+    home: Path, tmp_path: Path, wrap: Callable[[str], Any]
 ) -> None:
-    anna = Person(page(identify=lambda request: wrap("anna")))
+    state = tmp_path / "state"
+    anna = Person(page(identify=lambda request: wrap("anna"), state_folder=state))
     assert anna.get("/").status_code == 200
-    (session,) = anna.app.state.page.sessions._sessions.values()
-    assert session.person == "anna"
+    (session,) = kept_sessions(state)
+    assert session["person"] == "anna"
 
 
 def test_a_session_kept_for_a_person_is_no_key_to_a_page_without_persons(
@@ -252,7 +254,7 @@ def test_another_persons_draft_and_its_test_are_not_there(cloud: Emulator) -> No
         for path in ("name", "sign-in", "code", "rclone", "test", "save", "check", "give-up"):
             assert bert.post(f"{draft}/{path}").status_code == 404
         assert anna.get(f"{draft}/save").status_code == 200
-        (work,) = app.state.page.jobs._work.values()
+        (work,) = app.state.page.jobs.all(Steps, "anna")
         storage = give(connected(cloud, name="His"), "bert")
         shown = bert.get(f"/storages/{storage.remote_name}/test/{work.id}").text
         assert "Configuration" not in shown
@@ -268,7 +270,7 @@ def test_another_persons_transfer_is_neither_seen_nor_cancelled(
         ).url.path
         for path in (at, f"{at}/progress"):
             assert bert.get(path).status_code == 404
-        (work,) = app.state.page.jobs._work.values()
+        (work,) = app.state.page.jobs.all(Copying, "anna")
         cancelled: list[bool] = []
         work.cancel = lambda: cancelled.append(True)
         assert bert.post(f"{at}/cancel").status_code == 404

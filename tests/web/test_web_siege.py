@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.web.plumbing.connections import MOST
 from pluton_rclone.web.plumbing.guard import AT_ONCE
 from pluton_rclone.web.plumbing.jobs import Copying
+from pluton_rclone.web.serving import MOST
 from tests.connected import connected
 
 from .attackers import ServedPage, attacked, eventually

@@ -64,7 +64,10 @@ def test_a_blocked_window_is_said_and_the_sign_in_goes_on_in_this_tab(
         # A person's click allows one window. It is used up here, so that Chromium's own pop-up
         # blocker refuses ours.
         devtools = context.new_cdp_session(anna.page)
-        click = "window.open('', 'another', 'popup').close(); document.getElementById('authorize').click()"
+        click = (
+            "window.open('', 'another', 'popup').close(); "
+            "document.getElementById('authorize').click()"
+        )
         devtools.send("Runtime.evaluate", {"expression": click, "userGesture": False})
         anna.page.get_by_role("alert").get_by_text(
             "Your browser blocked the sign-in window"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from pluton_rclone.web.plumbing import wording
+from pluton_rclone.web.plumbing import view as wording
 from pluton_rclone.web.wizard import fields
 
 
@@ -18,11 +18,13 @@ def test_a_size_stays_on_one_line(count: int | None, shown: str) -> None:
 
 
 def test_sizes_of_rclone_are_written_out() -> None:
-    fault = "7340032 bytes is no multiple of 320Ki; the nearest that work are 6.875Mi and 7.500Mi"
+    fault = (
+        "7340032 bytes is not a multiple of 320Ki; the nearest that work are 6.875Mi and 7.500Mi"
+    )
 
     assert (
         wording.sizes(fault)
-        == "7 MiB is no multiple of 320 KiB; the nearest that work are 6.875 MiB and 7.5 MiB"
+        == "7 MiB is not a multiple of 320 KiB; the nearest that work are 6.875 MiB and 7.5 MiB"
     )
     assert wording.sizes("folder10Mi, 10Mint") == "folder10Mi, 10Mint"
 
@@ -33,7 +35,7 @@ def test_a_size_is_understood_as_it_is_shown(typed: str) -> None:
 
 
 def test_the_default_as_it_is_shown_is_still_the_default() -> None:
-    shown = {field.name: field for part in fields.fields({}) for field in part}
+    shown = {field.name: field for field in fields.fields({})}
 
     assert shown["chunk_size"].value == "10 MiB"
     assert shown["link_scope"].default == dict(shown["link_scope"].choices)["anonymous"]

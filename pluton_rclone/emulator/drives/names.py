@@ -55,7 +55,10 @@ def _reason(name: str, kind: str, folder: bool, at_root: bool) -> str | None:
     if not name or name in {".", ".."}:
         return "The provided name cannot be empty."
     if _BAD_CHARACTER.search(name):
-        return f"The provided name cannot contain any of the following characters: {FORBIDDEN_CHARACTERS}"
+        return (
+            f"The provided name cannot contain any of the following characters: "
+            f"{FORBIDDEN_CHARACTERS}"
+        )
     if name[0] == " " or name[-1] == " ":
         return "The provided name cannot begin or end with a space."
     if name[-1] == ".":

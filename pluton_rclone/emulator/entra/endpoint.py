@@ -35,7 +35,10 @@ class Endpoint:
     @property
     def issuer(self) -> str:
         """`iss` of the discovery document: a placeholder where the tenant is not known yet."""
-        return f"https://{CLOUDS[self.cloud].issuer}/{self.tenant.id if self.tenant else '{tenantid}'}/v2.0"
+        return (
+            f"https://{CLOUDS[self.cloud].issuer}/"
+            f"{self.tenant.id if self.tenant else '{tenantid}'}/v2.0"
+        )
 
     def address(self, path: str) -> str:
         return f"https://{self.host}/{self.segment}/{path}"
@@ -94,7 +97,8 @@ def check_audience(endpoint: Endpoint, app: Registration) -> None:
     ):
         raise EntraError(
             9002331,
-            text="Application '{client_id}'({app}) is configured for use by Microsoft Account users only. "
+            text="Application '{client_id}'({app}) is configured for use by Microsoft Account "
+            "users only. "
             "Please use the /consumers endpoint to serve this request.",
             client_id=app.client_id,
             app=app.name,
@@ -170,7 +174,8 @@ def tenant_for(endpoint: Endpoint, app: Registration, person: Person) -> Tenant:
                 error="unauthorized_client",
                 text="The client does not exist or is not enabled for consumers. "
                 "If you are the application developer, configure a new application through the "
-                "App Registrations in the Azure Portal at https://go.microsoft.com/fwlink/?linkid=2083908.",
+                "App Registrations in the Azure Portal at "
+                "https://go.microsoft.com/fwlink/?linkid=2083908.",
             )
     elif app.audience is Audience.PERSONAL:
         raise EntraError(700016, client_id=app.client_id, tenant=person.tenant.name)

@@ -70,7 +70,8 @@ def sign_in(flow: Flow, accounts: Iterable[Person]) -> str:
     tiles = "".join(
         f'<button type="submit" class="account" id="account-{escape(person.username)}" '
         'name="account" '
-        f'value="{escape(person.username)}">{escape(person.name)}<br><small>{escape(person.username)}</small></button>'
+        f'value="{escape(person.username)}">{escape(person.name)}'
+        f"<br><small>{escape(person.username)}</small></button>"
         for person in accounts
     )
     typed = (
@@ -106,7 +107,10 @@ def consent(flow: Flow, permissions: Iterable[str], *, for_tenant: bool) -> str:
     )
     choice = ""
     if flow.admin_consent:
-        choice = "<p>If you accept, this app will get access to the specified resources for all users.</p>"
+        choice = (
+            "<p>If you accept, this app will get access to the specified resources for all "
+            "users.</p>"
+        )
     elif for_tenant:
         choice = (
             '<p><label><input type="checkbox" id="organisation" name="organisation" value="yes"> '

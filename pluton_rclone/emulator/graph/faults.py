@@ -81,7 +81,10 @@ def _expired() -> GraphFault:
 
 def _insufficient_claims() -> GraphFault:
     where = "https://login.microsoftonline.com/common/oauth2/authorize"
-    challenge = f'Bearer authorization_uri="{where}", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="'
+    challenge = (
+        f'Bearer authorization_uri="{where}", error="insufficient_claims", '
+        f'claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="'
+    )
     return GraphFault(
         403,
         "accessDenied",

@@ -56,7 +56,8 @@ class Graph:
 
     def _seal(self, who: str, expires: int) -> str:
         text = f"{expires}.{who.encode().hex()}"
-        return f"v1.{text}.{hashlib.blake2b(text.encode(), key=self._secret, digest_size=12).hexdigest()}"
+        seal = hashlib.blake2b(text.encode(), key=self._secret, digest_size=12).hexdigest()
+        return f"v1.{text}.{seal}"
 
     def holder(self, ticket: str) -> Owner:
         """Who got a ticket; Graph's 401 when it is none of ours or too old."""
@@ -91,7 +92,10 @@ class Graph:
         """Where the fragments of a session go."""
         if drive.kind == PERSONAL:
             return f"https://{PERSONAL_UPLOADS}/up/{token}"
-        return f"{self.sharepoint_base(drive)}/_api/v2.0/drives/{drive.id}/uploadSession?tempauth={token}"
+        return (
+            f"{self.sharepoint_base(drive)}/_api/v2.0/drives/{drive.id}/"
+            f"uploadSession?tempauth={token}"
+        )
 
     def monitor_url(self, drive: Drive, job: str) -> str:
         """Where one asks how a copy goes on."""

@@ -54,7 +54,8 @@ def create_session(
     return json_answer(
         200,
         {
-            "@odata.context": f"{graph.graph_root(call.cloud)}/$metadata#microsoft.graph.uploadSession",
+            "@odata.context": f"{graph.graph_root(call.cloud)}/"
+            f"$metadata#microsoft.graph.uploadSession",
             "expirationDateTime": stamp(int(session.expires * 1000), fine=True),
             "nextExpectedRanges": session.next_ranges,
             "uploadUrl": graph.upload_url(place.drive, token),

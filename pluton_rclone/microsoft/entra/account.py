@@ -1,4 +1,4 @@
-"""Which person signed in, as Microsoft tells it; and whether it is the person that was expected."""
+"""The person that signed in, as Microsoft tells it, and whether it is the expected one."""
 
 from __future__ import annotations
 
@@ -45,13 +45,9 @@ class Account:
         """From the id token, which is written for us; access tokens are opaque and are not read."""
         tenant = str(claims.get("tid") or "")
         username = str(claims.get("preferred_username") or claims.get("email") or "")
-        return cls(
-            str(claims.get("oid") or claims.get("sub") or ""),
-            str(claims.get("name") or username or "unknown"),
-            username,
-            tenant,
-            "personal" if tenant == PERSONAL_TENANT_ID else "work",
-        )
+        own_id = str(claims.get("oid") or claims.get("sub") or "")
+        kind: Kind = "personal" if tenant == PERSONAL_TENANT_ID else "work"
+        return cls(own_id, str(claims.get("name") or username or "unknown"), username, tenant, kind)
 
     def same_as(self, other: Account) -> bool:
         """Whether both are one account; if an id is missing, the user name decides."""
@@ -67,7 +63,7 @@ def _cid(account_id: str) -> str:
 
 
 def require_same(expected: Account, actual: Account) -> None:
-    """Raise `AccountError` when somebody else signed in than the one a storage belongs to."""
+    """AccountError if another account signed in than the one that a storage belongs to."""
     if not expected.same_as(actual):
         person = expected.username or expected.name
         raise AccountError(

@@ -1,4 +1,4 @@
-"""The app registration in use: who we are to Microsoft."""
+"""The app registration in use, who we are to Microsoft, and the certificate that proves it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
-from pluton_rclone.errors import OptionInvalid
+from pluton_rclone.errors import OptionInvalid, RegistrationError, Who
 
 from ..clouds import WORDS_FOR_TENANTS, Cloud, cloud, refuse_personal
 
@@ -25,10 +26,8 @@ class HidesSecret(Protocol):
 
 @dataclass(frozen=True)
 class Certificate:
-    """A client certificate with its private key: a PEM file (key and certificate) or PFX (PKCS#12).
-
-    `key_path` is for a PEM key in a file of its own. Files are read when they are used.
-    """
+    """A client certificate with its private key: a PEM file (the key may be in a file of its own,
+    `key_path`) or PFX (PKCS#12). Files are read when they are used."""
 
     path: Path
     password: str | None = field(default=None, repr=False)
@@ -42,9 +41,7 @@ class AppRegistration:
     `tenant` is common (any account), organizations (work and school), consumers (personal), a
     tenant id or a domain; a single-organisation registration needs one of the last two. `region` is
     its national cloud: global, us, de or cn. Only a confidential client has a `client_secret`.
-    `certificate` is for app-only sign-in. No repr shows a secret.
-
-    Raises `OptionInvalid` for impossible values and for a cloud that rclone cannot reach.
+    `certificate` is for app-only sign-in. OptionInvalid, also for a cloud that rclone cannot reach.
     """
 
     client_id: str
@@ -56,24 +53,18 @@ class AppRegistration:
     def __post_init__(self) -> None:
         client_id = self.client_id.strip()
         if not client_id or not client_id.isprintable() or " " in client_id:
-            raise OptionInvalid(
-                "The client id is empty or holds spaces.",
-                advice="Copy Application (client) ID from the registration's Overview page.",
-                option="client_id",
-            )
+            what = "The client id is empty or has spaces."
+            advice = "Copy Application (client) ID from the registration's Overview page."
+            raise OptionInvalid(what, advice=advice, option="client_id")
         tenant = self.tenant.strip().lower() or "common"
         known = tenant in WORDS_FOR_TENANTS or "." in tenant or _GUID.fullmatch(tenant)
         if not known or not _TENANT.fullmatch(tenant):
-            raise OptionInvalid(
-                f"{self.tenant!r} is not a tenant.",
-                advice="Give common, organizations, consumers, the tenant's id or a domain of it.",
-                option="tenant",
-            )
+            advice = "Give common, organizations, consumers, the tenant's id or a domain of it."
+            raise OptionInvalid(f"{self.tenant!r} is not a tenant.", advice=advice, option="tenant")
         found = cloud(self.region)
         refuse_personal(found, tenant)
         read = {"client_id": client_id, "tenant": tenant, "region": found.region}
-        for name, value in {**read, "client_secret": self.secret_text or None}.items():
-            object.__setattr__(self, name, value)
+        self.__dict__.update(read, client_secret=self.secret_text or None)
 
     @property
     def cloud(self) -> Cloud:
@@ -105,21 +96,107 @@ class AppRegistration:
     def from_environment(
         cls, environment: Mapping[str, str] = os.environ
     ) -> AppRegistration | None:
-        """The registration of PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set.
+        """The registration of PLUTON_ONEDRIVE_CLIENT_ID; None if it is not set. The same prefix:
+        _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path), _CERTIFICATE_PASSWORD."""
 
-        The same prefix: _TENANT, _REGION, _CLIENT_SECRET, _CERTIFICATE (path),
-        _CERTIFICATE_PASSWORD.
-        """
-        client_id = environment.get("PLUTON_ONEDRIVE_CLIENT_ID")
-        if not client_id:
+        def given(name: str) -> str | None:
+            return environment.get(f"PLUTON_ONEDRIVE_{name.upper()}") or None
+
+        client_id, path = given("client_id"), given("certificate")
+        if client_id is None:
             return None
-        options: dict[str, Any] = {}
-        for option in ("tenant", "region", "client_secret"):
-            value = environment.get(f"PLUTON_ONEDRIVE_{option.upper()}")
-            if value:
-                options[option] = value
-        path = environment.get("PLUTON_ONEDRIVE_CERTIFICATE")
-        if path:
-            password = environment.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
-            options["certificate"] = Certificate(Path(path), password or None)
+        options: dict[str, Any] = {
+            name: given(name) for name in ("tenant", "region", "client_secret") if given(name)
+        }
+        if path is not None:
+            options["certificate"] = Certificate(Path(path), given("certificate_password"))
         return cls(client_id, **options)
+
+
+# ---- its certificate, in the shape that MSAL takes ----
+
+
+def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
+    """MSAL's client_credential: the secret, or key and certificate as PEM text. It is secret.
+    RegistrationError if the certificate's file cannot be used."""
+    source = app.certificate
+    if source is None:
+        return app.secret_text
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    content = _read(source.path)
+    password = source.password.encode() if source.password else None
+    read = _from_pem if b"-----BEGIN " in content else _from_pfx
+    key, certificate = read(source, content, password)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise _unusable(source, "its key is not an RSA key, the only kind that Microsoft takes")
+    if key.public_key() != certificate.public_key():
+        raise _unusable(source, "the private key does not belong to the certificate")
+    end = certificate.not_valid_after_utc
+    if end <= datetime.now(timezone.utc):
+        what = f"The certificate {source.path} expired on {end:%Y-%m-%d}."
+        advice = "Make a new one, upload its public part to the registration, and set it here."
+        raise RegistrationError(what, advice=advice, expires=end.isoformat())
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain).decode()
+    public = certificate.public_bytes(pem).decode()
+    return {"private_key": private, "public_certificate": public}
+
+
+def _from_pem(source: Certificate, content: bytes, password: bytes | None) -> tuple[Any, Any]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    key_content = content if source.key_path is None else _read(source.key_path)
+    if b"PRIVATE KEY-----" not in key_content:
+        raise _unusable(source, "it does not hold a private key")
+    if b"-----BEGIN CERTIFICATE-----" not in content:
+        raise _unusable(source, "it does not hold a certificate")
+    encrypted = b"ENCRYPTED" in key_content
+    if encrypted and password is None:
+        raise _unusable(source, "its key is encrypted and no password was given")
+    try:
+        key = serialization.load_pem_private_key(key_content, password if encrypted else None)
+    except (ValueError, TypeError) as problem:
+        # A wrong password (1 in 256) can leave bytes that look decrypted: both causes are named.
+        why = "the password is wrong, or the key is damaged" if encrypted else _reason(problem)
+        raise _unusable(source, why) from None
+    try:
+        return key, x509.load_pem_x509_certificate(content)
+    except ValueError as problem:
+        raise _unusable(source, _reason(problem)) from None
+
+
+def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tuple[Any, Any]:
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    try:
+        key, certificate, _ = pkcs12.load_key_and_certificates(content, password)
+    except (ValueError, TypeError) as problem:
+        raise _unusable(source, _reason(problem)) from None
+    for what, found in (("private key", key), ("certificate", certificate)):
+        if found is None:
+            raise _unusable(source, f"it does not hold a {what}")
+    return key, certificate
+
+
+def _reason(problem: Exception) -> str:
+    text = str(problem).lower()
+    if "password" in text or "decrypt" in text or "mac" in text:
+        return "the password is wrong or missing"
+    return "it is neither PEM nor PFX (PKCS#12), or it is damaged"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as problem:
+        what, advice = f"The certificate file {path} cannot be read.", "Check path and permissions."
+        raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
+
+
+def _unusable(source: Certificate, why: str) -> RegistrationError:
+    what = f"The certificate {source.path} cannot be used."
+    advice = "Give a PEM file with key and certificate, or a PFX file, and its password if any."
+    return RegistrationError(what, why=why, who=Who.YOU, advice=advice)

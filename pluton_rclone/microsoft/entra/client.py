@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, SignInError, Throttled, UsageError
 from pluton_rclone.values.refusals import by_status
 
 from ..http import Answer, Http, retry_after
-from .app import AppRegistration
-from .certificates import msal_credential
+from .app import AppRegistration, msal_credential
 from .faults import Asked, sign_in_error
 
 
-@dataclass
-class _Response:
+class _Response(NamedTuple):
     """What MSAL expects of an HTTP client's answer."""
 
     status_code: int
@@ -49,9 +46,8 @@ class _MsalHttp:
         self, url: str, params: Any = None, data: Any = None, headers: Any = None, **_: Any
     ) -> _Response:
         if isinstance(data, dict) and data.get("grant_type") == "refresh_token":
-            # MSAL adds OpenID's scopes here, to which nobody consented if the token came from
-            # rclone's own sign-in (AADSTS65001). Like rclone we name what is wanted, or nothing:
-            # then what was granted stays.
+            # MSAL adds OpenID's scopes, to which nobody consented if the token came from rclone's
+            # own sign-in (AADSTS65001). If none are named, as by rclone, what was granted stays.
             data = {name: value for name, value in data.items() if name != "scope"}
             if self._asked.scopes:
                 data["scope"] = " ".join(self._asked.scopes)
@@ -65,37 +61,20 @@ class _MsalHttp:
 
     def _checked(self, answer: Answer) -> _Response:
         if answer.status == 429:
-            seconds = retry_after(answer.headers.get("retry-after"))
+            later = retry_after(answer.headers.get("retry-after"))
             what = "Microsoft's sign-in service asks to slow down."
-            raise Throttled(what, status=429, retry_after=seconds)
+            raise Throttled(what, status=429, retry_after=later)
         if not isinstance(answer.json, dict):
             meaning = by_status(answer.status, "sign-in")
-            raise meaning.kind(
-                meaning.what,
-                why=f"HTTP {answer.status} with something that is not JSON",
-                who=meaning.who,
-                advice=meaning.advice,
-                next_step=meaning.kind.default_next_step,
-                status=answer.status,
-            )
+            kind, why = meaning.kind, f"HTTP {answer.status} with something that is not JSON"
+            about: dict[str, Any] = {"who": meaning.who, "next_step": kind.default_next_step}
+            raise kind(meaning.what, why=why, advice=meaning.advice, status=answer.status, **about)
         # What was read here already: no number without end, no nesting without end.
         return _Response(answer.status, json.dumps(answer.json), answer.headers)
 
 
 def _refused(answer: Answer) -> bool:
     return isinstance(answer.json, dict) and isinstance(answer.json.get("error"), str)
-
-
-def _forgetful_cache() -> Any:
-    """A token cache that keeps nothing: the token belongs to the storage, and MSAL's cache writes
-    codes and verifiers to the debug log."""
-    import msal
-
-    class ForgetfulCache(msal.TokenCache):  # type: ignore[misc]  # msal has no types
-        def add(self, event: Any, now: Any = None) -> None:
-            return None
-
-    return ForgetfulCache()
 
 
 @contextmanager
@@ -106,62 +85,44 @@ def msal_application(
     import msal
     from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
 
+    class Forgetful(msal.TokenCache):  # type: ignore[misc]  # msal has no types
+        """Keeps nothing: the storage has the token, and MSAL's cache logs codes and verifiers."""
+
+        def add(self, event: Any, now: Any = None) -> None:
+            return None
+
     known = app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
-    with mapped(asked):
-        options: dict[str, Any] = {
-            "authority": app.authority,
-            "http_client": _MsalHttp(http, asked),
-            "token_cache": _forgetful_cache(),
-            # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves
-            # a sovereign network and fails there (clouds.json, rules).
-            "instance_discovery": None if known else False,
-        }
+    options: dict[str, Any] = {
+        "authority": app.authority,
+        "http_client": _MsalHttp(http, asked),
+        "token_cache": Forgetful(),
+        # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves a
+        # sovereign network and fails there.
+        "instance_discovery": None if known else False,
+    }
+    try:
         if app.confidential and not public:
-            yield msal.ConfidentialClientApplication(
-                app.client_id, client_credential=msal_credential(app), azure_region=False, **options
-            )
+            options |= {"client_credential": msal_credential(app), "azure_region": False}
+            yield msal.ConfidentialClientApplication(app.client_id, **options)
         else:
             yield msal.PublicClientApplication(app.client_id, **options)
-
-
-@contextmanager
-def mapped(asked: Asked) -> Iterator[None]:
-    """Turns what MSAL throws into our exceptions; ours pass through."""
-    try:
-        yield
     except PlutonRcloneError:
         raise
     except ValueError as problem:
         text = str(problem)
         if "OIDC" in text or "authority configuration" in text or "invalid_instance" in text:
-            raise _no_such_tenant(asked) from None
-        why = _harmless(text, asked)
+            about: dict[str, Any] = {"tenant": app.tenant, "region": app.region}
+            what = f"There is no tenant {app.tenant!r} in region {app.region}."
+            advice = "Check the tenant's id or domain, and the region: a cloud has its own tenants."
+            raise errors.RegistrationError(what, advice=advice, **about) from None
+        why = asked.without_secrets(text).partition("\n")[0][:200]
         raise errors.AuthorizationFailed("The sign-in did not finish.", why=why) from None
     except (TypeError, LookupError, AttributeError, OverflowError) as problem:
-        what, why = (
-            "Microsoft's sign-in service answered in an unknown form.",
-            type(problem).__name__,
-        )
-        raise SignInError(what, why=why, who=errors.Who.LATER) from None
+        what = "Microsoft's sign-in service answered in an unknown form."
+        raise SignInError(what, why=type(problem).__name__, who=errors.Who.LATER) from None
     except RuntimeError as problem:  # the id token's nonce is not ours
         why = type(problem).__name__
         raise errors.ForeignAnswer("The answer belongs to another sign-in.", why=why) from None
-
-
-def _harmless(text: str, asked: Asked) -> str:
-    for secret in asked.secrets:
-        text = text.replace(secret, "***")
-    return text.splitlines()[0][:200] if text else ""
-
-
-def _no_such_tenant(asked: Asked) -> PlutonRcloneError:
-    tenant, region = (asked.app.tenant, asked.app.region) if asked.app else ("?", "?")
-    return errors.RegistrationError(
-        f"There is no tenant {tenant!r} in region {region}.",
-        advice="Check the tenant's id or domain, and the region: a cloud knows only its tenants.",
-        tenant=tenant,
-        region=region,
-    )
 
 
 def outcome(result: object, asked: Asked) -> dict[str, Any]:

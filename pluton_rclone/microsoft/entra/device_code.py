@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,42 +43,31 @@ class DeviceCode:
         return Asked(self.app, self.scopes, "device code", secrets)
 
     def wait(self, cancel: threading.Event | None = None, *, http: Http | None = None) -> SignIn:
-        """Wait for the person, asking as often as Microsoft allows; a lost connection does not end
-        it.
-
-        Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
-        codes, `Cancelled`, and the rest of `SignInError`.
-        """
-        stop = cancel or threading.Event()
-        flow = dict(self.flow)
-        asked = self.asked()
+        """Wait for the person; a lost connection does not end it. Raises `SignInTimedOut`,
+        `SignInDeclined`, `SignInBlocked`, `Cancelled`, and the rest of `SignInError`."""
+        stop, asked, flow = cancel or threading.Event(), self.asked(), dict(self.flow)
         trouble: PlutonRcloneError | None = None
+        application: Any = None
+        result: Any = None
         with ExitStack() as opened:
             open_pool = opened.enter_context(pool(http, stop))
-            application: Any = None
-            while True:
+            while result is None:
                 # MSAL's own loop asks at once and then sleeps; Microsoft wants the interval first.
                 if stop.wait(max(1.0, min(flow["interval"], self.expires - time.time() + 1))):
                     raise errors.Cancelled("The sign-in was cancelled.")
                 if time.time() > self.expires:
                     raise trouble or _too_late()
-                flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
                 try:
                     application = application or opened.enter_context(
                         msal_application(self.app, asked, open_pool, public=True)
                     )
-                    once = {"exit_condition": lambda _: True}
-                    result = application.acquire_token_by_device_flow(flow, **once)
+                    result, trouble = _ask(application, flow), None
                 except (Unreachable, errors.Throttled, errors.SignInError) as problem:
                     # A cut network can look like the person's fault: a proxy that is gone.
                     if problem.who is not Who.LATER and not isinstance(problem, Unreachable):
                         raise
                     trouble = problem
                     flow["interval"] += 5  # RFC 8628, 3.5: on a timeout ask less often
-                    continue
-                trouble = None
-                if result.get("error") not in ("authorization_pending", "slow_down"):
-                    break
         return completed(outcome(result, asked), self.app, self.scopes, self.account)
 
 
@@ -89,10 +78,9 @@ def begin_device_code(
     account: Account | None = None,
     http: Http | None = None,
 ) -> DeviceCode:
-    """A new code, good for about fifteen minutes.
+    """A new code, good for about fifteen minutes. The registration must allow public client flows.
 
-    The registration must allow public client flows; its secret is not sent. Raises
-    `RegistrationError` (public flows off, single tenant asked from common) and the rest of
+    Raises `RegistrationError` (public flows off, single tenant asked from common) and the rest of
     `SignInError`.
     """
     wanted = short_names(scopes)
@@ -101,26 +89,19 @@ def begin_device_code(
         flow = msal.initiate_device_flow(list(wanted))
     if "user_code" not in flow:
         raise sign_in_error(flow, asked)
+    code, message = str(flow["user_code"]), str(flow.get("message") or "")
     url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
     expires = min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY)
-    message = str(flow.get("message") or "")
-    return DeviceCode(str(flow["user_code"]), url, expires, message, app, wanted, account, flow)
+    return DeviceCode(code, url, expires, message, app, wanted, account, flow)
 
 
-def sign_in_with_device_code(
-    app: AppRegistration,
-    scopes: Iterable[str],
-    *,
-    show: Callable[[DeviceCode], None],
-    cancel: threading.Event | None = None,
-    account: Account | None = None,
-    http: Http | None = None,
-) -> SignIn:
-    """`begin_device_code`, `show` it to the person, and wait."""
-    with pool(http, cancel) as open_pool:
-        code = begin_device_code(app, scopes, account=account, http=open_pool)
-        show(code)
-        return code.wait(cancel, http=open_pool)
+def _ask(msal: Any, flow: dict[str, Any]) -> Any:
+    """MSAL's result of one question; None while the person has not finished. After a slow_down the
+    interval in `flow` is wider."""
+    flow.pop("latest_attempt_at", None)  # MSAL would warn about our rhythm on stderr
+    result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
+    error = result.get("error") if isinstance(result, dict) else None
+    return None if error in ("authorization_pending", "slow_down") else result
 
 
 def _too_late() -> SignInTimedOut:
@@ -133,18 +114,11 @@ def _too_late() -> SignInTimedOut:
 
 def device_code_record(code: DeviceCode) -> dict[str, Any]:
     """The code as JSON members. Secret until it is used up or has expired."""
-    return {
-        "version": 1,
-        "user_code": code.user_code,
-        "verification_uri": code.verification_uri,
-        "expires": code.expires,
-        "message": code.message,
-        "scopes": list(code.scopes),
-        "client_id": code.app.client_id,
-        "region": code.app.region,
-        "account": code.account.record() if code.account else None,
-        "flow": dict(code.flow),
-    }
+    kept = {name: getattr(code, name) for name in ("user_code", "verification_uri", "expires")}
+    of_app = {"client_id": code.app.client_id, "region": code.app.region}
+    kept |= {"version": 1, "message": code.message, "scopes": list(code.scopes), **of_app}
+    account = code.account.record() if code.account else None
+    return {**kept, "account": account, "flow": dict(code.flow)}
 
 
 def device_code_from_record(record: Mapping[str, Any], app: AppRegistration) -> DeviceCode:
@@ -178,19 +152,15 @@ def poll_device_code(code: DeviceCode, *, http: Http | None = None) -> SignIn | 
     """The sign-in, or None while the person has not finished; see `seconds_between_polls`.
 
     After a slow_down, the interval in `code.flow` grows by five seconds (RFC 8628, 3.5), and so
-    does the one in the record that the code was made from: store that again after each poll.
-
-    Raises `SignInTimedOut`, `SignInDeclined`, `SignInBlocked` if the organisation blocks device
-    codes, and the rest of `SignInError`; `Unreachable` and `Throttled` do not end the code.
+    does the one in the record that the code was made from: store that again after each poll. Raises
+    as `DeviceCode.wait`; `Unreachable` and `Throttled` do not end the code.
     """
     if time.time() > code.expires:
         raise _too_late()
-    asked = code.asked()
+    asked, flow = code.asked(), dict(code.flow)
     with pool(http) as open_pool, msal_application(code.app, asked, open_pool, public=True) as msal:
-        flow = dict(code.flow)  # MSAL writes into it: the wider interval, and when it asked
-        result = msal.acquire_token_by_device_flow(flow, exit_condition=lambda _: True)
-        error = result.get("error") if isinstance(result, dict) else None
-        if error in ("authorization_pending", "slow_down"):
+        result = _ask(msal, flow)
+        if result is None:
             if isinstance(code.flow, dict):
                 code.flow["interval"] = flow["interval"]
             return None

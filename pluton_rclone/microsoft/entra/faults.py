@@ -7,8 +7,8 @@ known number chooses the most telling exception and advice; otherwise `suberror`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pluton_rclone import errors
@@ -16,92 +16,42 @@ from pluton_rclone.errors import PlutonRcloneError, Who
 from pluton_rclone.values.redaction import redact
 
 from .app import AppRegistration
-from .consent import ACCEPT_OR_ASK, admin_consent_url
-from .known_errors import KnownError, known_errors
-from .scopes import in_words
+from .known_errors import KnownError, Word, by_oauth_error, by_suberror, known_errors
+from .scopes import ACCEPT_OR_ASK, admin_consent_url, in_words
 
 _AADSTS = re.compile(r"AADSTS(\d{5,7})")
 _TRACE = re.compile(r"\s{0,9}(?:Trace ID|Correlation ID|Timestamp): ?.*", re.DOTALL)
-_CORRELATION = re.compile(r"Correlation ID: ?([0-9A-Fa-f-]{36})")
-_TRACE_ID = re.compile(r"Trace ID: ?([0-9A-Fa-f-]{36})")
-_TIMESTAMP = re.compile(r"Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)")
-
-_BY_SUBERROR: dict[str, type[PlutonRcloneError]] = {
-    "bad_token": errors.TokenExpired,
-    "token_expired": errors.TokenExpired,
-    "device_authentication_failed": errors.TokenExpired,
-    "consent_required": errors.ConsentRequired,
-    "basic_action": errors.InteractionRequired,
-    "additional_action": errors.InteractionRequired,
-    "message_only": errors.SignInBlocked,
-    "protection_policy_required": errors.SignInBlocked,
-    "user_password_expired": errors.InteractionRequired,
-    "client_mismatch": errors.RegistrationError,
-    # error_subcode of the redirect, when the person pressed Cancel
-    "cancel": errors.SignInDeclined,
-}
-_TEXTS: dict[type[PlutonRcloneError], dict[str, str]] = {
-    errors.SignInDeclined: {
-        "access_denied": "The sign-in was cancelled or refused.",
-        "authorization_declined": "The sign-in was declined on the device page.",
-    },
-    errors.SignInError: {
-        "authorization_pending": "The device page is not finished yet.",
-        "slow_down": "Microsoft wants to be asked less often.",
-        "temporarily_unavailable": "Microsoft's sign-in service is busy.",
-        "server_error": "Microsoft's sign-in service has a fault.",
-    },
-    errors.SignInTimedOut: {"expired_token": "The device code's time is over."},
-    errors.AuthorizationFailed: {"bad_verification_code": "The device code was not recognised."},
-    errors.ConsentRequired: {"consent_required": "A permission is not granted yet."},
-    errors.InteractionRequired: {
-        "interaction_required": "Microsoft wants to see the person again.",
-        "login_required": "Nobody is signed in in that browser.",
-    },
-    errors.TokenExpired: {"invalid_grant": "The stored sign-in is no longer valid."},
-    errors.RegistrationError: {
-        "invalid_client": "Microsoft does not accept the app's credentials.",
-        "unauthorized_client": "The client id is unknown here, or not allowed to sign in this way.",
-        "invalid_scope": "A permission asked for does not exist.",
-        "invalid_resource": "The resource asked for is not known here.",
-        "invalid_tenant": "There is no such tenant in this cloud.",
-        "invalid_instance": "The login host is not known to Microsoft.",
-        "invalid_request": "Microsoft did not understand the request.",
-        "unsupported_grant_type": "This way of signing in is not supported.",
-        "unsupported_response_type": "This way of signing in is not enabled in the registration.",
-    },
-    errors.AccountError: {"unauthorized_user": "This account may not use the app."},
-}
-_BY_ERROR = {error: (kind, what) for kind, texts in _TEXTS.items() for error, what in texts.items()}
-_WHO: dict[type[PlutonRcloneError], Who] = {  # other than the default
-    errors.SignInError: Who.LATER,
-    errors.AccountError: Who.ADMINISTRATOR,
+# Members of the answer, or at the end of its description.
+_FOR_SUPPORT = {
+    "correlation_id": re.compile(r"Correlation ID: ?([0-9A-Fa-f-]{36})"),
+    "trace_id": re.compile(r"Trace ID: ?([0-9A-Fa-f-]{36})"),
+    "timestamp": re.compile(r"Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)"),
 }
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request to the sign-in service, as far as an explanation of its refusal needs it.
+    """A request to the sign-in service. `way` is browser, redirect, device code, app-only or
+    refresh. `secrets` were sent and must not come back in an error's words."""
 
-    `way` is browser, redirect, device code, app-only or refresh. `secrets` were sent and must not
-    come back in an error's words.
-    """
-
-    app: AppRegistration | None = None
+    app: AppRegistration | None = field(default=None, repr=False)
     scopes: tuple[str, ...] = ()
     way: str = "browser"
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def __repr__(self) -> str:
-        return f"Asked(way={self.way!r}, scopes={self.scopes!r})"
+    def without_secrets(self, text: str) -> str:
+        for secret in filter(None, self.secrets):
+            text = text.replace(secret, "***")
+        return text
 
 
 def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRcloneError:
     """The exception for an answer of the sign-in service with a member `error`: JSON of the token
     endpoint or the redirect's query. Never raises."""
-    error = _word(answer.get("error"))
-    suberror = _word(answer.get("suberror")) or _word(answer.get("error_subcode"))
-    text = _readable(answer.get("error_description"), asked.secrets)
+    error = _word(answer, "error")
+    suberror = _word(answer, "suberror") or _word(answer, "error_subcode")
+    description = _word(answer, "error_description")
+    text = redact(asked.without_secrets(description)[:4000])
     number = _number(answer, text)
     known = known_errors().get(number if number is not None else _unnumbered(text))
     kind, who, what, advice = _judge(error, suberror, known, asked)
@@ -111,13 +61,11 @@ def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRc
         "error": error or None,
         "suberror": suberror or None,
         "aadsts": None if number is None else f"AADSTS{number}",
-        "correlation_id": _first(answer, "correlation_id", _CORRELATION),
-        "trace_id": _first(answer, "trace_id", _TRACE_ID),
-        "timestamp": _first(answer, "timestamp", _TIMESTAMP),
+        "claims": _word(answer, "claims") or None,
     }
-    claims = answer.get("claims")
-    if isinstance(claims, str) and claims:
-        details["claims"] = claims
+    for name, pattern in _FOR_SUPPORT.items():
+        found = pattern.search(description)
+        details[name] = _word(answer, name) or (found and found[1])
     if issubclass(kind, errors.ConsentRequired) and asked.app is not None:
         link = admin_consent_url(asked.app, asked.scopes)
         details["scopes"] = list(asked.scopes)
@@ -136,13 +84,13 @@ def _judge(
 ) -> tuple[type[PlutonRcloneError], Who, str, str]:
     if known is not None:
         kind, who, what, advice = known.exception, known.who, known.meaning, known.advice
-    elif suberror in _BY_SUBERROR:
-        kind = _BY_SUBERROR[suberror]
+    elif suberror in by_suberror():
+        kind = by_suberror()[suberror]
         who, advice = kind.default_who, kind.default_advice
-        what = _BY_ERROR[error][1] if error in _BY_ERROR else "Microsoft's sign-in service refused."
-    elif error in _BY_ERROR:
-        kind, what = _BY_ERROR[error]
-        who = _WHO.get(kind, kind.default_who)
+        unknown = Word(kind, who, "Microsoft's sign-in service refused.")
+        what = by_oauth_error().get(error, unknown).meaning
+    elif error in by_oauth_error():
+        kind, who, what = by_oauth_error()[error]
         advice = kind.default_advice if who is not Who.LATER else "Try again in a few minutes."
     else:
         kind, who = errors.SignInError, Who.YOU
@@ -150,9 +98,9 @@ def _judge(
         advice = "Sign in again; if it fails again, give your administrator the correlation id."
     if kind is errors.TokenExpired and asked.way != "refresh":
         # The same while a fresh code is redeemed: nothing is stored yet.
-        late = known is not None and known.aadsts == 70008
-        kind = errors.SignInTimedOut if late else errors.AuthorizationFailed
-        if not late:
+        kind = errors.SignInTimedOut
+        if known is None or known.aadsts != 70008:
+            kind = errors.AuthorizationFailed
             what = "Microsoft did not accept the answer of this sign-in."
             advice = "Sign in again and finish at once: the code is good once, for ten minutes."
     if asked.way == "device code" and kind is errors.SignInBlocked:
@@ -164,16 +112,9 @@ def _judge(
     return kind, who, what, advice
 
 
-def _word(value: object) -> str:
+def _word(answer: Mapping[str, Any], name: str) -> str:
+    value = answer.get(name)
     return value.strip() if isinstance(value, str) else ""
-
-
-def _readable(value: object, secrets: Iterable[str]) -> str:
-    text = value if isinstance(value, str) else ""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return redact(text[:4000])
 
 
 def _number(answer: Mapping[str, Any], text: str) -> int | None:
@@ -194,11 +135,3 @@ def _unnumbered(text: str) -> int:
     if "useraudience" not in low:
         return 0
     return 9002331 if "consumer'" in low else 9002332
-
-
-def _first(answer: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str | None:
-    value = answer.get(name)
-    if isinstance(value, str) and value:
-        return value
-    found = pattern.search(_word(answer.get("error_description")))
-    return found.group(1) if found else None

@@ -8,38 +8,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any, NamedTuple
 
 from pluton_rclone import errors
-from pluton_rclone.errors import SignInError, Who
+from pluton_rclone.errors import Who
 
 _WHO = {"user": Who.YOU, "admin": Who.ADMINISTRATOR, "developer": Who.DEVELOPER, "retry": Who.LATER}
-
-# The exception for each number; `error` and `suberror` decide for any other.
-_NUMBERS: dict[type[errors.PlutonRcloneError], str] = {
-    errors.AuthorizationFailed: "50089 50126 50134 70018 90013 900561",
-    errors.SignInTimedOut: "70019 70020",
-    errors.SignInDeclined: "65004",
-    errors.CodeUsedTwice: "54005",
-    errors.SignInBlocked: "50131 53000 53001 53002 53003 53004 530032 530035 500021",
-    errors.InteractionRequired: (
-        "50055 50058 50072 50074 50076 50078 50079 50097 50140 50158 50199 700020 9002341"
-    ),
-    errors.ConsentRequired: "65001",
-    errors.AdminConsentRequired: "90094 90095",
-    errors.TokenExpired: "50132 50133 50173 70000 70008 70043 70044 700003 700082 700084 9002313",
-    errors.SecretExpired: "7000222",
-    errors.AccountError: (
-        "16000 50001 50020 50034 50053 50057 50105 500200 500207 500208 650052 90072"
-    ),
-    errors.Throttled: "50196 90055",
-    errors.RegistrationError: (
-        "50011 50049 50059 50128 50194 500011 65005 650056 650057 70001 70002 70003 70011 700005 "
-        "700016 700022 700025 700027 700054 7000112 7000215 7000218 90002 90014 90019 90023 90038 "
-        "900382 900144 9001023 90124 90130 9002325 9002326 9002331 9002332 9002346"
-    ),
-    SignInError: "50087 70012 70016 90006 90012 90024 90033 90036",
-}
-_EXCEPTIONS = {int(one): kind for kind, numbers in _NUMBERS.items() for one in numbers.split()}
 
 
 @dataclass(frozen=True)
@@ -64,40 +38,61 @@ class KnownError:
         return f"https://login.microsoftonline.com/error?code={self.aadsts}"
 
 
+class Word(NamedTuple):
+    """What an OAuth `error` means, where there is no known number."""
+
+    exception: type[errors.PlutonRcloneError]
+    who: Who
+    meaning: str
+
+
+@functools.cache
+def _table(name: str) -> Any:
+    file = resources.files(__package__).joinpath("data/entra-errors.json")
+    return json.loads(file.read_text(encoding="utf-8"))[name]
+
+
 @functools.cache
 def known_errors() -> dict[int, KnownError]:
-    """Every error of data/entra-errors.json by its number."""
-    file = resources.files(__package__).joinpath("data/entra-errors.json")
-    found: dict[int, KnownError] = {}
-    for row in json.loads(file.read_text(encoding="utf-8"))["errors"]:
-        number = int(row["code"].removeprefix("AADSTS"))
-        suberror = row.get("suberror")
-        found[number] = KnownError(
-            number,
-            row["name"],
-            row["oauth_error"],
-            suberror if suberror and " " not in suberror else None,
-            _EXCEPTIONS.get(number, SignInError),
-            _WHO[row["who_fixes"]],
-            row["meaning"],
-            row["advice"],
-        )
-    return found
+    """Every numbered error by its number."""
+    return {known.aadsts: known for known in map(_known, _table("errors"))}
+
+
+@functools.cache
+def by_oauth_error() -> dict[str, Word]:
+    """What the values of `error` mean."""
+    return {
+        row["oauth_error"]: Word(*_cause(row), row["meaning"]) for row in _table("by_oauth_error")
+    }
+
+
+@functools.cache
+def by_suberror() -> dict[str, type[errors.PlutonRcloneError]]:
+    """The exceptions for values of `suberror`, and of the redirect's `error_subcode`."""
+    return {word: getattr(errors, name) for word, name in _table("by_suberror").items()}
+
+
+def _cause(row: dict[str, str]) -> tuple[type[errors.PlutonRcloneError], Who]:
+    return getattr(errors, row["exception"]), _WHO[row["who_fixes"]]
+
+
+def _known(row: dict[str, str]) -> KnownError:
+    number, suberror = int(row["code"].removeprefix("AADSTS")), row.get("suberror")
+    suberror = suberror if suberror and " " not in suberror else None
+    kind, who = _cause(row)
+    name, error, meaning = row["name"], row["oauth_error"], row["meaning"]
+    return KnownError(number, name, error, suberror, kind, who, meaning, row["advice"])
 
 
 def look_up(text: str) -> Sequence[KnownError]:
-    """The errors with `text` as number, name or OAuth error; all of them for an empty text.
-
-    `AADSTS700082`, `700082` and a whole pasted error message are understood.
-    """
+    """The errors with `text` as number (also `AADSTS700082`, also in a whole message), as name or
+    OAuth error; all of them for an empty text."""
     rows = sorted(known_errors().values(), key=lambda row: row.aadsts)
     if not text.strip():
         return rows
-    numbers = {int(number) for number in re.findall(r"(?<!\d)\d{5,7}(?!\d)", text)}
-    word = text.strip().lower()
+    asked = {text.strip().lower(), *re.findall(r"(?<!\d)\d{5,7}(?!\d)", text)}
 
-    def meant(row: KnownError) -> bool:
-        words = row.name.lower(), row.error.lower(), row.exception.code
-        return row.aadsts in numbers or word in words
+    def names(row: KnownError) -> set[str]:
+        return {str(row.aadsts), row.name.lower(), row.error.lower(), row.exception.code}
 
-    return list(filter(meant, rows))
+    return [row for row in rows if asked & names(row)]

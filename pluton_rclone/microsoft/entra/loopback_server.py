@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,6 @@ class LoopbackServer(ThreadingHTTPServer):
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         self._connections: set[socket.socket] = set()
-        self._connections_lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
@@ -39,13 +40,9 @@ class LoopbackServer(ThreadingHTTPServer):
         if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
             self.shutdown()
             self._thread.join()
-        with self._connections_lock:
-            connections = list(self._connections)
-        for connection in connections:  # a browser's spare ones; their threads end with them
-            try:
+        for connection in self._connections.copy():  # a browser's spare ones, with their threads
+            with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                log.debug("a connection had ended by itself")
         self.server_close()
 
     def is_meant(self, host_header: str) -> bool:
@@ -59,13 +56,11 @@ class LoopbackServer(ThreadingHTTPServer):
         self.server_name, self.server_port = "localhost", self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        with self._connections_lock:
-            self._connections.add(request)
+        self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        with self._connections_lock:
-            self._connections.discard(request)
+        self._connections.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -80,26 +75,19 @@ class QuietHandler(BaseHTTPRequestHandler):
     timeout = 30.0
 
     def reply(self, status: int, content_type: str, body: bytes, **headers: str) -> None:
+        sent = {"Content_Type": content_type, "Content_Length": str(len(body)), **headers}
         self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Connection", "close")
-        for name, value in headers.items():
+        for name, value in {**sent, "Cache_Control": "no-store", "Connection": "close"}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = True
 
     def form(self, largest: int = 64 * 1024) -> str | None:
-        """The posted text; None when it has no length or too much of it."""
-        try:
-            length = int(self.headers.get("Content-Length", ""))
-        except ValueError:
-            return None
-        if not 0 <= length <= largest:
-            return None
-        return self.rfile.read(length).decode("utf-8", "replace")
+        """The posted text; None if it does not have a length, or is too large."""
+        text = self.headers.get("Content-Length", "")
+        length = int(text) if re.fullmatch("[0-9]{1,9}", text) else largest + 1
+        return None if length > largest else self.rfile.read(length).decode("utf-8", "replace")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -39,11 +38,8 @@ class Pasted:
 
 
 def read_paste(text: str) -> Pasted:
-    """The token in a pasted text. Raises `TokenInvalid`, whose words never hold the paste.
-
-    A token without an expiry or an access token is taken as expired: rclone first renews it. A
-    token without a refresh token is refused, because it would expire within the hour.
-    """
+    """The token in a pasted text. Without an expiry or an access token it counts as expired: rclone
+    first renews it. TokenInvalid, also without a refresh token; its words never hold the paste."""
     if len(text) > LARGEST_PASTE:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)
@@ -53,9 +49,8 @@ def read_paste(text: str) -> Pasted:
     if "RCLONE_ENCRYPT_V0:" in text:
         advice = "Paste what `rclone config show NAME` prints instead."
         raise TokenInvalid("This is an encrypted rclone.conf.", advice=advice)
-    _, arrow, rest = text.partition("--->")
-    inside, end, _ = rest.partition("<---")
-    if arrow and end:
+    inside, end, _ = text.partition("--->")[2].partition("<---")
+    if end:
         text = inside.strip()
         if not text:
             raise TokenInvalid("There is nothing between the arrows.")
@@ -68,16 +63,10 @@ def read_paste(text: str) -> Pasted:
 
 def _candidates(text: str) -> Iterator[Any]:
     """JSON values that the text may stand for, the likeliest first."""
-    remotes = _sections(text)
-    if remotes:
-        yield remotes
+    yield _sections(text)
     for form in _spellings(text):
-        value = _json(form)
-        if value is not None:
-            yield value
-    value = _json(_decoded(text))
-    if value is not None:
-        yield value
+        with suppress(ValueError, RecursionError):
+            yield json.loads(form)
     decoder, start = json.JSONDecoder(), -1
     for _ in range(50):
         start = text.find("{", start + 1)
@@ -88,14 +77,17 @@ def _candidates(text: str) -> Iterator[Any]:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text; without a terminal's line breaks; without a shell's quotes and escapes."""
-    yield text
+    """The text; without a terminal's line breaks; without a shell's quotes and escapes; decoded."""
     joined = "".join(line.strip(" \t") for line in text.split("\n"))
-    yield joined
+    yield from (text, joined)
     if len(joined) > 1 and joined[0] == joined[-1] and joined[0] in "'\"`":
-        yield joined[1:-1]
-        yield joined[1:-1].replace('\\"', '"')
+        yield from (joined[1:-1], joined[1:-1].replace('\\"', '"'))
     yield joined.replace('\\"', '"')
+    compact = _compact(text)
+    if _BASE64.fullmatch(compact):  # rclone's URL-safe alphabet without padding, or any other
+        plain = compact.rstrip("=").replace("+", "-").replace("/", "_")
+        with suppress(ValueError):
+            yield base64.urlsafe_b64decode(plain + "=" * (-len(plain) % 4)).decode()
 
 
 def _from_value(value: Any) -> Pasted | None:
@@ -117,10 +109,8 @@ def _from_value(value: Any) -> Pasted | None:
     for name, options in with_token.items():
         return _from_options(options, name)
     if remotes or any("type" in options for options in sections.values()):
-        raise TokenInvalid(
-            "There is no OneDrive remote with a token in this text.",
-            advice="Paste the section of the remote whose type is onedrive.",
-        )
+        advice = "Paste the section of the remote whose type is onedrive."
+        raise TokenInvalid("This text has no OneDrive remote with a token.", advice=advice)
     return None
 
 
@@ -142,29 +132,20 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
         if address and not is_of_microsoft(address, sharepoint=sharepoint):
             host = printable(address.partition("://")[2].partition("/")[0])
             place = host[:200] or "an unknown place"
-            raise TokenInvalid(
-                f"This remote sends its secrets to {place}, which is not Microsoft's.",
-                why=f"that is what its option {option} says",
-                advice=f"Paste it without {option}. If you trust that host, set the option in "
-                "rclone.conf.",
-            )
-    if isinstance(token, str):
-        try:
-            token = json.loads(token)
-        except (ValueError, RecursionError):
-            raise TokenInvalid("The option token of this remote is not JSON.") from None
+            what = f"This remote sends its secrets to {place}, which is not Microsoft's."
+            advice = f"Paste it without {option}. If you trust that host, set it in rclone.conf."
+            raise TokenInvalid(what, why=f"its option {option} says so", advice=advice)
+    given = Token.from_rclone(token) if isinstance(token, str) else Token.from_record(token)
     others = {str(key): value for key, value in options.items() if key != "token"}
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in others.items()}
-    return Pasted(Token.from_record(token), texts, name)
+    return Pasted(given, texts, name)
 
 
 def _usable(pasted: Pasted) -> Pasted:
     if pasted.token.refresh_token is None and pasted.options.get("client_credentials") != "true":
-        raise TokenInvalid(
-            "This token cannot be renewed: it has no refresh_token.",
-            why="it would expire within the hour",
-            advice="Run `rclone authorize onedrive` again and paste everything that it prints.",
-        )
+        what = "This token cannot be renewed: it does not have a refresh_token."
+        advice = "Run `rclone authorize onedrive` again and paste everything that it prints."
+        raise TokenInvalid(what, why="it would expire within the hour", advice=advice)
     return pasted
 
 
@@ -186,48 +167,29 @@ def _sections(text: str) -> dict[str, dict[str, str]]:
     return {name: options for name, options in remotes.items() if options}
 
 
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _decoded(text: str) -> str:
-    """The base64 form: rclone's URL-safe alphabet without padding, or any other."""
-    compact = _compact(text)
-    if not _BASE64.fullmatch(compact):
-        return ""
-    plain = compact.rstrip("=").replace("+", "-").replace("/", "_")
-    try:
-        return base64.urlsafe_b64decode(plain + "=" * (-len(plain) % 4)).decode()
-    except (ValueError, binascii.Error):
-        return ""
-
-
 def _compact(text: str) -> str:
     return "".join(text.split())
 
 
 def _explained(text: str) -> TokenInvalid:
+    why: str | None = None
     if re.match(r"https?://", text):
-        return TokenInvalid(
-            "This is an address, not a token.",
-            advice="Open it in a browser, sign in, and paste what the program prints afterwards.",
-        )
+        advice = "Open it in a browser, sign in, and paste what the program prints afterwards."
+        return TokenInvalid("This is an address, not a token.", advice=advice)
+    named, opened = "access_token" in text or "refresh_token" in text, "{" in text
+    what = "There is no token in this text."
     if _JWT.fullmatch(text):
+        what = "This is an access token alone."
         why = "without its refresh token it expires within the hour"
-        return TokenInvalid("This is an access token alone.", why=why)
-    if "{" in text and ("access_token" in text or "refresh_token" in text):
-        if text.count("{") > text.count("}"):
-            return TokenInvalid("The text ends too early.", why="the closing } is missing")
-        why = "a part of it was lost or changed on the way"
-        return TokenInvalid("The token's JSON is damaged.", why=why)
-    if "access_token" in text or "refresh_token" in text:
-        return TokenInvalid("The beginning of the token is missing.", why="there is no opening {")
-    if "{" in text:
-        return TokenInvalid("There is JSON in this text, but no token in it.")
-    if len(text) > 40 and _BASE64.fullmatch(_compact(text)):
+    elif named and text.count("{") > text.count("}"):
+        what, why = "The text ends too early.", "the closing } is missing"
+    elif named and opened:
+        what, why = "The token's JSON is damaged.", "a part of it was lost or changed on the way"
+    elif named:
+        what, why = "The beginning of the token is missing.", "there is no opening {"
+    elif opened:
+        what = "There is JSON in this text, but no token in it."
+    elif len(text) > 40 and _BASE64.fullmatch(_compact(text)):
+        what = "This looks like base64, and is damaged or something else."
         why = "it does not decode to JSON with a token"
-        return TokenInvalid("This looks like base64, and is damaged or something else.", why=why)
-    return TokenInvalid("There is no token in this text.")
+    return TokenInvalid(what, why=why)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -27,15 +26,15 @@ ResponseMode = Literal["query", "form_post"]
 
 @dataclass(frozen=True)
 class Flow:
-    """A sign-in that has begun. `url` is where the person goes.
+    """A sign-in that has begun. `url` is where the person goes, `expires` seconds since 1970.
 
-    `record()` is JSON and can wait in a session or database; it holds the PKCE verifier, so keep it
+    `record()` is JSON and can wait in a session or database; it has the PKCE verifier, so keep it
     where the person's browser cannot read it.
     """
 
     url: str
     state: str
-    expires: float  # seconds since 1970
+    expires: float
     scopes: tuple[str, ...]
     region: str
     tenant: str
@@ -47,39 +46,21 @@ class Flow:
         """The flow as JSON members. Secret until it is finished or ten minutes old."""
         return {"version": 1, **asdict(self), "scopes": list(self.scopes)}
 
-    def to_json(self) -> str:
-        """`record` as text. Secret, as the record is."""
-        return json.dumps(self.record())
-
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Flow:
         """Raises `ForeignAnswer` if this is not a flow of ours."""
+        texts = ("url", "state", "region", "tenant", "client_id")
         try:
             account = record["account"]
             return cls(
-                str(record["url"]),
-                str(record["state"]),
-                float(record["expires"]),
-                tuple(str(scope) for scope in record["scopes"]),
-                str(record["region"]),
-                str(record["tenant"]),
-                str(record["client_id"]),
-                Account.from_record(account) if account else None,
-                dict(record["msal"]),
+                expires=float(record["expires"]),
+                scopes=tuple(str(scope) for scope in record["scopes"]),
+                account=Account.from_record(account) if account else None,
+                msal=dict(record["msal"]),
+                **{name: str(record[name]) for name in texts},
             )
         except (KeyError, TypeError, ValueError):
             raise ForeignAnswer("This is not a sign-in that was begun here.") from None
-
-    @classmethod
-    def from_json(cls, text: str) -> Flow:
-        """Raises `ForeignAnswer` if this is not a flow of ours."""
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError):
-            record = None
-        if not isinstance(record, Mapping):
-            raise ForeignAnswer("This is not a sign-in that was begun here.")
-        return cls.from_record(record)
 
 
 def begin_redirect(
@@ -93,13 +74,10 @@ def begin_redirect(
     claims: str | None = None,
     http: Http | None = None,
 ) -> Flow:
-    """The address to send a person to, and what is needed to finish.
-
-    `redirect_uri` must be registered exactly. `account` is the expected person (more permissions,
-    re-authorizing): the page proposes that account, and another is refused at the end. With
-    `response_mode="form_post"`, cookies with SameSite=Lax do not come along. `claims` is what Graph
-    demanded in a refusal (`details["claims"]`).
-    """
+    """The address to send a person to, and what is needed to finish. `redirect_uri` must be
+    registered exactly. `account` is the expected person: the page proposes that account, and
+    another is refused at the end. With `response_mode="form_post"`, cookies with SameSite=Lax do
+    not come along. `claims` is what Graph demanded in a refusal (`details["claims"]`)."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.secret_text or "",))
     with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
@@ -125,14 +103,10 @@ def finish_redirect(
     *,
     http: Http | None = None,
 ) -> SignIn:
-    """The sign-in that Microsoft's answer completes.
-
-    `answer` is the query or posted form (text or mapping), or the whole address that Microsoft sent
-    the person to. Raises `ForeignAnswer` (other state, other registration), `SignInTimedOut`,
-    `CodeUsedTwice`, and the error in the answer.
-    """
-    if not isinstance(flow, Flow):
-        flow = Flow.from_record(flow)
+    """The sign-in that Microsoft's `answer` completes: the query or posted form (text or mapping),
+    or the whole address that Microsoft sent the person to. Raises `ForeignAnswer` (other state,
+    other registration), `SignInTimedOut`, `CodeUsedTwice`, and the error in the answer."""
+    flow = flow if isinstance(flow, Flow) else Flow.from_record(flow)
     parameters = parse_answer(answer)
     if (flow.client_id, flow.region) != (app.client_id, app.region):
         raise ForeignAnswer("This sign-in was begun with another app registration.")
@@ -159,13 +133,11 @@ def parse_answer(answer: str | Mapping[str, Any]) -> dict[str, str]:
         text = answer.strip()
         try:
             query = urlsplit(text).query if "://" in text else text.removeprefix("?")
-            found: Mapping[str, Any] = parse_qs(query, keep_blank_values=True, max_num_fields=50)
+            answer = parse_qs(query, keep_blank_values=True, max_num_fields=50)
         except ValueError:
             raise ForeignAnswer("This is not an answer of Microsoft.") from None
-    else:
-        found = answer
     single: dict[str, str] = {}
-    for name, value in found.items():
+    for name, value in answer.items():
         values = list(value) if isinstance(value, (list, tuple)) else [value]
         if len(values) != 1 or not isinstance(values[0], str):
             raise ForeignAnswer(f"The answer holds {name!r} more than once.")

@@ -1,4 +1,4 @@
-"""Permissions: how little is enough, what is missing, and what each means in words.
+"""Permissions: how little is enough, what is missing, what each means, how an administrator agrees.
 
 Source: microsoftgraph/microsoft-graph-devx-content @6cbd6bbd665a, permissions.json and
 permissions-descriptions.json (2026-08-07; MC1097272 for the policy that wants an administrator).
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from ..clouds import Cloud
+from .app import AppRegistration
 
 Place = Literal["own", "shared", "sharepoint"]
 
@@ -37,12 +39,16 @@ _IMPLIES = {
 # OpenID's own: MSAL adds them to every request and refuses to be handed them.
 OPENID = ("openid", "profile", "offline_access")
 
+ACCEPT_OR_ASK = (
+    "Sign in again and accept the permissions. If Microsoft then asks for an administrator, "
+    "send them the consent address below."
+)
+"""For a person who may be able to agree alone; the error's link is the address made here."""
+
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
-    """The fewest permissions for the own drive, folders that others share, SharePoint libraries.
-
-    `access="read"` is for a storage that is only read from.
-    """
+    """The fewest permissions for the own drive, folders that others share, SharePoint libraries;
+    `access="read"` if the storage is only read from."""
     files = "Files.ReadWrite" if access == "write" else "Files.Read"
     if place == "own":
         return (files,)
@@ -81,12 +87,9 @@ def in_words(scopes: Iterable[str]) -> str:
 
 def difference_in_words(granted: Iterable[str], wanted: Iterable[str]) -> str | None:
     """What was asked for and not granted, as a sentence; None when nothing is missing."""
-    lacking = missing(granted, wanted)
-    if not lacking:
-        return None
-    have = in_words(granted)
+    lacking, have = missing(granted, wanted), in_words(granted)
     rest = f"granted: {have}" if have else "nothing was granted"
-    return f"not granted: {in_words(lacking)}; {rest}"
+    return f"not granted: {in_words(lacking)}; {rest}" if lacking else None
 
 
 def remote_options(granted: Iterable[str]) -> dict[str, Any]:
@@ -98,3 +101,30 @@ def remote_options(granted: Iterable[str]) -> dict[str, Any]:
         "access_scopes": " ".join([*asked, "offline_access"]),
         "disable_site_permission": bool(missing(names, ["Sites.Read.All"])),
     }
+
+
+def admin_consent_url(
+    app: AppRegistration,
+    scopes: Iterable[str] = (),
+    *,
+    tenant: str | None = None,
+    redirect_uri: str = "http://localhost",
+    state: str | None = None,
+) -> str:
+    """The address for an administrator of the organisation. Without `scopes` it asks for all that
+    the registration lists, the only way for application permissions. `tenant` is the person's
+    organisation, if known. `redirect_uri` must be registered: the page at http://localhost does not
+    load, but the consent is recorded. Source: Entra's v2-admin-consent.md."""
+    where = tenant or app.tenant
+    if where in ("common", "consumers"):
+        where = "organizations"
+    wanted = full_names(scopes, app.cloud)
+    # Where people may not agree to anything, OpenID's own want the administrator as well.
+    wanted = (*wanted, *OPENID) if wanted else (f"{app.cloud.graph_root}/.default",)
+    query = {
+        "client_id": app.client_id,
+        "scope": " ".join(wanted),
+        "redirect_uri": redirect_uri,
+        **({} if state is None else {"state": state}),
+    }
+    return f"https://{app.cloud.consent_host}/{where}/v2.0/adminconsent?{urlencode(query)}"

@@ -1,4 +1,5 @@
-"""The result of every sign-in: a token, a person, permissions; and renewing that token."""
+"""The result of every sign-in: a token, a person, permissions. Renewing it, and signing in without
+a person: the application acts with permissions of an administrator."""
 
 from __future__ import annotations
 
@@ -6,15 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pluton_rclone.errors import ConsentRequired, TokenExpired
+from pluton_rclone.errors import ConsentRequired, RegistrationError, TokenExpired
 
+from ..clouds import WORDS_FOR_TENANTS
 from ..http import Http, pool
 from .account import Account, require_same
 from .app import AppRegistration
 from .client import msal_application, outcome
-from .consent import ACCEPT_OR_ASK, admin_consent_url
 from .faults import Asked
-from .scopes import difference_in_words, missing, short_names
+from .scopes import ACCEPT_OR_ASK, admin_consent_url, difference_in_words, missing, short_names
 from .token import Token
 
 
@@ -27,22 +28,12 @@ class SignIn:
     scopes: tuple[str, ...]
     region: str = "global"
 
-    def missing(self, wanted: Iterable[str]) -> tuple[str, ...]:
-        """Which of these permissions this sign-in lacks."""
-        return missing(self.scopes, wanted)
-
 
 def completed(
-    result: Mapping[str, Any],
-    app: AppRegistration,
-    wanted: tuple[str, ...],
-    account: Account | None,
+    result: Mapping[str, Any], app: AppRegistration, wanted: Iterable[str], account: Account | None
 ) -> SignIn:
-    """The sign-in in a token answer of MSAL.
-
-    Raises `AccountError` for another account than `account`, and `ConsentRequired`, with the
-    difference in words, if less than `wanted` was granted.
-    """
+    """The sign-in in a token answer of MSAL. AccountError for another account than `account`,
+    ConsentRequired if less than `wanted` was granted."""
     asked = short_names(wanted)
     token = Token.from_msal(result, asked=asked)
     signed_in = Account.from_id_token(result.get("id_token_claims") or {})
@@ -51,25 +42,18 @@ def completed(
     difference = difference_in_words(token.scopes, asked)
     if difference is not None:
         url = admin_consent_url(app, asked, tenant=signed_in.tenant_id or None)
-        raise ConsentRequired(
-            f"Microsoft granted {signed_in} less than was asked for.",
-            why=difference,
-            advice=ACCEPT_OR_ASK,
-            link=url,
-            admin_consent_url=url,
-            missing_scopes=list(missing(token.scopes, asked)),
-        )
+        what = f"Microsoft granted {signed_in} less than was asked for."
+        about: dict[str, Any] = {"link": url, "admin_consent_url": url}
+        about["missing_scopes"] = list(missing(token.scopes, asked))
+        raise ConsentRequired(what, why=difference, advice=ACCEPT_OR_ASK, **about)
     return SignIn(token, signed_in, token.scopes, app.region)
 
 
 def refresh(
     app: AppRegistration, token: Token, scopes: Iterable[str] = (), *, http: Http | None = None
 ) -> Token:
-    """A new token. Microsoft may rotate the refresh token: keep the returned one.
-
-    `scopes` asks for other permissions that were consented to before; without them, those granted
-    stay. Raises `TokenExpired` if the person has to sign in again, and the rest of `SignInError`.
-    """
+    """A new token; keep its refresh token, which may be another. `scopes` asks for permissions that
+    were consented to before. TokenExpired if the person has to sign in again; SignInError."""
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")
     wanted = short_names(scopes)
@@ -78,3 +62,26 @@ def refresh(
         result = application.acquire_token_by_refresh_token(token.refresh_token, list(wanted))
     renewed = Token.from_msal(outcome(result, asked), asked=wanted or token.scopes)
     return replace(renewed, refresh_token=renewed.refresh_token or token.refresh_token)
+
+
+def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
+    """A token of the application itself (client credentials), by secret or certificate: without a
+    refresh token, and not for personal accounts. Raises `RegistrationError` (tenant, credentials),
+    `SecretExpired`, `AdminConsentRequired`, and the rest of `SignInError`."""
+    if app.tenant in WORDS_FOR_TENANTS:
+        what, number = "Signing in as an application needs the tenant.", "AADSTS9001023"
+        why = f"{app.tenant!r} does not say in which organisation ({number})"
+        advice = "Give the tenant's id or domain: the registration's Overview page shows it."
+        raise RegistrationError(what, why=why, advice=advice, aadsts=number)
+    if not app.confidential:
+        raise RegistrationError(
+            "Signing in as an application needs a client secret or a certificate.",
+            advice="Make one under Certificates & secrets of the registration, and set it here.",
+        )
+    scope = f"{app.cloud.graph_root}/.default"
+    asked = Asked(app, (), "app-only", (app.secret_text or "",))
+    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
+        result = outcome(application.acquire_token_for_client([scope]), asked)
+    token = Token.from_msal({**result, "scope": ""})
+    account = Account(app.client_id, app.client_id, "", app.tenant, "application")
+    return SignIn(token, account, (), app.region)

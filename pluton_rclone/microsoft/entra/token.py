@@ -13,9 +13,8 @@ from pluton_rclone.values.token_text import expires_at, parse_time
 
 from .scopes import short_names
 
-# rclone uses a token without an expiry for ever and does not refresh it on a 401 (tried with
-# 1.75.2). A token whose end is unknown is therefore given one that has passed: rclone's first act
-# is then to refresh it.
+# rclone 1.75.2 never renews a token without an expiry, not even on a 401 (tried). One that has
+# passed makes it renew the token first.
 ALREADY_EXPIRED = datetime(2000, 1, 1, tzinfo=timezone.utc)
 # rclone 1.75.2 loses the refresh token if the access token is empty (tried).
 NO_ACCESS_TOKEN = "expired"
@@ -23,11 +22,9 @@ NO_ACCESS_TOKEN = "expired"
 
 @dataclass(frozen=True)
 class Token:
-    """An access token, its expiry (aware, UTC), and what renews it.
-
-    `refresh_token` is None for app-only tokens. `scopes` are the granted permissions, short names;
-    empty if unknown. Tokens are opaque: nothing here reads them, and no repr shows them.
-    """
+    """An access token, its expiry (aware, UTC), and what renews it (None for app-only tokens).
+    `scopes` are the granted permissions, short names; empty if unknown. Tokens are opaque: nothing
+    here reads them, and no repr shows them."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -40,16 +37,15 @@ class Token:
         return datetime.now(timezone.utc) + within >= self.expiry
 
     def seconds_left(self) -> float:
-        """Until it ends; negative when it has."""
+        """Until it expires; negative afterwards."""
         return (self.expiry - datetime.now(timezone.utc)).total_seconds()
 
     def to_rclone(self) -> str:
         """The JSON text of the option `token` in rclone.conf. It is secret."""
-        record = {"access_token": self.access_token, "token_type": self.token_type}
-        if self.refresh_token:
-            record["refresh_token"] = self.refresh_token
-        record["expiry"] = self.expiry.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-        return json.dumps(record, separators=(",", ":"))
+        end = self.expiry.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+        renewing = {"refresh_token": self.refresh_token} if self.refresh_token else {}
+        record = {"access_token": self.access_token, "token_type": self.token_type, **renewing}
+        return json.dumps({**record, "expiry": end}, separators=(",", ":"))
 
     @classmethod
     def from_rclone(cls, text: str, *, scopes: tuple[str, ...] = ()) -> Token:
@@ -78,18 +74,16 @@ class Token:
     def from_msal(cls, result: Mapping[str, Any], *, asked: tuple[str, ...] = ()) -> Token:
         """The token in MSAL's answer, which without a scope granted `asked` (RFC 6749, 5.1)."""
         granted, renewing = result.get("scope"), result.get("refresh_token")
+        renewing = renewing if renewing and isinstance(renewing, str) else None
+        if isinstance(granted, str) and granted.strip():
+            asked = short_names(granted.split())
         try:
             left = timedelta(seconds=int(result.get("expires_in") or 0))
             expiry = datetime.now(timezone.utc) + left
         except (TypeError, ValueError, OverflowError):
             expiry = ALREADY_EXPIRED
-        return cls(
-            str(result["access_token"]),
-            renewing if renewing and isinstance(renewing, str) else None,
-            expiry,
-            str(result.get("token_type") or "Bearer"),
-            short_names(granted.split()) if isinstance(granted, str) and granted.strip() else asked,
-        )
+        kind = str(result.get("token_type") or "Bearer")
+        return cls(str(result["access_token"]), renewing, expiry, kind, asked)
 
 
 def _text(record: Mapping[str, Any], name: str) -> str | None:
@@ -102,9 +96,7 @@ def _text(record: Mapping[str, Any], name: str) -> str | None:
 
 
 def _expiry(value: object) -> datetime:
-    """When it ends; Go's zero time and a missing one mean "unknown"."""
-    if value in (None, ""):
-        return ALREADY_EXPIRED
-    if parse_time(value) is None:
+    """When it expires; Go's zero time and a missing one mean "unknown"."""
+    if value not in (None, "") and parse_time(value) is None:
         raise TokenInvalid("The member expiry of this token is no time like 2026-01-31T12:00:00Z.")
     return expires_at({"expiry": value}) or ALREADY_EXPIRED

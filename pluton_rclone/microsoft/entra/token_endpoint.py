@@ -1,14 +1,12 @@
 """A token endpoint for one run: app-only tokens for rclone, which cannot read a certificate.
 
 rclone from 1.69 asks it (`client_credentials` and `token_url`) when its token has expired, so a run
-may last longer than a token. It listens on 127.0.0.1 only; address and secret are new for each run
-and open nothing else.
+may last longer than a token. It listens on 127.0.0.1 only; each run has its own address and secret.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import logging
 import secrets
@@ -19,8 +17,8 @@ from pluton_rclone.errors import PlutonRcloneError, Who
 
 from ..http import Http
 from .app import AppRegistration
-from .app_only import sign_in_as_app
 from .loopback_server import LoopbackServer, QuietHandler
+from .sign_in import sign_in_as_app
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +43,9 @@ class TokenEndpoint(LoopbackServer):
 
     def options(self) -> dict[str, str]:
         """rclone's options. They hold the run's secret: for a private rclone.conf, not for argv."""
-        return {
-            "client_credentials": "true",
-            "tenant": self._app.tenant,
-            "client_id": self._app.client_id,
-            "client_secret": self.client_secret,
-            "token_url": self.token_url,
-        }
+        ours = {"tenant": self._app.tenant, "client_id": self._app.client_id}
+        endpoint = {"client_secret": self.client_secret, "token_url": self.token_url}
+        return {"client_credentials": "true", **ours, **endpoint}
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
@@ -77,11 +71,8 @@ class TokenEndpoint(LoopbackServer):
                 return status, {"error": f"{word}: {problem}"}  # all of it that rclone repeats
             self.trouble = None
             self.given += 1
-        return 200, {
-            "access_token": token.access_token,
-            "token_type": token.token_type,
-            "expires_in": max(1, int(token.seconds_left())),
-        }
+        given = {"access_token": token.access_token, "token_type": token.token_type}
+        return 200, {**given, "expires_in": max(1, int(token.seconds_left()))}
 
 
 class _Handler(QuietHandler):
@@ -91,22 +82,21 @@ class _Handler(QuietHandler):
         if not self.server.is_meant(self.headers.get("Host", "")) or self.path != self.server.path:
             self.reply(404, "text/plain", b"")
             return
-        text = self.form()
         try:
-            form = parse_qs(text or "", max_num_fields=20)
+            form = parse_qs(self.form() or "", max_num_fields=20)
         except ValueError:
             form = {}
-        grant = (form.get("grant_type") or [""])[0]
+        grant = form.get("grant_type", [""])[0]
         status, body = self.server.answer(*self._credentials(form), grant)
         self.reply(status, "application/json", json.dumps(body).encode())
 
     def _credentials(self, form: dict[str, list[str]]) -> tuple[str, str]:
         """From HTTP Basic, which rclone tries first, or from the form, which it tries then."""
         scheme, _, value = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "basic":
-            try:
-                client_id, _, client_secret = base64.b64decode(value).decode().partition(":")
-            except (ValueError, binascii.Error):
-                return "", ""
-            return unquote_plus(client_id), unquote_plus(client_secret)
-        return (form.get("client_id") or [""])[0], (form.get("client_secret") or [""])[0]
+        if scheme.lower() != "basic":
+            return form.get("client_id", [""])[0], form.get("client_secret", [""])[0]
+        try:
+            client_id, _, client_secret = base64.b64decode(value).decode().partition(":")
+        except ValueError:
+            return "", ""
+        return unquote_plus(client_id), unquote_plus(client_secret)

@@ -11,7 +11,7 @@ from uuid import UUID
 from pluton_rclone.errors import OptionInvalid
 from pluton_rclone.values.drive_ids import normal_drive_id
 
-from ..clouds import cloud_of_sharepoint
+from ..clouds import COPY_ADDRESS, cloud_of_sharepoint
 
 LARGEST_ADDRESS = 8192
 
@@ -39,9 +39,9 @@ class ServerPath:
     host: str
     segments: tuple[str, ...]
 
-    @property
-    def path(self) -> str:
-        return "/" + "/".join(self.segments)
+    def path(self, depth: int | None = None) -> str:
+        """The first segments of it, or all, as one text."""
+        return "/" + "/".join(self.segments[:depth])
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive. None for `drive_id` means the own one; `item_id`, as the
-    address has it (see the function `item_id`), or `segments` may follow."""
+    """A place in a personal OneDrive (`drive_id` None: the own one). `item_id` is as the address
+    has it: see the function `item_id`."""
 
     drive_id: str | None = None
     item_id: str | None = None
@@ -79,13 +79,10 @@ Address = ServerPath | SharingLink | PersonalPlace | DriveId | SiteId
 
 
 def read_address(text: str) -> Address:
-    """What a pasted address or id stands for.
-
-    Raises `OptionInvalid` for any other address, and for a cloud that rclone cannot reach.
-    """
+    """What a pasted address or id stands for. OptionInvalid, also for clouds beyond rclone."""
     text = text.strip().strip("<>\"'`").strip()
     if not text or len(text) > LARGEST_ADDRESS or not text.isprintable():
-        why = "It is too long, or holds control characters." if text else "It is empty."
+        why = "it is too long, or holds control characters" if text else "it is empty"
         raise _not_understood(why)
     if _SITE_ID.fullmatch(text):
         return SiteId(text)
@@ -100,25 +97,21 @@ def read_address(text: str) -> Address:
         host = (parts.hostname or "").rstrip(".")
         found = parse_qs(parts.query, max_num_fields=100)
     except ValueError:
-        raise _not_understood("It is not a web address.") from None
+        raise _not_understood("it is not a web address") from None
     query = {name: values[0] for name, values in found.items()}
     if parts.scheme.lower() not in ("http", "https") or not host:
-        raise _not_understood("It is not a web address.")
+        raise _not_understood("it is not a web address")
     if host == "1drv.ms":  # the short form of every personal sharing link
-        return SharingLink(_whole(parts, host))
+        return _link(parts, host)
     if host in _PERSONAL_HOSTS:
         return _personal(parts, host, query)
     if _TEAMS.fullmatch(host):
         inner = query.get("objectUrl", "")  # a file's link holds the address in SharePoint
         if inner.startswith("https://") and not _TEAMS.fullmatch(urlsplit(inner).hostname or ""):
             return read_address(inner)
-        raise OptionInvalid(
-            "This is a link into Microsoft Teams.",
-            why="it names a channel or a chat, not a folder",
-            advice="In Teams open the channel's files, choose Open in SharePoint and copy the "
-            "address from the browser.",
-            option="address",
-        )
+        what, why = "This is a link into Microsoft Teams.", "it names a channel, not a folder"
+        advice = "In the channel's files choose Open in SharePoint; copy the browser's address."
+        raise OptionInvalid(what, why=why, advice=advice, option="address")
     cloud_of_sharepoint(host)
     return _sharepoint(parts, host, query)
 
@@ -127,10 +120,10 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
     segments = _segments(parts.path)
     if segments and re.fullmatch(r":[a-z]:", segments[0]):
         if segments[1:2] != ("r",):  # :f:/s/…, :f:/g/…: a link with a key of its own
-            return SharingLink(_whole(parts, host))
+            return _link(parts, host)
         segments = segments[2:]  # :f:/r/sites/…: "direct link", the real path follows
     if segments and segments[-1].lower() == "guestaccess.aspx":
-        return SharingLink(_whole(parts, host))
+        return _link(parts, host)
     # The views of a library carry the open folder here: `id` in the modern ones (with `parent` when
     # one file is shown), `RootFolder` in the classic ones.
     for name in ("parent", "id", "RootFolder", "rootfolder"):
@@ -148,7 +141,7 @@ def _sharepoint(parts: SplitResult, host: str, query: dict[str, str]) -> Address
 def _view_removed(segments: tuple[str, ...]) -> tuple[str, ...]:
     """Without the page that shows a library or site: /Forms/AllItems.aspx, /SitePages/Home.aspx."""
     low = [segment.lower() for segment in segments]
-    if len(low) >= 2 and low[-2] == "forms" and low[-1].endswith(".aspx"):
+    if low[-2:-1] == ["forms"] and low[-1].endswith(".aspx"):
         return segments[:-2]
     for page in _PAGES:
         if page in low:
@@ -161,18 +154,17 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     segments = _segments(parts.path)
     link = segments and re.fullmatch(r":[a-z]:", segments[0])
     if link or "authkey" in query or "redeem" in query:
-        return SharingLink(_whole(parts, host))
+        return _link(parts, host)
     place = query.get("parent") or query.get("id") or query.get("resid") or ""
     if place.startswith("/"):
         segments = _segments(place)
     elif "!" in place:
-        drive = query.get("cid") or place.partition("!")[0]
-        drive = drive if _CID.fullmatch(drive) else place.partition("!")[0]
-        if not _CID.fullmatch(drive):
-            raise _not_understood("It names an item, but no drive.")
-        if place.partition("!")[2].lower() in ("", "root"):
-            return PersonalPlace(normal_drive_id(drive))
-        return PersonalPlace(normal_drive_id(drive), place)
+        named, _, item = place.partition("!")
+        drive = next((one for one in (query.get("cid", ""), named) if _CID.fullmatch(one)), None)
+        if drive is None:
+            raise _not_understood("it names an item, but no drive")
+        whole = item.lower() in ("", "root")
+        return PersonalPlace(normal_drive_id(drive), None if whole else place)
     elif host == "d.docs.live.net" and segments:
         segments = ("personal", *segments[:1], "Documents", *segments[1:])
     if len(segments) >= 2 and segments[0].lower() == "personal" and _CID.fullmatch(segments[1]):
@@ -183,17 +175,15 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     if _PERSONAL_ITEM.fullmatch(place):
         return PersonalPlace(owner, place)
     if not place.startswith("/") and place.lower() not in _NOT_ITEMS:
-        raise _not_understood("It names a folder in an unknown way.")
+        raise _not_understood("it names a folder in an unknown way")
     return PersonalPlace(owner)
 
 
 def item_id(drive_id: str, name: str) -> str:
     """Graph's id of an item of a personal drive, from what its web address calls it; others stay.
-
     Source: addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the
     130 bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading
-    zeros, `!s`, and the GUID in hex.
-    """
+    zeros, `!s`, and the GUID in hex."""
     found = _PERSONAL_ITEM.fullmatch(name)
     if found is None:
         return name
@@ -202,23 +192,18 @@ def item_id(drive_id: str, name: str) -> str:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    found = tuple(segment for segment in (unquote(part) for part in path.split("/")) if segment)
-    flat = tuple(piece for segment in found for piece in segment.split("/") if piece)
-    if any(piece in (".", "..") or not piece.isprintable() for piece in flat):
-        raise _not_understood("Its path is not a plain one.")
-    return flat
+    pieces = tuple(piece for piece in unquote(path).split("/") if piece)
+    if any(piece in (".", "..") or not piece.isprintable() for piece in pieces):
+        raise _not_understood("its path is not a plain one")
+    return pieces
 
 
-def _whole(parts: SplitResult, host: str) -> str:
-    """The address without a fragment and without user and port, for the shares API."""
+def _link(parts: SplitResult, host: str) -> SharingLink:
+    """The address without a fragment and without user and port."""
     query = f"?{parts.query}" if parts.query else ""
-    return f"https://{host}{parts.path}{query}"
+    return SharingLink(f"https://{host}{parts.path}{query}")
 
 
 def _not_understood(why: str) -> OptionInvalid:
-    return OptionInvalid(
-        "This is not an address of OneDrive or SharePoint.",
-        why=why.rstrip("."),
-        advice="Copy the address from the browser while the site, library or folder is open.",
-        option="address",
-    )
+    what = "This is not an address of OneDrive or SharePoint."
+    return OptionInvalid(what, why=why, advice=COPY_ADDRESS, option="address")

@@ -1,12 +1,10 @@
 """The delta feed of a drive: everything in it, in pages, and whether a page is the last one.
 
-Microsoft's rules (Microsoft Graph, "driveItem: delta"): the feed of `/drives/{id}/root/delta`, the
-root being the only place that is documented, enumerates the whole drive; `$select` and `$top` are
-supported; pages are followed by `@odata.nextLink`, taken as it is, until one carries
-`@odata.deltaLink` instead: only then has everything been said. An item may come more than once, and
-the last time counts; no order is promised; a `parentReference` has no path, so items are tracked by
-id; a deleted item has the facet `deleted` and may lack its name; 410 means to start over. "Using
-delta is the only way to guarantee that you've read all of the data."
+Microsoft's rules (Microsoft Graph, "driveItem: delta"): `/drives/{id}/root/delta` enumerates the
+whole drive; the documents name no other place. Pages are followed by `@odata.nextLink`, taken as it
+is, until one has `@odata.deltaLink` instead: only then is the feed complete. No order is promised.
+An item may come more than once, and the last time counts. A `parentReference` has no path, so items
+are tracked by id; a deleted item has the facet `deleted`, perhaps no name; 410 means to start over.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from urllib.parse import quote
 
 from pluton_rclone.errors import GraphError
 
-from .client import GraphClient
+from .graph import Graph
 
 PAGE = "1000"  # items; what rclone asks for, too
 SELECT = (
@@ -32,14 +30,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Item(NamedTuple):
-    """One item of the feed, as far as a listing needs it.
-
-    `key` and `parent` (or "") link items: ids in capitals, since Graph is not consistent in their
-    case on personal drives. `id` is rclone's: drive, "#", item. `name` is as OneDrive stores it;
-    `translated`: rclone would turn look-alikes in it back. `modified` is RFC 3339, UTC; `quick_xor`
-    is base64. `elsewhere`: a folder whose content is not in this feed (a shortcut, or the Personal
-    Vault). `notebook`: OneNote's.
-    """
+    """One item of the feed, as far as a listing needs it. `key` and `parent` (or "") link items:
+    ids in capitals, since Graph's answers differ. `id` is rclone's: drive, "#", item. `translated`:
+    rclone would turn look-alikes in the name back. `modified` is RFC 3339, UTC; `quick_xor` is
+    base64. `elsewhere`: a folder whose content is not in this feed (a shortcut, the Personal
+    Vault). `notebook`: OneNote's."""
 
     key: str
     parent: str
@@ -68,12 +63,11 @@ class Page(NamedTuple):
         try:
             return [_item(value) for value in self.values]
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
-            raise _broken("an item cannot be read") from None
+            raise broken("an item cannot be read") from None
 
 
-def read(graph: GraphClient, drive_id: str, link: str | None = None) -> Page:
-    """The page at `link`, or the first one of a drive. Raises as `GraphClient.get`, and
-    `GraphError` for an answer that neither goes on nor ends."""
+def read(graph: Graph, drive_id: str, link: str | None = None) -> Page:
+    """The page at `link`, or the first one of a drive. Raises as `Graph.get` and `page`."""
     if link is None:
         path = f"/drives/{quote(drive_id, safe='!,')}/root/delta"
         return page(graph.get(path, {"$select": SELECT, "$top": PAGE}, target="drive"))
@@ -81,41 +75,37 @@ def read(graph: GraphClient, drive_id: str, link: str | None = None) -> Page:
 
 
 def page(record: Mapping[str, Any]) -> Page:
-    """A page of the feed from Graph's JSON. GraphError when it is none."""
+    """A page of the feed from Graph's JSON. GraphError if it neither goes on nor ends."""
     values, link = record.get("value"), record.get("@odata.nextLink")
     if not isinstance(values, list):
-        raise _broken("a page has no list of items")
+        raise broken("a page has no list of items")
     ends = isinstance(record.get("@odata.deltaLink"), str)
     if ends == isinstance(link, str):
-        raise _broken("a page does not say whether the feed goes on or ends")
+        raise broken("a page does not say whether the feed goes on or ends")
     return Page(values, None if ends else str(link))
 
 
-def endless() -> GraphError:
-    """What to raise for a feed that goes round in circles."""
-    return _broken("it does not come to an end")
-
-
-def _broken(why: str) -> GraphError:
+def broken(why: str = "it does not come to an end") -> GraphError:
+    """What to raise for a feed that cannot be used."""
     return GraphError("The change feed of this drive cannot be used.", why=why)
 
 
 def _item(value: Mapping[str, Any]) -> Item:
     """As rclone reads it (backend/onedrive/api/types.go): what a remoteItem says wins, but for the
-    name. rclone lists a renamed shortcut under the name of what it leads to, and finds it at no
-    path but that of its own name (tried)."""
+    name. rclone lists a renamed shortcut under the name of its target, and finds it at no path but
+    that of its own name (tried)."""
     item_id = str(value["id"])
     reference = value.get("parentReference") or {}
     remote = value.get("remoteItem")
     away = remote or {}
+
+    def either(member: str) -> Any:
+        return away.get(member) or value.get(member)
+
     folder = away.get("folder", value.get("folder"))
-    file = away.get("file") or value.get("file") or {}
-    package = away.get("package") or value.get("package") or {}
-    info = away.get("fileSystemInfo") or value.get("fileSystemInfo")
-    if info is not None:
-        modified = info.get("lastModifiedDateTime")
-    else:
-        modified = away.get("lastModifiedDateTime") or value.get("lastModifiedDateTime")
+    file, package = either("file") or {}, either("package") or {}
+    info, changed = either("fileSystemInfo"), either("lastModifiedDateTime")
+    modified = changed if info is None else info.get("lastModifiedDateTime")
     special = value.get("specialFolder") or {}
     return Item(
         item_id.upper(),
@@ -123,7 +113,7 @@ def _item(value: Mapping[str, Any]) -> Item:
         _rclone_id(item_id, reference, remote),
         _SURROGATE.sub("\ufffd", value.get("name") or away.get("name") or ""),
         "name" in value,
-        int(away.get("size") or value.get("size") or 0),
+        int(either("size") or 0),
         modified or NO_TIME,
         folder is not None,
         file.get("mimeType") or None,

@@ -1,8 +1,8 @@
-"""Drives and sites as Graph describes them, read tolerantly: its documents leave members out that
-live answers have, and the other way round."""
+"""Drives and sites as Graph describes them, read tolerantly: its documents and answers differ."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,15 +13,21 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 
 DriveType = Literal["personal", "business", "documentLibrary"]
 
+# Microsoft's own stores, which /me/drives lists beside the person's OneDrive: caches, albums (a
+# GUID), logos (google/migration-planner#45, rclone#8695, rclone#4068).
+_OF_MICROSOFT = re.compile(
+    r"PersonalCacheLibrary|Organization Logos|ODCMetadataArchive|Bundles_[0-9a-f]{32}"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class Quota:
-    """Room on a drive, in bytes.
-
-    `state` known: the numbers are there. unknown: Graph reports zero or nothing useful, which does
-    not mean full. restricted: the organisation does not let this account see it. `level` is
-    Microsoft's word: normal, nearing (under 10 % left), critical (under 1 %), exceeded.
-    """
+    """Room on a drive, in bytes. `state` known: the numbers are there. unknown: Graph reports zero
+    or nothing useful, which does not mean full. restricted: the organisation does not let this
+    account see it. `level` is Microsoft's word: normal, nearing (under 10 % left), critical (under
+    1 %), exceeded."""
 
     state: Literal["known", "unknown", "restricted"]
     total: int | None = None
@@ -36,17 +42,15 @@ class Quota:
         if not isinstance(facet, Mapping) or not facet:
             return cls("restricted")
         names = ("total", "used", "remaining", "deleted")
-        numbers = {name: _count(facet.get(name)) for name in names}
+        total, used, left, deleted = (_count(facet.get(name)) for name in names)
         level = facet.get("state") if isinstance(facet.get("state"), str) else None
-        total = numbers["total"]
         if not total:  # SharePoint libraries and storage containers report zeros
-            return cls("unknown", used=numbers["used"] or None, level=level)
-        if numbers["used"] is None and numbers["remaining"] is not None:
-            # The documented facet has no `used`.
-            numbers["used"] = max(0, total - numbers["remaining"])
-        if numbers["remaining"] is None and numbers["used"] is not None:
-            numbers["remaining"] = max(0, total - numbers["used"])
-        return cls("known", level=level, **numbers)
+            return cls("unknown", used=used or None, level=level)
+        if used is None and left is not None:  # the documented facet has no `used`
+            used = max(0, total - left)
+        if left is None and used is not None:
+            left = max(0, total - used)
+        return cls("known", total, used, left, deleted, level)
 
 
 @dataclass(frozen=True)
@@ -63,20 +67,25 @@ class Drive:
     @classmethod
     def from_graph(cls, record: Mapping[str, Any]) -> Drive:
         """From a `drive` resource; `name` may be missing for a person's own drive."""
-        kind = drive_type(record.get("driveType"))
-        return cls(
-            normal_drive_id(str(record["id"])),
-            kind,
-            str(record.get("name") or ("OneDrive" if kind != "documentLibrary" else "Documents")),
-            _owner(record.get("owner")),
-            str(record.get("webUrl") or ""),
-            Quota.from_graph(record.get("quota")),
-        )
+        kind, drive_id = drive_type(record.get("driveType")), normal_drive_id(str(record["id"]))
+        name = record.get("name") or ("Documents" if kind == "documentLibrary" else "OneDrive")
+        owner, url = _owner(record.get("owner")), str(record.get("webUrl") or "")
+        return cls(drive_id, kind, str(name), owner, url, Quota.from_graph(record.get("quota")))
+
+    @property
+    def for_backups(self) -> bool:
+        """Whether it is a place for somebody's files: others are not offered, but can be named."""
+        return not of_microsoft(self.name)
 
     @property
     def path(self) -> str:
         """The path of its root on the server, decoded: `/personal/bert_contoso_com/Documents`."""
         return unquote(urlsplit(self.web_url).path).rstrip("/")
+
+
+def of_microsoft(name: object) -> bool:
+    """Whether a drive of that name is one of Microsoft's own stores."""
+    return _OF_MICROSOFT.fullmatch(str(name)) is not None
 
 
 @dataclass(frozen=True)
@@ -119,10 +128,10 @@ def drive_type(value: object) -> DriveType:
 def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
     """The folder that an item points to; None for a file and for an item that points nowhere."""
     remote = record.get("remoteItem")
-    if not isinstance(remote, Mapping) or "folder" not in remote:
+    if not isinstance(remote, Mapping) or "folder" not in remote or not remote.get("id"):
         return None
     parent = remote.get("parentReference")
-    if not isinstance(parent, Mapping) or not parent.get("driveId") or not remote.get("id"):
+    if not isinstance(parent, Mapping) or not parent.get("driveId"):
         return None
     kind, url = drive_type(parent.get("driveType")), str(remote.get("webUrl") or "")
     name = str(record.get("name") or remote.get("name") or "")
@@ -130,10 +139,8 @@ def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
 
 
 def _owner(value: object) -> str:
-    if not isinstance(value, Mapping):
-        return ""
-    for kind in ("user", "group", "application"):
-        identity = value.get(kind)
+    owner = value if isinstance(value, Mapping) else {}
+    for identity in map(owner.get, ("user", "group", "application")):
         if isinstance(identity, Mapping):
             return str(identity.get("displayName") or identity.get("email") or "")
     return ""

@@ -7,9 +7,9 @@ depth; the innermost known code tells most; an unknown code is judged by the HTT
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pluton_rclone import errors
@@ -37,11 +37,8 @@ def graph_error(
     subject: str | None = None,
     personal: bool = False,
 ) -> PlutonRcloneError:
-    """The exception for a refused Graph request.
-
-    `body` is the parsed JSON, or anything else when it was none. `target` is what was asked for.
-    `subject` names it for a person. `personal`: it is a personal account's. Never raises.
-    """
+    """The exception for a refused Graph request. `body` is the parsed JSON, or anything else.
+    `subject` names what was asked for. `personal`: it is a personal account's. Never raises."""
     low = {name.lower(): value for name, value in (headers or {}).items()}
     codes, message, request_id = _read(body)
     challenge = low.get("www-authenticate", "")
@@ -53,8 +50,12 @@ def graph_error(
     why = redact(why) or f"HTTP {status}"
     if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
         why = _NO_ONEDRIVE if target == "account" else _NO_SUCH_DRIVE
+    what = meaning.what
+    if subject:  # a name keeps its capital behind the colon
+        named = what.startswith(("Microsoft", "OneDrive"))
+        what = f"{subject}: {what if named else what[0].lower() + what[1:]}"
     return meaning.kind(
-        f"{subject}: {_lowered(meaning.what)}" if subject else meaning.what,
+        what,
         why=why,
         who=meaning.who,
         advice=meaning.advice,
@@ -68,12 +69,6 @@ def graph_error(
     )
 
 
-def _lowered(sentence: str) -> str:
-    """To stand behind a colon; a name keeps its capital."""
-    name = sentence.startswith(("Microsoft", "OneDrive"))
-    return sentence if name else sentence[0].lower() + sentence[1:]
-
-
 def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:
     """All codes from the outermost in, the message, the request id."""
     error = body.get("error") if isinstance(body, Mapping) else None
@@ -82,8 +77,9 @@ def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:
     codes: list[str] = []
     message = ""
     request_id: str | None = None
-    depth = 0
-    while isinstance(error, Mapping) and depth < 20:
+    for _ in range(20):
+        if not isinstance(error, Mapping):
+            break
         code = error.get("code")
         if isinstance(code, str) and code and not code.isdigit():
             codes.append(code)
@@ -92,16 +88,12 @@ def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:
         if isinstance(error.get("request-id"), str):
             request_id = error["request-id"]
         error = error.get("innerError", error.get("innererror"))
-        depth += 1
     return tuple(codes), message, request_id
 
 
 def _claims(challenge: str) -> str | None:
     """What the next sign-in must prove, decoded from the WWW-Authenticate header; not a secret."""
     found = re.search(r'claims="([^"]+)"', challenge)
-    if found is None:
-        return None
-    try:
-        return base64.b64decode(found.group(1) + "==").decode()
-    except (ValueError, binascii.Error):
-        return None
+    with suppress(ValueError):
+        return base64.b64decode(found[1] + "==").decode() if found else None
+    return None

@@ -1,65 +1,156 @@
-"""What a signed-in account can reach: drives, SharePoint sites, libraries, shared folders."""
+"""Microsoft Graph for one account: its requests, and what the account can reach with them (drives,
+SharePoint sites, libraries, shared folders)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, overload
-from urllib.parse import quote
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
 from pluton_rclone.values.drive_ids import normal_drive_id
 
-from ..entra.account import Account
+from ..clouds import Cloud
+from ..entra.account import Account, Kind
 from ..entra.scopes import in_words
-from .client import GraphClient
-from .drives import Drive, Quota, Shortcut, Site, shortcut_from_graph
+from ..entra.token import Token
+from ..http import Http
+from .drives import Drive, Quota, Shortcut, Site, of_microsoft, shortcut_from_graph
+from .faults import Target, graph_error
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # These end every search: nothing that comes after could do better.
 _HOPELESS = (errors.TokenExpired, errors.InteractionRequired, errors.Cancelled, errors.UsageError)
+_PERSONAL_DRIVE = re.compile(r"/drives/[0-9A-Fa-f]{15,16}(?:/|$|\?)")
+AT_ONCE = 8  # requests in parallel: quick, and far below Microsoft's limits
+MOST_PAGES = 1000  # a bound against a feed that never ends
 
 
-@dataclass(frozen=True)
-class Drives(Sequence[Drive]):
+class Drives(tuple[Drive, ...]):
     """The drives that can be read; `notes` say in words what could not be."""
 
-    found: tuple[Drive, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
-    @overload
-    def __getitem__(self, index: int) -> Drive: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Drive, ...]: ...
-    def __getitem__(self, index: int | slice) -> Drive | tuple[Drive, ...]:
-        return self.found[index]
-
-    def __len__(self) -> int:
-        return len(self.found)
+    def __new__(cls, found: Iterable[Drive], notes: Iterable[str] = ()) -> Self:
+        made = super().__new__(cls, found)
+        made.notes = tuple(notes)
+        return made
 
 
-class Graph(GraphClient):
-    """Microsoft Graph for one account in one cloud. Use it with `with`, or `close` it."""
+class Graph:
+    """Microsoft Graph in one cloud, for the account of the token, which goes only there, whatever a
+    link says. Use it with `with`, or `close` it."""
 
-    def __enter__(self) -> Graph:
+    def __init__(
+        self,
+        cloud: Cloud,
+        token: Token | str,
+        *,
+        http: Http | None = None,
+        renew: Callable[[str], Token] | None = None,
+    ) -> None:
+        self.cloud = cloud
+        self._token = token if isinstance(token, str) else token.access_token
+        self._refusable, self._renew = self._token, renew
+        granted = () if isinstance(token, str) else token.scopes
+        self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
+        self._http = http or Http()
+        self._own_http = http is None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.cloud.region!r})"
+
+    def __enter__(self) -> Self:
         return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._own_http:
+            self._http.close()
+
+    # ---- requests --------------------------------------------------------------------------------
+
+    def get(
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        target: Target = "item",
+        subject: str | None = None,
+    ) -> dict[str, Any]:
+        """The JSON object at a path below /v1.0, or at an address of Graph. `target` and `subject`
+        word the error. Raises `GraphError`, and `TokenExpired` for a 401."""
+        url = path if "://" in path else f"{self.cloud.graph_root}/v1.0{path}"
+        if parameters:
+            url = f"{url}?{urlencode(parameters, safe='$,', quote_via=quote)}"
+        if not self.cloud.owns(url):
+            why = f"the address is not at {self.cloud.graph_host}"
+            raise errors.UsageError("A token of one cloud is not sent to another's host.", why=why)
+        used = self._token
+        headers = {"Authorization": f"Bearer {used}", "Accept": "application/json"}
+        place = url.partition("?")[0]
+        if place.endswith("/root/children"):
+            # Many accounts list shortcuts with it alone (onedrive-api-docs#1427, #1781, #1891).
+            headers["Prefer"] = "Include-Feature=AddToOneDrive"
+        answer = self._http.request("GET", url, headers=headers)
+        if answer.status == 401 and self._renew is not None and used == self._refusable:
+            self._token = self._renew(used).access_token
+            headers["Authorization"] = f"Bearer {self._token}"
+            answer = self._http.request("GET", url, headers=headers)
+        if not answer.ok:
+            if target == "item" and place.endswith("/children"):
+                target = "folder"
+            elif target == "sites" and self._sites_granted:
+                target = "site"
+            raise graph_error(
+                answer.status,
+                answer.json,
+                headers=answer.headers,
+                target=target,
+                subject=subject,
+                personal=_PERSONAL_DRIVE.search(url) is not None,
+            )
+        if not isinstance(answer.json, dict):
+            what = "Microsoft Graph answered with something that is not a JSON object."
+            why = "a proxy may have answered in its place"
+            raise GraphError(what, why=why, status=answer.status)
+        return answer.json
+
+    def pages(
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        target: Target = "item",
+        subject: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Every entry of a list, all pages. The link to the next page is taken as it is."""
+        link: Any = path
+        seen: set[str] = set()
+        while isinstance(link, str) and link not in seen and len(seen) < MOST_PAGES:
+            seen.add(link)
+            page = self.get(link, parameters, target=target, subject=subject)
+            values, link, parameters = page.get("value"), page.get("@odata.nextLink"), None
+            if isinstance(values, list):
+                yield from (value for value in values if isinstance(value, dict))
 
     # ---- the account -----------------------------------------------------------------------------
 
     def me(self) -> Account:
-        """The owner of the token, as far as its permissions let it say. GraphError.
-
-        The own drive is asked first: that needs `Files.Read` only, while `/me` needs `User.Read`.
-        """
+        """The owner of the token, as far as its permissions tell. The own drive, which needs only
+        `Files.Read`, is asked first; `/me` needs `User.Read`. GraphError."""
         trouble: PlutonRcloneError | None = None
-        owner: dict[str, Any] = {}
-        kind: Any = "work"
+        drive: dict[str, Any] = {}
+        profile: dict[str, Any] = {}
         try:
             drive = self.get("/me/drive", {"$select": "id,driveType,owner"}, target="account")
-            found = drive.get("owner")
-            user = found.get("user") if isinstance(found, dict) else None
-            owner = user if isinstance(user, dict) else {}
-            kind = "personal" if drive.get("driveType") == "personal" else "work"
         except GraphError as problem:
             trouble = problem
         members = {"$select": "id,displayName,userPrincipalName,mail"}
@@ -68,21 +159,21 @@ class Graph(GraphClient):
         except GraphError:
             if trouble is not None:
                 raise trouble from None
-            profile = {}
-        name = profile.get("displayName") or owner.get("displayName") or "unknown"
-        username = profile.get("userPrincipalName") or profile.get("mail") or owner.get("email")
-        own_id = profile.get("id") or owner.get("id")
-        return Account(str(own_id or ""), str(name), str(username or ""), "", kind)
+        owner = drive.get("owner")
+        user = owner.get("user") if isinstance(owner, dict) else None
+        known = dict(user) if isinstance(user, dict) else {}
+        known |= {name: value for name, value in profile.items() if value}
+        username = known.get("userPrincipalName") or known.get("mail") or known.get("email")
+        name, own_id = str(known.get("displayName") or "unknown"), str(known.get("id") or "")
+        kind: Kind = "personal" if drive.get("driveType") == "personal" else "work"
+        return Account(own_id, name, str(username or ""), "", kind)
 
     # ---- drives ----------------------------------------------------------------------------------
 
     def drives(self) -> Drives:
-        """The account's own drives: two independent probes, each drive verified by reading its
-        root.
-
-        A probe that fails, and a drive whose root cannot be read (a phantom), become notes. Raises
-        `DriveNotFound` if the account has no drive, and the probes' error if both failed.
-        """
+        """The account's own drives, asked for in two ways. A way that fails, and a drive whose root
+        cannot be read (a phantom), become notes. Raises `DriveNotFound` if the account does not
+        have a drive, and the first way's error if both fail."""
         records: list[dict[str, Any]] = []
         notes: list[str] = []
         troubles: list[PlutonRcloneError] = []
@@ -106,9 +197,9 @@ class Graph(GraphClient):
             for trouble in troubles:
                 if isinstance(trouble, AccessDenied) or trouble.who is errors.Who.LATER:
                     raise trouble
-            why, details = "; ".join(notes) or None, troubles[0].details if troubles else {}
+            why, details = "; ".join(found.notes) or None, troubles[0].details if troubles else {}
             raise DriveNotFound("This account has no drive that can be used.", why=why, **details)
-        return Drives(found, tuple(notes))
+        return found
 
     def drive(self, drive_id: str) -> Drive:
         """One drive by its id, verified. Raises `DriveNotFound`, `AccessDenied`."""
@@ -123,25 +214,27 @@ class Graph(GraphClient):
         return self._one(f"/sites/{_id(site.id)}/drive", f"The library of {site.name}")
 
     def _one(self, path: str, subject: str) -> Drive:
-        record = self.get(path, target="drive", subject=subject)
-        notes: list[str] = []
-        found = self._verified([record], notes)
+        found = self._verified([self.get(path, target="drive", subject=subject)])
         if not found:
-            raise DriveNotFound(f"{subject} cannot be used.", why=notes[0] if notes else None)
+            raise DriveNotFound(f"{subject} cannot be used.", why=next(iter(found.notes), None))
         return found[0]
 
-    def _verified(self, records: Sequence[dict[str, Any]], notes: list[str]) -> tuple[Drive, ...]:
+    def _verified(self, records: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> Drives:
         """The drives among `records` whose root can be read, each once; notes about the others."""
+        from concurrent.futures import ThreadPoolExecutor
+
         merged: dict[str, dict[str, Any]] = {}
-        for record in records:
+        # Phantoms share the id of a drive: its own record comes first, above all that of /me/drive.
+        for record in sorted(records, key=lambda record: of_microsoft(record.get("name"))):
             if not record.get("id"):
                 continue
             key = normal_drive_id(str(record["id"]))
             earlier = {name: value for name, value in merged.get(key, {}).items() if value}
-            merged[key] = {**record, **earlier}  # /me/drive came first: phantoms share its id
-        results = self.at_once(self._verify, merged.values())
-        notes += [result for result in results if isinstance(result, str)]
-        return tuple(result for result in results if isinstance(result, Drive))
+            merged[key] = {**record, **earlier}
+        with ThreadPoolExecutor(AT_ONCE, "graph") as executor:
+            results = list(executor.map(self._verify, merged.values()))
+        refused = [result for result in results if isinstance(result, str)]
+        return Drives([one for one in results if isinstance(one, Drive)], [*notes, *refused])
 
     def _verify(self, record: dict[str, Any]) -> Drive | str:
         drive = Drive.from_graph(record)
@@ -155,25 +248,20 @@ class Graph(GraphClient):
             return f"{what}, its root cannot be read: {problem.why}"
         if not drive.web_url and isinstance(root.get("webUrl"), str):
             drive = replace(drive, web_url=root["webUrl"])
-        if "quota" not in record:
-            drive = replace(drive, quota=self._quota(drive))
-        return drive
-
-    def _quota(self, drive: Drive) -> Quota:
-        """Lists of drives often come without the facet; the drive itself is asked then."""
-        try:
+        if "quota" in record:
+            return drive
+        try:  # lists of drives often come without the facet; the drive itself is asked then
             record = self.get(f"/drives/{_id(drive.id)}", {"$select": "id,quota"}, target="drive")
         except _HOPELESS:
             raise
         except PlutonRcloneError:
-            return Quota("restricted")
-        return Quota.from_graph(record.get("quota"))
+            record = {}
+        return replace(drive, quota=Quota.from_graph(record.get("quota")))
 
     # ---- SharePoint ------------------------------------------------------------------------------
 
     def sites(self, term: str = "*") -> list[Site]:
-        """Every site that matches, or all (`*`). SitesPermissionMissing without
-        `Sites.Read.All`."""
+        """Every site that matches, or all. SitesPermissionMissing without `Sites.Read.All`."""
         wanted = {"search": term.strip() or "*"}
         records = self.pages("/sites", wanted, target="sites", subject="SharePoint sites")
         return [Site.from_graph(record) for record in records if record.get("id")]
@@ -197,8 +285,7 @@ class Graph(GraphClient):
 
     def libraries(self, site: Site) -> Drives:
         """All document libraries of a site, each verified; several at a time."""
-        notes: list[str] = []
-        return Drives(self._verified(self.library_records(site), notes), tuple(notes))
+        return self._verified(self.library_records(site))
 
     # ---- shared and team folders -----------------------------------------------------------------
 
@@ -208,22 +295,20 @@ class Graph(GraphClient):
         records = self.pages(path, {"$top": "1000"}, target="drive")
         return [shortcut for shortcut in map(shortcut_from_graph, records) if shortcut is not None]
 
-    def open_shortcut(self, shortcut: Shortcut, *, wanted: str = "Files.ReadWrite.All") -> None:
+    def open_shortcut(self, shortcut: Shortcut) -> None:
         """Check that a shared folder can be opened. ConsentRequired names what is missing."""
         try:
             self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
         except (AccessDenied, errors.ItemNotFound) as problem:
-            raise errors.ConsentRequired(
-                f"The folder {shortcut.name!r} is somebody else's and needs a further permission.",
-                why=f"missing: {in_words([wanted])}",
-                missing_scopes=[wanted],
-                status=problem.details.get("status"),
-            ) from None
+            what = f"The folder {shortcut.name!r} of somebody else needs a further permission."
+            raise shared_permission(what, problem) from None
 
-    def items(self, drive: Drive, path: str = "") -> Iterator[dict[str, Any]]:
-        """The entries of a folder, as Graph gives them; `path` is relative to the drive's root."""
-        place = f":/{quote(path.strip('/'), safe='/')}:" if path.strip("/") else ""
-        yield from self.pages(f"/drives/{_id(drive.id)}/root{place}/children", {"$top": "1000"})
+
+def shared_permission(what: str, problem: PlutonRcloneError) -> errors.ConsentRequired:
+    """What to raise for a folder of somebody else that is closed to the account."""
+    wanted, status = ["Files.ReadWrite.All"], problem.details.get("status")
+    why = f"missing: {in_words(wanted)}"
+    return errors.ConsentRequired(what, why=why, missing_scopes=wanted, status=status)
 
 
 def _id(value: str) -> str:

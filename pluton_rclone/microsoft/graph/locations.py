@@ -14,7 +14,6 @@ from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, ItemNo
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import Cloud, cloud_of_sharepoint
-from ..entra.scopes import in_words
 from .addresses import (
     Address,
     DriveId,
@@ -26,18 +25,19 @@ from .addresses import (
     read_address,
 )
 from .drives import Drive, Quota, Site, drive_type
-from .graph import Graph
+from .graph import Graph, shared_permission
 
 _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
+_CLOSED = "This folder is somebody else's and needs a further permission, or you have no access."
 
 
 @dataclass(frozen=True)
 class Location:
     """A place to back up to: a drive, a folder in it ("" for its root), and the site if it has one.
 
-    The root of a drive with a folder that somebody else shares is closed to us: then
-    `root_folder_id` is that folder, as rclone's option has it (drive, "#", item: with the item
-    alone rclone writes to the drive's root), and `folder` is relative to it.
+    If the drive's root is closed to us (somebody else shares a folder in it), `root_folder_id` is
+    that folder as rclone's option has it (drive, "#", item: with the item alone rclone writes to
+    the drive's root), and `folder` is relative to it.
     """
 
     drive: Drive
@@ -52,13 +52,11 @@ def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Locat
 
 
 def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
-    """The drive and folder that an address leads to.
+    """The drive and folder that an address leads to; of a site its default library, of a file its
+    folder. `own` are the account's drives, if known: their addresses need no permission for sites.
 
-    `own` are the account's own drives, if known: an address inside one of them needs no permission
-    for sites. A site leads to its default library, a file to its folder. Raises `OptionInvalid` for
-    an address of another cloud or of none, `ItemNotFound` naming what is missing,
-    `SitesPermissionMissing`, `ConsentRequired`, and `AccountError` for an address of another
-    organisation.
+    Raises `OptionInvalid` for an address of another cloud or of none, `AccountError` for one of
+    another organisation, `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`.
     """
     place = read_address(address) if isinstance(address, str) else address
     try:
@@ -75,20 +73,17 @@ def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) 
 def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
     """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other
     geographies have names that begin alike (contoso, contosoeur)."""
-    with suppress(
-        errors.PlutonRcloneError
-    ):  # app-only has no "me", and without a drive nothing is known
+    with suppress(errors.PlutonRcloneError):  # app-only has no "me"
         own = own or graph.drives()
     theirs = _organisation(host)
     for drive in own:
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
         personal = drive.type == "personal"
         if personal or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
-            raise errors.AccountError(
-                f"{host} belongs to another organisation than the account.",
-                why=f"this {'is a personal account' if personal else f'account belongs to {ours}'}",
-                advice="Sign in with an account of that organisation; guests give its tenant.",
-            )
+            what = f"{host} belongs to another organisation than the account."
+            why = "this is a personal account" if personal else f"this account belongs to {ours}"
+            advice = "Sign in with an account of that organisation; guests give its tenant."
+            raise errors.AccountError(what, why=why, advice=advice)
 
 
 def _organisation(host: str) -> str:
@@ -111,7 +106,7 @@ def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
     except (AccessDenied, DriveNotFound, ItemNotFound):
         # A folder in a site that is closed to us: the shares API takes any address.
         with suppress(errors.PlutonRcloneError):
-            return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path)}"))
+            return _shared(graph, SharingLink(f"https://{place.host}{quote(place.path())}"))
         raise
 
 
@@ -135,12 +130,9 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
     place = read_address(address) if isinstance(address, str) else address
     home = cloud_of_sharepoint(place.host) if isinstance(place, ServerPath) else cloud
     if home.region != cloud.region:
-        raise errors.OptionInvalid(
-            f"This address belongs to {home.name}.",
-            why=f"the sign-in is one in {cloud.name}",
-            advice=f"Sign in with region {home.region} and an app registered there.",
-            option="address",
-        )
+        what, why = f"This address belongs to {home.name}.", f"the sign-in is one in {cloud.name}"
+        advice = f"Sign in with region {home.region} and an app registered there."
+        raise errors.OptionInvalid(what, why=why, advice=advice, option="address")
 
 
 def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
@@ -154,7 +146,7 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
             return Location(drive, _folder(graph, drive, inside))
     managed = len(place.segments) >= 2 and place.segments[0].lower() in _MANAGED_PATHS
     depth = 2 if managed else 0
-    site = graph.site_at(place.host, "/" + "/".join(place.segments[:depth]))
+    site = graph.site_at(place.host, place.path(depth))
     while True:
         rest = place.segments[depth:]
         if not rest:
@@ -170,23 +162,21 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
             drive = graph.drive(drive_id)
             return Location(drive, _folder(graph, drive, inside), site)
         try:
-            site = graph.site_at(place.host, "/" + "/".join(place.segments[: depth + 1]))
+            site = graph.site_at(place.host, place.path(depth + 1))
         except ItemNotFound:
             names = ", ".join(str(record.get("name")) for record in libraries[:20])
-            raise ItemNotFound(
-                f"The site {site.name} has neither a library nor a subsite {rest[0]!r}.",
-                why=f"its libraries are: {names}" if names else "it has no libraries",
-                advice="Open the library in the browser and copy its address from there.",
-            ) from None
+            what = f"The site {site.name} has neither a library nor a subsite {rest[0]!r}."
+            why = f"its libraries are: {names}" if names else "it does not have libraries"
+            advice = "Open the library in the browser and copy its address from there."
+            raise ItemNotFound(what, why=why, advice=advice) from None
         depth += 1
 
 
 def _inside(drive: Drive, host: str, segments: tuple[str, ...]) -> tuple[str, ...] | None:
     """The part of a path below a drive's root; None if it lies elsewhere. Case does not matter."""
-    if not drive.web_url or (urlsplit(drive.web_url).hostname or "").lower() != host.lower():
-        return None
     root = [piece.lower() for piece in drive.path.split("/") if piece]
-    if not root or [segment.lower() for segment in segments[: len(root)]] != root:
+    here = (urlsplit(drive.web_url).hostname or "").lower() == host.lower()
+    if not here or not root or [piece.lower() for piece in segments[: len(root)]] != root:
         return None
     return segments[len(root) :]
 
@@ -209,7 +199,7 @@ def _personal(graph: Graph, place: PersonalPlace, own: Sequence[Drive]) -> Locat
         try:
             drive = graph.drive(place.drive_id)
         except AccessDenied as problem:
-            raise _shared_permission(problem) from None
+            raise shared_permission(_CLOSED, problem) from None
     assert drive is not None
     if place.item_id is not None:
         return Location(drive, folder_path(graph, drive.id, item_id(drive.id, place.item_id)))
@@ -224,7 +214,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
     except errors.SitesPermissionMissing:
         raise
     except AccessDenied as problem:
-        raise _shared_permission(problem) from None
+        raise shared_permission(_CLOSED, problem) from None
     if isinstance(item.get("remoteItem"), dict):
         item = {**item, **item["remoteItem"]}
     parent = item.get("parentReference")
@@ -258,17 +248,5 @@ def _path_of(item: dict[str, Any]) -> str:
     parent = item.get("parentReference")
     path = str(parent.get("path") or "") if isinstance(parent, dict) else ""
     above = unquote(path.partition("root:")[2]).strip("/")
-    if "folder" not in item:
-        return above
     name = str(item.get("name") or "")
-    return f"{above}/{name}" if above else name
-
-
-def _shared_permission(problem: errors.PlutonRcloneError) -> errors.ConsentRequired:
-    wanted = "Files.ReadWrite.All"
-    return errors.ConsentRequired(
-        "This folder is somebody else's and needs a further permission, or you have no access.",
-        why=f"missing: {in_words([wanted])}",
-        missing_scopes=[wanted],
-        status=problem.details.get("status"),
-    )
+    return "/".join(filter(None, (above, name if "folder" in item else "")))

@@ -1,7 +1,11 @@
-"""What a handler works with: the application's parts, the session, the storage that is named."""
+"""What a handler works with: the application's parts, the session, the storage that is named, and
+whether it works."""
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -10,17 +14,59 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
-from pluton_rclone.errors import StorageNotFound
+from pluton_rclone.errors import PlutonRcloneError, StorageNotFound
 from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.graph.drives import Quota
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
-from .guard import Address, session_of
-from .health import Healths
-from .jobs import Jobs
-from .people import Action, Authorize, owner, permits
+from .guard import Action, Address, Authorize, owner, permits, session_of
+from .jobs import AnyWork, Jobs
 from .sessions import Session, Sessions
 from .view import link
+
+REMEMBERED = 60.0  # seconds: each look renews a token and starts an rclone
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look at a storage found."""
+
+    error: PlutonRcloneError | None = None
+    warnings: tuple[str, ...] = ()
+    quota: Quota = Quota("unknown")  # noqa: RUF009 - frozen
+
+
+class Healths:
+    """The last look at every storage. Two people who look at once cause one look."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, Seen]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+
+    def of(self, storage: Storage) -> Seen:
+        name = storage.remote_name
+        with self._locks.setdefault(name, threading.Lock()):
+            until, seen = self._seen.get(name, (0.0, Seen()))
+            if time.monotonic() >= until:
+                seen = _look(storage)
+                self._seen[name] = time.monotonic() + REMEMBERED, seen
+            return seen
+
+    def forget(self, name: str) -> None:
+        """Look again the next time: something was changed."""
+        self._seen.pop(name, None)
+
+
+def _look(storage: Storage) -> Seen:
+    try:
+        report = storage.check_health()
+        failed = next((step.error for step in report.steps if step.status == "failed"), None)
+        if failed is not None:
+            return Seen(failed)
+        return Seen(None, tuple(step.text for step in report.warnings), storage.drive().quota)
+    except PlutonRcloneError as error:
+        return Seen(error)
 
 
 @dataclass
@@ -39,6 +85,10 @@ class Page:
     has_addresses: bool  # one-time addresses let people in, not the application around the page
     authorize: Authorize | None = None
 
+    def one_time_address(self, root: str = "") -> str:
+        """An address that lets one browser in, once."""
+        return f"{self.address.origin}{root}/open/{self.sessions.new_secret()}"
+
 
 def page_of(request: Request) -> Page:
     return cast("Page", request.app.state.page)
@@ -50,8 +100,13 @@ def session(request: Request) -> Session:
     return found
 
 
+def work_of(request: Request, kind: type[AnyWork], id: str | None) -> AnyWork | None:
+    """The work of a kind with that id, if this session may look at it."""
+    return page_of(request).jobs.find(kind, id, session(request).owner)
+
+
 def may(request: Request, action: Action, storage: Storage | None = None) -> bool:
-    """Whether the person may do that. Without `authorize`: with their own storages, everything."""
+    """Whether the person may do that; without `authorize`, everything with their own storages."""
     page, person = page_of(request), session(request).person
     if page.has_addresses:
         return True  # the page of one user of this machine, and of the browsers that they let in
@@ -63,29 +118,25 @@ def may(request: Request, action: Action, storage: Storage | None = None) -> boo
 
 
 def demand(request: Request, action: Action, storage: Storage | None = None) -> None:
-    """HTTPException for somebody who may not do that."""
+    """HTTPException if the person may not do that."""
     if not may(request, action, storage):
         raise HTTPException(403, "You may not do that here.")
 
 
 def storage_of(request: Request, action: Action = "see", name: str | None = None) -> Storage:
     """The storage that the address names, for that action. StorageNotFound, also for one that the
-    person may not see; HTTPException if they may only see it.
-    """
-    try:
+    person may not see; HTTPException if they may only see it."""
+    found: Storage | None = None
+    with suppress(StorageNotFound):
         found = page_of(request).storages[name or request.path_params["storage"]]
-    except StorageNotFound:
-        found = None
     if found is None or not may(request, "see", found):
-        raise StorageNotFound(
-            "There is no such storage here.",
-            advice="The page Storages lists those that you may see.",
-        )
+        advice = "The page Storages lists those that you may see."
+        raise StorageNotFound("There is no such storage here.", advice=advice)
     if action != "see":
         demand(request, action, found)
     return found
 
 
 def see_other(request: Request, *parts: str) -> RedirectResponse:
-    """After a form: look there."""
+    """After a form: on to another page."""
     return RedirectResponse(link(request, *parts), 303)

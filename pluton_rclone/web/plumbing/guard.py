@@ -1,4 +1,5 @@
-"""Checks of every request (host, origin, session, anti-forgery token) and headers of every answer.
+"""Checks of every request (host, origin, session, anti-forgery token), headers of every answer, and
+the person of a request with their rights, as the application around the page gives them.
 
 Every site that the user visits can reach a page on this machine (DNS rebinding, cross-site forms),
 so the address alone proves nothing.
@@ -6,18 +7,23 @@ so the address alone proves nothing.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from anyio import from_thread
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .people import Identify, identified
+from pluton_rclone.storages.storage import Storage
+
+from .jobs import UNEXPECTED
 from .sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
@@ -46,6 +52,16 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 
+OWNER = "pluton_owner"
+"""The key in a storage's section of rclone.conf: who added it on a page with several people."""
+
+Action = Literal["see", "read", "write", "change", "remove", "add"]
+"""see: list, health, room. read: browse, download, restore. write: copy to it, test. change: name,
+options, sign-in. remove: out of rclone.conf. add: a new storage (`storage` is None then).
+"""
+
+Identify = Callable[[Request], str | Awaitable[str | None] | None]
+Authorize = Callable[[str, Action, Storage | None], bool | Awaitable[bool]]
 Refuse = Callable[[Request, int, str, str], Response]
 """Draws a refusal: (request, status, what, advice)."""
 
@@ -75,37 +91,26 @@ class Address:
     @property
     def cookie(self) -> str:
         """The session cookie's name. It holds the port, because all ports of a machine share
-        cookies. No other host of the domain can set `__Host-`, which needs HTTPS.
-        """
+        cookies. No other host of the domain can set `__Host-`, which needs HTTPS."""
         port = urlsplit(self.origin).port
         return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
 
     def other_names(self) -> tuple[str, ...]:
         """Hosts that are this machine, too, and are sent on to the right one."""
-        parts = urlsplit(self.origin)
-        if parts.hostname != "localhost" or not parts.port:
-            return ()
-        return (f"127.0.0.1:{parts.port}", f"[::1]:{parts.port}")
+        name, _, port = self.host.partition(":")
+        return (f"127.0.0.1:{port}", f"[::1]:{port}") if name == "localhost" and port else ()
 
 
+@dataclass
 class Guard:
     """Middleware. Puts the session and the form into the scope (`session_of`, `form_of`)."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        address: Address,
-        sessions: Sessions,
-        refuse: Refuse,
-        identify: Identify | None,
-    ) -> None:
-        self.app = app
-        self.address = address
-        self.sessions = sessions
-        self.refuse = refuse
-        self.identify = identify
-        self._busy: Counter[str] = Counter()
+    app: ASGIApp
+    address: Address
+    sessions: Sessions
+    refuse: Refuse
+    identify: Identify | None
+    _busy: Counter[str] = field(default_factory=Counter, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -117,10 +122,9 @@ class Guard:
         mine = session_of(request)
         owner = mine.owner if mine is not None else ""
         if owner and self._busy[owner] >= AT_ONCE:
-            owner, refused = "", (429, "Too much at once.", "Try again in a moment.")
-        answer: ASGIApp = (
-            self.refuse(request, *refused) if isinstance(refused, tuple) else refused or self.app
-        )
+            owner = ""
+            refused = self.refuse(request, 429, "Too much at once.", "Try again in a moment.")
+        answer: ASGIApp = refused or self.app
         new_cookie = scope.get("pluton.new_cookie")
 
         async def with_headers(message: Message) -> None:
@@ -142,37 +146,33 @@ class Guard:
             if begun:
                 raise
             log.exception("%s %s failed", request.method, _path(request))
-            what = "Something went wrong here that should not."
             advice = "Nothing was saved by this step. The server's log says more; please report it."
-            await self.refuse(request, 500, what, advice)(scope, receive, with_headers)
+            await self.refuse(request, 500, UNEXPECTED, advice)(scope, receive, with_headers)
         finally:
-            self._busy[owner] -= 1
-            if not self._busy[owner]:
-                del self._busy[owner]
+            self._busy -= Counter([owner])  # which drops an owner without requests
 
-    async def _refusal(self, request: Request) -> Response | tuple[int, str, str] | None:
+    async def _refusal(self, request: Request) -> Response | None:
         hosts = request.headers.getlist("host")
-        if len(hosts) != 1 or hosts[0].lower() != self.address.host:
-            others = self.address.other_names()
-            if request.method == "GET" and len(hosts) == 1 and hosts[0].lower() in others:
+        host = hosts[0].lower() if len(hosts) == 1 else ""
+        if host != self.address.host:
+            if request.method == "GET" and host in self.address.other_names():
                 query = f"?{request.url.query}" if request.url.query else ""
                 return RedirectResponse(f"{self.address.origin}{request.url.path}{query}", 307)
-            advice = f"Open it at {self.address.origin}."
-            return 421, "This page does not answer under that name.", advice
-        if request.method not in ("GET", "HEAD"):
-            fault = await self._forgery(request)
-            if fault:
-                return 403, fault, "Open the page anew and try again from there."
-        open_to_all = _path(request).startswith(("/static/", "/open/"))
-        await self._find_session(request)
-        if session_of(request) is None and not open_to_all:
+            what = "This page does not answer under that name."
+            return self.refuse(request, 421, what, f"Open it at {self.address.origin}.")
+        changes = request.method not in ("GET", "HEAD")
+        fault = await self._forgery(request) if changes else None
+        if fault:
+            again = "Open the page anew and try again from there."
+            return self.refuse(request, 403, fault, again)
+        session = await self._find_session(request)
+        if session is None and not _path(request).startswith(("/static/", "/open/")):
             return self._no_session(request)
-        session = session_of(request)
-        if request.method not in ("GET", "HEAD") and session is not None:
+        if session is not None and changes:
             token = form_of(request).get(TOKEN_FIELD) or request.headers.get(TOKEN_HEADER, "")
             if not session.allows(token):
                 again = "Open the page anew and try again from there; nothing was changed."
-                return 403, "This form is not from your session.", again
+                return self.refuse(request, 403, "This form is not from your session.", again)
         return None
 
     async def _forgery(self, request: Request) -> str | None:
@@ -194,7 +194,7 @@ class Guard:
         request.scope["pluton.form"] = dict(fields)
         return None
 
-    async def _find_session(self, request: Request) -> None:
+    async def _find_session(self, request: Request) -> Session | None:
         session = self.sessions.find(request.cookies.get(self.address.cookie, ""))
         # A session belongs to its person alone; without `identify` there are no persons.
         person = None if self.identify is None else await identified(self.identify, request)
@@ -205,23 +205,25 @@ class Guard:
             request.scope["pluton.new_cookie"] = cookie
             session = self.sessions.find(cookie)
         request.scope["pluton.session"] = session
+        return session
 
-    def _no_session(self, request: Request) -> tuple[int, str, str]:
+    def _no_session(self, request: Request) -> Response:
+        what = "This browser has not been let in."
+        advice = "Open the one-time address that pluton-rclone web printed in its terminal."
         if self.identify is not None:
-            return 403, "You are not signed in to Pluton.", "Sign in there first."
-        if request.cookies.get(self.address.cookie):
+            what, advice = "You are not signed in to Pluton.", "Sign in there first."
+        elif request.cookies.get(self.address.cookie):
+            what = "Your session here has ended."
             advice = (
                 "The page was started again, or was not used for twelve hours. What you had not "
                 "saved is gone; saved storages are untouched. Open the address that pluton-rclone "
                 "web prints now."
             )
-            return 403, "Your session here has ended.", advice
-        advice = "Open the one-time address that pluton-rclone web printed in its terminal."
-        return 403, "This browser has not been let in.", advice
+        return self.refuse(request, 403, what, advice)
 
 
 def session_of(request: Request) -> Session | None:
-    """The session of a request that passed the guard; None only where none is needed."""
+    """The session of a request that passed the guard; None only if none is needed."""
     session = request.scope.get("pluton.session")
     return session if isinstance(session, Session) else None
 
@@ -246,3 +248,43 @@ def _path(request: Request) -> str:
 
 async def _empty() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
+
+
+# ---- the person ----
+
+
+async def identified(identify: Identify, request: Request) -> str | None:
+    """The person; None for an `identify` that fails or gives anything but a non-empty text."""
+    try:
+        answer = await _settled(identify(request))
+    except Exception:
+        log.exception("identify failed: the request is refused")
+        return None
+    if isinstance(answer, str) and answer.strip():
+        return answer
+    level, kind = logging.INFO if answer is None else logging.WARNING, type(answer).__name__
+    log.log(level, "identify gave %s, not a person's name: the request is refused", kind)
+    return None
+
+
+def permits(authorize: Authorize, person: str, action: Action, storage: Storage | None) -> bool:
+    """Whether `authorize`, called in a handler's thread, gave True; a failure forbids."""
+    try:
+        answer: Any = authorize(person, action, storage)
+        if inspect.isawaitable(answer):
+            answer = from_thread.run(_settled, answer)
+    except Exception:
+        log.exception("authorize failed: %s is refused", action)
+        return False
+    if not isinstance(answer, bool):
+        log.warning("authorize gave %s, not a bool: %s is refused", type(answer).__name__, action)
+    return answer is True
+
+
+async def _settled(answer: Any) -> Any:
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+def owner(storage: Storage) -> str | None:
+    """Who added it; None for one that came by another way, such as the command line."""
+    return storage.storages.conf.whole_section(storage.remote_name).get(OWNER)

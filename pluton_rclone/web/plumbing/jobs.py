@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNEXPECTED = "Something went wrong here that should not."
 KEPT = 50  # of what is over, the newest of each owner
 GRACE = 7.0  # seconds for what runs to end
 UNFINISHED = 20  # of each owner, what waits included
@@ -31,11 +32,9 @@ UNFINISHED = 20  # of each owner, what waits included
 @dataclass
 class Work:
     """Something that runs in a thread of its own, `at_once` of a kind. `owner` (`Session.owner`)
-    may look at it; None: everybody.
-    """
+    may look at it; None: everybody."""
 
     at_once: ClassVar[int] = 4
-
     kind: str
     title: str
     owner: str | None = None
@@ -63,12 +62,9 @@ class Waiting(Work):
     """Waiting for a person who signs in with a device code, or at rclone's own address."""
 
     at_once: ClassVar[int] = 40
-
     code: DeviceCode | None = None
     address: str | None = None
-    shown: threading.Event = field(
-        default_factory=threading.Event, repr=False
-    )  # code or address, or never
+    shown: threading.Event = field(default_factory=threading.Event, repr=False)  # or never will be
 
 
 @dataclass
@@ -108,14 +104,12 @@ class Jobs:
 
     def start(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> AnyWork:
         """Run it in a thread, in its turn. `work.error` keeps an error of ours; any other is logged
-        as well. UsageError if the owner has too much unfinished.
-        """
+        as well. UsageError if the owner has too much unfinished."""
         with self._lock:
             mine = [one for one in self._work.values() if one.owner == work.owner]
             if sum(not one.over for one in mine) >= UNFINISHED:
-                raise UsageError(
-                    "Too much is going on already.", advice="Try again when some of it is done."
-                )
+                advice = "Try again when some of it is done."
+                raise UsageError("Too much is going on already.", advice=advice)
             for old in [one for one in mine if one.over][:-KEPT]:
                 del self._work[old.id]
             self._work[work.id] = work
@@ -159,22 +153,24 @@ class Jobs:
     def all(self, kind: type[AnyWork], owner: str) -> list[AnyWork]:
         """Work of one kind that this owner may look at, newest first."""
         with self._lock:
-            found = [work for work in self._work.values() if isinstance(work, kind)]
-        found = [work for work in found if work.owner in (None, owner)]
+            ids = list(self._work)
+        found = [work for id in ids if (work := self.find(kind, id, owner)) is not None]
         return sorted(found, key=lambda work: work.started, reverse=True)
 
     def close(self) -> None:
         """End everything at once, and wait for it within the ten seconds that a container has."""
         with self._lock:
             running = [one for one in self._work.values() if not one.over]
-            threads = [*self._threads.values()]
-        enders = []
         for work in running:
-            enders.append(threading.Thread(target=self.cancel, args=(work,), daemon=True))
-            enders[-1].start()
-        until = time.monotonic() + GRACE
-        for thread in (*enders, *threads):
-            thread.join(max(0.0, until - time.monotonic()))
+            threading.Thread(target=self.cancel, args=[work], daemon=True).start()
+        self.wait(GRACE)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether everything that runs is over within that time."""
+        until = time.monotonic() + seconds
+        while (threads := [*self._threads.values()]) and time.monotonic() < until:
+            threads[0].join(max(0.0, until - time.monotonic()))
+        return not threads
 
     def _run(self, work: AnyWork, run: Callable[[AnyWork], Any]) -> None:
         try:
@@ -183,10 +179,8 @@ class Jobs:
             work.error = error
         except Exception as error:
             log.exception("%s failed", work.kind)
-            work.error = PlutonRcloneError(
-                "Something went wrong here that should not.", why=type(error).__name__,
-                advice="The server's log says more; please report it.",
-            )  # fmt: skip
+            advice, why = "The server's log says more; please report it.", type(error).__name__
+            work.error = PlutonRcloneError(UNEXPECTED, why=why, advice=advice)
         finally:
             work.over = True
             with self._lock:

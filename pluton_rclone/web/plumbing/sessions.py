@@ -27,6 +27,7 @@ MAX_OF_PERSON = 20  # sessions of one person; the oldest without a draft goes
 MAX_ADDRESSES = 100
 MAX_DRAFTS = 20  # per session; the oldest goes
 KEPT_STATES = 50
+_KEPT = ("token", "person", "seen", "answered")  # of a session, beside its drafts
 ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the address given to them
 
 
@@ -56,7 +57,7 @@ class Session:
 
     @property
     def owner(self) -> str:
-        """Whose work it starts: the person's, or this session's where nobody says who it is."""
+        """The owner of the work that it starts: the person, or this session."""
         return self.person or self.key
 
     def allows(self, token: str) -> bool:
@@ -66,12 +67,11 @@ class Session:
     def take_flow(self, state: str) -> tuple[Draft, dict[str, Any]] | None:
         """The sign-in that was begun here with this state, once: a second answer finds nothing."""
         with self.lock:
-            for draft in self.drafts.values():
-                if state in draft.flows:
-                    flow = draft.flows.pop(state)
-                    self.answered = [*self.answered, state][-KEPT_STATES:]
-                    return draft, flow
-        return None
+            draft = next((one for one in self.drafts.values() if state in one.flows), None)
+            if draft is None:
+                return None
+            self.answered = [*self.answered, state][-KEPT_STATES:]
+            return draft, draft.flows.pop(state)
 
     def add(self, draft: Draft) -> None:
         with self.lock:
@@ -82,19 +82,13 @@ class Session:
 
 class Sessions:
     """All sessions. `read` makes a draft from its record; `folder` keeps them across a restart:
-    mode 0700, best in memory, because they hold tokens.
-    """
+    mode 0700, best in memory, because they hold tokens."""
 
     def __init__(
-        self,
-        read: Callable[[Mapping[str, Any]], Draft],
-        folder: Path | None = None,
-        *,
-        lifetime: float = LIFETIME,
+        self, read: Callable[[Mapping[str, Any]], Draft], folder: Path | None = None
     ) -> None:
         self._read = read
         self.folder = folder
-        self.lifetime = lifetime
         self._sessions: dict[str, Session] = {}
         self._addresses: dict[str, float] = {}
         self._lock = threading.RLock()
@@ -135,13 +129,10 @@ class Sessions:
     def find(self, cookie: str) -> Session | None:
         """The session of a cookie; None when it is unknown or too old."""
         with self._lock:
+            self._forget_old()
             session = self._sessions.get(_digest(cookie))
-            if session is None:
-                return None
-            if time.time() - session.seen > self.lifetime:
-                self.end(session)
-                return None
-            session.seen = time.time()
+            if session is not None:
+                session.seen = time.time()
             return session
 
     def end(self, session: Session) -> None:
@@ -168,13 +159,8 @@ class Sessions:
         if self.folder is None:
             return
         with session.lock:
-            record = {
-                "token": session.token,
-                "person": session.person,
-                "seen": session.seen,
-                "answered": session.answered,
-                "drafts": [draft.record() for draft in session.drafts.values()],
-            }
+            record: dict[str, Any] = {name: getattr(session, name) for name in _KEPT}
+            record["drafts"] = [draft.record() for draft in session.drafts.values()]
             descriptor, temporary = tempfile.mkstemp(dir=self.folder)  # mode 0600
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(record, file)
@@ -185,24 +171,21 @@ class Sessions:
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 drafts = [self._read(draft) for draft in record["drafts"]]
-                session = Session(
-                    path.stem, str(record["token"]), record["person"], float(record["seen"])
-                )
+                token, seen = str(record["token"]), float(record["seen"])
+                session = Session(path.stem, token, record["person"], seen)
                 session.answered = [str(state) for state in record["answered"]]
+                session.drafts = {draft.id: draft for draft in drafts}
             except (OSError, ValueError, KeyError, TypeError, PlutonRcloneError) as error:
                 log.warning("%s is left out: %s", path, type(error).__name__)
                 continue
-            session.drafts = {draft.id: draft for draft in drafts}
             self._sessions[session.key] = session
         self._forget_old()
 
     def _forget_old(self) -> None:
         now = time.time()
-        for session in [one for one in self._sessions.values() if now - one.seen > self.lifetime]:
+        for session in [one for one in self._sessions.values() if now - one.seen > LIFETIME]:
             self.end(session)
-        self._addresses = {
-            key: expires for key, expires in self._addresses.items() if expires > now
-        }
+        self._addresses = {key: end for key, end in self._addresses.items() if end > now}
 
 
 def _digest(secret: str) -> str:

@@ -1,35 +1,26 @@
-"""Draws pages: Jinja with escaping always on, and the words that templates need."""
+"""Draws pages: Jinja with escaping always on; sizes, times, addresses and errors in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from datetime import datetime, timezone
+from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
+from pluton_rclone.values.units import human_bytes
 
-from . import wording
 from .guard import TOKEN_FIELD, session_of
 from .jobs import Steps
 
-KIND_WORDS = {
-    "personal": "OneDrive Personal",
-    "business": "OneDrive for Business",
-    "sharepoint": "SharePoint document library",
-    "documentLibrary": "SharePoint document library",
-}
-
-_environment = Environment(
-    loader=PackageLoader("pluton_rclone.web"), autoescape=True,
-    undefined=StrictUndefined, trim_blocks=True,
-    lstrip_blocks=True,
-)  # fmt: skip
-for _filter in (wording.size, wording.words, wording.place, wording.moment, wording.duration):
-    _environment.filters[_filter.__name__] = _filter
+_how: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+_environment = Environment(loader=PackageLoader("pluton_rclone.web"), autoescape=True, **_how)
 
 
 def link(request: Request, *parts: str) -> str:
@@ -39,29 +30,15 @@ def link(request: Request, *parts: str) -> str:
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A whole page, or a part of one when the template's name starts with "part_". Errors of
-    ours become what `error_view` makes of them.
-    """
-    values = {
-        key: error_view(value) if isinstance(value, PlutonRcloneError) else value
-        for key, value in values.items()
-    }
-    return HTMLResponse(text(request, template, **values), status)
-
-
-def text(request: Request, template: str, **values: Any) -> str:
+    """A page, or a part of one if the template's name starts with "part_". Templates get our errors
+    as their records."""
     session = session_of(request)
-
-    def to(*parts: str) -> str:
-        return link(request, *parts)
-
-    return _environment.get_template(template).render(
-        to=to,
-        token_field=TOKEN_FIELD,
-        token=session.token if session else "",
-        kinds=KIND_WORDS,
-        **{"error": None, "here": "storages", **values},
-    )
+    token = session.token if session else ""
+    of_all = {"to": partial(link, request), "token_field": TOKEN_FIELD, "token": token}
+    given: dict[str, Any] = {"error": None, "here": "storages", **values}
+    for name, value in given.items():
+        given[name] = value.record() if isinstance(value, PlutonRcloneError) else value
+    return HTMLResponse(_environment.get_template(template).render(**of_all, **given), status)
 
 
 def refusal(request: Request, status: int, what: str, advice: str) -> Response:
@@ -85,38 +62,82 @@ class Caught:
 def steps_view(work: Steps | None) -> dict[str, Any]:
     """A connection test as its part of a page shows it."""
     over = work is not None and work.over  # asked once, before everything that it decides
-    failed = {
-        step.name: error_view(step.error) for step in (work.steps if work else []) if step.error
-    }
+    steps, error = (work.steps, work.error) if work else ([], None)
     return {
         "work": work,
         "over": over,
         "running": work is not None and not over,
-        "step_errors": failed,
-        "error": work.error
-        if work and work.error and work.error.code != ConnectionTestFailed.code
-        else None,
+        "step_errors": {step.name: step.error.record() for step in steps if step.error},
+        "error": error if error and error.code != ConnectionTestFailed.code else None,
     }
 
 
-def error_view(error: PlutonRcloneError | Mapping[str, Any]) -> dict[str, Any]:
-    """An error for the templates: what, why, who, the next step, details for an administrator."""
-    record = error.record() if isinstance(error, PlutonRcloneError) else dict(error)
-    details = record.get("details") or {}
-    consent = details.get("admin_consent_url")
-    about = {
-        "Correlation id": details.get("correlation_id"),
-        "Microsoft’s code": details.get("aadsts") or details.get("graph_code"),
-        "Request id": details.get("request_id"),
-    }
-    code = f"{details.get('aadsts') or details.get('graph_code')}: "
-    return {
-        "code": record["error"],
-        "what": record["what"],
-        "why": (record.get("why") or "").removeprefix(code),  # it stands with the details
-        "who": record["who"],
-        "advice": record["advice"],
-        "consent": consent,
-        "link": record["link"] if record.get("link") != consent else None,
-        "about": {name: value for name, value in about.items() if value},
-    }
+# ---- words ----
+
+_RCLONE_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([KMGTPE]i)(?!\w)")
+_BYTES = re.compile(r"(?<![\w.])(\d{4,}) bytes\b")
+_UNIT = re.compile(r"(?<=\d) (?=(?:B|[KMGTPE]iB|[KMGTPE]B|bytes|s|min|h|%)(?!\w))")
+
+
+def size(count: float | None) -> str:
+    """1536 -> "1.5 KiB", 5 * 2**30 -> "5 GiB", None -> "unknown"; on one line."""
+    return together(human_bytes(count).replace(".0 ", " "))
+
+
+def sizes(text: str) -> str:
+    """Text with rclone's sizes written out: "at most 7.500Mi" -> "at most 7.5 MiB"."""
+
+    def written(match: re.Match[str]) -> str:
+        number, unit = match.groups()
+        return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}B"
+
+    text = _RCLONE_SIZE.sub(written, text)
+    return _BYTES.sub(lambda match: human_bytes(int(match[1])).replace(".0 ", " "), text)
+
+
+def rclone_size(typed: str) -> str:
+    """A size as rclone writes it: "10 MiB" -> "10Mi"."""
+    return re.sub(r"(?<=[KMGTPE]i)B$", "", "".join(typed.split()))
+
+
+def together(text: str) -> str:
+    """The same text, in which no line ends between a number and its unit."""
+    return _UNIT.sub("\u00a0", text)
+
+
+def words(value: str) -> Markup:
+    """Text in which `backticks` mark what is typed; everything else is escaped."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))
+
+
+def place(address: str) -> Markup:
+    """An address for people, breakable after each part: contoso.sharepoint.com/sites/Team A."""
+    parts = urlsplit(address)
+    shown = unquote(parts.netloc + parts.path.rstrip("/"))
+    readable = shown if parts.netloc and shown.isprintable() else address
+    return Markup("/<wbr>").join(readable.split("/"))
+
+
+def moment(when: datetime | None) -> Markup:
+    """2026-10-01 14:03 UTC; the page's script writes it in the time of the person's own place."""
+    if when is None:
+        return Markup("")
+    there = when.astimezone(timezone.utc)
+    return Markup('<time datetime="{}">{}</time>').format(
+        there.isoformat(timespec="seconds"), f"{there:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """ "1 h 5 min", "3 min", "12 s", "less than a second"; empty when unknown."""
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s" if whole >= 1 else "less than a second"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+for _filter in (size, words, place, moment, duration):
+    _environment.filters[_filter.__name__] = _filter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from anyio import CancelScope
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from pluton_rclone.errors import Cancelled, ItemNotFound, UsageError
@@ -22,14 +22,15 @@ from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.values import paths
 
-from ..plumbing.context import page_of, see_other, session, storage_of
+from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
-from ..plumbing.view import Caught, draw, error_view, link
+from ..plumbing.view import Caught, draw, link
 from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
 SHOWN_FAILURES = 50
+_Blocks = Generator[bytes, None, None]
 
 
 def browse(request: Request) -> Response:
@@ -41,30 +42,21 @@ def browse(request: Request) -> Response:
         path = _clean(path)
         entries = [*storage.list(path)]
         entries.sort(key=lambda entry: (not entry.is_dir, entry.name.casefold()))
-    return draw(
-        request,
-        "files.html",
-        storage=storage,
-        path=path,
-        crumbs=_crumbs(path),
-        entries=entries[:SHOWN_ENTRIES],
-        more=max(0, len(entries) - SHOWN_ENTRIES),
-        join=lambda name: f"{path.rstrip('/')}/{name}" if path else name,
-        error=caught.error,
-        status=404 if caught.error else 200,
-    )
+    names, lead = [name for name in path.split("/") if name], "/" if path.startswith("/") else ""
+    shown = {
+        "crumbs": [(name, lead + "/".join(names[:end])) for end, name in enumerate(names, 1)],
+        "entries": entries[:SHOWN_ENTRIES],
+        "more": max(0, len(entries) - SHOWN_ENTRIES),
+        "join": lambda name: f"{path.rstrip('/')}/{name}" if path else name,
+        "error": caught.error,
+    }
+    status = 404 if caught.error else 200
+    return draw(request, "files.html", status=status, storage=storage, path=path, **shown)
 
 
 def _clean(path: str) -> str:
-    """The path without "." and "..". UsageError when it climbs out."""
+    """The path without "." and "..". UsageError if it climbs out."""
     return paths.join(path) if path not in ("", "/") else path
-
-
-def _crumbs(path: str) -> list[tuple[str, str]]:
-    """(name, path) of every folder on the way."""
-    names = [name for name in path.split("/") if name]
-    lead = "/" if path.startswith("/") else ""
-    return [(name, lead + "/".join(names[: position + 1])) for position, name in enumerate(names)]
 
 
 def download(request: Request) -> Response:
@@ -74,7 +66,7 @@ def download(request: Request) -> Response:
     entry = storage.stat(path) if path.strip("/") else None
     if entry is None or entry.is_dir:
         raise ItemNotFound(f"There is no file {path!r} in {storage.name}.")
-    blocks = _content(storage, path)
+    blocks = storage.rclone.blocks(storage.at(path))
     first = next(blocks, b"")  # a refusal becomes an error page as long as nothing was sent
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(entry.name, safe='')}",
@@ -82,24 +74,16 @@ def download(request: Request) -> Response:
     }
     if entry.size >= 0:
         headers["content-length"] = str(entry.size)
-    return _Download(chain((first,), blocks), blocks, headers)
-
-
-def _content(storage: Storage, path: str) -> Generator[bytes, None, None]:
-    yield from storage.rclone.blocks(storage.at(path))
+    return _Download(first, blocks, headers)
 
 
 class _Download(StreamingResponse):
     """A reader that goes away ends the rclone that reads for it."""
 
-    def __init__(
-        self,
-        content: Iterator[bytes],
-        source: Generator[bytes, None, None],
-        headers: dict[str, str],
-    ) -> None:
-        super().__init__(content, media_type="application/octet-stream", headers=headers)
-        self._source = source
+    def __init__(self, first: bytes, rest: _Blocks, headers: dict[str, str]) -> None:
+        kind = "application/octet-stream"
+        super().__init__(chain((first,), rest), media_type=kind, headers=headers)
+        self._source = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -112,17 +96,8 @@ class _Download(StreamingResponse):
 # ---- copies and restores ----
 
 
-def copy(request: Request) -> Response:
-    """GET: the form. POST: a copy into the storage begins."""
-    return _transfer(request, "copy")
-
-
-def restore(request: Request) -> Response:
-    """GET: the form. POST: a restore into a local folder begins."""
-    return _transfer(request, "restore")
-
-
-def _transfer(request: Request, kind: str) -> Response:
+def begin(request: Request, kind: str) -> Response:
+    """GET: the form. POST: a copy into the storage, or a restore into a local folder, begins."""
     storage, page = storage_of(request, "write" if kind == "copy" else "read"), page_of(request)
     form = form_of(request)
     local, path = form.get("local", ""), form.get("path", request.query_params.get("path", ""))
@@ -131,7 +106,7 @@ def _transfer(request: Request, kind: str) -> Response:
     if request.method == "POST":
         with caught:
             folder = allowed(local, page.local_folders, page.private, must_exist=kind == "copy")
-            work = _begin(request, storage, kind, folder, _clean(path.strip()))
+            work = _start(request, storage, kind, folder, _clean(path.strip()))
             return see_other(request, "transfers", work.id)
     local = local or next(iter(folders), "")
     shown = {"storage": storage, "kind": kind, "path": path, "folders": folders, "local": local}
@@ -139,7 +114,7 @@ def _transfer(request: Request, kind: str) -> Response:
     return draw(request, "transfer_form.html", status=status, error=caught.error, **shown)
 
 
-def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
+def _start(request: Request, storage: Storage, kind: str, local: Path, path: str) -> Copying:
     page, here, person = page_of(request), str(local), session(request).person
     there = f"{storage.name} › {path}" if path else storage.name
 
@@ -158,9 +133,8 @@ def _begin(request: Request, storage: Storage, kind: str, local: Path, path: str
             return storage.download(path, local, **left_out)
         target = local / entry.name
         if is_private(target, local, page.private) or target.is_symlink():
-            raise UsageError(
-                f"{entry.name!r} is not written to {here}.", advice="Choose another folder."
-            )
+            what = f"{entry.name!r} is not written to {here}."
+            raise UsageError(what, advice="Choose another folder.")
         return storage.download(path, local)
 
     source, destination = (here, there) if kind == "copy" else (there, here)
@@ -175,16 +149,6 @@ def transfers(request: Request) -> Response:
     return draw(request, "transfers.html", works=works)
 
 
-def transfer(request: Request) -> Response:
-    """GET: one transfer, as it goes."""
-    return draw(request, "transfer.html", **_standing(request))
-
-
-def transfer_part(request: Request) -> HTMLResponse:
-    """GET: the part of that page that changes."""
-    return draw(request, "part_transfer.html", **_standing(request))
-
-
 def cancel(request: Request) -> Response:
     """POST: end it; what is already there stays."""
     work = _work(request)
@@ -193,30 +157,30 @@ def cancel(request: Request) -> Response:
 
 
 def _work(request: Request) -> Copying:
-    found = page_of(request).jobs.find(Copying, request.path_params["job"], session(request).owner)
+    found = work_of(request, Copying, request.path_params["job"])
     if found is None:
-        raise HTTPException(
-            404, "There is no such transfer; they end with the program that serves this page."
-        )
+        what = "There is no such transfer; they end with the program that serves this page."
+        raise HTTPException(404, what)
     return found
 
 
-def _standing(request: Request) -> dict[str, Any]:
+def transfer(request: Request, template: str) -> Response:
+    """GET: one transfer, as it goes, or the part of its page that changes."""
     work = _work(request)
     over = work.over  # asked once, before everything that it decides
-    result = work.transfer.wait() if over and work.transfer is not None else None
-    progress = Progress(text="") if work.transfer is None else work.transfer.progress
-    cancelled = isinstance(work.error, Cancelled)
+    transfer, cancelled = work.transfer, isinstance(work.error, Cancelled)
+    result = transfer.wait() if over and transfer is not None else None
+    progress = Progress(text="") if transfer is None else transfer.progress
     fraction = 1.0 if result is not None and result.ok else progress.fraction
-    failed = result.failed[:SHOWN_FAILURES] if result else ()
-    return {
+    shown: dict[str, Any] = {
         "work": work,
         "over": over,
         "progress": progress,
         "result": result,
         "cancelled": cancelled,
         "percent": None if fraction is None else int(fraction * 100),
-        "failed": [(file.path, error_view(file.error)) for file in failed],
+        "failed": result.failed[:SHOWN_FAILURES] if result else (),
         "error": work.error if over and not cancelled else None,
         "part": link(request, "transfers", work.id, "progress"),
     }
+    return draw(request, template, **shown)

@@ -22,8 +22,7 @@ def allowed(
     typed: str, folders: Sequence[Path], private: Iterable[Path], *, must_exist: bool
 ) -> Path:
     """The folder or file that a person typed, links followed, if it lies in one of `folders` and is
-    not private. A missing one of `folders` is made if it is to be written to. UsageError.
-    """
+    not private. A missing one of `folders` is made if it is to be written to. UsageError."""
     roots = [_real(folder) for folder in folders]
     names = ", ".join(str(root) for root in roots) or "no folder"
     text = typed.strip()
@@ -31,23 +30,17 @@ def allowed(
         raise UsageError("No folder is given.", advice=f"Give a folder below {names}.")
     path = Path(os.path.expanduser(text))
     if not path.is_absolute():
-        raise UsageError(
-            f"{text!r} is not a whole path.", advice=f"Start it with a slash, below {names}."
-        )
+        advice = f"Start it with a slash, below {names}."
+        raise UsageError(f"{text!r} is not a whole path.", advice=advice)
     real = _real(path)
     root = next((root for root in roots if real.is_relative_to(root)), None)
     if root is None:
-        raise UsageError(
-            f"{text!r} is not open to this page.",
-            why=f"it may use {names} only",
-            advice="Choose a folder there, or start the page with that folder opened to it.",
-        )
+        advice = "Choose a folder there, or start the page with that folder opened to it."
+        what, why = f"{text!r} is not open to this page.", f"it may use {names} only"
+        raise UsageError(what, why=why, advice=advice)
     if is_private(real, root, private):
-        raise UsageError(
-            f"{text!r} is private.",
-            why="this page uses no name that begins with a dot, no rclone.conf, no runtime folder",
-            advice="Choose another folder.",
-        )
+        why = "this page uses no name that begins with a dot, no rclone.conf, no runtime folder"
+        raise UsageError(f"{text!r} is private.", why=why, advice="Choose another folder.")
     if must_exist and not real.exists():
         raise UsageError(f"There is no {text!r} on this machine.", advice="Check the path.")
     if not must_exist:
@@ -67,11 +60,9 @@ def is_private(path: Path, root: Path, private: Iterable[Path]) -> bool:
 
 def rules(folder: Path, private: Iterable[Path], *, writing: bool) -> list[str]:
     """rclone's filter rules that leave out what is private in a folder. rclone does not read links,
-    but writes through a link to a folder: if `writing`, each link gets a rule. UsageError.
-    """
-    names = [
-        str(path.relative_to(folder)) for path in map(_real, private) if path.is_relative_to(folder)
-    ]
+    but writes through a link to a folder: if `writing`, each link gets a rule. UsageError."""
+    inside = [path for path in map(_real, private) if path.is_relative_to(folder)]
+    names = [str(path.relative_to(folder)) for path in inside]
     found = ["- .*", "- rclone.conf*", *(_rule(name) + "*" for name in names)]
     for top, folders, files in os.walk(folder) if writing else ():
         for name in (*folders, *files):

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone.storages.storage import MASKED, Storage
 
-from ..plumbing.context import may, page_of, see_other, session, storage_of
+from ..plumbing.context import may, page_of, see_other, session, storage_of, work_of
 from ..plumbing.jobs import Copying, Steps
 from ..plumbing.view import Caught, draw, link, steps_view
 
@@ -25,27 +25,21 @@ def storages(request: Request) -> Response:
     drafts = [draft for draft in mine.drafts.values() if not draft.saved and draft.storage is None]
     drafts.sort(key=lambda draft: -draft.changed)
     shown: dict[str, Any] = {"drafts": drafts, "running": running, "path": str(page.storages.path)}
-    shown["storages"] = [
-        {**one.record(), "health": link(request, "storages", one.remote_name, "health")}
-        for one in found
-    ]
-    return draw(request, "storages.html", error=caught.error, **shown)
+    records = [storage.record() for storage in found]
+    return draw(request, "storages.html", error=caught.error, storages=records, **shown)
 
 
 def storage(request: Request) -> Response:
     """GET: one storage."""
-    page, found = page_of(request), storage_of(request)
-    return draw(
-        request,
-        "storage.html",
-        **_standing(request, found, request.query_params.get("test")),
-        section=found.masked_section(),
-        masked=MASKED,
-        config=str(page.storages.path),
-        export=f"pluton-rclone export {shlex.quote(found.remote_name)}",
-        health=link(request, "storages", found.remote_name, "health"),
-        new=request.query_params.get("new") == "yes",
-    )
+    found, query = storage_of(request), request.query_params
+    shown: dict[str, Any] = {
+        "section": found.masked_section(),
+        "masked": MASKED,
+        "config": str(page_of(request).storages.path),
+        "export": f"pluton-rclone export {shlex.quote(found.remote_name)}",
+        "new": query.get("new") == "yes",
+    }
+    return draw(request, "storage.html", **_standing(request, found, query.get("test")), **shown)
 
 
 def health(request: Request) -> HTMLResponse:
@@ -79,15 +73,10 @@ def test_part(request: Request) -> HTMLResponse:
 
 
 def _standing(request: Request, found: Storage, test: str | None) -> dict[str, Any]:
-    work = page_of(request).jobs.find(Steps, test, session(request).owner)
-    return {
-        **steps_view(work),
-        "storage": found,
-        "record": found.record(),
-        "draft": None,
-        "next": "",
-        "part": link(request, "storages", found.remote_name, "test", work.id) if work else "",
-    }
+    work = work_of(request, Steps, test)
+    part = link(request, "storages", found.remote_name, "test", work.id) if work else ""
+    shown = {"storage": found, "record": found.record(), "draft": None, "next": "", "part": part}
+    return {**steps_view(work), **shown}
 
 
 def remove(request: Request) -> Response:
@@ -97,6 +86,5 @@ def remove(request: Request) -> Response:
         found.remove()
         page.healths.forget(found.remote_name)
         return see_other(request, "")
-    return draw(
-        request, "remove.html", storage=found, record=found.record(), config=str(page.storages.path)
-    )
+    record, config = found.record(), str(page.storages.path)
+    return draw(request, "remove.html", storage=found, record=record, config=config)

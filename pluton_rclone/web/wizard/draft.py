@@ -6,17 +6,18 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site
 from pluton_rclone.setup.connect import StorageSetup
 
-from ..plumbing.context import session
+from ..plumbing.context import page_of, see_other, session
 from ..plumbing.view import draw, link
 
 # The guide's seven steps: part of the address, and title.
@@ -33,22 +34,14 @@ ORDER = tuple(TITLES)
 # Re-authorizing changes neither drive nor options.
 AGAIN = ("authorize", "save")
 
-# The library's next step, and the page that asks for it.
-_PAGES = {
-    "name": "name",
-    "sign_in": "authorize",
-    "drive_type": "type",
-    "consent": "authorize",
-    "location": "location",
-}
+# The pages that ask for the library's next step, if their name is another one.
+_PAGES = {"sign_in": "authorize", "drive_type": "type", "consent": "authorize"}
 
 
 @dataclass
 class Draft:
     """One storage that is being added, or re-authorized (`storage` is its remote's name then).
-
-    `setup` and `flows` hold tokens and PKCE verifiers: only what a template picks goes to the
-    browser.
+    `setup` and `flows` hold tokens and PKCE verifiers: the browser gets only what a template picks.
     """
 
     setup: StorageSetup = field(repr=False)
@@ -77,9 +70,8 @@ class Draft:
         if self.storage is not None:
             return "save" if self.setup.signed_in else "authorize"
         wanted = self.setup.next_steps[0]
-        if wanted in _PAGES:
-            return _PAGES[wanted]
-        return "save" if self.options_seen else "options"
+        step = _PAGES.get(wanted, wanted)
+        return "save" if step == "options" and self.options_seen else step
 
     def may_see(self, step: str) -> bool:
         """Whether everything before a step is done."""
@@ -96,12 +88,12 @@ class Draft:
     # ---- as JSON ----
 
     def record(self) -> dict[str, Any]:
-        """Everything, secrets included: for whoever keeps sessions across a restart."""
-        plain = (
-            "id storage flows failure blocked_window site_name options options_seen saved changed"
-        )
+        """Everything but the work that runs, secrets included."""
+        plain = {
+            name: value for name, value in vars(self).items() if name not in ("job", "waiting")
+        }
         return {
-            **{name: getattr(self, name) for name in plain.split()},
+            **plain,
             "setup": self.setup.record_with_secrets(),
             "sites": [dataclasses.asdict(site) for site in self.sites.values()],
             "drives": [dataclasses.asdict(drive) for drive in self.drives.values()],
@@ -109,27 +101,34 @@ class Draft:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Draft:
-        """The opposite of `record`, without the work that ran. KeyError, TypeError, UsageError."""
-        sites = [Site(**site) for site in record["sites"]]
-        drives = [
-            Drive(**{**drive, "quota": Quota(**drive["quota"])}) for drive in record["drives"]
-        ]
-        given = {
-            **record,
-            "setup": StorageSetup.from_record(record["setup"]),
-            "sites": {site.id: site for site in sites},
-            "drives": {drive.id: drive for drive in drives},
-        }
-        return cls(**given)
+        """The opposite of `record`. KeyError, TypeError, UsageError."""
+        setup = StorageSetup.from_record(record["setup"])
+        sites = {site["id"]: Site(**site) for site in record["sites"]}
+        quotas = [(drive, Quota(**drive["quota"])) for drive in record["drives"]]
+        drives = {drive["id"]: Drive(**{**drive, "quota": quota}) for drive, quota in quotas}
+        return cls(**{**record, "setup": setup, "sites": sites, "drives": drives})
 
 
-def draft_of(request: Request) -> Draft:
-    """The draft that the address names, of this session: anybody else's is not there."""
+def draft_of(request: Request, step: str = "") -> Draft:
+    """The draft that the address names, of this session. HTTPException 404 without one, and 303, on
+    to the step that comes first, if `step` may not be seen yet."""
     found = session(request).drafts.get(request.path_params["setup"])
     if not isinstance(found, Draft):
         what = "This storage is not being added here"
         raise HTTPException(404, f"{what}: it was saved, given up, or begun by somebody else.")
+    if step and not found.may_see(step):
+        raise HTTPException(303, headers=dict(onward(request, found).headers))
     return found
+
+
+def onward(request: Request, draft: Draft, step: str = "") -> Response:
+    """On to a step, by default the next one."""
+    return see_other(request, "setups", draft.id, step or draft.next_step())
+
+
+def changing(request: Request, draft: Draft | None = None) -> AbstractContextManager[None]:
+    """Change the session's drafts under its lock, and keep them, also after an error."""
+    return page_of(request).sessions.changing(session(request), draft)
 
 
 def draw_step(
@@ -146,13 +145,12 @@ def rail(request: Request, draft: Draft | None, current: str) -> list[dict[str, 
     reached = names.index("name" if draft is None else draft.next_step())
     steps = []
     for position, name in enumerate(names):
-        state = "done" if position < reached else "ahead"
+        state, address = "done" if position < reached else "ahead", None
         if name == current:
             state = "current"
         elif name == "location" and draft is not None and draft.setup.drive_type == "personal":
             state = "skipped"
-        address = None
-        if draft is not None and name != "add" and state in ("done", "ahead"):
-            address = link(request, "setups", draft.id, name) if draft.may_see(name) else None
+        elif state == "done" and name != "add" and draft is not None and draft.may_see(name):
+            address = link(request, "setups", draft.id, name)
         steps.append({"title": TITLES[name], "state": state, "link": address})
     return steps

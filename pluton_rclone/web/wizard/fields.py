@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pluton_rclone.errors import PlutonRcloneError
 
-from ..plumbing.wording import rclone_size, sizes, together
+from ..plumbing.view import rclone_size, sizes, together
 
 # What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
 FIRST = ("chunk_size", "hard_delete", "base_folder")
@@ -17,8 +16,7 @@ FIRST = ("chunk_size", "hard_delete", "base_folder")
 NOT_HERE = ("tenant_url",)
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One control. `value` is text, a bool for a switch; a secret's never leaves the server."""
 
     name: str
@@ -42,96 +40,101 @@ def _schema() -> dict[str, Any]:
 
 
 def names() -> tuple[str, ...]:
-    """The options that the form asks for, in its order: those that a person decides. (Region, which
-    means another sign-in, has a control of its own.)
-    """
-    asked = (
-        name
-        for name, schema in _schema().items()
-        if schema["x-decided-by"] == "person" and name not in NOT_HERE
-    )
-    return tuple(dict.fromkeys((*FIRST, *asked)))
+    """The options that the form asks for, in its order: those that a person decides. Region, which
+    means another sign-in, has a control of its own."""
+    asked = (name for name, one in _schema().items() if one["x-decided-by"] == "person")
+    return tuple(dict.fromkeys((*FIRST, *(name for name in asked if name not in NOT_HERE))))
 
 
-def fields(
-    given: Mapping[str, Any], faults: Mapping[str, str] | None = None
-) -> tuple[list[Field], list[Field]]:
-    """The controls (first ones, folded ones) with the values given or rclone's defaults."""
-    drawn = [_field(name, _schema()[name], given, (faults or {}).get(name, "")) for name in names()]
-    return drawn[: len(FIRST)], drawn[len(FIRST) :]
+def fields(given: Mapping[str, Any], faults: Mapping[str, str] | None = None) -> list[Field]:
+    """The controls with the values given or rclone's defaults."""
+    return [_field(name, _schema()[name], given, (faults or {}).get(name, "")) for name in names()]
+
+
+def drawn(given: Mapping[str, Any], faults: Mapping[str, str]) -> dict[str, Any]:
+    """What the templates of the form need: the first controls, the folded ones, the faults."""
+    controls = fields(given, faults)
+    return {"first": controls[: len(FIRST)], "rest": controls[len(FIRST) :], "faults": faults}
+
+
+def of_section(section: Mapping[str, str]) -> dict[str, Any]:
+    """The options of a saved remote as the form has them."""
+    own = {key.removeprefix("pluton_"): value for key, value in section.items()}
+    return {
+        name: value == "true" if value in ("true", "false") else value
+        for name, value in own.items()
+        if name in names()
+    }
 
 
 def _field(name: str, schema: Mapping[str, Any], given: Mapping[str, Any], fault: str) -> Field:
-    kind = str(schema.get("x-kind", "text"))
-    default = schema.get("default", "")
+    kind, default = _kind_and_default(name)
     value = given.get(name, default)
-    secret = kind == "secret"
-    choices = _pairs(schema.get("oneOf"))
+    switch, secret = kind == "switch", kind == "secret"
+
+    def shown(value: Any) -> str:
+        return sizes(str(value)) if kind == "size" else str(value)
+
+    choices = tuple((str(one["const"]), str(one["title"])) for one in schema.get("oneOf", ()))
+    suggestions = ((shown(one["const"]), one["title"]) for one in schema.get("x-suggestions", ()))
     return Field(
         name,
         str(schema["title"]),
         together(sizes(str(schema.get("description", "")))),
         kind,
-        "" if secret else bool(value) if kind == "switch" else _shown(kind, value),
-        "" if kind == "switch" else dict(choices).get(str(default), _shown(kind, default)),
+        "" if secret else bool(value) if switch else shown(value),
+        "" if switch else dict(choices).get(str(default), shown(default)),
         choices,
-        tuple((_shown(kind, const), title) for const, title in _pairs(schema.get("x-suggestions"))),
+        tuple(suggestions),
         str(schema.get("x-unit", "")),
         sizes(fault),
         secret and bool(given.get(name)),
     )
 
 
-def _shown(kind: str, value: Any) -> str:
-    return sizes(str(value)) if kind == "size" else str(value)
-
-
-def _pairs(choices: Any) -> tuple[tuple[str, str], ...]:
-    return tuple((str(one["const"]), str(one["title"])) for one in choices or ())
+def _kind_and_default(name: str) -> tuple[str, Any]:
+    schema = _schema()[name]
+    return schema.get("x-kind", "text"), schema.get("default", "")
 
 
 def read(form: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
     """The options in a posted form, without defaults; an empty secret stays as it was."""
     found: dict[str, Any] = {}
     for name in names():
-        kind = _schema()[name].get("x-kind", "text")
-        default = _schema()[name].get("default", "")
-        if kind == "switch":
-            if form.get(name) == "on":
-                found[name] = True
-            continue
+        kind, default = _kind_and_default(name)
         value = form.get(name, "").strip()
-        if kind == "size":
-            value = rclone_size(value)
-        if kind == "secret":
+        if kind == "switch":
+            if value == "on":
+                found[name] = True
+        elif kind == "secret":
             if value:
                 found[name] = form[name]
             elif before.get(name) and form.get(f"{name}.forget") != "on":
                 found[name] = before[name]
-        elif value and value != str(default):
-            found[name] = value
+        else:
+            value = rclone_size(value) if kind == "size" else value
+            if value and value != str(default):
+                found[name] = value
     return found
 
 
 def as_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What `OneDriveRemote` takes."""
+    """What `OneDriveRemote` takes; None, which resets it, for an option that is not given."""
     from pydantic import SecretStr
 
-    def convert(name: str, value: Any) -> Any:
-        kind = _schema()[name].get("x-kind", "text")
+    options: dict[str, Any] = dict.fromkeys(names())
+    for name, value in given.items():
+        kind, _ = _kind_and_default(name)
         if kind == "secret":
-            return SecretStr(str(value))
-        return int(value) if kind == "number" and str(value).isdigit() else value
-
-    return {name: convert(name, value) for name, value in given.items()}
+            value = SecretStr(str(value))
+        options[name] = int(value) if kind == "number" and str(value).isdigit() else value
+    return options
 
 
 def faults_of(error: PlutonRcloneError) -> dict[str, str]:
     """The fault of each option in an `OptionInvalid`; of another error, the fault of ""."""
-    problems = error.details.get("problems")
-    if not problems:
-        option = str(error.details.get("option") or "")
-        return {option: str(error.why or error.what)}
+    option = error.details.get("option") or ""
+    problems = error.details.get("problems") or [f"{option}: {error.why or error.what}"]
     found: dict[str, str] = {}
     for problem in problems:
         option, _, message = str(problem).partition(": ")
@@ -139,11 +142,11 @@ def faults_of(error: PlutonRcloneError) -> dict[str, str]:
     return found
 
 
-def fault_of(option: str, form: Mapping[str, str], make: Callable[..., Any]) -> str:
-    """What is wrong with one option of the form, found by a remote with this option alone."""
-    given = {name: value for name, value in read(form, {}).items() if name == option}
+def fault_of(form: Mapping[str, str], make: Callable[..., Any]) -> str:
+    """What is wrong with the option named in the form, found by a remote with this option alone."""
+    option, typed = form.get("field", ""), read(form, {})
     try:
-        make(**as_options(given))
+        make(**({option: as_options(typed)[option]} if option in typed else {}))
     except PlutonRcloneError as error:
         return sizes(faults_of(error).get(option, ""))
     return ""

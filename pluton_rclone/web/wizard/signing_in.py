@@ -1,79 +1,60 @@
-"""Step 3: to Microsoft and back, in a window of its own or in this tab."""
+"""Step 3: to Microsoft and back, in a window of its own or in this tab; or a device code, or
+rclone's own sign-in."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from pluton_rclone.errors import CodeUsedTwice, ForeignAnswer, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
 from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.device_code import DeviceCode
 from pluton_rclone.microsoft.entra.scopes import Place, least
 from pluton_rclone.setup.connect import StorageSetup
 
-from ..plumbing.context import Page, page_of, see_other, session, storage_of
+from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Waiting
-from ..plumbing.view import draw, error_view, link
-from .draft import Draft, draft_of, draw_step
+from ..plumbing.view import draw, link
+from .draft import Draft, changing, draft_of, draw_step, onward
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
-
-# What is asked for and why; the words of the guide first.
-REASONS = {
-    "Files.ReadWrite": (
-        "Read and write access to your OneDrive files",
-        "to store backups and to restore them",
-    ),
-    "Files.ReadWrite.All": (
-        "Read and write access to all files that you can open",
-        "a document library belongs to a site, not to you alone",
-    ),
-    "Sites.Read.All": (
-        "Find and read SharePoint sites",
-        "to list the sites and libraries to choose from",
-    ),
-    "offline_access": (
-        "Offline access",
-        "to maintain the connection while you are away: backups run at night",
-    ),
-}
+FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
 
 
 def authorize(request: Request) -> Response:
     """GET: the button, the permissions and why, the device code, another cloud or registration."""
-    draft = draft_of(request)
-    if not draft.may_see("authorize"):
-        return see_other(request, "setups", draft.id, draft.next_step())
-    setup = draft.setup
+    draft = draft_of(request, "authorize")
+    setup, expected = draft.setup, None
     place: Place = "sharepoint" if setup.drive_type == "sharepoint" else "own"
-    return draw_step(
-        request,
-        draft,
-        "authorize",
-        lacking=bool(setup.missing_permissions()),
-        permissions=[REASONS[name] for name in (*least(place), "offline_access")],
-        app=setup.app if setup.has_app else None,
-        expected=storage_of(request, "change", draft.storage).record()["account"]
-        if draft.storage
-        else None,
-        clouds=list(CLOUDS.values()),
-        error=error_view(draft.failure) if draft.failure else None,
-    )
+    if draft.storage:
+        expected = storage_of(request, "change", draft.storage).record()["account"]
+    shown: dict[str, Any] = {
+        "lacking": bool(setup.missing_permissions()),
+        "permissions": (*least(place), "offline_access"),
+        "app": setup.app if setup.has_app else None,
+        "expected": expected,
+        "clouds": CLOUDS.values(),
+        "error": draft.failure,
+    }
+    return draw_step(request, draft, "authorize", **shown)
+
+
+# ---- Microsoft's window ----
 
 
 def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
-    draft, page, form = draft_of(request), page_of(request), form_of(request)
-    window = form.get("window") == "yes"
-    page.jobs.cancel(page.jobs.find(Waiting, draft.waiting, session(request).owner))
-    with page.sessions.changing(session(request), draft):
-        draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
+    draft, window = draft_of(request), form_of(request).get("window") == "yes"
+    with changing(request, draft):
+        if not _prepared(request, draft):
+            return _back(request, draft, window)
         try:
-            prepare(draft, page, form)
-            flow = draft.setup.begin_sign_in(page.redirect_uri)
+            flow = draft.setup.begin_sign_in(page_of(request).redirect_uri)
         except PlutonRcloneError as error:
             draft.failure = error.record()
             return _back(request, draft, window)
@@ -84,9 +65,8 @@ def begin(request: Request) -> Response:
         draft.flows[flow.state] = {"flow": flow.record(), "window": window, "url": url}
         while len(draft.flows) > MAX_FLOWS:
             draft.flows.pop(next(iter(draft.flows)))
-    return in_window(
-        RedirectResponse(link(request, "setups", draft.id, "go") + f"?state={flow.state}", 303)
-    )
+    there = link(request, "setups", draft.id, "go") + f"?state={flow.state}"
+    return in_window(RedirectResponse(there, 303))
 
 
 def in_window(response: Response) -> Response:
@@ -95,20 +75,27 @@ def in_window(response: Response) -> Response:
     return response
 
 
-def prepare(draft: Draft, page: Page, form: dict[str, str]) -> None:
-    """Applies another account, cloud, tenant or registration of the form. OptionInvalid."""
+def _prepared(request: Request, draft: Draft) -> bool:
+    """Ends what waited, and takes another account, cloud, tenant or registration from the form.
+    False if that is refused: the draft says why."""
+    page, form = page_of(request), form_of(request)
+    page.jobs.cancel(work_of(request, Waiting, draft.waiting))
+    draft.failure, draft.blocked_window = None, form.get("blocked") == "yes"
     if form.get("again") == "yes":
         draft.setup.sign_out()
         draft.forget_drive()
     if "region" not in form or draft.setup.signed_in or draft.storage is not None:
-        return
-    app = registration(page.registration, form)
-    before = draft.setup.app if draft.setup.has_app else None
-    if app != before:
-        fresh = StorageSetup(app)
-        if draft.setup.name:
-            fresh.name = draft.setup.name
-        draft.setup = fresh
+        return True
+    try:
+        app = registration(page.registration, form)
+        if app != (draft.setup.app if draft.setup.has_app else None):
+            fresh = StorageSetup(app)
+            if draft.setup.name:
+                fresh.name = draft.setup.name
+            draft.setup = fresh
+    except PlutonRcloneError as error:
+        draft.failure = error.record()
+    return draft.failure is None
 
 
 def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRegistration | None:
@@ -120,10 +107,8 @@ def registration(default: AppRegistration | None, form: dict[str, str]) -> AppRe
         refuse_rclone_registration(cloud(region), tenant)
         return None
     named = AppRegistration(client_id, tenant, region)
-    alike = default is not None and all(
-        getattr(default, part) == getattr(named, part) for part in ("client_id", "tenant", "region")
-    )
-    return default if alike else named
+    bare = replace(default, client_secret=None, certificate=None) if default else None
+    return default if bare == named else named
 
 
 def go(request: Request) -> Response:
@@ -131,14 +116,14 @@ def go(request: Request) -> Response:
     draft = draft_of(request)
     found = draft.flows.get(request.query_params.get("state", ""))
     if found is None:
-        return see_other(request, "setups", draft.id, "authorize")
+        return onward(request, draft, "authorize")
     return in_window(draw(request, "go.html", url=found["url"]))
 
 
 def callback(request: Request) -> Response:
     """GET: Microsoft's answer. It counts once, and only in the session that began the sign-in."""
-    page, mine = page_of(request), session(request)
-    state = request.query_params.get("state", "")
+    mine, query = session(request), request.query_params
+    state = query.get("state", "")
     taken = mine.take_flow(state)
     if taken is None:
         if state in mine.answered:
@@ -146,19 +131,18 @@ def callback(request: Request) -> Response:
         raise ForeignAnswer("This answer belongs to a sign-in that was not begun in this browser.")
     draft, found = taken
     assert isinstance(draft, Draft)
-    query = request.query_params
     answer: dict[str, Any] = {name: query.getlist(name) for name in query}
-    with page.sessions.changing(mine, draft):
+    with changing(request, draft):
         try:
             draft.setup.finish_sign_in(found["flow"], answer)
-            arrived(draft)
+            _arrived(draft)
         except PlutonRcloneError as error:
             draft.failure = error.record()
     return _back(request, draft, found["window"])
 
 
-def arrived(draft: Draft) -> None:
-    """After a sign-in that came to a good end: what the last one listed does not count any more."""
+def _arrived(draft: Draft) -> None:
+    """After a sign-in that succeeded: what the last one listed does not count any more."""
     draft.failure = None
     draft.flows.clear()
     draft.forget_drive()
@@ -175,10 +159,64 @@ def status(request: Request) -> Response:
 
 def _back(request: Request, draft: Draft, window: bool) -> Response:
     """On with the walk: in this tab, or by telling the page that opened this window."""
-    step = "authorize" if draft.failure else draft.next_step()
+    on = onward(request, draft, "authorize" if draft.failure else "")
     if not window:
-        return see_other(request, "setups", draft.id, step)
-    next_ = link(request, "setups", draft.id, step)
-    return in_window(
-        draw(request, "back.html", draft=draft, next=next_, failed=bool(draft.failure))
-    )
+        return on
+    next_, failed = on.headers["location"], bool(draft.failure)
+    return in_window(draw(request, "back.html", draft=draft, next=next_, failed=failed))
+
+
+# ---- a device code, or rclone's own sign-in ----
+
+
+def begin_elsewhere(request: Request, kind: str) -> Response:
+    """POST: waiting begins: for a new device code ("code"), or for rclone's own registration and
+    server ("rclone": the browser has to be on this machine)."""
+    draft = draft_of(request)
+    work = Waiting(kind, draft.setup.name or "", owner=session(request).owner)
+
+    def show(told: DeviceCode | str) -> None:
+        work.code, work.address = (None, told) if isinstance(told, str) else (told, None)
+        work.shown.set()
+
+    def wait(work: Waiting) -> None:
+        try:
+            if kind == "code":
+                draft.setup.sign_in_with_device_code(show=show, cancel=work.stop)
+            else:
+                draft.setup.sign_in_with_rclone(show_address=show, cancel=work.stop)
+        finally:
+            work.shown.set()
+        with changing(request, draft):
+            _arrived(draft)
+
+    with changing(request, draft):
+        if not _prepared(request, draft):
+            return onward(request, draft, "authorize")
+        draft.waiting = work.id
+    page_of(request).jobs.start(work, wait)
+    work.shown.wait(FIRST_WORD)
+    return see_other(request, "setups", draft.id, "waiting", work.id)
+
+
+def waiting(request: Request) -> Response:
+    """GET: the code to type, and whether somebody has."""
+    draft, work = draft_of(request), work_of(request, Waiting, request.path_params["job"])
+    if work is None:
+        return onward(request, draft, "authorize")
+    over = work.over  # asked once, before everything that it decides
+    if over and work.error is None:
+        return onward(request, draft)
+    part = link(request, "setups", draft.id, "waiting", work.id, "progress")
+    shown = {"work": work, "over": over, "part": part, "next": ""}
+    error = work.error if over else None
+    return draw_step(request, draft, "authorize", "waiting.html", error=error, **shown)
+
+
+def progress(request: Request) -> HTMLResponse:
+    """GET: the part of that page that changes."""
+    draft, work = draft_of(request), work_of(request, Waiting, request.path_params["job"])
+    done = work is None or (work.over and work.error is None)
+    on = link(request, "setups", draft.id, draft.next_step()) if done else ""
+    error = work.error if work else None
+    return draw(request, "part_waiting.html", draft=draft, work=work, next=on, error=error)

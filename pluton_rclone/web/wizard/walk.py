@@ -1,7 +1,9 @@
-"""Steps 1, 2, 4, 6 and 7 of the walk: name, drive type, options, test, save."""
+"""The steps of the walk but the sign-in: name, drive type, location, options, test, save; and the
+forms of a saved storage."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -11,18 +13,19 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS
 from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.graph.drives import Site
 from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.setup.state import DRIVE_TYPES
 
-from ..plumbing.context import demand, page_of, see_other, session, storage_of
-from ..plumbing.guard import form_of
+from ..plumbing.context import demand, page_of, see_other, session, storage_of, work_of
+from ..plumbing.guard import OWNER, form_of
 from ..plumbing.jobs import Steps, Work
-from ..plumbing.people import OWNER
 from ..plumbing.view import Caught, draw, link, steps_view
 from . import fields
-from .draft import Draft, draft_of, draw_step
+from .draft import Draft, changing, draft_of, draw_step, onward
 
 MAX_NAME = 100
+SHOWN_SITES = 50
 
 
 # ---- 1 and 2: add storage, name ----
@@ -33,33 +36,30 @@ def add(request: Request) -> Response:
     if request.method == "GET":
         return draw_step(request, None, "add")
     demand(request, "add")
-    page, mine = page_of(request), session(request)
-    draft = Draft(StorageSetup(page.registration))
-    with page.sessions.changing(mine):
-        mine.add(draft)
-    return see_other(request, "setups", draft.id, "name")
+    draft = Draft(StorageSetup(page_of(request).registration))
+    with changing(request):
+        session(request).add(draft)
+    return onward(request, draft, "name")
 
 
 def name(request: Request) -> Response:
     """The friendly name; one that is taken is told now, not after the sign-in."""
-    draft, page = draft_of(request), page_of(request)
+    draft = draft_of(request)
     typed, fault = draft.setup.name or "", ""
     if request.method == "POST":
         typed = " ".join(form_of(request).get("name", "").split())
         fault = name_fault(request, typed)
         if not fault:
-            with page.sessions.changing(session(request), draft):
+            with changing(request, draft):
                 draft.setup.name = typed
-            return see_other(request, "setups", draft.id, draft.next_step())
+            return onward(request, draft)
     return draw_step(request, draft, "name", name=typed, fault=fault, status=422 if fault else 200)
 
 
 def name_fault(request: Request, typed: str) -> str:
     """Why a storage cannot be called that; empty when it can."""
-    if not typed:
-        return "Give the storage a name."
-    if len(typed) > MAX_NAME:
-        return f"Use at most {MAX_NAME} characters."
+    if not typed or len(typed) > MAX_NAME:
+        return f"Use at most {MAX_NAME} characters." if typed else "Give the storage a name."
     try:
         StorageSetup().name = typed
         page_of(request).storages.free_name(typed)
@@ -70,11 +70,11 @@ def name_fault(request: Request, typed: str) -> str:
 
 def give_up(request: Request) -> Response:
     """POST: the draft is thrown away, token and all."""
-    page, mine, draft = page_of(request), session(request), draft_of(request)
-    with page.sessions.changing(mine):
-        mine.drafts.pop(draft.id, None)
+    draft = draft_of(request)
+    with changing(request):
+        session(request).drafts.pop(draft.id, None)
     for job in (draft.job, draft.waiting):
-        page.jobs.cancel(page.jobs.find(Work, job, mine.owner))
+        page_of(request).jobs.cancel(work_of(request, Work, job))
     return see_other(request, "")
 
 
@@ -83,25 +83,98 @@ def give_up(request: Request) -> Response:
 
 def drive_type(request: Request) -> Response:
     """The three types, each explained."""
-    draft, page = draft_of(request), page_of(request)
-    if not draft.may_see("type"):
-        return see_other(request, "setups", draft.id, draft.next_step())
+    draft, caught = draft_of(request, "type"), Caught()
     setup = draft.setup
-    caught = Caught()
     if request.method == "POST":
         kind = form_of(request).get("kind", "")
         if kind not in DRIVE_TYPES:
             raise HTTPException(400, "There is no such drive type.")
-        with caught, page.sessions.changing(session(request), draft):
+        with caught, changing(request, draft):
             draft.failure = None
             draft.forget_drive()
             setup.choose_type(next(known for known in DRIVE_TYPES if known == kind))
             if kind == "personal":
                 setup.choose_own_drive()
         if caught.error is None:
-            return see_other(request, "setups", draft.id, draft.next_step())
+            return onward(request, draft)
     suggested, status = setup.drive_type or setup.suggested_type(), 422 if caught.error else 200
     return draw_step(request, draft, "type", suggested=suggested, error=caught.error, status=status)
+
+
+# ---- 5: location ----
+
+
+def location(request: Request) -> Response:
+    """GET: the drives, or the sites and one site's libraries. POST: one that was listed."""
+    draft, query = draft_of(request, "location"), request.query_params
+    if request.method == "POST":
+        chosen = draft.drives.get(form_of(request).get("drive", ""))
+        if chosen is None:
+            raise HTTPException(400, "Choose one of the drives that are listed.")
+        with changing(request, draft):
+            draft.setup.choose_drive(chosen)
+            draft.job = None
+        return onward(request, draft)
+    shown: dict[str, Any] = {}
+    found: list[Site] = []
+    with changing(request, draft), Caught() as caught:
+        draft.drives = {}
+        if draft.setup.drive_type != "sharepoint":
+            drives = draft.setup.drives_of(draft.setup.drive_type or "business")
+            draft.drives = {drive.id: drive for drive in drives}
+        elif query.get("site"):
+            site = draft.sites.get(query["site"])
+            if site is None:
+                raise HTTPException(400, "Choose one of the sites that are listed.")
+            shown["site"] = site
+            libraries = draft.setup.libraries(site)
+            draft.drives, shown["notes"] = {one.id: one for one in libraries}, libraries.notes
+            draft.site_name = site.name
+        else:
+            found = _search(request, draft)
+    return _locations(request, draft, found, error=caught.error, **shown)
+
+
+def _locations(request: Request, draft: Draft, found: list[Site], **shown: Any) -> Response:
+    none = {"site": None, "notes": (), "address": "", "address_error": None}
+    shown = {**none, **_listed(found), "term": request.query_params.get("term", ""), **shown}
+    status = 422 if shown["address_error"] else 200
+    return draw_step(request, draft, "location", status=status, **shown)
+
+
+def sites(request: Request) -> HTMLResponse:
+    """GET: the sites that match, as the person types."""
+    draft = draft_of(request)
+    found: list[Site] = []
+    with changing(request, draft), Caught() as caught:
+        found = _search(request, draft)
+    return draw(request, "part_sites.html", draft=draft, error=caught.error, **_listed(found))
+
+
+def _listed(found: list[Site]) -> dict[str, Any]:
+    return {"sites": found[:SHOWN_SITES], "more": max(0, len(found) - SHOWN_SITES)}
+
+
+def _search(request: Request, draft: Draft) -> list[Site]:
+    found = draft.setup.sites(request.query_params.get("term", "").strip() or "*")
+    draft.sites.update((site.id, site) for site in found[:SHOWN_SITES])
+    return found
+
+
+def address(request: Request) -> Response:
+    """POST: a pasted address of a site, a library, a folder or a sharing link."""
+    draft, typed = draft_of(request, "location"), form_of(request).get("address", "").strip()
+    try:
+        if not typed:
+            advice = "Copy it from the browser's address bar."
+            raise OptionInvalid("No address was pasted.", advice=advice)
+        with changing(request, draft):
+            found = draft.setup.choose_address(typed)
+            draft.site_name, draft.job = found.site.name if found.site else "", None
+        return onward(request, draft)
+    except PlutonRcloneError as error:
+        sites = list(draft.sites.values())
+        return _locations(request, draft, sites, address=typed, address_error=error)
 
 
 # ---- 6: options ----
@@ -109,10 +182,7 @@ def drive_type(request: Request) -> Response:
 
 def options(request: Request) -> Response:
     """Region, chunk size, hard delete, base folder, and folded the other options of the backend."""
-    draft, page = draft_of(request), page_of(request)
-    drive = draft.setup.chosen_drive
-    if drive is None or not draft.may_see("options"):
-        return see_other(request, "setups", draft.id, draft.next_step())
+    draft = draft_of(request, "options")
     given, faults = {**draft.options, "base_folder": draft.setup.folder}, dict[str, str]()
     if request.method == "POST":
         form = form_of(request)
@@ -120,27 +190,18 @@ def options(request: Request) -> Response:
             return _other_region(request, draft, form["region"])
         given = fields.read(form, draft.options)
         try:
-            with page.sessions.changing(session(request), draft):
-                _take_options(draft, given)
-            return see_other(request, "setups", draft.id, "save")
+            with changing(request, draft):
+                # Options that the form lacks are reset. After an error nothing is changed.
+                draft.setup.set_options(**fields.as_options(given))
+                draft.job = draft.job if given == draft.options else None
+                draft.options, draft.options_seen = given, True
+            return onward(request, draft, "save")
         except PlutonRcloneError as error:
             faults = fields.faults_of(error)
-    first, rest = fields.fields(given, faults)
-    shown: dict[str, Any] = {
-        "region": _region(draft),
-        "clouds": list(CLOUDS.values()),
-        "faults": faults,
-    }
-    shown |= {"first": first, "rest": rest, "check": link(request, "setups", draft.id, "check")}
-    return draw_step(request, draft, "options", status=422 if faults else 200, **shown)
-
-
-def _take_options(draft: Draft, given: dict[str, Any]) -> None:
-    """All of the form; options that it lacks are reset. OptionInvalid, UsageError: no change."""
-    draft.setup.set_options(**{**dict.fromkeys(fields.names()), **fields.as_options(given)})
-    if given != draft.options:
-        draft.job = None
-    draft.options, draft.options_seen = given, True
+    shown = {"clouds": CLOUDS.values(), "region": _region(draft), **fields.drawn(given, faults)}
+    check = link(request, "setups", draft.id, "check")
+    status = 422 if faults else 200
+    return draw_step(request, draft, "options", status=status, check=check, **shown)
 
 
 def _region(draft: Draft) -> str:
@@ -149,35 +210,31 @@ def _region(draft: Draft) -> str:
 
 def _other_region(request: Request, draft: Draft, region: str) -> Response:
     """Another cloud has other accounts and another registration, so it needs another sign-in."""
-    page = page_of(request)
     cloud = CLOUDS[region]
-    with page.sessions.changing(session(request), draft):
+    with changing(request, draft):
         draft.forget_drive()
         try:
             before = draft.setup.app
             fresh = StorageSetup(AppRegistration(before.client_id, before.tenant, region))
             fresh.name = draft.setup.name or ""
             draft.setup = fresh
-            draft.failure = OptionInvalid(
-                f"The region is {cloud.name} now.",
-                why=cloud.warning or "its accounts and its app registrations are its own",
-                advice="Sign in there, with a registration made there; then choose drive type and "
-                "location again.",
-            ).record()
+            why = cloud.warning or "it has its own accounts and app registrations"
+            advice = "Sign in with a registration made there; then choose type and location again."
+            what = f"The region is {cloud.name} now."
+            draft.failure = OptionInvalid(what, why=why, advice=advice).record()
         except PlutonRcloneError as error:
             draft.failure = error.record()
-    return see_other(request, "setups", draft.id, "authorize")
+    return onward(request, draft, "authorize")
 
 
 def check(request: Request) -> Response:
     """POST: one field, as the person leaves it: {"fault": text, empty if valid}. No secrets."""
     draft, form = draft_of(request), form_of(request)
-    drive, option = draft.setup.chosen_drive, form.get("field", "")
-    if drive is None or option not in fields.names():
+    drive = draft.setup.chosen_drive
+    if drive is None or form.get("field", "") not in fields.names():
         raise HTTPException(400, "There is no such option.")
     setup = StorageSetup.from_record(draft.setup.record_with_secrets())
-    fault = fields.fault_of(option, form, lambda **given: setup.remote(drive, **given))
-    return JSONResponse({"fault": fault})
+    return JSONResponse({"fault": fields.fault_of(form, partial(setup.remote, drive))})
 
 
 # ---- 7: test and save ----
@@ -185,7 +242,7 @@ def check(request: Request) -> Response:
 
 def save(request: Request) -> Response:
     """GET: what will be saved, the test as it happens. POST: save."""
-    draft, page, mine = draft_of(request), page_of(request), session(request)
+    draft = draft_of(request)
     # A saving that ends meanwhile says first that it saved: whether it did is asked last.
     in_turn, standing = draft.may_see("save"), _standing(request, draft)
     if draft.saved:
@@ -193,9 +250,9 @@ def save(request: Request) -> Response:
         ready.headers["location"] += "?new=yes"
         return ready
     if not in_turn:
-        return see_other(request, "setups", draft.id, draft.next_step())
+        return onward(request, draft)
     if request.method == "POST":
-        work = page.jobs.find(Steps, draft.job, mine.owner)
+        work = work_of(request, Steps, draft.job)
         if work is None or not work.ok:
             what = "Test the connection first: only what passed the test is saved."
             raise HTTPException(409, what)
@@ -205,10 +262,7 @@ def save(request: Request) -> Response:
 
 def test(request: Request) -> Response:
     """POST: the connection test begins."""
-    draft = draft_of(request)
-    if not draft.may_see("save"):
-        return see_other(request, "setups", draft.id, draft.next_step())
-    return _start(request, draft, "test")
+    return _start(request, draft_of(request, "save"), "test")
 
 
 def progress(request: Request) -> HTMLResponse:
@@ -218,11 +272,10 @@ def progress(request: Request) -> HTMLResponse:
 
 
 def _standing(request: Request, draft: Draft) -> dict[str, Any]:
-    first, rest = fields.fields(draft.options)
     return {
-        **steps_view(page_of(request).jobs.find(Steps, draft.job, session(request).owner)),
+        **steps_view(work_of(request, Steps, draft.job)),
         "cloud": CLOUDS[_region(draft)].name,
-        "chosen": [field for field in (*first, *rest) if field.name in draft.options],
+        "chosen": [field for field in fields.fields(draft.options) if field.name in draft.options],
         "next": link(request, "storages", draft.saved) + "?new=yes" if draft.saved else "",
         "part": link(request, "setups", draft.id, "progress"),
     }
@@ -234,28 +287,73 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
     known = storage_of(request, "change", draft.storage) if draft.storage is not None else None
     if known is None:
         demand(request, "add")
-    with page.sessions.changing(mine, draft):
-        running = page.jobs.find(Steps, draft.job, mine.owner)
-        if running is not None and not running.over:
-            return see_other(request, "setups", draft.id, "save")
 
-        def run(work: Steps) -> None:
-            setup, step = draft.setup, work.steps.append
-            if known is not None:
-                storage = known
-                storage.reauthorize(setup, step)
-                page.healths.forget(storage.remote_name)
-            elif kind == "test":
-                work.ok = setup.test(page.storages, on_step=step).ok
-                return
-            else:
-                storage = setup.save(page.storages, on_step=step)
-                if mine.person is not None:
-                    page.storages.conf.update(storage.remote_name, {OWNER: mine.person})
-            with page.sessions.changing(mine, draft):
-                draft.saved, draft.options, work.ok = storage.remote_name, {}, True
-                setup.sign_out()  # the token is in rclone.conf now, and only there
+    def run(work: Steps) -> None:
+        setup, step = draft.setup, work.steps.append
+        if known is not None:
+            storage = known
+            storage.reauthorize(setup, step)
+            page.healths.forget(storage.remote_name)
+        elif kind == "test":
+            work.ok = setup.test(page.storages, on_step=step).ok
+            return
+        else:
+            storage = setup.save(page.storages, on_step=step)
+            if mine.person is not None:
+                page.storages.conf.update(storage.remote_name, {OWNER: mine.person})
+        with changing(request, draft):
+            draft.saved, draft.options, work.ok = storage.remote_name, {}, True
+            setup.sign_out()  # the token is in rclone.conf now, and only there
 
-        work = page.jobs.start(Steps(kind, draft.setup.name or "", owner=mine.owner), run)
-        draft.job = work.id
-    return see_other(request, "setups", draft.id, "save")
+    with changing(request, draft):
+        running = work_of(request, Steps, draft.job)
+        if running is None or running.over:
+            work = Steps(kind, draft.setup.name or "", owner=mine.owner)
+            draft.job = page.jobs.start(work, run).id
+    return onward(request, draft, "save")
+
+
+# ---- a saved storage: another name, other options, another sign-in ----
+
+
+def edit(request: Request) -> Response:
+    """GET: name and options. POST: change them; a failed test changes nothing."""
+    found = storage_of(request, "change")
+    before = fields.of_section(found.remote.to_section())
+    given, name, faults = before, found.name, dict[str, str]()
+    error: PlutonRcloneError | None = None
+    if request.method == "POST":
+        form = form_of(request)
+        given, name = fields.read(form, before), " ".join(form.get("name", "").split())
+        fault = name_fault(request, name) if name != found.name else ""
+        if fault:
+            faults["name"] = fault
+        else:
+            try:
+                found.update(**fields.as_options(given))
+                if name != found.name:
+                    found.rename(name)
+                page_of(request).healths.forget(found.remote_name)
+                return see_other(request, "storages", found.remote_name)
+            except PlutonRcloneError as refusal:
+                faults = fields.faults_of(refusal)
+                faults = {option: faults[option] for option in fields.names() if option in faults}
+                error = None if faults else refusal
+    shown = {"storage": found, "name": name, "error": error, **fields.drawn(given, faults)}
+    check = link(request, "storages", found.remote_name, "check")
+    return draw(request, "edit.html", status=422 if faults or error else 200, check=check, **shown)
+
+
+def check_edit(request: Request) -> Response:
+    """POST: one field of that form, as the person leaves it."""
+    found, form = storage_of(request, "change"), form_of(request)
+    return JSONResponse({"fault": fields.fault_of(form, found.remote.replace)})
+
+
+def reauthorize(request: Request) -> Response:
+    """POST: sign in again for the same drive and options."""
+    found = storage_of(request, "change")
+    draft = Draft(StorageSetup.for_storage(found), storage=found.remote_name)
+    with changing(request):
+        session(request).add(draft)
+    return onward(request, draft, "authorize")

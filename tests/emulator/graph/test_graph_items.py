@@ -32,7 +32,8 @@ def addresses(drive: Drive, path: str) -> list[str]:
         f"{root}/root:/{quote(path)}:",
         f"{root}/items/{item.parent.id}:/{name}:",
         f"{root}/items/root:/{quote(path)}",
-        f"{root}/items/{item.parent.id}/children('{quote(item.name.replace(chr(39), chr(39) * 2))}')",
+        f"{root}/items/{item.parent.id}/children('{quote(item.name.replace(chr(39), chr(39) * 2))}"
+        f"')",
         f"{root}/root/children('@a1')?@a1=" + quote("'" + path.replace("'", "''") + "'", safe=""),
         f"/me/drive/root:/{folder}/{name}",
         f"/users/{BERT}/drive/items/{item.id}",
@@ -297,10 +298,39 @@ def test_somebody_elses_changes_carry_their_name() -> None:
 
 
 SEGMENTS = st.sampled_from(
-    ["drives", "me", "drive", "root", "root:", "items", "sites", "shares", "users", "children", "content", "delta",
-     "versions", "createUploadSession", "children('@a1')", "children('x')", ":", "a:", "u!aHR0cHM6Ly94", "%ff", "%00",
-     "..", "", "permissions", "copy", "createLink", "delta(token='x')", "b!x", "1.0", "$count"]
-)  # fmt: skip
+    [
+        "drives",
+        "me",
+        "drive",
+        "root",
+        "root:",
+        "items",
+        "sites",
+        "shares",
+        "users",
+        "children",
+        "content",
+        "delta",
+        "versions",
+        "createUploadSession",
+        "children('@a1')",
+        "children('x')",
+        ":",
+        "a:",
+        "u!aHR0cHM6Ly94",
+        "%ff",
+        "%00",
+        "..",
+        "",
+        "permissions",
+        "copy",
+        "createLink",
+        "delta(token='x')",
+        "b!x",
+        "1.0",
+        "$count",
+    ]
+)
 
 
 @settings(max_examples=300, deadline=None)

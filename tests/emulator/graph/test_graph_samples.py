@@ -25,25 +25,73 @@ NOT_SERVED = {
 
 # Members that our answers have beyond the samples, all documented for the resource.
 DRIVE_ITEM = {
-    "@microsoft.graph.downloadUrl", "@odata.context", "createdBy", "createdDateTime", "cTag", "eTag", "file",
-    "fileSystemInfo", "folder", "id", "lastModifiedBy", "lastModifiedDateTime", "name", "package",
-    "parentReference", "remoteItem", "root", "shared", "size", "webUrl", "deleted", "description",
-}  # fmt: skip
+    "@microsoft.graph.downloadUrl",
+    "@odata.context",
+    "createdBy",
+    "createdDateTime",
+    "cTag",
+    "eTag",
+    "file",
+    "fileSystemInfo",
+    "folder",
+    "id",
+    "lastModifiedBy",
+    "lastModifiedDateTime",
+    "name",
+    "package",
+    "parentReference",
+    "remoteItem",
+    "root",
+    "shared",
+    "size",
+    "webUrl",
+    "deleted",
+    "description",
+}
 DRIVE = {
-    "@odata.context", "createdBy", "createdDateTime", "description", "driveType", "id", "lastModifiedBy",
-    "lastModifiedDateTime", "name", "owner", "quota", "webUrl",
-}  # fmt: skip
+    "@odata.context",
+    "createdBy",
+    "createdDateTime",
+    "description",
+    "driveType",
+    "id",
+    "lastModifiedBy",
+    "lastModifiedDateTime",
+    "name",
+    "owner",
+    "quota",
+    "webUrl",
+}
 SITE = {
-    "@odata.context", "createdDateTime", "description", "displayName", "id", "isPersonalSite",
-    "lastModifiedDateTime", "name", "root", "sharepointIds", "siteCollection", "webUrl",
-}  # fmt: skip
+    "@odata.context",
+    "createdDateTime",
+    "description",
+    "displayName",
+    "id",
+    "isPersonalSite",
+    "lastModifiedDateTime",
+    "name",
+    "root",
+    "sharepointIds",
+    "siteCollection",
+    "webUrl",
+}
 LIST = {"@odata.context", "@odata.nextLink", "@odata.deltaLink", "value"}
 SESSION = {"@odata.context", "expirationDateTime", "nextExpectedRanges", "uploadUrl"}
 LINK = {"@odata.context", "hasPassword", "id", "link", "roles", "shareId"}
 COPY = {
-    "@odata.context", "createdDateTime", "error", "id", "lastActionDateTime", "operation", "percentageComplete",
-    "percentComplete", "resourceId", "resourceLocation", "status",
-}  # fmt: skip
+    "@odata.context",
+    "createdDateTime",
+    "error",
+    "id",
+    "lastActionDateTime",
+    "operation",
+    "percentageComplete",
+    "percentComplete",
+    "resourceId",
+    "resourceLocation",
+    "status",
+}
 GRANT = {
     "@deprecated.GrantedToIdentities",
     "grantedToIdentities",
@@ -288,8 +336,14 @@ CASES: dict[str, Case] = {
     "copy-monitor-failed.json": (lambda: copy(taken=True), COPY),
     "copy-monitor-in-progress.json": (lambda: copy(1), COPY),
     "create-link-embed.json": (lambda: link(anna(), type="embed"), LINK),
-    "create-link-organization.json": (lambda: link(bert(), type="edit", scope="organization"), LINK),
-    "create-link-view.json": (lambda: link(anna(), type="view", password="x", scope="anonymous"), LINK),
+    "create-link-organization.json": (
+        lambda: link(bert(), type="edit", scope="organization"),
+        LINK,
+    ),
+    "create-link-view.json": (
+        lambda: link(anna(), type="view", password="x", scope="anonymous"),
+        LINK,
+    ),
     "create-upload-session-507.json": (lambda: session(full(bert()), 1099511627776), ERROR),
     "create-upload-session.json": (lambda: session(bert()), SESSION),
     "delete-item.json": (lambda: (ask := bert()).delete(stored(ask)), set()),
@@ -298,10 +352,16 @@ CASES: dict[str, Case] = {
     "delta-last-page.json": (lambda: delta("last"), LIST),
     "delta-token-latest.json": (lambda: delta("latest"), LIST),
     "drive-by-id.json": (lambda: (ask := bert()).get(f"/drives/{ask.drive.id}"), DRIVE),
-    "drive-root-composed.json": (lambda: (ask := bert()).get(f"/drives/{ask.drive.id}/root"), DRIVE_ITEM),
+    "drive-root-composed.json": (
+        lambda: (ask := bert()).get(f"/drives/{ask.drive.id}/root"),
+        DRIVE_ITEM,
+    ),
     "drive-root.json": (lambda: (ask := bert()).get(f"/drives/{ask.drive.id}/root"), DRIVE_ITEM),
     "error-400-invalid-name.json": (lambda: new_folder("a:b"), ERROR),
-    "error-400-invalid-request.json": (lambda: bert().post("/me/drive/root/children", {"name": "a"}), ERROR),
+    "error-400-invalid-request.json": (
+        lambda: bert().post("/me/drive/root/children", {"name": "a"}),
+        ERROR,
+    ),
     "error-400-path-too-long.json": (too_long, ERROR),
     "error-401-invalid-token.json": (expired, ERROR),
     "error-401-unauthenticated.json": (
@@ -309,9 +369,15 @@ CASES: dict[str, Case] = {
         ERROR,
     ),
     "error-403-access-denied.json": (lambda: bert("User.Read").get("/me/drive/root"), ERROR),
-    "error-403-insufficient-claims.json": (lambda: armed(lambda ask: ask.faults.challenge()), ERROR),
+    "error-403-insufficient-claims.json": (
+        lambda: armed(lambda ask: ask.faults.challenge()),
+        ERROR,
+    ),
     "error-403-malware.json": (
-        lambda: armed(lambda ask: (ask.faults.malware(), stored(ask)), "/me/drive/root:/Documents/a.bin:/content"),
+        lambda: armed(
+            lambda ask: (ask.faults.malware(), stored(ask)),
+            "/me/drive/root:/Documents/a.bin:/content",
+        ),
         ERROR,
     ),
     "error-404-item-not-found.json": (lambda: bert().get("/me/drive/root:/nothing"), ERROR),
@@ -323,13 +389,19 @@ CASES: dict[str, Case] = {
         lambda: armed(lambda ask: ask.budgets.enable(share=0.0001)),
         ERROR,
     ),
-    "error-503-service-not-available.json": (lambda: armed(lambda ask: ask.faults.unavailable()), ERROR),
+    "error-503-service-not-available.json": (
+        lambda: armed(lambda ask: ask.faults.unavailable()),
+        ERROR,
+    ),
     "error-504-large-folder.json": (large_folder, ERROR),
     "error-507-insufficient-storage.json": (
         lambda: full(bert()).put("/me/drive/root:/a.bin:/content", bytes(11)),
         ERROR,
     ),
-    "error-507-quota.json": (lambda: full(anna()).put("/me/drive/root:/a.bin:/content", bytes(11)), ERROR),
+    "error-507-quota.json": (
+        lambda: full(anna()).put("/me/drive/root:/a.bin:/content", bytes(11)),
+        ERROR,
+    ),
     "get-content-302.json": (lambda: (ask := anna()).get(f"{stored(ask)}/content"), set()),
     "get-content-range-206.json": (lambda: download(range="bytes=0-1023"), set()),
     "item-by-path-composed.json": (item_with_path, DRIVE_ITEM),
@@ -339,9 +411,14 @@ CASES: dict[str, Case] = {
     "me-drive.json": (lambda: bert().get("/me/drive"), DRIVE),
     "me-drives.json": (lambda: bert().get("/me/drives"), LIST),
     "me-followed-sites.json": (lambda: site("/me/followedSites", followed=True), LIST),
-    "permanent-delete.json": (lambda: (ask := bert()).post(f"{stored(ask)}/permanentDelete"), set()),
+    "permanent-delete.json": (
+        lambda: (ask := bert()).post(f"{stored(ask)}/permanentDelete"),
+        set(),
+    ),
     "put-content-small.json": (
-        lambda: bert().put("/me/drive/root:/FolderA/FileB.txt:/content", b"The contents of the file goes here."),
+        lambda: bert().put(
+            "/me/drive/root:/FolderA/FileB.txt:/content", b"The contents of the file goes here."
+        ),
         DRIVE_ITEM,
     ),
     "quota-empty-composed.json": (lambda: quota(bert(), Quota(10, Told.UNKNOWN)), DRIVE),
@@ -362,11 +439,14 @@ CASES: dict[str, Case] = {
     "upload-fragment-409.json": (fragment_onto_taken_name, ERROR),
     "upload-fragment-416-onedrive-docs.json": (lambda: fragment(*FIRST, FIRST), ERROR),
     "upload-fragment-416.json": (lambda: fragment(*FIRST, FIRST), ERROR),
-    "upload-fragment-507-composed.json": (lambda: fragment("bytes 0-127/128", 128, ask=full(bert())), ERROR),
+    "upload-fragment-507-composed.json": (
+        lambda: fragment("bytes 0-127/128", 128, ask=full(bert())),
+        ERROR,
+    ),
     "upload-session-cancel.json": (cancelled_session, set()),
     "upload-session-status.json": (status_of_session, SESSION),
     "versions-list.json": (versions, LIST),
-}  # fmt: skip
+}
 
 
 def graph_samples() -> set[str]:

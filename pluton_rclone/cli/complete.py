@@ -1,0 +1,122 @@
+"""What Tab offers for a place: storages, folders and files in them, and those of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import click
+from click.shell_completion import BashComplete, CompletionItem, split_arg_string
+
+from pluton_rclone.errors import PlutonRcloneError
+
+from .context import Context
+
+CACHED_SECONDS = 30.0
+
+
+def local_or_storage(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """For SRC and DST."""
+    items = in_storage(ctx, param, incomplete)
+    if ":" in incomplete:
+        return items
+    folder, slash, start = incomplete.rpartition("/")
+    with suppress(OSError), os.scandir(os.path.expanduser(folder + slash) or ".") as found:
+        for entry in sorted(found, key=lambda entry: entry.name):
+            if entry.name.startswith(start) and (start or entry.name[0] != "."):
+                end = "/" if entry.is_dir() else ""
+                items.append(CompletionItem(folder + slash + entry.name + end))
+    return items
+
+
+def in_storage(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For NAME:PATH."""
+    context = Context(ctx.params.get("config"), ctx.params.get("binary"))
+    try:
+        found = list(_in_storage(context, incomplete))
+    except (PlutonRcloneError, OSError):  # nothing to offer, and no place to say it
+        return []
+    return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+
+def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
+    from .places import parse_place
+
+    if ":" not in incomplete:
+        for storage in context.storages.values():
+            yield f"{storage.remote_name}:"
+        return
+    place = parse_place(incomplete, context)
+    if place.storage is None:
+        return
+    above, slash, _ = place.path.rpartition("/")
+    before = incomplete.removesuffix(place.path) + above + slash
+    for name in _listed(context, place.storage, above or slash):
+        yield before + name
+
+
+def _listed(context: Context, storage: Any, folder: str) -> list[str]:
+    """The names in a folder, folders with a / behind; the last one listed is kept for seconds."""
+    from pluton_rclone.process.folders import runtime_folder
+    from pluton_rclone.process.system import new_private_file
+
+    kept = runtime_folder() / "completion.json"
+    key = [str(context.storages.path), storage.remote_name, folder]
+    with suppress(OSError, ValueError):
+        known, names = json.loads(kept.read_bytes())
+        if known == key and 0 <= time.time() - kept.stat().st_mtime < CACHED_SECONDS:
+            return list(names)
+    entries = storage.list(folder)
+    names = [one.name + "/" * one.is_dir for one in entries if one.name.isprintable()]
+    with suppress(OSError):
+        kept.unlink(missing_ok=True)
+        with new_private_file(kept) as file:
+            file.write(json.dumps([key, names]).encode())
+    return names
+
+
+class Bash(BashComplete):
+    """click splits at a colon, as bash does (COMP_WORDBREAKS), and quotes nothing."""
+
+    source_template = """\
+%(complete_func)s() {
+    local type value
+    COMPREPLY=()
+    while IFS=, read -r type value; do
+        case $type in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            *) COMPREPLY+=("$value")
+               [[ $value == *[:/] ]] && compopt -o nospace ;;
+        esac
+    done < <(COMP_LINE="${COMP_LINE:0:COMP_POINT}" %(complete_var)s=bash_complete "$1")
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        line = os.environ["COMP_LINE"]
+        words, self.quoted = split_arg_string(line), False
+        try:
+            shlex.split(line)
+        except ValueError:  # a quote is open
+            self.quoted = not line.endswith("\\")
+        if re.search(r"(?<!\\)\s$", line) and not self.quoted:
+            words.append("")
+        self.incomplete = words[-1]
+        return words[1:-1], words[-1]
+
+    def format_completion(self, item: CompletionItem) -> str:
+        value = str(item.value)
+        if not self.quoted:
+            value = value.removeprefix(self.incomplete[: self.incomplete.rfind(":") + 1])
+            value = re.sub(r"[^\w@%+=:,./~-]", r"\\\g<0>", value)
+        return f"{item.type},{value}"

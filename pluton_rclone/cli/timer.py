@@ -1,0 +1,153 @@
+"""Runs without a person: the command `timer`, and --ping, which tells a service how each ended."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from pluton_rclone.errors import ConfigNotWritable, PlutonRcloneError, UsageError
+
+from .context import AnyCommand, Context, common
+from .output import tell
+
+PING = (
+    "Call URL/start, then URL or URL/fail, as Healthchecks and its like want it. "
+    "[default: PLUTON_RCLONE_PING, which others on this machine cannot read]"
+)
+_UNIT = """\
+[Unit]
+Description=pluton-rclone {what}
+
+[Service]
+Type=oneshot
+WorkingDirectory={folder}
+{environment}ExecStart={command}
+"""
+_TIMER = """\
+[Unit]
+Description=pluton-rclone {name}, daily
+
+[Timer]
+OnCalendar=*-*-* {at}:00
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def pinged(command: AnyCommand) -> AnyCommand:
+    """Gives a command --ping."""
+
+    @functools.wraps(command)
+    def run(ctx: Context, ping: str | None, **given: Any) -> Any:
+        if not ping or given.get("dry_run"):
+            return command(ctx, **given)
+        parts = urlsplit(ping)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError("--ping needs an http:// or https:// address.")
+
+        def call(end: str) -> None:
+            from pluton_rclone.microsoft.http import Http
+
+            path = parts.path.rstrip("/") + end
+            try:
+                with Http() as http:
+                    status = http.once("GET", parts._replace(path=path).geturl(), None).status
+                trouble = f"it answered {status}" if status >= 400 else ""
+            except PlutonRcloneError as error:
+                trouble = str(error.why)
+            if trouble:
+                ctx.output.say(f"note    {parts.hostname} was not told of this run: {trouble}")
+
+        call("/start")
+        failed = True
+        try:
+            result = command(ctx, **given)
+            failed = bool(result)  # an exit code
+            return result
+        finally:
+            call("/fail" if failed else "")
+
+    return click.option("--ping", metavar="URL", envvar="PLUTON_RCLONE_PING", help=PING)(run)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.option("--at", default="03:00", metavar="HH:MM", show_default=True, help="When, each day.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write NAME.service and NAME.timer there, e.g. ~/.config/systemd/user.",
+)
+@click.option("--cron", is_flag=True, help="Print a line for crontab instead of systemd's units.")
+@common
+def timer(
+    ctx: Context, name: str, command: tuple[str, ...], at: str, output: Path | None, cron: bool
+) -> None:
+    """Print what runs a command of pluton-rclone every day: systemd units, or a cron line.
+
+    It runs in the folder that you are in, with the rclone.conf that is used now.
+
+    \b
+    pluton-rclone timer nightly -- copy /srv/data work:laptop/data
+    pluton-rclone timer nightly --output ~/.config/systemd/user -- copy /srv/data work:data
+    pluton-rclone timer weekly --cron --at 04:30 -- sync --yes /srv/data work:laptop/data
+    """
+    from .app import COMMANDS
+
+    hour = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", at)
+    if not command or command[0] not in COMMANDS:
+        raise UsageError("A command of pluton-rclone stands behind --, as in: -- copy SRC DST.")
+    if not hour or not re.fullmatch(r"[\w.-]+", name):
+        raise UsageError("NAME takes letters, digits, . _ -, and --at a time as in 03:00.")
+    if command[0] in ("sync", "move", "delete") and not {"-y", "--yes"} & {*command}:
+        raise UsageError(f"Nobody answers {command[0]}'s question there.", advice="Add --yes.")
+    if any(character in word for word in (*command, os.getcwd()) for character in "\n\r"):
+        raise UsageError("A line break cannot stand in a unit or a crontab.")
+    program = shutil.which("pluton-rclone")
+    argv = [os.path.abspath(program)] if program else [sys.executable, "-I", "-m", "pluton_rclone"]
+    argv += ["--config", str(ctx.new_storages.path.absolute())]
+    argv += ["--rclone", os.path.abspath(ctx.binary)] if ctx.binary else []
+    argv += command
+    if cron:
+        line = f"cd {shlex.quote(os.getcwd())} && {shlex.join(argv)}".replace("%", r"\%")
+        tell(f"{int(hour[2])} {int(hour[1])} * * * {line}")
+        return
+    units = {
+        f"{name}.service": _UNIT.format(
+            what=shlex.join(command).replace("%", "%%"),
+            folder=os.getcwd().replace("%", "%%"),
+            environment=f"Environment={_word('PATH=' + os.environ['PATH'])}\n",
+            command=" ".join(map(_word, argv)).replace("$", "$$"),
+        ),
+        f"{name}.timer": _TIMER.format(name=name, at=f"{int(hour[1]):02}:{hour[2]}"),
+    }
+    for file, text in units.items():
+        if output is None:
+            tell(f"# {file}\n{text}")
+            continue
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            output.joinpath(file).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigNotWritable(f"{output / file} cannot be written.", why=str(error)) from None
+    if output is not None:
+        ctx.output.say(f"Start it: systemctl --user enable --now {name}.timer")
+
+
+def _word(text: str) -> str:
+    """One word of a unit's line: systemd.syntax(7), and its specifiers (%)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'

@@ -1,0 +1,86 @@
+"""What the environment says of rclone.conf: where it is, and its password."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pluton_rclone.errors import ConfigPasswordMissing
+
+from . import keyrings
+
+PASSWORD_COMMAND = "RCLONE_PASSWORD_COMMAND"
+PASSWORD = "RCLONE_CONFIG_PASS"
+CREDENTIAL = "rclone-config-pass"  # its name as a credential of systemd (systemd.exec(5))
+_NAME = "rclone.conf"
+_SECONDS = 60.0
+
+
+def default_path(environment: Mapping[str, str] | None = None) -> Path:
+    """The file that rclone itself would use (rclone fs/config/config.go): RCLONE_CONFIG, else the
+    first that exists of $XDG_CONFIG_HOME/rclone/rclone.conf, ~/.config/rclone/rclone.conf and
+    ~/.rclone.conf; else the first of these. On Windows, %APPDATA%/rclone/rclone.conf precedes."""
+    values = os.environ if environment is None else environment
+    if values.get("RCLONE_CONFIG"):
+        return Path(values["RCLONE_CONFIG"])
+    home = Path(values.get("HOME") or os.path.expanduser("~"))
+    places = [home / ".config" / "rclone" / _NAME, home / ".rclone.conf"]
+    if values.get("XDG_CONFIG_HOME"):
+        places.insert(0, Path(values["XDG_CONFIG_HOME"]) / "rclone" / _NAME)
+    if sys.platform == "win32" and values.get("APPDATA"):
+        places.insert(0, Path(values["APPDATA"]) / "rclone" / _NAME)
+    return next((place for place in places if place.exists()), places[0])
+
+
+def find_password(given: str | None = None, path: Path | None = None) -> str:
+    """The given password, else what RCLONE_PASSWORD_COMMAND prints, else RCLONE_CONFIG_PASS; rclone
+    does not know the next two: a credential of systemd, and what a keyring has for this path.
+
+    Raises ConfigPasswordMissing, also for a command that fails; its output is never in the error.
+    """
+    if given is not None:
+        return given
+    command = os.environ.get(PASSWORD_COMMAND, "").strip()
+    if command:
+        return from_command(command)
+    if password := os.environ.get(PASSWORD):
+        return password
+    credential = Path(os.environ.get("CREDENTIALS_DIRECTORY") or os.devnull, CREDENTIAL)
+    if credential.is_file():
+        return credential.read_text("utf-8").strip("\r\n")
+    if path is not None and (password := keyrings.kept(path)):
+        return password
+    raise ConfigPasswordMissing("rclone.conf is encrypted and no password was given")
+
+
+def from_command(command: str) -> str:
+    """What a password command prints; ConfigPasswordMissing if it fails."""
+    # rclone splits it as a line of CSV with spaces (fs.SpaceSepList)
+    argv = next(csv.reader([command], delimiter=" "))
+    program = shutil.which(argv[0])
+    if program is None:
+        raise _failed(argv[0], "there is no such program")
+    try:
+        from pluton_rclone import process  # only with a password command
+
+        done = process.run([program, *argv[1:]], env=os.environ, timeout=_SECONDS)
+    except TimeoutError:
+        raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds") from None
+    except OSError as error:
+        raise _failed(argv[0], error.strerror or "it cannot be started") from None
+    if done.returncode != 0:
+        raise _failed(argv[0], f"it ended with exit code {done.returncode}")
+    password = done.stdout.decode("utf-8", "surrogateescape").strip("\r\n")
+    if not password:
+        raise _failed(argv[0], "it printed nothing")
+    return password
+
+
+def _failed(program: str, why: str) -> ConfigPasswordMissing:
+    what = f"the password command of rclone.conf failed ({program})"
+    advice = f"Run the command in {PASSWORD_COMMAND} yourself: it must print the password alone."
+    return ConfigPasswordMissing(what, why=why, advice=advice)

@@ -1,0 +1,66 @@
+"""Storages that variables make (`RCLONE_CONFIG_<NAME>_TYPE=onedrive` and so on, as an export for
+containers has them), laid over what is read from rclone.conf, as rclone itself does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+
+from pluton_rclone.errors import ConfigNotWritable
+from pluton_rclone.values.token_text import TOKEN
+
+from .ini import Document
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "RCLONE_CONFIG_"
+_TYPE = re.compile(rf"{_PREFIX}(\w+)_TYPE", re.ASCII)
+# For the token in a variable, the one that followed it: a variable cannot take it.
+_RENEWED: dict[str, str] = {}
+
+
+def sections() -> dict[str, dict[str, str]]:
+    """The OneDrive remotes that variables make, by name, in lower case."""
+    found = [_TYPE.fullmatch(key) for key, value in os.environ.items() if value == "onedrive"]
+    names = sorted((match[1] for match in found if match), key=len, reverse=True)
+    made: dict[str, dict[str, str]] = {name.lower(): {} for name in names}
+    for key, value in os.environ.items() if made else ():
+        name = next((name for name in names if key.startswith(f"{_PREFIX}{name}_")), None)
+        if name is not None:
+            option = key[len(f"{_PREFIX}{name}_") :].lower()
+            made[name.lower()][option] = " ".join(value.splitlines())
+    for section in made.values():
+        if TOKEN in section:
+            section[TOKEN] = _RENEWED.get(section[TOKEN], section[TOKEN])
+    return made
+
+
+def laid_over(document: Document, made: Mapping[str, Mapping[str, str]]) -> Document:
+    """The document with these remotes; what a variable says wins."""
+    for name, section in made.items():
+        edit = document.changed if name in document else document.with_section
+        document = edit(name, section)
+    return document
+
+
+def keep(name: str, token: str) -> None:
+    """Keep a renewed token while this process runs."""
+    present = sections()[name].get(TOKEN, "")
+    if token in ("", present):
+        return
+    first = next((old for old, new in _RENEWED.items() if new == present), present)
+    _RENEWED[first] = token
+    what = "the token of %r was renewed and is kept until this process ends"
+    variable = f"{_PREFIX}{name.upper()}_TOKEN"
+    log.warning(f"{what}: the variable %s still has the one before", name, variable)
+
+
+def refusal(name: str) -> ConfigNotWritable:
+    """The error for a change to a remote that variables make."""
+    return ConfigNotWritable(
+        f"{name!r} cannot be changed.",
+        why=f"the variables {_PREFIX}{name.upper()}_… make it, not rclone.conf",
+        advice="Change the variables where they are set, or remove them there.",
+    )

@@ -1,0 +1,100 @@
+"""What differs between systems about processes, users and pipes, each with a plain fallback.
+
+Linux is what is tested. For macOS and Windows, everything type-checks and can be imported; it has
+not been run there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import IO, BinaryIO
+
+if sys.platform == "win32":
+    KILL = signal.SIGTERM
+else:
+    KILL = signal.SIGKILL  # which no process can refuse
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal to a child that is not reaped; KILL goes to its whole process group. Windows
+    can only end it. ProcessLookupError, PermissionError."""
+    if sys.platform == "win32":
+        os.kill(pid, signal.SIGTERM)
+    elif number == KILL:
+        os.killpg(pid, number)
+    else:
+        os.kill(pid, number)
+
+
+def set_paused(pid: int, paused: bool) -> None:
+    """Stop a child, or let it go on; nothing on Windows. ProcessLookupError, PermissionError."""
+    if sys.platform != "win32":
+        os.kill(pid, signal.SIGSTOP if paused else signal.SIGCONT)
+
+
+def wait_unreaped(pid: int) -> bool:
+    """Wait until a child has ended, which keeps its process id; False at once where the system
+    cannot do that (Windows, macOS)."""
+    if sys.platform == "win32" or not hasattr(os, "waitid"):
+        return False
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return True
+
+
+def ignores_children() -> bool:
+    """Whether this program ignores SIGCHLD, so that no exit status can be known."""
+    return sys.platform != "win32" and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that number, of any user, on this machine. Always True on
+    Windows, where asking by a signal would end it."""
+    if sys.platform != "win32":
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            pass
+    return True
+
+
+def in_foreground() -> bool:
+    """Whether a terminal sends its Ctrl-C to us, and so to the children in our process group."""
+    if sys.platform == "win32":
+        return True
+    try:
+        with open("/dev/tty", "rb", buffering=0) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def user() -> int:
+    """The number of this process's user; 0 on Windows."""
+    if sys.platform == "win32":
+        return 0
+    return os.geteuid()
+
+
+def is_private(found: os.stat_result) -> bool:
+    """Whether it is for this user alone, by owner and mode; on Windows, a profile's folders are."""
+    return sys.platform == "win32" or (found.st_uid == user() and not found.st_mode & 0o077)
+
+
+def widen(pipe: IO[bytes], size: int) -> None:
+    """Give a pipe room for so many bytes (Linux), if that is granted."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(AttributeError, OSError):  # F_SETPIPE_SZ is there since 3.10
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, size)
+
+
+def new_private_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """A new file that only this user can read; FileExistsError, OSError."""
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))

@@ -1,0 +1,175 @@
+"""One filter model on every command that takes many files, and the flags that go on to rclone."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import Storages
+from pluton_rclone.errors import UsageError
+from pluton_rclone.rclone import commands
+from tests.cli.conftest import Command
+
+DAY = 24 * 3600
+FILES = ("a.txt", "b.tmp", "big.bin", "old.txt", "sub/c.txt", "sub/d.tmp", "a[w].txt")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    for name in FILES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x" * (5000 if name == "big.bin" else 10))
+    os.utime(folder / "old.txt", (time.time() - 40 * DAY,) * 2)
+    return folder
+
+
+def selected(*without: str) -> set[str]:
+    return set(FILES) - set(without)
+
+
+FILTERS = {
+    "--include *.txt": {name for name in FILES if name.endswith(".txt")},
+    "--exclude *.tmp": selected("b.tmp", "sub/d.tmp"),
+    "--exclude /sub/**": selected("sub/c.txt", "sub/d.tmp"),
+    "--include *.txt --exclude *.txt": {name for name in FILES if name.endswith(".txt")},
+    "--filter [+ /sub/c.txt] --filter [- /sub/**]": selected("sub/d.tmp"),
+    "--filter-from {rules}": selected("sub/d.tmp", "b.tmp"),
+    "--files-from {names}": {"a.txt", "sub/d.tmp"},
+    "--min-size 1K": {"big.bin"},
+    "--max-size 1K": selected("big.bin"),
+    "--min-age 30d": {"old.txt"},
+    "--max-age 30d": selected("old.txt"),
+    r"--include a\[w\].txt": {"a[w].txt"},
+}
+
+
+@pytest.fixture
+def filters(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    (tmp_path / "rules").write_text("# ours\n\n- *.tmp\n+ **\n")
+    (tmp_path / "names").write_text("; ours\na.txt\n  sub/d.tmp  \n")
+    text = str(request.param).format(rules=tmp_path / "rules", names=tmp_path / "names")
+    words = text.replace("[+ ", "[+~").replace("[- ", "[-~").split(" ")
+    return [
+        word.strip("[]").replace("~", " ") if word.startswith(("[+", "[-")) else word
+        for word in words
+    ]
+
+
+def names(storage_path: str = "x") -> set[str]:
+    storage = Storages()["Work files"]
+    return {entry.path for entry in storage.walk(storage_path) if not entry.is_dir}
+
+
+@pytest.mark.parametrize(("filters", "kept"), FILTERS.items(), ids=FILTERS, indirect=["filters"])
+def test_copy_check_ls_and_preflight_select_the_same_files(
+    connected: Command, source: Path, filters: list[str], kept: set[str]
+) -> None:
+    looked = connected("preflight", str(source), "Work files:x", *filters, "--json")
+    copied = connected("copy", str(source), "Work files:x", *filters)
+    checked = connected("check", str(source), "Work files:x", *filters, "--json")
+    listed = connected("ls", "-R", "Work files:x", *filters, "--json")
+
+    assert copied.code == 0, copied.err
+    assert names() == kept
+    assert (checked.code, checked.json["matching"]) == (0, len(kept))
+    assert looked.lines[-1]["summary"]["files"] == len(kept)
+    assert {entry["path"] for entry in listed.lines if not entry["is_dir"]} == kept
+
+
+def test_delete_with_filters_deletes_what_they_select_and_keeps_folders(
+    connected: Command, source: Path
+) -> None:
+    connected("copy", str(source), "Work files:x")
+    asked = connected("delete", "Work files:x", "--include", "*.tmp")
+    looked = connected("delete", "--dry-run", "Work files:x", "--include", "*.tmp")
+    assert (asked.code, looked.code) == (2, 0)
+    assert "What the filters select in x goes to the recycle bin" in asked.err
+    assert {line.rpartition(" ")[2] for line in looked.out.splitlines()} == {"b.tmp", "sub/d.tmp"}
+    assert names() == set(FILES)
+
+    done = connected("delete", "--yes", "Work files:x", "--include", "*.tmp")
+    assert (done.code, names()) == (0, selected("b.tmp", "sub/d.tmp")), done.err
+    assert "2 files deleted" in done.err
+
+    by_age = connected("delete", "--yes", "Work files:x", "--min-age", "30d")
+    assert (by_age.code, names()) == (0, selected("b.tmp", "sub/d.tmp", "old.txt"))
+
+    one = connected("delete", "--yes", "Work files:x/a.txt", "--min-age", "30d")
+    assert (one.code, "a.txt" in names()) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "option", [{"min_age": "30d"}, {"max_size": 5}, {"max_depth": 1}, {"extra": ["--include=*"]}]
+)
+def test_what_deletes_a_folder_whole_refuses_whatever_selects(
+    option: commands.TransferOptions,
+) -> None:
+    with pytest.raises(UsageError, match="takes no filters"):
+        commands.remove("purge", "a:", option)
+    assert commands.remove("delete", "a:", option).flags
+
+
+def test_a_pattern_that_does_not_match_the_file_of_its_name_is_said(
+    connected: Command, source: Path
+) -> None:
+    ran = connected("copy", str(source), "Work files:x", "--exclude", "a[w].txt")
+    assert "a[w].txt" in names()
+    assert r"to name it, write 'a\\[w].txt'" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--filter", "*.tmp"], "is not a filter rule"),
+        (["--min-age", "yesterday"], "is not a time"),
+        (["--bwlimit", "8:00"], "is not a rate"),
+        (["--files-from", "/nowhere/at all"], "No such file"),
+        (["--include", "*.a", "--files-from", "/dev/null"], "exclude each other"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_starts(
+    connected: Command, source: Path, words: list[str], said: str
+) -> None:
+    ran = connected("copy", str(source), "Work files:x", *words)
+    assert (ran.code, said in ran.err) == (2, True), ran.err
+
+
+def test_what_a_sync_would_overwrite_or_delete_is_kept_in_a_folder(
+    connected: Command, source: Path
+) -> None:
+    connected("copy", str(source), "Work files:x")
+    (source / "a.txt").write_bytes(b"another")
+    (source / "b.tmp").unlink()
+    ran = connected(
+        "sync",
+        "--yes",
+        str(source),
+        "Work files:x",
+        "--backup-dir",
+        "Work files:old",
+        "--suffix",
+        "-1",
+    )
+    assert ran.code == 0, ran.err
+    assert names("old") == {"a.txt-1", "b.tmp-1"}
+    assert names() == selected("b.tmp")
+
+    elsewhere = connected("copy", str(source), "Work files:x", "--backup-dir", str(source / "old"))
+    assert (elsewhere.code, "is not where DST is" in elsewhere.err) == (2, True)
+
+
+def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(
+    connected: Command, source: Path
+) -> None:
+    ran = connected("copy", str(source), "Work files:x", "--", "--max-depth=1", "--no-traverse")
+    assert (ran.code, names()) == (0, selected("sub/c.txt", "sub/d.tmp")), ran.err
+
+    for word in ("--dump=headers", "--rc", "--config=/x", "-vv", "--header", "-n", "--include=*"):
+        refused = connected("copy", str(source), "Work files:y", "--", word)
+        assert (refused.code, "is not passed to rclone" in refused.err) == (2, True), word
+    stray = connected("copy", str(source), "Work files:x", "Work files:y")
+    assert (stray.code, "is not a flag of rclone" in stray.err) == (2, True)

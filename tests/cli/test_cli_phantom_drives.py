@@ -1,0 +1,112 @@
+"""Drives that are no place for a backup are not offered at the terminal, and can be named."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pluton_rclone import Storages, process
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.command import browser as played
+from pluton_rclone.emulator.quirks import Quirks
+from tests.connected import ANNA, BERT, remote_of
+from tests.rclone_port import rclone_port
+
+from .conftest import Command
+
+PHANTOMS: dict[str, tuple[str, Callable[[Quirks], Any]]] = {
+    "the cache of a work account": (BERT, lambda quirks: quirks.cache_library(BERT, first=True)),
+    "logos of the organisation": (BERT, lambda quirks: quirks.organization_logos(BERT)),
+    "bundles with the drive's own id": (ANNA, lambda quirks: quirks.bundles(ANNA, first=True)),
+    "an album that cannot be read": (
+        ANNA,
+        lambda quirks: quirks.unreadable_drive(ANNA, first=True),
+    ),
+}
+
+
+@pytest.fixture(params=PHANTOMS)
+def owner(request: pytest.FixtureRequest, cloud: Emulator) -> str:
+    username, play = PHANTOMS[request.param]
+    play(cloud.quirks)
+    return username
+
+
+def own_id(cloud: Emulator, username: str) -> str:
+    return cloud.files.drive_of(username).id.lower()
+
+
+def kind_of(username: str) -> str:
+    return "personal" if username == ANNA else "business"
+
+
+def test_connecting_takes_the_persons_own_drive(
+    command: Command, cloud: Emulator, owner: str, browser: Callable[..., None]
+) -> None:
+    browser(owner)
+    ran = command("connect", "New", "--type", kind_of(owner))
+    assert ran.code == 0, ran.err
+    assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
+
+
+def test_a_pasted_token_takes_the_persons_own_drive(
+    command: Command, cloud: Emulator, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = remote_of(cloud, "personal" if owner == ANNA else "business").token
+    assert token is not None
+    done = process.run(
+        [
+            *(sys.executable, "-m", "pluton_rclone", "connect", "New"),
+            *("--method", "token", "--type", kind_of(owner)),
+        ],
+        env={**os.environ, "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID},
+        stdin=token.get_secret_value().encode(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
+
+
+def test_rclones_own_registration_takes_the_persons_own_drive(
+    cloud: Emulator, owner: str, home: object
+) -> None:
+    with rclone_port():
+        done = process.run(
+            [sys.executable, "-m", "pluton_rclone", "connect", "New", "--type", kind_of(owner)],
+            env={**os.environ, **played(owner)},
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stderr
+    assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
+
+
+def test_what_is_not_offered_can_be_named_by_its_id(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    browser(BERT)
+    cloud.quirks.cache_library(BERT)
+    assert command("connect", "Work", "--type", "business").code == 0
+    listed = command("drives", "work", "--json").json
+    (cache,) = [one["id"] for one in listed if one["name"] == "PersonalCacheLibrary"]
+    ran = command("connect", "Cache", "--drive", cache)
+    assert ran.code == 0, ran.err
+    assert Storages()["cache"].remote.drive_id == cache
+
+
+def test_where_a_choice_is_needed_the_ids_for_it_are_said(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    browser(BERT)
+    files = cloud.files
+    beside = files.add(files.beside(BERT, "Archive", kind="business"))
+    files.list_too(BERT, beside)
+    ran = command("connect", "New", "--type", "business")
+    assert ran.code != 0
+    said = json.dumps(ran.err).replace("\\n", "")
+    for each in (beside.id, files.drive_of(BERT).id, "--drive"):
+        assert each in said
+    assert command("connect", "New", "--drive", beside.id).code == 0

@@ -1,0 +1,122 @@
+"""An access token that Microsoft refuses before its end: it is renewed once, and rclone goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pluton_rclone import Storage
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.graph.patterns import item_address
+from pluton_rclone.emulator.quirks import FRESH_SIGNING_KEY
+from pluton_rclone.emulator.world import REVOKED
+from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired
+from tests.connected import ANNA, connected, saved
+
+
+@pytest.fixture
+def storage(cloud: Emulator) -> Storage:
+    drive = cloud.files.drive_of(ANNA)
+    drive.write("folder/a.txt", b"a")
+    drive.write("folder/b.txt", b"b")
+    return connected(cloud)
+
+
+def access_token(storage: Storage) -> str:
+    return str(json.loads(storage.section_with_secrets()["token"])["access_token"])
+
+
+CALLS: dict[str, Callable[[Storage, Path], Any]] = {
+    "list": lambda storage, _: storage.list("folder"),
+    "walk": lambda storage, _: list(storage.walk("folder")),
+    "walk by folders": lambda storage, _: list(storage.walk(by="folders")),
+    "walk by feed": lambda storage, _: list(storage.walk(by="feed")),
+    "stat": lambda storage, _: storage.stat("folder/a.txt"),
+    "size": lambda storage, _: storage.size("folder", by="folders"),
+    "about": lambda storage, _: storage.about(),
+    "cat": lambda storage, _: storage.rclone.cat(storage.at("folder/a.txt")),
+    "rcat": lambda storage, _: storage.rclone.rcat(b"c", storage.at("folder/c.txt")),
+    "check": lambda storage, here: storage.check(here, "folder"),
+    "upload": lambda storage, here: storage.upload(here, "up").result(),
+    "download": lambda storage, here: storage.download("folder", here / "down").result(),
+    "sync": lambda storage, here: storage.rclone.sync(
+        str(here), storage.at("folder"), max_delete=2
+    ).result(),
+    "delete": lambda storage, _: storage.delete("folder").result(),
+    "delete a file": lambda storage, _: storage.delete_file("folder/a.txt"),
+    "test": lambda storage, _: storage.test().raise_for_failure(),
+    "drive": lambda storage, _: storage.drive(),
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"), [(call, REVOKED) for call in CALLS] + [("list", FRESH_SIGNING_KEY)]
+)
+def test_a_token_that_is_refused_before_its_end_is_renewed_and_nobody_notices(
+    cloud: Emulator, storage: Storage, tmp_path: Path, call: str, message: str
+) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    before = access_token(storage)
+    cloud.quirks.access_token_refused(ANNA, message)
+    CALLS[call](storage, tmp_path)
+    assert access_token(storage) != before
+    storage.list()
+
+
+def test_what_a_transfer_did_in_both_runs_is_its_result(
+    cloud: Emulator, storage: Storage, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "new.txt").write_text("new")
+    cloud.quirks.access_token_refused(ANNA)
+    result = storage.rclone.sync(str(source), storage.at("folder"), max_delete=5).result()
+    assert (result.transfers, result.deletes, result.failed, result.exit_code) == (1, 2, (), 0)
+    assert [entry.name for entry in storage.list("folder")] == ["new.txt"]
+
+
+def test_only_when_the_renewal_is_refused_as_well_it_is_the_persons_turn(
+    cloud: Emulator, storage: Storage
+) -> None:
+    cloud.quirks.access_token_refused(ANNA)
+    cloud.world.revoke_tokens(cloud.world.person(ANNA))
+    with pytest.raises(PlutonRcloneError) as refusal:
+        storage.list("folder")
+    assert refusal.value.code in ("token_expired", "interaction_required")
+    assert refusal.value.next_step is NextStep.REAUTHORIZE
+
+
+def test_a_listing_that_has_begun_says_to_run_it_again(cloud: Emulator, storage: Storage) -> None:
+    drive = cloud.files.drive_of(ANNA)
+    drive.write("many/deep/er/x.txt", b"")
+    drive.write("many/a.txt", b"a")
+    cloud.faults.refuse(401, where=item_address(drive, "many/deep"), times=None)
+    entries = storage.rclone.walk(storage.at("many"))
+    with pytest.raises(TokenExpired, match="It broke off") as refusal:
+        list(entries)
+    assert "Run it again" in refusal.value.advice
+    assert refusal.value.details["retry"] is True
+    storage.list("folder")
+
+
+def test_a_token_of_rclones_own_registration_is_renewed_by_rclone(
+    cloud: Emulator, storage: Storage
+) -> None:
+    remote = saved(storage)
+    before = access_token(storage)
+    cloud.quirks.access_token_refused(ANNA)
+    remote.rclone.renew()
+    remote.about()
+    assert access_token(storage) != before
+    assert remote.section["pluton_sign_in"]
+
+
+def test_restic_gets_a_token_that_microsoft_takes(cloud: Emulator, storage: Storage) -> None:
+    before = access_token(storage)
+    cloud.quirks.access_token_refused(ANNA)
+    with storage.restic():
+        assert access_token(storage) != before
