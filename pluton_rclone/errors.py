@@ -81,6 +81,7 @@ class NextStep(str, enum.Enum):
 
     REAUTHORIZE = "reauthorize"
     CONNECT_ANEW = "connect_anew"
+    REPAIR = "repair"
     TEST = "test"
     RENEW_SECRET = "renew_secret"
     PREFLIGHT = "preflight"

@@ -74,6 +74,10 @@ class Terminal:
         """A line, and Return."""
         self._screen.sendline(line)
 
+    def type(self, text: str) -> None:
+        """These keys alone."""
+        self._screen.send(text)
+
     def answer_all(self, answers: Mapping[str, str]) -> int:
         """Answer each of these questions whenever it comes, until the program ends; its exit
         code."""

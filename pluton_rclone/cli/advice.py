@@ -20,6 +20,7 @@ COMMANDS = {
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
     NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone "
     "connect {storage}",
+    NextStep.REPAIR: "The command is: pluton-rclone repair {storage}",
     NextStep.TEST: "The command is: pluton-rclone test {storage}",
     NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
     NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "

@@ -1,0 +1,162 @@
+"""Runs without a person: units and cron lines that work as they are, and pings."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import process
+from tests.cli.conftest import Command
+
+
+@pytest.fixture
+def pings() -> Iterator[tuple[str, list[str]]]:
+    """A service that wants pings: its address, and the paths that were called."""
+    called: list[str] = []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            called.append(self.path)
+            self.send_response(404 if "gone" in self.path else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Service) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", called
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(connected: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pinged service is on this machine."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def test_a_run_is_told_at_its_start_and_its_end(
+    connected: Command, pings: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    address, called = pings
+    (tmp_path / "a.txt").write_text("x")
+
+    ran = connected("copy", str(tmp_path), "work-files:a", "--ping", f"{address}/uuid?rid=1")
+
+    assert ran.code == 0, ran.err
+    assert called == ["/uuid/start?rid=1", "/uuid?rid=1"]
+
+
+def test_a_run_that_fails_is_told_as_failed_with_its_own_exit_code(
+    connected: Command, pings: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, called = pings
+    monkeypatch.setenv("PLUTON_RCLONE_PING", f"{address}/uuid")
+
+    ran = connected("copy", "/nowhere/at/all", "work-files:a")
+
+    assert ran.code == 7
+    assert called == ["/uuid/start", "/uuid/fail"]
+
+
+def test_a_dry_run_is_not_told(
+    connected: Command, pings: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    address, called = pings
+
+    assert connected("copy", "-n", str(tmp_path), "work-files:a", "--ping", address).code == 0
+    assert called == []
+
+
+def test_a_ping_that_fails_does_not_fail_the_run_and_its_address_is_not_said(
+    connected: Command, pings: tuple[str, list[str]]
+) -> None:
+    address, _ = pings
+    ran = connected("health", "--ping", f"{address}/gone-secret")
+    closed = connected("health", "--ping", "http://127.0.0.1:9/secret")
+
+    assert ran.code == closed.code == 0
+    assert "127.0.0.1 was not told of this run: it answered 404" in ran.err
+    assert "127.0.0.1 was not told of this run: " in closed.err
+    assert "secret" not in ran.err + closed.err
+    assert connected("health", "--ping", "file:///etc/passwd").code == 2
+
+
+# ---- timer ---------------------------------------------------------------------------------------
+
+ODD = 'a folder/100% "of" $HOME \\ it\'s'
+
+
+def test_systemd_accepts_the_units(connected: Command, tmp_path: Path) -> None:
+    ran = connected(
+        *("timer", "nightly", "--at", "4:30", "--output", str(tmp_path)),
+        *("--", "copy", ODD, "work-files:a", "--bwlimit", "08:00,512K 19:00,off"),
+    )
+    assert ran.code == 0, ran.err
+    units = [str(tmp_path / f"nightly.{kind}") for kind in ("service", "timer")]
+    checked = process.run(
+        ["/usr/bin/env", "systemd-analyze", "verify", "--man=no", *units], env=dict(os.environ)
+    )
+    said = checked.stdout.decode() + checked.stderr.decode()
+
+    assert checked.returncode == 0, said
+    assert "nightly" not in said
+    assert "OnCalendar=*-*-* 04:30:00" in (tmp_path / "nightly.timer").read_text()
+    assert "systemctl --user enable --now nightly.timer" in ran.err
+
+
+def test_the_cron_line_runs_the_command_as_it_was_typed(
+    connected: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / ODD
+    source.mkdir(parents=True)
+    (source / "a.txt").write_text("x")
+    monkeypatch.chdir(tmp_path)
+
+    line = connected("timer", "n", "--cron", "--at", "04:05", "--", "copy", ODD, "work-files:a").out
+    minute, hour, *stars, command = line.strip().split(" ", 5)
+    ran = process.run(["/bin/sh", "-c", command.replace(r"\%", "%")], env=dict(os.environ))
+
+    assert (minute, hour, stars) == ("5", "4", ["*", "*", "*"])
+    assert "%" not in command.replace(r"\%", "")
+    assert ran.returncode == 0, ran.stderr
+    assert "a.txt" in connected("ls", "work-files:a").out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("x",),
+        ("x", "--", "rm", "-rf"),
+        ("x y", "--", "health"),
+        ("x", "--at", "25:00", "--", "health"),
+        ("x", "--", "sync", "/a", "work-files:a"),
+        ("x", "--", "copy", "a\nb", "work-files:"),
+    ],
+)
+def test_a_timer_that_could_not_work_is_refused(
+    connected: Command, arguments: tuple[str, ...]
+) -> None:
+    ran = connected("timer", *arguments)
+
+    assert ran.code == 2
+    assert not ran.out
+
+
+def test_the_command_in_the_unit_is_the_one_that_was_typed(connected: Command) -> None:
+    out = connected("timer", "x", "--", "copy", ODD, "work-files:a").out
+    (line,) = [line for line in out.splitlines() if line.startswith("ExecStart=")]
+    words = shlex.split(line.partition("=")[2].replace("%%", "%").replace("$$", "$"))
+
+    assert words[-3:] == ["copy", ODD, "work-files:a"]
+    assert sys.executable in words[0] or words[0].endswith("pluton-rclone")
