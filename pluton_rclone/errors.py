@@ -86,6 +86,7 @@ class NextStep(str, enum.Enum):
     RENEW_SECRET = "renew_secret"
     PREFLIGHT = "preflight"
     LIST_STORAGES = "list_storages"
+    RUN_RESTIC = "run_restic"
     READ_HELP = "read_help"
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
     NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "
     "byte is sent.",
+    NextStep.RUN_RESTIC: "The command is: pluton-rclone restic {storage} -- …",
     NextStep.LIST_STORAGES: "`pluton-rclone storages` lists what is there.",
 }
 

@@ -208,8 +208,8 @@ def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
         raise errors.QuotaFull(
             "The drive holds more than it may.",
             why="Microsoft gives the state of its quota as exceeded: nothing can be written to it",
-            advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft closes an account "
-            "that stays far above its quota.",
+            advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft "
+            "closes an account that stays far above its quota.",
         )
     if about.total is None:
         notes.text = "Microsoft does not say how much room there is"

@@ -202,8 +202,8 @@ def _broke_off(problem: PlutonRcloneError) -> TokenExpired:
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
-    """The section of the OneDrive that a command writes to, also through a remote that wraps it; None
-    for a place that is in none of these."""
+    """The section of the OneDrive that a command writes to, also through a remote that wraps it;
+    None for a place that is in none of these."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
     if not colon or name not in names:
         return None

@@ -140,8 +140,8 @@ class Storage:
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder with its content; with `hard_delete` for good. RcloneTooOld. With filters:
-        the files in it that they select; folders stay."""
+        """Delete a folder with its content; with `hard_delete` for good. RcloneTooOld. With
+        filters: the files in it that they select; folders stay."""
         from pluton_rclone.rclone.commands import selects
 
         self.require()
