@@ -213,11 +213,12 @@ def _check(anna: dict[str, str], sections: dict[str, dict[str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    ways: dict[str, Callable[[Path, str], object]] = {
+    modes: dict[str, Callable[[Path, str], dict[str, Any]]] = {
         "each": each,
         "fifth": fifth,
         "random": at_random,
         "recode": recoded,
         "recode, closely": partial(recoded, step=3),
     }
-    print(json.dumps(ways[sys.argv[2]](Path(sys.argv[1]) / "rclone.conf", sys.argv[3])))
+    run = modes[sys.argv[2]]
+    print(json.dumps(run(Path(sys.argv[1]) / "rclone.conf", sys.argv[3])))
