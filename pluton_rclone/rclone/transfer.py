@@ -36,7 +36,7 @@ Next = Callable[[], Start | None]
 """Called at the end of a run, possibly for long: what to start next; None: nothing."""
 
 Again = Callable[[Iterable[str], Start], Start | None]
-"""Asked once, when a run has failed, with what it said and its start: what to start in its place."""
+"""Asked once, when a run has failed, with what it said and its start: what to start instead."""
 
 
 class Transfer:

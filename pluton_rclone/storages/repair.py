@@ -39,7 +39,7 @@ def repaired(section: Mapping[str, str], binary: Binary, drive_id: str = "") -> 
     given |= {"drive_id": "0" * 16 if kind == "personal" else "b!0", "drive_type": kind}
     with trial_of(OneDriveRemote.from_section(given), binary) as trial:
         with suppress(PlutonRcloneError):
-            trial.graph_token()  # a token of rclone's registration it renews before it misses a drive
+            trial.graph_token()  # rclone renews a token of its own before it misses a drive
         with trial.graph() as graph:
             drive = _drive(graph, section, drive_id, found)
         return trial.options.replace(drive_id=drive.id, drive_type=drive.type)
