@@ -75,7 +75,7 @@ class Terminal:
         """A line, and Return."""
         self._screen.sendline(line)
 
-    def type(self, text: str) -> None:
+    def press(self, text: str) -> None:
         """These keys alone."""
         self._screen.send(text)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .context import NAME, Context, common
+from .arguments import NAME
+from .context import Context, common
 from .storages import print_report, print_step
 
 

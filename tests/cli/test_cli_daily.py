@@ -337,5 +337,5 @@ def test_bash_completes_with_tab(
     (tmp_path / "local file").write_text("")
     with shell as terminal:
         terminal.expect("ready> ")
-        terminal.type(typed)
+        terminal.press(typed)
         terminal.expect(completed)

@@ -23,7 +23,7 @@ from tests.terminal import PATIENCE
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
 # Their stdout is somebody else's: a file's bytes, another command's, a shell's; or is JSON Schema
 # in any case.
-WITHOUT = {"cat", "completion", "emulator", "schema"}
+WITHOUT = {"cat", "completion", "emulator", "schema", "timer"}
 
 
 def decoded(command: str, line: str) -> Any:
@@ -84,6 +84,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "ls": [("ls", "Work files:backup"), ("ls", "-R", "Work files:")],
     "tree": [("tree", "Work files:")],
     "stat": [("stat", "Work files:backup/a.txt"), ("stat", "Work files:backup")],
+    "size": [("size", "Work files:", "--include", "*.txt")],
     "about": [("about", "Work files")],
     "copy": [
         ("copy", "--exclude", "CON", "{source}", "Work files:x"),
@@ -156,7 +157,14 @@ def test_the_pages_address_is_a_record(connected: Command) -> None:
 
 
 def test_the_lines_of_every_command_are_decoded_here() -> None:
-    assert {*CALLS, "drives", "sites", "web"} == set(RECORDS)
+    assert {*CALLS, "drives", "import", "sites", "web"} == set(RECORDS)
+
+
+def test_an_imported_remote_is_a_record(connected: Command, source: Path) -> None:
+    assert connected("export", "Work files", "--output", f"{source}/old.conf").code == 0
+    ran = connected("import", "New", f"{source}/old.conf", "--yes", "--json")
+
+    assert records("import", ran)[-1].name == "New"
 
 
 def test_a_device_code_is_a_record(command: Command, cloud: Emulator) -> None:

@@ -213,12 +213,11 @@ def _check(anna: dict[str, str], sections: dict[str, dict[str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    modes: dict[str, Callable[[Path, str], dict[str, Any]]] = {
+    ways: dict[str, Callable[[Path, str], object]] = {
         "each": each,
         "fifth": fifth,
         "random": at_random,
         "recode": recoded,
         "recode, closely": partial(recoded, step=3),
     }
-    run = modes[sys.argv[2]]
-    print(json.dumps(run(Path(sys.argv[1]) / "rclone.conf", sys.argv[3])))
+    print(json.dumps(ways[sys.argv[2]](Path(sys.argv[1]) / "rclone.conf", sys.argv[3])))
