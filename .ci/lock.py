@@ -1,6 +1,6 @@
 """Renews the pinned versions, each with its hashes, for every Python from 3.10 on.
 
-constraints.txt   what `make install` installs: the newest versions, with a marker where Pythons differ
+constraints.txt   what `make install` installs: the newest versions, marked where Pythons differ
 .ci/floors.txt    what `make floors` installs: the lowest versions that pyproject.toml declares
 .ci/tools.txt     what `make lock` and `make dist-check` use
 

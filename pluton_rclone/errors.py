@@ -81,10 +81,12 @@ class NextStep(str, enum.Enum):
 
     REAUTHORIZE = "reauthorize"
     CONNECT_ANEW = "connect_anew"
+    REPAIR = "repair"
     TEST = "test"
     RENEW_SECRET = "renew_secret"
     PREFLIGHT = "preflight"
     LIST_STORAGES = "list_storages"
+    RUN_RESTIC = "run_restic"
     READ_HELP = "read_help"
 
 

@@ -32,7 +32,7 @@ _LAUNCHER = (
 
 
 def _left(error: str) -> bool:
-    """Whether an answer failed because its page was being left: before it was evaluated, or then."""
+    """Whether there is no answer because the page was being left."""
     return "context" in error.lower() or "Inspected target navigated" in error
 
 

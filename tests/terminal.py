@@ -6,6 +6,7 @@ threads and all.
 
 from __future__ import annotations
 
+import builtins
 import fcntl
 import io
 import os
@@ -127,7 +128,7 @@ class Terminal:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        kind: builtins.type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:

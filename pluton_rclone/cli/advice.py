@@ -20,10 +20,12 @@ COMMANDS = {
     NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
     NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone "
     "connect {storage}",
+    NextStep.REPAIR: "The command is: pluton-rclone repair {storage}",
     NextStep.TEST: "The command is: pluton-rclone test {storage}",
     NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
     NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "
     "byte is sent.",
+    NextStep.RUN_RESTIC: "The command is: pluton-rclone restic {storage} -- …",
     NextStep.LIST_STORAGES: "`pluton-rclone storages` lists what is there.",
 }
 

@@ -39,7 +39,9 @@ Connect
   connect 345678 connect import
   storages 56 storages show
   storages 345678 test
-  care 345678 reauthorize set rename remove
+  care 345678 reauthorize
+  repair 345678 repair
+  care 345678 set rename remove
   care 34568 drives sites
   storages 56 export
 Back up and restore

@@ -14,7 +14,8 @@ from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
 from .advice import advice
-from .context import FILE, NAME, Context, common, flag, storage_names
+from .arguments import NAME, storage_names
+from .context import FILE, Context, common, flag
 from .output import Output
 from .signing import METHODS, Method, sign_in
 from .storages import MARKS, print_report, print_step

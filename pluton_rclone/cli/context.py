@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from pluton_rclone.errors import ConfigUnreadable, PlutonRcloneError, StorageNotFound, UsageError
+from pluton_rclone.errors import ConfigUnreadable, StorageNotFound, UsageError
 
 from .output import Output
 
@@ -99,41 +98,11 @@ def tell_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
         ctx.call_on_close(log_to_stderr())
 
 
-def storage_names(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """What Tab offers for NAME: remotes, which need no quoting; friendly names as help."""
-    try:
-        found = Context(ctx.params.get("config")).storages
-        names = [(storage.remote_name, storage.name) for storage in found.values()]
-    except PlutonRcloneError:  # an unreadable file: nothing to offer, and no place to say it
-        return []
-    return [CompletionItem(name, help=help) for name, help in names if name.startswith(incomplete)]
-
-
 def flag(*names: str, help: str, **more: Any) -> Callable[[AnyCommand], AnyCommand]:
     """An option without a value."""
     return click.option(*names, is_flag=True, help=help, **more)
 
 
-def _places(kind: str) -> Callable[..., list[CompletionItem]]:
-    """What Tab offers for a place; the module is loaded at a Tab alone."""
-
-    def offered(*asked: Any) -> list[CompletionItem]:
-        from . import complete
-
-        return list(getattr(complete, kind)(*asked))
-
-    return offered
-
-
-NAME = click.argument("name", shell_complete=storage_names)
-SOURCE, DESTINATION = (
-    click.argument(name, metavar=shown, shell_complete=_places("local_or_storage"))
-    for name, shown in (("source", "SRC"), ("destination", "DST"))
-)
-IN_STORAGE = _places("in_storage")
-PLACE = click.argument("place", metavar="NAME:PATH", shell_complete=IN_STORAGE)
 FILE = click.Path(path_type=Path)
 
 VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left out."

@@ -12,7 +12,8 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .context import NAME, PLACE, Context, common, flag
+from .arguments import NAME, PLACE
+from .context import Context, common, flag
 from .filters import filtering, selection
 from .output import tell
 from .places import Place, named, nothing_at, parse_storage_place

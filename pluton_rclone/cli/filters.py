@@ -63,8 +63,9 @@ def selection(
     files_from: Any = None,
     **others: Any,
 ) -> dict[str, Any]:
-    """The options as the library takes them; what was not given is left out. Rules stand in rclone's
-    order: --include, --exclude, --filter, --filter-from; with an --include, all else is left out.
+    """The options as the library takes them; what was not given is left out. Rules stand in
+    rclone's order: --include, --exclude, --filter, --filter-from; with an --include, all else is
+    left out.
     """
     found = [f"+ {_kept(pattern)}" for pattern in include]
     found += [f"- {_kept(pattern)}" for pattern in exclude]

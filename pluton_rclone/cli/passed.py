@@ -1,4 +1,4 @@
-"""Flags that are passed to rclone as they are, after `--`: all but those that would leak or mislead."""
+"""Flags that go on to rclone as they are, after `--`: all but those that would leak or mislead."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ import click
 from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.units import counted, human_bytes
 
-from .context import IN_STORAGE, SOURCE, Context, common
+from .arguments import IN_STORAGE, SOURCE
+from .context import Context, common
 from .filters import filtering, selection
 from .output import Output, tell
 from .places import Place, named, parse_end, parse_storage_place, require_here

@@ -194,7 +194,7 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     "test": (Report,),
     **dict.fromkeys(("health", "keep-alive"), (Health,)),
     "reauthorize": (*SIGN_IN, Report),
-    "set": (Report,),
+    **dict.fromkeys(("repair", "set"), (Report,)),
     "rename": (Storage,),
     "remove": (Removed,),
     "encrypt": (Encrypted,),

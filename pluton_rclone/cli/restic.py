@@ -6,7 +6,8 @@ import click
 
 from pluton_rclone.errors import UsageError
 
-from .context import NAME, Context, common, flag
+from .arguments import NAME
+from .context import Context, common, flag
 from .timer import pinged
 
 

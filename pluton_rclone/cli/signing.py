@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
-from pluton_rclone.errors import Cancelled, UsageError
+from pluton_rclone.errors import Cancelled, RegistrationError, UsageError
 from pluton_rclone.values.units import counted
 
 from . import ask
@@ -42,7 +42,11 @@ def sign_in(
     right one, because another person may have finished the sign-in. Cancelled if it is not.
     """
     if method in ("browser", "device", "app"):
-        setup.app  # noqa: B018 - RegistrationError now, before anything is said
+        try:
+            setup.app  # noqa: B018 - RegistrationError now, before anything is said
+        except RegistrationError as problem:
+            problem.advice += " The options are --client-id and --method rclone."
+            raise
     if method in ("browser", "rclone"):
         asked = ASKED[place] if setup.access == "write" else ASKED[place].replace(" and write", "")
         output.say(f"Authorize with OneDrive: Microsoft asks to {asked}, and to stay connected.")

@@ -11,7 +11,8 @@ from pluton_rclone.errors import ConfigNotWritable
 from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.units import human_drive_type
 
-from .context import NAME, Context, common, flag
+from .arguments import NAME
+from .context import Context, common, flag
 from .output import Output, tell
 
 if TYPE_CHECKING:

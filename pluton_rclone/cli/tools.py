@@ -91,7 +91,8 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
 
     There are anna@outlook.com (personal), bert@contoso.onmicrosoft.com (work) and
     admin@contoso.onmicrosoft.com (an administrator); a SharePoint site is at
-    https://contoso.sharepoint.com/sites/Backups. `type-code CODE` types a device code as the person.
+    https://contoso.sharepoint.com/sites/Backups. `type-code CODE` types a device code as the
+    person.
 
     \b
     pluton-rclone emulator -- pluton-rclone connect demo \\

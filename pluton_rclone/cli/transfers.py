@@ -15,7 +15,8 @@ from pluton_rclone.values import paths
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .context import DESTINATION, PLACE, SOURCE, Context, common, flag, with_options
+from .arguments import DESTINATION, PLACE, SOURCE
+from .context import Context, common, flag, with_options
 from .filters import FILTERS, filtering, say_what_cannot_match, selection
 from .output import Outlet, Output
 from .passed import PASSED, checked

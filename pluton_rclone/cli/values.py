@@ -51,7 +51,7 @@ SIZES = Pattern("size", rf"off|{SIZE}", "write a number with K, M, G or T, as in
 AGES = Pattern(
     "time",
     r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?",
-    "write a number with s, m, h, d, w, M (month) or y, as in 36h or 30d, or a day as in 2026-01-31.",
+    "write a number with s, m, h, d, w, M (month) or y, as in 36h or 30d, or a day, 2026-01-31.",
 )
 TIMES = Pattern(
     "time", r"(?:\d+(?:\.\d+)?(?:ms|[smh]))+", "write a number with s, m or h, as in 90s or 2h30m."

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 from pluton_rclone.errors import ConfigUnreadable
 from pluton_rclone.values.conf_text import SPACE, VARIABLE
@@ -62,12 +61,12 @@ class Document:
     """A whole rclone.conf. Every edit gives a new one; an unedited one gives back its text."""
 
     lines: tuple[Line, ...] = ()
+    _sections: dict[str, dict[str, str]] = field(init=False, compare=False)
 
     def __repr__(self) -> str:
         return f"Document({self.names()!r})"
 
-    @cached_property
-    def _sections(self) -> dict[str, dict[str, str]]:
+    def __post_init__(self) -> None:
         found: dict[str, dict[str, str]] = {}
         for line in self.lines:
             if line.is_header:
@@ -76,7 +75,7 @@ class Document:
                 values = found.setdefault(line.section, {})
                 if line.key != _SECTION_MARK:
                     values[line.key] = line.value
-        return found
+        object.__setattr__(self, "_sections", found)
 
     def text(self) -> str:
         return "".join(line.raw for line in self.lines)

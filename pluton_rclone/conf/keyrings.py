@@ -1,4 +1,4 @@
-"""The password of an encrypted rclone.conf in the system's keyring (the library keyring, an extra)."""
+"""The password of an encrypted rclone.conf in the system's keyring (extra: the library keyring)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 
 from pluton_rclone.errors import (
@@ -68,7 +68,7 @@ class SharedConfig:
 
     # ---- bytes and documents ----
 
-    @cached_property
+    @property  # no cached one: its lock, held by another thread, outlives a fork until Python 3.12
     def _key(self) -> bytes:
         return encryption.key_from_password(self.password())
 
@@ -166,7 +166,6 @@ class SharedConfig:
             if not self.file.wait_for_savers(put, foreign_rclones(self.file.path)):
                 break
         self._read, self.password = None, cache(lambda: password or "")
-        self.__dict__.pop("_key", None)
 
     def _recover(self) -> None:
         """Finish or undo what killed writers of ours left behind."""

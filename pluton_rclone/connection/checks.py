@@ -79,6 +79,7 @@ def _walk(
     On trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path
     is kept up to date.
     """
+    from pluton_rclone.microsoft.graph.drives import Quota
     from pluton_rclone.microsoft.http import Http
 
     with Http() as http:
@@ -91,9 +92,11 @@ def _walk(
             _token(notes, saved, remote, http)
         with walk.step("drive", "Drive") as notes:
             if remote.tenant_url:  # its token is SharePoint's: Graph would refuse it
-                notes.skipped, notes.text = True, f"reached through {remote.tenant_url}"
+                quota, notes.skipped = Quota("unknown"), True
+                notes.text = f"reached through {remote.tenant_url}"
             else:
                 drive = _drive(saved, remote, http)
+                quota = drive.quota
                 owner = f", owner {drive.owner}" if drive.owner else ""
                 notes.text = f"{drive.name}, {human_drive_type(drive.type)}{owner}"
         with walk.step("clock", "Clock") as notes:
@@ -108,7 +111,7 @@ def _walk(
         if write is not None:
             write(walk, saved, remote)
         with walk.step("quota", "Room") as notes:
-            _room(notes, saved, drive.quota)
+            _room(notes, saved, quota)
         with walk.step("throttling", "Throttling") as notes:
             _throttling(notes, http.throttled + saved.rclone.throttled)
 
@@ -205,8 +208,8 @@ def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
         raise errors.QuotaFull(
             "The drive holds more than it may.",
             why="Microsoft gives the state of its quota as exceeded: nothing can be written to it",
-            advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft closes an account "
-            "that stays far above its quota.",
+            advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft "
+            "closes an account that stays far above its quota.",
         )
     if about.total is None:
         notes.text = "Microsoft does not say how much room there is"

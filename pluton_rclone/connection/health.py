@@ -38,15 +38,13 @@ class HealthReport:
 
     @property
     def exit_code(self) -> int:
-        """For a scheduled job: 0 when none failed, 8 when all that is wrong is that Microsoft did not
-        answer, else that of a failed connection test.
-        """
+        """For a scheduled job: 0 if none failed, 8 if Microsoft only did not answer, else that of a
+        failed connection test."""
         return 0 if self.ok else (self.silence or ConnectionTestFailed).exit_code
 
     @property
     def silence(self) -> Unreachable | Throttled | None:
-        """Why Microsoft did not answer, where that is all that is wrong with the storages that
-        failed."""
+        """Why Microsoft did not answer, if nothing else is wrong with the storages that failed."""
         steps = [step for report in self.reports for step in report.steps]
         found = [step.error for step in steps if step.status == "failed"]
         silent = [error for error in found if isinstance(error, Unreachable | Throttled)]

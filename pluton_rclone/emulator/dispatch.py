@@ -43,12 +43,14 @@ class Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        host = agent = ""
+        host = agent = prefer = ""
         for name, value in scope["headers"]:
             if name == b"host":
                 host = value.decode("latin-1").lower().removesuffix(":443")
             elif name == b"user-agent":
                 agent = value.decode("latin-1")
+            elif name == b"prefer":
+                prefer = value.decode("latin-1")
         query = scope["query_string"].decode("latin-1")
         if "=" in query:
             query = _SECRET.sub(r"\1=…", query)
@@ -62,7 +64,15 @@ class Dispatch:
             seconds = time.monotonic() - started
             log.append(
                 Request(
-                    scope["method"], host, scope["path"], query, status, agent, started, seconds
+                    scope["method"],
+                    host,
+                    scope["path"],
+                    query,
+                    status,
+                    agent,
+                    started,
+                    seconds,
+                    prefer,
                 )
             )
 

@@ -39,6 +39,7 @@ class Request(NamedTuple):
     user_agent: str
     started: float  # time.monotonic()
     seconds: float  # until the last byte of the answer was handed over
+    prefer: str = ""
 
 
 @dataclass

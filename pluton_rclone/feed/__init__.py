@@ -1,19 +1,16 @@
-"""A whole drive listed from its delta feed: a request for a thousand items, where rclone's walk
-takes one a folder.
+"""A whole drive listed from its delta feed: one request for a thousand items, while rclone's walk
+needs one for each folder.
 
-rclone can read the feed, too, but drops an item that comes before its folder, without a word and
-with exit 0, so that nothing tells whether its listing is complete. Here the feed is read to its end
-first (`microsoft.graph.delta`) and put together (`feed.tree`). The listing is used only when the
-feed ended with Microsoft's `@odata.deltaLink` and every item in it is reached from the drive's
-root. Whatever else happens - an answer that is an error, a page that cannot be read, an item whose
-folder did not come, a token that cannot be renewed - rclone walks, as it would have without all
-this: nothing was given out yet.
+rclone can read the feed, too, but drops an item that comes before its folder, silently and with
+exit 0, so that its listing may be incomplete. Here the feed is read to its end first
+(`microsoft.graph.delta`) and put together (`feed.tree`). The listing is used only if the feed ended
+with Microsoft's `@odata.deltaLink` and every item in it is reached from the drive's root. If
+anything goes wrong, rclone walks: nothing was given out yet.
 
-Below the root of a drive nobody knows how much of the drive the folder is. So rclone walks it, and
-the feed is read at the same time; whichever has said everything first decides (`feed.race`).
+Below a drive's root nobody knows how much of the drive the folder is. So rclone walks it while the
+feed is read; the faster one supplies the rest (`feed.race`).
 
-Only for reading. What sync, move, copy and delete do is decided by rclone's own listings, folder by
-folder.
+Only for reading. What sync, move, copy and delete do is decided by rclone's own listings.
 """
 
 from __future__ import annotations
@@ -31,9 +28,8 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
 By = Literal["auto", "folders", "feed"]
-"""How a folder is listed: "folders" by rclone, one by one; "feed" from the drive's delta feed, all
-of which is read for it; "auto" by the feed at the root of a drive, and by both at once elsewhere.
-"""
+"""How a folder is listed: "folders" by rclone, one by one; "feed" from the whole delta feed; "auto"
+by the feed at the root of a drive, and by both at once elsewhere."""
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +45,7 @@ _NETWORK = (
 
 
 def fits(saved: SavedRemote, by: By, options: Mapping[str, Any]) -> bool:
-    """Whether the feed can stand for rclone's walk, with nothing set that only rclone knows the
-    meaning of."""
+    """Whether the feed can replace rclone's walk: nothing is set that only rclone understands."""
     if by == "folders":
         return False
     section = saved.section
@@ -71,16 +66,12 @@ def _means_the_same(options: Mapping[str, Any], section: Mapping[str, str]) -> b
 
 
 def _has_a_feed(section: Mapping[str, str]) -> bool:
-    """Whether it is a drive of Microsoft's global cloud (no other's documents have the feed),
-    reached by Graph itself, from its root.
-    """
-    in_global_cloud = (section.get("region") or "global") == "global"
+    """Whether it is a drive of the global cloud (only its documents have the feed), reached by
+    Graph itself, from its root."""
+    if (section.get("region") or "global") != "global":
+        return False
     elsewhere = any(section.get(name) for name in ("root_folder_id", "tenant_url"))
-    return (
-        in_global_cloud
-        and not elsewhere
-        and not any(n.startswith(("override.", "global.")) for n in section)
-    )
+    return not elsewhere and not any(n.startswith(("override.", "global.")) for n in section)
 
 
 def _goes_another_way() -> bool:

@@ -21,8 +21,7 @@ _UNSET_FOLDER_TIME = "2000-01-01T00:00:00Z"  # what rclone shows of a folder wit
 
 
 class FeedListing(NamedTuple):
-    """A whole drive, and the folder in it that is listed: its path in the drive, its key in the
-    tree."""
+    """A whole drive and the folder that is listed: its path in the drive, its key in the tree."""
 
     tree: FeedTree
     path: str
@@ -64,23 +63,13 @@ def listing(saved: SavedRemote, tree: FeedTree, path: str, mime_types: bool) -> 
 
 def _entry(found: Found, hashes: bool, mime_types: bool) -> Entry:
     """As rclone's lsjson has it."""
+    path, name, key = found.path, found.name, found.id
     if found.is_dir:
         mime_type = "inode/directory" if mime_types else None
-        return Entry(
-            found.path, found.name, -1, _folder_time(found.modified), True, found.id, mime_type
-        )
+        return Entry(path, name, -1, _folder_time(found.modified), True, key, mime_type)
     mime_type = found.mime_type if mime_types else None
     hex_hash = _quick_xor(found.quick_xor) if hashes and found.quick_xor else None
-    return Entry(
-        found.path,
-        found.name,
-        found.size,
-        _time(found.modified),
-        False,
-        found.id,
-        mime_type,
-        hex_hash,
-    )
+    return Entry(path, name, found.size, _time(found.modified), False, key, mime_type, hex_hash)
 
 
 def _quick_xor(text: str) -> dict[str, str] | None:

@@ -1,8 +1,7 @@
-"""A delta feed put together: items in any order, some more than once, become paths when the feed
-has ended.
+"""A delta feed put together: items in any order, some repeated, become paths once it has ended.
 
-The items lie in a temporary database of SQLite, which keeps to the disk beyond a few megabytes and
-is gone when it is closed: a drive of a million items takes no more memory than a small one.
+They are in a temporary SQLite database, on disk beyond a few megabytes: a drive of a million items
+takes no more memory than a small one.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from typing import NamedTuple
 from pluton_rclone.microsoft.graph.delta import Item
 
 _TABLE = """create table items (
-    key text primary key, parent text, id text, name text, translated int, size int, modified text, is_dir int,
-    mime_type text, quick_xor text, root int, deleted int, elsewhere int, notebook int) without rowid"""
+    key text primary key, parent text, id text, name text, translated int, size int,
+    modified text, is_dir int, mime_type text, quick_xor text, root int, deleted int,
+    elsewhere int, notebook int) without rowid"""
 # Only folders and OneNote's notebooks hold something; all that is asked here stands in the index.
 _REACHED = """with recursive reached(key) as (
     select key from items where root
@@ -23,8 +23,8 @@ _REACHED = """with recursive reached(key) as (
         on items.parent = reached.key and not items.root where items.is_dir or items.notebook)
     select count(*) + 1 from reached cross join items indexed by by_parent
         on items.parent = reached.key and not items.root"""
-_CHILDREN = """select key, id, name, translated, size, modified, is_dir, mime_type, quick_xor, elsewhere, notebook
-    from items indexed by by_parent where parent = ? and not root"""
+_CHILDREN = """select key, id, name, translated, size, modified, is_dir, mime_type, quick_xor,
+    elsewhere, notebook from items indexed by by_parent where parent = ? and not root"""
 
 
 _LEADS_ELSEWHERE = """with recursive below(key, elsewhere) as (
@@ -35,8 +35,7 @@ _LEADS_ELSEWHERE = """with recursive below(key, elsewhere) as (
 
 
 class Found(NamedTuple):
-    """A file or folder with its path, "/" between names as rclone shows them; the rest as in
-    `Item`."""
+    """A file or folder with its path, as rclone shows it; the rest as in `Item`."""
 
     path: str
     name: str
@@ -50,8 +49,7 @@ class Found(NamedTuple):
 
 
 class FeedTree:
-    """Fill it with `add`, ask `gap`, then `walk`. Close it, or use it with `with`. It may change
-    threads."""
+    """Fill it with `add`, ask `gap`, then `walk`; close it. It may change threads."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -78,11 +76,10 @@ class FeedTree:
         self._database.executemany(f"insert or replace into items values ({row})", items)
 
     def gap(self) -> str | None:
-        """Once the feed has ended: why it does not make one whole tree, None when it does.
+        """Once the feed has ended: why it does not make one whole tree, None if it does.
 
-        Every item that is not deleted must be reached from the one root. One whose folder did not
-        come, or was deleted, or that lies in a circle, says that something is missing or moved
-        while it was read.
+        Every item that is not deleted must be reached from the one root. Otherwise something is
+        missing, or was moved while the feed was read.
         """
         self._database.execute("delete from items where deleted")
         roots, items = self._database.execute(
@@ -91,36 +88,27 @@ class FeedTree:
         if roots != 1:
             return f"the feed has {roots} roots"
         (reached,) = self._database.execute(_REACHED).fetchone()
-        return (
-            None
-            if reached == items
-            else f"the folders of {items - reached} items are not in the feed"
-        )
+        missing = items - reached
+        return f"the folders of {missing} items are not in the feed" if missing else None
 
     def lacks_mime_types(self) -> bool:
         """Whether Microsoft left a file's MIME type out, OneNote's not counted."""
-        wanted = (
-            "select 1 from items where not is_dir and not notebook and mime_type is null limit 1"
-        )
-        return self._database.execute(wanted).fetchone() is not None
+        files = "select 1 from items where not is_dir and not notebook"
+        return self._database.execute(f"{files} and mime_type is null").fetchone() is not None
 
     def leads_elsewhere(self, folder: str) -> bool:
         """Whether something below the folder with that key is `elsewhere`."""
         return self._database.execute(_LEADS_ELSEWHERE, (folder,)).fetchone() is not None
 
     def holds(self, folders: Mapping[str, str]) -> bool:
-        """Whether all of these keys are folders in it, each in the folder with the key given for
-        it."""
+        """Whether these keys are folders in it, each in the folder whose key is beside it."""
         wanted = "select 1 from items where key = ? and is_dir and parent = ?"
-        return all(
-            self._database.execute(wanted, pair).fetchone() is not None for pair in folders.items()
-        )
+        found = (self._database.execute(wanted, pair).fetchone() for pair in folders.items())
+        return all(one is not None for one in found)
 
     def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
-        """The key of the folder at a path from the root, "" the root itself; None when the feed has
-        none there whose content it knows. Upper and lower case are not told apart, as OneDrive does
-        not.
-        """
+        """The key of the folder at a path from the root, "" for the root; None if the feed has none
+        there whose content it knows. As on OneDrive, upper and lower case are the same."""
         (key,) = self._database.execute("select key from items where root").fetchone()
         for wanted in filter(None, path.split("/")):
             for row in self._database.execute(_CHILDREN, (key,)):
@@ -134,27 +122,15 @@ class FeedTree:
         return str(key)
 
     def walk(self, folder: str, shown: Callable[[str], str], *, notebooks: bool) -> Iterator[Found]:
-        """Everything below the folder with that key, folders before what they hold, paths relative
-        to it. `shown` translates names, `notebooks` says whether OneNote's are files or are left
-        out. What lies below a folder that is `elsewhere` is left out.
-        """
+        """Everything below the folder with that key, folders before their content, paths relative
+        to it. `shown` translates names; without `notebooks`, OneNote's are left out, else files.
+        The content of a folder that is `elsewhere` is left out."""
         waiting = [(folder, "")]
         while waiting:
             key, above = waiting.pop()
             for row in self._database.execute(_CHILDREN, (key,)):
-                (
-                    child,
-                    item_id,
-                    stored,
-                    translated,
-                    size,
-                    modified,
-                    is_dir,
-                    mime_type,
-                    hash_,
-                    away,
-                    notebook,
-                ) = row
+                child, item_id, stored, translated, size, modified, is_dir, *rest = row
+                mime_type, hash_, away, notebook = rest
                 if notebook and not notebooks:
                     continue
                 name = shown(stored) if translated else stored

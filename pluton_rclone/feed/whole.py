@@ -1,5 +1,4 @@
-"""The whole delta feed of a drive: read one page ahead, each counted in the account's budget, and
-put together."""
+"""A drive's whole delta feed: read one page ahead, within the account's budget, put together."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Microsoft's documented budgets, and what is left of them: arithmetic alone; whoever asks brings
-the time along.
+"""Microsoft's documented budgets, and what is left of them: arithmetic alone, the caller brings the
+time.
 
-Work and school drives, document libraries: an app is granted resource units a minute, by the
-licences of the tenant, and a user 3,000 requests in five minutes. Listing a folder and every change
-cost two units. Nobody says which of these hold for a tenant; what a session finds out about them is
-kept here, too.
+On work and school drives and document libraries, an app has resource units a minute, by the
+tenant's licences, and a user 3,000 requests in five minutes. Listing a folder and every change cost
+two units. Nobody says which of these hold for a tenant; what is found out is kept here, too.
 """
 
 from __future__ import annotations
@@ -27,6 +26,14 @@ class Limit(NamedTuple):
     seconds: float
     counts: Literal["units", "requests"] = "units"
 
+    @property
+    def cost(self) -> int:
+        """What a request takes of it, at most."""
+        return UNITS if self.counts == "units" else 1
+
+
+FASTEST = 100.0
+"""Requests a second that rclone makes at most: one in 10 ms (backend/onedrive, minSleep)."""
 
 # Source: SharePoint/sp-dev-docs @9ceb30b5f673, docs/general-development/
 # how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online.md, 2025-10-02 (CC-BY-4.0).
@@ -37,63 +44,55 @@ LIMITS = (
 
 _SLOTS = 240  # of the shortest window: a quarter of a second of a minute
 _BELIEVED = 2  # times the longest window
-LONGEST_HOLD = (
-    600.0  # seconds; Microsoft asks for five minutes at most, somebody in its place for years
-)
+LONGEST_HOLD = 600.0  # seconds; Microsoft asks for five minutes at most, an impostor for years
+_RESERVED = 0.8  # of the lowest limit at most is kept for what is under way
 _EVENLY = 0.93  # of a limit that holds: the rest is for others, and for what is under way
 
 
 def rate(limit: Limit) -> float:
     """Requests a second that stay below it, evenly asked."""
-    return _EVENLY * limit.amount / limit.seconds / (UNITS if limit.counts == "units" else 1)
+    return _EVENLY * limit.amount / limit.seconds / limit.cost
 
 
 class Budget:
-    """What was asked of Microsoft for one account, and which limits hold for it. Safe to share
-    between threads.
-
-    `now` is in seconds, of a clock that only goes forward.
-    """
+    """What was asked of Microsoft for one account, and which limits hold for it; safe to share
+    between threads. `now` is in seconds, of a clock that only goes forward."""
 
     def __init__(self, limits: Sequence[Limit] = LIMITS) -> None:
         self.finding_out = threading.Lock()
-        """Held by who goes beyond a limit: one at a time."""
+        """Held while one governor goes beyond a limit."""
         self.askers = 0
-        """How many rclones ask from it at the moment. Changed by `join` and `leave`."""
+        """How many rclones ask from it now: from `join` to `leave`."""
         self._lock = threading.Lock()
         self._limits = tuple(limits)
         self._untried = list(limits)
         self._holds: Limit | None = None
         self._learned = -math.inf
-        self._slots: deque[list[float]] = deque()  # begin, requests, units
+        self._slots: deque[list[float]] = deque()  # begin, requests (cost 1), units (cost 2)
         self._width = min(limit.seconds for limit in limits) / _SLOTS
         self._longest = max(limit.seconds for limit in limits)
         self._saved = 0.0
         self._saved_at = 0.0
         self._not_before = -math.inf
 
-    @property
-    def narrowest(self) -> float:
-        """Requests that the lowest limit grants in its time."""
-        return min(
-            limit.amount / (UNITS if limit.counts == "units" else 1) for limit in self._limits
-        )
+    def under_way(self, round_trip: float) -> int:
+        """Requests that the account's rclones have sent and that their counters do not have yet, at
+        most; however many rclones there are, something is left for them to send."""
+        each = math.ceil(FASTEST * round_trip) + 3
+        narrowest = min(limit.amount / limit.cost for limit in self._limits)
+        return min(each * max(1, self.askers), int(_RESERVED * narrowest))
 
     def join(self) -> None:
-        """One more rclone asks from it, until it calls `leave`."""
         with self._lock:
             self.askers += 1
 
     def leave(self) -> None:
-        """One fewer."""
         with self._lock:
             self.askers -= 1
 
     def holds(self, now: float) -> Limit | None:
-        """The limit that Microsoft has shown to hold, if it has. What was found out is believed for
-        ten minutes: a tenant may get more licences, and the requests that filled the budget may
-        have been somebody else's.
-        """
+        """The limit that Microsoft has shown to hold, if any. It is believed for ten minutes: a
+        tenant may get more licences, and others may have filled the budget."""
         with self._lock:
             if now - self._learned > _BELIEVED * self._longest:
                 self._untried, self._holds = list(self._limits), None
@@ -120,35 +119,26 @@ class Budget:
             return self._left(limit, now)
 
     def nearest(self, now: float) -> tuple[Limit, float] | None:
-        """The limit that is reached first of those that may hold, and the requests until then;
-        None: none of them holds."""
+        """The limit that may hold and is reached first, and the requests until then. None: none."""
         with self._lock:
-            return min(
-                ((limit, self._left(limit, now)) for limit in self._untried),
-                key=lambda found: found[1],
-                default=None,
-            )
+            left = ((limit, self._left(limit, now)) for limit in self._untried)
+            return min(left, key=lambda found: found[1], default=None)
 
     def does_not_hold(self, now: float, limit: Limit) -> None:
-        """More was asked, and granted: the tenant has more licences, or nobody counts."""
+        """More was granted: the tenant has more licences, or nobody counts."""
         with self._lock:
             self._learned = now
             self._untried = [other for other in self._untried if other != limit]
 
     def does_hold(self, now: float, limit: Limit | None = None) -> None:
-        """Microsoft refused at this limit. None: at one that nobody knows, so it is the lowest."""
+        """Microsoft refused at this limit. None: at an unknown one, taken to be the lowest."""
         with self._lock:
             self._hold(now, limit or self._limits[0])
 
     def said(self, now: float, limit: Limit, remaining: float) -> None:
-        """Microsoft said what the limit is, and how many units of it are left: others may spend it,
-        too."""
+        """Microsoft said the limit, and how many units are left: others may spend it, too."""
         with self._lock:
-            self._untried = [
-                other
-                for other in self._untried
-                if (other.seconds, other.counts) != (limit.seconds, limit.counts)
-            ]
+            self._untried = [one for one in self._untried if one[1:] != limit[1:]]
             self._hold(now, limit)
             missing = self._left(limit, now) * UNITS - remaining
         if missing > 0:
@@ -163,55 +153,46 @@ class Budget:
             self._saved, self._saved_at = 0.0, now
 
     def hold(self, now: float, seconds: float) -> None:
-        """Microsoft wants nothing to be asked for so long; after LONGEST_HOLD one looks whether it
-        still does."""
+        """Microsoft wants nothing to be asked for so long; believed for LONGEST_HOLD."""
         with self._lock:
             self._not_before = max(self._not_before, now + min(seconds, LONGEST_HOLD))
 
     def wait(self, now: float, requests: float) -> float:
-        """Seconds until so many requests may be asked, if nobody asks until then: what Microsoft
-        wants, and what the limits that may hold leave.
-        """
+        """Seconds until so many requests may be asked, if nobody asks until then."""
         with self._lock:
             room = max((self._until(limit, requests, now) for limit in self._untried), default=0.0)
             return max(0.0, self._not_before - now, room)
 
     def granted(self, now: float, under_way: float) -> float:
         """How many requests may be asked now: evenly where a limit holds, and never beyond one that
-        may hold, with so many under way that are not counted yet.
-        """
+        may hold, with so many under way that are not counted yet."""
         with self._lock:
-            room = (
-                min((self._left(limit, now) for limit in self._untried), default=math.inf)
-                - under_way
-            )
+            left = min((self._left(limit, now) for limit in self._untried), default=math.inf)
+            room = left - under_way
             if self._holds is None:
                 return room
             self._save(now, self._holds)
             return min(self._saved / UNITS, room)
 
     def _save(self, now: float, limit: Limit) -> None:
-        """What is not asked at once may be asked later, up to a second's worth, and at least one
-        request."""
+        """What is not asked at once may be asked later: a second's worth, at least one request."""
         units = rate(limit) * UNITS
         self._saved = min(max(units, UNITS), self._saved + units * max(0.0, now - self._saved_at))
         self._saved_at = max(now, self._saved_at)
 
     def _until(self, limit: Limit, requests: float, now: float) -> float:
-        column, cost = (2, UNITS) if limit.counts == "units" else (1, 1)
         missing = requests - self._left(limit, now)
         for slot in self._slots:
             if missing <= 0:
                 break
             until = slot[0] + self._width + limit.seconds - now
             if until > 0:
-                missing -= slot[column] / cost
+                missing -= slot[limit.cost] / limit.cost
                 if missing <= 0:
                     return until
         return 0.0
 
     def _left(self, limit: Limit, now: float) -> float:
-        column, cost = (2, UNITS) if limit.counts == "units" else (1, 1)
         since = now - limit.seconds - self._width
-        spent = sum(slot[column] for slot in self._slots if slot[0] > since)
-        return (limit.amount - spent) / cost
+        spent = sum(slot[limit.cost] for slot in self._slots if slot[0] > since)
+        return (limit.amount - spent) / limit.cost

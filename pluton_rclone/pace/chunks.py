@@ -1,5 +1,4 @@
-"""How large a chunk, and how many files at once: what the sizes of the files and the memory at hand
-allow."""
+"""Fitted: a transfer's chunk size and files at once suit the files and the memory at hand."""
 
 from __future__ import annotations
 
@@ -8,35 +7,29 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+from pluton_rclone.process import Child
+from pluton_rclone.rclone.commands import TRANSFERS, Command
+from pluton_rclone.rclone.runner import Around, Order, Runner
 from pluton_rclone.values.size import MIB, Size
 
 from . import memory
 
-if TYPE_CHECKING:
-    from pluton_rclone.rclone.commands import Command
-
-BUFFER = 4 * MIB
-"""What rclone reads ahead of each file: with sixteen at once as much in all as rclone's own four
-with 16 MiB."""
-USUAL = Size(10 * MIB)
-"""rclone's own chunk, and the guide's."""
-LARGEST = Size(50 * MIB)
-"""Microsoft documents less than 60 MiB for one request; a chunk that breaks is sent again whole."""
+BUFFER = 4 * MIB  # what rclone reads ahead of each file (`pace`)
+USUAL = Size(10 * MIB)  # rclone's own chunk, and the guide's
+LARGEST = Size(50 * MIB)  # Microsoft documents less than 60 MiB for one request
 _SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, which Microsoft wants
 _STEP = 10 * MIB
 IN_FLIGHT = LARGEST
-"""Bytes in the chunks of all large files at once, from which on larger ones bring nothing: while
-one file waits for its answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took
-10 to 11 s with chunks of 10 MiB and 7 s with 50 MiB (`python -m tests.bench.onedrive --work
-upload`); four files of 256 MiB took 7 s with 10 MiB and 9 s with 40 MiB.
-"""
+"""Bytes in the chunks of all large files at once; more brings nothing: while one file waits for its
+answer, the others fill the line. Measured at 60 ms: one file of 1 GiB took 10 to 11 s with chunks
+of 10 MiB and 7 s with 50 MiB (`python -m tests.bench.onedrive --work upload`); four files of 256
+MiB took 7 s with 10 MiB and 9 s with 40 MiB."""
 WORTH_IT = 256 * MIB
-"""Bytes of the largest file from which on chunks grow: below it is a second or two, not worth that
-more is sent again where a slow line breaks.
-"""
+"""Bytes of the largest file from which on chunks grow: for smaller ones a second or two is not
+worth that more is sent again where a slow line breaks."""
 _FEWER = (16, 8, 4, 2, 1)
 _UNKNOWN = 4  # rclone's own number: of many files that nobody has looked at, most are small
 _BASE = 90 * MIB  # an rclone that does nothing yet
@@ -45,6 +38,23 @@ _ENTRIES = 20_000
 _SECONDS = 0.25
 _AT_ONCE, _CHUNK = "RCLONE_TRANSFERS", "RCLONE_ONEDRIVE_CHUNK_SIZE"
 _FLAG = re.compile(r"--(transfers|onedrive-chunk-size)=(.*)", re.DOTALL)
+
+
+class Fitted(Around):
+    """Chooses for each transfer; `destination` gives the section that a command writes to."""
+
+    def __init__(
+        self, inner: Runner, destination: Callable[[Command], Mapping[str, str] | None]
+    ) -> None:
+        super().__init__(inner)
+        self._destination = destination
+
+    def start(self, order: Order) -> Child:
+        command = order.command
+        if command.words[0] in TRANSFERS:
+            section, flags = self._destination(command), order.every_flag
+            order = order.plus(variables(command, section, order.variables, flags))
+        return self.inner.start(order)
 
 
 class Fit(NamedTuple):
@@ -62,13 +72,12 @@ def fit(
     fewer: bool = True,
     chunk: Size | None = None,
 ) -> Fit:
-    """At most `transfers` files at once, fewer only where `fewer` are allowed; a chunk of our
-    choice unless one is given.
+    """At most `transfers` files at once, fewer only if `fewer` are allowed; `chunk` or our choice.
 
-    `sizes` are the largest files' in bytes, all others being no larger; None: nobody knows.
-    `memory` is what is available, in bytes, of which rclone gets half at most; None: enough.
+    `sizes` are those of the largest files in bytes, None if unknown. `memory` is what is available,
+    in bytes, of which rclone gets half at most; None: enough.
 
-    A file waits for the answer to each chunk while nothing of it is sent: one large file alone gets
+    While a file waits for the answer to a chunk, nothing of it is sent: one large file alone gets
     larger chunks, and so waits less often. Several fill each other's gaps.
     """
     known = None if sizes is None else sorted(sizes, reverse=True)
@@ -83,9 +92,8 @@ def fit(
         choices.insert(1, Fit(transfers, USUAL))
         choices += [Fit(counts[-1], smaller) for smaller in _SMALLER]
     room = None if memory is None else memory // 2
-    return next(
-        (found for found in choices if room is None or need(known, found) <= room), choices[-1]
-    )
+    fitting = (one for one in choices if room is None or need(known, one) <= room)
+    return next(fitting, choices[-1])
 
 
 def variables(
@@ -94,11 +102,10 @@ def variables(
     environment: Mapping[str, str],
     flags: Iterable[str] = (),
 ) -> dict[str, str]:
-    """rclone's variables for a transfer.
+    """rclone's variables for a transfer, without what a flag, a variable or an option sets.
 
     `destination` is the remote's section, None for a local folder; `environment` is what the run
-    has besides what it inherits. What somebody set - a flag, a variable, the remote's option - is
-    left alone.
+    has besides what it inherits.
     """
     given = {match[1]: match[2] for match in map(_FLAG.fullmatch, flags) if match}
     asked = given.get("transfers", os.environ.get(_AT_ONCE))
@@ -115,11 +122,9 @@ def variables(
         sizes, memory.available(), transfers=count, fewer=asked is None, chunk=_size(chunk)
     )
     wanted = {} if chosen.transfers == count else {_AT_ONCE: str(chosen.transfers)}
-    return (
-        wanted
-        if chunk is not None or chosen.chunk == USUAL
-        else {**wanted, _CHUNK: str(chosen.chunk)}
-    )
+    if chunk is None and chosen.chunk != USUAL:
+        wanted[_CHUNK] = str(chosen.chunk)
+    return wanted
 
 
 def _whole(text: str) -> int | None:
@@ -134,22 +139,16 @@ def _size(text: str | None) -> Size | None:
 
 
 def need(sizes: Sequence[int] | None, chosen: Fit) -> int:
-    """Bytes that rclone takes, about: 16 files of 64 MiB at once took 630 MiB with chunks of 10 MiB
-    and BUFFER, one file of 1 GiB took 320 MiB with chunks of 50 MiB and a buffer of 16 MiB (rclone
-    1.75.2).
-    """
-    if sizes is None:
-        held = chosen.transfers * (chosen.chunk + BUFFER)
-    else:
-        held = sum(
-            min(size, chosen.chunk) + min(size, BUFFER) for size in sizes[: chosen.transfers]
-        )
+    """Bytes that rclone takes, about. Measured with 1.75.2: 630 MiB for 16 files of 64 MiB at once,
+    chunks of 10 MiB and BUFFER; 320 MiB for one of 1 GiB, chunks of 50 MiB, a buffer of 16 MiB."""
+    many, chunk = chosen
+    largest = [max(chunk, BUFFER)] * many if sizes is None else sizes[:many]
+    held = sum(min(size, chunk) + min(size, BUFFER) for size in largest)
     return _BASE + int(_FACTOR * held)
 
 
 def largest_files(source: str, count: int) -> list[int] | None:
-    """The sizes of the `count` largest files at or below a local path; None when that takes longer
-    than a moment."""
+    """The sizes of the `count` largest files at or below a local path; None if that takes long."""
     try:
         found = os.stat(source)
     except (OSError, ValueError):

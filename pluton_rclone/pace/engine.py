@@ -12,7 +12,7 @@ from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
 
-from .fitted import Fitted
+from .chunks import Fitted
 from .ledger import budget_of
 from .paced import Paced
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def engine(
     conf: Conf, names: Sequence[str], binary: Binary, *, log_level: LogLevel | None = None
 ) -> SavedRclone:
-    """For these remotes and those that they wrap, at the pace of the slowest; `log_level` is of what
-    has none of its own."""
+    """For these remotes and those that they wrap, at the pace of the slowest; `log_level` is the
+    default of its calls."""
     sections = with_wrapped(conf, names)
     names = list(sections)
     onedrives = [name for name in names if sections[name].get("type") == "onedrive"]

@@ -1,5 +1,4 @@
-"""The budgets of the accounts that this process works for: one for each account and app, as at
-Microsoft."""
+"""The budgets of the accounts that this process works for: one per account and app."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ def account_of(section: Mapping[str, str]) -> tuple[str, str]:
 
 
 def budget_of(section: Mapping[str, str]) -> Budget | None:
-    """What is left of it; None for a personal drive: Microsoft documents no budget there."""
+    """The account's budget; None for a personal drive, for which Microsoft documents none."""
     if section.get("drive_type") == "personal":
         return None
     with _LOCK:

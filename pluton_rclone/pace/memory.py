@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_MACHINE = "proc/meminfo"
-_GROUP = "proc/self/cgroup"
-
 
 def available(root: Path = Path("/")) -> int | None:
-    """Bytes; None where the system does not say (anything but Linux). `root` is where /proc and
-    /sys are.
+    """Bytes; None if unknown (not Linux). `root` is where /proc and /sys are.
 
-    The machine's MemAvailable (proc_meminfo(5)), and what the limits of its control groups leave: a
-    container's memory is full long before the machine's. What they hold of files and can drop at
-    once counts as free (cgroups(7); the kernel's admin-guide/cgroup-v2 and v1/memory).
+    The machine's MemAvailable (proc_meminfo(5)), and what the limits of the control groups leave: a
+    container is full long before the machine. Their droppable file cache counts as free
+    (cgroups(7); the kernel's admin-guide/cgroup-v2 and v1/memory).
     """
-    found = [_machine(root / _MACHINE), *_groups(root)]
+    found = [_machine(root / "proc/meminfo"), *_groups(root)]
     known = [number for number in found if number is not None]
     return max(0, min(known)) if known else None
 
@@ -31,7 +27,7 @@ def _machine(path: Path) -> int | None:
 
 def _groups(root: Path) -> list[int | None]:
     found: list[int | None] = []
-    for line in _text(root / _GROUP).splitlines():
+    for line in _text(root / "proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, name = rest.partition(":")
         if number == "0" and not controllers:
@@ -42,8 +38,7 @@ def _groups(root: Path) -> list[int | None]:
         else:
             continue
         group = Path(name.strip("/"))
-        # The group's own limit, and those of all that it is in; a container may see its own group
-        # as the top.
+        # Its own limit, and those of all groups above; a container may see its group as the top.
         found += [_left(top / above, *files) for above in (group, *group.parents)]
     return found
 
@@ -52,9 +47,8 @@ def _left(group: Path, limit: str, used: str, inactive: str) -> int | None:
     most, spent = _text(group / limit).strip(), _text(group / used).strip()
     if not most.isdigit() or not spent.isdigit():
         return None  # "max", or no such group here
-    files = dict(
-        line.split() for line in _text(group / "memory.stat").splitlines() if len(line.split()) == 2
-    )
+    fields = map(str.split, _text(group / "memory.stat").splitlines())
+    files = dict(field for field in fields if len(field) == 2)
     return int(most) - int(spent) + int(files.get(inactive, "0"))
 
 

@@ -26,10 +26,8 @@ _LONG = TRANSFERS | {"check", "delete", "size"}
 
 
 class Paced(Around):
-    """At full speed where no budget is known, else governed, and where that cannot be, at an even
-    pace. What somebody chose stands: the same variable in the caller's environment, or the option
-    of a call.
-    """
+    """At full speed where no budget is known, else governed or, if that is impossible, at an even
+    pace. A pace that was chosen, by a variable of the environment or an option, stands."""
 
     def __init__(self, inner: Runner, budget: Budget | None, canary: Callable[[], Canary]) -> None:
         super().__init__(inner)
@@ -83,5 +81,5 @@ def _address(order: Order) -> str | None:
 
 def _waiting(seconds: float) -> bytes:
     """A line of log, in rclone's words: it is made to wait."""
-    text = f"Too many requests for Microsoft: rclone stands still. Trying again in {seconds:.0f} seconds."
-    return json.dumps({"level": "notice", "msg": text}).encode()
+    text = "Too many requests for Microsoft: rclone stands still. Trying again in"
+    return json.dumps({"level": "notice", "msg": f"{text} {seconds:.0f} seconds."}).encode()

@@ -296,6 +296,24 @@ def lsjson(place: Location, options: ListOptions, *, depth: Literal["all", "one"
     return at(place, "lsjson", options, ListOptions, *own)
 
 
+NOT_A_FOLDER = "found file when looking for folder"
+"""What rclone says of a single file below a folder that somebody shared."""
+
+
+def only(name: str) -> tuple[str, str]:
+    """Flags that leave one file of a folder."""
+    return f"--filter=+ /{filter_name(name)}", "--filter=- *"
+
+
+def beside(command: Command) -> Command | None:
+    """The same copy of one file by way of the folder that it is in; None for anything else."""
+    above, slash, name = command.places[0].rpartition("/")
+    if command.words not in (("copy",), ("move",)) or not slash or is_local(command.places[0]):
+        return None
+    flags = (*only(name), *command.flags)
+    return command._replace(places=(above, *command.places[1:]), flags=flags)
+
+
 def check(
     source: Location,
     destination: Location,

@@ -140,7 +140,15 @@ class Rclone:
     ) -> Generator[bytes, None, None]:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
         rclone."""
-        run = self.begin(commands.simple("cat", place, offset=offset, count=count))
+        try:
+            yield from self._output(commands.simple("cat", place, offset=offset, count=count))
+        except RcloneError as problem:
+            above, name = _in_shared_folder(place, problem)
+            command = commands.simple("cat", above, offset=offset, count=count)
+            yield from self._output(command._replace(flags=(*command.flags, *commands.only(name))))
+
+    def _output(self, command: Command) -> Iterator[bytes]:
+        run = self.begin(command)
         with run.child:
             while block := run.child.read():
                 yield block
@@ -168,6 +176,9 @@ class Rclone:
             text = self.execute(command).stdout.strip()
         except NothingFound:
             return None
+        except RcloneError as problem:
+            above, name = _in_shared_folder(place, problem)
+            return next((one for one in self.list(above) if one.name == name), None)
         if text in (b"", b"null"):
             return None
         return listing.named(listing.entry(text), place)
@@ -251,3 +262,12 @@ class Rclone:
                 Order(run, tuple(flags), Callbacks(nothing, line, watch, end, notice))
             )
         )
+
+
+def _in_shared_folder(place: Location, problem: RcloneError) -> tuple[str, str]:
+    """The folder and name of a single file that rclone cannot open: below a folder that somebody
+    shared, 1.75.2 finds files by listing only. Raises the problem if it is another one."""
+    above, slash, name = location(place).rpartition("/")
+    if not slash or commands.NOT_A_FOLDER not in (problem.why or ""):
+        raise problem
+    return above, name

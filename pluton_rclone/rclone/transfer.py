@@ -6,7 +6,7 @@ import collections
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
@@ -35,6 +35,9 @@ Starting = Callable[[Command, Sequence[str]], Start]
 Next = Callable[[], Start | None]
 """Called at the end of a run, possibly for long: what to start next; None: nothing."""
 
+Again = Callable[[Iterable[str], Start], Start | None]
+"""Asked once, when a run has failed, with what it said and its start: what to start instead."""
+
 
 class Transfer:
     """One run of rclone, or several, one after the other, with one result; the first has started.
@@ -56,7 +59,7 @@ class Transfer:
         *,
         run: Command | None = None,
         then: Sequence[Next] = (),
-        again: Callable[[], bool] = lambda: False,
+        again: Again = lambda told, last: None,
         time_limit: float | None = None,
         stall_limit: float | None = STALL_LIMIT,
     ) -> None:
@@ -82,8 +85,7 @@ class Transfer:
         self._steps = 0
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
-        self._again: Callable[[], bool] = again
-        """Called when a run has failed: whether to start it once more."""
+        self._again: Again | None = again
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
@@ -268,13 +270,14 @@ class Transfer:
         and a cancel must get through. A `Next` that is interrupted stays in `_then`.
         """
         try:
-            if code != 0 and self._stopped is None and self._again():
-                self._again = lambda: False
+            tally = self._seen or self._tally
+            again, failed = self._again, code != 0 and self._stopped is None
+            if failed and again and (other := again(tally.messages, self._latest)):
+                self._again = None
                 self._codes.pop()
                 if self._seen is not None:
                     self._seen = Tally(self._tally.command)
-                return self._follow(self._latest, 0)
-            tally = self._seen or self._tally
+                return self._follow(other, 0)
             while self._then and self._stopped is None and (code == 0 or tally.failed()):
                 start = self._then[0]()
                 if self._stopped is not None:

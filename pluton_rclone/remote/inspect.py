@@ -11,7 +11,7 @@ from typing import Literal
 
 from pluton_rclone.errors import RemoteError
 from pluton_rclone.values.conf_text import VARIABLE
-from pluton_rclone.values.token_text import ANY, token_fields
+from pluton_rclone.values.token_text import ANY, is_whole, token_fields
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
 from .names import name_fault
@@ -67,10 +67,14 @@ def inspect_remote(
     return [Finding(name, *row) for row in found]
 
 
+_FIND = "Repair it: its drive is looked for, and the token stays."
+
+
 def _drive_and_token(section: Mapping[str, str]) -> Iterator[_Row]:
     for option in ("drive_id", "drive_type"):
         if not section.get(option):
-            yield option, "error", f"it does not have {option}: rclone says {NO_DRIVE!r}", _ANEW
+            advice = _FIND if is_whole(section.get("token")) else _ANEW
+            yield option, "error", f"it does not have {option}: rclone says {NO_DRIVE!r}", advice
     is_app_only = section.get("client_credentials") in TRUE
     text = section.get("token")
     if not text:
@@ -110,6 +114,8 @@ def _values(section: Mapping[str, str], told: set[str]) -> Iterator[_Row]:
 
 def _fix(option: str) -> str:
     known = BY_NAME.get(option)
+    if option in ("drive_id", "encoding"):
+        return _FIND if option == "drive_id" else "Repair it: each word as rclone writes it."
     if known is None:
         return "Remove it."
     if known.choices:

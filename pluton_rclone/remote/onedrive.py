@@ -20,6 +20,7 @@ from pydantic import (
 from pluton_rclone import errors
 from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.encoding import as_rclone_writes
 from pluton_rclone.values.paths import base_folder
 from pluton_rclone.values.size import Size
 from pluton_rclone.values.versions import Feature, Version
@@ -118,6 +119,11 @@ class OneDriveRemote(BaseModel):
     @classmethod
     def _normal_drive_id(cls, value: str) -> str:
         return normal_drive_id(value)
+
+    @field_validator("encoding")
+    @classmethod
+    def _as_rclone_writes(cls, value: str) -> str:
+        return as_rclone_writes(value)  # of a form, in small letters
 
     @field_validator("base_folder")
     @classmethod
@@ -237,7 +243,10 @@ class OneDriveRemote(BaseModel):
                 given[option.name] = _value(option, section[option.key])
         if given.get("certificate") and not given.get("client_secret"):
             given["client_credentials"] = True
-        return cls(**given)
+        remote = cls(**given)
+        if fault := rules.encoding_fault(given.get("encoding", remote.encoding)):
+            raise _refusal([("encoding", fault)])
+        return remote
 
     def replace(self, **changes: Any) -> OneDriveRemote:
         """The same remote with other options, checked like a new one. A new base folder drops the
@@ -307,12 +316,19 @@ def _value(option: Option, text: str) -> Any:
     return text
 
 
+_FIND: dict[str, Any] = {
+    "advice": "Have its drive looked for: the token stays.",
+    "next_step": errors.NextStep.REPAIR,
+}
+
+
 def _check_complete(data: Mapping[str, Any]) -> None:
     missing = [name for name in ("drive_id", "drive_type") if not data.get(name)]
     if missing:
         raise errors.RemoteIncomplete(
             "the remote has no drive",
             why=f"{' and '.join(missing)} not set: rclone would say {NO_DRIVE!r}",
+            **_FIND,
             missing=missing,
         )
     if not data.get("client_credentials") and not data.get("token"):
@@ -341,4 +357,5 @@ def _refusal(problems: list[tuple[str, str]]) -> errors.OptionInvalid:
         why=why,
         option=first,
         problems=[f"{option}: {message}" for option, message in problems],
+        **(_FIND if first == "drive_id" else {}),
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pluton_rclone.values.drive_ids import is_personal
-from pluton_rclone.values.encoding import WORDS
+from pluton_rclone.values.encoding import WORDS, as_rclone_writes
 from pluton_rclone.values.size import KIB, MIB, Size
 from pluton_rclone.values.token_text import expires_at, rclone_reads, token_fields
 
@@ -96,7 +96,11 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
 
 def encoding_fault(text: str) -> str | None:
     unknown = [name for name in text.split(",") if name not in WORDS]
-    return f"{unknown[0]!r} is not an encoding that rclone knows" if unknown else None
+    if not unknown:
+        return None
+    meant = as_rclone_writes(unknown[0])
+    hint = f": it is written {meant!r}" if meant != unknown[0] else ""
+    return f"{unknown[0]!r} is not an encoding that rclone knows{hint}"
 
 
 def metadata_permissions_fault(text: str) -> str | None:

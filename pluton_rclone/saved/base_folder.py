@@ -1,5 +1,4 @@
-"""The base folder of a saved remote: its path, which every run is given, and its id, by which it is
-found when it was moved.
+"""The base folder of a saved remote: its path, for every run, and its id, to find it if moved.
 
 It is not saved as rclone's `root_folder_id`: with that, rclone 1.75.2 looks for single files at the
 drive's root and overwrites and deletes their namesakes there; on Business, restic cannot open its

@@ -1,7 +1,7 @@
 """Lent: each run has a private rclone.conf, and a token that rclone renews in it comes home.
 
-rclone 1.75.2 does not renew an access token that Microsoft refuses before its end (continuous access
-evaluation, a revoked session). The next run gets such a token as one that has expired, and renews it.
+rclone 1.75.2 does not renew an access token that Microsoft refuses before its end (continuous
+access evaluation, a revoked session). The next run gets it as one that has expired, and renews it.
 """
 
 from __future__ import annotations

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired
+from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
+from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.rclone.locations import Location
 from pluton_rclone.rclone.results import TransferResult
 from pluton_rclone.rclone.runner import Runner
-from pluton_rclone.rclone.transfer import Start, Starting, Transfer
+from pluton_rclone.rclone.transfer import Again, Start, Starting, Transfer
+from pluton_rclone.values.refusals import ASK_THE_OWNER
 
 from . import office
 from .counted import Counted
@@ -37,10 +39,11 @@ class OneDriveTransfer(Transfer):
         *,
         runs: office.Runs,
         notices: list[str],
-        again: Callable[[], bool],
+        again: Again,
+        personal: bool,
         **limits: float | None,
     ) -> None:
-        self._notices = notices
+        self._notices, self._personal = notices, personal
 
         def for_office_files() -> Start | None:
             assert runs.office is not None
@@ -56,6 +59,9 @@ class OneDriveTransfer(Transfer):
     def wait(self, timeout: float | None = None) -> TransferResult:
         """As `Transfer.wait`, with these notices."""
         result = super().wait(timeout)
+        if self._personal:
+            for error in (result.error, *(file.error for file in result.failed)):
+                without_administrator(error)
         return dataclasses.replace(result, notices=(*self._notices, *result.notices))
 
 
@@ -84,34 +90,52 @@ class SavedRclone(Rclone):
     def again(self, call: Callable[[], T]) -> T:
         """Calls it, and once more if the first failed for a refused token."""
         before = self._lent.refusals
-        try:
+        with self._telling():
+            try:
+                return call()
+            except PlutonRcloneError:
+                if self._lent.refusals == before:
+                    raise
             return call()
-        except PlutonRcloneError:
-            if self._lent.refusals == before:
-                raise
-        return call()
 
     def resumed(self, stream: Callable[[], Iterator[T]]) -> Generator[T, None, None]:
         """As `again`, for what comes piece by piece: once something has come, it ends, and the next
         run renews the token."""
         before, empty = self._lent.refusals, True
+        with self._telling():
+            try:
+                with closing(stream()) as running:  # type: ignore[type-var]
+                    for one in running:
+                        empty = False
+                        yield one
+                    return
+            except PlutonRcloneError as problem:
+                if self._lent.refusals == before:
+                    raise
+                if not empty:
+                    raise _broke_off(problem) from problem
+            yield from stream()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """rclone's log does not say that an account is a personal one."""
         try:
-            with closing(stream()) as running:  # type: ignore[type-var]
-                for one in running:
-                    empty = False
-                    yield one
-                return
+            yield
         except PlutonRcloneError as problem:
-            if self._lent.refusals == before:
-                raise
-            if not empty:
-                raise _broke_off(problem) from problem
-        yield from stream()
+            if self._personal():
+                without_administrator(problem)
+            raise
+
+    def _personal(self) -> bool:
+        sections = [self._conf.whole_section(name) for name in self._names]
+        kinds = {one.get("drive_type") for one in sections if one.get("type") == "onedrive"}
+        return kinds == {"personal"}
 
     def execute(self, command: Command) -> Completed:
         once = super().execute
         if not isinstance(command.stdin, bytes | None):  # a stream has been read
-            return once(command)
+            with self._telling():
+                return once(command)
         return self.again(lambda: once(command))
 
     def blocks(
@@ -140,16 +164,31 @@ class SavedRclone(Rclone):
         runs = office.runs(command) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
+        starting, flags = self._starting(notice), progress_flags(level, every)
+
+        def again(told: Iterable[str], last: Start) -> Start | None:
+            beside = commands.beside(command)
+            if beside and any(commands.NOT_A_FOLDER in text for text in told):
+                return starting(beside, flags)
+            return last if self._lent.refusals > before else None
+
         return OneDriveTransfer(
             command,
-            self._starting(notice),
-            progress_flags(level, every),
+            starting,
+            flags,
             runs=runs,
             notices=notices,
-            again=lambda: self._lent.refusals > before,
+            again=again,
+            personal=self._personal(),
             time_limit=self.limits.time,
             stall_limit=self.limits.stall,
         )
+
+
+def without_administrator(problem: PlutonRcloneError | None) -> None:
+    """The same for a personal account, which has none."""
+    if problem is not None and problem.who is Who.ADMINISTRATOR:
+        problem.who, problem.advice = Who.YOU, ASK_THE_OWNER
 
 
 def _broke_off(problem: PlutonRcloneError) -> TokenExpired:
@@ -163,8 +202,8 @@ def _broke_off(problem: PlutonRcloneError) -> TokenExpired:
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
-    """The section of the OneDrive that a command writes to, also through a remote that wraps it; None
-    for a place that is in none of these."""
+    """The section of the OneDrive that a command writes to, also through a remote that wraps it;
+    None for a place that is in none of these."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
     if not colon or name not in names:
         return None

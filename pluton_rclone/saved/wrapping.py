@@ -1,5 +1,4 @@
-"""Remotes that wrap others, such as crypt, alias, combine and union: which these are, however
-deep."""
+"""Remotes that wrap others, such as crypt, alias, combine and union, at any depth."""
 
 from __future__ import annotations
 

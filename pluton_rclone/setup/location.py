@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import DriveNotFound, UsageError
-from pluton_rclone.microsoft.graph.drives import Drive, Shortcut, Site
+from pluton_rclone.microsoft.graph.drives import Drive, Site
 from pluton_rclone.values.units import human_drive_type
 
 from .sign_in import SignInSteps
@@ -63,11 +63,6 @@ class LocationSteps(SignInSteps):
         with self._graph() as graph:
             return graph.libraries(site)
 
-    def shared_folders(self) -> list[Shortcut]:
-        """The shared and team folders that stand in the own drive ("/TeamFolder")."""
-        with self._graph() as graph:
-            return [shortcut for drive in graph.drives() for shortcut in graph.shortcuts(drive)]
-
     def drive(self, drive_id: str) -> Drive:
         """One drive by its id. DriveNotFound, AccessDenied."""
         with self._graph() as graph:
@@ -122,13 +117,3 @@ class LocationSteps(SignInSteps):
         if location.root_folder_id:
             self._state.options["root_folder_id"] = location.root_folder_id
         return location
-
-    def choose_shared_folder(self, folder: Shortcut) -> None:
-        """A shared or team folder of the own drive. ConsentRequired names a missing permission."""
-        drive = self.choose_own_drive()
-        self._state.shared = True
-        self._state.drive = None
-        self._require("shared", f"The folder {folder.name!r} belongs to somebody else and")
-        with self._graph() as graph:
-            graph.open_shortcut(folder)
-        self.choose_drive(drive, folder.name)

@@ -67,7 +67,7 @@ def authorization(state: SetupState) -> dict[str, Any]:
         raise UsageError("Nobody has signed in yet.", advice="Sign in first.")
     given: dict[str, Any] = {
         "account_id": state.account.id,
-        "account_name": state.account.username or state.account.name,
+        "account_name": state.account.username or (state.account.id and state.account.name),
         "granted_scopes": state.scopes,
         "token": None if state.app_only else SecretStr(state.token.to_rclone()),
         "client_credentials": state.app_only,

@@ -36,8 +36,8 @@ class SignInSteps:
             raise RegistrationError(
                 "There is no app registration to sign in with.",
                 who=Who.YOU,
-                advice="Give its client id (PLUTON_ONEDRIVE_CLIENT_ID, --client-id), or sign in by "
-                "rclone's own registration (--method rclone, in Python sign_in_with_rclone).",
+                advice="Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or sign in by rclone's own "
+                "registration (in Python sign_in_with_rclone).",
             )
         return self._state.app
 

@@ -103,7 +103,7 @@ class Home(Mapping[str, Storage]):
         )
 
     def reach(self, name: str) -> Storage:
-        """As `[]`, and also a remote that wraps storages, such as a crypt: for its files alone, since
+        """As `[]`, and also a remote that wraps storages, such as a crypt: for its files alone, as
         sign-in, connection test and options are those of what it lies on (`below`)."""
         try:
             return self[name]
@@ -113,8 +113,7 @@ class Home(Mapping[str, Storage]):
         return self._storage(name)
 
     def below(self, remote_name: str) -> list[str]:
-        """The storages' remotes that a remote lies on, however deep; none where there is no
-        such."""
+        """The storages' remotes that a remote lies on, at any depth."""
         from pluton_rclone.saved.wrapping import below
 
         return below(self.conf, remote_name) if remote_name in self.conf else []
@@ -154,7 +153,7 @@ class Home(Mapping[str, Storage]):
     # ---- adding ----
 
     def free_name(self, friendly: str, remote_name: str | None = None) -> str:
-        """A remote's name for a new storage: `remote_name`, or one that is made of the friendly one.
+        """A remote's name for a new storage: `remote_name`, or one made of the friendly one.
         StorageExists, ConfigNotWritable, OptionInvalid."""
         from pluton_rclone.remote.names import derive_name, name_fault
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from pluton_rclone import process
-from pluton_rclone.errors import PlutonRcloneError, ResticNotFound, UsageError
+from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, UsageError
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.rclone.environment import child_environment
@@ -95,7 +95,8 @@ class Restic:
         if remote.certificate and remote.client_secret is None:
             raise UsageError(
                 "restic cannot use this storage by hand: rclone cannot read its certificate.",
-                advice="Run it through this library: pluton-rclone restic NAME -- …",
+                advice="Run restic through this library.",
+                next_step=NextStep.RUN_RESTIC,
             )
         folder = os.path.dirname(self._saved.rclone.binary.path)
         return {

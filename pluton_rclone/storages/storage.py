@@ -140,8 +140,8 @@ class Storage:
         return self.rclone.copy(self.at(path), locations.local(destination), **options)
 
     def delete(self, path: str, **options: Unpack[TransferOptions]) -> Transfer:
-        """Delete a folder with its content; with `hard_delete` for good. RcloneTooOld. With filters:
-        the files in it that they select; folders stay."""
+        """Delete a folder with its content; with `hard_delete` for good. RcloneTooOld. With
+        filters: the files in it that they select; folders stay."""
         from pluton_rclone.rclone.commands import selects
 
         self.require()
@@ -294,6 +294,30 @@ class Storage:
         ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
         return self._change(before, before.replace(**setup.authorization()), on_step)
+
+    def repair(
+        self, on_step: Callable[[Step], None] = lambda step: None, *, drive_id: str = ""
+    ) -> ConnectionReport:
+        """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), and spells
+        its encoding as rclone does; token and options stay. Tested, then saved. UsageError if
+        there are several; ConnectionTestFailed."""
+        from pluton_rclone.values.token_text import SIGN_IN, TOKEN
+
+        from .repair import repaired
+
+        before = self._saved.section
+        self.check_writable()
+        wanted = repaired(before, self._storages.binary, drive_id)
+        report, tested = self._storages.try_out(wanted, on_step)
+        report.raise_for_failure()
+        after = tested.to_section()
+        changes = {
+            key: after.get(key) for key in {*after, "encoding"} if after.get(key) != before.get(key)
+        }
+        if TOKEN in changes:  # renewed: the same sign-in
+            changes[SIGN_IN] = before.get(SIGN_IN)
+        self._storages.conf.update(self.remote_name, changes)
+        return report
 
     # ---- changing it ----
 

@@ -61,6 +61,14 @@ _OTHERS = {"None", "Raw", "Dot", "InvalidUtf8"}
 WORDS = frozenset({*_ANYWHERE, *_FIRST, *_LAST, *_OTHERS})
 
 
+_BY_SMALL_LETTERS = {word.lower(): word for word in WORDS}
+
+
+def as_rclone_writes(option: str) -> str:
+    """The words of an encoding in rclone's spelling, which it takes to the letter; others stay."""
+    return ",".join(_BY_SMALL_LETTERS.get(word.lower(), word) for word in option.split(","))
+
+
 def _look_alike(character: str) -> str:
     code = ord(character)
     if code <= 0x20:

@@ -239,9 +239,11 @@ def _placed(meaning: Meaning, place: Place, status: int | None) -> Meaning:
     return meaning
 
 
+ASK_THE_OWNER = "Ask the owner of the drive for access; open your own once in the browser."
+
+
 def personal(meaning: Meaning) -> Meaning:
     """The same for a personal account: it has no administrator."""
     if (meaning.who or meaning.kind.default_who) is not Who.ADMINISTRATOR:
         return meaning
-    advice = "Ask the owner of the drive for access; open your own once in the browser."
-    return replace(meaning, who=Who.YOU, advice=advice)
+    return replace(meaning, who=Who.YOU, advice=ASK_THE_OWNER)

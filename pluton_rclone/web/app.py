@@ -141,6 +141,7 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
         f"{storage}/test": stored.test,
+        f"{storage}/repair": stored.repair,
         f"{storage}/check": walk.check_edit,
         f"{storage}/reauthorize": walk.reauthorize,
         f"{transfer}/cancel": files.cancel,

@@ -36,7 +36,7 @@ sys.exit(int(there.recv(8) or b"1"))
 
 @contextmanager
 def forking(folder: Path) -> Iterator[str]:
-    """The line of a shell script that runs `pluton-rclone "$@"` in a fork; `folder`: for a socket."""
+    """What a shell script runs `pluton-rclone "$@"` with; `folder` is for a socket."""
     path = folder / "forks"
     argv = [sys.executable, "-m", "tests.cli.forked", str(path)]
     with subprocess.Popen(
@@ -68,9 +68,8 @@ def _serve(path: str) -> None:
     here.bind(path)
     here.listen(64)
     print("ready", flush=True)
-    while (
-        here in select.select([here, sys.stdin], [], [])[0]
-    ):  # until whoever wants us closes stdin
+    # until whoever wants us closes our stdin
+    while here in select.select([here, sys.stdin], [], [])[0]:
         there, _ = here.accept()
         if os.fork() == 0:
             here.close()
@@ -105,7 +104,8 @@ def _keep(there: socket.socket) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
+    sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1)  # noqa: SIM115
     main(arguments)
 
 

@@ -127,6 +127,7 @@ def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path:
         "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}",
         "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
         **({"BROWSER": "true"} if serving else {}),
+        **({"PYTHON_KEYRING_BACKEND": "tests.keyrings.Kept"} if "--keyring" in example else {}),
     }
     script = f"set -o pipefail; {here(example, tmp_path)}"
     with Terminal(

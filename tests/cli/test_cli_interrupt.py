@@ -130,8 +130,8 @@ WORK = {
 }
 
 
-# The key's signal goes to rclone as well, the other one to us alone: whatever the command, one way to
-# start an rclone hears it. So both ways for one command of each kind: transfer, listing, walk.
+# The key's signal goes to all in the terminal's foreground, the other to us alone. Every command
+# starts its rclone alike, so both ways for one of each kind: transfer, listing, account, connect.
 KEY, SIGNAL = Terminal.press_ctrl_c, Terminal.interrupt
 WAYS = [(name, KEY) for name in WORK] + [
     (name, SIGNAL) for name in ("copy", "ls", "drives", "connect, testing")

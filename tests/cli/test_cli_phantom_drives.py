@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from pluton_rclone import Storages, process
+from pluton_rclone import Storages, StorageSetup, process
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.command import browser as played
-from pluton_rclone.emulator.quirks import Quirks
+from pluton_rclone.emulator.faults import GraphFault
+from pluton_rclone.emulator.quirks import NO_DRIVE, Quirks
 from tests.connected import ANNA, BERT, remote_of
 from tests.rclone_port import rclone_port
 
 from .conftest import Command
 
+SITE = "https://contoso.sharepoint.com/sites/Backups"
 PHANTOMS: dict[str, tuple[str, Callable[[Quirks], Any]]] = {
     "the cache of a work account": (BERT, lambda quirks: quirks.cache_library(BERT, first=True)),
     "logos of the organisation": (BERT, lambda quirks: quirks.organization_logos(BERT)),
@@ -110,3 +112,39 @@ def test_where_a_choice_is_needed_the_ids_for_it_are_said(
     for each in (beside.id, files.drive_of(BERT).id, "--drive"):
         assert each in said
     assert command("connect", "New", "--drive", beside.id).code == 0
+
+
+def without_onedrive(cloud: Emulator) -> None:
+    cloud.faults.arm(GraphFault(*NO_DRIVE["spo"]), where="/me/drive", username=BERT, times=None)
+
+
+def test_an_account_without_onedrive_connects_a_library_by_a_pasted_token(cloud: Emulator) -> None:
+    without_onedrive(cloud)
+    token = remote_of(cloud, "sharepoint").token
+    assert token is not None
+    done = process.run(
+        [
+            *(sys.executable, "-m", "pluton_rclone", "connect", "New"),
+            *("--method", "token", "--site", SITE),
+        ],
+        env={**os.environ, "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID},
+        stdin=token.get_secret_value().encode(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert Storages()["new"].remote.drive_type == "documentLibrary"
+    setup = StorageSetup.for_storage(Storages()["new"])
+    assert setup.account is None  # whose it is was not to be known: nobody is refused
+
+
+def test_an_account_without_onedrive_connects_a_library_by_rclones_registration(
+    cloud: Emulator, home: object
+) -> None:
+    without_onedrive(cloud)
+    with rclone_port():
+        done = process.run(
+            [sys.executable, "-m", "pluton_rclone", "connect", "New", "--site", SITE],
+            env={**os.environ, **played(BERT)},
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stderr
+    assert Storages()["new"].remote.drive_type == "documentLibrary"

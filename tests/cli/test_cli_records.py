@@ -71,6 +71,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     "health": [("health",)],
     "keep-alive": [("keep-alive",)],
     "reauthorize": [("reauthorize", "Work files")],
+    "repair": [("repair", "Work files")],
     "set": [("set", "Work files", "chunk_size=5Mi")],
     "rename": [("rename", "Work files", "Office")],
     "remove": [("remove", "Work files", "--yes")],

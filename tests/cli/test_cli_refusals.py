@@ -13,6 +13,7 @@ from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.quirks import NO_DRIVE
 from tests.cli.conftest import Command
+from tests.connected import connected as save_storage
 
 ANNA = "anna@outlook.com"
 
@@ -51,7 +52,7 @@ def judge(ran_code: int, said: str, screen: Screen) -> None:
     ("status", "screen"),
     [
         (401, Screen(3, ("does not accept the access token", "you can fix it"))),
-        (403, Screen(4, ("not allowed to do that", "your administrator can fix it"))),
+        (403, Screen(4, ("not allowed to do that", "you can fix it"), ("administrator",))),
         (404, Screen(4, ("The drive is not there",))),
         (423, Screen(4, ("Somebody else uses or changed this",))),
         (503, Screen(8, ("Microsoft asks to slow down", "try again later"))),
@@ -216,3 +217,53 @@ def test_a_site_that_an_administrator_has_blocked(
         ran.err,
         Screen(4, ("administrator has blocked this site", "your administrator can fix it")),
     )
+
+
+def test_a_token_that_is_refused_before_its_end_is_nobodys_business(
+    connected: Command, cloud: Emulator, drive: Drive, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "b.txt").write_text("b")
+    for arguments in (
+        ("ls", "Work files:folder"),
+        ("copy", str(tmp_path / "folder"), "Work files:folder"),
+        ("sync", "--yes", str(tmp_path / "folder"), "Work files:folder"),
+        ("delete", "--yes", "Work files:folder/b.txt"),
+        ("about", "Work files"),
+    ):
+        cloud.quirks.access_token_refused(ANNA)
+        ran = connected(*arguments)
+        judge(ran.code, ran.err, Screen(0, (), ("ERROR", "eauthorize")))
+
+
+def test_only_a_refresh_token_that_is_refused_as_well_sends_the_person_to_sign_in(
+    connected: Command, cloud: Emulator
+) -> None:
+    cloud.quirks.access_token_refused(ANNA)
+    cloud.world.revoke_tokens(cloud.world.person(ANNA))
+    ran = connected("ls", "Work files:")
+    judge(ran.code, ran.err, Screen(3, ("pluton-rclone reauthorize 'Work files'",)))
+
+
+def test_a_personal_account_has_no_administrator_whatever_rclone_logs(
+    connected: Command, cloud: Emulator, drive: Drive, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "b.txt").write_text("b")
+    cloud.faults.refuse(403, times=None)
+    for arguments in (
+        ("ls", "Work files:folder"),
+        ("ls", "-R", "Work files:"),
+        ("copy", str(tmp_path / "folder"), "Work files:new"),
+        ("cat", "Work files:folder/a.txt"),
+    ):
+        ran = connected(*arguments)
+        assert ran.code != 0
+        assert "administrator" not in ran.err, ran.err
+        assert "Ask the owner of the drive" in ran.err, ran.err
+
+
+def test_a_work_account_has_one(command: Command, cloud: Emulator, tmp_path: Path) -> None:
+    save_storage(cloud, "business", name="work")
+    cloud.faults.refuse(403, times=None)
+    assert "your administrator can fix it" in command("ls", "work:").err

@@ -119,9 +119,9 @@ def fifth(path: Path, password: str) -> dict[str, Any]:
     return each(path, password, 5)
 
 
-def recoded(path: Path, _: str) -> dict[str, Any]:
-    """Killed before every third line of encrypting, of a new password, and of decrypting: the file
-    has the one or the other, whole, and the next run does what is left to do.
+def recoded(path: Path, _: str, step: int = 9) -> dict[str, Any]:
+    """Killed before every `step`th line of encrypting, of a new password, and of decrypting: the
+    file has the one or the other, whole, and the next run does what is left to do.
     """
     seen: dict[str, int] = {"killed": 0, "old": 0, "new": 0}
     faults: list[str] = []
@@ -134,7 +134,7 @@ def recoded(path: Path, _: str) -> dict[str, Any]:
             path.write_bytes(_encoded(text, before))
             change = partial(_conf(path, before).encrypt, after or None)
             killed = _killed_at_line(count, change)
-            count += 3
+            count += step
             found = []
             for password in (before, after):
                 try:
@@ -213,5 +213,12 @@ def _check(anna: dict[str, str], sections: dict[str, dict[str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    run = {"each": each, "fifth": fifth, "random": at_random, "recode": recoded}[sys.argv[2]]
+    modes: dict[str, Callable[[Path, str], dict[str, Any]]] = {
+        "each": each,
+        "fifth": fifth,
+        "random": at_random,
+        "recode": recoded,
+        "recode, closely": partial(recoded, step=3),
+    }
+    run = modes[sys.argv[2]]
     print(json.dumps(run(Path(sys.argv[1]) / "rclone.conf", sys.argv[3])))

@@ -46,8 +46,13 @@ def test_killed_while_saving(mode: str, password: str, tmp_path: Path) -> None:
     _assert_whole(_run(_killing(tmp_path, mode, password)), mode)
 
 
-def test_killed_while_encrypting_changing_the_password_and_decrypting(tmp_path: Path) -> None:
-    _assert_whole(_run(_killing(tmp_path, "recode", "")), "recode")
+@pytest.mark.parametrize(
+    "mode", ["recode", pytest.param("recode, closely", marks=pytest.mark.soak)]
+)
+def test_killed_while_encrypting_changing_the_password_and_decrypting(
+    mode: str, tmp_path: Path
+) -> None:
+    _assert_whole(_run(_killing(tmp_path, mode, "")), mode)
 
 
 @pytest.mark.parametrize(

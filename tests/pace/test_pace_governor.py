@@ -23,12 +23,11 @@ from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace import canary
 from pluton_rclone.pace.budgets import LIMITS, Budget, Limit
-from pluton_rclone.pace.canary import Canary
-from pluton_rclone.pace.governor import _CANARIES, Governor
+from pluton_rclone.pace.governor import CANARIES
 from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone import events
 from pluton_rclone.saved.remote import SavedRemote
-from tests.connected import budget_for, connected, emulated_drive, saved
+from tests.connected import budget_for, connected, emulated_drive
 from tests.terminal import PATIENCE
 
 SMALLER = 20
@@ -97,7 +96,7 @@ def test_where_it_does_not_rclone_is_not_refused_and_we_are_a_few_times(
     waits = [event for event in transfer.events() if isinstance(event, events.Throttled)]
     assert transfer.result().transfers == FILES
     assert refused(cloud, "rclone/v") == 0
-    assert 1 <= cloud.budgets.throttled <= _CANARIES
+    assert 1 <= cloud.budgets.throttled <= CANARIES
     # A person who watches is told why nothing moves.
     assert waits[0].seconds is not None
     assert 0 < waits[0].seconds <= 60 / SMALLER + 1
@@ -118,19 +117,18 @@ def test_several_transfers_of_one_account_share_its_budget(
     limits_enforced(cloud)
     transfers = [storage.upload(source, f"up {number}") for number in range(2)]
     assert [transfer.result().transfers for transfer in transfers] == [FILES, FILES]
-    assert cloud.budgets.throttled <= _CANARIES
+    assert cloud.budgets.throttled <= CANARIES
 
 
-def test_what_is_kept_for_each_of_very_many_leaves_something_to_send(storage: Storage) -> None:
-    shared = Budget(LIMITS)
-    one = Governor(Path("/no/socket"), shared, lambda: Canary(saved(storage)), lambda seconds: None)
+def test_what_is_kept_for_each_of_very_many_leaves_something_to_send() -> None:
+    shared, round_trip = Budget(LIMITS), 0.1
     shared.join()
-    alone = one._under_way()
+    alone = shared.under_way(round_trip)
     shared.join()
-    assert one._under_way() == 2 * alone
+    assert shared.under_way(round_trip) == 2 * alone
     for _ in range(100):
         shared.join()
-    assert 2 * alone < one._under_way() < shared.narrowest
+    assert 2 * alone < shared.under_way(round_trip) < LIMITS[0].amount / LIMITS[0].cost
     shared.leave()
     assert shared.askers == 101
 
@@ -284,15 +282,9 @@ def test_it_dies_with_its_parent_also_while_it_stands_still(
 
 
 def test_a_limit_that_is_not_found_out_in_time_is_kept(
-    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where answers take long, requests leave the window as fast as canaries can fill it."""
-    storage = connected(cloud, "business")
-    limit = Limit(1000.0, 60.0, "requests")
-    budget = Budget([limit])
-    governor = Governor(
-        Path("/no/socket"), budget, lambda: Canary(saved(storage)), lambda seconds: None
-    )
-    monkeypatch.setattr("pluton_rclone.pace.governor._TRIAL", 0.0)
-    governor._go_beyond(limit, threading.Event())
-    assert budget.holds(time.monotonic()) == limit
+    monkeypatch.setattr("pluton_rclone.pace.governor.TRIAL", 0.0)
+    assert storage.upload(source, "up").result().transfers == FILES
+    assert budget(storage).holds(time.monotonic()) == SMALL[0]

@@ -28,7 +28,9 @@ for name in [name for name in sys.modules if name.partition(".")[0] == "pluton_r
     del sys.modules[name]
 import fcntl, subprocess
 fcntl.__dict__.pop("F_SETPIPE_SZ", None)
-missing = {os: "waitid P_PID WEXITED WNOWAIT pidfd_open sched_getaffinity sched_setaffinity".split()}
+missing = {
+    os: "waitid P_PID WEXITED WNOWAIT pidfd_open sched_getaffinity sched_setaffinity".split()
+}
 if system == "win32":
     missing[os] += (
         "getuid geteuid getgid getegid fork forkpty killpg fchown fchmod chown lchown pwrite pread "

@@ -226,12 +226,11 @@ def test_cancel_climbs_the_ladder() -> None:
         assert child.returncode == -signal.SIGKILL
     polite = python(
         """
-        import time
-        try:
-            print(flush=True)
-            time.sleep(1000)
-        except KeyboardInterrupt:
-            raise SystemExit(42)
+        import signal
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # as in ANSWERS_CTRL_C
+        print(flush=True)
+        signal.sigwait([signal.SIGINT])
+        raise SystemExit(42)
         """
     )
     with process.start(polite, env=ENV) as child:
@@ -424,9 +423,10 @@ def test_a_command_in_the_foreground_has_the_terminal_and_its_exit_code_comes_ba
 # only when the sleep is over, as Python looks for signals before and after it.
 ANSWERS_CTRL_C = """
 import signal
+from sys import exit
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 print('ready', flush=True)
-signal.sigwait([signal.SIGINT])
+signal.sigtimedwait([signal.SIGINT], 60) or exit('no interrupt came')
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 print('interrupted once', flush=True)
 raise SystemExit(5)

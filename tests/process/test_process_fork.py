@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import pluton_rclone
+
 HEAD = """
 import os, signal, sys, threading, warnings
 warnings.simplefilter("ignore")
@@ -102,3 +104,14 @@ def test_a_forked_child_that_leaves_takes_nothing_of_the_parents_along(
 @pytest.mark.attack
 def test_children_forked_by_one_thread_while_others_work_do_not_hang(home: Path) -> None:
     run(FORKS, home, "40")
+
+
+def test_no_module_but_the_command_lines_has_a_cached_property() -> None:
+    """Until Python 3.12 it has a lock, which a child forked meanwhile inherits held."""
+    root = Path(pluton_rclone.__file__).parent
+    found = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if "cached_property\n" in path.read_text() and path.parts[len(root.parts)] != "cli"
+    }
+    assert {path for path in found if not path.startswith("emulator")} == set()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -87,11 +89,22 @@ def rclone(binary: Binary, config: Path) -> Rclone:
     return Rclone(binary, config=config)
 
 
+@pytest.fixture(scope="session")
+def fake_binary(tmp_path_factory: pytest.TempPathFactory) -> Binary:
+    """fake_rclone.py, run by the Python of these tests: the first on PATH may be pyenv's, a shell
+    script that takes ten times as long to start."""
+    program = tmp_path_factory.mktemp("fake") / "rclone"
+    line = shlex.join(["exec", sys.executable, "-IS", str(FAKE)])
+    program.write_text(f'#!/bin/sh\n{line} "$@"\n')
+    program.chmod(0o755)
+    return Binary(program)
+
+
 @pytest.fixture
-def fake() -> Callable[..., Rclone]:
+def fake(fake_binary: Binary) -> Callable[..., Rclone]:
     """An engine on a binary that does what it is told: `fake("flood")`."""
 
     def make(what: str, limits: Limits = Limits(), **environment: str) -> Rclone:  # noqa: B008
-        return Rclone(Binary(FAKE), environment={"FAKE": what, **environment}, limits=limits)
+        return Rclone(fake_binary, environment={"FAKE": what, **environment}, limits=limits)
 
     return make

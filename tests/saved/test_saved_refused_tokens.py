@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from pluton_rclone import Storage
-from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator import RCLONE_CLIENT_ID, Emulator
 from pluton_rclone.emulator.graph.patterns import item_address
 from pluton_rclone.emulator.quirks import FRESH_SIGNING_KEY
 from pluton_rclone.emulator.world import REVOKED
 from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired
-from tests.connected import ANNA, connected, saved
+from tests.connected import ANNA, connected
 
 
 @pytest.fixture
@@ -103,16 +103,36 @@ def test_a_listing_that_has_begun_says_to_run_it_again(cloud: Emulator, storage:
     storage.list("folder")
 
 
+def use_rclones_registration(cloud: Emulator, storage: Storage, expiry: str) -> str:
+    answer = cloud.sign_in(
+        ANNA, "Files.ReadWrite.All", "offline_access", client_id=RCLONE_CLIENT_ID
+    )
+    token = {name: answer[name] for name in ("access_token", "refresh_token")}
+    text = json.dumps({**token, "token_type": "Bearer", "expiry": expiry})
+    storage.storages.conf.update(storage.remote_name, {"client_id": None, "token": text})
+    return str(token["access_token"])
+
+
+@pytest.mark.parametrize("call", ["list", "walk by feed", "test", "drive", "upload"])
 def test_a_token_of_rclones_own_registration_is_renewed_by_rclone(
+    cloud: Emulator, storage: Storage, tmp_path: Path, call: str
+) -> None:
+    before = use_rclones_registration(cloud, storage, "2045-01-01T00:00:00Z")
+    (tmp_path / "a.txt").write_text("a")
+    sign_in = storage.section_with_secrets()["pluton_sign_in"]
+    cloud.quirks.access_token_refused(ANNA)
+    CALLS[call](storage, tmp_path)
+    assert access_token(storage) != before
+    assert storage.section_with_secrets()["pluton_sign_in"] == sign_in
+
+
+def test_rclones_own_registration_is_enough_to_find_a_drive_again(
     cloud: Emulator, storage: Storage
 ) -> None:
-    remote = saved(storage)
-    before = access_token(storage)
-    cloud.quirks.access_token_refused(ANNA)
-    remote.rclone.renew()
-    remote.about()
-    assert access_token(storage) != before
-    assert remote.section["pluton_sign_in"]
+    use_rclones_registration(cloud, storage, "2020-01-01T00:00:00Z")
+    storage.storages.conf.update(storage.remote_name, {"drive_id": None})
+    storage.repair()
+    assert storage.list()
 
 
 def test_restic_gets_a_token_that_microsoft_takes(cloud: Emulator, storage: Storage) -> None:

@@ -144,30 +144,6 @@ def test_reading_only_asks_for_no_writing(cloud: Emulator) -> None:
     assert [scope for scope in setup.scopes if scope != "User.Read"] == ["Files.Read"]
 
 
-def test_a_team_folder_needs_a_further_consent_and_becomes_the_base_folder(cloud: Emulator) -> None:
-    anna, bert = emulated_drive(cloud, "personal"), emulated_drive(cloud, "business")
-    admin = cloud.files.drive_of("admin@contoso.onmicrosoft.com")
-    team = admin.folder("Team")
-    admin.write("Team/plan.txt", b"plan")
-    admin.share(team, BERT)
-    bert.add_shortcut(admin, team, "TeamFolder")
-    assert anna is not bert
-    setup = signed_in(cloud, BERT)
-    setup.choose_type("business")
-    (folder,) = setup.shared_folders()
-
-    with pytest.raises(ConsentRequired, match="TeamFolder"):
-        setup.choose_shared_folder(folder)
-    assert "consent" in setup.next_steps
-    sign_in(setup, cloud, BERT)
-    setup.choose_shared_folder(folder)
-    setup.name = "Team"
-    storage = setup.save(Storages())
-
-    assert [entry.name for entry in storage.list()] == ["plan.txt"]
-    assert [entry.name for entry in storage.list("/TeamFolder")] == ["plan.txt"]
-
-
 # ---- ways of signing in ----
 
 

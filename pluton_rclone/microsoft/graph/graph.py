@@ -157,7 +157,8 @@ class Graph:
         try:
             profile = self.get("/me", members, target="account")
         except GraphError:
-            if trouble is not None:
+            # Without a OneDrive, a library of others can be connected all the same.
+            if trouble is not None and not isinstance(trouble, DriveNotFound):
                 raise trouble from None
         owner = drive.get("owner")
         user = owner.get("user") if isinstance(owner, dict) else None

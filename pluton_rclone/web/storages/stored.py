@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from pluton_rclone.connection.report import ConnectionReport, Step
+from pluton_rclone.errors import NextStep, OptionInvalid, PlutonRcloneError
 from pluton_rclone.storages.storage import MASKED, Storage
 
 from ..plumbing.context import may, page_of, see_other, session, storage_of, work_of
@@ -37,9 +40,21 @@ def storage(request: Request) -> Response:
         "masked": MASKED,
         "config": str(page_of(request).storages.path),
         "export": f"pluton-rclone export {shlex.quote(found.remote_name)}",
+        "repairable": _repairable(found),
         "new": query.get("new") == "yes",
     }
     return draw(request, "storage.html", **_standing(request, found, query.get("test")), **shown)
+
+
+def _repairable(found: Storage) -> bool:
+    """Whether it lacks its drive, or rclone cannot read its encoding."""
+    try:
+        found.remote  # noqa: B018 - it is read
+    except OptionInvalid as problem:
+        return problem.details.get("option") in ("drive_id", "encoding")
+    except PlutonRcloneError as problem:
+        return problem.next_step is NextStep.REPAIR
+    return False
 
 
 def health(request: Request) -> HTMLResponse:
@@ -54,13 +69,23 @@ def health(request: Request) -> HTMLResponse:
 
 def test(request: Request) -> Response:
     """POST: the connection test of a saved storage begins."""
-    page, found = page_of(request), storage_of(request, "write")
+    found = storage_of(request, "write")
+    return _begun(request, found, "test", found.test)
+
+
+def _begun(
+    request: Request,
+    found: Storage,
+    kind: str,
+    call: Callable[[Callable[[Step], None]], ConnectionReport],
+) -> Response:
+    page = page_of(request)
 
     def run(work: Steps) -> None:
-        work.ok = found.test(work.steps.append).ok
+        work.ok = call(work.steps.append).ok
         page.healths.forget(found.remote_name)
 
-    work = page.jobs.start(Steps("test", found.name, owner=session(request).owner), run)
+    work = page.jobs.start(Steps(kind, found.name, owner=session(request).owner), run)
     response = see_other(request, "storages", found.remote_name)
     response.headers["location"] += f"?test={work.id}#test"
     return response
@@ -77,6 +102,12 @@ def _standing(request: Request, found: Storage, test: str | None) -> dict[str, A
     part = link(request, "storages", found.remote_name, "test", work.id) if work else ""
     shown = {"storage": found, "record": found.record(), "draft": None, "next": "", "part": part}
     return {**steps_view(work), **shown}
+
+
+def repair(request: Request) -> Response:
+    """POST: the search for the drive of a storage without one begins, and its test."""
+    found = storage_of(request, "write")
+    return _begun(request, found, "repair", lambda on_step: found.repair(on_step))
 
 
 def remove(request: Request) -> Response:

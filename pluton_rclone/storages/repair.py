@@ -1,0 +1,68 @@
+"""A remote without its drive, or with a wrong one: the drive is found, and the token kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pluton_rclone.connection.trial import trial_of
+from pluton_rclone.errors import (
+    AccessDenied,
+    DriveNotFound,
+    ItemNotFound,
+    PlutonRcloneError,
+    UsageError,
+)
+from pluton_rclone.remote.onedrive import OneDriveRemote
+from pluton_rclone.remote.rules import drive_id_fault
+from pluton_rclone.values.encoding import as_rclone_writes
+
+if TYPE_CHECKING:
+    from pluton_rclone.microsoft.graph.drives import Drive
+    from pluton_rclone.microsoft.graph.graph import Graph
+    from pluton_rclone.rclone.binary import Binary
+
+_ADVICE = "Give the id of the drive that is meant."
+
+
+def repaired(section: Mapping[str, str], binary: Binary, drive_id: str = "") -> OneDriveRemote:
+    """The remote of this section with its own drive, or the one named. TokenExpired, DriveNotFound;
+    UsageError names several."""
+    given, kind = dict(section), section.get("drive_type") or "business"
+    if given.get("encoding"):
+        given["encoding"] = as_rclone_writes(given["encoding"])
+    found = section.get("drive_id", "")
+    if section.get("tenant_url") and found and section.get("drive_type"):
+        return OneDriveRemote.from_section(given)  # Graph would refuse its token
+    # Stands for the drive until it is found.
+    given |= {"drive_id": "0" * 16 if kind == "personal" else "b!0", "drive_type": kind}
+    with trial_of(OneDriveRemote.from_section(given), binary) as trial:
+        with suppress(PlutonRcloneError):
+            trial.graph_token()  # rclone renews a token of its own before it misses a drive
+        with trial.graph() as graph:
+            drive = _drive(graph, section, drive_id, found)
+        return trial.options.replace(drive_id=drive.id, drive_type=drive.type)
+
+
+def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -> Drive:
+    if named:
+        return graph.drive(named)
+    if present:
+        with suppress(DriveNotFound, AccessDenied, ItemNotFound):
+            drive = graph.drive(present)
+            if drive_id_fault(drive.id, drive.type) is None:
+                return drive
+    kind = section.get("drive_type")
+    if section.get("client_credentials") == "true":
+        raise UsageError("An application has no drive of its own.", advice=_ADVICE)
+    found = [drive for drive in graph.drives() if drive.for_backups]
+    if kind:
+        found = [drive for drive in found if drive.type == kind]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        each = ", ".join(f"{drive.name} ({drive.id})" for drive in found)
+        raise UsageError(f"There are {len(found)} such drives.", why=each, advice=_ADVICE)
+    what = f"The account has no drive of the type {kind} of its own."
+    raise DriveNotFound(what, advice=_ADVICE)

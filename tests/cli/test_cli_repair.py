@@ -1,0 +1,156 @@
+"""Sections that people have: what `repair` makes of them at the terminal, and on the page."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import Any
+
+import pytest
+
+from pluton_rclone import Storage, Storages
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.errors import DriveNotFound, NextStep, OptionInvalid, TokenExpired
+from tests.connected import ANNA, BERT, connected, emulated_drive
+from tests.web.client import at_the_page, until_over
+
+from .conftest import Command
+
+PHANTOM = "b!ZzCndpMgSEqYqLSx"
+SECTIONS: dict[str, dict[str, str | None]] = {
+    "no drive": {"drive_id": None, "drive_type": None},
+    "no id": {"drive_id": None},
+    "no type": {"drive_type": None},
+    "the id of a phantom": {"drive_id": PHANTOM},
+    "an encoding in small letters": {"encoding": "slash,ltgt,doublequote,colon,backslash,dot"},
+    "all of it": {"drive_id": None, "drive_type": None, "encoding": "slash,dot"},
+}
+
+
+def spoiled(cloud: Emulator, changes: dict[str, str | None], **options: Any) -> Storage:
+    storage = connected(cloud, "personal", name="Work files", chunk_size="5Mi", **options)
+    storage.storages.conf.update(storage.remote_name, changes)
+    return storage
+
+
+def whole(cloud: Emulator, storage: Storage, before: dict[str, str]) -> None:
+    remote, after = storage.remote, storage.section_with_secrets()
+    assert remote.drive_id == cloud.files.drive_of(ANNA).id.lower()
+    assert remote.drive_type == "personal"
+    assert str(after["chunk_size"]) == before["chunk_size"]
+    assert after["pluton_sign_in"] == before["pluton_sign_in"]
+    refresh = [json.loads(one["token"])["refresh_token"] for one in (before, after)]
+    assert all(refresh)
+    storage.list()
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_at_the_terminal_it_says_repair_and_repair_makes_it_work(
+    command: Command, cloud: Emulator, name: str
+) -> None:
+    storage = spoiled(cloud, SECTIONS[name])
+    before = storage.section_with_secrets()
+    assert command("ls", "Work files:").code != 0
+    found = command("inspect", "Work files")
+    assert "Repair it" in found.out + found.err
+    ran = command("repair", "Work files")
+    assert ran.code == 0, ran.err
+    whole(cloud, storage, before)
+    assert command("ls", "Work files:").code == 0
+    assert "Repair it" not in command("inspect", "Work files").out
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_on_the_page_a_button_finds_the_drive(cloud: Emulator, name: str) -> None:
+    storage = spoiled(cloud, SECTIONS[name])
+    before, at = storage.section_with_secrets(), f"/storages/{storage.remote_name}"
+    with at_the_page() as page:
+        assert "Find its drive" in page.get(at).text
+        page.post(f"{at}/repair")
+        until_over(page)
+        assert "Find its drive" not in page.get(at).text
+    whole(cloud, storage, before)
+
+
+def test_what_is_missing_names_the_command(command: Command, cloud: Emulator) -> None:
+    spoiled(cloud, SECTIONS["no drive"])
+    assert "pluton-rclone repair 'Work files'" in command("test", "Work files").err
+
+
+def test_the_drive_is_found_with_a_token_that_has_expired(cloud: Emulator) -> None:
+    storage = spoiled(cloud, SECTIONS["no drive"], seconds=-10.0)
+    storage.repair()
+    assert storage.remote.drive_id == cloud.files.drive_of(ANNA).id.lower()
+
+
+def test_a_token_that_cannot_be_renewed_is_the_reason_and_nothing_changes(cloud: Emulator) -> None:
+    storage = spoiled(cloud, SECTIONS["no drive"], seconds=-10.0)
+    cloud.world.revoke_tokens(cloud.world.person(ANNA))
+    before = storage.section_with_secrets()
+    with pytest.raises(TokenExpired) as refusal:
+        storage.repair()
+    assert refusal.value.next_step is NextStep.REAUTHORIZE
+    assert storage.section_with_secrets() == before
+
+
+def test_a_phantom_that_microsoft_lists_is_not_taken_for_the_drive(cloud: Emulator) -> None:
+    cloud.quirks.bundles(ANNA, first=True)
+    cloud.quirks.unreadable_drive(ANNA, first=True)
+    storage = spoiled(cloud, SECTIONS["no drive"])
+    storage.repair()
+    assert storage.remote.drive_id == cloud.files.drive_of(ANNA).id.lower()
+
+
+def test_a_library_is_named_by_its_id(cloud: Emulator) -> None:
+    storage = connected(cloud, "sharepoint", name="team")
+    storage.storages.conf.update("team", {"drive_id": None})
+    with pytest.raises(DriveNotFound, match="documentLibrary") as refusal:
+        storage.repair()
+    assert "Give the id" in refusal.value.advice
+    library = emulated_drive(cloud, "sharepoint").id
+    storage.repair(drive_id=library)
+    assert storage.remote.drive_id == library
+
+
+def test_a_form_may_write_an_encoding_in_small_letters(cloud: Emulator) -> None:
+    storage = connected(cloud)
+    storage.update(encoding="slash,ltgt,doublequote")
+    assert storage.section_with_secrets()["encoding"] == "Slash,LtGt,DoubleQuote"
+    storage.list()
+    with pytest.raises(OptionInvalid, match="encoding"):
+        storage.update(encoding="slash,nonsense")
+
+
+def test_rclones_way_without_an_administrator_is_taken_by_test_too(
+    command: Command, cloud: Emulator
+) -> None:
+    storage = connected(cloud, "business", name="t")
+    drive = cloud.files.drive_of(BERT)
+    drive.write("a.txt", b"a")
+    token = json.loads(storage.section_with_secrets()["token"])
+    token |= {"refresh_token": "", "expiry": "2045-12-31T23:59:59Z"}
+    changes: dict[str, str | None] = {
+        "tenant_url": "https://contoso-my.sharepoint.com/_api",
+        "token": json.dumps(token),
+        "client_id": None,
+    }
+    storage.storages.conf.update("t", changes)
+    for call in (("ls", "t:"), ("test", "t"), ("repair", "t"), ("about", "t")):
+        ran = command(*call)
+        assert ran.code == 0, (call, ran.err)
+    assert "reached through https://contoso-my.sharepoint.com" in html.unescape(
+        command("test", "t").err
+    )
+
+
+def test_several_drives_are_named_with_their_ids(command: Command, cloud: Emulator) -> None:
+    storage = connected(cloud, "business", name="work")
+    files = cloud.files
+    beside = files.add(files.beside(BERT, "Archive", kind="business"))
+    files.list_too(BERT, beside)
+    storage.storages.conf.update("work", {"drive_id": None, "drive_type": None})
+    ran = command("repair", "work")
+    assert ran.code == 2
+    assert beside.id in ran.err
+    assert command("repair", "work", "--drive", beside.id).code == 0
+    assert Storages()["work"].remote.drive_id == beside.id
