@@ -31,8 +31,8 @@ def choose(
     option: str,
     default: int = 1,
 ) -> Thing:
-    """One of (label, thing), by number or a word of its label. Without a person, UsageError with
-    the labels and `option`."""
+    """One of (label, thing), by number or by a word. Without a person, UsageError with the
+    labels and `option`."""
     if not interactive(output):
         labels = "; ".join(label for label, _ in things)
         what = f"{question}: there are {len(things)}."

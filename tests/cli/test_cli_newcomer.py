@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import process
-from pluton_rclone.cli.advice import with_command
+from pluton_rclone.cli.advice import NAMED, with_command
 from pluton_rclone.cli.app import COMMANDS, OTHERWISE
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.command import browser
@@ -360,6 +360,7 @@ def test_a_storage_without_a_drive_is_connected_anew(connected: Command, home: P
 
 
 def test_advice_names_the_command_when_microsoft_wants_to_see_the_person() -> None:
+    NAMED.clear()  # what an earlier test opened
     assert "pluton-rclone reauthorize NAME" in with_command(InteractionRequired("x"), "ls").advice
     assert "pluton-rclone" not in with_command(InteractionRequired("x"), "connect").advice
 

@@ -182,8 +182,7 @@ def test_tab_completes_commands_and_storages(connected: Command) -> None:
         line = " ".join(["pluton-rclone", *words])
         variables = {
             "_PLUTON_RCLONE_COMPLETE": "bash_complete",
-            "COMP_WORDS": line,
-            "COMP_CWORD": str(len(words)),
+            "COMP_LINE": line,
         }
         done = process.run(PROGRAM, env={**os.environ, **variables})
         return done.stdout.decode().split()
