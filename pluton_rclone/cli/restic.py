@@ -7,20 +7,18 @@ import click
 from pluton_rclone.errors import UsageError
 
 from .arguments import NAME
-from .context import Context, common, flag
+from .context import Context, command, flag, valued
 from .timer import pinged
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@NAME
+@command(NAME, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
-@click.option(
+@valued(
     "--path",
-    metavar="PATH",
-    help="The repository's folder in the storage; NAME:PATH says the same. [default: restic]",
+    "PATH",
+    "The repository's folder in the storage; NAME:PATH says the same. [default: restic]",
 )
 @flag("--environment", help="Print the variables to run restic by hand; they hold no secret.")
-@common
 @pinged
 def restic(
     ctx: Context, name: str, arguments: tuple[str, ...], path: str | None, environment: bool

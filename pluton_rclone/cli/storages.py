@@ -5,22 +5,19 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from pluton_rclone.errors import ConfigNotWritable
 from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.units import human_drive_type
 
 from .arguments import NAME
-from .context import Context, common, flag
+from .context import Context, command, flag, valued
 from .output import Output, tell
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import ConnectionReport, Step
 
 
-@click.command()
-@common
+@command()
 def storages(ctx: Context) -> None:
     """List the OneDrive storages in rclone.conf.
 
@@ -43,9 +40,7 @@ def storages(ctx: Context) -> None:
     output.table(("Name", "Remote", "Type", "Region", "Account"), rows)
 
 
-@click.command()
-@NAME
-@common
+@command(NAME)
 def show(ctx: Context, name: str) -> None:
     """Show a storage's section of rclone.conf, secrets masked.
 
@@ -61,9 +56,7 @@ def show(ctx: Context, name: str) -> None:
             tell(f"{option} = {value}")
 
 
-@click.command()
-@NAME
-@common
+@command(NAME)
 def test(ctx: Context, name: str) -> None:
     """Test the connection of a storage, step by step.
 
@@ -91,13 +84,9 @@ def print_report(output: Output, report: ConnectionReport) -> None:
     report.raise_for_failure()
 
 
-@click.command()
-@NAME
+@command(NAME)
 @flag("--as-environment", help="RCLONE_CONFIG_* variables for a container instead of a file.")
-@click.option(
-    "--output", "path", metavar="FILE", help="Write there, readable by you alone. [default: stdout]"
-)
-@common
+@valued("--output path", "FILE", "Write there, readable by you alone. [default: stdout]")
 def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> None:
     """Print a storage as an rclone.conf of its own, with secrets.
 

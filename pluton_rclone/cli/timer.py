@@ -16,7 +16,7 @@ import click
 
 from pluton_rclone.errors import ConfigNotWritable, PlutonRcloneError, UsageError
 
-from .context import AnyCommand, Context, common
+from .context import AnyCommand, Context, command, valued
 from .output import tell
 
 PING = (
@@ -78,21 +78,20 @@ def pinged(command: AnyCommand) -> AnyCommand:
         finally:
             call("/fail" if failed else "")
 
-    return click.option("--ping", metavar="URL", envvar="PLUTON_RCLONE_PING", help=PING)(run)
+    return valued("--ping", "URL", PING, envvar="PLUTON_RCLONE_PING")(run)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@command(context_settings={"ignore_unknown_options": True})
 @click.argument("name")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
-@click.option("--at", default="03:00", metavar="HH:MM", show_default=True, help="When, each day.")
-@click.option(
+@valued("--at", "HH:MM", "When, each day.", default="03:00", show_default=True)
+@valued(
     "--output",
+    "DIR",
+    "Write NAME.service and NAME.timer there, e.g. ~/.config/systemd/user.",
     type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Write NAME.service and NAME.timer there, e.g. ~/.config/systemd/user.",
 )
 @click.option("--cron", is_flag=True, help="Print a line for crontab instead of systemd's units.")
-@common
 def timer(
     ctx: Context, name: str, command: tuple[str, ...], at: str, output: Path | None, cron: bool
 ) -> None:

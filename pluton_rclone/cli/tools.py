@@ -12,7 +12,7 @@ import click
 from pluton_rclone.errors import UsageError
 
 from .connect import CLIENT_ID, registration
-from .context import FILE, Context, common, flag
+from .context import FILE, Context, command, flag, valued
 
 FOLDERS = (
     "A folder that the page may copy from and restore to; may be repeated. [default: "
@@ -24,16 +24,15 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 PORT_FILE = "Write the proxy's port to this file once it serves."
 
 
-@click.command()
+@command()
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]"
 )
-@click.option("--host", metavar="ADDRESS", help=HOST)
-@click.option("--public-url", metavar="URL", help=URL)
+@valued("--host", "ADDRESS", HOST)
+@valued("--public-url", "URL", URL)
 @CLIENT_ID
-@click.option("--folder", "folders", type=FOLDER, metavar="DIR", multiple=True, help=FOLDERS)
+@valued("--folder folders", "DIR", FOLDERS, type=FOLDER, multiple=True)
 @flag("--no-browser", help="Only print the address; open no window.")
-@common
 def web(
     ctx: Context,
     port: int,
@@ -74,7 +73,7 @@ def web(
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--port-file", type=FILE, metavar="F", help=PORT_FILE)
+@valued("--port-file", "F", PORT_FILE, type=FILE)
 @click.option(
     "--person",
     default="anna@outlook.com",

@@ -16,7 +16,7 @@ from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
 from .arguments import DESTINATION, PLACE, SOURCE
-from .context import Context, common, flag, with_options
+from .context import Context, command, flag, valued, with_options
 from .filters import FILTERS, filtering, say_what_cannot_match, selection
 from .output import Outlet, Output
 from .passed import PASSED, checked
@@ -66,12 +66,12 @@ about_links = with_options(
 )
 # The options that every transfer takes.
 tuning = with_options(
-    click.option("--bwlimit", type=RATES, metavar="RATE", help="Bytes a second at most, e.g. 2M."),
+    valued("--bwlimit", "RATE", "Bytes a second at most, e.g. 2M.", type=RATES),
     click.option("--transfers", type=click.IntRange(1, 64), help="Files at a time."),
-    click.option("--max-transfer", type=SIZES, metavar="SIZE", help=MOST_BYTES),
-    click.option("--max-duration", type=TIMES, metavar="TIME", help=MOST_TIME),
-    click.option("--backup-dir", metavar="DIR", help=OLD),
-    click.option("--suffix", metavar="TEXT", help=SUFFIX),
+    valued("--max-transfer", "SIZE", MOST_BYTES, type=SIZES),
+    valued("--max-duration", "TIME", MOST_TIME, type=TIMES),
+    valued("--backup-dir", "DIR", OLD),
+    valued("--suffix", "TEXT", SUFFIX),
     flag("--checksum", default=None, help="Compare by size and hash instead of size and time."),
     flag("--size-only", default=None, help="Compare by size alone."),
     about_links,
@@ -143,14 +143,7 @@ def transfer(
             run()
 
 
-@click.command()
-@SOURCE
-@DESTINATION
-@LOOK
-@ANYWAY
-@SAFE
-@tuning
-@common
+@command(SOURCE, DESTINATION, LOOK, ANYWAY, SAFE, tuning)
 @pinged
 def copy(ctx: Context, **given: Any) -> None:
     """Copy a folder's content, or a file, into a folder.
@@ -167,22 +160,15 @@ def copy(ctx: Context, **given: Any) -> None:
     transfer(ctx, "copy", None, **given)
 
 
-@click.command()
-@SOURCE
-@DESTINATION
-@LOOK
-@ANYWAY
-@SAFE
-@SURE
-@click.option(
+@command(SOURCE, DESTINATION, LOOK, ANYWAY, SAFE, SURE)
+@valued(
     "--max-delete",
-    metavar="N|N%",
-    help="Stop before the first deletion if more files would go. [default: half of those in DST, "
+    "N|N%",
+    "Stop before the first deletion if more files would go. [default: half of those in DST, "
     "and 10 in any case]",
 )
 @flag("--allow-empty-source", help="Empty DST if SRC does not hold a file.")
 @tuning
-@common
 @pinged
 def sync(ctx: Context, **given: Any) -> None:
     """Make DST the same as SRC, deleting what SRC does not have.
@@ -197,13 +183,7 @@ def sync(ctx: Context, **given: Any) -> None:
     transfer(ctx, "sync", "Everything in {1} that is not in {0} will be deleted. Go on?", **given)
 
 
-@click.command()
-@SOURCE
-@DESTINATION
-@SAFE
-@SURE
-@tuning
-@common
+@command(SOURCE, DESTINATION, SAFE, SURE, tuning)
 @pinged
 def move(ctx: Context, **given: Any) -> None:
     """Copy, and delete at SRC what has arrived.
@@ -215,12 +195,7 @@ def move(ctx: Context, **given: Any) -> None:
     transfer(ctx, "move", question, **given)
 
 
-@click.command()
-@PLACE
-@SAFE
-@SURE
-@filtering
-@common
+@command(PLACE, SAFE, SURE, filtering)
 def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> None:
     """Delete a file, or a folder with all that is in it.
 
@@ -260,13 +235,10 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
     tell(dataclasses.replace(done, planned=planned), output, "deleted", dry_run)
 
 
-@click.command()
-@SOURCE
-@DESTINATION
+@command(SOURCE, DESTINATION)
 @flag("--one-way", help="Ignore files that are only in DST.")
 @about_links
 @filtering
-@common
 @pinged
 def check(ctx: Context, source: str, destination: str, one_way: bool, **given: Any) -> None:
     """Compare two folders, every file by its hash. Exit code 7 when they differ.
