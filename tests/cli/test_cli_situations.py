@@ -349,10 +349,9 @@ def test_what_rclone_says_of_an_end_that_was_asked_for(text: str, code: str) -> 
     assert "http" not in str(found)
 
 
-@pytest.mark.parametrize("command", [COPY, ("ls", "work:")])
-def test_a_clock_that_is_behind_stops_nothing(scene: Scene, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", [COPY, ("ls", "work:")])
+def test_a_clock_that_is_behind_stops_nothing(scene: Scene, words: tuple[str, ...]) -> None:
     """The token is no longer valid for Microsoft, but by this clock it is: it is renewed."""
-    words = [str(scene.source) if word == "SOURCE" else word for word in command]
     with a_clock_that_is_behind(scene):
-        said = scene.command(*words)
+        said = scene.command(*(str(scene.source) if word == "SOURCE" else word for word in words))
     assert said.code == 0, said.err
