@@ -44,7 +44,7 @@ def test_a_storage_whose_token_died_is_back_after_signing_in_again(
     after = command("show", "Work files", "--json").json["options"]
 
     assert broken.code == 3
-    assert "pluton-rclone test" in broken.err
+    assert "pluton-rclone reauthorize 'Work files'" in broken.err
     assert "reauthorize" in ill.err
     assert again.code == 0, again.err
     assert "drive and options are unchanged" in again.err

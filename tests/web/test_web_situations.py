@@ -19,7 +19,6 @@ from .client import at_the_page, until_over
 # who played it; what the page says, a part of each
 TABLE: tuple[tuple[Callable[[Scene], AbstractContextManager[None]], str, str], ...] = (
     (played.a_full_drive, "not transferred", "Free room on the drive"),
-    (played.a_clock_that_is_behind, "by this machine's clock it has not", "Test the storage"),
     (played.a_token_without_refresh, "there's no refresh token", "Re-authorize the storage"),
     (played.permission_to_read_only, "for reading only", "with permission to write"),
     (played.a_growing_file, "changed while it was being read", "when no program writes to it"),
