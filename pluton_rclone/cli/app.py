@@ -39,20 +39,19 @@ Connect
   connect 345678 connect import
   storages 56 storages show
   storages 345678 test
-  care 345678 reauthorize
-  repair 345678 repair
+  care 345678 reauthorize repair
   care 345678 set rename remove
   care 34568 drives sites
   storages 56 export
 Back up and restore
   transfers 345678 copy sync move delete check
-  preflight 345678 preflight
+  files 345678 preflight
   restic 345678 restic
 Look at files
   files 345678 ls tree stat cat size about
 Look after storages
   care 4568 health keep-alive
-  encryption 5 encrypt
+  storages 5 encrypt
   reference 56 inspect
   reference - doctor
   timer 5 timer

@@ -14,8 +14,7 @@ from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
 from .advice import advice
-from .arguments import NAME, storage_names
-from .context import FILE, Context, command, flag, valued
+from .context import FILE, NAME, Context, command, flag, storage_names, valued
 from .output import Output
 from .signing import METHODS, Method, sign_in
 from .storages import MARKS, print_report, print_step
@@ -283,3 +282,20 @@ def sites(ctx: Context, name: str, term: str) -> None:
     if not found:
         raise UsageError(f"No site matches {term!r}.")
     ctx.output.table(("Name", "Address"), [(site.name, site.web_url) for site in found])
+
+
+@command(NAME)
+@valued("--drive drive_id", "ID", "Its drive, if it has several.", default="")
+def repair(ctx: Context, name: str, drive_id: str) -> None:
+    """Find the drive of a storage that has none, or one that Microsoft only lists.
+
+    The token and the options stay. An encoding is written as rclone reads it. Saved only if the
+    connection test passed.
+
+    \b
+    pluton-rclone repair work
+    """
+    output, storage = ctx.output, ctx.storage(name)
+    report = storage.repair(lambda step: print_step(output, step), drive_id=drive_id)
+    print_report(output, report)
+    output.say(f"{storage.name} is repaired: its drive is {storage.remote.drive_id}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -33,18 +33,27 @@ TYPES: dict[DriveKind, str] = {
     "business": "OneDrive for Business: your work or school OneDrive",
     "sharepoint": "SharePoint document library: the files of a site or team",
 }
+APP = "The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
+CLIENT_ID = valued("--client-id", "ID", APP)
+MADE = "The remote's name in rclone.conf. [default: made from the friendly name]"
+REMOTE_NAME = valued("--remote-name", "NAME", MADE)
+START = "The folder of the drive that the storage starts from."
 
 
-CLIENT_ID = valued(
-    "--client-id", "ID", "The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
-)
+@dataclass(frozen=True)
+class Wanted:
+    """The options of `connect` that say which app registration, and which drive."""
 
-
-REMOTE_NAME = valued(
-    "--remote-name",
-    "NAME",
-    "The remote's name in rclone.conf. [default: made from the friendly name]",
-)
+    kind: DriveKind | None = None
+    site: str | None = None
+    drive_id: str | None = None
+    user: str | None = None
+    base_folder: str = ""
+    client_id: str | None = None
+    client_secret_file: Path | None = None
+    certificate: Path | None = None
+    tenant: str | None = None
+    region: str | None = None
 
 
 @command()
@@ -63,9 +72,7 @@ REMOTE_NAME = valued(
 @valued("--site", "URL", "A SharePoint site, library or folder, as the browser shows its address.")
 @valued("--drive drive_id", "ID", "The drive, if there are several.")
 @valued("--user", "NAME", "With --method app: whose OneDrive, by user name.")
-@valued(
-    "--base-folder", "PATH", "The folder of the drive that the storage starts from.", default=""
-)
+@valued("--base-folder", "PATH", START, default="")
 @flag("--read-only", help="Ask for permission to read only.")
 @CLIENT_ID
 @valued("--client-secret-file", "FILE", "Holds the client secret.", type=FILE)
@@ -88,18 +95,9 @@ def connect(
     name: str | None,
     remote_name: str | None,
     method: Method | None,
-    kind: DriveKind | None,
-    site: str | None,
-    drive_id: str | None,
-    user: str | None,
-    base_folder: str,
     read_only: bool,
-    client_id: str | None,
-    client_secret_file: Path | None,
-    certificate: Path | None,
-    tenant: str | None,
-    region: str | None,
     settings: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Connect a OneDrive and save it as a storage.
 
@@ -114,10 +112,12 @@ def connect(
     pluton-rclone connect server --method device
     """
     output, storages = ctx.output, ctx.new_storages
-    options = parse_settings(settings)
-    base_folder = options.pop("base_folder", base_folder)
+    options, wanted = parse_settings(settings), Wanted(**given)
+    if "base_folder" in options:
+        wanted = replace(wanted, base_folder=options.pop("base_folder"))
+    kind = wanted.kind or ("sharepoint" if wanted.site else None)
     # What is impossible is said before the sign-in, not after it.
-    if method == "app" and kind != "sharepoint" and not (user or site or drive_id):
+    if method == "app" and kind != "sharepoint" and not (wanted.user or wanted.drive_id):
         raise UsageError(
             "Whose OneDrive, or which library?",
             why="an application signs in for itself: there is no person whose drive it could be",
@@ -127,19 +127,17 @@ def connect(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
     storages.free_name(friendly, remote_name)
-    app = registration(client_id, tenant, region, client_secret_file, certificate)
-    setup = StorageSetup(app, access="read" if read_only else "write")
+    setup = StorageSetup(registration(wanted), access="read" if read_only else "write")
     setup.name = friendly
-    if site:
-        setup.check_address(site)
-        kind = kind or "sharepoint"
+    if wanted.site:
+        setup.check_address(wanted.site)
     if kind:
         setup.choose_type(kind)
     setup.set_options(**options)
     output.say(f"Add storage: {friendly}")
     place: Place = "sharepoint" if kind == "sharepoint" else "own"
     sign_in(setup, method or default_method(setup, output), output, place=place, confirm=True)
-    drive = locate(setup, output, kind, site, drive_id, user, base_folder)
+    drive = locate(setup, output, replace(wanted, kind=kind))
     room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
     folder = f", folder {setup.folder}" if setup.folder else ""
     output.say(f"Drive: {drive.name} ({human_drive_type(drive.type)}{room}){folder}")
@@ -159,8 +157,7 @@ def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
     ctx.output.say("Test connection:")
     storage = setup.save(ctx.new_storages, on_step=step_done, remote_name=remote_name)
     ctx.output.result(storage.record())
-    where = f"the remote {storage.remote_name!r} in {ctx.new_storages.path}"
-    ctx.output.say(f"Saved as {where}")
+    ctx.output.say(f"Saved as the remote {storage.remote_name!r} in {ctx.new_storages.path}")
     if ask.interactive(ctx.output) and not ctx.new_storages.conf.is_encrypted():
         ctx.output.say("Its token is not encrypted there: pluton-rclone encrypt does that")
 
@@ -184,12 +181,12 @@ def import_(
     """
     output = ctx.output
     remote = ctx.new_storages.free_name(name, remote_name)
-    setup = StorageSetup(registration(None, None, None, None, None))
+    setup = StorageSetup(registration(Wanted()))
     setup.name = name
     text = file.read() if file else ask.paste(output, "Paste the remote, or the token")
     account, drive = setup.use_token(text), setup.chosen_drive
     if drive is None:  # a token alone
-        drive = locate(setup, output, None, None, None, None, "")
+        drive = locate(setup, output, Wanted())
     output.say(f"Account      {account}")
     output.say(f"Drive        {drive.name} ({human_drive_type(drive.type)})")
     output.say(f"Base folder  {setup.folder or 'none: the whole drive'}")
@@ -198,36 +195,30 @@ def import_(
     save(ctx, setup, remote)
 
 
-def registration(
-    client_id: str | None,
-    tenant: str | None,
-    region: str | None,
-    secret_file: Path | None,
-    certificate: Path | None,
-) -> AppRegistration | None:
+def registration(wanted: Wanted) -> AppRegistration | None:
     """The registration of the options, or of the environment; None if neither names one."""
     from pluton_rclone.microsoft.clouds import cloud, refuse_rclone_registration
     from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate
 
-    environment = dict(os.environ)
-    named = "PLUTON_ONEDRIVE_CLIENT_ID"
-    if client_id and environment.get(named, client_id) != client_id:
-        environment = {}  # its secret is another registration's
-    found = AppRegistration.from_environment(
-        {**environment, named: client_id} if client_id else environment
-    )
+    secret, certificate = wanted.client_secret_file, wanted.certificate
+    environment, named = dict(os.environ), "PLUTON_ONEDRIVE_CLIENT_ID"
+    if wanted.client_id:
+        if environment.get(named, wanted.client_id) != wanted.client_id:
+            environment = {}  # its secret is another registration's
+        environment[named] = wanted.client_id
+    found = AppRegistration.from_environment(environment)
     if found is None:
-        refuse_rclone_registration(cloud(region or "global"), tenant or "common")
-        if secret_file is not None or certificate is not None:
+        refuse_rclone_registration(cloud(wanted.region or "global"), wanted.tenant or "common")
+        if secret or certificate:
             raise UsageError(
                 "A client secret or certificate belongs to an app registration, and none is given.",
                 advice="Give its id with --client-id as well.",
             )
         return None
-    changes: dict[str, Any] = {"tenant": tenant, "region": region}
-    if secret_file is not None:
-        changes["client_secret"] = ask.secret_in(secret_file)
-    if certificate is not None:
+    changes: dict[str, Any] = {"tenant": wanted.tenant, "region": wanted.region}
+    if secret:
+        changes["client_secret"] = ask.secret_in(secret)
+    if certificate:
         password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD")
         changes["certificate"] = Certificate(certificate, password or None)
     return replace(found, **{key: value for key, value in changes.items() if value is not None})
@@ -241,38 +232,28 @@ def default_method(setup: StorageSetup, output: Output) -> Method:
     return "rclone"
 
 
-def locate(
-    setup: StorageSetup,
-    output: Output,
-    kind: DriveKind | None,
-    site: str | None,
-    drive_id: str | None,
-    user: str | None,
-    base_folder: str,
-) -> Drive:
+def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
     """The drive that the options name, the only one, or the one that the person chooses."""
-    if setup.chosen_drive is not None:  # a pasted remote brought it along
-        drive = setup.chosen_drive
-        return setup.choose_drive(drive, base_folder) if base_folder else drive
-    if drive_id:
-        return setup.choose_drive(drive_id, base_folder)
-    if user:
-        return setup.choose_drive(setup.user_drive(user), base_folder)
-    chosen_kind = kind or ask_type(setup, output)
-    if setup.choose_type(chosen_kind):
-        output.say("SharePoint needs further permissions: Microsoft asks for them now.")
-        sign_in(setup, "browser" if setup.has_app else "rclone", output, place="sharepoint")
-    if site:
-        setup.choose_address(site)
-    elif chosen_kind == "sharepoint":
-        setup.choose_drive(pick_library(setup, output), setup.folder)
-    else:
-        drives = setup.drives_of(chosen_kind)
-        found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
-        setup.choose_drive(ask.only_or_chosen(output, "Drive", found, option="--drive"))
+    folder = wanted.base_folder
+    if setup.chosen_drive is None:  # else a pasted remote brought it along
+        if wanted.drive_id:
+            return setup.choose_drive(wanted.drive_id, folder)
+        if wanted.user:
+            return setup.choose_drive(setup.user_drive(wanted.user), folder)
+        kind = wanted.kind or ask_type(setup, output)
+        if setup.choose_type(kind):
+            output.say("SharePoint needs further permissions: Microsoft asks for them now.")
+            sign_in(setup, "browser" if setup.has_app else "rclone", output, place="sharepoint")
+        if wanted.site:
+            setup.choose_address(wanted.site)
+        elif kind == "sharepoint":
+            setup.choose_drive(pick_library(setup, output), setup.folder)
+        else:
+            drives = setup.drives_of(kind)
+            found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
+            setup.choose_drive(ask.only_or_chosen(output, "Drive", found, option="--drive"))
     assert setup.chosen_drive is not None
-    drive = setup.chosen_drive
-    return setup.choose_drive(drive, base_folder) if base_folder else drive
+    return setup.choose_drive(setup.chosen_drive, folder) if folder else setup.chosen_drive
 
 
 def ask_type(setup: StorageSetup, output: Output) -> DriveKind:
@@ -291,9 +272,8 @@ def ask_options(setup: StorageSetup, output: Output) -> None:
     def keep(setting: str) -> None:
         setup.set_options(**parse_settings((setting,) if setting else ()))
 
-    output.say(
-        "Advanced options, for example chunk_size=20Mi; `pluton-rclone options` explains each."
-    )
+    example = "for example chunk_size=20Mi; `pluton-rclone options` explains each."
+    output.say(f"Advanced options, {example}")
     while ask.text(output, "OPTION=VALUE (Return: go on)", option="--set", default="", check=keep):
         pass
 

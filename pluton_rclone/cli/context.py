@@ -1,4 +1,4 @@
-"""What every command about storages gets: `Context`, made of the options that all of them take."""
+"""What commands share: `Context`, made of the options that all about storages take; arguments."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from pluton_rclone.errors import ConfigUnreadable, StorageNotFound, UsageError
+from pluton_rclone.errors import ConfigUnreadable, PlutonRcloneError, StorageNotFound, UsageError
 
 from .output import Output
 
@@ -146,3 +147,35 @@ def command(*parts: Decorator, **settings: Any) -> Callable[[AnyCommand], click.
         return made
 
     return make
+
+
+def storage_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """What Tab offers for NAME: remotes, which need no quoting; friendly names as help."""
+    try:
+        found = Context(ctx.params.get("config")).storages
+        names = [(storage.remote_name, storage.name) for storage in found.values()]
+    except PlutonRcloneError:  # an unreadable file: nothing to offer, and no place to say it
+        return []
+    return [CompletionItem(name, help=help) for name, help in names if name.startswith(incomplete)]
+
+
+def _places(kind: str) -> Callable[..., list[CompletionItem]]:
+    """What Tab offers for a place; the module is loaded at a Tab alone."""
+
+    def offered(*asked: Any) -> list[CompletionItem]:
+        from . import complete
+
+        return list(getattr(complete, kind)(*asked))
+
+    return offered
+
+
+NAME = click.argument("name", shell_complete=storage_names)
+SOURCE, DESTINATION = (
+    click.argument(name, metavar=shown, shell_complete=_places("local_or_storage"))
+    for name, shown in (("source", "SRC"), ("destination", "DST"))
+)
+IN_STORAGE = _places("in_storage")
+PLACE = click.argument("place", metavar="NAME:PATH", shell_complete=IN_STORAGE)

@@ -10,6 +10,7 @@ from types import GenericAlias
 from typing import Any, Literal, get_type_hints
 
 from msgspec import UNSET, Struct, UnsetType, defstruct
+from msgspec.json import schema_components
 
 from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.connection.report import Step as TestStep
@@ -73,29 +74,6 @@ class Storage(Record):
     base_folder: str
 
 
-class Section(Record):
-    """A storage's section of rclone.conf, secrets masked."""
-
-    name: str
-    remote: str
-    options: dict[str, str]
-
-
-class SignInAddress(Record):
-    """Where to sign in; `opened`: a browser window has come up."""
-
-    sign_in_address: str
-    opened: bool
-
-
-class SignInCode(Record):
-    """The code to type at `verification_uri` until `expires`, seconds since 1970."""
-
-    verification_uri: str
-    user_code: str
-    expires: float
-
-
 class Export(Record):
     """`text` is an rclone.conf, `variables` the same for an environment, `written` the file."""
 
@@ -130,17 +108,20 @@ class PreflightFinding(Record):
     path_base64: str | UnsetType = UNSET
 
 
-class Versions(Record):
-    """`table`: a header and a row for each thing that an rclone knows or not; `drift`: differences
-    to this library.
-    """
-
-    table: list[list[str]]
-    drift: dict[str, list[str]]
-
-
 Ended = Literal["done", "failed", "cancelled", "stalled", "timed out"]
-MAYBE = Error | None
+MAYBE, TEXTS = Error | None, dict[str, str]
+
+OF_SECTION = "A storage's section of rclone.conf, secrets masked."
+Section = made("Section", OF_SECTION, name=str, remote=str, options=TEXTS)
+TO_SIGN_IN = "Where to sign in; `opened`: a browser window has come up."
+SignInAddress = made("SignInAddress", TO_SIGN_IN, sign_in_address=str, opened=bool)
+TO_TYPE = "The code to type at `verification_uri` until `expires`, seconds since 1970."
+SignInCode = made("SignInCode", TO_TYPE, verification_uri=str, user_code=str, expires=float)
+OF_RCLONES = (
+    "`table`: a header and a row for each thing that an rclone knows or not; `drift`: differences "
+    "to this library."
+)
+Versions = made("Versions", OF_RCLONES, table=list[list[str]], drift=dict[str, list[str]])
 
 Step = like(TestStep, error=MAYBE)
 Report = like(ConnectionReport, called="Report", ok=bool, steps=many(Step))
@@ -151,30 +132,17 @@ LeftOut = like(results.LeftOut)
 Planned = like(results.Planned)
 KEPT: dict[str, Any] = {"failed": list[FailedFile], "left_out": many(LeftOut)}
 CheckResult = like(results.CheckResult, same=bool, **KEPT)
-TransferResult = like(
-    results.TransferResult,
-    ended=Ended,
-    planned=many(Planned),
-    error=MAYBE,
-    retry_helps=bool,
-    **KEPT,
-)
+ENDED: dict[str, Any] = {"ended": Ended, "planned": many(Planned), "error": MAYBE}
+TransferResult = like(results.TransferResult, **ENDED, retry_helps=bool, **KEPT)
 InFlight = like(events.InFlight, *IN_FLIGHT)
 Progress = like(events.Progress, *REPORTED, in_flight=many(InFlight))
 ProgressLine = made("ProgressLine", progress=Progress)
 ResultLine = made("ResultLine", "The last line of a transfer.", result=TransferResult)
-Counted = like(
-    Summary, called="PreflightSummary", findings=dict[str, int], by_rule=dict[str, int], clean=bool
-)
+COUNTS = dict[str, int]
+Counted = like(Summary, called="PreflightSummary", findings=COUNTS, by_rule=COUNTS, clean=bool)
 SummaryLine = made("SummaryLine", "The last line of a preflight.", summary=Counted)
-KnownError = like(
-    Known,
-    *("name", "error", "suberror", "meaning", "advice"),
-    code=str,
-    exception=str,
-    who=str,
-    link=str | None,
-)
+TOLD = ("name", "error", "suberror", "meaning", "advice")
+KnownError = like(Known, *TOLD, code=str, exception=str, who=str, link=str | None)
 Address = made("Address", "The one-time address of the page.", address=str)
 Removed = made("Removed", removed=str)
 Encrypted = made("Encrypted", config=str, encrypted=bool, keyring=bool)
@@ -208,20 +176,18 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("move", "delete"), TRANSFER),
     "check": (CheckResult,),
     "preflight": PREFLIGHT,
-    "restic": (dict[str, str],),
+    "restic": (TEXTS,),
     "inspect": (many(like(Finding, called="Inspected")),),
     "options": (dict[str, Any],),
     "versions": (Versions,),
     "errors": (many(KnownError),),
-    "doctor": (dict[str, str],),
+    "doctor": (TEXTS,),
     "web": (Address,),
 }
 
 
 def schema_of(command: str) -> dict[str, Any]:
     """JSON Schema (2020-12) for each line that `command --json` prints. KeyError if it has none."""
-    from msgspec.json import schema_components
-
     schemas, components = schema_components(RECORDS[command], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

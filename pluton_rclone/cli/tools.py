@@ -11,7 +11,7 @@ import click
 
 from pluton_rclone.errors import UsageError
 
-from .connect import CLIENT_ID, registration
+from .connect import CLIENT_ID, Wanted, registration
 from .context import FILE, Context, command, flag, valued
 
 FOLDERS = (
@@ -66,7 +66,7 @@ def web(
         port=port,
         host=host,
         public_url=public_url,
-        app=registration(client_id, None, None, None, None),
+        app=registration(Wanted(client_id=client_id)),
         local_folders=folders or None,
         on_ready=ready,
     )

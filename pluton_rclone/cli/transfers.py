@@ -15,11 +15,9 @@ from pluton_rclone.values import paths
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .arguments import DESTINATION, PLACE, SOURCE
-from .context import Context, command, flag, valued, with_options
-from .filters import FILTERS, filtering, say_what_cannot_match, selection
+from .context import DESTINATION, PLACE, SOURCE, Context, command, flag, valued, with_options
+from .filters import FILTERS, PASSED, checked, filtering, say_what_cannot_match, selection
 from .output import Outlet, Output
-from .passed import PASSED, checked
 from .places import (
     Place,
     location,
@@ -96,7 +94,7 @@ def transfer(
     **given: Any,
 ) -> None:
     """copy, sync and move: with a preflight if wanted and a question if there is one."""
-    from .preflight import look, refusal
+    from .files import look, refusal
 
     output, options = ctx.output, selection(**given, extra=checked(passed) or None)
     start, end = parse_end(source, ctx), parse_end(destination, ctx)
