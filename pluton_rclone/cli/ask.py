@@ -113,12 +113,7 @@ def secret_in(file: Path) -> str:
 
 
 def secret(
-    output: Output,
-    question: str,
-    *,
-    variable: str,
-    file: Path | None = None,
-    twice: bool = False,
+    output: Output, question: str, *, variable: str, file: Path | None = None, twice: bool = False
 ) -> str:
     """A secret: from a file, else the environment, else typed unseen, else a line of stdin."""
     if file is not None:

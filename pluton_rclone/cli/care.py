@@ -170,11 +170,7 @@ def reauthorize(
 )
 @valued("--secret-file", "FILE", "Holds that secret.", type=FILE)
 def set_options(
-    ctx: Context,
-    name: str,
-    settings: tuple[str, ...],
-    secret: str | None,
-    secret_file: Path | None,
+    ctx: Context, name: str, settings: tuple[str, ...], secret: str | None, secret_file: Path | None
 ) -> None:
     """Change options of a storage, if the connection test passes with them.
 

@@ -57,9 +57,7 @@ about_links = with_options(
     flag("--skip-links", default=None, help="Leave symbolic links out."),
     flag("--copy-links", default=None, help="Take what symbolic links lead to in their place."),
     flag(
-        "--links",
-        default=None,
-        help="Keep symbolic links, each as a small file NAME.rclonelink.",
+        "--links", default=None, help="Keep symbolic links, each as a small file NAME.rclonelink."
     ),
 )
 # The options that every transfer takes.
