@@ -31,8 +31,7 @@ COMMANDS = {
 
 
 def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
-    """The error's advice, and the command for its next step; `storage` is the one that was at
-    work."""
+    """The error's advice, and the command for its next step, about `storage`."""
     name = storage or (next(iter(NAMED)) if len(NAMED) == 1 else error.details.get("storage"))
     command = COMMANDS.get(error.next_step, "") if error.next_step else ""
     which = ""
@@ -44,9 +43,7 @@ def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
 
 
 def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
-    """The error of a command, with advice as commands; but a storage that is being connected cannot
-    be re-authorized yet.
-    """
+    """The error of a command, its advice as commands, but not while a storage is connected."""
     if error.advice == UsageError.default_advice:
         error.advice = f"See pluton-rclone {command} --help."
     elif command not in CONNECTING:

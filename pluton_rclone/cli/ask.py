@@ -31,8 +31,11 @@ def choose(
     option: str,
     default: int = 1,
 ) -> Thing:
-    """One of (label, thing), by number or by a word. Without a person, UsageError with the
-    labels and `option`."""
+    """The only one of (label, thing), or that of a number or a word of its label. Without a person,
+    UsageError: the labels and `option`.
+    """
+    if len(things) == 1:
+        return things[0][1]
     if not interactive(output):
         labels = "; ".join(label for label, _ in things)
         what = f"{question}: there are {len(things)}."
@@ -56,13 +59,6 @@ def choose(
     )
 
 
-def only_or_chosen(
-    output: Output, question: str, things: Sequence[tuple[str, Thing]], *, option: str
-) -> Thing:
-    """The only one there is, else as `choose`."""
-    return things[0][1] if len(things) == 1 else choose(output, question, things, option=option)
-
-
 def text(
     output: Output,
     question: str,
@@ -84,9 +80,7 @@ def text(
 
 
 def paste(output: Output, prompt: str) -> str:
-    """stdin to its end. At a terminal unseen, and not by lines, which end at 4,095 bytes
-    (termios(3)).
-    """
+    """stdin to its end; at a terminal unseen, not by lines, which end at 4,095 bytes (termios)."""
     if sys.platform == "win32" or not sys.stdin.isatty():
         return sys.stdin.read()
     import termios

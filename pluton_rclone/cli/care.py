@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -16,8 +16,8 @@ from . import ask
 from .advice import advice
 from .context import FILE, NAME, Context, command, flag, storage_names, valued
 from .output import Output
-from .signing import METHODS, Method, sign_in
-from .storages import MARKS, print_report, print_step
+from .signing import METHOD, Method, sign_in
+from .storages import MARKS, run_test
 from .timer import pinged
 from .transfers import SURE, confirm
 from .values import parse_settings
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.scopes import Place
 
 
+FORMAT = click.Choice(["text", "prometheus"])
+TEXTFILE = "prometheus: metrics, as node_exporter's textfile collector takes them."
+
+
 @command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=storage_names)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "prometheus"]),
-    default="text",
-    help="prometheus: metrics, as node_exporter's textfile collector takes them.",
-)
+@valued("--format form", None, TEXTFILE, type=FORMAT, default="text")
 @pinged
 def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
     """Check storages without writing: for a scheduled job. Exit code 4 if one of them fails, 8 if
@@ -96,10 +94,8 @@ def report_health(output: Output, report: HealthReport, path: Path) -> None:
     """What was found, storage by storage. ConnectionTestFailed when one failed."""
     output.result(report.record())
     if not report.reports:  # a scheduled job with the wrong file must not succeed for ever
-        raise StorageNotFound(
-            f"There is no OneDrive storage to look at in {path}.",
-            advice="Check --config, or connect one.",
-        )
+        what = f"There is no OneDrive storage to look at in {path}."
+        raise StorageNotFound(what, advice="Check --config, or connect one.")
     for each in report.reports:
         output.say(f"{'ok' if each.ok else 'FAILED':<8} {each.storage}")
         for step in (one for one in each.steps if one.status in ("failed", "warning")):
@@ -108,22 +104,16 @@ def report_health(output: Output, report: HealthReport, path: Path) -> None:
                 output.say(f"         {advice(step.error, each.storage)}")
     failed = [each.storage for each in report.reports if not each.ok]
     if failed:
+        of_all = f"{len(failed)} of {counted(len(report.reports), 'storage')}"
         raise ConnectionTestFailed(
-            f"{len(failed)} of {counted(len(report.reports), 'storage')} failed: "
-            f"{', '.join(failed)}.",
+            f"{of_all} failed: {', '.join(failed)}.",
             who=report.silence.who if report.silence else None,
             advice="Fix what their failed steps name; `pluton-rclone test NAME` shows each step.",
         ) from report.silence
 
 
 @command(NAME)
-@click.option(
-    "--method",
-    type=click.Choice(METHODS),
-    default="browser",
-    show_default=True,
-    help="As in connect.",
-)
+@valued("--method", None, "As in connect.", type=METHOD, default="browser", show_default=True)
 @flag("--other-account", help="Allow a person other than the one it belongs to to sign in.")
 @flag("--client-secret", help="Read a new client secret, as `set --secret` does.")
 @valued("--client-secret-file", "FILE", "Holds the new client secret.", type=FILE)
@@ -149,13 +139,11 @@ def reauthorize(
     credential: str | Certificate | None = Certificate(certificate) if certificate else None
     if client_secret or client_secret_file:
         credential = read_secret(output, "client_secret", client_secret_file)
-    setup = StorageSetup.for_storage(
-        storage, expected="anyone" if other_account else "same", credential=credential
-    )
+    expected: Literal["anyone", "same"] = "anyone" if other_account else "same"
+    setup = StorageSetup.for_storage(storage, expected=expected, credential=credential)
     place: Place = "sharepoint" if setup.drive_type == "sharepoint" else "own"
     sign_in(setup, method, output, place=place, confirm=other_account)
-    report = storage.reauthorize(setup, on_step=lambda step: print_step(output, step))
-    print_report(output, report)
+    run_test(output, storage.reauthorize, setup)
     output.say(f"{storage.name} is connected again; drive and options are unchanged")
 
 
@@ -185,8 +173,7 @@ def set_options(
     changes: dict[str, Any] = parse_settings(settings)
     if secret:
         changes[secret] = read_secret(output, secret, secret_file)
-    report = storage.update(on_step=lambda step: print_step(output, step), **changes)
-    print_report(output, report)
+    run_test(output, storage.update, **changes)
     output.say(f"Saved: {', '.join((*settings, *([secret] if secret else [])))}")
 
 
@@ -292,6 +279,5 @@ def repair(ctx: Context, name: str, drive_id: str) -> None:
     pluton-rclone repair work
     """
     output, storage = ctx.output, ctx.storage(name)
-    report = storage.repair(lambda step: print_step(output, step), drive_id=drive_id)
-    print_report(output, report)
+    run_test(output, storage.repair, drive_id=drive_id)
     output.say(f"{storage.name} is repaired: its drive is {storage.remote.drive_id}")

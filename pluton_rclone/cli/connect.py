@@ -17,7 +17,7 @@ from pluton_rclone.values.units import human_bytes, human_drive_type
 from . import ask
 from .context import FILE, Context, command, flag, valued
 from .output import Output
-from .signing import METHODS, Method, sign_in
+from .signing import METHOD, Method, sign_in
 from .storages import print_step
 from .transfers import SURE, confirm
 from .values import parse_settings
@@ -37,6 +37,7 @@ APP = "The app registration. [default: PLUTON_ONEDRIVE_CLIENT_ID]"
 CLIENT_ID = valued("--client-id", "ID", APP)
 MADE = "The remote's name in rclone.conf. [default: made from the friendly name]"
 REMOTE_NAME = valued("--remote-name", "NAME", MADE)
+CLOUDS = click.Choice(["global", "us", "de", "cn"])
 START = "The folder of the drive that the storage starts from."
 
 
@@ -61,14 +62,12 @@ class Wanted:
 @REMOTE_NAME
 @click.option(
     "--method",
-    type=click.Choice(METHODS),
+    type=METHOD,
     help="How to sign in: browser on this machine; device, a code typed elsewhere; app, without "
     "any person; rclone, through rclone's own registration; token, pasted on stdin. [default: "
     "browser]",
 )
-@click.option(
-    "--type", "kind", type=click.Choice(list(TYPES)), help="The drive type. [default: asked]"
-)
+@valued("--type kind", None, "The drive type. [default: asked]", type=click.Choice(list(TYPES)))
 @valued("--site", "URL", "A SharePoint site, library or folder, as the browser shows its address.")
 @valued("--drive drive_id", "ID", "The drive, if there are several.")
 @valued("--user", "NAME", "With --method app: whose OneDrive, by user name.")
@@ -78,11 +77,7 @@ class Wanted:
 @valued("--client-secret-file", "FILE", "Holds the client secret.", type=FILE)
 @valued("--certificate", "FILE", "A client certificate, PEM or PFX.", type=FILE)
 @click.option("--tenant", help="An id, a domain, organizations or consumers. [default: common]")
-@click.option(
-    "--region",
-    type=click.Choice(["global", "us", "de", "cn"]),
-    help="The Microsoft cloud. [default: global]",
-)
+@valued("--region", None, "The Microsoft cloud. [default: global]", type=CLOUDS)
 @valued(
     "--set settings",
     "OPTION=VALUE",
@@ -136,7 +131,10 @@ def connect(
     setup.set_options(**options)
     output.say(f"Add storage: {friendly}")
     place: Place = "sharepoint" if kind == "sharepoint" else "own"
-    sign_in(setup, method or default_method(setup, output), output, place=place, confirm=True)
+    if method is None and not setup.has_app:
+        output.say("No app registration is given: signing in through rclone's own.")
+    default: Method = "browser" if setup.has_app else "rclone"
+    sign_in(setup, method or default, output, place=place, confirm=True)
     drive = locate(setup, output, replace(wanted, kind=kind))
     room = f", {human_bytes(drive.quota.remaining)} free" if drive.quota.state == "known" else ""
     folder = f", folder {setup.folder}" if setup.folder else ""
@@ -224,14 +222,6 @@ def registration(wanted: Wanted) -> AppRegistration | None:
     return replace(found, **{key: value for key, value in changes.items() if value is not None})
 
 
-def default_method(setup: StorageSetup, output: Output) -> Method:
-    """A browser with a registration of one's own; without one, rclone's."""
-    if setup.has_app:
-        return "browser"
-    output.say("No app registration is given: signing in through rclone's own.")
-    return "rclone"
-
-
 def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
     """The drive that the options name, the only one, or the one that the person chooses."""
     folder = wanted.base_folder
@@ -251,7 +241,7 @@ def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
         else:
             drives = setup.drives_of(kind)
             found = [(f"{one.name}  {one.owner}  {one.web_url}  {one.id}", one) for one in drives]
-            setup.choose_drive(ask.only_or_chosen(output, "Drive", found, option="--drive"))
+            setup.choose_drive(ask.choose(output, "Drive", found, option="--drive"))
     assert setup.chosen_drive is not None
     return setup.choose_drive(setup.chosen_drive, folder) if folder else setup.chosen_drive
 
@@ -294,6 +284,6 @@ def pick_library(setup: StorageSetup, output: Output) -> Drive:
             break
         output.say(f"No site matches {term!r}.")
     labels = [(f"{site.name}  {site.web_url}", site) for site in sites]
-    site = ask.only_or_chosen(output, "Site", labels, option="--site")
+    site = ask.choose(output, "Site", labels, option="--site")
     choices = [(f"{drive.name}  {drive.web_url}", drive) for drive in setup.libraries(site)]
-    return ask.only_or_chosen(output, "Document library", choices, option="--site")
+    return ask.choose(output, "Document library", choices, option="--site")

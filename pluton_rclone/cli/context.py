@@ -49,22 +49,16 @@ class Context:
         """The same. ConfigUnreadable if --config names no file."""
         if self.config is not None and not self.new_storages.path.exists():
             connect = f"pluton-rclone connect NAME --config {self.config}"
-            raise ConfigUnreadable(
-                f"There is no file {self.config}.",
-                advice=f"Check --config. The first storage makes it: {connect}",
-            )
+            advice = f"Check --config. The first storage makes it: {connect}"
+            raise ConfigUnreadable(f"There is no file {self.config}.", advice=advice)
         return self.new_storages
 
     def storage(self, name: str) -> Storage:
-        """A storage by NAME or NAME:, which the advice of a later error may need. StorageNotFound;
-        UsageError for a place in it.
-        """
+        """A storage by NAME or NAME:. StorageNotFound; UsageError for a place in it."""
         found, path = self.storage_and_path(name)
         if path:
-            raise UsageError(
-                f"{name!r} is a place in a storage, and this is about all of it.",
-                advice=f"Write {shlex.quote(found.name)}.",
-            )
+            what = f"{name!r} is a place in a storage, and this is about all of it."
+            raise UsageError(what, advice=f"Write {shlex.quote(found.name)}.")
         return found
 
     def storage_and_path(self, text: str) -> tuple[Storage, str]:
@@ -105,8 +99,8 @@ def flag(*names: str, help: str, **more: Any) -> Decorator:
     return click.option(*names, is_flag=True, help=help, **more)
 
 
-def valued(names: str, metavar: str, help: str, **more: Any) -> Decorator:
-    """An option with a value; `names` as click takes them, with spaces between them."""
+def valued(names: str, metavar: str | None, help: str, **more: Any) -> Decorator:
+    """An option with a value, `names` split at spaces; without a metavar, click makes one."""
     return click.option(*names.split(), metavar=metavar, help=help, **more)
 
 
@@ -133,9 +127,7 @@ def with_options(*options: Decorator) -> Decorator:
 
 
 def command(*parts: Decorator, **settings: Any) -> Callable[[AnyCommand], click.Command]:
-    """A command of these arguments and options, with those of all commands about storages, which
-    are its first argument.
-    """
+    """A command of these arguments and options, with a `Context` of `SHARED` as its first."""
 
     def make(function: AnyCommand) -> click.Command:
         @functools.wraps(function)

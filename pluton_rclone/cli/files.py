@@ -15,7 +15,7 @@ from pluton_rclone.values.units import counted, human_bytes
 from .context import IN_STORAGE, NAME, PLACE, SOURCE, Context, command, flag, valued
 from .filters import filtering, selection
 from .output import Output, tell
-from .places import Place, named, nothing_at, parse_end, parse_storage_place, require_here
+from .places import Place, parse_end, parse_storage_place
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
@@ -33,7 +33,7 @@ def ls(ctx: Context, place: str, recursive: bool, **given: Any) -> None:
     pluton-rclone ls work:/TeamFolder -R --json
     """
     storage, path = parse_storage_place(place, ctx)
-    with named(Place(storage, path)):
+    with Place(storage, path).named():
         options = selection(**given)
         found = storage.walk(path, **options) if recursive else storage.list(path, **options)
         for entry in found:
@@ -50,7 +50,7 @@ def tree(ctx: Context, place: str, level: int | None) -> None:
     """
     storage, path = parse_storage_place(place, ctx)
     found = storage.walk(path, max_depth=level) if level else storage.walk(path)
-    with named(Place(storage, path)):
+    with Place(storage, path).named():
         entries = sorted(found, key=lambda entry: entry.path.split("/"))
     for entry in entries:
         if ctx.as_json:
@@ -74,7 +74,7 @@ def stat(ctx: Context, place: str) -> None:
     storage, path = parse_storage_place(place, ctx)
     entry = storage.stat(path)
     if entry is None:
-        raise nothing_at(Place(storage, path))
+        raise Place(storage, path).nothing()
     show(ctx, entry, alone=True)
 
 
@@ -90,7 +90,7 @@ def cat(ctx: Context, place: str, offset: int | None, count: int | None) -> None
     storage, path = parse_storage_place(place, ctx)
     entry = storage.stat(path)
     if entry is None:
-        raise nothing_at(Place(storage, path))
+        raise Place(storage, path).nothing()
     if entry.is_dir:
         advice = "Name one file; `pluton-rclone ls` lists them."
         raise UsageError(f"{path!r} is a folder.", advice=advice)
@@ -108,7 +108,7 @@ def size(ctx: Context, place: str, **given: Any) -> None:
     pluton-rclone size work: --include '*.jpg' --json
     """
     storage, path = parse_storage_place(place, ctx)
-    with named(Place(storage, path)):
+    with Place(storage, path).named():
         total = storage.size(path, **selection(**given))
     ctx.output.result(dataclasses.asdict(total))
     if not ctx.as_json:
@@ -130,10 +130,7 @@ def about(ctx: Context, name: str) -> None:
 
 
 def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:
-    """A file or folder on one line; in JSON, sizes in bytes and times with their zone.
-
-    `alone`: no column to align with.
-    """
+    """A file or folder on one line; `alone`: no column to align with."""
     when = entry.modified
     if ctx.as_json:
         ctx.output.line(
@@ -173,13 +170,10 @@ def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None
 def look(
     output: Output, source: Place, storage: Storage, path: str, filters: dict[str, Any]
 ) -> bool:
-    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; True if nothing.
-
-    With filters, rclone lists SRC: it leaves links and what it cannot read to the transfer.
-    """
-    require_here(source, "SRC")
+    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; True if nothing."""
+    source.require("SRC")
     scan = storage.preflight(source.path, path, of=source.storage, **filters)
-    with named(source, "SRC"):
+    with source.named("SRC"):
         for finding in scan:
             if output.as_json:
                 output.line(finding.record())

@@ -90,10 +90,8 @@ def selection(
     found += [f"- {_kept(pattern)}" for pattern in exclude]
     for rule in [*rules, *_lines(filter_from, "--filter-from")]:
         if rule != "!" and not rule.startswith(("+ ", "- ")):
-            raise UsageError(
-                f"{rule!r} is not a filter rule.",
-                advice="Write '- PATTERN' to leave out what matches, '+ PATTERN' to keep it.",
-            )
+            advice = "Write '- PATTERN' to leave out what matches, '+ PATTERN' to keep it."
+            raise UsageError(f"{rule!r} is not a filter rule.", advice=advice)
         found.append(rule)
     if include:
         found.append("- **")
@@ -139,10 +137,8 @@ def say_what_cannot_match(output: Output, source: Place, options: dict[str, Any]
 def checked(flags: tuple[str, ...]) -> list[str]:
     """The flags, if they are some and none of them is refused. UsageError."""
     if flags and not flags[0].startswith("-"):
-        raise UsageError(
-            f"{flags[0]!r} is not a flag of rclone.",
-            advice="Behind -- stand flags for rclone alone; SRC and DST stand before it.",
-        )
+        advice = "Behind -- stand flags for rclone alone; SRC and DST stand before it."
+        raise UsageError(f"{flags[0]!r} is not a flag of rclone.", advice=advice)
     for flag in flags:
         for why, names in _REFUSED.items():
             if flag.startswith(tuple(name for name in names if name.startswith("--"))) or (

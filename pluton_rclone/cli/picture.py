@@ -33,7 +33,7 @@ def live(transfer: Transfer) -> None:
 def picture(progress: Progress, width: int, height: int) -> list[Text]:
     """A line for the whole and one for each file in flight, as many as fit, cut to `width`."""
     shown = progress.in_flight[: max(0, min(MOST_FILES, height - 3))]
-    lines = [_line([_bar(progress.fraction, _bar_width(width)), *_counts(progress)], width)]
+    lines = [_line([_bar(progress.fraction, width), *_counts(progress)], width)]
     for file in shown:
         done = file.bytes / file.size if file.size > 0 else None
         numbers = f"{'' if done is None else f'{done:4.0%}'}  {human_bytes(file.speed):>10}/s"
@@ -61,13 +61,9 @@ def _counts(progress: Progress) -> list[Text]:
     return parts
 
 
-def _bar_width(width: int) -> int:
-    """What the numbers leave of a line: from a usual terminal on, a third of it."""
-    return max(0, min(40, width - 75))
-
-
-def _bar(fraction: float | None, width: int) -> Text:
-    """Filled as far as it is done; empty while nothing is known."""
+def _bar(fraction: float | None, line: int) -> Text:
+    """Filled as far as is known to be done; as wide as the numbers leave room on the line."""
+    width = max(0, min(40, line - 75))
     filled = round((fraction or 0.0) * width)
     return Text.assemble(("━" * filled, "green"), ("─" * (width - filled), "dim"))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Somewhere: in `storage` at `path`, or, when `storage` is None, the local `path`."""
+    """Somewhere: in `storage` at `path`, or, if `storage` is None, the local `path`."""
 
     storage: Storage | None
     path: str
@@ -34,16 +34,50 @@ class Place:
         """None on this machine."""
         return None if self.storage is None else self.storage.remote_name
 
+    @property
+    def location(self) -> str:
+        """The place as rclone reads it."""
+        from pluton_rclone.rclone.locations import local
+
+        return local(self.path) if self.storage is None else self.storage.at(self.path)
+
+    def nothing(self, side: str = "") -> NothingFound:
+        """There is nothing here; `side` says which one of two places it is: SRC, DST."""
+        lead = f"{side} does not exist: there is" if side else "There is"
+        if self.storage is None:
+            searched = "" if os.path.isabs(self.path) else f": it was looked for in {os.getcwd()}"
+            what = f"{lead} no {self.path!r} on this machine."
+            return NothingFound(what, advice=f"Check the path{searched}.")
+        above = self.path.rstrip("/").rpartition("/")[0]
+        folder = shlex.quote(f"{self.storage.remote_name}:{above}")
+        advice = f"Check the path; `pluton-rclone ls {folder}` lists what is there."
+        return NothingFound(f"{lead} no {self.path!r} in {self.storage.name!r}.", advice=advice)
+
+    @contextmanager
+    def named(self, side: str = "") -> Iterator[None]:
+        """An error that says "nothing there" of a whole run names the place; a file's stays."""
+        try:
+            yield
+        except (NothingFound, ItemNotFound) as error:
+            if error.result is not None and error.result.failed:
+                raise
+            problem = self.nothing(side)
+            problem.why, problem.result, problem.details = error.why, error.result, error.details
+            raise problem from error
+
+    def require(self, side: str) -> None:
+        """NothingFound for a local place where nothing is, before anything is started."""
+        if self.storage is None and not os.path.lexists(self.path):
+            raise self.nothing(side)
+
 
 def parse_place(text: str, ctx: Context) -> Place:
-    """`NAME:path` or a local path. UsageError for a path on a server; StorageNotFound, which says
-    how to write a local path, if no storage has the name before the colon.
-    """
+    """`NAME:path` or a local path. UsageError for a path on a server; StorageNotFound."""
     from pluton_rclone.rclone.locations import names_drive
 
     if not text:
         raise UsageError("A path is empty.")
-    if ":" not in text or text.startswith(_LOCAL) or names_drive(text):
+    if ":" not in text or text.startswith(("/", "./", "../")) or names_drive(text):
         return Place(None, text)
     # A friendly name may hold colons and slashes itself: the longest one that fits is meant.
     for end in sorted((i for i, char in enumerate(text) if char == ":"), reverse=True):
@@ -59,16 +93,14 @@ def parse_place(text: str, ctx: Context) -> Place:
         raise
 
 
-_LOCAL = ("/", "./", "../")
 _SERVER_PATH = re.compile(
     r"/?(?:personal|sites|teams)/[^/]+/[^/]*Do[ck]ument[^/]*(?:/(?P<path>.*))?"
 )
 
 
 def refuse_server_path(place: Place) -> None:
-    """UsageError, with the right spelling, for an address, a path on Microsoft's server, or one
-    with backslashes, each of which would become a new folder. Something of that name is accepted.
-    """
+    """UsageError for an address, a path on Microsoft's server, or one with backslashes, each of
+    which would become a new folder, unless something has that name."""
     assert place.storage is not None
     path, spelled = place.path, ""
     if re.match("https?:/", path):
@@ -102,11 +134,9 @@ def parse_end(text: str, ctx: Context) -> Place:
     if not meant:
         return place
     storage, here = shlex.quote(meant), shlex.quote(f"./{text}")
-    raise UsageError(
-        f"There is no {text!r} on this machine, but a storage of that name. "
-        f"Did you mean {meant!r}?",
-        advice=f"Write {storage} for the storage, {here} for this machine.",
-    )
+    what = f"There is no {text!r} on this machine, but a storage of that name."
+    advice = f"Write {storage} for the storage, {here} for this machine."
+    raise UsageError(f"{what} Did you mean {meant!r}?", advice=advice)
 
 
 def forgotten_colon(text: str, ctx: Context) -> str | None:
@@ -127,10 +157,8 @@ def parse_storage_place(text: str, ctx: Context) -> tuple[Storage, str]:
         return place.storage, place.path
     meant = forgotten_colon(text, ctx)
     hint = f" Did you mean {meant!r}?" if meant else ""
-    raise UsageError(
-        f"{text!r} is not a place in a storage.{hint}",
-        advice="Write NAME:path, or NAME: for its base folder.",
-    )
+    advice = "Write NAME:path, or NAME: for its base folder."
+    raise UsageError(f"{text!r} is not a place in a storage.{hint}", advice=advice)
 
 
 def remote_names(*places: Place) -> list[str]:
@@ -140,44 +168,3 @@ def remote_names(*places: Place) -> list[str]:
         advice = "Write one of them as NAME:path."
         raise UsageError("Neither SRC nor DST is in a storage.", advice=advice)
     return names
-
-
-def nothing_at(place: Place, side: str = "") -> NothingFound:
-    """There is nothing at a place; `side` says which one of two it is: SRC, DST."""
-    lead = f"{side} does not exist: there is" if side else "There is"
-    if place.storage is None:
-        searched = "" if os.path.isabs(place.path) else f": it was looked for in {os.getcwd()}"
-        what = f"{lead} no {place.path!r} on this machine."
-        return NothingFound(what, advice=f"Check the path{searched}.")
-    above = place.path.rstrip("/").rpartition("/")[0]
-    folder = shlex.quote(f"{place.storage.remote_name}:{above}")
-    return NothingFound(
-        f"{lead} no {place.path!r} in {place.storage.name!r}.",
-        advice=f"Check the path; `pluton-rclone ls {folder}` lists what is there.",
-    )
-
-
-@contextmanager
-def named(place: Place, side: str = "") -> Iterator[None]:
-    """An error that says "nothing there" of a whole run names the place; one of a file stays."""
-    try:
-        yield
-    except (NothingFound, ItemNotFound) as error:
-        if error.result is not None and error.result.failed:
-            raise
-        problem = nothing_at(place, side)
-        problem.why, problem.result, problem.details = error.why, error.result, error.details
-        raise problem from error
-
-
-def require_here(place: Place, side: str) -> None:
-    """NothingFound for a local place where nothing is, before anything is started."""
-    if place.storage is None and not os.path.lexists(place.path):
-        raise nothing_at(place, side)
-
-
-def location(place: Place) -> str:
-    """The place as rclone reads it."""
-    from pluton_rclone.rclone.locations import local
-
-    return local(place.path) if place.storage is None else place.storage.at(place.path)

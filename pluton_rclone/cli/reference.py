@@ -19,7 +19,6 @@ from .records import RECORDS, schema_of
 from .values import unknown_option
 
 if TYPE_CHECKING:
-    from pluton_rclone.conf.conf import Conf
     from pluton_rclone.remote.options import Option
 
 NETWORK = (
@@ -54,9 +53,10 @@ def errors(text: str, as_json: bool) -> None:
         raise UsageError(f"{text!r} is not an error that is known here.", advice=advice)
     if as_json:
         members = ("code", "name", "error", "suberror", "meaning", "advice", "link")
-        own = [{member: getattr(row, member) for member in members} for row in rows]
-        classes = [{"exception": row.exception.__name__, "who": row.who.value} for row in rows]
-        output.result([{**one, **more} for one, more in zip(own, classes, strict=True)])
+        found = [{member: getattr(row, member) for member in members} for row in rows]
+        for record, row in zip(found, rows, strict=True):
+            record |= {"exception": row.exception.__name__, "who": row.who.value}
+        output.result(found)
         return
     for row in rows:
         tell(f"{row.code}  {row.error}  {row.exception.__name__}")
@@ -180,13 +180,6 @@ def schema(command: str) -> None:
     Output(as_json=True).result(schema_of(command))
 
 
-def file_state(conf: Conf) -> str:
-    """Whether an rclone.conf exists and is encrypted."""
-    if not conf.path.exists():
-        return "not there yet"
-    return "encrypted" if conf.is_encrypted() else "plain"
-
-
 def machine(ctx: Context) -> dict[str, Any]:
     """The facts that `doctor` prints."""
     from pluton_rclone.rclone.binary import installed_by_pip
@@ -207,7 +200,10 @@ def machine(ctx: Context) -> dict[str, Any]:
     try:
         storages = ctx.new_storages
         kinds = list(storages.conf.remotes().values())
-        facts["rclone.conf"] = f"{storages.path}, {file_state(storages.conf)}"
+        state = "not there yet"
+        if storages.path.exists():
+            state = "encrypted" if storages.conf.is_encrypted() else "plain"
+        facts["rclone.conf"] = f"{storages.path}, {state}"
         facts["remotes"] = f"{len(kinds)}, {kinds.count('onedrive')} of them OneDrive"
         storages.conf.check_writable()
     except ConfigError as error:

@@ -49,10 +49,8 @@ def restic(
             print(as_shell(variables), end="")
         return 0
     if not arguments:
-        raise UsageError(
-            "No command for restic is given.",
-            advice="Write it behind --, as in: restic NAME -- snapshots; or --environment.",
-        )
+        advice = "Write it behind --, as in: restic NAME -- snapshots; or --environment."
+        raise UsageError("No command for restic is given.", advice=advice)
     with storage.restic(path) as opened:
         argv = opened.argv(*arguments)
         status = process.foreground([os.path.abspath(argv[0]), *argv[1:]], env=opened.environment)

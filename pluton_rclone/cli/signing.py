@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 import click
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pluton_rclone.setup.connect import StorageSetup
 
 Method = Literal["browser", "device", "app", "rclone", "token"]
-METHODS: tuple[Method, ...] = get_args(Method)
+METHOD = click.Choice(get_args(Method))
 
 ASKED = {
     "own": "read and write your own files",
@@ -31,16 +31,10 @@ ASKED = {
 
 
 def sign_in(
-    setup: StorageSetup,
-    method: Method,
-    output: Output,
-    *,
-    place: Place = "own",
-    confirm: bool = False,
+    setup: StorageSetup, method: Method, output: Output, *, place: Place, confirm: bool = False
 ) -> None:
-    """Signs in and says as which account. `confirm` asks a person at the terminal whether it is the
-    right one, because another person may have finished the sign-in. Cancelled if it is not.
-    """
+    """Signs in and says as which account. `confirm` asks at the terminal whether it is the right
+    one, because another person may have finished the sign-in. Cancelled if it is not."""
     if method in ("browser", "device", "app"):
         try:
             setup.app  # noqa: B018 - RegistrationError now, before anything is said
@@ -50,19 +44,18 @@ def sign_in(
     if method in ("browser", "rclone"):
         asked = ASKED[place] if setup.access == "write" else ASKED[place].replace(" and write", "")
         output.say(f"Authorize with OneDrive: Microsoft asks to {asked}, and to stay connected.")
+    show, show_device = partial(show_address, output), partial(show_code, output)
     if method == "browser":
-        show = functools.partial(show_address, output)
         account = setup.sign_in_with_browser(place=place, show_address=show)
     elif method == "device":
-        code = functools.partial(show_code, output)
-        account = setup.sign_in_with_device_code(place=place, show=code)
+        account = setup.sign_in_with_device_code(place=place, show=show_device)
     elif method == "app":
         account = setup.sign_in_as_app()
     elif method == "rclone":
         from pluton_rclone.process.browser import open_in_browser
 
         account = setup.sign_in_with_rclone(
-            place=place, show_address=lambda url: show_address(output, url, open_in_browser(url))
+            place=place, show_address=lambda url: show(url, open_in_browser(url))
         )
     else:
         pasted = ask.paste(output, "Paste what `rclone authorize onedrive` printed")
@@ -71,12 +64,8 @@ def sign_in(
             raise UsageError("Nothing was pasted.", advice=advice)
         account = setup.use_token(pasted)
     output.say(f"Signed in as {account}")
-    if (
-        confirm
-        and method in ("browser", "device", "rclone")
-        and ask.interactive(output)
-        and not click.confirm("Is that the right account?", default=True, err=True)
-    ):
+    unsure = confirm and method in ("browser", "device", "rclone") and ask.interactive(output)
+    if unsure and not click.confirm("Is that the right account?", default=True, err=True):
         raise Cancelled("Nothing was saved.", advice="Sign in again with the right account.")
 
 

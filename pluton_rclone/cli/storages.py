@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,7 @@ def test(ctx: Context, name: str) -> None:
     pluton-rclone test "OneDrive Personal Backups"
     pluton-rclone test work --json
     """
-    report = ctx.storage_and_path(name)[0].test(on_step=lambda step: print_step(ctx.output, step))
-    print_report(ctx.output, report)
+    run_test(ctx.output, ctx.storage_and_path(name)[0].test)
 
 
 MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED", "skipped": "skipped"}
@@ -81,8 +81,9 @@ def print_step(output: Output, step: Step) -> None:
     output.say(f"  {MARKS[step.status]:<8} {step.title:<18} {step.text}  ({step.seconds:.1f} s)")
 
 
-def print_report(output: Output, report: ConnectionReport) -> None:
-    """A connection test whose steps have been printed. ConnectionTestFailed."""
+def run_test(output: Output, run: Callable[..., ConnectionReport], *given: Any, **to: Any) -> None:
+    """Runs what tests a connection, each step printed as it ends. ConnectionTestFailed."""
+    report = run(*given, on_step=lambda step: print_step(output, step), **to)
     output.result(report.record())
     report.raise_for_failure()
 
@@ -181,10 +182,8 @@ def encrypt(
         keyrings.keep(conf.path, None)
     output.result({"config": str(conf.path), "encrypted": new is not None, "keyring": keyring})
     output.say(f"{conf.path} is {'not encrypted any more' if new is None else 'encrypted'}")
-    words = (
-        f"keyring get {keyrings.SERVICE} {shlex.quote(str(conf.path))}"
-        if keyring
-        else password_command
-    )
+    words = password_command
+    if keyring:
+        words = f"keyring get {keyrings.SERVICE} {shlex.quote(str(conf.path))}"
     if words:
         output.say(f"For rclone itself: export RCLONE_PASSWORD_COMMAND={shlex.quote(words)}")

@@ -6,6 +6,7 @@ import functools
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,26 +22,19 @@ FOLDERS = (
 HOST = "Listen there instead of on this machine alone; needs --public-url."
 URL = "The https:// address of the proxy in front, as browsers see it."
 FOLDER = click.Path(file_okay=False, path_type=Path)
+PERSON = "The person who answers at the sign-in page."
 PORT_FILE = "Write the proxy's port to this file once it serves."
 
 
 @command()
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]"
-)
+@valued("--port", None, "The port. [default: a free one]", type=click.IntRange(0, 65535), default=0)
 @valued("--host", "ADDRESS", HOST)
 @valued("--public-url", "URL", URL)
 @CLIENT_ID
 @valued("--folder folders", "DIR", FOLDERS, type=FOLDER, multiple=True)
 @flag("--no-browser", help="Only print the address; open no window.")
 def web(
-    ctx: Context,
-    port: int,
-    host: str | None,
-    public_url: str | None,
-    client_id: str | None,
-    folders: tuple[Path, ...],
-    no_browser: bool,
+    ctx: Context, client_id: str | None, folders: tuple[Path, ...], no_browser: bool, **given: Any
 ) -> None:
     """Serve the page "Connecting OneDrive" until Ctrl-C.
 
@@ -61,25 +55,13 @@ def web(
         if not no_browser:
             open_in_browser(address)
 
-    serve(
-        ctx.new_storages,
-        port=port,
-        host=host,
-        public_url=public_url,
-        app=registration(Wanted(client_id=client_id)),
-        local_folders=folders or None,
-        on_ready=ready,
-    )
+    app = registration(Wanted(client_id=client_id))
+    serve(ctx.new_storages, app=app, local_folders=folders or None, on_ready=ready, **given)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @valued("--port-file", "F", PORT_FILE, type=FILE)
-@click.option(
-    "--person",
-    default="anna@outlook.com",
-    show_default=True,
-    help="The person who answers at the sign-in page.",
-)
+@valued("--person", None, PERSON, default="anna@outlook.com", show_default=True)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> int:
     """Run a command in a world where Microsoft is emulated.

@@ -18,20 +18,13 @@ from pluton_rclone.values.units import counted, human_bytes
 from .context import DESTINATION, PLACE, SOURCE, Context, command, flag, valued, with_options
 from .filters import FILTERS, PASSED, checked, filtering, say_what_cannot_match, selection
 from .output import Outlet, Output
-from .places import (
-    Place,
-    location,
-    named,
-    nothing_at,
-    parse_end,
-    parse_storage_place,
-    remote_names,
-    require_here,
-)
+from .places import Place, parse_end, parse_storage_place, remote_names
 from .timer import pinged
 from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pluton_rclone.rclone.results import TransferResult
     from pluton_rclone.rclone.transfer import Transfer
 
@@ -104,11 +97,11 @@ def transfer(
                 why="rclone moves what it keeps, and can do that in one place only",
                 advice="Name a folder in the storage of DST, outside of DST.",
             )
-        options["backup_dir"] = location(old)
+        options["backup_dir"] = old.location
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
     rclone = ctx.storages.rclone(*remote_names(start, end))
-    require_here(start, "SRC")
+    start.require("SRC")
     for place in (start, end):
         if place.storage is not None:  # an rclone that ignores an option, or cannot renew the token
             place.storage.require()
@@ -123,12 +116,11 @@ def transfer(
     verb = "moved" if word == "move" else "transferred"
 
     def run() -> None:
-        began: Transfer = getattr(rclone, word)(
-            location(start), location(end), dry_run=dry_run, **options
-        )
+        begin: Callable[..., Transfer] = getattr(rclone, word)
+        began = begin(start.location, end.location, dry_run=dry_run, **options)
         finish(began, output, verb, dry_run)
 
-    with named(start, "SRC"):
+    with start.named("SRC"):
         try:
             run()
         except TooManyDeletions as error:
@@ -209,7 +201,7 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
         raise UsageError("That is the whole storage.", advice="Name a file or folder in it.")
     entry = storage.stat(path)
     if entry is None:
-        raise nothing_at(Place(storage, path))
+        raise Place(storage, path).nothing()
     options = selection(**given)
     if options and not entry.is_dir:
         raise UsageError(f"{path!r} is a file: filters select files in a folder.")
@@ -246,12 +238,12 @@ def check(ctx: Context, source: str, destination: str, one_way: bool, **given: A
 
     output, start, end = ctx.output, parse_end(source, ctx), parse_end(destination, ctx)
     rclone = ctx.storages.rclone(*remote_names(start, end))
-    require_here(start, "SRC")
-    require_here(end, "DST")
+    start.require("SRC")
+    end.require("DST")
     options = selection(direction="one_way" if one_way else "both", **given)
     say_what_cannot_match(output, start, options)
-    with named(start, "SRC"), counting(output, "compared") as seen:
-        result = rclone.check(location(start), location(end), on_progress=seen, **options)
+    with start.named("SRC"), counting(output, "compared") as seen:
+        result = rclone.check(start.location, end.location, on_progress=seen, **options)
     if ctx.as_json:
         output.result(result.record())
     lists = (result.differing, result.missing_on_source, result.missing_on_destination)
@@ -278,7 +270,7 @@ def missing_end(end: Place) -> str | None:
     """Why nothing of SRC was found in DST, if there is no DST at all."""
     if end.storage is None or not end.path.strip("/") or end.storage.stat(end.path) is not None:
         return None
-    return nothing_at(end, "DST").what
+    return end.nothing("DST").what
 
 
 def finish(transfer: Transfer, output: Output, verb: str, dry_run: bool) -> None:

@@ -66,10 +66,8 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
-            raise UsageError(
-                f"{setting!r} is not OPTION=VALUE.",
-                advice="Write it as in chunk_size=20Mi, without spaces.",
-            )
+            advice = "Write it as in chunk_size=20Mi, without spaces."
+            raise UsageError(f"{setting!r} is not OPTION=VALUE.", advice=advice)
         if name not in BY_NAME:
             raise unknown_option(name)
         if BY_NAME[name].kind == "secret" and value:
@@ -94,12 +92,10 @@ def unknown_option(name: str) -> UsageError:
 
 def _value(option: Option, value: str) -> Any:
     name, choices = option.name, [choice.value for choice in option.choices]
-    if option.kind == "secret":
+    if option.kind == "secret" or (option.kind == "day" and not value):
         return None
     if option.kind == "list":
         return tuple(value.split())
-    if option.kind == "day" and not value:
-        return None
     if option.kind == "day":
         with contextlib.suppress(ValueError):
             return date.fromisoformat(value)
