@@ -263,7 +263,8 @@ def main(arguments: list[str]) -> int:
     addresses = [
         found for found in map(_led_to, arguments) if found.startswith(("https://", "http://"))
     ]
-    code = arguments[0] if len(arguments) == 1 and not addresses else ""
+    typed = [found for found in arguments if re.fullmatch(r"[A-Za-z0-9-]{6,16}", found)]
+    code = typed[0] if len(arguments) == len(typed) == 1 else ""
     if len(addresses) != 1 and not code:
         print("usage: python -m pluton_rclone.emulator.person ADDRESS|CODE", file=sys.stderr)
         return 2

@@ -78,7 +78,7 @@ def test_re_authorizing_says_before_the_sign_in_that_it_could_not_be_saved(
 ) -> None:
     storage = connected(cloud)
 
-    def refuse() -> None:
+    def refuse(name: str) -> None:
         raise ConfigError("not writable")
 
     monkeypatch.setattr(storage.storages.conf, "check_writable", refuse)

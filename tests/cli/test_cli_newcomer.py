@@ -346,17 +346,15 @@ def test_a_storage_without_a_token_is_signed_in_for(connected: Command, home: Pa
     assert connected("test", "Work files").code == 0
 
 
-def test_a_storage_without_a_drive_is_connected_anew(connected: Command, home: Path) -> None:
+def test_a_storage_without_a_drive_gets_it_back(connected: Command, home: Path) -> None:
     without("drive_id", home)
     for arguments in (("ls", "Work files:"), ("test", "Work files"), ("reauthorize", "Work files")):
         ran = connected(*arguments)
         assert ran.code in (4, 5)
-        assert (
-            "pluton-rclone remove 'Work files', then pluton-rclone connect 'Work files'" in ran.err
-        )
+        assert "pluton-rclone repair 'Work files'" in ran.err
 
-    assert connected("remove", "Work files", "--yes").code == 0
-    assert connected("connect", "Work files").code == 0
+    assert connected("repair", "Work files").code == 0
+    assert connected("ls", "Work files:").code == 0
 
 
 def test_advice_names_the_command_when_microsoft_wants_to_see_the_person() -> None:

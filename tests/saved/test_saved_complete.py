@@ -117,7 +117,7 @@ def test_a_listing_has_the_names_that_the_drive_shows_each_with_its_own_content(
         ]
         assert [of_all.stat(path) is None for path in found] == [False] * 6
     assert of_all.size().count == 6
-    with pytest.raises(RcloneError, match="Two folders are called 'Bilder'"):
+    with pytest.raises(RcloneError, match="two folders with the name 'Bilder'"):
         list(of_all.walk("", by="folders"))
 
 

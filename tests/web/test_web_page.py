@@ -96,9 +96,9 @@ def test_a_saving_that_ends_while_its_page_is_drawn_is_followed_to_its_end(
     add_tested = Storages.add_tested
     drawn = threading.Event()
 
-    def save_late(*args: Any) -> object:
+    def save_late(*args: Any, **given: Any) -> object:
         assert drawn.wait(PATIENCE)
-        return add_tested(*args)
+        return add_tested(*args, **given)
 
     def ends_now(*args: Any) -> list[dict[str, Any]]:
         drawn.set()
