@@ -63,9 +63,8 @@ def _run(arguments: Sequence[str]) -> int:
 
     from pluton_rclone.errors import Cancelled, PlutonRcloneError, UsageError
 
-    from .advice import NAMED, exit_code, with_command
     from .app import LazyGroup, application
-    from .output import Output, ReaderGone
+    from .output import NAMED, Output, ReaderGone, exit_code, with_command
 
     separator = arguments.index("--") if "--" in arguments else len(arguments)
     output = Output("--json" in arguments[:separator])  # behind it stands another command

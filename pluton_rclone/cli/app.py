@@ -46,7 +46,7 @@ Connect
 Back up and restore
   transfers 345678 copy sync move delete check
   files 345678 preflight
-  restic 345678 restic
+  transfers 345678 restic
 Look at files
   files 345678 ls tree stat cat size about
 Look after storages

@@ -57,9 +57,7 @@ class Wanted:
     region: str | None = None
 
 
-@command()
-@click.argument("name", required=False)
-@REMOTE_NAME
+@command(click.argument("name", required=False), REMOTE_NAME)
 @click.option(
     "--method",
     type=METHOD,
@@ -230,7 +228,11 @@ def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
             return setup.choose_drive(wanted.drive_id, folder)
         if wanted.user:
             return setup.choose_drive(setup.user_drive(wanted.user), folder)
-        kind = wanted.kind or ask_type(setup, output)
+        kind = wanted.kind or setup.suggested_type()
+        if not wanted.kind and ask.interactive(output):
+            labels = [(label, one) for one, label in TYPES.items()]
+            default = list(TYPES).index(kind) + 1
+            kind = ask.choose(output, "Drive type", labels, option="--type", default=default)
         if setup.choose_type(kind):
             output.say("SharePoint needs further permissions: Microsoft asks for them now.")
             sign_in(setup, "browser" if setup.has_app else "rclone", output, place="sharepoint")
@@ -244,16 +246,6 @@ def locate(setup: StorageSetup, output: Output, wanted: Wanted) -> Drive:
             setup.choose_drive(ask.choose(output, "Drive", found, option="--drive"))
     assert setup.chosen_drive is not None
     return setup.choose_drive(setup.chosen_drive, folder) if folder else setup.chosen_drive
-
-
-def ask_type(setup: StorageSetup, output: Output) -> DriveKind:
-    """The drive type that a person chooses; without one, the type that suits the account."""
-    suggested = setup.suggested_type()
-    if not ask.interactive(output):
-        return suggested
-    default = list(TYPES).index(suggested) + 1
-    labels = [(label, kind) for kind, label in TYPES.items()]
-    return ask.choose(output, "Drive type", labels, option="--type", default=default)
 
 
 def ask_options(setup: StorageSetup, output: Output) -> None:

@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from pluton_rclone.errors import ConfigUnreadable, PlutonRcloneError, StorageNotFound, UsageError
 
-from .output import Output
+from .output import NAMED, Output
 
 if TYPE_CHECKING:
     from pluton_rclone.storages.storage import Storage
@@ -63,8 +63,6 @@ class Context:
 
     def storage_and_path(self, text: str) -> tuple[Storage, str]:
         """A storage by NAME, and what stands behind it in NAME:PATH. StorageNotFound."""
-        from .advice import NAMED
-
         found = self.storages
         for end in [len(text), *(i for i in range(len(text) - 1, 0, -1) if text[i] == ":")]:
             with contextlib.suppress(StorageNotFound):
@@ -75,8 +73,6 @@ class Context:
 
     def reached(self, name: str) -> Storage | None:
         """The storage of that name, or a remote that wraps some; None if there is neither."""
-        from .advice import NAMED
-
         try:
             found = self.storages.reach(name)
         except StorageNotFound:
@@ -165,9 +161,8 @@ def _places(kind: str) -> Callable[..., list[CompletionItem]]:
 
 
 NAME = click.argument("name", shell_complete=storage_names)
-SOURCE, DESTINATION = (
-    click.argument(name, metavar=shown, shell_complete=_places("local_or_storage"))
-    for name, shown in (("source", "SRC"), ("destination", "DST"))
-)
+ANYWHERE = _places("local_or_storage")
+SOURCE = click.argument("source", metavar="SRC", shell_complete=ANYWHERE)
+DESTINATION = click.argument("destination", metavar="DST", shell_complete=ANYWHERE)
 IN_STORAGE = _places("in_storage")
 PLACE = click.argument("place", metavar="NAME:PATH", shell_complete=IN_STORAGE)

@@ -162,17 +162,16 @@ def preflight(ctx: Context, source: str, destination: str, **given: Any) -> None
     \b
     pluton-rclone preflight /srv/data work:laptop/data
     """
-    storage, path = parse_storage_place(destination, ctx)
-    if not look(ctx.output, parse_end(source, ctx), storage, path, selection(**given)):
-        raise refusal()
+    into = parse_storage_place(destination, ctx)
+    look(ctx.output, parse_end(source, ctx), into, selection(**given), False)
 
 
 def look(
-    output: Output, source: Place, storage: Storage, path: str, filters: dict[str, Any]
-) -> bool:
-    """Prints what OneDrive would refuse or spoil of SRC in the folder `path`; True if nothing."""
+    output: Output, source: Place, into: tuple[Storage, str], wanted: dict[str, Any], anyway: bool
+) -> None:
+    """Prints what OneDrive would refuse or spoil of SRC there. NameRefused if not `anyway`."""
     source.require("SRC")
-    scan = storage.preflight(source.path, path, of=source.storage, **filters)
+    scan = into[0].preflight(source.path, into[1], of=source.storage, **wanted)
     with source.named("SRC"):
         for finding in scan:
             if output.as_json:
@@ -184,12 +183,8 @@ def look(
     seen = f"{counted(summary.files, 'file')} in {counted(summary.folders, 'folder')}"
     findings = counted(sum(summary.by_rule.values()), "finding")
     output.say(f"{seen}, {human_bytes(summary.bytes)}: {findings}")
-    return summary.clean
-
-
-def refusal() -> NameRefused:
-    """What a preflight that was not clean ends with."""
-    return NameRefused(
-        "OneDrive would refuse or spoil some of these files.",
-        advice="Rename or leave out what is listed above, then run it again.",
-    )
+    if not summary.clean and not anyway:
+        raise NameRefused(
+            "OneDrive would refuse or spoil some of these files.",
+            advice="Rename or leave out what is listed above, then run it again.",
+        )

@@ -5,18 +5,40 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError
+from pluton_rclone.errors import (
+    Cancelled,
+    ConnectionTestFailed,
+    NextStep,
+    PlutonRcloneError,
+    Throttled,
+    Unreachable,
+    UsageError,
+)
 from pluton_rclone.values.printable import printable
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 T = TypeVar("T")
+
+NAMED: set[str] = set()
+"""The storages that the command has opened: an error that names none means the only one."""
+CONNECTING = ("connect", "web")
+COMMANDS = {
+    NextStep.REAUTHORIZE: "The command is: pluton-rclone reauthorize {storage}",
+    NextStep.CONNECT_ANEW: "Connect it anew: pluton-rclone remove {storage}, then pluton-rclone "
+    "connect {storage}",
+    NextStep.REPAIR: "The command is: pluton-rclone repair {storage}",
+    NextStep.TEST: "The command is: pluton-rclone test {storage}",
+    NextStep.RENEW_SECRET: "The command is: pluton-rclone set {storage} --secret",
+    NextStep.PREFLIGHT: "`pluton-rclone preflight SRC NAME:path` lists all such names before a "
+    "byte is sent.",
+    NextStep.RUN_RESTIC: "The command is: pluton-rclone restic {storage} -- …",
+    NextStep.LIST_STORAGES: "`pluton-rclone storages` lists what is there.",
+}
 
 
 class ReaderGone(Exception):
@@ -95,22 +117,15 @@ class Output:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self._console: Console | None = None
-
-    @property
-    def console(self) -> Console:
-        """The terminal (stderr, so that a result can be piped); rich loads at the first use."""
-        if self._console is None:
-            from rich.console import Console
-
-            plain = no_color()
-            self._console = Console(stderr=True, highlight=False, soft_wrap=True, no_color=plain)
-        return self._console
 
     @property
     def is_live(self) -> bool:
         """Whether somebody watches at a terminal; says no without loading rich."""
-        return not self.as_json and sys.stderr.isatty() and self.console.is_terminal
+        if self.as_json or not sys.stderr.isatty():
+            return False
+        from rich.console import Console
+
+        return Console(stderr=True).is_terminal
 
     def say(self, text: str = "") -> None:
         """A sentence for the person; silent under --json."""
@@ -176,3 +191,32 @@ def error_lines(error: PlutonRcloneError) -> list[tuple[str, str]]:
 def no_color() -> bool:
     """https://no-color.org: any value but the empty one."""
     return bool(os.environ.get("NO_COLOR"))
+
+
+def advice(error: PlutonRcloneError, storage: str | None = None) -> str:
+    """The error's advice, and the command for its next step, about `storage`."""
+    name = storage or (next(iter(NAMED)) if len(NAMED) == 1 else error.details.get("storage"))
+    command = COMMANDS.get(error.next_step, "") if error.next_step else ""
+    which = ""
+    if name is None and NAMED and "{storage}" in command:
+        name, *others = sorted(NAMED)
+        which = f" (or {', '.join(others)}: `pluton-rclone health` tells which)"
+    storage = shlex.quote(name) if name else "NAME"
+    return f"{error.advice} {command.format(storage=storage)}".rstrip() + which
+
+
+def with_command(error: PlutonRcloneError, command: str) -> PlutonRcloneError:
+    """The error of a command, its advice as commands, but not while a storage is connected."""
+    if error.advice == UsageError.default_advice:
+        error.advice = f"See pluton-rclone {command} --help."
+    elif command not in CONNECTING:
+        error.advice = advice(error)
+    return error
+
+
+def exit_code(error: PlutonRcloneError) -> int:
+    """The error's own; its cause's if a connection test failed because Microsoft did not answer."""
+    cause = error.__cause__
+    if isinstance(error, ConnectionTestFailed) and isinstance(cause, Unreachable | Throttled):
+        return cause.exit_code
+    return error.exit_code

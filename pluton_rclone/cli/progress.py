@@ -12,7 +12,6 @@ from pluton_rclone.values.units import human_bytes
 from .output import Output
 
 if TYPE_CHECKING:
-    from pluton_rclone.rclone.events import Progress
     from pluton_rclone.rclone.results import TransferResult
     from pluton_rclone.rclone.transfer import Transfer
 
@@ -28,7 +27,11 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
     """Shows the transfer until it ends. Failures are in the result."""
     if output.as_json:
         for progress in transfer:
-            output.line({"progress": progress_record(progress)})
+            files = [
+                {name: getattr(each, name) for name in IN_FLIGHT} for each in progress.in_flight
+            ]
+            record = {name: getattr(progress, name) for name in REPORTED}
+            output.line({"progress": record | {"in_flight": files}})
     elif output.is_live:
         from .picture import live
 
@@ -36,12 +39,6 @@ def follow(transfer: Transfer, output: Output) -> TransferResult:
     else:
         _lines(transfer, output)
     return transfer.wait()
-
-
-def progress_record(progress: Progress) -> dict[str, object]:
-    """A progress report as JSON: bytes, seconds, bytes per second."""
-    files = [{name: getattr(file, name) for name in IN_FLIGHT} for file in progress.in_flight]
-    return {**{name: getattr(progress, name) for name in REPORTED}, "in_flight": files}
 
 
 @contextmanager

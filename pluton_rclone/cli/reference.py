@@ -161,27 +161,6 @@ def doctor(ctx: Context) -> None:
     \b
     pluton-rclone doctor --json
     """
-    facts = machine(ctx)
-    ctx.output.result(facts)
-    for name, value in facts.items() if not ctx.as_json else ():
-        tell(f"{name:<20} {value}")
-
-
-@click.command()
-@click.argument("command", type=click.Choice(list(RECORDS)), metavar="COMMAND")
-def schema(command: str) -> None:
-    """Print the JSON Schema of what a command prints with --json.
-
-    It is the schema of each line if the command prints several.
-
-    \b
-    pluton-rclone schema copy
-    """
-    Output(as_json=True).result(schema_of(command))
-
-
-def machine(ctx: Context) -> dict[str, Any]:
-    """The facts that `doctor` prints."""
     from pluton_rclone.rclone.binary import installed_by_pip
 
     facts: dict[str, Any] = {
@@ -213,4 +192,19 @@ def machine(ctx: Context) -> dict[str, Any]:
     rclone = sorted(name for name in os.environ if name.startswith("RCLONE_"))
     facts["network variables"] = ", ".join(network) or "none"
     facts["rclone variables"] = ", ".join(rclone) or "none"
-    return facts
+    ctx.output.result(facts)
+    for name, value in facts.items() if not ctx.as_json else ():
+        tell(f"{name:<20} {value}")
+
+
+@click.command()
+@click.argument("command", type=click.Choice(list(RECORDS)), metavar="COMMAND")
+def schema(command: str) -> None:
+    """Print the JSON Schema of what a command prints with --json.
+
+    It is the schema of each line if the command prints several.
+
+    \b
+    pluton-rclone schema copy
+    """
+    Output(as_json=True).result(schema_of(command))

@@ -115,22 +115,17 @@ def export(ctx: Context, name: str, as_environment: bool, path: str | None) -> N
     for warning in record["warnings"]:
         output.say(f"Note: {warning}")
     if path is not None:
-        write_secret(path, data)
+        try:
+            with new_private_file(path) as file:  # an existing one may hold a newer token: it stays
+                file.write(data)
+        except OSError as error:
+            what = f"{path} cannot be written."
+            raise ConfigNotWritable(what, why=error.strerror, advice="Name a new file.") from None
         record |= {"text": None, "variables": None}
         output.say(f"Written to {path}; everybody who can read it can read and write the drive.")
     elif not ctx.as_json:
         sys.stdout.buffer.write(data)
     output.result({**record, "written": path})
-
-
-def write_secret(path: str, data: bytes) -> None:
-    """Makes a new file. An existing one stays: it may hold a newer token. ConfigNotWritable."""
-    try:
-        with new_private_file(path) as file:
-            file.write(data)
-    except OSError as error:
-        what = f"{path} cannot be written."
-        raise ConfigNotWritable(what, why=error.strerror, advice="Name a new file.") from None
 
 
 @command()

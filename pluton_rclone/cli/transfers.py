@@ -1,4 +1,4 @@
-"""Commands that transfer, delete or compare files: `copy`, `sync`, `move`, `delete`, `check`."""
+"""Commands that transfer or compare files: `copy`, `sync`, `move`, `delete`, `check`, `restic`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pluton_rclone.values import paths
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .context import DESTINATION, PLACE, SOURCE, Context, command, flag, valued, with_options
+from .context import DESTINATION, NAME, PLACE, SOURCE, Context, command, flag, valued, with_options
 from .filters import FILTERS, PASSED, checked, filtering, say_what_cannot_match, selection
 from .output import Outlet, Output
 from .places import Place, parse_end, parse_storage_place, remote_names
@@ -23,19 +23,16 @@ from .timer import pinged
 from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pluton_rclone.rclone.results import TransferResult
     from pluton_rclone.rclone.transfer import Transfer
 
 SAFE = flag("-n", "--dry-run", help="Only say what would be done.")
 SURE = flag("-y", "--yes", help="Do not ask first: for scripts.")
-LOOK = flag(
-    "--preflight",
-    "look_first",
-    help="First find what OneDrive would refuse or spoil; if there is anything, copy nothing. "
-    "With a filter, links and what cannot be read are left to the copy.",
+FIRST = (
+    "First find what OneDrive would refuse or spoil; if there is anything, copy nothing. "
+    "With a filter, links and what cannot be read are left to the copy."
 )
+LOOK = flag("--preflight", "look_first", help=FIRST)
 ANYWAY = flag("--anyway", help="With --preflight: say what is found and go on.")
 OLD = (
     "Keep there what would be overwritten or deleted, e.g. work:old/2026-01-31: in the storage of "
@@ -85,7 +82,7 @@ def transfer(
     **given: Any,
 ) -> None:
     """copy, sync and move: with a preflight if wanted and a question if there is one."""
-    from .files import look, refusal
+    from .files import look
 
     output, options = ctx.output, selection(**given, extra=checked(passed) or None)
     start, end = parse_end(source, ctx), parse_end(destination, ctx)
@@ -107,17 +104,16 @@ def transfer(
             place.storage.require()
     say_what_cannot_match(output, start, options)
     if look_first:
-        storage, path = parse_storage_place(destination, ctx)
+        into = parse_storage_place(destination, ctx)
         wanted = {name: options[name] for name in FILTERS if name in options}
-        if not look(output, start, storage, path, wanted) and not anyway:
-            raise refusal()
+        look(output, start, into, wanted, anyway)
     if question and not dry_run:
         confirm(output, yes, question.format(source, destination))
     verb = "moved" if word == "move" else "transferred"
+    options["dry_run"] = dry_run
 
     def run() -> None:
-        begin: Callable[..., Transfer] = getattr(rclone, word)
-        began = begin(start.location, end.location, dry_run=dry_run, **options)
+        began: Transfer = getattr(rclone, word)(start.location, end.location, **options)
         finish(began, output, verb, dry_run)
 
     with start.named("SRC"):
@@ -264,6 +260,51 @@ def check(ctx: Context, source: str, destination: str, one_way: bool, **given: A
         )
     same = f"{counted(result.matching, 'file')} {same.partition(' ')[2]}"
     output.say(f"{same}, compared by hash; none differs")
+
+
+@command(NAME, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
+@valued(
+    "--path",
+    "PATH",
+    "The repository's folder in the storage; NAME:PATH says the same. [default: restic]",
+)
+@flag("--environment", help="Print the variables to run restic by hand; they hold no secret.")
+@pinged
+def restic(
+    ctx: Context, name: str, arguments: tuple[str, ...], path: str | None, environment: bool
+) -> int:
+    """Run restic with its repository in a storage.
+
+    Its exit code is passed on. Give restic's password in RESTIC_PASSWORD_FILE or
+    RESTIC_PASSWORD_COMMAND, or at its own question. A token that is renewed while restic runs is
+    kept.
+
+    \b
+    pluton-rclone restic work -- init
+    pluton-rclone restic work:laptop -- backup /srv/data
+    eval "$(pluton-rclone restic work --environment)"; restic snapshots
+    """
+    from pluton_rclone import process
+    from pluton_rclone.storages.restic import as_shell
+
+    storage, named = ctx.storage_and_path(name)
+    if path and named:
+        raise UsageError("The repository's folder is given twice.", advice="Leave --path out.")
+    path = named or path or "restic"
+    if environment:
+        variables = storage.restic(path).environment_for_people()
+        ctx.output.result(variables)
+        if not ctx.as_json:
+            print(as_shell(variables), end="")
+        return 0
+    if not arguments:
+        advice = "Write it behind --, as in: restic NAME -- snapshots; or --environment."
+        raise UsageError("No command for restic is given.", advice=advice)
+    with storage.restic(path) as opened:
+        argv = opened.argv(*arguments)
+        status = process.foreground([os.path.abspath(argv[0]), *argv[1:]], env=opened.environment)
+    return status if status >= 0 else 128 - status
 
 
 def missing_end(end: Place) -> str | None:

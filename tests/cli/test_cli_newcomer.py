@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone import process
-from pluton_rclone.cli.advice import NAMED, with_command
 from pluton_rclone.cli.app import COMMANDS, OTHERWISE
+from pluton_rclone.cli.output import NAMED, with_command
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.command import browser
 from pluton_rclone.errors import InteractionRequired
