@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -51,13 +52,11 @@ filtering = with_options(
     valued("--include", "PATTERN", "Only what matches, e.g. '*.{jpg,png}'.", multiple=True),
 )
 
-PASSED = click.argument(
-    "passed", metavar="[-- RCLONE-FLAG…]", nargs=-1, type=click.UNPROCESSED, default=()
-)
+PASSED = click.argument("passed", metavar="[-- RCLONE-FLAG…]", nargs=-1, type=click.UNPROCESSED)
+_SECRET = re.compile(r"pass|secret|token|key|auth|credential|header", re.IGNORECASE)
 _REFUSED = {
     "what it holds would be in the list of processes, which everybody on this machine can read": (
-        "--header", "--password-command", "--onedrive-token", "--onedrive-client-secret",
-        "--onedrive-link-password", "--onedrive-auth-url", "--onedrive-token-url",
+        "--header", "--password-command",
     ),
     "it prints secrets, or sends them elsewhere": (
         "--dump", "--no-check-certificate", "--rc", "--metrics", "--http-proxy",
@@ -66,6 +65,10 @@ _REFUSED = {
         "--config", "--ask-password", "--use-json-log", "--log", "--stats", "--progress", "-P",
         "--quiet", "-q", "--verbose", "-v", "--interactive", "-i", "--syslog", "--user-agent",
         "--dry-run", "-n", "--combined", "--error-on-no-transfer",
+    ),
+    "the storage has its place and account, as its options": (
+        "--onedrive-drive", "--onedrive-root-folder-id", "--onedrive-client", "--onedrive-tenant",
+        "--onedrive-region", "--onedrive-access-scopes", "--onedrive-description",
     ),
     "it has an option of its own here, which counts first": (
         "--filter", "-f", "--include", "--exclude", "--files-from", "--max-delete", "--min-size",
@@ -86,6 +89,8 @@ def selection(
     rclone's order: --include, --exclude, --filter, --filter-from; with an --include, all else is
     left out.
     """
+    if "" in (*include, *exclude):
+        raise UsageError("A pattern is empty.", advice="Write one, as in --exclude '*.tmp'.")
     found = [f"+ {_kept(pattern)}" for pattern in include]
     found += [f"- {_kept(pattern)}" for pattern in exclude]
     for rule in [*rules, *_lines(filter_from, "--filter-from")]:
@@ -102,8 +107,8 @@ def selection(
 
 
 def _kept(pattern: str) -> str:
-    """A space at the end, which rclone would cut off."""
-    return pattern[:-1] + "[ ]" if pattern.endswith(" ") else pattern
+    """A blank of any script at the end, which rclone would cut off."""
+    return f"{pattern[:-1]}[{pattern[-1]}]" if pattern[-1:].isspace() else pattern
 
 
 def _lines(file: Any, option: str) -> Iterator[str]:
@@ -114,7 +119,7 @@ def _lines(file: Any, option: str) -> Iterator[str]:
         text = os.fsdecode(file.read())
     except OSError as error:
         raise UsageError(f"{option} {file.name} cannot be read.", why=error.strerror) from error
-    for line in map(str.strip, text.splitlines()):
+    for line in map(str.strip, text.split("\n")):  # a name may hold other line breaks
         if line and not line.startswith(("#", ";")):
             yield line
 
@@ -140,9 +145,17 @@ def checked(flags: tuple[str, ...]) -> list[str]:
         advice = "Behind -- stand flags for rclone alone; SRC and DST stand before it."
         raise UsageError(f"{flags[0]!r} is not a flag of rclone.", advice=advice)
     for flag in flags:
-        for why, names in _REFUSED.items():
-            if flag.startswith(tuple(name for name in names if name.startswith("--"))) or (
-                flag[:2] in names
-            ):
-                raise UsageError(f"{flag.partition('=')[0]} is not passed to rclone.", why=why)
+        name = flag.partition("=")[0]
+        reasons = [why for why, names in _REFUSED.items() if _is_one_of(name, names)]
+        if name.startswith("--") and _SECRET.search(name):
+            reasons = list(_REFUSED)
+        if re.match(r"-[A-Za-z].", name):  # -un is -u and -n
+            reasons = ["several letters in one could hide one that is refused; write each alone"]
+        if reasons:
+            raise UsageError(f"{name} is not passed to rclone.", why=reasons[0])
     return list(flags)
+
+
+def _is_one_of(name: str, refused: Sequence[str]) -> bool:
+    long = tuple(each for each in refused if each.startswith("--"))
+    return name in refused or name.startswith(long)

@@ -52,8 +52,12 @@ def pinged(command: AnyCommand) -> AnyCommand:
     def run(ctx: Context, ping: str | None, **given: Any) -> Any:
         if not ping or given.get("dry_run"):
             return command(ctx, **given)
-        parts = urlsplit(ping)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(ping)
+            fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits:
             raise UsageError("--ping needs an http:// or https:// address.")
 
         def call(end: str) -> None:
@@ -115,6 +119,11 @@ def timer(
         raise UsageError(f"Nobody answers {command[0]}'s question there.", advice="Add --yes.")
     if any(character in word for word in (*command, os.getcwd()) for character in "\n\r"):
         raise UsageError("A line break cannot stand in a unit or a crontab.")
+    if any(word.startswith("--ping") for word in command):
+        raise UsageError(
+            "--ping does not belong in a unit or a crontab: others on this machine could read it.",
+            advice="Give the job PLUTON_RCLONE_PING instead, such as by systemd's EnvironmentFile.",
+        )
     program = shutil.which("pluton-rclone")
     argv = [os.path.abspath(program)] if program else [sys.executable, "-I", "-m", "pluton_rclone"]
     argv += ["--config", str(ctx.new_storages.path.absolute())]

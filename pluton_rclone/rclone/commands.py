@@ -184,6 +184,8 @@ def _rule(rule: str) -> str:
             why="rclone's rules take all such bytes for one character: other files would match",
             advice="Name the files in files_from, or match that part of the name with a wildcard.",
         )
+    if len(rule) > 3 and rule[-1].isspace() and rule[-2] != "\\":  # rclone would cut it off
+        return f"{rule[:-1]}[{rule[-1]}]"
     return rule
 
 
@@ -202,6 +204,8 @@ def _lines(lines: Iterable[str | bytes]) -> bytes:
 
 _NOT_UTF_8 = re.compile("[\ud800-\udfff]")
 _SELECTING = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age", "max_depth")
+_KEEPING = ("backup_dir", "suffix", "immutable", "max_transfer")
+"""What people take for a safety net, and no deletion of rclone's heeds."""
 _SELECTING_FLAGS: tuple[str, ...] = (
     *(f"--{name.replace('_', '-')}" for name in _SELECTING[2:]),
     *("-f", "--exclude", "--files", "--filter", "--hash-filter", "--include", "--metadata-"),
@@ -218,7 +222,7 @@ def selects(options: FilterOptions) -> bool:
 def filter_name(path: str) -> str:
     """A path in rclone's form, quoted so that a rule takes it literally: f"- /{filter_name(p)}"."""
     quoted = re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
-    return quoted[:-1] + "[ ]" if quoted.endswith(" ") else quoted
+    return f"{quoted[:-1]}[{quoted[-1]}]" if quoted[-1:].isspace() else quoted  # rclone cuts it off
 
 
 # ---- transfers -----------------------------------------------------------------------------------
@@ -267,9 +271,14 @@ def remove(
     word: Literal["delete", "deletefile", "purge"], place: Location, options: TransferOptions
 ) -> Command:
     """delete (files by filter, folders stay), deletefile (one file), purge (a folder with all)."""
+    why = "rclone ignores it there, and deletes everything"
     if word != "delete" and selects(options):
-        why = "rclone ignores them there, and deletes everything"
         raise UsageError(f"{word} takes no filters", why=why)
+    kept = [name for name in _KEEPING if options.get(name)]
+    if word != "delete" and options.get("max_delete") is not None:
+        kept.append("max_delete")
+    if kept:
+        raise UsageError(f"{word} does not take {', '.join(kept)}", why=why)
     return at(place, word, options, TransferOptions)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -168,8 +169,56 @@ def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(
     ran = connected("copy", str(source), "Work files:x", "--", "--max-depth=1", "--no-traverse")
     assert (ran.code, names()) == (0, selected("sub/c.txt", "sub/d.tmp")), ran.err
 
-    for word in ("--dump=headers", "--rc", "--config=/x", "-vv", "--header", "-n", "--include=*"):
+    for word in (
+        "--dump=headers",
+        "--rc",
+        "--config=/x",
+        "-vv",
+        "--header",
+        "-n",
+        "--include=*",
+        "-un",
+        "--crypt-password=x",
+        "--onedrive-token=x",
+        "--onedrive-drive-id=x",
+        "--http-headers=a,b",
+    ):
         refused = connected("copy", str(source), "Work files:y", "--", word)
         assert (refused.code, "is not passed to rclone" in refused.err) == (2, True), word
     stray = connected("copy", str(source), "Work files:x", "Work files:y")
     assert (stray.code, "is not a flag of rclone" in stray.err) == (2, True)
+
+
+def test_names_with_odd_blanks_are_selected_alone(connected: Command, tmp_path: Path) -> None:
+    source = tmp_path / "odd"
+    source.mkdir()
+    for name in ("x", "x\u00a0", "a", "b", "a\u2028b"):
+        (source / name).write_bytes(b"x")
+    (tmp_path / "names").write_text("a\u2028b\n")
+    connected("copy", str(source), "Work files:x")
+
+    assert connected("delete", "--yes", "Work files:x", "--include", "x\u00a0").code == 0
+    assert names() == {"x", "a", "b", "a\u2028b"}
+    listed = ("delete", "--yes", "Work files:x", "--files-from", str(tmp_path / "names"))
+    assert connected(*listed).code == 0
+    assert names() == {"x", "a", "b"}
+    rules = [f"+ /{commands.filter_name('x' + chr(0xA0))}", "- *"]
+    assert Storages()["Work files"].delete("x", filters=rules).result().deletes == 0
+    assert names() == {"x", "a", "b"}
+
+
+@pytest.mark.parametrize("option", [{"max_delete": 2}, {"backup_dir": "a:old"}, {"suffix": "-1"}])
+@pytest.mark.parametrize("word", ["purge", "delete", "deletefile"])
+def test_a_net_that_no_deletion_heeds_is_refused(
+    word: Literal["purge", "delete", "deletefile"], option: commands.TransferOptions
+) -> None:
+    if word == "delete" and "max_delete" in option:
+        assert "--max-delete=2" in commands.remove(word, "a:", option).flags
+        return
+    with pytest.raises(UsageError, match="does not take"):
+        commands.remove(word, "a:", option)
+
+
+def test_an_empty_pattern_is_refused(connected: Command) -> None:
+    ran = connected("ls", "Work files:", "--exclude", "")
+    assert (ran.code, "A pattern is empty" in ran.err) == (2, True)
