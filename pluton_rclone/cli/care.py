@@ -13,7 +13,8 @@ from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
-from .context import FILE, NAME, Context, command, flag, storage_names, valued
+from .arguments import NAME, storage_names
+from .context import FILE, Context, command, flag, valued
 from .output import Output, advice
 from .signing import METHOD, Method, sign_in
 from .storages import MARKS, run_test
