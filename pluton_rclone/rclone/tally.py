@@ -7,6 +7,8 @@ import logging
 import re
 from typing import Any
 
+import msgspec
+
 from pluton_rclone.errors import PlutonRcloneError, TransferFailed
 
 from . import events, left_out
@@ -122,6 +124,16 @@ class Tally:
         self._failed.clear()
         self._earlier.clear()
         self._before = self.progress
+
+    def repeated(self) -> None:
+        """The same run begins again, as a round of retries would: it finds unchanged what it has
+        transferred, and fails or plans anew."""
+        self._end_of_round()
+        self._failed.clear()
+        self._earlier.clear()
+        self._planned.clear()
+        self._broke_off = False
+        self._before = msgspec.structs.replace(self.progress, checks=0, total_checks=0, errors=0)
 
     def failed(self) -> tuple[FailedFile, ...]:
         """Every file whose last try failed, once."""

@@ -277,22 +277,23 @@ class Transfer:
                 self._codes.pop()
                 if self._seen is not None:
                     self._seen = Tally(self._tally.command)
-                return self._follow(other, 0)
+                self._tally.repeated()
+                return self._follow(other)
             while self._then and self._stopped is None and (code == 0 or tally.failed()):
                 start = self._then[0]()
                 if self._stopped is not None:
                     break
                 del self._then[0]
                 if start is not None:
-                    return self._follow(start, code)
+                    self._tally.next_run(code)
+                    return self._follow(start)
         except Exception as error:  # noqa: BLE001 - otherwise nobody would hear of it
             reason = error if isinstance(error, PlutonRcloneError) else RcloneError(str(error))
             self._stop(reason, "failed")
         return False
 
-    def _follow(self, start: Start, code: int) -> bool:
-        """Start a run after one that ended with `code`. True."""
-        self._tally.next_run(code)
+    def _follow(self, start: Start) -> bool:
+        """Start a run after one that has ended. True."""
         self._latest = start
         with self._starting:
             self._child = following = start(self._line, self._watch, self._end)

@@ -58,12 +58,16 @@ def _refuses(line: bytes) -> bool:
     """Whether a line of rclone's log says that Microsoft refused an access token."""
     if b"uthenticat" not in line and b"401" not in line:
         return False
+    event = events.parse(line)
+    return event.level not in ("debug", "info") and is_refusal(event.text)
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a message of rclone says that Microsoft refused an access token, and not, of a
+    refresh token, that it cannot renew one."""
     from pluton_rclone.rclone import faults
 
-    event = events.parse(line)
-    if event.level in ("debug", "info") or "fetch token" in event.text:
-        return False
-    found = faults.meaning(event.text)
+    found = None if "fetch token" in text else faults.meaning(text)
     return found is not None and found.kind is TokenExpired
 
 

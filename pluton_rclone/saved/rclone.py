@@ -22,7 +22,7 @@ from pluton_rclone.values.refusals import ASK_THE_OWNER
 
 from . import office
 from .counted import Counted
-from .lent import Lent
+from .lent import Lent, is_refusal
 from .wrapping import below
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class SavedRclone(Rclone):
         with self._telling():
             try:
                 return call()
-            except PlutonRcloneError:
+            except TokenExpired:
                 if self._lent.refusals == before:
                     raise
             return call()
@@ -109,7 +109,7 @@ class SavedRclone(Rclone):
                         empty = False
                         yield one
                     return
-            except PlutonRcloneError as problem:
+            except TokenExpired as problem:
                 if self._lent.refusals == before:
                     raise
                 if not empty:
@@ -170,7 +170,8 @@ class SavedRclone(Rclone):
             beside = commands.beside(command)
             if beside and any(commands.NOT_A_FOLDER in text for text in told):
                 return starting(beside, flags)
-            return last if self._lent.refusals > before else None
+            # by its own words: another run of these remotes may have been refused meanwhile
+            return last if self._lent.refusals > before and any(map(is_refusal, told)) else None
 
         return OneDriveTransfer(
             command,

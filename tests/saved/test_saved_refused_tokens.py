@@ -15,6 +15,7 @@ from pluton_rclone.emulator.graph.patterns import item_address
 from pluton_rclone.emulator.quirks import FRESH_SIGNING_KEY
 from pluton_rclone.emulator.world import REVOKED
 from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired
+from pluton_rclone.rclone import events
 from tests.connected import ANNA, connected
 
 
@@ -77,6 +78,39 @@ def test_what_a_transfer_did_in_both_runs_is_its_result(
     result = storage.rclone.sync(str(source), storage.at("folder"), max_delete=5).result()
     assert (result.transfers, result.deletes, result.failed, result.exit_code) == (1, 2, (), 0)
     assert [entry.name for entry in storage.list("folder")] == ["new.txt"]
+
+
+def test_a_transfer_that_is_refused_in_the_middle_counts_each_file_once(
+    cloud: Emulator, storage: Storage, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(10):
+        (source / f"old {number}").write_bytes(b"old")
+    storage.upload(source, "up").result()
+    for number in range(10):
+        (source / f"new {number}").write_bytes(b"new")
+    transfer = storage.upload(source, "up", log_level="DEBUG", transfers=1)
+    arrived = 0
+    for event in transfer.events():
+        arrived += isinstance(event, events.Transferred)
+        if arrived == 4:
+            cloud.quirks.access_token_refused(ANNA)
+            arrived += 1
+    result = transfer.result()
+    assert (result.transfers, result.unchanged, result.bytes) == (10, 10, 30)
+
+
+def test_a_dry_run_that_is_repeated_plans_each_file_once(cloud: Emulator, storage: Storage) -> None:
+    for number in range(10):
+        cloud.files.drive_of(ANNA).write(f"many/{number}/x", b"x")  # a request for each folder
+    dry = storage.delete("many", min_size=0, dry_run=True, tpslimit=5, checkers=1)
+    for event in dry.events():
+        if isinstance(event, events.Skipped):
+            cloud.quirks.access_token_refused(ANNA)
+            break
+    planned = [each.path for each in dry.result().planned]
+    assert sorted(planned) == sorted(f"{number}/x" for number in range(10))
 
 
 def test_only_when_the_renewal_is_refused_as_well_it_is_the_persons_turn(
