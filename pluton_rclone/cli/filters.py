@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -54,10 +55,8 @@ filtering = with_options(
 
 PASSED = click.argument("passed", metavar="[-- RCLONE-FLAG…]", nargs=-1, type=click.UNPROCESSED)
 _SECRET = re.compile(r"pass|secret|token|key|auth|credential|header", re.IGNORECASE)
+_LEAKS = "what it holds would be in the list of processes, which others on this machine can read"
 _REFUSED = {
-    "what it holds would be in the list of processes, which everybody on this machine can read": (
-        "--header", "--password-command",
-    ),
     "it prints secrets, or sends them elsewhere": (
         "--dump", "--no-check-certificate", "--rc", "--metrics", "--http-proxy",
     ),
@@ -91,8 +90,7 @@ def selection(
     """
     if "" in (*include, *exclude):
         raise UsageError("A pattern is empty.", advice="Write one, as in --exclude '*.tmp'.")
-    found = [f"+ {_kept(pattern)}" for pattern in include]
-    found += [f"- {_kept(pattern)}" for pattern in exclude]
+    found = [f"+ {pattern}" for pattern in include] + [f"- {pattern}" for pattern in exclude]
     for rule in [*rules, *_lines(filter_from, "--filter-from")]:
         if rule != "!" and not rule.startswith(("+ ", "- ")):
             advice = "Write '- PATTERN' to leave out what matches, '+ PATTERN' to keep it."
@@ -104,11 +102,6 @@ def selection(
         others["files_from"] = list(_lines(files_from, "--files-from"))
     others["filters"] = found or None
     return {name: value for name, value in others.items() if value is not None}
-
-
-def _kept(pattern: str) -> str:
-    """A blank of any script at the end, which rclone would cut off."""
-    return f"{pattern[:-1]}[{pattern[-1]}]" if pattern[-1:].isspace() else pattern
 
 
 def _lines(file: Any, option: str) -> Iterator[str]:
@@ -126,16 +119,17 @@ def _lines(file: Any, option: str) -> Iterator[str]:
 
 def say_what_cannot_match(output: Output, source: Place, options: dict[str, Any]) -> None:
     """A pattern that is the very name of a file in a local SRC, which it does not match."""
+    from pluton_rclone.rclone.commands import filter_name
+
     if source.storage is not None:
         return
     for rule in options.get("filters") or ():
         pattern = rule[2:]
         name = pattern.strip("/")
         if _GLOB & set(name) and os.path.lexists(os.path.join(source.path, name)):
-            quoted = "".join("\\" + c if c in _GLOB else c for c in pattern)
             output.say(
                 f"note    {name!r} is a file of SRC, but as a pattern it does not mean that file: "
-                f"to name it, write {quoted!r}."
+                f"to name it, write {shlex.quote(filter_name(pattern))}"
             )
 
 
@@ -148,7 +142,7 @@ def checked(flags: tuple[str, ...]) -> list[str]:
         name = flag.partition("=")[0]
         reasons = [why for why, names in _REFUSED.items() if _is_one_of(name, names)]
         if name.startswith("--") and _SECRET.search(name):
-            reasons = list(_REFUSED)
+            reasons = [_LEAKS]
         if re.match(r"-[A-Za-z].", name):  # -un is -u and -n
             reasons = ["several letters in one could hide one that is refused; write each alone"]
         if reasons:

@@ -89,7 +89,7 @@ def parse_place(text: str, ctx: Context) -> Place:
     try:
         return Place(ctx.storage(text.partition(":")[0]), "")
     except StorageNotFound as error:
-        error.advice += f" A local path is written ./{text}"
+        error.advice += f" A local path is written ./{text} here."
         raise
 
 

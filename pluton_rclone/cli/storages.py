@@ -178,8 +178,9 @@ def encrypt(
         keyrings.keep(conf.path, None)
     output.result({"config": str(conf.path), "encrypted": new is not None, "keyring": keyring})
     output.say(f"{conf.path} is {'not encrypted any more' if new is None else 'encrypted'}")
-    words = password_command
+    words, where = password_command, "Set this wherever the file is used"
     if keyring:
         words = f"keyring get {keyrings.SERVICE} {shlex.quote(str(conf.path))}"
+        where = "For rclone itself"
     if words:
-        output.say(f"For rclone itself: export RCLONE_PASSWORD_COMMAND={shlex.quote(words)}")
+        output.say(f"{where}: export RCLONE_PASSWORD_COMMAND={shlex.quote(words)}")

@@ -23,6 +23,10 @@ PING = (
     "Call URL/start, then URL or URL/fail, as Healthchecks and its like want it. "
     "[default: PLUTON_RCLONE_PING, which others on this machine cannot read]"
 )
+_NO_PASSWORD = (
+    "rclone.conf is encrypted, and this does not tell the job its password. Add to the unit "
+    "LoadCredentialEncrypted=rclone-config-pass:FILE, or give it RCLONE_PASSWORD_COMMAND."
+)
 _UNIT = """\
 [Unit]
 Description=pluton-rclone {what}
@@ -124,6 +128,10 @@ def timer(
             "--ping does not belong in a unit or a crontab: others on this machine could read it.",
             advice="Give the job PLUTON_RCLONE_PING instead, such as by systemd's EnvironmentFile.",
         )
+    if ctx.new_storages.conf.is_encrypted():
+        ctx.output.say(f"note    {_NO_PASSWORD}")
+    if os.environ.get("PLUTON_RCLONE_PING"):
+        ctx.output.say("note    The job needs PLUTON_RCLONE_PING in its own environment, too.")
     program = shutil.which("pluton-rclone")
     argv = [os.path.abspath(program)] if program else [sys.executable, "-I", "-m", "pluton_rclone"]
     argv += ["--config", str(ctx.new_storages.path.absolute())]

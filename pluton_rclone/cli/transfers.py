@@ -88,13 +88,18 @@ def transfer(
     output, options = ctx.output, selection(**given, extra=checked(passed) or None)
     start, end = parse_end(source, ctx), parse_end(destination, ctx)
     if backup_dir is not None:
-        old = parse_end(backup_dir, ctx)
+        old, advice = (
+            parse_end(backup_dir, ctx),
+            "Name a folder in the storage of DST, outside of DST.",
+        )
         if old.remote_name != end.remote_name:
+            why = "rclone moves what it keeps, and can do that in one place only"
             raise UsageError(
-                f"--backup-dir {backup_dir} is not where DST is.",
-                why="rclone moves what it keeps, and can do that in one place only",
-                advice="Name a folder in the storage of DST, outside of DST.",
+                f"--backup-dir {backup_dir} is not where DST is.", why=why, advice=advice
             )
+        inner, outer = (f"/{one.path.strip('/')}/".replace("//", "/") for one in (old, end))
+        if inner.startswith(outer):
+            raise UsageError(f"--backup-dir {backup_dir} is inside of DST.", advice=advice)
         options["backup_dir"] = old.location
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
@@ -257,7 +262,7 @@ def check(ctx: Context, source: str, destination: str, one_way: bool, **given: A
         raise Corrupted(
             f"{differ}, {len(failed)} could not be compared, {same}.",
             why=None if result.matching or result.differing else missing_end(end),
-            advice="Copy again, then check again.",
+            advice="Copy again, then check again." if different else result.failed[0].error.advice,
         )
     same = f"{counted(result.matching, 'file')} {same.partition(' ')[2]}"
     output.say(f"{same}, compared by hash; none differs")

@@ -184,7 +184,7 @@ def _rule(rule: str) -> str:
             why="rclone's rules take all such bytes for one character: other files would match",
             advice="Name the files in files_from, or match that part of the name with a wildcard.",
         )
-    if len(rule) > 3 and rule[-1].isspace() and rule[-2] != "\\":  # rclone would cut it off
+    if len(rule) > 2 and rule[-1].isspace() and rule[-2] != "\\":  # rclone would cut it off
         return f"{rule[:-1]}[{rule[-1]}]"
     return rule
 

@@ -11,6 +11,7 @@ from pluton_rclone.errors import (
     AccessDenied,
     DriveNotFound,
     ItemNotFound,
+    NextStep,
     PlutonRcloneError,
     UsageError,
 )
@@ -65,4 +66,7 @@ def _drive(graph: Graph, section: Mapping[str, str], named: str, present: str) -
         each = ", ".join(f"{drive.name} ({drive.id})" for drive in found)
         raise UsageError(f"There are {len(found)} such drives.", why=each, advice=_ADVICE)
     what = f"The account has no drive of the type {kind} of its own."
+    if kind == "documentLibrary":  # nothing in the section says which site it was
+        advice = f"Connect it anew by the address of its site. {_ADVICE}"
+        raise DriveNotFound(what, advice=advice, next_step=NextStep.CONNECT_ANEW)
     raise DriveNotFound(what, advice=_ADVICE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import time
 from pathlib import Path
 from typing import Literal
@@ -119,7 +121,10 @@ def test_a_pattern_that_does_not_match_the_file_of_its_name_is_said(
 ) -> None:
     ran = connected("copy", str(source), "Work files:x", "--exclude", "a[w].txt")
     assert "a[w].txt" in names()
-    assert r"to name it, write 'a\\[w].txt'" in ran.err
+    (advice,) = re.findall("to name it, write (.*)", ran.err)
+
+    again = connected("copy", str(source), "Work files:y", "--exclude", *shlex.split(advice))
+    assert (again.err.count("note"), names("y")) == (0, selected("a[w].txt"))
 
 
 @pytest.mark.parametrize(
@@ -158,6 +163,9 @@ def test_what_a_sync_would_overwrite_or_delete_is_kept_in_a_folder(
     assert ran.code == 0, ran.err
     assert names("old") == {"a.txt-1", "b.tmp-1"}
     assert names() == selected("b.tmp")
+
+    inside = connected("copy", str(source), "Work files:x", "--backup-dir", "Work files:/x/old")
+    assert (inside.code, "is inside of DST" in inside.err) == (2, True)
 
     elsewhere = connected("copy", str(source), "Work files:x", "--backup-dir", str(source / "old"))
     assert (elsewhere.code, "is not where DST is" in elsewhere.err) == (2, True)
@@ -222,3 +230,10 @@ def test_a_net_that_no_deletion_heeds_is_refused(
 def test_an_empty_pattern_is_refused(connected: Command) -> None:
     ran = connected("ls", "Work files:", "--exclude", "")
     assert (ran.code, "A pattern is empty" in ran.err) == (2, True)
+
+
+def test_check_says_what_helps_where_a_copy_would_not(connected: Command, source: Path) -> None:
+    connected("copy", str(source), "Work files:x")
+    (source / "link").symlink_to("a.txt")
+    ran = connected("check", str(source), "Work files:x")
+    assert (ran.code, "skip-links" in ran.err, "Copy again" in ran.err) == (7, True, False)

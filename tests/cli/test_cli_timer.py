@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone import process
+from pluton_rclone import Storages, process
 from tests.cli.conftest import Command
 
 
@@ -160,3 +160,30 @@ def test_the_command_in_the_unit_is_the_one_that_was_typed(connected: Command) -
 
     assert words[-3:] == ["copy", ODD, "work-files:a"]
     assert sys.executable in words[0] or words[0].endswith("pluton-rclone")
+
+
+def test_a_job_that_lacks_a_password_or_an_address_is_noted(
+    connected: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ("timer", "nightly", "--", "ls", "Work files:")
+    assert "note" not in connected(*job).err
+    monkeypatch.setenv("RCLONE_CONFIG_PASS", "geheim")
+    monkeypatch.setenv("PLUTON_RCLONE_PING", "https://hc.example/SECRET")
+    Storages().conf.encrypt("geheim")
+
+    ran = connected(*job)
+    assert ran.code == 0
+    assert "does not tell the job its password" in ran.err
+    assert "needs PLUTON_RCLONE_PING" in ran.err
+    assert "geheim" not in ran.out + ran.err
+    assert "SECRET" not in ran.out + ran.err
+    refused = connected(*job, "--ping", "https://hc.example/SECRET")
+    assert (refused.code, "others on this machine" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "https://hc.example:99999/x", "ftp://x", "x"])
+def test_an_address_that_is_none_is_refused_before_the_run(
+    connected: Command, address: str
+) -> None:
+    ran = connected("copy", ".", "Work files:x", "--ping", address)
+    assert (ran.code, "--ping needs an http" in ran.err) == (2, True)
