@@ -158,7 +158,7 @@ def data(named: Named) -> Iterator[str]:
         rows = [
             ("what", "str", "", "What happened: one sentence."),
             ("why", "str | None", "", "The cause, where it is known."),
-            ("who", "Who", "", "Who can mend it."),
+            ("who", "Who", "", "Who can fix it."),
             ("advice", "str", "", "The next step."),
             ("link", "str | None", "", "A page that says more."),
             ("details", "dict[str, Any]", "", "For programs and support."),
