@@ -11,7 +11,7 @@ from pluton_rclone.process import Child
 from pluton_rclone.rclone import asked
 from pluton_rclone.rclone.commands import TRANSFERS
 from pluton_rclone.rclone.runner import Around, Order, Runner, nothing
-from pluton_rclone.saved.counted import slow_down
+from pluton_rclone.saved.lent import slow_down
 from pluton_rclone.values.versions import Feature
 
 from .pace import EVEN, FULL, is_chosen

@@ -242,10 +242,7 @@ class Rclone:
     def _entries(self, command: Command) -> Generator[Entry, None, None]:
         run = self.begin(command)
         with run.child:
-            complete = yield from listing.single(listing.entries(paced(run.child.read)))
-            run.finish()
-            if not complete:
-                raise RcloneError("The listing broke off.", why="rclone's output has no end")
+            yield from run.entries(paced(run.child.read))
 
     def _started(self, command: Command, options: TransferOptions) -> Transfer:
         level = options.get("log_level")

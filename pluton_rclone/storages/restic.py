@@ -109,18 +109,15 @@ class Restic:
     def __enter__(self) -> Restic:
         if self._open is not None:
             raise UsageError("The repository is open already.")
-        self._renew_if_refused()
+        # rclone, which restic starts, would not renew a refused token. Other trouble restic tells.
+        with suppress(PlutonRcloneError), self._saved.graph() as graph:
+            graph.get(f"/drives/{self._saved.options.drive_id}", {"$select": "id"})
         with ExitStack() as stack:
             loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
             lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
             self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()
         return self
-
-    def _renew_if_refused(self) -> None:
-        """rclone, which restic starts, would not; every other trouble is left to restic to say."""
-        with suppress(PlutonRcloneError), self._saved.graph() as graph:
-            graph.get(f"/drives/{self._saved.options.drive_id}", {"$select": "id"})
 
     def __exit__(self, *_: object) -> None:
         held, self._open = self._open, None
