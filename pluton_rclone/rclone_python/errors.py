@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from rclone_python.utils import RcloneException
 
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.values.redaction import redact
-
-_made: dict[type[PlutonRcloneError], type[PlutonRcloneError]] = {}
 
 
 @contextmanager
@@ -31,22 +30,18 @@ def compatible(
     # RcloneException is an OSError; some of ours are KeyErrors, too
     made: PlutonRcloneError = OSError.__new__(kind)
     Exception.__init__(made, error.what)
-    made.__dict__.update(
-        error.__dict__, description=description, error_msg=redact(messages or str(error))
-    )
+    told = {"description": description, "error_msg": redact(messages or str(error))}
+    made.__dict__.update(error.__dict__, **told)
     return made
 
 
+@cache
 def _both(kind: type[PlutonRcloneError]) -> type[PlutonRcloneError]:
-    both = _made.get(kind)
-    if both is None:
+    def reduce(self: PlutonRcloneError) -> tuple[Any, ...]:
+        return _restored, (kind, self.__dict__)
 
-        def reduce(self: PlutonRcloneError) -> tuple[Any, ...]:
-            return _restored, (kind, self.__dict__)
-
-        members = {"__reduce__": reduce, "__module__": __name__, "__doc__": kind.__doc__}
-        both = _made[kind] = type(kind.__name__, (kind, RcloneException), members)
-    return both
+    members = {"__reduce__": reduce, "__module__": __name__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind, RcloneException), members)
 
 
 def _restored(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRcloneError:
