@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 from rclone_python.utils import RcloneException
 
 from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.values.redaction import redact
+
+_made: dict[type[PlutonRcloneError], type[PlutonRcloneError]] = {}
 
 
 @contextmanager
@@ -35,13 +36,14 @@ def compatible(
     return made
 
 
-@cache
 def _both(kind: type[PlutonRcloneError]) -> type[PlutonRcloneError]:
     def reduce(self: PlutonRcloneError) -> tuple[Any, ...]:
         return _restored, (kind, self.__dict__)
 
-    members = {"__reduce__": reduce, "__module__": __name__, "__doc__": kind.__doc__}
-    return type(kind.__name__, (kind, RcloneException), members)
+    if kind not in _made:
+        members = {"__reduce__": reduce, "__module__": __name__, "__doc__": kind.__doc__}
+        _made[kind] = type(kind.__name__, (kind, RcloneException), members)
+    return _made[kind]
 
 
 def _restored(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRcloneError:
