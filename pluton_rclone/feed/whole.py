@@ -16,7 +16,7 @@ from pluton_rclone.microsoft.clouds import cloud
 from pluton_rclone.microsoft.graph import delta
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
-from pluton_rclone.pace.ledger import budget_of
+from pluton_rclone.pace.budgets import budget_of
 
 from .listing import FeedListing, listing
 from .tree import FeedTree

@@ -20,7 +20,7 @@ from pluton_rclone.errors import (
 )
 
 from .binary import Binary, find_binary
-from .environment import child_environment
+from .runner import child_environment
 
 # rclone's registration allows only http://localhost:53682/ (onedrive.go, oauthutil.go)
 PORT = 53682

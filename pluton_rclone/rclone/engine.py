@@ -43,7 +43,7 @@ class Rclone:
     """One binary with one configuration. Objects share nothing.
 
     `config` is the configuration file; None: rclone's default. `environment` holds variables that
-    are added to those that rclone inherits (`environment.py`). `user_agent` is sent to the service,
+    are added to those that rclone inherits (`runner.KEPT`). `user_agent` is sent to the service,
     with rclone's own appended. `flags` are global flags for every run. `runner` starts rclone in
     place of all these. A location is a str as rclone reads it ("name:path"), or bytes or a path
     object for a local path that is taken literally.
