@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pluton_rclone.feed import By
     from pluton_rclone.microsoft.graph.drives import Drive
     from pluton_rclone.microsoft.graph.graph import Graph
-    from pluton_rclone.microsoft.http import Http
     from pluton_rclone.preflight import Preflight
     from pluton_rclone.rclone.commands import FilterOptions, ListOptions, LogLevel, TransferOptions
     from pluton_rclone.rclone.listing import Entry
@@ -373,10 +372,6 @@ class Storage:
             return False
         except PlutonRcloneError:
             return None
-
-    def renew_token(self, http: Http | None = None) -> str:
-        """Renews and keeps the token; says how. TokenExpired and the rest of `SignInError`."""
-        return self._saved.renew(http)
 
     @property
     def throttled(self) -> int:
