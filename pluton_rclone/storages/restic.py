@@ -76,21 +76,17 @@ class Restic:
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> Child:
         """Start restic; callbacks as for `process.start`."""
-        argv = self.argv(*arguments)
-        return process.start(
-            argv, env=self.environment, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr
-        )
+        argv, env = self.argv(*arguments), self.environment
+        return process.start(argv, env=env, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr)
 
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
         """Run restic to its end; its failures are in the exit status."""
         return process.run(self.argv(*arguments), env=self.environment, timeout=timeout)
 
     def environment_for_people(self) -> dict[str, str]:
-        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH.
-
-        They hold no secret. UsageError for a storage with a certificate, which only this library
-        can use.
-        """
+        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH. They
+        hold no secret. UsageError for a storage with a certificate, which only this library can
+        use."""
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
             raise UsageError(
@@ -133,9 +129,8 @@ def find_restic(
     named = path if path is not None else environment.get(VARIABLE)
     found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
     if found is None:
-        raise ResticNotFound(
-            f"There is no restic {f'at {os.fspath(named)!r}' if named else 'on PATH'}."
-        )
+        where = f"at {os.fspath(named)!r}" if named else "on PATH"
+        raise ResticNotFound(f"There is no restic {where}.")
     return found
 
 
