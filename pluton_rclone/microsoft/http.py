@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -239,8 +239,3 @@ def _unreachable(url: str, problem: Exception) -> Unreachable:
         advice = "Choose region global, with a registration made there."
     who, what = errors.Who.YOU if advice else None, f"{host} cannot be reached."
     return Unreachable(what, why=why, who=who, advice=advice, host=host, limit=limit)
-
-
-def pool(given: Http | None, cancel: threading.Event | None = None) -> AbstractContextManager[Http]:
-    """The caller's pool, left open, or one of our own, closed at the end."""
-    return Http(cancel=cancel) if given is None else nullcontext(given)

@@ -197,7 +197,6 @@ def test_a_pasted_remote_brings_its_registration(cloud: Emulator) -> None:
         SINGLE_TENANT_CLIENT_ID, tenant="contoso.onmicrosoft.com"
     )
     assert imported.options["drive_id"] == "b!x"
-    assert imported.name == "old"
 
 
 def test_a_pasted_remote_of_a_cloud_out_of_reach_is_refused(cloud: Emulator) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pluton_rclone.errors import Cancelled, ForeignAnswer, PlutonRcloneError, SignInTimedOut
 from pluton_rclone.process.browser import open_in_browser
 
-from ..http import Http, pool
+from ..http import Http
 from .account import Account
 from .app import AppRegistration
 from .loopback_server import LoopbackServer, QuietHandler
@@ -157,7 +157,6 @@ def sign_in_with_browser(
     cancel: threading.Event | None = None,
     account: Account | None = None,
     prompt: Prompt | None = None,
-    http: Http | None = None,
 ) -> SignIn:
     """Open Microsoft's sign-in in a browser, wait for the person, return what was granted.
 
@@ -168,7 +167,7 @@ def sign_in_with_browser(
     """
     if prompt is None and account is None:
         prompt = "select_account"
-    with pool(http, cancel) as open_pool, LoopbackReceiver() as receiver:
+    with Http(cancel=cancel) as http, LoopbackReceiver() as receiver:
         flow = begin_redirect(
             app,
             scopes,
@@ -176,7 +175,7 @@ def sign_in_with_browser(
             account=account,
             prompt=prompt,
             response_mode="form_post",
-            http=open_pool,
+            http=http,
         )
         receiver.expect(flow.state)
         opened = open_browser(flow.url)
@@ -185,7 +184,7 @@ def sign_in_with_browser(
         elif not opened:
             log.warning("No browser opened. Open this address to sign in: %s", flow.url)
         try:
-            signed_in = finish_redirect(app, flow, receiver.wait(timeout, cancel), http=open_pool)
+            signed_in = finish_redirect(app, flow, receiver.wait(timeout, cancel), http=http)
         except PlutonRcloneError as problem:
             receiver.tell("The sign-in did not work", f"{problem.what} {problem.advice}")
             raise

@@ -34,7 +34,6 @@ class Pasted:
 
     token: Token
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    name: str | None = None
 
 
 def read_paste(text: str) -> Pasted:
@@ -97,7 +96,7 @@ def _from_value(value: Any) -> Pasted | None:
     if "access_token" in value or "refresh_token" in value:
         return Pasted(Token.from_record(value))
     if "token" in value:
-        return _from_options(value, None)
+        return _from_options(value)
     sections = {str(k): v for k, v in value.items() if isinstance(v, Mapping)}
     remotes = {k: v for k, v in sections.items() if v.get("type", "onedrive") == "onedrive"}
     with_token = {name: options for name, options in remotes.items() if options.get("token")}
@@ -106,15 +105,15 @@ def _from_value(value: Any) -> Pasted | None:
             f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}.",
             advice="Paste one of them: `rclone config show NAME` prints it.",
         )
-    for name, options in with_token.items():
-        return _from_options(options, name)
+    for options in with_token.values():
+        return _from_options(options)
     if remotes or any("type" in options for options in sections.values()):
         advice = "Paste the section of the remote whose type is onedrive."
         raise TokenInvalid("This text has no OneDrive remote with a token.", advice=advice)
     return None
 
 
-def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
+def _from_options(options: Mapping[str, Any]) -> Pasted:
     token = options["token"]
     if token in REDACTED:
         raise TokenInvalid(
@@ -138,7 +137,7 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
     given = Token.from_rclone(token) if isinstance(token, str) else Token.from_record(token)
     others = {str(key): value for key, value in options.items() if key != "token"}
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in others.items()}
-    return Pasted(given, texts, name)
+    return Pasted(given, texts)
 
 
 def _usable(pasted: Pasted) -> Pasted:

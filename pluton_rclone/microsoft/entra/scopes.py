@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from ..clouds import Cloud
 from .app import AppRegistration
 
 Place = Literal["own", "shared", "sharepoint"]
@@ -61,11 +60,6 @@ def short_names(scopes: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name and name.lower() not in (*OPENID, "email")))
 
 
-def full_names(scopes: Iterable[str], cloud: Cloud) -> tuple[str, ...]:
-    """With the cloud's resource in front, as an administrator's consent address needs it."""
-    return tuple(f"{cloud.graph_root}/{name}" for name in short_names(scopes))
-
-
 def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
     """The part of `wanted` that was not granted (`Files.ReadWrite.All` contains the others)."""
     have: set[str] = set()
@@ -104,27 +98,18 @@ def remote_options(granted: Iterable[str]) -> dict[str, Any]:
 
 
 def admin_consent_url(
-    app: AppRegistration,
-    scopes: Iterable[str] = (),
-    *,
-    tenant: str | None = None,
-    redirect_uri: str = "http://localhost",
-    state: str | None = None,
+    app: AppRegistration, scopes: Iterable[str] = (), *, tenant: str | None = None
 ) -> str:
     """The address for an administrator of the organisation. Without `scopes` it asks for all that
     the registration lists, the only way for application permissions. `tenant` is the person's
-    organisation, if known. `redirect_uri` must be registered: the page at http://localhost does not
-    load, but the consent is recorded. Source: Entra's v2-admin-consent.md."""
+    organisation, if known. At the end the page at http://localhost, which must be registered, does
+    not load, but the consent is recorded. Source: Entra's v2-admin-consent.md."""
     where = tenant or app.tenant
     if where in ("common", "consumers"):
         where = "organizations"
-    wanted = full_names(scopes, app.cloud)
-    # Where people may not agree to anything, OpenID's own want the administrator as well.
-    wanted = (*wanted, *OPENID) if wanted else (f"{app.cloud.graph_root}/.default",)
-    query = {
-        "client_id": app.client_id,
-        "scope": " ".join(wanted),
-        "redirect_uri": redirect_uri,
-        **({} if state is None else {"state": state}),
-    }
+    root, names = app.cloud.graph_root, short_names(scopes)
+    # Where people may not agree to anything, OpenID's own need the administrator as well.
+    wanted = [*(f"{root}/{name}" for name in names), *OPENID] if names else [f"{root}/.default"]
+    query = {"client_id": app.client_id, "scope": " ".join(wanted)}
+    query["redirect_uri"] = "http://localhost"
     return f"https://{app.cloud.consent_host}/{where}/v2.0/adminconsent?{urlencode(query)}"

@@ -14,18 +14,10 @@ from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, ItemNo
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import Cloud, cloud_of_sharepoint
-from .addresses import (
-    Address,
-    DriveId,
-    PersonalPlace,
-    ServerPath,
-    SharingLink,
-    SiteId,
-    item_id,
-    read_address,
-)
+from ..entra.scopes import in_words
+from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, read_address
 from .drives import Drive, Quota, Site, drive_type
-from .graph import Graph, shared_permission
+from .graph import Graph
 
 _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
 _CLOSED = "This folder is somebody else's and needs a further permission, or you have no access."
@@ -51,32 +43,27 @@ def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Locat
     return Location(drive, root_folder_id=f"{drive_id}#{item_id}")
 
 
-def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
+def resolve(graph: Graph, address: str) -> Location:
     """The drive and folder that an address leads to; of a site its default library, of a file its
-    folder. `own` are the account's drives, if known: their addresses need no permission for sites.
-
-    Raises `OptionInvalid` for an address of another cloud or of none, `AccountError` for one of
-    another organisation, `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`.
-    """
-    place = read_address(address) if isinstance(address, str) else address
+    folder. Raises `OptionInvalid` for an address of another cloud or of none, `AccountError` for
+    one of another organisation, `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`."""
+    place = read_address(address)
     try:
-        return _resolved(graph, place, own)
+        return _resolved(graph, place)
     except (GraphError, errors.ConsentRequired) as problem:
         host = place.host if isinstance(place, ServerPath) else ""
         if isinstance(place, SharingLink):
             host = urlsplit(place.url).hostname or ""
         if problem.who is not errors.Who.LATER and ".sharepoint." in host:
-            _refuse_elsewhere(graph, host, own)
+            _refuse_elsewhere(graph, host)
         raise
 
 
-def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
+def _refuse_elsewhere(graph: Graph, host: str) -> None:
     """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other
     geographies have names that begin alike (contoso, contosoeur)."""
-    with suppress(errors.PlutonRcloneError):  # app-only has no "me"
-        own = own or graph.drives()
     theirs = _organisation(host)
-    for drive in own:
+    for drive in _own(graph):
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
         personal = drive.type == "personal"
         if personal or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
@@ -91,18 +78,22 @@ def _organisation(host: str) -> str:
     return name.removesuffix("-my") if sharepoint else ""
 
 
-def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
+def _own(graph: Graph) -> Sequence[Drive]:
+    """The account's drives; none app-only, which has no "me"."""
+    with suppress(errors.PlutonRcloneError):
+        return graph.drives()
+    return ()
+
+
+def _resolved(graph: Graph, place: Address) -> Location:
     if isinstance(place, DriveId):
         return Location(graph.drive(place.id))
-    if isinstance(place, SiteId):
-        site = graph.site(place.id)
-        return Location(graph.site_drive(site), "", site)
     if isinstance(place, SharingLink):
         return _shared(graph, place)
     if isinstance(place, PersonalPlace):
-        return _personal(graph, place, own)
+        return _personal(graph, place)
     try:
-        return _on_sharepoint(graph, place, own)
+        return _on_sharepoint(graph, place)
     except (AccessDenied, DriveNotFound, ItemNotFound):
         # A folder in a site that is closed to us: the shares API takes any address.
         with suppress(errors.PlutonRcloneError):
@@ -135,12 +126,10 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
         raise errors.OptionInvalid(what, why=why, advice=advice, option="address")
 
 
-def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
+def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
     require_cloud(place, graph.cloud)
-    if not own and place.segments[:1] == ("personal",):
-        with suppress(GraphError):  # app-only has no "me"; then the site is asked
-            own = graph.drives()
-    for drive in own:
+    # The address of an own drive needs no permission for sites.
+    for drive in _own(graph) if place.segments[:1] == ("personal",) else ():
         inside = _inside(drive, place.host, place.segments)
         if inside is not None:
             return Location(drive, _folder(graph, drive, inside))
@@ -192,17 +181,16 @@ def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
     return path if "folder" in item else "/".join(segments[:-1])
 
 
-def _personal(graph: Graph, place: PersonalPlace, own: Sequence[Drive]) -> Location:
-    drives = own or graph.drives()
-    drive = next((one for one in drives if place.drive_id in (None, one.id)), None)
+def _personal(graph: Graph, place: PersonalPlace) -> Location:
+    drive = next((one for one in graph.drives() if place.drive_id in (None, one.id)), None)
     if drive is None and place.drive_id is not None:
         try:
             drive = graph.drive(place.drive_id)
         except AccessDenied as problem:
-            raise shared_permission(_CLOSED, problem) from None
+            raise _closed(problem) from None
     assert drive is not None
-    if place.item_id is not None:
-        return Location(drive, folder_path(graph, drive.id, item_id(drive.id, place.item_id)))
+    if place.item is not None:
+        return Location(drive, folder_path(graph, drive.id, place.item_id(drive.id)))
     return Location(drive, _folder(graph, drive, place.segments))
 
 
@@ -214,7 +202,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
     except errors.SitesPermissionMissing:
         raise
     except AccessDenied as problem:
-        raise shared_permission(_CLOSED, problem) from None
+        raise _closed(problem) from None
     if isinstance(item.get("remoteItem"), dict):
         item = {**item, **item["remoteItem"]}
     parent = item.get("parentReference")
@@ -250,3 +238,10 @@ def _path_of(item: dict[str, Any]) -> str:
     above = unquote(path.partition("root:")[2]).strip("/")
     name = str(item.get("name") or "")
     return "/".join(filter(None, (above, name if "folder" in item else "")))
+
+
+def _closed(problem: AccessDenied) -> errors.ConsentRequired:
+    """What to raise for a folder of somebody else that is closed to the account."""
+    wanted, status = ["Files.ReadWrite.All"], problem.details.get("status")
+    why = f"missing: {in_words(wanted)}"
+    return errors.ConsentRequired(_CLOSED, why=why, missing_scopes=wanted, status=status)
