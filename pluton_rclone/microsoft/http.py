@@ -27,21 +27,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT = 15.0  # seconds
-READ_TIMEOUT = 60.0
 ATTEMPTS = 5  # of one request, the first included
 ATTEMPTS_TO_CONNECT = 3
 LONGEST_WAIT = 120.0  # seconds for one request; longer demands of Microsoft become `Throttled`
 # In the text of a lost connection, and in our words.
 _SIGNS = {
-    "NameResolutionError": "its name cannot be resolved",
-    "Name or service not known": "its name cannot be resolved",
+    **dict.fromkeys(("NameResolutionError", "not known"), "its name cannot be resolved"),
     "refused": "the connection was refused",
-    "reset": "the connection was cut",
-    "aborted": "the connection was cut",
+    **dict.fromkeys(("reset", "aborted"), "the connection was cut"),
     "unreachable": "the network is unreachable",
 }
-_LIMITS = {"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT), "allow_redirects": False, "stream": True}
+_LIMITS = {"timeout": (15.0, 60.0), "allow_redirects": False, "stream": True}  # seconds to connect
 BUSY = frozenset({429, 503, 504, 509})
 ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that change nothing
 
@@ -210,30 +206,24 @@ class Http:
 
 
 def _unreachable(url: str, problem: Exception) -> Unreachable:
-    """Names the host, the trouble and who can fix it. The URL may hold secrets and stays out."""
+    """The host, the cause and who can fix it, without the URL, which may hold secrets."""
     import requests
 
     from .connections import Overrun
 
     host, text = urlsplit(url).hostname or "the server", str(problem)
     limit = text if isinstance(problem, Overrun) else None
-    advice: str | None = None
-    if limit:
-        why = limit
-    elif isinstance(problem, requests.exceptions.SSLError):
+    why, advice = limit or type(problem).__name__, None
+    if isinstance(problem, requests.exceptions.SSLError):
         why = "its certificate was not accepted; a proxy that opens TLS, or a missing CA"
         advice = "Name your network's CA in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
-        advice = (
-            "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
-        )
+        advice = "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it."
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):
         why = next((why for sign, why in _SIGNS.items() if sign in text), "the connection failed")
-    else:
-        why = type(problem).__name__
     if host in (CLOUDS["de"].login_host, CLOUDS["de"].graph_host):
         why = f"{why}. {GERMANY_CLOSED}"
         advice = "Choose region global, with a registration made there."

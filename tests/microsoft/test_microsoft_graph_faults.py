@@ -103,10 +103,6 @@ def test_an_account_without_onedrive_is_said_in_words() -> None:
     assert problem.details["graph_code"] == "itemNotFound"
 
 
-def test_what_microsoft_wants_to_see_is_handed_on() -> None:
-    assert explained("error-403-insufficient-claims").details["claims"] == '{"access_token":{}}'
-
-
 def test_how_long_to_wait_is_kept() -> None:
     problem = explained("error-429-graph")
 

@@ -66,12 +66,7 @@ class AppRegistration:
     @property
     def authority(self) -> str:
         """The address of this tenant's sign-in: `https://host/tenant`."""
-        return self.cloud.authority(self.tenant)
-
-    @property
-    def token_url(self) -> str:
-        """Where tokens are renewed: for rclone before 1.69, which ignores the option `tenant`."""
-        return f"{self.authority}/oauth2/v2.0/token"
+        return f"https://{self.cloud.login_host}/{self.tenant}"
 
     @property
     def confidential(self) -> bool:

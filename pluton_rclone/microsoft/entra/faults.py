@@ -46,8 +46,8 @@ class Asked:
 
 
 def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRcloneError:
-    """The exception for an answer of the sign-in service with a member `error`: JSON of the token
-    endpoint or the redirect's query. Never raises."""
+    """The exception for an answer with a member `error`: JSON of the token endpoint, or the
+    redirect's query. Never raises."""
     error = _word(answer, "error")
     suberror = _word(answer, "suberror") or _word(answer, "error_subcode")
     description = _word(answer, "error_description")
@@ -61,7 +61,6 @@ def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRc
         "error": error or None,
         "suberror": suberror or None,
         "aadsts": None if number is None else f"AADSTS{number}",
-        "claims": _word(answer, "claims") or None,
     }
     for name, pattern in _FOR_SUPPORT.items():
         found = pattern.search(description)

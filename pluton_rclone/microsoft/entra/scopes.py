@@ -112,4 +112,5 @@ def admin_consent_url(
     wanted = [*(f"{root}/{name}" for name in names), *OPENID] if names else [f"{root}/.default"]
     query = {"client_id": app.client_id, "scope": " ".join(wanted)}
     query["redirect_uri"] = "http://localhost"
-    return f"https://{app.cloud.consent_host}/{where}/v2.0/adminconsent?{urlencode(query)}"
+    host = app.cloud.other_consent_host or app.cloud.login_host
+    return f"https://{host}/{where}/v2.0/adminconsent?{urlencode(query)}"

@@ -12,13 +12,14 @@ from urllib.parse import quote, urlencode
 from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
 from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.refusals import Place as Target
 
 from ..clouds import Cloud
 from ..entra.account import Account, Kind
 from ..entra.token import Token
 from ..http import Http
 from .drives import Drive, Quota, Site, of_microsoft
-from .faults import Target, graph_error
+from .faults import graph_error
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -60,9 +61,6 @@ class Graph:
         self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
         self._http = http or Http()
         self._own_http = http is None
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.cloud.region!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -136,14 +134,13 @@ class Graph:
         """The owner of the token, as far as its permissions tell. The own drive, which needs only
         `Files.Read`, is asked first; `/me` needs `User.Read`. GraphError."""
         trouble: PlutonRcloneError | None = None
-        drive: dict[str, Any] = {}
-        profile: dict[str, Any] = {}
+        drive, profile = dict[str, Any](), dict[str, Any]()
         try:
             drive = self.get("/me/drive", {"$select": "id,driveType,owner"}, target="account")
         except GraphError as problem:
             trouble = problem
-        members = {"$select": "id,displayName,userPrincipalName,mail"}
         try:
+            members = {"$select": "id,displayName,userPrincipalName,mail"}
             profile = self.get("/me", members, target="account")
         except GraphError:
             # Without a OneDrive, a library of others can be connected all the same.
