@@ -147,11 +147,10 @@ def _unreachable_for_rclone(name: str) -> OptionInvalid:
 def refuse_personal(cloud: Cloud, tenant: str) -> None:
     """RegistrationError if personal accounts are asked for in a cloud without any."""
     if tenant == "consumers" and cloud.region != "global":
-        raise RegistrationError(
-            f"There are no personal accounts in {cloud.name}.",
-            why="Microsoft serves personal accounts through the global cloud only",
-            advice="Use region global for a personal account, or a work account of this cloud.",
-        )
+        what = f"There are no personal accounts in {cloud.name}."
+        why = "Microsoft serves personal accounts through the global cloud only"
+        advice = "Use region global for a personal account, or a work account of this cloud."
+        raise RegistrationError(what, why=why, advice=advice)
 
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:

@@ -45,17 +45,14 @@ ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that c
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
     """Seconds of a `Retry-After` header: whole, decimal (Graph sends 2.128) or a date. Never
     negative; None if it is absent or invalid."""
-    if value is None:
-        return None
+    seconds = math.nan
     try:
-        seconds = float(value)
+        seconds = float(value or "")
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(value.strip())
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        seconds = (moment - (now or datetime.now(timezone.utc))).total_seconds()
+        with suppress(ValueError, TypeError, IndexError, OverflowError):
+            moment = parsedate_to_datetime((value or "").strip())
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+            seconds = (moment - (now or datetime.now(timezone.utc))).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
@@ -64,13 +61,10 @@ def decoded(content: bytes) -> Any:
     which also reads half a surrogate or NaN (then None)."""
     import msgspec
 
-    if not content:
-        return None
-    try:
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        with suppress(ValueError, RecursionError):
-            return json.loads(content, parse_float=_finite, parse_constant=lambda name: None)
+    with suppress(ValueError, RecursionError):
+        return json.loads(content, parse_float=_finite, parse_constant=lambda name: None)
     return None
 
 
@@ -95,11 +89,9 @@ class Answer:
 
 class Http:
     """A connection pool that threads may share. `cancel` ends waiting. If Microsoft asks one
-    request to wait, all requests wait, as its documents demand.
-
-    `clock_offset`: seconds by which Microsoft's clock is ahead of ours, None before the first
-    answer; `throttled`: the number of answers that asked to slow down.
-    """
+    request to wait, all requests wait, as its documents demand. `clock_offset`: seconds by which
+    Microsoft's clock is ahead of ours, None before the first answer; `throttled`: the number of
+    answers that asked to slow down."""
 
     clock_offset: float | None = None
     throttled = 0
@@ -135,10 +127,8 @@ class Http:
         params: Any = None,
     ) -> Answer:
         """The answer, whatever its status. Redirects are not followed: a token must not travel on.
-
         429, 503 and 504 are repeated, within bounds; 500, 502 and lost connections only for GET,
-        since no code or refresh token may be presented twice. Raises `Unreachable`, `Cancelled`.
-        """
+        since no code or refresh token may be presented twice. Raises `Unreachable`, `Cancelled`."""
         repeatable = method == "GET"
         waited = 0.0
         for attempt in range(1, ATTEMPTS + 1):

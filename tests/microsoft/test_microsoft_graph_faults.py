@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
-from pluton_rclone.microsoft.graph.faults import Target, graph_error
+from pluton_rclone.microsoft.graph.faults import graph_error
+from pluton_rclone.values.refusals import Place as Target
 
 SAMPLES = Path(__file__).parent.parent / "data" / "graph-samples"
 

@@ -34,10 +34,8 @@ h1{{font-size:1.4rem}}</style></head>
 """
 # What became of an answer that is not taken: title and text of the browser's page.
 _LATE = ("This sign-in was answered already", "One answer is taken, and it was another.")
-_FOREIGN = (
-    "This answer belongs to another sign-in",
-    "Close other sign-in windows and use the newest one; this program still waits for it.",
-)
+_FOREIGN = "This answer belongs to another sign-in"
+_CLOSE = "Close other sign-in windows and use the newest one; this program still waits for it."
 
 
 class LoopbackReceiver(LoopbackServer):
@@ -90,7 +88,7 @@ class LoopbackReceiver(LoopbackServer):
             given = parameters.get("state", "").encode()
             if self._state is None or not secrets.compare_digest(given, self._state.encode()):
                 self._foreign = "an answer of another sign-in came in its place"
-                return _FOREIGN
+                return _FOREIGN, _CLOSE
             if self.answer is not None:
                 return _LATE
             self.answer = parameters
@@ -165,8 +163,8 @@ def sign_in_with_browser(
     The registration needs the redirect address `http://localhost` (platform Mobile and desktop).
     Raises `SignInTimedOut`, `Cancelled`, `SignInDeclined`, and the rest of `SignInError`.
     """
-    if prompt is None and account is None:
-        prompt = "select_account"
+    if account is None:
+        prompt = prompt or "select_account"
     with Http(cancel=cancel) as http, LoopbackReceiver() as receiver:
         flow = begin_redirect(
             app,

@@ -92,14 +92,10 @@ def msal_application(
         def add(self, event: Any, now: Any = None) -> None:
             return None
 
-    known = app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
-    options: dict[str, Any] = {
-        "authority": app.authority,
-        "token_cache": Forgetful(),
-        # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves a
-        # sovereign network and fails there.
-        "instance_discovery": None if known else False,
-    }
+    options: dict[str, Any] = {"authority": app.authority, "token_cache": Forgetful()}
+    if app.cloud.login_host not in WELL_KNOWN_AUTHORITY_HOSTS:
+        # MSAL would ask login.microsoftonline.com first, which a sovereign network does not reach.
+        options["instance_discovery"] = False
     try:
         with nullcontext(http) if http else Http() as pool:
             options["http_client"] = _MsalHttp(pool, asked)

@@ -18,7 +18,6 @@ from .token import Token
 
 # What `rclone config redacted` and our own `show` put in a secret's place.
 REDACTED = ("XXX", "(secret, not shown)")
-LARGEST_PASTE = 1024 * 1024
 
 # No pattern is applied to more than a line that was stripped: its time grows with the length alone.
 _SECTION = re.compile(r"\[([^\]]+)\]")
@@ -39,7 +38,7 @@ class Pasted:
 def read_paste(text: str) -> Pasted:
     """The token in a pasted text. Without an expiry or an access token it counts as expired: rclone
     first renews it. TokenInvalid, also without a refresh token; its words never hold the paste."""
-    if len(text) > LARGEST_PASTE:
+    if len(text) > 1024 * 1024:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)
     text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
@@ -101,10 +100,8 @@ def _from_value(value: Any) -> Pasted | None:
     remotes = {k: v for k, v in sections.items() if v.get("type", "onedrive") == "onedrive"}
     with_token = {name: options for name, options in remotes.items() if options.get("token")}
     if len(with_token) > 1:
-        raise TokenInvalid(
-            f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}.",
-            advice="Paste one of them: `rclone config show NAME` prints it.",
-        )
+        what = f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}."
+        raise TokenInvalid(what, advice="Paste one of them: `rclone config show NAME` prints it.")
     for options in with_token.values():
         return _from_options(options)
     if remotes or any("type" in options for options in sections.values()):
@@ -116,16 +113,13 @@ def _from_value(value: Any) -> Pasted | None:
 def _from_options(options: Mapping[str, Any]) -> Pasted:
     token = options["token"]
     if token in REDACTED:
-        raise TokenInvalid(
-            "This remote was redacted: its secrets were taken out.",
-            advice="Paste what `rclone config show NAME` prints, or an export with its secrets.",
-        )
+        advice = "Paste what `rclone config show NAME` prints, or an export with its secrets."
+        raise TokenInvalid("This remote was redacted: its secrets were removed.", advice=advice)
     if re.match(r"https?://(127\.|localhost)", str(options.get("token_url", ""))):
-        raise TokenInvalid(
-            "This remote can be used by one program on one machine only.",
-            why="its token address (token_url) is a program on that machine",
-            advice="Paste the remote from the rclone.conf that it was made from, or connect anew.",
-        )
+        what = "This remote can be used by one program on one machine only."
+        why = "its token address (token_url) is a program on that machine"
+        advice = "Paste the remote from the rclone.conf that it was made from, or connect anew."
+        raise TokenInvalid(what, why=why, advice=advice)
     for option in ("token_url", "auth_url", "tenant_url"):
         address, sharepoint = str(options.get(option) or ""), option == "tenant_url"
         if address and not is_of_microsoft(address, sharepoint=sharepoint):

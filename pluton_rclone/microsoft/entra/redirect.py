@@ -27,10 +27,8 @@ ResponseMode = Literal["query", "form_post"]
 @dataclass(frozen=True)
 class Flow:
     """A sign-in that has begun. `url` is where the person goes, `expires` seconds since 1970.
-
     `record()` is JSON and can wait in a session or database; it has the PKCE verifier, so keep it
-    where the person's browser cannot read it.
-    """
+    where the person's browser cannot read it."""
 
     url: str
     state: str

@@ -14,7 +14,7 @@ from .app import AppRegistration
 
 Place = Literal["own", "shared", "sharepoint"]
 
-# What the person reads on Microsoft's consent page.
+# As on Microsoft's consent page.
 _IN_WORDS = {
     "Files.Read": "read your files",
     "Files.ReadWrite": "read and write your files",
@@ -38,11 +38,11 @@ _IMPLIES = {
 # OpenID's own: MSAL adds them to every request and refuses to be handed them.
 OPENID = ("openid", "profile", "offline_access")
 
+# For a person who may be able to agree alone; the error's link is the address made here.
 ACCEPT_OR_ASK = (
     "Sign in again and accept the permissions. If Microsoft then asks for an administrator, "
     "send them the consent address below."
 )
-"""For a person who may be able to agree alone; the error's link is the address made here."""
 
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
@@ -91,10 +91,9 @@ def remote_options(granted: Iterable[str]) -> dict[str, Any]:
     uses them at its own `config reconnect`; its refresh sends no scope."""
     names = short_names(granted)
     asked = [name for name in names if name != "User.Read"]
-    return {
-        "access_scopes": " ".join([*asked, "offline_access"]),
-        "disable_site_permission": bool(missing(names, ["Sites.Read.All"])),
-    }
+    without_sites = bool(missing(names, ["Sites.Read.All"]))
+    scopes = " ".join([*asked, "offline_access"])
+    return {"access_scopes": scopes, "disable_site_permission": without_sites}
 
 
 def admin_consent_url(

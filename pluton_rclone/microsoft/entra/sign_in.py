@@ -73,10 +73,9 @@ def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
         advice = "Give the tenant's id or domain: the registration's Overview page shows it."
         raise RegistrationError(what, why=why, advice=advice, aadsts=number)
     if not app.confidential:
-        raise RegistrationError(
-            "Signing in as an application needs a client secret or a certificate.",
-            advice="Make one under Certificates & secrets of the registration, and set it here.",
-        )
+        what = "Signing in as an application needs a client secret or a certificate."
+        advice = "Make one under Certificates & secrets of the registration, and set it here."
+        raise RegistrationError(what, advice=advice)
     scope = f"{app.cloud.graph_root}/.default"
     asked = Asked(app, (), "app-only", (app.client_secret or "",))
     with msal_application(app, asked, http) as application:

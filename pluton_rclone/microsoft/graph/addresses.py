@@ -13,15 +13,9 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import COPY_ADDRESS, cloud_of_sharepoint
 
-LARGEST_ADDRESS = 8192
-
 _CID = re.compile(r"[0-9a-f]{15,16}", re.IGNORECASE)
-_PERSONAL_HOSTS = (
-    "onedrive.live.com",
-    "skydrive.live.com",
-    "d.docs.live.net",
-    "my.microsoftpersonalcontent.com",
-)
+_DOCS = "d.docs.live.net"
+_PERSONAL = ("onedrive.live.com", "skydrive.live.com", _DOCS, "my.microsoftpersonalcontent.com")
 _TEAMS = re.compile(
     r"(?:[a-z]+\.)?teams\.(?:microsoft\.(?:com|us)|cloud\.microsoft|live\.com|microsoftonline\.cn)"
 )
@@ -84,7 +78,7 @@ Address = ServerPath | SharingLink | PersonalPlace | DriveId
 def read_address(text: str) -> Address:
     """What a pasted address or id stands for. OptionInvalid, also for clouds beyond rclone."""
     text = text.strip().strip("<>\"'`").strip()
-    if not text or len(text) > LARGEST_ADDRESS or not text.isprintable():
+    if not text or len(text) > 8192 or not text.isprintable():
         why = "it is too long, or holds control characters" if text else "it is empty"
         raise _not_understood(why)
     if text.startswith("b!") and "/" not in text:
@@ -104,7 +98,7 @@ def read_address(text: str) -> Address:
         raise _not_understood("it is not a web address")
     if host == "1drv.ms":  # the short form of every personal sharing link
         return _link(parts, host)
-    if host in _PERSONAL_HOSTS:
+    if host in _PERSONAL:
         return _personal(parts, host, query)
     if _TEAMS.fullmatch(host):
         inner = query.get("objectUrl", "")  # a file's link holds the address in SharePoint
@@ -166,7 +160,7 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
             raise _not_understood("it names an item, but no drive")
         whole = item.lower() in ("", "root")
         return PersonalPlace(normal_drive_id(drive), None if whole else place)
-    elif host == "d.docs.live.net" and segments:
+    elif host == _DOCS and segments:
         segments = ("personal", *segments[:1], "Documents", *segments[1:])
     if len(segments) >= 2 and segments[0].lower() == "personal" and _CID.fullmatch(segments[1]):
         # /personal/{CID}/Documents is the root of a personal drive

@@ -24,10 +24,9 @@ _OF_MICROSOFT = re.compile(
 
 @dataclass(frozen=True)
 class Quota:
-    """Room on a drive, in bytes. `state` known: the numbers are there. unknown: Graph reports zero
-    or nothing useful, which does not mean full. restricted: the organisation does not let this
-    account see it. `level` is Microsoft's word: normal, nearing (under 10 % left), critical (under
-    1 %), exceeded."""
+    """Room on a drive, in bytes. `state` unknown: Graph reports zero or nothing useful, which does
+    not mean full; restricted: the organisation hides it from this account. `level` is Microsoft's
+    word: normal, nearing (under 10 % left), critical (under 1 %), exceeded."""
 
     state: Literal["known", "unknown", "restricted"]
     total: int | None = None

@@ -17,10 +17,7 @@ from pluton_rclone.values.refusals import Meaning, Place
 
 _NO_ONEDRIVE = "Microsoft says that this account has no OneDrive yet."
 _NO_SUCH_DRIVE = "Microsoft says that this drive is not there, or not for this account."
-_PROOF = Meaning(
-    errors.InteractionRequired,
-    advice="Sign in again in a browser: a rule of your organisation asks for a fresh proof.",
-)
+_FRESH = "Sign in again in a browser: a rule of your organisation asks for a fresh proof."
 
 
 def graph_error(
@@ -39,7 +36,8 @@ def graph_error(
     meaning = refusals.judged(codes, message, status, target) or refusals.by_status(status, target)
     if personal:
         meaning = refusals.personal(meaning)
-    meaning = _PROOF if "insufficient_claims" in low.get("www-authenticate", "") else meaning
+    if "insufficient_claims" in low.get("www-authenticate", ""):
+        meaning = Meaning(errors.InteractionRequired, advice=_FRESH)
     why = f"{' / '.join(codes)}: {message}" if codes and message else message
     why = redact(why) or f"HTTP {status}"
     if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
@@ -55,18 +53,18 @@ def graph_error(
         advice=meaning.advice,
         next_step=meaning.next_step,
         status=status,
-        graph_code=codes[0] if codes else None,
-        graph_inner_codes=list(codes[1:]) or None,
+        graph_code=next(iter(codes), None),
+        graph_inner_codes=codes[1:] or None,
         request_id=request_id or low.get("request-id"),
         retry_after=low.get("retry-after"),
     )
 
 
-def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:
+def _read(body: Any) -> tuple[list[str], str, str | None]:
     """All codes from the outermost in, the message, the request id."""
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, str):  # {"error": "invalid_request", "error_description": …}
-        return (error,), str(body.get("error_description") or ""), None
+        return [error], str(body.get("error_description") or ""), None
     codes, message, request_id = list[str](), "", None
     for _ in range(20):
         if not isinstance(error, Mapping):
@@ -79,4 +77,4 @@ def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:
         if isinstance(error.get("request-id"), str):
             request_id = error["request-id"]
         error = error.get("innerError", error.get("innererror"))
-    return tuple(codes), message, request_id
+    return codes, message, request_id

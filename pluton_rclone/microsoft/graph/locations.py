@@ -20,17 +20,14 @@ from .drives import Drive, Quota, Site, drive_type
 from .graph import Graph
 
 _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
-_CLOSED = "This folder is somebody else's and needs a further permission, or you have no access."
 
 
 @dataclass(frozen=True)
 class Location:
     """A place to back up to: a drive, a folder in it ("" for its root), and the site if it has one.
-
     If the drive's root is closed to us (somebody else shares a folder in it), `root_folder_id` is
     that folder as rclone's option has it (drive, "#", item: with the item alone rclone writes to
-    the drive's root), and `folder` is relative to it.
-    """
+    the drive's root), and `folder` is relative to it."""
 
     drive: Drive
     folder: str = ""
@@ -130,8 +127,7 @@ def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
     require_cloud(place, graph.cloud)
     # The address of an own drive needs no permission for sites.
     for drive in _own(graph) if place.segments[:1] == ("personal",) else ():
-        inside = _inside(drive, place.host, place.segments)
-        if inside is not None:
+        if (inside := _inside(drive, place)) is not None:
             return Location(drive, _folder(graph, drive, inside))
     managed = len(place.segments) >= 2 and place.segments[0].lower() in _MANAGED_PATHS
     depth = 2 if managed else 0
@@ -141,13 +137,10 @@ def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
         if not rest:
             return Location(graph.site_drive(site), "", site)
         libraries = graph.library_records(site)
-        found = [
-            (inside, str(record["id"]))
-            for record in libraries
-            if (inside := _inside(Drive.from_graph(record), place.host, place.segments)) is not None
-        ]
+        rests = ((_inside(Drive.from_graph(one), place), str(one["id"])) for one in libraries)
+        found = [(len(path), path, which) for path, which in rests if path is not None]
         if found:
-            inside, drive_id = min(found, key=lambda one: len(one[0]))
+            _, inside, drive_id = min(found)
             drive = graph.drive(drive_id)
             return Location(drive, _folder(graph, drive, inside), site)
         try:
@@ -161,13 +154,12 @@ def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
         depth += 1
 
 
-def _inside(drive: Drive, host: str, segments: tuple[str, ...]) -> tuple[str, ...] | None:
+def _inside(drive: Drive, place: ServerPath) -> tuple[str, ...] | None:
     """The part of a path below a drive's root; None if it lies elsewhere. Case does not matter."""
     root = [piece.lower() for piece in drive.path.split("/") if piece]
-    here = (urlsplit(drive.web_url).hostname or "").lower() == host.lower()
-    if not here or not root or [piece.lower() for piece in segments[: len(root)]] != root:
-        return None
-    return segments[len(root) :]
+    here = (urlsplit(drive.web_url).hostname or "").lower() == place.host.lower()
+    above = [piece.lower() for piece in place.segments[: len(root)]]
+    return place.segments[len(root) :] if here and root and above == root else None
 
 
 def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
@@ -241,7 +233,8 @@ def _path_of(item: dict[str, Any]) -> str:
 
 
 def _closed(problem: AccessDenied) -> errors.ConsentRequired:
-    """What to raise for a folder of somebody else that is closed to the account."""
+    """What to raise for a folder of another account that is closed to this one."""
+    what = "This folder is another account's: it needs a further permission, or you have no access."
     wanted, status = ["Files.ReadWrite.All"], problem.details.get("status")
     why = f"missing: {in_words(wanted)}"
-    return errors.ConsentRequired(_CLOSED, why=why, missing_scopes=wanted, status=status)
+    return errors.ConsentRequired(what, why=why, missing_scopes=wanted, status=status)
