@@ -36,15 +36,19 @@ def graph_error(
     target: Target = "item",
     subject: str | None = None,
     personal: bool = False,
+    saved: bool = False,
 ) -> PlutonRcloneError:
     """The exception for a refused Graph request. `body` is the parsed JSON, or anything else.
-    `subject` names what was asked for. `personal`: it is a personal account's. Never raises."""
+    `subject` names what was asked for. `personal`: it is a personal account's; `saved`: that of a
+    saved remote. Never raises."""
     low = {name.lower(): value for name, value in (headers or {}).items()}
     codes, message, request_id = _read(body)
     challenge = low.get("www-authenticate", "")
     meaning = refusals.judged(codes, message, status, target) or refusals.by_status(status, target)
     if personal:
         meaning = refusals.personal(meaning)
+    if saved:
+        meaning = refusals.of_saved(meaning)
     meaning = _PROOF if "insufficient_claims" in challenge else meaning
     why = f"{' / '.join(codes)}: {message}" if codes and message else message
     why = redact(why) or f"HTTP {status}"

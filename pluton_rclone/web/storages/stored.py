@@ -61,7 +61,9 @@ def health(request: Request) -> HTMLResponse:
     """GET: whether a storage works, and the room on it."""
     found = storage_of(request)
     seen = page_of(request).healths.of(found)
-    return draw(request, "part_health.html", record=found.record(), seen=seen, error=seen.error)
+    lost = seen.error is not None and seen.error.next_step is NextStep.REPAIR
+    shown = {"record": found.record(), "seen": seen, "repairable": lost and not _repairable(found)}
+    return draw(request, "part_health.html", error=seen.error, **shown)
 
 
 # ---- testing a saved storage ----
