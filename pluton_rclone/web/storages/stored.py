@@ -62,7 +62,8 @@ def health(request: Request) -> HTMLResponse:
     found = storage_of(request)
     seen = page_of(request).healths.of(found)
     lost = seen.error is not None and seen.error.next_step is NextStep.REPAIR
-    shown = {"record": found.record(), "seen": seen, "repairable": lost and not _repairable(found)}
+    shown: dict[str, Any] = {"record": found.record(), "seen": seen}
+    shown |= {"repairable": lost and not _repairable(found)}
     return draw(request, "part_health.html", error=seen.error, **shown)
 
 
