@@ -310,7 +310,15 @@ def restic(
     with storage.restic(path) as opened:
         argv = opened.argv(*arguments)
         status = process.foreground([os.path.abspath(argv[0]), *argv[1:]], env=opened.environment)
+        if status > 0 and opened.refused():
+            ctx.output.say(REFUSED)
     return status if status >= 0 else 128 - status
+
+
+REFUSED = (
+    "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
+    "the same command again."
+)
 
 
 def missing_end(end: Place) -> str | None:

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired, Who
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, progress_flags
@@ -23,6 +23,7 @@ from pluton_rclone.values.refusals import ASK_THE_OWNER
 from . import office
 from .counted import Counted
 from .lent import Lent, is_refusal
+from .resumed import Blocks, Entries, Given
 from .wrapping import below
 
 T = TypeVar("T")
@@ -98,23 +99,23 @@ class SavedRclone(Rclone):
                     raise
             return call()
 
-    def resumed(self, stream: Callable[[], Iterator[T]]) -> Generator[T, None, None]:
-        """As `again`, for what comes piece by piece: once something has come, it ends, and the next
-        run renews the token."""
-        before, empty = self._lent.refusals, True
+    def resumed(
+        self, stream: Callable[[], Generator[T, None, None]], given: Given[T]
+    ) -> Generator[T, None, None]:
+        """As `again`, for what comes piece by piece: the second goes on after what was given."""
+        before = self._lent.refusals
         with self._telling():
             try:
-                with closing(stream()) as running:  # type: ignore[type-var]
+                with closing(stream()) as running:
                     for one in running:
-                        empty = False
+                        given.add(one)
                         yield one
-                    return
-            except TokenExpired as problem:
+                return
+            except TokenExpired:
                 if self._lent.refusals == before:
                     raise
-                if not empty:
-                    raise _broke_off(problem) from problem
-            yield from stream()
+            with closing(stream()) as running:
+                yield from given.rest(running)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -142,11 +143,11 @@ class SavedRclone(Rclone):
         self, place: Location, *, offset: int | None = None, count: int | None = None
     ) -> Generator[bytes, None, None]:
         once = super().blocks
-        return self.resumed(lambda: once(place, offset=offset, count=count))
+        return self.resumed(lambda: once(place, offset=offset, count=count), Blocks())
 
     def _entries(self, command: Command) -> Generator[Entry, None, None]:
         once = super()._entries
-        return self.resumed(lambda: once(command))
+        return self.resumed(lambda: once(command), Entries())
 
     def transfer(
         self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
@@ -190,16 +191,6 @@ def without_administrator(problem: PlutonRcloneError | None) -> None:
     """The same for a personal account, which has none."""
     if problem is not None and problem.who is Who.ADMINISTRATOR:
         problem.who, problem.advice = Who.YOU, ASK_THE_OWNER
-
-
-def _broke_off(problem: PlutonRcloneError) -> TokenExpired:
-    return TokenExpired(
-        "It broke off: Microsoft does not accept the access token any more.",
-        why=problem.why,
-        advice="Run it again: the token is renewed then.",
-        next_step=NextStep.TEST,
-        retry=True,
-    )
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:

@@ -168,7 +168,8 @@ class SavedRemote:
         def renewed(refused: str) -> Token:
             return self.graph_token(http, refused=refused)
 
-        return Graph(cloud(self.options.region), self.graph_token(http), http=http, renew=renewed)
+        place, token = cloud(self.options.region), self.graph_token(http)
+        return Graph(place, token, http=http, renew=renewed, saved=True)
 
 
 def _token(remote: OneDriveRemote) -> Token:

@@ -44,7 +44,8 @@ class Drives(tuple[Drive, ...]):
 
 class Graph:
     """Microsoft Graph in one cloud, for the account of the token, which goes only there, whatever a
-    link says. Use it with `with`, or `close` it."""
+    link says. Use it with `with`, or `close` it. `saved`: they are those of a saved
+    remote."""
 
     def __init__(
         self,
@@ -53,10 +54,11 @@ class Graph:
         *,
         http: Http | None = None,
         renew: Callable[[str], Token] | None = None,
+        saved: bool = False,
     ) -> None:
         self.cloud = cloud
         self._token = token if isinstance(token, str) else token.access_token
-        self._refusable, self._renew = self._token, renew
+        self._refusable, self._renew, self._saved = self._token, renew, saved
         granted = () if isinstance(token, str) else token.scopes
         self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
         self._http = http or Http()
@@ -105,6 +107,7 @@ class Graph:
                 target=target,
                 subject=subject,
                 personal=_PERSONAL_DRIVE.search(url) is not None,
+                saved=self._saved,
             )
         if not isinstance(answer.json, dict):
             what = "Microsoft Graph answered with something that is not a JSON object."
