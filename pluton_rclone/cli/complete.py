@@ -51,8 +51,7 @@ def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
     from .places import parse_place
 
     if ":" not in incomplete:
-        for storage in context.storages.values():
-            yield f"{storage.remote_name}:"
+        yield from (f"{name}:" for name in context.storages.conf.remotes())
         return
     place = parse_place(incomplete, context)
     if place.storage is None:
