@@ -155,7 +155,7 @@ class SavedRclone(Rclone):
             return office.is_folder_here(place)
         with suppress(PlutonRcloneError):  # the transfer says why
             found = self.stat(place)
-            return found and found.is_dir
+            return None if found is None else found.is_dir
         return None
 
     def transfer(
