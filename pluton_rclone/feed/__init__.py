@@ -86,11 +86,9 @@ def walk(saved: SavedRemote, path: str, by: By, options: Mapping[str, Any]) -> I
     deep = by == "auto" and saved.path_in_drive(path)
     # With this option rclone's own walk is the feed: in its order, and with what it drops.
     if deep and saved.section.get("delta") != "true":
-        from pluton_rclone.saved.resumed import Entries
-
         from .race import Race
 
-        yield from saved.rclone.resumed(lambda: Race(saved, path, options).entries(), Entries())
+        yield from saved.rclone.resumed(lambda: Race(saved, path, options).entries())
         return
     from .whole import whole
 

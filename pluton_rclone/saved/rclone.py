@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import TypeVar
@@ -23,7 +24,6 @@ from pluton_rclone.values.refusals import ASK_THE_OWNER
 from . import office
 from .counted import Counted
 from .lent import Lent, is_refusal
-from .resumed import Blocks, Entries, Given
 from .wrapping import below
 
 T = TypeVar("T")
@@ -99,24 +99,6 @@ class SavedRclone(Rclone):
                     raise
             return call()
 
-    def resumed(
-        self, stream: Callable[[], Generator[T, None, None]], given: Given[T]
-    ) -> Generator[T, None, None]:
-        """As `again`, for what comes piece by piece: the second goes on after what was given."""
-        before = self._lent.refusals
-        with self._telling():
-            try:
-                with closing(stream()) as running:
-                    for one in running:
-                        given.add(one)
-                        yield one
-                return
-            except TokenExpired:
-                if self._lent.refusals == before:
-                    raise
-            with closing(stream()) as running:
-                yield from given.rest(running)
-
     @contextmanager
     def _telling(self) -> Iterator[None]:
         """rclone's log does not say that an account is a personal one."""
@@ -143,11 +125,39 @@ class SavedRclone(Rclone):
         self, place: Location, *, offset: int | None = None, count: int | None = None
     ) -> Generator[bytes, None, None]:
         once = super().blocks
-        return self.resumed(lambda: once(place, offset=offset, count=count), Blocks())
+
+        def begun() -> tuple[bytes, Generator[bytes, None, None]]:
+            blocks = once(place, offset=offset, count=count)
+            return next(blocks, b""), blocks
+
+        first, rest = self.again(begun)
+        with closing(rest), self._telling():
+            yield first
+            yield from rest
 
     def _entries(self, command: Command) -> Generator[Entry, None, None]:
         once = super()._entries
-        return self.resumed(lambda: once(command), Entries())
+        return self.resumed(lambda: once(command))
+
+    def resumed(
+        self, listing: Callable[[], Generator[Entry, None, None]]
+    ) -> Generator[Entry, None, None]:
+        """As `again`; a second listing goes on after what was given, of which eight bytes an entry
+        are kept: rclone lists folders in no fixed order."""
+        before, given = self._lent.refusals, array("q")
+        with self._telling():
+            try:
+                with closing(listing()) as running:
+                    for entry in running:
+                        given.append(hash(entry.path))
+                        yield entry
+                return
+            except TokenExpired:
+                if self._lent.refusals == before:
+                    raise
+            seen = set(given)
+            with closing(listing()) as running:
+                yield from (entry for entry in running if hash(entry.path) not in seen)
 
     def _is_folder(self, place: str) -> bool | None:
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
