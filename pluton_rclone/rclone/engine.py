@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 from pluton_rclone.errors import NothingFound, RcloneError, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.process.pipes import Source, paced
-from pluton_rclone.values.versions import Version
 
 from . import commands, listing
 from .binary import Binary, find_binary
@@ -42,11 +41,10 @@ class Limits(NamedTuple):
 class Rclone:
     """One binary with one configuration. Objects share nothing.
 
-    `config` is the configuration file; None: rclone's default. `environment` holds variables that
-    are added to those that rclone inherits (`environment.py`). `user_agent` is sent to the service,
-    with rclone's own appended. `flags` are global flags for every run. `runner` starts rclone in
-    place of all these. A location is a str as rclone reads it ("name:path"), or bytes or a path
-    object for a local path that is taken literally.
+    `config` is the configuration file; None: rclone's default. `environment` is added to what
+    rclone inherits (`runner.KEPT`). `user_agent` is sent to the service, before rclone's own.
+    `flags` go with every run. `runner` starts rclone in place of all these. A location is a str as
+    rclone reads it ("name:path"), or bytes or a path object for a local path, taken literally.
     """
 
     def __init__(
@@ -126,10 +124,6 @@ class Rclone:
     def rmdir(self, place: Location) -> None:
         """Remove an empty folder."""
         self.execute(commands.simple("rmdir", place))
-
-    def cleanup(self, place: Location) -> None:
-        """Empty the trash or remove old versions, depending on the remote."""
-        self.execute(commands.simple("cleanup", place))
 
     def cat(self, place: Location, *, offset: int | None = None, count: int | None = None) -> bytes:
         """The content of a file, or `count` bytes from `offset` (negative: from the end)."""
@@ -212,10 +206,6 @@ class Rclone:
         command = commands.check(source, destination, options, content=content, direction=direction)
         return self.again(lambda: compare(self.begin(command), on_progress))
 
-    def version(self) -> Version:
-        """The version of the binary."""
-        return self.binary.version
-
     def run(
         self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None
     ) -> Completed:
@@ -242,10 +232,7 @@ class Rclone:
     def _entries(self, command: Command) -> Generator[Entry, None, None]:
         run = self.begin(command)
         with run.child:
-            complete = yield from listing.single(listing.entries(paced(run.child.read)))
-            run.finish()
-            if not complete:
-                raise RcloneError("The listing broke off.", why="rclone's output has no end")
+            yield from run.entries(paced(run.child.read))
 
     def _started(self, command: Command, options: TransferOptions) -> Transfer:
         level = options.get("log_level")

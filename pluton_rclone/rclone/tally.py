@@ -35,7 +35,7 @@ class Tally:
     """Adds up events. A file counts as failed if its last try failed: rclone reports each round of
     retries again."""
 
-    def __init__(self, command: Command | None = None) -> None:
+    def __init__(self, command: Command = Command(())) -> None:  # noqa: B008 - immutable
         self.command = command
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
@@ -110,6 +110,11 @@ class Tally:
         self._best = max(self._best, self._same - self._arrived)
         self._same, self._arrived = 0, self._transferred
 
+    def _anew(self) -> None:
+        self._end_of_round()
+        self._failed.clear()
+        self._earlier.clear()
+
     def missing(self) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
         """What rclone left out: what is missing at the destination, and what is not."""
         return left_out.sorted_out(self.command, self._left_out)
@@ -118,19 +123,15 @@ class Tally:
         """Another rclone follows: it counts from zero, and its failures are added."""
         if exit_code != 0:
             self._of_runs_before = self._finally_failed()
-        self._end_of_round()
+        self._anew()
         self._unchanged += self._best
         self._best = self._arrived = self._transferred = 0
-        self._failed.clear()
-        self._earlier.clear()
         self._before = self.progress
 
     def repeated(self) -> None:
         """The same run begins again, as a round of retries would: it finds unchanged what it has
         transferred, and fails or plans anew."""
-        self._end_of_round()
-        self._failed.clear()
-        self._earlier.clear()
+        self._anew()
         self._planned.clear()
         self._broke_off = False
         self._before = msgspec.structs.replace(self.progress, checks=0, total_checks=0, errors=0)
@@ -164,32 +165,27 @@ class Tally:
         ended: str,
     ) -> TransferResult:
         """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
-        failed: tuple[FailedFile, ...] = ()
-        error = stopped
-        if stopped is not None:
-            failed = self.failed()
-        elif exit_code != 0:
-            failed = self._finally_failed()
         missing, others = self.missing()
-        failed += missing
-        if exit_code != 0 and stopped is None:
+        failed, error = missing, stopped
+        if stopped is not None:
+            failed = self.failed() + missing
+        elif exit_code != 0:
+            failed = self._finally_failed() + missing
             not_made = self._making.keys() - {file.path for file in failed}
             fault = TransferFailed("The folder could not be made.")
             failed += tuple(FailedFile(path, fault, True, is_dir=True) for path in sorted(not_made))
-        if stopped is None and (exit_code != 0 or missing):
-            ended = "failed"
-            if failed:
-                error = transfer_failed(command, failed, early=self._broke_off, exit_code=exit_code)
-            else:
-                from . import faults
+        if stopped is None and failed:
+            error = transfer_failed(command, failed, early=self._broke_off, exit_code=exit_code)
+        elif stopped is None and exit_code != 0:
+            from . import faults
 
-                error = faults.run_fault(command, exit_code, self.messages)
+            error = faults.run_fault(command, exit_code, self.messages)
         self._end_of_round()
         now = self.progress
         whole = command == "purge" and error is None and not (self._planned or now.deletes)
         counts: dict[str, Any] = {name: getattr(now, name) for name in _COUNTS}
         return TransferResult(
-            ended=ended,
+            ended=ended if stopped is not None or error is None else "failed",
             exit_code=exit_code,
             **counts,
             deletes=max(0, now.deletes - self._undeleted),

@@ -22,7 +22,6 @@ from pluton_rclone.rclone.transfer import Again, Start, Starting, Transfer
 from pluton_rclone.values.refusals import ASK_THE_OWNER
 
 from . import office
-from .counted import Counted
 from .lent import Lent, is_refusal
 from .wrapping import below
 
@@ -74,15 +73,14 @@ class SavedRclone(Rclone):
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._lent = Lent(runner, conf, names)
-        self._counted = Counted(self._lent)
-        super().__init__(runner=self._counted)
+        super().__init__(runner=self._lent)
         self._conf = conf
         self._names = tuple(names)
 
     @property
     def throttled(self) -> int:
         """How often Microsoft asked its runs to slow down, as far as they log it (`log_level`)."""
-        return self._counted.throttled
+        return self._lent.throttled
 
     def renew(self) -> None:
         """The next run renews the present tokens, whether they have expired or not."""

@@ -13,7 +13,7 @@ from pluton_rclone import process
 from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, UsageError
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
-from pluton_rclone.rclone.environment import child_environment
+from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.saved.lent import lend
 from pluton_rclone.values.program import USER_AGENT
 from pluton_rclone.values.token_text import TOKEN
