@@ -70,6 +70,8 @@ def _has_a_feed(section: Mapping[str, str]) -> bool:
     Graph itself, from its root."""
     if (section.get("region") or "global") != "global":
         return False
+    if section.get("type") != "onedrive":
+        return False
     elsewhere = any(section.get(name) for name in ("root_folder_id", "tenant_url"))
     return not elsewhere and not any(n.startswith(("override.", "global.")) for n in section)
 

@@ -123,6 +123,8 @@ class CheckResult:
     missing_on_destination: tuple[str, ...] = ()
     failed: tuple[FailedFile, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    by_size: int = 0
+    """So many were compared by size alone: both sides have no hash in common (crypt, S3…)."""
 
     @property
     def same(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TypeVar
 
 from pluton_rclone.conf.conf import Conf
@@ -14,7 +14,7 @@ from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.listing import Entry
-from pluton_rclone.rclone.locations import Location
+from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.results import TransferResult
 from pluton_rclone.rclone.runner import Runner
 from pluton_rclone.rclone.transfer import Again, Start, Starting, Transfer
@@ -149,6 +149,15 @@ class SavedRclone(Rclone):
         once = super()._entries
         return self.resumed(lambda: once(command), Entries())
 
+    def _is_folder(self, place: str) -> bool | None:
+        """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
+        if is_local(place):
+            return office.is_folder_here(place)
+        with suppress(PlutonRcloneError):  # the transfer says why
+            found = self.stat(place)
+            return None if found is None else found.is_dir
+        return None
+
     def transfer(
         self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
     ) -> Transfer:
@@ -162,7 +171,9 @@ class SavedRclone(Rclone):
         before = self._lent.refusals
         section = destination(command, self._conf, self._names) or {}
         into_a_library = section.get("drive_type") == "documentLibrary"
-        runs = office.runs(command) if into_a_library else office.Runs(command)
+        runs = office.Runs(command)
+        if into_a_library:
+            runs = office.runs(command, self._is_folder)
         if runs.ignoring:
             notice(office.SAID)
         starting, flags = self._starting(notice), progress_flags(level, every)
@@ -199,4 +210,5 @@ def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str,
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
     if not colon or name not in names:
         return None
-    return conf.whole_section(next(iter(below(conf, name)), name))
+    name = next(iter(below(conf, name)), "")
+    return conf.whole_section(name) if name else None
