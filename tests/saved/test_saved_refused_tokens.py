@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from pluton_rclone.emulator.world import REVOKED
 from pluton_rclone.errors import Corrupted, NextStep, PlutonRcloneError, TokenExpired
 from pluton_rclone.feed import By
 from pluton_rclone.rclone import events
+from pluton_rclone.rclone.engine import Rclone
+from pluton_rclone.saved.resumed import Blocks
 from tests.connected import ANNA, connected
 
 
@@ -127,8 +129,8 @@ def test_only_when_the_renewal_is_refused_as_well_it_is_the_persons_turn(
 
 def refused_once_deep_in_a_folder(cloud: Emulator) -> None:
     drive = cloud.files.drive_of(ANNA)
-    drive.write("many/a.txt", b"first, ")
-    drive.write("many/deep/er/x.txt", b"last")
+    drive.write("many/a.txt", b"a")
+    drive.write("many/deep/er/x.txt", b"x")
     drive.write("many/side/y.txt", b"")
     cloud.faults.refuse(401, where=item_address(drive, "many/deep"), times=1)
 
@@ -159,17 +161,28 @@ def test_a_listing_that_is_refused_twice_is_the_persons_turn(
     assert len(set(found)) == len(found)
 
 
+@pytest.mark.parametrize("second", [b"first, ", b"f", b"other, "])
 def test_a_content_that_has_begun_goes_on_unless_it_has_changed(
-    cloud: Emulator, storage: Storage
+    cloud: Emulator, storage: Storage, second: bytes
 ) -> None:
-    refused_once_deep_in_a_folder(cloud)  # rclone's cat of a folder begins with what is in it
-    assert storage.rclone.cat(storage.at("many")) == b"first, last"
-    refused_once_deep_in_a_folder(cloud)
-    blocks = storage.rclone.blocks(storage.at("many"))
+    """As if rclone opened the file once more in the middle: it does if the connection is cut."""
+    rclone, begins = storage.rclone, [b"first, ", second]
+    rest = storage.at("folder/a.txt")
+
+    def stream() -> Generator[bytes, None, None]:
+        yield begins.pop(0)
+        yield from Rclone.blocks(rclone, rest)
+
+    before = access_token(storage)
+    cloud.quirks.access_token_refused(ANNA)
+    blocks = rclone.resumed(stream, Blocks())
     assert next(blocks) == b"first, "
-    cloud.files.drive_of(ANNA).write("many/a.txt", b"other, ")
-    with pytest.raises(Corrupted, match="changed while it was read"):
-        list(blocks)
+    if second == b"first, ":
+        assert list(blocks) == [b"a"]
+    else:
+        with pytest.raises(Corrupted, match="changed while it was read"):
+            list(blocks)
+    assert access_token(storage) != before
 
 
 def use_rclones_registration(cloud: Emulator, storage: Storage, expiry: str) -> str:
