@@ -377,8 +377,11 @@ def summary(result: TransferResult, verb: str) -> str:
     parts = [f"{counted(result.transfers, 'file')} {verb} ({human_bytes(result.bytes)})"]
     if result.folders:  # within one drive, where Microsoft moves it as it is
         parts = [f"{folders} {verb}"]
+    would = "would be " * verb.startswith("would")
     if result.deletes and not verb.endswith("moved"):
-        parts.append(f"{result.deletes} {'would be ' * verb.startswith('would')}deleted")
+        parts.append(f"{result.deletes} {would}deleted")
+    if result.kept:
+        parts.append(f"{result.kept} earlier {would}kept")
     return ", ".join([*parts, f"{result.unchanged} already there", f"in {result.duration:.1f} s"])
 
 

@@ -187,7 +187,6 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     files = {
         _ORIGIN: json.dumps({"config": str(shared.file.path), "tokens": bases}).encode(),
         _CONF: shared.encode(lent, shared.file.read()),
-        "room": bytes(_ROOM),  # in which rclone can save a renewed token
     }
     problem: OSError | None = None
     try:
@@ -218,7 +217,7 @@ def _make_in(
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
-        (unfinished / "room").unlink()
+        require_room(unfinished)
         # From here on the others see it, complete and owned.
         folder = unfinished.rename(home / f"{prefix}-{secrets.token_hex(8)}")
     except BaseException:
@@ -227,6 +226,15 @@ def _make_in(
         raise
     folders.leave_word(folder)
     return folder, owner
+
+
+def require_room(folder: Path) -> None:
+    """OSError if rclone could not save a renewed token here."""
+    room = folder / "room"
+    try:
+        room.write_bytes(bytes(_ROOM))
+    finally:
+        room.unlink(missing_ok=True)
 
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:

@@ -69,6 +69,9 @@ class TransferResult:
     notices: tuple[str, ...] = ()
     """Sentences on the way it was done, for people."""
     left_out: tuple[LeftOut, ...] = ()
+    kept: int = 0
+    """Files that went to the backup directory, or got the suffix, instead of being overwritten or
+    deleted."""
     unchanged: int = 0
     folders: int = 0
 

@@ -63,7 +63,7 @@ class Transfer:
         self.command = " ".join(command.words)
         self._starts, self._flags, self._run = starting, flags, run or command
         self._tally = Tally(command)
-        self._brake = command.brake
+        self._brake = None if command.dry else command.brake
         self._seen = None if self._brake is None else Tally(command)
         """What the look has found so far; None if it is over, or there is none."""
         self._most: int | None = None

@@ -165,7 +165,8 @@ class Storage:
     def walk(
         self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
     ) -> Iterator[Entry]:
-        """Everything below a folder, in flat memory. Raises at its end if it is not complete.
+        """Everything below a folder, in flat memory but for eight bytes an entry. Raises at its end
+        if it is not complete.
 
         A drive's root is listed from its delta feed, a thousand items per request; entries come
         when all of it has been read, and only if it is known to be complete (`feed`). Other folders

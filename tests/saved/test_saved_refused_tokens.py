@@ -127,8 +127,8 @@ def test_only_when_the_renewal_is_refused_as_well_it_is_the_persons_turn(
 
 def refused_once_deep_in_a_folder(cloud: Emulator) -> None:
     drive = cloud.files.drive_of(ANNA)
-    drive.write("many/a.txt", b"first, ")
-    drive.write("many/deep/er/x.txt", b"last")
+    drive.write("many/a.txt", b"a")
+    drive.write("many/deep/er/x.txt", b"x")
     drive.write("many/side/y.txt", b"")
     cloud.faults.refuse(401, where=item_address(drive, "many/deep"), times=1)
 
