@@ -30,8 +30,8 @@ _REMOTE = "new-storage"
 
 @contextmanager
 def trial_of(remote: OneDriveRemote, binary: Binary) -> Iterator[SavedRemote]:
-    """The folder is gone at the end; one that a killed process left, at the next trial. rclone
-    renews the token in it: the trial's `options` have it."""
+    """The folder is removed at the end; one that a killed process left, at the next trial. The
+    trial's `options` have the token as rclone renews it."""
     sweep()
     with ExitStack() as stack:
         conf = _saved(remote, stack)
