@@ -138,7 +138,8 @@ def transfer(
 def copy(ctx: Context, **given: Any) -> None:
     """Copy a folder's content, or a file, into a folder.
 
-    NAME:PATH is in a storage, all else on this machine. What is there already, with the same size
+    NAME:PATH is in a storage, or in another remote of rclone.conf, such as S3 or a crypt; all else
+    is on this machine. What is there already, with the same size
     and time, is not transferred again; nothing is deleted. With --json every progress report is a
     line on stdout, the result is the last.
 
@@ -207,13 +208,14 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
     options = selection(**given)
     if options and not entry.is_dir:
         raise UsageError(f"{path!r} is a file: filters select files in a folder.")
-    hard = any(remote.hard_delete for remote in storage.onedrives)
-    end = "for good" if hard else "to the recycle bin"
+    drives = storage.onedrives
+    hard = any(remote.hard_delete for remote in drives)
+    end = "is deleted" if not drives else f"goes {'for good' if hard else 'to the recycle bin'}"
     if not dry_run:
         what = f"The folder {path} with all that is in it" if entry.is_dir else f"The file {path}"
         if options:
             what = f"What the filters select in {path}"
-        confirm(output, yes, f"{what} goes {end}. Go on?")
+        confirm(output, yes, f"{what} {end}. Go on?")
     if entry.is_dir:
         finish(storage.delete(path, dry_run=dry_run, **options), output, "deleted", dry_run)
         return
@@ -227,14 +229,18 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
 
 @command(SOURCE, DESTINATION)
 @flag("--one-way", help="Ignore files that are only in DST.")
+@flag("--download", help="Compare contents: for a crypt, S3 and the like, which lack our hash.")
 @about_links
 @filtering
 @pinged
-def check(ctx: Context, source: str, destination: str, one_way: bool, **given: Any) -> None:
+def check(
+    ctx: Context, source: str, destination: str, one_way: bool, download: bool, **given: Any
+) -> None:
     """Compare two folders, every file by its hash. Exit code 7 when they differ.
 
     \b
     pluton-rclone check /srv/data "OneDrive Personal Backups:laptop/data"
+    pluton-rclone check --download work:laptop/data s3:bucket/data
     """
     from .progress import counting
 
@@ -243,6 +249,7 @@ def check(ctx: Context, source: str, destination: str, one_way: bool, **given: A
     start.require("SRC")
     end.require("DST")
     options = selection(direction="one_way" if one_way else "both", **given)
+    options["content"] = "download" if download else "hash"
     say_what_cannot_match(output, start, options)
     with start.named("SRC"), counting(output, "compared") as seen:
         result = rclone.check(start.location, end.location, on_progress=seen, **options)
@@ -265,7 +272,11 @@ def check(ctx: Context, source: str, destination: str, one_way: bool, **given: A
             advice="Copy again, then check again." if different else result.failed[0].error.advice,
         )
     same = f"{counted(result.matching, 'file')} {same.partition(' ')[2]}"
-    output.say(f"{same}, compared by hash; none differs")
+    if result.by_size:
+        why = "the two sides have no hash in common; --download compares contents"
+        output.say(f"{same}, {result.by_size} of them by size alone: {why}")
+    else:
+        output.say(f"{same}, compared by {'content' if download else 'hash'}; none differs")
 
 
 @command(NAME, context_settings={"ignore_unknown_options": True})
@@ -310,7 +321,15 @@ def restic(
     with storage.restic(path) as opened:
         argv = opened.argv(*arguments)
         status = process.foreground([os.path.abspath(argv[0]), *argv[1:]], env=opened.environment)
+        if status > 0 and opened.refused():
+            ctx.output.say(REFUSED)
     return status if status >= 0 else 128 - status
+
+
+REFUSED = (
+    "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
+    "the same command again."
+)
 
 
 def missing_end(end: Place) -> str | None:
@@ -358,8 +377,11 @@ def summary(result: TransferResult, verb: str) -> str:
     parts = [f"{counted(result.transfers, 'file')} {verb} ({human_bytes(result.bytes)})"]
     if result.folders:  # within one drive, where Microsoft moves it as it is
         parts = [f"{folders} {verb}"]
+    would = "would be " * verb.startswith("would")
     if result.deletes and not verb.endswith("moved"):
-        parts.append(f"{result.deletes} {'would be ' * verb.startswith('would')}deleted")
+        parts.append(f"{result.deletes} {would}deleted")
+    if result.kept:
+        parts.append(f"{result.kept} earlier {would}kept")
     return ", ".join([*parts, f"{result.unchanged} already there", f"in {result.duration:.1f} s"])
 
 

@@ -84,6 +84,11 @@ def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError
     return None
 
 
+# The folders that this process, or the one that it was forked from, lends now: a page with many at
+# once spent a quarter of a core on trying their locks.
+_here: set[Path] = set()
+
+
 @dataclass(eq=False)
 class _Loan:
     """One private folder, made or found abandoned; its lock `owner` is held throughout. `bases` are
@@ -136,6 +141,7 @@ class _Loan:
 
     def close(self) -> None:
         """Merge and go; a token that cannot be merged stays behind for the next loan."""
+        _here.discard(self.folder)
         try:
             if self.merged is None or self.conf.file.identity() != self.merged:
                 self.merge()
@@ -170,8 +176,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     tokens = {name: document.raw_section(name).get(TOKEN) for name in names}
     bases = {name: token_digest(token) for name, token in tokens.items() if token is not None}
     origin = json.dumps({"config": str(shared.file.path), "tokens": bases}).encode()
-    room = bytes(2**18)  # in which rclone can save a renewed token
-    files = {_ORIGIN: origin, _CONF: shared.encode(lent, shared.file.read()), "room": room}
+    files = {_ORIGIN: origin, _CONF: shared.encode(lent, shared.file.read())}
     problem: OSError | None = None
     try:
         for home in folders.usable_folders():
@@ -181,6 +186,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
                 log.debug("%s cannot be used: %s", home, error)
                 problem = problem or error
                 continue
+            _here.add(folder)
             loan = _Loan(shared, folder, owner, bases)
             loan.merged = loan.conf.file.identity()
             return loan
@@ -197,7 +203,7 @@ def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Ba
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
-        (unfinished / "room").unlink()
+        require_room(unfinished)
         # From here on the others see it, complete and owned.
         folder = unfinished.rename(home / f"{prefix}-{secrets.token_hex(8)}")
     except BaseException:
@@ -208,11 +214,21 @@ def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Ba
     return folder, owner
 
 
+def require_room(folder: Path) -> None:
+    """OSError if rclone could not save a renewed token here."""
+    room = folder / "room"
+    try:
+        room.write_bytes(bytes(2**18))
+    finally:
+        room.unlink(missing_ok=True)
+
+
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
     for folder in (found for home in folders.runtime_folders() for found in sorted(home.iterdir())):
         is_this = folder.name.startswith(f"{mark(shared.file.path)}-")
-        if _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG):
+        is_other = _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG)
+        if folder in _here or is_other:
             continue
         if not folder.exists():  # a link to what has ended with its login session
             folders.remove(folder)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import msgspec
 
 from pluton_rclone.errors import PlutonRcloneError, RcloneError, TimedOut
 
+from . import listing
 from .commands import Command
+from .listing import Entry
 from .results import CheckResult
 from .runner import Callbacks, Order, Runner
 from .tally import Tally
@@ -46,6 +49,14 @@ class Run:
         if code != 0:
             raise self.fault(code)
 
+    def entries(self, read: Callable[[], bytes]) -> Generator[Entry, None, None]:
+        """Those of lsjson; `read` gives the next block of its output, b"" at the end. Raises at the
+        end if it failed or they are not all."""
+        complete = yield from listing.single(listing.entries(read))
+        self.finish()
+        if not complete:
+            raise RcloneError("The listing broke off.", why="rclone's output has no end")
+
     def fault(self, code: int) -> PlutonRcloneError:
         """The exception for this exit code and the messages."""
         from . import faults  # its patterns take 10 ms, and only a failure needs them
@@ -75,8 +86,15 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
         raise run.fault(code)
     missing, others = run.tally.missing()
     differing, on_source, on_destination = (tuple(found[sign]) for sign in "*-+")
+    unhashed = re.search(r"(\d+) hashes could not be checked", "\n".join(run.tally.messages))
     return CheckResult(
-        matching, differing, on_source, on_destination, (*failed, *missing), left_out=others
+        matching,
+        differing,
+        on_source,
+        on_destination,
+        (*failed, *missing),
+        left_out=others,
+        by_size=int(unhashed[1]) if unhashed else 0,
     )
 
 

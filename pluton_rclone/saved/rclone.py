@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired, Who
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.listing import Entry
-from pluton_rclone.rclone.locations import Location
+from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.results import TransferResult
 from pluton_rclone.rclone.runner import Runner
 from pluton_rclone.rclone.transfer import Again, Start, Starting, Transfer
 from pluton_rclone.values.refusals import ASK_THE_OWNER
 
 from . import office
-from .counted import Counted
 from .lent import Lent, is_refusal
 from .wrapping import below
 
@@ -73,15 +73,14 @@ class SavedRclone(Rclone):
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._lent = Lent(runner, conf, names)
-        self._counted = Counted(self._lent)
-        super().__init__(runner=self._counted)
+        super().__init__(runner=self._lent)
         self._conf = conf
         self._names = tuple(names)
 
     @property
     def throttled(self) -> int:
         """How often Microsoft asked its runs to slow down, as far as they log it (`log_level`)."""
-        return self._counted.throttled
+        return self._lent.throttled
 
     def renew(self) -> None:
         """The next run renews the present tokens, whether they have expired or not."""
@@ -97,24 +96,6 @@ class SavedRclone(Rclone):
                 if self._lent.refusals == before:
                     raise
             return call()
-
-    def resumed(self, stream: Callable[[], Iterator[T]]) -> Generator[T, None, None]:
-        """As `again`, for what comes piece by piece: once something has come, it ends, and the next
-        run renews the token."""
-        before, empty = self._lent.refusals, True
-        with self._telling():
-            try:
-                with closing(stream()) as running:  # type: ignore[type-var]
-                    for one in running:
-                        empty = False
-                        yield one
-                    return
-            except TokenExpired as problem:
-                if self._lent.refusals == before:
-                    raise
-                if not empty:
-                    raise _broke_off(problem) from problem
-            yield from stream()
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -142,11 +123,48 @@ class SavedRclone(Rclone):
         self, place: Location, *, offset: int | None = None, count: int | None = None
     ) -> Generator[bytes, None, None]:
         once = super().blocks
-        return self.resumed(lambda: once(place, offset=offset, count=count))
+
+        def begun() -> tuple[bytes, Generator[bytes, None, None]]:
+            blocks = once(place, offset=offset, count=count)
+            return next(blocks, b""), blocks
+
+        first, rest = self.again(begun)
+        with closing(rest), self._telling():
+            yield first
+            yield from rest
 
     def _entries(self, command: Command) -> Generator[Entry, None, None]:
         once = super()._entries
         return self.resumed(lambda: once(command))
+
+    def resumed(
+        self, listing: Callable[[], Generator[Entry, None, None]]
+    ) -> Generator[Entry, None, None]:
+        """As `again`; a second listing goes on after what was given, of which eight bytes an entry
+        are kept: rclone lists folders in no fixed order."""
+        before, given = self._lent.refusals, array("q")
+        with self._telling():
+            try:
+                with closing(listing()) as running:
+                    for entry in running:
+                        given.append(hash(entry.path))
+                        yield entry
+                return
+            except TokenExpired:
+                if self._lent.refusals == before:
+                    raise
+            seen = set(given)
+            with closing(listing()) as running:
+                yield from (entry for entry in running if hash(entry.path) not in seen)
+
+    def _is_folder(self, place: str) -> bool | None:
+        """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
+        if is_local(place):
+            return office.is_folder_here(place)
+        with suppress(PlutonRcloneError):  # the transfer says why
+            found = self.stat(place)
+            return None if found is None else found.is_dir
+        return None
 
     def transfer(
         self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
@@ -161,7 +179,9 @@ class SavedRclone(Rclone):
         before = self._lent.refusals
         section = destination(command, self._conf, self._names) or {}
         into_a_library = section.get("drive_type") == "documentLibrary"
-        runs = office.runs(command) if into_a_library else office.Runs(command)
+        runs = office.Runs(command)
+        if into_a_library:
+            runs = office.runs(command, self._is_folder)
         if runs.ignoring:
             notice(office.SAID)
         starting, flags = self._starting(notice), progress_flags(level, every)
@@ -192,20 +212,11 @@ def without_administrator(problem: PlutonRcloneError | None) -> None:
         problem.who, problem.advice = Who.YOU, ASK_THE_OWNER
 
 
-def _broke_off(problem: PlutonRcloneError) -> TokenExpired:
-    return TokenExpired(
-        "It broke off: Microsoft does not accept the access token any more.",
-        why=problem.why,
-        advice="Run it again: the token is renewed then.",
-        next_step=NextStep.TEST,
-        retry=True,
-    )
-
-
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
     """The section of the OneDrive that a command writes to, also through a remote that wraps it;
     None for a place that is in none of these."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
     if not colon or name not in names:
         return None
-    return conf.whole_section(next(iter(below(conf, name)), name))
+    name = next(iter(below(conf, name)), "")
+    return conf.whole_section(name) if name else None

@@ -72,8 +72,6 @@ class Home(Mapping[str, Storage]):
         engine = partial(self.rclone, remote_name, log_level=log_level)
         return SavedRemote(self.conf, remote_name, engine)
 
-    # ---- a mapping by name ----
-
     def __getitem__(self, name: str) -> Storage:
         """StorageNotFound. A remote's name wins over a friendly name."""
         kinds = self.conf.remotes()
@@ -103,12 +101,12 @@ class Home(Mapping[str, Storage]):
         )
 
     def reach(self, name: str) -> Storage:
-        """As `[]`, and also a remote that wraps storages, such as a crypt: for its files alone, as
-        sign-in, connection test and options are those of what it lies on (`below`)."""
+        """As `[]`, and also any other remote of the file, such as S3 or a crypt: for its files
+        alone. Sign-in, connection test and options are those of what it lies on (`below`)."""
         try:
             return self[name]
         except StorageNotFound:
-            if not self.below(name):
+            if name not in self.conf.remotes():
                 raise
         return self._storage(name)
 
@@ -129,11 +127,11 @@ class Home(Mapping[str, Storage]):
         return iter(self._titles().values())
 
     def __len__(self) -> int:
-        return len(self._all())
+        return len(self._names())
 
     def values(self) -> list[Storage]:  # type: ignore[override]
         """Every storage, also those that share a friendly name."""
-        return self._all()
+        return [self._storage(name) for name in self._names()]
 
     def _titles(self) -> dict[str, str]:
         """Friendly names by remote name, from one reading: storages come and go meanwhile."""
@@ -141,16 +139,11 @@ class Home(Mapping[str, Storage]):
         ours = ((name, one) for name, one in sections if one["type"] == "onedrive")
         return {name: one.get("description") or name for name, one in ours}
 
-    def _all(self) -> list[Storage]:
-        return [self._storage(name) for name in self._names()]
-
     def _names(self) -> list[str]:
         return [name for name, kind in self.conf.remotes().items() if kind == "onedrive"]
 
     def _storage(self, remote_name: str) -> Storage:
         raise NotImplementedError
-
-    # ---- adding ----
 
     def free_name(self, friendly: str, remote_name: str | None = None) -> str:
         """A remote's name for a new storage: `remote_name`, or one made of the friendly one.
@@ -223,8 +216,6 @@ class Home(Mapping[str, Storage]):
         if any(title == remote_name for name, title in self._titles().items() if name != but):
             what = f"There is already a storage called {remote_name!r}."
             raise StorageExists(what, name=remote_name)
-
-    # ---- all of them ----
 
     def health(
         self, on_report: Callable[[ConnectionReport], None] = lambda report: None

@@ -28,14 +28,18 @@ def graph_error(
     target: Place = "item",
     subject: str | None = None,
     personal: bool = False,
+    saved: bool = False,
 ) -> PlutonRcloneError:
     """The exception for a refused Graph request. `body` is the parsed JSON, or anything else.
-    `subject` names what was asked for. `personal`: it is a personal account's. Never raises."""
+    `subject` names what was asked for. `personal`: it is a personal account's; `saved`: that of a
+    saved remote. Never raises."""
     low = {name.lower(): value for name, value in (headers or {}).items()}
     codes, message, request_id = _read(body)
     meaning = refusals.judged(codes, message, status, target) or refusals.by_status(status, target)
     if personal:
         meaning = refusals.personal(meaning)
+    if saved:
+        meaning = refusals.of_saved(meaning)
     if "insufficient_claims" in low.get("www-authenticate", ""):
         meaning = Meaning(errors.InteractionRequired, advice=_FRESH)
     why = f"{' / '.join(codes)}: {message}" if codes and message else message

@@ -44,7 +44,8 @@ class Drives(tuple[Drive, ...]):
 
 class Graph:
     """Microsoft Graph in one cloud, for the account of the token, which is sent only there. Use it
-    in a `with` block, which closes its own connections, not those of a given `http`."""
+    in a `with` block, which closes its own connections, not those of a given `http`. `saved`: the
+    account is that of a saved remote."""
 
     def __init__(
         self,
@@ -53,10 +54,11 @@ class Graph:
         *,
         http: Http | None = None,
         renew: Callable[[str], Token] | None = None,
+        saved: bool = False,
     ) -> None:
         self.cloud = cloud
         self._token = token if isinstance(token, str) else token.access_token
-        self._refusable, self._renew = self._token, renew
+        self._refusable, self._renew, self._saved = self._token, renew, saved
         granted = () if isinstance(token, str) else token.scopes
         self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
         self._http = http or Http()
@@ -102,6 +104,7 @@ class Graph:
                 target=target,
                 subject=subject,
                 personal=_PERSONAL_DRIVE.search(url) is not None,
+                saved=self._saved,
             )
         if not isinstance(answer.json, dict):
             what = "Microsoft Graph answered with something that is not a JSON object."
