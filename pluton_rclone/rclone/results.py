@@ -120,6 +120,7 @@ class CheckResult:
     missing_on_destination: tuple[str, ...] = ()
     failed: tuple[FailedFile, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
