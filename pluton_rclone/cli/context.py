@@ -71,7 +71,7 @@ class Context:
         return found[text.partition(":")[0]], ""
 
     def reached(self, name: str) -> Storage | None:
-        """The storage of that name, or a remote that wraps some; None if there is neither."""
+        """The storage of that name, or another remote of the file; None if there is neither."""
         try:
             found = self.storages.reach(name)
         except StorageNotFound:

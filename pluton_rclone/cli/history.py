@@ -102,10 +102,11 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
         if dry_run:
             raise UsageError("restic has a --dry-run of its own.")
         remote, _, path = run.destination.partition(":")
-        return run_restic(storages.reach(remote), f"/{path}", run.options)
+        return run_restic(ctx.output, storages.reach(remote), f"/{path}", run.options)
     if run.command == "check":
         rclone = storages.rclone(*run.storages)
-        compare(ctx.output, lambda seen: rclone.compare(run.as_command(), seen))
+        by = "content" if "--download" in run.options else "hash"
+        compare(ctx.output, lambda seen: rclone.compare(run.as_command(), seen), by)
         return 0
     if run.command in _DELETES and not dry_run:
         confirm(ctx.output, yes, f"{run}: files may be deleted. Go on?")

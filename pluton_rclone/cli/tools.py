@@ -97,13 +97,10 @@ def completion(shell: str) -> None:
     eval "$(pluton-rclone completion bash)"
     pluton-rclone completion fish > ~/.config/fish/completions/pluton-rclone.fish
     """
-    from click.shell_completion import get_completion_class
-
+    from . import complete
     from .app import application
-    from .complete import Bash
 
-    kind = Bash if shell == "bash" else get_completion_class(shell)
-    assert kind is not None
+    kind = {"bash": complete.Bash, "zsh": complete.Zsh, "fish": complete.Fish}[shell]
     print(kind(application, {}, "pluton-rclone", "_PLUTON_RCLONE_COMPLETE").source())
 
 

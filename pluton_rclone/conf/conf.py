@@ -59,8 +59,6 @@ class Conf:
         """The real file, symlinks followed."""
         return self._shared.file.path
 
-    # ---- reading ----
-
     def names(self) -> list[str]:
         """The remotes in the order of the file: sections that have a type."""
         document = self._shared.document()
@@ -130,8 +128,6 @@ class Conf:
             raise variables.refusal(name)
         self._shared.check_writable()
 
-    # ---- changing ----
-
     def add(self, name: str, section: Mapping[str, str]) -> None:
         """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
         check_name(name)
@@ -192,8 +188,6 @@ class Conf:
         with self.private([]):  # what a killed one left is encrypted as the file was
             pass
         self._shared.recode(password)
-
-    # ---- lending ----
 
     def private(self, names: Sequence[str] | None = None) -> AbstractContextManager[PrivateConfig]:
         """An rclone.conf for rclones that we start, with only these remotes (None: all).

@@ -142,8 +142,6 @@ class Document:
                 )
         return value
 
-    # ---- edits ----
-
     @property
     def line_end(self) -> str:
         first = next((line.raw for line in self.lines if line.raw.endswith("\n")), "\n")

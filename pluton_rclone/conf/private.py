@@ -93,6 +93,11 @@ def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError
     return None
 
 
+_here: set[Path] = set()
+"""The folders that this process, or the one that it was forked from, lends now: a page with many
+at once spent a quarter of a core on trying their locks."""
+
+
 class _Loan:
     """One private folder, made or found abandoned; its lock `owner` is held throughout."""
 
@@ -142,6 +147,7 @@ class _Loan:
 
     def close(self) -> None:
         """Merge and go; a token that cannot be merged stays behind for the next loan."""
+        _here.discard(self.folder)
         try:
             if self.merged is None or self.conf.file.identity() != self.merged:
                 self.merge()
@@ -192,6 +198,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
                 log.debug("%s cannot be used: %s", home, error)
                 problem = problem or error
                 continue
+            _here.add(folder)
             loan = _Loan(shared, folder, owner)
             loan.bases = bases
             loan.merged = loan.conf.file.identity()
@@ -226,7 +233,11 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
     for folder in (found for home in folders.runtime_folders() for found in sorted(home.iterdir())):
         is_this = folder.name.startswith(f"{mark(shared.file.path)}-")
-        if _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG):
+        if (
+            folder in _here
+            or _LOAN.fullmatch(folder.name) is None
+            or not (is_this or _age(folder) >= _LONG)
+        ):
             continue
         if not folder.exists():  # a link to what has ended with its login session
             folders.remove(folder)

@@ -46,14 +46,10 @@ def note_change(path: Path, names: Iterable[str]) -> str:
 
 def still_last(path: Path, change: str, names: Iterable[str]) -> list[str]:
     """Those of the remotes that no other process of ours has changed since."""
-    known = _load(path)
-    return [name for name in names if known.get(name, (change, 0.0))[0] == change]
-
-
-def _load(path: Path) -> dict[str, Any]:
+    known: dict[str, Any] = {}
     with contextlib.suppress(OSError):  # also if there cannot be a runtime folder
-        return load(_file(path))
-    return {}
+        known = load(_file(path))
+    return [name for name in names if known.get(name, (change, 0.0))[0] == change]
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -66,8 +66,6 @@ class SharedConfig:
     def __repr__(self) -> str:
         return f"SharedConfig({str(self.file.path)!r})"
 
-    # ---- bytes and documents ----
-
     @property  # no cached one: its lock, held by another thread, outlives a fork until Python 3.12
     def _key(self) -> bytes:
         return encryption.key_from_password(self.password())
@@ -86,8 +84,6 @@ class SharedConfig:
         if like is not None and encryption.is_encrypted(like):
             return encryption.encrypt(data, self._key)
         return data
-
-    # ---- reading ----
 
     def is_encrypted(self) -> bool:
         data = self.file.read()
@@ -126,8 +122,6 @@ class SharedConfig:
                 tokens = with_later_tokens(document, self.decode(new.read_bytes()))
                 return data if tokens is document else self.encode(tokens, data), (old, new)
         return data, (old,)
-
-    # ---- changing ----
 
     def change(self, edit: Edit, *, check: Callable[[Document], None] | None = None) -> Document:
         """Apply the edit under the lock and return the document that is then in the file.

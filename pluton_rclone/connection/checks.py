@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -51,29 +52,6 @@ def _run(
     on_step: Callable[[Step], None],
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
 ) -> ConnectionReport:
-    walk, on_trial = Walk(on_step), home is not saved.conf
-    try:
-        with walk.step("config", "Configuration") as notes:
-            remote = saved.options
-            if home.is_variable(saved.name) and not on_trial:
-                notes.text = "complete, made by variables"
-            else:
-                home.check_writable()
-                good = "complete, can be saved" if on_trial else "complete and writable,"
-                notes.text = f"{good} in {home.path}"
-        _walk(walk, saved, remote, write, on_trial)
-    except StepFailed:
-        pass
-    return ConnectionReport(name, tuple(walk.steps))
-
-
-def _walk(
-    walk: Walk,
-    saved: SavedRemote,
-    remote: OneDriveRemote,
-    write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
-    on_trial: bool,
-) -> None:
     """Every step; the first that fails ends it. Without `write`, nothing is deleted either.
 
     On trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path
@@ -82,7 +60,16 @@ def _walk(
     from pluton_rclone.microsoft.graph.drives import Quota
     from pluton_rclone.microsoft.http import Http
 
-    with Http() as http:
+    walk, on_trial = Walk(on_step), home is not saved.conf
+    with suppress(StepFailed), Http() as http:
+        with walk.step("config", "Configuration") as notes:
+            remote = saved.options
+            if home.is_variable(saved.name) and not on_trial:
+                notes.text = "complete, made by variables"
+            else:
+                home.check_writable()
+                good = "complete, can be saved" if on_trial else "complete and writable,"
+                notes.text = f"{good} in {home.path}"
         with walk.step("binary", "rclone") as notes:
             version = saved.rclone.binary.version
             remote.require(version)
@@ -114,6 +101,7 @@ def _walk(
             _room(notes, saved, quota)
         with walk.step("throttling", "Throttling") as notes:
             _throttling(notes, http.throttled + saved.rclone.throttled)
+    return ConnectionReport(name, tuple(walk.steps))
 
 
 def _warn(notes: Notes, remote: OneDriveRemote) -> None:
@@ -123,9 +111,6 @@ def _warn(notes: Notes, remote: OneDriveRemote) -> None:
             "; ".join(f"{warning.option}: {warning.what}" for warning in warnings),
             advice=" ".join(warning.advice for warning in warnings),
         )
-
-
-# ---- the token ----
 
 
 def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
@@ -158,9 +143,6 @@ def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
         return None
     what = f"The client secret expires on {remote.secret_expires}."
     return errors.SecretExpired(what, why=f"in {left.days} days")
-
-
-# ---- the rest ----
 
 
 def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:

@@ -70,6 +70,8 @@ def _has_a_feed(section: Mapping[str, str]) -> bool:
     Graph itself, from its root."""
     if (section.get("region") or "global") != "global":
         return False
+    if section.get("type") != "onedrive":
+        return False
     elsewhere = any(section.get(name) for name in ("root_folder_id", "tenant_url"))
     return not elsewhere and not any(n.startswith(("override.", "global.")) for n in section)
 
@@ -84,9 +86,11 @@ def walk(saved: SavedRemote, path: str, by: By, options: Mapping[str, Any]) -> I
     deep = by == "auto" and saved.path_in_drive(path)
     # With this option rclone's own walk is the feed: in its order, and with what it drops.
     if deep and saved.section.get("delta") != "true":
+        from pluton_rclone.saved.resumed import Entries
+
         from .race import Race
 
-        yield from saved.rclone.resumed(lambda: Race(saved, path, options).entries())
+        yield from saved.rclone.resumed(lambda: Race(saved, path, options).entries(), Entries())
         return
     from .whole import whole
 

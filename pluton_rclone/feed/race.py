@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from pluton_rclone.errors import Cancelled, RcloneError, TokenExpired
@@ -100,7 +100,7 @@ class Race:
         self._feed: FeedListing | None = None
         self._ended = threading.Event()
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Generator[Entry, None, None]:
         """As `Rclone.walk`."""
         # Files and folders, whichever are wanted: the feed is compared with both.
         both = cast(

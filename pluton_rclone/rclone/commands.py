@@ -16,7 +16,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 
 from .brake import Brake
-from .locations import Location, is_local, location
+from .locations import REMOTE_NAME, Location, is_local, location
 from .locations import source as read_from
 
 Size = int | str
@@ -295,6 +295,18 @@ def simple(word: str, place: Location, **given: object) -> Command:
     """mkdir, stat, cat, rcat…: a command for one place, with these flags, if they are not None."""
     own = (_flag(name, value) for name, value in given.items() if value is not None)
     return Command((word,), tuple(own), (location(place),))
+
+
+def one_file(word: str, place: Location, **given: object) -> Command:
+    """As `simple`, for a place that is a file: it is asked for by its name in the folder above, so
+    that a folder's files are not taken for it, and one run finds that out."""
+    command = simple(word, place, **given)
+    remote, colon, path = command.places[0].partition(":")
+    above, slash, name = path.rpartition("/")
+    if not colon or not REMOTE_NAME.fullmatch(remote) or not name or "\n" in name:
+        return command
+    flags = (*command.flags, _flag("files_from_raw", "-"))
+    return Command(command.words, flags, (f"{remote}:{above or slash}",), name.encode() + b"\n")
 
 
 def lsjson(place: Location, options: ListOptions, *, depth: Literal["all", "one"]) -> Command:

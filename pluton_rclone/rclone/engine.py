@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from pluton_rclone.errors import NothingFound, RcloneError
+from pluton_rclone.errors import NothingFound, RcloneError, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.process.pipes import Source, paced
 from pluton_rclone.values.versions import Version
@@ -139,13 +139,18 @@ class Rclone:
         self, place: Location, *, offset: int | None = None, count: int | None = None
     ) -> Generator[bytes, None, None]:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
-        rclone."""
-        try:
-            yield from self._output(commands.simple("cat", place, offset=offset, count=count))
-        except RcloneError as problem:
-            above, name = _in_shared_folder(place, problem)
-            command = commands.simple("cat", above, offset=offset, count=count)
-            yield from self._output(command._replace(flags=(*command.flags, *commands.only(name))))
+        rclone. UsageError for a folder, of which rclone would print every file."""
+        chosen, empty = commands.one_file("cat", place, offset=offset, count=count), True
+        for block in self._output(chosen):
+            empty = False
+            yield block
+        if empty and chosen.stdin is not None:  # an empty file, a folder, or nothing
+            entry = self.stat(place)
+            if entry is None:
+                raise NothingFound(f"There is no {location(place)!r}.")
+            if entry.is_dir:
+                what = f"{location(place)!r} is a folder."
+                raise UsageError(what, advice="Name one file of it.")
 
     def _output(self, command: Command) -> Iterator[bytes]:
         run = self.begin(command)

@@ -120,6 +120,8 @@ class CheckResult:
     missing_on_destination: tuple[str, ...] = ()
     failed: tuple[FailedFile, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    by_size: int = 0
+    """So many were compared by size alone: both sides have no hash in common (crypt, S3…)."""
     notices: tuple[str, ...] = ()
 
     @property

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired, Who
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, TransferOptions, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.listing import Entry
-from pluton_rclone.rclone.locations import Location
+from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.results import CheckResult, TransferResult
 from pluton_rclone.rclone.runner import Runner, nothing
 from pluton_rclone.rclone.transfer import Again, Ended, Start, Starting, Transfer
@@ -25,6 +25,7 @@ from pluton_rclone.values.refusals import ASK_THE_OWNER
 from . import office
 from .counted import Counted
 from .lent import Lent, is_refusal
+from .resumed import Blocks, Entries, Given
 from .wrapping import below
 
 if TYPE_CHECKING:
@@ -107,23 +108,23 @@ class SavedRclone(Rclone):
                     raise
             return call()
 
-    def resumed(self, stream: Callable[[], Iterator[T]]) -> Generator[T, None, None]:
-        """As `again`, for what comes piece by piece: once something has come, it ends, and the next
-        run renews the token."""
-        before, empty = self._lent.refusals, True
+    def resumed(
+        self, stream: Callable[[], Generator[T, None, None]], given: Given[T]
+    ) -> Generator[T, None, None]:
+        """As `again`, for what comes piece by piece: the second goes on after what was given."""
+        before = self._lent.refusals
         with self._telling():
             try:
-                with closing(stream()) as running:  # type: ignore[type-var]
+                with closing(stream()) as running:
                     for one in running:
-                        empty = False
+                        given.add(one)
                         yield one
-                    return
-            except TokenExpired as problem:
+                return
+            except TokenExpired:
                 if self._lent.refusals == before:
                     raise
-                if not empty:
-                    raise _broke_off(problem) from problem
-            yield from stream()
+            with closing(stream()) as running:
+                yield from given.rest(running)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -151,11 +152,20 @@ class SavedRclone(Rclone):
         self, place: Location, *, offset: int | None = None, count: int | None = None
     ) -> Generator[bytes, None, None]:
         once = super().blocks
-        return self.resumed(lambda: once(place, offset=offset, count=count))
+        return self.resumed(lambda: once(place, offset=offset, count=count), Blocks())
 
     def _entries(self, command: Command) -> Generator[Entry, None, None]:
         once = super()._entries
-        return self.resumed(lambda: once(command))
+        return self.resumed(lambda: once(command), Entries())
+
+    def _is_folder(self, place: str) -> bool | None:
+        """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
+        if is_local(place):
+            return office.is_folder_here(place)
+        with suppress(PlutonRcloneError):  # the transfer says why
+            found = self.stat(place)
+            return None if found is None else found.is_dir
+        return None
 
     def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
         command = commands.remove("deletefile", place, options)
@@ -191,7 +201,9 @@ class SavedRclone(Rclone):
         before = self._lent.refusals
         section = destination(command, self._conf, self._names) or {}
         into_a_library = section.get("drive_type") == "documentLibrary"
-        runs = office.runs(command) if into_a_library else office.Runs(command)
+        runs = office.Runs(command)
+        if into_a_library:
+            runs = office.runs(command, self._is_folder)
         if runs.ignoring:
             notice(office.SAID)
         starting, flags = self._starting(notice), progress_flags(level, every)
@@ -229,20 +241,11 @@ def without_administrator(problem: PlutonRcloneError | None) -> None:
         problem.who, problem.advice = Who.YOU, ASK_THE_OWNER
 
 
-def _broke_off(problem: PlutonRcloneError) -> TokenExpired:
-    return TokenExpired(
-        "It broke off: Microsoft does not accept the access token any more.",
-        why=problem.why,
-        advice="Run it again: the token is renewed then.",
-        next_step=NextStep.TEST,
-        retry=True,
-    )
-
-
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
     """The section of the OneDrive that a command writes to, also through a remote that wraps it;
     None for a place that is in none of these."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
     if not colon or name not in names:
         return None
-    return conf.whole_section(next(iter(below(conf, name)), name))
+    name = next(iter(below(conf, name)), "")
+    return conf.whole_section(name) if name else None

@@ -98,8 +98,6 @@ class StorageSetup(LocationSteps):
             return (*steps, "location", "options")
         return (*steps, "options", "test", "save") if state.name else (*steps, "options", "test")
 
-    # ---- signing in without a registration of one's own ----
-
     def sign_in_with_rclone(
         self,
         *,
@@ -150,8 +148,6 @@ class StorageSetup(LocationSteps):
             self._choose(location, folder)
             self._state.folder_id = given.get(BY_NAME["base_folder_id"].key, "")
         return account
-
-    # ---- options and the remote ----
 
     @property
     def options(self) -> dict[str, Any]:
@@ -205,8 +201,6 @@ class StorageSetup(LocationSteps):
 
         return authorization(self._state)
 
-    # ---- test and save ----
-
     def test(
         self,
         storages: Home[object],
@@ -251,8 +245,6 @@ class StorageSetup(LocationSteps):
         if tested.token is not None and self._state.token is not None and not self._state.app_only:
             text = tested.token.get_secret_value()
             self._state.token = Token.from_rclone(text, scopes=self._state.scopes)
-
-    # ---- state between requests ----
 
     def record(self) -> dict[str, Any]:
         """The state as JSON members, without secrets: to show it, not to continue from it."""

@@ -29,8 +29,6 @@ class LocationSteps(SignInSteps):
         """The folder of the drive that the storage starts from; "" is its root."""
         return self._state.folder
 
-    # ---- location ----
-
     def drives(self) -> Drives:
         """The account's own drives, each verified by reading its root. DriveNotFound."""
         with self._graph() as graph:

@@ -83,7 +83,7 @@ def authorization(state: SetupState) -> dict[str, Any]:
         given.update(
             region=app.region,
             client_id=app.client_id,
-            client_secret=SecretStr(app.secret_text) if app.secret_text else None,
+            client_secret=SecretStr(app.client_secret) if app.client_secret else None,
             tenant="" if app.tenant == "common" else app.tenant,
             certificate=str(app.certificate.path) if app.certificate and state.app_only else "",
         )

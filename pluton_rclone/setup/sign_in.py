@@ -27,8 +27,6 @@ class SignInSteps:
 
     _state: SetupState
 
-    # ---- what there is so far ----
-
     @property
     def app(self) -> AppRegistration:
         """The app registration in use. RegistrationError when there is none."""
@@ -83,8 +81,6 @@ class SignInSteps:
         """The drive type that was chosen."""
         return self._state.kind
 
-    # ---- signing in ----
-
     def begin_sign_in(self, redirect_uri: str, *, place: Place | None = None) -> Flow:
         """The address to send the person to (`.url`), for `finish_sign_in`; it can wait as JSON.
 
@@ -115,36 +111,15 @@ class SignInSteps:
         """Opens the browser of this machine and waits for the person; `timeout` in seconds."""
         from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
 
-        scopes = self._state.least_scopes(place)
-        return self._take(
-            sign_in_with_browser(
-                self.app,
-                scopes,
-                show_address=show_address,
-                timeout=timeout,
-                cancel=cancel,
-                account=self._expected(),
-            )
+        signed_in = sign_in_with_browser(
+            self.app,
+            self._state.least_scopes(place),
+            show_address=show_address,
+            timeout=timeout,
+            cancel=cancel,
+            account=self._expected(),
         )
-
-    def begin_device_code(self, *, place: Place | None = None) -> DeviceCode:
-        """A code to type on another device, for `poll_device_code` or the code's own `wait`."""
-        from pluton_rclone.microsoft.entra.device_code import begin_device_code
-
-        scopes = self._state.least_scopes(place)
-        return begin_device_code(self.app, scopes, account=self._expected())
-
-    def poll_device_code(self, code: DeviceCode | Mapping[str, Any]) -> Account | None:
-        """Asks once; None while unfinished. Wait `seconds_between_polls(code)` before each.
-
-        `code` may also be a `device_code_record(code)` (see `microsoft.entra.device_code`).
-        """
-        from pluton_rclone.microsoft.entra import device_code
-
-        if isinstance(code, Mapping):
-            code = device_code.device_code_from_record(code, self.app)
-        signed_in = device_code.poll_device_code(code)
-        return None if signed_in is None else self._take(signed_in)
+        return self._take(signed_in)
 
     def sign_in_with_device_code(
         self,
@@ -153,9 +128,12 @@ class SignInSteps:
         place: Place | None = None,
         cancel: threading.Event | None = None,
     ) -> Account:
-        """Shows a code to type on another device, and waits for the person."""
-        code = self.begin_device_code(place=place)
-        show(code)
+        """Shows a code to type on another device and waits for the person, until `cancel`. In a
+        server, call it in a thread: it takes up to fifteen minutes."""
+        from pluton_rclone.microsoft.entra.device_code import begin_device_code
+
+        scopes = self._state.least_scopes(place)
+        show(code := begin_device_code(self.app, scopes, account=self._expected()))
         return self._take(code.wait(cancel))
 
     def sign_in_as_app(self) -> Account:
@@ -185,8 +163,6 @@ class SignInSteps:
         state = self._state
         state.token = state.account = state.drive = state.passed = None
         state.scopes, state.folder, state.shared, state.app_only = (), "", False, False
-
-    # ---- drive type and permissions ----
 
     def suggested_type(self) -> DriveKind:
         """The drive type that this account most likely wants."""
@@ -222,8 +198,6 @@ class SignInSteps:
                 advice="Sign in again with this account and accept it; other permissions stay.",
                 missing_scopes=list(lacking),
             )
-
-    # ---- what must be there ----
 
     def _signed_in_token(self) -> Token:
         if self._state.token is None:

@@ -86,7 +86,7 @@ class SetupState:
             **self.record(),
             "options": {name: plain(value) for name, value in self.options.items()},
             "token": self.token.to_rclone() if self.token else None,
-            "client_secret": self.app.secret_text if self.app else None,
+            "client_secret": self.app.client_secret if self.app else None,
         }
 
     @classmethod
@@ -127,11 +127,9 @@ def plain(value: Any) -> Any:
     """An option's value as JSON has it."""
     if hasattr(value, "get_secret_value"):
         return value.get_secret_value()
-    return value if isinstance(value, (str, int, bool, list, type(None))) else _listed(value)
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, (tuple, set, frozenset)) else str(value)
+    if isinstance(value, (tuple, set, frozenset)):
+        return list(value)
+    return value if isinstance(value, (str, int, bool, list, type(None))) else str(value)
 
 
 def is_secret(option: str) -> bool:

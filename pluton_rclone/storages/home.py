@@ -128,12 +128,12 @@ class Home(Mapping[str, Storage]):
         )
 
     def reach(self, name: str) -> Storage:
-        """As `[]`, and also a remote that wraps storages, such as a crypt: for its files alone, as
-        sign-in, connection test and options are those of what it lies on (`below`)."""
+        """As `[]`, and also any other remote of the file, such as S3 or a crypt: for its files
+        alone. Sign-in, connection test and options are those of what it lies on (`below`)."""
         try:
             return self[name]
         except StorageNotFound:
-            if not self.below(name):
+            if name not in self.conf.remotes():
                 raise
         return self._storage(name)
 

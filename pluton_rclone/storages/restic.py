@@ -19,6 +19,7 @@ from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Runs
 from pluton_rclone.saved.lent import lend
 from pluton_rclone.values.program import USER_AGENT
+from pluton_rclone.values.token_text import TOKEN
 
 if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
@@ -145,12 +146,26 @@ class Restic:
         if self._open is not None:
             raise UsageError("The repository is open already.")
         self._renew_if_refused()
+        self._lend()
+        return self
+
+    def _lend(self) -> None:
         with ExitStack() as stack:
             loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
             lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
             self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()
-        return self
+
+    def refused(self) -> bool:
+        """Whether Microsoft does not accept the token that the last restic had, before its end
+        (rclone does not renew such a one). If so it is renewed: start restic again."""
+        before = self._saved.section.get(TOKEN)
+        self._renew_if_refused()
+        if self._saved.section.get(TOKEN) == before:
+            return False
+        self.__exit__()
+        self._lend()
+        return True
 
     def _renew_if_refused(self) -> None:
         """rclone, which restic starts, would not; every other trouble is left to restic to say."""

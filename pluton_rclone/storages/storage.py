@@ -245,10 +245,12 @@ class Storage:
     ) -> Preflight:
         """What OneDrive would refuse or spoil if `source` were copied into the folder `path`; found
         while it is iterated. `of`: `source` is a path in that storage. With filters rclone lists
-        the source: unreadable files and links are left to the transfer."""
+        the source: unreadable files and links are left to the transfer. StorageNotFound if this is
+        not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
-        drive, remote = self.drive(), self.remote
+        remote = self._storages[self.remote_name].remote
+        drive = self.drive()
         if of is None:
             place, rclone = locations.local(source), self.rclone
         else:

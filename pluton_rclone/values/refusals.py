@@ -89,6 +89,13 @@ _BLOCKED = Meaning(
     errors.AccessDenied, "An administrator has blocked this site.",
     advice="Ask the administrator of the organisation to unlock the site.")
 _NO_ONEDRIVE = Meaning(errors.DriveNotFound, "This account has no OneDrive.")
+_NO_DRIVE = Meaning(
+    errors.DriveNotFound,
+    advice="Check the drive's id, and whether this account may open it.")
+LOST_DRIVE = Meaning(  # the same of a remote that is saved
+    errors.DriveNotFound,
+    advice="Have its drive looked for: the token stays. An account that has no OneDrive any more "
+    "needs a OneDrive licence again.", step=NextStep.REPAIR)
 _NO_SITES = Meaning(
     errors.GraphError, who=Who.YOU,
     advice="SharePoint sites belong to work or school accounts: sign in with one that has a "
@@ -216,7 +223,7 @@ def judged(
             return _NO_SITES if meaning is _NO_ONEDRIVE and place in ("site", "sites") else meaning
     if _LOST_HANDLE.search(message) and not busy:
         if place in ("drive", "account"):
-            return Meaning(errors.DriveNotFound)
+            return _NO_DRIVE
         return _VAULT if place == "folder" else _ELSEWHERE
     if {"notallowed", "resourcelocked"} <= set(words):
         return _BLOCKED
@@ -233,13 +240,18 @@ def _placed(meaning: Meaning, place: Place, status: int | None) -> Meaning:
     if place == "upload" and (status in (404, 410) or meaning is _MISSING):
         return Meaning(errors.UploadSessionLost)
     if meaning is _MISSING and place in ("drive", "account"):
-        return _NO_ONEDRIVE if place == "account" else Meaning(errors.DriveNotFound)
+        return _NO_ONEDRIVE if place == "account" else _NO_DRIVE
     if meaning is _DENIED and place in ("site", "sites"):
         return _NO_ENTRY if place == "site" else Meaning(errors.SitesPermissionMissing)
     return meaning
 
 
 ASK_THE_OWNER = "Ask the owner of the drive for access; open your own once in the browser."
+
+
+def of_saved(meaning: Meaning) -> Meaning:
+    """The same of a remote that is saved: its drive can be looked for."""
+    return LOST_DRIVE if meaning == _NO_DRIVE else meaning
 
 
 def personal(meaning: Meaning) -> Meaning:

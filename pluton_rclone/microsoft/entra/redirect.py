@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pluton_rclone.errors import ForeignAnswer, SignInTimedOut
 
-from ..http import Http, pool
+from ..http import Http
 from .account import Account
 from .app import AppRegistration
 from .client import msal_application, outcome
@@ -27,10 +27,8 @@ ResponseMode = Literal["query", "form_post"]
 @dataclass(frozen=True)
 class Flow:
     """A sign-in that has begun. `url` is where the person goes, `expires` seconds since 1970.
-
     `record()` is JSON and can wait in a session or database; it has the PKCE verifier, so keep it
-    where the person's browser cannot read it.
-    """
+    where the person's browser cannot read it."""
 
     url: str
     state: str
@@ -71,23 +69,21 @@ def begin_redirect(
     account: Account | None = None,
     prompt: Prompt | None = None,
     response_mode: ResponseMode = "query",
-    claims: str | None = None,
     http: Http | None = None,
 ) -> Flow:
     """The address to send a person to, and what is needed to finish. `redirect_uri` must be
     registered exactly. `account` is the expected person: the page proposes that account, and
     another is refused at the end. With `response_mode="form_post"`, cookies with SameSite=Lax do
-    not come along. `claims` is what Graph demanded in a refusal (`details["claims"]`)."""
+    not come along."""
     wanted = short_names(scopes)
-    asked = Asked(app, wanted, "redirect", (app.secret_text or "",))
-    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
+    asked = Asked(app, wanted, "redirect", (app.client_secret or "",))
+    with msal_application(app, asked, http) as application:
         begun = application.initiate_auth_code_flow(
             list(wanted),
             redirect_uri=redirect_uri,
             prompt=prompt,
             login_hint=(account.username or None) if account else None,
             response_mode="form_post",
-            claims_challenge=claims,
         )
     # MSAL warns on stderr about any other mode; only the address depends on it.
     mode = f"response_mode={response_mode}"
@@ -116,13 +112,13 @@ def finish_redirect(
     if time.time() > flow.expires:
         raise SignInTimedOut("This sign-in was begun more than ten minutes ago.")
     verifier = str(flow.msal.get("code_verifier", ""))
-    secrets = parameters.get("code", ""), verifier, app.secret_text or ""
+    secrets = parameters.get("code", ""), verifier, app.client_secret or ""
     asked = Asked(app, flow.scopes, "redirect", secrets)
     if "error" in parameters:
         raise sign_in_error(parameters, asked)
     if "code" not in parameters:
         raise ForeignAnswer("The answer holds neither a code nor an error.")
-    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
+    with msal_application(app, asked, http) as application:
         result = application.acquire_token_by_auth_code_flow(dict(flow.msal), parameters)
     return completed(outcome(result, asked), app, flow.scopes, flow.account)
 

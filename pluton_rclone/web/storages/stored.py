@@ -63,7 +63,10 @@ def health(request: Request) -> HTMLResponse:
     """GET: whether a storage works, and the room on it."""
     found = storage_of(request)
     seen = page_of(request).healths.of(found)
-    return draw(request, "part_health.html", record=found.record(), seen=seen, error=seen.error)
+    lost = seen.error is not None and seen.error.next_step is NextStep.REPAIR
+    shown: dict[str, Any] = {"record": found.record(), "seen": seen}
+    shown |= {"repairable": lost and not _repairable(found)}
+    return draw(request, "part_health.html", error=seen.error, **shown)
 
 
 # ---- testing a saved storage ----
