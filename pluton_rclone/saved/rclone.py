@@ -154,7 +154,7 @@ class SavedRclone(Rclone):
             return office.is_folder_here(place)
         with suppress(PlutonRcloneError):  # the transfer says why
             found = self.stat(place)
-            return found and found.is_dir
+            return found.is_dir if found else None
         return None
 
     def transfer(
