@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Roff(click.HelpFormatter):
     def write_paragraph(self) -> None:
         """Each part begins with a request of its own."""
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], *_: Any, **__: Any) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], *_: Any, **__: Any) -> None:
         for term, text in rows:
             self.write(f".TP\n.B {_roff(term.strip())}\n{_roff(text)}\n")
 
@@ -54,11 +54,9 @@ def _roff(text: str) -> str:
 def page(name: str = "") -> str:
     """The manual page of a command, or of the program."""
     top = click.Context(application, info_name=PROGRAM)
-    command, ctx = application, top
-    if name:
-        found = application.get_command(top, name)
-        assert found is not None
-        command, ctx = found, click.Context(found, info_name=name, parent=top)
+    command = application.get_command(top, name) if name else application
+    assert command is not None
+    ctx = click.Context(command, info_name=name, parent=top) if name else top
     title, out = ctx.command_path.replace(" ", "-"), Roff(width=1000)
     short = command.get_short_help_str(1000).rstrip(".")
     out.write(f'.TH {title.upper()} 1 "" "{PROGRAM} {version(PROGRAM)}"\n')
