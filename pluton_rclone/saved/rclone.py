@@ -172,7 +172,7 @@ class SavedRclone(Rclone):
             return office.is_folder_here(place)
         with suppress(PlutonRcloneError):  # the transfer says why
             found = self.stat(place)
-            return None if found is None else found.is_dir
+            return found.is_dir if found else None
         return None
 
     def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
