@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Corrupted, NothingFound, PlutonRcloneError, RemoteError
+from pluton_rclone.rclone import commands
 from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.units import counted
@@ -16,6 +17,7 @@ from pluton_rclone.values.units import counted
 from .report import ACTIVE_PROBES, Walk, abandoned_probes, probe_name
 
 if TYPE_CHECKING:
+    from pluton_rclone.rclone.commands import TransferOptions
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.remote import SavedRemote
@@ -140,8 +142,10 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:
     """Removes the probe file, and never more than one file. TimeoutError after `seconds`."""
-    rules, at = _only(name), saved.at()
-    with saved.rclone.delete(at, filters=rules, max_delete=1, extra=flags, retries=1) as removal:
+    options: TransferOptions = {"filters": _only(name), "max_delete": 1, "retries": 1}
+    options["extra"] = flags
+    command = commands.remove("delete", saved.at(), options)
+    with saved.rclone.transfer(command, recorded=False) as removal:
         removal.result(seconds)
 
 

@@ -125,6 +125,7 @@ class CheckResult:
     left_out: tuple[LeftOut, ...] = ()
     by_size: int = 0
     """So many were compared by size alone: both sides have no hash in common (crypt, S3…)."""
+    notices: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:

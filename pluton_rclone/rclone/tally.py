@@ -199,8 +199,8 @@ class Tally:
             error = faults.run_fault(command, exit_code, self.messages)
         self._end_of_round()
         now, planned, notices = self._judged(bool(missing))
-        given, keeps = self.command or Command(()), bool(self.command and self.command.keeps)
-        kept = keeping.kept(command, now, renamed=self._renamed, dry=given.dry) if keeps else 0
+        keeps, dry = self.command.keeps, self.command.dry
+        kept = keeping.kept(command, now, renamed=self._renamed, dry=dry) if keeps else 0
         whole = command == "purge" and error is None and not (planned or now.deletes)
         counts: dict[str, Any] = {name: getattr(now, name) for name in _COUNTS}
         return TransferResult(
@@ -223,7 +223,7 @@ class Tally:
         """The counts, what is planned, and what is to be said: a dry run of a sync promises no
         deletion that the sync will not make."""
         now, planned, command = self.progress, self._planned, self.command
-        if command is None or not command.dry or command.words != ("sync",):
+        if not command.dry or command.words != ("sync",):
             return now, planned, [_KEPT] if self._kept or self.only_copies else []
         if missing or self._kept:
             planned = [one for one in planned if not _DELETION.match(one.action)]

@@ -6,24 +6,29 @@ import dataclasses
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
-from pluton_rclone.rclone.commands import Command, progress_flags
+from pluton_rclone.rclone.commands import Command, TransferOptions, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.rclone.locations import Location, is_local
-from pluton_rclone.rclone.results import TransferResult
-from pluton_rclone.rclone.runner import Runner
-from pluton_rclone.rclone.transfer import Again, Start, Starting, Transfer
+from pluton_rclone.rclone.results import CheckResult, TransferResult
+from pluton_rclone.rclone.runner import Runner, nothing
+from pluton_rclone.rclone.transfer import Again, Ended, Start, Starting, Transfer
+from pluton_rclone.runs.run import Run
+from pluton_rclone.runs.store import Runs
 from pluton_rclone.values.refusals import ASK_THE_OWNER
 
 from . import office
 from .lent import Lent, is_refusal
 from .wrapping import below
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 
@@ -40,6 +45,7 @@ class OneDriveTransfer(Transfer):
         runs: office.Runs,
         notices: list[str],
         again: Again,
+        ended: Ended,
         personal: bool,
         **limits: float | None,
     ) -> None:
@@ -54,11 +60,13 @@ class OneDriveTransfer(Transfer):
             return self._bound(runs.office) if found or command.words == ("sync",) else None
 
         then = () if runs.office is None else (for_office_files,)
-        super().__init__(command, starting, flags, run=runs.first, then=then, again=again, **limits)
+        super().__init__(
+            command, starting, flags, run=runs.first, then=then, again=again, ended=ended, **limits
+        )
 
-    def wait(self, timeout: float | None = None) -> TransferResult:
-        """As `Transfer.wait`, with these notices."""
-        result = super().wait(timeout)
+    def _settled(self) -> TransferResult:
+        """With these notices."""
+        result = super()._settled()
         if self._personal:
             for error in (result.error, *(file.error for file in result.failed)):
                 without_administrator(error)
@@ -74,6 +82,7 @@ class SavedRclone(Rclone):
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._lent = Lent(runner, conf, names)
         super().__init__(runner=self._lent)
+        self.runs = Runs(conf.path)
         self._conf = conf
         self._names = tuple(names)
 
@@ -163,13 +172,34 @@ class SavedRclone(Rclone):
             return office.is_folder_here(place)
         with suppress(PlutonRcloneError):  # the transfer says why
             found = self.stat(place)
-            return None if found is None else found.is_dir
+            return found.is_dir if found else None
         return None
 
+    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
+        command = commands.remove("deletefile", place, options)
+        with self.runs.recorded(Run.of(command, self._names)) as recording:
+            super().deletefile(place, **options)
+            recording.deleted_one()
+
+    def compare(
+        self, command: Command, on_progress: Callable[[int], None] | None = None
+    ) -> CheckResult:
+        notices: list[str] = []
+        with self.runs.recorded(Run.of(command, self._names), notices.append) as recording:
+            result = super().compare(command, on_progress)
+            recording.compared(result)
+        return dataclasses.replace(result, notices=tuple(notices))
+
     def transfer(
-        self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
+        self,
+        command: Command,
+        *,
+        level: LogLevel = "DEBUG",
+        every: float = 0.5,
+        recorded: bool = True,
     ) -> Transfer:
-        """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`)."""
+        """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`).
+        A run that nobody has asked for, such as a test's, need not be `recorded`."""
         notices: list[str] = []
 
         def notice(text: str) -> None:
@@ -193,17 +223,24 @@ class SavedRclone(Rclone):
             # by its own words: another run of these remotes may have been refused meanwhile
             return last if self._lent.refusals > before and any(map(is_refusal, told)) else None
 
-        return OneDriveTransfer(
-            command,
-            starting,
-            flags,
-            runs=runs,
-            notices=notices,
-            again=again,
-            personal=self._personal(),
-            time_limit=self.limits.time,
-            stall_limit=self.limits.stall,
-        )
+        recording = self.runs.begin(Run.of(command, self._names), notice) if recorded else None
+        try:
+            return OneDriveTransfer(
+                command,
+                starting,
+                flags,
+                runs=runs,
+                notices=notices,
+                again=again,
+                ended=nothing if recording is None else recording.transferred,
+                personal=self._personal(),
+                time_limit=self.limits.time,
+                stall_limit=self.limits.stall,
+            )
+        except BaseException as error:
+            if recording is not None:
+                recording.broke_off(error)
+            raise
 
 
 def without_administrator(problem: PlutonRcloneError | None) -> None:

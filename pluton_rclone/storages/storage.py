@@ -239,7 +239,7 @@ class Storage:
         not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
-        remote = self._storages[self.remote_name].remote
+        remote = self.storages[self.remote_name].remote
         drive = self.drive()
         if of is None:
             place, rclone = locations.local(source), self.rclone
