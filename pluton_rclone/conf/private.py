@@ -15,14 +15,15 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import BaseFileLock
 
-from pluton_rclone.errors import ConfigError, PlutonRcloneError
+from pluton_rclone.errors import ConfigError, ConfigNotWritable, PlutonRcloneError
 from pluton_rclone.process import folders
 from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
@@ -41,6 +42,7 @@ _CONF, _ORIGIN = "rclone.conf", "origin.json"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
 _LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -177,24 +179,31 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     bases = {name: token_digest(token) for name, token in tokens.items() if token is not None}
     origin = json.dumps({"config": str(shared.file.path), "tokens": bases}).encode()
     files = {_ORIGIN: origin, _CONF: shared.encode(lent, shared.file.read())}
-    problem: OSError | None = None
+    folder, owner = in_first_place(lambda home: _make_in(home, mark(shared.file.path), files))
+    _here.add(folder)
+    loan = _Loan(shared, folder, owner, bases)
+    loan.merged = loan.conf.file.identity()
+    return loan
+
+
+def in_first_place(make: Callable[[Path], _Made]) -> _Made:
+    """What `make` gives in the first folder for private files that it can use: they may be full, as
+    a container's 64 MB of memory soon are. ConfigNotWritable says why the first cannot be used."""
+    problem: OSError | ConfigNotWritable | None = None
     try:
         for home in folders.usable_folders():
             try:
-                folder, owner = _make_in(home, mark(shared.file.path), files)
-            except OSError as error:  # full, as a container's 64 MB of memory soon are
+                return make(home)
+            except (OSError, ConfigNotWritable) as error:
                 log.debug("%s cannot be used: %s", home, error)
                 problem = problem or error
-                continue
-            _here.add(folder)
-            loan = _Loan(shared, folder, owner, bases)
-            loan.merged = loan.conf.file.identity()
-            return loan
-    except OSError as error:
+    except OSError as error:  # after the last
         problem = problem or error
+    if isinstance(problem, OSError):
+        place = Path(problem.filename or "the folder for private files")
+        problem = disk.not_writable(place, problem)
     assert problem is not None
-    place = Path(problem.filename or "the folder for private files")
-    raise disk.not_writable(place, problem) from None
+    raise problem
 
 
 def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, BaseFileLock]:
