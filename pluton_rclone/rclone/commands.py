@@ -236,9 +236,6 @@ def filter_name(path: str) -> str:
     return f"{quoted[:-1]}[{quoted[-1]}]" if quoted[-1:].isspace() else quoted  # rclone cuts it off
 
 
-# ---- transfers -----------------------------------------------------------------------------------
-
-
 def transfer(
     word: str, source: Location, destination: Location, options: TransferOptions
 ) -> Command:
@@ -293,9 +290,6 @@ def remove(
     if kept:
         raise UsageError(f"{word} does not take {', '.join(kept)}", why=why)
     return at(place, word, options, TransferOptions)
-
-
-# ---- one place, and looking ----------------------------------------------------------------------
 
 
 def at(place: Location, word: str, options: Mapping[str, Any], kind: type, *own: str) -> Command:

@@ -283,7 +283,9 @@ class Storage:
         """Takes over the sign-in of `StorageSetup.for_storage(this)`; its drive stays.
         ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
-        return self._change(before, before.replace(**setup.authorization()), on_step)
+        wanted = before.replace(**setup.authorization())
+        same = wanted.token == before.token
+        return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
     def repair(
         self, on_step: Callable[[Step], None] = lambda step: None, *, drive_id: str = ""
@@ -291,23 +293,14 @@ class Storage:
         """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), and spells
         its encoding as rclone does; token and options stay. Tested, then saved. UsageError if
         there are several; ConnectionTestFailed."""
-        from pluton_rclone.values.token_text import SIGN_IN, TOKEN
-
         from .repair import repaired
 
-        before = self._saved.section
         self.check_writable()
+        before = self._saved.section
         wanted = repaired(before, self.storages.binary, drive_id)
-        report, tested = self.storages.try_out(wanted, on_step)
-        report.raise_for_failure()
-        after = tested.to_section()
-        changes = {
-            key: after.get(key) for key in {*after, "encoding"} if after.get(key) != before.get(key)
-        }
-        if TOKEN in changes:  # renewed: the same sign-in
-            changes[SIGN_IN] = before.get(SIGN_IN)
-        self.storages.conf.update(self.remote_name, changes)
-        return report
+        known = {"encoding", *wanted.to_section()}  # what else the section has stays
+        old = {key: value for key, value in before.items() if key in known}
+        return self._change(old, wanted, on_step, same_sign_in=True)
 
     def check_writable(self) -> None:
         """ConfigNotWritable if no change could be saved."""
@@ -325,19 +318,29 @@ class Storage:
         for name, value in options.items():
             if value is None and name in defaults:
                 options[name] = defaults[name].get_default()
-        return self._change(before, before.replace(**options), on_step)
+        wanted = before.replace(**options)
+        same = wanted.token == before.token
+        return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
     def _change(
-        self, before: OneDriveRemote, wanted: OneDriveRemote, on_step: Callable[[Step], None]
+        self,
+        old: Mapping[str, str],
+        wanted: OneDriveRemote,
+        on_step: Callable[[Step], None],
+        *,
+        same_sign_in: bool,
     ) -> ConnectionReport:
+        """Test the remote, then save how its section differs from `old`."""
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
         self.check_writable()
         report, tested = self.storages.try_out(wanted, on_step)
         report.raise_for_failure()
-        changes = tested.changes_from(before)
-        if TOKEN in changes and wanted.token == before.token:
-            changes[SIGN_IN] = before.sign_in or None  # renewed during the test: the same sign-in
+        new = tested.to_section()
+        keys = dict.fromkeys((*old, *new))
+        changes = {key: new.get(key) for key in keys if new.get(key) != old.get(key)}
+        if TOKEN in changes and same_sign_in:  # renewed meanwhile
+            changes[SIGN_IN] = old.get(SIGN_IN)
         if changes:
             self.storages.conf.update(self.remote_name, changes)
         return report
