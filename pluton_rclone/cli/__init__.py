@@ -70,11 +70,7 @@ def _run(arguments: Sequence[str]) -> int:
     output = Output("--json" in arguments[:separator])  # behind it stands another command
     NAMED.clear()
     if "_PLUTON_RCLONE_COMPLETE" in os.environ:
-        from click.shell_completion import add_completion_class
-
-        from .complete import Bash
-
-        add_completion_class(Bash)
+        from . import complete as complete
     try:
         given = list(arguments) or ["--help"]
         result = application.main(given, prog_name="pluton-rclone", standalone_mode=False)

@@ -12,7 +12,14 @@ from contextlib import suppress
 from typing import Any
 
 import click
-from click.shell_completion import BashComplete, CompletionItem, split_arg_string
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ZshComplete,
+    add_completion_class,
+    split_arg_string,
+)
 
 from pluton_rclone.errors import PlutonRcloneError
 
@@ -51,8 +58,7 @@ def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
     from .places import parse_place
 
     if ":" not in incomplete:
-        for storage in context.storages.values():
-            yield f"{storage.remote_name}:"
+        yield from (f"{name}:" for name in context.storages.conf.remotes())
         return
     place = parse_place(incomplete, context)
     if place.storage is None:
@@ -120,3 +126,36 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
             value = value.removeprefix(self.incomplete[: self.incomplete.rfind(":") + 1])
             value = re.sub(r"[^\w@%+=:,./~-]", r"\\\g<0>", value)
         return f"{item.type},{value}"
+
+
+class Zsh(ZshComplete):
+    """click adds a blank behind a folder, and splits a value at a colon."""
+
+    source_template = """\
+%(complete_func)s() {
+    local type value help
+    local -a response shown
+    response=("${(@f)$(COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT - 1)) \\
+        %(complete_var)s=zsh_complete "${words[1]}")}")
+    for type value help in $response; do
+        [[ $help == _ ]] && shown=("$value") || shown=("$value  -- $help")
+        case $type,$value in
+            dir,*) _files -/ ;;
+            file,*) _files ;;
+            *[:/]) compadd -U -S '' -- "$value" ;;
+            *) compadd -U -l -d shown -- "$value" ;;
+        esac
+    done
+}
+compdef %(complete_func)s %(prog_name)s
+"""
+
+
+class Fish(FishComplete):
+    """click splits a value at every comma."""
+
+    source_template = FishComplete.source_template.replace("string split", "string split -m 1")
+
+
+for each in (Bash, Zsh, Fish):
+    add_completion_class(each)

@@ -7,6 +7,7 @@ import functools
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ class Context:
         return found[text.partition(":")[0]], ""
 
     def reached(self, name: str) -> Storage | None:
-        """The storage of that name, or a remote that wraps some; None if there is neither."""
+        """The storage of that name, or another remote of the file; None if there is neither."""
         try:
             found = self.storages.reach(name)
         except StorageNotFound:
@@ -134,3 +135,12 @@ def command(*parts: Decorator, **settings: Any) -> Callable[[AnyCommand], click.
         return made
 
     return make
+
+
+def needs(extra: str, *modules: str) -> None:
+    """UsageError, which says what to install, unless all modules of this extra are installed."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        install = f"pip install 'pluton-rclone[{extra}]'"
+        why = f"not installed: {', '.join(missing)}"
+        raise UsageError(f"This command needs: {install}", why=why, advice=install)

@@ -102,6 +102,8 @@ def refuse_server_path(place: Place) -> None:
     """UsageError for an address, a path on Microsoft's server, or one with backslashes, each of
     which would become a new folder, unless something has that name."""
     assert place.storage is not None
+    if not place.storage.storages.below(place.storage.remote_name):
+        return
     path, spelled = place.path, ""
     if re.match("https?:/", path):
         path = urlsplit(unquote(path)).path

@@ -54,12 +54,11 @@ def fits(saved: SavedRemote, by: By, options: ListOptions) -> bool:
     ours = set(options.get("hashes") or ()) == {"quickxor"} and stored in ("auto", "quickxor")
     if "hashes" in given and not ours:
         return False
-    if (section.get("region") or "global") != "global" or any(
-        section.get(name) for name in ("root_folder_id", "tenant_url")
-    ):
+    if section.get("type") != "onedrive" or (section.get("region") or "global") != "global":
         return False
-    elsewhere = any(name.startswith(("override.", "global.")) for name in section)
-    return not elsewhere and not any(os.environ.get(f"RCLONE_{name}") for name in _NETWORK)
+    elsewhere = any(section.get(name) for name in ("root_folder_id", "tenant_url"))
+    overridden = any(name.startswith(("override.", "global.")) for name in section)
+    return not (elsewhere or overridden or any(os.environ.get(f"RCLONE_{n}") for n in _NETWORK))
 
 
 def walk(saved: SavedRemote, path: str, by: By, options: ListOptions) -> Iterator[Entry]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ _LOOK_FOR_TOKEN = 0.5  # seconds
 _ROUND_TRIP = 0.1  # seconds: what the governor begins with
 
 
-def race(saved: SavedRemote, path: str, options: ListOptions) -> Iterator[Entry]:
+def race(saved: SavedRemote, path: str, options: ListOptions) -> Generator[Entry, None, None]:
     """The entries, as `Rclone.walk` gives them."""
     feed: Future[FeedListing | str] = Future()
     ended = threading.Event()

@@ -203,6 +203,12 @@ class Rclone:
         """Compare two folders by hash, by content, or by size alone. Differences are a result, not
         an exception. `on_progress` is called with the number of files compared so far."""
         command = commands.check(source, destination, options, content=content, direction=direction)
+        return self.compare(command, on_progress)
+
+    def compare(
+        self, command: Command, on_progress: Callable[[int], None] | None = None
+    ) -> CheckResult:
+        """As `check`, from its command."""
         return self.again(lambda: compare(self.begin(command), on_progress))
 
     def run(

@@ -17,7 +17,7 @@ from typing import Any
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
 from pluton_rclone.values.redaction import redact
-from pluton_rclone.values.refusals import BY_STATUS, Meaning, Place, judged
+from pluton_rclone.values.refusals import BY_STATUS, Meaning, Place, judged, of_saved
 
 _LONGEST = 8192
 """Characters of a message that are searched, in its beginning and its end."""
@@ -209,7 +209,9 @@ def _refused(text: str) -> Meaning | None:
     status = _STATUS.search(text)
     number = int(status[1] or status[2]) if status else None
     found = judged(_WORD.findall(text), text, number, place)
-    return _PASSING if moved and found == BY_STATUS[404] else found
+    if moved and found == BY_STATUS[404]:
+        return _PASSING
+    return None if found is None else of_saved(found)
 
 
 def retry_helps(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
@@ -85,8 +86,15 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
         raise run.fault(code)
     missing, others = run.tally.missing()
     differing, on_source, on_destination = (tuple(found[sign]) for sign in "*-+")
+    unhashed = re.search(r"(\d+) hashes could not be checked", "\n".join(run.tally.messages))
     return CheckResult(
-        matching, differing, on_source, on_destination, (*failed, *missing), left_out=others
+        matching,
+        differing,
+        on_source,
+        on_destination,
+        (*failed, *missing),
+        left_out=others,
+        by_size=int(unhashed[1]) if unhashed else 0,
     )
 
 

@@ -37,6 +37,9 @@ Next = Callable[[], Start | None]
 Again = Callable[[Iterable[str], Start], Start | None]
 """Asked once, when a run has failed, with what it said and its start: what to start instead."""
 
+Ended = Callable[[TransferResult], None]
+"""Called once with the result, before anybody who waits for it goes on."""
+
 
 class Transfer:
     """One run of rclone, or several, one after the other, with one result; the first has started.
@@ -57,13 +60,14 @@ class Transfer:
         run: Command | None = None,
         then: Sequence[Next] = (),
         again: Again = lambda told, last: None,
+        ended: Ended = lambda result: None,
         time_limit: float | None = None,
         stall_limit: float | None = STALL_LIMIT,
     ) -> None:
         self.command = " ".join(command.words)
         self._starts, self._flags, self._run = starting, flags, run or command
         self._tally = Tally(command)
-        self._brake = command.brake
+        self._brake = None if command.dry else command.brake
         self._seen = None if self._brake is None else Tally(command)
         """What the look has found so far; None if it is over, or there is none."""
         self._most: int | None = None
@@ -79,6 +83,7 @@ class Transfer:
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
         self._again: Again | None = again
+        self._tell = ended
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
@@ -174,14 +179,19 @@ class Transfer:
         """As `result`, but a failure is not raised: it is the result's `error`."""
         self._stop_listening()
         try:
-            code = self._wait(timeout)
+            self._wait(timeout)
         except TimeoutError:
             raise
         except BaseException:  # Ctrl-C, or an error of ours in one of the child's threads
             self.cancel()
             raise
+        return self._settled()
+
+    def _settled(self) -> TransferResult:
+        """The result, once all has ended."""
         with self._changed:
             if self._result is None:
+                code = next((code for code in self._codes if code != 0), 0)
                 if code == 0 and not self._then and self._ended != "failed":
                     self._stopped, self._ended = None, "done"  # it was faster than the cancel
                 if self._seen is not None:  # it ended with the look, which says why
@@ -194,14 +204,13 @@ class Transfer:
                 )
             return self._result
 
-    def _wait(self, timeout: float | None) -> int:
-        """Wait for every rclone in turn: the first exit code that is not 0, or 0."""
+    def _wait(self, timeout: float | None) -> None:
+        """Wait for every rclone in turn."""
         until = None if timeout is None else time.monotonic() + timeout
         child = None
         while child is not self._child:  # `_end` sets the next one before this one's wait is over
             child = self._child
             child.wait(None if until is None else max(0.0, until - time.monotonic()))
-        return next((code for code in self._codes if code != 0), 0)
 
     def cancel(self) -> TransferResult:
         """End it within two seconds, unless it has ended. The result; nothing is raised."""
@@ -246,10 +255,13 @@ class Transfer:
         assert code is not None
         self._codes.append(code)
         if not self._goes_on(code):
-            with self._changed:
-                self._finished = time.monotonic()
-                self._over = True
-                self._changed.notify_all()
+            self._finished = time.monotonic()
+            try:
+                self._tell(self._settled())
+            finally:
+                with self._changed:
+                    self._over = True
+                    self._changed.notify_all()
 
     def _goes_on(self, code: int) -> bool:
         """Start the next run, if there is one and the last did not break down.

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pluton_rclone.rclone.commands import TRANSFERS, Command
+from pluton_rclone.rclone.locations import is_local
 
 _TYPES = "docx docm dotx dotm xlsx xlsm xlsb xltx xltm pptx pptm potx potm ppsx ppsm"
 SUFFIXES = tuple(f".{one}" for one in _TYPES.split())
@@ -45,14 +46,20 @@ class Runs(NamedTuple):
     ignoring: bool = False
 
 
-def runs(command: Command) -> Runs:
-    """The runs of a transfer into a library: two for a local folder, else one. The caller's rules
-    that only exclude go with both. Rules that include cannot be combined with ours (rclone takes
-    the first match), nor can a list of files: there the caller sets the flags."""
+def is_folder_here(place: str) -> bool | None:
+    """Whether a local place is a folder; None if there is neither a file nor a folder."""
+    return os.path.isdir(place) if os.path.isfile(place) or os.path.isdir(place) else None
+
+
+def runs(command: Command, is_folder: Callable[[str], bool | None] = is_folder_here) -> Runs:
+    """The runs of a transfer into a library: two for a folder, else one. The caller's rules that
+    only exclude go with both. Rules that include cannot be combined with ours (rclone takes the
+    first match), nor can a list of files: there the caller sets the flags."""
     flags = command.flags
     if command.words[0] not in TRANSFERS or any(flag.startswith(_IGNORED) for flag in flags):
         return Runs(command)
-    if os.path.isfile(command.places[0]):
+    folder = is_folder(command.places[0])
+    if folder is False:
         if not command.places[0].lower().endswith(SUFFIXES):
             return Runs(command)
         return Runs(command._replace(flags=_by_time(flags)), ignoring=True)
@@ -63,7 +70,7 @@ def runs(command: Command) -> Runs:
     rules = [line.strip() for line in given.splitlines() if line.strip()]
     selects = any(flag.startswith(_SELECTING) for flag in flags)
     excludes = all(rule.startswith(_EXCLUDING) for rule in rules)
-    if selects or not excludes or not os.path.isdir(command.places[0]):
+    if selects or not excludes or not folder:
         return Runs(command)
     flags = (*flags, "--filter-from=-")
     return Runs(
@@ -78,7 +85,9 @@ def _by_time(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 def has_office_files(folder: str, is_enough: Callable[[], bool]) -> bool:
     """Whether there may be any at or below it; stops early once it `is_enough`. A link to a folder
-    may lead to some: rclone can be told to follow it."""
+    may lead to some: rclone can be told to follow it. In a remote nobody looks."""
+    if not is_local(folder):
+        return True
     for path, folders, names in os.walk(folder):
         if is_enough():
             return False

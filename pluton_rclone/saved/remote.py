@@ -87,7 +87,10 @@ class SavedRemote:
 
     def path_in_drive(self, path: str) -> str:
         """The path from the drive's root of one that is relative to the base folder."""
-        return paths.in_drive(path, self.section.get("pluton_base_folder", ""))
+        section = self.section
+        inside = paths.in_drive(path, section.get("pluton_base_folder", ""))
+        rooted = path.startswith("/") and section.get("type") != "onedrive"  # sftp:/srv, sftp:srv
+        return "/" * rooted + inside
 
     def at(self, path: str = "") -> str:
         """The rclone location of a path."""
@@ -164,7 +167,8 @@ class SavedRemote:
         def renewed(refused: str) -> Token:
             return self.graph_token(http, refused=refused)
 
-        return Graph(cloud(self.options.region), self.graph_token(http), http=http, renew=renewed)
+        place, token = cloud(self.options.region), self.graph_token(http)
+        return Graph(place, token, http=http, renew=renewed, saved=True)
 
 
 def _token(remote: OneDriveRemote) -> Token:

@@ -10,14 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, StorageNotFound
+from pluton_rclone.errors import (
+    NextStep,
+    OptionInvalid,
+    StorageExists,
+    StorageNotFound,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
     from pluton_rclone.connection.report import ConnectionReport, Step
     from pluton_rclone.rclone.binary import Binary
     from pluton_rclone.rclone.commands import LogLevel
+    from pluton_rclone.rclone.transfer import Transfer
     from pluton_rclone.remote.onedrive import OneDriveRemote
+    from pluton_rclone.runs.run import Run
+    from pluton_rclone.runs.store import Runs
     from pluton_rclone.saved.rclone import SavedRclone
     from pluton_rclone.saved.remote import SavedRemote
 
@@ -66,6 +75,22 @@ class Home(Mapping[str, Storage]):
 
         return engine(self.conf, remote_names, self.binary, log_level=log_level)
 
+    @property
+    def runs(self) -> Runs:
+        """The records of the last 90 days' runs of all storages, by every door."""
+        from pluton_rclone.runs.store import Runs
+
+        return Runs(self.path)
+
+    def start(self, run: Run) -> Transfer:
+        """Start a run, such as one of `runs` once more. What only compares (check) has no transfer:
+        `rclone(*run.storages).compare(run.as_command())`. StorageNotFound; UsageError, also for
+        what was not kept of it."""
+        if run.command in ("check", "restic"):
+            raise UsageError(f"{run.command} is not a transfer.")
+        command = run.as_command()
+        return self.rclone(*run.storages).transfer(command)
+
     def _saved(self, remote_name: str, log_level: LogLevel | None = None) -> SavedRemote:
         from pluton_rclone.saved.remote import SavedRemote
 
@@ -100,12 +125,12 @@ class Home(Mapping[str, Storage]):
         )
 
     def reach(self, name: str) -> Storage:
-        """As `[]`, and also a remote that wraps storages, such as a crypt: for its files alone, as
-        sign-in, connection test and options are those of what it lies on (`below`)."""
+        """As `[]`, and also any other remote of the file, such as S3 or a crypt: for its files
+        alone. Sign-in, connection test and options are those of what it lies on (`below`)."""
         try:
             return self[name]
         except StorageNotFound:
-            if not self.below(name):
+            if name not in self.conf.remotes():
                 raise
         return self._storage(name)
 

@@ -163,7 +163,8 @@ class Storage:
     def walk(
         self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
     ) -> Iterator[Entry]:
-        """Everything below a folder, in flat memory. Raises at its end if it is not complete.
+        """Everything below a folder, in flat memory but for eight bytes an entry. Raises at its end
+        if it is not complete.
 
         A drive's root is listed from its delta feed, a thousand items per request; entries come
         when all of it has been read, and only if it is known to be complete (`feed`). Other folders
@@ -232,10 +233,11 @@ class Storage:
     ) -> Preflight:
         """What OneDrive would refuse or spoil if `source` were copied into the folder `path`; found
         while it is iterated. `of`: `source` is a path in that storage. With filters rclone lists
-        the source: unreadable files and links are left to the transfer."""
+        the source: unreadable files and links are left to the transfer. StorageNotFound if this is
+        not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
-        drive, remote = self.drive(), self.remote
+        remote, drive = self.storages[self.remote_name].remote, self.drive()
         entries: Source = source
         if of is None:
             place, rclone = locations.local(source), self.rclone

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from pluton_rclone import process
 from pluton_rclone.cli.app import CODES, COMMANDS, GROUPS
@@ -16,7 +17,6 @@ from pluton_rclone.values.units import human_bytes
 from tests.cli.conftest import AtTerminal, Command
 from tests.connected import connected as save_storage
 from tests.connected import emulated_drive
-from tests.terminal import Terminal
 
 PROGRAM = [sys.executable, "-m", "pluton_rclone"]
 
@@ -226,15 +226,17 @@ def test_health_looks_at_the_storages_that_are_named(connected: Command, cloud: 
 def test_health_for_prometheus_has_one_value_of_each_metric_for_each_storage(
     connected: Command, cloud: Emulator
 ) -> None:
-    save_storage(cloud, name='A "quoted" \\ name')
+    odd = 'A "quoted" \\ name'
+    save_storage(cloud, name=odd)
     ran = connected("health", "--format", "prometheus")
-    lines = ran.out.splitlines()
 
     assert ran.code == 0, ran.err
-    assert 'pluton_rclone_storage_ok{storage="Work files"} 1.0' in lines
-    assert r'pluton_rclone_storage_ok{storage="A \"quoted\" \\ name"} 1.0' in lines
-    assert "# TYPE pluton_rclone_storage_ok gauge" in lines
-    assert ran.out.endswith("\n")
+    found = {family.name: family for family in text_string_to_metric_families(ran.out)}
+    for name in ("ok", "warnings", "seconds", "checked_time_seconds"):
+        family = found[f"pluton_rclone_storage_{name}"]
+        assert family.type == "gauge"
+        assert [one.labels["storage"] for one in family.samples] == ["Work files", odd]
+    assert [one.value for one in found["pluton_rclone_storage_ok"].samples] == [1.0, 1.0]
 
 
 # ---- import --------------------------------------------------------------------------------------
@@ -282,60 +284,3 @@ def test_what_is_no_remote_is_not_imported(command: Command, home: Path) -> None
 
     assert ran.code == 3
     assert "has no OneDrive remote" in ran.err
-
-
-# ---- Tab -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def shell(connected: Command, tmp_path: Path) -> Terminal:
-    """bash at a terminal, with the completion that the program prints."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    ours = programs / "pluton-rclone"
-    ours.write_text(f'#!/bin/sh\nexec {sys.executable} -m pluton_rclone "$@"\n')
-    ours.chmod(0o755)
-    (tmp_path / "script").write_text(connected("completion", "bash").out)
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "TERM": "dumb"}
-    (tmp_path / "rc").write_text(
-        f"PS1='ready> '; bind 'set enable-bracketed-paste off'; cd {tmp_path}\n. ./script\n"
-    )
-    return Terminal(["bash", "--rcfile", str(tmp_path / "rc"), "-i"], env=environment)
-
-
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("pluton-rclone stor\t", "pluton-rclone storages "),
-        ("pluton-rclone show wo\t", "pluton-rclone show work-files "),
-        ("pluton-rclone ls wo\t", "pluton-rclone ls work-files:"),
-        ("pluton-rclone ls work-files:da\t", "pluton-rclone ls work-files:data/"),
-        ("pluton-rclone ls work-files:data/My\t", r"pluton-rclone ls work-files:data/My\ Folder/"),
-        (
-            "pluton-rclone ls work-files:data/My\\ F\t",
-            r"pluton-rclone ls work-files:data/My\ Folder/",
-        ),
-        (
-            "pluton-rclone ls 'work-files:data/My F\t",
-            "pluton-rclone ls 'work-files:data/My Folder/",
-        ),
-        ("pluton-rclone --json copy ./loc\t", r"pluton-rclone --json copy ./local\ file "),
-        (
-            "pluton-rclone copy x work-files:data/no\t",
-            "pluton-rclone copy x work-files:data/notes.txt ",
-        ),
-        ("pluton-rclone connect --method dev\t", "pluton-rclone connect --method device "),
-        ("pluton-rclone copy --max-tr\t", "pluton-rclone copy --max-transfer "),
-    ],
-)
-def test_bash_completes_with_tab(
-    typed: str, completed: str, shell: Terminal, cloud: Emulator, tmp_path: Path
-) -> None:
-    drive = emulated_drive(cloud, "personal")
-    drive.write("data/notes.txt", b"x")
-    drive.write("data/My Folder/x.txt", b"x")
-    (tmp_path / "local file").write_text("")
-    with shell as terminal:
-        terminal.expect("ready> ")
-        terminal.press(typed)
-        terminal.expect(completed)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from pluton_rclone import process
+from pluton_rclone import Storages, process
 from pluton_rclone.emulator import Emulator
 from tests.cli.conftest import Command
 from tests.connected import emulated_drive
@@ -47,6 +47,19 @@ def test_restic_runs_in_a_private_configuration_and_its_exit_code_is_ours(
     assert repository == "rclone:work-files:laptop"
     assert "[work-files]" in configuration
     assert not any("refresh_token" in argument for argument in argv)
+
+
+@pytest.mark.usefixtures("restic")
+def test_a_token_that_is_refused_while_restic_runs_is_renewed_and_said(
+    connected: Command, cloud: Emulator
+) -> None:
+    before = Storages()["Work files"].remote.token
+    drive = emulated_drive(cloud, "personal")
+    cloud.faults.refuse(401, where=f"/drives/{drive.id}?", skip=1, times=1)
+    ran = connected("restic", "Work files", "--", "snapshots")
+    assert (ran.code, "run the same command again" in ran.err) == (3, True)
+    assert Storages()["Work files"].remote.token != before
+    assert "again" not in connected("restic", "Work files", "--", "snapshots").err
 
 
 def test_the_variables_for_restic_by_hand_hold_no_secret(connected: Command, home: Path) -> None:

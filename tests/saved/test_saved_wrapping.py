@@ -100,7 +100,9 @@ def test_it_has_no_sign_in_of_its_own_and_says_whose_it_is(storages: Storages) -
         storages["secret"]
     assert "those of 'work'" in refused.value.advice
     with pytest.raises(StorageNotFound, match="not a OneDrive storage"):
-        storages.reach("disk")
+        storages["disk"]
+    with pytest.raises(StorageNotFound, match="no storage called 'nobody'"):
+        storages.reach("nobody")
     assert sorted(storages) == ["home", "work"]
 
 

@@ -1,0 +1,95 @@
+"""Tab in the real bash, zsh and fish: commands, options, their values, storages, paths."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.storages.storages import Storages
+from tests.cli.conftest import Command
+from tests.connected import emulated_drive
+from tests.terminal import Terminal
+
+# How each starts: its file, its arguments, and what shows the line as it stands at Ctrl-G.
+STARTS = {
+    "bash": (
+        "rc",
+        ["--rcfile", "rc", "-i"],
+        "PS1='ready> '; bind 'set enable-bracketed-paste off'\n"
+        'bind -x \'"\\C-g": echo "<$READLINE_LINE>"\'',
+    ),
+    "zsh": (
+        ".zshrc",
+        ["--no-globalrcs", "-i"],
+        "PS1='ready> '; autoload -Uz compinit; compinit -u -d dump\n"
+        "shown() { print -r -- \"<$BUFFER>\" }; zle -N shown; bindkey '^G' shown",
+    ),
+    "fish": (
+        "fish/config.fish",
+        ["-i"],
+        "function fish_prompt; echo 'ready> '; end; set -U fish_greeting\n"
+        'bind \\cg \'echo "<"(commandline)">"\'',
+    ),
+}
+# What is typed, and the line after Tab.
+BY_ALL = {
+    "stor": "storages ",
+    "show wo": "show work-files ",
+    "ls wo": "ls work-files:",
+    "ls work-files:da": "ls work-files:data/",
+    "ls work-files:data/My": r"ls work-files:data/My\ Folder/",
+    "ls work-files:data/My\\ F": r"ls work-files:data/My\ Folder/",
+    "ls 'work-files:data/My F": "ls 'work-files:data/My Folder/",
+    "--json copy ./loc": r"--json copy ./local\ file,\ too ",
+    "copy x work-files:data/no": "copy x work-files:data/notes.txt ",
+    "copy work-files: els": "copy work-files: elsewhere:",
+    "connect --method dev": "connect --method device ",
+    "copy --max-tr": "copy --max-transfer ",
+}
+
+
+@pytest.fixture
+def at_shell(connected: Command, tmp_path: Path, program: str) -> Terminal:
+    """A shell at a terminal, with the completion that the program prints for it."""
+    file, arguments, setting = STARTS[program]
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    ours = programs / "pluton-rclone"
+    ours.write_text(f'#!/bin/sh\nexec {sys.executable} -m pluton_rclone "$@"\n')
+    ours.chmod(0o755)
+    (tmp_path / "script").write_text(connected("completion", program).out)
+    start = tmp_path / file
+    start.parent.mkdir(exist_ok=True)
+    start.write_text(f"{setting}\n. {tmp_path}/script\n")
+    own = {"ZDOTDIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    own["TERM"] = "xterm" if program == "fish" else "dumb"  # fish lists nothing on a dumb one
+    environment = {**os.environ, **own, "PATH": f"{programs}:{os.environ['PATH']}"}
+    found = shutil.which(program)
+    assert found, f"This needs {program}: .ci/system installs it."
+    return Terminal([found, *arguments], env=environment, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("program", STARTS)
+def test_the_shell_completes_with_tab(
+    at_shell: Terminal, program: str, cloud: Emulator, tmp_path: Path
+) -> None:
+    drive = emulated_drive(cloud, "personal")
+    drive.write("data/notes.txt", b"x")
+    drive.write("data/My Folder/x.txt", b"x")
+    Storages().conf.add("elsewhere", {"type": "local"})
+    (tmp_path / "local file, too").write_text("")
+    with at_shell as terminal:
+        terminal.expect("ready> ")
+        for typed, completed in BY_ALL.items():
+            terminal.press(f"pluton-rclone {typed}\t\x07")
+            quoted = "'" in completed  # some shells close the quote
+            terminal.expect(f"<pluton-rclone {completed}" + ">" * (not quoted))
+            terminal.press("\x15")
+        # If several match, they are listed; bash wants a second Tab, and has no help to show.
+        terminal.press("pluton-rclone co\t" + "\t" * (program == "bash"))
+        terminal.expect("connect" if program == "bash" else "Connect a OneDrive and save")

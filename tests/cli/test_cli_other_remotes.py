@@ -1,0 +1,197 @@
+"""A storage to and from any other remote of the same rclone.conf, each a real one of rclone's."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.rclone.binary import find_binary
+from pluton_rclone.storages.storages import Storages
+from tests.cli.conftest import Command
+from tests.connected import connected as save_storage
+from tests.connected import emulated_drive
+
+KEY = "just-for-this-test"
+PASSWORD = "W_uzGzhuyMOw7EwZhZC6Op9sMgTCBEgKQNU"  # "secret", as rclone obscures it
+HASHLESS = ("s3:bucket/there", "safe:there", "vault:there")
+KINDS = (*HASHLESS, "disk:there", "team:there")
+
+
+def served(how: str, folder: Path, *flags: str) -> Iterator[str]:
+    """A folder as rclone serves it, at a free port of this machine."""
+    argv = [str(find_binary(None).path), "serve", how, str(folder), "--addr=127.0.0.1:0", *flags]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        for line in server.stderr:
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                yield found[0]
+                break
+        server.terminate()
+        server.stderr.read()
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "served/bucket").mkdir(parents=True)
+    yield from served("s3", tmp_path / "served", f"--auth-key={KEY},{KEY}")
+
+
+@pytest.fixture
+def webdav(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "dav").mkdir()
+    yield from served("webdav", tmp_path / "dav")
+
+
+@pytest.fixture
+def remotes(
+    cloud: Emulator,
+    connected: Command,
+    s3: str,
+    webdav: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Command:
+    """As `connected`, with remotes of several kinds beside it."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    (tmp_path / "disk").mkdir()
+    save_storage(cloud, "business", name="team")
+    keys = {"access_key_id": KEY, "secret_access_key": KEY}
+    sections = {
+        "s3": {"type": "s3", "provider": "Rclone", "endpoint": s3, **keys},
+        "dav": {"type": "webdav", "url": webdav, "vendor": "rclone"},
+        "disk": {"type": "alias", "remote": str(tmp_path / "disk")},
+        "plain": {"type": "local"},
+        "safe": {"type": "crypt", "remote": "dav:safe", "password": PASSWORD},
+        "vault": {"type": "crypt", "remote": "team:vault", "password": PASSWORD},
+    }
+    for name, section in sections.items():
+        Storages().conf.add(name, section)
+    return connected
+
+
+@pytest.fixture
+def letters(cloud: Emulator) -> None:
+    drive = emulated_drive(cloud, "personal")
+    for name in ("one.txt", "two.txt", "deep/three.txt", "deep/four.txt"):
+        drive.write(f"letters/{name}", f"Dear {name}".encode())
+
+
+def listed(command: Command, place: str) -> list[str]:
+    ran = command("ls", "-R", "--json", place)
+    assert ran.code == 0, ran.err
+    return sorted(one["path"] for one in ran.lines if not one["is_dir"])
+
+
+@pytest.mark.parametrize("there", KINDS)
+def test_files_go_from_a_storage_to_another_remote_and_back(
+    there: str, remotes: Command, letters: None, cloud: Emulator
+) -> None:
+    copied = remotes("copy", "work-files:letters", there)
+    assert (copied.code, "4 files transferred" in copied.err) == (0, True), copied.err
+    assert listed(remotes, there) == ["deep/four.txt", "deep/three.txt", "one.txt", "two.txt"]
+    assert remotes("cat", f"{there}/one.txt").out == "Dear one.txt"
+    checked = remotes("check", "work-files:letters", there)
+    assert (checked.code, "4 of them by size" in checked.err) == (0, there in HASHLESS), checked.err
+    content = remotes("check", "--download", "work-files:letters", there)
+    assert (content.code, "compared by content" in content.err) == (0, True), content.err
+
+    assert remotes("delete", "--yes", "work-files:letters/two.txt").code == 0
+    assert "1 deleted" in remotes("sync", "--yes", "work-files:letters", there).err
+    moved = remotes("move", "--yes", there, "work-files:back")
+    assert (moved.code, "3 files moved" in moved.err) == (0, True), moved.err
+    assert listed(remotes, "work-files:back") == ["deep/four.txt", "deep/three.txt", "one.txt"]
+    assert listed(remotes, there.partition("there")[0]) == []
+
+
+def test_a_sync_from_or_to_another_remote_keeps_what_a_fault_would_delete(
+    remotes: Command, letters: None, tmp_path: Path
+) -> None:
+    (tmp_path / "disk/empty").mkdir()
+    refused = remotes("sync", "--yes", "--json", "disk:empty", "work-files:letters")
+    assert (refused.code, refused.error["error"]) == (7, "too_many_deletions")
+    assert "is not mounted" in refused.error["why"]
+
+    (tmp_path / "disk/full").mkdir()
+    for number in range(40):
+        (tmp_path / f"disk/full/{number}").write_text("kept")
+    refused = remotes("sync", "--yes", "--json", "work-files:letters", "disk:full")
+    assert "would delete 40 of the 40 files" in refused.error["what"]
+    assert len(list((tmp_path / "disk/full").iterdir())) == 40
+    assert len(listed(remotes, "work-files:letters")) == 4
+
+
+def test_a_preflight_takes_files_from_another_remote_but_knows_onedrives_rules_alone(
+    remotes: Command, letters: None, tmp_path: Path
+) -> None:
+    (tmp_path / "disk/desktop.ini").write_text("")
+    found = remotes("copy", "--preflight", "--json", "disk:", "work-files:new")
+    assert (found.code, found.lines[0]["path"]) == (4, "desktop.ini")
+    refused = remotes("preflight", "work-files:letters", "disk:new", "--json")
+    assert refused.code == 5
+    assert refused.error["what"] == "'disk' is a remote of type alias, not a OneDrive storage."
+    assert "'team'" in remotes("preflight", "work-files:letters", "vault:").err
+
+
+@pytest.mark.parametrize("there", ["s3:bucket/new", "team:new"])
+def test_tokens_of_both_sides_are_lent_and_come_home_renewed(
+    there: str, remotes: Command, letters: None
+) -> None:
+    conf = Storages().conf
+    lent = [name for name in ("work-files", "team") if name != "team" or there[0] == "t"]
+    before = {name: json.loads(conf.section(name)["token"]) for name in lent}
+    for name, token in before.items():
+        expired = json.dumps({**token, "expiry": "2020-01-01T00:00:00Z"})
+        conf.update(name, {"token": expired})
+
+    assert remotes("copy", "work-files:letters", there).code == 0
+
+    for name, token in before.items():
+        now = json.loads(conf.section(name)["token"])
+        assert now["refresh_token"] != token["refresh_token"], name
+
+
+def test_a_place_in_another_remote_is_looked_at_by_its_own_paths(
+    remotes: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "disk/letter.txt").write_text("Dear reader")
+    (tmp_path / "disk/a\\b").write_text("")
+    for place in ("disk:", "disk", f"plain:{tmp_path}/disk"):
+        assert listed(remotes, place) == ["a\\b", "letter.txt"]
+    assert remotes("stat", "disk:a\\b").code == 0
+    assert "2 files" in remotes("size", "disk:").out
+    assert remotes("delete", "--yes", "disk:a\\b").code == 0
+    copied = remotes("copy", "disk:letter.txt", f"plain:{tmp_path}/elsewhere")
+    assert copied.code == 0, copied.err
+    assert (tmp_path / "elsewhere/letter.txt").read_text() == "Dear reader"
+
+
+@pytest.mark.parametrize("looking", ["test", "about", "set", "reauthorize"])
+def test_what_is_about_the_connection_says_that_another_remote_is_no_storage(
+    looking: str, remotes: Command
+) -> None:
+    refused = remotes(looking, "s3", *["chunk_size=5Mi"] * (looking == "set"))
+    assert (refused.code, "is a remote of type s3, not a OneDrive" in refused.err) == (5, True)
+
+
+@pytest.mark.parametrize("source", ["disk:", "disk:report.docx", "disk:letter.txt"])
+def test_office_files_arrive_in_a_library_from_another_remote_too(
+    source: str, remotes: Command, cloud: Emulator, tmp_path: Path
+) -> None:
+    emulated_drive(cloud, "sharepoint").rewrites_office_files = True
+    save_storage(cloud, "sharepoint", name="library")
+    for name in ("letter.txt", "report.docx"):
+        (tmp_path / "disk" / name).write_bytes(b"PK" + bytes(2000))
+
+    ran = remotes("copy", source, "library:x")
+
+    assert (ran.code, "SharePoint rewrites" in ran.err) == (0, source != "disk:letter.txt"), ran.err
+    wanted = ["letter.txt", "report.docx"] if source == "disk:" else [source[5:]]
+    assert listed(remotes, "library:x") == wanted
+    assert "0 files transferred" in remotes("copy", source, "library:x").err
