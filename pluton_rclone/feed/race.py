@@ -111,12 +111,12 @@ class _Reader:
                 return
             self._wait(_LOOK)
 
-    def _token(self, http: Http, ended: str | None) -> Token:
+    def _token(self, http: Http, expired: str | None) -> Token:
         """The stored one; rclone is at work, and renews it."""
         while True:
             try:
                 token = self._saved.usable_token(http)
-                if token.access_token != ended:
+                if token.access_token != expired:
                     return token
             except TokenExpired:
                 pass

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
 GetToken = Callable[[Http, str | None], "Token"]
-"""Gives a token that is not the access token which has ended."""
+"""Gives another token than the access token that has expired, if one has."""
 
 
 def whole(
@@ -104,14 +104,13 @@ class _Pages:
 
 
 def _ahead(work: Callable[[], Page]) -> Callable[[], Page]:
-    """Starts the work; the result waits for it. The thread keeps nobody from leaving, whatever
-    Microsoft does."""
+    """Starts the work; the result waits for it. Its thread does not keep the program alive."""
     done: SimpleQueue[Page | BaseException] = SimpleQueue()
 
     def run() -> None:
         try:
             done.put(work())
-        except BaseException as problem:  # noqa: BLE001 - raised by whoever waits for the result
+        except BaseException as problem:  # noqa: BLE001 - raised where the result is waited for
             done.put(problem)
 
     threading.Thread(target=run, name="delta feed", daemon=True).start()
