@@ -162,9 +162,9 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked of Microsoft, and what they found out about its limits, is no matter
     of this one."""
-    from pluton_rclone.pace import ledger
+    from pluton_rclone.pace import budgets
 
-    monkeypatch.setattr(ledger, "BUDGETS", {})
+    monkeypatch.setattr(budgets, "BUDGETS", {})
 
 
 @pytest.fixture

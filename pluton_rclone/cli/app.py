@@ -54,6 +54,8 @@ Look after storages
   storages 5 encrypt
   reference 56 inspect
   reference - doctor
+  history 5 history
+  history 345678 again
   timer 5 timer
 Learn and try
   reference - errors options
@@ -63,6 +65,7 @@ Learn and try
 For programs
   reference - schema
   tools - completion
+  man 5 man
 """
 GROUPS: dict[str, list[str]] = {}  # heading: commands
 COMMANDS: dict[str, tuple[str, list[int]]] = {}  # command: module, exit codes

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import functools
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pluton_rclone.errors import UsageError
-
 from .connect import CLIENT_ID, Wanted, registration
-from .context import FILE, Context, command, flag, valued
+from .context import FILE, Context, command, flag, needs, valued
 
 FOLDERS = (
     "A folder that the page may copy from and restore to; may be repeated. [default: "
@@ -44,7 +41,7 @@ def web(
     pluton-rclone web
     pluton-rclone web --port 8080 --no-browser --folder /srv/data
     """
-    _needs("web", "jinja2", "starlette", "uvicorn")
+    needs("web", "jinja2", "starlette", "uvicorn")
     from pluton_rclone.process.browser import open_in_browser
     from pluton_rclone.web import serve
 
@@ -81,7 +78,7 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team \\
         --site https://contoso.sharepoint.com/sites/Backups
     """
-    _needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
+    needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
     from pluton_rclone.emulator.command import run
 
     write = functools.partial(print, file=sys.stderr)
@@ -102,12 +99,3 @@ def completion(shell: str) -> None:
 
     kind = {"bash": complete.Bash, "zsh": complete.Zsh, "fish": complete.Fish}[shell]
     print(kind(application, {}, "pluton-rclone", "_PLUTON_RCLONE_COMPLETE").source())
-
-
-def _needs(extra: str, *modules: str) -> None:
-    """UsageError, which says what to install, unless all modules of this extra are installed."""
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        install = f"pip install 'pluton-rclone[{extra}]'"
-        why = f"not installed: {', '.join(missing)}"
-        raise UsageError(f"This command needs: {install}", why=why, advice=install)

@@ -41,12 +41,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def touch(descriptor: int) -> None:
-    """A new time for an open file, if the system can set it."""
-    with contextlib.suppress(OSError, TypeError):  # Windows: no times by descriptor
-        os.utime(descriptor)
-
-
 def lock(descriptor: int) -> None:
     """The file's own lock: two containers share the file, but not the folder with our lock. Not on
     Windows."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 UNITS = 2
@@ -196,3 +196,22 @@ class Budget:
         since = now - limit.seconds - self._width
         spent = sum(slot[limit.cost] for slot in self._slots if slot[0] > since)
         return (limit.amount - spent) / limit.cost
+
+
+BUDGETS: dict[tuple[str, str], Budget] = {}
+"""Of the accounts that this process works for: one per account and app."""
+_BUDGETS_LOCK = threading.Lock()
+
+
+def account_of(section: Mapping[str, str]) -> tuple[str, str]:
+    """What remotes that share a budget have in common; `section` is one in rclone.conf."""
+    account = section.get("pluton_account_name") or section.get("drive_id", "")
+    return section.get("client_id", ""), account
+
+
+def budget_of(section: Mapping[str, str]) -> Budget | None:
+    """The account's budget; None for a personal drive, for which Microsoft documents none."""
+    if section.get("drive_type") == "personal":
+        return None
+    with _BUDGETS_LOCK:
+        return BUDGETS.setdefault(account_of(section), Budget())

@@ -17,7 +17,7 @@ from pluton_rclone.values.size import MIB, Size
 
 from . import memory
 
-BUFFER = 4 * MIB  # what rclone reads ahead of each file (`pace`)
+BUFFER = 4 * MIB  # what rclone reads ahead of each file (`paced`)
 USUAL = Size(10 * MIB)  # rclone's own chunk, and the guide's
 LARGEST = Size(50 * MIB)  # Microsoft documents less than 60 MiB for one request
 _SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, which Microsoft wants

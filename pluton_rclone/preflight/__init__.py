@@ -21,7 +21,7 @@ from pluton_rclone.values.units import human_bytes
 
 from .entries import EntryScan, Listed
 from .finding import Finding, Summary
-from .judge import Judge, Target
+from .judge import Judge
 from .local import scan_local
 from .rules import RULES, Rule, Severity, library_prefix
 
@@ -88,7 +88,7 @@ def preflight(
     encoding that rclone does not know.
     """
     encoding = ONEDRIVE_ENCODING if encoding is None else encoding
-    judge, summary = Judge(Target(drive_type, prefix, base, encoding)), Summary()
+    judge, summary = Judge(drive_type, prefix, base, encoding), Summary()
 
     def scan() -> Iterator[Finding]:
         if isinstance(source, (str, bytes, os.PathLike)):

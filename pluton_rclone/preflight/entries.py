@@ -39,25 +39,6 @@ _BITS = 21  # of each hash that says why two names are one: a wrong reason in a 
 _MASK = (1 << _BITS) - 1
 
 
-class _Seen:
-    """The names so far, in any order, in little more than 16 bytes each."""
-
-    def __init__(self) -> None:
-        self._buckets: dict[int, tuple[array[int], array[int]]] = defaultdict(
-            lambda: (array("q"), array("Q"))
-        )
-
-    def before(self, coarse: int, fine: int) -> list[int]:
-        """The fine hashes that came before with the same coarse hash; this one is remembered."""
-        all_coarse, all_fine = self._buckets[coarse % _BUCKETS]
-        found = []
-        if coarse in all_coarse:
-            found = [all_fine[number] for number, other in enumerate(all_coarse) if other == coarse]
-        all_coarse.append(coarse)
-        all_fine.append(fine)
-        return found
-
-
 @dataclass(slots=True)
 class _Known:
     """A folder that was listed, or that something listed lies in."""
@@ -80,7 +61,10 @@ class EntryScan:
         self._entries = entries
         self._judge = judge
         self._summary = summary
-        self._seen = _Seen()
+        # the names so far, in little more than 16 bytes each: their coarse and fine hashes
+        self._seen: dict[int, tuple[array[int], array[int]]] = defaultdict(
+            lambda: (array("q"), array("Q"))
+        )
         self._known: dict[str, _Known] = {}
         self._translated: dict[str, str] = {}  # folders whose name changes, and what they become
 
@@ -151,9 +135,13 @@ class EntryScan:
             arriving = self._judge.arriving(name)
             told = tuple(self._judge.name_findings(parent.folder, arriving, is_dir))
         fine = ((by_rclone << _BITS | composed) << _BITS | exact) << 1 | is_dir
-        before = self._seen.before(coarse ^ parent.salt, fine)
-        if before:
+        coarse ^= parent.salt
+        all_coarse, all_fine = self._seen[coarse % _BUCKETS]
+        if coarse in all_coarse:
+            before = [all_fine[n] for n, other in enumerate(all_coarse) if other == coarse]
             told = [*told, (_reason(fine, before), "beside one that was listed before it")]
+        all_coarse.append(coarse)
+        all_fine.append(fine)
         return told
 
     def _looking_alike(self) -> Iterator[Finding]:

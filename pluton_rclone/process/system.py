@@ -63,6 +63,17 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+def began(pid: int) -> str:
+    """When a process was started, as Linux counts: with the number it names that process alone.
+    Empty where there is none (it has ended, reaped or not) or the system does not say."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # "12 (name) S …": the name may hold anything
+            state, *fields = file.read().rpartition(b") ")[2].split()
+    except OSError:
+        return ""
+    return "" if state in b"ZX" else fields[18].decode()
+
+
 def in_foreground() -> bool:
     """Whether a terminal sends its Ctrl-C to us, and so to the children in our process group."""
     if sys.platform == "win32":

@@ -204,9 +204,8 @@ def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Mea
 def _refused(text: str) -> Meaning | None:
     """Microsoft's refusal, if the message holds one."""
     moved = text.startswith(("Failed to copy", "Failed to move"))
-    place: Place = next(
-        (where for sign, where in _PLACES if sign in text), "item" if moved else "folder"
-    )
+    otherwise: Place = "item" if moved else "folder"
+    place = next((where for sign, where in _PLACES if sign in text), otherwise)
     status = _STATUS.search(text)
     number = int(status[1] or status[2]) if status else None
     found = judged(_WORD.findall(text), text, number, place)
@@ -225,11 +224,10 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     """The exception for one message, which begins with the `subject` (a path, a remote)."""
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
     what = found.what
-    host = _HOST.search(text) if what == _NO_ANSWER else None
-    if host:
+    if what == _NO_ANSWER and (host := _HOST.search(text)):
         what = f"{host[1]} cannot be reached."
         details.setdefault("host", host[1])
-    if (remote := _REMOTE.search(text)) is not None:
+    if remote := _REMOTE.search(text):
         details.setdefault("storage", remote[1])
     if subject:
         what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
@@ -244,13 +242,11 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     )
 
 
-def run_fault(
-    command: str, exit_code: int, messages: Iterable[str], *, version: str | None = None
-) -> PlutonRcloneError:
+def run_fault(command: str, exit_code: int, messages: Iterable[str]) -> PlutonRcloneError:
     """The exception for a run that failed: from the last message that a rule knows, else from the
     exit code. `messages` are rclone's notices and errors in their order."""
     told = [text for text in messages if text.strip() and not _NOISE.match(text)]
-    details: dict[str, Any] = {"exit_code": exit_code, "command": command, "version": version}
+    details: dict[str, Any] = {"exit_code": exit_code, "command": command}
     for text in reversed(told):
         if meaning(text) is not None:
             return fault(text, **details)
@@ -259,9 +255,8 @@ def run_fault(
         number = -exit_code if exit_code < 0 else exit_code - 128
         what = f"rclone was ended by signal {number} during {command}."
         return errors.RcloneError(what, why=why, retry=True, **details)
-    kind, what = _BY_EXIT_CODE.get(
-        exit_code, (errors.RcloneError, f"rclone {command} failed with exit code {exit_code}.")
-    )
+    other = (errors.RcloneError, f"rclone {command} failed with exit code {exit_code}.")
+    kind, what = _BY_EXIT_CODE.get(exit_code, other)
     return kind(what, why=why, retry=exit_code not in _FINAL, **details)
 
 

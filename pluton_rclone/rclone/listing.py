@@ -131,12 +131,6 @@ def named(found: Entry, place: Location) -> Entry:
     return Entry(name, name, is_dir=True, id=found.id)
 
 
-def below(found: Entry, folder: str) -> Entry:
-    """The entry with its path relative to `folder`, or to its own folder, if that is ""."""
-    path = found.path[len(folder) + 1 :] if folder else found.name
-    return msgspec.structs.replace(found, path=path)
-
-
 def _tolerant(text: bytes) -> Entry:
     """The entry without the values that cannot be read."""
     try:

@@ -53,8 +53,7 @@ def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
 
 def source(place: Location, *, follow: bool) -> str:
     """As `location`, for a source. UsageError for a link to a file or nothing, which rclone takes
-    for a folder and cannot list, and for a pipe or the like, on which it would wait.
-    """
+    for a folder and cannot list, and for a pipe or the like, on which it would wait."""
     text = location(place)
     path = os.fsencode(place if not isinstance(place, str) else text)
     if not is_local(text) or os.path.isdir(path) or not os.path.lexists(path):

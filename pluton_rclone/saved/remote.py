@@ -105,8 +105,6 @@ class SavedRemote:
                 raise
             return About()
 
-    # ---- the token ----
-
     def token(self) -> Token:
         """The token as it is stored. TokenExpired when there is none."""
         return _token(self.options)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from pluton_rclone.cli.app import CODES, COMMANDS, GROUPS
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
@@ -222,15 +223,17 @@ def test_health_looks_at_the_storages_that_are_named(connected: Command, cloud: 
 def test_health_for_prometheus_has_one_value_of_each_metric_for_each_storage(
     connected: Command, cloud: Emulator
 ) -> None:
-    save_storage(cloud, name='A "quoted" \\ name')
+    odd = 'A "quoted" \\ name'
+    save_storage(cloud, name=odd)
     ran = connected("health", "--format", "prometheus")
-    lines = ran.out.splitlines()
 
     assert ran.code == 0, ran.err
-    assert 'pluton_rclone_storage_ok{storage="Work files"} 1.0' in lines
-    assert r'pluton_rclone_storage_ok{storage="A \"quoted\" \\ name"} 1.0' in lines
-    assert "# TYPE pluton_rclone_storage_ok gauge" in lines
-    assert ran.out.endswith("\n")
+    found = {family.name: family for family in text_string_to_metric_families(ran.out)}
+    for name in ("ok", "warnings", "seconds", "checked_time_seconds"):
+        family = found[f"pluton_rclone_storage_{name}"]
+        assert family.type == "gauge"
+        assert [one.labels["storage"] for one in family.samples] == ["Work files", odd]
+    assert [one.value for one in found["pluton_rclone_storage_ok"].samples] == [1.0, 1.0]
 
 
 # ---- import --------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def _spellings(text: str) -> Iterator[str]:
     if len(joined) > 1 and joined[0] == joined[-1] and joined[0] in "'\"`":
         yield from (joined[1:-1], joined[1:-1].replace('\\"', '"'))
     yield joined.replace('\\"', '"')
-    compact = _compact(text)
+    compact = "".join(text.split())
     if _BASE64.fullmatch(compact):  # rclone's URL-safe alphabet without padding, or any other
         plain = compact.rstrip("=").replace("+", "-").replace("/", "_")
         with suppress(ValueError):
@@ -155,13 +155,7 @@ def _sections(text: str) -> dict[str, dict[str, str]]:
         elif equals and _KEY.fullmatch(key.strip()):
             known = known or key.strip() == "token"
             remotes.setdefault(name, {})[key.strip()] = value.strip()
-    if not known:
-        return {}
-    return {name: options for name, options in remotes.items() if options}
-
-
-def _compact(text: str) -> str:
-    return "".join(text.split())
+    return {name: options for name, options in remotes.items() if options} if known else {}
 
 
 def _explained(text: str) -> TokenInvalid:
@@ -182,7 +176,7 @@ def _explained(text: str) -> TokenInvalid:
         what, why = "The beginning of the token is missing.", "there is no opening {"
     elif opened:
         what = "There is JSON in this text, but no token in it."
-    elif len(text) > 40 and _BASE64.fullmatch(_compact(text)):
+    elif len(text) > 40 and _BASE64.fullmatch("".join(text.split())):
         what = "This looks like base64, and is damaged or something else."
         why = "it does not decode to JSON with a token"
     return TokenInvalid(what, why=why)

@@ -16,6 +16,7 @@ from pluton_rclone.storages.storage import MASKED, Storage
 from ..plumbing.context import may, page_of, see_other, session, storage_of, work_of
 from ..plumbing.jobs import Copying, Steps
 from ..plumbing.view import Caught, draw, link, steps_view
+from .ran import strip
 
 
 def storages(request: Request) -> Response:
@@ -42,6 +43,7 @@ def storage(request: Request) -> Response:
         "export": f"pluton-rclone export {shlex.quote(found.remote_name)}",
         "repairable": _repairable(found),
         "new": query.get("new") == "yes",
+        "runs": strip(request, found),
     }
     return draw(request, "storage.html", **_standing(request, found, query.get("test")), **shown)
 
