@@ -110,8 +110,8 @@ _AFTER = (
           "The server's certificate is not trusted here.", who=Who.YOU,
           advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses."),
     _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
-          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator "
-          "to allow this host."),
+          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or have the network's administrator "
+          "allow it."),
     _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|connection reset"
           r"|network is unreachable|no route to host|\bEOF\b|broken pipe|server misbehaving"
           r"|Client\.Timeout|awaiting headers|temporary failure in name resolution|http2: "
