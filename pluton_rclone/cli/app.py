@@ -61,7 +61,7 @@ Learn and try
   reference - errors options
   reference 67 versions
   tools 56 web
-  tools - emulator
+  tools - demo emulator
 For programs
   reference - schema
   tools - completion
