@@ -23,10 +23,9 @@ def stand(
     saved: SavedRemote, words: Sequence[str], places: tuple[str, ...], flags: Sequence[str]
 ) -> int:
     """Runs it in our place, as `process.foreground`; what was connected for reading only is not
-    written to. `flags` count before our own."""
+    written to."""
     only = any(reads_only(remote.granted_scopes) for remote in saved.onedrives)
-    own = ["--vfs-cache-mode=writes", *["--read-only"] * only]  # OneDrive wants sizes beforehand
-    own = [] if words[-1] == "restic" else own
+    own = ["--read-only"] if only and words[-1] != "restic" else []
     with lend(saved.conf, list(with_wrapped(saved.conf, [saved.name]))) as loan:
         own += ["--ask-password=false", f"--config={loan.path}", f"--user-agent={USER_AGENT}"]
         argv = Command(tuple(words), tuple(flags), places).argv(saved.rclone.binary.path, own)
