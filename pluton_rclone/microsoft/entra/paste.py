@@ -61,6 +61,25 @@ def read_paste(text: str) -> Pasted:
     raise _explained(text)
 
 
+def remotes_in(text: str) -> dict[str, str]:
+    """The OneDrive remotes with a token in an rclone.conf or a dump of one: each by its name, as a
+    paste of its own."""
+    found: Iterator[Any] = iter(()) if len(text) > LARGEST_PASTE else _candidates(text)
+    values = (value for value in found if isinstance(value, Mapping))
+    remotes = next(filter(None, map(_with_token, values)), {})
+    return {name: json.dumps({name: options}) for name, options in remotes.items()}
+
+
+def _with_token(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {
+        str(name): options
+        for name, options in value.items()
+        if isinstance(options, Mapping)
+        and options.get("type", "onedrive") == "onedrive"
+        and options.get("token")
+    }
+
+
 def _candidates(text: str) -> Iterator[Any]:
     """JSON values that the text may stand for, the likeliest first."""
     yield _sections(text)
@@ -100,7 +119,7 @@ def _from_value(value: Any) -> Pasted | None:
         return _from_options(value, None)
     sections = {str(k): v for k, v in value.items() if isinstance(v, Mapping)}
     remotes = {k: v for k, v in sections.items() if v.get("type", "onedrive") == "onedrive"}
-    with_token = {name: options for name, options in remotes.items() if options.get("token")}
+    with_token = _with_token(value)
     if len(with_token) > 1:
         raise TokenInvalid(
             f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}.",
