@@ -325,3 +325,14 @@ def test_what_is_no_remote_is_not_imported(command: Command, home: Path) -> None
 
     assert ran.code == 3
     assert "has no OneDrive remote" in ran.err
+
+
+# ---- faults --------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_refused_is_named_once(connected: Command, tmp_path: Path) -> None:
+    (tmp_path / "CON").write_text("x")
+    ran = connected("copy", str(tmp_path), "work-files:a")
+    assert ran.code == 7
+    (line,) = [line for line in ran.err.splitlines() if "failed" in line]
+    assert line.startswith("  failed  CON: OneDrive does not take this name. (")
