@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .venv-tools
 FLOORS := .venv-floors$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+THIRD := .venv-third-parties
 WORKERS ?= 2
 PIP := -m pip --quiet --disable-pip-version-check install
 # What shows that everything imports and runs once; the whole suite is `make test`.
@@ -15,7 +16,7 @@ ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_w
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test-quick test test-pythons once floors lint docs bench soak attack lock dist-check clean
+.PHONY: help install demo test-quick test test-pythons once floors third-parties lint docs bench soak attack lock dist-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +80,15 @@ $(FLOORS)/.ready: pyproject.toml constraints.txt .ci/floors.txt
 	$(call venv,$(FLOORS),$(PYTHON),constraints.txt)
 	@$(FLOORS)/bin/python $(PIP) --require-hashes --requirement .ci/floors.txt
 	@$(FLOORS)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+third-parties: $(THIRD)/.ready ## Microsoft's own SDK and another client of OneDrive walk the emulator
+	@$(THIRD)/bin/python -m pytest -q -n 0 -W ignore tests/third_parties $(ARGS)
+
+$(THIRD)/.ready: pyproject.toml constraints.txt .ci/third-parties.txt
+	$(call venv,$(THIRD),$(PYTHON),constraints.txt)
+	@$(THIRD)/bin/python $(PIP) --require-hashes --requirement .ci/third-parties.txt
+	@$(THIRD)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 attack: $(READY) ## The attacks that are too heavy for `test`: loopback only, bounded in time and memory

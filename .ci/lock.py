@@ -2,6 +2,7 @@
 
 constraints.txt   what `make install` installs: the newest versions, marked where Pythons differ
 .ci/floors.txt    what `make floors` installs: the lowest versions that pyproject.toml declares
+.ci/third-parties.txt  what `make third-parties` walks the emulator with
 .ci/tools.txt     what `make lock` and `make dist-check` use
 
 uv resolves for all Pythons at once; then the pip of every Python at hand tries each file. The files
@@ -40,6 +41,10 @@ FILES = {
             "--resolution=lowest-direct",
             "pyproject.toml",
         ],
+    ),
+    ".ci/third-parties.txt": (
+        "Other clients of OneDrive, for `make third-parties`",
+        ["--constraint=constraints.txt", ".ci/third-parties.in"],
     ),
     ".ci/tools.txt": ("For `make lock` and `make dist-check`", [".ci/tools.in"]),
 }

@@ -29,7 +29,7 @@ from pluton_rclone.values import refusals  # noqa: E402
 WRITTEN_BY = "<!-- Written by docs/generate.py from the code. Do not edit: run it again. -->\n"
 # What stands in signatures and is nothing to use: seams of the inside, and what only stands in for
 # pydantic.
-INSIDE = {"Http", "HidesSecret", "Command", "Child", "Completed", "Source"} | {
+INSIDE = {"Http", "Command", "Child", "Completed", "Source"} | {
     "Home",
     "Order",
     "Run",

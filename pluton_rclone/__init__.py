@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .rclone.transfer import Transfer
     from .remote.onedrive import OneDriveRemote
     from .remote.schema import remote_schema
+    from .runs.run import Run
+    from .runs.store import RunRecord
     from .setup.connect import StorageSetup
     from .storages.storage import Storage
     from .storages.storages import Storages
@@ -57,6 +59,8 @@ _MODULES = {
     "Progress": "rclone.events",
     "Quota": "microsoft.graph.drives",
     "Rclone": "rclone.engine",
+    "Run": "runs.run",
+    "RunRecord": "runs.store",
     "Site": "microsoft.graph.drives",
     "Size": "values.size",
     "Step": "connection.report",
@@ -89,6 +93,8 @@ __all__ = [
     "Progress",
     "Quota",
     "Rclone",
+    "Run",
+    "RunRecord",
     "Site",
     "Size",
     "Step",

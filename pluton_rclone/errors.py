@@ -100,11 +100,9 @@ class PlutonRcloneError(Exception):
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
-    default_why: ClassVar[str | None] = None
     default_who: ClassVar[Who] = Who.YOU
     default_advice: ClassVar[str] = "Report it, with what the log says at level DEBUG."
     default_next_step: ClassVar[NextStep | None] = None
-    default_link: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -118,16 +116,13 @@ class PlutonRcloneError(Exception):
         **details: Any,
     ) -> None:
         super().__init__(what)
-        self.what = what
-        self.why = why if why is not None else self.default_why
+        self.what, self.why, self.link = what, why, link
         self.who = who if who is not None else self.default_who
         self.advice = advice if advice is not None else self.default_advice
-        self.link = link if link is not None else self.default_link
         # The default step goes with the default advice.
         self.next_step = next_step or (self.default_next_step if advice is None else None)
         self.details = {key: value for key, value in details.items() if value is not None}
-        self.result: Any = None
-        """What was reached before it was raised, such as a `TransferResult`."""
+        self.result: Any = None  # what was reached before, such as a `TransferResult`
 
     def __str__(self) -> str:
         return self.what if self.why is None else f"{self.what} ({self.why})"
@@ -157,9 +152,6 @@ class Cancelled(PlutonRcloneError):
     code = "cancelled"
     exit_code = 130
     default_advice = "Start it again: what is already there is not transferred twice."
-
-
-# ---- Microsoft's sign-in service -----------------------------------------------------------------
 
 
 class SignInError(PlutonRcloneError):
@@ -230,7 +222,7 @@ class RegistrationError(SignInError):
 
 class SecretExpired(RegistrationError):
     code = "secret_expired"
-    default_advice = "Create a new client secret and set it, or use a public client: it has none."
+    default_advice = "Create a new client secret and set it, or use a public client without one."
     default_next_step = NextStep.RENEW_SECRET
 
 
@@ -242,9 +234,6 @@ class AccountError(SignInError):
 class TokenInvalid(SignInError):
     code = "token_invalid"
     default_advice = "Paste what `rclone authorize onedrive` prints, from first { to last }."
-
-
-# ---- Microsoft Graph -----------------------------------------------------------------------------
 
 
 class GraphError(PlutonRcloneError):
@@ -267,10 +256,7 @@ class SitesPermissionMissing(AccessDenied):
 
 class DriveNotFound(GraphError):
     code = "drive_not_found"
-    default_advice = (
-        "Open OneDrive once in the browser with this account; for Business, ask IT "
-        "for a OneDrive licence."
-    )
+    default_advice = "Open OneDrive once in the browser; Business needs a OneDrive licence from IT."
 
 
 class ItemNotFound(GraphError):
@@ -318,9 +304,6 @@ class Unreachable(GraphError):
     exit_code = 8
     default_who = Who.LATER
     default_advice = "Check network, HTTPS_PROXY and certificates (SSL_CERT_FILE), then try again."
-
-
-# ---- the remote and rclone.conf ------------------------------------------------------------------
 
 
 class RemoteError(PlutonRcloneError):
@@ -387,9 +370,6 @@ class ConnectionTestFailed(PlutonRcloneError):
     code = "connection_test_failed"
     exit_code = 4
     default_advice = "Fix what the failed step names, then test again."
-
-
-# ---- the rclone binary ---------------------------------------------------------------------------
 
 
 class RcloneError(PlutonRcloneError):

@@ -54,6 +54,8 @@ Look after storages
   storages 5 encrypt
   reference 56 inspect
   reference - doctor
+  history 5 history
+  history 345678 again
   timer 5 timer
 Learn and try
   reference - errors options

@@ -116,6 +116,11 @@ def connect(
             why="an application signs in for itself: there is no person whose drive it could be",
             advice="Give --user NAME, --site URL or --drive ID.",
         )
+    placed = wanted.site or wanted.drive_id or wanted.user or method == "token"
+    if kind == "sharepoint" and not placed and not ask.interactive(output):
+        raise UsageError(
+            "Which library?", advice="Give --site URL, as the browser shows it, or --drive ID."
+        )
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pluton_rclone.errors import NameRefused, UsageError
+from pluton_rclone.errors import NameRefused
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
@@ -93,14 +93,9 @@ def cat(ctx: Context, place: str, offset: int | None, count: int | None) -> None
     pluton-rclone cat work:backup/notes.txt | less
     """
     storage, path = parse_storage_place(place, ctx)
-    entry = storage.stat(path)
-    if entry is None:
-        raise Place(storage, path).nothing()
-    if entry.is_dir:
-        advice = "Name one file; `pluton-rclone ls` lists them."
-        raise UsageError(f"{path!r} is a folder.", advice=advice)
-    for block in storage.rclone.blocks(storage.at(path), offset=offset, count=count):
-        sys.stdout.buffer.write(block)
+    with Place(storage, path).named():
+        for block in storage.rclone.blocks(storage.at(path), offset=offset, count=count):
+            sys.stdout.buffer.write(block)
     sys.stdout.buffer.flush()
 
 

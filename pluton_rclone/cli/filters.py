@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.values.redaction import SECRET_NAME
 
 from .context import valued, with_options
 from .output import Output
@@ -54,7 +55,6 @@ filtering = with_options(
 )
 
 PASSED = click.argument("passed", metavar="[-- RCLONE-FLAG…]", nargs=-1, type=click.UNPROCESSED)
-_SECRET = re.compile(r"pass|secret|token|key|auth|credential|header", re.IGNORECASE)
 _LEAKS = "what it holds would be in the list of processes, which others on this machine can read"
 _FILES = ("--htpasswd", "--key", "--client-key", "--authorized-keys")  # they name one
 _REFUSED = {
@@ -143,7 +143,7 @@ def checked(flags: tuple[str, ...]) -> list[str]:
     for flag in flags:
         name = flag.partition("=")[0]
         reasons = [why for why, names in _REFUSED.items() if _is_one_of(name, names)]
-        if name.startswith("--") and _SECRET.search(name) and name not in _FILES:
+        if name.startswith("--") and SECRET_NAME.search(name) and name not in _FILES:
             reasons = [_LEAKS]
         if re.match(r"-[A-Za-z].", name):  # -un is -u and -n
             reasons = ["several letters in one could hide one that is refused; write each alone"]

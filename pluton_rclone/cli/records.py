@@ -19,6 +19,7 @@ from pluton_rclone.microsoft.graph import drives
 from pluton_rclone.preflight.finding import Summary
 from pluton_rclone.rclone import events, results
 from pluton_rclone.remote.inspect import Finding
+from pluton_rclone.runs import run, store
 
 from .progress import IN_FLIGHT, REPORTED
 
@@ -149,6 +150,14 @@ Encrypted = made("Encrypted", config=str, encrypted=bool, keyring=bool)
 
 StepLine = made("StepLine", "A step of the connection test, as it is done.", step=Step)
 
+RECORDED: dict[str, Any] = {
+    "run": like(run.Run),
+    "error": MAYBE,
+    "began": str,
+    "failed": many(FailedFile),
+}
+Recorded = like(store.RunRecord, **RECORDED)
+
 SIGN_IN = (SignInAddress, SignInCode)
 TRANSFER = (ProgressLine, ResultLine)
 PREFLIGHT = (PreflightFinding, SummaryLine)
@@ -165,6 +174,8 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("repair", "set"), (Report,)),
     "rename": (Storage,),
     "remove": (Removed,),
+    "history": (many(Recorded), Recorded),
+    "again": (*TRANSFER, CheckResult),
     "encrypt": (Encrypted,),
     "export": (Export,),
     "drives": (many(Drive),),

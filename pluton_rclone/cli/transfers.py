@@ -6,6 +6,7 @@ import dataclasses
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,8 +25,9 @@ from .timer import pinged
 from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
-    from pluton_rclone.rclone.results import FailedFile, TransferResult
+    from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
     from pluton_rclone.rclone.transfer import Transfer
+    from pluton_rclone.storages.storage import Storage
 
 SAFE = flag("-n", "--dry-run", help="Only say what would be done.")
 SURE = flag("-y", "--yes", help="Do not ask first: for scripts.")
@@ -242,8 +244,6 @@ def check(
     pluton-rclone check /srv/data "OneDrive Personal Backups:laptop/data"
     pluton-rclone check --download work:laptop/data s3:bucket/data
     """
-    from .progress import counting
-
     output, start, end = ctx.output, parse_end(source, ctx), parse_end(destination, ctx)
     rclone = ctx.storages.rclone(*remote_names(start, end))
     start.require("SRC")
@@ -251,10 +251,29 @@ def check(
     options = selection(direction="one_way" if one_way else "both", **given)
     options["content"] = "download" if download else "hash"
     say_what_cannot_match(output, start, options)
-    with start.named("SRC"), counting(output, "compared") as seen:
-        result = rclone.check(start.location, end.location, on_progress=seen, **options)
-    if ctx.as_json:
-        output.result(result.record())
+    with start.named("SRC"):
+        compare(
+            output,
+            lambda seen: rclone.check(start.location, end.location, on_progress=seen, **options),
+            "content" if download else "hash",
+            lambda: missing_end(end),
+        )
+
+
+def compare(
+    output: Output,
+    run: Callable[[Callable[[int], None]], CheckResult],
+    by: str,
+    nothing: Callable[[], str | None] = lambda: None,
+) -> None:
+    """A comparison, and what it found; `nothing`: why that is nothing at all. Corrupted."""
+    from .progress import counting
+
+    with counting(output, "compared") as seen:
+        result = run(seen)
+    output.result(result.record())
+    for notice in result.notices:
+        output.say(f"  note    {notice}")
     lists = (result.differing, result.missing_on_source, result.missing_on_destination)
     left_out = tuple(f"{one.path}: {one.why}" for one in result.left_out)
     failed = tuple(map(told, result.failed))
@@ -268,7 +287,7 @@ def check(
         differ = f"{counted(different, 'file')} {'differs' if different == 1 else 'differ'}"
         raise Corrupted(
             f"{differ}, {len(failed)} could not be compared, {same}.",
-            why=None if result.matching or result.differing else missing_end(end),
+            why=None if result.matching or result.differing else nothing(),
             advice="Copy again, then check again." if different else result.failed[0].error.advice,
         )
     same = f"{counted(result.matching, 'file')} {same.partition(' ')[2]}"
@@ -276,7 +295,7 @@ def check(
         why = "the two sides have no hash in common; --download compares contents"
         output.say(f"{same}, {result.by_size} of them by size alone: {why}")
     else:
-        output.say(f"{same}, compared by {'content' if download else 'hash'}; none differs")
+        output.say(f"{same}, compared by {by}; none differs")
 
 
 @command(NAME, context_settings={"ignore_unknown_options": True})
@@ -302,7 +321,6 @@ def restic(
     pluton-rclone restic work:laptop -- backup /srv/data
     eval "$(pluton-rclone restic work --environment)"; restic snapshots
     """
-    from pluton_rclone import process
     from pluton_rclone.storages.restic import as_shell
 
     storage, named = ctx.storage_and_path(name)
@@ -318,10 +336,22 @@ def restic(
     if not arguments:
         advice = "Write it behind --, as in: restic NAME -- snapshots; or --environment."
         raise UsageError("No command for restic is given.", advice=advice)
+    return run_restic(ctx.output, storage, path, arguments)
+
+
+def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[str]) -> int:
+    """restic in our place; its exit code."""
     with storage.restic(path) as opened:
-        argv = opened.argv(*arguments)
-        status = process.foreground([os.path.abspath(argv[0]), *argv[1:]], env=opened.environment)
+        status = opened.foreground(*arguments)
+        if status > 0 and opened.refused():
+            output.say(REFUSED)
     return status if status >= 0 else 128 - status
+
+
+REFUSED = (
+    "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
+    "the same command again."
+)
 
 
 def missing_end(end: Place) -> str | None:
@@ -375,8 +405,11 @@ def summary(result: TransferResult, verb: str) -> str:
     parts = [f"{counted(result.transfers, 'file')} {verb} ({human_bytes(result.bytes)})"]
     if result.folders:  # within one drive, where Microsoft moves it as it is
         parts = [f"{folders} {verb}"]
+    would = "would be " * verb.startswith("would")
     if result.deletes and not verb.endswith("moved"):
-        parts.append(f"{result.deletes} {'would be ' * verb.startswith('would')}deleted")
+        parts.append(f"{result.deletes} {would}deleted")
+    if result.kept:
+        parts.append(f"{result.kept} earlier {would}kept")
     return ", ".join([*parts, f"{result.unchanged} already there", f"in {result.duration:.1f} s"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
 NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs quota.md)
-IDLE_DAYS = 90  # a refresh token lives that long without use (entra-docs refresh-tokens.md)
+IDLE_DAYS = 90  # without use, a refresh token expires then (entra-docs refresh-tokens.md)
 SECRET_SOON = timedelta(days=30)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 
@@ -51,8 +52,14 @@ def _run(
     on_step: Callable[[Step], None],
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
 ) -> ConnectionReport:
+    """Every step; the first that fails ends it. Without `write`, nothing is deleted either. On
+    trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path is
+    kept up to date."""
+    from pluton_rclone.microsoft.graph.drives import Quota
+    from pluton_rclone.microsoft.http import Http
+
     walk, on_trial = Walk(on_step), home is not saved.conf
-    try:
+    with suppress(StepFailed), Http() as http:
         with walk.step("config", "Configuration") as notes:
             remote = saved.options
             if home.is_variable(saved.name) and not on_trial:
@@ -61,28 +68,6 @@ def _run(
                 home.check_writable()
                 good = "complete, can be saved" if on_trial else "complete and writable,"
                 notes.text = f"{good} in {home.path}"
-        _walk(walk, saved, remote, write, on_trial)
-    except StepFailed:
-        pass
-    return ConnectionReport(name, tuple(walk.steps))
-
-
-def _walk(
-    walk: Walk,
-    saved: SavedRemote,
-    remote: OneDriveRemote,
-    write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
-    on_trial: bool,
-) -> None:
-    """Every step; the first that fails ends it. Without `write`, nothing is deleted either.
-
-    On trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path
-    is kept up to date.
-    """
-    from pluton_rclone.microsoft.graph.drives import Quota
-    from pluton_rclone.microsoft.http import Http
-
-    with Http() as http:
         with walk.step("binary", "rclone") as notes:
             version = saved.rclone.binary.version
             remote.require(version)
@@ -114,18 +99,14 @@ def _walk(
             _room(notes, saved, quota)
         with walk.step("throttling", "Throttling") as notes:
             _throttling(notes, http.throttled + saved.rclone.throttled)
+    return ConnectionReport(name, tuple(walk.steps))
 
 
 def _warn(notes: Notes, remote: OneDriveRemote) -> None:
-    warnings = remote.warnings()
-    if warnings:
-        notes.warning = errors.RemoteError(
-            "; ".join(f"{warning.option}: {warning.what}" for warning in warnings),
-            advice=" ".join(warning.advice for warning in warnings),
-        )
-
-
-# ---- the token ----
+    if warnings := remote.warnings():
+        what = "; ".join(f"{warning.option}: {warning.what}" for warning in warnings)
+        advice = " ".join(warning.advice for warning in warnings)
+        notes.warning = errors.RemoteError(what, advice=advice)
 
 
 def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
@@ -151,16 +132,12 @@ def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http)
 
 
 def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
-    if remote.secret_expires is None:
+    if (end := remote.secret_expires) is None:
         return None
-    left = remote.secret_expires - datetime.now(timezone.utc).date()
+    left = end - datetime.now(timezone.utc).date()
     if left > SECRET_SOON:
         return None
-    what = f"The client secret expires on {remote.secret_expires}."
-    return errors.SecretExpired(what, why=f"in {left.days} days")
-
-
-# ---- the rest ----
+    return errors.SecretExpired(f"The client secret expires on {end}.", why=f"in {left.days} days")
 
 
 def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
@@ -172,11 +149,9 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
         if remote.base_folder_id:
             _keep(saved, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
-        raise errors.DriveNotFound(
-            "The drive is of another kind.",
-            why=f"Microsoft says {drive.type}, the remote says {remote.drive_type}",
-            advice=f"Set drive_type to {drive.type}.",
-        )
+        why = f"Microsoft says {drive.type}, the remote says {remote.drive_type}"
+        advice = f"Set drive_type to {drive.type}."
+        raise errors.DriveNotFound("The drive is of another kind.", why=why, advice=advice)
     return drive
 
 
@@ -188,26 +163,24 @@ def _keep(saved: SavedRemote, before: OneDriveRemote, remote: OneDriveRemote) ->
 
 def _clock(notes: Notes, offset: float | None) -> None:
     if offset is None:
-        notes.skipped = True
-        notes.text = "Microsoft did not say what time it is"
+        notes.skipped, notes.text = True, "Microsoft did not say what time it is"
         return
     way = "behind" if offset > 0 else "ahead of"
     apart = f"is {abs(offset):.0f} s {way} Microsoft's"
     notes.text = "agrees with Microsoft's" if abs(offset) < 5 else f"this machine {apart}"
     if abs(offset) > CLOCK_OFF:
-        notes.warning = TokenExpired(
-            f"The clock of this machine {apart}.",
-            why="tokens seem to expire too early or too late",
-            advice="Set the clock (NTP): above five minutes Microsoft refuses sign-ins.",
-        )
+        why = "tokens seem to expire too early or too late"
+        advice = "Set the clock (NTP): above five minutes Microsoft refuses sign-ins."
+        what = f"The clock of this machine {apart}."
+        notes.warning = TokenExpired(what, why=why, advice=advice)
 
 
 def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
     about = saved.about()
     if quota.level == "exceeded":
         raise errors.QuotaFull(
-            "The drive holds more than it may.",
-            why="Microsoft gives the state of its quota as exceeded: nothing can be written to it",
+            "The drive holds more than its quota.",
+            why="Microsoft says that its quota is exceeded: nothing can be written to it",
             advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft "
             "closes an account that stays far above its quota.",
         )
@@ -223,8 +196,6 @@ def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
 def _throttling(notes: Notes, seen: int) -> None:
     notes.text = "Microsoft did not ask to slow down"
     if seen:
-        notes.warning = errors.Throttled(
-            f"Microsoft asked {seen} times to slow down during this test.",
-            who=errors.Who.LATER,
-            advice="The connection works; other programs of this account or organisation are busy.",
-        )
+        what = f"Microsoft asked {seen} times to slow down during this test."
+        advice = "The connection works; other programs of this account or organisation are busy."
+        notes.warning = errors.Throttled(what, advice=advice)

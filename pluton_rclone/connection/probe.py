@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Corrupted, NothingFound, PlutonRcloneError, RemoteError
+from pluton_rclone.rclone import commands
 from pluton_rclone.remote.options import BY_NAME
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.units import counted
@@ -16,6 +17,7 @@ from pluton_rclone.values.units import counted
 from .report import ACTIVE_PROBES, Walk, abandoned_probes, probe_name
 
 if TYPE_CHECKING:
+    from pluton_rclone.rclone.commands import TransferOptions
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.remote import SavedRemote
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from .report import Notes
 
 PROBE_BYTES = 4096
-IN_A_HURRY = 1.0  # seconds for sweeping up after Ctrl-C
 HARD_DELETE = "--onedrive-hard-delete"
 
 
@@ -36,7 +37,7 @@ def list_if_there(saved: SavedRemote) -> Sequence[Entry] | None:
 
 
 def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
-    """The listing of the base folder in words. If it is missing, rclone makes it."""
+    """The listing of the base folder in words."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
     where = saved.options.base_folder or "the root"
@@ -73,8 +74,8 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 @contextmanager
 def _probe_file(saved: SavedRemote) -> Iterator[str]:
-    """A name that is marked as in use; the file is removed however the test ends. Ctrl-C does not
-    wait long for Microsoft: the next test sweeps up."""
+    """A name that is marked as in use; the file is removed at the end, also after a failure. Ctrl-C
+    does not wait long for Microsoft: the next test sweeps up."""
     name = probe_name()
     ACTIVE_PROBES.add(name)
     try:
@@ -83,7 +84,7 @@ def _probe_file(saved: SavedRemote) -> Iterator[str]:
         _remove_quietly(saved, name)
         raise
     except BaseException:
-        _remove_quietly(saved, name, seconds=IN_A_HURRY)
+        _remove_quietly(saved, name, seconds=1.0)
         raise
     finally:
         ACTIVE_PROBES.discard(name)
@@ -127,25 +128,24 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
         _remove(saved, name, f"{HARD_DELETE}=false")
         notes.text = "the probe file is gone, into the recycle bin: deleting past it was refused"
         if remote.hard_delete:
-            notes.warning = RemoteError(
-                "This drive does not allow deleting past the recycle bin (hard_delete).",
-                why=problem.why or problem.what,
-                advice="Switch hard_delete off, or ask your administrator about retention rules.",
-            )
+            what = "This drive does not allow deleting past the recycle bin (hard_delete)."
+            advice = "Switch hard_delete off, or ask your administrator about retention rules."
+            notes.warning = RemoteError(what, why=problem.why or problem.what, advice=advice)
         return
     notes.text = "the probe file is gone, past the recycle bin"
     after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
-        notes.warning = RemoteError(
-            "This personal drive put the file into the recycle bin in spite of hard_delete.",
-            advice="Switch hard_delete off, and empty the recycle bin by hand when room is needed.",
-        )
+        what = "This personal drive put the file into the recycle bin in spite of hard_delete."
+        advice = "Switch hard_delete off, and empty the recycle bin by hand when room is needed."
+        notes.warning = RemoteError(what, advice=advice)
 
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:
     """Removes the probe file, and never more than one file. TimeoutError after `seconds`."""
-    rules, at = _only(name), saved.at()
-    with saved.rclone.delete(at, filters=rules, max_delete=1, extra=flags, retries=1) as removal:
+    options: TransferOptions = {"filters": _only(name), "max_delete": 1, "retries": 1}
+    options["extra"] = flags
+    command = commands.remove("delete", saved.at(), options)
+    with saved.rclone.transfer(command, recorded=False) as removal:
         removal.result(seconds)
 
 

@@ -24,20 +24,15 @@ class Cloud:
     name: str
     login_host: str  # rclone refreshes there: sign-in and refresh meet the same service
     graph_host: str
-    consent_host: str  # where an administrator agrees; not rclone's host only in China
     portal: str  # where apps are registered
     sharepoint_suffix: str
-    personal_accounts: bool = False
     warning: str | None = None  # shown beside the choice
+    other_consent_host: str | None = None  # where an administrator agrees, if not at `login_host`
 
     @property
     def graph_root(self) -> str:
         """`https://graph.microsoft.com`; the API is at `graph_root + "/v1.0"`."""
         return f"https://{self.graph_host}"
-
-    def authority(self, tenant: str) -> str:
-        """What MSAL calls the authority: `https://login.microsoftonline.com/common`."""
-        return f"https://{self.login_host}/{tenant}"
 
     def owns(self, url: str) -> bool:
         """Whether a token of this cloud may be sent there: https and this cloud's Graph only."""
@@ -58,17 +53,14 @@ CLOUDS: dict[str, Cloud] = {
             name="Microsoft Cloud Global (also Microsoft 365 GCC)",
             login_host="login.microsoftonline.com",
             graph_host="graph.microsoft.com",
-            consent_host="login.microsoftonline.com",
             portal="https://entra.microsoft.com",
             sharepoint_suffix="sharepoint.com",
-            personal_accounts=True,
         ),
         Cloud(
             region="us",
             name="Microsoft Cloud for US Government (GCC High)",
             login_host="login.microsoftonline.us",
             graph_host="graph.microsoft.us",
-            consent_host="login.microsoftonline.us",
             portal="https://portal.azure.us",
             sharepoint_suffix="sharepoint.us",
         ),
@@ -77,7 +69,6 @@ CLOUDS: dict[str, Cloud] = {
             name="Microsoft Cloud Germany (closed)",
             login_host="login.microsoftonline.de",
             graph_host="graph.microsoft.de",
-            consent_host="login.microsoftonline.de",
             portal="https://portal.microsoftazure.de",
             sharepoint_suffix="sharepoint.de",
             warning=GERMANY_CLOSED,
@@ -87,9 +78,9 @@ CLOUDS: dict[str, Cloud] = {
             name="Azure and Office 365 operated by 21Vianet (China)",
             login_host="login.chinacloudapi.cn",
             graph_host="microsoftgraph.chinacloudapi.cn",
-            consent_host="login.partner.microsoftonline.cn",
             portal="https://portal.azure.cn",
             sharepoint_suffix="sharepoint.cn",
+            other_consent_host="login.partner.microsoftonline.cn",
         ),
     )
 }
@@ -114,12 +105,11 @@ def is_of_microsoft(address: str, *, sharepoint: bool = False) -> bool:
     parts = urlsplit(address)
     host = parts.netloc.lower()  # with user and port, which no known host has
     name, _, suffix = host.partition(".")
-    return parts.scheme == "https" and any(
-        bool(re.fullmatch("[a-z0-9-]+", name)) and suffix == known.sharepoint_suffix
-        if sharepoint
-        else host in (known.login_host, known.consent_host)
-        for known in CLOUDS.values()
-    )
+    if parts.scheme != "https" or (sharepoint and not re.fullmatch("[a-z0-9-]+", name)):
+        return False
+    if sharepoint:
+        return any(suffix == known.sharepoint_suffix for known in CLOUDS.values())
+    return any(host in (known.login_host, known.other_consent_host) for known in CLOUDS.values())
 
 
 def cloud(region: str) -> Cloud:
@@ -155,13 +145,12 @@ def _unreachable_for_rclone(name: str) -> OptionInvalid:
 
 
 def refuse_personal(cloud: Cloud, tenant: str) -> None:
-    """Raise `RegistrationError` when personal accounts are asked for where there are none."""
-    if tenant == "consumers" and not cloud.personal_accounts:
-        raise RegistrationError(
-            f"There are no personal accounts in {cloud.name}.",
-            why="Microsoft serves personal accounts through the global cloud only",
-            advice="Use region global for a personal account, or a work account of this cloud.",
-        )
+    """RegistrationError if personal accounts are asked for in a cloud without any."""
+    if tenant == "consumers" and cloud.region != "global":
+        what = f"There are no personal accounts in {cloud.name}."
+        why = "Microsoft serves personal accounts through the global cloud only"
+        advice = "Use region global for a personal account, or a work account of this cloud."
+        raise RegistrationError(what, why=why, advice=advice)
 
 
 def refuse_rclone_registration(cloud: Cloud, tenant: str = "common") -> None:

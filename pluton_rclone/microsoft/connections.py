@@ -47,16 +47,14 @@ class Session(requests.Session):
 def within(seconds: float) -> Iterator[None]:
     """Cuts this thread's connection after `seconds`; a socket's limit restarts at every byte."""
     done, late = threading.Event(), threading.Event()
-    _using.__dict__.clear()
     using = _using.__dict__
+    using.clear()
 
     def watch() -> None:
-        if done.wait(seconds):
-            return
-        using["late"] = True
-        late.set()
-        _cut(using)
-        while not done.wait(_CUT_AGAIN):
+        pause = seconds
+        while not done.wait(pause):
+            late.set()
+            using["late"], pause = True, _CUT_AGAIN
             _cut(using)
 
     threading.Thread(target=watch, name="pluton-rclone http limit", daemon=True).start()
@@ -122,19 +120,16 @@ class _PoolTls(HTTPSConnectionPool):
     ConnectionCls = _ToldTls
 
 
-_POOLS = {"http": _Pool, "https": _PoolTls}
-
-
 class _Adapter(HTTPAdapter):
     """Trusts what rclone trusts: the system's certificates, or SSL_CERT_FILE and SSL_CERT_DIR."""
 
     def init_poolmanager(self, *given: Any, **more: Any) -> None:
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         super().init_poolmanager(*given, ssl_context=context, **more)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTls}
 
     def proxy_manager_for(self, proxy: Any, **more: Any) -> Any:
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manager = super().proxy_manager_for(proxy, ssl_context=context, **more)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
         return manager

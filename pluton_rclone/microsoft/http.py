@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -27,21 +27,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT = 15.0  # seconds
-READ_TIMEOUT = 60.0
 ATTEMPTS = 5  # of one request, the first included
 ATTEMPTS_TO_CONNECT = 3
 LONGEST_WAIT = 120.0  # seconds for one request; longer demands of Microsoft become `Throttled`
 # In the text of a lost connection, and in our words.
 _SIGNS = {
-    "NameResolutionError": "its name cannot be resolved",
-    "Name or service not known": "its name cannot be resolved",
+    **dict.fromkeys(("NameResolutionError", "not known"), "its name cannot be resolved"),
     "refused": "the connection was refused",
-    "reset": "the connection was cut",
-    "aborted": "the connection was cut",
+    **dict.fromkeys(("reset", "aborted"), "the connection was cut"),
     "unreachable": "the network is unreachable",
 }
-_LIMITS = {"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT), "allow_redirects": False, "stream": True}
+_LIMITS = {"timeout": (15.0, 60.0), "allow_redirects": False, "stream": True}  # seconds to connect
 BUSY = frozenset({429, 503, 504, 509})
 ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that change nothing
 
@@ -49,17 +45,14 @@ ALSO_BUSY_WITHOUT_EFFECT = frozenset({500, 502})  # repeated for requests that c
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
     """Seconds of a `Retry-After` header: whole, decimal (Graph sends 2.128) or a date. Never
     negative; None if it is absent or invalid."""
-    if value is None:
-        return None
+    seconds = math.nan
     try:
-        seconds = float(value)
+        seconds = float(value or "")
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(value.strip())
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        seconds = (moment - (now or datetime.now(timezone.utc))).total_seconds()
+        with suppress(ValueError, TypeError, IndexError, OverflowError):
+            moment = parsedate_to_datetime((value or "").strip())
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+            seconds = (moment - (now or datetime.now(timezone.utc))).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
@@ -68,13 +61,10 @@ def decoded(content: bytes) -> Any:
     which also reads half a surrogate or NaN (then None)."""
     import msgspec
 
-    if not content:
-        return None
-    try:
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        with suppress(ValueError, RecursionError):
-            return json.loads(content, parse_float=_finite, parse_constant=lambda name: None)
+    with suppress(ValueError, RecursionError):
+        return json.loads(content, parse_float=_finite, parse_constant=lambda name: None)
     return None
 
 
@@ -85,7 +75,7 @@ def _finite(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of Microsoft; it may hold secrets. `json` is None when the body is no JSON."""
+    """One answer of Microsoft; it may hold secrets. `json` is None if the body is not JSON."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -99,11 +89,9 @@ class Answer:
 
 class Http:
     """A connection pool that threads may share. `cancel` ends waiting. If Microsoft asks one
-    request to wait, all requests wait, as its documents demand.
-
-    `clock_offset`: seconds by which Microsoft's clock is ahead of ours, None before the first
-    answer; `throttled`: the number of answers that asked to slow down.
-    """
+    request to wait, all requests wait, as its documents demand. `clock_offset`: seconds by which
+    Microsoft's clock is ahead of ours, None before the first answer; `throttled`: the number of
+    answers that asked to slow down."""
 
     clock_offset: float | None = None
     throttled = 0
@@ -139,10 +127,8 @@ class Http:
         params: Any = None,
     ) -> Answer:
         """The answer, whatever its status. Redirects are not followed: a token must not travel on.
-
         429, 503 and 504 are repeated, within bounds; 500, 502 and lost connections only for GET,
-        since no code or refresh token may be presented twice. Raises `Unreachable`, `Cancelled`.
-        """
+        since no code or refresh token may be presented twice. Raises `Unreachable`, `Cancelled`."""
         repeatable = method == "GET"
         waited = 0.0
         for attempt in range(1, ATTEMPTS + 1):
@@ -210,37 +196,26 @@ class Http:
 
 
 def _unreachable(url: str, problem: Exception) -> Unreachable:
-    """Names the host, the trouble and who can fix it. The URL may hold secrets and stays out."""
+    """The host, the cause and who can fix it, without the URL, which may hold secrets."""
     import requests
 
     from .connections import Overrun
 
     host, text = urlsplit(url).hostname or "the server", str(problem)
     limit = text if isinstance(problem, Overrun) else None
-    advice: str | None = None
-    if limit:
-        why = limit
-    elif isinstance(problem, requests.exceptions.SSLError):
+    why, advice = limit or type(problem).__name__, None
+    if isinstance(problem, requests.exceptions.SSLError):
         why = "its certificate was not accepted; a proxy that opens TLS, or a missing CA"
         advice = "Name your network's CA in SSL_CERT_FILE and REQUESTS_CA_BUNDLE, then try again."
     elif isinstance(problem, requests.exceptions.ProxyError):
         why = "the proxy did not let the connection through"
-        advice = (
-            "Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator to allow this host."
-        )
+        advice = "Check HTTPS_PROXY and NO_PROXY, or have the network's administrator allow it."
     elif isinstance(problem, requests.exceptions.Timeout):
         why = "no answer in time"
     elif isinstance(problem, requests.exceptions.ConnectionError):
         why = next((why for sign, why in _SIGNS.items() if sign in text), "the connection failed")
-    else:
-        why = type(problem).__name__
     if host in (CLOUDS["de"].login_host, CLOUDS["de"].graph_host):
         why = f"{why}. {GERMANY_CLOSED}"
         advice = "Choose region global, with a registration made there."
     who, what = errors.Who.YOU if advice else None, f"{host} cannot be reached."
     return Unreachable(what, why=why, who=who, advice=advice, host=host, limit=limit)
-
-
-def pool(given: Http | None, cancel: threading.Event | None = None) -> AbstractContextManager[Http]:
-    """The caller's pool, left open, or one of our own, closed at the end."""
-    return Http(cancel=cancel) if given is None else nullcontext(given)

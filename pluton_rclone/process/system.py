@@ -1,8 +1,5 @@
-"""What differs between systems about processes, users and pipes, each with a plain fallback.
-
-Linux is what is tested. For macOS and Windows, everything type-checks and can be imported; it has
-not been run there.
-"""
+"""What differs between systems about processes, users and pipes, each with a plain fallback. It is
+tested on Linux; for macOS and Windows it is type-checked, and has not been run there."""
 
 from __future__ import annotations
 
@@ -21,12 +18,10 @@ else:
 def send(pid: int, number: int) -> None:
     """Send a signal to a child that is not reaped; KILL goes to its whole process group. Windows
     can only end it. ProcessLookupError, PermissionError."""
-    if sys.platform == "win32":
-        os.kill(pid, signal.SIGTERM)
-    elif number == KILL:
+    if sys.platform != "win32" and number == KILL:
         os.killpg(pid, number)
     else:
-        os.kill(pid, number)
+        os.kill(pid, signal.SIGTERM if sys.platform == "win32" else number)
 
 
 def set_paused(pid: int, paused: bool) -> None:
@@ -61,6 +56,17 @@ def is_alive(pid: int) -> bool:
         except OSError:
             pass
     return True
+
+
+def began(pid: int) -> str:
+    """When a process was started, as Linux counts: with the number it names that process alone.
+    Empty where there is none (it has ended, reaped or not) or the system does not say."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # "12 (name) S …": the name may hold anything
+            state, *fields = file.read().rpartition(b") ")[2].split()
+    except OSError:
+        return ""
+    return "" if state in b"ZX" else fields[18].decode()
 
 
 def in_foreground() -> bool:

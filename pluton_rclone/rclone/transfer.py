@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
@@ -38,12 +37,13 @@ Next = Callable[[], Start | None]
 Again = Callable[[Iterable[str], Start], Start | None]
 """Asked once, when a run has failed, with what it said and its start: what to start instead."""
 
+Ended = Callable[[TransferResult], None]
+"""Called once with the result, before anybody who waits for it goes on."""
+
 
 class Transfer:
     """One run of rclone, or several, one after the other, with one result; the first has started.
-
-    If the command has a brake, the first run only looks at what it would delete, and nothing of it
-    is in the result.
+    If the command has a brake, it only looks at what would be deleted, and is not in the result.
 
     Iterating gives `Progress` as it comes (only the latest, if you are slower than rclone) until
     the end; `events()` gives every event. `result()` waits, and raises if something went wrong; the
@@ -60,32 +60,30 @@ class Transfer:
         run: Command | None = None,
         then: Sequence[Next] = (),
         again: Again = lambda told, last: None,
+        ended: Ended = lambda result: None,
         time_limit: float | None = None,
         stall_limit: float | None = STALL_LIMIT,
     ) -> None:
         self.command = " ".join(command.words)
         self._starts, self._flags, self._run = starting, flags, run or command
         self._tally = Tally(command)
-        self._brake = command.brake
+        self._brake = None if command.dry else command.brake
         self._seen = None if self._brake is None else Tally(command)
         """What the look has found so far; None if it is over, or there is none."""
         self._most: int | None = None
         self._changed = threading.Condition()
-        self._serial = 0
-        self._over = False
+        self._serial = self._steps = 0
+        self._over = self._listening = False
         self._stopped: PlutonRcloneError | None = None
         self._ended = "done"
         self._result: TransferResult | None = None
         self._kept: collections.deque[Event] = collections.deque(maxlen=EVENTS_KEPT)
-        self._listening = False
-        self._time_limit = time_limit
-        self._stall_limit = stall_limit
-        self._started = self._active = time.monotonic()
-        self._finished = self._started
-        self._steps = 0
+        self._time_limit, self._stall_limit = time_limit, stall_limit
+        self._started = self._active = self._finished = time.monotonic()
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
         self._again: Again | None = again
+        self._tell = ended
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
@@ -144,8 +142,7 @@ class Transfer:
 
     def events(self) -> Iterator[Event]:
         """Every event, as it comes, for one listener at a time. Earlier events are kept, up to
-        EVENTS_KEPT. A slow listener slows rclone down, unless `result` or `wait` is called.
-        """
+        EVENTS_KEPT. A slow listener slows rclone down, unless `result` or `wait` is called."""
         with self._changed:
             self._listening = True
         try:
@@ -160,9 +157,12 @@ class Transfer:
                     return
                 yield from batch
         finally:
-            with self._changed:
-                self._listening = False
-                self._changed.notify_all()
+            self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        with self._changed:
+            self._listening = False
+            self._changed.notify_all()
 
     def result(self, timeout: float | None = None) -> TransferResult:
         """Wait for the end. Raises TransferFailed if files failed, or the error that ended it.
@@ -177,18 +177,21 @@ class Transfer:
 
     def wait(self, timeout: float | None = None) -> TransferResult:
         """As `result`, but a failure is not raised: it is the result's `error`."""
-        with self._changed:
-            self._listening = False
-            self._changed.notify_all()
+        self._stop_listening()
         try:
-            code = self._wait(timeout)
+            self._wait(timeout)
         except TimeoutError:
             raise
         except BaseException:  # Ctrl-C, or an error of ours in one of the child's threads
             self.cancel()
             raise
+        return self._settled()
+
+    def _settled(self) -> TransferResult:
+        """The result, once all has ended."""
         with self._changed:
             if self._result is None:
+                code = next((code for code in self._codes if code != 0), 0)
                 if code == 0 and not self._then and self._ended != "failed":
                     self._stopped, self._ended = None, "done"  # it was faster than the cancel
                 if self._seen is not None:  # it ended with the look, which says why
@@ -201,14 +204,13 @@ class Transfer:
                 )
             return self._result
 
-    def _wait(self, timeout: float | None) -> int:
-        """Wait for every rclone in turn: the first exit code that is not 0, or 0."""
+    def _wait(self, timeout: float | None) -> None:
+        """Wait for every rclone in turn."""
         until = None if timeout is None else time.monotonic() + timeout
         child = None
         while child is not self._child:  # `_end` sets the next one before this one's wait is over
             child = self._child
             child.wait(None if until is None else max(0.0, until - time.monotonic()))
-        return next((code for code in self._codes if code != 0), 0)
 
     def cancel(self) -> TransferResult:
         """End it within two seconds, unless it has ended. The result; nothing is raised."""
@@ -219,12 +221,7 @@ class Transfer:
     def __enter__(self) -> Transfer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.running:
             self.cancel()
 
@@ -258,10 +255,13 @@ class Transfer:
         assert code is not None
         self._codes.append(code)
         if not self._goes_on(code):
-            with self._changed:
-                self._finished = time.monotonic()
-                self._over = True
-                self._changed.notify_all()
+            self._finished = time.monotonic()
+            try:
+                self._tell(self._settled())
+            finally:
+                with self._changed:
+                    self._over = True
+                    self._changed.notify_all()
 
     def _goes_on(self, code: int) -> bool:
         """Start the next run, if there is one and the last did not break down.
@@ -302,13 +302,11 @@ class Transfer:
         return True
 
     def _watch(self) -> float | None:
-        now = time.monotonic()
-        total, stall = self._time_limit, self._stall_limit
+        now, total, stall = time.monotonic(), self._time_limit, self._stall_limit
         total_left = 60.0 if total is None else self._started + total - now
         stall_left = 60.0 if stall is None else self._active + stall - now
         if total_left <= 0:
-            late = TimedOut(f"The {self.command} took longer than {total:g} s.")
-            self._stop(late, "timed out")
+            self._stop(TimedOut(f"The {self.command} took longer than {total:g} s."), "timed out")
             return None
         if stall_left <= 0:
             why = self._tally.messages[-1] if self._tally.messages else None

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired, Who
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
-from pluton_rclone.rclone.commands import Command, progress_flags
+from pluton_rclone.rclone.commands import Command, TransferOptions, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.rclone.locations import Location, is_local
-from pluton_rclone.rclone.results import TransferResult
-from pluton_rclone.rclone.runner import Runner
-from pluton_rclone.rclone.transfer import Again, Start, Starting, Transfer
+from pluton_rclone.rclone.results import CheckResult, TransferResult
+from pluton_rclone.rclone.runner import Runner, nothing
+from pluton_rclone.rclone.transfer import Again, Ended, Start, Starting, Transfer
+from pluton_rclone.runs.run import Run
+from pluton_rclone.runs.store import Runs
 from pluton_rclone.values.refusals import ASK_THE_OWNER
 
 from . import office
-from .counted import Counted
 from .lent import Lent, is_refusal
 from .wrapping import below
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 
@@ -40,6 +45,7 @@ class OneDriveTransfer(Transfer):
         runs: office.Runs,
         notices: list[str],
         again: Again,
+        ended: Ended,
         personal: bool,
         **limits: float | None,
     ) -> None:
@@ -54,11 +60,13 @@ class OneDriveTransfer(Transfer):
             return self._bound(runs.office) if found or command.words == ("sync",) else None
 
         then = () if runs.office is None else (for_office_files,)
-        super().__init__(command, starting, flags, run=runs.first, then=then, again=again, **limits)
+        super().__init__(
+            command, starting, flags, run=runs.first, then=then, again=again, ended=ended, **limits
+        )
 
-    def wait(self, timeout: float | None = None) -> TransferResult:
-        """As `Transfer.wait`, with these notices."""
-        result = super().wait(timeout)
+    def _settled(self) -> TransferResult:
+        """With these notices."""
+        result = super()._settled()
         if self._personal:
             for error in (result.error, *(file.error for file in result.failed)):
                 without_administrator(error)
@@ -66,22 +74,20 @@ class OneDriveTransfer(Transfer):
 
 
 class SavedRclone(Rclone):
-    """As `Rclone`; every run has a private copy of these remotes, merged back at its end.
-
-    A run whose token Microsoft refuses before its end is started once more, with a renewed one.
-    """
+    """As `Rclone`; every run has a private copy of these remotes, merged back at its end. If
+    Microsoft refuses its token before that expires, it is started once more, with a renewed one."""
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._lent = Lent(runner, conf, names)
-        self._counted = Counted(self._lent)
-        super().__init__(runner=self._counted)
+        super().__init__(runner=self._lent)
+        self.runs = Runs(conf.path)
         self._conf = conf
         self._names = tuple(names)
 
     @property
     def throttled(self) -> int:
         """How often Microsoft asked its runs to slow down, as far as they log it (`log_level`)."""
-        return self._counted.throttled
+        return self._lent.throttled
 
     def renew(self) -> None:
         """The next run renews the present tokens, whether they have expired or not."""
@@ -97,24 +103,6 @@ class SavedRclone(Rclone):
                 if self._lent.refusals == before:
                     raise
             return call()
-
-    def resumed(self, stream: Callable[[], Iterator[T]]) -> Generator[T, None, None]:
-        """As `again`, for what comes piece by piece: once something has come, it ends, and the next
-        run renews the token."""
-        before, empty = self._lent.refusals, True
-        with self._telling():
-            try:
-                with closing(stream()) as running:  # type: ignore[type-var]
-                    for one in running:
-                        empty = False
-                        yield one
-                    return
-            except TokenExpired as problem:
-                if self._lent.refusals == before:
-                    raise
-                if not empty:
-                    raise _broke_off(problem) from problem
-            yield from stream()
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -142,11 +130,39 @@ class SavedRclone(Rclone):
         self, place: Location, *, offset: int | None = None, count: int | None = None
     ) -> Generator[bytes, None, None]:
         once = super().blocks
-        return self.resumed(lambda: once(place, offset=offset, count=count))
+
+        def begun() -> tuple[bytes, Generator[bytes, None, None]]:
+            blocks = once(place, offset=offset, count=count)
+            return next(blocks, b""), blocks
+
+        first, rest = self.again(begun)
+        with closing(rest), self._telling():
+            yield first
+            yield from rest
 
     def _entries(self, command: Command) -> Generator[Entry, None, None]:
         once = super()._entries
         return self.resumed(lambda: once(command))
+
+    def resumed(
+        self, listing: Callable[[], Generator[Entry, None, None]]
+    ) -> Generator[Entry, None, None]:
+        """As `again`; a second listing goes on after what was given, of which eight bytes an entry
+        are kept: rclone lists folders in no fixed order."""
+        before, given = self._lent.refusals, array("q")
+        with self._telling():
+            try:
+                with closing(listing()) as running:
+                    for entry in running:
+                        given.append(hash(entry.path))
+                        yield entry
+                return
+            except TokenExpired:
+                if self._lent.refusals == before:
+                    raise
+            seen = set(given)
+            with closing(listing()) as running:
+                yield from (entry for entry in running if hash(entry.path) not in seen)
 
     def _is_folder(self, place: str) -> bool | None:
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
@@ -157,10 +173,31 @@ class SavedRclone(Rclone):
             return found.is_dir if found else None
         return None
 
+    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
+        command = commands.remove("deletefile", place, options)
+        with self.runs.recorded(Run.of(command, self._names)) as recording:
+            super().deletefile(place, **options)
+            recording.deleted_one()
+
+    def compare(
+        self, command: Command, on_progress: Callable[[int], None] | None = None
+    ) -> CheckResult:
+        notices: list[str] = []
+        with self.runs.recorded(Run.of(command, self._names), notices.append) as recording:
+            result = super().compare(command, on_progress)
+            recording.compared(result)
+        return dataclasses.replace(result, notices=tuple(notices))
+
     def transfer(
-        self, command: Command, *, level: LogLevel = "DEBUG", every: float = 0.5
+        self,
+        command: Command,
+        *,
+        level: LogLevel = "DEBUG",
+        every: float = 0.5,
+        recorded: bool = True,
     ) -> Transfer:
-        """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`)."""
+        """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`).
+        A run that nobody has asked for, such as a test's, need not be `recorded`."""
         notices: list[str] = []
 
         def notice(text: str) -> None:
@@ -184,33 +221,30 @@ class SavedRclone(Rclone):
             # by its own words: another run of these remotes may have been refused meanwhile
             return last if self._lent.refusals > before and any(map(is_refusal, told)) else None
 
-        return OneDriveTransfer(
-            command,
-            starting,
-            flags,
-            runs=runs,
-            notices=notices,
-            again=again,
-            personal=self._personal(),
-            time_limit=self.limits.time,
-            stall_limit=self.limits.stall,
-        )
+        recording = self.runs.begin(Run.of(command, self._names), notice) if recorded else None
+        try:
+            return OneDriveTransfer(
+                command,
+                starting,
+                flags,
+                runs=runs,
+                notices=notices,
+                again=again,
+                ended=nothing if recording is None else recording.transferred,
+                personal=self._personal(),
+                time_limit=self.limits.time,
+                stall_limit=self.limits.stall,
+            )
+        except BaseException as error:
+            if recording is not None:
+                recording.broke_off(error)
+            raise
 
 
 def without_administrator(problem: PlutonRcloneError | None) -> None:
     """The same for a personal account, which has none."""
     if problem is not None and problem.who is Who.ADMINISTRATOR:
         problem.who, problem.advice = Who.YOU, ASK_THE_OWNER
-
-
-def _broke_off(problem: PlutonRcloneError) -> TokenExpired:
-    return TokenExpired(
-        "It broke off: Microsoft does not accept the access token any more.",
-        why=problem.why,
-        advice="Run it again: the token is renewed then.",
-        next_step=NextStep.TEST,
-        retry=True,
-    )
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:

@@ -20,7 +20,8 @@ def registration(remote: OneDriveRemote) -> AppRegistration | None:
     if remote.certificate:
         password = os.environ.get("PLUTON_ONEDRIVE_CERTIFICATE_PASSWORD") or None
         certificate = Certificate(Path(remote.certificate), password)
-    tenant, secret = remote.tenant or "common", remote.client_secret
+    tenant, given = remote.tenant or "common", remote.client_secret
+    secret = given.get_secret_value() if given else None
     return AppRegistration(remote.client_id, tenant, remote.region, secret, certificate)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pluton_rclone import process
 from pluton_rclone.rclone.commands import Command
-from pluton_rclone.rclone.environment import child_environment
+from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.program import USER_AGENT
 

@@ -11,7 +11,7 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.paste import read_paste
 from pluton_rclone.microsoft.entra.sign_in import SignIn, refresh
 from pluton_rclone.microsoft.graph.graph import Graph
-from pluton_rclone.microsoft.http import Http, pool
+from pluton_rclone.microsoft.http import Http
 
 
 @dataclass(frozen=True)
@@ -21,40 +21,29 @@ class Imported:
 
     sign_in: SignIn
     app: AppRegistration | None
-    options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    name: str | None = None
+    options: Mapping[str, str] = field(repr=False)
 
 
-def import_token(
-    text: str,
-    *,
-    app: AppRegistration | None = None,
-    region: str = "global",
-    http: Http | None = None,
-) -> Imported:
-    """Takes over what was pasted, in any form that `read_paste` knows.
-
-    A pasted remote names its own registration; other tokens belong to `app`, or to rclone's own
-    registration if that is None. An expired token is renewed, which only its registration can do.
-    Graph says whose it is. Raises `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, and
-    `GraphError`.
-    """
+def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
+    """Takes over what was pasted, in any form that `read_paste` knows. A pasted remote names its
+    own registration; other tokens belong to `app`, or to rclone's own registration if that is None.
+    An expired token is renewed, which only its registration can do. Graph says whose it is. Raises
+    `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, and `GraphError`."""
     pasted = read_paste(text)
     options = pasted.options
     app = _registration(options) or app
-    home = cloud(options.get("region") or (app.region if app is not None else region))
+    home = cloud(options.get("region") or (app.region if app else "global"))
     token = pasted.token
-    with pool(http) as open_pool:
+    with Http() as http:
         if token.expired():
             if app is None:
-                raise TokenExpired(
-                    "This token has expired, and only rclone can renew it.",
-                    why="it belongs to rclone's own registration",
-                    advice="Run `rclone authorize onedrive` and paste its output within the hour.",
-                )
-            token = refresh(app, token, http=open_pool)
-        account = Graph(home, token, http=open_pool).me()
-    return Imported(SignIn(token, account, token.scopes, home.region), app, options, pasted.name)
+                what = "This token has expired, and only rclone can renew it."
+                why = "it belongs to rclone's own registration"
+                advice = "Run `rclone authorize onedrive` and paste its output within the hour."
+                raise TokenExpired(what, why=why, advice=advice)
+            token = refresh(app, token, http=http)
+        account = Graph(home, token, http=http).me()
+    return Imported(SignIn(token, account, token.scopes), app, options)
 
 
 def _registration(options: Mapping[str, str]) -> AppRegistration | None:

@@ -83,7 +83,7 @@ def authorization(state: SetupState) -> dict[str, Any]:
         given.update(
             region=app.region,
             client_id=app.client_id,
-            client_secret=SecretStr(app.secret_text) if app.secret_text else None,
+            client_secret=SecretStr(app.client_secret) if app.client_secret else None,
             tenant="" if app.tenant == "common" else app.tenant,
             certificate=str(app.certificate.path) if app.certificate and state.app_only else "",
         )
@@ -98,14 +98,14 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
         who = "personal" if remote.drive_type == "personal" else "work"
         expected = Account(remote.account_id, remote.account_name, remote.account_name, "", who)  # type: ignore[arg-type]
     granted = remote.granted_scopes
+    wide = any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted)
     return SetupState(
         app=registration(remote),
         access="read" if reads_only(granted) else "write",
         name=name,
         expected=expected,
         kind=kind,
-        shared=kind != "sharepoint"
-        and any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted),
+        shared=wide and kind != "sharepoint",
     )
 
 

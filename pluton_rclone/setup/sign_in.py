@@ -27,18 +27,13 @@ class SignInSteps:
 
     _state: SetupState
 
-    # ---- what there is so far ----
-
     @property
     def app(self) -> AppRegistration:
         """The app registration in use. RegistrationError when there is none."""
         if self._state.app is None:
-            raise RegistrationError(
-                "There is no app registration to sign in with.",
-                who=Who.YOU,
-                advice="Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or sign in by rclone's own "
-                "registration (in Python sign_in_with_rclone).",
-            )
+            what = "There is no app registration to sign in with."
+            advice = "Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or use rclone's registration."
+            raise RegistrationError(what, who=Who.YOU, advice=advice)
         return self._state.app
 
     @property
@@ -83,14 +78,10 @@ class SignInSteps:
         """The drive type that was chosen."""
         return self._state.kind
 
-    # ---- signing in ----
-
     def begin_sign_in(self, redirect_uri: str, *, place: Place | None = None) -> Flow:
         """The address to send the person to (`.url`), for `finish_sign_in`; it can wait as JSON.
-
         `place` is what the permissions must reach (default: what the drive type needs). After a
-        first sign-in it asks the same account for what is missing.
-        """
+        first sign-in it asks the same account for what is missing."""
         from pluton_rclone.microsoft.entra.redirect import begin_redirect
 
         scopes = self._state.least_scopes(place)
@@ -115,36 +106,15 @@ class SignInSteps:
         """Opens the browser of this machine and waits for the person; `timeout` in seconds."""
         from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
 
-        scopes = self._state.least_scopes(place)
-        return self._take(
-            sign_in_with_browser(
-                self.app,
-                scopes,
-                show_address=show_address,
-                timeout=timeout,
-                cancel=cancel,
-                account=self._expected(),
-            )
+        signed_in = sign_in_with_browser(
+            self.app,
+            self._state.least_scopes(place),
+            show_address=show_address,
+            timeout=timeout,
+            cancel=cancel,
+            account=self._expected(),
         )
-
-    def begin_device_code(self, *, place: Place | None = None) -> DeviceCode:
-        """A code to type on another device, for `poll_device_code` or the code's own `wait`."""
-        from pluton_rclone.microsoft.entra.device_code import begin_device_code
-
-        scopes = self._state.least_scopes(place)
-        return begin_device_code(self.app, scopes, account=self._expected())
-
-    def poll_device_code(self, code: DeviceCode | Mapping[str, Any]) -> Account | None:
-        """Asks once; None while unfinished. Wait `seconds_between_polls(code)` before each.
-
-        `code` may also be a `device_code_record(code)` (see `microsoft.entra.device_code`).
-        """
-        from pluton_rclone.microsoft.entra import device_code
-
-        if isinstance(code, Mapping):
-            code = device_code.device_code_from_record(code, self.app)
-        signed_in = device_code.poll_device_code(code)
-        return None if signed_in is None else self._take(signed_in)
+        return self._take(signed_in)
 
     def sign_in_with_device_code(
         self,
@@ -153,9 +123,12 @@ class SignInSteps:
         place: Place | None = None,
         cancel: threading.Event | None = None,
     ) -> Account:
-        """Shows a code to type on another device, and waits for the person."""
-        code = self.begin_device_code(place=place)
-        show(code)
+        """Shows a code to type on another device and waits for the person, until `cancel`. In a
+        server, call it in a thread: it takes up to fifteen minutes."""
+        from pluton_rclone.microsoft.entra.device_code import begin_device_code
+
+        scopes = self._state.least_scopes(place)
+        show(code := begin_device_code(self.app, scopes, account=self._expected()))
         return self._take(code.wait(cancel))
 
     def sign_in_as_app(self) -> Account:
@@ -186,8 +159,6 @@ class SignInSteps:
         state.token = state.account = state.drive = state.passed = None
         state.scopes, state.folder, state.shared, state.app_only = (), "", False, False
 
-    # ---- drive type and permissions ----
-
     def suggested_type(self) -> DriveKind:
         """The drive type that this account most likely wants."""
         return "personal" if self._account().kind == "personal" else "business"
@@ -214,16 +185,10 @@ class SignInSteps:
         return missing(state.scopes, state.least_scopes(place))
 
     def _require(self, place: Place, what: str) -> None:
-        lacking = self._lacks(place)
-        if lacking:
-            raise ConsentRequired(
-                f"{what} needs a further permission.",
-                why=f"missing: {in_words(lacking)}",
-                advice="Sign in again with this account and accept it; other permissions stay.",
-                missing_scopes=list(lacking),
-            )
-
-    # ---- what must be there ----
+        if lacking := self._lacks(place):
+            what, why = f"{what} needs a further permission.", f"missing: {in_words(lacking)}"
+            advice = "Sign in again with this account and accept it; other permissions stay."
+            raise ConsentRequired(what, why=why, advice=advice, missing_scopes=list(lacking))
 
     def _signed_in_token(self) -> Token:
         if self._state.token is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,12 @@ from pluton_rclone import process
 from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, UsageError
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
-from pluton_rclone.rclone.environment import child_environment
+from pluton_rclone.rclone.runner import child_environment
+from pluton_rclone.runs.run import Run
+from pluton_rclone.runs.store import Runs
 from pluton_rclone.saved.lent import lend
 from pluton_rclone.values.program import USER_AGENT
+from pluton_rclone.values.token_text import TOKEN
 
 if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
@@ -76,21 +80,51 @@ class Restic:
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> Child:
         """Start restic; callbacks as for `process.start`."""
-        argv = self.argv(*arguments)
-        return process.start(
-            argv, env=self.environment, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr
-        )
+        argv, env = self.argv(*arguments), self.environment
+        recording, starting = self._runs.begin(self._run(arguments)), threading.Lock()
+
+        def end() -> None:
+            with starting:  # it may end before `child` is here
+                recording.exited(child.returncode or 0)
+
+        with starting:
+            child = process.start(
+                argv,
+                env=env,
+                stdin=stdin,
+                on_stdout=on_stdout,
+                on_stderr=on_stderr,
+                on_end=end,
+            )
+        return child
 
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
         """Run restic to its end; its failures are in the exit status."""
-        return process.run(self.argv(*arguments), env=self.environment, timeout=timeout)
+        argv, environment = self.argv(*arguments), self.environment
+        with self._runs.recorded(self._run(arguments)) as recording:
+            done = process.run(argv, env=environment, timeout=timeout)
+            recording.exited(done.returncode)
+        return done
+
+    def foreground(self, *arguments: str) -> int:
+        """Run restic with our terminal; its exit code (`process.foreground`)."""
+        argv, environment = self.argv(*arguments), self.environment
+        with self._runs.recorded(self._run(arguments)) as recording:
+            status = process.foreground([os.path.abspath(argv[0]), *argv[1:]], env=environment)
+            recording.exited(status)
+        return status
+
+    @property
+    def _runs(self) -> Runs:
+        return Runs(self._saved.conf.path)
+
+    def _run(self, arguments: Iterable[str]) -> Run:
+        return Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)
 
     def environment_for_people(self) -> dict[str, str]:
-        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH.
-
-        They hold no secret. UsageError for a storage with a certificate, which only this library
-        can use.
-        """
+        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH. They
+        hold no secret. UsageError for a storage with a certificate, which only this library can
+        use."""
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
             raise UsageError(
@@ -110,12 +144,26 @@ class Restic:
         if self._open is not None:
             raise UsageError("The repository is open already.")
         self._renew_if_refused()
+        self._lend()
+        return self
+
+    def _lend(self) -> None:
         with ExitStack() as stack:
             loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
             lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
             self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()
-        return self
+
+    def refused(self) -> bool:
+        """Whether Microsoft does not accept the token that the last restic had, before its end
+        (rclone does not renew such a one). If so it is renewed: start restic again."""
+        before = self._saved.section.get(TOKEN)
+        self._renew_if_refused()
+        if self._saved.section.get(TOKEN) == before:
+            return False
+        self.__exit__()
+        self._lend()
+        return True
 
     def _renew_if_refused(self) -> None:
         """rclone, which restic starts, would not; every other trouble is left to restic to say."""
@@ -136,9 +184,8 @@ def find_restic(
     named = path if path is not None else environment.get(VARIABLE)
     found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
     if found is None:
-        raise ResticNotFound(
-            f"There is no restic {f'at {os.fspath(named)!r}' if named else 'on PATH'}."
-        )
+        where = f"at {os.fspath(named)!r}" if named else "on PATH"
+        raise ResticNotFound(f"There is no restic {where}.")
     return found
 
 

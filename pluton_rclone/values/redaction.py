@@ -23,6 +23,8 @@ _SECRETS = [(re.compile(pattern, re.IGNORECASE), replacement) for pattern, repla
     (r"(https?://)[^/\s:@\"]{1,200}:[^/\s@\"]{1,500}@", r"\1***@"),
 )]
 # fmt: on
+SECRET_NAME = re.compile(r"pass|secret|token|key|auth|credential|header", re.IGNORECASE)
+"""In the name of an option: its value may be a secret."""
 
 
 def redact(text: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pluton_rclone.storages.storages import Storages
 
 REQUEST = 20.0  # seconds for a whole request to come
+SWITCH = 0.0005  # seconds a thread runs before another may; Python's 5 ms delay each system call
 READER = 60.0  # seconds for a reader to take some of what waits for it
 MOST = 250  # connections: a file each
 HEADERS = 32 * 1024  # bytes of one request's headers
@@ -110,6 +111,7 @@ def serve(
         advice = "Put a proxy with a certificate in front; its address is the public URL."
         raise UsageError("A page that is open to other machines needs HTTPS.", advice=advice)
     sockets = listen(host, port)
+    sys.setswitchinterval(SWITCH)
     try:
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
         digest = hashlib.sha256(url.encode()).hexdigest()[:16]

@@ -32,6 +32,7 @@ SITE = "https://contoso.sharepoint.com/sites/Backups"
         (("--site", "https://contoso.sharepoint.cn/sites/x"), "belongs to"),
         (("--region", "us", "--site", SITE), "belongs to"),
         (("--tenant", "no tenant"), "is not a tenant"),
+        (("--type", "sharepoint"), "Give --site URL"),
         (("--config", "/proc/none/rclone.conf"), "/proc/none/rclone.conf"),
     ],
 )
@@ -174,7 +175,7 @@ def test_reauthorizing_takes_a_new_credential(
     (tmp_path / "secret").write_text(WEB_CLIENT_SECRET)
     ran = command("reauthorize", "web", "--client-secret-file", str(tmp_path / "secret"))
     assert ran.code == 0, ran.err
-    assert seen[0].secret_text == WEB_CLIENT_SECRET
+    assert seen[0].client_secret == WEB_CLIENT_SECRET
     assert command("health").code == 0
     setup = StorageSetup.for_storage(Storages()["web"], credential=None)
     assert setup.app.client_id != PUBLIC_CLIENT_ID

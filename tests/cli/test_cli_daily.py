@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pluton_rclone import process
 from pluton_rclone.cli.app import CODES, COMMANDS, GROUPS
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.storages.storages import Storages
@@ -18,9 +16,7 @@ from pluton_rclone.values.units import human_bytes
 from tests.cli.conftest import AtTerminal, Command
 from tests.connected import connected as save_storage
 from tests.connected import emulated_drive
-
-PROGRAM = [sys.executable, "-m", "pluton_rclone"]
-
+from tests.forked import Forks
 
 # ---- help ----------------------------------------------------------------------------------------
 
@@ -161,7 +157,7 @@ def test_stat_of_a_folder_begins_without_blanks(connected: Command, cloud: Emula
 
 
 def test_a_device_code_says_how_long_it_can_be_used_and_is_typed_by_a_command(
-    home: Path,
+    home: Path, forks: Forks, programs: str
 ) -> None:
     script = (
         ": > said; pluton-rclone connect coded --method device --type personal --client-id "
@@ -169,8 +165,9 @@ def test_a_device_code_says_how_long_it_can_be_used_and_is_typed_by_a_command(
         "tail -n +1 --pid $! -f said | grep -q -m 1 'can be used'; "
         "type-code $(sed -n 's/.*type the code //p' said); wait $!; echo ended with $?; cat said"
     )
-    done = process.run(
-        [*PROGRAM, "emulator", "--", "sh", "-c", f"cd {home}; {script}"], env=dict(os.environ)
+    done = forks.run(
+        *("emulator", "--", "sh", "-c", f"cd {home}; {script}"),
+        env={**os.environ, "PATH": programs},
     )
     said = done.stdout.decode()
 
@@ -261,19 +258,12 @@ def test_an_export_is_imported_and_first_shown(connected: Command, home: Path) -
     assert connected("ls", "moved-here:", *new).code == 0
 
 
-def test_a_pasted_remote_is_imported_from_stdin(connected: Command, home: Path) -> None:
+def test_a_pasted_remote_is_imported_from_stdin(
+    connected: Command, home: Path, forks: Forks
+) -> None:
     text = connected("export", "Work files").out
-    program = [
-        *PROGRAM,
-        "--json",
-        "--config",
-        str(home / "new.conf"),
-        "import",
-        "piped",
-        "-",
-        "--yes",
-    ]
-    done = process.run(program, env=dict(os.environ), stdin=text.encode())
+    new = ("--config", str(home / "new.conf"))
+    done = forks.run("--json", *new, "import", "piped", "-", "--yes", stdin=text.encode())
 
     assert done.returncode == 0, done.stderr
     assert b'"remote": "piped"' in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,50 @@ def test_on_the_page_a_button_finds_the_drive(cloud: Emulator, name: str) -> Non
         until_over(page)
         assert "Find its drive" not in page.get(at).text
     whole(cloud, storage, before)
+
+
+DOORS = (
+    ("ls", "Work files:"),
+    ("ls", "-R", "Work files:"),
+    ("cat", "Work files:a"),
+    ("copy", "{here}", "Work files:x"),
+    ("sync", "--yes", "{here}", "Work files:x"),
+    ("check", "{here}", "Work files:x"),
+    ("size", "Work files:"),
+    ("health", "Work files"),
+    ("test", "Work files"),
+)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=" ".join)
+def test_a_drive_that_is_not_there_can_be_repaired_says_every_door(
+    command: Command, cloud: Emulator, tmp_path: Path, door: tuple[str, ...]
+) -> None:
+    spoiled(cloud, {"drive_id": "0123456789abcdef"})
+    (tmp_path / "a").write_text("a")
+    ran = command(*(word.format(here=tmp_path) for word in door))
+    assert ran.code == 4
+    assert "Have its drive looked for" in ran.err
+    assert "pluton-rclone repair 'Work files'" in ran.err
+
+
+def test_a_drive_that_is_not_there_can_be_repaired_says_the_page(cloud: Emulator) -> None:
+    storage = spoiled(cloud, {"drive_id": "0123456789abcdef"})
+    before, at = storage.section_with_secrets(), f"/storages/{storage.remote_name}"
+    with at_the_page() as page:
+        health = page.get(f"{at}/health").text
+        assert "Have its drive looked for" in health
+        assert "Find its drive" in health
+        assert "Have its drive looked for" in page.get(f"{at}/files").text
+        page.post(f"{at}/repair")
+        until_over(page)
+    whole(cloud, storage, before)
+
+
+def test_a_wrong_id_at_connect_says_to_check_it(command: Command, cloud: Emulator) -> None:
+    ran = command("connect", "New", "--type", "personal", "--drive", "0123456789abcdef")
+    assert "Check the drive's id" in ran.err
+    assert "repair" not in ran.err
 
 
 def test_what_is_missing_names_the_command(command: Command, cloud: Emulator) -> None:

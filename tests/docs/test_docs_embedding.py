@@ -240,6 +240,18 @@ def test_cancelling_gives_what_was_reached(
     assert sent < 40 * 1024 * 1024
 
 
+def test_what_failed_is_done_once_more(
+    guide: dict[str, Any], cloud: Emulator, source: Path
+) -> None:
+    storage = connected(cloud, name="Work")
+    cloud.faults.refuse(423, where="letter.txt", times=None)
+    assert storage.upload(source, "x", retries=1).wait().error is not None
+    cloud.faults.clear()
+
+    assert guide["once_more_what_failed"]("Work").transfers == 1
+    assert guide["once_more_what_failed"]("Work") is None
+
+
 def test_health_notifies_of_what_needs_attention(guide: dict[str, Any], cloud: Emulator) -> None:
     connected(cloud, name="Anna's")
     noted: list[tuple[str, ...]] = []

@@ -13,7 +13,6 @@ from pluton_rclone.microsoft.graph.addresses import (
     PersonalPlace,
     ServerPath,
     SharingLink,
-    SiteId,
     read_address,
 )
 
@@ -140,9 +139,6 @@ def test_addresses_of_a_personal_onedrive(address: str, place: PersonalPlace) ->
 
 
 def test_ids_are_addresses_too() -> None:
-    site = f"{HOST},2C712604-1370-44E7-A1F5-426573FDA80A,2D2244C3-251A-49EA-93A8-39E1C3A060FE"
-
-    assert read_address(site) == SiteId(site)
     assert read_address("b!t18F8ybsHUq1z3LTz8xvZqP8zaSWjkFN") == DriveId(
         "b!t18F8ybsHUq1z3LTz8xvZqP8zaSWjkFN"
     )

@@ -50,13 +50,9 @@ def registered(cloud: Emulator) -> Emulator:
     return cloud
 
 
-def with_certificate(
-    path: Path, content: bytes, password: str | None = None, **more: Any
-) -> AppRegistration:
+def with_certificate(path: Path, content: bytes, password: str | None = None) -> AppRegistration:
     path.write_bytes(content)
-    return AppRegistration(
-        DAEMON_CLIENT_ID, tenant=TENANT, certificate=Certificate(path, password, **more)
-    )
+    return AppRegistration(DAEMON_CLIENT_ID, TENANT, certificate=Certificate(path, password))
 
 
 # ---- signing in
@@ -78,13 +74,6 @@ def test_an_application_signs_in_with_a_certificate(
 ) -> None:
     content, password = FORMS[form]
     app = with_certificate(tmp_path / "daemon", content(), password)
-
-    assert sign_in_as_app(app).token.access_token
-
-
-def test_the_key_may_have_a_file_of_its_own(registered: Emulator, tmp_path: Path) -> None:
-    (tmp_path / "key.pem").write_bytes(pem_key())
-    app = with_certificate(tmp_path / "daemon.pem", PEM_CERTIFICATE, key_path=tmp_path / "key.pem")
 
     assert sign_in_as_app(app).token.access_token
 

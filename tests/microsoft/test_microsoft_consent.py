@@ -20,7 +20,7 @@ CLOUDS = json.loads(
 def test_host_and_scopes_are_those_of_the_cloud(region: str) -> None:
     app = AppRegistration("client", tenant="contoso.example", region=region)
 
-    address = urlsplit(admin_consent_url(app, ["Files.ReadWrite.All", "Sites.Read.All"], state="s"))
+    address = urlsplit(admin_consent_url(app, ["Files.ReadWrite.All", "Sites.Read.All"]))
 
     expected = urlsplit(CLOUDS[region]["admin_consent_url"])
     assert address.netloc == expected.netloc
@@ -32,7 +32,6 @@ def test_host_and_scopes_are_those_of_the_cloud(region: str) -> None:
             f"{prefix}Files.ReadWrite.All {prefix}Sites.Read.All openid profile offline_access"
         ],
         "redirect_uri": ["http://localhost"],
-        "state": ["s"],
     }
 
 

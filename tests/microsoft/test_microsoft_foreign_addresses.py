@@ -44,7 +44,7 @@ def test_a_pasted_remote_cannot_name_another_receiver(option: str, address: str)
 def test_microsofts_own_are_taken() -> None:
     for cloud in CLOUDS.values():
         for option, address in (
-            ("token_url", f"{cloud.authority('contoso.com')}/oauth2/v2.0/token"),
+            ("token_url", f"https://{cloud.login_host}/contoso.com/oauth2/v2.0/token"),
             ("tenant_url", f"https://contoso-my.{cloud.sharepoint_suffix}/_api"),
         ):
             assert is_of_microsoft(address, sharepoint=option == "tenant_url")

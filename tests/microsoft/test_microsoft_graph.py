@@ -271,39 +271,6 @@ def test_a_site_without_a_display_name_goes_by_its_name() -> None:
     assert Site.from_graph({"id": "h,1,2", "webUrl": "https://h/sites/a"}).name == "a"
 
 
-# ---- shared and team folders
-# ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def team_folder(cloud: Emulator, files: Files) -> str:
-    """Bert's drive shows "TeamFolder", a shortcut to a folder of the administrator's drive."""
-    theirs = files.drive_of("admin@contoso.onmicrosoft.com")
-    folder = theirs.folder("Team/Shared")
-    theirs.share(folder, BERT)
-    files.drive_of(BERT).add_shortcut(theirs, folder, "TeamFolder")
-    return "TeamFolder"
-
-
-def test_shared_folders_are_found(graph_of: GraphOf, files: Files, team_folder: str) -> None:
-    graph = graph_of(BERT)
-    (shortcut,) = graph.shortcuts(graph.drives()[0])
-
-    assert shortcut.name == team_folder
-    assert shortcut.drive_id == files.drive_of("admin@contoso.onmicrosoft.com").id
-
-
-def test_opening_one_says_which_permission_is_missing(graph_of: GraphOf, team_folder: str) -> None:
-    graph = graph_of(BERT)
-    (shortcut,) = graph.shortcuts(graph.drives()[0])
-
-    with pytest.raises(errors.ConsentRequired) as refusal:
-        graph.open_shortcut(shortcut)
-
-    assert "Files.ReadWrite.All" in str(refusal.value)
-    assert refusal.value.details["missing_scopes"] == ["Files.ReadWrite.All"]
-
-
 # ---- app-only
 # -------------------------------------------------------------------------------------------------
 
@@ -407,6 +374,6 @@ def test_an_answer_that_is_no_json_is_an_error(graph_of: GraphOf, faults: Faults
     faults.arm(GraphFault(418, "teapot", "I am one."))
 
     with pytest.raises(errors.GraphError) as refusal:
-        graph_of(BERT).site("root")
+        graph_of(BERT).site_at("contoso.sharepoint.com", "")
 
     assert refusal.value.details["status"] == 418

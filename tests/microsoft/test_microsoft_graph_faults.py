@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
-from pluton_rclone.microsoft.graph.faults import Target, graph_error
+from pluton_rclone.microsoft.graph.faults import graph_error
+from pluton_rclone.values.refusals import Place as Target
 
 SAMPLES = Path(__file__).parent.parent / "data" / "graph-samples"
 
@@ -101,10 +102,6 @@ def test_an_account_without_onedrive_is_said_in_words() -> None:
 
     assert problem.why == "Microsoft says that this account has no OneDrive yet."
     assert problem.details["graph_code"] == "itemNotFound"
-
-
-def test_what_microsoft_wants_to_see_is_handed_on() -> None:
-    assert explained("error-403-insufficient-claims").details["claims"] == '{"access_token":{}}'
 
 
 def test_how_long_to_wait_is_kept() -> None:

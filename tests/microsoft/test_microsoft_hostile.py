@@ -227,7 +227,6 @@ ASKS: dict[str, Callable[[Graph], object]] = {
     "site_drive": lambda graph: graph.site_drive(SITE),
     "sites": lambda graph: graph.sites(),
     "libraries": lambda graph: graph.libraries(SITE),
-    "shortcuts": lambda graph: graph.shortcuts(graph.drive("b!x")),
     "address": lambda graph: resolve(graph, "https://contoso.sharepoint.com/sites/a/b"),
     "share": lambda graph: resolve(graph, "https://1drv.ms/f/s!abc"),
     "feed": lambda graph: delta.read(graph, "b!x").items(),
@@ -316,7 +315,11 @@ class AfterDiscovery(Hostile):
 
 
 @pytest.mark.parametrize("http", [Hostile, AfterDiscovery])
-def test_sign_in_answers_of_any_form_are_errors_of_ours(http: type[Hostile]) -> None:
+def test_sign_in_answers_of_any_form_are_errors_of_ours(
+    http: type[Hostile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Hostile] = []
+    monkeypatch.setattr("pluton_rclone.microsoft.entra.client.Http", lambda: answers[-1])
     token = Token.from_rclone(
         '{"access_token":"a","refresh_token":"r","expiry":"2020-01-01T00:00:00Z"}'
     )
@@ -325,7 +328,8 @@ def test_sign_in_answers_of_any_form_are_errors_of_ours(http: type[Hostile]) -> 
             with contextlib.suppress(PlutonRcloneError):
                 refresh(APP, token, http=http(body, status))
             with contextlib.suppress(PlutonRcloneError):
-                code = begin_device_code(APP, ["Files.Read"], http=http(body, status))
+                answers.append(http(body, status))
+                code = begin_device_code(APP, ["Files.Read"])
                 over = threading.Event()
                 over.set()
                 code.wait(over, http=http(body, status))

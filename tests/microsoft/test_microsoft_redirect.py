@@ -53,7 +53,7 @@ def test_the_answer_is_taken_in_every_form_that_a_server_has_it(cloud: Emulator,
 
 
 def test_the_answer_can_be_posted(cloud: Emulator) -> None:
-    flow = begun(response_mode="form_post")
+    flow = begun(post=True)
     visit = cloud.person(BERT).visit(flow.url)
 
     assert (
@@ -205,13 +205,3 @@ def test_a_wrong_secret_is_for_the_developer(cloud: Emulator) -> None:
     assert refusal.value.details["aadsts"] == "AADSTS7000215"
     assert refusal.value.who is errors.Who.DEVELOPER
     assert "planted" not in json.dumps(refusal.value.record())
-
-
-def test_what_a_rule_of_the_organisation_demanded_goes_along_to_the_next_sign_in(
-    cloud: Emulator,
-) -> None:
-    flow = begun(claims='{"access_token":{"x":null}}')
-
-    assert json.loads(parse_qs(urlsplit(flow.url).query)["claims"][0]) == {
-        "access_token": {"x": None}
-    }

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from pluton_rclone.microsoft.clouds import cloud
 from pluton_rclone.microsoft.entra.scopes import (
     difference_in_words,
-    full_names,
     least,
     missing,
     remote_options,
@@ -89,17 +87,6 @@ def test_the_difference_is_said_in_words() -> None:
     assert "not granted: find and read SharePoint sites (Sites.Read.All)" in words
     assert "granted: read and write your files (Files.ReadWrite)" in words
     assert difference_in_words(["Files.ReadWrite.All"], ["Files.Read"]) is None
-
-
-@pytest.mark.parametrize("region", ["global", "us", "cn"])
-def test_whole_names_carry_the_cloud(region: str) -> None:
-    facts = json.loads(
-        (Path(__file__).parent.parent / "data" / "clouds.json").read_text(encoding="utf-8")
-    )
-
-    assert full_names(["Files.Read"], cloud(region)) == (
-        f"{facts['clouds'][region]['scope_prefix']}Files.Read",
-    )
 
 
 def test_rclones_options_agree_with_what_was_granted() -> None:

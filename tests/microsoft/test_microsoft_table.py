@@ -114,8 +114,8 @@ def with_token(signed_in: SignIn, app: AppRegistration | None) -> SignedIn:
     options: dict[str, Any] = {"token": SecretStr(ended.to_rclone())}
     if app is not None:
         options |= {"client_id": app.client_id, "tenant": app.tenant, "region": app.region}
-        if app.secret_text:
-            options["client_secret"] = SecretStr(app.secret_text)
+        if app.client_secret:
+            options["client_secret"] = SecretStr(app.client_secret)
     if signed_in.scopes:
         granted = remote_options(signed_in.scopes)
         options |= {**granted, "access_scopes": tuple(granted["access_scopes"].split())}

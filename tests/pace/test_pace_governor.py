@@ -22,9 +22,8 @@ import pytest
 from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace import canary
-from pluton_rclone.pace.budgets import LIMITS, Budget, Limit
+from pluton_rclone.pace.budgets import LIMITS, Budget, Limit, budget_of
 from pluton_rclone.pace.governor import CANARIES
-from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone import events
 from pluton_rclone.saved.remote import SavedRemote
 from tests.connected import budget_for, connected, emulated_drive
@@ -250,7 +249,7 @@ PARENT = """
 import sys, time
 from pluton_rclone import Storages
 from pluton_rclone.pace.budgets import Budget, Limit
-from pluton_rclone.pace.ledger import BUDGETS, account_of
+from pluton_rclone.pace.budgets import BUDGETS, account_of
 storage = Storages()["business"]
 budget = BUDGETS[account_of(storage.section_with_secrets())] = Budget([Limit(60.0, 6.0)])
 transfer = storage.upload(sys.argv[1], "up")

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.errors import AccessDenied, Corrupted, NothingFound, RcloneUsage, TransferFailed
+from pluton_rclone.errors import (
+    AccessDenied,
+    Corrupted,
+    NothingFound,
+    RcloneUsage,
+    TransferFailed,
+    UsageError,
+)
 from pluton_rclone.rclone import events
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
@@ -70,6 +77,12 @@ def test_a_source_that_breaks_leaves_nothing(rclone: Rclone) -> None:
 def test_reading_what_is_not_there(rclone: Rclone) -> None:
     with pytest.raises(NothingFound):
         rclone.cat("place:nothing")
+
+
+def test_a_folder_is_not_read_as_a_file(rclone: Rclone) -> None:
+    rclone.rcat(b"0123456789", "place:folder/digits")
+    with pytest.raises(UsageError, match="is a folder"):
+        rclone.cat("place:folder")
 
 
 def test_check(rclone: Rclone, source: Path) -> None:

@@ -1,5 +1,6 @@
 """A backup machine whose work is killed at random moments, again and again: `python -m
-tests.saved.killing KILLS SEED FOLDER`; prints what it saw as JSON.
+tests.saved.killing KILLS SEED FOLDER [DISK...]`; prints what it saw as JSON. Each round leaves
+another room on the disks.
 
 Every round forks a child that does one thing with an expired token (so rclone, or we, renew it),
 kills the child, its rclone, or both, then does the same to its end in another child, which often
@@ -14,6 +15,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -38,8 +40,9 @@ Sections = dict[str, dict[str, str]]
 
 
 class Machine:
-    def __init__(self, folder: Path, chance: random.Random) -> None:
+    def __init__(self, folder: Path, chance: random.Random, disks: list[Path]) -> None:
         self.source = folder / "source"
+        self.disks = disks
         self.session = os.environ["XDG_RUNTIME_DIR"]
         self.chance = chance
         self.conf = Conf()
@@ -93,6 +96,8 @@ class Machine:
 
     def play(self, name: str, kills: str) -> None:
         self.round += 1
+        for disk in self.disks:
+            self.fill(disk)
         self.expire()
         before = self.conf.sections()
         place = self.chance.choice([self.session, ""])
@@ -114,6 +119,14 @@ class Machine:
         if self.newest() < newest:
             self.faults.append(f"round {self.round}: {name}: the token of {newest} is lost")
         self.left()
+
+    def fill(self, disk: Path) -> None:
+        """Nothing fits, or a file, or a loan, or all."""
+        filler = disk / "filler"
+        filler.unlink(missing_ok=True)
+        free = shutil.disk_usage(disk).free - self.chance.choice([0, 2**14, 2**18, 2**19, 2**20])
+        filler.write_bytes(bytes(max(0, free)))
+        self.seen["rounds on a full disk"] += free > 0
 
     def expire(self) -> None:
         """The access tokens are over, as after an hour."""
@@ -231,8 +244,7 @@ class Machine:
 
     def unfinished(self) -> int:
         """Loans that were not lent yet go by their age: an hour, which is over now."""
-        mine = Path(self.session)
-        found = list(mine.glob(f"*/{UNFINISHED}-*"))
+        found = [one for home in runtime_folders() for one in home.glob(f"{UNFINISHED}-*")]
         for one in found:
             os.utime(one, (0, 0))
         self.ended(self.child(self.look, self.session, "again"))
@@ -243,7 +255,7 @@ class Machine:
 def main() -> None:
     kills, seed, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     chance = random.Random(seed)
-    machine = Machine(folder, chance)
+    machine = Machine(folder, chance, [Path(disk) for disk in sys.argv[4:]])
     names = ["copy", "sync", "look", "renew", "set", "add", "rename", "rename_remote", "remove"]
     while machine.seen["killed"] < kills and machine.round < 3 * kills and not machine.faults:
         name = names[machine.round % len(names)]

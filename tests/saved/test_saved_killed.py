@@ -1,5 +1,6 @@
 """Kill -9 of us, of rclone, or of both, at random moments of everything that a backup does: nothing
-is lost, nothing runs on, nothing is left behind. `make attack` runs it; `-s` shows the figures."""
+is lost, nothing runs on, nothing is left behind, also where the places for private files are full,
+or squatted by somebody else. `make attack` runs it; `-s` shows the figures."""
 
 from __future__ import annotations
 
@@ -11,14 +12,30 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.emulator import Emulator
+from tests.conf.mounts import inside
 from tests.connected import connected, emulated_drive
 
 KILLS = 200
+MEMORY = (
+    "mount -t tmpfs -o size={size} session {session}; mount -t tmpfs -o size={size} shm /dev/shm"
+)
+SQUAT = "mkdir -m 777 {session}/pluton-rclone-0 /dev/shm/pluton-rclone-0"
+PLACES = {  # how the machine is prepared
+    "usual": MEMORY.format(size="64m", session="{session}"),
+    "full": MEMORY.format(size="1m", session="{session}"),
+    "squatted": f"{MEMORY.format(size='64m', session='{session}')}; {SQUAT}",
+}
 
 
-@pytest.mark.parametrize("kills", [pytest.param(KILLS, marks=pytest.mark.attack), 5])
+@pytest.mark.parametrize(
+    ("place", "kills"),
+    [
+        *(pytest.param(place, KILLS, marks=pytest.mark.attack) for place in PLACES),
+        *(("usual", 3), ("full", 2), ("squatted", 2)),
+    ],
+)
 def test_killed_at_random_moments_no_token_file_or_storage_is_lost_and_nothing_runs_on(
-    kills: int, cloud: Emulator, tmp_path: Path
+    place: str, kills: int, cloud: Emulator, tmp_path: Path, runtime: Path
 ) -> None:
     connected(cloud, "personal", name="anna")
     connected(cloud, "business", name="spare")
@@ -27,10 +44,12 @@ def test_killed_at_random_moments_no_token_file_or_storage_is_lost_and_nothing_r
     for number in range(12):
         (source / f"{number}.txt").write_text(str(number) * 20_000)
     argv = [sys.executable, "-m", "tests.saved.killing", str(kills), "17", str(tmp_path)]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    disks = [str(runtime), "/dev/shm"] if place == "full" else []
+    prepared = inside(PLACES[place].format(session=runtime), [*argv, *disks])
+    done = subprocess.run(prepared, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
-    print(seen)
+    print(place, seen)
     assert seen["faults"] == [], done.stderr
     assert seen["killed"] == kills
     assert (seen["orphans"], seen["unfinished loans left"]) == (0, 0)

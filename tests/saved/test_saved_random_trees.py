@@ -38,9 +38,9 @@ from .random_trees import (
     wipe,
 )
 
-FAILED: list[int] = [1040, 1340, 1338, 2302, 2378, 2741]
+FAILED: list[int] = [1040, 1340, 1338, 2302, 2378, 2741, 6768]
 # 1338: an empty folder that could not be made; 2378: of twins in a sync, what the drive had of the
-# one left out was deleted
+# one left out was deleted; 6768: rclone cannot open a file called "‛", and this was all there was
 SOAK = range(int(os.environ.get("TREES_FROM", "1000")), int(os.environ.get("TREES_TO", "3000")))
 
 
@@ -84,10 +84,10 @@ def copied(both: Both, seed: int) -> None:
     options = {links: True} if links else {}
     result = both.storage.upload(tree.root, f"t{seed}", retries=1, **options).wait()  # type: ignore[arg-type]
     found = on_drive(both.drive, f"t{seed}", both.encoding)
-    if (
-        both.drive.find(f"t{seed}") is None
-    ):  # of an empty source nothing is made, and a check says so
-        assert (tree.view, result.transfers) == ({}, 0)
+    if both.drive.find(f"t{seed}") is None:  # nothing is made for a source without entries
+        missing = named(result)
+        assert [path for path in tree.view if not covered(path, missing)] == []
+        assert (result.transfers, result.ok) == (0, not tree.view and not tree.named)
         return
     check = both.storage.check(tree.root, f"t{seed}", **options)  # type: ignore[arg-type]
     apart = set(differences(tree.view, found))

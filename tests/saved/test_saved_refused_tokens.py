@@ -15,6 +15,7 @@ from pluton_rclone.emulator.graph.patterns import item_address
 from pluton_rclone.emulator.quirks import FRESH_SIGNING_KEY
 from pluton_rclone.emulator.world import REVOKED
 from pluton_rclone.errors import NextStep, PlutonRcloneError, TokenExpired
+from pluton_rclone.feed import By
 from pluton_rclone.rclone import events
 from tests.connected import ANNA, connected
 
@@ -124,17 +125,38 @@ def test_only_when_the_renewal_is_refused_as_well_it_is_the_persons_turn(
     assert refusal.value.next_step is NextStep.REAUTHORIZE
 
 
-def test_a_listing_that_has_begun_says_to_run_it_again(cloud: Emulator, storage: Storage) -> None:
+def refused_once_deep_in_a_folder(cloud: Emulator) -> None:
     drive = cloud.files.drive_of(ANNA)
-    drive.write("many/deep/er/x.txt", b"")
     drive.write("many/a.txt", b"a")
+    drive.write("many/deep/er/x.txt", b"x")
+    drive.write("many/side/y.txt", b"")
+    cloud.faults.refuse(401, where=item_address(drive, "many/deep"), times=1)
+
+
+@pytest.mark.parametrize("by", ["auto", "folders"])
+def test_a_listing_that_has_begun_goes_on_with_a_renewed_token(
+    cloud: Emulator, storage: Storage, by: By
+) -> None:
+    refused_once_deep_in_a_folder(cloud)
+    before = access_token(storage)
+    paths = [entry.path for entry in storage.walk("many", by=by)]
+    assert sorted(paths) == [
+        *("a.txt", "deep", "deep/er", "deep/er/x.txt", "side", "side/y.txt"),
+    ]
+    assert access_token(storage) != before
+
+
+def test_a_listing_that_is_refused_twice_is_the_persons_turn(
+    cloud: Emulator, storage: Storage
+) -> None:
+    refused_once_deep_in_a_folder(cloud)
+    drive = cloud.files.drive_of(ANNA)
     cloud.faults.refuse(401, where=item_address(drive, "many/deep"), times=None)
-    entries = storage.rclone.walk(storage.at("many"))
-    with pytest.raises(TokenExpired, match="It broke off") as refusal:
-        list(entries)
-    assert "Run it again" in refusal.value.advice
-    assert refusal.value.details["retry"] is True
-    storage.list("folder")
+    found: list[str] = []
+    with pytest.raises(TokenExpired):
+        found += (entry.path for entry in storage.rclone.walk(storage.at("many")))
+    assert {"a.txt", "deep", "side"} <= set(found)
+    assert len(set(found)) == len(found)
 
 
 def use_rclones_registration(cloud: Emulator, storage: Storage, expiry: str) -> str:

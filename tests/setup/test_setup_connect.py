@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pluton_rclone import AppRegistration, Storages, StorageSetup
+from pluton_rclone import Account, AppRegistration, DeviceCode, Storages, StorageSetup
 from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
@@ -26,9 +26,9 @@ from pluton_rclone.errors import (
     RegistrationError,
     UsageError,
 )
-from pluton_rclone.microsoft.entra.device_code import device_code_record
 from pluton_rclone.remote.options import BY_NAME
 from tests.connected import ANNA, BERT, connected, emulated_drive, remote_of
+from tests.microsoft.waitless import Clock
 
 PUBLIC = AppRegistration(PUBLIC_CLIENT_ID)
 WEB = AppRegistration(WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET)
@@ -154,17 +154,16 @@ def test_in_the_browser_of_this_machine(cloud: Emulator, browser: Callable[..., 
     assert setup.suggested_type() == "personal"
 
 
-def test_a_device_code_can_be_asked_about_by_a_page_and_wait_as_json(cloud: Emulator) -> None:
+def by_device_code(setup: StorageSetup, cloud: Emulator, person: str) -> Account:
+    def show(code: DeviceCode) -> None:
+        cloud.person(person).enter_device_code(code.user_code)
+
+    return setup.sign_in_with_device_code(show=show, cancel=Clock(cloud))
+
+
+def test_with_a_code_that_is_typed_elsewhere(cloud: Emulator) -> None:
     setup = StorageSetup(PUBLIC)
-    kept = json.dumps(device_code_record(setup.begin_device_code()))
-    assert setup.poll_device_code(json.loads(kept)) is None
-
-    cloud.person(ANNA).enter_device_code(json.loads(kept)["user_code"])
-    cloud.world.advance(1)  # the emulator's rhythm of polls; faster is told slow_down
-    account = setup.poll_device_code(json.loads(kept))
-
-    assert account is not None
-    assert account.username == ANNA
+    assert by_device_code(setup, cloud, ANNA).username == ANNA
     assert setup.signed_in
 
 
@@ -385,15 +384,9 @@ def test_reauthorizing_keeps_drive_and_options_and_refuses_somebody_else(cloud: 
     cloud.world.advance(1)
 
     setup = StorageSetup.for_storage(storage)
-    code = setup.begin_device_code()
-    cloud.person(ANNA).enter_device_code(code.user_code)
-    cloud.world.advance(1)
     with pytest.raises(AccountError):
-        setup.poll_device_code(code)
-    code = setup.begin_device_code()
-    cloud.person(BERT).enter_device_code(code.user_code)
-    cloud.world.advance(1)
-    assert setup.poll_device_code(code) is not None
+        by_device_code(setup, cloud, ANNA)
+    by_device_code(setup, cloud, BERT)
     storage.reauthorize(setup)
 
     after = storage.remote
@@ -409,9 +402,6 @@ def test_reauthorizing_keeps_drive_and_options_and_refuses_somebody_else(cloud: 
 def test_somebody_else_may_take_over_when_that_is_asked_for(cloud: Emulator) -> None:
     storage = connected(cloud, "sharepoint")
     setup = StorageSetup.for_storage(storage, expected="anyone")
-    code = setup.begin_device_code()
-    cloud.person("admin@contoso.onmicrosoft.com").enter_device_code(code.user_code)
-    cloud.world.advance(1)
-    setup.poll_device_code(code)
+    by_device_code(setup, cloud, "admin@contoso.onmicrosoft.com")
     storage.reauthorize(setup)
     assert storage.remote.account_name == "admin@contoso.onmicrosoft.com"

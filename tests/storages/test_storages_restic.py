@@ -17,7 +17,7 @@ from pluton_rclone.errors import ResticNotFound, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.setup.connect import DriveKind
 from pluton_rclone.storages.restic import Restic, as_shell, find_restic
-from tests.connected import KINDS, connected
+from tests.connected import ANNA, KINDS, connected
 from tests.rclone.debian import Unavailable
 
 from .debian_restic import debian_restic
@@ -173,3 +173,15 @@ def test_a_repository_is_opened_once(cloud: Emulator) -> None:
         assert isinstance(opened, Restic)
         with pytest.raises(UsageError, match="open already"):
             opened.__enter__()
+
+
+def test_a_token_that_microsoft_refuses_meanwhile_is_renewed_for_the_next_restic(
+    cloud: Emulator, restic: Path
+) -> None:
+    with connected(cloud).restic(binary=restic, environment=PASSWORD) as opened:
+        assert not opened.refused()
+        cloud.quirks.access_token_refused(ANNA)
+        assert opened.refused()
+        config = Path(opened.environment["RCLONE_CONFIG"])
+        good(opened.run("init", timeout=300))
+    assert not config.parent.exists()

@@ -18,7 +18,7 @@ from pluton_rclone.microsoft.entra import paste
 from pluton_rclone.microsoft.graph.faults import graph_error
 from pluton_rclone.rclone import faults
 from pluton_rclone.values import redaction, refusals
-from pluton_rclone.values.refusals import Place, by_status, judged, personal
+from pluton_rclone.values.refusals import Place, by_status, judged, of_saved, personal
 
 if sys.version_info >= (3, 11):
     from re import _parser as sre  # type: ignore[attr-defined]  # not public
@@ -85,7 +85,7 @@ def test_rclones_log_and_our_own_http_read_a_status_alike(
     status: int, line: str, place: Place
 ) -> None:
     told = faults.fault(line.format(f"{status} {REASONS[status]}"))
-    ours = by_status(status, place)
+    ours = of_saved(by_status(status, place))
     assert (type(told), told.who, told.advice) == (
         ours.kind,
         ours.who or ours.kind.default_who,
@@ -93,7 +93,7 @@ def test_rclones_log_and_our_own_http_read_a_status_alike(
     )
     assert told.details["retry"] is ours.retry
     if place != "sign-in":
-        own = graph_error(status, None, target=place)
+        own = graph_error(status, None, target=place, saved=True)
         assert (type(own), own.who, own.advice, own.exit_code) == (
             type(told),
             told.who,

@@ -68,10 +68,11 @@ class Person:
         return html.unescape(found[1])
 
     def sign_in(
-        self, cloud: Emulator, draft: str, username: str, *, accept: bool = True
+        self, cloud: Emulator, draft: str, username: str, *, accept: bool = True, **form: str
     ) -> httpx2.Response:
         """Step 3 whole: Microsoft's answer is opened here."""
-        return self.get(answer_of(cloud, username, self.to_microsoft(draft), accept=accept))
+        address = self.to_microsoft(draft, **form)
+        return self.get(answer_of(cloud, username, address, accept=accept))
 
 
 @contextmanager

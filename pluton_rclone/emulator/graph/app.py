@@ -110,8 +110,8 @@ async def _answer(graph: Graph, call: Call, limits: Headers) -> Answer:
     path = call.path
     if call.service is Service.GRAPH:
         for prefix in ("/v1.0/", "/beta/"):
-            if path.startswith(prefix):
-                return await _graph(graph, call, path[len(prefix) :], limits)
+            if path.startswith(prefix):  # Microsoft's own SDK for Python sends "/v1.0//drives"
+                return await _graph(graph, call, path[len(prefix) :].lstrip("/"), limits)
         raise GraphFault(400, "BadRequest", "Invalid version.")
     if call.service is Service.CONTENT:
         return await _content(graph, call, limits)

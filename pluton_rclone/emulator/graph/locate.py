@@ -18,6 +18,7 @@ from pluton_rclone.emulator.drives.item import Actor, Item
 
 from .call import Call
 
+_COLON = re.compile("%3a", re.IGNORECASE)
 _CHILD = re.compile(r"children\('(.*)'\)(?:/(.*))?$")
 
 
@@ -32,6 +33,7 @@ class Address(NamedTuple):
 def parse(rest: str, call: Call) -> Address | None:
     """Read what follows the drive in an address, such as `root:/a/b:/content`; None when it is no
     item."""
+    rest = _COLON.sub(":", rest)  # Microsoft's own SDKs quote it; no name on OneDrive holds one
     if rest.startswith("items/"):
         tail = rest[6:]
         end = min(

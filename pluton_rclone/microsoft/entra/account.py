@@ -65,11 +65,9 @@ def _cid(account_id: str) -> str:
 def require_same(expected: Account, actual: Account) -> None:
     """AccountError if another account signed in than the one that a storage belongs to."""
     if not expected.same_as(actual):
+        who, other = expected.username or expected.id, actual.username or actual.id
+        what = f"{actual} signed in, and this storage belongs to {expected}."
+        why = "drive and files of another account would not be the ones that were backed up"
         person = expected.username or expected.name
-        raise AccountError(
-            f"{actual} signed in, and this storage belongs to {expected}.",
-            why="drive and files of another account would not be the ones that were backed up",
-            advice=f"Sign in as {person}, or allow the other account explicitly.",
-            expected=expected.username or expected.id,
-            actual=actual.username or actual.id,
-        )
+        advice = f"Sign in as {person}, or allow the other account explicitly."
+        raise AccountError(what, why=why, advice=advice, expected=who, actual=other)

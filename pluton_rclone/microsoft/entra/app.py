@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pluton_rclone.errors import OptionInvalid, RegistrationError, Who
 
@@ -18,20 +18,12 @@ _TENANT = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z-]
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-class HidesSecret(Protocol):
-    """What pydantic's SecretStr looks like; this package does not need pydantic for it."""
-
-    def get_secret_value(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class Certificate:
-    """A client certificate with its private key: a PEM file (the key may be in a file of its own,
-    `key_path`) or PFX (PKCS#12). Files are read when they are used."""
+    """A client certificate with its private key, a PEM or PFX file, read when it is used."""
 
     path: Path
     password: str | None = field(default=None, repr=False)
-    key_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +39,7 @@ class AppRegistration:
     client_id: str
     tenant: str = "common"
     region: str = "global"
-    client_secret: str | HidesSecret | None = field(default=None, repr=False)
+    client_secret: str | None = field(default=None, repr=False)
     certificate: Certificate | None = None
 
     def __post_init__(self) -> None:
@@ -64,7 +56,7 @@ class AppRegistration:
         found = cloud(self.region)
         refuse_personal(found, tenant)
         read = {"client_id": client_id, "tenant": tenant, "region": found.region}
-        self.__dict__.update(read, client_secret=self.secret_text or None)
+        self.__dict__.update(read, client_secret=self.client_secret or None)
 
     @property
     def cloud(self) -> Cloud:
@@ -74,23 +66,12 @@ class AppRegistration:
     @property
     def authority(self) -> str:
         """The address of this tenant's sign-in: `https://host/tenant`."""
-        return self.cloud.authority(self.tenant)
-
-    @property
-    def token_url(self) -> str:
-        """Where tokens are renewed: for rclone before 1.69, which ignores the option `tenant`."""
-        return f"{self.authority}/oauth2/v2.0/token"
+        return f"https://{self.cloud.login_host}/{self.tenant}"
 
     @property
     def confidential(self) -> bool:
         """Whether it has credentials of its own; without any it is a public client."""
         return self.client_secret is not None or self.certificate is not None
-
-    @property
-    def secret_text(self) -> str | None:
-        """The client secret, readable: for MSAL and for rclone.conf, never for a log."""
-        secret = self.client_secret
-        return secret if secret is None or isinstance(secret, str) else secret.get_secret_value()
 
     @classmethod
     def from_environment(
@@ -102,18 +83,13 @@ class AppRegistration:
         def given(name: str) -> str | None:
             return environment.get(f"PLUTON_ONEDRIVE_{name.upper()}") or None
 
-        client_id, path = given("client_id"), given("certificate")
+        client_id, path, certificate = given("client_id"), given("certificate"), None
         if client_id is None:
             return None
-        options: dict[str, Any] = {
-            name: given(name) for name in ("tenant", "region", "client_secret") if given(name)
-        }
         if path is not None:
-            options["certificate"] = Certificate(Path(path), given("certificate_password"))
-        return cls(client_id, **options)
-
-
-# ---- its certificate, in the shape that MSAL takes ----
+            certificate = Certificate(Path(path), given("certificate_password"))
+        tenant, region = given("tenant") or "common", given("region") or "global"
+        return cls(client_id, tenant, region, given("client_secret"), certificate)
 
 
 def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
@@ -121,11 +97,16 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
     RegistrationError if the certificate's file cannot be used."""
     source = app.certificate
     if source is None:
-        return app.secret_text
+        return app.client_secret
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    content = _read(source.path)
+    try:
+        content = Path(source.path).read_bytes()
+    except OSError as problem:
+        what = f"The certificate file {source.path} cannot be read."
+        advice = "Check path and permissions."
+        raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
     password = source.password.encode() if source.password else None
     read = _from_pem if b"-----BEGIN " in content else _from_pfx
     key, certificate = read(source, content, password)
@@ -148,16 +129,15 @@ def _from_pem(source: Certificate, content: bytes, password: bytes | None) -> tu
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
-    key_content = content if source.key_path is None else _read(source.key_path)
-    if b"PRIVATE KEY-----" not in key_content:
+    if b"PRIVATE KEY-----" not in content:
         raise _unusable(source, "it does not hold a private key")
     if b"-----BEGIN CERTIFICATE-----" not in content:
         raise _unusable(source, "it does not hold a certificate")
-    encrypted = b"ENCRYPTED" in key_content
+    encrypted = b"ENCRYPTED" in content
     if encrypted and password is None:
         raise _unusable(source, "its key is encrypted and no password was given")
     try:
-        key = serialization.load_pem_private_key(key_content, password if encrypted else None)
+        key = serialization.load_pem_private_key(content, password if encrypted else None)
     except (ValueError, TypeError) as problem:
         # A wrong password (1 in 256) can leave bytes that look decrypted: both causes are named.
         why = "the password is wrong, or the key is damaged" if encrypted else _reason(problem)
@@ -186,14 +166,6 @@ def _reason(problem: Exception) -> str:
     if "password" in text or "decrypt" in text or "mac" in text:
         return "the password is wrong or missing"
     return "it is neither PEM nor PFX (PKCS#12), or it is damaged"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as problem:
-        what, advice = f"The certificate file {path} cannot be read.", "Check path and permissions."
-        raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
 
 
 def _unusable(source: Certificate, why: str) -> RegistrationError:

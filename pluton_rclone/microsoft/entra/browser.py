@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pluton_rclone.errors import Cancelled, ForeignAnswer, PlutonRcloneError, SignInTimedOut
 from pluton_rclone.process.browser import open_in_browser
 
-from ..http import Http, pool
+from ..http import Http
 from .account import Account
 from .app import AppRegistration
 from .loopback_server import LoopbackServer, QuietHandler
@@ -34,10 +34,8 @@ h1{{font-size:1.4rem}}</style></head>
 """
 # What became of an answer that is not taken: title and text of the browser's page.
 _LATE = ("This sign-in was answered already", "One answer is taken, and it was another.")
-_FOREIGN = (
-    "This answer belongs to another sign-in",
-    "Close other sign-in windows and use the newest one; this program still waits for it.",
-)
+_FOREIGN = "This answer belongs to another sign-in"
+_CLOSE = "Close other sign-in windows and use the newest one; this program still waits for it."
 
 
 class LoopbackReceiver(LoopbackServer):
@@ -90,7 +88,7 @@ class LoopbackReceiver(LoopbackServer):
             given = parameters.get("state", "").encode()
             if self._state is None or not secrets.compare_digest(given, self._state.encode()):
                 self._foreign = "an answer of another sign-in came in its place"
-                return _FOREIGN
+                return _FOREIGN, _CLOSE
             if self.answer is not None:
                 return _LATE
             self.answer = parameters
@@ -157,7 +155,6 @@ def sign_in_with_browser(
     cancel: threading.Event | None = None,
     account: Account | None = None,
     prompt: Prompt | None = None,
-    http: Http | None = None,
 ) -> SignIn:
     """Open Microsoft's sign-in in a browser, wait for the person, return what was granted.
 
@@ -166,18 +163,11 @@ def sign_in_with_browser(
     The registration needs the redirect address `http://localhost` (platform Mobile and desktop).
     Raises `SignInTimedOut`, `Cancelled`, `SignInDeclined`, and the rest of `SignInError`.
     """
-    if prompt is None and account is None:
-        prompt = "select_account"
-    with pool(http, cancel) as open_pool, LoopbackReceiver() as receiver:
-        flow = begin_redirect(
-            app,
-            scopes,
-            receiver.redirect_uri,
-            account=account,
-            prompt=prompt,
-            response_mode="form_post",
-            http=open_pool,
-        )
+    if account is None:
+        prompt = prompt or "select_account"
+    with Http(cancel=cancel) as http, LoopbackReceiver() as receiver:
+        to = receiver.redirect_uri
+        flow = begin_redirect(app, scopes, to, account=account, prompt=prompt, post=True, http=http)
         receiver.expect(flow.state)
         opened = open_browser(flow.url)
         if show_address is not None:
@@ -185,7 +175,7 @@ def sign_in_with_browser(
         elif not opened:
             log.warning("No browser opened. Open this address to sign in: %s", flow.url)
         try:
-            signed_in = finish_redirect(app, flow, receiver.wait(timeout, cancel), http=open_pool)
+            signed_in = finish_redirect(app, flow, receiver.wait(timeout, cancel), http=http)
         except PlutonRcloneError as problem:
             receiver.tell("The sign-in did not work", f"{problem.what} {problem.advice}")
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from pluton_rclone import errors
@@ -79,9 +79,10 @@ def _refused(answer: Answer) -> bool:
 
 @contextmanager
 def msal_application(
-    app: AppRegistration, asked: Asked, http: Http, *, public: bool = False
+    app: AppRegistration, asked: Asked, http: Http | None = None, *, public: bool = False
 ) -> Iterator[Any]:
-    """MSAL's application for a registration, with errors mapped. `public` omits its credentials."""
+    """MSAL's application for a registration, with errors mapped. `http` is the caller's pool; None:
+    one that closes at the end. `public` omits the registration's credentials."""
     import msal
     from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
 
@@ -91,21 +92,18 @@ def msal_application(
         def add(self, event: Any, now: Any = None) -> None:
             return None
 
-    known = app.cloud.login_host in WELL_KNOWN_AUTHORITY_HOSTS
-    options: dict[str, Any] = {
-        "authority": app.authority,
-        "http_client": _MsalHttp(http, asked),
-        "token_cache": Forgetful(),
-        # For hosts outside of its list MSAL asks login.microsoftonline.com first, which leaves a
-        # sovereign network and fails there.
-        "instance_discovery": None if known else False,
-    }
+    options: dict[str, Any] = {"authority": app.authority, "token_cache": Forgetful()}
+    if app.cloud.login_host not in WELL_KNOWN_AUTHORITY_HOSTS:
+        # MSAL would ask login.microsoftonline.com first, which a sovereign network does not reach.
+        options["instance_discovery"] = False
     try:
-        if app.confidential and not public:
-            options |= {"client_credential": msal_credential(app), "azure_region": False}
-            yield msal.ConfidentialClientApplication(app.client_id, **options)
-        else:
-            yield msal.PublicClientApplication(app.client_id, **options)
+        with nullcontext(http) if http else Http() as pool:
+            options["http_client"] = _MsalHttp(pool, asked)
+            if app.confidential and not public:
+                options |= {"client_credential": msal_credential(app), "azure_region": False}
+                yield msal.ConfidentialClientApplication(app.client_id, **options)
+            else:
+                yield msal.PublicClientApplication(app.client_id, **options)
     except PlutonRcloneError:
         raise
     except ValueError as problem:

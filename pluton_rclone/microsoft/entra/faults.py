@@ -16,7 +16,7 @@ from pluton_rclone.errors import PlutonRcloneError, Who
 from pluton_rclone.values.redaction import redact
 
 from .app import AppRegistration
-from .known_errors import KnownError, Word, by_oauth_error, by_suberror, known_errors
+from .known_errors import KnownError, by_oauth_error, by_suberror, known_errors
 from .scopes import ACCEPT_OR_ASK, admin_consent_url, in_words
 
 _AADSTS = re.compile(r"AADSTS(\d{5,7})")
@@ -46,8 +46,8 @@ class Asked:
 
 
 def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRcloneError:
-    """The exception for an answer of the sign-in service with a member `error`: JSON of the token
-    endpoint or the redirect's query. Never raises."""
+    """The exception for an answer with a member `error`: JSON of the token endpoint, or the
+    redirect's query. Never raises."""
     error = _word(answer, "error")
     suberror = _word(answer, "suberror") or _word(answer, "error_subcode")
     description = _word(answer, "error_description")
@@ -57,12 +57,8 @@ def sign_in_error(answer: Mapping[str, Any], asked: Asked = Asked()) -> PlutonRc
     kind, who, what, advice = _judge(error, suberror, known, asked)
     host = asked.app.cloud.login_host if asked.app else "login.microsoftonline.com"
     link = None if number is None else f"https://{host}/error?code={number}"
-    details: dict[str, Any] = {
-        "error": error or None,
-        "suberror": suberror or None,
-        "aadsts": None if number is None else f"AADSTS{number}",
-        "claims": _word(answer, "claims") or None,
-    }
+    details: dict[str, Any] = {"error": error or None, "suberror": suberror or None}
+    details["aadsts"] = None if number is None else f"AADSTS{number}"
     for name, pattern in _FOR_SUPPORT.items():
         found = pattern.search(description)
         details[name] = _word(answer, name) or (found and found[1])
@@ -87,8 +83,8 @@ def _judge(
     elif suberror in by_suberror():
         kind = by_suberror()[suberror]
         who, advice = kind.default_who, kind.default_advice
-        unknown = Word(kind, who, "Microsoft's sign-in service refused.")
-        what = by_oauth_error().get(error, unknown).meaning
+        unknown = (kind, who, "Microsoft's sign-in service refused.")
+        what = by_oauth_error().get(error, unknown)[2]
     elif error in by_oauth_error():
         kind, who, what = by_oauth_error()[error]
         advice = kind.default_advice if who is not Who.LATER else "Try again in a few minutes."

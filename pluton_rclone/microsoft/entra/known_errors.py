@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
 from pluton_rclone import errors
 from pluton_rclone.errors import Who
@@ -38,14 +38,6 @@ class KnownError:
         return f"https://login.microsoftonline.com/error?code={self.aadsts}"
 
 
-class Word(NamedTuple):
-    """What an OAuth `error` means, where there is no known number."""
-
-    exception: type[errors.PlutonRcloneError]
-    who: Who
-    meaning: str
-
-
 @functools.cache
 def _table(name: str) -> Any:
     file = resources.files(__package__).joinpath("data/entra-errors.json")
@@ -59,11 +51,10 @@ def known_errors() -> dict[int, KnownError]:
 
 
 @functools.cache
-def by_oauth_error() -> dict[str, Word]:
-    """What the values of `error` mean."""
-    return {
-        row["oauth_error"]: Word(*_cause(row), row["meaning"]) for row in _table("by_oauth_error")
-    }
+def by_oauth_error() -> dict[str, tuple[type[errors.PlutonRcloneError], Who, str]]:
+    """What the values of `error` mean where the number is unknown: exception, who, sentence."""
+    rows = _table("by_oauth_error")
+    return {row["oauth_error"]: (*_cause(row), row["meaning"]) for row in rows}
 
 
 @functools.cache
@@ -79,9 +70,8 @@ def _cause(row: dict[str, str]) -> tuple[type[errors.PlutonRcloneError], Who]:
 def _known(row: dict[str, str]) -> KnownError:
     number, suberror = int(row["code"].removeprefix("AADSTS")), row.get("suberror")
     suberror = suberror if suberror and " " not in suberror else None
-    kind, who = _cause(row)
-    name, error, meaning = row["name"], row["oauth_error"], row["meaning"]
-    return KnownError(number, name, error, suberror, kind, who, meaning, row["advice"])
+    texts = row["meaning"], row["advice"]
+    return KnownError(number, row["name"], row["oauth_error"], suberror, *_cause(row), *texts)
 
 
 def look_up(text: str) -> Sequence[KnownError]:

@@ -83,11 +83,12 @@ class QuietHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.close_connection = True
 
-    def form(self, largest: int = 64 * 1024) -> str | None:
-        """The posted text; None if it does not have a length, or is too large."""
+    def form(self) -> str | None:
+        """The posted text; None if it does not have a length, or is larger than 64 KiB."""
         text = self.headers.get("Content-Length", "")
-        length = int(text) if re.fullmatch("[0-9]{1,9}", text) else largest + 1
-        return None if length > largest else self.rfile.read(length).decode("utf-8", "replace")
+        if not re.fullmatch("[0-9]{1,9}", text) or int(text) > 64 * 1024:
+            return None
+        return self.rfile.read(int(text)).decode("utf-8", "replace")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""

@@ -16,9 +16,9 @@ from pluton_rclone.values.printable import printable
 from ..clouds import is_of_microsoft
 from .token import Token
 
+LARGEST = 1024 * 1024
 # What `rclone config redacted` and our own `show` put in a secret's place.
 REDACTED = ("XXX", "(secret, not shown)")
-LARGEST_PASTE = 1024 * 1024
 
 # No pattern is applied to more than a line that was stripped: its time grows with the length alone.
 _SECTION = re.compile(r"\[([^\]]+)\]")
@@ -34,13 +34,12 @@ class Pasted:
 
     token: Token
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    name: str | None = None
 
 
 def read_paste(text: str) -> Pasted:
     """The token in a pasted text. Without an expiry or an access token it counts as expired: rclone
     first renews it. TokenInvalid, also without a refresh token; its words never hold the paste."""
-    if len(text) > LARGEST_PASTE:
+    if len(text) > LARGEST:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)
     text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
@@ -64,7 +63,7 @@ def read_paste(text: str) -> Pasted:
 def remotes_in(text: str) -> dict[str, str]:
     """The OneDrive remotes with a token in an rclone.conf or a dump of one: each by its name, as a
     paste of its own."""
-    found: Iterator[Any] = iter(()) if len(text) > LARGEST_PASTE else _candidates(text)
+    found: Iterator[Any] = iter(()) if len(text) > LARGEST else _candidates(text)
     values = (value for value in found if isinstance(value, Mapping))
     remotes = next(filter(None, map(_with_token, values)), {})
     return {name: json.dumps({name: options}) for name, options in remotes.items()}
@@ -102,7 +101,7 @@ def _spellings(text: str) -> Iterator[str]:
     if len(joined) > 1 and joined[0] == joined[-1] and joined[0] in "'\"`":
         yield from (joined[1:-1], joined[1:-1].replace('\\"', '"'))
     yield joined.replace('\\"', '"')
-    compact = _compact(text)
+    compact = "".join(text.split())
     if _BASE64.fullmatch(compact):  # rclone's URL-safe alphabet without padding, or any other
         plain = compact.rstrip("=").replace("+", "-").replace("/", "_")
         with suppress(ValueError):
@@ -116,36 +115,31 @@ def _from_value(value: Any) -> Pasted | None:
     if "access_token" in value or "refresh_token" in value:
         return Pasted(Token.from_record(value))
     if "token" in value:
-        return _from_options(value, None)
+        return _from_options(value)
     sections = {str(k): v for k, v in value.items() if isinstance(v, Mapping)}
     remotes = {k: v for k, v in sections.items() if v.get("type", "onedrive") == "onedrive"}
     with_token = _with_token(value)
     if len(with_token) > 1:
-        raise TokenInvalid(
-            f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}.",
-            advice="Paste one of them: `rclone config show NAME` prints it.",
-        )
-    for name, options in with_token.items():
-        return _from_options(options, name)
+        what = f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}."
+        raise TokenInvalid(what, advice="Paste one of them: `rclone config show NAME` prints it.")
+    for options in with_token.values():
+        return _from_options(options)
     if remotes or any("type" in options for options in sections.values()):
         advice = "Paste the section of the remote whose type is onedrive."
         raise TokenInvalid("This text has no OneDrive remote with a token.", advice=advice)
     return None
 
 
-def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
+def _from_options(options: Mapping[str, Any]) -> Pasted:
     token = options["token"]
     if token in REDACTED:
-        raise TokenInvalid(
-            "This remote was redacted: its secrets were taken out.",
-            advice="Paste what `rclone config show NAME` prints, or an export with its secrets.",
-        )
+        advice = "Paste what `rclone config show NAME` prints, or an export with its secrets."
+        raise TokenInvalid("This remote was redacted: its secrets were removed.", advice=advice)
     if re.match(r"https?://(127\.|localhost)", str(options.get("token_url", ""))):
-        raise TokenInvalid(
-            "This remote can be used by one program on one machine only.",
-            why="its token address (token_url) is a program on that machine",
-            advice="Paste the remote from the rclone.conf that it was made from, or connect anew.",
-        )
+        what = "This remote can be used by one program on one machine only."
+        why = "its token address (token_url) is a program on that machine"
+        advice = "Paste the remote from the rclone.conf that it was made from, or connect anew."
+        raise TokenInvalid(what, why=why, advice=advice)
     for option in ("token_url", "auth_url", "tenant_url"):
         address, sharepoint = str(options.get(option) or ""), option == "tenant_url"
         if address and not is_of_microsoft(address, sharepoint=sharepoint):
@@ -157,7 +151,7 @@ def _from_options(options: Mapping[str, Any], name: str | None) -> Pasted:
     given = Token.from_rclone(token) if isinstance(token, str) else Token.from_record(token)
     others = {str(key): value for key, value in options.items() if key != "token"}
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in others.items()}
-    return Pasted(given, texts, name)
+    return Pasted(given, texts)
 
 
 def _usable(pasted: Pasted) -> Pasted:
@@ -181,13 +175,7 @@ def _sections(text: str) -> dict[str, dict[str, str]]:
         elif equals and _KEY.fullmatch(key.strip()):
             known = known or key.strip() == "token"
             remotes.setdefault(name, {})[key.strip()] = value.strip()
-    if not known:
-        return {}
-    return {name: options for name, options in remotes.items() if options}
-
-
-def _compact(text: str) -> str:
-    return "".join(text.split())
+    return {name: options for name, options in remotes.items() if options} if known else {}
 
 
 def _explained(text: str) -> TokenInvalid:
@@ -208,7 +196,7 @@ def _explained(text: str) -> TokenInvalid:
         what, why = "The beginning of the token is missing.", "there is no opening {"
     elif opened:
         what = "There is JSON in this text, but no token in it."
-    elif len(text) > 40 and _BASE64.fullmatch(_compact(text)):
+    elif len(text) > 40 and _BASE64.fullmatch("".join(text.split())):
         what = "This looks like base64, and is damaged or something else."
         why = "it does not decode to JSON with a token"
     return TokenInvalid(what, why=why)

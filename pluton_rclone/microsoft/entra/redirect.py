@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pluton_rclone.errors import ForeignAnswer, SignInTimedOut
 
-from ..http import Http, pool
+from ..http import Http
 from .account import Account
 from .app import AppRegistration
 from .client import msal_application, outcome
@@ -18,19 +18,16 @@ from .faults import Asked, sign_in_error
 from .scopes import short_names
 from .sign_in import SignIn, completed
 
-FLOW_LIFETIME = 600.0  # seconds: Microsoft's code lives about ten minutes
+FLOW_LIFETIME = 600.0  # seconds: Microsoft's code expires after about ten minutes
 
 Prompt = Literal["select_account", "login", "consent", "none"]
-ResponseMode = Literal["query", "form_post"]
 
 
 @dataclass(frozen=True)
 class Flow:
     """A sign-in that has begun. `url` is where the person goes, `expires` seconds since 1970.
-
     `record()` is JSON and can wait in a session or database; it has the PKCE verifier, so keep it
-    where the person's browser cannot read it.
-    """
+    where the person's browser cannot read it."""
 
     url: str
     state: str
@@ -70,30 +67,27 @@ def begin_redirect(
     *,
     account: Account | None = None,
     prompt: Prompt | None = None,
-    response_mode: ResponseMode = "query",
-    claims: str | None = None,
+    post: bool = False,
     http: Http | None = None,
 ) -> Flow:
     """The address to send a person to, and what is needed to finish. `redirect_uri` must be
     registered exactly. `account` is the expected person: the page proposes that account, and
-    another is refused at the end. With `response_mode="form_post"`, cookies with SameSite=Lax do
-    not come along. `claims` is what Graph demanded in a refusal (`details["claims"]`)."""
+    another is refused at the end. With `post` the answer is a posted form, with which cookies with
+    SameSite=Lax do not come along."""
     wanted = short_names(scopes)
-    asked = Asked(app, wanted, "redirect", (app.secret_text or "",))
-    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
+    asked = Asked(app, wanted, "redirect", (app.client_secret or "",))
+    with msal_application(app, asked, http) as application:
         begun = application.initiate_auth_code_flow(
             list(wanted),
             redirect_uri=redirect_uri,
             prompt=prompt,
             login_hint=(account.username or None) if account else None,
             response_mode="form_post",
-            claims_challenge=claims,
         )
-    # MSAL warns on stderr about any other mode; only the address depends on it.
-    mode = f"response_mode={response_mode}"
-    url = begun["auth_uri"] = begun["auth_uri"].replace("response_mode=form_post", mode)
+    if not post:  # only the address depends on it, and MSAL warns on stderr about any other mode
+        begun["auth_uri"] = begun["auth_uri"].replace("=form_post", "=query")
     end, whose = time.time() + FLOW_LIFETIME, (app.region, app.tenant, app.client_id)
-    return Flow(url, begun["state"], end, wanted, *whose, account, begun)
+    return Flow(begun["auth_uri"], begun["state"], end, wanted, *whose, account, begun)
 
 
 def finish_redirect(
@@ -116,13 +110,13 @@ def finish_redirect(
     if time.time() > flow.expires:
         raise SignInTimedOut("This sign-in was begun more than ten minutes ago.")
     verifier = str(flow.msal.get("code_verifier", ""))
-    secrets = parameters.get("code", ""), verifier, app.secret_text or ""
+    secrets = parameters.get("code", ""), verifier, app.client_secret or ""
     asked = Asked(app, flow.scopes, "redirect", secrets)
     if "error" in parameters:
         raise sign_in_error(parameters, asked)
     if "code" not in parameters:
         raise ForeignAnswer("The answer holds neither a code nor an error.")
-    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
+    with msal_application(app, asked, http) as application:
         result = application.acquire_token_by_auth_code_flow(dict(flow.msal), parameters)
     return completed(outcome(result, asked), app, flow.scopes, flow.account)
 

@@ -10,12 +10,11 @@ from collections.abc import Iterable
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from ..clouds import Cloud
 from .app import AppRegistration
 
 Place = Literal["own", "shared", "sharepoint"]
 
-# What the person reads on Microsoft's consent page.
+# As on Microsoft's consent page.
 _IN_WORDS = {
     "Files.Read": "read your files",
     "Files.ReadWrite": "read and write your files",
@@ -39,11 +38,11 @@ _IMPLIES = {
 # OpenID's own: MSAL adds them to every request and refuses to be handed them.
 OPENID = ("openid", "profile", "offline_access")
 
+# For a person who may be able to agree alone; the error's link is the address made here.
 ACCEPT_OR_ASK = (
     "Sign in again and accept the permissions. If Microsoft then asks for an administrator, "
     "send them the consent address below."
 )
-"""For a person who may be able to agree alone; the error's link is the address made here."""
 
 
 def least(place: Place = "own", *, access: Literal["write", "read"] = "write") -> tuple[str, ...]:
@@ -59,11 +58,6 @@ def short_names(scopes: Iterable[str]) -> tuple[str, ...]:
     """Names without the resource (https://graph.microsoft.com/), sorted, without OpenID's own."""
     names = {scope.rsplit("/", 1)[-1] for scope in scopes}
     return tuple(sorted(name for name in names if name and name.lower() not in (*OPENID, "email")))
-
-
-def full_names(scopes: Iterable[str], cloud: Cloud) -> tuple[str, ...]:
-    """With the cloud's resource in front, as an administrator's consent address needs it."""
-    return tuple(f"{cloud.graph_root}/{name}" for name in short_names(scopes))
 
 
 def missing(granted: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
@@ -97,34 +91,25 @@ def remote_options(granted: Iterable[str]) -> dict[str, Any]:
     uses them at its own `config reconnect`; its refresh sends no scope."""
     names = short_names(granted)
     asked = [name for name in names if name != "User.Read"]
-    return {
-        "access_scopes": " ".join([*asked, "offline_access"]),
-        "disable_site_permission": bool(missing(names, ["Sites.Read.All"])),
-    }
+    without_sites = bool(missing(names, ["Sites.Read.All"]))
+    scopes = " ".join([*asked, "offline_access"])
+    return {"access_scopes": scopes, "disable_site_permission": without_sites}
 
 
 def admin_consent_url(
-    app: AppRegistration,
-    scopes: Iterable[str] = (),
-    *,
-    tenant: str | None = None,
-    redirect_uri: str = "http://localhost",
-    state: str | None = None,
+    app: AppRegistration, scopes: Iterable[str] = (), *, tenant: str | None = None
 ) -> str:
     """The address for an administrator of the organisation. Without `scopes` it asks for all that
     the registration lists, the only way for application permissions. `tenant` is the person's
-    organisation, if known. `redirect_uri` must be registered: the page at http://localhost does not
-    load, but the consent is recorded. Source: Entra's v2-admin-consent.md."""
+    organisation, if known. At the end the page at http://localhost, which must be registered, does
+    not load, but the consent is recorded. Source: Entra's v2-admin-consent.md."""
     where = tenant or app.tenant
     if where in ("common", "consumers"):
         where = "organizations"
-    wanted = full_names(scopes, app.cloud)
-    # Where people may not agree to anything, OpenID's own want the administrator as well.
-    wanted = (*wanted, *OPENID) if wanted else (f"{app.cloud.graph_root}/.default",)
-    query = {
-        "client_id": app.client_id,
-        "scope": " ".join(wanted),
-        "redirect_uri": redirect_uri,
-        **({} if state is None else {"state": state}),
-    }
-    return f"https://{app.cloud.consent_host}/{where}/v2.0/adminconsent?{urlencode(query)}"
+    root, names = app.cloud.graph_root, short_names(scopes)
+    # Where people may not agree to anything, OpenID's own need the administrator as well.
+    wanted = [*(f"{root}/{name}" for name in names), *OPENID] if names else [f"{root}/.default"]
+    query = {"client_id": app.client_id, "scope": " ".join(wanted)}
+    query["redirect_uri"] = "http://localhost"
+    host = app.cloud.other_consent_host or app.cloud.login_host
+    return f"https://{host}/{where}/v2.0/adminconsent?{urlencode(query)}"

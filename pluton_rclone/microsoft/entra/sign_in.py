@@ -10,7 +10,7 @@ from typing import Any
 from pluton_rclone.errors import ConsentRequired, RegistrationError, TokenExpired
 
 from ..clouds import WORDS_FOR_TENANTS
-from ..http import Http, pool
+from ..http import Http
 from .account import Account, require_same
 from .app import AppRegistration
 from .client import msal_application, outcome
@@ -26,7 +26,6 @@ class SignIn:
     token: Token
     account: Account
     scopes: tuple[str, ...]
-    region: str = "global"
 
 
 def completed(
@@ -46,7 +45,7 @@ def completed(
         about: dict[str, Any] = {"link": url, "admin_consent_url": url}
         about["missing_scopes"] = list(missing(token.scopes, asked))
         raise ConsentRequired(what, why=difference, advice=ACCEPT_OR_ASK, **about)
-    return SignIn(token, signed_in, token.scopes, app.region)
+    return SignIn(token, signed_in, token.scopes)
 
 
 def refresh(
@@ -57,8 +56,8 @@ def refresh(
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")
     wanted = short_names(scopes)
-    asked = Asked(app, wanted, "refresh", (token.refresh_token, app.secret_text or ""))
-    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
+    asked = Asked(app, wanted, "refresh", (token.refresh_token, app.client_secret or ""))
+    with msal_application(app, asked, http) as application:
         result = application.acquire_token_by_refresh_token(token.refresh_token, list(wanted))
     renewed = Token.from_msal(outcome(result, asked), asked=wanted or token.scopes)
     return replace(renewed, refresh_token=renewed.refresh_token or token.refresh_token)
@@ -74,14 +73,13 @@ def sign_in_as_app(app: AppRegistration, *, http: Http | None = None) -> SignIn:
         advice = "Give the tenant's id or domain: the registration's Overview page shows it."
         raise RegistrationError(what, why=why, advice=advice, aadsts=number)
     if not app.confidential:
-        raise RegistrationError(
-            "Signing in as an application needs a client secret or a certificate.",
-            advice="Make one under Certificates & secrets of the registration, and set it here.",
-        )
+        what = "Signing in as an application needs a client secret or a certificate."
+        advice = "Make one under Certificates & secrets of the registration, and set it here."
+        raise RegistrationError(what, advice=advice)
     scope = f"{app.cloud.graph_root}/.default"
-    asked = Asked(app, (), "app-only", (app.secret_text or "",))
-    with pool(http) as open_pool, msal_application(app, asked, open_pool) as application:
+    asked = Asked(app, (), "app-only", (app.client_secret or "",))
+    with msal_application(app, asked, http) as application:
         result = outcome(application.acquire_token_for_client([scope]), asked)
     token = Token.from_msal({**result, "scope": ""})
     account = Account(app.client_id, app.client_id, "", app.tenant, "application")
-    return SignIn(token, account, (), app.region)
+    return SignIn(token, account, ())

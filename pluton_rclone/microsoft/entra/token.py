@@ -23,8 +23,7 @@ NO_ACCESS_TOKEN = "expired"
 @dataclass(frozen=True)
 class Token:
     """An access token, its expiry (aware, UTC), and what renews it (None for app-only tokens).
-    `scopes` are the granted permissions, short names; empty if unknown. Tokens are opaque: nothing
-    here reads them, and no repr shows them."""
+    `scopes` are the granted permissions, short names; empty if unknown. Tokens are opaque."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -35,10 +34,6 @@ class Token:
     def expired(self, *, within: timedelta = timedelta(seconds=10)) -> bool:
         """Whether it expires within that time; rclone counts ten seconds early as well."""
         return datetime.now(timezone.utc) + within >= self.expiry
-
-    def seconds_left(self) -> float:
-        """Until it expires; negative afterwards."""
-        return (self.expiry - datetime.now(timezone.utc)).total_seconds()
 
     def to_rclone(self) -> str:
         """The JSON text of the option `token` in rclone.conf. It is secret."""
@@ -98,5 +93,5 @@ def _text(record: Mapping[str, Any], name: str) -> str | None:
 def _expiry(value: object) -> datetime:
     """When it expires; Go's zero time and a missing one mean "unknown"."""
     if value not in (None, "") and parse_time(value) is None:
-        raise TokenInvalid("The member expiry of this token is no time like 2026-01-31T12:00:00Z.")
+        raise TokenInvalid("The member expiry of this token is not like 2026-01-31T12:00:00Z.")
     return expires_at({"expiry": value}) or ALREADY_EXPIRED

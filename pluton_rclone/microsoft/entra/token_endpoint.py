@@ -11,6 +11,7 @@ import json
 import logging
 import secrets
 import threading
+from datetime import datetime, timezone
 from urllib.parse import parse_qs, unquote_plus
 
 from pluton_rclone.errors import PlutonRcloneError, Who
@@ -72,7 +73,8 @@ class TokenEndpoint(LoopbackServer):
             self.trouble = None
             self.given += 1
         given = {"access_token": token.access_token, "token_type": token.token_type}
-        return 200, {**given, "expires_in": max(1, int(token.seconds_left()))}
+        left = (token.expiry - datetime.now(timezone.utc)).total_seconds()
+        return 200, {**given, "expires_in": max(1, int(left))}
 
 
 class _Handler(QuietHandler):

@@ -13,16 +13,9 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import COPY_ADDRESS, cloud_of_sharepoint
 
-LARGEST_ADDRESS = 8192
-
-_SITE_ID = re.compile(r"[a-z0-9.-]+,[0-9a-f-]{36},[0-9a-f-]{36}", re.IGNORECASE)
 _CID = re.compile(r"[0-9a-f]{15,16}", re.IGNORECASE)
-_PERSONAL_HOSTS = (
-    "onedrive.live.com",
-    "skydrive.live.com",
-    "d.docs.live.net",
-    "my.microsoftpersonalcontent.com",
-)
+_DOCS = "d.docs.live.net"
+_PERSONAL = ("onedrive.live.com", "skydrive.live.com", _DOCS, "my.microsoftpersonalcontent.com")
 _TEAMS = re.compile(
     r"(?:[a-z]+\.)?teams\.(?:microsoft\.(?:com|us)|cloud\.microsoft|live\.com|microsoftonline\.cn)"
 )
@@ -53,12 +46,23 @@ class SharingLink:
 
 @dataclass(frozen=True)
 class PersonalPlace:
-    """A place in a personal OneDrive (`drive_id` None: the own one). `item_id` is as the address
-    has it: see the function `item_id`."""
+    """A place in a personal OneDrive (`drive_id` None: the own one). `item` is as the address has
+    it; `item_id` is Graph's id."""
 
     drive_id: str | None = None
-    item_id: str | None = None
+    item: str | None = None
     segments: tuple[str, ...] = ()
+
+    def item_id(self, drive_id: str) -> str:
+        """Graph's id of the item in the drive; an item that is named by its id stays. Source:
+        addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the 130
+        bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading
+        zeros, `!s`, and the GUID in hex."""
+        found = _PERSONAL_ITEM.fullmatch(self.item or "")
+        if found is None:
+            return self.item or ""
+        guid = UUID(bytes_le=base64.b32decode(f"AAAAAA{found[1].upper()}")[-16:])
+        return f"{drive_id.lstrip('0').upper()}!s{guid.hex}"
 
 
 @dataclass(frozen=True)
@@ -68,24 +72,15 @@ class DriveId:
     id: str
 
 
-@dataclass(frozen=True)
-class SiteId:
-    """A site's id: host, site collection and web, with commas."""
-
-    id: str
-
-
-Address = ServerPath | SharingLink | PersonalPlace | DriveId | SiteId
+Address = ServerPath | SharingLink | PersonalPlace | DriveId
 
 
 def read_address(text: str) -> Address:
     """What a pasted address or id stands for. OptionInvalid, also for clouds beyond rclone."""
     text = text.strip().strip("<>\"'`").strip()
-    if not text or len(text) > LARGEST_ADDRESS or not text.isprintable():
+    if not text or len(text) > 8192 or not text.isprintable():
         why = "it is too long, or holds control characters" if text else "it is empty"
         raise _not_understood(why)
-    if _SITE_ID.fullmatch(text):
-        return SiteId(text)
     if text.startswith("b!") and "/" not in text:
         return DriveId(text)
     if _CID.fullmatch(text):
@@ -103,7 +98,7 @@ def read_address(text: str) -> Address:
         raise _not_understood("it is not a web address")
     if host == "1drv.ms":  # the short form of every personal sharing link
         return _link(parts, host)
-    if host in _PERSONAL_HOSTS:
+    if host in _PERSONAL:
         return _personal(parts, host, query)
     if _TEAMS.fullmatch(host):
         inner = query.get("objectUrl", "")  # a file's link holds the address in SharePoint
@@ -165,7 +160,7 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
             raise _not_understood("it names an item, but no drive")
         whole = item.lower() in ("", "root")
         return PersonalPlace(normal_drive_id(drive), None if whole else place)
-    elif host == "d.docs.live.net" and segments:
+    elif host == _DOCS and segments:
         segments = ("personal", *segments[:1], "Documents", *segments[1:])
     if len(segments) >= 2 and segments[0].lower() == "personal" and _CID.fullmatch(segments[1]):
         # /personal/{CID}/Documents is the root of a personal drive
@@ -177,18 +172,6 @@ def _personal(parts: SplitResult, host: str, query: dict[str, str]) -> Address:
     if not place.startswith("/") and place.lower() not in _NOT_ITEMS:
         raise _not_understood("it names a folder in an unknown way")
     return PersonalPlace(owner)
-
-
-def item_id(drive_id: str, name: str) -> str:
-    """Graph's id of an item of a personal drive, from what its web address calls it; others stay.
-    Source: addresses and ids of the same folders (tests/data/captures, A01): the last 128 of the
-    130 bits are the GUID, little-endian; Graph writes the drive's id in capitals without leading
-    zeros, `!s`, and the GUID in hex."""
-    found = _PERSONAL_ITEM.fullmatch(name)
-    if found is None:
-        return name
-    guid = UUID(bytes_le=base64.b32decode(f"AAAAAA{found[1].upper()}")[-16:])
-    return f"{drive_id.lstrip('0').upper()}!s{guid.hex}"
 
 
 def _segments(path: str) -> tuple[str, ...]:

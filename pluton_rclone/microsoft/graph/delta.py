@@ -19,10 +19,8 @@ from pluton_rclone.errors import GraphError
 from .graph import Graph
 
 PAGE = "1000"  # items; what rclone asks for, too
-SELECT = (
-    "id,name,size,file,folder,package,root,deleted,parentReference,fileSystemInfo,lastModifiedDateTime,"
-    "remoteItem,specialFolder"
-)
+SELECT = "id,name,size,file,folder,package,root,deleted,parentReference,fileSystemInfo"
+SELECT += ",lastModifiedDateTime,remoteItem,specialFolder"
 MOST_PAGES = 100_000  # a bound against a feed that never ends: a hundred million items
 NO_TIME = "0001-01-01T00:00:00Z"
 

@@ -24,10 +24,9 @@ _OF_MICROSOFT = re.compile(
 
 @dataclass(frozen=True)
 class Quota:
-    """Room on a drive, in bytes. `state` known: the numbers are there. unknown: Graph reports zero
-    or nothing useful, which does not mean full. restricted: the organisation does not let this
-    account see it. `level` is Microsoft's word: normal, nearing (under 10 % left), critical (under
-    1 %), exceeded."""
+    """Room on a drive, in bytes. `state` unknown: Graph reports zero or nothing useful, which does
+    not mean full; restricted: the organisation hides it from this account. `level` is Microsoft's
+    word: normal, nearing (under 10 % left), critical (under 1 %), exceeded."""
 
     state: Literal["known", "unknown", "restricted"]
     total: int | None = None
@@ -74,7 +73,7 @@ class Drive:
 
     @property
     def for_backups(self) -> bool:
-        """Whether it is a place for somebody's files: others are not offered, but can be named."""
+        """Whether it is for a person's files: other drives are not offered, but can be named."""
         return not of_microsoft(self.name)
 
     @property
@@ -109,33 +108,9 @@ class Site:
         return cls(str(record["id"]), str(name), web_url, description)
 
 
-@dataclass(frozen=True)
-class Shortcut:
-    """A folder of somebody else that stands in a drive (`remoteItem`): a shared or team folder."""
-
-    name: str
-    drive_id: str
-    item_id: str
-    drive_type: DriveType = "business"
-    web_url: str = ""
-
-
 def drive_type(value: object) -> DriveType:
     """Graph's `driveType`; an unknown one counts as a library."""
     return value if value in ("personal", "business") else "documentLibrary"
-
-
-def shortcut_from_graph(record: Mapping[str, Any]) -> Shortcut | None:
-    """The folder that an item points to; None for a file and for an item that points nowhere."""
-    remote = record.get("remoteItem")
-    if not isinstance(remote, Mapping) or "folder" not in remote or not remote.get("id"):
-        return None
-    parent = remote.get("parentReference")
-    if not isinstance(parent, Mapping) or not parent.get("driveId"):
-        return None
-    kind, url = drive_type(parent.get("driveType")), str(remote.get("webUrl") or "")
-    name = str(record.get("name") or remote.get("name") or "")
-    return Shortcut(name, normal_drive_id(str(parent["driveId"])), str(remote["id"]), kind, url)
 
 
 def _owner(value: object) -> str:

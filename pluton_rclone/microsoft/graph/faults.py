@@ -1,4 +1,4 @@
-"""What Microsoft Graph refused, as an exception: the JSON read here, `values.refusals` judges it.
+"""What Microsoft Graph refused, as an exception: `values.refusals` judges what is read here.
 
 Graph's rules (concepts/errors.md): the error object nests `innerError` (or `innererror`) to any
 depth; the innermost known code tells most; an unknown code is judged by the HTTP status.
@@ -6,10 +6,7 @@ depth; the innermost known code tells most; an unknown code is judged by the HTT
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from pluton_rclone import errors
@@ -18,14 +15,9 @@ from pluton_rclone.values import refusals
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.refusals import Meaning, Place
 
-Target = Place
-
 _NO_ONEDRIVE = "Microsoft says that this account has no OneDrive yet."
 _NO_SUCH_DRIVE = "Microsoft says that this drive is not there, or not for this account."
-_PROOF = Meaning(
-    errors.InteractionRequired,
-    advice="Sign in again in a browser: a rule of your organisation asks for a fresh proof.",
-)
+_FRESH = "Sign in again in a browser: a rule of your organisation asks for a fresh proof."
 
 
 def graph_error(
@@ -33,19 +25,23 @@ def graph_error(
     body: Any,
     *,
     headers: Mapping[str, str] | None = None,
-    target: Target = "item",
+    target: Place = "item",
     subject: str | None = None,
     personal: bool = False,
+    saved: bool = False,
 ) -> PlutonRcloneError:
     """The exception for a refused Graph request. `body` is the parsed JSON, or anything else.
-    `subject` names what was asked for. `personal`: it is a personal account's. Never raises."""
+    `subject` names what was asked for. `personal`: it is a personal account's; `saved`: that of a
+    saved remote. Never raises."""
     low = {name.lower(): value for name, value in (headers or {}).items()}
     codes, message, request_id = _read(body)
-    challenge = low.get("www-authenticate", "")
     meaning = refusals.judged(codes, message, status, target) or refusals.by_status(status, target)
     if personal:
         meaning = refusals.personal(meaning)
-    meaning = _PROOF if "insufficient_claims" in challenge else meaning
+    if saved:
+        meaning = refusals.of_saved(meaning)
+    if "insufficient_claims" in low.get("www-authenticate", ""):
+        meaning = Meaning(errors.InteractionRequired, advice=_FRESH)
     why = f"{' / '.join(codes)}: {message}" if codes and message else message
     why = redact(why) or f"HTTP {status}"
     if meaning.kind is errors.DriveNotFound and status == 404:  # Graph speaks of a "resource"
@@ -61,22 +57,19 @@ def graph_error(
         advice=meaning.advice,
         next_step=meaning.next_step,
         status=status,
-        graph_code=codes[0] if codes else None,
-        graph_inner_codes=list(codes[1:]) or None,
+        graph_code=next(iter(codes), None),
+        graph_inner_codes=codes[1:] or None,
         request_id=request_id or low.get("request-id"),
         retry_after=low.get("retry-after"),
-        claims=_claims(challenge),
     )
 
 
-def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:
+def _read(body: Any) -> tuple[list[str], str, str | None]:
     """All codes from the outermost in, the message, the request id."""
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, str):  # {"error": "invalid_request", "error_description": …}
-        return (error,), str(body.get("error_description") or ""), None
-    codes: list[str] = []
-    message = ""
-    request_id: str | None = None
+        return [error], str(body.get("error_description") or ""), None
+    codes, message, request_id = list[str](), "", None
     for _ in range(20):
         if not isinstance(error, Mapping):
             break
@@ -88,12 +81,4 @@ def _read(body: Any) -> tuple[tuple[str, ...], str, str | None]:
         if isinstance(error.get("request-id"), str):
             request_id = error["request-id"]
         error = error.get("innerError", error.get("innererror"))
-    return tuple(codes), message, request_id
-
-
-def _claims(challenge: str) -> str | None:
-    """What the next sign-in must prove, decoded from the WWW-Authenticate header; not a secret."""
-    found = re.search(r'claims="([^"]+)"', challenge)
-    with suppress(ValueError):
-        return base64.b64decode(found[1] + "==").decode() if found else None
-    return None
+    return codes, message, request_id

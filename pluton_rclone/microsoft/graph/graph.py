@@ -12,14 +12,14 @@ from urllib.parse import quote, urlencode
 from pluton_rclone import errors
 from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, PlutonRcloneError
 from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.refusals import Place as Target
 
 from ..clouds import Cloud
 from ..entra.account import Account, Kind
-from ..entra.scopes import in_words
 from ..entra.token import Token
 from ..http import Http
-from .drives import Drive, Quota, Shortcut, Site, of_microsoft, shortcut_from_graph
-from .faults import Target, graph_error
+from .drives import Drive, Quota, Site, of_microsoft
+from .faults import graph_error
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,8 +43,9 @@ class Drives(tuple[Drive, ...]):
 
 
 class Graph:
-    """Microsoft Graph in one cloud, for the account of the token, which goes only there, whatever a
-    link says. Use it with `with`, or `close` it."""
+    """Microsoft Graph in one cloud, for the account of the token, which is sent only there. Use it
+    in a `with` block, which closes its own connections, not those of a given `http`. `saved`: the
+    account is that of a saved remote."""
 
     def __init__(
         self,
@@ -53,29 +54,22 @@ class Graph:
         *,
         http: Http | None = None,
         renew: Callable[[str], Token] | None = None,
+        saved: bool = False,
     ) -> None:
         self.cloud = cloud
         self._token = token if isinstance(token, str) else token.access_token
-        self._refusable, self._renew = self._token, renew
+        self._refusable, self._renew, self._saved = self._token, renew, saved
         granted = () if isinstance(token, str) else token.scopes
         self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
         self._http = http or Http()
         self._own_http = http is None
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.cloud.region!r})"
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         if self._own_http:
             self._http.close()
-
-    # ---- requests --------------------------------------------------------------------------------
 
     def get(
         self,
@@ -95,19 +89,13 @@ class Graph:
             raise errors.UsageError("A token of one cloud is not sent to another's host.", why=why)
         used = self._token
         headers = {"Authorization": f"Bearer {used}", "Accept": "application/json"}
-        place = url.partition("?")[0]
-        if place.endswith("/root/children"):
-            # Many accounts list shortcuts with it alone (onedrive-api-docs#1427, #1781, #1891).
-            headers["Prefer"] = "Include-Feature=AddToOneDrive"
         answer = self._http.request("GET", url, headers=headers)
         if answer.status == 401 and self._renew is not None and used == self._refusable:
             self._token = self._renew(used).access_token
             headers["Authorization"] = f"Bearer {self._token}"
             answer = self._http.request("GET", url, headers=headers)
         if not answer.ok:
-            if target == "item" and place.endswith("/children"):
-                target = "folder"
-            elif target == "sites" and self._sites_granted:
+            if target == "sites" and self._sites_granted:
                 target = "site"
             raise graph_error(
                 answer.status,
@@ -116,6 +104,7 @@ class Graph:
                 target=target,
                 subject=subject,
                 personal=_PERSONAL_DRIVE.search(url) is not None,
+                saved=self._saved,
             )
         if not isinstance(answer.json, dict):
             what = "Microsoft Graph answered with something that is not a JSON object."
@@ -141,20 +130,17 @@ class Graph:
             if isinstance(values, list):
                 yield from (value for value in values if isinstance(value, dict))
 
-    # ---- the account -----------------------------------------------------------------------------
-
     def me(self) -> Account:
         """The owner of the token, as far as its permissions tell. The own drive, which needs only
         `Files.Read`, is asked first; `/me` needs `User.Read`. GraphError."""
         trouble: PlutonRcloneError | None = None
-        drive: dict[str, Any] = {}
-        profile: dict[str, Any] = {}
+        drive, profile = dict[str, Any](), dict[str, Any]()
         try:
             drive = self.get("/me/drive", {"$select": "id,driveType,owner"}, target="account")
         except GraphError as problem:
             trouble = problem
-        members = {"$select": "id,displayName,userPrincipalName,mail"}
         try:
+            members = {"$select": "id,displayName,userPrincipalName,mail"}
             profile = self.get("/me", members, target="account")
         except GraphError:
             # Without a OneDrive, a library of others can be connected all the same.
@@ -168,8 +154,6 @@ class Graph:
         name, own_id = str(known.get("displayName") or "unknown"), str(known.get("id") or "")
         kind: Kind = "personal" if drive.get("driveType") == "personal" else "work"
         return Account(own_id, name, str(username or ""), "", kind)
-
-    # ---- drives ----------------------------------------------------------------------------------
 
     def drives(self) -> Drives:
         """The account's own drives, asked for in two ways. A way that fails, and a drive whose root
@@ -259,18 +243,11 @@ class Graph:
             record = {}
         return replace(drive, quota=Quota.from_graph(record.get("quota")))
 
-    # ---- SharePoint ------------------------------------------------------------------------------
-
     def sites(self, term: str = "*") -> list[Site]:
         """Every site that matches, or all. SitesPermissionMissing without `Sites.Read.All`."""
         wanted = {"search": term.strip() or "*"}
         records = self.pages("/sites", wanted, target="sites", subject="SharePoint sites")
         return [Site.from_graph(record) for record in records if record.get("id")]
-
-    def site(self, site_id: str) -> Site:
-        """A site by its id."""
-        path, subject = f"/sites/{_id(site_id)}", f"Site {site_id}"
-        return Site.from_graph(self.get(path, target="sites", subject=subject))
 
     def site_at(self, host: str, path: str) -> Site:
         """The site at a path of a host, such as contoso.sharepoint.com and /sites/Backups."""
@@ -287,29 +264,6 @@ class Graph:
     def libraries(self, site: Site) -> Drives:
         """All document libraries of a site, each verified; several at a time."""
         return self._verified(self.library_records(site))
-
-    # ---- shared and team folders -----------------------------------------------------------------
-
-    def shortcuts(self, drive: Drive) -> list[Shortcut]:
-        """The shared and team folders that stand at the root of a drive."""
-        path = f"/drives/{_id(drive.id)}/root/children"
-        records = self.pages(path, {"$top": "1000"}, target="drive")
-        return [shortcut for shortcut in map(shortcut_from_graph, records) if shortcut is not None]
-
-    def open_shortcut(self, shortcut: Shortcut) -> None:
-        """Check that a shared folder can be opened. ConsentRequired names what is missing."""
-        try:
-            self.get(f"/drives/{_id(shortcut.drive_id)}/items/{_id(shortcut.item_id)}")
-        except (AccessDenied, errors.ItemNotFound) as problem:
-            what = f"The folder {shortcut.name!r} of somebody else needs a further permission."
-            raise shared_permission(what, problem) from None
-
-
-def shared_permission(what: str, problem: PlutonRcloneError) -> errors.ConsentRequired:
-    """What to raise for a folder of somebody else that is closed to the account."""
-    wanted, status = ["Files.ReadWrite.All"], problem.details.get("status")
-    why = f"missing: {in_words(wanted)}"
-    return errors.ConsentRequired(what, why=why, missing_scopes=wanted, status=status)
 
 
 def _id(value: str) -> str:

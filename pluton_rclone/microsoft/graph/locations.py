@@ -14,31 +14,20 @@ from pluton_rclone.errors import AccessDenied, DriveNotFound, GraphError, ItemNo
 from pluton_rclone.values.drive_ids import normal_drive_id
 
 from ..clouds import Cloud, cloud_of_sharepoint
-from .addresses import (
-    Address,
-    DriveId,
-    PersonalPlace,
-    ServerPath,
-    SharingLink,
-    SiteId,
-    item_id,
-    read_address,
-)
+from ..entra.scopes import in_words
+from .addresses import Address, DriveId, PersonalPlace, ServerPath, SharingLink, read_address
 from .drives import Drive, Quota, Site, drive_type
-from .graph import Graph, shared_permission
+from .graph import Graph
 
 _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site collection's name
-_CLOSED = "This folder is somebody else's and needs a further permission, or you have no access."
 
 
 @dataclass(frozen=True)
 class Location:
     """A place to back up to: a drive, a folder in it ("" for its root), and the site if it has one.
-
-    If the drive's root is closed to us (somebody else shares a folder in it), `root_folder_id` is
+    If the drive's root is closed to us (another account shares a folder in it), `root_folder_id` is
     that folder as rclone's option has it (drive, "#", item: with the item alone rclone writes to
-    the drive's root), and `folder` is relative to it.
-    """
+    the drive's root), and `folder` is relative to it."""
 
     drive: Drive
     folder: str = ""
@@ -51,32 +40,27 @@ def _closed_drive(drive_id: str, kind: object, name: str, item_id: str) -> Locat
     return Location(drive, root_folder_id=f"{drive_id}#{item_id}")
 
 
-def resolve(graph: Graph, address: str | Address, *, own: Sequence[Drive] = ()) -> Location:
+def resolve(graph: Graph, address: str) -> Location:
     """The drive and folder that an address leads to; of a site its default library, of a file its
-    folder. `own` are the account's drives, if known: their addresses need no permission for sites.
-
-    Raises `OptionInvalid` for an address of another cloud or of none, `AccountError` for one of
-    another organisation, `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`.
-    """
-    place = read_address(address) if isinstance(address, str) else address
+    folder. Raises `OptionInvalid` for an address of another cloud or of none, `AccountError` for
+    one of another organisation, `ItemNotFound`, `SitesPermissionMissing`, `ConsentRequired`."""
+    place = read_address(address)
     try:
-        return _resolved(graph, place, own)
+        return _resolved(graph, place)
     except (GraphError, errors.ConsentRequired) as problem:
         host = place.host if isinstance(place, ServerPath) else ""
         if isinstance(place, SharingLink):
             host = urlsplit(place.url).hostname or ""
         if problem.who is not errors.Who.LATER and ".sharepoint." in host:
-            _refuse_elsewhere(graph, host, own)
+            _refuse_elsewhere(graph, host)
         raise
 
 
-def _refuse_elsewhere(graph: Graph, host: str, own: Sequence[Drive]) -> None:
+def _refuse_elsewhere(graph: Graph, host: str) -> None:
     """Raise `AccountError` when a SharePoint host is not of the account's organisation. Its other
     geographies have names that begin alike (contoso, contosoeur)."""
-    with suppress(errors.PlutonRcloneError):  # app-only has no "me"
-        own = own or graph.drives()
     theirs = _organisation(host)
-    for drive in own:
+    for drive in _own(graph):
         ours = _organisation(urlsplit(drive.web_url).hostname or "")
         personal = drive.type == "personal"
         if personal or not (ours and (theirs.startswith(ours) or ours.startswith(theirs))):
@@ -91,18 +75,22 @@ def _organisation(host: str) -> str:
     return name.removesuffix("-my") if sharepoint else ""
 
 
-def _resolved(graph: Graph, place: Address, own: Sequence[Drive]) -> Location:
+def _own(graph: Graph) -> Sequence[Drive]:
+    """The account's drives; none app-only, which has no "me"."""
+    with suppress(errors.PlutonRcloneError):
+        return graph.drives()
+    return ()
+
+
+def _resolved(graph: Graph, place: Address) -> Location:
     if isinstance(place, DriveId):
         return Location(graph.drive(place.id))
-    if isinstance(place, SiteId):
-        site = graph.site(place.id)
-        return Location(graph.site_drive(site), "", site)
     if isinstance(place, SharingLink):
         return _shared(graph, place)
     if isinstance(place, PersonalPlace):
-        return _personal(graph, place, own)
+        return _personal(graph, place)
     try:
-        return _on_sharepoint(graph, place, own)
+        return _on_sharepoint(graph, place)
     except (AccessDenied, DriveNotFound, ItemNotFound):
         # A folder in a site that is closed to us: the shares API takes any address.
         with suppress(errors.PlutonRcloneError):
@@ -135,14 +123,11 @@ def require_cloud(address: str | Address, cloud: Cloud) -> None:
         raise errors.OptionInvalid(what, why=why, advice=advice, option="address")
 
 
-def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Location:
+def _on_sharepoint(graph: Graph, place: ServerPath) -> Location:
     require_cloud(place, graph.cloud)
-    if not own and place.segments[:1] == ("personal",):
-        with suppress(GraphError):  # app-only has no "me"; then the site is asked
-            own = graph.drives()
-    for drive in own:
-        inside = _inside(drive, place.host, place.segments)
-        if inside is not None:
+    # The address of an own drive needs no permission for sites.
+    for drive in _own(graph) if place.segments[:1] == ("personal",) else ():
+        if (inside := _inside(drive, place)) is not None:
             return Location(drive, _folder(graph, drive, inside))
     managed = len(place.segments) >= 2 and place.segments[0].lower() in _MANAGED_PATHS
     depth = 2 if managed else 0
@@ -152,13 +137,10 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
         if not rest:
             return Location(graph.site_drive(site), "", site)
         libraries = graph.library_records(site)
-        found = [
-            (inside, str(record["id"]))
-            for record in libraries
-            if (inside := _inside(Drive.from_graph(record), place.host, place.segments)) is not None
-        ]
+        rests = ((_inside(Drive.from_graph(one), place), str(one["id"])) for one in libraries)
+        found = [(len(path), path, which) for path, which in rests if path is not None]
         if found:
-            inside, drive_id = min(found, key=lambda one: len(one[0]))
+            _, inside, drive_id = min(found)
             drive = graph.drive(drive_id)
             return Location(drive, _folder(graph, drive, inside), site)
         try:
@@ -172,13 +154,12 @@ def _on_sharepoint(graph: Graph, place: ServerPath, own: Sequence[Drive]) -> Loc
         depth += 1
 
 
-def _inside(drive: Drive, host: str, segments: tuple[str, ...]) -> tuple[str, ...] | None:
+def _inside(drive: Drive, place: ServerPath) -> tuple[str, ...] | None:
     """The part of a path below a drive's root; None if it lies elsewhere. Case does not matter."""
     root = [piece.lower() for piece in drive.path.split("/") if piece]
-    here = (urlsplit(drive.web_url).hostname or "").lower() == host.lower()
-    if not here or not root or [piece.lower() for piece in segments[: len(root)]] != root:
-        return None
-    return segments[len(root) :]
+    here = (urlsplit(drive.web_url).hostname or "").lower() == place.host.lower()
+    above = [piece.lower() for piece in place.segments[: len(root)]]
+    return place.segments[len(root) :] if here and root and above == root else None
 
 
 def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
@@ -192,17 +173,16 @@ def _folder(graph: Graph, drive: Drive, segments: tuple[str, ...]) -> str:
     return path if "folder" in item else "/".join(segments[:-1])
 
 
-def _personal(graph: Graph, place: PersonalPlace, own: Sequence[Drive]) -> Location:
-    drives = own or graph.drives()
-    drive = next((one for one in drives if place.drive_id in (None, one.id)), None)
+def _personal(graph: Graph, place: PersonalPlace) -> Location:
+    drive = next((one for one in graph.drives() if place.drive_id in (None, one.id)), None)
     if drive is None and place.drive_id is not None:
         try:
             drive = graph.drive(place.drive_id)
         except AccessDenied as problem:
-            raise shared_permission(_CLOSED, problem) from None
+            raise _closed(problem) from None
     assert drive is not None
-    if place.item_id is not None:
-        return Location(drive, folder_path(graph, drive.id, item_id(drive.id, place.item_id)))
+    if place.item is not None:
+        return Location(drive, folder_path(graph, drive.id, place.item_id(drive.id)))
     return Location(drive, _folder(graph, drive, place.segments))
 
 
@@ -214,7 +194,7 @@ def _shared(graph: Graph, link: SharingLink) -> Location:
     except errors.SitesPermissionMissing:
         raise
     except AccessDenied as problem:
-        raise shared_permission(_CLOSED, problem) from None
+        raise _closed(problem) from None
     if isinstance(item.get("remoteItem"), dict):
         item = {**item, **item["remoteItem"]}
     parent = item.get("parentReference")
@@ -250,3 +230,11 @@ def _path_of(item: dict[str, Any]) -> str:
     above = unquote(path.partition("root:")[2]).strip("/")
     name = str(item.get("name") or "")
     return "/".join(filter(None, (above, name if "folder" in item else "")))
+
+
+def _closed(problem: AccessDenied) -> errors.ConsentRequired:
+    """What to raise for a folder of another account that is closed to this one."""
+    what = "This folder is another account's: it needs a further permission, or you have no access."
+    wanted, status = ["Files.ReadWrite.All"], problem.details.get("status")
+    why = f"missing: {in_words(wanted)}"
+    return errors.ConsentRequired(what, why=why, missing_scopes=wanted, status=status)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from anyio import from_thread
+from anyio import from_thread, sleep
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024  # bytes: forms, no uploads
 MAX_FIELDS = 200
 AT_ONCE = 12  # requests of one owner: a browser has six; each may hold a thread and an rclone
+PAUSE = 1.0  # seconds that those wait who ask for more, so that others need not
 TOKEN_FIELD = "anti_forgery"
 TOKEN_HEADER = "x-anti-forgery"
 FORM = "application/x-www-form-urlencoded"
@@ -121,7 +122,8 @@ class Guard:
         refused = await self._refusal(request)
         mine = session_of(request)
         owner = mine.owner if mine is not None else ""
-        if owner and self._busy[owner] >= AT_ONCE:
+        crowded = self._busy[owner] >= AT_ONCE  # strangers are one owner, ""
+        if crowded and owner:
             owner = ""
             refused = self.refuse(request, 429, "Too much at once.", "Try again in a moment.")
         answer: ASGIApp = refused or self.app
@@ -141,6 +143,8 @@ class Guard:
 
         self._busy[owner] += 1
         try:
+            if crowded:
+                await sleep(PAUSE)
             await answer(scope, _empty if "pluton.form" in scope else receive, with_headers)
         except Exception:
             if begun:

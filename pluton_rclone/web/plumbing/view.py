@@ -20,6 +20,7 @@ from .guard import TOKEN_FIELD, session_of
 from .jobs import Steps
 
 _how: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+_how["auto_reload"] = False  # or each page looks for its templates' times
 _environment = Environment(loader=PackageLoader("pluton_rclone.web"), autoescape=True, **_how)
 
 

@@ -16,6 +16,7 @@ from pluton_rclone.storages.storage import MASKED, Storage
 from ..plumbing.context import may, page_of, see_other, session, storage_of, work_of
 from ..plumbing.jobs import Copying, Steps
 from ..plumbing.view import Caught, draw, link, steps_view
+from .ran import strip
 
 
 def storages(request: Request) -> Response:
@@ -42,6 +43,7 @@ def storage(request: Request) -> Response:
         "export": f"pluton-rclone export {shlex.quote(found.remote_name)}",
         "repairable": _repairable(found),
         "new": query.get("new") == "yes",
+        "runs": strip(request, found),
     }
     return draw(request, "storage.html", **_standing(request, found, query.get("test")), **shown)
 
@@ -61,7 +63,10 @@ def health(request: Request) -> HTMLResponse:
     """GET: whether a storage works, and the room on it."""
     found = storage_of(request)
     seen = page_of(request).healths.of(found)
-    return draw(request, "part_health.html", record=found.record(), seen=seen, error=seen.error)
+    lost = seen.error is not None and seen.error.next_step is NextStep.REPAIR
+    shown: dict[str, Any] = {"record": found.record(), "seen": seen}
+    shown |= {"repairable": lost and not _repairable(found)}
+    return draw(request, "part_health.html", error=seen.error, **shown)
 
 
 # ---- testing a saved storage ----

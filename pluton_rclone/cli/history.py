@@ -1,0 +1,118 @@
+"""What has run: `history`, and `again`, which does a run once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pluton_rclone.errors import UsageError
+from pluton_rclone.values.printable import printable
+from pluton_rclone.values.units import counted, human_bytes, human_seconds
+
+from .arguments import storage_names
+from .context import Context, command, valued
+from .output import tell
+from .transfers import SAFE, SURE, compare, confirm, finish, run_restic
+
+if TYPE_CHECKING:
+    from pluton_rclone.runs.store import RunRecord
+
+_DELETES = {"sync", "move", "moveto", "delete", "purge", "deletefile"}
+
+
+@command()
+@click.argument("name", metavar="[NAME|ID]", required=False, shell_complete=storage_names)
+@valued("-n --limit", "N", "So many at most.", type=click.IntRange(1), default=20)
+def history(ctx: Context, name: str | None, limit: int) -> None:
+    """Show the last runs, of all storages or of NAME; with an ID one run and its failures.
+
+    Transfers, comparisons and restic are recorded beside rclone.conf for 90 days, whoever started
+    them: this program, its page, a Python program. A dry run is not.
+
+    \b
+    pluton-rclone history
+    pluton-rclone history work -n 5
+    pluton-rclone history 12
+    pluton-rclone history --json | jq '.[] | select(.ended == "failed")'
+    """
+    output, runs = ctx.output, ctx.new_storages.runs
+    if name is not None and name.isascii() and name.isdigit():
+        one = runs.get(int(name))
+        output.result(one.record())
+        if not ctx.as_json:
+            show(one)
+        return
+    found = runs.last(
+        ctx.storages.reach(name.rstrip(":")).remote_name if name else None, limit=limit
+    )
+    output.result([one.record() for one in found])
+    if not ctx.as_json:
+        heads = ("Id", "Began", "Run", "End", "Files", "Size", "Failed", "Took")
+        output.table(heads, [_row(one) for one in found])
+    if not found:
+        output.say("No run is recorded yet.")
+
+
+def _row(one: RunRecord) -> tuple[str, ...]:
+    began = f"{one.began.astimezone():%Y-%m-%d %H:%M}"
+    if one.seconds is None or one.bytes is None:
+        return (str(one.id), began, str(one.run), one.ended, "", "", "", "")
+    size = human_bytes(one.bytes) if one.bytes else ""
+    counts = (str(one.files or ""), size, str(one.failures or ""), human_seconds(one.seconds))
+    return (str(one.id), began, str(one.run), one.ended, *counts)
+
+
+def show(one: RunRecord) -> None:
+    """One run on several lines."""
+    tell(f"Run {one.id}: {one.run}")
+    if one.run.options:
+        tell(f"  options  {' '.join(one.run.options)}")
+    took = "" if one.seconds is None else f", took {human_seconds(one.seconds)}"
+    tell(f"  began    {one.began.astimezone():%Y-%m-%d %H:%M:%S}{took}")
+    code = "" if one.exit_code is None else f", exit code {one.exit_code}"
+    tell(f"  end      {one.ended}{code}")
+    if one.bytes is not None:
+        files = f"{counted(one.files or 0, 'file')} ({human_bytes(one.bytes)})"
+        tell(f"  done     {files}, {one.deletes} deleted, {one.failures} failed or different")
+    if one.error:
+        tell(f"  error    {one.error['what']}{f' ({why})' if (why := one.error['why']) else ''}")
+        tell(f"  advice   {one.error['advice']}")
+    for failed in one.failed:
+        tell(f"  failed   {printable(failed['path'])}: {failed['why'] or failed['what']}")
+    for notice in one.notices:
+        tell(f"  note     {notice}")
+
+
+@command()
+@click.argument("id", type=click.IntRange(1))
+@SAFE
+@SURE
+def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
+    """Do a run of `history` once more: the same places, options and filters.
+
+    \b
+    pluton-rclone again 12
+    """
+    run, storages = ctx.storages.runs.get(id).run, ctx.storages
+    run.require_whole()
+    for name in run.storages:
+        storages.reach(name).require()
+    if run.command == "restic":
+        if dry_run:
+            raise UsageError("restic has a --dry-run of its own.")
+        remote, _, path = run.destination.partition(":")
+        return run_restic(ctx.output, storages.reach(remote), f"/{path}", run.options)
+    if run.command == "check":
+        rclone = storages.rclone(*run.storages)
+        by = "content" if "--download" in run.options else "hash"
+        compare(ctx.output, lambda seen: rclone.compare(run.as_command(), seen), by)
+        return 0
+    if run.command in _DELETES and not dry_run:
+        confirm(ctx.output, yes, f"{run}: files may be deleted. Go on?")
+    if dry_run:
+        run = run.dry()
+    verb = {"move": "moved", "moveto": "moved"}.get(run.command, "transferred")
+    verb = "deleted" if run.command.startswith(("delete", "purge")) else verb
+    finish(storages.start(run), ctx.output, verb, dry_run)
+    return 0

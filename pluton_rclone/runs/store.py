@@ -1,0 +1,300 @@
+"""The records of all runs of one rclone.conf: a SQLite file beside it, written by many processes.
+
+What the file cannot do (a full disk, a read-only folder, a damaged file) is said once, and never
+stands in the way of a run. A run that has begun and whose process is gone did not end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from pluton_rclone.conf import swap
+from pluton_rclone.errors import Cancelled, ConfigUnreadable, PlutonRcloneError, UsageError
+from pluton_rclone.process.system import began, is_alive, new_private_file
+from pluton_rclone.rclone.results import CheckResult, TransferResult
+from pluton_rclone.rclone.runner import nothing
+from pluton_rclone.values.redaction import redact
+
+from .run import Run
+
+if TYPE_CHECKING:
+    import sqlite3
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+KEPT_DAYS = 90
+KEPT = 10_000
+"""Runs at most: one a minute would fill the file."""
+FAILURES = 1_000
+"""So many failed files of a run are kept with their errors; all are counted."""
+_PATIENCE = 10.0  # seconds for the others' writes
+_ELSEWHERE = 86_400.0  # seconds in which a run of another machine is taken to go on
+_SCHEMA = """
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, began REAL NOT NULL, owner TEXT NOT NULL,
+  seconds REAL, ended TEXT, exit_code INTEGER, bytes INTEGER, files INTEGER, deletes INTEGER,
+  failures INTEGER, told TEXT
+);
+CREATE TABLE storages (name TEXT NOT NULL, run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE);
+CREATE INDEX began ON runs (began);
+CREATE INDEX of_storage ON storages (name, run);
+CREATE INDEX of_run ON storages (run);
+"""
+_COLUMNS = ("id", "began", "seconds", "ended", "exit_code", "bytes", "files", "deletes", "failures")
+_said: set[Path] = set()
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run. `ended` is as in `TransferResult`, or "differs" (check), "running" or
+    "did not end" (its process was killed, or the machine stopped); then the counts are None.
+
+    `seconds` it took; `exit_code` as the command line gives it; `files` were transferred or
+    compared; `failures` counts the failed or differing files, `failed` holds the first FAILURES
+    with their errors (`FailedFile.record`), `error` the error of the run.
+    """
+
+    id: int
+    run: Run
+    began: datetime
+    seconds: float | None = None
+    ended: str
+    exit_code: int | None = None
+    bytes: int | None = None
+    files: int | None = None
+    deletes: int | None = None
+    failures: int | None = None
+    error: dict[str, Any] | None = None
+    failed: list[dict[str, Any]] = []
+    notices: list[str] = []
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is done, and nothing failed or differs."""
+        return self.ended == "done"
+
+    def record(self) -> dict[str, Any]:
+        """As a JSON object."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+
+class Recording:
+    """A run that is going on. One of its methods is called at its end."""
+
+    def __init__(self, runs: Runs, id: int | None, notice: Callable[[str], None]) -> None:
+        self._runs, self._id, self._notice = runs, id, notice
+        self._began = time.monotonic()
+
+    def transferred(self, result: TransferResult) -> None:
+        self._end(
+            result.ended,
+            result.error,
+            bytes=result.bytes,
+            files=result.transfers,
+            deletes=result.deletes,
+            failures=len(result.failed),
+            failed=[file.record() for file in result.failed[:FAILURES]],
+            notices=result.notices,
+        )
+
+    def compared(self, result: CheckResult) -> None:
+        differing = sum(map(len, (result.differing, result.missing_on_source)))
+        differing += len(result.missing_on_destination) + len(result.failed)
+        failed = [file.record() for file in result.failed[:FAILURES]]
+        files = result.matching + len(result.differing)
+        ended, code = ("done", 0) if result.same else ("differs", 7)
+        self._end(ended, None, code, files=files, failures=differing, failed=failed)
+
+    def deleted_one(self) -> None:
+        self._end("done", None, deletes=1)
+
+    def exited(self, code: int) -> None:
+        """A program of its own, such as restic, has ended."""
+        self._end("failed" if code else "done", None, code)
+
+    def broke_off(self, error: BaseException) -> None:
+        """It raised this."""
+        known = error if isinstance(error, PlutonRcloneError) else None
+        if known is None:
+            stopped = not isinstance(error, Exception)  # Ctrl-C, or nobody wants the rest
+            name = type(error).__name__
+            known = Cancelled("Stopped.") if stopped else PlutonRcloneError("It failed.", why=name)
+        self._end("cancelled" if isinstance(known, Cancelled) else "failed", known)
+
+    def _end(
+        self,
+        ended: str,
+        error: PlutonRcloneError | None,
+        code: int | None = None,
+        *,
+        bytes: int = 0,
+        files: int = 0,
+        deletes: int = 0,
+        failures: int = 0,
+        failed: Sequence[dict[str, Any]] = (),
+        notices: Sequence[str] = (),
+    ) -> None:
+        if self._id is None:
+            return
+        code = code if code is not None else 0 if error is None else error.exit_code
+        told = {"error": error and error.record(), "failed": failed, "notices": notices}
+        seconds = round(time.monotonic() - self._began, 3)
+        counts = (seconds, ended, code, bytes, files, deletes, failures)
+        row = (*counts, json.dumps(_redacted(told), default=str), self._id)
+        names = (*_COLUMNS[2:], "told")
+        change = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?"
+        self._runs.write(lambda db: db.execute(change, row), self._notice)
+
+
+class Runs:
+    """The runs of the rclone.conf at `conf`."""
+
+    def __init__(self, conf: Path) -> None:
+        self.path = conf.with_name(f"{conf.name}.runs.sqlite")
+
+    # ---- recording ----
+
+    def begin(self, run: Run, notice: Callable[[str], None] = nothing) -> Recording:
+        """A run begins. A dry run does nothing, and is not recorded. `notice` hears, once in this
+        process, that runs cannot be recorded."""
+        if {"-n", "--dry-run"} & {*run.options} or not self.path.parent.is_dir():
+            return Recording(self, None, notice)
+        now = time.time()
+        row = (json.dumps(run.record()), now, _owner())
+
+        def insert(db: sqlite3.Connection) -> int | None:
+            db.execute("DELETE FROM runs WHERE began < ?", (now - KEPT_DAYS * 86_400,))
+            id = db.execute("INSERT INTO runs (run, began, owner) VALUES (?, ?, ?)", row).lastrowid
+            db.execute("DELETE FROM runs WHERE id <= ?", ((id or 0) - KEPT,))
+            names = {(name, id) for name in run.storages}
+            db.executemany("INSERT INTO storages (name, run) VALUES (?, ?)", names)
+            return id
+
+        return Recording(self, self.write(insert, notice), notice)
+
+    @contextmanager
+    def recorded(self, run: Run, notice: Callable[[str], None] = nothing) -> Iterator[Recording]:
+        """A run that ends with the block; an error that leaves it is its error."""
+        recording = self.begin(run, notice)
+        try:
+            yield recording
+        except BaseException as error:
+            recording.broke_off(error)
+            raise
+
+    def write(
+        self, change: Callable[[sqlite3.Connection], T], notice: Callable[[str], None]
+    ) -> T | None:
+        """A change, whole or not at all; None, and a notice, where the file cannot be written."""
+        try:
+            if not self.path.exists():
+                self._make()
+            return self._use(change, "BEGIN IMMEDIATE")
+        except Exception as error:  # noqa: BLE001 - the run counts, not its record
+            log.warning("a run is not recorded in %s: %s", self.path, error)
+            if self.path not in _said:
+                _said.add(self.path)
+                notice(f"Runs are not recorded: {self.path} cannot be written ({error}).")
+            return None
+
+    def _make(self) -> None:
+        """Others see it complete, readable by this user alone, and ready for many writers."""
+        import sqlite3
+
+        new = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
+        new_private_file(new).close()
+        try:
+            with closing(sqlite3.connect(new)) as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.executescript(_SCHEMA)
+            with suppress(FileExistsError):  # another process has just made it
+                swap.create(new, self.path)
+        finally:
+            new.unlink(missing_ok=True)
+
+    def _use(self, act: Callable[[sqlite3.Connection], T], begin: str = "BEGIN") -> T:
+        import sqlite3
+
+        address, until = f"{self.path.absolute().as_uri()}?mode=rw", time.monotonic() + _PATIENCE
+        while True:
+            try:
+                with closing(sqlite3.connect(address, _PATIENCE, uri=True)) as db, db:
+                    db.executescript(f"PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; {begin}")
+                    return act(db)
+            except sqlite3.OperationalError as error:
+                # While another process opens or leaves the file, SQLite does not wait by itself.
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+
+    # ---- reading ----
+
+    def last(self, storage: str | None = None, *, limit: int = 20) -> list[RunRecord]:
+        """The last runs, newest first: all, or those of one remote. ConfigUnreadable."""
+        of_one = "WHERE id IN (SELECT run FROM storages WHERE name = ?)" if storage else ""
+        given = (limit,) if storage is None else (storage, limit)
+        return self._select(f"{of_one} ORDER BY id DESC LIMIT ?", *given)
+
+    def get(self, id: int) -> RunRecord:
+        """One run. UsageError if there is none; ConfigUnreadable."""
+        for found in self._select("WHERE id = ?", id):
+            return found
+        advice = f"They are kept for {KEPT_DAYS} days, {KEPT} at most."
+        raise UsageError(f"There is no run {id}.", advice=advice)
+
+    def _select(self, where: str, *values: Any) -> list[RunRecord]:
+        import sqlite3
+
+        query = f"SELECT run, owner, told, {', '.join(_COLUMNS)} FROM runs {where}"
+        try:
+            if not self.path.exists():
+                return []
+            return [_record(*row) for row in self._use(lambda db: [*db.execute(query, values)])]
+        except (sqlite3.Error, OSError, ValueError) as error:
+            what = f"The records of runs in {self.path} cannot be read."
+            advice = "Make it readable; remove it if it is damaged: it is made anew."
+            raise ConfigUnreadable(what, why=str(error), advice=advice) from None
+
+
+def _record(run: str, owner: str, told: str | None, *values: Any) -> RunRecord:
+    known = {**dict(zip(_COLUMNS, values, strict=True)), **json.loads(told or "{}")}
+    known["ended"] = known["ended"] or _state(owner, known["began"])
+    known["began"] = datetime.fromtimestamp(known["began"], timezone.utc)
+    return RunRecord(run=Run.from_record(json.loads(run)), **known)
+
+
+def _owner() -> str:
+    return f"{os.getpid()} {began(os.getpid())} {socket.gethostname()}"
+
+
+def _state(owner: str, since: float) -> str:
+    """Of a run that has not ended."""
+    pid, start, host = owner.split(" ", 2)
+    if host == socket.gethostname():
+        goes_on = is_alive(int(pid)) and began(int(pid)) == start
+    else:
+        goes_on = time.time() - since < _ELSEWHERE
+    return "running" if goes_on else "did not end"
+
+
+def _redacted(value: Any) -> Any:
+    """The same JSON without secrets in its texts."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: _redacted(one) for key, one in value.items()}
+    return [_redacted(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,143 @@
+"""Addresses of folders in China, links into Teams and links of another organisation, as they are
+pasted: at the terminal and on the page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+import pytest
+
+from pluton_rclone import Storages
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.inhabitants import client_id
+from tests.connected import BERT
+from tests.web.client import Person, at_the_page, until_over
+
+from .conftest import Command
+
+CHEN = "chen@tailspin.partner.onmschina.cn"
+IN_CHINA = client_id(PUBLIC_CLIENT_ID, "cn")
+CHINA = {  # how browsers show the same folder
+    "its path": "/Shared%20Documents/A/B",
+    "a modern view": (
+        "/Shared%20Documents/Forms/AllItems.aspx"
+        "?id=%2Fsites%2FProjects%2FShared%20Documents%2FA%2FB"
+    ),
+    "a classic view": (
+        "/Shared%20Documents/Forms/AllItems.aspx"
+        "?RootFolder=%2Fsites%2FProjects%2FShared%20Documents%2FA%2FB"
+    ),
+}
+CHANNEL = "https://teams.microsoft.com/l/channel/19%3Aabc%40thread.tacv2/Plans?groupId=1&tenantId=2"
+FILE = (
+    "https://teams.microsoft.com/l/file/1?objectUrl="
+    "https%3A%2F%2Fcontoso.sharepoint.com%2Fsites%2FBackups%2FShared%20Documents%2FServer"
+)
+FABRIKAM = {
+    "a site": "https://fabrikam.sharepoint.com/sites/X",
+    "a sharing link": "https://fabrikam.sharepoint.com/:f:/s/X/Eabc?e=1",
+}
+
+
+@pytest.fixture
+def in_china(cloud: Emulator) -> str:
+    """The site's address."""
+    tenant = cloud.world.tenant("tailspin.partner.onmschina.cn")
+    site = cloud.files.add_site(tenant, "Projects")
+    site.libraries[0].write("A/B/plan.txt", b"plan")
+    return site.web_url
+
+
+@pytest.mark.parametrize("form", CHINA)
+def test_a_folder_in_china_at_the_terminal(
+    command: Command, in_china: str, form: str, browser: Callable[..., None]
+) -> None:
+    browser(CHEN)
+    ran = command(
+        *("connect", "Team", "--type", "sharepoint", "--region", "cn", "--client-id", IN_CHINA),
+        *("--site", in_china + CHINA[form]),
+    )
+    assert ran.code == 0, ran.err
+    assert Storages()["team"].remote.base_folder == "A/B"
+    assert "plan.txt" in command("ls", "team:").out
+
+
+def test_a_folder_in_china_without_its_region_is_refused_before_the_sign_in(
+    command: Command, cloud: Emulator, in_china: str
+) -> None:
+    ran = command("connect", "Team", "--type", "sharepoint", "--site", in_china + CHINA["its path"])
+    assert ran.code != 0
+    assert "cn" in ran.err
+    assert cloud.requests == []
+
+
+@pytest.mark.parametrize("form", CHINA)
+def test_a_folder_in_china_on_the_page(cloud: Emulator, in_china: str, form: str) -> None:
+    with at_the_page() as page:
+        draft = page.begin("Team")
+        page.sign_in(cloud, draft, CHEN, region="cn", client_id=IN_CHINA, tenant="")
+        page.post(f"{draft}/type", {"kind": "sharepoint"})
+        page.sign_in(cloud, draft, CHEN)
+        page.post(f"{draft}/address", {"address": in_china + CHINA[form]})
+        assert 'value="A/B"' in page.get(f"{draft}/options").text
+        page.post(f"{draft}/options", {"base_folder": "A/B"})
+        page.post(f"{draft}/test")
+        until_over(page)
+        page.post(f"{draft}/save")
+    assert Storages()["team"].remote.base_folder == "A/B"
+    assert Storages()["team"].remote.region == "cn"
+
+
+def sharepoint(cloud: Emulator, page: Person) -> str:
+    """Bert at the step that takes an address: libraries need one more permission."""
+    draft = page.begin("Library")
+    page.sign_in(cloud, draft, BERT)
+    if page.post(f"{draft}/type", {"kind": "sharepoint"}).url.path.endswith("/authorize"):
+        page.sign_in(cloud, draft, BERT)
+    return draft
+
+
+def test_a_link_to_a_channel_of_teams_says_what_to_copy_instead(
+    command: Command, cloud: Emulator
+) -> None:
+    ran = command("connect", "Team", "--type", "sharepoint", "--site", CHANNEL)
+    assert ran.code != 0
+    assert cloud.requests == []
+    with at_the_page() as page:
+        draft = sharepoint(cloud, page)
+        shown = html.unescape(page.post(f"{draft}/address", {"address": CHANNEL}).text)
+    for text in (ran.err, shown):
+        assert "This is a link into Microsoft Teams." in text
+        assert "Open in SharePoint" in text
+
+
+def test_a_link_of_teams_to_a_file_leads_to_its_place(
+    command: Command, cloud: Emulator, browser: Callable[..., None]
+) -> None:
+    browser(BERT)
+    tenant = cloud.world.person(BERT).tenant
+    (site,) = [site for site in cloud.files.sites_of(tenant) if site.title == "Backups"]
+    site.libraries[0].folder("Server")
+    ran = command("connect", "Team", "--type", "sharepoint", "--site", FILE)
+    assert ran.code == 0, ran.err
+    assert Storages()["team"].remote.base_folder == "Server"
+    with at_the_page() as page:
+        draft = sharepoint(cloud, page)
+        page.post(f"{draft}/address", {"address": FILE})
+        assert 'value="Server"' in page.get(f"{draft}/options").text
+
+
+@pytest.mark.parametrize("form", FABRIKAM)
+def test_a_link_of_another_organisation_says_whose_it_is(
+    command: Command, cloud: Emulator, browser: Callable[..., None], form: str
+) -> None:
+    browser(BERT)
+    ran = command("connect", "Team", "--type", "sharepoint", "--site", FABRIKAM[form])
+    assert ran.code == 3
+    with at_the_page() as page:
+        draft = sharepoint(cloud, page)
+        shown = html.unescape(page.post(f"{draft}/address", {"address": FABRIKAM[form]}).text)
+    for text in (ran.err, shown):
+        assert "fabrikam.sharepoint.com belongs to another organisation" in text
+        assert "give its tenant" in text

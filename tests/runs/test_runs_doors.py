@@ -1,0 +1,251 @@
+"""Every door records its runs, shows them, and does them again: the command line, Python, the
+page."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import Storage
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.drives.item import Item
+from pluton_rclone.errors import AccessDenied, TooManyDeletions, TransferFailed, UsageError
+from pluton_rclone.runs.store import RunRecord
+from tests.command_line import run_here
+from tests.connected import connected, emulated_drive
+from tests.storages.debian_restic import debian_restic
+from tests.terminal import PATIENCE
+from tests.web.client import at_the_page, until_over
+
+FILES = 3
+
+
+@pytest.fixture
+def storage(cloud: Emulator) -> Storage:
+    return connected(cloud, name="Work")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(FILES):
+        (folder / f"{number}.txt").write_text(str(number))
+    return folder
+
+
+def found(drive: Drive, path: str) -> Item:
+    item = drive.find(path)
+    assert item is not None
+    return item
+
+
+def names(drive: Drive, path: str) -> list[str]:
+    return sorted(item.name for item in drive.walk(found(drive, path)) if item.name != path)
+
+
+def last(storage: Storage) -> RunRecord:
+    return storage.storages.runs.last(storage.remote_name, limit=1)[0]
+
+
+def test_what_python_transfers_is_recorded_and_can_be_done_again(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    storage.upload(source, "up", filters=["- 0.txt"]).result()
+    one = last(storage)
+    assert (one.run.command, one.run.source) == ("copy", str(source))
+    assert (one.run.destination, one.ended, one.exit_code) == ("work:up", "done", 0)
+    assert (one.files, one.bytes, one.failures) == (2, 2, 0)
+    drive = emulated_drive(cloud, "personal")
+    drive.delete(found(drive, "up"))
+    # as another machine would get it
+    run = type(one.run).from_record(json.loads(json.dumps(one.run.record())))
+    assert storage.storages.start(run).result().transfers == 2
+    assert names(drive, "up") == ["1.txt", "2.txt"]
+    assert last(storage).id == one.id + 1
+
+
+def test_failures_are_recorded_with_their_errors_also_when_nobody_asks_for_the_result(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    cloud.faults.refuse(423, where="1.txt", times=None)
+    for _ in storage.upload(source, "up", retries=1):
+        pass
+    one = last(storage)
+    assert (one.ended, one.exit_code, one.failures) == ("failed", TransferFailed.exit_code, 1)
+    assert one.failed[0]["path"] == "1.txt"
+    assert one.error is not None
+    assert one.error["error"] == "transfer_failed"
+
+
+def test_what_was_refused_or_cancelled_is_recorded_too(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    readable = connected(cloud, "business", name="Look", granted_scopes=("Files.Read",))
+    with pytest.raises(AccessDenied):
+        readable.upload(source, "x")
+    assert (last(readable).ended, last(readable).exit_code) == ("failed", AccessDenied.exit_code)
+    storage.upload(source, "up").cancel()
+    assert last(storage).ended in ("cancelled", "done")
+    empty = source / "empty"
+    empty.mkdir()
+    storage.upload(source, "full").result()
+    with pytest.raises(TooManyDeletions):
+        storage.rclone.sync(empty, storage.at("full")).result()
+    sync = last(storage)
+    assert (sync.run.command, sync.ended) == ("sync", "failed")
+
+
+def test_other_runs_are_recorded_and_what_nobody_asked_for_is_not(
+    storage: Storage, source: Path
+) -> None:
+    assert storage.test().ok
+    storage.upload(source, "up", dry_run=True).result()
+    assert storage.storages.runs.last() == []
+    storage.upload(source, "up").result()
+    storage.check(source, "up")
+    (source / "0.txt").write_text("other")
+    storage.check(source, "up")
+    storage.delete_file("up/0.txt")
+    storage.delete("up").result()
+    ran = [(one.run.command, one.ended) for one in reversed(storage.storages.runs.last())]
+    assert ran == [
+        ("copy", "done"), ("check", "done"), ("check", "differs"), ("deletefile", "done"),
+        ("purge", "done"),
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="not a transfer"):
+        storage.storages.start(storage.storages.runs.get(2).run)
+
+
+def test_no_secret_of_the_storage_or_its_options_is_in_the_file(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    secret = "hunter2-geheim"
+    extra = [f"--metadata-set=token={secret}", f"--header-upload=X-A: {secret}"]
+    storage.upload(source, "up", extra=extra).result()
+    cloud.faults.refuse(401, times=None)
+    storage.upload(source, "again", extra=extra, retries=1).wait()
+    runs = storage.storages.runs
+    files = b"".join(file.read_bytes() for file in runs.path.parent.glob(f"{runs.path.name}*"))
+    assert b"work:again" in files
+    section = storage.section_with_secrets()
+    token = json.loads(section["token"])
+    for one in (secret, token["access_token"], token["refresh_token"], section["token"]):
+        assert one.encode() not in files
+    with pytest.raises(UsageError, match="--header-upload"):
+        storage.storages.start(runs.get(1).run)
+
+
+def test_the_command_line_records_shows_and_repeats(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    assert run_here("history").stderr == "No run is recorded yet.\n"
+    assert run_here("copy", source, "Work:up").returncode == 0
+    assert run_here("check", source, "Work:up").returncode == 0
+    cloud.faults.refuse(423, where="1.txt", times=None)
+    assert run_here("copy", source, "Work:new", "--", "--retries=1").returncode == 7
+    cloud.faults.clear()
+    table = run_here("history").stdout.splitlines()
+    assert [line.split()[0] for line in table] == ["ID", "3", "2", "1"]
+    assert "failed" in table[1]
+    assert len(run_here("history", "Work", "-n", 1).stdout.splitlines()) == 2
+    one = run_here("history", 3).stdout
+    assert "1.txt" in one
+    assert "exit code 7" in one
+    assert run_here("again", 3).returncode == 0
+    assert emulated_drive(cloud, "personal").read("new/1.txt") == b"1"
+    assert run_here("again", 2).returncode == 0
+    records = json.loads(run_here("history", "--json").stdout)
+    assert [record["run"]["command"] for record in records] == [
+        "check",
+        "copy",
+        "copy",
+        "check",
+        "copy",
+    ]
+    assert run_here("history", 99).returncode == 2
+
+
+def test_what_deletes_is_done_again_after_a_question_alone(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    storage.upload(source, "kept").result()
+    assert run_here("sync", "--yes", source, "Work:up").returncode == 0
+    (source / "0.txt").unlink()
+    assert run_here("again", 2).returncode == 2
+    told = run_here("again", 2, "--dry-run")
+    assert (told.returncode, "would delete: 0.txt" in told.stdout) == (0, True)
+    assert run_here("again", 2, "--yes").returncode == 0
+    assert names(emulated_drive(cloud, "personal"), "up") == ["1.txt", "2.txt"]
+
+
+def test_a_killed_command_did_not_end(storage: Storage, tmp_path: Path, cloud: Emulator) -> None:
+    (tmp_path / "big").write_bytes(os.urandom(2**20))
+    argv = [sys.executable, "-m", "pluton_rclone", "copy", str(tmp_path / "big"), "Work:up"]
+    argv += ["--bwlimit", "1K", "--json"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is at work
+        assert last(storage).ended == "running"
+        process.send_signal(signal.SIGKILL)
+        process.wait(PATIENCE)
+    assert last(storage).ended == "did not end"
+    assert "did not end" in run_here("history").stdout
+
+
+def test_restic_is_recorded_and_done_again(
+    storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(debian_restic()))
+    monkeypatch.setenv("RESTIC_PASSWORD", "hunter2-geheim")
+    assert run_here("restic", "Work:repository", "--", "init").returncode == 0
+    with storage.restic("repository") as opened:
+        assert opened.run("backup", str(source)).returncode == 0
+        with opened.start("snapshots", on_stdout=lambda block: None) as child:
+            assert child.wait(PATIENCE) == 0
+    assert run_here("again", 2).returncode == 0
+    ran = [(one.run.options[0], one.ended) for one in storage.storages.runs.last()]
+    assert ran == [("backup", "done"), ("snapshots", "done"), ("backup", "done"), ("init", "done")]
+    assert b"hunter2" not in storage.storages.runs.path.read_bytes()
+
+
+def test_a_file_of_records_that_is_no_database_is_a_notice_and_the_copy_is_made(
+    storage: Storage, source: Path
+) -> None:
+    storage.storages.runs.path.write_bytes(b"rclone" * 1000)
+    done = run_here("copy", source, "Work:up")
+    assert (done.returncode, "Runs are not recorded" in done.stderr) == (0, True)
+    assert run_here("history").returncode == 5
+
+
+def test_the_page_shows_the_last_ten_as_a_strip_and_one_as_a_page(
+    cloud: Emulator, storage: Storage, source: Path
+) -> None:
+    folder = source.parent
+    cloud.faults.refuse(423, where="1.txt", times=None)
+    with at_the_page(local_folders=[folder]) as anna:
+        assert "Last runs" not in anna.get("/storages/work").text
+        anna.post("/storages/work/copy", {"local": str(source), "path": "up"})
+        until_over(anna)
+        shown = anna.get("/storages/work").text
+        assert "Last runs" in shown
+        one = anna.get("/storages/work/runs/1").text
+        assert "1.txt" in one
+        assert str(source) in one
+        cloud.faults.clear()
+        for number in range(11):
+            storage.upload(source, f"up {number}").result()
+        assert anna.get("/storages/work").text.count("/storages/work/runs/") == 10
+        other = connected(cloud, "business", name="Other")
+        assert anna.get(f"/storages/{other.remote_name}/runs/1").status_code == 400
+        assert anna.get("/storages/work/runs/99").status_code == 400
+        assert anna.get("/storages/work/runs/x").status_code == 400
+        storage.storages.runs.path.write_bytes(b"rclone" * 1000)
+        assert anna.get("/storages/work").status_code == 200

@@ -1,0 +1,250 @@
+"""The records of runs: nothing is lost between processes, and no trouble with the file is one for a
+run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.errors import ConfigUnreadable, QuotaFull, UsageError
+from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
+from pluton_rclone.runs import store
+from pluton_rclone.runs.run import Run
+from pluton_rclone.runs.store import FAILURES, KEPT, KEPT_DAYS, Runs
+
+RUN = Run(command="copy", storages=("work", "inner"), source="/srv", destination="work:data")
+PROCESSES, EACH = 8, 12
+
+WRITER = """
+import sys
+from pathlib import Path
+from pluton_rclone.runs.run import Run
+from pluton_rclone.runs.store import Runs
+
+sys.stdin.readline()
+for number in range(int(sys.argv[2])):
+    run = Run(command="copy", storages=("work",), destination=f"work:{sys.argv[3]}/{number}")
+    Runs(Path(sys.argv[1])).begin(run, print).exited(0)
+"""
+KILLED = """
+import sys, time
+from pathlib import Path
+from pluton_rclone.runs.run import Run
+from pluton_rclone.runs.store import Runs
+
+recording = Runs(Path(sys.argv[1])).begin(Run(command="copy", storages=("work",), destination="w:"))
+print("begun", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    monkeypatch.setattr(store, "_said", set())
+    return Runs(tmp_path / "rclone.conf")
+
+
+def result(*failed: FailedFile) -> TransferResult:
+    error = QuotaFull("The drive is full.", why="token=hunter2") if failed else None
+    ended = "failed" if failed else "done"
+    return TransferResult(ended, 1, 100, 3, 0, 2, 0, 0, 0, 1.5, failed, error=error)
+
+
+def test_a_run_is_recorded_with_all_that_was_counted(runs: Runs) -> None:
+    file = FailedFile("a.txt", QuotaFull("It does not fit."), retry_helps=False)
+    recording = runs.begin(RUN)
+    assert [one.ended for one in runs.last()] == ["running"]
+    recording.transferred(result(file))
+    (found,) = runs.last("inner")
+    assert found == runs.get(found.id)
+    assert (found.run, found.ended, found.exit_code) == (RUN, "failed", QuotaFull.exit_code)
+    assert (found.bytes, found.files, found.deletes, found.failures) == (100, 3, 2, 1)
+    assert found.failed == [file.record()]
+    assert abs((datetime.now(timezone.utc) - found.began).total_seconds()) < 3600
+    assert found.error is not None
+    assert found.error["what"] == "The drive is full."
+    assert "hunter2" not in json.dumps(found.record())
+    assert runs.last("other") == []
+
+
+def test_every_end_is_told_apart(runs: Runs) -> None:
+    runs.begin(RUN).transferred(result())
+    runs.begin(RUN).compared(CheckResult(3, ("a",), ("b",)))
+    runs.begin(RUN).compared(CheckResult(3))
+    runs.begin(RUN).exited(3)
+    with pytest.raises(KeyboardInterrupt), runs.recorded(RUN):
+        raise KeyboardInterrupt
+    with pytest.raises(QuotaFull), runs.recorded(RUN):
+        raise QuotaFull("Full.")
+    with pytest.raises(ZeroDivisionError), runs.recorded(RUN):
+        raise ZeroDivisionError
+    ends = [(one.ended, one.exit_code) for one in reversed(runs.last())]
+    assert ends == [
+        ("done", 0), ("differs", 7), ("done", 0), ("failed", 3), ("cancelled", 130), ("failed", 4),
+        ("failed", 1),
+    ]  # fmt: skip
+
+
+def test_of_very_many_failures_the_first_are_kept_and_all_are_counted(runs: Runs) -> None:
+    files = [FailedFile(str(n), QuotaFull("Full."), False) for n in range(FAILURES + 5)]
+    runs.begin(RUN).transferred(result(*files))
+    (found,) = runs.last()
+    assert (len(found.failed), found.failures) == (FAILURES, FAILURES + 5)
+
+
+def test_a_dry_run_is_not_recorded(runs: Runs) -> None:
+    runs.begin(RUN.dry()).transferred(result())
+    assert runs.last() == []
+    assert not runs.path.exists()
+
+
+def test_the_file_is_for_this_user_alone_under_any_umask(runs: Runs) -> None:
+    before = os.umask(0)
+    try:
+        recording = runs.begin(RUN)
+        with closing(sqlite3.connect(runs.path)) as open_elsewhere:
+            open_elsewhere.execute("SELECT * FROM runs").fetchall()
+            recording.exited(0)
+            files = [*runs.path.parent.iterdir()]
+            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    finally:
+        os.umask(before)
+    assert [file.name for file in runs.path.parent.iterdir()] == ["rclone.conf.runs.sqlite"]
+
+
+def test_a_run_is_kept_for_ninety_days_and_the_file_stays_small(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = runs.begin(RUN)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + KEPT_DAYS * 86_400 + 60)
+    runs.begin(RUN)
+    assert [one.id for one in runs.last()] == [2]
+    old.exited(0)  # its record is gone: nothing happens
+    monkeypatch.undo()
+    with closing(sqlite3.connect(runs.path)) as db, db:
+        db.execute("UPDATE sqlite_sequence SET seq = ?", (KEPT + 50,))
+        assert db.execute("SELECT count(*) FROM storages").fetchone() == (2,)
+    runs.begin(RUN)
+    assert [one.id for one in runs.last()] == [KEPT + 51]
+
+
+def test_of_many_processes_at_once_no_record_is_lost_and_nobody_hears_of_a_lock(
+    runs: Runs,
+) -> None:
+    conf = str(runs.path.with_name("rclone.conf"))
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, conf, str(EACH), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(PROCESSES)
+    ]
+    for writer in writers:  # all make the file and write at once
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    assert [writer.communicate()[0] for writer in writers] == [""] * PROCESSES
+    found = runs.last(limit=1000)
+    assert {one.run.destination for one in found} == {
+        f"work:{process}/{number}" for process in range(PROCESSES) for number in range(EACH)
+    }
+    assert {one.ended for one in found} == {"done"}
+
+
+def test_a_killed_run_did_not_end(runs: Runs) -> None:
+    conf = str(runs.path.with_name("rclone.conf"))
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, conf], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        assert runs.get(1).ended == "running"
+        process.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and not yet reaped
+        assert runs.get(1).ended == "did not end"
+    assert runs.get(1).ended == "did not end"
+    assert runs.get(1).bytes is None
+
+
+def test_a_run_of_another_machine_is_taken_to_go_on_for_a_day(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.begin(RUN)
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    assert runs.get(1).ended == "running"
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 90_000)
+    assert runs.get(1).ended == "did not end"
+
+
+def damaged(runs: Runs) -> None:
+    runs.begin(RUN)
+    data = runs.path.read_bytes()
+    runs.path.write_bytes(data[:100] + os.urandom(len(data) - 100))
+
+
+def no_database(runs: Runs) -> None:
+    runs.path.write_bytes(b"rclone " * 1000)
+
+
+def a_folder(runs: Runs) -> None:
+    runs.path.mkdir()
+
+
+@pytest.mark.parametrize("trouble", [damaged, no_database, a_folder])
+def test_a_file_that_cannot_be_used_is_said_once_and_ends_no_run(
+    trouble: object, runs: Runs
+) -> None:
+    assert callable(trouble)
+    trouble(runs)
+    said: list[str] = []
+    for _ in range(2):
+        with runs.recorded(RUN, said.append) as recording:
+            recording.exited(0)
+    assert len(said) == 1
+    assert str(runs.path) in said[0]
+    with pytest.raises(ConfigUnreadable, match="cannot be read"):
+        runs.last()
+
+
+def test_a_full_disk_is_said_once_and_ends_no_run(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    recording = runs.begin(RUN, said.append)
+
+    def full(*given: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Runs, "_use", full)
+    recording.exited(0)
+    runs.begin(RUN, said.append).exited(0)
+    assert len(said) == 1
+
+
+def test_where_there_is_no_folder_for_it_there_is_no_record(tmp_path: Path) -> None:
+    runs = Runs(tmp_path / "nowhere" / "rclone.conf")
+    said: list[str] = []
+    runs.begin(RUN, said.append).exited(0)
+    assert (said, runs.last()) == ([], [])
+
+
+def test_a_run_that_is_not_there_is_said(runs: Runs) -> None:
+    with pytest.raises(UsageError, match="no run 7"):
+        runs.get(7)

@@ -1,0 +1,8 @@
+"""Clients of OneDrive that nobody of this project wrote; `make third-parties` installs and runs
+them, in a venv of its own: the SDK alone is larger than all else that the tests need."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+collect_ignore_glob = [] if find_spec("msgraph") and find_spec("O365") else ["test_*.py"]
