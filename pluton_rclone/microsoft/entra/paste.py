@@ -16,10 +16,10 @@ from pluton_rclone.values.printable import printable
 from ..clouds import is_of_microsoft
 from .token import Token
 
+LARGEST = 1024 * 1024  # characters
 # What `rclone config redacted` and our own `show` put in a secret's place.
 REDACTED = ("XXX", "(secret, not shown)")
 
-LARGEST_PASTE = 1024 * 1024  # characters
 # No pattern is applied to more than a line that was stripped: its time grows with the length alone.
 _SECTION = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -39,7 +39,7 @@ class Pasted:
 def read_paste(text: str) -> Pasted:
     """The token in a pasted text. Without an expiry or an access token it counts as expired: rclone
     first renews it. TokenInvalid, also without a refresh token; its words never hold the paste."""
-    if len(text) > LARGEST_PASTE:
+    if len(text) > LARGEST:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)
     text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
@@ -63,7 +63,7 @@ def read_paste(text: str) -> Pasted:
 def remotes_in(text: str) -> dict[str, str]:
     """The OneDrive remotes with a token in an rclone.conf or a dump of one: each by its name, as a
     paste of its own."""
-    found: Iterator[Any] = iter(()) if len(text) > LARGEST_PASTE else _candidates(text)
+    found: Iterator[Any] = iter(()) if len(text) > LARGEST else _candidates(text)
     values = (value for value in found if isinstance(value, Mapping))
     remotes = next(filter(None, map(_with_token, values)), {})
     return {name: json.dumps({name: options}) for name, options in remotes.items()}
