@@ -34,7 +34,9 @@ def test_programs_are_told_addresses_that_a_browser_without_proxy_can_open(
     app = msal.PublicClientApplication(
         PUBLIC_CLIENT_ID, authority="https://login.microsoftonline.com/common"
     )
-    url = app.initiate_auth_code_flow(["Files.Read"], redirect_uri="http://localhost")["auth_uri"]
+    url = app.initiate_auth_code_flow(
+        ["Files.Read"], "http://localhost", response_mode="form_post"
+    )["auth_uri"]
     code = app.initiate_device_flow(["Files.Read"])
     session = requests.Session()
     session.trust_env = False
