@@ -70,10 +70,11 @@ def variables(
 ) -> dict[str, str]:
     """What rclone is started with."""
     binary = Binary(find_binary().path)
-    if version is not None:
-        binary._version = version
-    with pytest.raises(Reached) as reached:
-        Paced(Innermost(binary), budget, no_canary).start(Order(command, flags, config=conf))
+    with pytest.MonkeyPatch.context() as patch:
+        if version is not None:
+            patch.setattr(Binary, "version", version)
+        with pytest.raises(Reached) as reached:
+            Paced(Innermost(binary), budget, no_canary).start(Order(command, flags, config=conf))
     return reached.value.variables
 
 
