@@ -1,5 +1,5 @@
 """What the engine does with streams and options, on disk with both rclones and on
-the three drives."""
+two drives."""
 
 from __future__ import annotations
 
