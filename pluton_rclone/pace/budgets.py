@@ -1,15 +1,16 @@
-"""Microsoft's documented budgets, and what is left of them: arithmetic alone, the caller brings the
-time.
+"""Microsoft's documented budgets, and what is left of them: arithmetic alone, the caller has the
+clock.
 
 On work and school drives and document libraries, an app has resource units a minute, by the
 tenant's licences, and a user 3,000 requests in five minutes. Listing a folder and every change cost
-two units. Nobody says which of these hold for a tenant; what is found out is kept here, too.
+two units. Microsoft does not say which limits hold for a tenant; what is found out is kept here.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -54,11 +55,24 @@ def rate(limit: Limit) -> float:
     return _EVENLY * limit.amount / limit.seconds / limit.cost
 
 
+class Clock:
+    """This machine's time; a test brings another."""
+
+    def now(self) -> float:
+        """Seconds that only go forward."""
+        return time.monotonic()
+
+    def wait(self, ended: threading.Event, seconds: float) -> bool:
+        """Until the event is set, for so long at most: whether it is."""
+        return ended.wait(seconds)
+
+
 class Budget:
     """What was asked of Microsoft for one account, and which limits hold for it; safe to share
-    between threads. `now` is in seconds, of a clock that only goes forward."""
+    between threads. `now` is in seconds, of the clock by which all that ask from it go."""
 
-    def __init__(self, limits: Sequence[Limit] = LIMITS) -> None:
+    def __init__(self, limits: Sequence[Limit] = LIMITS, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.finding_out = threading.Lock()
         """Held while one governor goes beyond a limit."""
         self.askers = 0
@@ -71,13 +85,12 @@ class Budget:
         self._slots: deque[list[float]] = deque()  # begin, requests (cost 1), units (cost 2)
         self._width = min(limit.seconds for limit in limits) / _SLOTS
         self._longest = max(limit.seconds for limit in limits)
-        self._saved = 0.0
-        self._saved_at = 0.0
+        self._saved = self._saved_at = 0.0
         self._not_before = -math.inf
 
     def under_way(self, round_trip: float) -> int:
-        """Requests that the account's rclones have sent and that their counters do not have yet, at
-        most; however many rclones there are, something is left for them to send."""
+        """The most requests that the account's rclones may have sent and not counted yet; however
+        many rclones there are, something is left for them to send."""
         each = math.ceil(FASTEST * round_trip) + 3
         narrowest = min(limit.amount / limit.cost for limit in self._limits)
         return min(each * max(1, self.askers), int(_RESERVED * narrowest))
@@ -164,8 +177,8 @@ class Budget:
             return max(0.0, self._not_before - now, room)
 
     def granted(self, now: float, under_way: float) -> float:
-        """How many requests may be asked now: evenly where a limit holds, and never beyond one that
-        may hold, with so many under way that are not counted yet."""
+        """How many requests may be sent now, with so many under way that are not counted yet:
+        evenly where a limit holds, and never beyond one that may hold."""
         with self._lock:
             left = min((self._left(limit, now) for limit in self._untried), default=math.inf)
             room = left - under_way
@@ -181,16 +194,14 @@ class Budget:
         self._saved_at = max(now, self._saved_at)
 
     def _until(self, limit: Limit, requests: float, now: float) -> float:
-        missing = requests - self._left(limit, now)
+        missing, until = requests - self._left(limit, now), 0.0
         for slot in self._slots:
             if missing <= 0:
                 break
-            until = slot[0] + self._width + limit.seconds - now
+            until = max(0.0, slot[0] + self._width + limit.seconds - now)
             if until > 0:
                 missing -= slot[limit.cost] / limit.cost
-                if missing <= 0:
-                    return until
-        return 0.0
+        return until if missing <= 0 else 0.0
 
     def _left(self, limit: Limit, now: float) -> float:
         since = now - limit.seconds - self._width

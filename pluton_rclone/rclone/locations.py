@@ -39,9 +39,7 @@ def remote(name: str, path: str = "") -> str:
 
 def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     """A local path for rclone: absolute, with every colon, dash and byte taken literally.
-
-    UsageError for names that rclone cannot reach by path: those with its quote, "‛" (U+201B).
-    """
+    UsageError for a name with rclone's quote, "‛" (U+201B), which rclone cannot reach by path."""
     text = os.fsdecode(path)
     if not text:
         raise UsageError("the local path is empty")

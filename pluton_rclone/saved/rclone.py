@@ -74,10 +74,8 @@ class OneDriveTransfer(Transfer):
 
 
 class SavedRclone(Rclone):
-    """As `Rclone`; every run has a private copy of these remotes, merged back at its end.
-
-    A run whose token Microsoft refuses before its end is started once more, with a renewed one.
-    """
+    """As `Rclone`; every run has a private copy of these remotes, merged back at its end. If
+    Microsoft refuses its token before that expires, it is started once more, with a renewed one."""
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._lent = Lent(runner, conf, names)

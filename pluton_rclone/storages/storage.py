@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
@@ -151,16 +151,22 @@ class Storage:
         binary: LocalPath | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Restic:
-        """A restic repository in the folder `path`; use it with `with`.
-
-        `binary` is the restic to run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is
-        added to restic's; the repository's password belongs there or into this process's
-        environment (RESTIC_PASSWORD_FILE and the like).
-        """
+        """A restic repository in the folder `path`; use it with `with`. `binary` is the restic to
+        run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's; the
+        repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE
+        and the like)."""
         from .restic import Restic
 
         found = None if binary is None else os.fsdecode(binary)
         return Restic(self._saved, path, binary=found, environment=environment)
+
+    def stand(self, words: str, path: str = "", *more: str, flags: Sequence[str] = ()) -> int:
+        """Run rclone's mount or serve (`words`) on the folder `path` in our place, until it is
+        ended (see `process.foreground`). A token that it renews comes home meanwhile."""
+        from pluton_rclone.saved.standing import stand
+
+        self.require()
+        return stand(self._saved, words.split(), (self.at(path), *more), flags)
 
     def walk(
         self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
@@ -239,22 +245,19 @@ class Storage:
         not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
-        remote = self.storages[self.remote_name].remote
-        drive = self.drive()
+        drive, remote = self.drive(), self.storages[self.remote_name].remote
+        entries: Source = source
         if of is None:
             place, rclone = locations.local(source), self.rclone
         else:
-            place = of.at(os.fsdecode(source))
+            place, entries = of.at(os.fsdecode(source)), of.walk(os.fsdecode(source))
             rclone = self.storages.rclone(of.remote_name, self.remote_name)
 
         def not_there_yet() -> int:
             return rclone.copy(place, self.at(path), dry_run=True, **options).result().bytes
 
-        entries: Source = source
         if options:
             entries = rclone.walk(place, **options)
-        elif of is not None:
-            entries = of.walk(os.fsdecode(source))
         return preflight(
             entries,
             drive_type=remote.drive_type,
@@ -314,10 +317,9 @@ class Storage:
         before = self.remote
         if options.get("description"):
             options["description"] = self._free_name(options["description"])
-        defaults = type(before).model_fields
-        for name, value in options.items():
-            if value is None and name in defaults:
-                options[name] = defaults[name].get_default()
+        for name, field in type(before).model_fields.items():
+            if name in options and options[name] is None:
+                options[name] = field.get_default()
         wanted = before.replace(**options)
         same = wanted.token == before.token
         return self._change(before.to_section(), wanted, on_step, same_sign_in=same)

@@ -18,7 +18,7 @@ from .faults import Asked, sign_in_error
 from .scopes import short_names
 from .sign_in import SignIn, completed
 
-FLOW_LIFETIME = 600.0  # seconds: Microsoft's code lives about ten minutes
+FLOW_LIFETIME = 600.0  # seconds: Microsoft's code expires after about ten minutes
 
 Prompt = Literal["select_account", "login", "consent", "none"]
 
