@@ -17,7 +17,7 @@ def later_token(
 ) -> str | None:
     """The candidate section's token if it is a later one for the same account and app. `base` is
     the digest of the token that the candidate was refreshed from, where that is known: while the
-    current section still has that one, the candidate succeeds it whatever the times say."""
+    current section still has that one, the candidate is later, also if its times are not."""
     token = candidate.get(TOKEN)
     present = current.get(TOKEN)
     if token is None or token == present or token_digest(token) == base or not is_whole(token):

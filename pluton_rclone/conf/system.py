@@ -42,8 +42,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def lock(descriptor: int) -> None:
-    """The file's own lock: two containers share the file, but not the folder with our lock. Not on
-    Windows."""
+    """The file's own lock: two containers may share the file, but not ours. Not on Windows."""
     if sys.platform != "win32":
         import fcntl
 
