@@ -227,10 +227,8 @@ class Tally:
         paths = {file.path for file in failed}
         gone = sum(one.size or 0 for one in self._planned if one.path in paths)
         self._planned = [one for one in self._planned if one.path not in paths]
-        now = self.progress
-        self.progress = msgspec.structs.replace(
-            now, transfers=now.transfers - len(failed), bytes=now.bytes - gone
-        )
+        transfers, sent = self.progress.transfers - len(failed), self.progress.bytes - gone
+        self.progress = msgspec.structs.replace(self.progress, transfers=transfers, bytes=sent)
         return failed
 
     def _judged(self, missing: bool) -> tuple[events.Progress, list[Planned], list[str]]:
