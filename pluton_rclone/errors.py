@@ -222,7 +222,7 @@ class RegistrationError(SignInError):
 
 class SecretExpired(RegistrationError):
     code = "secret_expired"
-    default_advice = "Create a new client secret and set it, or use a public client: it has none."
+    default_advice = "Create a new client secret and set it, or use a public client without one."
     default_next_step = NextStep.RENEW_SECRET
 
 

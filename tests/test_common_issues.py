@@ -6,10 +6,11 @@ from __future__ import annotations
 import pytest
 
 from .common_issues import ISSUES, screen
+from .forked import Forks
 
 EXPECTED = {
     "Authorization Failed": (3, ("ERROR Cancel was pressed", "you can fix it", "correlation_id")),
-    "Drive Not Found": (4, ("ERROR This account has no drive", "ask IT for a OneDrive licence")),
+    "Drive Not Found": (4, ("ERROR This account has no drive", "OneDrive licence from IT")),
     "Sites.Read.All Permission": (
         3,
         (
@@ -24,8 +25,8 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("issue", ISSUES)
-def test_the_screen_of(issue: str) -> None:
-    text, code = screen(issue)
+def test_the_screen_of(issue: str, forks: Forks) -> None:
+    text, code = screen(issue, forks)
     expected_code, sentences = EXPECTED[issue]
     assert code == expected_code
     for sentence in sentences:

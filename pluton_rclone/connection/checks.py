@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
 NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs quota.md)
-IDLE_DAYS = 90  # a refresh token lives that long without use (entra-docs refresh-tokens.md)
+IDLE_DAYS = 90  # without use, a refresh token expires then (entra-docs refresh-tokens.md)
 SECRET_SOON = timedelta(days=30)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 

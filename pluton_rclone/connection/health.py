@@ -88,15 +88,13 @@ def _at_once(
     done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()
 
     def worker() -> None:
-        while waiting:
-            try:
+        with suppress(IndexError):  # nothing waits any more
+            while True:
                 number, saved = waiting.pop()
-            except IndexError:  # another one took the last
-                return
-            try:
-                done.put((number, work(saved)))
-            except BaseException as error:  # noqa: BLE001 - raised again below
-                done.put((number, error))
+                try:
+                    done.put((number, work(saved)))
+                except BaseException as error:  # noqa: BLE001 - raised again below
+                    done.put((number, error))
 
     for _ in range(min(AT_ONCE, len(waiting))):
         threading.Thread(target=worker, daemon=True, name="health").start()

@@ -74,8 +74,8 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 @contextmanager
 def _probe_file(saved: SavedRemote) -> Iterator[str]:
-    """A name that is marked as in use; the file is removed however the test ends. Ctrl-C does not
-    wait long for Microsoft: the next test sweeps up."""
+    """A name that is marked as in use; the file is removed at the end, also after a failure. Ctrl-C
+    does not wait long for Microsoft: the next test sweeps up."""
     name = probe_name()
     ACTIVE_PROBES.add(name)
     try:

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.private import require_room
-from pluton_rclone.errors import ConfigNotWritable
+from pluton_rclone.conf.private import in_first_place, require_room
 from pluton_rclone.pace.engine import saved_remote
-from pluton_rclone.process.folders import runtime_folders, usable_folders
+from pluton_rclone.process.folders import runtime_folders
 from pluton_rclone.process.system import is_alive
 
 if TYPE_CHECKING:
@@ -34,27 +33,15 @@ def trial_of(remote: OneDriveRemote, binary: Binary) -> Iterator[SavedRemote]:
     trial's `options` have the token as rclone renews it."""
     sweep()
     with ExitStack() as stack:
-        conf = _saved(remote, stack)
-        yield saved_remote(conf, _REMOTE, lambda: binary, log_level="DEBUG")
 
-
-def _saved(remote: OneDriveRemote, stack: ExitStack) -> Conf:
-    """In the first folder that has room, also for the tokens that come. ConfigNotWritable."""
-    problem: Exception | None = None
-    try:
-        for home in usable_folders():
-            try:
-                folder = tempfile.TemporaryDirectory(prefix=f"test-{os.getpid()}-", dir=home)
-                conf = Conf(Path(stack.enter_context(folder)) / "rclone.conf")
-                require_room(conf.path.parent)
-                conf.add(_REMOTE, remote.to_section())
-            except (OSError, ConfigNotWritable) as error:
-                problem = problem or error
-                continue
+        def made(home: Path) -> Conf:
+            folder = tempfile.TemporaryDirectory(prefix=f"test-{os.getpid()}-", dir=home)
+            conf = Conf(Path(stack.enter_context(folder)) / "rclone.conf")
+            require_room(conf.path.parent)
+            conf.add(_REMOTE, remote.to_section())
             return conf
-    except OSError as error:  # after the last
-        problem = problem or error
-    raise ConfigNotWritable("No folder for private files can be used.", why=str(problem))
+
+        yield saved_remote(in_first_place(made), _REMOTE, lambda: binary, log_level="DEBUG")
 
 
 def sweep() -> None:

@@ -57,8 +57,7 @@ def whole(
 
 def _read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
     """The feed from its first page to its last; while one is put into the tree, the next is on its
-    way. `read` gives the page at a link, the first one for None.
-    """
+    way. `read` gives the page at a link, the first one for None."""
     page = read(None)
     for _ in range(delta.MOST_PAGES):
         link = page.next
@@ -75,8 +74,7 @@ def _read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
 
 class _Pages:
     """Pages of the feed; a token that ends in the middle is replaced, once for a page. Each counts
-    in the account's budget, which the account's rclones have to keep within, too.
-    """
+    in the account's budget, which the account's rclones have to keep within, too."""
 
     def __init__(
         self, saved: SavedRemote, http: Http, token: GetToken, turn: Callable[[], None]

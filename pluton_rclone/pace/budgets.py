@@ -1,9 +1,9 @@
-"""Microsoft's documented budgets, and what is left of them: arithmetic alone, the caller brings the
-time.
+"""Microsoft's documented budgets, and what is left of them: arithmetic alone, the caller has the
+clock.
 
 On work and school drives and document libraries, an app has resource units a minute, by the
 tenant's licences, and a user 3,000 requests in five minutes. Listing a folder and every change cost
-two units. Nobody says which of these hold for a tenant; what is found out is kept here, too.
+two units. Microsoft does not say which limits hold for a tenant; what is found out is kept here.
 """
 
 from __future__ import annotations
@@ -85,13 +85,12 @@ class Budget:
         self._slots: deque[list[float]] = deque()  # begin, requests (cost 1), units (cost 2)
         self._width = min(limit.seconds for limit in limits) / _SLOTS
         self._longest = max(limit.seconds for limit in limits)
-        self._saved = 0.0
-        self._saved_at = 0.0
+        self._saved = self._saved_at = 0.0
         self._not_before = -math.inf
 
     def under_way(self, round_trip: float) -> int:
-        """Requests that the account's rclones have sent and that their counters do not have yet, at
-        most; however many rclones there are, something is left for them to send."""
+        """The most requests that the account's rclones may have sent and not counted yet; however
+        many rclones there are, something is left for them to send."""
         each = math.ceil(FASTEST * round_trip) + 3
         narrowest = min(limit.amount / limit.cost for limit in self._limits)
         return min(each * max(1, self.askers), int(_RESERVED * narrowest))
@@ -178,8 +177,8 @@ class Budget:
             return max(0.0, self._not_before - now, room)
 
     def granted(self, now: float, under_way: float) -> float:
-        """How many requests may be asked now: evenly where a limit holds, and never beyond one that
-        may hold, with so many under way that are not counted yet."""
+        """How many requests may be sent now, with so many under way that are not counted yet:
+        evenly where a limit holds, and never beyond one that may hold."""
         with self._lock:
             left = min((self._left(limit, now) for limit in self._untried), default=math.inf)
             room = left - under_way
@@ -195,16 +194,14 @@ class Budget:
         self._saved_at = max(now, self._saved_at)
 
     def _until(self, limit: Limit, requests: float, now: float) -> float:
-        missing = requests - self._left(limit, now)
+        missing, until = requests - self._left(limit, now), 0.0
         for slot in self._slots:
             if missing <= 0:
                 break
-            until = slot[0] + self._width + limit.seconds - now
+            until = max(0.0, slot[0] + self._width + limit.seconds - now)
             if until > 0:
                 missing -= slot[limit.cost] / limit.cost
-                if missing <= 0:
-                    return until
-        return 0.0
+        return until if missing <= 0 else 0.0
 
     def _left(self, limit: Limit, now: float) -> float:
         since = now - limit.seconds - self._width

@@ -21,10 +21,8 @@ _EFFECTIVE = os.access in os.supports_effective_ids
 @dataclass
 class Batch:
     """Some entries of one folder, as far as rclone would see them, and what is wrong with some.
-
     `sizes` goes with `files`: bytes to send, 0 for a file that cannot be sent, whose bytes are in
-    `bytes`.
-    """
+    `bytes`."""
 
     files: list[bytes] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)

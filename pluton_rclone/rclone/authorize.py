@@ -39,12 +39,11 @@ def authorize(
 ) -> str:
     """What rclone prints at the end: its token between arrows. It is secret; `read_paste` reads it.
 
-    `show_address` gets the address on this machine that the person has to open in a browser here;
-    it leads to Microsoft. `scopes` replace rclone's larger default. Only accounts of the global
-    cloud can sign in this way. No rclone.conf is read or written.
-
-    Raises `SignInDeclined`, `SignInTimedOut`, `Cancelled`, `AuthorizationFailed` with Microsoft's
-    `error` and `error_description` as details, and `RcloneError` if its fixed port is in use.
+    `show_address` gets the address on this machine that leads to Microsoft, for a browser here.
+    `scopes` replace rclone's larger default. Only accounts of the global cloud can sign in this
+    way. No rclone.conf is read or written. SignInDeclined, SignInTimedOut, Cancelled,
+    AuthorizationFailed with Microsoft's `error` and `error_description`; RcloneError if its fixed
+    port is in use.
     """
     stop = cancel or threading.Event()
     out: list[bytes] = []
@@ -82,16 +81,14 @@ def refusal(text: str, code: int) -> Exception:
             why=f"127.0.0.1:{PORT} is in use, most likely by another rclone's sign-in",
             advice="End the other sign-in, or use your own app registration, which takes any port.",
         )
-    found = _REFUSAL.search(text)
-    if found is not None:
-        error = found["error"]
+    if found := _REFUSAL.search(text):
         description = "\n".join((found["description"], *_DETAILS.findall(text)[:3]))
         aadsts = re.search(r"AADSTS\d+", description)
-        kind = SignInDeclined if error == "access_denied" else AuthorizationFailed
+        kind = SignInDeclined if found["error"] == "access_denied" else AuthorizationFailed
         return kind(
             "Microsoft refused the sign-in.",
             why=found["description"],
-            error=error,
+            error=found["error"],
             error_description=description,
             aadsts=aadsts.group() if aadsts else None,
         )

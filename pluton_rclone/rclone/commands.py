@@ -1,4 +1,4 @@
-"""Builders of rclone's arguments. Nothing here runs anything.
+"""Builders of rclone's arguments; they run nothing.
 
 So that no name can be read as a flag, `Command.argv` puts `--` before the places, and a value
 stands in the same argument as its flag (`--flag=value`). Filters and lists of files go through
@@ -162,9 +162,8 @@ def flags(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...], byte
     out.extend(options.get("extra") or ())
     rules, files = options.get("filters"), options.get("files_from")
     if rules is not None and files is not None:
-        raise UsageError(
-            "filters and files_from exclude each other", why="rclone ignores filters then"
-        )
+        what = "filters and files_from exclude each other"
+        raise UsageError(what, why="rclone ignores filters then")
     if rules is not None:
         return (*out, "--filter-from=-"), _lines(map(_rule, rules))
     if files is not None:
@@ -236,9 +235,6 @@ def filter_name(path: str) -> str:
     return f"{quoted[:-1]}[{quoted[-1]}]" if quoted[-1:].isspace() else quoted  # rclone cuts it off
 
 
-# ---- transfers -----------------------------------------------------------------------------------
-
-
 def transfer(
     word: str, source: Location, destination: Location, options: TransferOptions
 ) -> Command:
@@ -293,9 +289,6 @@ def remove(
     if kept:
         raise UsageError(f"{word} does not take {', '.join(kept)}", why=why)
     return at(place, word, options, TransferOptions)
-
-
-# ---- one place, and looking ----------------------------------------------------------------------
 
 
 def at(place: Location, word: str, options: Mapping[str, Any], kind: type, *own: str) -> Command:

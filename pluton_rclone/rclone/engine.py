@@ -135,9 +135,12 @@ class Rclone:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
         rclone. UsageError for a folder, of which rclone would print every file."""
         chosen, empty = commands.one_file("cat", place, offset=offset, count=count), True
-        for block in self._output(chosen):
-            empty = False
-            yield block
+        run = self.begin(chosen)
+        with run.child:
+            while block := run.child.read():
+                empty = False
+                yield block
+            run.finish()
         if empty and chosen.stdin is not None:  # an empty file, a folder, or nothing
             entry = self.stat(place)
             if entry is None:
@@ -145,13 +148,6 @@ class Rclone:
             if entry.is_dir:
                 what = f"{location(place)!r} is a folder."
                 raise UsageError(what, advice="Name one file of it.")
-
-    def _output(self, command: Command) -> Iterator[bytes]:
-        run = self.begin(command)
-        with run.child:
-            while block := run.child.read():
-                yield block
-            run.finish()
 
     def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
         """Make a file from bytes, a binary file, or blocks. Nothing is stored if the source raises.
@@ -176,7 +172,10 @@ class Rclone:
         except NothingFound:
             return None
         except RcloneError as problem:
-            above, name = _in_shared_folder(place, problem)
+            above, slash, name = location(place).rpartition("/")
+            if not slash or commands.NOT_A_FOLDER not in (problem.why or ""):
+                raise
+            # below a folder that somebody shared, 1.75.2 finds files by listing only
             return next((one for one in self.list(above) if one.name == name), None)
         if text in (b"", b"null"):
             return None
@@ -260,12 +259,3 @@ class Rclone:
                 Order(run, tuple(flags), Callbacks(nothing, line, watch, end, notice))
             )
         )
-
-
-def _in_shared_folder(place: Location, problem: RcloneError) -> tuple[str, str]:
-    """The folder and name of a single file that rclone cannot open: below a folder that somebody
-    shared, 1.75.2 finds files by listing only. Raises the problem if it is another one."""
-    above, slash, name = location(place).rpartition("/")
-    if not slash or commands.NOT_A_FOLDER not in (problem.why or ""):
-        raise problem
-    return above, name

@@ -110,8 +110,8 @@ _AFTER = (
           "The server's certificate is not trusted here.", who=Who.YOU,
           advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses."),
     _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
-          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator "
-          "to allow this host."),
+          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or have the network's administrator "
+          "allow it."),
     _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|connection reset"
           r"|network is unreachable|no route to host|\bEOF\b|broken pipe|server misbehaving"
           r"|Client\.Timeout|awaiting headers|temporary failure in name resolution|http2: "
@@ -220,6 +220,9 @@ def retry_helps(text: str) -> bool:
     return True if found is None else found.retry
 
 
+_NAMES = ("OneDrive", "Microsoft", "SharePoint")
+
+
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
     """The exception for one message, which begins with the `subject` (a path, a remote)."""
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
@@ -230,7 +233,8 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     if remote := _REMOTE.search(text):
         details.setdefault("storage", remote[1])
     if subject:
-        what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
+        first = what[0] if what.startswith(_NAMES) else what[0].lower()
+        what = f"{redact(subject)}: {first}{what[1:]}"
     return found.kind(
         what,
         why=_reason(text),

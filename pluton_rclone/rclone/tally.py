@@ -167,7 +167,7 @@ class Tally:
         begun = self._begun | {file.name for file in self.progress.in_flight}
         unknown = self._quiet and (broken or self.progress.transfers > self._before_round)
         if unknown or (self._failed and not broken):
-            begun = {*self._earlier}
+            self._earlier.clear()
         for path in begun:
             self._earlier.pop(path, None)
         return self.failed()
@@ -183,6 +183,8 @@ class Tally:
     ) -> TransferResult:
         """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
         missing, others = self.missing()
+        if self.command.dry:
+            missing += self._not_planned()
         failed, error = missing, stopped
         if stopped is not None or exit_code != 0:
             broken = stopped is not None or exit_code < 0
@@ -219,6 +221,18 @@ class Tally:
             folders=self._folders + whole,
         )
 
+    def _not_planned(self) -> tuple[FailedFile, ...]:
+        """What cannot be read, taken out of what is planned."""
+        failed = left_out.unreadable(self.command, self._planned)
+        paths = {file.path for file in failed}
+        gone = sum(one.size or 0 for one in self._planned if one.path in paths)
+        self._planned = [one for one in self._planned if one.path not in paths]
+        now = self.progress
+        self.progress = msgspec.structs.replace(
+            now, transfers=now.transfers - len(failed), bytes=now.bytes - gone
+        )
+        return failed
+
     def _judged(self, missing: bool) -> tuple[events.Progress, list[Planned], list[str]]:
         """The counts, what is planned, and what is to be said: a dry run of a sync promises no
         deletion that the sync will not make."""
@@ -233,11 +247,8 @@ class Tally:
                 command.brake.judge(now, whole=True)
         except TooManyDeletions as refusal:
             why = refusal.what.partition(": ")[2]
-            return (
-                now,
-                planned,
-                [f"More would go than may: without the dry run, nothing is done: {why}"],
-            )
+            told = f"More would go than may: without the dry run, nothing is done: {why}"
+            return now, planned, [told]
         return now, planned, []
 
 

@@ -142,8 +142,7 @@ class Transfer:
 
     def events(self) -> Iterator[Event]:
         """Every event, as it comes, for one listener at a time. Earlier events are kept, up to
-        EVENTS_KEPT. A slow listener slows rclone down, unless `result` or `wait` is called.
-        """
+        EVENTS_KEPT. A slow listener slows rclone down, unless `result` or `wait` is called."""
         with self._changed:
             self._listening = True
         try:

@@ -17,8 +17,7 @@ Place = str | os.PathLike[str]
 
 def update_of(progress: Progress) -> dict[str, Any] | None:
     """What a listener gets: total, sent, progress (0 to 1), transfer_speed, tasks, and rclone's own
-    `rclone_output`; None before there is anything to transfer. Bytes, and bytes per second.
-    """
+    `rclone_output`; None before there is anything to transfer. Bytes, and bytes per second."""
     if progress.total_bytes <= 0:
         return None
     tasks = [{"name": one.name, **_sent(one, one.size)} for one in progress.in_flight]

@@ -138,12 +138,11 @@ class Lent(Around):
     def _refuse_to_write(self, command: Command) -> None:
         if command.words[0] not in WRITING:
             return
-        for place in command.places if "move" in command.words[0] else command.places[-1:]:
-            name = place.partition(":")[0]
-            for each in below(self._conf, name) if name in self._names else ():
-                section = self._conf.whole_section(each)
-                if not reads_only(section.get("pluton_granted_scopes", "").split()):
-                    continue
+        written = command.places if "move" in command.words[0] else command.places[-1:]
+        names = {place.partition(":")[0] for place in written}.intersection(self._names)
+        for each in (one for name in names for one in below(self._conf, name)):
+            section = self._conf.whole_section(each)
+            if reads_only(section.get("pluton_granted_scopes", "").split()):
                 title = section.get("description") or each
                 raise AccessDenied(
                     f"{title!r} was connected for reading only.",

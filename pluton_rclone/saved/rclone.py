@@ -74,10 +74,8 @@ class OneDriveTransfer(Transfer):
 
 
 class SavedRclone(Rclone):
-    """As `Rclone`; every run has a private copy of these remotes, merged back at its end.
-
-    A run whose token Microsoft refuses before its end is started once more, with a renewed one.
-    """
+    """As `Rclone`; every run has a private copy of these remotes, merged back at its end. If
+    Microsoft refuses its token before that expires, it is started once more, with a renewed one."""
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._lent = Lent(runner, conf, names)
@@ -170,10 +168,10 @@ class SavedRclone(Rclone):
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
         if is_local(place):
             return office.is_folder_here(place)
+        found = None
         with suppress(PlutonRcloneError):  # the transfer says why
             found = self.stat(place)
-            return found.is_dir if found else None
-        return None
+        return None if found is None else found.is_dir
 
     def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
         command = commands.remove("deletefile", place, options)
@@ -209,9 +207,7 @@ class SavedRclone(Rclone):
         before = self._lent.refusals
         section = destination(command, self._conf, self._names) or {}
         into_a_library = section.get("drive_type") == "documentLibrary"
-        runs = office.Runs(command)
-        if into_a_library:
-            runs = office.runs(command, self._is_folder)
+        runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
         starting, flags = self._starting(notice), progress_flags(level, every)

@@ -35,8 +35,7 @@ class LocationSteps(SignInSteps):
             return graph.drives()
 
     def drives_of(self, kind: DriveKind) -> list[Drive]:
-        """The own drives of one type that are for backups. DriveNotFound says which types there are
-        instead."""
+        """The own drives of one type that are for backups. DriveNotFound names the other types."""
         drives = self.drives()
         offered = [drive for drive in drives if drive.for_backups]
         found = [drive for drive in offered if drive.type == DRIVE_TYPES[kind]]

@@ -31,9 +31,8 @@ class SignInSteps:
     def app(self) -> AppRegistration:
         """The app registration in use. RegistrationError when there is none."""
         if self._state.app is None:
-            what, give = "There is no app registration to sign in with.", "Give its client id"
-            own = "sign in by rclone's own registration (in Python sign_in_with_rclone)"
-            advice = f"{give} (PLUTON_ONEDRIVE_CLIENT_ID), or {own}."
+            what = "There is no app registration to sign in with."
+            advice = "Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or use rclone's registration."
             raise RegistrationError(what, who=Who.YOU, advice=advice)
         return self._state.app
 

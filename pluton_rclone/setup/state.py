@@ -22,7 +22,7 @@ DRIVE_TYPES = {"personal": "personal", "business": "business", "sharepoint": "do
 
 @dataclass
 class SetupState:
-    """The answers so far. `shared`: a folder of somebody else is chosen or wanted. `folder_id` is
+    """The answers so far. `shared`: a folder of another account is wanted. `folder_id` is
     the id of `folder`, once known. `expected` is the account of a storage being re-authorized;
     `passed` is the digest of the tested settings. `scopes` are empty if unknown."""
 

@@ -88,8 +88,7 @@ class Home(Mapping[str, Storage]):
         what was not kept of it."""
         if run.command in ("check", "restic"):
             raise UsageError(f"{run.command} is not a transfer.")
-        command = run.as_command()
-        return self.rclone(*run.storages).transfer(command)
+        return self.rclone(*run.storages).transfer(run.as_command())
 
     def _saved(self, remote_name: str, log_level: LogLevel | None = None) -> SavedRemote:
         from pluton_rclone.saved.remote import SavedRemote
@@ -108,14 +107,16 @@ class Home(Mapping[str, Storage]):
         if found:
             advice = f"Use the remote's name: {', '.join(found)}."
             raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
+        low = name.lower()
+        if name not in kinds and self.conf.is_variable(low):  # rclone takes either spelling
+            return self._storage(low)
         if name in kinds:
             below = " and ".join(map(repr, self.below(name)))
+            advice = f"Sign-in, connection test and options are those of {below}."
             raise StorageNotFound(
                 f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage.",
                 why=f"it lies on {below}" if below else None,
-                advice=f"Sign-in, connection test and options are those of {below}."
-                if below
-                else None,
+                advice=advice if below else None,
             )
         near = difflib.get_close_matches(name, [*kinds, *self], n=1)
         raise StorageNotFound(
@@ -246,10 +247,8 @@ class Home(Mapping[str, Storage]):
         self, on_report: Callable[[ConnectionReport], None] = lambda report: None
     ) -> HealthReport:
         """Check every storage without writing, a few at a time; each check renews the token.
-
-        `on_report` hears each as it is done; the result is in the order of the file. A storage that
-        fails raises nothing.
-        """
+        `on_report` gets each report as it is done; the result is in the order of the file. A
+        storage that fails raises nothing."""
         from pluton_rclone.connection.health import check_all
 
         return check_all([self._saved(name, "DEBUG") for name in self._names()], on_report)

@@ -45,8 +45,8 @@ class Restic:
         binary: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._saved = saved
-        self._wanted = binary
+        self._saved, self._wanted = saved, binary
+        self._runs = Runs(saved.conf.path)
         self._given = dict(environment or {})
         self._open: ExitStack | None = None
         self._lent: dict[str, str] = {}
@@ -80,8 +80,8 @@ class Restic:
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> Child:
         """Start restic; callbacks as for `process.start`."""
-        argv, environment = self.argv(*arguments), self.environment
-        recording, starting = self._runs.begin(self._run(arguments)), threading.Lock()
+        argv, env, starting = self.argv(*arguments), self.environment, threading.Lock()
+        recording = self._runs.begin(self._run(arguments))
 
         def end() -> None:
             with starting:  # it may end before `child` is here
@@ -89,12 +89,7 @@ class Restic:
 
         with starting:
             child = process.start(
-                argv,
-                env=environment,
-                stdin=stdin,
-                on_stdout=on_stdout,
-                on_stderr=on_stderr,
-                on_end=end,
+                argv, env=env, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr, on_end=end
             )
         return child
 
@@ -114,19 +109,13 @@ class Restic:
             recording.exited(status)
         return status
 
-    @property
-    def _runs(self) -> Runs:
-        return Runs(self._saved.conf.path)
-
     def _run(self, arguments: Iterable[str]) -> Run:
         return Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)
 
     def environment_for_people(self) -> dict[str, str]:
-        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH.
-
-        They hold no secret. UsageError for a storage with a certificate, which only this library
-        can use.
-        """
+        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH. They
+        hold no secret. UsageError for a storage with a certificate, which only this library can
+        use."""
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
             raise UsageError(
@@ -186,9 +175,8 @@ def find_restic(
     named = path if path is not None else environment.get(VARIABLE)
     found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
     if found is None:
-        raise ResticNotFound(
-            f"There is no restic {f'at {os.fspath(named)!r}' if named else 'on PATH'}."
-        )
+        where = f"at {os.fspath(named)!r}" if named else "on PATH"
+        raise ResticNotFound(f"There is no restic {where}.")
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
@@ -151,16 +151,22 @@ class Storage:
         binary: LocalPath | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Restic:
-        """A restic repository in the folder `path`; use it with `with`.
-
-        `binary` is the restic to run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is
-        added to restic's; the repository's password belongs there or into this process's
-        environment (RESTIC_PASSWORD_FILE and the like).
-        """
+        """A restic repository in the folder `path`; use it with `with`. `binary` is the restic to
+        run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's; the
+        repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE
+        and the like)."""
         from .restic import Restic
 
         found = None if binary is None else os.fsdecode(binary)
         return Restic(self._saved, path, binary=found, environment=environment)
+
+    def stand(self, words: str, path: str = "", *more: str, flags: Sequence[str] = ()) -> int:
+        """Run rclone's mount or serve (`words`) on the folder `path` in our place, until it is
+        ended (see `process.foreground`). A token that it renews comes home meanwhile."""
+        from pluton_rclone.saved.standing import stand
+
+        self.require()
+        return stand(self._saved, words.split(), (self.at(path), *more), flags)
 
     def walk(
         self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
@@ -239,22 +245,19 @@ class Storage:
         not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
-        remote = self.storages[self.remote_name].remote
-        drive = self.drive()
+        drive, remote = self.drive(), self.storages[self.remote_name].remote
+        entries: Source = source
         if of is None:
             place, rclone = locations.local(source), self.rclone
         else:
-            place = of.at(os.fsdecode(source))
+            place, entries = of.at(os.fsdecode(source)), of.walk(os.fsdecode(source))
             rclone = self.storages.rclone(of.remote_name, self.remote_name)
 
         def not_there_yet() -> int:
             return rclone.copy(place, self.at(path), dry_run=True, **options).result().bytes
 
-        entries: Source = source
         if options:
             entries = rclone.walk(place, **options)
-        elif of is not None:
-            entries = of.walk(os.fsdecode(source))
         return preflight(
             entries,
             drive_type=remote.drive_type,
@@ -283,7 +286,9 @@ class Storage:
         """Takes over the sign-in of `StorageSetup.for_storage(this)`; its drive stays.
         ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
-        return self._change(before, before.replace(**setup.authorization()), on_step)
+        wanted = before.replace(**setup.authorization())
+        same = wanted.token == before.token
+        return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
     def repair(
         self, on_step: Callable[[Step], None] = lambda step: None, *, drive_id: str = ""
@@ -291,23 +296,14 @@ class Storage:
         """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), and spells
         its encoding as rclone does; token and options stay. Tested, then saved. UsageError if
         there are several; ConnectionTestFailed."""
-        from pluton_rclone.values.token_text import SIGN_IN, TOKEN
-
         from .repair import repaired
 
-        before = self._saved.section
         self.check_writable()
+        before = self._saved.section
         wanted = repaired(before, self.storages.binary, drive_id)
-        report, tested = self.storages.try_out(wanted, on_step)
-        report.raise_for_failure()
-        after = tested.to_section()
-        changes = {
-            key: after.get(key) for key in {*after, "encoding"} if after.get(key) != before.get(key)
-        }
-        if TOKEN in changes:  # renewed: the same sign-in
-            changes[SIGN_IN] = before.get(SIGN_IN)
-        self.storages.conf.update(self.remote_name, changes)
-        return report
+        known = {"encoding", *wanted.to_section()}  # what else the section has stays
+        old = {key: value for key, value in before.items() if key in known}
+        return self._change(old, wanted, on_step, same_sign_in=True)
 
     def check_writable(self) -> None:
         """ConfigNotWritable if no change could be saved."""
@@ -321,23 +317,32 @@ class Storage:
         before = self.remote
         if options.get("description"):
             options["description"] = self._free_name(options["description"])
-        defaults = type(before).model_fields
-        for name, value in options.items():
-            if value is None and name in defaults:
-                options[name] = defaults[name].get_default()
-        return self._change(before, before.replace(**options), on_step)
+        for name, field in type(before).model_fields.items():
+            if name in options and options[name] is None:
+                options[name] = field.get_default()
+        wanted = before.replace(**options)
+        same = wanted.token == before.token
+        return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
     def _change(
-        self, before: OneDriveRemote, wanted: OneDriveRemote, on_step: Callable[[Step], None]
+        self,
+        old: Mapping[str, str],
+        wanted: OneDriveRemote,
+        on_step: Callable[[Step], None],
+        *,
+        same_sign_in: bool,
     ) -> ConnectionReport:
+        """Test the remote, then save how its section differs from `old`."""
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
         self.check_writable()
         report, tested = self.storages.try_out(wanted, on_step)
         report.raise_for_failure()
-        changes = tested.changes_from(before)
-        if TOKEN in changes and wanted.token == before.token:
-            changes[SIGN_IN] = before.sign_in or None  # renewed during the test: the same sign-in
+        new = tested.to_section()
+        keys = dict.fromkeys((*old, *new))
+        changes = {key: new.get(key) for key in keys if new.get(key) != old.get(key)}
+        if TOKEN in changes and same_sign_in:  # renewed meanwhile
+            changes[SIGN_IN] = old.get(SIGN_IN)
         if changes:
             self.storages.conf.update(self.remote_name, changes)
         return report

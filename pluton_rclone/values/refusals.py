@@ -74,22 +74,18 @@ _SLOW = Meaning(
     "for an upload, set a smaller chunk_size.")
 _PROXY = Meaning(
     errors.Unreachable, "The network did not let the request through.", Who.YOU,
-    "Sign in to the network and check HTTPS_PROXY and NO_PROXY, or ask its administrator to allow "
-    "this host.")
+    "Sign in to the network, check HTTPS_PROXY and NO_PROXY, or have its administrator allow it.")
 _MALWARE = Meaning(
-    errors.AccessDenied, "Microsoft found malware in this file.", Who.YOU,
-    "Delete it, or keep it out of the backup.")
+    errors.AccessDenied, "Microsoft found malware in this file.", Who.YOU, "Delete or exclude it.")
 _FROZEN = Meaning(
     errors.Unreachable, "Microsoft keeps this drive closed, or for reading only, at the moment.",
-    advice="Try again in a few hours. If it stays, look for a note in OneDrive on the web: an "
-    "account far over its quota is closed, too.")
+    advice="Try again in a few hours. If it stays, look at OneDrive on the web: is its quota full?")
 _BLOCKED = Meaning(
     errors.AccessDenied, "An administrator has blocked this site.",
     advice="Ask the administrator of the organisation to unlock the site.")
 _NO_ONEDRIVE = Meaning(errors.DriveNotFound, "This account has no OneDrive.")
 _NO_DRIVE = Meaning(
-    errors.DriveNotFound,
-    advice="Check the drive's id, and whether this account may open it.")
+    errors.DriveNotFound, advice="Check the drive's id, and whether this account may open it.")
 LOST_DRIVE = Meaning(  # the same of a remote that is saved
     errors.DriveNotFound,
     advice="Have its drive looked for: the token stays. An account that has no OneDrive any more "
@@ -209,7 +205,7 @@ def judged(
     `message` is Microsoft's, in any language."""
     words = [word.lower() for code in codes for word in re.findall(r"[A-Za-z_]+", code[:400])][::-1]
     message = message[:4000]
-    if status == 507:  # whatever the code says: reports differ, the status does not
+    if status == 507:  # the codes of a full drive differ, its status does not
         return by_status(507, place)
     busy = status is not None and (status == 429 or status >= 500)
     for pattern, meaning in BY_MESSAGE:
