@@ -56,7 +56,7 @@ class Governor:
     ) -> None:
         self._socket, self._budget, self._clock = socket, budget, budget.clock
         self._make_canary, self._on_wait = canary, on_wait
-        self._asked = asked.Asked()
+        self._asked: asked.Asked | None = None  # once it is up
         self._ended = threading.Event()
         self._warm = threading.Event()
         self._warming = False
@@ -101,6 +101,8 @@ class Governor:
         now = self._clock.now()
         if not child.paused:
             self._count()
+        if self._asked is None:
+            return _SHORTEST  # stopped now, it would outlive us: the signal for that is not set yet
         holds = self._budget.holds(now)
         if holds is not None:
             return self._evenly(child, rate(holds))
@@ -123,7 +125,7 @@ class Governor:
         return min(_LONGEST, max(_SHORTEST, requests / FASTEST / max(1, self._budget.askers) / 2))
 
     def _count(self) -> None:
-        before, found = self._asked, asked.read(self._socket)
+        before, found = self._asked or asked.Asked(), asked.read(self._socket)
         if found is None or found.answers < before.answers:
             return
         now = self._clock.now()

@@ -21,10 +21,12 @@ from pluton_rclone.emulator.drives.changes import Order
 from pluton_rclone.emulator.drives.content import InMemory
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ConfigNotWritable, NothingFound, PlutonRcloneError, UsageError
+from pluton_rclone.feed import race
 from pluton_rclone.feed.tree import FeedTree
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.setup.connect import DriveKind
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
+from tests.terminal import PATIENCE
 
 FEED = "/root/delta"
 WALKED = "walked folder by folder"
@@ -205,7 +207,10 @@ def test_any_stored_name_is_spelled_as_rclone_spells_it(
 # ---- where it is not used ------------------------------------------------------------------------
 
 
-def test_only_the_whole_drive_is_read_from_the_feed(cloud: Emulator) -> None:
+def test_only_the_whole_drive_is_read_from_the_feed(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(race, "HEAD_START", PATIENCE)  # else a slow rclone has company
     fill(emulated_drive(cloud, "business"), folders=2, each=2)
     storage = connected(cloud, "business", base_folder="folder 0")
     assert [entry.path for entry in listed(storage)] == ["0.txt", "1.txt"]
