@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 # The same examples in every run, and none is too slow: what is red is red for everybody, and says
 # something about the code. `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile(
-    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "suite",
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
-    "explore", settings.get_profile("suite"), derandomize=False, print_blob=True
+    "explore",
+    settings.get_profile("suite"),
+    derandomize=False,
+    max_examples=200,
+    print_blob=True,
 )
 settings.load_profile("suite")
 

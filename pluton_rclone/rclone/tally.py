@@ -167,7 +167,7 @@ class Tally:
         begun = self._begun | {file.name for file in self.progress.in_flight}
         unknown = self._quiet and (broken or self.progress.transfers > self._before_round)
         if unknown or (self._failed and not broken):
-            begun = {*self._earlier}
+            self._earlier.clear()
         for path in begun:
             self._earlier.pop(path, None)
         return self.failed()
@@ -247,11 +247,8 @@ class Tally:
                 command.brake.judge(now, whole=True)
         except TooManyDeletions as refusal:
             why = refusal.what.partition(": ")[2]
-            return (
-                now,
-                planned,
-                [f"More would go than may: without the dry run, nothing is done: {why}"],
-            )
+            told = f"More would go than may: without the dry run, nothing is done: {why}"
+            return now, planned, [told]
         return now, planned, []
 
 

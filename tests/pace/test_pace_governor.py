@@ -27,7 +27,7 @@ from pluton_rclone.saved.remote import SavedRemote
 from tests.connected import budget_for, connected, emulated_drive
 from tests.terminal import PATIENCE
 
-from .stepping import SteppingClock
+from .stepping import SteppingClock, numbered
 
 SMALLER = 20
 SMALL = [Limit(limit.amount / SMALLER, limit.seconds / SMALLER, limit.counts) for limit in LIMITS]
@@ -125,7 +125,9 @@ def test_a_walk_is_kept_within_them_too(cloud: Emulator, storage: Storage) -> No
 def test_several_transfers_of_one_account_share_its_budget(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
-    transfers = [storage.upload(source, f"up {number}") for number in range(2)]
+    transfers = [
+        storage.upload(source, f"up {number}", extra=numbered(number)) for number in range(2)
+    ]
     assert [transfer.result().transfers for transfer in transfers] == [FILES, FILES]
     assert cloud.budgets.throttled <= CANARIES
 
