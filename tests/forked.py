@@ -129,7 +129,8 @@ class Forks:
             code = self.start(arguments, streams, env=env, cwd=cwd).wait(120)
             for kept in (out, err):
                 kept.seek(0)
-            return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+            words = [str(word) for word in arguments]
+            return subprocess.CompletedProcess(words, code, out.read(), err.read())
 
     @contextmanager
     def started(
@@ -207,7 +208,7 @@ def _serve(path: str) -> None:
                 os.close(stream)
             there.sendall(NUMBER.pack(pid))
             running[os.pidfd_open(pid)] = pid, there
-        for pidfd in set(ready) & set(running):
+        for pidfd in running.keys() & set(ready):
             pid, there = running.pop(pidfd)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             os.close(pidfd)

@@ -48,7 +48,7 @@ Back up and restore
   files 345678 preflight
   transfers 345678 restic
 Look at files
-  files 345678 ls tree stat cat size about
+  files 345678 ls tree stat cat size about mount serve
 Look after storages
   care 4568 health keep-alive
   storages 5 encrypt

@@ -28,7 +28,7 @@ from .timer import pinged
 from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
-    from pluton_rclone.rclone.results import CheckResult, TransferResult
+    from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
     from pluton_rclone.rclone.transfer import Transfer
     from pluton_rclone.storages.storage import Storage
 
@@ -305,7 +305,7 @@ def compare(
         output.say(f"  note    {notice}")
     lists = (result.differing, result.missing_on_source, result.missing_on_destination)
     left_out = tuple(f"{one.path}: {one.why}" for one in result.left_out)
-    failed = tuple(f"{one.path}: {one.error}" for one in result.failed)
+    failed = tuple(map(told, result.failed))
     titles = ("differs", "only in DST", "only in SRC", "left out", "failed")
     for title, names in zip(titles, (*lists, left_out, failed), strict=True):
         for name in names:
@@ -413,9 +413,15 @@ def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> No
         output.say(f"  left out  {printable(one.path)}: {one.why}")
     if result.error is not None:
         for failed in result.failed:
-            output.say(f"  failed  {printable(failed.path)}: {failed.error}")
+            output.say(f"  failed  {told(failed)}")
         raise result.error
     output.say(summary(result, f"would be {verb}" if dry_run else verb))
+
+
+def told(file: FailedFile) -> str:
+    """`PATH: why`; many errors begin with the path themselves."""
+    path, text = printable(file.path), str(file.error)
+    return text if text.startswith((f"{path}: ", f"{path} was ")) else f"{path}: {text}"
 
 
 def summary(result: TransferResult, verb: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Generator
 from concurrent.futures import Future
 from tempfile import SpooledTemporaryFile
@@ -105,7 +104,7 @@ class _Reader:
     def _turn(self) -> None:
         """Wait until the account's budget has room for a page beside rclone's requests."""
         while (budget := self._budget) is not None:
-            now = time.monotonic()
+            now = budget.clock.now()
             room = budget.granted(now, budget.under_way(_ROUND_TRIP))
             if room >= 1 and budget.wait(now, 0) <= 0:
                 return

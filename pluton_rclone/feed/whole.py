@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -90,7 +89,7 @@ class _Pages:
         """As `delta.read`."""
         self._turn()
         if self._budget is not None:
-            self._budget.spend(time.monotonic(), 1)
+            self._budget.spend(self._budget.clock.now(), 1)
         if self._access is None:
             self._access = self._token(self._http, None).access_token
         try:

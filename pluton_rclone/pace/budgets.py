@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -54,11 +55,24 @@ def rate(limit: Limit) -> float:
     return _EVENLY * limit.amount / limit.seconds / limit.cost
 
 
+class Clock:
+    """This machine's time; a test brings another."""
+
+    def now(self) -> float:
+        """Seconds that only go forward."""
+        return time.monotonic()
+
+    def wait(self, ended: threading.Event, seconds: float) -> bool:
+        """Until the event is set, for so long at most: whether it is."""
+        return ended.wait(seconds)
+
+
 class Budget:
     """What was asked of Microsoft for one account, and which limits hold for it; safe to share
-    between threads. `now` is in seconds, of a clock that only goes forward."""
+    between threads. `now` is in seconds, of the clock by which all that ask from it go."""
 
-    def __init__(self, limits: Sequence[Limit] = LIMITS) -> None:
+    def __init__(self, limits: Sequence[Limit] = LIMITS, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.finding_out = threading.Lock()
         """Held while one governor goes beyond a limit."""
         self.askers = 0

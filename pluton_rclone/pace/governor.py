@@ -18,7 +18,6 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +54,7 @@ class Governor:
         canary: Callable[[], Canary],
         on_wait: Callable[[float], None],
     ) -> None:
-        self._socket, self._budget = socket, budget
+        self._socket, self._budget, self._clock = socket, budget, budget.clock
         self._make_canary, self._on_wait = canary, on_wait
         self._asked = asked.Asked()
         self._ended = threading.Event()
@@ -72,7 +71,7 @@ class Governor:
 
     def refused(self, seconds: float | None) -> None:
         """rclone was refused after all: somebody else spends the budget, too."""
-        now = time.monotonic()
+        now = self._clock.now()
         self._budget.does_hold(now)
         if seconds is not None:
             self._budget.hold(now, seconds)
@@ -86,7 +85,7 @@ class Governor:
         self._budget.join()
         try:
             wait = _SHORTEST
-            while not self._ended.wait(wait) and not child.ended:
+            while not self._clock.wait(self._ended, wait) and not child.ended:
                 wait = self._look(child)
         finally:
             self._budget.leave()
@@ -99,7 +98,7 @@ class Governor:
 
     def _look(self, child: Child) -> float:
         """Seconds until it is to be looked at again."""
-        now = time.monotonic()
+        now = self._clock.now()
         if not child.paused:
             self._count()
         holds = self._budget.holds(now)
@@ -127,7 +126,7 @@ class Governor:
         before, found = self._asked, asked.read(self._socket)
         if found is None or found.answers < before.answers:
             return
-        now = time.monotonic()
+        now = self._clock.now()
         self._asked = found
         if found.answers > before.answers:
             self._budget.spend(now, found.answers - before.answers, found.units - before.units)
@@ -136,7 +135,7 @@ class Governor:
             self._budget.does_hold(now)
 
     def _evenly(self, child: Child, each_second: float) -> float:
-        now = time.monotonic()
+        now = self._clock.now()
         wait = self._budget.wait(now, self._under_way() + 1)
         granted = self._budget.granted(now, self._under_way())
         if wait > 0 or granted <= 0:
@@ -163,9 +162,9 @@ class Governor:
             try:
                 self._canary = canary = self._make_canary()
                 canary.ask()
-                began = time.monotonic()
+                began = self._clock.now()
                 canary.ask()
-                self._round_trip = time.monotonic() - began
+                self._round_trip = self._clock.now() - began
                 self._budget.spend(began, 2)
             except Exception as problem:  # noqa: BLE001 - then there is none; `_beyond` says so
                 log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
@@ -188,7 +187,7 @@ class Governor:
                 return
             found = threading.Event()
             self._send_canaries(limit, found, 1)  # Microsoft may simply say what the limit is
-            self._ended.wait(0.5 * self._round_trip)  # what was under way has arrived
+            self._clock.wait(self._ended, 0.5 * self._round_trip)  # what was under way has arrived
             child.resume()
             self._count()
             child.pause()
@@ -197,14 +196,14 @@ class Governor:
 
     def _is_open(self, limit: Limit) -> bool:
         """Whether it is near, and not known to hold."""
-        now = time.monotonic()
+        now = self._clock.now()
         near = self._budget.left(limit, now) <= self._under_way()
         return near and self._budget.holds(now) is None
 
     def _go_beyond(self, limit: Limit, found: threading.Event) -> None:
-        until = time.monotonic() + TRIAL
+        until = self._clock.now() + TRIAL
         while not found.is_set() and not self._ended.is_set():
-            now = time.monotonic()
+            now = self._clock.now()
             left = math.ceil(self._budget.left(limit, now))
             if left <= -_BEYOND:
                 self._budget.does_not_hold(now, limit)
@@ -230,12 +229,12 @@ class Governor:
     def _send_canary(self, limit: Limit, found: threading.Event) -> None:
         """Sets `found` unless it was granted without a word about limits."""
         canary, said = self._canary, None
-        self._budget.spend(time.monotonic(), 1)
+        self._budget.spend(self._clock.now(), 1)
         try:
             said = canary.ask() if canary is not None else None
         except Exception as problem:  # noqa: BLE001 - the limit is then taken to hold
             log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
-        now = time.monotonic()
+        now = self._clock.now()
         if said is None or not said.granted:
             self._budget.does_hold(now, limit)
             self._budget.hold(now, (said and said.wait) or 0.0)

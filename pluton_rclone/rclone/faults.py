@@ -220,6 +220,9 @@ def retry_helps(text: str) -> bool:
     return True if found is None else found.retry
 
 
+_NAMES = ("OneDrive", "Microsoft", "SharePoint")
+
+
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
     """The exception for one message, which begins with the `subject` (a path, a remote)."""
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
@@ -230,7 +233,8 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     if remote := _REMOTE.search(text):
         details.setdefault("storage", remote[1])
     if subject:
-        what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
+        first = what[0] if what.startswith(_NAMES) else what[0].lower()
+        what = f"{redact(subject)}: {first}{what[1:]}"
     return found.kind(
         what,
         why=_reason(text),

@@ -108,6 +108,9 @@ class Home(Mapping[str, Storage]):
         if found:
             advice = f"Use the remote's name: {', '.join(found)}."
             raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
+        low = name.lower()
+        if name not in kinds and self.conf.is_variable(low):  # rclone takes either spelling
+            return self._storage(low)
         if name in kinds:
             below = " and ".join(map(repr, self.below(name)))
             advice = f"Sign-in, connection test and options are those of {below}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
@@ -159,6 +159,14 @@ class Storage:
 
         found = None if binary is None else os.fsdecode(binary)
         return Restic(self._saved, path, binary=found, environment=environment)
+
+    def stand(self, words: str, path: str = "", *more: str, flags: Sequence[str] = ()) -> int:
+        """Run rclone's mount or serve (`words`) on the folder `path` in our place, until it is
+        ended (see `process.foreground`). A token that it renews comes home meanwhile."""
+        from pluton_rclone.saved.standing import stand
+
+        self.require()
+        return stand(self._saved, words.split(), (self.at(path), *more), flags)
 
     def walk(
         self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]

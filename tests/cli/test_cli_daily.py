@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -268,9 +269,60 @@ def test_a_pasted_remote_is_imported_from_stdin(
     assert b'"remote": "piped"' in done.stdout
 
 
+@pytest.fixture
+def several(connected: Command, cloud: Emulator, home: Path) -> Path:
+    """An rclone.conf with two OneDrives and another remote."""
+    save_storage(cloud, "business", name="team")
+    file = home / "several.conf"
+    file.write_text((home / "rclone.conf").read_text() + "\n[s3]\ntype = s3\n")
+    return file
+
+
+def test_of_several_remotes_in_a_file_one_is_imported_by_its_name(
+    connected: Command, several: Path, home: Path
+) -> None:
+    new = ("--yes", "--config", str(home / "new.conf"))
+    unnamed = connected("import", "x", str(several), *new)
+    other = connected("import", "x", str(several), "--section", "s3", *new)
+    for refused in (unnamed, other):
+        assert refused.code == 3
+        assert "OneDrive remotes with a token in this text: work-files, team." in refused.err
+        assert "--section NAME" in refused.err
+    assert connected("import", "x", str(several), "--section", "team", *new).code == 0
+    assert connected("storages", "--json", *new[1:]).json[0]["drive_type"] == "business"
+    dump = home / "dump.json"
+    sections = Storages(several).conf.sections()
+    dump.write_text(json.dumps(sections))
+    assert connected("import", "y", str(dump), "--section", "work-files", *new).code == 0
+
+
+def test_of_several_remotes_in_a_file_one_is_chosen_at_a_terminal(
+    several: Path, home: Path, at_terminal: AtTerminal
+) -> None:
+    with at_terminal("--config", str(home / "new.conf"), "import", "x", str(several)) as terminal:
+        terminal.expect("1  work-files")
+        terminal.expect("2  team")
+        terminal.answer("team")
+        terminal.expect("Save it so? [y/N]:")
+        terminal.answer("y")
+        assert terminal.end() == 0, terminal.heard
+    assert Storages(home / "new.conf")["x"].remote.drive_type == "business"
+
+
 def test_what_is_no_remote_is_not_imported(command: Command, home: Path) -> None:
     (home / "other.conf").write_text("[s3]\ntype = s3\n")
     ran = command("import", "x", str(home / "other.conf"), "--yes")
 
     assert ran.code == 3
     assert "has no OneDrive remote" in ran.err
+
+
+# ---- faults --------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_refused_is_named_once(connected: Command, tmp_path: Path) -> None:
+    (tmp_path / "CON").write_text("x")
+    ran = connected("copy", str(tmp_path), "work-files:a")
+    assert ran.code == 7
+    (line,) = [line for line in ran.err.splitlines() if "failed" in line]
+    assert line.startswith("  failed  CON: OneDrive does not take this name. (")

@@ -105,7 +105,8 @@ def test_a_full_disk_under_the_output_ends_no_transfer(
     storage: Storage, source: Path, forks: Forks, stream: str, flag: str
 ) -> None:
     with open("/dev/full", "w") as full:
-        done = forks.run("copy", flag, source, "work:x", **{stream: full.fileno()})
+        out, err = (full.fileno() if stream == name else None for name in ("stdout", "stderr"))
+        done = forks.run("copy", flag, source, "work:x", stdout=out, stderr=err)
     assert len(storage.list("x")) == 6
     nothing_was_to_be_written = (flag, stream) in (("--json", "stderr"), ("--verbose", "stdout"))
     assert done.returncode == (0 if nothing_was_to_be_written else 1)

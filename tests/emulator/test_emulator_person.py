@@ -196,7 +196,7 @@ def test_the_address_of_a_page_goes_to_the_persons_own_browser(tmp_path: Path) -
 
 
 def test_in_a_demo_with_the_own_browser_sign_ins_go_there_too(tmp_path: Path) -> None:
-    assert LOGIN in opened_outside(tmp_path, {command.ANSWER_VARIABLE: "own"}, f"{LOGIN}/common")
+    assert LOGIN in opened_outside(tmp_path, {person.ANSWER_VARIABLE: "own"}, f"{LOGIN}/common")
 
 
 def test_a_sign_in_through_the_door_is_answered(home: Path) -> None:
