@@ -17,6 +17,7 @@ from pluton_rclone.microsoft.graph import delta
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.pace.ledger import budget_of
+from pluton_rclone.values import costs
 
 from .listing import FeedListing, listing
 from .tree import FeedTree
@@ -98,7 +99,8 @@ class _Pages:
         self._turn(self._read)
         self._read += 1
         if self._budget is not None:
-            self._budget.spend(time.monotonic(), 1)
+            units = costs.DELTA_WHOLE if link is None else costs.DELTA_PAGE
+            self._budget.spend(time.monotonic(), 1, units)
         if self._access is None:
             self._access = self._token(self._http, None).access_token
         try:

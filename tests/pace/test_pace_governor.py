@@ -123,12 +123,12 @@ def test_several_transfers_of_one_account_share_its_budget(
 def test_what_is_kept_for_each_of_very_many_leaves_something_to_send() -> None:
     shared, round_trip = Budget(LIMITS), 0.1
     shared.join()
-    alone = shared.under_way(round_trip)
+    alone = shared.under_way(0.0, round_trip)
     shared.join()
-    assert shared.under_way(round_trip) == 2 * alone
+    assert shared.under_way(0.0, round_trip) == 2 * alone
     for _ in range(100):
         shared.join()
-    assert 2 * alone < shared.under_way(round_trip) < LIMITS[0].amount / LIMITS[0].cost
+    assert 2 * alone < shared.under_way(0.0, round_trip) < LIMITS[0].amount / LIMITS[0].cost
     shared.leave()
     assert shared.askers == 101
 
