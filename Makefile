@@ -16,7 +16,7 @@ ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_w
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test-quick test test-pythons once floors third-parties lint docs bench soak attack lock dist-check clean
+.PHONY: help install demo demo-web test-quick test test-pythons once floors third-parties lint docs bench soak attack lock dist-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ $(TOOLS)/.ready: .ci/tools.txt
 	@touch $@
 demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emulated Microsoft (SRC=/some/folder)
 	@$(BIN)/python bin/demo.py $(if $(SRC),--source "$(SRC)")
+
+demo-web: $(READY) ## The page in your browser, on the emulated Microsoft: sign in, click, switch failures on
+	@$(BIN)/pluton-rclone demo --web
 
 test-quick: $(READY) ## For the inner loop: what is pure, and once through each seam (tests/quick.txt)
 	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" $$(grep -v '^#' tests/quick.txt) $(ARGS)

@@ -116,11 +116,9 @@ class PlutonRcloneError(Exception):
         **details: Any,
     ) -> None:
         super().__init__(what)
-        self.what = what
-        self.why = why
+        self.what, self.why, self.link = what, why, link
         self.who = who if who is not None else self.default_who
         self.advice = advice if advice is not None else self.default_advice
-        self.link = link
         # The default step goes with the default advice.
         self.next_step = next_step or (self.default_next_step if advice is None else None)
         self.details = {key: value for key, value in details.items() if value is not None}
@@ -224,7 +222,7 @@ class RegistrationError(SignInError):
 
 class SecretExpired(RegistrationError):
     code = "secret_expired"
-    default_advice = "Create a new client secret and set it, or use a public client: it has none."
+    default_advice = "Create a new client secret and set it, or use a public client without one."
     default_next_step = NextStep.RENEW_SECRET
 
 

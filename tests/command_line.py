@@ -12,11 +12,19 @@ from unittest.mock import patch
 from pluton_rclone.cli import run
 
 
-def run_here(*words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """`pluton-rclone WORDS < stdin`, with the exit code, stdout and stderr of the process."""
+def run_here(
+    *words: object, stdin: str = "", encoding: str = "utf-8"
+) -> subprocess.CompletedProcess[str]:
+    """`pluton-rclone WORDS < stdin`, with the exit code, stdout and stderr of the process, whose
+    streams know the characters of this encoding (PYTHONIOENCODING)."""
     arguments = [str(word) for word in words]
     given, out, err = (
-        io.TextIOWrapper(io.BytesIO(text), encoding="utf-8") for text in (stdin.encode(), b"", b"")
+        io.TextIOWrapper(io.BytesIO(text), encoding, errors)
+        for text, errors in (
+            (stdin.encode(encoding), "strict"),
+            (b"", "strict"),
+            (b"", "backslashreplace"),
+        )
     )
     with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "stdin", given):
         code = run(arguments)

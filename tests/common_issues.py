@@ -49,7 +49,7 @@ ISSUES: Mapping[str, tuple[str, bool, Prepare, list[str]]] = {
         BERT,
         True,
         _managed_consent,
-        ["connect", "Team", "--type", "sharepoint"],
+        ["connect", "Team", "--site", "https://contoso.sharepoint.com/sites/Backups"],
     ),
     "Token Expired": (ANNA, True, _idle, ["ls", "OneDrive Personal Backups:"]),
 }

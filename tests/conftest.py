@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
+    from tests.forked import Forks
 
 # The same examples in every run, and none is too slow: what is red is red for everybody, and says
 # something about the code. `--hypothesis-profile=explore` looks for new ones.
@@ -42,7 +43,7 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def runtime_folder() -> Iterator[None]:
+def runtime_folder() -> Iterator[Path]:
     """Private configs, sockets and notes lie in a folder of this run: nothing stays on the machine.
 
     A short path of its own, because a unix socket's may have 107 bytes (unix(7)).
@@ -59,7 +60,7 @@ def runtime_folder() -> Iterator[None]:
         # (78 ms of CPU, 47 ms without). The limit is when it begins to collect after all.
         patch.setenv("GOGC", "off")
         patch.setenv("GOMEMLIMIT", "128MiB")
-        yield
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,6 +74,15 @@ def port_of_rclone() -> Iterator[None]:
     yield
     if held is not None:
         held.close()
+
+
+@pytest.fixture(scope="session")
+def forks(runtime_folder: Path) -> Iterator[Forks]:
+    """Starts commands of ours as processes, without a Python's start and imports for each."""
+    from tests.forked import forking
+
+    with forking(runtime_folder) as forks:
+        yield forks
 
 
 @pytest.fixture

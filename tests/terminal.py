@@ -18,8 +18,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import pexpect.fdpexpect  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from tests.forked import Forked, Forks
 
 PATIENCE = 120.0
 """Seconds until a program that says nothing has failed: long, for a busy machine; it costs nothing
@@ -28,7 +32,7 @@ where it is green."""
 
 class Terminal:
     """`with Terminal([program, …]) as terminal:`; at the end the program is gone, whatever it
-    did."""
+    did. With `forks`, `argv` are the arguments of a command of ours that they start."""
 
     def __init__(
         self,
@@ -37,18 +41,24 @@ class Terminal:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         size: tuple[int, int] = (24, 100),
+        forks: Forks | None = None,
     ) -> None:
         self._heard = io.StringIO()
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-        self._process = subprocess.Popen(
-            ["setsid", "--ctty", *argv],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=env,
-            cwd=cwd,
-        )
+        self._process: subprocess.Popen[bytes] | Forked
+        if forks is None:
+            self._process = subprocess.Popen(
+                ["setsid", "--ctty", *argv],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                env=env,
+                cwd=cwd,
+            )
+        else:
+            streams = (theirs, theirs, theirs)
+            self._process = forks.start(argv, streams, env=env, cwd=cwd, terminal=True)
         os.close(theirs)
         self._screen = pexpect.fdpexpect.fdspawn(
             ours, timeout=PATIENCE, encoding="utf-8", codec_errors="replace"

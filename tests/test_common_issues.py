@@ -9,7 +9,7 @@ from .common_issues import ISSUES, screen
 
 EXPECTED = {
     "Authorization Failed": (3, ("ERROR Cancel was pressed", "you can fix it", "correlation_id")),
-    "Drive Not Found": (4, ("ERROR This account has no drive", "ask IT for a OneDrive licence")),
+    "Drive Not Found": (4, ("ERROR This account has no drive", "OneDrive licence from IT")),
     "Sites.Read.All Permission": (
         3,
         (

@@ -415,7 +415,7 @@ def test_variables_that_double_exhaust_neither_memory_nor_time(ends: str) -> Non
     text = f"[DEFAULT]\n{''.join(levels)}a60 = {ends}\n[one]\ntype = %(a0)s\n"
     document = parse(text)
     if ends:
-        with pytest.raises(ConfigUnreadable, match="without measure"):
+        with pytest.raises(ConfigUnreadable, match="without limit"):
             document.section("one")
     else:
         assert document.section("one") == {"type": ""}

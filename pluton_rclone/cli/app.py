@@ -48,7 +48,7 @@ Back up and restore
   files 345678 preflight
   transfers 345678 restic
 Look at files
-  files 345678 ls tree stat cat size about
+  files 345678 ls tree stat cat size about mount serve
 Look after storages
   care 4568 health keep-alive
   storages 5 encrypt
@@ -61,10 +61,11 @@ Learn and try
   reference - errors options
   reference 67 versions
   tools 56 web
-  tools - emulator
+  tools - demo emulator
 For programs
   reference - schema
   tools - completion
+  man 5 man
 """
 GROUPS: dict[str, list[str]] = {}  # heading: commands
 COMMANDS: dict[str, tuple[str, list[int]]] = {}  # command: module, exit codes

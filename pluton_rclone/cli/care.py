@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +15,7 @@ from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
 from .arguments import NAME, storage_names
-from .context import FILE, Context, command, flag, valued
+from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, advice
 from .signing import METHOD, Method, sign_in
 from .storages import MARKS, run_test
@@ -24,6 +25,7 @@ from .values import parse_settings
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
+    from pluton_rclone.connection.report import ConnectionReport
     from pluton_rclone.microsoft.entra.scopes import Place
 
 
@@ -47,6 +49,8 @@ def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
     pluton-rclone health work --format prometheus > /var/lib/node_exporter/onedrive.prom
     pluton-rclone health --json | jq '.storages[] | select(.ok | not) | .storage'
     """
+    if form == "prometheus":
+        needs("prometheus", "prometheus_client")
     if names:
         from pluton_rclone.connection.health import HealthReport
 
@@ -60,22 +64,21 @@ def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
 
 
 def metrics(report: HealthReport) -> str:
-    """What was found, in Prometheus's text format, version 0.0.4."""
-    seconds = [sum(step.seconds for step in each.steps) for each in report.reports]
-    found: dict[str, tuple[str, list[float]]] = {
-        "ok": ("1: no step failed", [each.ok for each in report.reports]),
-        "warnings": ("Steps that warn", [len(each.warnings) for each in report.reports]),
-        "seconds": ("Duration of the check", seconds),
-        "checked_time_seconds": ("When it was checked", [time.time()] * len(seconds)),
+    """What was found, in Prometheus's text format."""
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+    found: dict[str, tuple[str, Callable[[ConnectionReport], float]]] = {
+        "ok": ("1: no step failed", lambda each: each.ok),
+        "warnings": ("Steps that warn", lambda each: len(each.warnings)),
+        "seconds": ("Duration of the check", lambda each: sum(one.seconds for one in each.steps)),
+        "checked_time_seconds": ("When it was checked", lambda each: time.time()),
     }
-    lines = []
-    for name, (meaning, values) in found.items():
-        metric = f"pluton_rclone_storage_{name}"
-        lines += [f"# HELP {metric} {meaning}", f"# TYPE {metric} gauge"]
-        for each, value in zip(report.reports, values, strict=True):
-            label = each.storage.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-            lines.append(f'{metric}{{storage="{label}"}} {float(value)!r}')
-    return "\n".join(lines) + "\n"
+    registry = CollectorRegistry()
+    for name, (meaning, value) in found.items():
+        gauge = Gauge(f"pluton_rclone_storage_{name}", meaning, ["storage"], registry=registry)
+        for each in report.reports:
+            gauge.labels(each.storage).set(value(each))
+    return generate_latest(registry).decode()
 
 
 @command(name="keep-alive")

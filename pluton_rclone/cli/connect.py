@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pluton_rclone.errors import ItemNotFound, UsageError
+from pluton_rclone.errors import ItemNotFound, TokenInvalid, UsageError
 from pluton_rclone.setup.connect import DriveKind, StorageSetup
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
@@ -116,6 +116,11 @@ def connect(
             why="an application signs in for itself: there is no person whose drive it could be",
             advice="Give --user NAME, --site URL or --drive ID.",
         )
+    placed = wanted.site or wanted.drive_id or wanted.user or method == "token"
+    if kind == "sharepoint" and not placed and not ask.interactive(output):
+        raise UsageError(
+            "Which library?", advice="Give --site URL, as the browser shows it, or --drive ID."
+        )
     friendly = name or ask.text(
         output, "Storage name", option="NAME", default="OneDrive Backups", check=storages.free_name
     )
@@ -161,18 +166,25 @@ def save(ctx: Context, setup: StorageSetup, remote_name: str | None) -> None:
 @command(name="import")
 @click.argument("name")
 @click.argument("file", type=click.File(), required=False)
+@valued("--section", "NAME", "The remote in FILE, if there are several. [default: asked]")
 @REMOTE_NAME
 @SURE
 def import_(
-    ctx: Context, name: str, file: TextIO | None, remote_name: str | None, yes: bool
+    ctx: Context,
+    name: str,
+    file: TextIO | None,
+    section: str | None,
+    remote_name: str | None,
+    yes: bool,
 ) -> None:
     """Save a OneDrive remote that was made elsewhere as the storage NAME.
 
-    FILE is an rclone.conf with one OneDrive remote, what `export` or `rclone config show` printed,
-    or a token; without it, paste that (- is stdin). What becomes of it is shown first.
+    FILE is an rclone.conf, what `export` or `rclone config show` printed, or a token; without it,
+    paste that (- is stdin). What becomes of it is shown first.
 
     \b
     pluton-rclone import work rclone.conf
+    pluton-rclone import work rclone.conf --section old
     ssh old-machine pluton-rclone export work | pluton-rclone import work - --yes
     """
     output = ctx.output
@@ -180,7 +192,7 @@ def import_(
     setup = StorageSetup(registration(Wanted()))
     setup.name = name
     text = file.read() if file else ask.paste(output, "Paste the remote, or the token")
-    account, drive = setup.use_token(text), setup.chosen_drive
+    account, drive = setup.use_token(chosen(output, text, section)), setup.chosen_drive
     if drive is None:  # a token alone
         drive = locate(setup, output, Wanted())
     output.say(f"Account      {account}")
@@ -189,6 +201,22 @@ def import_(
     output.say(f"Names        {name!r} for people, {remote!r} in {ctx.new_storages.path}")
     confirm(output, yes, "Save it so?", advice="Add --yes if that is meant.")
     save(ctx, setup, remote)
+
+
+def chosen(output: Output, text: str, section: str | None) -> str:
+    """The text of one remote of several. TokenInvalid if none is named, or there is not that."""
+    from pluton_rclone.microsoft.entra.paste import remotes_in
+
+    found = remotes_in(text)
+    if section is None and len(found) < 2:
+        return text
+    if section is None and ask.interactive(output):
+        labels = [(name, name) for name in found]
+        section = ask.choose(output, "Remote", labels, option="--section")
+    if section not in found:
+        what = f"OneDrive remotes with a token in this text: {', '.join(found) or 'none'}."
+        raise TokenInvalid(what, advice="Name one of them: --section NAME.")
+    return found[section]
 
 
 def registration(wanted: Wanted) -> AppRegistration | None:

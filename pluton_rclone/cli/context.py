@@ -7,6 +7,7 @@ import functools
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,3 +135,12 @@ def command(*parts: Decorator, **settings: Any) -> Callable[[AnyCommand], click.
         return made
 
     return make
+
+
+def needs(extra: str, *modules: str) -> None:
+    """UsageError, which says what to install, unless all modules of this extra are installed."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        install = f"pip install 'pluton-rclone[{extra}]'"
+        why = f"not installed: {', '.join(missing)}"
+        raise UsageError(f"This command needs: {install}", why=why, advice=install)

@@ -1,9 +1,10 @@
-"""Commands that look at files: `ls`, `tree`, `stat`, `cat`, `size`, `about`, `preflight`."""
+"""Commands that look at files: `ls`, `tree`, `stat`, `cat`, `mount`, `preflight` and so on."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,13 +15,16 @@ from pluton_rclone.values.units import counted, human_bytes
 
 from .arguments import IN_STORAGE, NAME, PLACE, SOURCE
 from .context import Context, command, flag, valued
-from .filters import filtering, selection
+from .filters import PASSED, checked, filtering, selection
 from .output import Output, tell
 from .places import Place, parse_end, parse_storage_place
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.storages.storage import Storage
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+KINDS = ("dlna", "ftp", "http", "nfs", "restic", "s3", "sftp", "webdav")
 
 
 @command(PLACE)
@@ -123,6 +127,43 @@ def about(ctx: Context, name: str) -> None:
     for title, size in sizes.items() if not ctx.as_json else ():
         title = "Recycle bin" if title == "trashed" else title.capitalize()
         tell(f"{title:<12} {human_bytes(size)}")
+
+
+@command(PLACE, click.argument("folder", type=FOLDER), PASSED)
+def mount(ctx: Context, place: str, folder: Path, passed: tuple[str, ...]) -> int:
+    """Mount a folder of a storage on an empty FOLDER of this machine, until Ctrl-C.
+
+    rclone does it, and what it says and its exit code are passed on. A token that is renewed
+    meanwhile is kept.
+
+    \b
+    pluton-rclone mount work:laptop /mnt/work
+    pluton-rclone mount work: /mnt/work -- --vfs-cache-mode=full --read-only
+    """
+    return _stand(ctx, place, "mount", passed, str(folder.absolute()))
+
+
+@command(click.argument("kind", type=click.Choice(KINDS)), PLACE, PASSED)
+def serve(ctx: Context, kind: str, place: str, passed: tuple[str, ...]) -> int:
+    """Serve a folder of a storage over a protocol, until Ctrl-C.
+
+    rclone does it, and what it says and its exit code are passed on. A token that is renewed
+    meanwhile is kept. Give a user and a password in RCLONE_USER and RCLONE_PASS, or a file with
+    --htpasswd; for s3, RCLONE_AUTH_KEY. Without them everybody who reaches the address gets in.
+
+    \b
+    pluton-rclone serve webdav work:laptop -- --addr=localhost:8080
+    pluton-rclone serve restic work:backups -- --append-only
+    """
+    return _stand(ctx, place, f"serve {kind}", passed)
+
+
+def _stand(ctx: Context, place: str, words: str, passed: tuple[str, ...], *more: str) -> int:
+    storage, path = parse_storage_place(place, ctx)
+    flags = checked(passed)
+    ctx.output.say("Ctrl-C ends it.")
+    status = storage.stand(words, path, *more, flags=flags)
+    return status if status >= 0 else 128 - status
 
 
 def show(ctx: Context, entry: Entry, *, alone: bool = False) -> None:

@@ -56,6 +56,7 @@ filtering = with_options(
 
 PASSED = click.argument("passed", metavar="[-- RCLONE-FLAG…]", nargs=-1, type=click.UNPROCESSED)
 _LEAKS = "what it holds would be in the list of processes, which others on this machine can read"
+_FILES = ("--htpasswd", "--key", "--client-key", "--authorized-keys")  # they name one
 _REFUSED = {
     "it prints secrets, or sends them elsewhere": (
         "--dump", "--no-check-certificate", "--rc", "--metrics", "--http-proxy",
@@ -65,6 +66,7 @@ _REFUSED = {
         "--quiet", "-q", "--verbose", "-v", "--interactive", "-i", "--syslog", "--user-agent",
         "--dry-run", "-n", "--combined", "--error-on-no-transfer",
     ),
+    "it would go on when the rclone.conf that is lent to it is gone": ("--daemon",),
     "the storage has its place and account, as its options": (
         "--onedrive-drive", "--onedrive-root-folder-id", "--onedrive-client", "--onedrive-tenant",
         "--onedrive-region", "--onedrive-access-scopes", "--onedrive-description",
@@ -141,7 +143,7 @@ def checked(flags: tuple[str, ...]) -> list[str]:
     for flag in flags:
         name = flag.partition("=")[0]
         reasons = [why for why, names in _REFUSED.items() if _is_one_of(name, names)]
-        if name.startswith("--") and SECRET_NAME.search(name):
+        if name.startswith("--") and SECRET_NAME.search(name) and name not in _FILES:
             reasons = [_LEAKS]
         if re.match(r"-[A-Za-z].", name):  # -un is -u and -n
             reasons = ["several letters in one could hide one that is refused; write each alone"]

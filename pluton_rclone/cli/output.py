@@ -117,6 +117,8 @@ class Output:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
+        self.said = ""
+        """The last sentence, also of a silent one."""
 
     @property
     def is_live(self) -> bool:
@@ -129,6 +131,7 @@ class Output:
 
     def say(self, text: str = "") -> None:
         """A sentence for the person; silent under --json."""
+        self.said = text
         if not self.as_json:
             tell(text, file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""Runs without a person: the command `timer`, and --ping, which tells a service how each ended."""
+"""Runs without a person: the command `timer`; --ping and --notify, which tell how each ended."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +18,17 @@ import click
 from pluton_rclone.errors import ConfigNotWritable, PlutonRcloneError, UsageError
 
 from .context import AnyCommand, Context, command, valued
+from .notify import CREDENTIAL, credential, teller
 from .output import tell
 
 PING = (
     "Call URL/start, then URL or URL/fail, as Healthchecks and its like want it. "
     "[default: PLUTON_RCLONE_PING, which others on this machine cannot read]"
+)
+NOTIFY = (
+    "Send a message at the end to each address in FILE, one a line, as apprise knows them (mail, "
+    "ntfy, Slack…); `failure=ADDRESS` hears of failures alone. [default: PLUTON_RCLONE_NOTIFY, or "
+    f"the credential {CREDENTIAL} of a systemd service]"
 )
 _NO_PASSWORD = (
     "rclone.conf is encrypted, and this does not tell the job its password. Add to the unit "
@@ -50,43 +57,60 @@ WantedBy=timers.target
 
 
 def pinged(command: AnyCommand) -> AnyCommand:
-    """Gives a command --ping."""
+    """Gives a command --ping and --notify."""
 
     @functools.wraps(command)
-    def run(ctx: Context, ping: str | None, **given: Any) -> Any:
-        if not ping or given.get("dry_run"):
+    def run(ctx: Context, ping: str | None, notify: str | None, **given: Any) -> Any:
+        if not (ping or notify) or given.get("dry_run"):
             return command(ctx, **given)
-        try:
-            parts = urlsplit(ping)
-            fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:
-            fits = False
-        if not fits:
-            raise UsageError("--ping needs an http:// or https:// address.")
-
-        def call(end: str) -> None:
-            from pluton_rclone.microsoft.http import Http
-
-            path = parts.path.rstrip("/") + end
-            try:
-                with Http() as http:
-                    status = http.once("GET", parts._replace(path=path).geturl(), None).status
-                trouble = f"it answered {status}" if status >= 400 else ""
-            except PlutonRcloneError as error:
-                trouble = str(error.why)
-            if trouble:
-                ctx.output.say(f"note    {parts.hostname} was not told of this run: {trouble}")
-
+        call = _caller(ctx, ping) if ping else lambda end: None
+        tell = teller(notify) if notify else lambda *_: []
         call("/start")
-        failed = True
+        failed, text = True, "It was stopped."
         try:
             result = command(ctx, **given)
-            failed = bool(result)  # an exit code
+            failed, text = bool(result), ctx.output.said  # an exit code
             return result
+        except PlutonRcloneError as error:
+            text = "\n".join(filter(None, (error.what, error.why, error.advice)))
+            raise
         finally:
             call("/fail" if failed else "")
+            name = click.get_current_context().command_path
+            places = [str(given[one]) for one in ("source", "destination", "name") if one in given]
+            title = f"{'FAILED' if failed else 'ok'}: {' '.join([name, *places])}"
+            for service in tell(failed, title, text):
+                ctx.output.say(f"note    {service} did not take the message about this run")
 
-    return valued("--ping", "URL", PING, envvar="PLUTON_RCLONE_PING")(run)
+    ping = valued("--ping", "URL", PING, envvar="PLUTON_RCLONE_PING")
+    notify = valued("--notify", "FILE", NOTIFY, envvar="PLUTON_RCLONE_NOTIFY", default=credential)
+    return ping(notify(run))
+
+
+def _caller(ctx: Context, ping: str) -> Callable[[str], None]:
+    """Calls that address with an end; a failure is said, without the address. UsageError."""
+    try:
+        parts = urlsplit(ping)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise UsageError("--ping needs an http:// or https:// address.")
+
+    def call(end: str) -> None:
+        from pluton_rclone.microsoft.http import Http
+
+        path = parts.path.rstrip("/") + end
+        try:
+            with Http() as http:
+                status = http.once("GET", parts._replace(path=path).geturl(), None).status
+            trouble = f"it answered {status}" if status >= 400 else ""
+        except PlutonRcloneError as error:
+            trouble = str(error.why)
+        if trouble:
+            ctx.output.say(f"note    {parts.hostname} was not told of this run: {trouble}")
+
+    return call
 
 
 @command(context_settings={"ignore_unknown_options": True})

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pluton_rclone.errors import UsageError
-
 from .connect import CLIENT_ID, Wanted, registration
-from .context import FILE, Context, command, flag, valued
+from .context import FILE, Context, command, flag, needs, valued
 
 FOLDERS = (
     "A folder that the page may copy from and restore to; may be repeated. [default: "
@@ -23,6 +21,8 @@ HOST = "Listen there instead of on this machine alone; needs --public-url."
 URL = "The https:// address of the proxy in front, as browsers see it."
 FOLDER = click.Path(file_okay=False, path_type=Path)
 PERSON = "The person who answers at the sign-in page."
+WEB = ("jinja2", "starlette", "uvicorn")
+EMULATOR = ("httptools", "starlette", "trustme", "uvicorn")
 PORT_FILE = "Write the proxy's port to this file once it serves."
 
 
@@ -44,7 +44,7 @@ def web(
     pluton-rclone web
     pluton-rclone web --port 8080 --no-browser --folder /srv/data
     """
-    _needs("web", "jinja2", "starlette", "uvicorn")
+    needs("web", *WEB)
     from pluton_rclone.process.browser import open_in_browser
     from pluton_rclone.web import serve
 
@@ -81,11 +81,36 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
     pluton-rclone emulator --person bert@contoso.onmicrosoft.com -- pluton-rclone connect team \\
         --site https://contoso.sharepoint.com/sites/Backups
     """
-    _needs("emulator", "httptools", "starlette", "trustme", "uvicorn")
+    needs("emulator", *EMULATOR)
     from pluton_rclone.emulator.command import run
 
     write = functools.partial(print, file=sys.stderr)
     return run(command, port_file=port_file, person=person, write=write)
+
+
+@click.command()
+@flag("--web", help="The page in your browser, instead of a shell.")
+@flag("--no-browser", help="With --web: only print the address; open no window.")
+def demo(web: bool, no_browser: bool) -> int:
+    """Try everything without an account: Microsoft is emulated.
+
+    A shell with `pluton-rclone`, rclone and some files to back up; --web: the page, where you sign
+    in as one of three people. Both have a control page with failures to switch on (consent refused,
+    a missing permission, an expired sign-in, a full drive) and a field for device codes. Leave the
+    shell with `exit`, the page with Ctrl-C; nothing stays.
+
+    \b
+    pluton-rclone demo --web
+    pluton-rclone demo
+    """
+    needs("emulator", *EMULATOR)
+    if web:
+        needs("web", *WEB)
+    from pluton_rclone.emulator import command
+
+    page = ["pluton-rclone", "web", "--folder", "{files}", *["--no-browser"] * no_browser]
+    shell = [os.environ.get("SHELL") or "sh"]
+    return command.demo(page if web else shell, played=not web)
 
 
 @click.command()
@@ -102,12 +127,3 @@ def completion(shell: str) -> None:
 
     kind = {"bash": complete.Bash, "zsh": complete.Zsh, "fish": complete.Fish}[shell]
     print(kind(application, {}, "pluton-rclone", "_PLUTON_RCLONE_COMPLETE").source())
-
-
-def _needs(extra: str, *modules: str) -> None:
-    """UsageError, which says what to install, unless all modules of this extra are installed."""
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        install = f"pip install 'pluton-rclone[{extra}]'"
-        why = f"not installed: {', '.join(missing)}"
-        raise UsageError(f"This command needs: {install}", why=why, advice=install)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
+import posixpath
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +28,7 @@ from .timer import pinged
 from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
-    from pluton_rclone.rclone.results import CheckResult, TransferResult
+    from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
     from pluton_rclone.rclone.transfer import Transfer
     from pluton_rclone.storages.storage import Storage
 
@@ -40,6 +43,10 @@ ANYWAY = flag("--anyway", help="With --preflight: say what is found and go on.")
 OLD = (
     "Keep there what would be overwritten or deleted, e.g. work:old/2026-01-31: in the storage of "
     "DST, outside of DST."
+)
+DAYS = (
+    "With --backup-dir: keep it there in a folder for each day, and delete those of more than N "
+    "days ago."
 )
 SUFFIX = "Add TEXT to the name of what would be overwritten or deleted, and keep it."
 MOST_BYTES = "Stop after so many bytes, e.g. 10G."
@@ -60,6 +67,7 @@ tuning = with_options(
     valued("--max-transfer", "SIZE", MOST_BYTES, type=SIZES),
     valued("--max-duration", "TIME", MOST_TIME, type=TIMES),
     valued("--backup-dir", "DIR", OLD),
+    valued("--keep-days", "N", DAYS, type=click.IntRange(1)),
     valued("--suffix", "TEXT", SUFFIX),
     flag("--checksum", default=None, help="Compare by size and hash instead of size and time."),
     flag("--size-only", default=None, help="Compare by size alone."),
@@ -81,6 +89,7 @@ def transfer(
     anyway: bool = False,
     yes: bool = False,
     backup_dir: str | None = None,
+    keep_days: int | None = None,
     passed: tuple[str, ...] = (),
     **given: Any,
 ) -> None:
@@ -102,7 +111,10 @@ def transfer(
         inner, outer = (f"/{one.path.strip('/')}/".replace("//", "/") for one in (old, end))
         if inner.startswith(outer):
             raise UsageError(f"--backup-dir {backup_dir} is inside of DST.", advice=advice)
-        options["backup_dir"] = old.location
+        kept = posixpath.join(old.path, str(today())) if keep_days else old.path
+        options["backup_dir"] = dataclasses.replace(old, path=kept).location
+    if keep_days and (backup_dir is None or old.storage is None):
+        raise UsageError("--keep-days needs a --backup-dir in a storage.")
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
     rclone = ctx.storages.rclone(*remote_names(start, end))
@@ -133,6 +145,23 @@ def transfer(
             confirm(output, False, f"{error.what.partition(': ')[2].capitalize()} Delete them?")
             options |= {"max_delete": error.details["deletions"], "allow_empty_source": True}
             run()
+    if keep_days and not dry_run:
+        forget(output, old, today() - datetime.timedelta(keep_days))
+
+
+def today() -> datetime.date:
+    return datetime.date.today()
+
+
+def forget(output: Output, history: Place, last: datetime.date) -> None:
+    """Deletes the folders in `history` that are named for a day before `last`."""
+    storage = history.storage
+    if storage is None or storage.stat(history.path) is None:
+        return
+    for entry in storage.list(history.path):
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", entry.name) and entry.name < str(last):
+            storage.delete(posixpath.join(history.path, entry.name)).result()
+            output.say(f"What was kept on {entry.name} is deleted")
 
 
 @command(SOURCE, DESTINATION, LOOK, ANYWAY, SAFE, tuning)
@@ -276,7 +305,7 @@ def compare(
         output.say(f"  note    {notice}")
     lists = (result.differing, result.missing_on_source, result.missing_on_destination)
     left_out = tuple(f"{one.path}: {one.why}" for one in result.left_out)
-    failed = tuple(f"{one.path}: {one.error}" for one in result.failed)
+    failed = tuple(map(told, result.failed))
     titles = ("differs", "only in DST", "only in SRC", "left out", "failed")
     for title, names in zip(titles, (*lists, left_out, failed), strict=True):
         for name in names:
@@ -384,9 +413,15 @@ def tell(result: TransferResult, output: Output, verb: str, dry_run: bool) -> No
         output.say(f"  left out  {printable(one.path)}: {one.why}")
     if result.error is not None:
         for failed in result.failed:
-            output.say(f"  failed  {printable(failed.path)}: {failed.error}")
+            output.say(f"  failed  {told(failed)}")
         raise result.error
     output.say(summary(result, f"would be {verb}" if dry_run else verb))
+
+
+def told(file: FailedFile) -> str:
+    """`PATH: why`; many errors begin with the path themselves."""
+    path, text = printable(file.path), str(file.error)
+    return text if text.startswith((f"{path}: ", f"{path} was ")) else f"{path}: {text}"
 
 
 def summary(result: TransferResult, verb: str) -> str:
@@ -399,8 +434,11 @@ def summary(result: TransferResult, verb: str) -> str:
     parts = [f"{counted(result.transfers, 'file')} {verb} ({human_bytes(result.bytes)})"]
     if result.folders:  # within one drive, where Microsoft moves it as it is
         parts = [f"{folders} {verb}"]
+    would = "would be " * verb.startswith("would")
     if result.deletes and not verb.endswith("moved"):
-        parts.append(f"{result.deletes} {'would be ' * verb.startswith('would')}deleted")
+        parts.append(f"{result.deletes} {would}deleted")
+    if result.kept:
+        parts.append(f"{result.kept} earlier {would}kept")
     return ", ".join([*parts, f"{result.unchanged} already there", f"in {result.duration:.1f} s"])
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import StorageExists, StorageNotFound
+from pluton_rclone.errors import StorageExists
 from pluton_rclone.remote.names import check_name
 from pluton_rclone.values.conf_text import check_values
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
@@ -46,10 +46,8 @@ class Conf:
         password: str | None = None,
         with_variables: bool = False,
     ) -> None:
-        place = default_path() if path is None else Path(path)
-        self._shared = SharedConfig(
-            place, lambda: find_password(password, self.path), with_variables
-        )
+        at = default_path() if path is None else Path(path)
+        self._shared = SharedConfig(at, lambda: find_password(password, self.path), with_variables)
 
     def __repr__(self) -> str:
         return f"Conf({str(self.path)!r})"
@@ -61,33 +59,22 @@ class Conf:
 
     def names(self) -> list[str]:
         """The remotes in the order of the file: sections that have a type."""
-        document = self._shared.document()
-        return [
-            name
-            for name in document.names()
-            if "type" in document.raw_section(name) or "type" in document.inherited(name)
-        ]
+        now = self._shared.document()
+        return [one for one in now.names() if "type" in now.raw_section(one) | now.inherited(one)]
 
     def __contains__(self, name: object) -> bool:
         return name in self._shared.document()
 
     def section(self, name: str) -> dict[str, str]:
         """The section as `rclone config dump` shows it. It holds secrets. StorageNotFound."""
-        return self._document_with(name).section(name)
+        return self._shared.document().require(name).section(name)
 
     def whole_section(self, name: str) -> dict[str, str]:
         """The section with what it inherits from a parent ([a] for [a.b]). StorageNotFound."""
-        return self._document_with(name).whole_section(name)
-
-    def _document_with(self, *names: str) -> Document:
-        document = self._shared.document()
-        for name in names:
-            _check_present(document, name)
-        return document
+        return self._shared.document().require(name).whole_section(name)
 
     def sections(self) -> dict[str, dict[str, str]]:
-        """Every remote with its whole section, from one reading of the file: for a look at several,
-        since others come and go meanwhile. It holds secrets."""
+        """Every remote with its whole section, from one reading of the file. It holds secrets."""
         document = self._shared.document()
         found = {name: document.whole_section(name) for name in document.names()}
         return {name: section for name, section in found.items() if "type" in section}
@@ -104,10 +91,10 @@ class Conf:
 
     def inspect(self, *names: str, version: Version | None = None) -> list[Finding]:
         """What is wrong with these remotes, or with the file and every remote in it, and how to fix
-        each. `version`: of the rclone at hand."""
+        it. `version`: of the rclone at hand."""
         from pluton_rclone.remote.inspect import inspect_remote
 
-        document = self._document_with(*names)
+        document = self._shared.document().require(*names)
         sections = {name: document.whole_section(name) for name in names} or self.sections()
         found = [] if names else _faults_of_file(self.path)
         for name, section in sections.items():
@@ -132,12 +119,8 @@ class Conf:
         """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
         check_name(name)
         check_values(section)
-        values = _with_sign_in(section)
-        self._change(
-            name,
-            lambda document: document if name in document else document.with_section(name, values),
-            new_name=name,
-        )
+        made = {**section, **_new_sign_in(section)}
+        self._change(name, lambda now: now if name in now else now.with_section(name, made), name)
 
     def update(self, name: str, changes: Mapping[str, str | None]) -> None:
         """Set keys of a remote (text) or remove them (None); the others stay, a new token too."""
@@ -146,21 +129,17 @@ class Conf:
         if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
             variables.keep(name, token)
             return
-        wanted = _with_sign_in(changes)
-        self._change(
-            name, lambda document: document.changed(name, wanted) if name in document else document
-        )
+        wanted = {**changes, **_new_sign_in(changes)}
+        self._change(name, lambda now: now.changed(name, wanted) if name in now else now)
 
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
         check_name(new_name)
 
-        def edit(document: Document) -> Document:
-            if name not in document:
-                return document
-            if new_name in document:
-                return document.without_section(name)
-            return document.renamed(name, new_name)
+        def edit(now: Document) -> Document:
+            if name not in now:
+                return now
+            return now.without_section(name) if new_name in now else now.renamed(name, new_name)
 
         if name != new_name:
             self._change(name, edit, new_name)
@@ -176,33 +155,26 @@ class Conf:
 
         def check(document: Document) -> None:
             if name != new_name:
-                _check_present(document, name)
+                document.require(name)
             if new_name is not None and new_name in document:
                 raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
 
         self._shared.change(edit, check=check)
 
     def encrypt(self, password: str | None) -> None:
-        """Encrypt the file as rclone does, also with a new password, or decrypt it (None). End any
-        rclone that has another password before: it could no longer save. ConfigError."""
+        """Encrypt the file as rclone does, also with a new password, or decrypt it (None). First
+        end every rclone that has another password: it could no longer save. ConfigError."""
         with self.private([]):  # what a killed one left is encrypted as the file was
             pass
         self._shared.recode(password)
 
     def private(self, names: Sequence[str] | None = None) -> AbstractContextManager[PrivateConfig]:
-        """An rclone.conf for rclones that we start, with only these remotes (None: all).
-
-        Give rclone its `path` and its `environment`. What rclone refreshes in it is merged back
-        while it runs, at the end, and, after a crash, at the next start.
-        """
+        """An rclone.conf for rclones that we start, with only these remotes (None: all). Give
+        rclone its `path` and its `environment`. What rclone refreshes in it is merged back while it
+        runs, at the end, and, after a crash, at the next start."""
         from .private import lend
 
         return lend(self._shared, self.names() if names is None else list(names))
-
-
-def _check_present(document: Document, name: str) -> None:
-    if name not in document:
-        raise StorageNotFound(f"there is no remote {name!r}")
 
 
 def _faults_of_file(path: Path) -> list[Finding]:
@@ -223,12 +195,8 @@ def _faults_of_file(path: Path) -> list[Finding]:
     return [Finding("", option, "warning", what, advice) for option, what, advice in found]
 
 
-_Text = TypeVar("_Text", str, str | None)
-
-
-def _with_sign_in(values: Mapping[str, _Text]) -> dict[str, _Text]:
+def _new_sign_in(values: Mapping[str, str | None]) -> dict[str, str]:
     """A token set by hand starts a new sign-in: no running rclone may bring the last one back."""
-    result = dict(values)
-    if result.get(TOKEN) and SIGN_IN not in result:
-        result[SIGN_IN] = datetime.now(timezone.utc).isoformat(timespec="microseconds")
-    return result
+    if not values.get(TOKEN) or SIGN_IN in values:
+        return {}
+    return {SIGN_IN: datetime.now(timezone.utc).isoformat(timespec="microseconds")}

@@ -18,26 +18,20 @@ from . import journal, swap, system
 from .foreigners import wait_until_asleep
 
 LOCK_SECONDS = 30.0
-# rclone is without its file for two renames; after this long it was killed in between.
-_ABSENT_SECONDS = 2.0
-# A temporary file of a running rclone is younger than this.
-_SAVING_SECONDS = 5.0
+_ABSENT_SECONDS = 2.0  # rclone is without its file for two renames; later it was killed in between
+_SAVING_SECONDS = 5.0  # a temporary file of a running rclone is younger
 _PAUSE = 0.005
-# An rclone at full work never sleeps.
-_BUSY_SECONDS = 2.0
+_BUSY_SECONDS = 2.0  # an rclone at full work never sleeps
 _CALM_SECONDS = 0.015
-# Inode, time and size: changes whenever the file does.
-Identity = tuple[int, int, int]
+Identity = tuple[int, int, int]  # inode, time and size: changes whenever the file does
 
 
 @dataclass(frozen=True)
 class Put:
-    """A content that was put in place.
-
-    `came_out` is the content before (None: no file), `holder` the file that still holds it, to be
-    removed once that is dealt with, and `identity` that of the new content. `mounted`: the file is
-    a mount point and was written in place, or not at all if `came_out` is not what was expected.
-    """
+    """A content that was put in place. `came_out` is the content before (None: no file), `holder`
+    the file that still holds it, to be removed once that is dealt with, and `identity` that of the
+    new content. `mounted`: the file is a mount point and was written in place, or not at all if
+    `came_out` is not what was expected."""
 
     came_out: bytes | None = field(repr=False)
     holder: Path | None
@@ -46,20 +40,16 @@ class Put:
 
 
 class ConfigFile:
-    """The file behind `path`, symlinks followed. Nothing here holds a lock unless it says so."""
+    """The file behind `path`, symlinks followed. What writes must be called under `lock`."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.realpath(path))
         self._temporary_prefix = f".{self.path.name}.pluton-save-"
         self._foreign = re.compile(rf"{re.escape(self.path.name)}(\.old)?[0-9]+")
 
-    # ---- reading ----
-
     def read(self) -> bytes | None:
         """The whole content; None if there is no file and no rclone is about to put one there.
-
-        Raises ConfigUnreadable if the file cannot be read.
-        """
+        Raises ConfigUnreadable if the file cannot be read."""
         kind = _odd_kind(self.path)
         if kind is not None:
             if str(self.path) == os.devnull:  # rclone, too, takes that for an empty file
@@ -86,21 +76,17 @@ class ConfigFile:
         return found and _identity(found)
 
     def _stat(self) -> os.stat_result | None:
-        try:
+        with contextlib.suppress(OSError):
             return self.path.stat()
-        except OSError:
-            return None
+        return None
 
     def leftover(self) -> tuple[Path, Path | None] | None:
         """What an rclone leaves between its two renames, while the file is absent: the old file
         and, if it got that far, the new one."""
-        olds: list[Path] = []
-        news: list[Path] = []
-        for _, size, path in sorted(self._foreign_files()):
-            if not path.name.startswith(self.path.name + ".old"):
-                news.append(path)
-            elif size > 0:  # rclone makes this file empty and then renames the config over it
-                olds.append(path)
+        found, old = sorted(self._foreign_files()), f"{self.path.name}.old"
+        news = [path for _, _, path in found if not path.name.startswith(old)]
+        # rclone makes the old one empty and then renames the config over it.
+        olds = [path for _, size, path in found if size > 0 and path.name.startswith(old)]
         return (olds[-1], news[-1] if news else None) if olds else None
 
     def _foreign_files(self) -> Iterator[tuple[float, int, Path]]:
@@ -113,29 +99,24 @@ class ConfigFile:
                         found = entry.stat()
                         yield found.st_mtime, found.st_size, Path(entry.path)
 
-    # ---- writing: all of it under lock() ----
-
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """The lock between processes and threads; ConfigLocked, ConfigNotWritable."""
-        import filelock
+        from filelock import FileLock, Timeout
 
         kind = _odd_kind(self.path)
         if kind is not None:
             why = f"it is {kind}, not a file"
             raise ConfigNotWritable(f"{self.path} cannot be written", why=why)
         path = self.path.with_name(f".{self.path.name}.pluton.lock")
-        lock = filelock.FileLock(
-            path, LOCK_SECONDS, 0o600, thread_local=False, poll_interval=_PAUSE
-        )
+        lock = FileLock(path, LOCK_SECONDS, 0o600, thread_local=False, poll_interval=_PAUSE)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock.acquire()
-        except filelock.Timeout:
-            raise ConfigLocked(
-                f"another process holds the lock on {self.path}",
-                why=f"it did not let go for {LOCK_SECONDS:.0f} seconds",
-            ) from None
+        except Timeout:
+            what = f"another process holds the lock on {self.path}"
+            why = f"it did not release it within {LOCK_SECONDS:.0f} seconds"
+            raise ConfigLocked(what, why=why) from None
         except OSError as error:
             raise not_writable(self.path, error) from None
         try:
@@ -149,11 +130,8 @@ class ConfigFile:
         return [path for path in found if path.name.startswith(self._temporary_prefix)]
 
     def put(self, new: bytes, *, instead_of: bytes | None) -> Put:
-        """Put the new content in place in one step.
-
-        If what came out is not `instead_of`, another program wrote meanwhile. ConfigNotWritable:
-        nothing was changed.
-        """
+        """Put the new content in place in one step. If what came out is not `instead_of`, another
+        program wrote meanwhile. ConfigNotWritable: nothing was changed."""
         try:
             temporary, identity = self._write_temporary(new)
             try:
@@ -190,14 +168,13 @@ class ConfigFile:
 
     def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.
+        False if the file was not written since. Needs no lock.
 
         rclone looks at the file's time and size, some tenths of a millisecond later makes a
-        temporary file beside it, writes that, and renames twice. So we wait for each of these
-        rclones until it sleeps; for those that we cannot see, in another container, a moment
-        without any temporary file has to do. In between the file gets a new time: an rclone that
-        opened the old file and then took the time of ours would never notice. Returns False if
-        the file was not written since. Needs no lock.
-        """
+        temporary file beside it, writes that, and renames twice. So we wait until each of these
+        rclones sleeps, and, for those that we cannot see (another container), for a moment without
+        any temporary file. In between the file gets a new time: an rclone that opened the old file
+        and then took the time of ours would never notice."""
         if put.mounted:
             return False
         wait_until_asleep(foreigners, _BUSY_SECONDS)
@@ -215,9 +192,10 @@ class ConfigFile:
 
     def _touch(self, placed: Identity | None) -> Identity | None:
         """A new time for what we put in place, if it is still there; then its identity."""
-        with contextlib.suppress(OSError), self.path.open("rb") as file:
+        # TypeError: Windows sets no times by descriptor.
+        with contextlib.suppress(OSError, TypeError), self.path.open("rb") as file:
             if _identity(os.fstat(file.fileno())) == placed:
-                system.touch(file.fileno())
+                os.utime(file.fileno())
                 return _identity(os.fstat(file.fileno()))
         return placed
 

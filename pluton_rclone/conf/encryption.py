@@ -17,8 +17,7 @@ from pluton_rclone.errors import ConfigPasswordMissing, ConfigPasswordWrong, Con
 _ANY_MARK = "RCLONE_ENCRYPT_V"
 _MARK = "RCLONE_ENCRYPT_V0:"
 _HEAD = f"# Encrypted rclone configuration File\n\n{_MARK}\n".encode()
-_NONCE = 24
-_OVERHEAD = 16
+_SHORTEST = 24 + 16  # the nonce, and what a secretbox adds
 
 
 def is_encrypted(data: bytes) -> bool:
@@ -29,9 +28,8 @@ def is_encrypted(data: bytes) -> bool:
 def key_from_password(password: str) -> bytes:
     """The 32-byte key that rclone derives; ConfigPasswordMissing for an empty or blank password."""
     if not password.strip():
-        raise ConfigPasswordMissing(
-            "the password of rclone.conf is empty", why="rclone takes no blank password"
-        )
+        what, why = "the password of rclone.conf is empty", "rclone takes no blank password"
+        raise ConfigPasswordMissing(what, why=why)
     text = unicodedata.normalize("NFKC", password)
     return hashlib.sha256(f"[{text}][rclone-config]".encode()).digest()
 
@@ -49,7 +47,7 @@ def decrypt(data: bytes, key: bytes) -> bytes:
         box = base64.b64decode(data[start:].translate(None, b"\r\n"), validate=True)
     except binascii.Error:
         raise ConfigUnreadable(damaged, why="its base64 text is not complete") from None
-    if len(box) < _NONCE + _OVERHEAD:
+    if len(box) < _SHORTEST:
         raise ConfigUnreadable(damaged, why="it is too short")
     try:
         return bytes(SecretBox(key).decrypt(box))
@@ -74,10 +72,8 @@ def _body_start(data: bytes) -> int | None:
         if line == _MARK:
             return lines.tell()
         if line.startswith(_ANY_MARK):
-            raise ConfigUnreadable(
-                "rclone.conf is encrypted in a newer way",
-                why=f"it says {line[:40]!r}; only {_MARK} is known here",
-                advice="Update pluton-rclone and rclone.",
-            )
+            what, why = "rclone.conf is encrypted in a newer way", f"it says {line[:40]!r}"
+            advice = "Update pluton-rclone and rclone."
+            raise ConfigUnreadable(what, why=f"{why}; only {_MARK} is known here", advice=advice)
         return None
     return None

@@ -39,13 +39,10 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
 def find_password(given: str | None = None, path: Path | None = None) -> str:
     """The given password, else what RCLONE_PASSWORD_COMMAND prints, else RCLONE_CONFIG_PASS; rclone
     does not know the next two: a credential of systemd, and what a keyring has for this path.
-
-    Raises ConfigPasswordMissing, also for a command that fails; its output is never in the error.
-    """
+    ConfigPasswordMissing, also for a command that fails; its output is never in the error."""
     if given is not None:
         return given
-    command = os.environ.get(PASSWORD_COMMAND, "").strip()
-    if command:
+    if command := os.environ.get(PASSWORD_COMMAND, "").strip():
         return from_command(command)
     if password := os.environ.get(PASSWORD):
         return password
@@ -64,9 +61,9 @@ def from_command(command: str) -> str:
     program = shutil.which(argv[0])
     if program is None:
         raise _failed(argv[0], "there is no such program")
-    try:
-        from pluton_rclone import process  # only with a password command
+    from pluton_rclone import process  # only with a password command
 
+    try:
         done = process.run([program, *argv[1:]], env=os.environ, timeout=_SECONDS)
     except TimeoutError:
         raise _failed(argv[0], f"it did not end within {_SECONDS:.0f} seconds") from None

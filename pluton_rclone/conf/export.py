@@ -34,16 +34,11 @@ def as_conf(name: str, section: Mapping[str, str]) -> bytes:
 
 
 def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
-    """The remote as environment variables: `RCLONE_CONFIG_` + name + option, in capitals.
-
-    No shell sets a variable with "-" or a space in its name, so the remote may get another name.
-    """
+    """The remote as environment variables: `RCLONE_CONFIG_` + name + option, in capitals. No shell
+    sets a variable with "-" or a space in its name, so the remote may get another name."""
     short = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_") or "onedrive"
-    variables = {
-        f"RCLONE_CONFIG_{short}_{key}".upper(): value
-        for key, value in section.items()
-        if not key.startswith(PREFIX) or key == _BASE_FOLDER
-    }
+    keys = [key for key in section if not key.startswith(PREFIX) or key == _BASE_FOLDER]
+    variables = {f"RCLONE_CONFIG_{short}_{key}".upper(): section[key] for key in keys}
     warnings = [_TOKEN_WARNING] if section.get(TOKEN) else []
     if base := section.get(_BASE_FOLDER):
         root = "rclone itself starts at the drive's root"

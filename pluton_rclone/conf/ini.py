@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pluton_rclone.errors import ConfigUnreadable
+from pluton_rclone.errors import ConfigUnreadable, StorageNotFound
 from pluton_rclone.values.conf_text import SPACE, VARIABLE
 
 _BOM = "\ufeff"
@@ -22,8 +22,7 @@ _LINE = re.compile("[^\n]*\n|[^\n]+")  # only LF ends one for rclone
 _MOST_EXPANSIONS = 200
 _LONGEST_VALUE = 2**20  # letters; each variable may double it
 LOOP = "rclone itself crashes on it"
-# A key that rclone sets itself, to make a section exist.
-_SECTION_MARK = " "
+_SECTION_MARK = " "  # a key that rclone sets itself, to make a section exist
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,6 +86,12 @@ class Document:
     def __contains__(self, name: object) -> bool:
         return name in self._sections
 
+    def require(self, *names: str) -> Document:
+        """This document, if it has all of these sections. StorageNotFound."""
+        if missing := [name for name in names if name not in self]:
+            raise StorageNotFound(f"there is no remote {missing[0]!r}")
+        return self
+
     def raw_section(self, name: str) -> dict[str, str]:
         """The section's own keys as they stand in the file, `%(name)s` not expanded."""
         return dict(self._sections[name])
@@ -118,9 +123,8 @@ class Document:
         self, name: str, value: str, depth: int = 0, known: dict[str, str | None] | None = None
     ) -> str:
         if depth > _MOST_EXPANSIONS:
-            raise ConfigUnreadable(
-                f"the section [{name}] has a %(name)s that leads back to itself", why=LOOP
-            )
+            what = f"the section [{name}] has a %(name)s that leads back to itself"
+            raise ConfigUnreadable(what, why=LOOP)
         known = {} if known is None else known
         for _ in range(_MOST_EXPANSIONS):
             match = VARIABLE.search(value)
@@ -128,18 +132,14 @@ class Document:
                 break
             variable = match.group().lstrip("%(").rstrip(")s")
             if variable not in known:  # each once: two in each value would be thousands soon
-                found = self._sections.get(_DEFAULT, {}).get(variable)
-                if found is not None:
-                    found = self._expanded(_DEFAULT, found, depth + 1, known)
-                known[variable] = found
+                default = self._sections.get(_DEFAULT, {}).get(variable)
+                known[variable] = default and self._expanded(_DEFAULT, default, depth + 1, known)
             found = known[variable]
             if found is None and name != _DEFAULT:
                 found = self._sections[name].get(variable)
             value = value.replace(match.group(), found or "")
             if len(value) > _LONGEST_VALUE:
-                raise ConfigUnreadable(
-                    f"the section [{name}] has %(name)s that grow without measure"
-                )
+                raise ConfigUnreadable(f"the section [{name}] has %(name)s that grow without limit")
         return value
 
     @property
@@ -153,8 +153,7 @@ class Document:
         wanted = {key: value for key, value in changes.items() if value != current.get(key)}
         if not wanted:
             return self
-        mine = [index for index, line in enumerate(self.lines) if line.section == name]
-        last = {self.lines[index].key: index for index in mine}
+        last = {line.key: n for n, line in enumerate(self.lines) if line.section == name}
         lines: list[Line] = []
         for index, line in enumerate(self.lines):
             if line.section == name and line.key in wanted:
@@ -163,17 +162,11 @@ class Document:
                     continue
                 line = line.with_value(value) if last[line.key] == index else line
             lines.append(line)
-        new = [
-            self._key_line(name, key, value)
-            for key, value in wanted.items()
-            if value is not None and key not in last
-        ]
+        added = {key: text for key, text in wanted.items() if text is not None and key not in last}
+        new = [self._key_line(name, key, text) for key, text in added.items()]
         if new:
-            where = max(
-                index
-                for index, line in enumerate(lines)
-                if line.section == name and (line.key or line.is_header)
-            )
+            mine = [n for n, line in enumerate(lines) if line.section == name]
+            where = max(n for n in mine if lines[n].key or lines[n].is_header)
             lines[where : where + 1] = [self._ended(lines[where]), *new]
         return Document(tuple(lines))
 
@@ -202,13 +195,13 @@ class Document:
 
     def renamed(self, name: str, new_name: str) -> Document:
         """The section under another name, in the same place; its comments and spacing stay."""
-        headers = (
-            line.raw.replace(line.raw.strip(SPACE), f"[{new_name}]", 1)
-            if line.is_header and line.section == name
-            else line.raw
-            for line in self.lines
-        )
-        return parse("".join(headers))
+
+        def raw(line: Line) -> str:
+            if line.section != name or not line.is_header:
+                return line.raw
+            return line.raw.replace(line.raw.strip(SPACE), f"[{new_name}]", 1)
+
+        return parse("".join(map(raw, self.lines)))
 
     def only(self, names: Iterable[str]) -> Document:
         """A new document with these sections, what they inherit and expand written out."""

@@ -8,19 +8,16 @@ from pluton_rclone.values.token_text import SIGN_IN, TOKEN, is_later, is_whole, 
 
 from .ini import Document
 
-# A token belongs to these; if one of them changed, a token refreshed before is another account's
-# or another app's.
+# If one of these changed, a token that was refreshed before is another account's or app's.
 _BELONGS_TO = ("type", "client_id", "tenant", "region", "drive_id", "token_url", SIGN_IN)
 
 
 def later_token(
     current: Mapping[str, str], candidate: Mapping[str, str], *, base: str | None = None
 ) -> str | None:
-    """The candidate section's token if it is a later one for the same account and app.
-
-    `base` is the digest of the token that the candidate was refreshed from, where that is known:
-    while the current section still has that one, the candidate succeeds it whatever the times say.
-    """
+    """The candidate section's token if it is a later one for the same account and app. `base` is
+    the digest of the token that the candidate was refreshed from, where that is known: while the
+    current section still has that one, the candidate is later, also if its times are not."""
     token = candidate.get(TOKEN)
     present = current.get(TOKEN)
     if token is None or token == present or token_digest(token) == base or not is_whole(token):
@@ -39,14 +36,10 @@ def with_later_tokens(
     `later_token`, by name. A remote that was renamed meanwhile is found by its sign-in."""
     for name in source.names():
         candidate = source.raw_section(name)
-        sign_in = candidate.get(SIGN_IN)
-        targets = [name]
+        targets, sign_in = [name], candidate.get(SIGN_IN)
         if name not in document:
-            targets = [
-                other
-                for other in document.names()
-                if sign_in and document.raw_section(other).get(SIGN_IN) == sign_in
-            ]
+            known = {one: document.raw_section(one).get(SIGN_IN) for one in document.names()}
+            targets = [other for other, its in known.items() if sign_in and its == sign_in]
         for target in targets:
             base = (bases or {}).get(name)
             token = later_token(document.raw_section(target), candidate, base=base)
@@ -62,13 +55,9 @@ def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document
     for name in theirs.names():
         section = theirs.raw_section(name)
         if name in ancestor and name in mine:
-            before, current = ancestor.raw_section(name), mine.raw_section(name)
-            changes = {
-                key: value
-                for key, value in section.items()
-                if key != TOKEN and value != before.get(key) and current.get(key) == before.get(key)
-            }
-            result = result.changed(name, changes)
+            old, now = ancestor.raw_section(name), mine.raw_section(name)
+            theirs_alone = [key for key in section if key != TOKEN and now.get(key) == old.get(key)]
+            result = result.changed(name, {key: section[key] for key in theirs_alone})
         elif name not in ancestor and name not in result and section:
             result = result.with_section(name, section)
     return result

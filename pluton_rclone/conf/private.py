@@ -1,10 +1,8 @@
-"""A private rclone.conf for the rclones that we start, and the way of its refreshed tokens back
-into the real one.
+"""A private rclone.conf for the rclones that we start; what they refresh is merged back from it.
 
 Each loan is a folder of its own, 0700, in memory where the system has that: `rclone.conf`,
-`origin.json` (the tokens that it started from) and `owner.lock`, held while the owner lives. If the
-lock of a folder is free, its owner was killed or could not write the real file: its tokens are
-merged at the next loan.
+`origin.json` (the tokens that it started from) and `owner.lock`, held while the owner runs. If the
+lock is free, the owner was killed or could not write the real file: the next loan merges tokens.
 """
 
 from __future__ import annotations
@@ -17,14 +15,15 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-import filelock
+from filelock import BaseFileLock
 
-from pluton_rclone.errors import ConfigError, PlutonRcloneError, StorageNotFound
+from pluton_rclone.errors import ConfigError, ConfigNotWritable, PlutonRcloneError
 from pluton_rclone.process import folders
 from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
@@ -39,28 +38,22 @@ from .shared import SharedConfig
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-_CONF = "rclone.conf"
-_ORIGIN = "origin.json"
+_CONF, _ORIGIN = "rclone.conf", "origin.json"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
 _LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
-_ROOM = 2**18
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
-class PrivateConfig(os.PathLike[str]):
+class PrivateConfig:
     """What to start rclone with: `--config path`, and these variables on top of its environment.
-
-    `not_writable`: the real file cannot be written, so refreshed tokens wait here until it can, but
-    not longer than until the next restart of the machine.
-    """
+    `not_writable`: why the real file cannot be written; refreshed tokens wait here until it can, or
+    until the machine restarts."""
 
     path: Path
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     not_writable: ConfigError | None = None
-
-    def __fspath__(self) -> str:
-        return str(self.path)
 
 
 @contextmanager
@@ -80,8 +73,8 @@ def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
 
 
 def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError | None:
-    document, variable = shared.document(), shared.made_by_variables()
-    names = [name for name in names if name not in variable]
+    document = shared.document()
+    names = [name for name in names if name not in shared.made_by_variables()]
     if not any(TOKEN in (document.get(name) or {}) for name in names):
         return None
     try:
@@ -93,23 +86,26 @@ def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError
     return None
 
 
+# The folders that this process, or the one that it was forked from, lends now: a page with many at
+# once spent a quarter of a core on trying their locks.
 _here: set[Path] = set()
-"""The folders that this process, or the one that it was forked from, lends now: a page with many
-at once spent a quarter of a core on trying their locks."""
 
 
+@dataclass(eq=False)
 class _Loan:
-    """One private folder, made or found abandoned; its lock `owner` is held throughout."""
+    """One private folder, made or found abandoned; its lock `owner` is held throughout. `bases` are
+    the digests of the tokens that it started from."""
 
-    def __init__(self, shared: SharedConfig, folder: Path, owner: filelock.BaseFileLock) -> None:
-        self.shared = shared
-        self.folder = folder
-        self.owner = owner
-        self.process = os.getpid()
-        self.over = threading.Event()
-        self.conf = SharedConfig(folder / _CONF, shared.password)
-        self.merged: disk.Identity | None = None
-        self.bases: dict[str, str] = {}
+    shared: SharedConfig
+    folder: Path
+    owner: BaseFileLock
+    bases: dict[str, str]
+    merged: disk.Identity | None = None
+    process: int = field(default_factory=os.getpid)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.conf = SharedConfig(self.folder / _CONF, self.shared.password)
 
     def environment(self) -> dict[str, str]:
         if not self.conf.is_encrypted():
@@ -163,10 +159,7 @@ class _Loan:
 def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
     waiting = [leftover for leftover in _abandoned(shared) if not _merged_and_gone(leftover)]
     try:
-        document = shared.document()
-        missing = [name for name in names if name not in document]
-        if missing:
-            raise StorageNotFound(f"there is no remote {missing[0]!r}")
+        document = shared.document().require(*names)
         lent = document.only(names)
         for leftover in waiting:
             lent = leftover.on(lent)
@@ -184,41 +177,42 @@ def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
 def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: Document) -> _Loan:
     tokens = {name: document.raw_section(name).get(TOKEN) for name in names}
     bases = {name: token_digest(token) for name, token in tokens.items() if token is not None}
-    files = {
-        _ORIGIN: json.dumps({"config": str(shared.file.path), "tokens": bases}).encode(),
-        _CONF: shared.encode(lent, shared.file.read()),
-        "room": bytes(_ROOM),  # in which rclone can save a renewed token
-    }
-    problem: OSError | None = None
+    origin = json.dumps({"config": str(shared.file.path), "tokens": bases}).encode()
+    files = {_ORIGIN: origin, _CONF: shared.encode(lent, shared.file.read())}
+    folder, owner = in_first_place(lambda home: _make_in(home, mark(shared.file.path), files))
+    _here.add(folder)
+    loan = _Loan(shared, folder, owner, bases)
+    loan.merged = loan.conf.file.identity()
+    return loan
+
+
+def in_first_place(make: Callable[[Path], _Made]) -> _Made:
+    """What `make` gives in the first folder for private files that it can use: they may be full, as
+    a container's 64 MB of memory soon are. ConfigNotWritable says why the first cannot be used."""
+    problem: OSError | ConfigNotWritable | None = None
     try:
         for home in folders.usable_folders():
             try:
-                folder, owner = _make_in(home, mark(shared.file.path), files)
-            except OSError as error:  # full, as a container's 64 MB of memory soon are
+                return make(home)
+            except (OSError, ConfigNotWritable) as error:
                 log.debug("%s cannot be used: %s", home, error)
                 problem = problem or error
-                continue
-            _here.add(folder)
-            loan = _Loan(shared, folder, owner)
-            loan.bases = bases
-            loan.merged = loan.conf.file.identity()
-            return loan
-    except OSError as error:
+    except OSError as error:  # after the last
         problem = problem or error
+    if isinstance(problem, OSError):
+        place = Path(problem.filename or "the folder for private files")
+        problem = disk.not_writable(place, problem)
     assert problem is not None
-    place = Path(problem.filename or "the folder for private files")
-    raise disk.not_writable(place, problem) from None
+    raise problem
 
 
-def _make_in(
-    home: Path, prefix: str, files: dict[str, bytes]
-) -> tuple[Path, filelock.BaseFileLock]:
+def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, BaseFileLock]:
     unfinished, owner = folders.owned_folder(home)
     try:
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
-        (unfinished / "room").unlink()
+        require_room(unfinished)
         # From here on the others see it, complete and owned.
         folder = unfinished.rename(home / f"{prefix}-{secrets.token_hex(8)}")
     except BaseException:
@@ -229,15 +223,21 @@ def _make_in(
     return folder, owner
 
 
+def require_room(folder: Path) -> None:
+    """OSError if rclone could not save a renewed token here."""
+    room = folder / "room"
+    try:
+        room.write_bytes(bytes(2**18))
+    finally:
+        room.unlink(missing_ok=True)
+
+
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
     for folder in (found for home in folders.runtime_folders() for found in sorted(home.iterdir())):
         is_this = folder.name.startswith(f"{mark(shared.file.path)}-")
-        if (
-            folder in _here
-            or _LOAN.fullmatch(folder.name) is None
-            or not (is_this or _age(folder) >= _LONG)
-        ):
+        is_other = _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG)
+        if folder in _here or is_other:
             continue
         if not folder.exists():  # a link to what has ended with its login session
             folders.remove(folder)
@@ -247,9 +247,7 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
             continue
         origin = load(folder / _ORIGIN)
         if is_this:
-            loan = _Loan(shared, folder, owner)
-            loan.bases = origin.get("tokens", {})
-            yield loan
+            yield _Loan(shared, folder, owner, origin.get("tokens", {}))
             continue
         if not Path(origin.get("config", "")).is_file():
             # it was never finished, or the rclone.conf that it was copied from is gone
@@ -258,10 +256,9 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
 
 
 def _age(folder: Path) -> float:
-    try:
+    with suppress(OSError):  # its owner has just removed it
         return time.time() - folder.stat().st_mtime
-    except OSError:  # its owner has just removed it
-        return 0.0
+    return 0.0
 
 
 def _merged_and_gone(leftover: _Loan) -> bool:

@@ -1,5 +1,4 @@
-"""Which of our processes changed a remote last, so that none brings back what another one has
-changed since.
+"""Which of our processes changed a remote last: none may undo a later change of another one.
 
 A small file in the runtime folder, written under the lock of the rclone.conf that it is about. It
 holds names of remotes and random ids, nothing secret; without it (another container) every change
@@ -21,8 +20,7 @@ from typing import Any
 from pluton_rclone.process.folders import runtime_folder
 
 _PREFIX = "recent-"
-_SECONDS = 60.0
-_LONG = 3600.0
+_SECONDS, _LONG = 60.0, 3600.0
 
 
 def mark(path: Path) -> str:
@@ -54,11 +52,9 @@ def still_last(path: Path, change: str, names: Iterable[str]) -> list[str]:
 
 def load(path: Path) -> dict[str, Any]:
     """The JSON object in a file; empty if it cannot be read."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return dict(json.loads(path.read_text()))
+    return {}
 
 
 def _file(path: Path) -> Path:

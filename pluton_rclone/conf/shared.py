@@ -14,13 +14,8 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
-from pluton_rclone.errors import (
-    ConfigLocked,
-    ConfigPasswordMissing,
-    ConfigPasswordWrong,
-    ConfigUnreadable,
-    PlutonRcloneError,
-)
+from pluton_rclone import errors
+from pluton_rclone.errors import ConfigPasswordWrong, ConfigUnreadable
 
 from . import encryption, journal, variables
 from .disk import ConfigFile, Identity, Put, not_writable
@@ -38,10 +33,8 @@ _MOST_ROUNDS = 200
 @dataclass(frozen=True)
 class _Placed:
     """A change that is in the file, as far as we know; `put` is None if nothing had to be changed.
-
     `names` are the remotes that it changed, `foreigners` the rclones that may have read the file as
-    it was before.
-    """
+    it was before."""
 
     before: Document
     after: Document
@@ -63,17 +56,13 @@ class SharedConfig:
         self.password = cache(password)
         self._read: tuple[Identity | None, Document] | None = None
 
-    def __repr__(self) -> str:
-        return f"SharedConfig({str(self.file.path)!r})"
-
-    @property  # no cached one: its lock, held by another thread, outlives a fork until Python 3.12
+    @property  # no cached_property: until Python 3.12 its lock can stay held after a fork
     def _key(self) -> bytes:
         return encryption.key_from_password(self.password())
 
     def decode(self, data: bytes | None, key: bytes | None = None) -> Document:
         """The document in these bytes, decrypted if they are encrypted."""
-        if data is None:
-            return Document()
+        data = data or b""
         if encryption.is_encrypted(data):
             data = encryption.decrypt(data, key or self._key)
         return parse(data.decode("utf-8", "surrogateescape"))
@@ -81,13 +70,10 @@ class SharedConfig:
     def encode(self, document: Document, like: bytes | None) -> bytes:
         """The bytes of the document, encrypted if `like` is."""
         data = document.text().encode("utf-8", "surrogateescape")
-        if like is not None and encryption.is_encrypted(like):
-            return encryption.encrypt(data, self._key)
-        return data
+        return encryption.encrypt(data, self._key) if encryption.is_encrypted(like or b"") else data
 
     def is_encrypted(self) -> bool:
-        data = self.file.read()
-        return data is not None and encryption.is_encrypted(data)
+        return encryption.is_encrypted(self.file.read() or b"")
 
     def document(self) -> Document:
         """What is in the file now; empty if there is none. Takes no lock."""
@@ -113,8 +99,8 @@ class SharedConfig:
         if leftover is None:
             return data, ()
         old, new = leftover
-        path = self.file.path
-        log.warning("%s is missing; recovered from %s, which a killed rclone left", path, old)
+        what = "%s is missing; recovered from %s, which a killed rclone left"
+        log.warning(what, self.file.path, old)
         data = old.read_bytes()
         if new is not None:
             with contextlib.suppress(ConfigUnreadable, OSError):
@@ -124,11 +110,9 @@ class SharedConfig:
         return data, (old,)
 
     def change(self, edit: Edit, *, check: Callable[[Document], None] | None = None) -> Document:
-        """Apply the edit under the lock and return the document that is then in the file.
-
-        `check` sees the first reading; if it raises, everything stays as it was. ConfigLocked,
-        ConfigNotWritable, ConfigUnreadable and the password's errors.
-        """
+        """Apply the edit under the lock and return the document that is then in the file. `check`
+        sees the first reading; if it raises, everything stays as it was. ConfigLocked,
+        ConfigNotWritable, ConfigUnreadable and the password's errors."""
         with self.file.lock():
             self._recover()
             placed = self._apply(edit, check)
@@ -172,7 +156,7 @@ class SharedConfig:
             source = Document()
             try:  # killed after the exchange, it has what came out: maybe the only copy of a token
                 source = self.decode(path.read_bytes())
-            except (ConfigPasswordMissing, ConfigPasswordWrong):
+            except (errors.ConfigPasswordMissing, ConfigPasswordWrong):
                 self.decode(self._bytes()[0])  # raises if it is not the file's either: it stays
             except (ConfigUnreadable, OSError):
                 pass
@@ -205,11 +189,8 @@ class SharedConfig:
         write: Callable[[Document], bytes] | None = None,
     ) -> tuple[Document, Put]:
         """Put the document in place of `in_place`, together with what an rclone saved in between.
-
-        `leftovers` are the files that `before` was recovered from, of no use afterwards.
-        """
-        like = in_place
-        obsolete = list(leftovers)
+        `leftovers` are the files that `before` was recovered from, of no use afterwards."""
+        like, obsolete = in_place, list(leftovers)
         for _ in range(_MOST_ROUNDS):
             new = write(document) if write else self.encode(document, like)
             put = self.file.put(new, instead_of=in_place)
@@ -221,31 +202,25 @@ class SharedConfig:
                 return document, put
             theirs = self._decode_theirs(put.came_out, before)
             merged = edit(adopted(document, ancestor=before, theirs=theirs))
-            if self.file.read() == new:
-                in_place, before = new, document
-            else:
-                # they saved once more, or the file is a mount point and was not written
-                in_place, before = put.came_out, theirs
+            # Otherwise they saved once more, or the file is a mount point and was not written.
+            ours = self.file.read() == new
+            in_place, before = (new, document) if ours else (put.came_out, theirs)
             document = merged
-        raise ConfigLocked(
-            f"{self.file.path} is being written all the time",
-            why=f"{_MOST_ROUNDS} attempts were overwritten",
-        )
+        what = f"{self.file.path} is being written all the time"
+        raise errors.ConfigLocked(what, why=f"{_MOST_ROUNDS} attempts were overwritten")
 
     def _confirm(self, placed: _Placed, put: Put) -> None:
         """Stay until no rclone can still save what it read before; repair what one has undone."""
-        path = self.file.path
-        foreigners = placed.foreigners
+        path, foreigners = self.file.path, placed.foreigners
         for _ in range(_MOST_ROUNDS):
             if not self.file.wait_for_savers(put, foreigners):
                 return
             with self.file.lock():
                 data = self.file.read()
                 now = repaired = self._decode_theirs(data, placed.after)
+                old, new = placed.before, placed.after
                 for name in still_last(path, placed.change, placed.names):
-                    repaired = repaired_section(
-                        repaired, name, before=placed.before, after=placed.after
-                    )
+                    repaired = repaired_section(repaired, name, before=old, after=new)
                 # a token that came under a name which the repair takes away again
                 repaired = with_later_tokens(repaired, now)
                 if repaired == now:
@@ -258,8 +233,7 @@ class SharedConfig:
     def _decode_theirs(self, data: bytes | None, otherwise: Document) -> Document:
         try:
             return self.decode(data) if data is not None else otherwise
-        except PlutonRcloneError as error:
-            # No rclone reads what they wrote: our content stays.
-            path = self.file.path
-            log.warning("what another program wrote to %s cannot be read: %s", path, error)
+        except errors.PlutonRcloneError as error:  # no rclone reads it either: our content stays
+            what = "what another program wrote to %s cannot be read: %s"
+            log.warning(what, self.file.path, error)
             return otherwise

@@ -15,18 +15,10 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 
-_AT_FDCWD = -100
-_NOREPLACE = 1
-_EXCHANGE = 2
+_AT_FDCWD, _NOREPLACE, _EXCHANGE = -100, 1, 2
 # For a C library that has no wrapper (musl before 1.2.6); from the kernel's tables.
-_SYSCALL = {
-    "x86_64": 316,
-    "aarch64": 276,
-    "riscv64": 276,
-    "armv7l": 382,
-    "ppc64le": 357,
-    "s390x": 347,
-}
+_SYSCALL = {"x86_64": 316, "aarch64": 276, "riscv64": 276}
+_SYSCALL |= {"armv7l": 382, "ppc64le": 357, "s390x": 347}
 _NO_SUCH_CALL = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
@@ -35,10 +27,8 @@ class ExchangeUnavailable(Exception):
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Both files trade places, so what was there before can still be read afterwards.
-
-    FileNotFoundError if one is absent, OSError EBUSY if one is a mount point, ExchangeUnavailable.
-    """
+    """Both files trade places: what was there can be read. FileNotFoundError if one is absent,
+    OSError EBUSY if one is a mount point, ExchangeUnavailable."""
     _rename(one, other, _EXCHANGE)
 
 

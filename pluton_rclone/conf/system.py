@@ -41,15 +41,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def touch(descriptor: int) -> None:
-    """A new time for an open file, if the system can set it."""
-    with contextlib.suppress(OSError, TypeError):  # Windows: no times by descriptor
-        os.utime(descriptor)
-
-
 def lock(descriptor: int) -> None:
-    """The file's own lock: two containers share the file, but not the folder with our lock. Not on
-    Windows."""
+    """The file's own lock: two containers may share the file, but not ours. Not on Windows."""
     if sys.platform != "win32":
         import fcntl
 

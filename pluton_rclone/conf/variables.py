@@ -59,8 +59,6 @@ def keep(name: str, token: str) -> None:
 
 def refusal(name: str) -> ConfigNotWritable:
     """The error for a change to a remote that variables make."""
-    return ConfigNotWritable(
-        f"{name!r} cannot be changed.",
-        why=f"the variables {_PREFIX}{name.upper()}_… make it, not rclone.conf",
-        advice="Change the variables where they are set, or remove them there.",
-    )
+    why = f"the variables {_PREFIX}{name.upper()}_… make it, not rclone.conf"
+    advice = "Change the variables where they are set, or remove them there."
+    return ConfigNotWritable(f"{name!r} cannot be changed.", why=why, advice=advice)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
 NEARLY_FULL = 0.9  # Microsoft says "nearing" below 10 % left (microsoft-graph-docs quota.md)
-IDLE_DAYS = 90  # a refresh token lives that long without use (entra-docs refresh-tokens.md)
+IDLE_DAYS = 90  # without use, a refresh token expires then (entra-docs refresh-tokens.md)
 SECRET_SOON = timedelta(days=30)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 
@@ -52,11 +52,9 @@ def _run(
     on_step: Callable[[Step], None],
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
 ) -> ConnectionReport:
-    """Every step; the first that fails ends it. Without `write`, nothing is deleted either.
-
-    On trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path
-    is kept up to date.
-    """
+    """Every step; the first that fails ends it. Without `write`, nothing is deleted either. On
+    trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path is
+    kept up to date."""
     from pluton_rclone.microsoft.graph.drives import Quota
     from pluton_rclone.microsoft.http import Http
 
@@ -105,12 +103,10 @@ def _run(
 
 
 def _warn(notes: Notes, remote: OneDriveRemote) -> None:
-    warnings = remote.warnings()
-    if warnings:
-        notes.warning = errors.RemoteError(
-            "; ".join(f"{warning.option}: {warning.what}" for warning in warnings),
-            advice=" ".join(warning.advice for warning in warnings),
-        )
+    if warnings := remote.warnings():
+        what = "; ".join(f"{warning.option}: {warning.what}" for warning in warnings)
+        advice = " ".join(warning.advice for warning in warnings)
+        notes.warning = errors.RemoteError(what, advice=advice)
 
 
 def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
@@ -136,13 +132,12 @@ def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http)
 
 
 def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
-    if remote.secret_expires is None:
+    if (end := remote.secret_expires) is None:
         return None
-    left = remote.secret_expires - datetime.now(timezone.utc).date()
+    left = end - datetime.now(timezone.utc).date()
     if left > SECRET_SOON:
         return None
-    what = f"The client secret expires on {remote.secret_expires}."
-    return errors.SecretExpired(what, why=f"in {left.days} days")
+    return errors.SecretExpired(f"The client secret expires on {end}.", why=f"in {left.days} days")
 
 
 def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
@@ -154,11 +149,9 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
         if remote.base_folder_id:
             _keep(saved, remote, with_path(remote, graph))
     if drive.type != remote.drive_type:
-        raise errors.DriveNotFound(
-            "The drive is of another kind.",
-            why=f"Microsoft says {drive.type}, the remote says {remote.drive_type}",
-            advice=f"Set drive_type to {drive.type}.",
-        )
+        why = f"Microsoft says {drive.type}, the remote says {remote.drive_type}"
+        advice = f"Set drive_type to {drive.type}."
+        raise errors.DriveNotFound("The drive is of another kind.", why=why, advice=advice)
     return drive
 
 
@@ -170,26 +163,24 @@ def _keep(saved: SavedRemote, before: OneDriveRemote, remote: OneDriveRemote) ->
 
 def _clock(notes: Notes, offset: float | None) -> None:
     if offset is None:
-        notes.skipped = True
-        notes.text = "Microsoft did not say what time it is"
+        notes.skipped, notes.text = True, "Microsoft did not say what time it is"
         return
     way = "behind" if offset > 0 else "ahead of"
     apart = f"is {abs(offset):.0f} s {way} Microsoft's"
     notes.text = "agrees with Microsoft's" if abs(offset) < 5 else f"this machine {apart}"
     if abs(offset) > CLOCK_OFF:
-        notes.warning = TokenExpired(
-            f"The clock of this machine {apart}.",
-            why="tokens seem to expire too early or too late",
-            advice="Set the clock (NTP): above five minutes Microsoft refuses sign-ins.",
-        )
+        why = "tokens seem to expire too early or too late"
+        advice = "Set the clock (NTP): above five minutes Microsoft refuses sign-ins."
+        what = f"The clock of this machine {apart}."
+        notes.warning = TokenExpired(what, why=why, advice=advice)
 
 
 def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
     about = saved.about()
     if quota.level == "exceeded":
         raise errors.QuotaFull(
-            "The drive holds more than it may.",
-            why="Microsoft gives the state of its quota as exceeded: nothing can be written to it",
+            "The drive holds more than its quota.",
+            why="Microsoft says that its quota is exceeded: nothing can be written to it",
             advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft "
             "closes an account that stays far above its quota.",
         )
@@ -205,8 +196,6 @@ def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
 def _throttling(notes: Notes, seen: int) -> None:
     notes.text = "Microsoft did not ask to slow down"
     if seen:
-        notes.warning = errors.Throttled(
-            f"Microsoft asked {seen} times to slow down during this test.",
-            who=errors.Who.LATER,
-            advice="The connection works; other programs of this account or organisation are busy.",
-        )
+        what = f"Microsoft asked {seen} times to slow down during this test."
+        advice = "The connection works; other programs of this account or organisation are busy."
+        notes.warning = errors.Throttled(what, advice=advice)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError, Throttled, Unreachable
+from pluton_rclone.errors import ConnectionTestFailed, Throttled, Unreachable
 
 from .checks import run_health_check
-from .report import ConnectionReport, Step
+from .report import ConnectionReport, Step, StepFailed, Walk
 
 if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
@@ -38,8 +38,7 @@ class HealthReport:
 
     @property
     def exit_code(self) -> int:
-        """For a scheduled job: 0 if none failed, 8 if Microsoft only did not answer, else that of a
-        failed connection test."""
+        """0 if none failed, 8 if Microsoft only did not answer, else that of a failed test."""
         return 0 if self.ok else (self.silence or ConnectionTestFailed).exit_code
 
     @property
@@ -70,38 +69,32 @@ def check_all(
 
 def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
     """Every token renewed."""
-    return _at_once(_renew, remotes)
 
+    def renew(saved: SavedRemote) -> ConnectionReport:
+        walk = Walk()
+        with suppress(StepFailed), walk.step("token", "Token") as notes:
+            notes.text = saved.renew()
+        return ConnectionReport(saved.title, tuple(walk.steps))
 
-def _renew(saved: SavedRemote) -> ConnectionReport:
-    started = time.monotonic()
-    try:
-        text, error = saved.renew(), None
-    except PlutonRcloneError as problem:
-        text, error = str(problem), problem
-    status = "ok" if error is None else "failed"
-    step = Step("token", "Token", status, text, time.monotonic() - started, error)  # type: ignore[arg-type]
-    return ConnectionReport(saved.title, (step,))
+    return _at_once(renew, remotes)
 
 
 def _at_once(
     work: Callable[[SavedRemote], ConnectionReport], remotes: Sequence[SavedRemote]
 ) -> HealthReport:
-    """The reports in the order of the storages. Ctrl-C leaves at once and starts no further one. No
-    executor: it would wait for what runs, and so would Python at its end."""
+    """The reports in the order of the storages. Ctrl-C leaves at once: an executor, and Python at
+    its end, would wait for what runs."""
     waiting = list(enumerate(remotes))[::-1]
     done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()
 
     def worker() -> None:
-        while waiting:
-            try:
+        with suppress(IndexError):  # nothing waits any more
+            while True:
                 number, saved = waiting.pop()
-            except IndexError:  # another one took the last
-                return
-            try:
-                done.put((number, work(saved)))
-            except BaseException as error:  # noqa: BLE001 - raised again below
-                done.put((number, error))
+                try:
+                    done.put((number, work(saved)))
+                except BaseException as error:  # noqa: BLE001 - raised again below
+                    done.put((number, error))
 
     for _ in range(min(AT_ONCE, len(waiting))):
         threading.Thread(target=worker, daemon=True, name="health").start()

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .report import Notes
 
 PROBE_BYTES = 4096
-IN_A_HURRY = 1.0  # seconds for sweeping up after Ctrl-C
 HARD_DELETE = "--onedrive-hard-delete"
 
 
@@ -38,7 +37,7 @@ def list_if_there(saved: SavedRemote) -> Sequence[Entry] | None:
 
 
 def listed(saved: SavedRemote, entries: Sequence[Entry] | None) -> str:
-    """The listing of the base folder in words. If it is missing, rclone makes it."""
+    """The listing of the base folder in words."""
     if entries is None:
         return "the base folder is not there yet; the first write makes it"
     where = saved.options.base_folder or "the root"
@@ -75,8 +74,8 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
 
 @contextmanager
 def _probe_file(saved: SavedRemote) -> Iterator[str]:
-    """A name that is marked as in use; the file is removed however the test ends. Ctrl-C does not
-    wait long for Microsoft: the next test sweeps up."""
+    """A name that is marked as in use; the file is removed at the end, also after a failure. Ctrl-C
+    does not wait long for Microsoft: the next test sweeps up."""
     name = probe_name()
     ACTIVE_PROBES.add(name)
     try:
@@ -85,7 +84,7 @@ def _probe_file(saved: SavedRemote) -> Iterator[str]:
         _remove_quietly(saved, name)
         raise
     except BaseException:
-        _remove_quietly(saved, name, seconds=IN_A_HURRY)
+        _remove_quietly(saved, name, seconds=1.0)
         raise
     finally:
         ACTIVE_PROBES.discard(name)
@@ -129,19 +128,16 @@ def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote)
         _remove(saved, name, f"{HARD_DELETE}=false")
         notes.text = "the probe file is gone, into the recycle bin: deleting past it was refused"
         if remote.hard_delete:
-            notes.warning = RemoteError(
-                "This drive does not allow deleting past the recycle bin (hard_delete).",
-                why=problem.why or problem.what,
-                advice="Switch hard_delete off, or ask your administrator about retention rules.",
-            )
+            what = "This drive does not allow deleting past the recycle bin (hard_delete)."
+            advice = "Switch hard_delete off, or ask your administrator about retention rules."
+            notes.warning = RemoteError(what, why=problem.why or problem.what, advice=advice)
         return
     notes.text = "the probe file is gone, past the recycle bin"
     after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
-        notes.warning = RemoteError(
-            "This personal drive put the file into the recycle bin in spite of hard_delete.",
-            advice="Switch hard_delete off, and empty the recycle bin by hand when room is needed.",
-        )
+        what = "This personal drive put the file into the recycle bin in spite of hard_delete."
+        advice = "Switch hard_delete off, and empty the recycle bin by hand when room is needed."
+        notes.warning = RemoteError(what, advice=advice)
 
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:

@@ -16,7 +16,7 @@ from pluton_rclone.process.system import is_alive
 
 Status = Literal["ok", "warning", "failed", "skipped"]
 
-# A later test removes a probe file if its process is gone (same host) or after an hour.
+# A later test removes a probe file after an hour, or if its process on this host is gone.
 PROBE_PREFIX = ".pluton-connection-test"
 PROBE_LIFETIME = 3600.0  # seconds
 ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this process
@@ -59,20 +59,13 @@ class ConnectionReport:
     def raise_for_failure(self) -> None:
         """Raises `ConnectionTestFailed` with the cause of the first failed step."""
         for step in self.steps:
-            if step.status == "failed" and step.error is not None:
-                cause = step.error
+            if step.status == "failed" and (cause := step.error) is not None:
                 where = f"The connection test of {self.storage!r} failed at {step.title!r}"
-                raise ConnectionTestFailed(
-                    f"{where}: {cause.what}",
-                    why=cause.why,
-                    who=cause.who,
-                    advice=cause.advice,
-                    next_step=cause.next_step,
-                    link=cause.link,
-                    step=step.name,
-                    cause=cause.code,
-                    **{"storage": self.storage, **cause.details},
-                ) from cause
+                members = ("why", "who", "advice", "next_step", "link")
+                about = {name: getattr(cause, name) for name in members}
+                about |= {"storage": self.storage, **cause.details}
+                about |= {"step": step.name, "cause": cause.code}
+                raise ConnectionTestFailed(f"{where}: {cause.what}", **about) from cause
 
     def record(self) -> dict[str, Any]:
         """The report as a JSON object."""
@@ -81,7 +74,7 @@ class ConnectionReport:
 
 
 class StepFailed(Exception):
-    """Leaves the walk: a later step cannot succeed when this one has not."""
+    """Leaves the walk: no later step can succeed if this one failed."""
 
 
 @dataclass

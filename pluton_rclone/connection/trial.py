@@ -8,13 +8,14 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.private import in_first_place, require_room
 from pluton_rclone.pace.engine import saved_remote
-from pluton_rclone.process.folders import runtime_folder, runtime_folders
+from pluton_rclone.process.folders import runtime_folders
 from pluton_rclone.process.system import is_alive
 
 if TYPE_CHECKING:
@@ -28,13 +29,19 @@ _REMOTE = "new-storage"
 
 @contextmanager
 def trial_of(remote: OneDriveRemote, binary: Binary) -> Iterator[SavedRemote]:
-    """The folder is gone at the end; one that a killed process left, at the next trial. rclone
-    renews the token in it: the trial's `options` have it."""
+    """The folder is removed at the end; one that a killed process left, at the next trial. The
+    trial's `options` have the token as rclone renews it."""
     sweep()
-    with tempfile.TemporaryDirectory(prefix=f"test-{os.getpid()}-", dir=runtime_folder()) as folder:
-        conf = Conf(Path(folder) / "rclone.conf")
-        conf.add(_REMOTE, remote.to_section())
-        yield saved_remote(conf, _REMOTE, lambda: binary, log_level="DEBUG")
+    with ExitStack() as stack:
+
+        def made(home: Path) -> Conf:
+            folder = tempfile.TemporaryDirectory(prefix=f"test-{os.getpid()}-", dir=home)
+            conf = Conf(Path(stack.enter_context(folder)) / "rclone.conf")
+            require_room(conf.path.parent)
+            conf.add(_REMOTE, remote.to_section())
+            return conf
+
+        yield saved_remote(in_first_place(made), _REMOTE, lambda: binary, log_level="DEBUG")
 
 
 def sweep() -> None:

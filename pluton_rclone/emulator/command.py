@@ -1,7 +1,8 @@
-"""What `pluton-rclone emulator` does: run a command in that world, or serve until Ctrl-C."""
+"""What `pluton-rclone emulator` and `demo` do: a command in that world, or serve until Ctrl-C."""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -13,7 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pluton_rclone import process
-from pluton_rclone.emulator.person import ANSWER_VARIABLE, DEFAULT_PERSON, PERSON_VARIABLE
+from pluton_rclone.emulator.inhabitants import PUBLIC_CLIENT_ID
+from pluton_rclone.emulator.person import (
+    ANSWER_VARIABLE,
+    DEFAULT_PERSON,
+    OUTSIDE_VARIABLE,
+    PERSON_VARIABLE,
+)
 from pluton_rclone.emulator.server import Emulator
 from pluton_rclone.errors import UsageError
 
@@ -35,7 +42,9 @@ def environment(
     """`base` with the emulator's three variables, and with $BROWSER for the person at the sign-in
     page."""
     inherited = {key: value for key, value in base.items() if key not in LEADING_AWAY}
-    return inherited | cloud.environment | browser(person, accept=accept)
+    ours = cloud.environment | browser(person, accept=accept)
+    outside = {name: base.get(name) for name in (*ours, *LEADING_AWAY)}
+    return inherited | ours | {OUTSIDE_VARIABLE: json.dumps(outside)}
 
 
 def browser(person: str = DEFAULT_PERSON, *, accept: bool = True) -> dict[str, str]:
@@ -114,7 +123,7 @@ def run(
     the lines for the person at the terminal. Raises UsageError for an unknown person or a command
     that does not exist.
     """
-    with Emulator(content_folder=content_folder) as cloud:
+    with Emulator(content_folder=content_folder, door=True) as cloud:
         if person not in cloud.world.people:
             known = ", ".join(sorted(cloud.world.people))
             raise UsageError(f"nobody here is called {person!r}", advice=f"Known are: {known}.")
@@ -130,6 +139,41 @@ def run(
         finally:
             if port_file is not None:
                 port_file.unlink(missing_ok=True)
+
+
+def demo(command: Sequence[str], *, played: bool) -> int:
+    """`command` for a person who tries things, in a world with some files (`{files}` is replaced by
+    their folder) and a registration; its exit code. `played`: sign-ins are answered for them.
+    """
+    given = {name: value for name, value in os.environ.items() if name != "RCLONE_CONFIG"}
+    with Emulator(door=True) as cloud, belongings(given, command, lambda line: None) as own:
+        files = Path(own["RCLONE_CONFIG"]).parent / "files"
+        _some_files(cloud, files)
+        own |= {name: "" for name in given if name.startswith("PLUTON_ONEDRIVE_")}
+        own["PLUTON_ONEDRIVE_CLIENT_ID"] = PUBLIC_CLIENT_ID
+        own["DEMO_FILES"] = str(files)
+        if not played:
+            own[ANSWER_VARIABLE] = "own"
+        print(
+            "Microsoft is emulated on this machine: no account, no password, nothing leaves it.\n"
+            f"Its control page, for failures and device codes: {cloud.world.door}/\n"
+            f"Some files to back up: {files}\n"
+            "Storages and files are gone when this ends.",
+            flush=True,
+        )
+        named = [word.replace("{files}", str(files)) for word in command]
+        return _run(cloud, named, DEFAULT_PERSON, own)
+
+
+def _some_files(cloud: Emulator, folder: Path) -> None:
+    """Something to back up, and something to find in the drives."""
+    sizes = {"letter.txt": 400, "photos/beach.jpg": 300_000, "photos/hill.jpg": 200_000}
+    for name, size in sizes.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"{name}\n".encode() * (size // len(name)))
+    for person in cloud.world.people.values():
+        cloud.files.drive_of(person).write("Documents/Welcome.txt", b"Welcome to OneDrive\n")
 
 
 def _run(cloud: Emulator, command: Sequence[str], person: str, own: dict[str, str]) -> int:
@@ -172,9 +216,8 @@ def explanation(cloud: Emulator, person: str, own: dict[str, str]) -> list[str]:
         "",
         "then for example: pluton-rclone connect onedrive, or rclone, or any program that heeds "
         "HTTPS_PROXY.",
-        "A browser: start it with --proxy-server="
-        + cloud.proxy_url
-        + " and trust the CA in SSL_CERT_FILE.",
+        f"Your browser: {cloud.world.door}/ has failures to switch on; sign-in addresses that are "
+        "shown lead there, too.",
         "Accounts (any of them may sign in, without a password):",
         *accounts,
         "Ctrl-C ends it, and everything stored in it is gone.",

@@ -5,12 +5,14 @@ presses buttons.
 
 The command reaches the emulator through the environment alone (HTTPS_PROXY, SSL_CERT_FILE). Who
 sits there is PLUTON_EMULATOR_PERSON (anna@outlook.com), what they answer PLUTON_EMULATOR_ANSWER
-(accept or cancel).
+(accept or cancel; own: nobody is played). Sign-ins alone are answered; any other address, such as
+that of a page of ours, goes to the real person's own browser, with the variables that they had.
 """
 
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 import ssl
@@ -28,6 +30,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 PERSON_VARIABLE = "PLUTON_EMULATOR_PERSON"
 ANSWER_VARIABLE = "PLUTON_EMULATOR_ANSWER"
+OUTSIDE_VARIABLE = "PLUTON_EMULATOR_OUTSIDE"  # JSON: what the emulator changed; null: was not set
 DEFAULT_PERSON = "anna@outlook.com"
 
 MAX_STEPS = 30  # pages and redirects of one visit
@@ -258,18 +261,48 @@ def _reachable(address: str) -> bool:
     return host in ("localhost", "127.0.0.1", "::1") or place(host) is not None
 
 
+def _is_sign_in(address: str) -> bool:
+    """One of Microsoft's, by its own name or through the door; or rclone's, which leads there."""
+    from .hosts import place
+
+    parts = urlsplit(address)
+    names = (parts.hostname or "", parts.path.split("/")[1] if "/" in parts.path else "")
+    return any(map(place, names)) or (parts.path == "/auth" and "state=" in parts.query)
+
+
+def _hand_over(address: str) -> None:
+    """To the person's own browser, if they have one that can be seen; never to one that would take
+    over their terminal."""
+    import webbrowser
+
+    outside: dict[str, str | None] = json.loads(os.environ.get(OUTSIDE_VARIABLE) or "{}")
+    for name, value in outside.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    seen = sys.platform in ("darwin", "win32") or any(
+        map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))
+    )
+    if outside and (seen or outside.get("BROWSER")):
+        webbrowser.open(address)
+
+
 def main(arguments: list[str]) -> int:
     """The command: 0 when the pages were walked to an end, 1 when they ended on an error page."""
+    answer = os.environ.get(ANSWER_VARIABLE, "accept")
     addresses = [
         found for found in map(_led_to, arguments) if found.startswith(("https://", "http://"))
     ]
+    if len(addresses) == len(arguments) == 1 and (answer == "own" or not _is_sign_in(addresses[0])):
+        _hand_over(arguments[0])
+        return 0
     typed = [found for found in arguments if re.fullmatch(r"[A-Za-z0-9-]{6,16}", found)]
     code = typed[0] if len(arguments) == len(typed) == 1 else ""
     if len(addresses) != 1 and not code:
         print("usage: python -m pluton_rclone.emulator.person ADDRESS|CODE", file=sys.stderr)
         return 2
     username = os.environ.get(PERSON_VARIABLE) or DEFAULT_PERSON
-    accept = os.environ.get(ANSWER_VARIABLE, "accept") != "cancel"
+    accept = answer != "cancel"
     person = PersonAtBrowser(username, Browser())
     visit = (
         person.enter_device_code(code, accept=accept)

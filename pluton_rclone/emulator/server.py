@@ -9,6 +9,7 @@ import ssl
 import struct
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +20,7 @@ from uvicorn.server import ServerState
 
 from . import inhabitants, tls
 from .dispatch import RESET, App, Dispatch
+from .door import Door
 from .drives.drive import Drive
 from .drives.files import Files
 from .drives.uploads import OpenUpload
@@ -95,11 +97,12 @@ class Emulator:
 
     Clients need `environment` and nothing else. `world` is the state, for tests to look at and to
     change while it serves; `requests` is what was asked. `content_folder` keeps file contents on
-    disk instead of in memory.
+    disk instead of in memory. `door` lets ordinary browsers in, at `world.door` (door.py).
     """
 
-    def __init__(self, *, content_folder: Path | None = None) -> None:
+    def __init__(self, *, content_folder: Path | None = None, door: bool = False) -> None:
         self.world = World(content_folder=content_folder)
+        self._has_door = door
         self.refused_hosts: list[str] = []  # what clients wanted to reach outside, as host:port
         entra = troubled(cast("App", entra_app(self.world)), self.world.part(SignInTrouble))
         self._dispatch = Dispatch(self.world, entra, graph_app(self.world))
@@ -208,12 +211,16 @@ class Emulator:
             raise RuntimeError("the emulator is running already")
         self._folder = tempfile.TemporaryDirectory(prefix="pluton-emulator-")
         self.ca_file.write_bytes(tls.ca_certificate())
-        listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        listener, *doors = (
+            socket.create_server(("127.0.0.1", 0), backlog=512) for _ in range(1 + self._has_door)
+        )
         self._port = listener.getsockname()[1]
+        for door in doors:
+            self.world.door = f"http://127.0.0.1:{door.getsockname()[1]}"
         context = tls.server_context()
         ready = threading.Event()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listener, context, ready)),
+            target=lambda: asyncio.run(self._serve(listener, doors, context, ready)),
             name="pluton-emulator",
             daemon=True,
         )
@@ -245,23 +252,15 @@ class Emulator:
         self.close()
 
     async def _serve(
-        self, listener: socket.socket, context: ssl.SSLContext, ready: threading.Event
+        self,
+        listener: socket.socket,
+        doors: list[socket.socket],
+        context: ssl.SSLContext,
+        ready: threading.Event,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        config = Config(
-            app=cast("Any", self._dispatch),
-            interface="asgi3",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=KEEP_ALIVE,
-        )
-        config.load()
+        config = _config(self._dispatch)
         state = ServerState()
         tunnels: set[ProxyConnection] = set()
         server = await self._loop.create_server(
@@ -271,9 +270,16 @@ class Emulator:
             sock=listener,
             backlog=512,
         )
+        servers = [server]
+        for door in doors:
+            plain = _config(Door(self.world, self._dispatch))
+            servers.append(
+                await self._loop.create_server(partial(_HttpProtocol, plain, state), sock=door)
+            )
         ready.set()
         await self._stop.wait()
-        server.close()
+        for server in servers:
+            server.close()
         for connection in list(state.connections):
             if connection.transport is not None:
                 connection.transport.abort()
@@ -284,3 +290,20 @@ class Emulator:
             task.cancel()
         await asyncio.gather(*state.tasks, return_exceptions=True)
         await asyncio.sleep(0)  # the transports' connection_lost
+
+
+def _config(app: App) -> Config:
+    config = Config(
+        app=cast("Any", app),
+        interface="asgi3",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+    )
+    config.load()
+    return config

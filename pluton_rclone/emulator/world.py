@@ -64,6 +64,7 @@ class World:
     def __init__(self, *, content_folder: Path | None = None) -> None:
         self.content_folder = content_folder  # where drives keep file contents; None: in memory
         self.lifetimes = Lifetimes()
+        self.door = ""  # the address of the door for ordinary browsers (door.py); "" without one
         self.requests: list[Request] = []
         self.tenants: dict[str, Tenant] = {tenant.id: tenant for tenant in inhabitants.tenants()}
         domains = {tenant.domain: tenant for tenant in self.tenants.values()}
@@ -88,6 +89,11 @@ class World:
     def advance(self, seconds: float) -> None:
         """Let time pass here: tokens and codes grow older, nobody waits."""
         self._clock_offset += seconds
+
+    def shown(self, address: str) -> str:
+        """An `https://HOST/…` of ours as a person is to open it: through the door, if there is
+        one."""
+        return address.replace("https:/", self.door, 1) if self.door else address
 
     # ---- who is there ----------------------------------------------------------------------------
 

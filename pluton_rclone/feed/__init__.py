@@ -2,13 +2,13 @@
 needs one for each folder.
 
 rclone can read the feed, too, but drops an item that comes before its folder, silently and with
-exit 0, so that its listing may be incomplete. Here the feed is read to its end first
+exit 0, so its listing may be incomplete. Here the feed is read to its end first
 (`microsoft.graph.delta`) and put together (`feed.tree`). The listing is used only if the feed ended
 with Microsoft's `@odata.deltaLink` and every item in it is reached from the drive's root. If
 anything goes wrong, rclone walks: nothing was given out yet.
 
-Below a drive's root nobody knows how much of the drive the folder is. So rclone walks it while the
-feed is read; the faster one supplies the rest (`feed.race`).
+Below a drive's root, it is not known how much of the drive the folder is. So rclone walks it while
+the feed is read, and the first that is complete is the listing (`feed.race`).
 
 Only for reading. What sync, move, copy and delete do is decided by rclone's own listings.
 """
@@ -18,12 +18,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
 from pluton_rclone.rclone.results import Total
 
 if TYPE_CHECKING:
+    from pluton_rclone.rclone.commands import ListOptions
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.saved.remote import SavedRemote
 
@@ -35,62 +36,39 @@ log = logging.getLogger(__name__)
 
 _OPTIONS = frozenset({"fast_list", "files_only", "dirs_only", "hashes", "mime_types"})
 """Options of a listing that are given their meaning here; with any other, rclone walks."""
-_NETWORK = (
-    "RCLONE_BIND",
-    "RCLONE_CA_CERT",
-    "RCLONE_CLIENT_CERT",
-    "RCLONE_CLIENT_KEY",
-    "RCLONE_HTTP_PROXY",
-)
+_NETWORK = ("BIND", "CA_CERT", "CLIENT_CERT", "CLIENT_KEY", "HTTP_PROXY")
+"""RCLONE_… variables that tell rclone a way to Microsoft; the feed's reader does not know them."""
 
 
-def fits(saved: SavedRemote, by: By, options: Mapping[str, Any]) -> bool:
-    """Whether the feed can replace rclone's walk: nothing is set that only rclone understands."""
-    if by == "folders":
-        return False
+def fits(saved: SavedRemote, by: By, options: ListOptions) -> bool:
+    """Whether the feed can replace rclone's walk: nothing is set that only rclone understands, and
+    it is a drive of the global cloud (only its documents have the feed), reached by Graph itself,
+    from its root."""
     section = saved.section
-    return _means_the_same(options, section) and _has_a_feed(section) and not _goes_another_way()
-
-
-def _means_the_same(options: Mapping[str, Any], section: Mapping[str, str]) -> bool:
-    """Whether the listing's options are given their meaning here."""
     given = {name for name, value in options.items() if value}
-    if not given <= _OPTIONS or {"files_only", "dirs_only"} <= given:
+    if by == "folders" or not given <= _OPTIONS or {"files_only", "dirs_only"} <= given:
         return False
     if "mime_types" in given and section.get("expose_onenote_files") == "true":
         return False
     stored = section.get("hash_type") or "auto"
-    return "hashes" not in given or (
-        set(options["hashes"]) == {"quickxor"} and stored in ("auto", "quickxor")
-    )
-
-
-def _has_a_feed(section: Mapping[str, str]) -> bool:
-    """Whether it is a drive of the global cloud (only its documents have the feed), reached by
-    Graph itself, from its root."""
-    if (section.get("region") or "global") != "global":
+    ours = set(options.get("hashes") or ()) == {"quickxor"} and stored in ("auto", "quickxor")
+    if "hashes" in given and not ours:
         return False
-    if section.get("type") != "onedrive":
+    if section.get("type") != "onedrive" or (section.get("region") or "global") != "global":
         return False
     elsewhere = any(section.get(name) for name in ("root_folder_id", "tenant_url"))
-    return not elsewhere and not any(n.startswith(("override.", "global.")) for n in section)
+    overridden = any(name.startswith(("override.", "global.")) for name in section)
+    return not (elsewhere or overridden or any(os.environ.get(f"RCLONE_{n}") for n in _NETWORK))
 
 
-def _goes_another_way() -> bool:
-    """Whether rclone has been told a way to Microsoft that the feed's reader does not know."""
-    return any(os.environ.get(name) for name in _NETWORK)
-
-
-def walk(saved: SavedRemote, path: str, by: By, options: Mapping[str, Any]) -> Iterator[Entry]:
+def walk(saved: SavedRemote, path: str, by: By, options: ListOptions) -> Iterator[Entry]:
     """Everything below a folder, folders before what they hold, as rclone's walk gives it."""
     deep = by == "auto" and saved.path_in_drive(path)
     # With this option rclone's own walk is the feed: in its order, and with what it drops.
     if deep and saved.section.get("delta") != "true":
-        from pluton_rclone.saved.resumed import Entries
+        from .race import race
 
-        from .race import Race
-
-        yield from saved.rclone.resumed(lambda: Race(saved, path, options).entries(), Entries())
+        yield from saved.rclone.resumed(lambda: race(saved, path, options))
         return
     from .whole import whole
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,7 @@ from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.listing import Entry
 
 if TYPE_CHECKING:
+    from pluton_rclone.rclone.commands import ListOptions
     from pluton_rclone.saved.remote import SavedRemote
 
     from .tree import FeedTree, Found
@@ -28,7 +29,7 @@ class FeedListing(NamedTuple):
     key: str
     shown: Callable[[str], str]
 
-    def entries(self, saved: SavedRemote, options: Mapping[str, Any]) -> Iterator[Entry]:
+    def entries(self, saved: SavedRemote, options: ListOptions) -> Iterator[Entry]:
         """Everything below the folder, folders before what they hold."""
         files, folders = not options.get("dirs_only"), not options.get("files_only")
         hashes, mime_types = bool(options.get("hashes")), bool(options.get("mime_types"))
@@ -54,9 +55,7 @@ def listing(saved: SavedRemote, tree: FeedTree, path: str, mime_types: bool) -> 
         return gap
     if mime_types and tree.lacks_mime_types():
         return "a file has no MIME type, which rclone then guesses from its name"
-    remote = saved.options
-    place = saved.path_in_drive(path)
-    names = shown(remote.encoding)
+    place, names = saved.path_in_drive(path), shown(saved.options.encoding)
     key = tree.folder(place, names)
     return "the feed has no such folder" if key is None else FeedListing(tree, place, key, names)
 

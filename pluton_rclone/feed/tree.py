@@ -7,7 +7,7 @@ takes no more memory than a small one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from pluton_rclone.microsoft.graph.delta import Item
@@ -25,13 +25,6 @@ _REACHED = """with recursive reached(key) as (
         on items.parent = reached.key and not items.root"""
 _CHILDREN = """select key, id, name, translated, size, modified, is_dir, mime_type, quick_xor,
     elsewhere, notebook from items indexed by by_parent where parent = ? and not root"""
-
-
-_LEADS_ELSEWHERE = """with recursive below(key, elsewhere) as (
-    select key, elsewhere from items where key = ?
-    union all select items.key, items.elsewhere from below cross join items indexed by by_parent
-        on items.parent = below.key where not items.root)
-    select 1 from below where elsewhere limit 1"""
 
 
 class Found(NamedTuple):
@@ -95,16 +88,6 @@ class FeedTree:
         """Whether Microsoft left a file's MIME type out, OneNote's not counted."""
         files = "select 1 from items where not is_dir and not notebook"
         return self._database.execute(f"{files} and mime_type is null").fetchone() is not None
-
-    def leads_elsewhere(self, folder: str) -> bool:
-        """Whether something below the folder with that key is `elsewhere`."""
-        return self._database.execute(_LEADS_ELSEWHERE, (folder,)).fetchone() is not None
-
-    def holds(self, folders: Mapping[str, str]) -> bool:
-        """Whether these keys are folders in it, each in the folder whose key is beside it."""
-        wanted = "select 1 from items where key = ? and is_dir and parent = ?"
-        found = (self._database.execute(wanted, pair).fetchone() for pair in folders.items())
-        return all(one is not None for one in found)
 
     def folder(self, path: str, shown: Callable[[str], str]) -> str | None:
         """The key of the folder at a path from the root, "" for the root; None if the feed has none

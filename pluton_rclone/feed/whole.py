@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -37,21 +36,17 @@ def whole(
     mime_types: bool,
     ended: threading.Event,
     token: GetToken,
-    turn: Callable[[int], None] = lambda page: None,
-    against: Callable[[FeedListing], str | None] = lambda found: None,
+    turn: Callable[[], None] = lambda: None,
 ) -> FeedListing | str:
-    """A folder as the feed has it: close its tree. Or why the feed does not say for sure that it is
-    all, does not know the folder, or what is `against` using it. `turn` returns when the page with
-    that number may be read. Cancelled once it has `ended`.
-    """
+    """A folder as the feed has it: close its tree. Or why the feed is not known to be complete, or
+    does not have the folder. `turn` returns when the next page may be read. Cancelled once it has
+    `ended`."""
     with ExitStack() as opened:
         tree = opened.enter_context(FeedTree())
         try:
             with Http(cancel=ended) as http:
                 _read_into(tree, _Pages(saved, http, token, turn).read)
             found = listing(saved, tree, path, mime_types)
-            if not isinstance(found, str):
-                found = against(found) or found
         except Cancelled:
             raise
         except (PlutonRcloneError, sqlite3.Error, OverflowError, ValueError) as problem:
@@ -63,8 +58,7 @@ def whole(
 
 def _read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
     """The feed from its first page to its last; while one is put into the tree, the next is on its
-    way. `read` gives the page at a link, the first one for None.
-    """
+    way. `read` gives the page at a link, the first one for None."""
     page = read(None)
     for _ in range(delta.MOST_PAGES):
         link = page.next
@@ -81,26 +75,23 @@ def _read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
 
 class _Pages:
     """Pages of the feed; a token that ends in the middle is replaced, once for a page. Each counts
-    in the account's budget, which the account's rclones have to keep within, too.
-    """
+    in the account's budget, which the account's rclones have to keep within, too."""
 
     def __init__(
-        self, saved: SavedRemote, http: Http, token: GetToken, turn: Callable[[int], None]
+        self, saved: SavedRemote, http: Http, token: GetToken, turn: Callable[[], None]
     ) -> None:
         remote = saved.options
         self._http, self._token, self._turn = http, token, turn
         self._drive_id, self._cloud = remote.drive_id, cloud(remote.region)
         self._budget = budget_of(saved.section)
         self._access: str | None = None
-        self._read = 0
 
     def read(self, link: str | None) -> Page:
         """As `delta.read`."""
-        self._turn(self._read)
-        self._read += 1
+        self._turn()
         if self._budget is not None:
             units = costs.DELTA_WHOLE if link is None else costs.DELTA_PAGE
-            self._budget.spend(time.monotonic(), 1, units)
+            self._budget.spend(self._budget.clock.now(), 1, units)
         if self._access is None:
             self._access = self._token(self._http, None).access_token
         try:

@@ -75,7 +75,7 @@ def _finite(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of Microsoft; it may hold secrets. `json` is None when the body is no JSON."""
+    """One answer of Microsoft; it may hold secrets. `json` is None if the body is not JSON."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)

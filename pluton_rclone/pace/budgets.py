@@ -1,5 +1,5 @@
-"""Microsoft's documented budgets, and what is left of them: arithmetic alone, the caller brings the
-time.
+"""Microsoft's documented budgets, and what is left of them: arithmetic alone, the caller has the
+clock.
 
 On work and school drives and document libraries, an app has resource units a minute, by the
 tenant's licences, and a user 3,000 requests in five minutes (`values.costs`: what takes how much).
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, NamedTuple, Protocol
@@ -122,12 +123,30 @@ class Shelf(Protocol):
         """Brings the parts up to date, and puts them back at the end."""
 
 
+class Clock:
+    """This machine's time; a test brings another."""
+
+    def now(self) -> float:
+        """Seconds that only go forward."""
+        return time.monotonic()
+
+    def wait(self, ended: threading.Event, seconds: float) -> bool:
+        """Until the event is set, for so long at most: whether it is."""
+        return ended.wait(seconds)
+
+
 class Budget:
     """What was asked of Microsoft for one account, and which limits hold for it; safe to share
-    between threads and, on a shelf, between processes. `now` is in seconds, of a clock that only
-    goes forward."""
+    between threads and, on a shelf, between processes. `now` is in seconds, of the clock by which
+    all that ask from it go."""
 
-    def __init__(self, limits: Sequence[Limit] = LIMITS, shelf: Shelf | None = None) -> None:
+    def __init__(
+        self,
+        limits: Sequence[Limit] = LIMITS,
+        clock: Clock | None = None,
+        shelf: Shelf | None = None,
+    ) -> None:
+        self.clock = clock or Clock()
         self.finding_out: AbstractContextManager[object] = (
             threading.Lock() if shelf is None else shelf.finding_out
         )
@@ -157,15 +176,15 @@ class Budget:
         """How many rclones ask from it, of all processes: from `join` to `leave`."""
         return self._askers + self._others
 
-    def under_way(self, now: float, round_trip: float, more: int = 0, paused: bool = False) -> int:
-        """Requests that the account's rclones have sent and that their counters do not have yet, at
-        most; however many rclones there are, something is left for them to send.
+    def under_way(self, round_trip: float, more: int = 0, paused: bool = False) -> int:
+        """The most requests that the account's rclones may have sent and not counted yet; however
+        many rclones there are, something is left for them to send.
 
         They answer in `round_trip`, and send so many `more` until they are looked at. For the other
         processes this one's are leased for LEASE seconds: fewer while its rclone stands still.
         """
         sent = (math.ceil(FASTEST * round_trip) + 3) * max(1, self._askers)
-        soon = sent + more
+        soon, now = sent + more, self.clock.now()
         narrowest = min(limit.amount / limit.cost for limit in self._limits)
         if self._shelf is not None:
             with self._open():

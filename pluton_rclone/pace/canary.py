@@ -24,11 +24,8 @@ class Said(NamedTuple):
 
 
 class Canary:
-    """Asks for one entry of the drive's root: two resource units. Safe to share between threads.
-
-    It does not renew a person's token: rclone is at work, and does that. TokenExpired for one that
-    has expired, SignInError where the app's own cannot be had.
-    """
+    """Asks for one entry of the drive's root: two resource units. Safe to share between threads. It
+    leaves the renewal of a person's token to rclone: TokenExpired; SignInError for an app's own."""
 
     def __init__(self, saved: SavedRemote) -> None:
         remote, self._http, self._saved = saved.options, Http(), saved

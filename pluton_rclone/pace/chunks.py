@@ -17,7 +17,7 @@ from pluton_rclone.values.size import MIB, Size
 
 from . import memory
 
-BUFFER = 4 * MIB  # what rclone reads ahead of each file (`pace`)
+BUFFER = 4 * MIB  # what rclone reads ahead of each file (`paced`)
 USUAL = Size(10 * MIB)  # rclone's own chunk, and the guide's
 LARGEST = Size(50 * MIB)  # Microsoft documents less than 60 MiB for one request
 _SMALLER = (USUAL, Size(5 * MIB), Size(5 * MIB // 2))  # multiples of 320 KiB, which Microsoft wants
@@ -74,11 +74,10 @@ def fit(
 ) -> Fit:
     """At most `transfers` files at once, fewer only if `fewer` are allowed; `chunk` or our choice.
 
-    `sizes` are those of the largest files in bytes, None if unknown. `memory` is what is available,
-    in bytes, of which rclone gets half at most; None: enough.
-
-    While a file waits for the answer to a chunk, nothing of it is sent: one large file alone gets
-    larger chunks, and so waits less often. Several fill each other's gaps.
+    `sizes` are the bytes of the largest files, None if unknown; `memory` the bytes that are
+    available, of which rclone gets half at most, None: enough. While a file waits for the answer to
+    a chunk, nothing of it is sent: one large file alone gets larger chunks, and so waits less
+    often. Several fill each other's gaps.
     """
     known = None if sizes is None else sorted(sizes, reverse=True)
     at_once = sum(size > USUAL for size in (known or ())[:transfers])
@@ -103,10 +102,8 @@ def variables(
     flags: Iterable[str] = (),
 ) -> dict[str, str]:
     """rclone's variables for a transfer, without what a flag, a variable or an option sets.
-
     `destination` is the remote's section, None for a local folder; `environment` is what the run
-    has besides what it inherits.
-    """
+    has besides what it inherits."""
     given = {match[1]: match[2] for match in map(_FLAG.fullmatch, flags) if match}
     asked = given.get("transfers", os.environ.get(_AT_ONCE))
     count = _whole(asked or environment.get(_AT_ONCE, ""))
@@ -118,9 +115,8 @@ def variables(
     if count is None or (chunk is not None and _size(chunk) is None):
         return {}  # rclone says what is wrong with it
     sizes = largest_files(command.places[0], count)
-    chosen = fit(
-        sizes, memory.available(), transfers=count, fewer=asked is None, chunk=_size(chunk)
-    )
+    room, fewer = memory.available(), asked is None
+    chosen = fit(sizes, room, transfers=count, fewer=fewer, chunk=_size(chunk))
     wanted = {} if chosen.transfers == count else {_AT_ONCE: str(chosen.transfers)}
     if chunk is None and chosen.chunk != USUAL:
         wanted[_CHUNK] = str(chosen.chunk)
@@ -155,9 +151,8 @@ def largest_files(source: str, count: int) -> list[int] | None:
         return None
     if not stat.S_ISDIR(found.st_mode):
         return [found.st_size]
-    until, seen = time.monotonic() + _SECONDS, 0
+    until, seen, waiting = time.monotonic() + _SECONDS, 0, [source]
     sizes: list[int] = []
-    waiting = [source]
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:

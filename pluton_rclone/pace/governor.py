@@ -1,17 +1,16 @@
 """Keeps an rclone within what Microsoft grants: at full speed until a limit is near, evenly where
 one holds.
 
-rclone asks up to 100 times a second. If it is refused it crawls: it takes the Retry-After for the
-pause between all its next requests, and shrinks it by a quarter with each (lib/pacer), which takes
-four times as long in all. So it must not be refused. But the documented budgets do not hold for
-everybody, and a tenth of rclone's speed is a high price where they do not.
+rclone sends up to 100 requests a second. A refusal makes it crawl: it takes the Retry-After for the
+pause between all its next requests, and shrinks it by a quarter with each (lib/pacer). But the
+documented budgets do not hold for everybody, and a tenth of rclone's speed is a high price then.
 
 So rclone's requests are counted (`rclone.asked`). Just below a documented limit it is stopped for
 half a second (SIGSTOP), and the few requests that go beyond the limit are ours, three at a time
 (`canary`). If they are granted, rclone goes on at full speed to the next limit. If one is refused,
-or Microsoft says that the limit holds, rclone stays stopped for as long as Microsoft wants, and has
-the granted rate from then on, again by being stopped in between. It never sees a refusal.
-Measured: 56.9 s with no refusal; without canaries 87.1 s with 13.
+or Microsoft says that the limit holds, rclone stays stopped for as long as Microsoft wants, and is
+then kept at the granted rate, by being stopped in between. It never sees a refusal. Measured: 56.9
+s with no refusal; without canaries 87.1 s with 13.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +55,7 @@ class Governor:
         canary: Callable[[], Canary],
         on_wait: Callable[[float], None],
     ) -> None:
-        self._socket, self._budget = socket, budget
+        self._socket, self._budget, self._clock = socket, budget, budget.clock
         self._make_canary, self._on_wait = canary, on_wait
         self._asked = asked.Asked()
         self._ended = threading.Event()
@@ -76,7 +74,7 @@ class Governor:
 
     def refused(self, seconds: float | None) -> None:
         """rclone was refused after all: somebody else spends the budget, too."""
-        now = time.monotonic()
+        now = self._clock.now()
         self._budget.does_hold(now)
         if seconds is not None:
             self._budget.hold(now, seconds)
@@ -90,7 +88,7 @@ class Governor:
         self._budget.join()
         try:
             wait = _SHORTEST
-            while not self._ended.wait(wait) and not child.ended:
+            while not self._clock.wait(self._ended, wait) and not child.ended:
                 wait = self._look(child)
                 self._planned = wait
         finally:
@@ -104,15 +102,15 @@ class Governor:
 
     def _look(self, child: Child) -> float:
         """Seconds until it is to be looked at again."""
-        now = time.monotonic()
+        now = self._clock.now()
         if not child.paused:
             self._count()
         holds = self._budget.holds(now)
         if holds is not None:
             return self._evenly(child, rate(holds))
         child.resume()
-        under_way, found = self._under_way(child), self._budget.nearest(now)
-        if found is None:
+        under_way = self._under_way(child)
+        if (found := self._budget.nearest(now)) is None:
             return _LONGEST
         limit, left = found
         if left * limit.cost < _WARM_UP * limit.amount:
@@ -123,8 +121,7 @@ class Governor:
         return self._until_spent(left - under_way)
 
     def _under_way(self, child: Child) -> int:
-        now, more = time.monotonic(), math.ceil(self._more)
-        return self._budget.under_way(now, self._round_trip, more, child.paused)
+        return self._budget.under_way(self._round_trip, math.ceil(self._more), child.paused)
 
     def _until_spent(self, requests: float) -> float:
         """Half the time in which all of them together may send so many."""
@@ -134,7 +131,7 @@ class Governor:
         before, found = self._asked, asked.read(self._socket)
         if found is None or found.answers < before.answers:
             return
-        now = time.monotonic()
+        now = self._clock.now()
         more = found.answers - before.answers - FASTEST * self._planned
         self._more = max(more, _FORGETTING * self._more)
         self._asked = found
@@ -145,7 +142,7 @@ class Governor:
             self._budget.does_hold(now)
 
     def _evenly(self, child: Child, each_second: float) -> float:
-        now, under_way = time.monotonic(), self._under_way(child)
+        now, under_way = self._clock.now(), self._under_way(child)
         wait = self._budget.wait(now, under_way + 1)
         granted = self._budget.granted(now, under_way)
         if wait > 0 or granted <= 0:
@@ -170,12 +167,11 @@ class Governor:
 
         def run() -> None:
             try:
-                canary = self._make_canary()
-                self._canary = canary
+                self._canary = canary = self._make_canary()
                 canary.ask()
-                began = time.monotonic()
+                began = self._clock.now()
                 canary.ask()
-                self._round_trip = time.monotonic() - began
+                self._round_trip = self._clock.now() - began
                 self._budget.spend(began, 2)
             except Exception as problem:  # noqa: BLE001 - then there is none; `_beyond` says so
                 log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
@@ -192,33 +188,29 @@ class Governor:
         self._warm_up()
         child.pause()
         self._warm.wait(_WARM_UP_LIMIT)
-        self._count_what_arrived(child)
         with self._budget.finding_out:
             # Another governor may have found out, or waited until there is room again.
             if not self._is_open(child, limit):
                 return
             found = threading.Event()
             self._send_canaries(limit, found, 1)  # Microsoft may simply say what the limit is
+            self._clock.wait(self._ended, 0.5 * self._round_trip)  # what was under way has arrived
+            child.resume()
+            self._count()
+            child.pause()
             if not found.is_set() and self._is_open(child, limit):
                 self._go_beyond(limit, found)
 
-    def _count_what_arrived(self, child: Child) -> None:
-        """What was under way when it was stopped: its counters cannot be read while it stands."""
-        self._ended.wait(0.5 * self._round_trip)
-        child.resume()
-        self._count()
-        child.pause()
-
     def _is_open(self, child: Child, limit: Limit) -> bool:
-        """Whether it is unknown whether it holds, and it is near."""
-        now = time.monotonic()
+        """Whether it is near, and not known to hold."""
+        now = self._clock.now()
         near = self._budget.left(limit, now) <= self._under_way(child)
         return near and self._budget.holds(now) is None
 
     def _go_beyond(self, limit: Limit, found: threading.Event) -> None:
-        until = time.monotonic() + TRIAL
+        until = self._clock.now() + TRIAL
         while not found.is_set() and not self._ended.is_set():
-            now = time.monotonic()
+            now = self._clock.now()
             left = math.ceil(self._budget.left(limit, now))
             if left <= -_BEYOND:
                 self._budget.does_not_hold(now, limit)
@@ -243,19 +235,16 @@ class Governor:
 
     def _send_canary(self, limit: Limit, found: threading.Event) -> None:
         """Sets `found` unless it was granted without a word about limits."""
-        canary = self._canary
-        self._budget.spend(time.monotonic(), 1)
+        canary, said = self._canary, None
+        self._budget.spend(self._clock.now(), 1)
         try:
             said = canary.ask() if canary is not None else None
         except Exception as problem:  # noqa: BLE001 - the limit is then taken to hold
             log.info("Microsoft cannot be asked whether a limit holds: %s", problem)
-            said = None
-        now = time.monotonic()
-        if said is None:
+        now = self._clock.now()
+        if said is None or not said.granted:
             self._budget.does_hold(now, limit)
-        elif not said.granted:
-            self._budget.does_hold(now, limit)
-            self._budget.hold(now, said.wait or 0.0)
+            self._budget.hold(now, (said and said.wait) or 0.0)
         elif said.limit is not None:
             self._budget.said(now, limit._replace(amount=said.limit), said.remaining)
         else:

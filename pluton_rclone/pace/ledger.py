@@ -22,7 +22,7 @@ import msgspec
 from pluton_rclone.process.folders import runtime_folder
 from pluton_rclone.process.system import began, is_alive, new_private_file
 
-from .budgets import LIMITS, Budget, Part, Parts
+from .budgets import Budget, Part, Parts
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,7 +53,7 @@ def budget_of(section: Mapping[str, str]) -> Budget | None:
     key = account_of(section)
     with _LOCK:
         if key not in BUDGETS:
-            BUDGETS[key] = Budget(LIMITS, Ledger(key))
+            BUDGETS[key] = Budget(shelf=Ledger(key))
         return BUDGETS[key]
 
 

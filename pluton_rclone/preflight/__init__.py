@@ -21,7 +21,7 @@ from pluton_rclone.values.units import human_bytes
 
 from .entries import EntryScan, Listed
 from .finding import Finding, Summary
-from .judge import Judge, Target
+from .judge import Judge
 from .local import scan_local
 from .rules import RULES, Rule, Severity, library_prefix
 
@@ -82,13 +82,12 @@ def preflight(
     target yet; it is asked only if the source is larger than `quota_free`. None takes all as new.
 
     A million local files take the memory of the largest folder. The target's content is not looked
-    at: neither case-only collisions with it nor its share of a folder's entries are seen.
-
-    Raises, when iterated, `NothingFound` for a missing local source and `OptionInvalid` for an
-    encoding that rclone does not know.
+    at: neither case-only collisions with it nor its share of a folder's entries are seen. Raises,
+    when iterated, `NothingFound` for a missing local source and `OptionInvalid` for an encoding
+    that rclone does not know.
     """
     encoding = ONEDRIVE_ENCODING if encoding is None else encoding
-    judge, summary = Judge(Target(drive_type, prefix, base, encoding)), Summary()
+    judge, summary = Judge(drive_type, prefix, base, encoding), Summary()
 
     def scan() -> Iterator[Finding]:
         if isinstance(source, (str, bytes, os.PathLike)):

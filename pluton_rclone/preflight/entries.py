@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from array import array
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -39,25 +39,6 @@ _BITS = 21  # of each hash that says why two names are one: a wrong reason in a 
 _MASK = (1 << _BITS) - 1
 
 
-class _Seen:
-    """The names so far, in any order, in little more than 16 bytes each."""
-
-    def __init__(self) -> None:
-        self._buckets: dict[int, tuple[array[int], array[int]]] = defaultdict(
-            lambda: (array("q"), array("Q"))
-        )
-
-    def before(self, coarse: int, fine: int) -> list[int]:
-        """The fine hashes that came before with the same coarse hash; this one is remembered."""
-        all_coarse, all_fine = self._buckets[coarse % _BUCKETS]
-        found = []
-        if coarse in all_coarse:
-            found = [all_fine[number] for number, other in enumerate(all_coarse) if other == coarse]
-        all_coarse.append(coarse)
-        all_fine.append(fine)
-        return found
-
-
 @dataclass(slots=True)
 class _Known:
     """A folder that was listed, or that something listed lies in."""
@@ -70,17 +51,16 @@ class _Known:
 
 
 class EntryScan:
-    """One pass over a listing; iterate for the findings, `summary` counts along.
-
-    Of names that are one, those that came later are told. An entry takes about 30 bytes of memory,
-    a folder some hundred.
-    """
+    """One pass over a listing; iterate for the findings, `summary` counts along. Of names that are
+    the same, the later ones are reported. An entry takes about 30 bytes of memory, a folder some
+    hundred."""
 
     def __init__(self, entries: Iterable[Listed], judge: Judge, summary: Summary) -> None:
-        self._entries = entries
-        self._judge = judge
-        self._summary = summary
-        self._seen = _Seen()
+        self._entries, self._judge, self._summary = entries, judge, summary
+        # the names so far, in little more than 16 bytes each: their coarse and fine hashes
+        self._seen: dict[int, tuple[array[int], array[int]]] = defaultdict(
+            lambda: (array("q"), array("Q"))
+        )
         self._known: dict[str, _Known] = {}
         self._translated: dict[str, str] = {}  # folders whose name changes, and what they become
 
@@ -92,9 +72,7 @@ class EntryScan:
         for entry in self._entries:
             path = entry.path
             parent_path, _, name = path.rpartition("/")
-            parent = self._known.get(parent_path)
-            if parent is None:
-                parent = yield from self._folder(parent_path)
+            parent = self._known.get(parent_path) or (yield from self._folder(parent_path))
             if entry.is_dir:
                 known = self._known.get(path)
                 if known is None or known.listed:
@@ -106,7 +84,7 @@ class EntryScan:
             summary.bytes += size
             told = self._name(parent, name, is_dir=False)
             if size > MAX_FILE_SIZE:
-                told = [*told, ("file_too_large", gigabytes(size))]
+                told.append(("file_too_large", gigabytes(size)))
             if parent.folder.arrives and not any(RULES[rule].refuses for rule, _ in told):
                 summary.bytes_to_send += size
             for rule, detail in told:
@@ -118,9 +96,7 @@ class EntryScan:
     def _folder(self, path: str) -> Generator[Finding, None, _Known]:
         """Make the folder at `path` known, and those above it; again if it is listed twice."""
         parent_path, _, name = path.rpartition("/")
-        parent = self._known.get(parent_path)
-        if parent is None:
-            parent = yield from self._folder(parent_path)
+        parent = self._known.get(parent_path) or (yield from self._folder(parent_path))
         told = self._name(parent, name, is_dir=True)
         for rule, detail in told:
             yield Finding(path, RULES[rule], True, detail)
@@ -133,7 +109,7 @@ class EntryScan:
         known = _Known(folder, hash(path), self._judge.plain_length(folder))
         return self._known.setdefault(path, known)
 
-    def _name(self, parent: _Known, name: str, *, is_dir: bool) -> Sequence[tuple[str, str]]:
+    def _name(self, parent: _Known, name: str, *, is_dir: bool) -> list[tuple[str, str]]:
         """What is wrong with one name, by itself and beside those before it: rules and details."""
         parent.entries += 1
         if name.isascii():
@@ -146,14 +122,18 @@ class EntryScan:
             coarse, by_rclone = hash(coarse_key(name)), hash(rclone_key(name)) & _MASK
             composed, exact = hash(unicodedata.normalize("NFC", name)) & _MASK, hash(name) & _MASK
             closer = True
-        told: Sequence[tuple[str, str]] = ()
+        told: list[tuple[str, str]] = []
         if closer:
             arriving = self._judge.arriving(name)
-            told = tuple(self._judge.name_findings(parent.folder, arriving, is_dir))
+            told += self._judge.name_findings(parent.folder, arriving, is_dir)
         fine = ((by_rclone << _BITS | composed) << _BITS | exact) << 1 | is_dir
-        before = self._seen.before(coarse ^ parent.salt, fine)
-        if before:
-            told = [*told, (_reason(fine, before), "beside one that was listed before it")]
+        coarse ^= parent.salt
+        all_coarse, all_fine = self._seen[coarse % _BUCKETS]
+        if coarse in all_coarse:
+            before = [all_fine[n] for n, other in enumerate(all_coarse) if other == coarse]
+            told.append((_reason(fine, before), "beside one that was listed before it"))
+        all_coarse.append(coarse)
+        all_fine.append(fine)
         return told
 
     def _looking_alike(self) -> Iterator[Finding]:
@@ -171,10 +151,9 @@ def _reason(fine: int, before: list[int]) -> str:
     same = [one for one in others if (one.by_rclone, one.is_dir) == (mine.by_rclone, mine.is_dir)]
     if mine in same:
         return "same_name_twice"
-    if any(other.composed == mine.composed for other in same):
-        return "same_but_accents"
     if same:
-        return "same_but_case"
+        accents = any(other.composed == mine.composed for other in same)
+        return "same_but_accents" if accents else "same_but_case"
     clashing = any(
         other.by_rclone == mine.by_rclone
         and (other.composed != mine.composed or other.exact == mine.exact)

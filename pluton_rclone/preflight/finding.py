@@ -15,11 +15,9 @@ from .rules import MANY_ENTRIES, RULES, TOO_MANY_ENTRIES, Rule, Severity
 
 @dataclass(frozen=True)
 class Finding:
-    """One entry of the source, and what OneDrive or rclone will do with it.
-
-    `path` is relative to the source, "." for the source itself; bytes that are not UTF-8 are in it
-    as `os.fsdecode` leaves them. `detail` are the numbers or names of this case.
-    """
+    """One entry of the source, and what OneDrive or rclone will do with it. `path` is relative to
+    the source, "." for the source itself; bytes that are not UTF-8 are in it as `os.fsdecode`
+    leaves them. `detail` are the numbers or names of this case."""
 
     path: str
     rule: Rule
@@ -64,11 +62,9 @@ class Finding:
 
 @dataclass
 class Summary:
-    """The counts of a preflight so far; `finished` once they are complete.
-
-    `files` and `bytes` count regular files, `folders` the folders below the source;
-    `bytes_to_send` leaves out what is refused or unreadable. `by_rule` counts the findings.
-    """
+    """The counts of a preflight so far; `finished` once they are complete. `files` and `bytes` are
+    of regular files, `folders` those below the source; `bytes_to_send` leaves out what is refused
+    or unreadable. `by_rule` counts the findings."""
 
     files: int = 0
     folders: int = 0

@@ -6,13 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from pluton_rclone.values.encoding import (
-    ONEDRIVE_ENCODING,
-    coarse_key,
-    opens_again,
-    standard_name,
-    to_onedrive,
-)
+from pluton_rclone.values.encoding import coarse_key, opens_again, standard_name, to_onedrive
 
 from .finding import Finding
 from .rules import (
@@ -27,16 +21,6 @@ from .rules import (
     refused_name,
     utf16_length,
 )
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the source is going, as for `preflight`: what decides about names and lengths."""
-
-    drive_type: str = "business"
-    prefix: str = ""
-    base: str = ""
-    encoding: str = ONEDRIVE_ENCODING
 
 
 @dataclass(frozen=True)
@@ -70,24 +54,24 @@ class Names:
 
 
 class Judge:
-    """Applies the table of rules to the names of folders on their way to one target."""
+    """Applies the table of rules to the names of folders on their way to one target, which is
+    described as for `preflight`."""
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self._to_onedrive = to_onedrive(target.encoding)
+    def __init__(self, drive_type: str, prefix: str, base: str, encoding: str) -> None:
+        self._drive_type, self._prefix, self._base = drive_type, prefix, base
+        self._to_onedrive = to_onedrive(encoding)
 
     def top(self) -> tuple[Folder, list[Finding]]:
         """The source's own folder at the target, and what is wrong with the target's path."""
         found = []
-        translated = self._to_onedrive.path(self.target.base.strip("/"))
+        translated = self._to_onedrive.path(self._base.strip("/"))
         parts = translated.split("/") if translated else []
         for depth, part in enumerate(parts):
             rule = self._name_rule(part, folder=True, at_root=depth == 0)
             if rule is not None:
                 found.append(Finding(".", RULES[rule], True, f"the destination folder {part!r}"))
-        whole = "/".join(part for part in (self.target.prefix.strip("/"), translated) if part)
-        too_long = len(whole) > MAX_PATH
-        if too_long:
+        whole = "/".join(filter(None, (self._prefix.strip("/"), translated)))
+        if too_long := len(whole) > MAX_PATH:
             detail = f"the destination has {len(whole)} characters"
             found.append(Finding(".", RULES["path_too_long"], True, detail))
         before = f"{whole}/" if whole else ""
@@ -100,15 +84,13 @@ class Judge:
         raw = files + folders
         blob = b"/" + b"/".join(raw) + b"/"
         translator = self._to_onedrive
-        wrong = rare = False
+        wrong = False
         try:
-            names = blob.decode()
+            names = standard = blob.decode()
         except UnicodeDecodeError:
-            names = blob.decode("utf-8", "surrogateescape")
+            names = standard = decoded(blob)
             wrong = True
-        standard = names
-        if not names.isascii() and translator.is_rare(names):
-            rare = True
+        if rare := not names.isascii() and translator.is_rare(names):
             standard = translator.standard_all(names)
             wrong = wrong or not all(map(opens_again, names.split("/")))
         translated = translator.from_local_all(names, blob)
@@ -157,9 +139,9 @@ class Judge:
                 yield raw, shown[arriving]
 
     def _name_rule(self, arriving: str, *, folder: bool, at_root: bool) -> str | None:
-        rule = refused_name(arriving, drive_type=self.target.drive_type, at_root=at_root)
+        rule = refused_name(arriving, drive_type=self._drive_type, at_root=at_root)
         if rule is None and not self._to_onedrive.is_default:
-            unfit = not_translated(arriving, drive_type=self.target.drive_type, folder=folder)
+            unfit = not_translated(arriving, drive_type=self._drive_type, folder=folder)
             rule = "name_not_translated" if unfit else None
         return rule
 

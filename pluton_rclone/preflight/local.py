@@ -45,9 +45,7 @@ class _FolderScan:
 
     def __init__(self, root: bytes, folder: Folder, judge: Judge, summary: Summary) -> None:
         self._path = root + b"/" + folder.path if folder.path else root
-        self._folder = folder
-        self._judge = judge
-        self._summary = summary
+        self._folder, self._judge, self._summary = folder, judge, summary
         self._folders: list[bytes] = []
         self._rare = False
         self.children: list[Folder] = []
@@ -103,10 +101,8 @@ class _FolderScan:
         if folder.arrives:
             summary.bytes_to_send += size
         for index in range(names.files, len(names.raw)):
-            raw, arriving = names.raw[index], names.translated[index]
-            self.children.append(
-                self._judge.child(folder, raw, arriving, refused.get(index, set()))
-            )
+            raw, arriving, why = names.raw[index], names.translated[index], refused.get(index)
+            self.children.append(self._judge.child(folder, raw, arriving, why or set()))
 
     def _duplicates(self, names: Names) -> list[Finding]:
         """Among the names of a folder that came in one batch."""
@@ -127,10 +123,9 @@ class _FolderScan:
             return []
         again: list[Member] = []
         for batch in read_folder(self._path, self._folder):
-            if not batch.files and not batch.folders:
-                continue
-            names = self._judge.look(self._folder, batch.files, batch.folders)
-            again += [member for member, key in _members(names) if hash(key) in twice]
+            if batch.files or batch.folders:
+                names = self._judge.look(self._folder, batch.files, batch.folders)
+                again += [member for member, key in _members(names) if hash(key) in twice]
         return self._same(again)
 
     def _same(self, members: list[Member]) -> list[Finding]:

@@ -21,10 +21,8 @@ _EFFECTIVE = os.access in os.supports_effective_ids
 @dataclass
 class Batch:
     """Some entries of one folder, as far as rclone would see them, and what is wrong with some.
-
     `sizes` goes with `files`: bytes to send, 0 for a file that cannot be sent, whose bytes are in
-    `bytes`.
-    """
+    `bytes`."""
 
     files: list[bytes] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -34,47 +32,37 @@ class Batch:
 
 
 def read_folder(path: bytes, folder: Folder, only: bytes | None = None) -> Iterator[Batch]:
-    """The entries of the folder at `path`, or `only` one, at most BATCH names at a time.
-
-    What vanishes meanwhile is left out. A folder that cannot be read ends in a batch with that
-    finding. Symbolic links are not followed.
-    """
-    batch = Batch()
-    user = system.user()
+    """The entries of the folder at `path`, or `only` one, at most BATCH at a time, without those
+    that vanish meanwhile. If the folder cannot be read, the last batch has that finding. Symbolic
+    links are not followed."""
+    batch, user = Batch(), system.user()
     try:
         with os.scandir(path) as entries:
-            files, sizes = batch.files, batch.sizes
-            for entry in entries:
+            for number, entry in enumerate(entries, 1):
                 if only is not None and entry.name != only:
                     continue
                 try:
                     if entry.is_file(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
                         size = status.st_size
-                        files.append(entry.name)
+                        batch.files.append(entry.name)
                         all_may_read = status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ
-                        if all_may_read and size <= MAX_FILE_SIZE:
-                            sizes.append(size)
-                        else:
+                        if not all_may_read or size > MAX_FILE_SIZE:
                             mine = status.st_uid == user and status.st_mode & _OWNER_MAY_READ
-                            sizes.append(_odd_file(entry, size, folder, batch, readable=bool(mine)))
-                        full = len(files) >= BATCH
+                            size = _odd_file(entry, size, folder, batch, readable=bool(mine))
+                        batch.sizes.append(size)
                     elif entry.is_dir(follow_symlinks=False):
                         batch.folders.append(entry.name)
-                        full = len(batch.folders) >= BATCH
                     else:
                         kind = "symlink" if entry.is_symlink() else "special_file"
                         batch.findings.append(Finding(below(folder, entry.name), RULES[kind]))
-                        full = len(batch.findings) >= BATCH
                 except FileNotFoundError:
-                    continue
+                    pass
                 except OSError as error:
                     batch.findings.append(_unreadable(below(folder, entry.name), error.strerror))
-                    full = len(batch.findings) >= BATCH
-                if full:
+                if number % BATCH == 0:
                     yield batch
                     batch = Batch()
-                    files, sizes = batch.files, batch.sizes
     except FileNotFoundError:
         pass
     except OSError as error:

@@ -60,17 +60,13 @@ _ARTICLE = (
     "(support.microsoft.com, 64883a5d-228e-48f5-b3d2-eb39e07630fa), 2021-03-03"
 )
 _LIMITS = "Microsoft, SharePoint limits service description (learn.microsoft.com), read 2026-11"
-_ADDRESSING = (
-    "OneDrive docs 'Addressing resources in a drive' (addressing-driveitems.md), 2024-10-22"
-)
+_ADDRESSING = "OneDrive docs 'Addressing resources in a drive' (addressing-driveitems), 2024-10-22"
 _RCLONE_DOCS = "rclone documentation, 'Microsoft OneDrive', 2026-08-21"
 _TRIED = "tried with rclone 1.75.2"
 _DUPLICATE = f"{_TRIED}: 'Duplicate object found in source - ignoring'"
 _RENAME = "Rename it."
 _RENAME_OTHERS = "Rename all but one of them."
-_SENDS_ONE = (
-    "rclone sends one of them and leaves the others out, with a notice and without an error."
-)
+_SENDS_ONE = "rclone sends one of them and leaves the others out, with a notice but no error."
 
 _TABLE = {
     Severity.REFUSED: {
@@ -236,10 +232,8 @@ def refused_name(name: str, *, drive_type: str, at_root: bool) -> str | None:
 
 def not_translated(name: str, *, drive_type: str, folder: bool) -> bool:
     """Whether a translated name still holds what OneDrive refuses: if `encoding` was changed."""
-    if "/" in name:
+    if "/" in name or name.startswith(FORBIDDEN_START):
         return True
-    if name.startswith("~"):
-        if name.startswith(FORBIDDEN_START) or (folder and drive_type != "personal"):
-            return True
+    if name.startswith("~") and not (folder and drive_type != "personal"):
         name = "x" + name[1:]
     return UNTRANSLATED.search(name) is not None

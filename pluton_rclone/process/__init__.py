@@ -2,10 +2,9 @@
 
 What every child gets, and why:
 
-- A session of its own: Ctrl-C on the terminal reaches Python alone, which then ends the child in
-  good order (`Child.cancel`).
-- An explicit environment, and nothing else of ours: no open files, no shell, and no stdin unless
-  something is to be fed.
+- A session of its own: Ctrl-C on the terminal reaches Python alone, which ends the child in order
+  (`Child.cancel`).
+- An explicit environment, no open files of ours, no shell, and no stdin unless something is fed.
 - A thread for each pipe, so a child that floods one of them can never block itself or us.
 - A reaper that waits for its end: there are no zombies, and no signal can hit a reused process id.
 - An end with its parent, also if the parent is killed with SIGKILL (Linux; see `spawning.py`).
@@ -55,10 +54,9 @@ class Completed:
 class Child:
     """A running process. Made by `start`; leaving it as a context manager ends it.
 
-    `stderr` is always drained: line by line into `on_stderr` if given, and its last lines are kept
-    (`stderr_tail`). `stdout` goes in blocks to `on_stdout` if given; otherwise the caller reads it
-    (`read`, `stdout`), and a caller that does not read stops the child by back pressure, not by
-    memory.
+    stderr is always drained: line by line into `on_stderr` if given, and its last lines are kept
+    (`stderr_tail`). stdout goes in blocks to `on_stdout` if given; otherwise the caller reads it
+    (`read`, `stdout`), and the child waits while it is not read.
     """
 
     def __init__(
@@ -140,10 +138,8 @@ class Child:
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, once it has ended and stderr is read to the end. TimeoutError after
-        `timeout` seconds.
-
-        Raises the error of a callback or of the source of stdin, for which the child was ended.
-        """
+        `timeout` seconds. Raises the error of a callback or of the source of stdin, for which the
+        child was ended."""
         if not self._ended.wait(timeout):
             raise TimeoutError(f"process {self.pid} is still running after {timeout} s")
         if self._failure is not None:
@@ -214,9 +210,8 @@ class Child:
     # ---- the threads of a child ------------------------------------------------------------------
 
     def _thread(self, run: Callable[..., None], *args: object) -> threading.Thread:
-        thread = threading.Thread(
-            target=run, args=args, daemon=True, name=f"{run.__name__}-{self.pid}"
-        )
+        name = f"{run.__name__}-{self.pid}"
+        thread = threading.Thread(target=run, args=args, daemon=True, name=name)
         thread.start()
         return thread
 
@@ -229,11 +224,9 @@ class Child:
     def _mind(
         self, pipe: IO[bytes], callback: _Bytes | None, other: threading.Thread | None
     ) -> None:
-        """Drain stderr to its end, then reap.
-
-        A helper that outlives the child may hold the pipes: until they are closed the child stays
-        unreaped, so that its process group keeps its id and SIGKILL reaches the helper alone.
-        """
+        """Drain stderr to its end, then reap. A helper that outlives the child may hold the pipes:
+        until they are closed, the child stays unreaped, so that its process group keeps its id and
+        SIGKILL reaches the helper alone."""
         with pipe:
             for line in lines_of(partial(pipe.read, BLOCK)):
                 self._tail.append(line[:TAIL_LINE_BYTES])
@@ -296,11 +289,9 @@ def start(
     on_end: Callable[[], None] | None = None,
 ) -> Child:
     """Start a process. OSError if it cannot be started (FileNotFoundError, PermissionError).
-
     `on_stdout` gets blocks, `on_stderr` lines, each in a thread of the child's; an error that they
     raise ends the child. `watch` is asked in a thread of its own how many seconds to wait until it
-    is asked again; None ends the child.
-    """
+    is asked again; None ends the child."""
     if not os.path.isabs(argv[0]):
         raise UsageError(f"the program to start needs its whole path, not {argv[0]!r}")
     if not os.path.exists(argv[0]):
@@ -308,9 +299,7 @@ def start(
     if not os.access(argv[0], os.X_OK):
         raise PermissionError(13, "not executable", argv[0])
     if system.ignores_children():
-        raise UsageError(
-            "this program ignores SIGCHLD, so the exit status of a child can never be known"
-        )
+        raise UsageError("this program ignores SIGCHLD: the exit status of a child cannot be known")
     return SPAWNER.spawn(lambda: Child(argv, env, stdin, cwd, on_stdout, on_stderr, watch, on_end))
 
 
@@ -332,11 +321,11 @@ def run(
 
 
 def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
-    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr. Returns
-    its exit code, or -N if signal N ended it. OSError if it cannot be started.
+    """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, and ends
+    with us. Returns its exit code, or -N if signal N ended it. OSError if it cannot be started.
 
-    The terminal sends Ctrl-C to both; we wait on and let the command answer. Where no terminal did
-    that, a SIGINT is passed on, and SIGTERM always. The command ends with us.
+    The terminal sends Ctrl-C to both; we wait on and let the command answer. SIGTERM is passed on,
+    and a SIGINT that no terminal sent.
     """
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []

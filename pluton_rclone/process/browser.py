@@ -1,9 +1,8 @@
-"""Opens an address in the person's browser; every user of the machine can read a browser's
-arguments, so the address is not among them.
+"""Opens an address in the person's browser, by a page on disk that leads there, as Jupyter does.
 
-A page on disk that only this user can read leads there, as Jupyter does it. A browser that may not
-read our folder (some packaged as snap or flatpak) shows an error instead, so the caller shows the
-address to the person, too.
+Every user of the machine can read a browser's arguments, but only this user the page. A browser
+that may not read our folder (some packaged as snap or flatpak) shows an error instead, so the
+caller shows the address to the person, too.
 """
 
 from __future__ import annotations

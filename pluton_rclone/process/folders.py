@@ -38,10 +38,8 @@ def runtime_folder() -> Path:
 
 def usable_folders() -> Iterator[Path]:
     """All that can be used, made if need be, best first: one that is full gives way to the next.
-
-    If another user squats one, its replacement has a longer name, which `runtime_folders` finds
-    again. OSError after the last.
-    """
+    One that another user took is replaced by one with a longer name, which `runtime_folders` finds
+    again. OSError after the last."""
     problem = OSError("there is no folder for private files")
     for place in _places():
         try:
@@ -56,12 +54,12 @@ def _made(place: Path) -> Path:
     folder = place / _name()
     try:
         folder.mkdir(mode=0o700)
+        return folder
     except FileExistsError:
         if found := _own(place):  # another process of ours has just made it
             return found[0]
-        log.warning("%s is not used: another user can enter it, or owns it", folder)
-        return Path(tempfile.mkdtemp(prefix=f"{_name()}-", dir=place))
-    return folder
+    log.warning("%s is not used: another user can enter it, or owns it", folder)
+    return Path(tempfile.mkdtemp(prefix=f"{_name()}-", dir=place))
 
 
 def owned_folder(home: Path) -> tuple[Path, filelock.BaseFileLock]:

@@ -6,14 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO
 
-# Bytes read at once from a drained pipe: the size of a Linux pipe.
-BLOCK = 64 * 1024
-# Size asked for a pipe that the caller reads: the most that Linux grants to an ordinary user.
-STREAM_PIPE = 1024 * 1024
-# Longer lines are cut, so that output without end and without a newline cannot fill the memory.
-LINE_LIMIT = 16 * 1024 * 1024
-# What can be fed to a child: bytes, a binary file, or blocks of bytes.
+BLOCK = 64 * 1024  # bytes read at once from a drained pipe: the size of a Linux pipe
+STREAM_PIPE = 1024 * 1024  # bytes of a pipe that the caller reads: the most that Linux grants
+LINE_LIMIT = 16 * 1024 * 1024  # bytes; longer lines are cut, and so cannot fill the memory
 Source = bytes | BinaryIO | Iterable[bytes]
+"""What can be fed to a child: bytes, a binary file, or blocks of bytes."""
 
 
 def lines_of(read: Callable[[], bytes]) -> Iterator[bytes]:

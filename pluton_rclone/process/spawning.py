@@ -1,14 +1,13 @@
 """One lasting thread that forks every child, and what ends a child with its parent.
 
-The kernel's parent-death signal (Linux) belongs to the *thread* that forked, so one thread that
-lasts as long as the program forks every child: a child started in a thread that has ended goes on.
+The kernel's parent-death signal (Linux) is sent when the *thread* that forked ends, so one thread
+that lasts as long as the program forks every child.
 
-The signal is set by `setpriv` (util-linux) in front of the command, which then becomes the command:
-same process id, nothing left over, 2 ms (measured). `preexec_fn` would run Python between fork and
-exec, which is unsafe with threads and deprecated since 3.12. A shell between the two compares its
-parent with us, which closes the gap between fork and `setpriv`: a command that lost its parent in
-that gap never starts. Without `setpriv`, Python itself does the same, in 20 ms to 100 ms. On other
-systems a child ends by SIGPIPE with its next line of output.
+`setpriv` (util-linux) sets the signal, and then becomes the command: same process id, nothing left
+over, 2 ms (measured). `preexec_fn` would run Python between fork and exec, which is unsafe with
+threads and deprecated since 3.12. A shell between the two compares its parent with us: a command
+that lost its parent between fork and `setpriv` never starts. Without `setpriv`, Python itself does
+the same, in 20 ms to 100 ms. On other systems a child ends by SIGPIPE with its next line of output.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
-"""What differs between systems about processes, users and pipes, each with a plain fallback.
-
-Linux is what is tested. For macOS and Windows, everything type-checks and can be imported; it has
-not been run there.
-"""
+"""What differs between systems about processes, users and pipes, each with a plain fallback. It is
+tested on Linux; for macOS and Windows it is type-checked, and has not been run there."""
 
 from __future__ import annotations
 
@@ -21,12 +18,10 @@ else:
 def send(pid: int, number: int) -> None:
     """Send a signal to a child that is not reaped; KILL goes to its whole process group. Windows
     can only end it. ProcessLookupError, PermissionError."""
-    if sys.platform == "win32":
-        os.kill(pid, signal.SIGTERM)
-    elif number == KILL:
+    if sys.platform != "win32" and number == KILL:
         os.killpg(pid, number)
     else:
-        os.kill(pid, number)
+        os.kill(pid, signal.SIGTERM if sys.platform == "win32" else number)
 
 
 def set_paused(pid: int, paused: bool) -> None:

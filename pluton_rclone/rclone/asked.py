@@ -1,8 +1,5 @@
-"""How much an rclone has asked: its own counters of HTTP answers.
-
-rclone serves them for Prometheus on a socket (`--metrics-addr`, `Feature.METRICS`); to read them
-costs it about a millisecond (measured with 1.75.2).
-"""
+"""How much an rclone has asked: its own counters of HTTP answers, which it serves for Prometheus on
+a socket (`--metrics-addr`, `Feature.METRICS`). To read them costs it 1 ms (measured, 1.75.2)."""
 
 from __future__ import annotations
 
@@ -25,8 +22,7 @@ _ANSWER_LIMIT = 1.0  # seconds
 
 class Asked(NamedTuple):
     """HTTP answers since rclone started, without the sign-in: all, refusals (429, 503) among them,
-    and the resource units that they cost at most.
-    """
+    and the resource units that they cost at most."""
 
     answers: int = 0
     refusals: int = 0
@@ -71,8 +67,7 @@ def parsed(text: bytes) -> Asked:
 
 def _costs_one(method: bytes, code: bytes, host: bytes) -> bool:
     """A download (Graph redirects it to another host) and a missing item cost one unit. So does an
-    item that is there, but its answer cannot be told from a folder's list, which costs two.
-    """
+    item that is there, but its answer cannot be told from a folder's list, which costs two."""
     return method == b"GET" and (
         code in (b"302", b"404") or not host.startswith((b"graph.", b"microsoftgraph."))
     )

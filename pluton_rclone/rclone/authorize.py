@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from pluton_rclone import process
 from pluton_rclone.errors import (
@@ -19,8 +19,8 @@ from pluton_rclone.errors import (
     Who,
 )
 
-from .binary import Binary, find_binary
-from .environment import child_environment
+from .binary import find_binary
+from .runner import child_environment
 
 # rclone's registration allows only http://localhost:53682/ (onedrive.go, oauthutil.go)
 PORT = 53682
@@ -31,43 +31,36 @@ _DETAILS = re.compile(r"(?:Trace ID|Correlation ID|Timestamp): .*")
 
 
 def authorize(
-    binary: Binary | None = None,
     *,
     show_address: Callable[[str], None],
     scopes: Iterable[str] = ("Files.ReadWrite",),
     timeout: float = 600.0,
     cancel: threading.Event | None = None,
-    environment: Mapping[str, str] | None = None,
 ) -> str:
     """What rclone prints at the end: its token between arrows. It is secret; `read_paste` reads it.
 
-    `show_address` gets the address on this machine that the person has to open in a browser here;
-    it leads to Microsoft. `scopes` replace rclone's larger default. Only accounts of the global
-    cloud can sign in this way. No rclone.conf is read or written.
-
-    Raises `SignInDeclined`, `SignInTimedOut`, `Cancelled`, `AuthorizationFailed` with Microsoft's
-    `error` and `error_description` as details, and `RcloneError` if its fixed port is in use.
+    `show_address` gets the address on this machine that leads to Microsoft, for a browser here.
+    `scopes` replace rclone's larger default. Only accounts of the global cloud can sign in this
+    way. No rclone.conf is read or written. SignInDeclined, SignInTimedOut, Cancelled,
+    AuthorizationFailed with Microsoft's `error` and `error_description`; RcloneError if its fixed
+    port is in use.
     """
-    binary = binary or find_binary()
     stop = cancel or threading.Event()
     out: list[bytes] = []
     said: list[str] = []
 
     def listen(line: bytes) -> None:
-        text = line.decode(errors="replace")
-        said.append(text)
-        found = _ADDRESS.search(text)
-        if found is not None:
+        said.append(line.decode(errors="replace"))
+        if found := _ADDRESS.search(said[-1]):
             show_address(found.group())
 
-    own = {
-        "RCLONE_CONFIG": os.devnull,
-        "RCLONE_ONEDRIVE_ACCESS_SCOPES": " ".join((*scopes, "offline_access")),
-    }
-    env = child_environment({**(environment or {}), **own})
+    wanted = " ".join((*scopes, "offline_access"))
+    own = {"RCLONE_CONFIG": os.devnull, "RCLONE_ONEDRIVE_ACCESS_SCOPES": wanted}
     # the browser is left to `show_address`
-    argv = [binary.path, "authorize", "onedrive", "--auth-no-open-browser"]
-    with process.start(argv, env=env, on_stdout=out.append, on_stderr=listen) as child:
+    argv = [find_binary().path, "authorize", "onedrive", "--auth-no-open-browser"]
+    with process.start(
+        argv, env=child_environment(own), on_stdout=out.append, on_stderr=listen
+    ) as child:
         end = time.monotonic() + timeout
         while not child.ended:
             if stop.wait(0.05):
@@ -88,16 +81,14 @@ def refusal(text: str, code: int) -> Exception:
             why=f"127.0.0.1:{PORT} is in use, most likely by another rclone's sign-in",
             advice="End the other sign-in, or use your own app registration, which takes any port.",
         )
-    found = _REFUSAL.search(text)
-    if found is not None:
-        error = found["error"]
+    if found := _REFUSAL.search(text):
         description = "\n".join((found["description"], *_DETAILS.findall(text)[:3]))
         aadsts = re.search(r"AADSTS\d+", description)
-        kind = SignInDeclined if error == "access_denied" else AuthorizationFailed
+        kind = SignInDeclined if found["error"] == "access_denied" else AuthorizationFailed
         return kind(
             "Microsoft refused the sign-in.",
             why=found["description"],
-            error=error,
+            error=found["error"],
             error_description=description,
             aadsts=aadsts.group() if aadsts else None,
         )

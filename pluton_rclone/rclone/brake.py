@@ -1,9 +1,8 @@
 """A sync that would empty its destination stops before its first deletion.
 
-rclone's own --max-delete first deletes that many. So rclone looks first: the same sync as a dry run
-by size alone finds the same files to delete, hashes nothing and writes nothing, at the price of a
-second listing. The sync that follows has --max-delete all the same: if a disk goes away in between,
-no more is deleted than was allowed.
+rclone's own --max-delete first deletes that many. So the same sync runs first as a dry run by size
+alone: it finds the same files to delete, without hashing or writing, at the price of a second
+listing. The sync that follows has --max-delete all the same, in case a disk goes away in between.
 """
 
 from __future__ import annotations
@@ -35,11 +34,9 @@ class Brake(NamedTuple):
         return int(found[1]) if found[2] else None
 
     def judge(self, seen: Progress, *, whole: bool) -> int:
-        """How many files the sync may delete, from the counts of its dry run. TooManyDeletions.
-
-        rclone also counts a file that it would delete as checked. If the dry run did not see the
-        `whole`, nothing is deleted.
-        """
+        """How many files the sync may delete, from the counts of its dry run: none if that did not
+        see the `whole`. rclone also counts a file that it would delete as checked.
+        TooManyDeletions."""
         there, gone, share = seen.checks, seen.deletes, self.percent
         numbers: dict[str, Any] = {"deletions": gone, "there": there}
         if seen.transfers + seen.renames + there - gone == 0:

@@ -1,4 +1,4 @@
-"""Builders of rclone's arguments. Nothing here runs anything.
+"""Builders of rclone's arguments; they run nothing.
 
 So that no name can be read as a flag, `Command.argv` puts `--` before the places, and a value
 stands in the same argument as its flag (`--flag=value`). Filters and lists of files go through
@@ -16,6 +16,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 
 from .brake import Brake
+from .keeping import apart
 from .locations import REMOTE_NAME, Location, is_local, location
 from .locations import source as read_from
 
@@ -41,7 +42,17 @@ class Command(NamedTuple):
     places: tuple[str, ...] = ()
     stdin: Source | None = None
     brake: Brake | None = None
-    """What a sync may delete; None if it may delete everything, or nothing."""
+    """What a sync may delete; None if it may delete everything."""
+
+    @property
+    def dry(self) -> bool:
+        """Whether nothing is done."""
+        return "--dry-run" in self.flags
+
+    @property
+    def keeps(self) -> bool:
+        """Whether nothing is overwritten or deleted for good."""
+        return any(flag.startswith(("--backup-dir=", "--suffix=")) for flag in self.flags)
 
     def argv(self, binary: str, flags: Iterable[str] = ()) -> list[str]:
         return [binary, *self.words, *flags, *self.flags, "--", *self.places]
@@ -151,9 +162,8 @@ def flags(options: Mapping[str, Any], kind: type) -> tuple[tuple[str, ...], byte
     out.extend(options.get("extra") or ())
     rules, files = options.get("filters"), options.get("files_from")
     if rules is not None and files is not None:
-        raise UsageError(
-            "filters and files_from exclude each other", why="rclone ignores filters then"
-        )
+        what = "filters and files_from exclude each other"
+        raise UsageError(what, why="rclone ignores filters then")
     if rules is not None:
         return (*out, "--filter-from=-"), _lines(map(_rule, rules))
     if files is not None:
@@ -225,9 +235,6 @@ def filter_name(path: str) -> str:
     return f"{quoted[:-1]}[{quoted[-1]}]" if quoted[-1:].isspace() else quoted  # rclone cuts it off
 
 
-# ---- transfers -----------------------------------------------------------------------------------
-
-
 def transfer(
     word: str, source: Location, destination: Location, options: TransferOptions
 ) -> Command:
@@ -237,8 +244,10 @@ def transfer(
     brake = None
     if word == "sync":
         brake = Brake(wanted.pop("max_delete", None), bool(options.get("allow_empty_source")))
-        if options.get("dry_run") or (brake.percent == 100 and brake.empty_source):
+        if brake.percent == 100 and brake.empty_source:
             brake = None
+        if rules := apart(location(source), options):
+            wanted["filters"] = [*rules, *(options.get("filters") or ())]
     given, stdin = flags(wanted, TransferOptions)
     places = (read_from(source, follow=bool(options.get("copy_links"))), location(destination))
     return Command((word,), given, places, stdin, brake)
@@ -280,9 +289,6 @@ def remove(
     if kept:
         raise UsageError(f"{word} does not take {', '.join(kept)}", why=why)
     return at(place, word, options, TransferOptions)
-
-
-# ---- one place, and looking ----------------------------------------------------------------------
 
 
 def at(place: Location, word: str, options: Mapping[str, Any], kind: type, *own: str) -> Command:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 from pluton_rclone.errors import NothingFound, RcloneError, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.process.pipes import Source, paced
-from pluton_rclone.values.versions import Version
 
 from . import commands, listing
 from .binary import Binary, find_binary
@@ -42,11 +41,10 @@ class Limits(NamedTuple):
 class Rclone:
     """One binary with one configuration. Objects share nothing.
 
-    `config` is the configuration file; None: rclone's default. `environment` holds variables that
-    are added to those that rclone inherits (`environment.py`). `user_agent` is sent to the service,
-    with rclone's own appended. `flags` are global flags for every run. `runner` starts rclone in
-    place of all these. A location is a str as rclone reads it ("name:path"), or bytes or a path
-    object for a local path that is taken literally.
+    `config` is the configuration file; None: rclone's default. `environment` is added to what
+    rclone inherits (`runner.KEPT`). `user_agent` is sent to the service, before rclone's own.
+    `flags` go with every run. `runner` starts rclone in place of all these. A location is a str as
+    rclone reads it ("name:path"), or bytes or a path object for a local path, taken literally.
     """
 
     def __init__(
@@ -127,10 +125,6 @@ class Rclone:
         """Remove an empty folder."""
         self.execute(commands.simple("rmdir", place))
 
-    def cleanup(self, place: Location) -> None:
-        """Empty the trash or remove old versions, depending on the remote."""
-        self.execute(commands.simple("cleanup", place))
-
     def cat(self, place: Location, *, offset: int | None = None, count: int | None = None) -> bytes:
         """The content of a file, or `count` bytes from `offset` (negative: from the end)."""
         return b"".join(self.blocks(place, offset=offset, count=count))
@@ -141,9 +135,12 @@ class Rclone:
         """As `cat`, in blocks as they come; raises at the end if it broke off. Stopping early ends
         rclone. UsageError for a folder, of which rclone would print every file."""
         chosen, empty = commands.one_file("cat", place, offset=offset, count=count), True
-        for block in self._output(chosen):
-            empty = False
-            yield block
+        run = self.begin(chosen)
+        with run.child:
+            while block := run.child.read():
+                empty = False
+                yield block
+            run.finish()
         if empty and chosen.stdin is not None:  # an empty file, a folder, or nothing
             entry = self.stat(place)
             if entry is None:
@@ -151,13 +148,6 @@ class Rclone:
             if entry.is_dir:
                 what = f"{location(place)!r} is a folder."
                 raise UsageError(what, advice="Name one file of it.")
-
-    def _output(self, command: Command) -> Iterator[bytes]:
-        run = self.begin(command)
-        with run.child:
-            while block := run.child.read():
-                yield block
-            run.finish()
 
     def rcat(self, source: Source, place: Location, *, size: int | None = None) -> None:
         """Make a file from bytes, a binary file, or blocks. Nothing is stored if the source raises.
@@ -182,7 +172,10 @@ class Rclone:
         except NothingFound:
             return None
         except RcloneError as problem:
-            above, name = _in_shared_folder(place, problem)
+            above, slash, name = location(place).rpartition("/")
+            if not slash or commands.NOT_A_FOLDER not in (problem.why or ""):
+                raise
+            # below a folder that somebody shared, 1.75.2 finds files by listing only
             return next((one for one in self.list(above) if one.name == name), None)
         if text in (b"", b"null"):
             return None
@@ -218,10 +211,6 @@ class Rclone:
         """As `check`, from its command."""
         return self.again(lambda: compare(self.begin(command), on_progress))
 
-    def version(self) -> Version:
-        """The version of the binary."""
-        return self.binary.version
-
     def run(
         self, *words: str, places: Sequence[Location] = (), stdin: Source | None = None
     ) -> Completed:
@@ -248,10 +237,7 @@ class Rclone:
     def _entries(self, command: Command) -> Generator[Entry, None, None]:
         run = self.begin(command)
         with run.child:
-            complete = yield from listing.single(listing.entries(paced(run.child.read)))
-            run.finish()
-            if not complete:
-                raise RcloneError("The listing broke off.", why="rclone's output has no end")
+            yield from run.entries(paced(run.child.read))
 
     def _started(self, command: Command, options: TransferOptions) -> Transfer:
         level = options.get("log_level")
@@ -273,12 +259,3 @@ class Rclone:
                 Order(run, tuple(flags), Callbacks(nothing, line, watch, end, notice))
             )
         )
-
-
-def _in_shared_folder(place: Location, problem: RcloneError) -> tuple[str, str]:
-    """The folder and name of a single file that rclone cannot open: below a folder that somebody
-    shared, 1.75.2 finds files by listing only. Raises the problem if it is another one."""
-    above, slash, name = location(place).rpartition("/")
-    if not slash or commands.NOT_A_FOLDER not in (problem.why or ""):
-        raise problem
-    return above, name

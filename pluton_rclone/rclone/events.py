@@ -190,8 +190,8 @@ def parse(line: bytes) -> Event:
 
 
 def _progress(stats: dict[str, Any], text: str, level: str) -> Progress:
-    known = {"text": text, "level": level, "raw": stats}
     try:
+        known = {"text": text, "level": level, "raw": stats}
         return msgspec.convert({**stats, **known}, Progress, strict=False)
     except msgspec.ValidationError:
         return Progress(text=text, level=level, raw=stats)

@@ -110,8 +110,8 @@ _AFTER = (
           "The server's certificate is not trusted here.", who=Who.YOU,
           advice="Set SSL_CERT_FILE to the certificates that your network or proxy uses."),
     _rule(r"proxyconnect|Proxy Authentication Required", errors.Unreachable, _NO_ANSWER, retry=True,
-          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or ask the network's administrator "
-          "to allow this host."),
+          who=Who.YOU, advice="Check HTTPS_PROXY and NO_PROXY, or have the network's administrator "
+          "allow it."),
     _rule(r"connection refused|no such host|i/o timeout|TLS handshake timeout|connection reset"
           r"|network is unreachable|no route to host|\bEOF\b|broken pipe|server misbehaving"
           r"|Client\.Timeout|awaiting headers|temporary failure in name resolution|http2: "
@@ -204,9 +204,8 @@ def _ruled(rules: tuple[tuple[re.Pattern[str], Meaning], ...], text: str) -> Mea
 def _refused(text: str) -> Meaning | None:
     """Microsoft's refusal, if the message holds one."""
     moved = text.startswith(("Failed to copy", "Failed to move"))
-    place: Place = next(
-        (where for sign, where in _PLACES if sign in text), "item" if moved else "folder"
-    )
+    otherwise: Place = "item" if moved else "folder"
+    place = next((where for sign, where in _PLACES if sign in text), otherwise)
     status = _STATUS.search(text)
     number = int(status[1] or status[2]) if status else None
     found = judged(_WORD.findall(text), text, number, place)
@@ -221,18 +220,21 @@ def retry_helps(text: str) -> bool:
     return True if found is None else found.retry
 
 
+_NAMES = ("OneDrive", "Microsoft", "SharePoint")
+
+
 def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcloneError:
     """The exception for one message, which begins with the `subject` (a path, a remote)."""
     found = meaning(text) or Meaning(errors.RcloneError, "rclone reports a fault.", again=True)
     what = found.what
-    host = _HOST.search(text) if what == _NO_ANSWER else None
-    if host:
+    if what == _NO_ANSWER and (host := _HOST.search(text)):
         what = f"{host[1]} cannot be reached."
         details.setdefault("host", host[1])
-    if (remote := _REMOTE.search(text)) is not None:
+    if remote := _REMOTE.search(text):
         details.setdefault("storage", remote[1])
     if subject:
-        what = f"{redact(subject)}: {what[0].lower()}{what[1:]}"
+        first = what[0] if what.startswith(_NAMES) else what[0].lower()
+        what = f"{redact(subject)}: {first}{what[1:]}"
     return found.kind(
         what,
         why=_reason(text),
@@ -244,13 +246,11 @@ def fault(text: str, *, subject: str | None = None, **details: Any) -> PlutonRcl
     )
 
 
-def run_fault(
-    command: str, exit_code: int, messages: Iterable[str], *, version: str | None = None
-) -> PlutonRcloneError:
+def run_fault(command: str, exit_code: int, messages: Iterable[str]) -> PlutonRcloneError:
     """The exception for a run that failed: from the last message that a rule knows, else from the
     exit code. `messages` are rclone's notices and errors in their order."""
     told = [text for text in messages if text.strip() and not _NOISE.match(text)]
-    details: dict[str, Any] = {"exit_code": exit_code, "command": command, "version": version}
+    details: dict[str, Any] = {"exit_code": exit_code, "command": command}
     for text in reversed(told):
         if meaning(text) is not None:
             return fault(text, **details)
@@ -259,9 +259,8 @@ def run_fault(
         number = -exit_code if exit_code < 0 else exit_code - 128
         what = f"rclone was ended by signal {number} during {command}."
         return errors.RcloneError(what, why=why, retry=True, **details)
-    kind, what = _BY_EXIT_CODE.get(
-        exit_code, (errors.RcloneError, f"rclone {command} failed with exit code {exit_code}.")
-    )
+    other = (errors.RcloneError, f"rclone {command} failed with exit code {exit_code}.")
+    kind, what = _BY_EXIT_CODE.get(exit_code, other)
     return kind(what, why=why, retry=exit_code not in _FINAL, **details)
 
 

@@ -56,10 +56,10 @@ def told(event: events.Event) -> Place | None:
 
 
 def sorted_out(
-    command: Command | None, found: Iterable[Place]
+    command: Command, found: Iterable[Place]
 ) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
     """The places that are missing at the destination because of that, and those that are not."""
-    judged = [_one(command or Command(()), path, text) for path, text in found]
+    judged = [_one(command, path, text) for path, text in found]
     failed = tuple(one for one in judged if isinstance(one, FailedFile))
     return failed, tuple(one for one in judged if isinstance(one, LeftOut))
 

@@ -1,14 +1,14 @@
 """`rclone lsjson` as a stream of typed entries, in constant memory.
 
-rclone prints "[", an object in each line, and "]". Whole lines are decoded together, in C, into
-`Entry` (measured: that takes a third of the time of a call for each line). If one of them is odd (a
-year beyond 9999, a time that is ""), they are read one by one; what cannot be read is None.
+rclone prints "[", an object in each line, and "]". Whole lines are decoded together, in C, in a
+third of the time of a call for each (measured). If one of them is odd (a year beyond 9999, a time
+that is ""), they are read one by one; what cannot be read is None.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from datetime import datetime
 from typing import Any
 
@@ -26,12 +26,9 @@ def _listed_as(field: str) -> str:
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, rename=_listed_as):
-    """A file or folder.
-
-    `path` is relative to what was listed, and in rclone's form, like `name`. `size` is in bytes, -1
-    if rclone does not know it. `modified` is an aware datetime with microseconds, or None. `hashes`
-    maps type to hex.
-    """
+    """A file or folder. `path` is relative to what was listed, and in rclone's form, like `name`.
+    `size` is in bytes, -1 if rclone does not know it. `modified` is an aware datetime with
+    microseconds, or None. `hashes` maps type to hex."""
 
     path: str
     name: str
@@ -49,11 +46,9 @@ _MEMBERS = tuple(field.encode_name for field in msgspec.structs.fields(Entry))[2
 
 
 def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
-    """The entries in lsjson's output; `read` gives the next block, b"" at the end.
-
-    Returns whether the closing bracket came: without it the listing is not complete. RcloneError if
-    a line is not an entry.
-    """
+    """The entries in lsjson's output; `read` gives the next block, b"" at the end. Returns whether
+    the closing bracket came: without it the listing is not complete. RcloneError if a line is not
+    an entry."""
     rest = b""
     closed = False
     while block := read():
@@ -75,17 +70,15 @@ def entries(read: Callable[[], bytes]) -> Generator[Entry, None, bool]:
             try:
                 yield from _decode_many(b"[" + lines + b"]")
             except (msgspec.DecodeError, UnicodeDecodeError):
-                yield from _one_by_one(lines)
+                each = (line.strip().removesuffix(b",") for line in lines.split(b"\n"))
+                yield from map(entry, filter(None, each))
     return closed
 
 
 def single(found: Generator[Entry, None, bool]) -> Generator[Entry, None, bool]:
-    """The same entries. RcloneError at their end if two folders in a folder have the same name:
-    rclone lists one of them twice.
-
-    A shortcut has the name of its target for rclone. The entries of a folder follow each other, so
-    only their names are kept.
-    """
+    """The same entries. RcloneError at their end if two folders in a folder have the same name, as
+    a shortcut has that of its target: rclone lists one of them twice. The entries of a folder
+    follow each other, so only their names are kept."""
     above, names, twice = None, set[str](), None
     while True:
         try:
@@ -106,12 +99,6 @@ def single(found: Generator[Entry, None, bool]) -> Generator[Entry, None, bool]:
         yield entry
 
 
-def _one_by_one(lines: bytes) -> Iterator[Entry]:
-    for line in lines.split(b"\n"):
-        if text := line.strip().removesuffix(b","):
-            yield entry(text)
-
-
 def entry(text: bytes) -> Entry:
     """One entry from its JSON object. RcloneError if it is not one."""
     try:
@@ -129,12 +116,6 @@ def named(found: Entry, place: Location) -> Entry:
     if isinstance(place, str):
         name = name.rpartition(":")[2]
     return Entry(name, name, is_dir=True, id=found.id)
-
-
-def below(found: Entry, folder: str) -> Entry:
-    """The entry with its path relative to `folder`, or to its own folder, if that is ""."""
-    path = found.path[len(folder) + 1 :] if folder else found.name
-    return msgspec.structs.replace(found, path=path)
 
 
 def _tolerant(text: bytes) -> Entry:

@@ -39,9 +39,7 @@ def remote(name: str, path: str = "") -> str:
 
 def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     """A local path for rclone: absolute, with every colon, dash and byte taken literally.
-
-    UsageError for names that rclone cannot reach by path: those with its quote, "‛" (U+201B).
-    """
+    UsageError for a name with rclone's quote, "‛" (U+201B), which rclone cannot reach by path."""
     text = os.fsdecode(path)
     if not text:
         raise UsageError("the local path is empty")
@@ -53,8 +51,7 @@ def local(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
 
 def source(place: Location, *, follow: bool) -> str:
     """As `location`, for a source. UsageError for a link to a file or nothing, which rclone takes
-    for a folder and cannot list, and for a pipe or the like, on which it would wait.
-    """
+    for a folder and cannot list, and for a pipe or the like, on which it would wait."""
     text = location(place)
     path = os.fsencode(place if not isinstance(place, str) else text)
     if not is_local(text) or os.path.isdir(path) or not os.path.lexists(path):

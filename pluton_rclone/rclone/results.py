@@ -69,6 +69,9 @@ class TransferResult:
     notices: tuple[str, ...] = ()
     """Sentences on the way it was done, for people."""
     left_out: tuple[LeftOut, ...] = ()
+    kept: int = 0
+    """Files that went to the backup directory, or got the suffix, instead of being overwritten or
+    deleted."""
     unchanged: int = 0
     folders: int = 0
 
@@ -159,8 +162,7 @@ def transfer_failed(
     if it broke off before everything was tried."""
     first = failed[0].error
     kinds = {type(file.error) for file in failed}
-    shared = len(kinds) == 1
-    limit = kinds == {LimitReached}
+    shared, limit = len(kinds) == 1, kinds == {LimitReached}
     own = (LimitReached, Corrupted)
     kind: type[TransferFailed] = next((one for one in own if kinds == {one}), TransferFailed)
     others = [file for file in failed if not file.deleting]

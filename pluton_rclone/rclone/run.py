@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import msgspec
 
 from pluton_rclone.errors import PlutonRcloneError, RcloneError, TimedOut
 
+from . import listing
 from .commands import Command
+from .listing import Entry
 from .results import CheckResult
 from .runner import Callbacks, Order, Runner
 from .tally import Tally
@@ -46,6 +48,14 @@ class Run:
         code = self.child.wait()
         if code != 0:
             raise self.fault(code)
+
+    def entries(self, read: Callable[[], bytes]) -> Generator[Entry, None, None]:
+        """Those of lsjson; `read` gives the next block of its output, b"" at the end. Raises at the
+        end if it failed or they are not all."""
+        complete = yield from listing.single(listing.entries(read))
+        self.finish()
+        if not complete:
+            raise RcloneError("The listing broke off.", why="rclone's output has no end")
 
     def fault(self, code: int) -> PlutonRcloneError:
         """The exception for this exit code and the messages."""

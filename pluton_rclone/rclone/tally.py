@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from pluton_rclone.errors import PlutonRcloneError, TransferFailed
+from pluton_rclone.errors import PlutonRcloneError, TooManyDeletions, TransferFailed
 
-from . import events, left_out
+from . import events, keeping, left_out
 from .commands import Command
 from .results import FailedFile, LeftOut, Planned, TransferResult, transfer_failed
 
@@ -28,6 +28,8 @@ _BROKE_OFF = re.compile("Cancelling sync due to fatal error|max (?:transfer|dele
 _DELETING = re.compile(r"Couldn't (?:delete|remove|move into backup)|Failed to rmdir")
 _NOT_DELETING = "not deleting files as there were IO errors"
 _KEPT = "Nothing was deleted at the destination, because not all could be read or transferred."
+_WOULD_KEEP = "Nothing would be deleted at the destination, because not all can be transferred."
+_DELETION = re.compile(r"delete|remove|move into backup")
 _FOLDER_MOVED = "Server side directory move succeeded"
 
 
@@ -35,11 +37,11 @@ class Tally:
     """Adds up events. A file counts as failed if its last try failed: rclone reports each round of
     retries again."""
 
-    def __init__(self, command: Command | None = None) -> None:
+    def __init__(self, command: Command = Command(())) -> None:  # noqa: B008 - immutable
         self.command = command
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
-        self._folders = self._undeleted = 0
+        self._folders = self._undeleted = self._renamed = 0
         # rclone says no more than this about a folder that cannot be made
         self._making: dict[str, None] = {}
         self._broke_off = self._kept = self.only_copies = False
@@ -47,6 +49,9 @@ class Tally:
         self.messages: collections.deque[str] = collections.deque(maxlen=MESSAGES)
         self._failed: dict[str, events.Failed] = {}
         self._earlier: dict[str, events.Failed] = {}
+        self._begun: set[str] = set()  # of `_earlier`, in the present round
+        self._before_round = 0
+        self._quiet = True
         self._planned: list[Planned] = []
         self._of_runs_before: tuple[FailedFile, ...] = ()
         self._notices: tuple[str, ...] = ()
@@ -58,6 +63,7 @@ class Tally:
         self.add(events.parse(line))
 
     def add(self, event: events.Event) -> None:
+        self._quiet &= event.level in _LOUD
         match event:
             case events.Progress():
                 event = events.together(self._before, event)
@@ -84,6 +90,7 @@ class Tally:
                 return
             case events.Deleted() | events.Updated():
                 self.steps += 1
+                self._renamed += event.text.startswith("Renamed from")
                 if event.text.startswith("Making directory with metadata"):
                     self._making[event.path] = None
                 elif event.text.startswith("Made directory"):
@@ -97,7 +104,11 @@ class Tally:
                 if found and found[1] != found[2]:
                     self._earlier.update(self._failed)
                     self._failed.clear()
+                    self._begun.clear()
+                    self._before_round = self.progress.transfers
                     self._kept = False
+                elif event.text.startswith("Need to transfer"):
+                    self._begun.update(self._earlier.keys() & {getattr(event, "about", None)})
                     self._end_of_round()
         if event.text.startswith(_UNSAVED):  # the exit code is 0, but the token is lost
             self._notices = (f"A renewed token could not be kept: {event.text}",)
@@ -110,6 +121,11 @@ class Tally:
         self._best = max(self._best, self._same - self._arrived)
         self._same, self._arrived = 0, self._transferred
 
+    def _anew(self) -> None:
+        self._end_of_round()
+        self._failed.clear()
+        self._earlier.clear()
+
     def missing(self) -> tuple[tuple[FailedFile, ...], tuple[LeftOut, ...]]:
         """What rclone left out: what is missing at the destination, and what is not."""
         return left_out.sorted_out(self.command, self._left_out)
@@ -117,20 +133,16 @@ class Tally:
     def next_run(self, exit_code: int) -> None:
         """Another rclone follows: it counts from zero, and its failures are added."""
         if exit_code != 0:
-            self._of_runs_before = self._finally_failed()
-        self._end_of_round()
+            self._of_runs_before = self._finally_failed(broken=False)
+        self._anew()
         self._unchanged += self._best
         self._best = self._arrived = self._transferred = 0
-        self._failed.clear()
-        self._earlier.clear()
         self._before = self.progress
 
     def repeated(self) -> None:
         """The same run begins again, as a round of retries would: it finds unchanged what it has
         transferred, and fails or plans anew."""
-        self._end_of_round()
-        self._failed.clear()
-        self._earlier.clear()
+        self._anew()
         self._planned.clear()
         self._broke_off = False
         self._before = msgspec.structs.replace(self.progress, checks=0, total_checks=0, errors=0)
@@ -149,9 +161,15 @@ class Tally:
             for path, event in {**self._earlier, **self._failed}.items()
         )
 
-    def _finally_failed(self) -> tuple[FailedFile, ...]:
-        if self._failed:
-            self._earlier.clear()  # they did not fail again in the last round
+    def _finally_failed(self, *, broken: bool) -> tuple[FailedFile, ...]:
+        """What failed in an earlier round counts only if the last one surely did not get to it:
+        that is told at DEBUG. `broken`: that was cut off, and even its counts may be older."""
+        begun = self._begun | {file.name for file in self.progress.in_flight}
+        unknown = self._quiet and (broken or self.progress.transfers > self._before_round)
+        if unknown or (self._failed and not broken):
+            begun = {*self._earlier}
+        for path in begun:
+            self._earlier.pop(path, None)
         return self.failed()
 
     def result(
@@ -164,44 +182,63 @@ class Tally:
         ended: str,
     ) -> TransferResult:
         """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
-        failed: tuple[FailedFile, ...] = ()
-        error = stopped
-        if stopped is not None:
-            failed = self.failed()
-        elif exit_code != 0:
-            failed = self._finally_failed()
         missing, others = self.missing()
-        failed += missing
-        if exit_code != 0 and stopped is None:
+        failed, error = missing, stopped
+        if stopped is not None or exit_code != 0:
+            broken = stopped is not None or exit_code < 0
+            failed = self._finally_failed(broken=broken) + missing
+        if stopped is None and exit_code != 0:
             not_made = self._making.keys() - {file.path for file in failed}
             fault = TransferFailed("The folder could not be made.")
             failed += tuple(FailedFile(path, fault, True, is_dir=True) for path in sorted(not_made))
-        if stopped is None and (exit_code != 0 or missing):
-            ended = "failed"
-            if failed:
-                error = transfer_failed(command, failed, early=self._broke_off, exit_code=exit_code)
-            else:
-                from . import faults
+        if stopped is None and failed:
+            error = transfer_failed(command, failed, early=self._broke_off, exit_code=exit_code)
+        elif stopped is None and exit_code != 0:
+            from . import faults
 
-                error = faults.run_fault(command, exit_code, self.messages)
+            error = faults.run_fault(command, exit_code, self.messages)
         self._end_of_round()
-        now = self.progress
-        whole = command == "purge" and error is None and not (self._planned or now.deletes)
+        now, planned, notices = self._judged(bool(missing))
+        keeps, dry = self.command.keeps, self.command.dry
+        kept = keeping.kept(command, now, renamed=self._renamed, dry=dry) if keeps else 0
+        whole = command == "purge" and error is None and not (planned or now.deletes)
         counts: dict[str, Any] = {name: getattr(now, name) for name in _COUNTS}
         return TransferResult(
-            ended=ended,
+            ended=ended if stopped is not None or error is None else "failed",
             exit_code=exit_code,
             **counts,
-            deletes=max(0, now.deletes - self._undeleted),
+            deletes=0 if keeps and command == "sync" else max(0, now.deletes - self._undeleted),
+            kept=kept,
             duration=duration,
             failed=failed,
-            planned=tuple(self._planned),
+            planned=tuple(planned),
             error=error,
-            notices=(*self._notices, *((_KEPT,) if self._kept or self.only_copies else ())),
+            notices=(*self._notices, *notices),
             left_out=others,
             unchanged=self._unchanged + self._best,
             folders=self._folders + whole,
         )
+
+    def _judged(self, missing: bool) -> tuple[events.Progress, list[Planned], list[str]]:
+        """The counts, what is planned, and what is to be said: a dry run of a sync promises no
+        deletion that the sync will not make."""
+        now, planned, command = self.progress, self._planned, self.command
+        if not command.dry or command.words != ("sync",):
+            return now, planned, [_KEPT] if self._kept or self.only_copies else []
+        if missing or self._kept:
+            planned = [one for one in planned if not _DELETION.match(one.action)]
+            return msgspec.structs.replace(now, deletes=0), planned, [_WOULD_KEEP]
+        try:
+            if command.brake is not None:
+                command.brake.judge(now, whole=True)
+        except TooManyDeletions as refusal:
+            why = refusal.what.partition(": ")[2]
+            return (
+                now,
+                planned,
+                [f"More would go than may: without the dry run, nothing is done: {why}"],
+            )
+        return now, planned, []
 
 
 def _counts(now: events.Progress) -> tuple[int, ...]:

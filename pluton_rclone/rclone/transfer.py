@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
@@ -44,9 +43,7 @@ Ended = Callable[[TransferResult], None]
 
 class Transfer:
     """One run of rclone, or several, one after the other, with one result; the first has started.
-
-    If the command has a brake, the first run only looks at what it would delete, and nothing of it
-    is in the result.
+    If the command has a brake, it only looks at what would be deleted, and is not in the result.
 
     Iterating gives `Progress` as it comes (only the latest, if you are slower than rclone) until
     the end; `events()` gives every event. `result()` waits, and raises if something went wrong; the
@@ -70,23 +67,19 @@ class Transfer:
         self.command = " ".join(command.words)
         self._starts, self._flags, self._run = starting, flags, run or command
         self._tally = Tally(command)
-        self._brake = command.brake
+        self._brake = None if command.dry else command.brake
         self._seen = None if self._brake is None else Tally(command)
         """What the look has found so far; None if it is over, or there is none."""
         self._most: int | None = None
         self._changed = threading.Condition()
-        self._serial = 0
-        self._over = False
+        self._serial = self._steps = 0
+        self._over = self._listening = False
         self._stopped: PlutonRcloneError | None = None
         self._ended = "done"
         self._result: TransferResult | None = None
         self._kept: collections.deque[Event] = collections.deque(maxlen=EVENTS_KEPT)
-        self._listening = False
-        self._time_limit = time_limit
-        self._stall_limit = stall_limit
-        self._started = self._active = time.monotonic()
-        self._finished = self._started
-        self._steps = 0
+        self._time_limit, self._stall_limit = time_limit, stall_limit
+        self._started = self._active = self._finished = time.monotonic()
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
         self._again: Again | None = again
@@ -149,8 +142,7 @@ class Transfer:
 
     def events(self) -> Iterator[Event]:
         """Every event, as it comes, for one listener at a time. Earlier events are kept, up to
-        EVENTS_KEPT. A slow listener slows rclone down, unless `result` or `wait` is called.
-        """
+        EVENTS_KEPT. A slow listener slows rclone down, unless `result` or `wait` is called."""
         with self._changed:
             self._listening = True
         try:
@@ -165,9 +157,12 @@ class Transfer:
                     return
                 yield from batch
         finally:
-            with self._changed:
-                self._listening = False
-                self._changed.notify_all()
+            self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        with self._changed:
+            self._listening = False
+            self._changed.notify_all()
 
     def result(self, timeout: float | None = None) -> TransferResult:
         """Wait for the end. Raises TransferFailed if files failed, or the error that ended it.
@@ -182,9 +177,7 @@ class Transfer:
 
     def wait(self, timeout: float | None = None) -> TransferResult:
         """As `result`, but a failure is not raised: it is the result's `error`."""
-        with self._changed:
-            self._listening = False
-            self._changed.notify_all()
+        self._stop_listening()
         try:
             self._wait(timeout)
         except TimeoutError:
@@ -228,12 +221,7 @@ class Transfer:
     def __enter__(self) -> Transfer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.running:
             self.cancel()
 
@@ -314,13 +302,11 @@ class Transfer:
         return True
 
     def _watch(self) -> float | None:
-        now = time.monotonic()
-        total, stall = self._time_limit, self._stall_limit
+        now, total, stall = time.monotonic(), self._time_limit, self._stall_limit
         total_left = 60.0 if total is None else self._started + total - now
         stall_left = 60.0 if stall is None else self._active + stall - now
         if total_left <= 0:
-            late = TimedOut(f"The {self.command} took longer than {total:g} s.")
-            self._stop(late, "timed out")
+            self._stop(TimedOut(f"The {self.command} took longer than {total:g} s."), "timed out")
             return None
         if stall_left <= 0:
             why = self._tally.messages[-1] if self._tally.messages else None

@@ -14,13 +14,14 @@ RCLONE_CONFIG… and RCLONE_PASSWORD_COMMAND of the environment apply.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from rclone_python.hash_types import HashTypes
 from rclone_python.remote_types import RemoteTypes
@@ -76,6 +77,7 @@ Place = str | os.PathLike[str]
 Args = Sequence[str] | None
 Listener = Callable[[dict[str, Any]], None] | None
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., None])
 
 _config: str | None = None
 _executable: str | None = None
@@ -289,43 +291,21 @@ def copy(
     _transfer("copy", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
 
 
-def copyto(
-    in_path: Place,
-    out_path: Place,
-    ignore_existing: bool = False,
-    show_progress: bool = True,
-    listener: Listener = None,
-    args: Args = None,
-    pbar: Pbar | None = None,
-) -> None:
-    """As copy; a file gets the name `out_path`."""
-    _transfer("copyto", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+def _like(model: F, word: str, told: str) -> F:
+    """A function of that name with the parameters of `model`."""
+
+    @functools.wraps(model)
+    def transfer(*given: Any, **named: Any) -> None:
+        _transfer(word, *given, **named)
+
+    transfer.__name__ = transfer.__qualname__ = word
+    transfer.__doc__ = told
+    return cast("F", transfer)
 
 
-def move(
-    in_path: Place,
-    out_path: Place,
-    ignore_existing: bool = False,
-    show_progress: bool = True,
-    listener: Listener = None,
-    args: Args = None,
-    pbar: Pbar | None = None,
-) -> None:
-    """Move a file or a folder into a folder."""
-    _transfer("move", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
-
-
-def moveto(
-    in_path: Place,
-    out_path: Place,
-    ignore_existing: bool = False,
-    show_progress: bool = True,
-    listener: Listener = None,
-    args: Args = None,
-    pbar: Pbar | None = None,
-) -> None:
-    """As move; a file gets the name `out_path`."""
-    _transfer("moveto", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+copyto = _like(copy, "copyto", "As copy; a file gets the name `out_path`.")
+move = _like(copy, "move", "Move a file or a folder into a folder.")
+moveto = _like(copy, "moveto", "As move; a file gets the name `out_path`.")
 
 
 def sync(
@@ -398,22 +378,22 @@ def _failed(run: Run, code: int, description: str) -> PlutonRcloneError:
 
 def _transfer(
     word: str,
-    source: Place,
-    destination: Place,
-    ignore_existing: bool,
-    show_progress: bool,
-    listener: Listener,
-    args: Args,
-    pbar: Pbar | None,
+    in_path: Place,
+    out_path: Place,
+    ignore_existing: bool = False,
+    show_progress: bool = True,
+    listener: Listener = None,
+    args: Args = None,
+    pbar: Pbar | None = None,
 ) -> None:
     doing = {"sync": "Syncing", "move": "Moving"}.get(word.removesuffix("to"), "Copying")
-    description = f"{doing} from {source} to {destination} failed"
+    description = f"{doing} from {in_path} to {out_path} failed"
     flags = _given(ignore_existing=ignore_existing)
     errors: list[str] = []
     with told_as(description):
-        command = _command(word, *flags, places=[source, destination], args=args)
+        command = _command(word, *flags, places=[in_path, out_path], args=args)
         transfer = _engine().transfer(command, every=0.1)
-    with transfer, Bars(doing, source, destination, pbar, shown=show_progress) as bars:
+    with transfer, Bars(doing, in_path, out_path, pbar, shown=show_progress) as bars:
         for event in transfer.events():
             if isinstance(event, Progress):
                 if (update := update_of(event)) is not None:

@@ -31,22 +31,19 @@ def compatible(
     # RcloneException is an OSError; some of ours are KeyErrors, too
     made: PlutonRcloneError = OSError.__new__(kind)
     Exception.__init__(made, error.what)
-    made.__dict__.update(
-        error.__dict__, description=description, error_msg=redact(messages or str(error))
-    )
+    told = {"description": description, "error_msg": redact(messages or str(error))}
+    made.__dict__.update(error.__dict__, **told)
     return made
 
 
 def _both(kind: type[PlutonRcloneError]) -> type[PlutonRcloneError]:
-    both = _made.get(kind)
-    if both is None:
+    def reduce(self: PlutonRcloneError) -> tuple[Any, ...]:
+        return _restored, (kind, self.__dict__)
 
-        def reduce(self: PlutonRcloneError) -> tuple[Any, ...]:
-            return _restored, (kind, self.__dict__)
-
+    if kind not in _made:
         members = {"__reduce__": reduce, "__module__": __name__, "__doc__": kind.__doc__}
-        both = _made[kind] = type(kind.__name__, (kind, RcloneException), members)
-    return both
+        _made[kind] = type(kind.__name__, (kind, RcloneException), members)
+    return _made[kind]
 
 
 def _restored(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRcloneError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rclone_python import utils
 
-from pluton_rclone.rclone.events import Progress
+from pluton_rclone.rclone.events import InFlight, Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Pbar
@@ -17,28 +17,17 @@ Place = str | os.PathLike[str]
 
 def update_of(progress: Progress) -> dict[str, Any] | None:
     """What a listener gets: total, sent, progress (0 to 1), transfer_speed, tasks, and rclone's own
-    `rclone_output`; None before there is anything to transfer. Bytes, and bytes per second.
-    """
+    `rclone_output`; None before there is anything to transfer. Bytes, and bytes per second."""
     if progress.total_bytes <= 0:
         return None
-    tasks = [
-        {
-            "name": file.name,
-            "total": file.size,
-            "sent": file.bytes,
-            "progress": file.bytes / file.size if file.size else 0,
-            "transfer_speed": file.speed,
-        }
-        for file in progress.in_flight
-    ]
-    return {
-        "tasks": tasks,
-        "total": progress.total_bytes,
-        "sent": progress.bytes,
-        "progress": progress.bytes / progress.total_bytes,
-        "transfer_speed": progress.speed,
-        "rclone_output": progress.raw,
-    }
+    tasks = [{"name": one.name, **_sent(one, one.size)} for one in progress.in_flight]
+    whole = _sent(progress, progress.total_bytes)
+    return {"tasks": tasks, **whole, "rclone_output": progress.raw}
+
+
+def _sent(of: Progress | InFlight, total: int) -> dict[str, Any]:
+    done = of.bytes / total if total else 0
+    return {"total": total, "sent": of.bytes, "progress": done, "transfer_speed": of.speed}
 
 
 class Bars:

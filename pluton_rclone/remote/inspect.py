@@ -48,10 +48,8 @@ def inspect_remote(
     today: date | None = None,
 ) -> list[Finding]:
     """Everything that is wrong with a OneDrive remote; of another type, only its name is looked at.
-
     `version` is that of the rclone at hand; `environment` (os.environ) may hold variables that win
-    over the file.
-    """
+    over the file."""
     found: list[_Row] = []
     fault = name_fault(name, NEWEST if version is None else version)
     if fault is not None:

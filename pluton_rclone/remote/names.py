@@ -51,10 +51,8 @@ def check_name(name: str, version: tuple[int, ...] = NEWEST) -> None:
 def derive_name(
     friendly: str, taken: Collection[str] = (), version: tuple[int, ...] = NEWEST
 ) -> str:
-    """A name that needs no quotes anywhere: "annas-onedrive" of "Anna's OneDrive".
-
-    Without a space, `name:dir` needs no quotes; without a dot, it inherits from no remote `a`.
-    """
+    """A name that needs no quotes anywhere: "annas-onedrive" of "Anna's OneDrive". Without a space,
+    `name:dir` needs no quotes; without a dot, it inherits from no remote `a`."""
     text = unicodedata.normalize("NFKC", friendly).casefold().replace("'", "").replace("’", "")
     if not Feature.ANY_SCRIPT_IN_NAMES.known_to(version):
         text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

@@ -6,16 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+import pydantic
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 
 from pluton_rclone import errors
 from pluton_rclone.values.conf_text import value_fault
@@ -41,16 +33,12 @@ def _option(name: str, default: Any = ...) -> Any:
 
 
 class OneDriveRemote(BaseModel):
-    """One remote of rclone's `onedrive` backend that works, and what Pluton keeps beside it.
-
-    Every instance is valid: the constructor raises RemoteIncomplete (no drive, no token) or
+    """One remote of rclone's `onedrive` backend that works, and what Pluton keeps beside it. Every
+    instance is valid: the constructor raises RemoteIncomplete (no drive, no token) or
     OptionInvalid, whose details hold `problems`, a list of "option: message". Immutable; `replace`
-    gives another one. Sizes are bytes (`Size`) or rclone's text. `token` is rclone's JSON text.
-    """
+    gives another one. Sizes are bytes (`Size`) or rclone's text. `token` is rclone's JSON text."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=False
-    )
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     drive_id: str = _option("drive_id")
     drive_type: Literal["personal", "business", "documentLibrary"] = _option("drive_type")
@@ -96,12 +84,10 @@ class OneDriveRemote(BaseModel):
     certificate: str = _option("certificate", "")
     sign_in: str = _option("sign_in", "")
 
-    # ---- validation ----
-
-    @model_validator(mode="wrap")
+    @pydantic.model_validator(mode="wrap")
     @classmethod
     def _one_error(
-        cls, data: Any, handler: ModelWrapValidatorHandler[OneDriveRemote]
+        cls, data: Any, handler: pydantic.ModelWrapValidatorHandler[OneDriveRemote]
     ) -> OneDriveRemote:
         """Every fault leaves as an error of ours, without the values: they may be secret."""
         if isinstance(data, dict):
@@ -141,16 +127,14 @@ class OneDriveRemote(BaseModel):
             ("encoding", rules.encoding_fault(self.encoding)),
             ("metadata_permissions", rules.metadata_permissions_fault(self.metadata_permissions)),
         ]
-        if self.list_chunk < 1:
-            found.append(("list_chunk", "it must be at least 1"))
+        found.append(("list_chunk", "it must be at least 1" if self.list_chunk < 1 else None))
         if self.token is not None:
             # rclone's way without an administrator (tenant_url) has a token that nobody renews.
             is_renewed = not (self.client_credentials or self.tenant_url)
             fault = rules.token_fault(self.token.get_secret_value(), is_renewed=is_renewed)
             found.append(("token", fault))
         for name in ("auth_url", "token_url", "tenant_url"):
-            if getattr(self, name):
-                found.append((name, rules.address_fault(getattr(self, name))))
+            found.append((name, rules.address_fault(getattr(self, name))))
         found += self._contradictions()
         for key, value in self.to_section().items():
             found.append((key.removeprefix(PREFIX), value_fault(value)))
@@ -204,8 +188,6 @@ class OneDriveRemote(BaseModel):
             what = "rclone cannot sign in with a certificate by itself"
             yield "certificate", what, "Run it through this library, or set a client secret."
 
-    # ---- rclone.conf ----
-
     def to_section(self) -> dict[str, str]:
         """The section, type first, without options at their default. It holds secrets."""
         section = {"type": TYPE}
@@ -228,19 +210,14 @@ class OneDriveRemote(BaseModel):
 
     @classmethod
     def from_section(cls, section: Mapping[str, str]) -> OneDriveRemote:
-        """The remote in a section; keys that rclone and Pluton do not know are passed over.
-
-        Text is read as rclone reads it, an empty value as none. OptionInvalid, RemoteIncomplete.
-        """
+        """The remote in a section; keys that rclone and Pluton do not know are passed over. Text is
+        read as rclone reads it, an empty value as none. OptionInvalid, RemoteIncomplete."""
         kind = section.get("type")
         if kind != TYPE:
-            raise errors.OptionInvalid(
-                f"this remote is of type {kind!r}, not onedrive", option="type"
-            )
-        given: dict[str, Any] = {}
-        for option in BY_NAME.values():
-            if section.get(option.key):
-                given[option.name] = _value(option, section[option.key])
+            what = f"this remote is of type {kind!r}, not onedrive"
+            raise errors.OptionInvalid(what, option="type")
+        there = [option for option in BY_NAME.values() if section.get(option.key)]
+        given = {option.name: _value(option, section[option.key]) for option in there}
         if given.get("certificate") and not given.get("client_secret"):
             given["client_credentials"] = True
         remote = cls(**given)
@@ -259,20 +236,14 @@ class OneDriveRemote(BaseModel):
     def changes_from(self, before: OneDriveRemote) -> dict[str, str | None]:
         """What `Conf.update` needs to turn `before` into this one; the token only if it differs."""
         old, new = before.to_section(), self.to_section()
-        changes: dict[str, str | None] = {key: None for key in old if key not in new}
-        changes.update((key, value) for key, value in new.items() if old.get(key) != value)
-        return changes
-
-    # ---- versions of rclone ----
+        keys = {**old, **new}
+        return {key: new.get(key) for key in keys if old.get(key) != new.get(key)}
 
     def ignored_by(self, version: tuple[int, ...]) -> list[Option]:
         """The options in use that rclone of this version would silently ignore."""
-        section = self.to_section()
-        return [
-            option
-            for option in OPTIONS
-            if option.name in section and option.matters and tuple(version) < option.since
-        ]
+        used = self.to_section()
+        matter = [option for option in OPTIONS if option.name in used and option.matters]
+        return [option for option in matter if tuple(version) < option.since]
 
     def require(self, version: tuple[int, ...]) -> None:
         """RcloneTooOld if rclone of this version would ignore an option, or not renew the token."""
@@ -290,10 +261,9 @@ class OneDriveRemote(BaseModel):
 def _too_old(
     version: tuple[int, ...], option: str, since: Version, what: str, why: str | None = None
 ) -> errors.RcloneTooOld:
-    found = ".".join(map(str, version))
-    return errors.RcloneTooOld(
-        f"rclone {found} {what}", why=why, option=option, version=found, required=str(since)
-    )
+    found, asked = ".".join(map(str, version)), str(since)
+    what = f"rclone {found} {what}"
+    return errors.RcloneTooOld(what, why=why, option=option, version=found, required=asked)
 
 
 def _text(value: object) -> str:
@@ -316,21 +286,15 @@ def _value(option: Option, text: str) -> Any:
     return text
 
 
-_FIND: dict[str, Any] = {
-    "advice": "Have its drive looked for: the token stays.",
-    "next_step": errors.NextStep.REPAIR,
-}
+_LOOK = "Have its drive looked for: the token stays."
+_FIND: dict[str, Any] = {"advice": _LOOK, "next_step": errors.NextStep.REPAIR}
 
 
 def _check_complete(data: Mapping[str, Any]) -> None:
     missing = [name for name in ("drive_id", "drive_type") if not data.get(name)]
     if missing:
-        raise errors.RemoteIncomplete(
-            "the remote has no drive",
-            why=f"{' and '.join(missing)} not set: rclone would say {NO_DRIVE!r}",
-            **_FIND,
-            missing=missing,
-        )
+        why = f"{' and '.join(missing)} not set: rclone would say {NO_DRIVE!r}"
+        raise errors.RemoteIncomplete("the remote has no drive", why=why, **_FIND, missing=missing)
     if not data.get("client_credentials") and not data.get("token"):
         raise errors.RemoteIncomplete(
             "the remote has no token",
@@ -352,10 +316,7 @@ def _as_ours(error: ValidationError) -> errors.RemoteError:
 def _refusal(problems: list[tuple[str, str]]) -> errors.OptionInvalid:
     first, why = problems[0]
     others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return errors.OptionInvalid(
-        f"{first} cannot be used as given{others}",
-        why=why,
-        option=first,
-        problems=[f"{option}: {message}" for option, message in problems],
-        **(_FIND if first == "drive_id" else {}),
-    )
+    about = _FIND if first == "drive_id" else {}
+    told = [f"{option}: {message}" for option, message in problems]
+    what = f"{first} cannot be used as given{others}"
+    return errors.OptionInvalid(what, why=why, option=first, problems=told, **about)

@@ -33,35 +33,28 @@ _ALL_SCOPES = (
 )
 _HELP = {
     "client_id": "The id of your own app registration. Empty: rclone's own registration is used.",
-    "client_secret": "The secret of that registration. Leave it empty for a public client, which "
-    "does not have one that could expire.",
+    "client_secret": "The secret of that registration; empty for a public client.",
     "token": "What the sign-in gave, as JSON. Filled in by signing in; rclone renews it by itself.",
     "auth_url": "Another address for signing in. Empty: the one of the region and tenant.",
     "token_url": "Another address for getting tokens. Empty: the one of the region and tenant.",
     "client_credentials": "Sign in as the application itself, without a person (client "
     "credentials). Needs tenant, id and secret, and permissions that an administrator has granted.",
     "region": "The Microsoft cloud that the account belongs to.",
-    "upload_cutoff": "Files up to this size are sent in one request instead of an upload session. "
-    "On Business and SharePoint each such file then takes twice its room, because setting its time "
-    "makes a second version. At most 4Mi.",
-    "tenant_url": "Talk to SharePoint's own interface at this address "
-    "(https://TENANT.sharepoint.com/_api) instead of Microsoft Graph, where an organisation lets "
-    "no app use Graph.",
+    "upload_cutoff": "Files up to this size, at most 4Mi, are sent in one request. On Business and "
+    "SharePoint each then takes twice its room: setting its time makes a second version.",
+    "tenant_url": "Use SharePoint's own interface at this address, such as "
+    "https://TENANT.sharepoint.com/_api, where an organisation lets no app use Microsoft Graph.",
     "chunk_size": "How much of a file one upload request carries. Larger is faster on good lines "
     "and is held in memory for each running transfer. Left at its default, a transfer of one large "
     "file takes more, and less where memory is short. A multiple of 320 KiB; stay below 60 MiB.",
     "drive_id": "The id of the drive that is used.",
     "drive_type": "What kind of drive it is.",
-    "root_folder_id": "Use this folder as if it were the root of the drive; for folders that no "
-    "path leads to.",
+    "root_folder_id": "Use this folder as the drive's root: for folders that no path leads to.",
     "access_scopes": "Only used when rclone itself signs in; a refresh carries none.",
-    "tenant": "The organisation's tenant id or domain. Needed for app-only access and for a "
-    "registration of one tenant.",
+    "tenant": "The tenant's id or domain, for app-only access and registrations of one tenant.",
     "disable_site_permission": "Only used when rclone itself signs in.",
-    "expose_onenote_files": "OneNote notebooks cannot be read or changed as files and are hidden. "
-    "Show them, for example to delete them.",
-    "server_side_across_configs": "Let Microsoft copy between two remotes of the same account or "
-    "tenant. rclone now has a flag of its own for it.",
+    "expose_onenote_files": "Show OneNote notebooks, to delete them: they cannot be read as files.",
+    "server_side_across_configs": "Let Microsoft copy between remotes of one account or tenant.",
     "list_chunk": "How many entries one listing request asks for.",
     "no_versions": "Remove the older versions of a file after each change, as they take room.",
     "hard_delete": "Delete for good instead of moving to the recycle bin, which takes room, too.",
@@ -184,25 +177,11 @@ OPTIONS: tuple[Option, ...] = (
     _by_walk("drive_id", "text", "Drive", Version(1, 44), group="basic", sensitive=True),
     _by_walk("drive_type", "choice", "Drive type", Version(1, 44), group="basic"),
     _by_walk("root_folder_id", "text", "Root folder id", Version(1, 58), sensitive=True),
-    _by_sign_in(
-        "access_scopes", "list", "Permissions that rclone asks for", Version(1, 59), _ALL_SCOPES
-    ),
+    _by_sign_in("access_scopes", "list", "Permissions asked for", Version(1, 59), _ALL_SCOPES),
     _by_sign_in("tenant", "text", "Tenant", Version(1, 69), group="basic", sensitive=True),
-    _by_sign_in(
-        "disable_site_permission",
-        "switch",
-        "Do not ask for Sites.Read.All",
-        Version(1, 58),
-        "false",
-    ),
+    _by_sign_in("disable_site_permission", "switch", "No Sites.Read.All", Version(1, 58), "false"),
     Option("expose_onenote_files", "switch", "Show OneNote files", Version(1, 44), "false"),
-    Option(
-        "server_side_across_configs",
-        "switch",
-        "Copy on the server between remotes",
-        Version(1, 52),
-        "false",
-    ),
+    Option("server_side_across_configs", "switch", "Server-side copies", Version(1, 52), "false"),
     Option("list_chunk", "number", "Listing page size", Version(1, 56), "1000", unit="entries"),
     Option("no_versions", "switch", "Keep no old versions", Version(1, 53), "false"),
     Option("hard_delete", "switch", "Hard delete", Version(1, 67), "false", "basic"),

@@ -18,10 +18,8 @@ from pluton_rclone.values.token_text import expires_at, rclone_reads, token_fiel
 
 CHUNK = 320 * KIB
 CHUNK_LIMIT = 250 * MIB
-# Graph documents less than 60 MiB a request; 191 x 320 KiB would be less, but rclone cannot print
-# it.
-CHUNK_WARNING = 60 * MIB
-CHUNK_TOP = Size(190 * CHUNK)
+CHUNK_WARNING = 60 * MIB  # Graph documents less for a request
+CHUNK_TOP = Size(190 * CHUNK)  # rclone cannot print 191
 CUTOFF_LIMIT = 4 * MIB
 
 
@@ -58,10 +56,8 @@ def good_chunks_near(size: int) -> list[Size]:
 def upload_cutoff_fault(size: Size) -> str | None:
     if size > CUTOFF_LIMIT:
         return f"{size} is more than 4Mi, the most that rclone sends in one request"
-    if not size.is_exact:
-        printed = "is printed by rclone with three decimals, which reads back as another size"
-        return f"{int(size)} bytes {printed}"
-    return None
+    fault = "is printed by rclone with three decimals, which reads back as another size"
+    return None if size.is_exact else f"{int(size)} bytes {fault}"
 
 
 def token_fault(text: str, *, is_renewed: bool) -> str | None:
@@ -85,10 +81,8 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
     """Ids of Business and SharePoint drives begin with "b!"; personal ones are 16 hex digits."""
     is_sharepoint = drive_id.startswith("b!")
     if drive_type == "personal" and is_sharepoint:
-        return (
-            "it begins with b!, but drive_type is personal: such an id belongs to a drive of work "
-            "or school, or to one of those that Microsoft lists beside a personal OneDrive"
-        )
+        whose = "a drive of work or school, or one that Microsoft lists beside a personal OneDrive"
+        return f"it begins with b!, but drive_type is personal: such an id is that of {whose}"
     if drive_type != "personal" and is_personal(drive_id):
         return f"it is the id of a personal drive, but drive_type is {drive_type}"
     return None
@@ -118,6 +112,6 @@ def reads_only(granted: Iterable[str]) -> bool:
 
 def address_fault(address: str) -> str | None:
     # http to this machine alone: our own endpoint for a certificate is there
-    if re.fullmatch(r"(https://[^\s/]+|http://127\.0\.0\.1:\d{1,5})(/\S*)?", address) is None:
-        return "it must be an address that begins with https://: secrets are sent there"
-    return None
+    good = re.fullmatch(r"(https://[^\s/]+|http://127\.0\.0\.1:\d{1,5})(/\S*)?", address)
+    fault = "it must be an address that begins with https://: secrets are sent there"
+    return fault if address and not good else None

@@ -20,17 +20,14 @@ def remote_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "OneDrive"
     schema["description"] = "A OneDrive or SharePoint drive as a storage"
-    schema["properties"] = {
-        name: _property(found, BY_NAME[name]) for name, found in schema["properties"].items()
-    }
+    found = schema["properties"].items()
+    schema["properties"] = {name: _property(one, BY_NAME[name]) for name, one in found}
     return schema
 
 
 def _property(found: dict[str, Any], option: Option) -> dict[str, Any]:
     result = _without_null(found)
-    result["x-group"] = option.group
-    result["x-kind"] = option.kind
-    result["x-decided-by"] = option.decided_by
+    result |= {"x-group": option.group, "x-kind": option.kind, "x-decided-by": option.decided_by}
     if option.group != "pluton":
         result["x-since"] = ".".join(map(str, option.since))
     if option.unit is not None:
@@ -49,9 +46,6 @@ def _property(found: dict[str, Any], option: Option) -> dict[str, Any]:
 def _without_null(found: dict[str, Any]) -> dict[str, Any]:
     """An optional value as a form sees it: left out rather than null."""
     result = dict(found)
-    kinds = result.pop("anyOf", None)
-    if kinds is not None:
-        result.update(next(kind for kind in kinds if kind.get("type") != "null"))
-        if result.get("default", ...) is None:
-            del result["default"]
-    return result
+    for kind in result.pop("anyOf", ()):
+        result |= kind if kind.get("type") != "null" else {}
+    return {name: value for name, value in result.items() if value is not None}

@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 
 
 def with_id(remote: OneDriveRemote, rclone: Rclone, place: str) -> OneDriveRemote:
-    """The remote with the id of its base folder at `place`, which is made if it is missing.
-
-    A shortcut, which is not always listed, gets no id. ItemNotFound if the folder may not be made,
-    or is a file.
-    """
+    """The remote with the id of its base folder at `place`, which is made if it is missing. A
+    shortcut, which is not always listed, gets no id. ItemNotFound if the folder may not be made, or
+    is a file."""
     entry = _listed(rclone, place)
     missing = entry is None and rclone.stat(place) is None
     if missing and not reads_only(remote.granted_scopes):

@@ -93,6 +93,8 @@ class Lent(Around):
         self._refused: set[str] = set()
         self.refusals = 0
         """How often a run heard that its token is refused, although it has not expired."""
+        self.throttled = 0
+        """How often Microsoft asked a run to slow down, as far as rclone logs it."""
 
     def refuse(self) -> None:
         """The present tokens are renewed by the next run."""
@@ -113,6 +115,8 @@ class Lent(Around):
             if _refuses(line):
                 self._refused.update(given)
                 self.refusals += 1
+            if slow_down(line) is not None:
+                self.throttled += 1
             if order.on.stderr is not None:
                 order.on.stderr(line)
 
@@ -134,12 +138,11 @@ class Lent(Around):
     def _refuse_to_write(self, command: Command) -> None:
         if command.words[0] not in WRITING:
             return
-        for place in command.places if "move" in command.words[0] else command.places[-1:]:
-            name = place.partition(":")[0]
-            for each in below(self._conf, name) if name in self._names else ():
-                section = self._conf.whole_section(each)
-                if not reads_only(section.get("pluton_granted_scopes", "").split()):
-                    continue
+        written = command.places if "move" in command.words[0] else command.places[-1:]
+        names = {place.partition(":")[0] for place in written}.intersection(self._names)
+        for each in (one for name in names for one in below(self._conf, name)):
+            section = self._conf.whole_section(each)
+            if reads_only(section.get("pluton_granted_scopes", "").split()):
                 title = section.get("description") or each
                 raise AccessDenied(
                     f"{title!r} was connected for reading only.",
@@ -149,3 +152,10 @@ class Lent(Around):
                     next_step=NextStep.CONNECT_ANEW,
                     storage=title,
                 )
+
+
+def slow_down(line: bytes) -> events.Throttled | None:
+    """What a line of rclone's log says of Microsoft's wish that it slow down, if it does."""
+    if b"oo many" in line and isinstance(event := events.parse(line), events.Throttled):
+        return event
+    return None

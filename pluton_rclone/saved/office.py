@@ -52,11 +52,9 @@ def is_folder_here(place: str) -> bool | None:
 
 
 def runs(command: Command, is_folder: Callable[[str], bool | None] = is_folder_here) -> Runs:
-    """The runs of a transfer into a library: two for a folder, else one.
-
-    Rules of the caller that only exclude go with both. Rules that include cannot be combined with
-    ours (rclone takes the first match), nor can a list of files: there the caller sets the flags.
-    """
+    """The runs of a transfer into a library: two for a folder, else one. The caller's rules that
+    only exclude go with both. Rules that include cannot be combined with ours (rclone takes the
+    first match), nor can a list of files: there the caller sets the flags."""
     flags = command.flags
     if command.words[0] not in TRANSFERS or any(flag.startswith(_IGNORED) for flag in flags):
         return Runs(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -23,9 +24,7 @@ from pluton_rclone.runs.store import Runs
 from pluton_rclone.values.refusals import ASK_THE_OWNER
 
 from . import office
-from .counted import Counted
 from .lent import Lent, is_refusal
-from .resumed import Blocks, Entries, Given
 from .wrapping import below
 
 if TYPE_CHECKING:
@@ -75,15 +74,12 @@ class OneDriveTransfer(Transfer):
 
 
 class SavedRclone(Rclone):
-    """As `Rclone`; every run has a private copy of these remotes, merged back at its end.
-
-    A run whose token Microsoft refuses before its end is started once more, with a renewed one.
-    """
+    """As `Rclone`; every run has a private copy of these remotes, merged back at its end. If
+    Microsoft refuses its token before that expires, it is started once more, with a renewed one."""
 
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._lent = Lent(runner, conf, names)
-        self._counted = Counted(self._lent)
-        super().__init__(runner=self._counted)
+        super().__init__(runner=self._lent)
         self.runs = Runs(conf.path)
         self._conf = conf
         self._names = tuple(names)
@@ -91,7 +87,7 @@ class SavedRclone(Rclone):
     @property
     def throttled(self) -> int:
         """How often Microsoft asked its runs to slow down, as far as they log it (`log_level`)."""
-        return self._counted.throttled
+        return self._lent.throttled
 
     def renew(self) -> None:
         """The next run renews the present tokens, whether they have expired or not."""
@@ -107,24 +103,6 @@ class SavedRclone(Rclone):
                 if self._lent.refusals == before:
                     raise
             return call()
-
-    def resumed(
-        self, stream: Callable[[], Generator[T, None, None]], given: Given[T]
-    ) -> Generator[T, None, None]:
-        """As `again`, for what comes piece by piece: the second goes on after what was given."""
-        before = self._lent.refusals
-        with self._telling():
-            try:
-                with closing(stream()) as running:
-                    for one in running:
-                        given.add(one)
-                        yield one
-                return
-            except TokenExpired:
-                if self._lent.refusals == before:
-                    raise
-            with closing(stream()) as running:
-                yield from given.rest(running)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -152,11 +130,39 @@ class SavedRclone(Rclone):
         self, place: Location, *, offset: int | None = None, count: int | None = None
     ) -> Generator[bytes, None, None]:
         once = super().blocks
-        return self.resumed(lambda: once(place, offset=offset, count=count), Blocks())
+
+        def begun() -> tuple[bytes, Generator[bytes, None, None]]:
+            blocks = once(place, offset=offset, count=count)
+            return next(blocks, b""), blocks
+
+        first, rest = self.again(begun)
+        with closing(rest), self._telling():
+            yield first
+            yield from rest
 
     def _entries(self, command: Command) -> Generator[Entry, None, None]:
         once = super()._entries
-        return self.resumed(lambda: once(command), Entries())
+        return self.resumed(lambda: once(command))
+
+    def resumed(
+        self, listing: Callable[[], Generator[Entry, None, None]]
+    ) -> Generator[Entry, None, None]:
+        """As `again`; a second listing goes on after what was given, of which eight bytes an entry
+        are kept: rclone lists folders in no fixed order."""
+        before, given = self._lent.refusals, array("q")
+        with self._telling():
+            try:
+                with closing(listing()) as running:
+                    for entry in running:
+                        given.append(hash(entry.path))
+                        yield entry
+                return
+            except TokenExpired:
+                if self._lent.refusals == before:
+                    raise
+            seen = set(given)
+            with closing(listing()) as running:
+                yield from (entry for entry in running if hash(entry.path) not in seen)
 
     def _is_folder(self, place: str) -> bool | None:
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
@@ -164,7 +170,7 @@ class SavedRclone(Rclone):
             return office.is_folder_here(place)
         with suppress(PlutonRcloneError):  # the transfer says why
             found = self.stat(place)
-            return None if found is None else found.is_dir
+            return found.is_dir if found else None
         return None
 
     def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:

@@ -105,8 +105,6 @@ class SavedRemote:
                 raise
             return About()
 
-    # ---- the token ----
-
     def token(self) -> Token:
         """The token as it is stored. TokenExpired when there is none."""
         return _token(self.options)
@@ -115,9 +113,7 @@ class SavedRemote:
         """A token that Graph takes now; a person's token is not renewed: for use beside an rclone,
         which renews it. TokenExpired if it has expired."""
         remote = self.options
-        if remote.client_credentials:
-            return _app_token(remote, http)
-        token = _token(remote)
+        token = _app_token(remote, http) if remote.client_credentials else _token(remote)
         if token.expired():
             raise TokenExpired("The stored token has expired; rclone is renewing it.")
         return token

@@ -33,8 +33,7 @@ def below(conf: Conf, name: str) -> list[str]:
 
 def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
     """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
-    `folder=NAME:path`, several with spaces between them and in quotes where there are some inside.
-    """
+    `folder=NAME:path`; several are separated by spaces, and quoted if they hold some."""
     places = [section.get("remote", "")]
     for upstreams in csv.reader([section.get("upstreams", "")], delimiter=" "):
         combined = section.get("type") == "combine"

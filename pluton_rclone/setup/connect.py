@@ -69,12 +69,9 @@ class Saved(Protocol):
 
 
 class StorageSetup(LocationSteps):
-    """One storage being connected.
-
-    `app` defaults to PLUTON_ONEDRIVE_CLIENT_ID and its neighbours; without a registration only
-    `sign_in_with_rclone` and `use_token` can sign in. `access="read"` asks for reading only. A step
-    out of order raises `UsageError`, which says what is missing.
-    """
+    """One storage being connected. `app` defaults to PLUTON_ONEDRIVE_CLIENT_ID and its neighbours;
+    without a registration only `sign_in_with_rclone` and `use_token` can sign in. `access="read"`
+    asks for reading only. A step out of order raises `UsageError`, which says what is missing."""
 
     def __init__(self, app: AppRegistration | None = None, *, access: Access = "write") -> None:
         self._state = SetupState(app=app or AppRegistration.from_environment(), access=access)
@@ -121,13 +118,11 @@ class StorageSetup(LocationSteps):
         return account
 
     def use_token(self, text: str) -> Account:
-        """Takes a pasted token, the output of `rclone authorize`, or a whole remote.
-
-        A remote brings its registration, drive and options. TokenInvalid says what is wrong with
-        the paste; TokenExpired; AccountError for another account.
-        """
+        """Takes a pasted token, the output of `rclone authorize`, or a whole remote. A remote
+        brings its registration, drive and options. TokenInvalid says what is wrong with the paste;
+        TokenExpired; AccountError for another account."""
         from pluton_rclone.microsoft.graph.locations import rooted
-        from pluton_rclone.remote.options import BY_KEY, BY_NAME
+        from pluton_rclone.remote.options import BY_NAME
 
         from .imported import import_token
 
@@ -136,11 +131,9 @@ class StorageSetup(LocationSteps):
         self._state.app = pasted.app
         given = dict(pasted.options)
         folder = given.pop(BY_NAME["base_folder"].key, "")
-        brought = {
-            option.name: given[key]
-            for key, option in BY_KEY.items()
-            if key in given and (option.decided_by == "person" or key in ("auth_url", "token_url"))
-        }
+        kept = [one for one in BY_NAME.values() if one.decided_by == "person"]
+        kept += [BY_NAME["auth_url"], BY_NAME["token_url"]]
+        brought = {option.name: given[option.key] for option in kept if option.key in given}
         self._state.options = {**brought, **self._state.options}
         if given.get("drive_id"):
             with self._graph() as graph:

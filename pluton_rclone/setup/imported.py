@@ -25,13 +25,10 @@ class Imported:
 
 
 def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
-    """Takes over what was pasted, in any form that `read_paste` knows.
-
-    A pasted remote names its own registration; other tokens belong to `app`, or to rclone's own
-    registration if that is None. An expired token is renewed, which only its registration can do.
-    Graph says whose it is. Raises `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, and
-    `GraphError`.
-    """
+    """Takes over what was pasted, in any form that `read_paste` knows. A pasted remote names its
+    own registration; other tokens belong to `app`, or to rclone's own registration if that is None.
+    An expired token is renewed, which only its registration can do. Graph says whose it is. Raises
+    `TokenInvalid`, `TokenExpired`, the rest of `SignInError`, and `GraphError`."""
     pasted = read_paste(text)
     options = pasted.options
     app = _registration(options) or app
@@ -40,11 +37,10 @@ def import_token(text: str, *, app: AppRegistration | None = None) -> Imported:
     with Http() as http:
         if token.expired():
             if app is None:
-                raise TokenExpired(
-                    "This token has expired, and only rclone can renew it.",
-                    why="it belongs to rclone's own registration",
-                    advice="Run `rclone authorize onedrive` and paste its output within the hour.",
-                )
+                what = "This token has expired, and only rclone can renew it."
+                why = "it belongs to rclone's own registration"
+                advice = "Run `rclone authorize onedrive` and paste its output within the hour."
+                raise TokenExpired(what, why=why, advice=advice)
             token = refresh(app, token, http=http)
         account = Graph(home, token, http=http).me()
     return Imported(SignIn(token, account, token.scopes), app, options)

@@ -35,18 +35,16 @@ class LocationSteps(SignInSteps):
             return graph.drives()
 
     def drives_of(self, kind: DriveKind) -> list[Drive]:
-        """The own drives of one type that are for backups. DriveNotFound says which types there are
-        instead."""
+        """The own drives of one type that are for backups. DriveNotFound names the other types."""
         drives = self.drives()
         offered = [drive for drive in drives if drive.for_backups]
         found = [drive for drive in offered if drive.type == DRIVE_TYPES[kind]]
         if not found:
             there = ", ".join(sorted({human_drive_type(drive.type) for drive in offered}))
-            raise DriveNotFound(
-                f"{self._account()} has no drive of the type {kind}.",
-                why=f"there is: {there}" if there else "; ".join(drives.notes) or None,
-                advice=f"Choose the drive type {there}." if there in DRIVE_TYPES else None,
-            )
+            what = f"{self._account()} has no drive of the type {kind}."
+            why = f"there is: {there}" if there else "; ".join(drives.notes) or None
+            advice = f"Choose the drive type {there}." if there in DRIVE_TYPES else None
+            raise DriveNotFound(what, why=why, advice=advice)
         return found
 
     def sites(self, term: str = "*") -> list[Site]:
@@ -78,23 +76,20 @@ class LocationSteps(SignInSteps):
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
         self._account()
-        if self._state.drive is None or chosen.id != self._state.drive.id:
-            self._state.options.pop("root_folder_id", None)
-        kinds: dict[str, DriveKind] = {word: kind for kind, word in DRIVE_TYPES.items()}
         state = self._state
-        state.drive, state.kind, state.folder = chosen, kinds[chosen.type], base_folder(folder)
-        state.folder_id = ""
+        if state.drive is None or chosen.id != state.drive.id:
+            state.options.pop("root_folder_id", None)
+        state.kind = next(kind for kind, word in DRIVE_TYPES.items() if word == chosen.type)
+        state.drive, state.folder, state.folder_id = chosen, base_folder(folder), ""
         return chosen
 
     def choose_own_drive(self) -> Drive:
         """The only drive of the chosen type. DriveNotFound; UsageError names several."""
         drives = self.drives_of(self._state.kind or self.suggested_type())
         if len(drives) > 1:
-            raise UsageError(
-                f"There are {len(drives)} such drives.",
-                why=", ".join(f"{drive.name} ({drive.id})" for drive in drives),
-                advice="Choose one of them by its id, which stands in brackets.",
-            )
+            why = ", ".join(f"{drive.name} ({drive.id})" for drive in drives)
+            advice = "Choose one of them by its id, which stands in brackets."
+            raise UsageError(f"There are {len(drives)} such drives.", why=why, advice=advice)
         return self.choose_drive(drives[0])
 
     def check_address(self, address: str) -> None:

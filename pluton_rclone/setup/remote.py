@@ -98,14 +98,14 @@ def state_of(remote: OneDriveRemote, name: str) -> SetupState:
         who = "personal" if remote.drive_type == "personal" else "work"
         expected = Account(remote.account_id, remote.account_name, remote.account_name, "", who)  # type: ignore[arg-type]
     granted = remote.granted_scopes
+    wide = any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted)
     return SetupState(
         app=registration(remote),
         access="read" if reads_only(granted) else "write",
         name=name,
         expected=expected,
         kind=kind,
-        shared=kind != "sharepoint"
-        and any(scope.startswith("Files.") and scope.endswith(".All") for scope in granted),
+        shared=wide and kind != "sharepoint",
     )
 
 

@@ -31,12 +31,9 @@ class SignInSteps:
     def app(self) -> AppRegistration:
         """The app registration in use. RegistrationError when there is none."""
         if self._state.app is None:
-            raise RegistrationError(
-                "There is no app registration to sign in with.",
-                who=Who.YOU,
-                advice="Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or sign in by rclone's own "
-                "registration (in Python sign_in_with_rclone).",
-            )
+            what = "There is no app registration to sign in with."
+            advice = "Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or use rclone's registration."
+            raise RegistrationError(what, who=Who.YOU, advice=advice)
         return self._state.app
 
     @property
@@ -83,10 +80,8 @@ class SignInSteps:
 
     def begin_sign_in(self, redirect_uri: str, *, place: Place | None = None) -> Flow:
         """The address to send the person to (`.url`), for `finish_sign_in`; it can wait as JSON.
-
         `place` is what the permissions must reach (default: what the drive type needs). After a
-        first sign-in it asks the same account for what is missing.
-        """
+        first sign-in it asks the same account for what is missing."""
         from pluton_rclone.microsoft.entra.redirect import begin_redirect
 
         scopes = self._state.least_scopes(place)
@@ -190,14 +185,10 @@ class SignInSteps:
         return missing(state.scopes, state.least_scopes(place))
 
     def _require(self, place: Place, what: str) -> None:
-        lacking = self._lacks(place)
-        if lacking:
-            raise ConsentRequired(
-                f"{what} needs a further permission.",
-                why=f"missing: {in_words(lacking)}",
-                advice="Sign in again with this account and accept it; other permissions stay.",
-                missing_scopes=list(lacking),
-            )
+        if lacking := self._lacks(place):
+            what, why = f"{what} needs a further permission.", f"missing: {in_words(lacking)}"
+            advice = "Sign in again with this account and accept it; other permissions stay."
+            raise ConsentRequired(what, why=why, advice=advice, missing_scopes=list(lacking))
 
     def _signed_in_token(self) -> Token:
         if self._state.token is None:

@@ -16,17 +16,13 @@ from pluton_rclone.microsoft.graph.drives import Drive, Quota
 DriveKind = Literal["personal", "business", "sharepoint"]
 Access = Literal["write", "read"]
 # The guide's words for what rclone calls drive_type.
-DRIVE_TYPES: Mapping[DriveKind, str] = {
-    "personal": "personal",
-    "business": "business",
-    "sharepoint": "documentLibrary",
-}
-VERSION = 1
+DRIVE_TYPES: Mapping[DriveKind, str]
+DRIVE_TYPES = {"personal": "personal", "business": "business", "sharepoint": "documentLibrary"}
 
 
 @dataclass
 class SetupState:
-    """The answers so far. `shared`: a folder of somebody else is chosen or wanted. `folder_id` is
+    """The answers so far. `shared`: a folder of another account is wanted. `folder_id` is
     the id of `folder`, once known. `expected` is the account of a storage being re-authorized;
     `passed` is the digest of the tested settings. `scopes` are empty if unknown."""
 
@@ -60,7 +56,7 @@ class SetupState:
     def record(self) -> dict[str, Any]:
         """Without any secret: for showing."""
         return {
-            "version": VERSION,
+            "version": 1,
             "client_id": self.app.client_id if self.app else None,
             "tenant": self.app.tenant if self.app else None,
             "region": self.app.region if self.app else "global",
@@ -82,12 +78,10 @@ class SetupState:
 
     def record_with_secrets(self) -> dict[str, Any]:
         """With token and client secret, to go on later: keep it where only the server reads it."""
-        return {
-            **self.record(),
-            "options": {name: plain(value) for name, value in self.options.items()},
-            "token": self.token.to_rclone() if self.token else None,
-            "client_secret": self.app.client_secret if self.app else None,
-        }
+        options = {name: plain(value) for name, value in self.options.items()}
+        token = self.token.to_rclone() if self.token else None
+        secret = self.app.client_secret if self.app else None
+        return {**self.record(), "options": options, "token": token, "client_secret": secret}
 
     @classmethod
     def from_record(
@@ -116,11 +110,9 @@ class SetupState:
                 passed=record["passed"],
             )
         except (KeyError, TypeError, ValueError) as problem:
-            raise UsageError(
-                "This is not a state from which a setup can continue.",
-                why=f"{type(problem).__name__}: {problem}",
-                advice="Keep what record_with_secrets() or to_json() gives.",
-            ) from None
+            what = "This is not a state from which a setup can continue."
+            why, advice = f"{type(problem).__name__}: {problem}", "Keep what to_json() gives."
+            raise UsageError(what, why=why, advice=advice) from None
 
 
 def plain(value: Any) -> Any:

@@ -97,8 +97,6 @@ class Home(Mapping[str, Storage]):
         engine = partial(self.rclone, remote_name, log_level=log_level)
         return SavedRemote(self.conf, remote_name, engine)
 
-    # ---- a mapping by name ----
-
     def __getitem__(self, name: str) -> Storage:
         """StorageNotFound. A remote's name wins over a friendly name."""
         kinds = self.conf.remotes()
@@ -110,14 +108,16 @@ class Home(Mapping[str, Storage]):
         if found:
             advice = f"Use the remote's name: {', '.join(found)}."
             raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
+        low = name.lower()
+        if name not in kinds and self.conf.is_variable(low):  # rclone takes either spelling
+            return self._storage(low)
         if name in kinds:
             below = " and ".join(map(repr, self.below(name)))
+            advice = f"Sign-in, connection test and options are those of {below}."
             raise StorageNotFound(
                 f"{name!r} is a remote of type {kinds[name]}, not a OneDrive storage.",
                 why=f"it lies on {below}" if below else None,
-                advice=f"Sign-in, connection test and options are those of {below}."
-                if below
-                else None,
+                advice=advice if below else None,
             )
         near = difflib.get_close_matches(name, [*kinds, *self], n=1)
         raise StorageNotFound(
@@ -154,11 +154,11 @@ class Home(Mapping[str, Storage]):
         return iter(self._titles().values())
 
     def __len__(self) -> int:
-        return len(self._all())
+        return len(self._names())
 
     def values(self) -> list[Storage]:  # type: ignore[override]
         """Every storage, also those that share a friendly name."""
-        return self._all()
+        return [self._storage(name) for name in self._names()]
 
     def _titles(self) -> dict[str, str]:
         """Friendly names by remote name, from one reading: storages come and go meanwhile."""
@@ -166,16 +166,11 @@ class Home(Mapping[str, Storage]):
         ours = ((name, one) for name, one in sections if one["type"] == "onedrive")
         return {name: one.get("description") or name for name, one in ours}
 
-    def _all(self) -> list[Storage]:
-        return [self._storage(name) for name in self._names()]
-
     def _names(self) -> list[str]:
         return [name for name, kind in self.conf.remotes().items() if kind == "onedrive"]
 
     def _storage(self, remote_name: str) -> Storage:
         raise NotImplementedError
-
-    # ---- adding ----
 
     def free_name(self, friendly: str, remote_name: str | None = None) -> str:
         """A remote's name for a new storage: `remote_name`, or one made of the friendly one.
@@ -249,16 +244,12 @@ class Home(Mapping[str, Storage]):
             what = f"There is already a storage called {remote_name!r}."
             raise StorageExists(what, name=remote_name)
 
-    # ---- all of them ----
-
     def health(
         self, on_report: Callable[[ConnectionReport], None] = lambda report: None
     ) -> HealthReport:
         """Check every storage without writing, a few at a time; each check renews the token.
-
-        `on_report` hears each as it is done; the result is in the order of the file. A storage that
-        fails raises nothing.
-        """
+        `on_report` gets each report as it is done; the result is in the order of the file. A
+        storage that fails raises nothing."""
         from pluton_rclone.connection.health import check_all
 
         return check_all([self._saved(name, "DEBUG") for name in self._names()], on_report)

@@ -14,7 +14,7 @@ from pluton_rclone import process
 from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, UsageError
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
-from pluton_rclone.rclone.environment import child_environment
+from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Runs
 from pluton_rclone.saved.lent import lend
@@ -80,7 +80,7 @@ class Restic:
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> Child:
         """Start restic; callbacks as for `process.start`."""
-        argv, environment = self.argv(*arguments), self.environment
+        argv, env = self.argv(*arguments), self.environment
         recording, starting = self._runs.begin(self._run(arguments)), threading.Lock()
 
         def end() -> None:
@@ -90,7 +90,7 @@ class Restic:
         with starting:
             child = process.start(
                 argv,
-                env=environment,
+                env=env,
                 stdin=stdin,
                 on_stdout=on_stdout,
                 on_stderr=on_stderr,
@@ -122,11 +122,9 @@ class Restic:
         return Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)
 
     def environment_for_people(self) -> dict[str, str]:
-        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH.
-
-        They hold no secret. UsageError for a storage with a certificate, which only this library
-        can use.
-        """
+        """Variables to run restic by hand: the real rclone.conf, and our rclone first on PATH. They
+        hold no secret. UsageError for a storage with a certificate, which only this library can
+        use."""
         remote = self._saved.options
         if remote.certificate and remote.client_secret is None:
             raise UsageError(
@@ -186,9 +184,8 @@ def find_restic(
     named = path if path is not None else environment.get(VARIABLE)
     found = shutil.which(os.path.expanduser(named or "restic"), path=environment.get("PATH"))
     if found is None:
-        raise ResticNotFound(
-            f"There is no restic {f'at {os.fspath(named)!r}' if named else 'on PATH'}."
-        )
+        where = f"at {os.fspath(named)!r}" if named else "on PATH"
+        raise ResticNotFound(f"There is no restic {where}.")
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pluton_rclone.feed import By
     from pluton_rclone.microsoft.graph.drives import Drive
     from pluton_rclone.microsoft.graph.graph import Graph
-    from pluton_rclone.microsoft.http import Http
     from pluton_rclone.preflight import Preflight
     from pluton_rclone.rclone.commands import FilterOptions, ListOptions, LogLevel, TransferOptions
     from pluton_rclone.rclone.listing import Entry
@@ -41,22 +40,18 @@ class Storage:
     Every method raises the errors of `pluton_rclone.errors`.
     """
 
+    storages: Home[Storage]
+    """All storages of the same rclone.conf."""
+
     def __init__(
         self, storages: Home[Storage], remote_name: str, *, log_level: LogLevel | None = None
     ) -> None:
-        self._storages = storages
+        self.storages = storages
         self.remote_name = remote_name
         self._saved = storages._saved(remote_name, log_level)
 
     def __repr__(self) -> str:
         return f"Storage({self.name!r}, remote={self.remote_name!r})"
-
-    # ---- what it is ----
-
-    @property
-    def storages(self) -> Home[Storage]:
-        """All storages of the same rclone.conf."""
-        return self._storages
 
     @property
     def name(self) -> str:
@@ -110,8 +105,6 @@ class Storage:
         """The section of rclone.conf as it is: for an export, never for a log or a page."""
         return self._saved.section
 
-    # ---- where things are ----
-
     @property
     def rclone(self) -> SavedRclone:
         """The engine for this storage; every run has a private configuration."""
@@ -119,13 +112,11 @@ class Storage:
 
     def with_log_level(self, level: LogLevel) -> Storage:
         """The same storage with an engine that logs at `level` unless a call says otherwise."""
-        return type(self)(self._storages, self.remote_name, log_level=level)
+        return type(self)(self.storages, self.remote_name, log_level=level)
 
     def at(self, path: str = "") -> str:
         """The rclone location of a path in this storage: for copying from one remote to another."""
         return self._saved.at(path)
-
-    # ---- transfers ----
 
     def upload(
         self, source: LocalPath, path: str = "", **options: Unpack[TransferOptions]
@@ -160,29 +151,34 @@ class Storage:
         binary: LocalPath | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Restic:
-        """A restic repository in the folder `path`; use it with `with`.
-
-        `binary` is the restic to run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is
-        added to restic's; the repository's password belongs there or into this process's
-        environment (RESTIC_PASSWORD_FILE and the like).
-        """
+        """A restic repository in the folder `path`; use it with `with`. `binary` is the restic to
+        run (default: PLUTON_RESTIC_BINARY, or PATH). `environment` is added to restic's; the
+        repository's password belongs there or into this process's environment (RESTIC_PASSWORD_FILE
+        and the like)."""
         from .restic import Restic
 
         found = None if binary is None else os.fsdecode(binary)
         return Restic(self._saved, path, binary=found, environment=environment)
 
-    # ---- looking ----
+    def stand(self, words: str, path: str = "", *more: str, flags: Sequence[str] = ()) -> int:
+        """Run rclone's mount or serve (`words`) on the folder `path` in our place, until it is
+        ended (see `process.foreground`). A token that it renews comes home meanwhile."""
+        from pluton_rclone.saved.standing import stand
+
+        self.require()
+        return stand(self._saved, words.split(), (self.at(path), *more), flags)
 
     def walk(
         self, path: str = "", *, by: By = "auto", **options: Unpack[ListOptions]
     ) -> Iterator[Entry]:
-        """Everything below a folder, in flat memory. Raises at its end if it is not complete.
+        """Everything below a folder, in flat memory but for eight bytes an entry. Raises at its end
+        if it is not complete.
 
         A drive's root is listed from its delta feed, a thousand items per request; entries come
         when all of it has been read, and only if it is known to be complete (`feed`). Other folders
-        are walked by rclone, a request per folder; if that takes longer, the feed is read beside
-        it, and supplies the rest if it is complete first (`feed.race`). `by="folders"`: rclone's
-        walk alone; `by="feed"`: the feed alone, quicker for a folder with most of the drive.
+        are walked by rclone, a request per folder; the feed is read beside it, and entries come
+        from the first that is complete (`feed.race`). `by="folders"`: rclone's walk alone, which
+        gives entries as they come; `by="feed"`: the feed alone, quicker for most of a drive.
         """
         from pluton_rclone import feed
 
@@ -202,7 +198,7 @@ class Storage:
         """How many files and bytes there are below a folder; `by` as for `walk`."""
         from pluton_rclone import feed
 
-        if not options and feed.fits(self._saved, by, options):
+        if not options and feed.fits(self._saved, by, {}):
             return feed.total(self._saved, path, by)
         return self.rclone.size(self.at(path), **options)
 
@@ -249,22 +245,19 @@ class Storage:
         not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
-        remote = self._storages[self.remote_name].remote
-        drive = self.drive()
+        drive, remote = self.drive(), self.storages[self.remote_name].remote
+        entries: Source = source
         if of is None:
             place, rclone = locations.local(source), self.rclone
         else:
-            place = of.at(os.fsdecode(source))
-            rclone = self._storages.rclone(of.remote_name, self.remote_name)
+            place, entries = of.at(os.fsdecode(source)), of.walk(os.fsdecode(source))
+            rclone = self.storages.rclone(of.remote_name, self.remote_name)
 
         def not_there_yet() -> int:
             return rclone.copy(place, self.at(path), dry_run=True, **options).result().bytes
 
-        entries: Source = source
         if options:
             entries = rclone.walk(place, **options)
-        elif of is not None:
-            entries = of.walk(os.fsdecode(source))
         return preflight(
             entries,
             drive_type=remote.drive_type,
@@ -274,8 +267,6 @@ class Storage:
             encoding=remote.encoding,
             not_there_yet=not_there_yet,
         )
-
-    # ---- the connection ----
 
     def test(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
         """Test the connection step by step: writes, reads and deletes a file; renews the token."""
@@ -295,7 +286,9 @@ class Storage:
         """Takes over the sign-in of `StorageSetup.for_storage(this)`; its drive stays.
         ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
-        return self._change(before, before.replace(**setup.authorization()), on_step)
+        wanted = before.replace(**setup.authorization())
+        same = wanted.token == before.token
+        return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
     def repair(
         self, on_step: Callable[[Step], None] = lambda step: None, *, drive_id: str = ""
@@ -303,25 +296,14 @@ class Storage:
         """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), and spells
         its encoding as rclone does; token and options stay. Tested, then saved. UsageError if
         there are several; ConnectionTestFailed."""
-        from pluton_rclone.values.token_text import SIGN_IN, TOKEN
-
         from .repair import repaired
 
-        before = self._saved.section
         self.check_writable()
-        wanted = repaired(before, self._storages.binary, drive_id)
-        report, tested = self._storages.try_out(wanted, on_step)
-        report.raise_for_failure()
-        after = tested.to_section()
-        changes = {
-            key: after.get(key) for key in {*after, "encoding"} if after.get(key) != before.get(key)
-        }
-        if TOKEN in changes:  # renewed: the same sign-in
-            changes[SIGN_IN] = before.get(SIGN_IN)
-        self._storages.conf.update(self.remote_name, changes)
-        return report
-
-    # ---- changing it ----
+        before = self._saved.section
+        wanted = repaired(before, self.storages.binary, drive_id)
+        known = {"encoding", *wanted.to_section()}  # what else the section has stays
+        old = {key: value for key, value in before.items() if key in known}
+        return self._change(old, wanted, on_step, same_sign_in=True)
 
     def check_writable(self) -> None:
         """ConfigNotWritable if no change could be saved."""
@@ -335,36 +317,45 @@ class Storage:
         before = self.remote
         if options.get("description"):
             options["description"] = self._free_name(options["description"])
-        defaults = type(before).model_fields
-        for name, value in options.items():
-            if value is None and name in defaults:
-                options[name] = defaults[name].get_default()
-        return self._change(before, before.replace(**options), on_step)
+        for name, field in type(before).model_fields.items():
+            if name in options and options[name] is None:
+                options[name] = field.get_default()
+        wanted = before.replace(**options)
+        same = wanted.token == before.token
+        return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
     def _change(
-        self, before: OneDriveRemote, wanted: OneDriveRemote, on_step: Callable[[Step], None]
+        self,
+        old: Mapping[str, str],
+        wanted: OneDriveRemote,
+        on_step: Callable[[Step], None],
+        *,
+        same_sign_in: bool,
     ) -> ConnectionReport:
+        """Test the remote, then save how its section differs from `old`."""
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
         self.check_writable()
-        report, tested = self._storages.try_out(wanted, on_step)
+        report, tested = self.storages.try_out(wanted, on_step)
         report.raise_for_failure()
-        changes = tested.changes_from(before)
-        if TOKEN in changes and wanted.token == before.token:
-            changes[SIGN_IN] = before.sign_in or None  # renewed during the test: the same sign-in
+        new = tested.to_section()
+        keys = dict.fromkeys((*old, *new))
+        changes = {key: new.get(key) for key in keys if new.get(key) != old.get(key)}
+        if TOKEN in changes and same_sign_in:  # renewed meanwhile
+            changes[SIGN_IN] = old.get(SIGN_IN)
         if changes:
-            self._storages.conf.update(self.remote_name, changes)
+            self.storages.conf.update(self.remote_name, changes)
         return report
 
     def rename(self, name: str) -> None:
         """Change the friendly name, not the remote's name, which scripts use. StorageExists."""
-        self._storages.conf.update(self.remote_name, {"description": self._free_name(name)})
+        self.storages.conf.update(self.remote_name, {"description": self._free_name(name)})
 
     def _free_name(self, name: str) -> str:
         name = name.strip()
         if not name or not name.isprintable():
             raise UsageError(f"{name!r} cannot be a storage's name.")
-        if name != self.name and name in self._storages:
+        if name != self.name and name in self.storages:
             raise StorageExists(f"There is already a storage called {name!r}.", name=name)
         return name
 
@@ -372,14 +363,14 @@ class Storage:
         """Give the remote another name in rclone.conf. StorageExists, OptionInvalid."""
         from pluton_rclone.remote.names import check_name
 
-        check_name(remote_name, self._storages.binary.version)
-        self._storages.check_hides_none(remote_name, but=self.remote_name)
-        self._storages.conf.rename(self.remote_name, remote_name)
-        return type(self)(self._storages, remote_name)
+        check_name(remote_name, self.storages.binary.version)
+        self.storages.check_hides_none(remote_name, but=self.remote_name)
+        self.storages.conf.rename(self.remote_name, remote_name)
+        return type(self)(self.storages, remote_name)
 
     def remove(self) -> None:
         """Take it out of rclone.conf. Files on the drive stay: see `holds_files`."""
-        self._storages.conf.delete(self.remote_name)
+        self.storages.conf.delete(self.remote_name)
 
     def holds_files(self) -> bool | None:
         """Whether its base folder holds anything, such as a backup. None if that is unknown."""
@@ -389,10 +380,6 @@ class Storage:
             return False
         except PlutonRcloneError:
             return None
-
-    def renew_token(self, http: Http | None = None) -> str:
-        """Renews and keeps the token; says how. TokenExpired and the rest of `SignInError`."""
-        return self._saved.renew(http)
 
     @property
     def throttled(self) -> int:

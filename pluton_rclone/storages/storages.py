@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Storages(Home["Storage"]):
-    """The OneDrive remotes of one rclone.conf, by friendly name or remote name.
+    """The OneDrive remotes of one rclone.conf, by friendly name or remote name. Iterating gives
+    friendly names.
 
     `config` is a path; None means rclone's own file. Remotes that RCLONE_CONFIG_… variables make
     are storages, too, and cannot be changed. `password` is for an encrypted file (see `Conf`).
-    `binary` is the path of an rclone; None finds one (see `find_binary`). Iterating gives friendly
-    names.
+    `binary` is the path of an rclone; None finds one (see `find_binary`).
     """
 
     def __init__(

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pluton_rclone.errors import OptionInvalid
 
 # What Go's strings.TrimSpace removes; Python's str.strip() would take more.
-SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
+SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
+SPACE += "".join(map(chr, range(0x2000, 0x200B)))
 VARIABLE = re.compile(r"%\(([^)]{1,99})\)s")  # rclone's longest key has 31 letters
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _BREAKS = {"\n": "a line break", "\r": "a carriage return", "\x00": "a NUL character"}
@@ -18,11 +17,9 @@ _SPACES = {" ": "a space", "\t": "a tab", "\xa0": "a no-break space (U+00A0)"}
 
 
 def value_fault(value: str) -> str | None:
-    """Why rclone.conf cannot carry this value; None if it can.
-
-    It can carry quotes, `#`, `;`, `%`, `=` and backslashes. A value with a backtick is read back,
-    but at its next save rclone takes the quotes around it for a part of it (goconfig write.go).
-    """
+    """Why rclone.conf cannot carry this value; None if it can. It can carry quotes, `#`, `;`, `%`,
+    `=` and backslashes. A value with a backtick is read back, but at its next save rclone takes the
+    quotes around it for a part of it (goconfig write.go)."""
     for character, name in _BREAKS.items():
         if character in value:
             return f"it contains {name}"
@@ -34,8 +31,7 @@ def value_fault(value: str) -> str | None:
         return "it contains a backtick (`)"
     if value.startswith('"""'):
         return 'it begins with """'
-    match = VARIABLE.search(value)
-    if match is not None:
+    if match := VARIABLE.search(value):
         return f"it contains {match.group()}, which rclone replaces by another key's value"
     if re.search("[\ud800-\udfff]", value):
         return "it contains a character that is not Unicode text (a lone surrogate)"
@@ -49,7 +45,6 @@ def check_values(section: Mapping[str, str]) -> None:
         if not _KEY.fullmatch(key):
             what = f"{key!r} cannot be the name of an option"
             raise OptionInvalid(what, why="only a-z, 0-9 and _ are possible", option=key)
-        fault = value_fault(value)
-        if fault is not None:
+        if fault := value_fault(value):
             what = f"rclone.conf cannot carry this value of {key}"
             raise OptionInvalid(what, why=fault, option=key)

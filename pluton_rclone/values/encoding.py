@@ -1,14 +1,11 @@
-"""rclone's translation of names: what a name becomes on its way from a local folder to OneDrive,
-and back.
+"""rclone's translation of names on their way from a local folder to OneDrive and back.
 
 rclone replaces characters that a storage does not take by look-alikes, and puts a quotation mark
-(QUOTE) before a look-alike that stood in the name already. A name goes through three alphabets:
-that of the local file system, rclone's own ("standard", which its logs and listings show), and that
-of the storage, set by the remote's option `encoding`. Source: rclone's documentation, "Overview:
-Restricted filenames, Encoding" and "Microsoft OneDrive: Restricted filename characters", and
-lib/encoder/encoder.go; checked against the real rclone by this package's tests.
-
-Bytes of a local name that are not UTF-8 are carried as Python carries them (`surrogateescape`).
+(QUOTE) before a look-alike that the name had already. A name goes through three alphabets: that of
+the local file system, rclone's own ("standard", which its logs and listings show), and that of the
+storage, set by the option `encoding`. Source: rclone's "Overview: Restricted filenames, Encoding"
+and lib/encoder/encoder.go; the tests compare with the real rclone. Bytes of a local name that are
+not UTF-8 are carried as Python carries them (`surrogateescape`).
 """
 
 from __future__ import annotations
@@ -61,12 +58,10 @@ _OTHERS = {"None", "Raw", "Dot", "InvalidUtf8"}
 WORDS = frozenset({*_ANYWHERE, *_FIRST, *_LAST, *_OTHERS})
 
 
-_BY_SMALL_LETTERS = {word.lower(): word for word in WORDS}
-
-
 def as_rclone_writes(option: str) -> str:
     """The words of an encoding in rclone's spelling, which it takes to the letter; others stay."""
-    return ",".join(_BY_SMALL_LETTERS.get(word.lower(), word) for word in option.split(","))
+    known = {word.lower(): word for word in WORDS}
+    return ",".join(known.get(word.lower(), word) for word in option.split(","))
 
 
 def _look_alike(character: str) -> str:
@@ -82,11 +77,9 @@ class Encoding:
 
     def __init__(self, option: str) -> None:
         words = {word.strip() for word in option.split(",")}
-        unknown = sorted(words - WORDS)
-        if unknown:
-            known = ", ".join([*_ANYWHERE, *_FIRST, *_LAST, *sorted(_OTHERS)])
-            what = f"encoding has the unknown word {unknown[0]!r}"
-            raise OptionInvalid(what, advice=f"Use rclone's words: {known}")
+        if unknown := sorted(words - WORDS):
+            advice = f"Use rclone's words: {', '.join(sorted(WORDS))}"
+            raise OptionInvalid(f"encoding has the unknown word {unknown[0]!r}", advice=advice)
         self._raw = words == {"Raw"}
         self._whole = _DOTS if "Dot" in words else {}
         anywhere = "\0" + "".join(_ANYWHERE[word] for word in _ANYWHERE if word in words)
@@ -120,11 +113,9 @@ class Encoding:
             return self._whole[name]
         first, last = self._edges
         head = first.get(name[0], "")
-        if head:
-            name = name[1:]
-        tail = last.get(name[-1], "") if name else ""
-        if tail:
-            name = name[:-1]
+        name = name[1:] if head else name
+        tail = last.get(name[-1:], "")
+        name = name[:-1] if tail else name
         return head + name.translate(self._table) + tail
 
     def decode(self, name: str) -> str:
@@ -159,23 +150,20 @@ STANDARD = Encoding("Slash,Ctl,Del,Dot")  # what rclone shows and takes
 
 def standard_name(local_name: str | bytes) -> str:
     """A local name as rclone shows it: in listings, filters and files-from."""
-    name = os.fsdecode(local_name)
-    return STANDARD.encode(LOCAL.decode(name))
+    return STANDARD.encode(LOCAL.decode(os.fsdecode(local_name)))
 
 
 def opens_again(local_name: str) -> bool:
-    """Whether rclone finds the local file under the name that it gave it itself. A lone QUOTE is
-    doubled on the way: "no such file or directory" (tried with 1.75.2)."""
+    """Whether rclone finds the local file under its own name for it: it doubles a lone QUOTE, and
+    then says "no such file or directory" (tried with 1.75.2)."""
     return LOCAL.encode(LOCAL.decode(local_name)) == local_name
 
 
 def rclone_key(standard: str) -> str:
-    """Two names of one folder with the same key are one for rclone if the target ignores case.
-
-    It keeps the first and drops the others with a notice, "Duplicate object found in source -
+    """Two names of one folder with the same key are one for rclone if the target ignores case. It
+    keeps the first and drops the others with a notice, "Duplicate object found in source -
     ignoring", and exit 0 (tried with 1.75.2): composed accents, letter by letter to lower case,
-    every byte that is not UTF-8 as U+FFFD.
-    """
+    every byte that is not UTF-8 as U+FFFD."""
     if standard.isascii():
         return standard.lower()
     return lower_case(unicodedata.normalize("NFC", standard))
@@ -230,19 +218,15 @@ class ToOneDrive:
 
     def standard_all(self, names: str) -> str:
         """`standard_name` of many local names, "/one/two/", only where rclone's own form matters.
-
-        Control characters are left as they are: no two names become equal by them.
-        """
+        Control characters are left as they are: no two names become equal by them."""
         parts = names.split("/")
         return "/".join(standard_name(name) if self.is_rare(name) else name for name in parts)
 
     def from_local_all(self, names: str, raw: bytes) -> str:
         """`from_local` of many local names, "/one/two/"; `raw` is the same as bytes."""
         if self.is_rare(names):
-            parts = names.split("/")
-            names = "/".join(
-                self.from_local(name) if self.is_rare(name) else name for name in parts
-            )
+            parts = (self.from_local(one) if self.is_rare(one) else one for one in names.split("/"))
+            names = "/".join(parts)
         if len(raw.translate(None, self._touched)) != len(raw):
             for found, look_alike in self._anywhere:
                 if found in names:
@@ -253,8 +237,7 @@ class ToOneDrive:
         return names
 
     def shown(self, stored: str) -> str:
-        """A stored name as rclone's listings show it; bytes that are not UTF-8 as U+FFFD, as in its
-        JSON."""
+        """A stored name as rclone's listings show it; in JSON, bytes beyond UTF-8 are U+FFFD."""
         plain = stored.isascii() and stored.isprintable() and "/" not in stored
         if plain and stored not in {".", ".."}:
             return stored

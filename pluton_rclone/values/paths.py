@@ -1,9 +1,8 @@
 """Paths in a storage: where "photos/2024" and "/TeamFolder/x" lie in its drive. Pure functions.
 
 A path in a storage is relative to the storage's base folder; with a leading "/" it starts at the
-drive's root, which is where shared and team folders appear ("/TeamFolder/path"). A path in a drive,
-which rclone takes after "name:", has no leading "/". Nothing here looks at a file system, and
-nothing decides by its form whether a path is local.
+drive's root, where shared and team folders appear. A path in a drive, which rclone takes after
+"name:", does not have a leading "/".
 """
 
 from __future__ import annotations
@@ -19,10 +18,8 @@ def base_folder(text: str) -> str:
 
 def in_drive(path: str, base: str = "") -> str:
     """The path in the drive of a path in a storage whose base folder is `base`; "" is the root.
-
     ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it:
-    that raises `UsageError`, as does a NUL character.
-    """
+    that raises `UsageError`, as does a NUL character."""
     start = [] if path.startswith("/") else _names(base)
     return "/".join([*start, *_names(path)])
 
@@ -33,15 +30,6 @@ def holds_all(path: str, base: str = "") -> bool:
     return not place or f"{base_folder(base).lower()}/".startswith(f"{place}/")
 
 
-def join(path: str, *more: str) -> str:
-    """Paths in a storage, joined: each starts in the one before, or with "/" at the drive's root.
-    Raises `UsageError` if ".." would climb out of where the result starts."""
-    whole = path
-    for part in more:
-        whole = part if part.startswith("/") else f"{whole}/{part}" if whole else part
-    return ("/" if whole.startswith("/") else "") + "/".join(_names(whole))
-
-
 def _names(path: str) -> list[str]:
     """The names along `path`; "." and empty ones are left out, ".." goes back by one."""
     if "\0" in path:
@@ -50,10 +38,9 @@ def _names(path: str) -> list[str]:
     for name in path.split("/"):
         if name == "..":
             if not parts:
-                raise UsageError(
-                    f"The path {path!r} climbs out of the folder that it starts in.",
-                    advice="Leave out the '..', or start at the drive's root with a leading '/'.",
-                )
+                what = f"The path {path!r} climbs out of the folder that it starts in."
+                advice = "Leave out the '..', or start at the drive's root with a leading '/'."
+                raise UsageError(what, advice=advice)
             parts.pop()
         elif name not in {"", "."}:
             parts.append(name)

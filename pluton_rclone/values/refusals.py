@@ -1,10 +1,9 @@
 """What a refusal by OneDrive or SharePoint means: one judgement for rclone's log and our own HTTP.
 
-Microsoft's rule is that the innermost known code decides and that messages are for developers. Real
-answers (tests/data/captures) break it in three ways, hence the order in `judged`: an old code is
-given for everything (a full drive as generalException, an account without OneDrive as BadRequest),
-so that only the message tells; a weak code (accessDenied) comes with a status that tells more
-(423); or without a body the status alone decides.
+Microsoft's rule: the innermost known code decides, messages are for developers. Real answers
+(tests/data/captures) break it in three ways, hence the order in `judged`: an old code stands for
+everything (generalException for a full drive) and only the message tells; a weak code
+(accessDenied) comes with a status that tells more (423); without a body the status alone decides.
 """
 
 from __future__ import annotations
@@ -71,35 +70,29 @@ _DOWN = Meaning(
     errors.Unreachable,
     advice="Try again in a few minutes; Microsoft's state: https://status.cloud.microsoft.")
 _SLOW = Meaning(
-    errors.Unreachable,
-    advice="Try again. If one folder does this, it holds too many files: keep fewer than 50,000 in "
-    "one folder. If an upload does, set a smaller chunk_size.")
+    errors.Unreachable, advice="Try again. If it stays, keep fewer than 50,000 files in a folder; "
+    "for an upload, set a smaller chunk_size.")
 _PROXY = Meaning(
     errors.Unreachable, "The network did not let the request through.", Who.YOU,
-    "Sign in to the network and check HTTPS_PROXY and NO_PROXY, or ask its administrator to allow "
-    "this host.")
+    "Sign in to the network, check HTTPS_PROXY and NO_PROXY, or have its administrator allow it.")
 _MALWARE = Meaning(
-    errors.AccessDenied, "Microsoft found malware in this file.", Who.YOU,
-    "Delete it, or keep it out of the backup.")
+    errors.AccessDenied, "Microsoft found malware in this file.", Who.YOU, "Delete or exclude it.")
 _FROZEN = Meaning(
     errors.Unreachable, "Microsoft keeps this drive closed, or for reading only, at the moment.",
-    advice="Try again in a few hours. If it stays, look for a note in OneDrive on the web: an "
-    "account far over its quota is closed, too.")
+    advice="Try again in a few hours. If it stays, look at OneDrive on the web: is its quota full?")
 _BLOCKED = Meaning(
     errors.AccessDenied, "An administrator has blocked this site.",
     advice="Ask the administrator of the organisation to unlock the site.")
 _NO_ONEDRIVE = Meaning(errors.DriveNotFound, "This account has no OneDrive.")
 _NO_DRIVE = Meaning(
-    errors.DriveNotFound,
-    advice="Check the drive's id, and whether this account may open it.")
+    errors.DriveNotFound, advice="Check the drive's id, and whether this account may open it.")
 LOST_DRIVE = Meaning(  # the same of a remote that is saved
     errors.DriveNotFound,
     advice="Have its drive looked for: the token stays. An account that has no OneDrive any more "
     "needs a OneDrive licence again.", step=NextStep.REPAIR)
 _NO_SITES = Meaning(
     errors.GraphError, who=Who.YOU,
-    advice="SharePoint sites belong to work or school accounts: sign in with one that has a "
-    "licence for SharePoint, or choose OneDrive.")
+    advice="Sign in with a work or school account that has SharePoint, or choose OneDrive.")
 _NO_ENTRY = Meaning(
     errors.AccessDenied, "This account has no access to this site.",
     advice="Ask an owner of the site: the permission for sites alone does not open each of them.")
@@ -109,12 +102,11 @@ _FOREIGN = Meaning(
 _BY_CLOCK = Meaning(  # one that has expired by our own clock is renewed, and never sent
     errors.TokenExpired,
     "Microsoft says that the access token has expired; by this machine's clock it has not.",
-    advice="Test the storage: that renews the token and compares the clocks. If this machine's is "
-    "behind, set it (NTP).", step=NextStep.TEST)
+    advice="Test the storage: that renews the token and compares the clocks.", step=NextStep.TEST)
 _TAKEN = Meaning(
     errors.Conflict, "This name is taken.",
-    advice="Run it again. If it stays, look there on the web: something that rclone does not list "
-    "has this name, such as a OneNote notebook; rename it, or leave this file out.")
+    advice="Run it again. If it stays, something that rclone does not list has this name, such as "
+    "a OneNote notebook: rename it on the web, or leave this file out.")
 _UNCHECKED = Meaning(
     errors.Unreachable, "Microsoft could not check the token just now.",
     advice="Try again in a few minutes; the sign-in itself is good.")
@@ -209,13 +201,11 @@ def judged(
     codes: Iterable[str], message: str, status: int | None = None, place: Place = "item"
 ) -> Meaning | None:
     """What a refusal means; None when neither codes, message nor status is known. Never raises.
-
     `codes` from the outermost in, in any case, also such as "-1, Microsoft.SharePoint…Exception".
-    `message` is Microsoft's, in any language.
-    """
+    `message` is Microsoft's, in any language."""
     words = [word.lower() for code in codes for word in re.findall(r"[A-Za-z_]+", code[:400])][::-1]
     message = message[:4000]
-    if status == 507:  # whatever the code says: reports differ, the status does not
+    if status == 507:  # the codes of a full drive differ, its status does not
         return by_status(507, place)
     busy = status is not None and (status == 429 or status >= 500)
     for pattern, meaning in BY_MESSAGE:

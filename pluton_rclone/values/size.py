@@ -14,13 +14,10 @@ PATTERN = f"^(off|OFF|Off|{_NUMBER})$"
 
 
 class Size(int):
-    """A number of bytes; -1 is rclone's "off".
-
-    Text is read as rclone reads it (fs/sizesuffix.go): units are powers of 1024, and *a number
-    without a unit is KiB*. An int given to pydantic is bytes. `str()` is the text that rclone
-    prints (below 1 KiB with the unit that rclone leaves out): it keeps three decimals only, so
-    `is_exact` tells whether the bytes survive.
-    """
+    """A number of bytes; -1 is rclone's "off". Text is read as rclone reads it (fs/sizesuffix.go):
+    units are powers of 1024, and *a number without a unit is KiB*. An int given to pydantic is
+    bytes. `str()` is the text that rclone prints (below 1 KiB with the unit that rclone leaves
+    out): it keeps three decimals only, so `is_exact` tells whether the bytes survive."""
 
     @classmethod
     def parse(cls, text: str) -> Size:
@@ -40,9 +37,7 @@ class Size(int):
     def __str__(self) -> str:
         if self < 0:
             return "off"
-        power = 0
-        while power < len(_UNITS) and self >= 1024 ** (power + 1):
-            power += 1
+        power = min(max(int(self).bit_length() - 1, 0) // 10, len(_UNITS))
         scaled = int(self) / 1024**power
         unit = f"{_UNITS[power - 1]}i" if power else "" if self == 0 else "B"
         number = f"{scaled:.0f}" if scaled == int(scaled) else f"{scaled:.3f}"
@@ -53,8 +48,8 @@ class Size(int):
 
     @property
     def is_exact(self) -> bool:
-        """Whether the text that rclone prints for it is read back to the same number of bytes: not
-        below 1 KiB, where rclone prints no unit, and reads that as KiB."""
+        """Whether rclone's text for it is read back as the same number of bytes: not below 1 KiB,
+        where rclone prints no unit and reads KiB."""
         return self <= 0 or (self >= KIB and Size.parse(str(self)) == int(self))
 
     @classmethod
@@ -71,8 +66,6 @@ class Size(int):
 
     @classmethod
     def _validated(cls, value: object) -> Size:
-        if isinstance(value, Size):
-            return value
         if isinstance(value, str):
             return cls.parse(value)
         if isinstance(value, int) and not isinstance(value, bool):

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 TOKEN = "token"
-# Set by every sign-in: which one a token comes from. rclone keeps the key through a refresh.
-SIGN_IN = "pluton_sign_in"
+SIGN_IN = "pluton_sign_in"  # which sign-in a token comes from; rclone keeps it through a refresh
 # Stands for a token where the rest of a remote is looked at.
 ANY = '{"access_token":"-","refresh_token":"-","expiry":"2000-01-01T00:00:00Z"}'
 _TIME = re.compile(
@@ -29,11 +28,9 @@ def token_fields(text: str | None) -> dict[str, Any]:
 
 
 def parse_time(text: object) -> datetime | None:
-    """An RFC 3339 time with any number of decimals, as Go writes it, in UTC; else None.
-
-    In pasted tokens there may be a space for the "T", small letters, a zone without its colon, or
-    no zone (UTC); `rclone_reads` tells them apart.
-    """
+    """An RFC 3339 time with any number of decimals, as Go writes it, in UTC; else None. In pasted
+    tokens there may be a space for the "T", small letters, a zone without its colon, or no zone
+    (UTC); `rclone_reads` tells them apart."""
     match = _TIME.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         return None
@@ -58,10 +55,8 @@ def rclone_reads(time: object) -> bool:
 
 
 def issued(text: str | None) -> datetime | None:
-    """When the token was issued: its expiry less its lifetime, if the token says its lifetime.
-
-    That is 60 to 90 minutes at random, so the later expiry is not always that of the later token.
-    """
+    """When the token was issued: its expiry less its lifetime, if the token says its lifetime. That
+    is 60 to 90 minutes at random, so the later expiry is not always that of the later token."""
     fields = token_fields(text)
     end, lifetime = expires_at(fields), fields.get("expires_in")
     if end is None or isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)):

@@ -18,12 +18,10 @@ def human_bytes(count: float | None) -> str:
 
 def human_seconds(seconds: float) -> str:
     """200 -> '3 min 20 s'; never more than two units."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def counted(count: int, thing: str, several: str | None = None) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from pluton_rclone.cli import run
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.command import browser as played
 from tests.connected import connected as save_storage
+from tests.forked import Forks
 from tests.terminal import Terminal
 
 
@@ -72,7 +73,17 @@ def connected(command: Command, cloud: Emulator) -> Command:
 
 
 @pytest.fixture
-def at_terminal(cloud: Emulator) -> AtTerminal:
+def programs(tmp_path: Path, forks: Forks) -> str:
+    """A PATH with our program first."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "pluton-rclone").write_text(f"#!/bin/sh\n{forks.line}\n")
+    (folder / "pluton-rclone").chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture
+def at_terminal(cloud: Emulator, forks: Forks) -> AtTerminal:
     """`with at_terminal("connect", person="anna@outlook.com") as terminal:` runs the program on a
     terminal of its own.
 
@@ -89,6 +100,6 @@ def at_terminal(cloud: Emulator) -> AtTerminal:
             "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
             "TERM": "xterm",
         }
-        return Terminal([sys.executable, "-m", "pluton_rclone", *arguments], env=environment)
+        return Terminal(arguments, env=environment, forks=forks)
 
     return start

@@ -32,6 +32,7 @@ SITE = "https://contoso.sharepoint.com/sites/Backups"
         (("--site", "https://contoso.sharepoint.cn/sites/x"), "belongs to"),
         (("--region", "us", "--site", SITE), "belongs to"),
         (("--tenant", "no tenant"), "is not a tenant"),
+        (("--type", "sharepoint"), "Give --site URL"),
         (("--config", "/proc/none/rclone.conf"), "/proc/none/rclone.conf"),
     ],
 )

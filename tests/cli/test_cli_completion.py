@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -54,21 +53,16 @@ BY_ALL = {
 
 
 @pytest.fixture
-def at_shell(connected: Command, tmp_path: Path, program: str) -> Terminal:
+def at_shell(connected: Command, tmp_path: Path, program: str, programs: str) -> Terminal:
     """A shell at a terminal, with the completion that the program prints for it."""
     file, arguments, setting = STARTS[program]
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    ours = programs / "pluton-rclone"
-    ours.write_text(f'#!/bin/sh\nexec {sys.executable} -m pluton_rclone "$@"\n')
-    ours.chmod(0o755)
     (tmp_path / "script").write_text(connected("completion", program).out)
     start = tmp_path / file
     start.parent.mkdir(exist_ok=True)
     start.write_text(f"{setting}\n. {tmp_path}/script\n")
     own = {"ZDOTDIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     own["TERM"] = "xterm" if program == "fish" else "dumb"  # fish lists nothing on a dumb one
-    environment = {**os.environ, **own, "PATH": f"{programs}:{os.environ['PATH']}"}
+    environment = {**os.environ, **own, "PATH": programs}
     found = shutil.which(program)
     assert found, f"This needs {program}: .ci/system installs it."
     return Terminal([found, *arguments], env=environment, cwd=tmp_path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from pluton_rclone import process
 from pluton_rclone.cli.app import CODES, COMMANDS, GROUPS
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.storages.storages import Storages
@@ -16,9 +16,7 @@ from pluton_rclone.values.units import human_bytes
 from tests.cli.conftest import AtTerminal, Command
 from tests.connected import connected as save_storage
 from tests.connected import emulated_drive
-
-PROGRAM = [sys.executable, "-m", "pluton_rclone"]
-
+from tests.forked import Forks
 
 # ---- help ----------------------------------------------------------------------------------------
 
@@ -159,7 +157,7 @@ def test_stat_of_a_folder_begins_without_blanks(connected: Command, cloud: Emula
 
 
 def test_a_device_code_says_how_long_it_can_be_used_and_is_typed_by_a_command(
-    home: Path,
+    home: Path, forks: Forks, programs: str
 ) -> None:
     script = (
         ": > said; pluton-rclone connect coded --method device --type personal --client-id "
@@ -167,8 +165,9 @@ def test_a_device_code_says_how_long_it_can_be_used_and_is_typed_by_a_command(
         "tail -n +1 --pid $! -f said | grep -q -m 1 'can be used'; "
         "type-code $(sed -n 's/.*type the code //p' said); wait $!; echo ended with $?; cat said"
     )
-    done = process.run(
-        [*PROGRAM, "emulator", "--", "sh", "-c", f"cd {home}; {script}"], env=dict(os.environ)
+    done = forks.run(
+        *("emulator", "--", "sh", "-c", f"cd {home}; {script}"),
+        env={**os.environ, "PATH": programs},
     )
     said = done.stdout.decode()
 
@@ -225,15 +224,17 @@ def test_health_looks_at_the_storages_that_are_named(connected: Command, cloud: 
 def test_health_for_prometheus_has_one_value_of_each_metric_for_each_storage(
     connected: Command, cloud: Emulator
 ) -> None:
-    save_storage(cloud, name='A "quoted" \\ name')
+    odd = 'A "quoted" \\ name'
+    save_storage(cloud, name=odd)
     ran = connected("health", "--format", "prometheus")
-    lines = ran.out.splitlines()
 
     assert ran.code == 0, ran.err
-    assert 'pluton_rclone_storage_ok{storage="Work files"} 1.0' in lines
-    assert r'pluton_rclone_storage_ok{storage="A \"quoted\" \\ name"} 1.0' in lines
-    assert "# TYPE pluton_rclone_storage_ok gauge" in lines
-    assert ran.out.endswith("\n")
+    found = {family.name: family for family in text_string_to_metric_families(ran.out)}
+    for name in ("ok", "warnings", "seconds", "checked_time_seconds"):
+        family = found[f"pluton_rclone_storage_{name}"]
+        assert family.type == "gauge"
+        assert [one.labels["storage"] for one in family.samples] == ["Work files", odd]
+    assert [one.value for one in found["pluton_rclone_storage_ok"].samples] == [1.0, 1.0]
 
 
 # ---- import --------------------------------------------------------------------------------------
@@ -257,22 +258,55 @@ def test_an_export_is_imported_and_first_shown(connected: Command, home: Path) -
     assert connected("ls", "moved-here:", *new).code == 0
 
 
-def test_a_pasted_remote_is_imported_from_stdin(connected: Command, home: Path) -> None:
+def test_a_pasted_remote_is_imported_from_stdin(
+    connected: Command, home: Path, forks: Forks
+) -> None:
     text = connected("export", "Work files").out
-    program = [
-        *PROGRAM,
-        "--json",
-        "--config",
-        str(home / "new.conf"),
-        "import",
-        "piped",
-        "-",
-        "--yes",
-    ]
-    done = process.run(program, env=dict(os.environ), stdin=text.encode())
+    new = ("--config", str(home / "new.conf"))
+    done = forks.run("--json", *new, "import", "piped", "-", "--yes", stdin=text.encode())
 
     assert done.returncode == 0, done.stderr
     assert b'"remote": "piped"' in done.stdout
+
+
+@pytest.fixture
+def several(connected: Command, cloud: Emulator, home: Path) -> Path:
+    """An rclone.conf with two OneDrives and another remote."""
+    save_storage(cloud, "business", name="team")
+    file = home / "several.conf"
+    file.write_text((home / "rclone.conf").read_text() + "\n[s3]\ntype = s3\n")
+    return file
+
+
+def test_of_several_remotes_in_a_file_one_is_imported_by_its_name(
+    connected: Command, several: Path, home: Path
+) -> None:
+    new = ("--yes", "--config", str(home / "new.conf"))
+    unnamed = connected("import", "x", str(several), *new)
+    other = connected("import", "x", str(several), "--section", "s3", *new)
+    for refused in (unnamed, other):
+        assert refused.code == 3
+        assert "OneDrive remotes with a token in this text: work-files, team." in refused.err
+        assert "--section NAME" in refused.err
+    assert connected("import", "x", str(several), "--section", "team", *new).code == 0
+    assert connected("storages", "--json", *new[1:]).json[0]["drive_type"] == "business"
+    dump = home / "dump.json"
+    sections = Storages(several).conf.sections()
+    dump.write_text(json.dumps(sections))
+    assert connected("import", "y", str(dump), "--section", "work-files", *new).code == 0
+
+
+def test_of_several_remotes_in_a_file_one_is_chosen_at_a_terminal(
+    several: Path, home: Path, at_terminal: AtTerminal
+) -> None:
+    with at_terminal("--config", str(home / "new.conf"), "import", "x", str(several)) as terminal:
+        terminal.expect("1  work-files")
+        terminal.expect("2  team")
+        terminal.answer("team")
+        terminal.expect("Save it so? [y/N]:")
+        terminal.answer("y")
+        assert terminal.end() == 0, terminal.heard
+    assert Storages(home / "new.conf")["x"].remote.drive_type == "business"
 
 
 def test_what_is_no_remote_is_not_imported(command: Command, home: Path) -> None:
@@ -281,3 +315,14 @@ def test_what_is_no_remote_is_not_imported(command: Command, home: Path) -> None
 
     assert ran.code == 3
     assert "has no OneDrive remote" in ran.err
+
+
+# ---- faults --------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_refused_is_named_once(connected: Command, tmp_path: Path) -> None:
+    (tmp_path / "CON").write_text("x")
+    ran = connected("copy", str(tmp_path), "work-files:a")
+    assert ran.code == 7
+    (line,) = [line for line in ran.err.splitlines() if "failed" in line]
+    assert line.startswith("  failed  CON: OneDrive does not take this name. (")

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -21,9 +22,9 @@ from typing import Any
 
 import pytest
 
-from pluton_rclone import process
 from pluton_rclone.emulator import Emulator
 from tests.cli.conftest import AtTerminal, Command
+from tests.forked import Forks
 from tests.terminal import PATIENCE, Terminal
 
 ANNA = "anna@outlook.com"
@@ -197,18 +198,17 @@ def test_waiting_for_a_person_who_does_not_come_is_ended_at_once(
 
 
 def test_a_stopped_command_says_so_in_json(
-    connected: Command, cloud: Emulator, frozen: Frozen, source: Path
+    connected: Command, cloud: Emulator, frozen: Frozen, source: Path, forks: Forks
 ) -> None:
     frozen.at("PUT|createUploadSession")
-    errors: list[bytes] = []
-    argv = [sys.executable, "-m", "pluton_rclone", "copy", "--json", str(source), "Work files:new"]
-    with process.start(
-        argv, env=dict(os.environ), on_stdout=lambda block: None, on_stderr=errors.append
-    ) as child:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        streams = (out.fileno(), out.fileno(), err.fileno())
+        child = forks.start(["copy", "--json", source, "Work files:new"], streams)
         frozen.wait()
-        child.signal(signal.SIGINT)
+        child.send_signal(signal.SIGINT)
         assert child.wait(PATIENCE) == 130
-    (record,) = errors
+        err.seek(0)
+        (record,) = err.readlines()
     assert json.loads(record)["error"] == "cancelled"
     assert children_left(cloud) == []
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-from pluton_rclone import process
 from pluton_rclone.cli.app import COMMANDS, OTHERWISE
 from pluton_rclone.cli.output import NAMED, with_command
 from pluton_rclone.emulator import Emulator
@@ -19,6 +17,7 @@ from pluton_rclone.errors import InteractionRequired
 from tests.cli.conftest import Command
 from tests.connected import ANNA
 from tests.connected import connected as save_storage
+from tests.forked import Forks
 from tests.rclone_port import rclone_port
 
 BOTH = ("Work files", "work-files")
@@ -387,13 +386,11 @@ def test_the_emulators_help_tells_who_lives_there(command: Command, cloud: Emula
 
 
 def test_without_a_client_id_the_browser_opens_for_rclones_own_sign_in(
-    cloud: Emulator, home: Path
+    cloud: Emulator, forks: Forks
 ) -> None:
     with rclone_port():
-        done = process.run(
-            [sys.executable, "-m", "pluton_rclone", "connect", "Mine", "--type", "personal"],
-            env={**os.environ, **browser(ANNA)},
-            timeout=120,
+        done = forks.run(
+            *("connect", "Mine", "--type", "personal"), env={**os.environ, **browser(ANNA)}
         )
 
     assert done.returncode == 0, done.stderr

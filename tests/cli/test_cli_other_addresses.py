@@ -76,8 +76,7 @@ def test_a_folder_in_china_without_its_region_is_refused_before_the_sign_in(
 def test_a_folder_in_china_on_the_page(cloud: Emulator, in_china: str, form: str) -> None:
     with at_the_page() as page:
         draft = page.begin("Team")
-        registration = {"region": "cn", "client_id": IN_CHINA, "tenant": ""}
-        page.sign_in(cloud, draft, CHEN, **registration)
+        page.sign_in(cloud, draft, CHEN, region="cn", client_id=IN_CHINA, tenant="")
         page.post(f"{draft}/type", {"kind": "sharepoint"})
         page.sign_in(cloud, draft, CHEN)
         page.post(f"{draft}/address", {"address": in_china + CHINA[form]})

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pluton_rclone import Storages, StorageSetup, process
+from pluton_rclone import Storages, StorageSetup
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.command import browser as played
 from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.emulator.quirks import NO_DRIVE, Quirks
 from tests.connected import ANNA, BERT, remote_of
+from tests.forked import Forks
 from tests.rclone_port import rclone_port
 
 from .conftest import Command
@@ -39,6 +39,11 @@ def owner(request: pytest.FixtureRequest, cloud: Emulator) -> str:
     return username
 
 
+# One of a personal and one of a work account, where the way is another one alone.
+A_PERSON, AN_EMPLOYEE = "an album that cannot be read", "the cache of a work account"
+either = pytest.mark.parametrize("owner", [A_PERSON, AN_EMPLOYEE], indirect=True)
+
+
 def own_id(cloud: Emulator, username: str) -> str:
     return cloud.files.drive_of(username).id.lower()
 
@@ -56,16 +61,14 @@ def test_connecting_takes_the_persons_own_drive(
     assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
 
 
+@either
 def test_a_pasted_token_takes_the_persons_own_drive(
-    command: Command, cloud: Emulator, owner: str, monkeypatch: pytest.MonkeyPatch
+    command: Command, cloud: Emulator, owner: str, forks: Forks
 ) -> None:
     token = remote_of(cloud, "personal" if owner == ANNA else "business").token
     assert token is not None
-    done = process.run(
-        [
-            *(sys.executable, "-m", "pluton_rclone", "connect", "New"),
-            *("--method", "token", "--type", kind_of(owner)),
-        ],
+    done = forks.run(
+        *("connect", "New", "--method", "token", "--type", kind_of(owner)),
         env={**os.environ, "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID},
         stdin=token.get_secret_value().encode(),
     )
@@ -73,14 +76,13 @@ def test_a_pasted_token_takes_the_persons_own_drive(
     assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
 
 
+@either
 def test_rclones_own_registration_takes_the_persons_own_drive(
-    cloud: Emulator, owner: str, home: object
+    cloud: Emulator, owner: str, forks: Forks
 ) -> None:
     with rclone_port():
-        done = process.run(
-            [sys.executable, "-m", "pluton_rclone", "connect", "New", "--type", kind_of(owner)],
-            env={**os.environ, **played(owner)},
-            timeout=120,
+        done = forks.run(
+            *("connect", "New", "--type", kind_of(owner)), env={**os.environ, **played(owner)}
         )
     assert done.returncode == 0, done.stderr
     assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
@@ -118,15 +120,14 @@ def without_onedrive(cloud: Emulator) -> None:
     cloud.faults.arm(GraphFault(*NO_DRIVE["spo"]), where="/me/drive", username=BERT, times=None)
 
 
-def test_an_account_without_onedrive_connects_a_library_by_a_pasted_token(cloud: Emulator) -> None:
+def test_an_account_without_onedrive_connects_a_library_by_a_pasted_token(
+    cloud: Emulator, forks: Forks
+) -> None:
     without_onedrive(cloud)
     token = remote_of(cloud, "sharepoint").token
     assert token is not None
-    done = process.run(
-        [
-            *(sys.executable, "-m", "pluton_rclone", "connect", "New"),
-            *("--method", "token", "--site", SITE),
-        ],
+    done = forks.run(
+        *("connect", "New", "--method", "token", "--site", SITE),
         env={**os.environ, "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID},
         stdin=token.get_secret_value().encode(),
     )
@@ -137,14 +138,10 @@ def test_an_account_without_onedrive_connects_a_library_by_a_pasted_token(cloud:
 
 
 def test_an_account_without_onedrive_connects_a_library_by_rclones_registration(
-    cloud: Emulator, home: object
+    cloud: Emulator, forks: Forks
 ) -> None:
     without_onedrive(cloud)
     with rclone_port():
-        done = process.run(
-            [sys.executable, "-m", "pluton_rclone", "connect", "New", "--site", SITE],
-            env={**os.environ, **played(BERT)},
-            timeout=120,
-        )
+        done = forks.run(*("connect", "New", "--site", SITE), env={**os.environ, **played(BERT)})
     assert done.returncode == 0, done.stderr
     assert Storages()["new"].remote.drive_type == "documentLibrary"

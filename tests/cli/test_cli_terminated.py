@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from tests.cli.conftest import Command
 from tests.cli.test_cli_interrupt import Frozen, children_left, frozen, saved, source  # noqa: F401
+from tests.forked import Forks
 
 PATIENCE = 60
 
@@ -29,21 +31,21 @@ def test_a_terminated_command_leaves_nothing_behind(
     frozen: Frozen,  # noqa: F811
     source: Path,  # noqa: F811
     runtime: Path,
+    forks: Forks,
     number: signal.Signals,
 ) -> None:
     before = saved(connected)
     frozen.at("PUT|createUploadSession")
-    argv = [sys.executable, "-m", "pluton_rclone", "copy", str(source), "Work files:new"]
-    with subprocess.Popen(
-        argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as command:
+    with tempfile.TemporaryFile() as said:
+        streams = (said.fileno(),) * 3
+        command = forks.start(["copy", source, "Work files:new"], streams)
         frozen.wait()
         assert private_folders(runtime)
         command.send_signal(number)
         command.send_signal(number)
         assert command.wait(PATIENCE) == 130
-        assert command.stderr is not None
-        assert command.stderr.read().splitlines()[-1] == "Stopped."
+        said.seek(0)
+        assert said.readlines()[-1] == b"Stopped.\n"
     assert children_left(cloud) == []
     assert private_folders(runtime) == []
     frozen.cloud.faults.latency = 0
@@ -106,9 +108,13 @@ STREAMS = {
 }
 
 
-@pytest.mark.parametrize("streams", STREAMS)
 @pytest.mark.parametrize(
-    "arguments", ["options --json", "show nosuch --json", "connect x --method token"]
+    ("arguments", "streams"),
+    [
+        *((words, each) for words in ("options --json", "show nosuch --json") for each in STREAMS),
+        # it reads stdin, and says on both others what it waits for
+        *(("connect x --method token", each) for each in ("all closed", "both full")),
+    ],
 )
 def test_no_traceback_and_no_error_on_stdout(
     cloud: Emulator, home: Path, streams: str, arguments: str
@@ -131,17 +137,15 @@ def test_no_traceback_and_no_error_on_stdout(
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_names_from_outside_do_not_steer_a_terminal(
-    connected: Command, cloud: Emulator, encoding: str, monkeypatch: pytest.MonkeyPatch
+    connected: Command, cloud: Emulator, encoding: str, forks: Forks
 ) -> None:
     name = HOSTILE.replace("\x1b", "").replace(
         "\t", " "
     )  # OneDrive takes no control characters of C0
     cloud.files.drive_of("anna@outlook.com").write(f"backup/{name}", b"")
     for more in ([], ["--json"]):
-        argv = [sys.executable, "-m", "pluton_rclone", "ls", "Work files:backup", *more]
-        done = subprocess.run(
-            argv, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False
-        )
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = forks.run("ls", "Work files:backup", *more, env=environment)
         assert done.returncode == 0, done.stderr
         assert done.stdout.isascii()
         assert b"202e" in done.stdout

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from pluton_rclone import Storages, process
+from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from tests.cli.conftest import Command
 from tests.connected import emulated_drive
-from tests.terminal import PATIENCE
-
-PROGRAM = [sys.executable, "-m", "pluton_rclone"]
+from tests.forked import Forks
+from tests.terminal import PATIENCE, Terminal
 
 
 @pytest.fixture
@@ -73,13 +72,12 @@ def test_the_variables_for_restic_by_hand_hold_no_secret(connected: Command, hom
     assert connected("restic", "Work files").code == 2
 
 
-def test_the_page_is_served_until_ctrl_c(connected: Command) -> None:
-    argv = [*PROGRAM, "web", "--json", "--no-browser"]
-    with process.start(argv, env=dict(os.environ), on_stderr=lambda line: None) as child:
-        address = json.loads(next(child.stdout))["address"]
+def test_the_page_is_served_until_ctrl_c(connected: Command, forks: Forks) -> None:
+    with forks.started("web", "--json", "--no-browser") as (child, said):
+        address = json.loads(said.readline())["address"]
         page = requests.get(address, timeout=PATIENCE)
         again = requests.get(address, timeout=PATIENCE)
-        child.signal(signal.SIGINT)
+        child.send_signal(signal.SIGINT)
         assert child.wait(PATIENCE) == 130
 
     assert page.status_code == 200
@@ -151,9 +149,9 @@ def test_a_backup_that_is_repeated_needs_room_for_what_is_new_alone(
 
 
 def test_verbose_says_what_is_done_and_no_secret(
-    connected: Command, cloud: Emulator, home: Path
+    connected: Command, cloud: Emulator, home: Path, forks: Forks
 ) -> None:
-    done = process.run([*PROGRAM, "test", "Work files", "-v"], env=os.environ)
+    done = forks.run("test", "Work files", "-v")
     said = done.stderr.decode()
 
     assert done.returncode == 0
@@ -167,10 +165,7 @@ def test_verbose_says_what_is_done_and_no_secret(
     )
     assert token["refresh_token"] not in said
     assert token["access_token"] not in said
-    assert (
-        "process: started"
-        not in process.run([*PROGRAM, "about", "Work files"], env=os.environ).stderr.decode()
-    )
+    assert b"process: started" not in forks.run("about", "Work files").stderr
 
 
 def test_verbose_is_for_one_command(connected: Command) -> None:
@@ -190,14 +185,14 @@ def test_a_storage_that_was_nearly_named_is_proposed(
     assert "Did you mean 'Work files'?" in ran.err or "Did you mean 'work-files'?" in ran.err
 
 
-def test_tab_completes_commands_and_storages(connected: Command) -> None:
+def test_tab_completes_commands_and_storages(connected: Command, forks: Forks) -> None:
     def completed(*words: str) -> list[str]:
         line = " ".join(["pluton-rclone", *words])
         variables = {
             "_PLUTON_RCLONE_COMPLETE": "bash_complete",
             "COMP_LINE": line,
         }
-        done = process.run(PROGRAM, env={**os.environ, **variables})
+        done = forks.run(env={**os.environ, **variables})
         return done.stdout.decode().split()
 
     assert completed("sto") == ["plain,storages"]
@@ -206,10 +201,8 @@ def test_tab_completes_commands_and_storages(connected: Command) -> None:
 
 
 @pytest.mark.parametrize("variable", ["1", ""])
-def test_no_color_is_heeded(connected: Command, variable: str) -> None:
-    from tests.terminal import Terminal
-
+def test_no_color_is_heeded(connected: Command, variable: str, forks: Forks) -> None:
     environment = {**os.environ, "NO_COLOR": variable, "TERM": "xterm"}
-    with Terminal([*PROGRAM, "show", "nobody"], env=environment) as terminal:
+    with Terminal(["show", "nobody"], env=environment, forks=forks) as terminal:
         assert terminal.end() == 5
     assert ("\x1b[31m" in terminal.heard) is (variable == "")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from tests.command_line import run_here
 from tests.connected import connected, emulated_drive
+from tests.forked import Forks
 
 
 @pytest.fixture
@@ -29,12 +28,6 @@ def source(tmp_path: Path) -> Path:
     for number in range(6):
         (folder / f"Übersicht {number} 🦊.txt").write_text("content")
     return folder
-
-
-def run(*words: object, cwd: Path, **given: object) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "pluton_rclone", *map(str, words)]
-    options = {"capture_output": True, "text": True, **given}
-    return subprocess.run(argv, cwd=cwd, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
 
 
 # ---- places ----
@@ -109,11 +102,11 @@ def test_a_folder_that_is_really_called_so_is_taken(
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 @pytest.mark.parametrize("flag", ["--json", "--verbose"])
 def test_a_full_disk_under_the_output_ends_no_transfer(
-    storage: Storage, source: Path, tmp_path: Path, cloud: Emulator, stream: str, flag: str
+    storage: Storage, source: Path, forks: Forks, stream: str, flag: str
 ) -> None:
     with open("/dev/full", "w") as full:
-        given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full}
-        done = run("copy", flag, source, "work:x", cwd=tmp_path, capture_output=False, **given)
+        out, err = (full.fileno() if stream == name else None for name in ("stdout", "stderr"))
+        done = forks.run("copy", flag, source, "work:x", stdout=out, stderr=err)
     assert len(storage.list("x")) == 6
     nothing_was_to_be_written = (flag, stream) in (("--json", "stderr"), ("--verbose", "stdout"))
     assert done.returncode == (0 if nothing_was_to_be_written else 1)
@@ -122,45 +115,33 @@ def test_a_full_disk_under_the_output_ends_no_transfer(
 
 
 def test_a_reader_that_goes_away_ends_no_transfer(
-    storage: Storage, source: Path, tmp_path: Path
+    storage: Storage, source: Path, forks: Forks
 ) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = run(
-        "copy",
-        "--json",
-        source,
-        "work:x",
-        cwd=tmp_path,
-        capture_output=False,
-        stdout=write,
-        stderr=None,
-    )
+    done = forks.run("copy", "--json", source, "work:x", stdout=write)
     os.close(write)
     assert len(storage.list("x")) == 6
     assert done.returncode == 1
 
 
 def test_a_reader_that_goes_away_ends_a_listing(
-    storage: Storage, source: Path, tmp_path: Path
+    storage: Storage, source: Path, forks: Forks
 ) -> None:
     storage.upload(source, "x").result()
     read, write = os.pipe()
     os.close(read)
-    done = run(
-        "ls", "work:x", cwd=tmp_path, capture_output=False, stdout=write, stderr=subprocess.PIPE
-    )
+    done = forks.run("ls", "work:x", stdout=write)
     os.close(write)
-    assert (done.returncode, done.stderr) == (141, "")
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_a_terminal_that_knows_few_characters_gets_escapes(
-    storage: Storage, source: Path, tmp_path: Path, encoding: str
+    storage: Storage, source: Path, encoding: str
 ) -> None:
     storage.upload(source, "Übersicht").result()
     storage.rename("Bérts Ablage 🦊")
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     for words in (
         ("ls", "work:Übersicht"),
         ("tree", "work:"),
@@ -170,9 +151,7 @@ def test_a_terminal_that_knows_few_characters_gets_escapes(
         ("copy", source, "work:Übersicht"),
     ):
         for more in ((), ("--json",)):
-            done = run(
-                *words, *more, cwd=tmp_path, env=environment, encoding=encoding, errors="replace"
-            )
+            done = run_here(*words, *more, encoding=encoding)
             assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
             if more:
                 texts = [json.loads(line) for line in done.stdout.splitlines()[-1:]]

@@ -21,6 +21,7 @@ import pytest
 
 from pluton_rclone.conf import encryption
 from pluton_rclone.conf.conf import Conf
+from pluton_rclone.conf.private import PrivateConfig
 from pluton_rclone.conf.recent import mark
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConfigNotWritable, StorageNotFound
@@ -51,10 +52,11 @@ def conf(
 
 
 def rclone(
-    config: os.PathLike[str], *arguments: str, environment: dict[str, str] | None = None
+    config: Path | PrivateConfig, *arguments: str, environment: dict[str, str] | None = None
 ) -> None:
+    path = config.path if isinstance(config, PrivateConfig) else config
     done = subprocess.run(
-        [RCLONE, "--config", config, *arguments],
+        [RCLONE, "--config", path, *arguments],
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -73,7 +75,7 @@ def test_it_holds_only_what_is_asked_for_and_nobody_else_can_enter(
     conf: Conf, runtime: Path
 ) -> None:
     with conf.private(["anna"]) as private:
-        assert Conf(private).names() == ["anna"]
+        assert Conf(private.path).names() == ["anna"]
         assert runtime in private.path.parents
         assert stat.S_IMODE(private.path.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(private.path.parent.parent.stat().st_mode) == 0o700
@@ -90,7 +92,7 @@ def test_it_holds_only_what_is_asked_for_and_nobody_else_can_enter(
 
 def test_without_names_it_holds_all(conf: Conf) -> None:
     with conf.private() as private:
-        assert Conf(private).names() == ["disk", "anna", "anna2"]
+        assert Conf(private.path).names() == ["disk", "anna", "anna2"]
 
 
 def test_a_remote_that_is_not_there_is_told(conf: Conf) -> None:
@@ -245,10 +247,10 @@ import json, subprocess, sys
 from pluton_rclone.conf.conf import Conf
 def run():
     with Conf(sys.argv[1]).private(["anna"]) as config:
-        started = Conf(config).section("anna")["token"]
+        started = Conf(config.path).section("anna")["token"]
         lsd = [sys.argv[2], "--config", config.path, "lsd", "anna:"]
         subprocess.run(lsd, check=True, capture_output=True)
-        return config.not_writable.why, started, Conf(config).section("anna")["token"]
+        return config.not_writable.why, started, Conf(config.path).section("anna")["token"]
 why, _, ended = run()
 _, started, _ = run()
 print(json.dumps({"why": why, "first_ended_with": ended, "second_starts_with": started}))
@@ -347,7 +349,7 @@ try:
 except OSError:
     pass
 with Conf(sys.argv[1]).private(["anna"]) as config:
-    print(home in config.path.parents, Conf(config).names())
+    print(home in config.path.parents, Conf(config.path).names())
 """
 
 

@@ -23,6 +23,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConnectionTestFailed, NextStep
 from pluton_rclone.process.folders import runtime_folder
 from pluton_rclone.setup.connect import DriveKind
+from tests.conf.mounts import inside
 from tests.connected import BERT, KINDS, connected, emulated_drive, person_of, remote_of
 
 STEPS = (
@@ -38,6 +39,18 @@ STEPS = (
     "quota",
     "throttling",
 )
+
+
+def test_where_the_place_for_private_files_is_full_the_next_is_taken(
+    cloud: Emulator, runtime: Path
+) -> None:
+    """`set` tests the changed remote in a private rclone.conf, and rclone in another."""
+    connected(cloud, name="home")
+    program = [sys.executable, "-m", "pluton_rclone", "set", "home", "chunk_size=20Mi"]
+    full = f"mount -t tmpfs -o size=8k small {runtime}; head -c 8192 /dev/zero >{runtime}/filler"
+    ran = subprocess.run(inside(full, program), capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert Storages()["home"].section_with_secrets()["chunk_size"] == "20Mi"
 
 
 def step_of(report: ConnectionReport, name: str) -> tuple[str, str]:

@@ -220,7 +220,7 @@ def test_no_log_line_holds_a_secret(
     storage = connected(cloud)
     (tmp_path / "file.txt").write_text("content")
     storage.upload(tmp_path / "file.txt", "x").result()
-    storage.renew_token()
+    storage.storages.keep_alive()
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
     cloud.world.advance(5000)
     assert not storage.check_health().ok

@@ -169,3 +169,41 @@ def test_a_page_is_read_as_a_browser_reads_it() -> None:
     assert forms.texts["error"] == "what\nwent wrong"
     assert forms.permissions == ["Files.Read"]
     assert forms.title == "T"
+
+
+def opened_outside(tmp_path: Path, environment: dict[str, str], address: str) -> str:
+    """What the person's own browser was called with, and which variables it had."""
+    note = tmp_path / "opened"
+    own = tmp_path / "own-browser"
+    own.write_text(f'#!/bin/sh\necho "$1 ${{HTTPS_PROXY-none}} $BROWSER" > {note}\n')
+    own.chmod(0o755)
+    outside = {"HOME": str(tmp_path), "PATH": os.defpath, "BROWSER": f"{own} %s"}
+    with Emulator(door=True) as cloud:
+        given = command.environment(cloud, outside) | environment
+        program = [sys.executable, "-m", "pluton_rclone.emulator.person", address]
+        ended = process.run(program, env=given, cwd=ROOT, timeout=60)
+        assert ended.returncode == 0, ended.stderr
+    return note.read_text() if note.exists() else ""
+
+
+def test_the_address_of_a_page_goes_to_the_persons_own_browser(tmp_path: Path) -> None:
+    """A one-time address works once: whoever plays the person must not use it up."""
+    with receiver() as page:
+        address = f"http://localhost:{page.server_port}/open/secret"
+        said = opened_outside(tmp_path, {}, address)
+        assert not page.arrived.is_set()
+    assert said == f"{address} none {tmp_path}/own-browser %s\n"
+
+
+def test_in_a_demo_with_the_own_browser_sign_ins_go_there_too(tmp_path: Path) -> None:
+    assert LOGIN in opened_outside(tmp_path, {person.ANSWER_VARIABLE: "own"}, f"{LOGIN}/common")
+
+
+def test_a_sign_in_through_the_door_is_answered(home: Path) -> None:
+    """What a program shows when there is a door, walked over plain HTTP to the app's redirect."""
+    with Emulator(door=True) as cloud, receiver() as app:
+        address = cloud.world.shown(sign_in_address(app.server_port))
+        assert address.startswith(f"{cloud.world.door}/login.microsoftonline.com/common/oauth2")
+        visit = cloud.person(ANNA).visit(address)
+        assert visit.text == "thanks!"
+        assert app.got["code"] == visit.answer["code"]

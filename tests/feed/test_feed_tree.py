@@ -155,33 +155,8 @@ def test_a_folder_is_found_by_its_path_whatever_its_case() -> None:
         assert [found.path for found in tree.walk("ID2", str, notebooks=False)] == ["Er", "Er/5"]
 
 
-def test_it_says_which_folders_it_holds_and_which_lead_to_another_drive() -> None:
-    with FeedTree() as tree:
-        tree.add([item(0, None), item(2, 0, "Deep"), item(4, 2, "Er"), item(5, 4)])
-        tree.add([item(6, 0, "Here"), item(7, 6, "Away", elsewhere=True)])
-        assert tree.gap() is None
-        assert [tree.leads_elsewhere(key) for key in ("ID0", "ID2", "ID6")] == [True, False, True]
-        assert (
-            tree.holds({"ID2": "ID0", "ID4": "ID2"}),
-            tree.holds({"ID5": "ID4"}),
-            tree.holds({"none": "ID0"}),
-        ) == (
-            True,
-            False,
-            False,
-        )
-
-
 def test_a_hash_that_is_none_is_left_out() -> None:
     with FeedTree() as tree:
         tree.add([item(0, None, ""), item(1, 0, "a")._replace(quick_xor="Z")])
         (found,) = tree.walk("ID0", str, notebooks=False)
     assert _entry(found, hashes=True, mime_types=False).hashes is None
-
-
-def test_a_folder_that_was_moved_is_not_where_it_was_seen() -> None:
-    with FeedTree() as tree:
-        tree.add([item(0, None, ""), item(2, 0, "a"), item(4, 2, "b")])
-        assert tree.gap() is None
-        assert tree.holds({"ID2": "ID0", "ID4": "ID2"})
-        assert not tree.holds({"ID2": "ID0", "ID4": "ID0"})

@@ -53,7 +53,7 @@ def test_the_answer_is_taken_in_every_form_that_a_server_has_it(cloud: Emulator,
 
 
 def test_the_answer_can_be_posted(cloud: Emulator) -> None:
-    flow = begun(response_mode="form_post")
+    flow = begun(post=True)
     visit = cloud.person(BERT).visit(flow.url)
 
     assert (

@@ -15,8 +15,7 @@ from pluton_rclone.emulator.graph.budgets import APP_UNITS, MANY_OR_CHANGE, USER
 from pluton_rclone.pace.budgets import Budget
 from pluton_rclone.pace.canary import Canary
 from pluton_rclone.pace.ledger import budget_of
-from pluton_rclone.pace.pace import BURST, EVEN, TPS
-from pluton_rclone.pace.paced import Paced
+from pluton_rclone.pace.paced import BURST, EVEN, TPS, Paced
 from pluton_rclone.rclone import asked, commands
 from pluton_rclone.rclone.binary import Binary, find_binary
 from pluton_rclone.rclone.commands import Command

@@ -2,7 +2,7 @@
 they do not.
 
 The budgets are small here, so that a few files fill them: so much smaller in amount and time that
-the rates are Microsoft's.
+the rates are Microsoft's. Microsoft and the governors go by one clock (`stepping`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,13 +20,15 @@ import pytest
 from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace import canary
-from pluton_rclone.pace.budgets import LIMITS, Budget, Limit
+from pluton_rclone.pace.budgets import FASTEST, LIMITS, LONGEST_HOLD, Budget, Limit
 from pluton_rclone.pace.governor import CANARIES
 from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone import events
 from pluton_rclone.saved.remote import SavedRemote
 from tests.connected import budget_for, connected, emulated_drive
 from tests.terminal import PATIENCE
+
+from .stepping import SteppingClock
 
 SMALLER = 20
 SMALL = [Limit(limit.amount / SMALLER, limit.seconds / SMALLER, limit.counts) for limit in LIMITS]
@@ -45,9 +45,14 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def storage(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Storage:
+def clock(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> SteppingClock:
+    return SteppingClock(cloud, monkeypatch)
+
+
+@pytest.fixture
+def storage(cloud: Emulator, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch) -> Storage:
     storage = connected(cloud, "business")
-    budget_for(storage, Budget(SMALL), monkeypatch)
+    budget_for(storage, Budget(SMALL, clock), monkeypatch)
     return storage
 
 
@@ -57,14 +62,20 @@ def budget(storage: Storage) -> Budget:
     return found
 
 
+def holds_now(storage: Storage) -> Limit | None:
+    found = budget(storage)
+    return found.holds(found.clock.now())
+
+
 def refused(cloud: Emulator, who: str) -> int:
     return sum(
         1 for request in cloud.requests if request.status == 429 and who in request.user_agent
     )
 
 
-def limits_enforced(cloud: Emulator) -> None:
-    cloud.budgets.enable(time_scale=SMALLER, share=1 / SMALLER)
+@pytest.fixture
+def limits_enforced(cloud: Emulator, clock: SteppingClock) -> None:
+    cloud.budgets.enable(time_scale=SMALLER, share=1 / SMALLER, clock=clock.now)
 
 
 def without_the_preview_headers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,23 +86,23 @@ def without_the_preview_headers(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- where the limits hold -----------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("limits_enforced")
 def test_where_microsoft_says_its_limit_nobody_is_refused(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
-    limits_enforced(cloud)
     result = storage.upload(source, "up").result()
     assert result.transfers == FILES
     assert cloud.budgets.throttled == 0
-    holds = budget(storage).holds(time.monotonic())
+    holds = holds_now(storage)
     assert holds is not None
     assert holds.amount == int(SMALL[0].amount)  # as the header says it
 
 
+@pytest.mark.usefixtures("limits_enforced")
 def test_where_it_does_not_rclone_is_not_refused_and_we_are_a_few_times(
     cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_the_preview_headers(monkeypatch)
-    limits_enforced(cloud)
     transfer = storage.upload(source, "up")
     waits = [event for event in transfer.events() if isinstance(event, events.Throttled)]
     assert transfer.result().transfers == FILES
@@ -102,19 +113,19 @@ def test_where_it_does_not_rclone_is_not_refused_and_we_are_a_few_times(
     assert 0 < waits[0].seconds <= 60 / SMALLER + 1
 
 
+@pytest.mark.usefixtures("limits_enforced")
 def test_a_walk_is_kept_within_them_too(cloud: Emulator, storage: Storage) -> None:
     drive = emulated_drive(cloud, "business")
     for number in range(50):
         drive.write(f"deep/{number}/file", b"")
-    limits_enforced(cloud)
     assert sum(1 for _ in storage.walk("deep")) == 100
     assert cloud.budgets.throttled == 0
 
 
+@pytest.mark.usefixtures("limits_enforced")
 def test_several_transfers_of_one_account_share_its_budget(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
-    limits_enforced(cloud)
     transfers = [storage.upload(source, f"up {number}") for number in range(2)]
     assert [transfer.result().transfers for transfer in transfers] == [FILES, FILES]
     assert cloud.budgets.throttled <= CANARIES
@@ -123,47 +134,48 @@ def test_several_transfers_of_one_account_share_its_budget(
 def test_what_is_kept_for_each_of_very_many_leaves_something_to_send() -> None:
     shared, round_trip = Budget(LIMITS), 0.1
     shared.join()
-    alone = shared.under_way(0.0, round_trip)
+    alone = shared.under_way(round_trip)
     shared.join()
-    assert shared.under_way(0.0, round_trip) == 2 * alone
+    assert shared.under_way(round_trip) == 2 * alone
     for _ in range(100):
         shared.join()
-    assert 2 * alone < shared.under_way(0.0, round_trip) < LIMITS[0].amount / LIMITS[0].cost
+    assert 2 * alone < shared.under_way(round_trip) < LIMITS[0].amount / LIMITS[0].cost
     shared.leave()
     assert shared.askers == 101
 
 
-def test_the_next_transfer_remembers(cloud: Emulator, storage: Storage, source: Path) -> None:
+def test_the_next_transfer_remembers(clock: SteppingClock, storage: Storage, source: Path) -> None:
     """Other objects for the same storage, and other storages of the account, too: a budget is the
     account's."""
     storage.upload(source, "up").result()
     again = storage.storages["business"]
     assert again is not storage
-    now = time.monotonic()
-    before = budget(storage).left(SMALL[-1], now)
+    before = budget(storage).left(SMALL[-1], clock.now())
     again.upload(source, "again").result()
-    assert budget(storage).left(SMALL[-1], time.monotonic()) != before
+    assert budget(again) is budget(storage)
+    assert budget(storage).left(SMALL[-1], clock.now()) != before
 
 
 def test_refused_because_others_spend_the_budget_it_stands_still_as_long_as_microsoft_wants(
-    cloud: Emulator, storage: Storage, source: Path
+    cloud: Emulator, clock: SteppingClock, storage: Storage, source: Path
 ) -> None:
     cloud.faults.throttle("1", skip=10)
-    began = time.monotonic()
+    began = clock.now()
     result = storage.upload(source, "up").result()
     assert result.transfers == FILES
-    assert time.monotonic() - began > 1
-    assert budget(storage).holds(time.monotonic()) == SMALL[0]
+    asked = sum("rclone/v" in request.user_agent for request in cloud.requests)
+    assert clock.now() - began > 1 + (asked - 1) / FASTEST  # all that time it stood still
+    assert holds_now(storage) == SMALL[0]
 
 
 # ---- where they do not ---------------------------------------------------------------------------
 
 
 def test_where_nobody_counts_it_goes_on_at_full_speed(
-    cloud: Emulator, storage: Storage, source: Path
+    clock: SteppingClock, storage: Storage, source: Path
 ) -> None:
     assert storage.upload(source, "up").result().transfers == FILES
-    now = time.monotonic()
+    now = clock.now()
     assert budget(storage).holds(now) is None
     assert budget(storage).left(SMALL[0], now) < SMALL[0].amount
     nearest = budget(storage).nearest(now)
@@ -173,6 +185,7 @@ def test_where_nobody_counts_it_goes_on_at_full_speed(
 # ---- where nothing can be found out --------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("limits_enforced")
 def test_when_we_cannot_ask_the_limit_is_taken_to_hold(
     cloud: Emulator, storage: Storage, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,10 +193,9 @@ def test_when_we_cannot_ask_the_limit_is_taken_to_hold(
         raise errors.Unreachable("graph.microsoft.com cannot be reached.")
 
     monkeypatch.setattr(canary, "Canary", no_way)
-    limits_enforced(cloud)
     assert storage.upload(source, "up").result().transfers == FILES
     assert cloud.budgets.throttled == 0
-    assert budget(storage).holds(time.monotonic()) == SMALL[0]
+    assert holds_now(storage) == SMALL[0]
 
 
 def test_who_could_not_ask_at_first_is_made_anew_at_the_limit(
@@ -200,25 +212,25 @@ def test_who_could_not_ask_at_first_is_made_anew_at_the_limit(
     monkeypatch.setattr(canary, "Canary", at_second)
     assert storage.upload(source, "up").result().transfers == FILES
     assert len(tries) == 2
-    assert budget(storage).holds(time.monotonic()) is None
+    assert holds_now(storage) is None
 
 
 # ---- stopped, and ended --------------------------------------------------------------------------
 
 
-@contextmanager
-def standing_still(cloud: Emulator, storage: Storage, source: Path) -> Iterator[int]:
-    """An upload whose rclone is stopped: its process id."""
-    limits_enforced(cloud)
-    with storage.upload(source, "up") as transfer:
-        deadline = time.monotonic() + PATIENCE
-        while state(transfer.pid) != "T":
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        budget(storage).hold(time.monotonic(), 3600.0)
-        yield transfer.pid
-        transfer.cancel()
-        assert transfer.wait().ended == "cancelled"
+def stand_still(budget: Budget) -> None:
+    """Nothing may be asked for from it for ten minutes."""
+    now = budget.clock.now()
+    budget.does_hold(now)
+    budget.hold(now, LONGEST_HOLD)
+
+
+def stopped(pid: int) -> None:
+    """Returns once this rclone stands still."""
+    deadline = time.monotonic() + PATIENCE
+    while state(pid) != "T":
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 def state(pid: int) -> str:
@@ -229,10 +241,15 @@ def state(pid: int) -> str:
 
 
 def test_a_cancel_reaches_an_rclone_that_stands_still(
-    cloud: Emulator, storage: Storage, source: Path
+    cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with standing_still(cloud, storage, source) as pid:
-        pass
+    storage = connected(cloud, "business")
+    stand_still(budget_for(storage, Budget(), monkeypatch))
+    with storage.upload(source, "up") as transfer:
+        pid = transfer.pid
+        stopped(pid)
+        transfer.cancel()
+        assert transfer.wait().ended == "cancelled"
     assert state(pid) == "gone"
     assert not [
         thread
@@ -247,37 +264,33 @@ def _lasts(thread: threading.Thread) -> bool:
 
 
 PARENT = """
-import sys, time
+import sys
 from pluton_rclone import Storages
-from pluton_rclone.pace.budgets import Budget, Limit
-from pluton_rclone.pace.ledger import BUDGETS, account_of
+from pluton_rclone.pace.ledger import budget_of
 storage = Storages()["business"]
-budget = BUDGETS[account_of(storage.section_with_secrets())] = Budget([Limit(60.0, 6.0)])
+budget = budget_of(storage.section_with_secrets())
+budget.does_hold(budget.clock.now())
+budget.hold(budget.clock.now(), 600.0)
 transfer = storage.upload(sys.argv[1], "up")
-budget.does_hold(time.monotonic())
-budget.hold(time.monotonic(), 3600.0)
 print(transfer.pid, flush=True)
 transfer.result()
 """
 
 
-def test_it_dies_with_its_parent_also_while_it_stands_still(
-    cloud: Emulator, storage: Storage, source: Path
-) -> None:
+def test_it_dies_with_its_parent_also_while_it_stands_still(cloud: Emulator, source: Path) -> None:
+    connected(cloud, "business")
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(source)], stdout=subprocess.PIPE
     ) as parent:
         try:
             assert parent.stdout is not None
             pid = int(parent.stdout.readline())
-            deadline = time.monotonic() + PATIENCE
-            while state(pid) != "T":
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            stopped(pid)
         finally:
             os.kill(parent.pid, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
     while state(pid) not in ("gone", "Z"):
-        assert time.monotonic() < deadline + PATIENCE
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
@@ -287,4 +300,4 @@ def test_a_limit_that_is_not_found_out_in_time_is_kept(
     """Where answers take long, requests leave the window as fast as canaries can fill it."""
     monkeypatch.setattr("pluton_rclone.pace.governor.TRIAL", 0.0)
     assert storage.upload(source, "up").result().transfers == FILES
-    assert budget(storage).holds(time.monotonic()) == SMALL[0]
+    assert holds_now(storage) == SMALL[0]

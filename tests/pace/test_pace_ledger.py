@@ -17,7 +17,7 @@ from typing import ClassVar
 import pytest
 
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.pace.budgets import LEASE, UNITS, Budget, Limit
+from pluton_rclone.pace.budgets import LEASE, UNITS, Budget, Clock, Limit
 from pluton_rclone.pace.ledger import FILE, Ledger, account_of, budget_of
 from pluton_rclone.process.folders import runtime_folder
 from tests.connected import connected
@@ -48,8 +48,22 @@ class Process(Ledger):
         return owner not in self.killed
 
 
+class Moment(Clock):
+    """All processes of a test have it."""
+
+    at = 0.0
+
+    def now(self) -> float:
+        return Moment.at
+
+
 def budget(name: str, key: tuple[str, ...] = KEY) -> Budget:
-    return Budget(LIMITS, Process(name, key))
+    return Budget(LIMITS, Moment(), Process(name, key))
+
+
+def under_way(budget: Budget, now: float, more: int = 0, paused: bool = False) -> int:
+    Moment.at = now
+    return budget.under_way(0.05, more, paused)
 
 
 def test_what_one_process_asks_the_others_have_to_do_without() -> None:
@@ -95,25 +109,25 @@ def test_units_are_the_apps_and_requests_the_accounts() -> None:
 
 def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = budget("one"), budget("other")
-    alone = one.under_way(0.0, 0.05)
+    alone = under_way(one, 0.0)
     one.join()
     other.join()
-    other.under_way(0.0, 0.05)
-    assert one.under_way(0.1, 0.05) == 2 * alone
+    under_way(other, 0.0)
+    assert under_way(one, 0.1) == 2 * alone
     assert one.askers == 2
-    other.under_way(0.2, 0.05, more=9)
-    assert one.under_way(0.3, 0.05) > 2 * alone
-    other.under_way(0.4, 0.05, more=9, paused=True)  # nothing more than what it has sent
-    assert one.under_way(0.5, 0.05) == 2 * alone
-    assert one.under_way(1.0 + LEASE, 0.05) == 2 * alone  # it waits for something
+    under_way(other, 0.2, more=9)
+    assert under_way(one, 0.3) > 2 * alone
+    under_way(other, 0.4, more=9, paused=True)  # nothing more than what it has sent
+    assert under_way(one, 0.5) == 2 * alone
+    assert under_way(one, 1.0 + LEASE) == 2 * alone  # it waits for something
     left = one.left(MINUTE, 1.0 + LEASE)
     monkeypatch.setattr(Process, "killed", {"other"})
-    assert one.under_way(2.0 + 2 * LEASE, 0.05) == alone
+    assert under_way(one, 2.0 + 2 * LEASE) == alone
     assert (one.askers, one.left(MINUTE, 2.0 + 2 * LEASE)) == (1, left - alone)
-    other.under_way(9.0, 0.05)
-    assert one.under_way(9.0, 0.05) == 2 * alone
+    under_way(other, 9.0)
+    assert under_way(one, 9.0) == 2 * alone
     other.leave()
-    assert one.under_way(9.0, 0.05) == alone
+    assert under_way(one, 9.0) == alone
 
 
 def test_one_process_at_a_time_finds_out_whether_a_limit_holds() -> None:

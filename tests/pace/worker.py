@@ -17,7 +17,7 @@ def main() -> None:
         Limit(limit.amount / smaller, limit.seconds / smaller, limit.counts) for limit in LIMITS
     ]
     key = ledger.account_of(storage.section_with_secrets())
-    ledger.BUDGETS[key] = Budget(small, ledger.Ledger(key))
+    ledger.BUDGETS[key] = Budget(small, shelf=ledger.Ledger(key))
     print("ready", flush=True)
     source = sys.stdin.readline().rstrip("\n")
     print(storage.upload(source, path, transfers=4).result().transfers, flush=True)

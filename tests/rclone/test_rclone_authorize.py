@@ -12,7 +12,6 @@ import pytest
 from pluton_rclone import errors
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.authorize import authorize, refusal
-from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.setup.imported import import_token
 from tests.rclone_port import rclone_port, visit
 
@@ -103,7 +102,7 @@ def test_two_at_a_time_cannot_be(cloud: Emulator) -> None:
 
 def test_nobody_comes(cloud: Emulator) -> None:
     with pytest.raises(errors.SignInTimedOut):
-        authorize(find_binary(), show_address=lambda _: None, timeout=0.01)
+        authorize(show_address=lambda _: None, timeout=0.01)
 
 
 @pytest.mark.parametrize(

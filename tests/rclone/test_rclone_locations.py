@@ -13,7 +13,7 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
-from pluton_rclone.rclone.environment import KEPT, child_environment
+from pluton_rclone.rclone.runner import KEPT, child_environment
 
 
 @pytest.mark.parametrize(

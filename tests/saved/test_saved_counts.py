@@ -3,6 +3,9 @@ runs."""
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +13,10 @@ import pytest
 
 from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
-from tests.connected import connected, emulated_drive
+from pluton_rclone.rclone.commands import LogLevel
+from pluton_rclone.rclone.transfer import Transfer
+from tests.connected import ANNA, connected, emulated_drive
+from tests.terminal import PATIENCE
 
 from .test_saved_complete import command
 
@@ -48,7 +54,7 @@ def test_a_full_drive(storage: Storage, source: Path, cloud: Emulator, there: Co
     first = storage.upload(source, "x").wait()
     assert (first.transfers, first.unchanged, there("x")) == (28, 0, 28)
     assert "ended before all was tried" in str(first.error)
-    second = storage.upload(source, "x").wait()
+    second = storage.upload(source, "x", check_first=True).wait()  # else it may end before
     assert (second.transfers, second.unchanged, there("x")) == (0, 28, 28)
 
 
@@ -67,6 +73,144 @@ def test_a_limit(storage: Storage, source: Path, there: Count, limit: dict[str, 
     result = storage.upload(source, "x", transfers=4, **limit).wait()  # type: ignore[arg-type]
     assert result.ended == "failed"
     assert 0 < result.transfers == there("x") < 60
+
+
+# ---- "60 of 60 failed", where 28 had arrived: trouble in the middle of a run ----
+
+Play = Callable[[Emulator, Transfer, Count], None]
+
+
+def nothing_more(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+    """The trouble was there before."""
+
+
+def once_some_have_arrived(act: Play) -> Play:
+    def play(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while there("x") < 20:
+            assert time.monotonic() < deadline
+            assert transfer.running
+            time.sleep(0.005)
+        act(cloud, transfer, there)
+
+    return play
+
+
+@once_some_have_arrived
+def killed(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+    os.kill(transfer.pid, signal.SIGKILL)
+
+
+@once_some_have_arrived
+def cancelled(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+    transfer.cancel()
+
+
+@once_some_have_arrived
+def reset(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+    cloud.quirks.connection_reset()
+
+
+@once_some_have_arrived
+def signed_out(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+    cloud.world.revoke_tokens(cloud.world.person(ANNA))
+    cloud.quirks.access_token_refused(ANNA)
+
+
+SESSION = "createUploadSession"
+TROUBLES: dict[str, tuple[Callable[[Emulator], object], Play, dict[str, object]]] = {
+    "rclone is killed": (lambda cloud: None, killed, {}),
+    "cancelled": (lambda cloud: None, cancelled, {}),
+    "connections are reset": (lambda cloud: None, reset, {}),
+    "signed out everywhere": (lambda cloud: None, signed_out, {}),
+    "refused from the middle on": (
+        lambda cloud: cloud.faults.refuse(403, times=None, where=SESSION, skip=28),
+        nothing_more,
+        {},
+    ),
+    "refused from the middle on, three rounds": (
+        lambda cloud: cloud.faults.refuse(403, times=None, where=SESSION, skip=28),
+        nothing_more,
+        {"retries": 3},
+    ),
+    "a first round in which all fail, and a second that is cancelled": (
+        lambda cloud: cloud.faults.refuse(403, times=60, where=SESSION),
+        cancelled,
+        {"retries": 3},
+    ),
+    "a first round in which all fail, and a second whose rclone is killed": (
+        lambda cloud: cloud.faults.refuse(403, times=60, where=SESSION),
+        killed,
+        {"retries": 3},
+    ),
+    "a first round in which all fail, and a second with a limit": (
+        lambda cloud: cloud.faults.refuse(403, times=60, where=SESSION),
+        nothing_more,
+        {"retries": 3, "max_transfer": 280_000, "cutoff_mode": "soft"},
+    ),
+    "a first round in which all fail, and a second in which some do": (
+        lambda cloud: (
+            cloud.faults.refuse(403, times=60, where=SESSION),
+            cloud.faults.refuse(403, times=None, where=SESSION, skip=28),
+        ),
+        nothing_more,
+        {"retries": 2},
+    ),
+    "throttled to the end": (
+        lambda cloud: cloud.faults.throttle("0", times=None, where=SESSION, skip=28),
+        nothing_more,
+        {"low_level_retries": 1},
+    ),
+    "full in the middle": (
+        lambda cloud: setattr(emulated_drive(cloud, "personal").quota, "total", 285_000),
+        nothing_more,
+        {"retries": 3},
+    ),
+    "the time of the folder is refused at the end": (
+        lambda cloud: cloud.faults.refuse(403, times=None, method="PATCH"),
+        nothing_more,
+        {},
+    ),
+    "fragments are refused": (
+        lambda cloud: cloud.faults.refuse(403, times=None, method="PUT", skip=28),
+        nothing_more,
+        {"low_level_retries": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "level"),
+    [
+        *((trouble, "DEBUG") for trouble in TROUBLES),
+        *((trouble, "NOTICE") for trouble in TROUBLES if trouble.startswith("a first round")),
+    ],
+)
+def test_trouble_in_the_middle_is_counted_as_it_is(
+    storage: Storage, source: Path, cloud: Emulator, there: Count, trouble: str, level: LogLevel
+) -> None:
+    prepare, play, options = TROUBLES[trouble]
+    (source / "folder").mkdir()
+    (source / "01").rename(source / "folder/01")
+    prepare(cloud)
+    cloud.faults.latency = 0.01
+    given = {"retries": 1, "transfers": 4, **options}
+    transfer = storage.upload(source, "x", log_level=level, **given)  # type: ignore[arg-type]
+    play(cloud, transfer, there)
+    result = transfer.wait()
+    drive = emulated_drive(cloud, "personal")
+    arrived = {path for path in SIXTY if drive.find(f"x/{path}") is not None}
+    failed = {file.path for file in result.failed if not file.is_dir}
+    assert failed & arrived == set()
+    if result.ended == "done" or play is not nothing_more:
+        assert result.transfers <= len(arrived)  # as its last report says
+        return
+    assert result.transfers == len(arrived) == there("x")
+    if "ended before all was tried" not in str(result.error) and "limit" not in trouble:
+        assert failed | arrived == SIXTY
+
+
+SIXTY = {f"{number:02}" for number in range(60)} - {"01"} | {"folder/01"}
 
 
 def test_files_that_go_are_not_already_there(storage: Storage, source: Path, there: Count) -> None:
@@ -90,6 +234,108 @@ def test_what_was_not_deleted_is_not_called_not_transferred(
     result = storage.rclone.sync(str(source), storage.at("x"), retries=1).wait()
     assert (result.deletes, there("x")) == (0, 60)
     assert str(result.error).startswith("3 files were not deleted")
+
+
+def changed(source: Path, storage: Storage) -> None:
+    """Since an upload: three files gone, two changed, one new."""
+    storage.upload(source, "x").result()
+    for number in range(3):
+        (source / f"{number:02}").unlink()
+    for name in ("03", "04", "new"):
+        (source / name).write_bytes(b"changed")
+
+
+def test_what_goes_to_the_backup_folder_is_kept_and_not_deleted(
+    storage: Storage, source: Path, there: Count
+) -> None:
+    changed(source, storage)
+    _, dry = command("sync", "--dry-run", "--backup-dir", "home:old", source, "home:x")
+    assert (dry["transfers"], dry["deletes"], dry["kept"], there("old")) == (3, 0, 5, 0)
+    _, done = command("sync", "--yes", "--backup-dir", "home:old", source, "home:x")
+    assert (done["transfers"], done["deletes"], done["kept"]) == (3, 0, 5)
+    assert (there("x"), there("old"), done["unchanged"]) == (58, 5, 55)
+    (source / "03").write_bytes(b"once more")
+    _, copied = command("copy", "--backup-dir", "home:older", source, "home:x")
+    assert (copied["transfers"], copied["kept"], there("older")) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_move_counts_what_it_keeps_apart_from_what_it_moves(
+    storage: Storage, source: Path, there: Count, away: bool
+) -> None:
+    storage.upload(source, "x").result()
+    for number in range(3):
+        (source / f"{number:02}").write_bytes(b"changed")
+    (source / "new").write_bytes(b"new")
+    start: object = source
+    if away:
+        storage.upload(source, "y").result()
+        start = "home:y"
+    _, moved = command("move", "--yes", "--backup-dir", "home:old", start, "home:x")
+    assert (there("x"), there("old")) == (61, 3)
+    assert moved["kept"] == 3
+    assert moved["transfers"] == 4
+
+
+def test_a_sync_leaves_alone_what_an_earlier_one_kept_under_its_suffix(
+    storage: Storage, source: Path, cloud: Emulator
+) -> None:
+    changed(source, storage)
+    kept = {f"x/{number:02}.old-1" for number in range(5)}
+    for run in range(3):
+        _, done = command("sync", "--yes", "--suffix", ".old-1", source, "home:x")
+        assert (done["deletes"], done["kept"]) == (0, 0 if run else 5)
+        drive = emulated_drive(cloud, "personal")
+        assert {item.path() for item in drive.walk() if "old" in item.path()} == kept
+    (source / "folder").mkdir()
+    (source / "folder/one.old-1").write_text("1")
+    code, refused = command("sync", "--yes", "--suffix", ".old-1", source, "home:x")
+    assert (code, "one.old-1" in refused["why"]) == (2, True)
+    code, refused = command("sync", "--yes", "--suffix", ".old-1", "home:x", source)
+    assert (code, "Choose a backup-dir" in refused["advice"]) == (2, True)
+
+
+def twins(source: Path) -> None:
+    (source / "A").write_text("a")
+    (source / "a").write_text("a")
+
+
+@pytest.mark.parametrize(
+    "left_out", [lambda source: (source / "link").symlink_to("00"), twins], ids=["link", "twins"]
+)
+def test_a_dry_run_promises_no_deletion_that_the_sync_withholds(
+    storage: Storage, source: Path, there: Count, left_out: Callable[[Path], None]
+) -> None:
+    storage.upload(source, "x").result()
+    for number in range(7):
+        (source / f"{number:02}").unlink()
+    (source / "00").write_text("for the link")
+    left_out(source)
+    found = []
+    for how in ("--dry-run", "--yes"):
+        code, result = command("sync", how, source, "home:x")
+        assert (code, result["deletes"]) == (7, 0)
+        assert {one["action"] for one in result["planned"]} <= {"copy"}
+        assert "deleted at the destination" in result["notices"][-1]
+        found.append(result["transfers"])
+    assert found[0] == found[1]
+    assert there("x") >= 60
+
+
+def test_a_dry_run_says_that_the_sync_would_stop_before_its_first_deletion(
+    storage: Storage, source: Path, there: Count
+) -> None:
+    storage.upload(source, "x").result()
+    for number in range(7):
+        (source / f"{number:02}").unlink()
+    limit = ("--max-delete", "3")
+    _, dry = command("sync", "--dry-run", *limit, source, "home:x")
+    assert (dry["deletes"], len(dry["planned"])) == (7, 7)
+    assert "would delete 7 of the 60 files at the destination, and 3 may go" in dry["notices"][-1]
+    code, _ = command("sync", "--yes", *limit, source, "home:x")
+    assert (code, there("x")) == (7, 60)
+    _, enough = command("sync", "--dry-run", "--max-delete", "7", source, "home:x")
+    assert enough["notices"] == []
 
 
 def test_a_folder_that_is_moved_or_deleted_in_one_go(

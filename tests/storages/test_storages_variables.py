@@ -44,6 +44,7 @@ def test_it_is_listed_found_by_both_names_and_used_without_an_rclone_conf(
     assert [storage.remote_name for storage in storages.values()] == ["my_work"]
     assert [entry.path for entry in storages["my_work"].list()] == ["a.txt"]
     assert storages["Anna's files"].test().ok
+    assert storages["MY_Work"].remote_name == storages.reach("MY_WORK").remote_name == "my_work"
     (tmp_path / "b.txt").write_text("2")
     storages["my_work"].upload(tmp_path / "b.txt", "").result()
     assert sorted(entry.path for entry in storages["my_work"].list()) == ["a.txt", "b.txt"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pluton_rclone.errors import UsageError
-from pluton_rclone.values.paths import base_folder, holds_all, in_drive, join
+from pluton_rclone.values.paths import base_folder, holds_all, in_drive
 
 names = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=()), min_size=1, max_size=8
@@ -70,26 +70,6 @@ def test_a_relative_path_never_leaves_the_base_folder(path: str, base: str) -> N
     start = base_folder(base)
     assert not start or lies_at == start or lies_at.startswith(start + "/")
     assert not {"", ".", ".."} & set(lies_at.split("/")) or lies_at == ""
-
-
-@pytest.mark.parametrize(
-    ("parts", "whole"),
-    [
-        (("photos", "2024"), "photos/2024"),
-        (("", "2024"), "2024"),
-        (("photos", ""), "photos"),
-        (("photos", "/TeamFolder"), "/TeamFolder"),
-        (("/TeamFolder", "x", ".."), "/TeamFolder"),
-        (("/", "x"), "/x"),
-    ],
-)
-def test_paths_are_joined(parts: tuple[str, ...], whole: str) -> None:
-    assert join(*parts) == whole
-
-
-def test_joining_does_not_climb_out_either() -> None:
-    with pytest.raises(UsageError):
-        join("photos", "../..")
 
 
 @pytest.mark.parametrize(

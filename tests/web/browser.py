@@ -42,7 +42,7 @@ def find_chromium() -> str:
 
 @contextmanager
 def chromium(
-    cloud: Emulator,
+    cloud: Emulator | None,
     folder: Path,
     *,
     scheme: Literal["light", "dark"] = "light",
@@ -51,12 +51,13 @@ def chromium(
     scripts: bool = True,
 ) -> Iterator[BrowserContext]:
     """A browser of its own, with an empty profile in `folder`, that meets the emulator as
-    Microsoft."""
+    Microsoft; an ordinary one, which knows nothing of it, if `cloud` is None."""
     from playwright.sync_api import sync_playwright
 
     home = folder / "browser-home"
     home.mkdir(parents=True, exist_ok=True)
-    trust(cloud, home)
+    if cloud is not None:
+        trust(cloud, home)
     inherited = {
         name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR")
     }
@@ -66,7 +67,7 @@ def chromium(
             executable_path=find_chromium(),
             headless=True,
             timeout=120_000,
-            args=[*FLAGS, *arguments(cloud)],
+            args=[*FLAGS, *(arguments(cloud) if cloud is not None else ())],
             ignore_default_args=[POP_UPS],
             env={**inherited, "HOME": str(home)},
             viewport={"width": width, "height": height},

@@ -71,7 +71,10 @@ class Entra:
 
     async def openid_configuration(self, request: Request) -> Response:
         try:
-            return _json(discovery.openid_configuration(self._endpoint(request)))
+            found = discovery.openid_configuration(self._endpoint(request))
+            for name in ("authorization_endpoint", "end_session_endpoint"):
+                found[name] = self.world.shown(found[name])
+            return _json(found)
         except (
             EntraError
         ) as error:  # this document has an error value of its own (entra-errors.json, 90002)

@@ -50,7 +50,7 @@ def issue(
     )
     device_code = opaque("FAQABAAEAAAAm", 110)
     world.part(Sessions).device_codes[device_code] = code
-    where = CLOUDS[endpoint.cloud].device_page
+    where = world.shown(CLOUDS[endpoint.cloud].device_page)
     return {
         "user_code": code.user_code,
         "device_code": device_code,

@@ -9,6 +9,7 @@ import itertools
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -45,10 +46,14 @@ def graph_app(world: World) -> Callable[[Scope, Receive, Send], Awaitable[None]]
                 break
         cloud, service = place(host) or ("global", Service.GRAPH)
         call = Call(scope, receive, host, cloud, service)
+        async with nullcontext() if graph.faults.turn is None else graph.faults.turn(call):
+            await answered(call, send)
+
+    async def answered(call: Call, send: Send) -> None:
         number = str(uuid.UUID(int=next(_request_numbers)))
         limits: Headers = []
         try:
-            graph.faults.check(call.method, host + call.path, call.header(b"authorization"))
+            graph.faults.check(call.method, call.host + call.path, call.header(b"authorization"))
             answer = await _answer(graph, call, limits)
         except ConnectionCut:
             raise

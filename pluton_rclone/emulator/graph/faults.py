@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from pluton_rclone.emulator.faults import GraphFault
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator.world import World
+
+    from .call import Call
 
 
 def _throttled(retry_after: str) -> GraphFault:
@@ -132,6 +136,9 @@ class Faults:
     def __init__(self, world: World) -> None:
         self._world = world
         self.latency = 0.0  # seconds from a request's last byte until its answer leaves
+        self.turn: Callable[[Call], AbstractAsyncContextManager[None]] | None = None
+        """Around each request, from before it is counted until it is answered: a test's own hand
+        on when."""
         self.large_folder: int | None = None  # folders with so many entries cannot be listed: 504
         self.damaged_uploads = 0  # so many files arrive with another content than was sent
         self.lost_sessions: list[int] = []  # the next sessions are lost after that many fragments
@@ -228,6 +235,7 @@ class Faults:
         with self._lock:
             self._rules.clear()
         self.latency = 0.0
+        self.turn = None
         self.large_folder = None
         self.damaged_uploads = 0
         self.lost_sessions.clear()

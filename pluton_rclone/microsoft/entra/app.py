@@ -83,15 +83,13 @@ class AppRegistration:
         def given(name: str) -> str | None:
             return environment.get(f"PLUTON_ONEDRIVE_{name.upper()}") or None
 
-        client_id, path = given("client_id"), given("certificate")
+        client_id, path, certificate = given("client_id"), given("certificate"), None
         if client_id is None:
             return None
-        options: dict[str, Any] = {
-            name: given(name) for name in ("tenant", "region", "client_secret") if given(name)
-        }
         if path is not None:
-            options["certificate"] = Certificate(Path(path), given("certificate_password"))
-        return cls(client_id, **options)
+            certificate = Certificate(Path(path), given("certificate_password"))
+        tenant, region = given("tenant") or "common", given("region") or "global"
+        return cls(client_id, tenant, region, given("client_secret"), certificate)
 
 
 def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:

@@ -166,15 +166,8 @@ def sign_in_with_browser(
     if account is None:
         prompt = prompt or "select_account"
     with Http(cancel=cancel) as http, LoopbackReceiver() as receiver:
-        flow = begin_redirect(
-            app,
-            scopes,
-            receiver.redirect_uri,
-            account=account,
-            prompt=prompt,
-            response_mode="form_post",
-            http=http,
-        )
+        to = receiver.redirect_uri
+        flow = begin_redirect(app, scopes, to, account=account, prompt=prompt, post=True, http=http)
         receiver.expect(flow.state)
         opened = open_browser(flow.url)
         if show_address is not None:

@@ -20,8 +20,6 @@ from .faults import Asked, sign_in_error
 from .scopes import short_names
 from .sign_in import SignIn, completed
 
-LONGEST_VALIDITY = 24 * 3600.0  # seconds; Microsoft grants fifteen minutes
-
 
 @dataclass(frozen=True)
 class DeviceCode:
@@ -82,7 +80,8 @@ def begin_device_code(
         raise sign_in_error(flow, asked)
     code, message = str(flow["user_code"]), str(flow.get("message") or "")
     url = str(flow.get("verification_uri") or flow.get("verification_url") or "")
-    expires = min(float(flow["expires_at"]), time.time() + LONGEST_VALIDITY)
+    # A day at most: Microsoft grants fifteen minutes.
+    expires = min(float(flow["expires_at"]), time.time() + 24 * 3600)
     return DeviceCode(code, url, expires, message, app, wanted, account, flow)
 
 

@@ -70,9 +70,8 @@ def _cause(row: dict[str, str]) -> tuple[type[errors.PlutonRcloneError], Who]:
 def _known(row: dict[str, str]) -> KnownError:
     number, suberror = int(row["code"].removeprefix("AADSTS")), row.get("suberror")
     suberror = suberror if suberror and " " not in suberror else None
-    kind, who = _cause(row)
-    name, error, meaning = row["name"], row["oauth_error"], row["meaning"]
-    return KnownError(number, name, error, suberror, kind, who, meaning, row["advice"])
+    texts = row["meaning"], row["advice"]
+    return KnownError(number, row["name"], row["oauth_error"], suberror, *_cause(row), *texts)
 
 
 def look_up(text: str) -> Sequence[KnownError]:

@@ -16,6 +16,7 @@ from pluton_rclone.values.printable import printable
 from ..clouds import is_of_microsoft
 from .token import Token
 
+LARGEST = 1024 * 1024  # characters
 # What `rclone config redacted` and our own `show` put in a secret's place.
 REDACTED = ("XXX", "(secret, not shown)")
 
@@ -38,7 +39,7 @@ class Pasted:
 def read_paste(text: str) -> Pasted:
     """The token in a pasted text. Without an expiry or an access token it counts as expired: rclone
     first renews it. TokenInvalid, also without a refresh token; its words never hold the paste."""
-    if len(text) > 1024 * 1024:
+    if len(text) > LARGEST:
         why = f"it has {len(text):,} characters"
         raise TokenInvalid("This text is too long to be a token.", why=why)
     text = text.translate(_QUOTES).replace("\r\n", "\n").strip()
@@ -57,6 +58,25 @@ def read_paste(text: str) -> Pasted:
         if pasted is not None:
             return _usable(pasted)
     raise _explained(text)
+
+
+def remotes_in(text: str) -> dict[str, str]:
+    """The OneDrive remotes with a token in an rclone.conf or a dump of one: each by its name, as a
+    paste of its own."""
+    found: Iterator[Any] = iter(()) if len(text) > LARGEST else _candidates(text)
+    values = (value for value in found if isinstance(value, Mapping))
+    remotes = next(filter(None, map(_with_token, values)), {})
+    return {name: json.dumps({name: options}) for name, options in remotes.items()}
+
+
+def _with_token(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {
+        str(name): options
+        for name, options in value.items()
+        if isinstance(options, Mapping)
+        and options.get("type", "onedrive") == "onedrive"
+        and options.get("token")
+    }
 
 
 def _candidates(text: str) -> Iterator[Any]:
@@ -81,7 +101,7 @@ def _spellings(text: str) -> Iterator[str]:
     if len(joined) > 1 and joined[0] == joined[-1] and joined[0] in "'\"`":
         yield from (joined[1:-1], joined[1:-1].replace('\\"', '"'))
     yield joined.replace('\\"', '"')
-    compact = _compact(text)
+    compact = "".join(text.split())
     if _BASE64.fullmatch(compact):  # rclone's URL-safe alphabet without padding, or any other
         plain = compact.rstrip("=").replace("+", "-").replace("/", "_")
         with suppress(ValueError):
@@ -98,7 +118,7 @@ def _from_value(value: Any) -> Pasted | None:
         return _from_options(value)
     sections = {str(k): v for k, v in value.items() if isinstance(v, Mapping)}
     remotes = {k: v for k, v in sections.items() if v.get("type", "onedrive") == "onedrive"}
-    with_token = {name: options for name, options in remotes.items() if options.get("token")}
+    with_token = _with_token(value)
     if len(with_token) > 1:
         what = f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}."
         raise TokenInvalid(what, advice="Paste one of them: `rclone config show NAME` prints it.")
@@ -155,13 +175,7 @@ def _sections(text: str) -> dict[str, dict[str, str]]:
         elif equals and _KEY.fullmatch(key.strip()):
             known = known or key.strip() == "token"
             remotes.setdefault(name, {})[key.strip()] = value.strip()
-    if not known:
-        return {}
-    return {name: options for name, options in remotes.items() if options}
-
-
-def _compact(text: str) -> str:
-    return "".join(text.split())
+    return {name: options for name, options in remotes.items() if options} if known else {}
 
 
 def _explained(text: str) -> TokenInvalid:
@@ -182,7 +196,7 @@ def _explained(text: str) -> TokenInvalid:
         what, why = "The beginning of the token is missing.", "there is no opening {"
     elif opened:
         what = "There is JSON in this text, but no token in it."
-    elif len(text) > 40 and _BASE64.fullmatch(_compact(text)):
+    elif len(text) > 40 and _BASE64.fullmatch("".join(text.split())):
         what = "This looks like base64, and is damaged or something else."
         why = "it does not decode to JSON with a token"
     return TokenInvalid(what, why=why)

@@ -18,10 +18,9 @@ from .faults import Asked, sign_in_error
 from .scopes import short_names
 from .sign_in import SignIn, completed
 
-FLOW_LIFETIME = 600.0  # seconds: Microsoft's code lives about ten minutes
+FLOW_LIFETIME = 600.0  # seconds: Microsoft's code expires after about ten minutes
 
 Prompt = Literal["select_account", "login", "consent", "none"]
-ResponseMode = Literal["query", "form_post"]
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,13 @@ def begin_redirect(
     *,
     account: Account | None = None,
     prompt: Prompt | None = None,
-    response_mode: ResponseMode = "query",
+    post: bool = False,
     http: Http | None = None,
 ) -> Flow:
     """The address to send a person to, and what is needed to finish. `redirect_uri` must be
     registered exactly. `account` is the expected person: the page proposes that account, and
-    another is refused at the end. With `response_mode="form_post"`, cookies with SameSite=Lax do
-    not come along."""
+    another is refused at the end. With `post` the answer is a posted form, with which cookies with
+    SameSite=Lax do not come along."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.client_secret or "",))
     with msal_application(app, asked, http) as application:
@@ -85,11 +84,10 @@ def begin_redirect(
             login_hint=(account.username or None) if account else None,
             response_mode="form_post",
         )
-    # MSAL warns on stderr about any other mode; only the address depends on it.
-    mode = f"response_mode={response_mode}"
-    url = begun["auth_uri"] = begun["auth_uri"].replace("response_mode=form_post", mode)
+    if not post:  # only the address depends on it, and MSAL warns on stderr about any other mode
+        begun["auth_uri"] = begun["auth_uri"].replace("=form_post", "=query")
     end, whose = time.time() + FLOW_LIFETIME, (app.region, app.tenant, app.client_id)
-    return Flow(url, begun["state"], end, wanted, *whose, account, begun)
+    return Flow(begun["auth_uri"], begun["state"], end, wanted, *whose, account, begun)
 
 
 def finish_redirect(

@@ -93,5 +93,5 @@ def _text(record: Mapping[str, Any], name: str) -> str | None:
 def _expiry(value: object) -> datetime:
     """When it expires; Go's zero time and a missing one mean "unknown"."""
     if value not in (None, "") and parse_time(value) is None:
-        raise TokenInvalid("The member expiry of this token is no time like 2026-01-31T12:00:00Z.")
+        raise TokenInvalid("The member expiry of this token is not like 2026-01-31T12:00:00Z.")
     return expires_at({"expiry": value}) or ALREADY_EXPIRED

@@ -73,7 +73,7 @@ class Drive:
 
     @property
     def for_backups(self) -> bool:
-        """Whether it is a place for somebody's files: others are not offered, but can be named."""
+        """Whether it is for a person's files: other drives are not offered, but can be named."""
         return not of_microsoft(self.name)
 
     @property

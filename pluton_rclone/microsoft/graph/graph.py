@@ -43,9 +43,9 @@ class Drives(tuple[Drive, ...]):
 
 
 class Graph:
-    """Microsoft Graph in one cloud, for the account of the token, which goes only there, whatever a
-    link says. Use it with `with`, or `close` it. `saved`: they are those of a saved
-    remote."""
+    """Microsoft Graph in one cloud, for the account of the token, which is sent only there. Use it
+    in a `with` block, which closes its own connections, not those of a given `http`. `saved`: the
+    account is that of a saved remote."""
 
     def __init__(
         self,
@@ -68,9 +68,6 @@ class Graph:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         if self._own_http:
             self._http.close()
 

@@ -25,7 +25,7 @@ _MANAGED_PATHS = ("sites", "teams", "personal")  # below these stands a site col
 @dataclass(frozen=True)
 class Location:
     """A place to back up to: a drive, a folder in it ("" for its root), and the site if it has one.
-    If the drive's root is closed to us (somebody else shares a folder in it), `root_folder_id` is
+    If the drive's root is closed to us (another account shares a folder in it), `root_folder_id` is
     that folder as rclone's option has it (drive, "#", item: with the item alone rclone writes to
     the drive's root), and `folder` is relative to it."""
 

@@ -56,7 +56,7 @@ def browse(request: Request) -> Response:
 
 def _clean(path: str) -> str:
     """The path without "." and "..". UsageError if it climbs out."""
-    return paths.join(path) if path not in ("", "/") else path
+    return ("/" if path.startswith("/") else "") + paths.in_drive(path)
 
 
 def download(request: Request) -> Response:

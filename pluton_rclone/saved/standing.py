@@ -1,0 +1,33 @@
+"""rclone's mount and serve, which go on until they are ended, with a lent rclone.conf."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pluton_rclone import process
+from pluton_rclone.rclone.commands import Command
+from pluton_rclone.rclone.runner import child_environment
+from pluton_rclone.remote.rules import reads_only
+from pluton_rclone.values.program import USER_AGENT
+
+from .lent import lend
+from .remote import SavedRemote
+from .wrapping import with_wrapped
+
+CREDENTIALS = ("RCLONE_USER", "RCLONE_PASS", "RCLONE_AUTH_KEY")
+"""Variables of the caller that pass to rclone: those that a client of serve has to know."""
+
+
+def stand(
+    saved: SavedRemote, words: Sequence[str], places: tuple[str, ...], flags: Sequence[str]
+) -> int:
+    """Runs it in our place, as `process.foreground`; what was connected for reading only is not
+    written to."""
+    only = any(reads_only(remote.granted_scopes) for remote in saved.onedrives)
+    own = ["--read-only"] if only and words[-1] != "restic" else []
+    with lend(saved.conf, list(with_wrapped(saved.conf, [saved.name]))) as loan:
+        own += ["--ask-password=false", f"--config={loan.path}", f"--user-agent={USER_AGENT}"]
+        argv = Command(tuple(words), tuple(flags), places).argv(saved.rclone.binary.path, own)
+        passed = {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
+        return process.foreground(argv, env=child_environment({**passed, **loan.environment}))

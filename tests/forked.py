@@ -1,0 +1,268 @@
+"""Commands without the start of a Python each: a process that has everything imported forks one per
+command.
+
+Each is a process of its own, with the arguments, folder, environment and streams that it is given,
+and with its own terminal if it is to hear the Ctrl-C there. A shell's `pluton-rclone` is a small
+program that hands over to it, and ends with its exit code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import select
+import shlex
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, NoReturn
+
+ROOT = Path(__file__).parents[1]
+NUMBER = struct.Struct("!q")
+
+_HAND_OVER = """\
+import json, os, socket, sys
+there = socket.socket(socket.AF_UNIX)
+there.connect(sys.argv[1])
+order = json.dumps([sys.argv[2:], os.getcwd(), dict(os.environ), False]).encode()
+socket.send_fds(there, [len(order).to_bytes(8, "big")], [0, 1, 2])
+there.sendall(order)
+there.recv(8)
+code = int.from_bytes(there.recv(8) or bytes([127]), "big", signed=True)
+sys.exit(code if code >= 0 else 128 - code)
+"""
+
+
+class Forked:
+    """A command that runs, as subprocess.Popen has it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.pid = self._number()
+        self.returncode: int | None = None
+
+    def _number(self) -> int:
+        (number,) = NUMBER.unpack(self._connection.recv(NUMBER.size, socket.MSG_WAITALL))
+        return int(number)
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+            return self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; TimeoutError after `timeout` seconds."""
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            self.returncode = self._number()
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+class Forks:
+    """Starts commands of ours as forks of one process; `line` is what a shell script runs
+    `pluton-rclone "$@"` with."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.line = shlex.join(["exec", sys.executable, "-IS", "-c", _HAND_OVER, str(path)])
+        self.line += ' "$@"'
+
+    def start(
+        self,
+        arguments: Sequence[object],
+        streams: tuple[int, int, int],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        terminal: bool = False,
+    ) -> Forked:
+        """`pluton-rclone ARGUMENTS` with these three files as its streams.
+
+        With `terminal` they are the terminal of a session of its own.
+        """
+        words = [str(argument) for argument in arguments]
+        order = json.dumps([words, str(cwd or Path.cwd()), dict(env or os.environ), terminal])
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(self._path))
+        socket.send_fds(connection, [len(order.encode()).to_bytes(8, "big")], list(streams))
+        connection.sendall(order.encode())
+        return Forked(connection)
+
+    def run(
+        self,
+        *arguments: object,
+        stdin: bytes = b"",
+        stdout: int | None = None,
+        stderr: int | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """One command until its end; what it says goes to these files, or is kept."""
+        with (
+            tempfile.TemporaryFile() as given,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+        ):
+            given.write(stdin)
+            given.seek(0)
+            streams = (
+                given.fileno(),
+                out.fileno() if stdout is None else stdout,
+                err.fileno() if stderr is None else stderr,
+            )
+            code = self.start(arguments, streams, env=env, cwd=cwd).wait(120)
+            for kept in (out, err):
+                kept.seek(0)
+            words = [str(word) for word in arguments]
+            return subprocess.CompletedProcess(words, code, out.read(), err.read())
+
+    @contextmanager
+    def started(
+        self, *arguments: object, env: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Forked, IO[str]]]:
+        """One command that runs on, and its stdout; it is killed at the end."""
+        reading, writing = os.pipe()
+        with open(os.devnull, "r+b") as nothing, os.fdopen(reading) as said:
+            streams = (nothing.fileno(), writing, nothing.fileno())
+            try:
+                command = self.start(arguments, streams, env=env)
+            finally:
+                os.close(writing)
+            try:
+                yield command, said
+            finally:
+                command.send_signal(signal.SIGKILL)
+                command.wait(120)
+
+
+@contextmanager
+def forking(folder: Path) -> Iterator[Forks]:
+    """`folder` is for a socket. What still runs at the end is killed."""
+    path = folder / "forks"
+    argv = [sys.executable, "-m", "tests.forked", str(path)]
+    with subprocess.Popen(
+        argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        try:
+            yield Forks(path)
+        finally:
+            server.stdin.close()
+
+
+def _import_all() -> None:
+    import pluton_rclone
+
+    for module in pkgutil.walk_packages(pluton_rclone.__path__, "pluton_rclone."):
+        if not module.name.startswith(("pluton_rclone.__main__", "pluton_rclone.rclone_python")):
+            importlib.import_module(module.name)
+    for name in ("msal", "requests", "rich.console", "rich.progress", "rich.table", "keyring"):
+        importlib.import_module(name)
+
+
+def _serve(path: str) -> None:
+    """Forks a process per order, and returns in it alone."""
+    _import_all()
+    gc.collect()
+    gc.freeze()  # what is imported stays where it is: a fork copies no page for looking at it
+    here = socket.socket(socket.AF_UNIX)
+    here.bind(path)
+    here.listen(64)
+    print("ready", flush=True)
+    running: dict[int, tuple[int, socket.socket]] = {}
+    while True:
+        ready = select.select([here, sys.stdin, *running], [], [])[0]
+        if sys.stdin in ready:  # whoever wanted us closed it
+            for pid, _ in running.values():
+                os.kill(pid, signal.SIGKILL)
+            os._exit(0)
+        if here in ready:
+            there, _ = here.accept()
+            head, streams, _, _ = socket.recv_fds(there, 8, 3)
+            order = there.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
+            if (pid := os.fork()) == 0:
+                for one in (here, there, *(connection for _, connection in running.values())):
+                    one.close()
+                for pidfd in running:
+                    os.close(pidfd)
+                return _become(streams, *json.loads(order))
+            for stream in streams:
+                os.close(stream)
+            there.sendall(NUMBER.pack(pid))
+            running[os.pidfd_open(pid)] = pid, there
+        for pidfd in running.keys() & set(ready):
+            pid, there = running.pop(pidfd)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            os.close(pidfd)
+            with suppress(OSError):  # nobody waits for it
+                there.sendall(NUMBER.pack(code))
+            there.close()
+
+
+def _become(
+    streams: Sequence[int],
+    arguments: list[str],
+    folder: str,
+    environment: dict[str, str],
+    terminal: bool,
+) -> None:
+    """This process is that command from here on."""
+    from pluton_rclone import __main__
+    from pluton_rclone.cli import main
+
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    if terminal:
+        import fcntl
+        import termios
+
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    encoding = environment.get("PYTHONIOENCODING")  # as Python heeds it when it starts
+    sys.stdin = open(0, encoding=encoding)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding=encoding)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding, "backslashreplace")  # noqa: SIM115
+    sys.argv = [str(__main__.__file__), *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        _leave(int(end.code or 0))
+
+
+def _leave(code: int) -> NoReturn:
+    """The end of a process, but for taking apart what was imported: that would copy each page of
+    it, for half of what a command costs."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            code = 120
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])
