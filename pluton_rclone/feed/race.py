@@ -17,7 +17,7 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Cancelled, TokenExpired
-from pluton_rclone.pace.budgets import budget_of
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.process.pipes import STREAM_PIPE, paced
 from pluton_rclone.rclone import commands
 

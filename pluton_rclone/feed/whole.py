@@ -15,7 +15,8 @@ from pluton_rclone.microsoft.clouds import cloud
 from pluton_rclone.microsoft.graph import delta
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
-from pluton_rclone.pace.budgets import budget_of
+from pluton_rclone.pace.ledger import budget_of
+from pluton_rclone.values import costs
 
 from .listing import FeedListing, listing
 from .tree import FeedTree
@@ -89,7 +90,8 @@ class _Pages:
         """As `delta.read`."""
         self._turn()
         if self._budget is not None:
-            self._budget.spend(self._budget.clock.now(), 1)
+            units = costs.DELTA_WHOLE if link is None else costs.DELTA_PAGE
+            self._budget.spend(self._budget.clock.now(), 1, units)
         if self._access is None:
             self._access = self._token(self._http, None).access_token
         try:
