@@ -76,13 +76,10 @@ def begin_redirect(
     SameSite=Lax do not come along."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.client_secret or "",))
+    hint = account.username or None if account else None
     with msal_application(app, asked, http) as application:
         begun = application.initiate_auth_code_flow(
-            list(wanted),
-            redirect_uri=redirect_uri,
-            prompt=prompt,
-            login_hint=(account.username or None) if account else None,
-            response_mode="form_post",
+            list(wanted), redirect_uri, prompt=prompt, login_hint=hint, response_mode="form_post"
         )
     if not post:  # only the address depends on it, and MSAL warns on stderr about any other mode
         begun["auth_uri"] = begun["auth_uri"].replace("=form_post", "=query")
