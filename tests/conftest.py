@@ -169,10 +169,14 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 @pytest.fixture(autouse=True)
 def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked of Microsoft, and what they found out about its limits, is no matter
-    of this one."""
-    from pluton_rclone.pace import budgets
+    of this one, also in the file that processes share."""
+    from pluton_rclone.pace import ledger
+    from pluton_rclone.process.folders import runtime_folders
 
-    monkeypatch.setattr(budgets, "BUDGETS", {})
+    monkeypatch.setattr(ledger, "BUDGETS", {})
+    for folder in runtime_folders():
+        for file in folder.glob(f"{ledger.FILE}*"):
+            file.unlink()
 
 
 @pytest.fixture

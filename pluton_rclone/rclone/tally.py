@@ -42,7 +42,7 @@ class Tally:
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = self._undeleted = self._renamed = 0
-        # rclone says no more than this about a folder that cannot be made
+        # the only trace in the log of a folder that cannot be made
         self._making: dict[str, None] = {}
         self._broke_off = self._kept = self.only_copies = False
         self.progress = self._before = events.Progress(text="")
@@ -107,9 +107,9 @@ class Tally:
                     self._begun.clear()
                     self._before_round = self.progress.transfers
                     self._kept = False
+                    self._end_of_round()
                 elif event.text.startswith("Need to transfer"):
                     self._begun.update(self._earlier.keys() & {getattr(event, "about", None)})
-                    self._end_of_round()
         if event.text.startswith(_UNSAVED):  # the exit code is 0, but the token is lost
             self._notices = (f"A renewed token could not be kept: {event.text}",)
             log.warning(*self._notices)
@@ -227,10 +227,8 @@ class Tally:
         paths = {file.path for file in failed}
         gone = sum(one.size or 0 for one in self._planned if one.path in paths)
         self._planned = [one for one in self._planned if one.path not in paths]
-        now = self.progress
-        self.progress = msgspec.structs.replace(
-            now, transfers=now.transfers - len(failed), bytes=now.bytes - gone
-        )
+        transfers, sent = self.progress.transfers - len(failed), self.progress.bytes - gone
+        self.progress = msgspec.structs.replace(self.progress, transfers=transfers, bytes=sent)
         return failed
 
     def _judged(self, missing: bool) -> tuple[events.Progress, list[Planned], list[str]]:

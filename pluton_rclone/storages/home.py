@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import (
-    NextStep,
-    OptionInvalid,
-    StorageExists,
-    StorageNotFound,
-    UsageError,
-)
+from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, StorageNotFound, UsageError
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport

@@ -12,8 +12,9 @@ import pytest
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.graph.budgets import APP_UNITS, MANY_OR_CHANGE, USER_REQUESTS
-from pluton_rclone.pace.budgets import Budget, budget_of
+from pluton_rclone.pace.budgets import Budget
 from pluton_rclone.pace.canary import Canary
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.pace.paced import BURST, EVEN, TPS, Paced
 from pluton_rclone.rclone import asked, commands
 from pluton_rclone.rclone.binary import Binary, find_binary

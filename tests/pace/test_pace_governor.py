@@ -20,8 +20,9 @@ import pytest
 from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace import canary
-from pluton_rclone.pace.budgets import FASTEST, LIMITS, LONGEST_HOLD, Budget, Limit, budget_of
+from pluton_rclone.pace.budgets import FASTEST, LIMITS, LONGEST_HOLD, Budget, Limit
 from pluton_rclone.pace.governor import CANARIES
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone import events
 from pluton_rclone.saved.remote import SavedRemote
 from tests.connected import budget_for, connected, emulated_drive
@@ -267,7 +268,7 @@ def _lasts(thread: threading.Thread) -> bool:
 PARENT = """
 import sys
 from pluton_rclone import Storages
-from pluton_rclone.pace.budgets import budget_of
+from pluton_rclone.pace.ledger import budget_of
 storage = Storages()["business"]
 budget = budget_of(storage.section_with_secrets())
 budget.does_hold(budget.clock.now())

@@ -24,6 +24,7 @@ from .visitor import ADMIN, ANNA, BERT, Visitor, at_microsoft, closes
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+SHOWN = {"control", "people", "tested", "full"}
 ROOT = Path(__file__).parents[2]
 COMMAND = 'exec "$0" -m pluton_rclone demo --web --no-browser 2>&1'
 DEMO = ["/bin/sh", "-c", COMMAND, sys.executable]
@@ -54,7 +55,7 @@ def pictures(demo: tuple[str, str, str]) -> Callable[[Page, str], None]:
     folder = os.environ.get("PICTURES")
 
     def take(page: Page, name: str) -> None:
-        if folder:
+        if folder and name in SHOWN:
             page.screenshot(path=ROOT / folder / f"try-{name}.png")
 
     return take
