@@ -67,7 +67,7 @@ def normal(text: str, work: Path) -> str:
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that the jobs are done in."""
     folder = tmp_path / "work"
     for name in ("data/letter.txt", "data/photos/beach.jpg", "data/photos/hill.jpg"):
