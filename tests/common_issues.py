@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Consent, Emulator
 from pluton_rclone.emulator.command import environment
 
 from .connected import ANNA, BERT, connected
+from .forked import Forks, forking
 
 Prepare = Callable[[Emulator], None]
 
@@ -55,7 +54,7 @@ ISSUES: Mapping[str, tuple[str, bool, Prepare, list[str]]] = {
 }
 
 
-def screen(issue: str) -> tuple[str, int]:
+def screen(issue: str, forks: Forks) -> tuple[str, int]:
     """What the person sees, the command included, and the exit code."""
     person, accept, prepare, arguments = ISSUES[issue]
     with tempfile.TemporaryDirectory(prefix="common-issues-") as folder, Emulator() as cloud:
@@ -68,25 +67,19 @@ def screen(issue: str) -> tuple[str, int]:
         )
         try:
             prepare(cloud)
-            argv = [sys.executable, "-m", "pluton_rclone", *arguments]
-            done = subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+            done = forks.run(*arguments)
         finally:
             os.environ.clear()
             os.environ.update(kept)
-    return f"$ pluton-rclone {shlex.join(arguments)}\n{done.stdout}{done.stderr}", done.returncode
+    said = (done.stdout + done.stderr).decode()
+    return f"$ pluton-rclone {shlex.join(arguments)}\n{said}", done.returncode
 
 
 def main() -> None:
-    for issue in ISSUES:
-        text, code = screen(issue)
-        print(f"--- {issue} (exit code {code})\n{text}")
+    with tempfile.TemporaryDirectory() as folder, forking(Path(folder)) as forks:
+        for issue in ISSUES:
+            text, code = screen(issue, forks)
+            print(f"--- {issue} (exit code {code})\n{text}")
 
 
 if __name__ == "__main__":

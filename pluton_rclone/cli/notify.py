@@ -13,7 +13,7 @@ from pluton_rclone.errors import UsageError
 from .context import needs
 
 CREDENTIAL = "pluton-rclone-notify"
-_LINE = re.compile(r"(?:(failure)\s*=\s*)?(\w[\w+.-]*://.+)")
+_SERVICE = re.compile(r"(?:(failure)\s*=\s*)?(\w[\w+.-]*://.+)")
 
 Tell = Callable[[bool, str, str], list[str]]
 """Called with whether the run failed, a title and a text; the services that did not take it."""
@@ -44,7 +44,7 @@ def teller(file: str) -> Tell:
     for number, line in enumerate(map(str.strip, lines), 1):
         if not line or line.startswith("#"):
             continue
-        found = _LINE.fullmatch(line)
+        found = _SERVICE.fullmatch(line)
         service = found and Apprise.instantiate(found[2], asset=asset)
         if not (found and service):
             what = f"Line {number} of {file} is not an address that apprise knows."

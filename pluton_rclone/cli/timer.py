@@ -154,8 +154,8 @@ def timer(
         )
     if ctx.new_storages.conf.is_encrypted():
         ctx.output.say(f"note    {_NO_PASSWORD}")
-    if os.environ.get("PLUTON_RCLONE_PING"):
-        ctx.output.say("note    The job needs PLUTON_RCLONE_PING in its own environment, too.")
+    for variable in filter(os.environ.get, ("PLUTON_RCLONE_PING", "PLUTON_RCLONE_NOTIFY")):
+        ctx.output.say(f"note    The job needs {variable} in its own environment, too.")
     program = shutil.which("pluton-rclone")
     argv = [os.path.abspath(program)] if program else [sys.executable, "-I", "-m", "pluton_rclone"]
     argv += ["--config", str(ctx.new_storages.path.absolute())]

@@ -56,9 +56,7 @@ MOST_TIME = "Stop after that time, e.g. 2h30m."
 about_links = with_options(
     flag("--skip-links", default=None, help="Leave symbolic links out."),
     flag("--copy-links", default=None, help="Take what symbolic links lead to in their place."),
-    flag(
-        "--links", default=None, help="Keep symbolic links, each as a small file NAME.rclonelink."
-    ),
+    flag("--links", default=None, help="Keep symbolic links, each as a file NAME.rclonelink."),
 )
 # The options that every transfer takes.
 tuning = with_options(

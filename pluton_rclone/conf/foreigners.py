@@ -56,14 +56,14 @@ def wait_until_asleep(processes: Iterable[int], seconds: float) -> None:
     awake = dict.fromkeys(processes, 0)
     while awake and time.monotonic() < deadline:
         for process in list(awake):
-            awake[process] = 0 if _is_at_work(process) else awake[process] + 1
+            awake[process] = 0 if is_at_work(process) else awake[process] + 1
             if awake[process] == 2:
                 del awake[process]
         if awake:
             time.sleep(_PAUSE)
 
 
-def _is_at_work(process: int) -> bool:
+def is_at_work(process: int) -> bool:
     tasks = f"/proc/{process}/task"
     # "12 (name) S …": the name may hold anything
     states = (_read(f"{tasks}/{task}/stat").rpartition(b") ")[2][:1] for task in _list(tasks))

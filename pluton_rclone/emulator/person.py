@@ -189,7 +189,7 @@ class PersonAtBrowser:
             if page.location is not None:
                 address = urljoin(page.address, page.location)
                 answer = _parameters(address)
-                if not _reachable(address):
+                if not reachable(address):
                     return Visit(address, page.status, "", answer, None, tuple(permissions))
                 page = self.browser.open(address)
                 continue
@@ -206,7 +206,7 @@ class PersonAtBrowser:
             fields = self._fill(form, accept, for_organisation, user_code)
             if form.id == "hiddenform":
                 answer = dict(fields)
-                if not _reachable(form.action):
+                if not reachable(form.action):
                     return Visit(form.action, page.status, "", answer, None, tuple(permissions))
             page = self.browser.open(urljoin(page.address, form.action), fields)
         raise RuntimeError(
@@ -252,7 +252,7 @@ def _led_to(address: str) -> str:
     return html.unescape(found[1]) if found else address
 
 
-def _reachable(address: str) -> bool:
+def reachable(address: str) -> bool:
     """Microsoft's hosts, which are the emulator's, and this machine; nothing else is ever
     called."""
     from .hosts import place

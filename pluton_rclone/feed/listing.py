@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
     from .tree import FeedTree, Found
-
-_UNSET_FOLDER_TIME = "2000-01-01T00:00:00Z"  # what rclone shows of a folder without a time
 
 
 class FeedListing(NamedTuple):
@@ -66,16 +65,11 @@ def _entry(found: Found, hashes: bool, mime_types: bool) -> Entry:
     if found.is_dir:
         mime_type = "inode/directory" if mime_types else None
         return Entry(path, name, -1, _folder_time(found.modified), True, key, mime_type)
-    mime_type = found.mime_type if mime_types else None
-    hex_hash = _quick_xor(found.quick_xor) if hashes and found.quick_xor else None
+    mime_type, hex_hash = found.mime_type if mime_types else None, None
+    if hashes and found.quick_xor:
+        with suppress(binascii.Error):
+            hex_hash = {"quickxor": binascii.a2b_base64(found.quick_xor).hex()}
     return Entry(path, name, found.size, _time(found.modified), False, key, mime_type, hex_hash)
-
-
-def _quick_xor(text: str) -> dict[str, str] | None:
-    try:
-        return {"quickxor": binascii.a2b_base64(text).hex()}
-    except binascii.Error:
-        return None
 
 
 def _time(text: str) -> datetime | None:
@@ -87,4 +81,5 @@ def _time(text: str) -> datetime | None:
 
 
 def _folder_time(text: str) -> datetime | None:
-    return _time(_UNSET_FOLDER_TIME if text.startswith("0001-01-01T00:00:00") else text)
+    """2000 for a folder without a time, as rclone shows it."""
+    return _time("2000-01-01T00:00:00Z" if text.startswith("0001-01-01T00:00:00") else text)

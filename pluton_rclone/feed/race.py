@@ -17,7 +17,7 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Cancelled, TokenExpired
-from pluton_rclone.pace.budgets import budget_of
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.process.pipes import STREAM_PIPE, paced
 from pluton_rclone.rclone import commands
 
@@ -110,12 +110,12 @@ class _Reader:
                 return
             self._wait(_LOOK)
 
-    def _token(self, http: Http, ended: str | None) -> Token:
+    def _token(self, http: Http, expired: str | None) -> Token:
         """The stored one; rclone is at work, and renews it."""
         while True:
             try:
                 token = self._saved.usable_token(http)
-                if token.access_token != ended:
+                if token.access_token != expired:
                     return token
             except TokenExpired:
                 pass

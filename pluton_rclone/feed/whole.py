@@ -15,7 +15,8 @@ from pluton_rclone.microsoft.clouds import cloud
 from pluton_rclone.microsoft.graph import delta
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
-from pluton_rclone.pace.budgets import budget_of
+from pluton_rclone.pace.ledger import budget_of
+from pluton_rclone.values import costs
 
 from .listing import FeedListing, listing
 from .tree import FeedTree
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
 GetToken = Callable[[Http, str | None], "Token"]
-"""Gives a token that is not the access token which has ended."""
+"""Gives another token than the access token that has expired, if one has."""
 
 
 def whole(
@@ -89,7 +90,8 @@ class _Pages:
         """As `delta.read`."""
         self._turn()
         if self._budget is not None:
-            self._budget.spend(self._budget.clock.now(), 1)
+            units = costs.DELTA_WHOLE if link is None else costs.DELTA_PAGE
+            self._budget.spend(self._budget.clock.now(), 1, units)
         if self._access is None:
             self._access = self._token(self._http, None).access_token
         try:
@@ -103,14 +105,13 @@ class _Pages:
 
 
 def _ahead(work: Callable[[], Page]) -> Callable[[], Page]:
-    """Starts the work; the result waits for it. The thread keeps nobody from leaving, whatever
-    Microsoft does."""
+    """Starts the work; the result waits for it. Its thread does not keep the program alive."""
     done: SimpleQueue[Page | BaseException] = SimpleQueue()
 
     def run() -> None:
         try:
             done.put(work())
-        except BaseException as problem:  # noqa: BLE001 - raised by whoever waits for the result
+        except BaseException as problem:  # noqa: BLE001 - raised where the result is waited for
             done.put(problem)
 
     threading.Thread(target=run, name="delta feed", daemon=True).start()

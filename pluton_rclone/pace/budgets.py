@@ -2,8 +2,8 @@
 clock.
 
 On work and school drives and document libraries, an app has resource units a minute, by the
-tenant's licences, and a user 3,000 requests in five minutes. Listing a folder and every change cost
-two units. Microsoft does not say which limits hold for a tenant; what is found out is kept here.
+tenant's licences, and a user 3,000 requests in five minutes (`values.costs`: what takes how much).
+Nobody says which of these hold for a tenant; what is found out is kept here, too.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Literal, NamedTuple, Protocol
 
-UNITS = 2
-"""Resource units of a request, at most: "list children, create, update, delete, upload"; one item,
-a page of the delta feed and a download cost one, and are counted as two."""
+import msgspec
+
+from pluton_rclone.values.costs import CHANGE
+
+UNITS = CHANGE
+"""Resource units of a request that rclone sends, at most."""
 
 
 class Limit(NamedTuple):
@@ -33,6 +36,8 @@ class Limit(NamedTuple):
         return UNITS if self.counts == "units" else 1
 
 
+LEASE = 2.0
+"""Seconds for which a process is believed to ask: one that is killed holds up nobody for longer."""
 FASTEST = 100.0
 """Requests a second that rclone makes at most: one in 10 ms (backend/onedrive, minSleep)."""
 
@@ -55,6 +60,69 @@ def rate(limit: Limit) -> float:
     return _EVENLY * limit.amount / limit.seconds / limit.cost
 
 
+class Part(msgspec.Struct):
+    """What is known of the limits that count one thing; it can be stored (`ledger`)."""
+
+    untried: list[Limit]
+    holds: Limit | None = None
+    learned: float = -math.inf
+    slots: list[tuple[float, float]] = []
+    """Begin, and what was spent."""
+    saved: float = 0.0
+    saved_at: float = 0.0
+    not_before: float = -math.inf
+    leases: dict[str, tuple[int, int, float]] = {}
+    """Of each process: how many rclones ask for it, the requests that they may have sent and nobody
+    has counted, and when that expires."""
+
+    def spend(self, now: float, width: float, longest: float, amount: float) -> None:
+        begin = now // width * width
+        if not self.slots or self.slots[-1][0] < begin:
+            self.slots.append((begin, 0.0))
+        self.slots[-1] = (self.slots[-1][0], self.slots[-1][1] + amount)
+        while self.slots[0][0] + width + longest <= now:
+            del self.slots[0]
+        if self.holds is not None:
+            self.save(now)
+            self.saved -= amount
+
+    def save(self, now: float) -> None:
+        """What is not asked at once may be asked later: a second's worth, at least one request."""
+        assert self.holds is not None
+        each = rate(self.holds) * self.holds.cost
+        earned = each * max(0.0, now - self.saved_at)
+        self.saved = min(max(each, self.holds.cost), self.saved + earned)
+        self.saved_at = max(now, self.saved_at)
+
+    def hold(self, now: float, limit: Limit) -> None:
+        self.learned = now
+        if limit not in self.untried:
+            self.untried.append(limit)
+        if self.holds is None or rate(limit) < rate(self.holds):
+            self.holds, self.saved, self.saved_at = limit, 0.0, now
+
+
+Parts = dict[str, Part]
+
+
+class Shelf(Protocol):
+    """Where the parts lie that several processes share."""
+
+    @property
+    def owner(self) -> str:
+        """This process."""
+
+    @property
+    def finding_out(self) -> AbstractContextManager[object]:
+        """`Budget.finding_out` of all processes."""
+
+    def lives(self, owner: str) -> bool:
+        """Whether that process is there still."""
+
+    def open(self, parts: Parts) -> AbstractContextManager[None]:
+        """Brings the parts up to date, and puts them back at the end."""
+
+
 class Clock:
     """This machine's time; a test brings another."""
 
@@ -69,160 +137,175 @@ class Clock:
 
 class Budget:
     """What was asked of Microsoft for one account, and which limits hold for it; safe to share
-    between threads. `now` is in seconds, of the clock by which all that ask from it go."""
+    between threads and, on a shelf, between processes. `now` is in seconds, of the clock by which
+    all that ask from it go."""
 
-    def __init__(self, limits: Sequence[Limit] = LIMITS, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        limits: Sequence[Limit] = LIMITS,
+        clock: Clock | None = None,
+        shelf: Shelf | None = None,
+    ) -> None:
         self.clock = clock or Clock()
-        self.finding_out = threading.Lock()
+        self.finding_out: AbstractContextManager[object] = (
+            threading.Lock() if shelf is None else shelf.finding_out
+        )
         """Held while one governor goes beyond a limit."""
-        self.askers = 0
-        """How many rclones ask from it now: from `join` to `leave`."""
+        self._askers = self._others = 0
         self._lock = threading.Lock()
+        self._shelf = shelf
         self._limits = tuple(limits)
-        self._untried = list(limits)
-        self._holds: Limit | None = None
-        self._learned = -math.inf
-        self._slots: deque[list[float]] = deque()  # begin, requests (cost 1), units (cost 2)
+        self._parts = {name: Part(self._all(name)) for name in ("units", "requests")}
         self._width = min(limit.seconds for limit in limits) / _SLOTS
         self._longest = max(limit.seconds for limit in limits)
-        self._saved = self._saved_at = 0.0
-        self._not_before = -math.inf
 
-    def under_way(self, round_trip: float) -> int:
+    def _all(self, counts: str) -> list[Limit]:
+        return [limit for limit in self._limits if limit.counts == counts]
+
+    @contextmanager
+    def _open(self) -> Iterator[list[Part]]:
+        with self._lock:
+            if self._shelf is None:
+                yield [*self._parts.values()]
+                return
+            with self._shelf.open(self._parts):
+                yield [*self._parts.values()]
+
+    @property
+    def askers(self) -> int:
+        """How many rclones ask from it, of all processes: from `join` to `leave`."""
+        return self._askers + self._others
+
+    def under_way(self, round_trip: float, more: int = 0, paused: bool = False) -> int:
         """The most requests that the account's rclones may have sent and not counted yet; however
-        many rclones there are, something is left for them to send."""
-        each = math.ceil(FASTEST * round_trip) + 3
+        many rclones there are, something is left for them to send.
+
+        They answer in `round_trip`, and send so many `more` until they are looked at. For the other
+        processes this one's are leased for LEASE seconds: fewer while its rclone stands still.
+        """
+        sent = (math.ceil(FASTEST * round_trip) + 3) * max(1, self._askers)
+        soon, now = sent + more, self.clock.now()
         narrowest = min(limit.amount / limit.cost for limit in self._limits)
-        return min(each * max(1, self.askers), int(_RESERVED * narrowest))
+        if self._shelf is not None:
+            with self._open():
+                leases = self._parts["units"].leases
+                leases.pop(self._shelf.owner, None)
+                for owner in [owner for owner, lease in leases.items() if lease[2] <= now]:
+                    askers, requests, until = leases.pop(owner)
+                    if self._shelf.lives(owner):  # it finds out whether a limit holds, or waits
+                        leases[owner] = (askers, requests, now + LEASE)
+                        continue
+                    self._spend(until - LEASE, "requests", requests)  # it may have asked them
+                    self._spend(until - LEASE, "units", UNITS * requests)
+                self._others = sum(askers for askers, _, _ in leases.values())
+                others = sum(requests for _, requests, _ in leases.values())
+                if self._askers:
+                    # Looked at a hundred times a second, it is written ten times.
+                    until = math.ceil((now + LEASE) * 10) / 10
+                    leases[self._shelf.owner] = (self._askers, sent if paused else soon, until)
+                soon += others
+        return min(soon, int(_RESERVED * narrowest))
 
     def join(self) -> None:
         with self._lock:
-            self.askers += 1
+            self._askers += 1
 
     def leave(self) -> None:
-        with self._lock:
-            self.askers -= 1
+        with self._open():
+            self._askers -= 1
+            if self._shelf is not None and not self._askers:
+                self._parts["units"].leases.pop(self._shelf.owner, None)
 
     def holds(self, now: float) -> Limit | None:
         """The limit that Microsoft has shown to hold, if any. It is believed for ten minutes: a
         tenant may get more licences, and others may have filled the budget."""
-        with self._lock:
-            if now - self._learned > _BELIEVED * self._longest:
-                self._untried, self._holds = list(self._limits), None
-            return self._holds
+        with self._open() as parts:
+            for name, part in self._parts.items():
+                if part.learned + _BELIEVED * self._longest < now and part.learned > -math.inf:
+                    part.untried, part.holds, part.learned = self._all(name), None, -math.inf
+            return min((part.holds for part in parts if part.holds), key=rate, default=None)
 
     def spend(self, now: float, requests: float, units: float | None = None) -> None:
         """Count requests; `units` is UNITS for each where it is not given."""
-        spent = UNITS * requests if units is None else units
-        with self._lock:
-            begin = now // self._width * self._width
-            if not self._slots or self._slots[-1][0] < begin:
-                self._slots.append([begin, 0.0, 0.0])
-            self._slots[-1][1] += requests
-            self._slots[-1][2] += spent
-            while self._slots[0][0] + self._width + self._longest <= now:
-                self._slots.popleft()
-            if self._holds is not None:
-                self._save(now, self._holds)
-                self._saved -= spent
+        with self._open():
+            self._spend(now, "requests", requests)
+            self._spend(now, "units", UNITS * requests if units is None else units)
+
+    def _spend(self, now: float, counts: str, amount: float) -> None:
+        self._parts[counts].spend(now, self._width, self._longest, amount)
 
     def left(self, limit: Limit, now: float) -> float:
         """How many requests still fit below a limit; negative beyond it."""
-        with self._lock:
+        with self._open():
             return self._left(limit, now)
 
     def nearest(self, now: float) -> tuple[Limit, float] | None:
         """The limit that may hold and is reached first, and the requests until then. None: none."""
-        with self._lock:
-            left = ((limit, self._left(limit, now)) for limit in self._untried)
+        with self._open() as parts:
+            left = ((limit, self._left(limit, now)) for part in parts for limit in part.untried)
             return min(left, key=lambda found: found[1], default=None)
 
     def does_not_hold(self, now: float, limit: Limit) -> None:
         """More was granted: the tenant has more licences, or nobody counts."""
-        with self._lock:
-            self._learned = now
-            self._untried = [other for other in self._untried if other != limit]
+        with self._open():
+            part = self._parts[limit.counts]
+            part.learned = now
+            part.untried = [other for other in part.untried if other != limit]
 
     def does_hold(self, now: float, limit: Limit | None = None) -> None:
         """Microsoft refused at this limit. None: at an unknown one, taken to be the lowest."""
-        with self._lock:
-            self._hold(now, limit or self._limits[0])
+        limit = limit or self._limits[0]
+        with self._open():
+            self._parts[limit.counts].hold(now, limit)
 
     def said(self, now: float, limit: Limit, remaining: float) -> None:
         """Microsoft said the limit, and how many units are left: others may spend it, too."""
-        with self._lock:
-            self._untried = [one for one in self._untried if one[1:] != limit[1:]]
-            self._hold(now, limit)
-            missing = self._left(limit, now) * UNITS - remaining
-        if missing > 0:
-            self.spend(now, 0, missing)
-
-    def _hold(self, now: float, limit: Limit) -> None:
-        self._learned = now
-        if limit not in self._untried:
-            self._untried.append(limit)
-        if self._holds is None or rate(limit) < rate(self._holds):
-            self._holds = limit
-            self._saved, self._saved_at = 0.0, now
+        with self._open():
+            part = self._parts[limit.counts]
+            part.untried = [one for one in part.untried if one[1:] != limit[1:]]
+            part.hold(now, limit)
+            missing = self._left(limit, now) * limit.cost - remaining
+            if missing > 0:
+                self._spend(now, limit.counts, missing)
 
     def hold(self, now: float, seconds: float) -> None:
         """Microsoft wants nothing to be asked for so long; believed for LONGEST_HOLD."""
-        with self._lock:
-            self._not_before = max(self._not_before, now + min(seconds, LONGEST_HOLD))
+        with self._open() as parts:
+            for part in parts:
+                part.not_before = max(part.not_before, now + min(seconds, LONGEST_HOLD))
 
     def wait(self, now: float, requests: float) -> float:
         """Seconds until so many requests may be asked, if nobody asks until then."""
-        with self._lock:
-            room = max((self._until(limit, requests, now) for limit in self._untried), default=0.0)
-            return max(0.0, self._not_before - now, room)
+        with self._open() as parts:
+            limits = [limit for part in parts for limit in part.untried]
+            room = max((self._until(limit, requests, now) for limit in limits), default=0.0)
+            return max(0.0, room, *(part.not_before - now for part in parts))
 
     def granted(self, now: float, under_way: float) -> float:
-        """How many requests may be sent now, with so many under way that are not counted yet:
-        evenly where a limit holds, and never beyond one that may hold."""
-        with self._lock:
-            left = min((self._left(limit, now) for limit in self._untried), default=math.inf)
-            room = left - under_way
-            if self._holds is None:
-                return room
-            self._save(now, self._holds)
-            return min(self._saved / UNITS, room)
-
-    def _save(self, now: float, limit: Limit) -> None:
-        """What is not asked at once may be asked later: a second's worth, at least one request."""
-        units = rate(limit) * UNITS
-        self._saved = min(max(units, UNITS), self._saved + units * max(0.0, now - self._saved_at))
-        self._saved_at = max(now, self._saved_at)
+        """How many requests may be asked now: evenly where a limit holds, and never beyond one that
+        may hold, with so many under way that are not counted yet."""
+        with self._open() as parts:
+            limits = [limit for part in parts for limit in part.untried]
+            room = min((self._left(limit, now) for limit in limits), default=math.inf) - under_way
+            for part in parts:
+                if part.holds is not None:
+                    part.save(now)
+                    room = min(room, part.saved / part.holds.cost)
+            return room
 
     def _until(self, limit: Limit, requests: float, now: float) -> float:
-        missing, until = requests - self._left(limit, now), 0.0
-        for slot in self._slots:
+        missing = requests - self._left(limit, now)
+        for begin, spent in self._parts[limit.counts].slots:
             if missing <= 0:
                 break
-            until = max(0.0, slot[0] + self._width + limit.seconds - now)
+            until = begin + self._width + limit.seconds - now
             if until > 0:
-                missing -= slot[limit.cost] / limit.cost
-        return until if missing <= 0 else 0.0
+                missing -= spent / limit.cost
+                if missing <= 0:
+                    return until
+        return 0.0
 
     def _left(self, limit: Limit, now: float) -> float:
         since = now - limit.seconds - self._width
-        spent = sum(slot[limit.cost] for slot in self._slots if slot[0] > since)
-        return (limit.amount - spent) / limit.cost
-
-
-BUDGETS: dict[tuple[str, str], Budget] = {}
-"""Of the accounts that this process works for: one per account and app."""
-_BUDGETS_LOCK = threading.Lock()
-
-
-def account_of(section: Mapping[str, str]) -> tuple[str, str]:
-    """What remotes that share a budget have in common; `section` is one in rclone.conf."""
-    account = section.get("pluton_account_name") or section.get("drive_id", "")
-    return section.get("client_id", ""), account
-
-
-def budget_of(section: Mapping[str, str]) -> Budget | None:
-    """The account's budget; None for a personal drive, for which Microsoft documents none."""
-    if section.get("drive_type") == "personal":
-        return None
-    with _BUDGETS_LOCK:
-        return BUDGETS.setdefault(account_of(section), Budget())
+        slots = self._parts[limit.counts].slots
+        return (limit.amount - sum(spent for begin, spent in slots if begin > since)) / limit.cost

@@ -38,7 +38,7 @@ class Canary:
         return {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
 
     def ask(self) -> Said:
-        """Unreachable; GraphError for an answer that says nothing of limits; the token's errors."""
+        """Unreachable; GraphError for an answer without a word about limits; the token's errors."""
         answer = self._http.once("GET", self._address, headers=self._headers)
         if answer.status == 401:  # expired; rclone has renewed the stored one meanwhile
             self._headers = self._authorized()

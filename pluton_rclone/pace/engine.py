@@ -12,8 +12,8 @@ from pluton_rclone.saved.remote import SavedRemote
 from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
 
-from .budgets import budget_of
 from .chunks import Fitted
+from .ledger import budget_of
 from .paced import Paced
 
 if TYPE_CHECKING:

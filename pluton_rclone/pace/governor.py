@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST = 0.25  # seconds between two looks
 _SHORTEST = 0.01
+_FORGETTING = 0.9  # with each look
 _BEYOND = 9  # requests beyond a limit that must be granted until it counts as not held
 _WARM_UP_LIMIT = 5.0  # seconds
 TRIAL = 20.0  # seconds to find out that a limit does not hold; old requests leave the window
@@ -56,12 +57,14 @@ class Governor:
     ) -> None:
         self._socket, self._budget, self._clock = socket, budget, budget.clock
         self._make_canary, self._on_wait = canary, on_wait
-        self._asked = asked.Asked()
+        self._asked: asked.Asked | None = None  # once it is up
         self._ended = threading.Event()
         self._warm = threading.Event()
         self._warming = False
         self._canary: Canary | None = None
         self._round_trip = 0.1  # seconds
+        self._planned = _SHORTEST
+        self._more = 0.0  # requests than planned, of late: where this thread waits for its turn
         self._said_until = 0.0
 
     def attend(self, child: Child) -> None:
@@ -87,6 +90,7 @@ class Governor:
             wait = _SHORTEST
             while not self._clock.wait(self._ended, wait) and not child.ended:
                 wait = self._look(child)
+                self._planned = wait
         finally:
             self._budget.leave()
             child.resume()
@@ -101,32 +105,37 @@ class Governor:
         now = self._clock.now()
         if not child.paused:
             self._count()
+        if self._asked is None:
+            return _SHORTEST  # stopped now, it would outlive us: the signal for that is not set yet
         holds = self._budget.holds(now)
         if holds is not None:
             return self._evenly(child, rate(holds))
         child.resume()
+        under_way = self._under_way(child)
         if (found := self._budget.nearest(now)) is None:
             return _LONGEST
         limit, left = found
         if left * limit.cost < _WARM_UP * limit.amount:
             self._warm_up()
-        if left <= self._under_way():
+        if left <= under_way:
             self._beyond(child, limit)
             return _SHORTEST
-        return self._until_spent(left - self._under_way())
+        return self._until_spent(left - under_way)
 
-    def _under_way(self) -> int:
-        return self._budget.under_way(self._round_trip)
+    def _under_way(self, child: Child) -> int:
+        return self._budget.under_way(self._round_trip, math.ceil(self._more), child.paused)
 
     def _until_spent(self, requests: float) -> float:
         """Half the time in which all of them together may send so many."""
         return min(_LONGEST, max(_SHORTEST, requests / FASTEST / max(1, self._budget.askers) / 2))
 
     def _count(self) -> None:
-        before, found = self._asked, asked.read(self._socket)
+        before, found = self._asked or asked.Asked(), asked.read(self._socket)
         if found is None or found.answers < before.answers:
             return
         now = self._clock.now()
+        more = found.answers - before.answers - FASTEST * self._planned
+        self._more = max(more, _FORGETTING * self._more)
         self._asked = found
         if found.answers > before.answers:
             self._budget.spend(now, found.answers - before.answers, found.units - before.units)
@@ -135,9 +144,9 @@ class Governor:
             self._budget.does_hold(now)
 
     def _evenly(self, child: Child, each_second: float) -> float:
-        now = self._clock.now()
-        wait = self._budget.wait(now, self._under_way() + 1)
-        granted = self._budget.granted(now, self._under_way())
+        now, under_way = self._clock.now(), self._under_way(child)
+        wait = self._budget.wait(now, under_way + 1)
+        granted = self._budget.granted(now, under_way)
         if wait > 0 or granted <= 0:
             child.pause()
             if wait > _WORTH_SAYING and now >= self._said_until:
@@ -183,7 +192,7 @@ class Governor:
         self._warm.wait(_WARM_UP_LIMIT)
         with self._budget.finding_out:
             # Another governor may have found out, or waited until there is room again.
-            if not self._is_open(limit):
+            if not self._is_open(child, limit):
                 return
             found = threading.Event()
             self._send_canaries(limit, found, 1)  # Microsoft may simply say what the limit is
@@ -191,13 +200,13 @@ class Governor:
             child.resume()
             self._count()
             child.pause()
-            if not found.is_set() and self._is_open(limit):
+            if not found.is_set() and self._is_open(child, limit):
                 self._go_beyond(limit, found)
 
-    def _is_open(self, limit: Limit) -> bool:
+    def _is_open(self, child: Child, limit: Limit) -> bool:
         """Whether it is near, and not known to hold."""
         now = self._clock.now()
-        near = self._budget.left(limit, now) <= self._under_way()
+        near = self._budget.left(limit, now) <= self._under_way(child)
         return near and self._budget.holds(now) is None
 
     def _go_beyond(self, limit: Limit, found: threading.Event) -> None:

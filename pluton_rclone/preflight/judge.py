@@ -32,7 +32,7 @@ class Folder:
     room_utf16: int
     at_root: bool = False
     arrives: bool = True  # neither it nor a folder above it is refused
-    too_long: bool = False  # told of it or of a folder above it: nothing below is told again
+    too_long: bool = False  # reported for it or for a folder above: not again for what is below
 
     @property
     def shown(self) -> str:

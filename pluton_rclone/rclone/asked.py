@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from pluton_rclone.values import costs
+
 VARIABLE = "RCLONE_METRICS_ADDR"
 _LONGEST = 100  # bytes of a socket's path; the kernel takes 107
 _ANSWERS = re.compile(
@@ -59,7 +61,7 @@ def parsed(text: bytes) -> Asked:
         count = int(float(number))
         answers += count
         refusals += count if code in (b"429", b"503") else 0
-        units += count * (1 if _costs_one(method, code, host) else 2)
+        units += count * (costs.DOWNLOAD if _costs_one(method, code, host) else costs.LIST)
     return Asked(answers, refusals, units)
 
 

@@ -8,6 +8,7 @@ shown", at DEBUG), fs/list ("Entry doesn't belong in directory"). Filters are no
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Iterable
 
@@ -16,7 +17,7 @@ from pluton_rclone.errors import NameRefused, TransferFailed
 from . import events
 from .commands import Command
 from .locations import is_local
-from .results import FailedFile, LeftOut
+from .results import FailedFile, LeftOut, Planned
 
 _TOLD = re.compile(
     r"(Duplicate) (object|directory) found in (source|destination) - ignoring"
@@ -92,3 +93,20 @@ def _excluded(name: str, command: Command) -> bool:
     return "--files-from-raw=-" in command.flags or any(
         fnmatch.fnmatchcase(name, one) for one in names
     )
+
+
+def unreadable(command: Command, planned: Iterable[Planned]) -> tuple[FailedFile, ...]:
+    """What a dry run plans to copy and could not read: it opens no file."""
+    from pluton_rclone.values.encoding import local_name
+
+    from . import faults
+
+    failed, source = [], command.places[0]
+    if os.path.isdir(source) and is_local(source):
+        for path in sorted({one.path for one in planned if one.action in ("copy", "move")}):
+            here = os.path.join(source, *map(local_name, path.split("/")))
+            if "\ufffd" not in path and not os.access(here, os.R_OK):  # the log is UTF-8
+                why = "permission denied" if os.path.lexists(here) else "no such file or directory"
+                error = faults.fault(f"{here}: {why}", subject=path)
+                failed.append(FailedFile(path, error, retry_helps=False))
+    return tuple(failed)

@@ -86,16 +86,10 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
         raise run.fault(code)
     missing, others = run.tally.missing()
     differing, on_source, on_destination = (tuple(found[sign]) for sign in "*-+")
-    unhashed = re.search(r"(\d+) hashes could not be checked", "\n".join(run.tally.messages))
-    return CheckResult(
-        matching,
-        differing,
-        on_source,
-        on_destination,
-        (*failed, *missing),
-        left_out=others,
-        by_size=int(unhashed[1]) if unhashed else 0,
-    )
+    unhashed = re.search(r"(?<!\d)(\d+) hashes could not be checked", "\n".join(run.tally.messages))
+    by_size = int(unhashed[1]) if unhashed else 0
+    failed += missing
+    return CheckResult(matching, differing, on_source, on_destination, failed, others, by_size)
 
 
 def decoded(text: bytes, kind: type[T]) -> T:

@@ -42,7 +42,7 @@ class Tally:
         self._left_out: dict[left_out.Place, None] = {}
         self._unchanged = self._best = self._same = self._arrived = self._transferred = 0
         self._folders = self._undeleted = self._renamed = 0
-        # rclone says no more than this about a folder that cannot be made
+        # the only trace in the log of a folder that cannot be made
         self._making: dict[str, None] = {}
         self._broke_off = self._kept = self.only_copies = False
         self.progress = self._before = events.Progress(text="")
@@ -107,9 +107,9 @@ class Tally:
                     self._begun.clear()
                     self._before_round = self.progress.transfers
                     self._kept = False
+                    self._end_of_round()
                 elif event.text.startswith("Need to transfer"):
                     self._begun.update(self._earlier.keys() & {getattr(event, "about", None)})
-                    self._end_of_round()
         if event.text.startswith(_UNSAVED):  # the exit code is 0, but the token is lost
             self._notices = (f"A renewed token could not be kept: {event.text}",)
             log.warning(*self._notices)
@@ -167,7 +167,7 @@ class Tally:
         begun = self._begun | {file.name for file in self.progress.in_flight}
         unknown = self._quiet and (broken or self.progress.transfers > self._before_round)
         if unknown or (self._failed and not broken):
-            begun = {*self._earlier}
+            self._earlier.clear()
         for path in begun:
             self._earlier.pop(path, None)
         return self.failed()
@@ -183,6 +183,8 @@ class Tally:
     ) -> TransferResult:
         """The end. `stopped` is the reason if we ended it, `ended` the word for it."""
         missing, others = self.missing()
+        if self.command.dry:
+            missing += self._not_planned()
         failed, error = missing, stopped
         if stopped is not None or exit_code != 0:
             broken = stopped is not None or exit_code < 0
@@ -219,6 +221,16 @@ class Tally:
             folders=self._folders + whole,
         )
 
+    def _not_planned(self) -> tuple[FailedFile, ...]:
+        """What cannot be read, taken out of what is planned."""
+        failed = left_out.unreadable(self.command, self._planned)
+        paths = {file.path for file in failed}
+        gone = sum(one.size or 0 for one in self._planned if one.path in paths)
+        self._planned = [one for one in self._planned if one.path not in paths]
+        transfers, sent = self.progress.transfers - len(failed), self.progress.bytes - gone
+        self.progress = msgspec.structs.replace(self.progress, transfers=transfers, bytes=sent)
+        return failed
+
     def _judged(self, missing: bool) -> tuple[events.Progress, list[Planned], list[str]]:
         """The counts, what is planned, and what is to be said: a dry run of a sync promises no
         deletion that the sync will not make."""
@@ -233,11 +245,8 @@ class Tally:
                 command.brake.judge(now, whole=True)
         except TooManyDeletions as refusal:
             why = refusal.what.partition(": ")[2]
-            return (
-                now,
-                planned,
-                [f"More would go than may: without the dry run, nothing is done: {why}"],
-            )
+            told = f"More would go than may: without the dry run, nothing is done: {why}"
+            return now, planned, [told]
         return now, planned, []
 
 

@@ -69,7 +69,7 @@ class Transfer:
         self._tally = Tally(command)
         self._brake = None if command.dry else command.brake
         self._seen = None if self._brake is None else Tally(command)
-        """What the look has found so far; None if it is over, or there is none."""
+        """What the dry run before a sync has found so far; None after it, or without one."""
         self._most: int | None = None
         self._changed = threading.Condition()
         self._serial = self._steps = 0
@@ -99,7 +99,7 @@ class Transfer:
         return self._starts(command, self._flags)
 
     def _judged(self) -> Start:
-        """After the look: the run itself, or TooManyDeletions."""
+        """After the dry run: the sync itself, or TooManyDeletions."""
         assert self._brake is not None and self._seen is not None  # noqa: PT018
         self._most = self._brake.judge(self._seen.progress, whole=self._codes == [0])
         missing, _ = self._seen.missing()
@@ -194,7 +194,7 @@ class Transfer:
                 code = next((code for code in self._codes if code != 0), 0)
                 if code == 0 and not self._then and self._ended != "failed":
                     self._stopped, self._ended = None, "done"  # it was faster than the cancel
-                if self._seen is not None:  # it ended with the look, which says why
+                if self._seen is not None:  # the dry run failed
                     self._tally.messages = self._seen.messages
                 if len(self._codes) > 1:
                     self._tally.next_run(self._codes[-1])
@@ -230,7 +230,7 @@ class Transfer:
     def _line(self, line: bytes) -> None:
         event = events.parse(line)
         with self._changed:
-            if self._seen is not None:  # an event of the look: nobody gets it
+            if self._seen is not None:  # an event of the dry run is not passed on
                 if not isinstance(event, events.Skipped):
                     self._add(self._seen, event)
                 return
@@ -287,7 +287,7 @@ class Transfer:
                 if start is not None:
                     self._tally.next_run(code)
                     return self._follow(start)
-        except Exception as error:  # noqa: BLE001 - otherwise nobody would hear of it
+        except Exception as error:  # noqa: BLE001 - otherwise it would be lost in this thread
             reason = error if isinstance(error, PlutonRcloneError) else RcloneError(str(error))
             self._stop(reason, "failed")
         return False

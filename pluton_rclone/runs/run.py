@@ -82,7 +82,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         brake = None
         if self.command == "sync":
             brake = Brake(self.max_delete, self.allow_empty_source)
-            if "--dry-run" in flags or (brake.percent == 100 and brake.empty_source):
+            if brake.percent == 100 and brake.empty_source:
                 brake = None
         places = (*(() if source is None else (source,)), self.destination)
         stdin = None if self.lines is None else os.fsencode(self.lines)

@@ -155,7 +155,7 @@ class Lent(Around):
 
 
 def slow_down(line: bytes) -> events.Throttled | None:
-    """What a line of rclone's log says of Microsoft's wish that it slow down, if it does."""
+    """The event, if a line of rclone's log says that Microsoft asked it to slow down."""
     if b"oo many" in line and isinstance(event := events.parse(line), events.Throttled):
         return event
     return None

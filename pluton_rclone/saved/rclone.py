@@ -168,10 +168,10 @@ class SavedRclone(Rclone):
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
         if is_local(place):
             return office.is_folder_here(place)
+        found = None
         with suppress(PlutonRcloneError):  # the transfer says why
             found = self.stat(place)
-            return found.is_dir if found else None
-        return None
+        return None if found is None else found.is_dir
 
     def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
         command = commands.remove("deletefile", place, options)
@@ -207,9 +207,7 @@ class SavedRclone(Rclone):
         before = self._lent.refusals
         section = destination(command, self._conf, self._names) or {}
         into_a_library = section.get("drive_type") == "documentLibrary"
-        runs = office.Runs(command)
-        if into_a_library:
-            runs = office.runs(command, self._is_folder)
+        runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
         starting, flags = self._starting(notice), progress_flags(level, every)

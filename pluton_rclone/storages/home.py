@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import (
-    NextStep,
-    OptionInvalid,
-    StorageExists,
-    StorageNotFound,
-    UsageError,
-)
+from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, StorageNotFound, UsageError
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
@@ -88,8 +82,7 @@ class Home(Mapping[str, Storage]):
         what was not kept of it."""
         if run.command in ("check", "restic"):
             raise UsageError(f"{run.command} is not a transfer.")
-        command = run.as_command()
-        return self.rclone(*run.storages).transfer(command)
+        return self.rclone(*run.storages).transfer(run.as_command())
 
     def _saved(self, remote_name: str, log_level: LogLevel | None = None) -> SavedRemote:
         from pluton_rclone.saved.remote import SavedRemote

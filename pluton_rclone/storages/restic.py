@@ -45,8 +45,8 @@ class Restic:
         binary: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._saved = saved
-        self._wanted = binary
+        self._saved, self._wanted = saved, binary
+        self._runs = Runs(saved.conf.path)
         self._given = dict(environment or {})
         self._open: ExitStack | None = None
         self._lent: dict[str, str] = {}
@@ -80,8 +80,8 @@ class Restic:
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> Child:
         """Start restic; callbacks as for `process.start`."""
-        argv, env = self.argv(*arguments), self.environment
-        recording, starting = self._runs.begin(self._run(arguments)), threading.Lock()
+        argv, env, starting = self.argv(*arguments), self.environment, threading.Lock()
+        recording = self._runs.begin(self._run(arguments))
 
         def end() -> None:
             with starting:  # it may end before `child` is here
@@ -89,12 +89,7 @@ class Restic:
 
         with starting:
             child = process.start(
-                argv,
-                env=env,
-                stdin=stdin,
-                on_stdout=on_stdout,
-                on_stderr=on_stderr,
-                on_end=end,
+                argv, env=env, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr, on_end=end
             )
         return child
 
@@ -113,10 +108,6 @@ class Restic:
             status = process.foreground([os.path.abspath(argv[0]), *argv[1:]], env=environment)
             recording.exited(status)
         return status
-
-    @property
-    def _runs(self) -> Runs:
-        return Runs(self._saved.conf.path)
 
     def _run(self, arguments: Iterable[str]) -> Run:
         return Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)

@@ -153,6 +153,11 @@ def standard_name(local_name: str | bytes) -> str:
     return STANDARD.encode(LOCAL.decode(os.fsdecode(local_name)))
 
 
+def local_name(standard: str) -> str:
+    """The name under which rclone opens the local file that it shows so."""
+    return LOCAL.encode(STANDARD.decode(standard))
+
+
 def opens_again(local_name: str) -> bool:
     """Whether rclone finds the local file under its own name for it: it doubles a lone QUOTE, and
     then says "no such file or directory" (tried with 1.75.2)."""

@@ -32,7 +32,7 @@ STORAGE = """
 import sys
 from pluton_rclone import Storages
 from pluton_rclone.pace.budgets import LIMITS, Budget, Limit
-from pluton_rclone.pace.budgets import BUDGETS, account_of
+from pluton_rclone.pace.ledger import BUDGETS, account_of
 name, scale, *given = sys.argv[1:]
 storage = Storages()[name]
 BUDGETS[account_of(storage.section_with_secrets())] = Budget(

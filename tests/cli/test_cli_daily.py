@@ -83,8 +83,16 @@ def test_advice_names_the_command_behind_the_options(connected: Command) -> None
 # ---- NAME and NAME:PATH --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["Work files:", "work-files:", "work-files:backups/2026"])
-@pytest.mark.parametrize("looking", ["about", "test", "drives"])
+@pytest.mark.parametrize(
+    ("looking", "name"),
+    [
+        ("about", "Work files:"),
+        ("about", "work-files:"),
+        ("about", "work-files:backups/2026"),
+        ("test", "work-files:backups/2026"),
+        ("drives", "work-files:backups/2026"),
+    ],
+)
 def test_a_place_is_taken_where_a_storage_is_named(
     connected: Command, looking: str, name: str
 ) -> None:

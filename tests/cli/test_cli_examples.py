@@ -14,11 +14,12 @@ import click
 import pytest
 from pydantic import SecretStr
 
-from pluton_rclone import Storages
 from pluton_rclone.cli.app import COMMANDS, application
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, WEB_CLIENT_ID, WEB_CLIENT_SECRET, Emulator
 from pluton_rclone.emulator.command import browser
 from pluton_rclone.rclone.binary import find_binary
+from pluton_rclone.storages.storages import Storages
+from tests.command_line import run_here
 from tests.connected import ANNA, BERT, connected, remote_of
 from tests.forked import Forks
 from tests.terminal import Terminal
@@ -93,6 +94,7 @@ def free_port() -> int:
 def here(example: str, folder: Path) -> str:
     """The example with folders of this test, and a real rclone, in place of those that it names."""
     example = re.sub(r"^0 4 \* \* 0 +", "", example)  # a crontab's time
+    example = re.sub("(history|again) 12", r"\1 1", example)
     rclone = find_binary().path
     for theirs, ours in (
         ("/srv/data", folder / "data"),
@@ -109,7 +111,9 @@ def here(example: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path: Path) -> None:
+def test_the_example_works(
+    example: str, shell: Path, cloud: Emulator, tmp_path: Path, forks: Forks
+) -> None:
     if "pluton-rclone import" in example:
         section = remote_of(cloud, "business").to_section()
         lines = ["[old]", *(f"{key} = {value}" for key, value in section.items())]
@@ -130,13 +134,15 @@ def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path:
         (tmp_path / "s3/bucket/data/old/b.txt").write_text("content")
         Storages().conf.add("s3", {"type": "alias", "remote": str(tmp_path / "s3")})
         (tmp_path / "mounted").mkdir()
+        if re.search("(history|again) 12", example):
+            assert run_here("copy", tmp_path / "data", "work:copied").returncode == 0  # run 1
     serving = example.startswith(SERVING)
     environment = {
         **os.environ,
         **browser(BERT if any(word in example for word in WORK) else ANNA),
         "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}",
         "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
-        **({"BROWSER": "true"} if serving else {}),
+        "BROWSER": "true" if serving else forks.browser,
         **({"PYTHON_KEYRING_BACKEND": "tests.keyrings.Kept"} if "--keyring" in example else {}),
     }
     script = f"set -o pipefail; {here(example, tmp_path)}"

@@ -6,15 +6,18 @@ import os
 import re
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from pluton_rclone import Storages
+from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import commands
 from tests.cli.conftest import Command
+from tests.connected import ANNA
 
 DAY = 24 * 3600
 FILES = ("a.txt", "b.tmp", "big.bin", "old.txt", "sub/c.txt", "sub/d.tmp", "a[w].txt")
@@ -62,14 +65,29 @@ def filters(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     ]
 
 
-def names(storage_path: str = "x") -> set[str]:
-    storage = Storages()["Work files"]
-    return {entry.path for entry in storage.walk(storage_path) if not entry.is_dir}
+Names = Callable[..., set[str]]
+
+
+@pytest.fixture
+def names(cloud: Emulator) -> Names:
+    """Which files are in a folder of the storage, as Microsoft has them."""
+
+    def found(folder: str = "x") -> set[str]:
+        drive = cloud.files.drive_of(ANNA)
+        start = drive.find(folder)
+        assert start is not None
+        return {
+            item.path().removeprefix(f"{start.path()}/")
+            for item in drive.walk(start)
+            if not item.is_folder
+        }
+
+    return found
 
 
 @pytest.mark.parametrize(("filters", "kept"), FILTERS.items(), ids=FILTERS, indirect=["filters"])
 def test_copy_check_ls_and_preflight_select_the_same_files(
-    connected: Command, source: Path, filters: list[str], kept: set[str]
+    connected: Command, source: Path, filters: list[str], kept: set[str], names: Names
 ) -> None:
     looked = connected("preflight", str(source), "Work files:x", *filters, "--json")
     copied = connected("copy", str(source), "Work files:x", *filters)
@@ -84,7 +102,7 @@ def test_copy_check_ls_and_preflight_select_the_same_files(
 
 
 def test_delete_with_filters_deletes_what_they_select_and_keeps_folders(
-    connected: Command, source: Path
+    connected: Command, source: Path, names: Names
 ) -> None:
     connected("copy", str(source), "Work files:x")
     asked = connected("delete", "Work files:x", "--include", "*.tmp")
@@ -117,7 +135,7 @@ def test_what_deletes_a_folder_whole_refuses_whatever_selects(
 
 
 def test_a_pattern_that_does_not_match_the_file_of_its_name_is_said(
-    connected: Command, source: Path
+    connected: Command, source: Path, names: Names
 ) -> None:
     ran = connected("copy", str(source), "Work files:x", "--exclude", "a[w].txt")
     assert "a[w].txt" in names()
@@ -145,7 +163,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_starts(
 
 
 def test_what_a_sync_would_overwrite_or_delete_is_kept_in_a_folder(
-    connected: Command, source: Path
+    connected: Command, source: Path, names: Names
 ) -> None:
     connected("copy", str(source), "Work files:x")
     (source / "a.txt").write_bytes(b"another")
@@ -172,7 +190,7 @@ def test_what_a_sync_would_overwrite_or_delete_is_kept_in_a_folder(
 
 
 def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(
-    connected: Command, source: Path
+    connected: Command, source: Path, names: Names
 ) -> None:
     ran = connected("copy", str(source), "Work files:x", "--", "--max-depth=1", "--no-traverse")
     assert (ran.code, names()) == (0, selected("sub/c.txt", "sub/d.tmp")), ran.err
@@ -197,7 +215,9 @@ def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(
     assert (stray.code, "is not a flag of rclone" in stray.err) == (2, True)
 
 
-def test_names_with_odd_blanks_are_selected_alone(connected: Command, tmp_path: Path) -> None:
+def test_names_with_odd_blanks_are_selected_alone(
+    connected: Command, tmp_path: Path, names: Names
+) -> None:
     source = tmp_path / "odd"
     source.mkdir()
     for name in ("x", "x\u00a0", "a", "b", "a\u2028b"):

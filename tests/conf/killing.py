@@ -1,6 +1,6 @@
 """A process of its own that changes an rclone.conf and is killed at every point, or at random ones.
 
-`python -m tests.conf.killing FOLDER each PASSWORD`, `… fifth PASSWORD` (every fifth point) and `…
+`python -m tests.conf.killing FOLDER each PASSWORD`, `… some PASSWORD` (every eleventh point) and `…
 random PASSWORD`; prints what it saw as JSON. It forks from a process without threads, so a thousand
 killed writers take seconds; nothing needs to be installed for it.
 """
@@ -115,11 +115,11 @@ def each(path: Path, password: str, step: int = 1) -> dict[str, Any]:
     return {**seen, "faults": faults}
 
 
-def fifth(path: Path, password: str) -> dict[str, Any]:
-    return each(path, password, 5)
+def some(path: Path, password: str) -> dict[str, Any]:
+    return each(path, password, 11)
 
 
-def recoded(path: Path, _: str, step: int = 9) -> dict[str, Any]:
+def recoded(path: Path, _: str, step: int = 23) -> dict[str, Any]:
     """Killed before every `step`th line of encrypting, of a new password, and of decrypting: the
     file has the one or the other, whole, and the next run does what is left to do.
     """
@@ -215,7 +215,7 @@ def _check(anna: dict[str, str], sections: dict[str, dict[str, str]]) -> None:
 if __name__ == "__main__":
     modes: dict[str, Callable[[Path, str], dict[str, Any]]] = {
         "each": each,
-        "fifth": fifth,
+        "some": some,
         "random": at_random,
         "recode": recoded,
         "recode, closely": partial(recoded, step=3),

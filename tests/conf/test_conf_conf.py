@@ -140,15 +140,16 @@ def test_values_that_the_format_cannot_carry_are_refused(path: Path, value: str,
     assert path.read_text() == OTHERS
 
 
-@pytest.mark.parametrize(
-    "value", ['"abc"', "#x", ";x", "50%", "C:\\dir\\", "a=b", "[x]", "%(", "x:y", "é漢😀", '""']
-)
-def test_values_that_only_look_dangerous_survive_the_real_rclone(path: Path, value: str) -> None:
-    Conf(path).add("anna", {"type": "memory", "description": value})
-    assert dump(path)["anna"]["description"] == value
+def test_values_that_only_look_dangerous_survive_the_real_rclone(path: Path) -> None:
+    given = ['"abc"', "#x", ";x", "50%", "C:\\dir\\", "a=b", "[x]", "%(", "x:y", "é漢😀", '""']
+    for number, value in enumerate(given):
+        Conf(path).add(f"anna {number}", {"type": "memory", "description": value})
+    read = dump(path)
+    assert [read[f"anna {number}"]["description"] for number in range(len(given))] == given
     done = run(path, "config", "update", "disk", "description=x", "--non-interactive")
     assert done.returncode == 0, done.stderr
-    assert Conf(path).section("anna")["description"] == value
+    kept = Conf(path).sections()
+    assert [kept[f"anna {number}"]["description"] for number in range(len(given))] == given
 
 
 def test_no_option_name_can_smuggle_a_line_in(path: Path) -> None:
@@ -176,12 +177,12 @@ def test_a_remote_that_goes_away_while_all_are_looked_at_disturbs_nobody(
     somebody who removed remotes."""
     Conf(path).add("anna", {"type": "memory"})
     conf = Conf(path)
-    real, gone = SharedConfig.document, Conf(path)
+    real, others = SharedConfig.document, [Conf(path)]
 
     def read(self: SharedConfig) -> Document:
         found = real(self)
-        if self is conf._shared and "anna" in found:
-            gone.delete("anna")
+        if "anna" in found and others:
+            others.pop().delete("anna")
         return found
 
     monkeypatch.setattr(SharedConfig, "document", read)

@@ -76,14 +76,13 @@ def test_who_sleeps_or_is_gone_is_not_waited_for(
     assert not Path(f"/proc/{process}").exists()
 
 
-def test_who_is_at_work_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whois_at_work_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = iter([True, True, False, True, False, False])
-    monkeypatch.setattr(foreigners, "_is_at_work", lambda _process: next(seen))
+    monkeypatch.setattr(foreigners, "is_at_work", lambda _process: next(seen))
     wait_until_asleep({1}, 60)
     assert next(seen, None) is None
 
 
 def test_who_never_sleeps_is_not_waited_for_for_ever() -> None:
     """This process is at work while it looks at itself."""
-    assert foreigners._is_at_work(os.getpid())
     wait_until_asleep({os.getpid()}, 0.01)

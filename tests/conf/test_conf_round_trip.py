@@ -138,7 +138,7 @@ def _json(text: str) -> str:
 def test_the_real_rclone_and_this_library_read_each_other(
     what: Callable[[Daemon, str | None, int], None], daemon: tuple[Daemon, str | None]
 ) -> None:
-    what(*daemon, 60)
+    what(*daemon, 30)
 
 
 @pytest.mark.soak

@@ -254,7 +254,8 @@ def leftovers() -> list[Path]:
     return found
 
 
-@pytest.mark.parametrize("step", STEPS)
+# Before the probe is there, when it is, when it was read, and when it is gone.
+@pytest.mark.parametrize("step", ["token", "write", "read", "delete", "throttling"])
 def test_killed_before_each_step_the_next_test_leaves_nothing(cloud: Emulator, step: str) -> None:
     storage = connected(cloud, "business", base_folder="laptop")
     emulated_drive(cloud, "business").folder("laptop")
@@ -266,7 +267,7 @@ def test_killed_before_each_step_the_next_test_leaves_nothing(cloud: Emulator, s
     assert list(storage.storages) == ["business"]
 
 
-@pytest.mark.parametrize("step", ["list", "write", "read", "delete"])
+@pytest.mark.parametrize("step", ["write", "delete"])
 def test_killed_in_the_middle_of_a_step_the_next_test_leaves_nothing(
     cloud: Emulator, step: str
 ) -> None:

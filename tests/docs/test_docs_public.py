@@ -4,6 +4,7 @@ its own exceptions."""
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import runpy
 from collections.abc import Callable, Iterator
@@ -36,17 +37,20 @@ PROTOCOL = {
 INNER = {"OSError", "ValueError", "FileNotFoundError", "PermissionError"}
 
 
-def library() -> Iterator[tuple[str, ast.Module]]:
-    """Every module that is no door: name relative to the package, and its syntax tree."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = path.relative_to(PACKAGE).as_posix()
-        if not any(name == door or name.startswith(f"{door}/") for door in PRINTING):
-            yield name, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def library() -> list[tuple[str, list[ast.AST]]]:
+    """Every module that is no door: name relative to the package, and all of its syntax tree."""
+    return [
+        (name, list(ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if (name := path.relative_to(PACKAGE).as_posix())
+        and not any(name == door or name.startswith(f"{door}/") for door in PRINTING)
+    ]
 
 
 def public_members() -> Iterator[tuple[str, Any]]:
-    for name, module in pluton_rclone._MODULES.items():
-        named = SOURCE["Named"](f"pluton_rclone.{module}", name)
+    for name in pluton_rclone.__all__:
+        named = SOURCE["Named"](getattr(pluton_rclone, name).__module__, name)
         if isinstance(named.node, ast.ClassDef):
             for member in SOURCE["members"](named):
                 yield name, member
@@ -56,7 +60,7 @@ def test_library_code_never_prints() -> None:
     prints = [
         f"{name}:{node.lineno}"
         for name, tree in library()
-        for node in ast.walk(tree)
+        for node in tree
         if (
             isinstance(node, ast.Call)
             and ast.unparse(node.func) in ("print", "pprint", "input", "breakpoint")
@@ -73,7 +77,7 @@ def test_loggers_are_named_after_their_modules_and_nobody_configures_logging() -
     calls = [
         (name, ast.unparse(node))
         for name, tree in library()
-        for node in ast.walk(tree)
+        for node in tree
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("logging.")
     ]
     assert calls
@@ -95,14 +99,11 @@ def test_every_class_that_is_raised_is_one_of_ours() -> None:
         (name, ast.unparse(node.exc.func))
         for name, tree in library()
         if not name.startswith(("emulator/", "web/"))
-        for node in ast.walk(tree)
+        for node in tree
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
     }
     private = {
-        node.name
-        for _, tree in library()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
+        node.name for _, tree in library() for node in tree if isinstance(node, ast.ClassDef)
     }
     foreign = {
         (name, kind)
@@ -117,7 +118,7 @@ def test_every_exception_of_the_package_stems_from_one_or_never_leaves() -> None
         f"{name}:{node.name}"
         for name, tree in library()
         if name != "errors.py" and not name.startswith(("emulator/", "web/"))
-        for node in ast.walk(tree)
+        for node in tree
         if isinstance(node, ast.ClassDef)
         and any(
             ast.unparse(base) in ("Exception", "BaseException", "OSError", "ValueError")
@@ -127,14 +128,14 @@ def test_every_exception_of_the_package_stems_from_one_or_never_leaves() -> None
     caught = {
         ast.unparse(kind)
         for _, tree in library()
-        for node in ast.walk(tree)
+        for node in tree
         if isinstance(node, ast.ExceptHandler) and node.type is not None
         for kind in (node.type.elts if isinstance(node.type, ast.Tuple) else [node.type])
     }
     caught |= {
         ast.unparse(kind)
         for _, tree in library()
-        for node in ast.walk(tree)
+        for node in tree
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress")
         for kind in node.args
     }
@@ -154,8 +155,8 @@ def test_every_public_name_and_member_says_what_it_is() -> None:
 def test_every_public_signature_is_typed() -> None:
     untyped = [
         f"{name}.{node.name}({argument.arg})"
-        for name, module in pluton_rclone._MODULES.items()
-        for each in SOURCE["bases"](SOURCE["Named"](f"pluton_rclone.{module}", name))
+        for name in pluton_rclone.__all__
+        for each in SOURCE["bases"](SOURCE["Named"](getattr(pluton_rclone, name).__module__, name))
         for node in each.node.body
         if isinstance(node, ast.FunctionDef)
         for argument in [*node.args.args[1:], *node.args.kwonlyargs]

@@ -21,10 +21,12 @@ from pluton_rclone.emulator.drives.changes import Order
 from pluton_rclone.emulator.drives.content import InMemory
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.errors import ConfigNotWritable, NothingFound, PlutonRcloneError, UsageError
+from pluton_rclone.feed import race
 from pluton_rclone.feed.tree import FeedTree
 from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.setup.connect import DriveKind
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
+from tests.terminal import PATIENCE
 
 FEED = "/root/delta"
 WALKED = "walked folder by folder"
@@ -51,6 +53,10 @@ def fill(drive: Drive, folders: int = 30, each: int = 50) -> None:
             )
 
 
+BOTH: tuple[DriveKind, ...] = ("personal", "business")
+"""To the feed a document library is a work drive."""
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> DriveKind:
     found: DriveKind = request.param
@@ -70,19 +76,15 @@ def test_every_kind_of_drive_is_listed_as_rclone_lists_it_with_a_request_a_page(
     drive.add_notebook("Notes")
     storage = connected(cloud, kind)
 
-    mine = listed(storage)
+    mine = listed(storage, hashes=["quickxor"], mime_types=True)
 
     assert len(mine) == 30 * 51 + 5
-    more: list[dict[str, Any]] = [
-        {"hashes": ["quickxor"]},
-        {"mime_types": True},
-        {"files_only": True},
-        {"dirs_only": True},
-    ]
+    more: list[dict[str, Any]] = [{}, {"files_only": True}, {"dirs_only": True}]
+    more = more if kind == "personal" else []  # nothing of it is the drive's
     found = [listed(storage, **options) for options in more]
     total = storage.size()
-    assert (requests(cloud, FEED), requests(cloud, "/children$")) == (2 * 6, 0)
-    assert mine == by_rclone(storage)
+    assert (requests(cloud, FEED), requests(cloud, "/children$")) == (2 * (2 + len(more)), 0)
+    assert mine == by_rclone(storage, hashes=["quickxor"], mime_types=True)
     assert found == [by_rclone(storage, **options) for options in more]
     assert total == storage.size(by="folders")
 
@@ -94,6 +96,7 @@ def test_onenote_is_hidden_or_shown_as_the_option_says(cloud: Emulator) -> None:
     assert listed(storage) == by_rclone(storage)
 
 
+@pytest.mark.parametrize("kind", BOTH)
 def test_children_first_and_items_twice_lose_nothing_where_rclones_own_delta_does(
     cloud: Emulator, kind: DriveKind
 ) -> None:
@@ -185,11 +188,11 @@ def test_any_stored_name_is_spelled_as_rclone_spells_it(
     storage = connected(cloud, "business", **({} if encoding is None else {"encoding": encoding}))
 
     @settings(
-        max_examples=4,
+        max_examples=2,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
-    @given(st.lists(STORED, min_size=60, max_size=120))
+    @given(st.lists(STORED, min_size=120, max_size=240))
     def same(names: list[str]) -> None:
         for item in list((drive.root.children or {}).values()):
             drive.delete(item)
@@ -204,7 +207,10 @@ def test_any_stored_name_is_spelled_as_rclone_spells_it(
 # ---- where it is not used ------------------------------------------------------------------------
 
 
-def test_only_the_whole_drive_is_read_from_the_feed(cloud: Emulator) -> None:
+def test_only_the_whole_drive_is_read_from_the_feed(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(race, "HEAD_START", PATIENCE)  # else a slow rclone has company
     fill(emulated_drive(cloud, "business"), folders=2, each=2)
     storage = connected(cloud, "business", base_folder="folder 0")
     assert [entry.path for entry in listed(storage)] == ["0.txt", "1.txt"]
@@ -302,9 +308,9 @@ def test_an_item_whose_folder_does_not_come(
     drive = emulated_drive(cloud, "business")
     fill(drive, folders=3, each=3)
     lost = drive.find("folder 1")
-    everything = drive.changes._everything
+    everything = drive.changes.everything
     monkeypatch.setattr(
-        drive.changes, "_everything", lambda drive: [i for i in everything(drive) if i is not lost]
+        drive.changes, "everything", lambda drive: [i for i in everything(drive) if i is not lost]
     )
     assert "the folders of 3 items are not in the feed" in walked(
         cloud, connected(cloud, "business"), caplog
@@ -331,9 +337,9 @@ def test_a_folder_that_is_deleted_while_the_feed_is_read(
     fill(drive, folders=3, each=3)
     gone = drive.find("folder 1")
     assert gone is not None
-    everything = drive.changes._everything(drive)
+    everything = drive.changes.everything(drive)
     drive.delete(gone)
-    monkeypatch.setattr(drive.changes, "_everything", lambda drive: everything)
+    monkeypatch.setattr(drive.changes, "everything", lambda drive: everything)
     storage = connected(cloud, "business")
     assert len(listed(storage)) == 8  # all of it came as deleted
     held = [item for item in everything if item.parent is gone]
@@ -342,7 +348,7 @@ def test_a_folder_that_is_deleted_while_the_feed_is_read(
     assert "3 items" in walked(cloud, storage, caplog)
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 410, 504])
+@pytest.mark.parametrize("status", [403, 410, 504])
 def test_a_feed_that_breaks_off_in_the_middle(
     cloud: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
@@ -366,7 +372,7 @@ def test_throttling_in_the_middle_is_waited_for(cloud: Emulator) -> None:
 # ---- tokens --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BOTH)
 def test_a_token_that_ends_in_the_middle_is_renewed_and_kept(
     cloud: Emulator, kind: DriveKind
 ) -> None:

@@ -52,9 +52,7 @@ def requests(cloud: Emulator, what: str) -> int:
 
 
 OPTIONS: list[dict[str, Any]] = [
-    {},
-    {"hashes": ["quickxor"]},
-    {"mime_types": True},
+    {"hashes": ["quickxor"], "mime_types": True},
     {"files_only": True},
     {"dirs_only": True},
 ]
@@ -101,7 +99,7 @@ def test_a_small_folder_is_listed_before_the_feed_is_begun(
 
 
 @pytest.mark.usefixtures("a_slow_walk")
-@pytest.mark.parametrize("status", [401, 403, 410])
+@pytest.mark.parametrize("status", [401, 410])
 def test_a_feed_that_breaks_off_leaves_the_walk_alone(cloud: Emulator, status: int) -> None:
     fill(emulated_drive(cloud, "business"))
     storage = connected(cloud, "business")

@@ -39,7 +39,7 @@ def signed_in(
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at http://localhost itself: a visit that leads there ends with the answer."""
     monkeypatch.setattr(
-        "pluton_rclone.emulator.person._reachable",
+        "pluton_rclone.emulator.person.reachable",
         lambda address: urlsplit(address).netloc != "localhost",
     )
 

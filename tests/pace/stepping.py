@@ -1,16 +1,17 @@
 """One clock for Microsoft's budgets and for those who keep to them, in which a busy machine takes
 no time.
 
-While an rclone runs, the clock goes by its requests: 10 ms each, its fastest (`FASTEST`), and only
-while a governor waits, so none asks faster than it is watched. While every rclone stands still, it
-goes at once to the moment for which a governor waits. While we ask Microsoft, it stands.
+While an rclone runs, the clock goes by its requests: 10 ms each, its fastest (`FASTEST`). They are
+let through only while its governor waits, and it waits until they are answered, so no rclone asks
+faster than it is watched. While every rclone stands still, the clock goes at once to the moment for
+which a governor waits. While we ask Microsoft, it stands.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,12 @@ from pluton_rclone.values.program import USER_AGENT
 _STEP = 1 / FASTEST
 _AGAIN = 0.02  # real seconds; a program ends without telling this clock
 _READINGS = 500  # of the counters of an rclone, at most: it may have given up a request
+_NUMBER = "x-number"
+
+
+def numbered(number: int) -> list[str]:
+    """Flags for the rclone that starts as the `number`th of several: its requests say so."""
+    return ["--header", f"{_NUMBER}: {number}"]
 
 
 class SteppingClock(Clock):
@@ -37,16 +44,19 @@ class SteppingClock(Clock):
     def __init__(self, cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
         self._now = 1000.0
         self._changed = threading.Condition()
-        self._queue: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
+        self._children: dict[str, Child] = {}  # by the name of the governor's thread
+        self._waiting: dict[str, float] = {}  # until when governors wait
+        self._queues: dict[str, deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]]] = (
+            defaultdict(deque)
+        )
         self._ours = 0  # of our requests that are under way
-        self._under_way = 0  # of rclone's
-        self._answered = 0
-        self._waiting: list[float] = []  # until when governors wait
-        self._children: list[Child] = []
+        self._under_way = Counter[str]()  # of each rclone's
+        self._answered = Counter[str]()
         attend, ask, read = Governor.attend, Canary.ask, asked.read
 
         def attended(governor: Governor, child: Child) -> None:
-            self._children.append(child)
+            with self._changed:
+                self._children[f"governor-{child.pid}"] = child
             attend(governor, child)
 
         def asking(canary: Canary) -> Said:
@@ -60,10 +70,11 @@ class SteppingClock(Clock):
                     self._changed.notify_all()
 
         def counted(path: Path) -> asked.Asked | None:
-            """Once it has counted what it was answered, where only one rclone can have asked."""
+            """Once it has counted what it was answered."""
+            answered = self._answered[threading.current_thread().name]
             for _ in range(_READINGS):
                 found = read(path)
-                if found is None or len(self._children) > 1 or found.answers >= self._answered:
+                if found is None or found.answers >= answered:
                     break
             return found
 
@@ -77,58 +88,64 @@ class SteppingClock(Clock):
             return self._now
 
     def wait(self, ended: threading.Event, seconds: float) -> bool:
+        who = threading.current_thread().name
         with self._changed:
-            until = self._now + seconds
-            self._waiting.append(until)
-            try:
-                while not ended.is_set() and (self._now < until or self._is_busy()):
-                    if self._step():
-                        self._changed.notify_all()
-                    else:
-                        self._changed.wait(_AGAIN)
-            finally:
-                self._waiting.remove(until)
+            until = self._waiting[who] = self._now + seconds
+            while not ended.is_set() and (self._now < until or self._under_way[who]):
+                if self._step():
+                    self._changed.notify_all()
+                else:
+                    self._changed.wait(_AGAIN)
+            del self._waiting[who]
         return ended.is_set()
-
-    def _is_busy(self) -> bool:
-        """Whether an answer is to come first; an rclone that stands still may not send the rest of
-        its request."""
-        still = any(child.paused for child in self._children)
-        return self._ours > 0 or (self._under_way > 0 and not still)
 
     def _step(self) -> bool:
         """Whether time has passed."""
-        if self._is_busy():
+        if self._ours or self._under_way.total():
             return False
-        if all(child.paused or child.ended for child in self._children):
-            if min(self._waiting) <= self._now:  # of another, who has yet to notice
+        running = [
+            who for who, child in self._children.items() if not (child.paused or child.ended)
+        ]
+        if not running:
+            first = min(self._waiting.values())
+            if first <= self._now:  # who waited for it has yet to notice
                 return False
-            self._now = min(self._waiting)
-        elif self._queue:
-            self._now += _STEP
-            self._under_way += 1
-            loop, turn = self._queue.popleft()
-            loop.call_soon_threadsafe(turn.set_result, None)
-        else:
-            return False
-        return True
+            self._now = first
+            return True
+        for who in running:
+            if self._waiting.get(who, 0.0) > self._now and self._queues[who]:
+                self._now += _STEP
+                self._under_way[who] += 1
+                loop, turn = self._queues[who].popleft()
+                loop.call_soon_threadsafe(turn.set_result, None)
+                return True
+        return False
 
     @asynccontextmanager
     async def _turn(self, call: Call) -> AsyncIterator[None]:
         """rclone's requests wait for their time; ours are under way already."""
-        if not (call.header(b"user-agent") or "").startswith(USER_AGENT + " rclone"):
+        if not (call.header(b"user-agent") or "").startswith(f"{USER_AGENT} rclone"):
             yield
             return
+        while (who := self._whose(call.header(_NUMBER.encode()))) is None:
+            await asyncio.sleep(_AGAIN)  # it is being attended just now
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         with self._changed:
-            self._queue.append((loop, turn))
+            self._queues[who].append((loop, turn))
             self._changed.notify_all()
         await turn
         try:
             yield
         finally:
             with self._changed:
-                self._under_way -= 1
-                self._answered += 1
+                self._under_way[who] -= 1
+                self._answered[who] += 1
                 self._changed.notify_all()
+
+    def _whose(self, number: str | None) -> str | None:
+        """The rclone with that number, or the one that runs."""
+        with self._changed:
+            if number is not None:
+                return dict(enumerate(self._children)).get(int(number))
+            return next((who for who, child in self._children.items() if not child.ended), None)

@@ -12,15 +12,17 @@ import pytest
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.graph.budgets import APP_UNITS, MANY_OR_CHANGE, USER_REQUESTS
-from pluton_rclone.pace.budgets import Budget, budget_of
+from pluton_rclone.pace.budgets import Budget
 from pluton_rclone.pace.canary import Canary
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.pace.paced import BURST, EVEN, TPS, Paced
 from pluton_rclone.rclone import asked, commands
 from pluton_rclone.rclone.binary import Binary, find_binary
 from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.runner import Order
 from pluton_rclone.values.versions import Version
-from tests.connected import connected, emulated_drive
+from tests.connected import connected
+from tests.terminal import PATIENCE
 
 COPY = commands.transfer("copy", "a", "b", {})
 CONF = Path("/run/rclone.conf")
@@ -70,10 +72,11 @@ def variables(
 ) -> dict[str, str]:
     """What rclone is started with."""
     binary = Binary(find_binary().path)
-    if version is not None:
-        binary._version = version
-    with pytest.raises(Reached) as reached:
-        Paced(Innermost(binary), budget, no_canary).start(Order(command, flags, config=conf))
+    with pytest.MonkeyPatch.context() as patch:
+        if version is not None:
+            patch.setattr(Binary, "version", version)
+        with pytest.raises(Reached) as reached:
+            Paced(Innermost(binary), budget, no_canary).start(Order(command, flags, config=conf))
     return reached.value.variables
 
 
@@ -104,15 +107,10 @@ def test_all_storages_of_an_account_share_its_budget(cloud: Emulator) -> None:
 
 
 def test_copying_between_two_storages_takes_the_pace_of_the_slower(cloud: Emulator) -> None:
-    emulated_drive(cloud, "personal").write("a.bin", bytes(1_000_000))
     connected(cloud, "personal")
     connected(cloud, "business")
-    with (
-        Storages()
-        .rclone("personal", "business")
-        .copy("personal:", "business:up", bwlimit="1k") as transfer
-    ):
-        next(iter(transfer))
+    cloud.faults.latency = PATIENCE
+    with Storages().rclone("personal", "business").copy("personal:", "business:up") as transfer:
         environment = Path(f"/proc/{transfer.pid}/environ").read_bytes()
         transfer.cancel()
     assert f"{asked.VARIABLE}=".encode() in environment

@@ -12,7 +12,7 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import GraphError, TokenExpired
 from pluton_rclone.pace.canary import Canary, Said
-from tests.connected import connected, saved
+from tests.connected import BERT, connected, remote_of, saved
 
 
 @contextmanager
@@ -72,7 +72,10 @@ def test_a_token_that_has_ended_is_left_to_rclone(cloud: Emulator) -> None:
 
 
 def test_a_token_that_has_ended_meanwhile_is_read_anew(cloud: Emulator) -> None:
-    canary = Canary(saved(connected(cloud, "business")))
-    canary._headers = {"Authorization": "Bearer ended"}
+    storage = connected(cloud, "business")
+    canary = Canary(saved(storage))
+    cloud.quirks.access_token_refused(BERT)
+    renewed = remote_of(cloud, "business").to_section()["token"]
+    storage.storages.conf.update(storage.remote_name, {"token": renewed})
     assert canary.ask().granted
     canary.close()

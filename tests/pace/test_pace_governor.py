@@ -20,14 +20,15 @@ import pytest
 from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace import canary
-from pluton_rclone.pace.budgets import FASTEST, LIMITS, LONGEST_HOLD, Budget, Limit, budget_of
+from pluton_rclone.pace.budgets import FASTEST, LIMITS, LONGEST_HOLD, Budget, Limit
 from pluton_rclone.pace.governor import CANARIES
+from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.rclone import events
 from pluton_rclone.saved.remote import SavedRemote
 from tests.connected import budget_for, connected, emulated_drive
 from tests.terminal import PATIENCE
 
-from .stepping import SteppingClock
+from .stepping import SteppingClock, numbered
 
 SMALLER = 20
 SMALL = [Limit(limit.amount / SMALLER, limit.seconds / SMALLER, limit.counts) for limit in LIMITS]
@@ -125,7 +126,9 @@ def test_a_walk_is_kept_within_them_too(cloud: Emulator, storage: Storage) -> No
 def test_several_transfers_of_one_account_share_its_budget(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:
-    transfers = [storage.upload(source, f"up {number}") for number in range(2)]
+    transfers = [
+        storage.upload(source, f"up {number}", extra=numbered(number)) for number in range(2)
+    ]
     assert [transfer.result().transfers for transfer in transfers] == [FILES, FILES]
     assert cloud.budgets.throttled <= CANARIES
 
@@ -265,7 +268,7 @@ def _lasts(thread: threading.Thread) -> bool:
 PARENT = """
 import sys
 from pluton_rclone import Storages
-from pluton_rclone.pace.budgets import budget_of
+from pluton_rclone.pace.ledger import budget_of
 storage = Storages()["business"]
 budget = budget_of(storage.section_with_secrets())
 budget.does_hold(budget.clock.now())

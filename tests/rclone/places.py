@@ -1,4 +1,4 @@
-"""Where the suites run: a folder of this machine, and the emulator's three kinds of drives."""
+"""Where the suites run: a folder of this machine, and the emulator's drives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.command import LEADING_AWAY
 
 DISK = "disk"
-DRIVES = ("personal", "business", "documentLibrary")
+DRIVES = ("personal", "documentLibrary")
+"""To rclone a work drive is a document library; `tests/walk` goes through all three."""
 
 
 def fresh_drive(cloud: Emulator, kind: str) -> tuple[str, str]:
@@ -58,11 +59,16 @@ def make_place(kind: str, folder: Path, request: pytest.FixtureRequest) -> Path:
         (folder / "place").mkdir()
         config.write_text(f"[place]\ntype = alias\nremote = {folder / 'place'}\n")
         return config
+    config.write_text(section(led_to_the_emulator(request), kind))
+    return config
+
+
+def led_to_the_emulator(request: pytest.FixtureRequest) -> Emulator:
+    """What this test starts asks the emulator that serves all tests of a worker."""
     cloud: Emulator = request.getfixturevalue("microsoft")
     monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
     for name in LEADING_AWAY:
         monkeypatch.delenv(name, raising=False)
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
-    config.write_text(section(cloud, kind))
-    return config
+    return cloud

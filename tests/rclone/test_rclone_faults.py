@@ -117,6 +117,20 @@ def test_whether_the_same_call_can_succeed_later(capture: str) -> None:
     assert result.retry_helps is EXPECTED[capture][1]
 
 
+def test_what_is_unchanged_counts_whenever_other_files_are_transferred() -> None:
+    tally = Tally()
+    for name, text in [
+        ("a", "Unchanged skipping"),
+        ("b", "Need to transfer - File not found at Destination"),
+        ("c", "Unchanged skipping"),
+        ("b", "Copied (new)"),
+    ]:
+        record = {"level": "debug", "msg": text, "object": name, "objectType": "*local.Object"}
+        tally.line(json.dumps(record).encode())
+    result = tally.result("copy", 0, duration=1, stopped=None, ended="done")
+    assert (result.unchanged, result.ok) == (2, True)
+
+
 def test_every_failed_capture_is_told_apart() -> None:
     failed = {name for name, capture in CAPTURES.items() if capture["exit_code"] not in (0, None)}
     told = {name for name in failed if type(ended(name)) is not errors.RcloneError}

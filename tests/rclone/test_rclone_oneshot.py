@@ -1,5 +1,5 @@
 """What the engine does with streams and options, on disk with both rclones and on
-the three drives."""
+two drives."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("size", [0, 5, 700_000])
+@pytest.mark.parametrize("size", [0, 700_000])
 def test_a_stream_becomes_a_file_and_a_file_a_stream(rclone: Rclone, size: int) -> None:
     content = os.urandom(size)
     rclone.rcat(io.BytesIO(content), "place:x/y.bin")
@@ -53,15 +53,11 @@ def test_a_stream_becomes_a_file_and_a_file_a_stream(rclone: Rclone, size: int) 
     assert b"".join(rclone.blocks("place:x/y.bin")) == content
 
 
-@pytest.mark.parametrize(
-    ("offset", "count", "expected"),
-    [(2, 3, b"234"), (None, 4, b"0123"), (7, None, b"789"), (-2, None, b"89")],
-)
-def test_parts_of_a_file(
-    rclone: Rclone, offset: int | None, count: int | None, expected: bytes
-) -> None:
+def test_parts_of_a_file(rclone: Rclone) -> None:
     rclone.rcat(b"0123456789", "place:digits", size=10)
-    assert rclone.cat("place:digits", offset=offset, count=count) == expected
+    parts = ((2, 3), (None, 4), (7, None), (-2, None))
+    found = [rclone.cat("place:digits", offset=offset, count=count) for offset, count in parts]
+    assert found == [b"234", b"0123", b"789", b"89"]
 
 
 def test_a_source_that_breaks_leaves_nothing(rclone: Rclone) -> None:

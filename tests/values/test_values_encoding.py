@@ -128,8 +128,8 @@ def test_the_names_above_are_what_the_real_rclone_sends() -> None:
     assert sent(names, ONEDRIVE_ENCODING) == dict(enumerate(map(to_onedrive().from_local, names)))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(names=st.lists(local_names, min_size=20, max_size=60), encoding=st.sampled_from(ENCODINGS))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(names=st.lists(local_names, min_size=50, max_size=150), encoding=st.sampled_from(ENCODINGS))
 def test_any_name_becomes_what_the_real_rclone_makes_of_it(names: list[str], encoding: str) -> None:
     translate = to_onedrive(encoding).from_local
     arriving = {number: translate(name) for number, name in enumerate(names) if opens_again(name)}

@@ -70,7 +70,7 @@ class Changes:
         if token == "latest":
             return Page([], _token("s", self._oldest + len(self._log)), last=True)
         if not token:
-            return self._enumerated(*self._begin(self._everything(drive), len(self._log)), 0, size)
+            return self._enumerated(*self._begin(self.everything(drive), len(self._log)), 0, size)
         kind, numbers = _read(token)
         if kind == "s":
             since = numbers[0] - self._oldest
@@ -98,7 +98,7 @@ class Changes:
             return Page(items[offset:], _token("s", self._oldest + until), last=True)
         return Page(items[offset:end], _token("p", number, end), last=False)
 
-    def _everything(self, drive: Walked) -> list[Item]:
+    def everything(self, drive: Walked) -> list[Item]:
         items = list(drive.walk())
         if self.order is Order.CHILDREN_FIRST:
             items = [items[0], *reversed(items[1:])]

@@ -1,0 +1,177 @@
+"""The budgets of accounts, shared by all processes of a user on this machine: resource units by
+cloud, tenant and app, requests by cloud and account.
+
+They lie in one SQLite file in the runtime folder. Nothing in it needs its writer to go on: what was
+asked leaves its window, and leases expire. Where it cannot be used, each process counts alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pluton_rclone.process.folders import runtime_folder
+from pluton_rclone.process.system import began, is_alive, new_private_file
+
+from .budgets import Budget, Part, Parts
+
+if TYPE_CHECKING:
+    import sqlite3
+
+log = logging.getLogger(__name__)
+
+BUDGETS: dict[tuple[str, ...], Budget] = {}
+FILE = "budgets.sqlite"
+_LOCK = threading.Lock()
+_TABLE = "CREATE TABLE IF NOT EXISTS parts (key TEXT PRIMARY KEY, part BLOB NOT NULL)"
+_PATIENCE = 1.0  # seconds for the others, who take a millisecond
+_TRIAL = 30.0  # seconds in which a process finds out whether a limit holds
+_encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(Part).decode
+
+
+def account_of(section: Mapping[str, str]) -> tuple[str, ...]:
+    """What remotes that share all of a budget have in common: cloud, tenant, app, account;
+    `section` is one in rclone.conf. The tenant of a person is their name's domain."""
+    account = section.get("pluton_account_name") or section.get("drive_id", "")
+    tenant = section.get("tenant") or account.rpartition("@")[2]
+    return section.get("region", ""), tenant, section.get("client_id", ""), account
+
+
+def budget_of(section: Mapping[str, str]) -> Budget | None:
+    """The account's budget; None for a personal drive, for which Microsoft documents none."""
+    if section.get("drive_type") == "personal":
+        return None
+    key = account_of(section)
+    with _LOCK:
+        if key not in BUDGETS:
+            BUDGETS[key] = Budget(shelf=Ledger(key))
+        return BUDGETS[key]
+
+
+class Ledger:
+    """The shelf of one account's budget in the file."""
+
+    def __init__(self, key: tuple[str, ...]) -> None:
+        cloud, tenant, app, account = key
+        boot = ""  # clocks begin anew with the machine
+        with suppress(OSError):
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        of = {"units": (cloud, tenant, app), "requests": (cloud, account)}
+        self._keys = {counts: _digest(boot, counts, *names) for counts, names in of.items()}
+        self.finding_out = _FindingOut(self._keys["units"])
+        self._db: sqlite3.Connection | None = None
+        self._process = 0
+        self._is_broken = False
+
+    @property
+    def owner(self) -> str:
+        """This process."""
+        return f"{os.getpid()} {began(os.getpid())}"
+
+    def lives(self, owner: str) -> bool:
+        """Whether that process is there still."""
+        pid, start = owner.split(" ", 1)
+        return is_alive(int(pid)) and began(int(pid)) == start
+
+    @contextmanager
+    def open(self, parts: Parts) -> Iterator[None]:
+        """The parts as the last process left them; put back if they are others at the end."""
+        before = self._taken(parts)
+        try:
+            yield
+        finally:
+            if before is not None:
+                self._put(before, parts)
+
+    def _taken(self, parts: Parts) -> dict[str, bytes] | None:
+        try:
+            db = self._opened()
+            if db is None:
+                return None
+            db.execute("BEGIN IMMEDIATE")
+            stored = dict(
+                db.execute(
+                    "SELECT key, part FROM parts WHERE key IN (?, ?)", (*self._keys.values(),)
+                )
+            )
+            parts |= {
+                name: _decode(stored[key]) for name, key in self._keys.items() if key in stored
+            }
+            return stored
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work goes on
+            self._give_up(error)
+            return None
+
+    def _put(self, before: dict[str, bytes], parts: Parts) -> None:
+        try:
+            assert self._db is not None
+            now = {key: _encode(parts[name]) for name, key in self._keys.items()}
+            rows = [row for row in now.items() if before.get(row[0]) != row[1]]
+            self._db.executemany("REPLACE INTO parts (key, part) VALUES (?, ?)", rows)
+            self._db.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work goes on
+            self._give_up(error)
+
+    def _opened(self) -> sqlite3.Connection | None:
+        """One connection for each process; None if the file cannot be used."""
+        if self._is_broken or (self._db is not None and self._process == os.getpid()):
+            return None if self._is_broken else self._db
+        import sqlite3
+
+        path = runtime_folder() / FILE
+        with suppress(FileExistsError):
+            new_private_file(path).close()
+        db = sqlite3.connect(path, _PATIENCE, isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, db.close)
+        for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", _TABLE):
+            db.execute(line)
+        self._db, self._process = db, os.getpid()
+        return db
+
+    def _give_up(self, error: Exception) -> None:
+        log.info("this process counts alone what it asks of Microsoft: %s", error)
+        with suppress(Exception):
+            if self._db is not None:
+                self._db.execute("ROLLBACK")
+        self._is_broken = "locked" not in str(error)
+
+
+class _FindingOut:
+    """Held by one thread of one process: the kernel lets go of it for one that was killed."""
+
+    def __init__(self, key: str) -> None:
+        self._key, self._mine = key, threading.Lock()
+        self._held: list[object] = []
+
+    def __enter__(self) -> None:
+        import filelock
+
+        self._mine.acquire()
+        with suppress(OSError):  # Timeout is one, too: then its holder stands still, and we go on
+            lock = filelock.FileLock(
+                runtime_folder() / f"{FILE}-{self._key}.lock", _TRIAL, 0o600, thread_local=False
+            )
+            lock.acquire()
+            self._held.append(lock)
+
+    def __exit__(self, *_: object) -> None:
+        import filelock
+
+        for lock in self._held:
+            assert isinstance(lock, filelock.BaseFileLock)
+            lock.release()
+        self._held.clear()
+        self._mine.release()
+
+
+def _digest(*names: str) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

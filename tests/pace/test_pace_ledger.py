@@ -1,0 +1,240 @@
+"""The budgets of an account belong to all processes of the machine: none of them is refused for
+what another one asks, and one that is killed holds up nobody."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.pace.budgets import LEASE, UNITS, Budget, Clock, Limit
+from pluton_rclone.pace.ledger import FILE, Ledger, account_of, budget_of
+from pluton_rclone.process.folders import runtime_folder
+from tests.connected import connected
+from tests.terminal import PATIENCE
+
+MINUTE = Limit(120.0, 60.0)
+FIVE_MINUTES = Limit(200.0, 300.0, "requests")
+LIMITS = [MINUTE, FIVE_MINUTES]
+KEY = ("", "contoso.com", "app", "anna@contoso.com")
+SMALLER, FILES = 4, 90  # half more than what the smallest budget holds
+LATENCY = 0.1  # seconds, as Microsoft has them: what is under way is no more than there
+
+
+class Process(Ledger):
+    """A ledger as another process has it."""
+
+    killed: ClassVar[set[str]] = set()
+
+    def __init__(self, name: str, key: tuple[str, ...] = KEY) -> None:
+        super().__init__(key)
+        self._name = name
+
+    @property
+    def owner(self) -> str:
+        return self._name
+
+    def lives(self, owner: str) -> bool:
+        return owner not in self.killed
+
+
+class Moment(Clock):
+    """All processes of a test have it."""
+
+    at = 0.0
+
+    def now(self) -> float:
+        return Moment.at
+
+
+def budget(name: str, key: tuple[str, ...] = KEY) -> Budget:
+    return Budget(LIMITS, Moment(), Process(name, key))
+
+
+def under_way(budget: Budget, now: float, more: int = 0, paused: bool = False) -> int:
+    Moment.at = now
+    return budget.under_way(0.05, more, paused)
+
+
+def test_what_one_process_asks_the_others_have_to_do_without() -> None:
+    one, other = budget("one"), budget("other")
+    one.spend(1.0, 10)
+    other.spend(2.0, 5)
+    assert one.left(MINUTE, 2.0) == other.left(MINUTE, 2.0) == 120 / UNITS - 15
+    assert other.nearest(2.0) == (MINUTE, 45)
+
+
+def test_what_one_process_found_out_the_others_know() -> None:
+    one, other = budget("one"), budget("other")
+    one.does_not_hold(1.0, MINUTE)
+    assert other.nearest(1.0) == (FIVE_MINUTES, 200)
+    other.does_hold(2.0, FIVE_MINUTES)
+    one.hold(2.0, 30.0)
+    assert (one.holds(2.0), other.wait(3.0, 1)) == (FIVE_MINUTES, 29.0)
+    assert budget("later").holds(2.0) == FIVE_MINUTES
+
+
+def test_the_even_rate_is_one_for_all() -> None:
+    budgets = [budget("one"), budget("other")]
+    budgets[0].does_hold(0.0, MINUTE)
+    asked = 0
+    for step in range(600):
+        for each in budgets:
+            if each.granted(step / 10, 0) >= 1:
+                each.spend(step / 10, 1)
+                asked += 1
+    assert 50 <= asked <= 60
+
+
+def test_units_are_the_apps_and_requests_the_accounts() -> None:
+    anna = budget("one")
+    bert = budget("two", ("", "contoso.com", "app", "bert@contoso.com"))
+    elsewhere = budget("three", ("", "contoso.com", "another app", "anna@contoso.com"))
+    stranger = budget("four", ("china", "contoso.com", "app", "anna@contoso.com"))
+    anna.spend(1.0, 10)
+    assert (bert.left(MINUTE, 1.0), bert.left(FIVE_MINUTES, 1.0)) == (50, 200)
+    assert (elsewhere.left(MINUTE, 1.0), elsewhere.left(FIVE_MINUTES, 1.0)) == (60, 190)
+    assert (stranger.left(MINUTE, 1.0), stranger.left(FIVE_MINUTES, 1.0)) == (60, 200)
+
+
+def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = budget("one"), budget("other")
+    alone = under_way(one, 0.0)
+    one.join()
+    other.join()
+    under_way(other, 0.0)
+    assert under_way(one, 0.1) == 2 * alone
+    assert one.askers == 2
+    under_way(other, 0.2, more=9)
+    assert under_way(one, 0.3) > 2 * alone
+    under_way(other, 0.4, more=9, paused=True)  # nothing more than what it has sent
+    assert under_way(one, 0.5) == 2 * alone
+    assert under_way(one, 1.0 + LEASE) == 2 * alone  # it waits for something
+    left = one.left(MINUTE, 1.0 + LEASE)
+    monkeypatch.setattr(Process, "killed", {"other"})
+    assert under_way(one, 2.0 + 2 * LEASE) == alone
+    assert (one.askers, one.left(MINUTE, 2.0 + 2 * LEASE)) == (1, left - alone)
+    under_way(other, 9.0)
+    assert under_way(one, 9.0) == 2 * alone
+    other.leave()
+    assert under_way(one, 9.0) == alone
+
+
+def test_one_process_at_a_time_finds_out_whether_a_limit_holds() -> None:
+    one, other = budget("one"), budget("other")
+    order: list[str] = []
+
+    def find_out() -> None:
+        with other.finding_out:
+            order.append("other")
+
+    with one.finding_out:
+        thread = threading.Thread(target=find_out)
+        thread.start()
+        thread.join(0.2)
+        order.append("one")
+    thread.join(PATIENCE)
+    assert order == ["one", "other"]
+
+
+@pytest.mark.parametrize("trouble", ["no database", "a folder"])
+def test_where_the_file_cannot_be_used_each_counts_alone(trouble: str) -> None:
+    path = runtime_folder() / FILE
+    if trouble == "a folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"rclone" * 1000)
+    one, other = budget("one"), budget("other")
+    one.spend(1.0, 10)
+    assert (one.left(MINUTE, 1.0), other.left(MINUTE, 1.0)) == (50, 60)
+    if trouble == "a folder":
+        path.rmdir()
+
+
+def test_only_this_user_can_read_the_file() -> None:
+    budget("one").spend(1.0, 1)
+    assert {file.stat().st_mode & 0o077 for file in runtime_folder().glob(f"{FILE}*")} == {0}
+
+
+def test_remotes_of_one_account_share_a_budget_and_a_personal_drive_has_none() -> None:
+    section = {"drive_type": "business", "client_id": "a", "pluton_account_name": "x@y.com"}
+    assert budget_of(section) is budget_of({**section, "drive_id": "another"})
+    assert account_of(section)[1] == "y.com"
+    assert account_of({**section, "tenant": "t"})[1] == "t"
+    assert budget_of({"drive_type": "personal"}) is None
+
+
+# ---- processes of one account, against the documented budgets with time scaled -------------------
+
+
+@pytest.fixture
+def workers(cloud: Emulator) -> Iterator[list[subprocess.Popen[str]]]:
+    """Four that are ready."""
+    connected(cloud, "business")
+    with ExitStack() as stack:
+        made = []
+        for number in range(4):
+            argv = [sys.executable, "-m", "tests.pace.worker", "business", f"up {number}"]
+            process = subprocess.Popen(
+                [*argv, str(SMALLER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            made.append(process)
+        for process in made:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        cloud.budgets.enable(time_scale=SMALLER, share=1 / SMALLER)
+        cloud.faults.latency = LATENCY
+        yield made
+
+
+def begin(workers: list[subprocess.Popen[str]], folder: Path, files: int) -> None:
+    """All at once, with a folder of so many files."""
+    folder.mkdir()
+    for number in range(files):
+        (folder / f"{number}.txt").write_text(str(number))
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(f"{folder}\n")
+        worker.stdin.flush()
+
+
+def told(workers: list[subprocess.Popen[str]]) -> list[str]:
+    return [worker.communicate(timeout=5 * PATIENCE)[0] for worker in workers]
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_of_several_processes_none_is_refused(
+    cloud: Emulator, workers: list[subprocess.Popen[str]], tmp_path: Path, processes: int
+) -> None:
+    files = FILES // processes
+    begin(workers[:processes], tmp_path / "files", files)
+    assert told(workers[:processes]) == [f"{files}\n"] * processes
+    assert cloud.budgets.throttled == 0
+
+
+def test_those_that_are_killed_hold_up_nobody(
+    cloud: Emulator, workers: list[subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    chance = random.Random(19)
+    begin(workers, tmp_path / "files", FILES // 2)
+    drive = cloud.files.drive_of("bert@contoso.onmicrosoft.com")
+    for worker in workers[2:]:
+        wanted, until = drive.count + chance.randrange(1, 20), time.monotonic() + PATIENCE
+        while drive.count < wanted:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        worker.send_signal(signal.SIGKILL)
+    assert told(workers[:2]) == [f"{FILES // 2}\n"] * 2
+    assert cloud.budgets.throttled == 0
