@@ -31,6 +31,7 @@ from typing import IO, NoReturn
 ROOT = Path(__file__).parents[1]
 NUMBER = struct.Struct("!q")
 
+# `pluton-rclone WORDS`, or the main() of MODULE if they begin with -m
 _HAND_OVER = """\
 import json, os, socket, sys
 there = socket.socket(socket.AF_UNIX)
@@ -75,13 +76,19 @@ class Forked:
 
 
 class Forks:
-    """Starts commands of ours as forks of one process; `line` is what a shell script runs
-    `pluton-rclone "$@"` with."""
+    """Starts commands of ours as forks of one process.
+
+    `line` is what a shell script runs `pluton-rclone "$@"` with, `browser` a $BROWSER as
+    `emulator.command.browser()` has it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.line = shlex.join(["exec", sys.executable, "-IS", "-c", _HAND_OVER, str(path)])
-        self.line += ' "$@"'
+        script = path.with_suffix(".py")
+        script.write_text(_HAND_OVER)
+        words = shlex.join([sys.executable, "-IS", str(script), str(path)])
+        self.line = f'exec {words} "$@"'
+        self.browser = f"{words} -m pluton_rclone.emulator.person %s &"
 
     def start(
         self,
@@ -244,10 +251,12 @@ def _become(
     sys.stdin = open(0, encoding=encoding)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding=encoding)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, encoding, "backslashreplace")  # noqa: SIM115
-    sys.argv = [str(__main__.__file__), *arguments]
     try:
+        if arguments[:1] == ["-m"]:
+            sys.exit(importlib.import_module(arguments[1]).main(arguments[2:]))
+        sys.argv = [str(__main__.__file__), *arguments]
         main()
-    except SystemExit as end:
+    except SystemExit as end:  # each of them ends so
         _leave(int(end.code or 0))
 
 

@@ -93,7 +93,9 @@ def at_terminal(cloud: Emulator, forks: Forks) -> AtTerminal:
     def start(
         *arguments: str, person: str | None = "anna@outlook.com", browser: str = "true"
     ) -> Terminal:
-        answers = {"BROWSER": browser} if person is None else played(person)
+        if person is not None:
+            browser = forks.browser
+        answers = {**played(person or ""), "BROWSER": browser}
         environment = {
             **os.environ,
             **answers,

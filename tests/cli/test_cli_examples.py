@@ -111,7 +111,9 @@ def here(example: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path: Path) -> None:
+def test_the_example_works(
+    example: str, shell: Path, cloud: Emulator, tmp_path: Path, forks: Forks
+) -> None:
     if "pluton-rclone import" in example:
         section = remote_of(cloud, "business").to_section()
         lines = ["[old]", *(f"{key} = {value}" for key, value in section.items())]
@@ -140,7 +142,7 @@ def test_the_example_works(example: str, shell: Path, cloud: Emulator, tmp_path:
         **browser(BERT if any(word in example for word in WORK) else ANNA),
         "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}",
         "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
-        **({"BROWSER": "true"} if serving else {}),
+        "BROWSER": "true" if serving else forks.browser,
         **({"PYTHON_KEYRING_BACKEND": "tests.keyrings.Kept"} if "--keyring" in example else {}),
     }
     script = f"set -o pipefail; {here(example, tmp_path)}"

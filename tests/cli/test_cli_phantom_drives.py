@@ -82,7 +82,8 @@ def test_rclones_own_registration_takes_the_persons_own_drive(
 ) -> None:
     with rclone_port():
         done = forks.run(
-            *("connect", "New", "--type", kind_of(owner)), env={**os.environ, **played(owner)}
+            *("connect", "New", "--type", kind_of(owner)),
+            env={**os.environ, **played(owner), "BROWSER": forks.browser},
         )
     assert done.returncode == 0, done.stderr
     assert Storages()["new"].remote.drive_id.lower() == own_id(cloud, owner)
@@ -142,6 +143,9 @@ def test_an_account_without_onedrive_connects_a_library_by_rclones_registration(
 ) -> None:
     without_onedrive(cloud)
     with rclone_port():
-        done = forks.run(*("connect", "New", "--site", SITE), env={**os.environ, **played(BERT)})
+        done = forks.run(
+            *("connect", "New", "--site", SITE),
+            env={**os.environ, **played(BERT), "BROWSER": forks.browser},
+        )
     assert done.returncode == 0, done.stderr
     assert Storages()["new"].remote.drive_type == "documentLibrary"

@@ -49,8 +49,8 @@ def library() -> list[tuple[str, list[ast.AST]]]:
 
 
 def public_members() -> Iterator[tuple[str, Any]]:
-    for name, module in pluton_rclone._MODULES.items():
-        named = SOURCE["Named"](f"pluton_rclone.{module}", name)
+    for name in pluton_rclone.__all__:
+        named = SOURCE["Named"](getattr(pluton_rclone, name).__module__, name)
         if isinstance(named.node, ast.ClassDef):
             for member in SOURCE["members"](named):
                 yield name, member
@@ -155,8 +155,8 @@ def test_every_public_name_and_member_says_what_it_is() -> None:
 def test_every_public_signature_is_typed() -> None:
     untyped = [
         f"{name}.{node.name}({argument.arg})"
-        for name, module in pluton_rclone._MODULES.items()
-        for each in SOURCE["bases"](SOURCE["Named"](f"pluton_rclone.{module}", name))
+        for name in pluton_rclone.__all__
+        for each in SOURCE["bases"](SOURCE["Named"](getattr(pluton_rclone, name).__module__, name))
         for node in each.node.body
         if isinstance(node, ast.FunctionDef)
         for argument in [*node.args.args[1:], *node.args.kwonlyargs]

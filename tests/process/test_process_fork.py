@@ -61,13 +61,11 @@ from pluton_rclone.rclone.binary import Binary
 script = config.with_name("rclone")
 script.write_text("#!/bin/sh\\necho rclone v1.75.2\\n")
 script.chmod(0o755)
-binary, conf = Binary(script), Conf(config)
-def version(): return str(binary.version), conf.names()
+conf = Conf(config)
+def version(): return str(Binary(script).version), conf.names()
 over = threading.Event()
 def busy():
     while not over.is_set():
-        binary.__dict__.pop("version", None)
-        if hasattr(binary, "_version"): binary._version = None
         version()
 threads = [threading.Thread(target=busy) for _ in range(2)]
 for thread in threads: thread.start()
