@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,15 @@ import pluton_rclone
 
 PACKAGE = Path(pluton_rclone.__file__).parent
 STARTERS = ("os.system", "os.popen", "os.fork", "os.execv", "os.posix_spawn", "os.spawnv")
+
+
+@functools.cache
+def trees() -> dict[Path, list[ast.AST]]:
+    """All of the syntax tree of every module."""
+    return {
+        path: list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        for path in PACKAGE.rglob("*.py")
+    }
 
 
 def test_every_public_name_exists_and_the_list_is_complete_and_sorted() -> None:
@@ -43,8 +53,8 @@ def test_importing_the_storages_loads_neither_msal_nor_requests_nor_rich() -> No
 def test_only_the_process_module_starts_processes() -> None:
     starters = {
         str(path.relative_to(PACKAGE))
-        for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path, nodes in trees().items()
+        for node in nodes
         if (
             isinstance(node, ast.Import) and any(alias.name == "subprocess" for alias in node.names)
         )
@@ -55,6 +65,6 @@ def test_only_the_process_module_starts_processes() -> None:
 
 
 def test_no_shell_is_ever_asked_for() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, nodes in trees().items():
+        for node in nodes:
             assert not (isinstance(node, ast.keyword) and node.arg == "shell"), path
