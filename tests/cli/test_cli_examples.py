@@ -57,8 +57,8 @@ def examples() -> list[str]:
 
 EXAMPLES = examples()
 RCLONES = ("pluton-rclone mount", "pluton-rclone serve")
-SERVING = (*RCLONES, "pluton-rclone web")  # until Ctrl-C
-AT_THE_TERMINAL = (*SERVING, "pluton-rclone emulator")  # also as its shell
+SERVING = (*RCLONES, "pluton-rclone web", "pluton-rclone demo --web")  # until Ctrl-C
+AT_THE_TERMINAL = (*SERVING, "pluton-rclone emulator", "pluton-rclone demo")  # also as its shell
 WORK = ("connect team --site", "connect work --type business", "client-secret-file")
 
 
@@ -142,6 +142,7 @@ def test_the_example_works(
         **browser(BERT if any(word in example for word in WORK) else ANNA),
         "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}",
         "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
+        "SHELL": "true",  # which `demo` starts, and which ends at once
         "BROWSER": "true" if serving else forks.browser,
         **({"PYTHON_KEYRING_BACKEND": "tests.keyrings.Kept"} if "--keyring" in example else {}),
     }
