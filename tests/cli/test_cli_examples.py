@@ -57,8 +57,8 @@ def examples() -> list[str]:
 
 EXAMPLES = examples()
 RCLONES = ("pluton-rclone mount", "pluton-rclone serve")
-SERVING = (*RCLONES, "pluton-rclone web")  # until Ctrl-C
-AT_THE_TERMINAL = (*SERVING, "pluton-rclone emulator")  # also as its shell
+SERVING = (*RCLONES, "pluton-rclone web", "pluton-rclone demo --web")  # until Ctrl-C
+AT_THE_TERMINAL = (*SERVING, "pluton-rclone emulator", "pluton-rclone demo")  # also as its shell
 WORK = ("connect team --site", "connect work --type business", "client-secret-file")
 
 
@@ -143,6 +143,7 @@ def test_the_example_works(
         "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}",
         "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
         "BROWSER": "true" if serving else forks.browser,
+        "SHELL": "/bin/true",  # the demo's
         **({"PYTHON_KEYRING_BACKEND": "tests.keyrings.Kept"} if "--keyring" in example else {}),
     }
     script = f"set -o pipefail; {here(example, tmp_path)}"
