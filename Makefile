@@ -42,7 +42,7 @@ demo: $(READY) ## Connect, test, save, back up, verify and restore, on the emula
 	@$(BIN)/python bin/demo.py $(if $(SRC),--source "$(SRC)")
 
 demo-web: $(READY) ## The page in your browser, on the emulated Microsoft: sign in, click, switch failures on
-	@$(BIN)/pluton-rclone demo --web
+	@$(BIN)/pluton-rclone demo --web || test $$? -eq 130 # Ctrl-C
 
 test-quick: $(READY) ## For the inner loop: what is pure, and once through each seam (tests/quick.txt)
 	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" $$(grep -v '^#' tests/quick.txt) $(ARGS)

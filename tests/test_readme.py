@@ -3,6 +3,7 @@ real modules."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -73,6 +74,8 @@ def test_the_commands_of_its_table_run(
     connected(cloud, name="work")
     browser("anna@outlook.com")
     cloud.files.drive_of("anna@outlook.com").write("laptop/data/letter.txt", b"Dear reader")
+    with Path(os.environ["RCLONE_CONFIG"]).open("a") as config:  # what plays S3 here
+        config.write(f"\n[s3]\ntype = alias\nremote = {tmp_path / 's3'}\n")
     source = tmp_path / "data"
     source.mkdir()
     (source / "letter.txt").write_text("Dear reader")
@@ -84,6 +87,8 @@ def test_the_commands_of_its_table_run(
 
     assert len(lines) > 8
     for line in lines:
+        if line.startswith("mount "):  # waits for its end; tests of its own
+            continue
         assert run(shlex.split(line.replace("/srv/data", str(source)))) == 0, (
             line,
             capsys.readouterr().err,

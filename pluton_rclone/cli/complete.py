@@ -132,6 +132,7 @@ class Zsh(ZshComplete):
     """click adds a blank behind a folder, and splits a value at a colon."""
 
     source_template = """\
+#compdef %(prog_name)s
 %(complete_func)s() {
     local type value help
     local -a response shown
@@ -147,7 +148,11 @@ class Zsh(ZshComplete):
         esac
     done
 }
-compdef %(complete_func)s %(prog_name)s
+if [[ $zsh_eval_context[-1] == (loadautofunc|shfunc) ]]; then  # a file on fpath
+    %(complete_func)s "$@"
+else
+    compdef %(complete_func)s %(prog_name)s
+fi
 """
 
 

@@ -91,13 +91,14 @@ def emulator(port_file: Path | None, person: str, command: tuple[str, ...]) -> i
 @click.command()
 @flag("--web", help="The page in your browser, instead of a shell.")
 @flag("--no-browser", help="With --web: only print the address; open no window.")
-def demo(web: bool, no_browser: bool) -> int:
+@valued("--person", None, PERSON, default="anna@outlook.com", show_default=True)
+def demo(web: bool, no_browser: bool, person: str) -> int:
     """Try everything without an account: Microsoft is emulated.
 
-    A shell with `pluton-rclone`, rclone and some files to back up; --web: the page, where you sign
-    in as one of three people. Both have a control page with failures to switch on (consent refused,
-    a missing permission, an expired sign-in, a full drive) and a field for device codes. Leave the
-    shell with `exit`, the page with Ctrl-C; nothing stays.
+    A shell with `pluton-rclone`, rclone and some files to back up, where sign-ins are answered as
+    --person; --web: the page, where you sign in as whom you like. Both have a control page with
+    failures to switch on (consent refused, a missing permission, an expired sign-in, a full drive)
+    and a field for device codes. Leave the shell with `exit`, the page with Ctrl-C; nothing stays.
 
     \b
     pluton-rclone demo --web
@@ -110,7 +111,7 @@ def demo(web: bool, no_browser: bool) -> int:
 
     page = ["pluton-rclone", "web", "--folder", "{files}", *["--no-browser"] * no_browser]
     shell = [os.environ.get("SHELL") or "sh"]
-    return command.demo(page if web else shell, played=not web)
+    return command.demo(page if web else shell, person="" if web else person)
 
 
 @click.command()

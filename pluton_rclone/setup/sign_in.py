@@ -32,7 +32,8 @@ class SignInSteps:
         """The app registration in use. RegistrationError when there is none."""
         if self._state.app is None:
             what = "There is no app registration to sign in with."
-            advice = "Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or use rclone's registration."
+            own = "sign in by rclone's own (sign_in_with_rclone)"
+            advice = f"Give its client id (PLUTON_ONEDRIVE_CLIENT_ID), or {own}."
             raise RegistrationError(what, who=Who.YOU, advice=advice)
         return self._state.app
 

@@ -245,7 +245,8 @@ class Storage:
         not a OneDrive itself."""
         from pluton_rclone.preflight import Source, library_prefix, preflight
 
-        drive, remote = self.drive(), self.storages[self.remote_name].remote
+        # first StorageNotFound, which says what the remote is
+        remote, drive = self.storages[self.remote_name].remote, self.drive()
         entries: Source = source
         if of is None:
             place, rclone = locations.local(source), self.rclone

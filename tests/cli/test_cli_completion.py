@@ -53,13 +53,17 @@ BY_ALL = {
 
 
 @pytest.fixture
-def at_shell(connected: Command, tmp_path: Path, program: str, programs: str) -> Terminal:
+def at_shell(
+    connected: Command, tmp_path: Path, program: str, programs: str, sourced: bool
+) -> Terminal:
     """A shell at a terminal, with the completion that the program prints for it."""
     file, arguments, setting = STARTS[program]
-    (tmp_path / "script").write_text(connected("completion", program).out)
+    script = tmp_path / ("script" if sourced else "_pluton-rclone")
+    script.write_text(connected("completion", program).out)
     start = tmp_path / file
     start.parent.mkdir(exist_ok=True)
-    start.write_text(f"{setting}\n. {tmp_path}/script\n")
+    found_by = f"{setting}\n. {script}\n" if sourced else f"fpath=({tmp_path} $fpath)\n{setting}\n"
+    start.write_text(found_by)
     own = {"ZDOTDIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     own["TERM"] = "xterm" if program == "fish" else "dumb"  # fish lists nothing on a dumb one
     environment = {**os.environ, **own, "PATH": programs}
@@ -68,6 +72,18 @@ def at_shell(connected: Command, tmp_path: Path, program: str, programs: str) ->
     return Terminal([found, *arguments], env=environment, cwd=tmp_path)
 
 
+@pytest.mark.parametrize("sourced", [False])
+@pytest.mark.parametrize("program", ["zsh"])
+def test_zsh_finds_the_script_in_a_folder_of_functions(at_shell: Terminal) -> None:
+    with at_shell as terminal:
+        terminal.expect("ready> ")
+        for typed, completed in (("stor", "storages "), ("ls wo", "ls work-files:")):
+            terminal.press(f"pluton-rclone {typed}\t\x07")
+            terminal.expect(f"<pluton-rclone {completed}>")
+            terminal.press("\x15")
+
+
+@pytest.mark.parametrize("sourced", [True])
 @pytest.mark.parametrize("program", STARTS)
 def test_the_shell_completes_with_tab(
     at_shell: Terminal, program: str, cloud: Emulator, tmp_path: Path

@@ -21,7 +21,7 @@ from tests.terminal import PATIENCE
 ANNA, BERT = "anna@outlook.com", "bert@contoso.onmicrosoft.com"
 # Their stdout is somebody else's: a file's bytes, another command's, a shell's; or is JSON Schema
 # in any case.
-WITHOUT = {"cat", "completion", "emulator", "schema", "timer", "man", "mount", "serve"}
+WITHOUT = {"cat", "completion", "demo", "emulator", "schema", "timer", "man", "mount", "serve"}
 
 
 def decoded(command: str, line: str) -> Any:

@@ -212,7 +212,7 @@ def test_every_rclone_started_through_the_library(
     through_the_library(cloud, tmp_path, seconds, password)
 
 
-@pytest.mark.parametrize(("seconds", "foreigners", "password"), [(4, 3, None), (4, 1, "geheim")])
+@pytest.mark.parametrize(("seconds", "foreigners", "password"), [(2, 3, None), (2, 1, "geheim")])
 def test_foreign_rclones_on_the_same_file(
     cloud: Emulator, tmp_path: Path, seconds: float, foreigners: int, password: str | None
 ) -> None:

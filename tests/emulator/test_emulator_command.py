@@ -93,6 +93,25 @@ def test_the_program_itself_is_on_the_path_of_its_command(
     assert capfd.readouterr().out == "[]\n"
 
 
+def test_a_demo_has_files_a_registration_a_person_and_both_programs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    monkeypatch.setenv("PLUTON_ONEDRIVE_TENANT", "of-somebody")
+    bert = "bert@contoso.onmicrosoft.com"
+    tries = (
+        "pluton-rclone connect work --type business && rclone copy $DEMO_FILES work:b "
+        "&& rclone size work:b"
+    )
+    assert command.demo(["sh", "-c", tries], person=bert) == 0
+    said = capfd.readouterr().out
+    assert "control page" in said
+    assert "Total objects: 3" in said
+    assert not (home / "rclone.conf").exists()
+    with pytest.raises(UsageError, match="nobody here is called"):
+        command.demo(["true"], person="eve@example.org")
+
+
 def test_the_port_file_is_there_while_it_serves(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

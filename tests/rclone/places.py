@@ -59,11 +59,16 @@ def make_place(kind: str, folder: Path, request: pytest.FixtureRequest) -> Path:
         (folder / "place").mkdir()
         config.write_text(f"[place]\ntype = alias\nremote = {folder / 'place'}\n")
         return config
+    config.write_text(section(led_to_the_emulator(request), kind))
+    return config
+
+
+def led_to_the_emulator(request: pytest.FixtureRequest) -> Emulator:
+    """What this test starts asks the emulator that serves all tests of a worker."""
     cloud: Emulator = request.getfixturevalue("microsoft")
     monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
     for name in LEADING_AWAY:
         monkeypatch.delenv(name, raising=False)
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
-    config.write_text(section(cloud, kind))
-    return config
+    return cloud

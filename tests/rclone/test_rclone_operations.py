@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from datetime import timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.rclone.results import TransferResult
 
-from .places import DISK, DRIVES, make_place
+from .places import DISK, DRIVES, led_to_the_emulator, make_place
 
 WAYS = [*(DISK, *DRIVES), f"Debian's rclone, {DISK}"]
 
@@ -54,9 +53,30 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def filled_places() -> dict[str, Path]:
+    """The configurations of `filled`, by way."""
+    return {}
+
+
 @pytest.fixture
-def filled(engine: Rclone, filled_engine: Rclone) -> Any:
-    """The same, with the files in `place:base`."""
+def filled(
+    way: str,
+    kind: str,
+    filled_places: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    source: Path,
+    request: pytest.FixtureRequest,
+) -> Rclone:
+    """With the files in `place:base`, for all that only look at them."""
+    binary: Binary = request.getfixturevalue("old_binary" if way.startswith("Debian") else "binary")
+    if way in filled_places:
+        led_to_the_emulator(request)
+        return Rclone(binary, config=filled_places[way])
+    config = make_place(kind, tmp_path_factory.mktemp("filled"), request)
+    engine = Rclone(binary, config=config)
+    engine.copy(source, "place:base").result()
+    filled_places[way] = config
     return engine
 
 
@@ -88,7 +108,7 @@ def test_progress_ends_with_everything(engine: Rclone, source: Path) -> None:
     assert last.in_flight == ()
 
 
-def test_list(filled: Any) -> None:
+def test_list(filled: Rclone) -> None:
     entries = {entry.name: entry for entry in filled.list("place:base")}
     assert set(entries) == {"a.txt", "empty.bin", "sub"}
     file, folder = entries["a.txt"], entries["sub"]
@@ -99,7 +119,7 @@ def test_list(filled: Any) -> None:
     assert (folder.path, folder.is_dir) == ("sub", True)
 
 
-def test_list_files_or_folders_only(filled: Any) -> None:
+def test_list_files_or_folders_only(filled: Rclone) -> None:
     assert {entry.name for entry in filled.list("place:base", files_only=True)} == {
         "a.txt",
         "empty.bin",
@@ -107,11 +127,11 @@ def test_list_files_or_folders_only(filled: Any) -> None:
     assert {entry.name for entry in filled.list("place:base", dirs_only=True)} == {"sub"}
 
 
-def test_list_of_a_file_is_the_file(filled: Any) -> None:
+def test_list_of_a_file_is_the_file(filled: Rclone) -> None:
     assert [(entry.path, entry.size) for entry in filled.list("place:base/a.txt")] == [("a.txt", 5)]
 
 
-def test_list_with_hashes(filled: Any, kind: str) -> None:
+def test_list_with_hashes(filled: Rclone, kind: str) -> None:
     name = "md5" if kind == DISK else "quickxor"
     [entry] = [entry for entry in filled.list("place:base", hashes=[name]) if entry.name == "a.txt"]
     hello = {
@@ -122,8 +142,8 @@ def test_list_with_hashes(filled: Any, kind: str) -> None:
     assert entry.hashes[name] == hello[name]
 
 
-def test_walk(filled_engine: Rclone) -> None:
-    paths = {entry.path: entry.is_dir for entry in filled_engine.walk("place:base")}
+def test_walk(filled: Rclone) -> None:
+    paths = {entry.path: entry.is_dir for entry in filled.walk("place:base")}
     expected = {
         "a.txt": False,
         "empty.bin": False,
@@ -133,16 +153,18 @@ def test_walk(filled_engine: Rclone) -> None:
     assert {path: is_dir for path, is_dir in paths.items() if path != "sub/empty"} == expected
 
 
-def test_walk_to_a_depth(filled_engine: Rclone) -> None:
-    assert {entry.path for entry in filled_engine.walk("place:base", max_depth=1)} == {
+def test_walk_to_a_depth(filled: Rclone) -> None:
+    assert {entry.path for entry in filled.walk("place:base", max_depth=1)} == {
         "a.txt",
         "empty.bin",
         "sub",
     }
 
 
-def test_stat(filled: Any) -> None:
+def test_stat(filled: Rclone) -> None:
     file, folder = filled.stat("place:base/a.txt"), filled.stat("place:base/sub")
+    assert file is not None
+    assert folder is not None
     assert (file.path, file.name, file.size, file.is_dir) == ("a.txt", "a.txt", 5, False)
     assert (folder.path, folder.name, folder.is_dir, folder.modified) == ("sub", "sub", True, None)
     assert filled.stat("place:base/nothing") is None
@@ -156,8 +178,8 @@ def test_about(engine: Rclone) -> None:
     assert about.total >= about.free > 0
 
 
-def test_size(filled_engine: Rclone) -> None:
-    total = filled_engine.size("place:base")
+def test_size(filled: Rclone) -> None:
+    total = filled.size("place:base")
     assert (total.count, total.bytes) == (3, 700_005)
 
 

@@ -72,7 +72,9 @@ def test_what_a_second_round_brings_is_no_failure_and_was_not_there_before(
 def test_a_limit(storage: Storage, source: Path, there: Count, limit: dict[str, object]) -> None:
     result = storage.upload(source, "x", transfers=4, **limit).wait()  # type: ignore[arg-type]
     assert result.ended == "failed"
-    assert 0 < result.transfers == there("x") < 60
+    # With "hard" rclone breaks off, and does not hear of what arrives just then.
+    unheard = 0 if limit.get("cutoff_mode") else 4
+    assert 0 < result.transfers <= there("x") <= result.transfers + unheard < 60
 
 
 # ---- "60 of 60 failed", where 28 had arrived: trouble in the middle of a run ----

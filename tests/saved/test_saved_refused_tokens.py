@@ -143,7 +143,8 @@ def test_a_listing_that_has_begun_goes_on_with_a_renewed_token(
     assert sorted(paths) == [
         *("a.txt", "deep", "deep/er", "deep/er/x.txt", "side", "side/y.txt"),
     ]
-    assert access_token(storage) != before
+    if by == "folders":  # else the feed may have all of it, with the same token
+        assert access_token(storage) != before
 
 
 def test_a_listing_that_is_refused_twice_is_the_persons_turn(
