@@ -142,7 +142,6 @@ def test_the_example_works(
         **browser(BERT if any(word in example for word in WORK) else ANNA),
         "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}",
         "PLUTON_ONEDRIVE_CLIENT_ID": PUBLIC_CLIENT_ID,
-        "SHELL": "true",  # which `demo` starts, and which ends at once
         "BROWSER": "true" if serving else forks.browser,
         "SHELL": "/bin/true",  # the demo's
         **({"PYTHON_KEYRING_BACKEND": "tests.keyrings.Kept"} if "--keyring" in example else {}),
