@@ -89,7 +89,6 @@ def test_the_commands_of_its_table_run(
     for line in lines:
         if line.startswith("mount "):  # waits for its end; tests of its own
             continue
-        assert run(shlex.split(line.replace("/srv/data", str(source)))) == 0, (
-            line,
-            capsys.readouterr().err,
-        )
+        words = [os.path.expanduser(word) for word in shlex.split(line)]  # as a shell would
+        words = [word.replace("/srv/data", str(source)) for word in words]
+        assert run(words) == 0, (line, capsys.readouterr().err)
