@@ -100,7 +100,7 @@ def test_without_a_registration_the_way_out_is_named(home: object) -> None:
     assert not setup.has_app
     with pytest.raises(RegistrationError) as caught:
         setup.begin_sign_in(WEB_REDIRECT_URI)
-    assert "rclone's registration" in caught.value.advice
+    assert "rclone's own" in caught.value.advice
 
 
 # ---- permissions ----
