@@ -133,7 +133,7 @@ class Ledger:
         path = runtime_folder() / FILE
         with suppress(FileExistsError):
             new_private_file(path).close()
-        db = sqlite3.connect(path, _PATIENCE, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         weakref.finalize(self, db.close)
         for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", _TABLE):
             db.execute(line)

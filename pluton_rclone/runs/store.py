@@ -232,7 +232,7 @@ class Runs:
         address, until = f"{self.path.absolute().as_uri()}?mode=rw", time.monotonic() + _PATIENCE
         while True:
             try:
-                with closing(sqlite3.connect(address, _PATIENCE, uri=True)) as db, db:
+                with closing(sqlite3.connect(address, timeout=_PATIENCE, uri=True)) as db, db:
                     db.executescript(f"PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; {begin}")
                     return act(db)
             except sqlite3.OperationalError as error:
