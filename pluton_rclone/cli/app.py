@@ -46,7 +46,7 @@ Connect
 Back up and restore
   transfers 345678 copy sync move delete check
   files 345678 preflight
-  transfers 345678 restic
+  restic 345678 restic
 Look at files
   files 345678 ls tree stat cat size about mount serve
 Look after storages

@@ -13,7 +13,8 @@ from pluton_rclone.values.units import counted, human_bytes, human_seconds
 from .arguments import storage_names
 from .context import Context, command, valued
 from .output import tell
-from .transfers import SAFE, SURE, compare, confirm, finish, run_restic
+from .restic import run_restic
+from .transfers import SAFE, SURE, compare, confirm, finish
 
 if TYPE_CHECKING:
     from pluton_rclone.runs.store import RunRecord

@@ -1,4 +1,4 @@
-"""Commands that transfer or compare files: `copy`, `sync`, `move`, `delete`, `check`, `restic`."""
+"""Commands that transfer or compare files: `copy`, `sync`, `move`, `delete`, `check`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import posixpath
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +19,7 @@ from pluton_rclone.values import paths
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes
 
-from .arguments import DESTINATION, NAME, PLACE, SOURCE
+from .arguments import DESTINATION, PLACE, SOURCE
 from .context import Context, command, flag, valued, with_options
 from .filters import FILTERS, PASSED, checked, filtering, say_what_cannot_match, selection
 from .output import Outlet, Output
@@ -30,7 +30,6 @@ from .values import RATES, SIZES, TIMES
 if TYPE_CHECKING:
     from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
     from pluton_rclone.rclone.transfer import Transfer
-    from pluton_rclone.storages.storage import Storage
 
 SAFE = flag("-n", "--dry-run", help="Only say what would be done.")
 SURE = flag("-y", "--yes", help="Do not ask first: for scripts.")
@@ -168,9 +167,9 @@ def copy(ctx: Context, **given: Any) -> None:
     """Copy a folder's content, or a file, into a folder.
 
     NAME:PATH is in a storage, or in another remote of rclone.conf, such as S3 or a crypt; all else
-    is on this machine. What is there already, with the same size
-    and time, is not transferred again; nothing is deleted. With --json every progress report is a
-    line on stdout, the result is the last.
+    is on this machine. What is there already, with the same size and time, is not transferred
+    again; nothing is deleted. With --json every progress report is a line on stdout, the result is
+    the last.
 
     \b
     pluton-rclone copy /srv/data "OneDrive Personal Backups:laptop/data"
@@ -323,62 +322,6 @@ def compare(
         output.say(f"{same}, {result.by_size} of them by size alone: {why}")
     else:
         output.say(f"{same}, compared by {by}; none differs")
-
-
-@command(NAME, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
-@valued(
-    "--path",
-    "PATH",
-    "The repository's folder in the storage; NAME:PATH says the same. [default: restic]",
-)
-@flag("--environment", help="Print the variables to run restic by hand; they hold no secret.")
-@pinged
-def restic(
-    ctx: Context, name: str, arguments: tuple[str, ...], path: str | None, environment: bool
-) -> int:
-    """Run restic with its repository in a storage.
-
-    Its exit code is passed on. Give restic's password in RESTIC_PASSWORD_FILE or
-    RESTIC_PASSWORD_COMMAND, or at its own question. A token that is renewed while restic runs is
-    kept.
-
-    \b
-    pluton-rclone restic work -- init
-    pluton-rclone restic work:laptop -- backup /srv/data
-    eval "$(pluton-rclone restic work --environment)"; restic snapshots
-    """
-    from pluton_rclone.storages.restic import as_shell
-
-    storage, named = ctx.storage_and_path(name)
-    if path and named:
-        raise UsageError("The repository's folder is given twice.", advice="Leave --path out.")
-    path = named or path or "restic"
-    if environment:
-        variables = storage.restic(path).environment_for_people()
-        ctx.output.result(variables)
-        if not ctx.as_json:
-            print(as_shell(variables), end="")
-        return 0
-    if not arguments:
-        advice = "Write it behind --, as in: restic NAME -- snapshots; or --environment."
-        raise UsageError("No command for restic is given.", advice=advice)
-    return run_restic(ctx.output, storage, path, arguments)
-
-
-def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[str]) -> int:
-    """restic in our place; its exit code."""
-    with storage.restic(path) as opened:
-        status = opened.foreground(*arguments)
-        if status > 0 and opened.refused():
-            output.say(REFUSED)
-    return status if status >= 0 else 128 - status
-
-
-REFUSED = (
-    "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
-    "the same command again."
-)
 
 
 def missing_end(end: Place) -> str | None:

@@ -81,13 +81,12 @@ class Restic:
     ) -> Child:
         """Start restic; callbacks as for `process.start`."""
         argv, env, starting = self.argv(*arguments), self.environment, threading.Lock()
-        recording = self._runs.begin(self._run(arguments))
 
         def end() -> None:
             with starting:  # it may end before `child` is here
                 recording.exited(child.returncode or 0)
 
-        with starting:
+        with self._runs.recorded(self._run(arguments)) as recording, starting:
             child = process.start(
                 argv, env=env, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr, on_end=end
             )

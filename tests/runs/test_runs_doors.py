@@ -225,6 +225,16 @@ def test_a_file_of_records_that_is_no_database_is_a_notice_and_the_copy_is_made(
     assert run_here("history").returncode == 5
 
 
+def test_a_restic_that_cannot_be_started_is_recorded_as_failed(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(debian_restic()))
+    with storage.restic("repository") as opened, pytest.raises(ValueError, match="null"):
+        opened.start("snapshots", "\0")
+    (record,) = storage.storages.runs.last(limit=1)
+    assert record.ended == "failed"
+
+
 def test_the_page_shows_the_last_ten_as_a_strip_and_one_as_a_page(
     cloud: Emulator, storage: Storage, source: Path
 ) -> None:

@@ -1,0 +1,73 @@
+"""The command `restic`: restic with its repository in a storage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from pluton_rclone.errors import UsageError
+
+from .arguments import NAME
+from .context import Context, command, flag, valued
+from .output import Output
+from .timer import pinged
+
+if TYPE_CHECKING:
+    from pluton_rclone.storages.storage import Storage
+
+REFUSED = (
+    "Microsoft refused the access token before its end, while restic ran. It is renewed now: run "
+    "the same command again."
+)
+
+
+@command(NAME, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
+@valued(
+    "--path",
+    "PATH",
+    "The repository's folder in the storage; NAME:PATH says the same. [default: restic]",
+)
+@flag("--environment", help="Print the variables to run restic by hand; they hold no secret.")
+@pinged
+def restic(
+    ctx: Context, name: str, arguments: tuple[str, ...], path: str | None, environment: bool
+) -> int:
+    """Run restic with its repository in a storage.
+
+    Its exit code is passed on. Give restic's password in RESTIC_PASSWORD_FILE or
+    RESTIC_PASSWORD_COMMAND, or at its own question. A token that is renewed while restic runs is
+    kept.
+
+    \b
+    pluton-rclone restic work -- init
+    pluton-rclone restic work:laptop -- backup /srv/data
+    eval "$(pluton-rclone restic work --environment)"; restic snapshots
+    """
+    from pluton_rclone.storages.restic import as_shell
+
+    storage, named = ctx.storage_and_path(name)
+    if path and named:
+        raise UsageError("The repository's folder is given twice.", advice="Leave --path out.")
+    path = named or path or "restic"
+    if environment:
+        variables = storage.restic(path).environment_for_people()
+        ctx.output.result(variables)
+        if not ctx.as_json:
+            print(as_shell(variables), end="")
+        return 0
+    if not arguments:
+        advice = "Write it behind --, as in: restic NAME -- snapshots; or --environment."
+        raise UsageError("No command for restic is given.", advice=advice)
+    return run_restic(ctx.output, storage, path, arguments)
+
+
+def run_restic(output: Output, storage: Storage, path: str, arguments: Sequence[str]) -> int:
+    """restic in our place; its exit code."""
+    with storage.restic(path) as opened:
+        status = opened.foreground(*arguments)
+        if status > 0 and opened.refused():
+            output.say(REFUSED)
+    return status if status >= 0 else 128 - status
