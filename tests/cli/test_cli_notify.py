@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Command
+from tests.serving import serving
 
 
 @pytest.fixture
@@ -32,12 +32,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[dict[st
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Service) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(HTTPServer(("127.0.0.1", 0), Service)) as server:
         yield f"json://me:s3cr3t@127.0.0.1:{server.server_port}", posted
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

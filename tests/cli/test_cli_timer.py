@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from pluton_rclone import Storages, process
 from tests.cli.conftest import Command
+from tests.serving import serving
 
 
 @pytest.fixture
@@ -31,12 +31,8 @@ def pings() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Service) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(HTTPServer(("127.0.0.1", 0), Service)) as server:
         yield f"http://127.0.0.1:{server.server_port}", called
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)

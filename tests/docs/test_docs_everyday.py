@@ -21,8 +21,9 @@ from pluton_rclone.cli import run, transfers
 from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator, Secret
 from pluton_rclone.rclone.binary import find_binary
 from tests.connected import ANNA
-from tests.emulator.test_emulator_person import Receiver, receiver
+from tests.emulator.test_emulator_person import Receiver
 from tests.rclone_port import rclone_port, visit
+from tests.serving import serving
 
 from .conftest import Screen
 from .test_docs_screens import ran, same_as_page
@@ -92,7 +93,7 @@ def daemon(cloud: Emulator, home: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def ping() -> Iterator[Receiver]:
     """A service like Healthchecks."""
-    with receiver() as service:
+    with serving(Receiver()) as service:
         yield service
 
 

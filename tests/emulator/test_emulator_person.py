@@ -6,8 +6,7 @@ import http.server
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +15,7 @@ import pytest
 
 from pluton_rclone import process
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator, command, person
+from tests.serving import serving
 
 LOGIN = "https://login.microsoftonline.com"
 ANNA = "anna@outlook.com"
@@ -52,16 +52,6 @@ class Receiver(http.server.ThreadingHTTPServer):
         self.arrived = threading.Event()
 
 
-@contextmanager
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
 def sign_in_address(port: int, **more: str) -> str:
     query = "&".join(f"{key}={value}" for key, value in more.items())
     return (
@@ -72,7 +62,7 @@ def sign_in_address(port: int, **more: str) -> str:
 
 @pytest.mark.parametrize("mode", ["query", "form_post"])
 def test_a_loopback_redirect_is_followed(cloud: Emulator, mode: str) -> None:
-    with receiver() as app:
+    with serving(Receiver()) as app:
         visit = cloud.person(ANNA).visit(sign_in_address(app.server_port, response_mode=mode))
     assert visit.text == "thanks!"
     assert app.got["code"] == visit.answer["code"]
@@ -114,7 +104,7 @@ def run_robot(cloud: Emulator, address: str, **variables: str) -> process.Comple
 def test_the_command_reaches_the_world_through_the_environment(
     cloud: Emulator, answer: str, member: str
 ) -> None:
-    with receiver() as app:
+    with serving(Receiver()) as app:
         variables = {
             person.PERSON_VARIABLE: "bert@contoso.onmicrosoft.com",
             person.ANSWER_VARIABLE: answer,
@@ -188,7 +178,7 @@ def opened_outside(tmp_path: Path, environment: dict[str, str], address: str) ->
 
 def test_the_address_of_a_page_goes_to_the_persons_own_browser(tmp_path: Path) -> None:
     """A one-time address works once: whoever plays the person must not use it up."""
-    with receiver() as page:
+    with serving(Receiver()) as page:
         address = f"http://localhost:{page.server_port}/open/secret"
         said = opened_outside(tmp_path, {}, address)
         assert not page.arrived.is_set()
@@ -201,7 +191,7 @@ def test_in_a_demo_with_the_own_browser_sign_ins_go_there_too(tmp_path: Path) ->
 
 def test_a_sign_in_through_the_door_is_answered(home: Path) -> None:
     """What a program shows when there is a door, walked over plain HTTP to the app's redirect."""
-    with Emulator(door=True) as cloud, receiver() as app:
+    with Emulator(door=True) as cloud, serving(Receiver()) as app:
         address = cloud.world.shown(sign_in_address(app.server_port))
         assert address.startswith(f"{cloud.world.door}/login.microsoftonline.com/common/oauth2")
         visit = cloud.person(ANNA).visit(address)

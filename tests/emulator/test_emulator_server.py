@@ -10,8 +10,6 @@ import ssl
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +19,7 @@ import requests
 
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.hosts import CLOUDS, certificate_names, place
+from tests.serving import serving
 
 HOSTS = [name.replace("*", "contoso") for name in certificate_names()]
 
@@ -195,19 +194,9 @@ class _Provider(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def foreign_server() -> Iterator[int]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Provider) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
-
-
 def test_a_foreign_server_may_answer_for_a_part_of_a_host(cloud: Emulator) -> None:
-    with foreign_server() as port:
-        cloud.route("login.microsoftonline.com", port, path="/common/v2.0")
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Provider)) as server:
+        cloud.route("login.microsoftonline.com", server.server_port, path="/common/v2.0")
         theirs = requests.post(
             "https://login.microsoftonline.com/common/v2.0/token?a=b%20c", data="hello"
         )
