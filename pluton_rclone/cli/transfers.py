@@ -95,23 +95,12 @@ def transfer(
 
     output, options = ctx.output, selection(**given, extra=checked(passed) or None)
     start, end = parse_end(source, ctx), parse_end(destination, ctx)
-    if backup_dir is not None:
-        old, advice = (
-            parse_end(backup_dir, ctx),
-            "Name a folder in the storage of DST, outside of DST.",
-        )
-        if old.remote_name != end.remote_name:
-            why = "rclone moves what it keeps, and can do that in one place only"
-            raise UsageError(
-                f"--backup-dir {backup_dir} is not where DST is.", why=why, advice=advice
-            )
-        inner, outer = (f"/{one.path.strip('/')}/".replace("//", "/") for one in (old, end))
-        if inner.startswith(outer):
-            raise UsageError(f"--backup-dir {backup_dir} is inside of DST.", advice=advice)
+    old = None if backup_dir is None else place_to_keep(backup_dir, end, ctx)
+    if keep_days and (old is None or old.storage is None):
+        raise UsageError("--keep-days needs a --backup-dir in a storage.")
+    if old is not None:
         kept = posixpath.join(old.path, str(today())) if keep_days else old.path
         options["backup_dir"] = dataclasses.replace(old, path=kept).location
-    if keep_days and (backup_dir is None or old.storage is None):
-        raise UsageError("--keep-days needs a --backup-dir in a storage.")
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
     rclone = ctx.storages.rclone(*remote_names(start, end))
@@ -142,8 +131,20 @@ def transfer(
             confirm(output, False, f"{error.what.partition(': ')[2].capitalize()} Delete them?")
             options |= {"max_delete": error.details["deletions"], "allow_empty_source": True}
             run()
-    if keep_days and not dry_run:
+    if keep_days and old is not None and not dry_run:
         forget(output, old, today() - datetime.timedelta(keep_days))
+
+
+def place_to_keep(backup_dir: str, end: Place, ctx: Context) -> Place:
+    """The folder of --backup-dir. UsageError unless it is where DST is, and outside of it."""
+    old, advice = parse_end(backup_dir, ctx), "Name a folder in the storage of DST, outside of DST."
+    if old.remote_name != end.remote_name:
+        why = "rclone moves what it keeps, and can do that in one place only"
+        raise UsageError(f"--backup-dir {backup_dir} is not where DST is.", why=why, advice=advice)
+    inner, outer = (f"/{one.path.strip('/')}/".replace("//", "/") for one in (old, end))
+    if inner.startswith(outer):
+        raise UsageError(f"--backup-dir {backup_dir} is inside of DST.", advice=advice)
+    return old
 
 
 def today() -> datetime.date:

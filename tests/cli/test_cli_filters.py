@@ -189,6 +189,20 @@ def test_what_a_sync_would_overwrite_or_delete_is_kept_in_a_folder(
     assert (elsewhere.code, "is not where DST is" in elsewhere.err) == (2, True)
 
 
+def test_days_are_kept_only_of_a_backup_folder_in_a_storage(
+    connected: Command, source: Path, tmp_path: Path
+) -> None:
+    alone = connected("copy", str(source), "Work files:x", "--keep-days", "30")
+    assert (alone.code, "needs a --backup-dir" in alone.err) == (2, True)
+
+    here = (str(tmp_path / "down"), "--backup-dir", str(tmp_path / "old"), "--keep-days", "30")
+    restored = connected("copy", "Work files:x", *here)
+    assert (restored.code, "needs a --backup-dir" in restored.err) == (2, True)
+
+    for_no_day = ("--backup-dir", "Work files:old", "--keep-days", "0")
+    assert connected("copy", str(source), "Work files:x", *for_no_day).code == 2
+
+
 def test_flags_go_on_to_rclone_but_for_those_that_leak_or_mislead(
     connected: Command, source: Path, names: Names
 ) -> None:
