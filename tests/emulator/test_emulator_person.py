@@ -80,7 +80,7 @@ def test_msals_own_interactive_sign_in_is_answered_by_the_browser_command(cloud:
     """MSAL opens $BROWSER, waits at its own loopback port, and gets its token: nobody touched
     anything."""
     environment = {"PATH": os.defpath, **cloud.environment, **command.browser(ANNA)}
-    done = process.run([sys.executable, "-c", SIGN_IN], env=environment, cwd=ROOT, timeout=120)
+    done = process.run([sys.executable, "-c", SIGN_IN], env=environment, cwd=ROOT, timeout=300)
     assert done.stdout.decode().strip() == ANNA, done.stderr
 
 
@@ -97,7 +97,7 @@ def run_robot(cloud: Emulator, address: str, **variables: str) -> process.Comple
     """The command as a browser is started: with the environment and nothing else."""
     environment = {"PATH": os.defpath, **cloud.environment, **variables}
     argv = [sys.executable, "-m", "pluton_rclone.emulator.person", address]
-    return process.run(argv, env=environment, cwd=ROOT, timeout=120)
+    return process.run(argv, env=environment, cwd=ROOT, timeout=300)
 
 
 @pytest.mark.parametrize(("answer", "member"), [("accept", "code"), ("cancel", "error")])
@@ -171,7 +171,7 @@ def opened_outside(tmp_path: Path, environment: dict[str, str], address: str) ->
     with Emulator(door=True) as cloud:
         given = command.environment(cloud, outside) | environment
         program = [sys.executable, "-m", "pluton_rclone.emulator.person", address]
-        ended = process.run(program, env=given, cwd=ROOT, timeout=60)
+        ended = process.run(program, env=given, cwd=ROOT, timeout=300)
         assert ended.returncode == 0, ended.stderr
     return note.read_text() if note.exists() else ""
 

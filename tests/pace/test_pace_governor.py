@@ -19,7 +19,8 @@ import pytest
 
 from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.pace import canary
+from pluton_rclone.feed import race
+from pluton_rclone.pace import canary, governor
 from pluton_rclone.pace.budgets import FASTEST, LIMITS, LONGEST_HOLD, Budget, Limit
 from pluton_rclone.pace.governor import CANARIES
 from pluton_rclone.pace.ledger import budget_of
@@ -46,6 +47,9 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clock(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> SteppingClock:
+    # These two go by the seconds of this machine.
+    monkeypatch.setattr(governor, "_WARM_UP_LIMIT", PATIENCE)
+    monkeypatch.setattr(race, "HEAD_START", PATIENCE)
     return SteppingClock(cloud, monkeypatch)
 
 
