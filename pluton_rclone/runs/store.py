@@ -112,12 +112,11 @@ class Recording:
         )
 
     def compared(self, result: CheckResult) -> None:
-        differing = sum(map(len, (result.differing, result.missing_on_source)))
-        differing += len(result.missing_on_destination) + len(result.failed)
-        failed = [file.record() for file in result.failed[:FAILURES]]
+        found = result.differences
+        failed = [file.record() for file in found[:FAILURES]]
         files = result.matching + len(result.differing)
-        ended, code = ("done", 0) if result.same else ("differs", 7)
-        self._end(ended, None, code, files=files, failures=differing, failed=failed)
+        ended, code = ("differs", 7) if found else ("done", 0)
+        self._end(ended, None, code, files=files, failures=len(found), failed=failed)
 
     def deleted_one(self) -> None:
         self._end("done", None, deletes=1)

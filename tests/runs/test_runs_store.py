@@ -97,6 +97,19 @@ def test_every_end_is_told_apart(runs: Runs) -> None:
     ]  # fmt: skip
 
 
+def test_a_comparison_keeps_what_differs_with_where_it_is_missing(runs: Runs) -> None:
+    failed = FailedFile("d", QuotaFull("d cannot be read."), False)
+    runs.begin(RUN).compared(CheckResult(3, ("a",), ("b",), ("c",), (failed,)))
+    (found,) = runs.last()
+    assert found.failures == 4
+    assert [(one["path"], one["what"]) for one in found.failed] == [
+        ("a", "a differs."),
+        ("b", "b is missing at the source."),
+        ("c", "c is missing at the destination."),
+        ("d", "d cannot be read."),
+    ]
+
+
 def test_of_very_many_failures_the_first_are_kept_and_all_are_counted(runs: Runs) -> None:
     files = [FailedFile(str(n), QuotaFull("Full."), False) for n in range(FAILURES + 5)]
     runs.begin(RUN).transferred(result(*files))
