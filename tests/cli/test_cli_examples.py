@@ -167,7 +167,7 @@ def test_the_example_works(
                 code = re.findall(r"type the code (\S+)", terminal.heard)[0]
                 assert cloud.person(ANNA).enter_device_code(code).error is None
             assert terminal.answer_all(ANSWERS) == 0, terminal.heard
-    assert "Traceback" not in terminal.heard
+    assert "Traceback" not in terminal.heard, terminal.heard
 
 
 def test_every_command_has_an_example() -> None:

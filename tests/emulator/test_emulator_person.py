@@ -127,6 +127,14 @@ def test_the_command_wants_one_address(capsys: pytest.CaptureFixture[str]) -> No
     assert "usage" in capsys.readouterr().err
 
 
+def test_a_program_that_ended_before_its_page_was_read_is_no_trouble(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C just when the browser opens."""
+    assert person.main([(tmp_path / "gone.html").as_uri()]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
 def test_the_person_never_calls_a_server_elsewhere(cloud: Emulator) -> None:
     from pluton_rclone.emulator import WEB_CLIENT_ID, WEB_REDIRECT_URI
 
