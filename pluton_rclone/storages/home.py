@@ -101,6 +101,8 @@ class Home(Mapping[str, Storage]):
         if found:
             advice = f"Use the remote's name: {', '.join(found)}."
             raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
+        if self.conf.storage_of(name) != name:
+            self.conf.whole_section(name)  # says whose drive it is
         low = name.lower()
         if name not in kinds and self.conf.is_variable(low):  # rclone takes either spelling
             return self._storage(low)
@@ -123,12 +125,7 @@ class Home(Mapping[str, Storage]):
     def reach(self, name: str) -> Storage:
         """As `[]`, and also any other remote of the file, such as S3 or a crypt: for its files
         alone. Sign-in, connection test and options are those of what it lies on (`below`)."""
-        try:
-            return self[name]
-        except StorageNotFound:
-            if name not in self.conf.remotes():
-                raise
-        return self._storage(name)
+        return self._storage(name) if name in self.conf.remotes() else self[name]
 
     def below(self, remote_name: str) -> list[str]:
         """The storages' remotes that a remote lies on, at any depth."""
@@ -174,7 +171,7 @@ class Home(Mapping[str, Storage]):
         if friendly in self:
             raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
         if not remote_name:
-            return derive_name(friendly, {*self.conf.names(), *self}, self.binary.version)
+            return derive_name(friendly, {*self.conf.taken(), *self}, self.binary.version)
         if fault := name_fault(remote_name, self.binary.version):
             what = f"{remote_name!r} cannot be a remote's name."
             raise OptionInvalid(what, why=fault, option="remote_name")

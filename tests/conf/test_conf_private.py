@@ -124,7 +124,7 @@ def test_keys_of_ours_survive_the_refresh_and_options_changed_meanwhile_stay(
 ) -> None:
     conf.update("anna", {"pluton_base_folder": "backups/laptop"})
     with conf.private(["anna"]) as private:
-        rclone(private, "lsd", "anna:")
+        rclone(private, "lsd", "anna-drive:")
         conf.update("anna", {"chunk_size": "20Mi"})
     assert conf.section("anna")["pluton_base_folder"] == "backups/laptop"
     assert conf.section("anna")["chunk_size"] == "20Mi"
