@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import StorageExists
-from pluton_rclone.remote.names import check_name
-from pluton_rclone.values.conf_text import check_values
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 from . import journal, variables
@@ -117,6 +115,9 @@ class Conf:
 
     def add(self, name: str, section: Mapping[str, str]) -> None:
         """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
+        from pluton_rclone.remote.names import check_name
+        from pluton_rclone.values.conf_text import check_values
+
         check_name(name)
         check_values(section)
         made = {**section, **_new_sign_in(section)}
@@ -124,6 +125,8 @@ class Conf:
 
     def update(self, name: str, changes: Mapping[str, str | None]) -> None:
         """Set keys of a remote (text) or remove them (None); the others stay, a new token too."""
+        from pluton_rclone.values.conf_text import check_values
+
         check_values({key: value for key, value in changes.items() if value is not None})
         token = changes.get(TOKEN)
         if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
@@ -134,6 +137,8 @@ class Conf:
 
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
+        from pluton_rclone.remote.names import check_name
+
         check_name(new_name)
 
         def edit(now: Document) -> Document:
