@@ -34,12 +34,12 @@ class _Receiver(http.server.BaseHTTPRequestHandler):
 
     def _received(self, text: str) -> None:
         assert isinstance(self.server, Receiver)
+        self.server.got.update(parse_qsl(text))  # before the answer: the test reads it after that
+        self.server.arrived.set()
         self.send_response(200)
         self.send_header("Content-Length", "7")
         self.end_headers()
         self.wfile.write(b"thanks!")
-        self.server.got.update(parse_qsl(text))
-        self.server.arrived.set()
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
