@@ -76,8 +76,10 @@ class Storage:
     def require(self) -> None:
         """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the
         token."""
-        for remote in self.onedrives:
-            remote.require(self.rclone.binary.version)
+        from pluton_rclone.remote.versions import require
+
+        for name in self.storages.below(self.remote_name):
+            require(self.storages.conf.whole_section(name), self.storages.binary.version)
 
     def record(self) -> dict[str, Any]:
         """What a list of storages shows, as JSON without secrets; also for an incomplete remote."""
