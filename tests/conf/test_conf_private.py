@@ -79,7 +79,7 @@ def test_it_holds_only_what_is_asked_for_and_nobody_else_can_enter(
         assert runtime in private.path.parents
         assert stat.S_IMODE(private.path.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(private.path.parent.parent.stat().st_mode) == 0o700
-        assert private.not_writable is None
+        assert private.not_writable() is None
         assert encryption.is_encrypted(private.path.read_bytes()) == conf.is_encrypted()
         assert private.environment == (
             {"RCLONE_CONFIG_PASS": PASSWORD, "RCLONE_PASSWORD_COMMAND": ""}
@@ -250,7 +250,7 @@ def run():
         started = Conf(config.path).section("anna")["token"]
         lsd = [sys.argv[2], "--config", config.path, "lsd", "anna:"]
         subprocess.run(lsd, check=True, capture_output=True)
-        return config.not_writable.why, started, Conf(config.path).section("anna")["token"]
+        return config.not_writable().why, started, Conf(config.path).section("anna")["token"]
 why, _, ended = run()
 _, started, _ = run()
 print(json.dumps({"why": why, "first_ended_with": ended, "second_starts_with": started}))
