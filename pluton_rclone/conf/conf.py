@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import StorageExists
-from pluton_rclone.remote.names import check_name
 from pluton_rclone.remote.pairs import drive_of, storage_of
-from pluton_rclone.values.conf_text import check_values
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 from . import journal, pairs, variables
@@ -140,6 +138,9 @@ class Conf:
 
     def add(self, name: str, section: Mapping[str, str]) -> None:
         """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
+        from pluton_rclone.remote.names import check_name
+        from pluton_rclone.values.conf_text import check_values
+
         check_name(name)
         check_values(section)
         made = {**section, **_new_sign_in(section)}
@@ -147,6 +148,8 @@ class Conf:
 
     def update(self, name: str, changes: Mapping[str, str | None]) -> None:
         """Set keys of a remote (text) or remove them (None); the others stay, a new token too."""
+        from pluton_rclone.values.conf_text import check_values
+
         check_values({key: value for key, value in changes.items() if value is not None})
         token = changes.get(TOKEN)
         if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
@@ -157,6 +160,8 @@ class Conf:
 
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
+        from pluton_rclone.remote.names import check_name
+
         check_name(new_name)
         if name != new_name:
             self._change(

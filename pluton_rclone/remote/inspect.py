@@ -15,8 +15,8 @@ from pluton_rclone.values.token_text import ANY, is_whole, token_fields
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
 from .names import name_fault
-from .onedrive import NO_DRIVE, TRUE, TYPE, OneDriveRemote
-from .options import BY_NAME, OPTIONS, PREFIX
+from .onedrive import NO_DRIVE, TYPE, OneDriveRemote
+from .options import BY_NAME, OPTIONS, PREFIX, TRUE
 from .pairs import BASE
 from .rules import token_fault
 from .versions import known_faults

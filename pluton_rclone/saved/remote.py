@@ -15,7 +15,6 @@ from pluton_rclone.errors import (
     TokenExpired,
 )
 from pluton_rclone.rclone import locations
-from pluton_rclone.rclone.results import About
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.graph.graph import Graph
     from pluton_rclone.microsoft.http import Http
+    from pluton_rclone.rclone.results import About
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
     from .rclone import SavedRclone
@@ -107,6 +107,8 @@ class SavedRemote:
         except AccessDenied:
             if not self.section.get("root_folder_id"):
                 raise
+            from pluton_rclone.rclone.results import About
+
             return About()
 
     def token(self) -> Token:

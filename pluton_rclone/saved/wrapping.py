@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 
 from pluton_rclone.conf.conf import Conf
@@ -36,9 +35,12 @@ def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
     """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
     `folder=NAME:path`; several are separated by spaces, and quoted if they hold some."""
     places = [section.get("remote", "")]
-    for upstreams in csv.reader([section.get("upstreams", "")], delimiter=" "):
+    if "upstreams" in section:
+        import csv
+
         combined = section.get("type") == "combine"
-        places += [place.partition("=")[2] if combined else place for place in upstreams]
+        for upstreams in csv.reader([section["upstreams"]], delimiter=" "):
+            places += [place.partition("=")[2] if combined else place for place in upstreams]
     for place in places:
         name, colon, _ = place.partition(":")
         if colon and name:

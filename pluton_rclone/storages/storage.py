@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
 from pluton_rclone.rclone import locations
-from pluton_rclone.rclone.results import About, CheckResult, Total
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pluton_rclone.preflight import Preflight
     from pluton_rclone.rclone.commands import FilterOptions, ListOptions, LogLevel, TransferOptions
     from pluton_rclone.rclone.listing import Entry
+    from pluton_rclone.rclone.results import About, CheckResult, Total
     from pluton_rclone.rclone.transfer import Transfer
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.rclone import SavedRclone
@@ -76,8 +76,10 @@ class Storage:
     def require(self) -> None:
         """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the
         token."""
-        for remote in self.onedrives:
-            remote.require(self.rclone.binary.version)
+        from pluton_rclone.remote.versions import require
+
+        for name in self.storages.below(self.remote_name):
+            require(self.storages.conf.whole_section(name), self.storages.binary.version)
 
     def record(self) -> dict[str, Any]:
         """What a list of storages shows, as JSON without secrets; also for an incomplete remote."""

@@ -147,7 +147,7 @@ def test_killed_by_strace_at_each_system_call(where: str, tmp_path: Path) -> Non
         if where == "mount":
             argv = inside_mount(tmp_path / "host.conf", target, argv)
         return subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False
         )
 
     def count(what: str) -> collections.Counter[str]:

@@ -109,7 +109,7 @@ def test_a_file_that_is_a_mount_point_is_told(tmp_path: Path) -> None:
     argv = inside_mount(
         tmp_path / "a", tmp_path / "b", [sys.executable, "-c", script, str(tmp_path / "b")]
     )
-    said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=True)
     assert said.stdout == "mount\n"
 
 

@@ -12,7 +12,7 @@ from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import OPTIONS
 from pluton_rclone.remote.pairs import joined
-from pluton_rclone.remote.versions import Known, drift, known_faults, table
+from pluton_rclone.remote.versions import Known, drift, ignored_by, known_faults, table
 from pluton_rclone.values.versions import Version
 from tests.conf.real_rclone import RCLONE, dump
 from tests.conf.wheels import wheel_rclone
@@ -120,7 +120,8 @@ def test_options_at_their_default_and_the_friendly_name_need_no_newer_rclone() -
         drive_id="b!x", drive_type="business", token=TOKEN, description="Anna", hard_delete=False
     )
     remote.require((1, 60, 1))
-    assert remote.ignored_by((1, 60, 1)) == []
+    switched = {**remote.to_section(), "hard_delete": "False", "chunk_size": "10Mi"}
+    assert ignored_by(switched, (1, 60, 1)) == []
 
 
 def test_old_versions_are_known_for_their_faults() -> None:

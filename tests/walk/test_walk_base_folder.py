@@ -89,7 +89,7 @@ def test_ours_rclone_and_restic_see_one_folder_through_every_change(
 
     def by_hand(name: str, config: Path, *words: str) -> None:
         given = {**os.environ, **PASSWORD, "RCLONE_CONFIG": str(config), "PATH": path}
-        argv = [restic, "-r", f"rclone:{name}:r", *words]
+        argv = [str(restic), "-r", f"rclone:{name}:r", *words]
         ran = subprocess.run(argv, env=given, capture_output=True, timeout=300)
         assert ran.returncode == 0, ran.stderr
 
