@@ -30,6 +30,7 @@ from . import disk, variables
 from .environment import PASSWORD, PASSWORD_COMMAND
 from .ini import Document
 from .merge import with_later_tokens
+from .pairs import with_drives
 from .recent import load, mark
 from .shared import SharedConfig
 
@@ -57,6 +58,7 @@ class PrivateConfig:
 @contextmanager
 def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
     """A private config with these remotes; ends by merging what was refreshed. StorageNotFound."""
+    names = with_drives(shared.document(), names)
     loan = _open_loan(shared, names)
     watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
     watch.start()

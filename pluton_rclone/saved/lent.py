@@ -149,7 +149,8 @@ class Lent(Around):
         from pluton_rclone.remote.rules import reads_only
 
         written = command.places if "move" in command.words[0] else command.places[-1:]
-        names = {place.partition(":")[0] for place in written}.intersection(self._names)
+        places = {self._conf.storage_of(place.partition(":")[0]) for place in written}
+        names = places.intersection(self._names)
         for each in (one for name in names for one in below(self._conf, name)):
             section = self._conf.whole_section(each)
             if reads_only(section.get("pluton_granted_scopes", "").split()):

@@ -210,6 +210,7 @@ def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str,
     """The section of the OneDrive that a command writes to, also through a remote that wraps it;
     None for a place that is in none of these."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
+    name = conf.storage_of(name)
     if not colon or name not in names:
         return None
     name = next(iter(below(conf, name)), "")

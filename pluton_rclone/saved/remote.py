@@ -93,8 +93,12 @@ class SavedRemote:
         return "/" * rooted + inside
 
     def at(self, path: str = "") -> str:
-        """The rclone location of a path."""
-        return locations.remote(self.name, self.path_in_drive(path))
+        """The rclone location of a path, the same for rclone itself with this rclone.conf."""
+        drive = self.conf.drive_of(self.name)
+        if drive == self.name:
+            return locations.remote(drive, self.path_in_drive(path))
+        inside = paths.in_drive(path)
+        return locations.remote(drive if path.startswith("/") else self.name, inside)
 
     def about(self) -> About:
         """The room on the drive; nothing is known of one of which only a folder is open to us."""

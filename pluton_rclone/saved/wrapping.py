@@ -9,12 +9,13 @@ from pluton_rclone.errors import StorageNotFound
 
 
 def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The sections of these remotes, then of what they wrap, as far as it is in the file.
-    StorageNotFound for one of `names`."""
+    """The sections of these remotes, then of what they wrap, as far as it is in the file; for the
+    drive of a storage, the storage's. StorageNotFound for one of `names`."""
+    names = map(conf.storage_of, names)
     found: dict[str, dict[str, str]] = {name: conf.whole_section(name) for name in names}
     waiting = list(found)
     while waiting:
-        for name in _wrapped(found[waiting.pop(0)]):
+        for name in map(conf.storage_of, _wrapped(found[waiting.pop(0)])):
             if name not in found:
                 try:
                     found[name] = conf.whole_section(name)

@@ -106,6 +106,8 @@ class Home(Mapping[str, Storage]):
         if found:
             advice = f"Use the remote's name: {', '.join(found)}."
             raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
+        if self.conf.storage_of(name) != name:
+            self.conf.whole_section(name)  # says whose drive it is
         kinds = self.conf.remotes()
         if name in kinds:
             below = " and ".join(map(repr, self.below(name)))
@@ -171,7 +173,7 @@ class Home(Mapping[str, Storage]):
         if friendly in self:
             raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
         if not remote_name:
-            return derive_name(friendly, {*self.conf.names(), *self}, self.binary.version)
+            return derive_name(friendly, {*self.conf.taken(), *self}, self.binary.version)
         if fault := name_fault(remote_name, self.binary.version):
             what = f"{remote_name!r} cannot be a remote's name."
             raise OptionInvalid(what, why=fault, option="remote_name")

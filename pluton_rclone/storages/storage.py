@@ -265,7 +265,7 @@ class Storage:
             entries,
             drive_type=remote.drive_type,
             prefix=library_prefix(drive.web_url),
-            base=self.at(path).partition(":")[2],
+            base=self._saved.path_in_drive(path),
             quota_free=drive.quota.remaining if drive.quota.state == "known" else None,
             encoding=remote.encoding,
             not_there_yet=not_there_yet,
@@ -296,15 +296,18 @@ class Storage:
     def repair(
         self, on_step: Callable[[Step], None] = lambda step: None, *, drive_id: str = ""
     ) -> ConnectionReport:
-        """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), and spells
-        its encoding as rclone does; token and options stay. Tested, then saved. UsageError if
-        there are several; ConnectionTestFailed."""
+        """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), spells its
+        encoding as rclone does, and lets rclone itself start in the base folder; token and options
+        stay. Tested, then saved. UsageError if there are several; ConnectionTestFailed."""
+        from pluton_rclone.remote.pairs import BASE
+
         from .repair import repaired
 
         self.check_writable()
         before = self._saved.section
         wanted = repaired(before, self.storages.binary, drive_id)
         known = {"encoding", *wanted.to_section()}  # what else the section has stays
+        known.discard(BASE)  # saved before `remote.pairs`, it becomes a pair
         old = {key: value for key, value in before.items() if key in known}
         return self._change(old, wanted, on_step, same_sign_in=True)
 

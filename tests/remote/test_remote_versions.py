@@ -11,6 +11,7 @@ from pluton_rclone.errors import RcloneTooOld
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import OPTIONS
+from pluton_rclone.remote.pairs import joined
 from pluton_rclone.remote.versions import Known, drift, ignored_by, known_faults, table
 from pluton_rclone.values.versions import Version
 from tests.conf.real_rclone import RCLONE, dump
@@ -87,9 +88,10 @@ def test_every_rclone_reads_a_section_with_options_that_it_does_not_know(
     )
     config = tmp_path / "rclone.conf"
     Conf(config).add("zoe", remote.to_section())
-    seen = dump(config, binary=binary(version))["zoe"]
-    assert seen.pop("pluton_sign_in")
-    assert seen == remote.to_section()
+    seen = dump(config, binary=binary(version))
+    assert seen.pop("zoe") == {"type": "alias", "remote": "zoe-drive:a/b"}
+    assert seen["zoe-drive"].pop("pluton_sign_in")
+    assert joined(seen["zoe-drive"]) == remote.to_section()
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_a_run_of_another_machine_is_taken_to_go_on_for_a_day(
 def damaged(runs: Runs) -> None:
     runs.begin(RUN)
     data = runs.path.read_bytes()
-    runs.path.write_bytes(data[:100] + os.urandom(len(data) - 100))
+    runs.path.write_bytes(data[:100] + b"\xff" * (len(data) - 100))
 
 
 def no_database(runs: Runs) -> None:
