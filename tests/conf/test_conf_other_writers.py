@@ -69,7 +69,7 @@ def test_a_file_that_rclone_has_just_renamed_away_is_waited_for(
             away.rename(path)
 
     monkeypatch.setattr(disk, "_ABSENT_SECONDS", PATIENCE)
-    monkeypatch.setattr(disk.time, "sleep", back_at_the_third)
+    monkeypatch.setattr("pluton_rclone.conf.disk.time.sleep", back_at_the_third)
     assert Conf(path).names() == ["disk", "vault"]
 
 
