@@ -90,7 +90,8 @@ def _run(
             _clock(notes, http.clock_offset)
         with walk.step("list", "Listing") as notes:
             if on_trial and remote.base_folder and not remote.base_folder_id:
-                _keep(saved, remote, with_id(remote, saved.rclone, saved.at()))
+                place = saved.at(f"/{remote.base_folder}")
+                _keep(saved, remote, with_id(remote, saved.rclone, place))
             entries = list_if_there(saved)
             notes.text = listed(saved, entries)
             _shortcuts(notes, saved, http)

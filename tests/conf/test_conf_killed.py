@@ -46,6 +46,10 @@ def test_killed_while_saving(mode: str, password: str, tmp_path: Path) -> None:
     _assert_whole(_run(_killing(tmp_path, mode, password)), mode)
 
 
+def test_killed_while_a_base_folder_is_set_changed_and_cleared(tmp_path: Path) -> None:
+    _assert_whole(_run(_killing(tmp_path, "pairs", "")), "pairs")
+
+
 @pytest.mark.parametrize(
     "mode", ["recode", pytest.param("recode, closely", marks=pytest.mark.soak)]
 )

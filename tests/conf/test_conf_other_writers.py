@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_a_file_that_rclone_has_just_renamed_away_is_waited_for(
             away.rename(path)
 
     monkeypatch.setattr(disk, "_ABSENT_SECONDS", PATIENCE)
-    monkeypatch.setattr("pluton_rclone.conf.disk.time.sleep", back_at_the_third)
+    monkeypatch.setattr(time, "sleep", back_at_the_third)
     assert Conf(path).names() == ["disk", "vault"]
 
 

@@ -84,11 +84,11 @@ def test_every_end_is_told_apart(runs: Runs) -> None:
     runs.begin(RUN).compared(CheckResult(3, ("a",), ("b",)))
     runs.begin(RUN).compared(CheckResult(3))
     runs.begin(RUN).exited(3)
-    with pytest.raises(KeyboardInterrupt), runs.recorded(RUN):
+    with pytest.raises(KeyboardInterrupt), runs.begin(RUN):
         raise KeyboardInterrupt
-    with pytest.raises(QuotaFull), runs.recorded(RUN):
+    with pytest.raises(QuotaFull), runs.begin(RUN):
         raise QuotaFull("Full.")
-    with pytest.raises(ZeroDivisionError), runs.recorded(RUN):
+    with pytest.raises(ZeroDivisionError), runs.begin(RUN):
         raise ZeroDivisionError
     ends = [(one.ended, one.exit_code) for one in reversed(runs.last())]
     assert ends == [
@@ -228,7 +228,7 @@ def test_a_file_that_cannot_be_used_is_said_once_and_ends_no_run(
     trouble(runs)
     said: list[str] = []
     for _ in range(2):
-        with runs.recorded(RUN, said.append) as recording:
+        with runs.begin(RUN, said.append) as recording:
             recording.exited(0)
     assert len(said) == 1
     assert str(runs.path) in said[0]

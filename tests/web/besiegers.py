@@ -71,7 +71,8 @@ def main(role: str) -> None:
         over.set()
 
     threading.Thread(target=wait, daemon=True).start()
-    {"attack": attack, "watch": watch}[role](page, over, **given)
+    roles: dict[str, Callable[..., None]] = {"attack": attack, "watch": watch}
+    roles[role](page, over, **given)
 
 
 if __name__ == "__main__":
