@@ -58,8 +58,10 @@ from .steps import Outcome, carry_out, do
 from .which import Target, limits, targets
 
 FLOW = "pluton-rclone"
-LOST = timedelta(seconds=90)
+LOST = timedelta(seconds=120)
 """After so long without a sign of life, a flow run is taken to be lost with its worker."""
+RUNS = 5
+"""So often a flow run is begun at most: one that is lost so often may be the cause itself."""
 _LEASE = 60.0  # seconds after which a limit is free of a worker that was killed; Prefect's least
 _EVERY = 10.0  # seconds between reports of progress
 _SILENCE = (httpx.HTTPError, PrefectException)
@@ -129,6 +131,8 @@ def run_plan(
     """A plan (`Plan.record`) in `storages` (`Target` as records), or in all that it means; with
     `spread`, those are divided among further runs of the deployment. Its data: the outcomes."""
     whole, home = Plan.from_record(plan), Storages(config)
+    if (flow_run.run_count or 0) > RUNS:
+        return Failed(message=f"It was lost {RUNS} times, and is not begun again.", data=[])
     if storages is None:
         chosen = targets(whole.storages, home, _log)
         if spread:
@@ -231,28 +235,31 @@ def deploy(plan: Plan, pool: str) -> None:
 
 
 def _watch(client: SyncPrefectClient) -> None:
-    """Prefect schedules a run again that gives no sign of life."""
-    name = f"{FLOW}: a run whose worker is lost runs again"
-    if client.read_automations_by_name(name):
-        return
-    ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
-    beat = "prefect.flow-run.heartbeat"
-    Automation(
-        name=name,
-        trigger=EventTrigger(
-            after={beat},
-            expect={beat, *ends},
-            for_each={"prefect.resource.id"},
-            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            match_related=ResourceSpecification(
-                {"prefect.resource.role": "flow", "prefect.resource.name": FLOW}
-            ),
-            posture=Posture.Proactive,
-            threshold=1,
-            within=LOST,
+    """Prefect takes a run for crashed that gives no sign of life, and schedules it again."""
+    names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled", "Crashed")
+    pending, beat, *others, crashed = (f"prefect.flow-run.{name}" for name in names)
+    ours: dict[str, Any] = {
+        "match": ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+        "match_related": ResourceSpecification(
+            {"prefect.resource.role": "flow", "prefect.resource.name": FLOW}
         ),
-        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", force=True)],
-    ).create()
+        "for_each": {"prefect.resource.id"},
+    }
+    lost = EventTrigger(
+        after={pending, beat},
+        expect={beat, crashed, *others},
+        posture=Posture.Proactive,
+        within=LOST,
+        **ours,
+    )
+    gone = EventTrigger(expect={crashed}, posture=Posture.Reactive, **ours)
+    again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
+    for title, trigger, action in (
+        ("no sign of life: it is lost", lost, ChangeFlowRunState(state=StateType.CRASHED)),
+        ("lost with its worker: it runs again", gone, again),
+    ):
+        if not client.read_automations_by_name(f"{FLOW}: {title}"):
+            Automation(name=f"{FLOW}: {title}", trigger=trigger, actions=[action]).create()
 
 
 def work(pool: str, limit: int | None) -> int:

@@ -87,12 +87,12 @@ def test_a_file_that_fails_is_in_the_outcome_and_only_it_is_sent_again(
     storage = connected(cloud, "business")
     cloud.faults.refuse(423, times=None, where="b.txt")
     wanted = plan_of(source, retry={"times": 0})
-    (first,) = alone.run(wanted, storage.storages)
+    (first,) = alone.run(wanted, Storages())
     assert (first.ended, first.files, first.failures) == ("failed", 1, 1)
     assert [one["path"] for one in first.failed] == ["b.txt"]
     cloud.faults.clear()
     said: list[Outcome] = []
-    again = alone.run(wanted, storage.storages, said=said.append)
+    again = alone.run(wanted, Storages(), said=said.append)
     assert again == said
     assert [(one.ended, one.files) for one in again] == [("done", 1), ("done", 2)]
 
@@ -104,7 +104,7 @@ def test_what_may_pass_is_tried_again_as_often_as_the_plan_says(
     cloud.faults.refuse(500, times=None, where="b.txt")
     options = {"options": {"retries": 1, "low_level_retries": 1}}
     wanted = plan_of(source, {"do": "upload", **options}, retry={"times": 2, "wait": 0})
-    (outcome,) = alone.run(wanted, storage.storages)
+    (outcome,) = alone.run(wanted, Storages())
     assert outcome.ended == "failed"
     assert [one.ended for one in storage.storages.runs.last()] == ["failed"] * 3
 
@@ -122,7 +122,7 @@ def test_a_plan_reads_back_keeps_alive_and_looks_after(
     wanted = Plan.from_record(
         {**look, "steps": [*wanted.record()["steps"], {"do": "keep-alive"}, {"do": "health"}]}
     )
-    outcomes = alone.run(wanted, storage.storages)
+    outcomes = alone.run(wanted, Storages())
     assert [one.ended for one in outcomes] == ["done"] * 3
     assert (tmp_path / "personal" / "a.txt").read_bytes() == b"there"
 
@@ -130,7 +130,7 @@ def test_a_plan_reads_back_keeps_alive_and_looks_after(
 def test_a_difference_is_named(cloud: Emulator, source: Path) -> None:
     emulated_drive(cloud, "personal").write("data/a.txt", b"other")
     storage = connected(cloud, "personal")
-    (outcome,) = alone.run(plan_of(source, UPLOAD_AND_CHECK[1]), storage.storages)
+    (outcome,) = alone.run(plan_of(source, UPLOAD_AND_CHECK[1]), Storages())
     assert outcome.ended == "differs"
     assert {one["path"]: one["why"] for one in outcome.failed} == {
         "a.txt": "differs",
