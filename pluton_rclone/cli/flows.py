@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pluton_rclone.flows.steps import Outcome
 
 POOL = "Prefect's work pool. [default: pluton-rclone]"
-LIMIT = "worker: so many flow runs at once."
+LIMIT = "worker: so many flow runs at once; a plan's own waits for its batches."
 ALONE = "run: in this process alone, without Prefect: no server, nothing to look at afterwards."
 OF_PLAN = click.argument("file", metavar="[PLAN]", required=False, type=FILE)
 
@@ -96,7 +97,7 @@ def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
 @OF_PLAN
 @flag("--no-server", help=ALONE)
 @valued("--pool", "NAME", POOL, default="pluton-rclone")
-@valued("--limit", "N", LIMIT, type=click.IntRange(1))
+@valued("--limit", "N", LIMIT, type=click.IntRange(2))
 def flow(
     ctx: Context, action: str, file: Path | None, no_server: bool, pool: str, limit: int | None
 ) -> int:
@@ -110,6 +111,9 @@ def flow(
     PREFECT_API_URL=http://server:4200/api pluton-rclone flow worker
     """
     needs("flows", "prefect")
+    if not no_server:  # what else is started finds them there
+        named = {"RCLONE_CONFIG": ctx.config, "PLUTON_RCLONE_BINARY": ctx.binary}
+        os.environ.update({name: path for name, path in named.items() if path})
     if action == "worker":
         from pluton_rclone.flows.engine import work
 
@@ -131,7 +135,7 @@ def flow(
     else:
         from pluton_rclone.flows import engine
 
-        outcomes = engine.run(wanted, ctx.config)
+        outcomes = engine.run(wanted)
         for one in outcomes:
             _say(ctx, one)
     failed = list(dict.fromkeys(one.storage for one in outcomes if not one.ok))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextvars
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
 
 import httpx
 import msgspec
@@ -23,7 +23,7 @@ import msgspec
 from . import offline as offline  # before Prefect is imported
 
 # isort: split
-from prefect import flow, task
+from prefect import Flow, flow, get_run_logger, task
 from prefect.artifacts import (
     create_progress_artifact,
     create_table_artifact,
@@ -39,31 +39,34 @@ from prefect.automations import (
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.concurrency.sync import concurrency
 from prefect.deployments import run_deployment
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import flow_run
 from prefect.schedules import Cron
-from prefect.states import Completed, Failed
+from prefect.states import AwaitingRetry, Completed, Failed
 from prefect.tasks import exponential_backoff
 from prefect.types.entrypoint import EntrypointType
 
 from pluton_rclone.process import foreground
 from pluton_rclone.storages.storages import Storages
+from pluton_rclone.values.redaction import redact
 
 from .plan import Plan, Step
 from .steps import Outcome, carry_out, do
 from .which import Target, limits, targets
 
-FLOW = "pluton-rclone"
+FLOW, BATCH = "pluton-rclone", "pluton-rclone-batch"
 LOST = timedelta(seconds=120)
 """After so long without a sign of life, a flow run is taken to be lost with its worker."""
 RUNS = 5
 """So often a flow run is begun at most: one that is lost so often may be the cause itself."""
 _LEASE = 60.0  # seconds after which a limit is free of a worker that was killed; Prefect's least
 _EVERY = 10.0  # seconds between reports of progress
+P = ParamSpec("P")
+T = TypeVar("T")
 _SILENCE = (httpx.HTTPError, PrefectException)
 
 
@@ -81,18 +84,16 @@ def _may_help(task: object, run: object, state: State[Any]) -> bool:
 
 
 @task(name="step", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_help)
-def step_of_plan(
-    target: dict[str, Any], step: dict[str, Any], shared: dict[str, str], config: str | None
-) -> dict[str, Any]:
+def step_of_plan(target: dict[str, Any], step: dict[str, Any], limits: list[str]) -> dict[str, Any]:
     """One step in one storage: its outcome. StepFailed."""
     wanted, what = msgspec.convert(target, Target), Step.model_validate(step)
     with concurrency(
-        list(shared.values()),
+        limits,
         strict=True,
         lease_duration=_LEASE,
         raise_on_lease_renewal_failure=False,
     ):
-        outcome = do(Storages(config), wanted, what, _progress(f"{wanted.name}: {what}"))
+        outcome = do(Storages(), wanted, what, _progress(f"{wanted.name}: {what}"))
     if not outcome.ok:
         raise StepFailed(outcome)
     return outcome.record()
@@ -116,38 +117,38 @@ def _progress(title: str) -> Callable[[float], None]:
     return seen
 
 
-@flow(
-    name=FLOW,
-    flow_run_name="{plan[name]}",
-    persist_result=False,
-    validate_parameters=False,
-)
-def run_plan(
-    plan: dict[str, Any],
-    storages: list[dict[str, Any]] | None = None,
-    spread: bool = False,
-    config: str | None = None,
-) -> State[Any]:
-    """A plan (`Plan.record`) in `storages` (`Target` as records), or in all that it means; with
-    `spread`, those are divided among further runs of the deployment. Its data: the outcomes."""
-    whole, home = Plan.from_record(plan), Storages(config)
+def _flow(name: str) -> Callable[[Callable[P, T]], Flow[P, T]]:
+    return flow(
+        name=name, flow_run_name="{plan[name]}", persist_result=False, validate_parameters=False
+    )
+
+
+@_flow(FLOW)
+def run_plan(plan: dict[str, Any], spread: bool = False) -> State[Any]:
+    """A plan (`Plan.record`) in all storages that it means: here, or, with `spread`, in runs of
+    `run_batch` on any worker. Its data: the outcomes in storages, or the ends of those runs."""
+    whole = Plan.from_record(plan)
+    chosen = targets(whole.storages, Storages(), get_run_logger().warning)
+    return _divided(whole, chosen) if spread else _carried_out(whole, chosen)
+
+
+@_flow(BATCH)
+def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any]:
+    """A plan in these storages (`Target` as records). Its data: the outcomes."""
     if (flow_run.run_count or 0) > RUNS:
         return Failed(message=f"It was lost {RUNS} times, and is not begun again.", data=[])
-    if storages is None:
-        chosen = targets(whole.storages, home, _log)
-        if spread:
-            return _divided(whole, chosen)
-    else:
-        chosen = msgspec.convert(storages, list[Target])
-    shared = {target.name: limits(home, target) for target in chosen}
+    return _carried_out(Plan.from_record(plan), msgspec.convert(storages, list[Target]))
+
+
+def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
+    shared = {target.name: limits(Storages(), target) for target in chosen}
+    most = {
+        name: getattr(plan.at_once, kind) for one in shared.values() for kind, name in one.items()
+    }
     with get_client(sync_client=True) as client:
-        for name, most in {
-            name: getattr(whole.at_once, kind)
-            for of_one in shared.values()
-            for kind, name in of_one.items()
-        }.items():
-            client.upsert_global_concurrency_limit_by_name(_limit(name), most)
-    here, retry = contextvars.copy_context(), whole.retry
+        for name, number in most.items():
+            client.upsert_global_concurrency_limit_by_name(name, number)
+    here, retry = contextvars.copy_context(), plan.retry
 
     def perform(target: Target, step: Step) -> Outcome:
         named = step_of_plan.with_options(
@@ -156,57 +157,57 @@ def run_plan(
             retry_delay_seconds=exponential_backoff(retry.wait) if retry.times else 0,
         )
         given = (msgspec.to_builtins(target), step.model_dump(mode="json", exclude_unset=True))
-        slots = {kind: _limit(name) for kind, name in shared[target.name].items()}
-        state = here.copy().run(lambda: named(*given, slots, config, return_state=True))
+        slots = list(shared[target.name].values())
+        state = here.copy().run(lambda: named(*given, slots, return_state=True))
         found = state.result(raise_on_failure=False)
         if isinstance(found, StepFailed):
             return found.outcome
         if isinstance(found, Exception):
-            error = type(found).__name__
+            error = redact(f"{type(found).__name__}: {found}")
             return Outcome(storage=target.name, step=str(step), ended="failed", error=error)
         return msgspec.convert(found, Outcome)
 
-    outcomes = carry_out(whole, chosen, perform)
-    table = [
-        {**one.record(), "failed": [f"{f['path']}: {f['why']}" for f in one.failed]}
-        for one in outcomes
-    ]
-    create_table_artifact(table, key=f"{whole.name}-outcomes", description="What came of it")
+    outcomes = carry_out(plan, chosen, perform)
+    data = [one.record() for one in outcomes]
+    create_table_artifact(data, key=f"{plan.name}-outcomes", description="What came of it")
     failed = [one for one in outcomes if not one.ok]
     said = f"{len({one.storage for one in failed})} of {len(chosen)} storages failed"
-    data = [one.record() for one in outcomes]
     return Failed(message=f"{said}: {failed[0]}", data=data) if failed else Completed(data=data)
 
 
-def _divided(plan: Plan, chosen: Sequence[Target]) -> State[Any]:
-    """A run of its own for each batch. If this one is lost and runs again, none is begun twice."""
-    size = plan.at_once.batch
+def _divided(plan: Plan, chosen: list[Target]) -> State[Any]:
+    """A run of its own for each batch, begun again if it is lost. If this run is lost itself and
+    runs again, it finds those that it has begun."""
+    size, ends, runs = plan.at_once.batch, dict[UUID, State[Any]](), dict[UUID, int]()
     for start in range(0, len(chosen), size):
         batch = [msgspec.to_builtins(target) for target in chosen[start : start + size]]
-        run_deployment(
-            f"{FLOW}/{plan.name}",
-            parameters={"storages": batch},
-            timeout=0,
-            idempotency_key=f"{flow_run.id}-{start}",
+        key = f"{flow_run.id}-{start}"
+        made = run_deployment(
+            f"{BATCH}/{plan.name}", parameters={"storages": batch}, timeout=0, idempotency_key=key
         )
-    return Completed(message=f"{len(chosen)} storages, {size} to a run", data=[])
+        assert isinstance(made, FlowRun)  # not awaited: this flow is not async
+        runs[made.id] = 0
+    with get_client(sync_client=True) as client:
+        while waiting := runs.keys() - ends.keys():
+            time.sleep(_EVERY)
+            with suppress(*_SILENCE):  # the server is away: later
+                for one in waiting:
+                    state = client.read_flow_run(one).state
+                    if state is not None and state.is_crashed() and runs[one] < RUNS:
+                        client.set_flow_run_state(one, AwaitingRetry())
+                        runs[one] += 1
+                    elif state is not None and state.is_final():
+                        ends[one] = state
+    failed = [end.message for end in ends.values() if not end.is_completed()]
+    data = [str(end) for end in ends.values()]
+    said = f"{len(failed)} of {len(ends)} runs failed: {'; '.join(map(str, failed))}"[:2000]
+    return Failed(message=said, data=data) if failed else Completed(data=data)
 
 
-def _limit(name: str) -> str:
-    """A name that Prefect takes: without / % & > < and quotes."""
-    return re.sub(r"[/%&<>\"'^]", "-", name)
-
-
-def _log(text: str) -> None:
-    from prefect import get_run_logger
-
-    get_run_logger().warning(text)
-
-
-def run(plan: Plan, config: str | None = None) -> list[Outcome]:
+def run(plan: Plan) -> list[Outcome]:
     """Runs a plan in this process, on the server of PREFECT_API_URL, or on one that Prefect starts
     for as long (it takes some 15 s)."""
-    state = run_plan(plan.record(), config=config, return_state=True)
+    state = run_plan(plan.record(), return_state=True)
     found = state.result(raise_on_failure=False)
     if isinstance(found, Exception):
         raise found
@@ -215,51 +216,51 @@ def run(plan: Plan, config: str | None = None) -> list[Outcome]:
 
 def deploy(plan: Plan, pool: str) -> None:
     """Registers the plan on the server: its schedule, and that `pool`'s workers run it."""
-    when = plan.schedule
-    deployment = RunnerDeployment.from_flow(
-        run_plan,
-        plan.name,
-        parameters={"plan": plan.record(), "spread": True},
-        schedules=[Cron(when.cron, timezone=when.timezone)] if when else None,
-        work_pool_name=pool,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-        enforce_parameter_schema=False,
-    )
+    when, record = plan.schedule, plan.record()
     with get_client(sync_client=True) as client:
         try:
             client.read_work_pool(pool)
         except ObjectNotFound:
             client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
         _watch(client)
-    deployment.apply()
+    for one, given in ((run_batch, {}), (run_plan, {"spread": True})):
+        RunnerDeployment.from_flow(
+            one,
+            plan.name,
+            parameters={"plan": record, **given},
+            schedules=[Cron(when.cron, timezone=when.timezone)] if when and given else None,
+            work_pool_name=pool,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            enforce_parameter_schema=False,
+        ).apply()
 
 
 def _watch(client: SyncPrefectClient) -> None:
-    """Prefect takes a run for crashed that gives no sign of life, and schedules it again."""
+    """Prefect takes a run for crashed that gives no sign of life; a plan's own it begins again.
+
+    Of a run that ended, Prefect may learn late, after a restart: it refuses to call it crashed.
+    """
     names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled", "Crashed")
     pending, beat, *others, crashed = (f"prefect.flow-run.{name}" for name in names)
-    ours: dict[str, Any] = {
-        "match": ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-        "match_related": ResourceSpecification(
-            {"prefect.resource.role": "flow", "prefect.resource.name": FLOW}
-        ),
-        "for_each": {"prefect.resource.id"},
-    }
-    lost = EventTrigger(
-        after={pending, beat},
-        expect={beat, crashed, *others},
-        posture=Posture.Proactive,
-        within=LOST,
-        **ours,
-    )
-    gone = EventTrigger(expect={crashed}, posture=Posture.Reactive, **ours)
     again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
-    for title, trigger, action in (
-        ("no sign of life: it is lost", lost, ChangeFlowRunState(state=StateType.CRASHED)),
-        ("lost with its worker: it runs again", gone, again),
+    for name, title, action, more in (
+        (FLOW, "no sign of life", ChangeFlowRunState(state=StateType.CRASHED), None),
+        (BATCH, "no sign of life", ChangeFlowRunState(state=StateType.CRASHED), None),
+        (FLOW, "again after a crash", again, {crashed}),
     ):
-        if not client.read_automations_by_name(f"{FLOW}: {title}"):
-            Automation(name=f"{FLOW}: {title}", trigger=trigger, actions=[action]).create()
+        if client.read_automations_by_name(f"{name}: {title}"):
+            continue
+        of_flow = {"prefect.resource.role": "flow", "prefect.resource.name": name}
+        trigger = EventTrigger(
+            after=set() if more else {pending, beat},
+            expect=more or {beat, crashed, *others},
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=ResourceSpecification(of_flow),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive if more else Posture.Proactive,
+            within=timedelta(0) if more else LOST,
+        )
+        Automation(name=f"{name}: {title}", trigger=trigger, actions=[action]).create()
 
 
 def work(pool: str, limit: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,6 +30,7 @@ from pluton_rclone.storages.storages import Storages
 from .plan import Which
 
 Notice = Callable[[str], None]
+_UNFIT = re.compile(r"""[/%&<>"'^]""")  # in the name of one of Prefect's limits
 _ITS_OWN = ("root_folder_id", "base_folder", "base_folder_id", "account_id", "account_name")
 """Of what another app-only storage has, not of a new one like it."""
 
@@ -159,4 +161,5 @@ def limits(storages: Storages, target: Target) -> dict[str, str]:
     found = {"account": f"account {account}"}
     if section.get("drive_type") != "personal":
         found["tenant"] = f"tenant {tenant} app {app}"
-    return {kind: f"pluton-rclone {region or 'global'} {name}" for kind, name in found.items()}
+    names = {kind: f"pluton-rclone {region or 'global'} {name}" for kind, name in found.items()}
+    return {kind: _UNFIT.sub("-", name) for kind, name in names.items()}

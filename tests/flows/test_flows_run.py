@@ -84,7 +84,7 @@ def test_a_plan_runs_in_four_storages_and_the_one_that_fails_says_why(
 def test_a_file_that_fails_is_in_the_outcome_and_only_it_is_sent_again(
     cloud: Emulator, source: Path
 ) -> None:
-    storage = connected(cloud, "business")
+    connected(cloud, "business")
     cloud.faults.refuse(423, times=None, where="b.txt")
     wanted = plan_of(source, retry={"times": 0})
     (first,) = alone.run(wanted, Storages())
@@ -113,7 +113,7 @@ def test_a_plan_reads_back_keeps_alive_and_looks_after(
     cloud: Emulator, source: Path, tmp_path: Path
 ) -> None:
     emulated_drive(cloud, "personal").write("data/a.txt", b"there")
-    storage = connected(cloud, "personal")
+    connected(cloud, "personal")
     wanted = plan_of(
         tmp_path / "{storage}",
         {"do": "download", "folder": "data"},
@@ -129,7 +129,7 @@ def test_a_plan_reads_back_keeps_alive_and_looks_after(
 
 def test_a_difference_is_named(cloud: Emulator, source: Path) -> None:
     emulated_drive(cloud, "personal").write("data/a.txt", b"other")
-    storage = connected(cloud, "personal")
+    connected(cloud, "personal")
     (outcome,) = alone.run(plan_of(source, UPLOAD_AND_CHECK[1]), Storages())
     assert outcome.ended == "differs"
     assert {one["path"]: one["why"] for one in outcome.failed} == {
