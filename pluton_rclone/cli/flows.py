@@ -68,28 +68,18 @@ def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
     """What is meant, as far as rclone.conf tells, and what it does not have."""
     from pluton_rclone.flows.which import targets
 
-    found: dict[str, None] = {}
+    found: list[str] = []
     notes = []
     for which in plan.storages:
         if which.tenant_of:
-            whose = " and ".join(
-                filter(
-                    None,
-                    [
-                        f"users {' '.join(which.users)}" if which.users else "",
-                        f"sites {' '.join(which.sites)}" if which.sites else "",
-                    ],
-                )
-            )
-            found[f"the organisation of {which.tenant_of} ({whose})"] = None
-            continue
+            found.append(f"the organisation of {which.tenant_of}")
         for name in which.names:
+            one = which.model_copy(update={"names": (name,)})
             try:
-                one = which.model_copy(update={"names": (name,)})
-                found |= dict.fromkeys(each.name for each in targets([one], ctx.new_storages))
+                found += [each.name for each in targets([one], ctx.new_storages)]
             except StorageNotFound as error:
                 notes.append(error.what)
-    return list(found), notes
+    return list(dict.fromkeys(found)), notes
 
 
 @command()

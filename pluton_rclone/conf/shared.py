@@ -22,6 +22,7 @@ from .disk import ConfigFile, Identity, Put, not_writable
 from .foreigners import foreign_rclones
 from .ini import Document, parse
 from .merge import adopted, repaired_section, with_later_tokens
+from .pairs import tidied
 from .recent import note_change, still_last
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class SharedConfig:
         data = data or b""
         if encryption.is_encrypted(data):
             data = encryption.decrypt(data, key or self._key)
-        return parse(data.decode("utf-8", "surrogateescape"))
+        return tidied(parse(data.decode("utf-8", "surrogateescape")))
 
     def encode(self, document: Document, like: bytes | None) -> bytes:
         """The bytes of the document, encrypted if `like` is."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -23,7 +23,7 @@ import msgspec
 from . import offline as offline  # before Prefect is imported
 
 # isort: split
-from prefect import Flow, flow, get_run_logger, task
+from prefect import flow, get_run_logger, task
 from prefect.artifacts import (
     create_progress_artifact,
     create_table_artifact,
@@ -65,8 +65,7 @@ RUNS = 5
 """So often a flow run is begun at most: one that is lost so often may be the cause itself."""
 _LEASE = 60.0  # seconds after which a limit is free of a worker that was killed; Prefect's least
 _EVERY = 10.0  # seconds between reports of progress
-P = ParamSpec("P")
-T = TypeVar("T")
+_RUN: Any = {"flow_run_name": "{plan[name]}", "persist_result": False, "validate_parameters": False}
 _SILENCE = (httpx.HTTPError, PrefectException)
 
 
@@ -117,13 +116,7 @@ def _progress(title: str) -> Callable[[float], None]:
     return seen
 
 
-def _flow(name: str) -> Callable[[Callable[P, T]], Flow[P, T]]:
-    return flow(
-        name=name, flow_run_name="{plan[name]}", persist_result=False, validate_parameters=False
-    )
-
-
-@_flow(FLOW)
+@flow(name=FLOW, **_RUN)
 def run_plan(plan: dict[str, Any], spread: bool = False) -> State[Any]:
     """A plan (`Plan.record`) in all storages that it means: here, or, with `spread`, in runs of
     `run_batch` on any worker. Its data: the outcomes in storages, or the ends of those runs."""
@@ -132,7 +125,7 @@ def run_plan(plan: dict[str, Any], spread: bool = False) -> State[Any]:
     return _divided(whole, chosen) if spread else _carried_out(whole, chosen)
 
 
-@_flow(BATCH)
+@flow(name=BATCH, **_RUN)
 def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any]:
     """A plan in these storages (`Target` as records). Its data: the outcomes."""
     if (flow_run.run_count or 0) > RUNS:

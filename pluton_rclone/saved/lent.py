@@ -10,19 +10,21 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.environment import PASSWORD
 from pluton_rclone.conf.private import PrivateConfig
 from pluton_rclone.errors import AccessDenied, NextStep, TokenExpired, Who
 from pluton_rclone.process import Child
-from pluton_rclone.rclone import events
 from pluton_rclone.rclone.commands import WRITING, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner
-from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest, token_fields
 
 from .wrapping import below
+
+if TYPE_CHECKING:
+    from pluton_rclone.rclone import events
 
 
 @contextmanager
@@ -58,6 +60,8 @@ def _refuses(line: bytes) -> bool:
     """Whether a line of rclone's log says that Microsoft refused an access token."""
     if b"uthenticat" not in line and b"401" not in line:
         return False
+    from pluton_rclone.rclone import events
+
     event = events.parse(line)
     return event.level not in ("debug", "info") and is_refusal(event.text)
 
@@ -105,10 +109,6 @@ class Lent(Around):
         self._refuse_to_write(order.command)
         held = ExitStack()
         loan = held.enter_context(lend(self._conf, self._names, self._refused))
-        if loan.not_writable is not None:
-            lost = "A token that is renewed now is lost when this machine restarts."
-            order.on.notice(f"{loan.not_writable} {lost}")
-
         given = {_digest(self._conf.whole_section(name)) for name in self._names}
 
         def hear(line: bytes) -> None:
@@ -130,16 +130,27 @@ class Lent(Around):
 
         lent = replace(order, config=loan.path).plus(loan.environment)
         try:
-            return self.inner.start(lent.calling(end=end, stderr=hear))
+            child = self.inner.start(lent.calling(end=end, stderr=hear))
         except BaseException:
             held.close()
             raise
+        try:
+            if (why := loan.not_writable()) is not None:
+                lost = "A token that is renewed now is lost when this machine restarts."
+                order.on.notice(f"{why} {lost}")
+        except BaseException:
+            child.cancel()
+            raise
+        return child
 
     def _refuse_to_write(self, command: Command) -> None:
         if command.words[0] not in WRITING:
             return
+        from pluton_rclone.remote.rules import reads_only
+
         written = command.places if "move" in command.words[0] else command.places[-1:]
-        names = {place.partition(":")[0] for place in written}.intersection(self._names)
+        places = {self._conf.storage_of(place.partition(":")[0]) for place in written}
+        names = places.intersection(self._names)
         for each in (one for name in names for one in below(self._conf, name)):
             section = self._conf.whole_section(each)
             if reads_only(section.get("pluton_granted_scopes", "").split()):
@@ -156,6 +167,9 @@ class Lent(Around):
 
 def slow_down(line: bytes) -> events.Throttled | None:
     """The event, if a line of rclone's log says that Microsoft asked it to slow down."""
-    if b"oo many" in line and isinstance(event := events.parse(line), events.Throttled):
-        return event
-    return None
+    if b"oo many" not in line:
+        return None
+    from pluton_rclone.rclone import events
+
+    event = events.parse(line)
+    return event if isinstance(event, events.Throttled) else None
