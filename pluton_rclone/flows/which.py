@@ -31,6 +31,8 @@ from .plan import Which
 
 Notice = Callable[[str], None]
 _UNFIT = re.compile(r"""[/%&<>"'^]""")  # in the name of one of Prefect's limits
+_BELOW = {"root_folder_id", "pluton_base_folder"}
+"""A storage that has one of these starts below its drive's root."""
 _ITS_OWN = ("root_folder_id", "base_folder", "base_folder_id", "account_id", "account_name")
 """Of what another app-only storage has, not of a new one like it."""
 
@@ -82,16 +84,14 @@ def _of_tenant(which: Which, storages: Storages, notice: Notice) -> list[Target]
     known = {
         one["drive_id"]: name
         for name, one in sections.items()
-        if one.get("client_id") == app and not one.get("root_folder_id") and one.get("drive_id")
+        if one.get("client_id") == app and one.get("drive_id") and not _BELOW & one.keys()
     }
-    taken, made = {*sections, *storages}, []
+    taken, made = {*storages.conf.taken(), *storages}, []
     with template.graph() as graph:
         for owner, drive in _drives(which, graph, notice):
-            if drive.id in known:
-                made.append(Target(name=known[drive.id]))
-                continue
             title = f"{template.name} {owner}"
-            name = known[drive.id] = derive_name(title, taken, storages.binary.version)
+            name = known.get(drive.id) or derive_name(title, taken, storages.binary.version)
+            known[drive.id] = name
             taken.add(name)
             made.append(
                 Target(

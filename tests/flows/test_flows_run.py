@@ -174,5 +174,5 @@ def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
     outcomes = alone.run(wanted, storages)
     assert {one.storage for one in outcomes if one.ok} == names
     assert all(one.ok for one in outcomes)
-    assert [target.like for target in targets(wanted.storages, storages)] == [""] * len(found)
+    assert targets(wanted.storages, storages) == found
     assert storages["contoso-p0-contoso-onmicrosoft-com"].list("data")
