@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import StorageExists
 from pluton_rclone.remote.names import check_name
 from pluton_rclone.values.conf_text import check_values
-from pluton_rclone.values.token_text import SIGN_IN, TOKEN
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 
 from . import journal, variables
 from .environment import default_path, find_password
 from .ini import Document
+from .merge import with_later_tokens
 from .shared import Edit, SharedConfig
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.values.versions import Version
 
-    from .private import PrivateConfig
+    from .private import Others, PrivateConfig
 
 
 class Conf:
@@ -168,13 +170,32 @@ class Conf:
             pass
         self._shared.recode(password)
 
-    def private(self, names: Sequence[str] | None = None) -> AbstractContextManager[PrivateConfig]:
-        """An rclone.conf for rclones that we start, with only these remotes (None: all). Give
-        rclone its `path` and its `environment`. What rclone refreshes in it is merged back while it
-        runs, at the end, and, after a crash, at the next start."""
-        from .private import lend
+    def private(
+        self, names: Sequence[str] | None = None, others: Others | None = None
+    ) -> AbstractContextManager[PrivateConfig]:
+        """An rclone.conf for rclones that we start, with only these remotes (None: all), and with
+        the options that `others` gives for a name and its section. Give rclone its `path` and its
+        `environment`. What rclone refreshes in it is merged back while it runs, at the end, and,
+        after a crash, at the next start; not where `others` gave another `token_url`."""
+        from .private import lend, no_others
 
-        return lend(self._shared, self.names() if names is None else list(names))
+        wanted = self.names() if names is None else list(names)
+        return lend(self._shared, wanted, others or no_others)
+
+    def keeper(self, name: str) -> Callable[[str], None]:
+        """Keeps the token that follows this remote's present one, also if the remote is renamed
+        meanwhile, and not if somebody has signed in anew. StorageNotFound; then ConfigError."""
+        before = self._shared.document().require(name).raw_section(name)
+
+        def keep(token: str) -> None:
+            if self.is_variable(name):
+                variables.keep(name, token)
+                return
+            source = Document().with_section(name, {**before, TOKEN: token})
+            bases = {name: token_digest(before.get(TOKEN, ""))}
+            self._shared.change(partial(with_later_tokens, source=source, bases=bases))
+
+        return keep
 
 
 def _faults_of_file(path: Path) -> list[Finding]:

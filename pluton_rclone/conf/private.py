@@ -15,7 +15,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,14 @@ _LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
 
+Others = Callable[[str, dict[str, str]], Mapping[str, str]]
+"""For a remote's name and whole section: the options that are others in the copy."""
+
+
+def no_others(name: str, section: dict[str, str]) -> Mapping[str, str]:
+    """The copy is as the original."""
+    return {}
+
 
 @dataclass(frozen=True)
 class PrivateConfig:
@@ -57,25 +65,28 @@ class PrivateConfig:
 
 
 @contextmanager
-def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
-    """A private config with these remotes; ends by merging what was refreshed. StorageNotFound."""
-    not_writable = _why_not_writable(shared, names)
-    loan = _open_loan(shared, names)
+def lend(
+    shared: SharedConfig, names: Sequence[str], others: Others = no_others
+) -> Iterator[PrivateConfig]:
+    """A private config with these remotes; ends by merging what was refreshed, but nothing of a
+    remote whose copy has another `token_url`. StorageNotFound."""
+    loan = _open_loan(shared, names, others)
     watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
-    watch.start()
+    if loan.bases:
+        watch.start()
     try:
-        yield PrivateConfig(loan.conf.file.path, loan.environment(), not_writable)
+        why = _why_not_writable(shared, loan.bases)
+        yield PrivateConfig(loan.conf.file.path, loan.environment(), why)
     finally:
         if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
             loan.over.set()
-            watch.join()
+            if loan.bases:
+                watch.join()
             loan.close()
 
 
-def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError | None:
-    document = shared.document()
-    names = [name for name in names if name not in shared.made_by_variables()]
-    if not any(TOKEN in (document.get(name) or {}) for name in names):
+def _why_not_writable(shared: SharedConfig, lent: Collection[str]) -> ConfigError | None:
+    if not set(lent) - set(shared.made_by_variables()):
         return None
     try:
         shared.check_writable()
@@ -94,7 +105,7 @@ _here: set[Path] = set()
 @dataclass(eq=False)
 class _Loan:
     """One private folder, made or found abandoned; its lock `owner` is held throughout. `bases` are
-    the digests of the tokens that it started from."""
+    the digests of the tokens that it started from, of those that come back."""
 
     shared: SharedConfig
     folder: Path
@@ -145,7 +156,7 @@ class _Loan:
         """Merge and go; a token that cannot be merged stays behind for the next loan."""
         _here.discard(self.folder)
         try:
-            if self.merged is None or self.conf.file.identity() != self.merged:
+            if self.bases and self.conf.file.identity() != self.merged:
                 self.merge()
         except PlutonRcloneError as error:
             what = "a refreshed token could not be saved and is kept in"
@@ -156,15 +167,21 @@ class _Loan:
             self.owner.release()
 
 
-def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
+def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others) -> _Loan:
     waiting = [leftover for leftover in _abandoned(shared) if not _merged_and_gone(leftover)]
     try:
         document = shared.document().require(*names)
         lent = document.only(names)
         for leftover in waiting:
             lent = leftover.on(lent)
-        loan = _make(shared, names, document, lent)
-        for leftover in waiting:
+        copy, coming_back = lent, list(names)
+        for name in names:
+            options = others(name, lent.whole_section(name))
+            copy = copy.changed(name, options)
+            if "token_url" in options:
+                coming_back.remove(name)
+        loan = _make(shared, coming_back, document, copy)
+        for leftover in waiting if coming_back == list(names) else ():
             if leftover.on(lent) == lent and leftover.on(document).only(names) == lent:
                 loan.merged = None  # with all that it had, until the real file can be written
                 folders.remove(leftover.folder)

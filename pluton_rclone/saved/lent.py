@@ -1,4 +1,9 @@
-"""Lent: each run has a private rclone.conf, and a token that rclone renews in it comes home.
+"""Lent: each run has a private rclone.conf, without what renews a token where we can renew it.
+
+Tokens of a registration of one's own are renewed by us, once for all who run (`renewal`): rclone
+has an access token and the address of an endpoint that gives the next one. Only rclone can renew a
+token of rclone's own registration, and where rclone.conf cannot be written nobody can keep one:
+then the whole token is lent, and what rclone makes of it comes home.
 
 rclone 1.75.2 does not renew an access token that Microsoft refuses before its end (continuous
 access evaluation, a revoked session). The next run gets it as one that has expired, and renews it.
@@ -7,47 +12,79 @@ access evaluation, a revoked session). The next run gets it as one that has expi
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.environment import PASSWORD
 from pluton_rclone.conf.private import PrivateConfig
-from pluton_rclone.errors import AccessDenied, NextStep, TokenExpired, Who
+from pluton_rclone.errors import AccessDenied, ConfigError, NextStep, TokenExpired, Who
+from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
 from pluton_rclone.rclone.commands import WRITING, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner
 from pluton_rclone.remote.rules import reads_only
-from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest, token_fields
+from pluton_rclone.values.token_text import TOKEN, token_digest, token_fields
 
+from .renewal import good_token, is_ours_to_renew, name_now
 from .wrapping import below
+
+if TYPE_CHECKING:
+    from pluton_rclone.microsoft.entra.token import Token
+
+PAST = "2000-01-01T00:00:00Z"
 
 
 @contextmanager
 def lend(
     conf: Conf, names: Sequence[str], refused: Collection[str] = ()
 ) -> Iterator[PrivateConfig]:
-    """A private copy of these remotes for an rclone, merged back while it runs and at the end.
-    rclone cannot read a certificate: such a remote gets its tokens from our endpoint meanwhile.
-    Access tokens whose digest is `refused` have expired in it."""
+    """A private copy of these remotes for an rclone. A token in it comes home while rclone runs and
+    at the end, or is an access token alone, and rclone asks us for the next one. Access tokens
+    whose digest is `refused` have expired in it."""
     with ExitStack() as stack:
-        private = stack.enter_context(conf.private(names))
-        for name in names:
-            options = _certificate_options(stack, conf, name) or _expired(conf, name, refused)
-            if options:
-                Conf(private.path, password=private.environment.get(PASSWORD)).update(name, options)
-        yield private
+
+        def others(name: str, section: dict[str, str]) -> Mapping[str, str]:
+            token = token_fields(section.get(TOKEN))
+            if _digest(section) in refused and not section.get("tenant_url"):
+                token["expiry"] = PAST
+            give = _giver(conf, name, section, refused)
+            if give is None:
+                return {TOKEN: json.dumps(token)} if token.get("expiry") == PAST else {}
+            token.pop("refresh_token", None)
+            app, tenant = section.get("client_id", ""), section.get("tenant") or "common"
+            endpoint = TokenEndpoint(app, tenant, give)
+            options = stack.enter_context(endpoint).options()
+            return {**options, TOKEN: json.dumps(token)} if token else options
+
+        yield stack.enter_context(conf.private(names, others))
 
 
-def _expired(conf: Conf, name: str, refused: Collection[str]) -> dict[str, str]:
-    section = conf.whole_section(name)
-    fields = token_fields(section.get(TOKEN))
-    if _digest(section) not in refused or section.get("tenant_url"):
-        return {}
-    token = json.dumps({**fields, "expiry": "2000-01-01T00:00:00Z"})
-    return {TOKEN: token, SIGN_IN: section.get(SIGN_IN, "")}
+def _giver(
+    conf: Conf, name: str, section: Mapping[str, str], refused: Collection[str]
+) -> Callable[[], Token] | None:
+    """Gives rclone access tokens for one run; None if it can and has to get them itself."""
+    if section.get("pluton_certificate") and not section.get("client_secret"):
+
+        def as_application() -> Token:  # rclone cannot read a certificate
+            from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
+
+            from .registration import own_registration
+
+            return sign_in_as_app(own_registration(conf.remote(name))).token
+
+        return as_application
+    is_whole = "refresh_token" in token_fields(section.get(TOKEN))
+    if not is_whole or not is_ours_to_renew(section) or section.get("tenant_url"):
+        return None
+    if not conf.is_variable(name):
+        try:
+            conf.check_writable()
+        except ConfigError:
+            return None
+    return lambda: good_token(conf, name_now(conf, name, section), refused=refused)
 
 
 def _digest(section: Mapping[str, str]) -> str:
@@ -69,18 +106,6 @@ def is_refusal(text: str) -> bool:
 
     found = None if "fetch token" in text else faults.meaning(text)
     return found is not None and found.kind is TokenExpired
-
-
-def _certificate_options(stack: ExitStack, conf: Conf, name: str) -> dict[str, str]:
-    """rclone's options for one run of a remote with a certificate; empty for any other."""
-    section = conf.whole_section(name)
-    if not section.get("pluton_certificate") or section.get("client_secret"):
-        return {}
-    from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
-
-    from .registration import own_registration
-
-    return stack.enter_context(TokenEndpoint(own_registration(conf.remote(name)))).options()
 
 
 class Lent(Around):
