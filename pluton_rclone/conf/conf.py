@@ -107,6 +107,10 @@ class Conf:
         """Whether the file is encrypted; needs no password. False if there is no file."""
         return self._shared.is_encrypted()
 
+    def password_environment(self) -> dict[str, str]:
+        """The variables with which a process of ours reads the file; they hold its password."""
+        return self._shared.password_environment()
+
     def is_variable(self, name: str) -> bool:
         """Whether variables make this remote, so that it cannot be changed here."""
         return name in self._shared.made_by_variables()

@@ -29,7 +29,6 @@ from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
 from . import disk, variables
-from .environment import PASSWORD, PASSWORD_COMMAND
 from .ini import Document
 from .merge import with_later_tokens
 from .recent import load, mark
@@ -76,7 +75,7 @@ def lend(
         watch.start()
     try:
         why = _why_not_writable(shared, loan.bases)
-        yield PrivateConfig(loan.conf.file.path, loan.environment(), why)
+        yield PrivateConfig(loan.conf.file.path, loan.conf.password_environment(), why)
     finally:
         if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
             loan.over.set()
@@ -117,12 +116,6 @@ class _Loan:
 
     def __post_init__(self) -> None:
         self.conf = SharedConfig(self.folder / _CONF, self.shared.password)
-
-    def environment(self) -> dict[str, str]:
-        if not self.conf.is_encrypted():
-            return {}
-        # Every rclone would run the command again; unless empty, it wins over the variable.
-        return {PASSWORD: self.shared.password(), PASSWORD_COMMAND: ""}
 
     def on(self, document: Document) -> Document:
         """The document with what was refreshed here."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from pluton_rclone import process
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import InteractionRequired, NextStep, StorageNotFound, TokenExpired
 from pluton_rclone.values.token_text import SIGN_IN, token_digest
@@ -63,6 +67,31 @@ def good_token(
         return renewed
 
 
+def good_token_apart(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
+    """As `good_token`; a process of its own renews, which goes on to the end if this one is killed:
+    where refresh tokens are used once, the answer on its way is the only one. If it does not come
+    to a good end, this process tries, for the error's sake, and where there cannot be another."""
+    token = stored_token(conf.remote(name))
+    if not (_is_good(token, refused) or conf.is_variable(name) or getattr(sys, "frozen", False)):
+        with _turn(conf, name, "asked"):  # one such process, for all who wait
+            token = stored_token(conf.remote(name))
+            if not _is_good(token, refused):
+                digest = token_digest(token.access_token)
+                known = [digest] if digest in refused else []
+                arguments = json.dumps([sys.path, str(conf.path), name, known])
+                argv = [sys.executable, "-I", "-c", _APART, arguments]
+                with suppress(OSError):
+                    process.to_the_end(argv, env={**os.environ, **conf.password_environment()})
+    return good_token(conf, name, refused=refused)
+
+
+_APART = """\
+import json, sys
+sys.path[:], path, name, refused = json.loads(sys.argv[1])
+from pluton_rclone.saved.renewal import Conf, good_token
+good_token(Conf(path), name, refused=refused)"""
+
+
 def _is_good(token: Token, refused: Container[str]) -> bool:
     return not token.expired() and token_digest(token.access_token) not in refused
 
@@ -76,12 +105,12 @@ def _renewed(remote: OneDriveRemote, token: Token, http: Http | None) -> Token:
 
 
 @contextmanager
-def _turn(conf: Conf, name: str) -> Iterator[None]:
+def _turn(conf: Conf, name: str, what: str = "renewed") -> Iterator[None]:
     """A lock beside rclone.conf, which containers share, too; one of sixteen, by name. Whoever
     cannot have it goes on without: two that renew at once are one request too many."""
     from filelock import FileLock
 
-    file = f".{conf.path.name}.pluton-{token_digest(name)[0]}.lock"
+    file = f".{conf.path.name}.pluton-{what}-{token_digest(name)[0]}.lock"
     lock = FileLock(conf.path.with_name(file), _PATIENCE, 0o600, thread_local=False)
     with suppress(OSError):  # Timeout is one, too
         lock.acquire()

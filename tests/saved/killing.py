@@ -160,7 +160,7 @@ class Machine:
         done, _ = os.waitpid(child, os.WNOHANG)
         if done:
             return False
-        for rclone in self.started() if which != "python" else []:
+        for rclone in self.started("rclone") if which != "python" else []:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(rclone, signal.SIGKILL)
         if which != "rclone":
@@ -183,13 +183,15 @@ class Machine:
 
     # ---- what is there ----
 
-    def started(self) -> list[int]:
-        """What the child of this round has started and still runs."""
+    def started(self, only: str = "") -> list[int]:
+        """What the child of this round has started and still runs, or what has this name of it."""
         found, wanted = [], f"{MARK}={os.getpid()}-{self.round}".encode()
         for process in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
                 if wanted in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
-                    found.append(int(process))
+                    name = Path(f"/proc/{process}/comm").read_text().strip()
+                    if only in ("", name):
+                        found.append(int(process))
         return found
 
     def orphans(self) -> int:

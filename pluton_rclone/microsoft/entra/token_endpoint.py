@@ -61,9 +61,8 @@ class TokenEndpoint:
         """Ends it: the run's credential opens nothing any more."""
         self._over.set()
         if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
-            with suppress(OSError):  # wakes it, on every system
-                with socket.socket() as last:
-                    last.connect(("127.0.0.1", self.port))
+            with suppress(OSError), socket.socket() as last:  # wakes it, on every system
+                last.connect(("127.0.0.1", self.port))
             self._thread.join()
         self._listener.close()
 
