@@ -69,12 +69,11 @@ def check_all(
 
 def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
     """Every token renewed."""
-    from pluton_rclone.microsoft.http import Http
 
     def renew(saved: SavedRemote) -> ConnectionReport:
         walk = Walk()
-        with suppress(StepFailed), walk.step("token", "Token") as notes, Http() as http:
-            notes.text = saved.renew(http)
+        with suppress(StepFailed), walk.step("token", "Token") as notes:
+            notes.text = saved.renew()
         return ConnectionReport(saved.title, tuple(walk.steps))
 
     return _at_once(renew, remotes)

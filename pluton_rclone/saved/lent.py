@@ -28,7 +28,7 @@ from pluton_rclone.rclone.runner import Around, Order, Runner
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.values.token_text import TOKEN, token_digest, token_fields
 
-from .renewal import good_token_apart, is_ours_to_renew, name_now
+from .renewal import good_token, is_ours_to_renew, name_now
 from .wrapping import below
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _giver(
             conf.check_writable()
         except ConfigError:
             return None
-    return lambda: good_token_apart(conf, name_now(conf, name, section), refused=refused)
+    return lambda: good_token(conf, name_now(conf, name, section), refused=refused)
 
 
 def _digest(section: Mapping[str, str]) -> str:

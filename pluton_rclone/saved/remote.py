@@ -17,7 +17,7 @@ from pluton_rclone.rclone.results import About
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import ANY, TOKEN, token_digest
 
-from .renewal import good_token, good_token_apart, is_ours_to_renew, stored_token
+from .renewal import good_token, is_ours_to_renew, stored_token
 from .wrapping import below
 
 if TYPE_CHECKING:
@@ -126,28 +126,24 @@ class SavedRemote:
             return _app_token(remote, http)
         if is_ours_to_renew(self.section):
             without = {token_digest(refused)} if refused else ()
-            return good_token_apart(self.conf, self.name, refused=without)
+            return good_token(self.conf, self.name, refused=without)
         token = stored_token(remote)
         if token.expired() or token.access_token == refused:
             self.renew(refused=refused is not None)
             token = self.token()
         return token
 
-    def renew(self, http: Http | None = None, *, refused: bool = False) -> str:
-        """Renews the token and keeps it; says how. With `http`, for many at once, this process asks
-        Microsoft. Only rclone can renew tokens of its own registration: when they have expired, or
-        Microsoft `refused` them. ConfigNotWritable: it is not renewed."""
+    def renew(self, *, refused: bool = False) -> str:
+        """Renews the token and keeps it; says how. Only rclone can renew tokens of its own
+        registration: when they have expired, or Microsoft `refused` them. ConfigNotWritable: it is
+        not renewed."""
         remote = self.options
         if remote.client_credentials:
-            _app_token(remote, http)
+            _app_token(remote, None)
             return "fetched anew for each run"
         token = stored_token(remote)
         if is_ours_to_renew(self.section):
-            present = {token_digest(token.access_token)}
-            if http is None:
-                good_token_apart(self.conf, self.name, refused=present)
-            else:
-                good_token(self.conf, self.name, refused=present, http=http)
+            good_token(self.conf, self.name, refused={token_digest(token.access_token)})
             return "renewed just now"
         if not token.expired() and not refused:
             return "rclone renews it after that"

@@ -16,7 +16,6 @@ from pluton_rclone.values.token_text import SIGN_IN, token_digest
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token
-    from pluton_rclone.microsoft.http import Http
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
 _PATIENCE = 60.0  # seconds; Microsoft answers within one
@@ -37,17 +36,46 @@ def stored_token(remote: OneDriveRemote) -> Token:
     return Token.from_rclone(remote.token.get_secret_value(), scopes=remote.granted_scopes)
 
 
-def good_token(
-    conf: Conf, name: str, *, refused: Container[str] = (), http: Http | None = None
-) -> Token:
+def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
     """The stored token of a registration of one's own. If it has expired, or the digest of its
     access token is `refused`, it is renewed first; whoever else wants that meanwhile waits, and
     gets the same. TokenExpired or InteractionRequired if the person has to sign in, ConfigError if
-    a renewed one could not be kept: then none is asked for."""
+    a renewed one could not be kept: then none is asked for.
+
+    A process of its own renews, which goes on to the end if this one is killed: where a refresh
+    token is used once, the answer on its way has the only good one. If that process fails, this one
+    tries, to say why. It also does so where there cannot be another."""
+    token = stored_token(conf.remote(name))
+    if not (_is_good(token, refused) or conf.is_variable(name) or getattr(sys, "frozen", False)):
+        with _turn(conf, name, "asked"):  # one such process for all
+            token = stored_token(conf.remote(name))
+            if not _is_good(token, refused):
+                digest = token_digest(token.access_token)
+                known = [digest] if digest in refused else []
+                arguments = json.dumps([sys.path, str(conf.path), name, known])
+                argv = [sys.executable, "-I", "-c", _APART, arguments]
+                with suppress(OSError):
+                    process.to_the_end(argv, env={**os.environ, **conf.password_environment()})
+    return renewed_here(conf, name, refused)
+
+
+_APART = """\
+import json, sys
+sys.path[:], path, name, refused = json.loads(sys.argv[1])
+from pluton_rclone.saved.renewal import Conf, renewed_here
+renewed_here(Conf(path), name, refused)"""
+
+
+def renewed_here(conf: Conf, name: str, refused: Container[str]) -> Token:
+    """As `good_token`, by this process."""
     token = stored_token(conf.remote(name))
     if _is_good(token, refused):
         return token
-    with _turn(conf, name):
+    from pluton_rclone.microsoft.entra.sign_in import refresh
+
+    from .registration import own_registration
+
+    with _turn(conf, name, "renewed"):
         keep, remote = conf.keeper(name), conf.remote(name)
         token = stored_token(remote)
         if _is_good(token, refused):
@@ -55,7 +83,7 @@ def good_token(
         if not conf.is_variable(name):
             conf.check_writable()
         try:
-            renewed = _renewed(remote, token, http)
+            renewed = refresh(own_registration(remote), token, remote.granted_scopes)
         except (TokenExpired, InteractionRequired) as problem:
             now = stored_token(conf.remote(name))  # an rclone without us may have been faster
             if now.refresh_token != token.refresh_token and _is_good(now, refused):
@@ -67,45 +95,12 @@ def good_token(
         return renewed
 
 
-def good_token_apart(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
-    """As `good_token`; a process of its own renews, which goes on to the end if this one is killed:
-    where refresh tokens are used once, the answer on its way is the only one. If it does not come
-    to a good end, this process tries, for the error's sake, and where there cannot be another."""
-    token = stored_token(conf.remote(name))
-    if not (_is_good(token, refused) or conf.is_variable(name) or getattr(sys, "frozen", False)):
-        with _turn(conf, name, "asked"):  # one such process, for all who wait
-            token = stored_token(conf.remote(name))
-            if not _is_good(token, refused):
-                digest = token_digest(token.access_token)
-                known = [digest] if digest in refused else []
-                arguments = json.dumps([sys.path, str(conf.path), name, known])
-                argv = [sys.executable, "-I", "-c", _APART, arguments]
-                with suppress(OSError):
-                    process.to_the_end(argv, env={**os.environ, **conf.password_environment()})
-    return good_token(conf, name, refused=refused)
-
-
-_APART = """\
-import json, sys
-sys.path[:], path, name, refused = json.loads(sys.argv[1])
-from pluton_rclone.saved.renewal import Conf, good_token
-good_token(Conf(path), name, refused=refused)"""
-
-
 def _is_good(token: Token, refused: Container[str]) -> bool:
     return not token.expired() and token_digest(token.access_token) not in refused
 
 
-def _renewed(remote: OneDriveRemote, token: Token, http: Http | None) -> Token:
-    from pluton_rclone.microsoft.entra.sign_in import refresh
-
-    from .registration import own_registration
-
-    return refresh(own_registration(remote), token, remote.granted_scopes, http=http)
-
-
 @contextmanager
-def _turn(conf: Conf, name: str, what: str = "renewed") -> Iterator[None]:
+def _turn(conf: Conf, name: str, what: str) -> Iterator[None]:
     """A lock beside rclone.conf, which containers share, too; one of sixteen, by name. Whoever
     cannot have it goes on without: two that renew at once are one request too many."""
     from filelock import FileLock

@@ -3,6 +3,7 @@ a backup."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shlex
@@ -127,10 +128,12 @@ def test_nothing_secret_is_an_argument_and_what_is_needed_is_in_the_environment(
         argv, environment = opened.argv("snapshots"), opened.environment
         config = Path(environment["RCLONE_CONFIG"])
         assert config.stat().st_mode & 0o077 == 0
-        token = storage.section_with_secrets()["token"]
-        assert token in config.read_text()
+        token = json.loads(storage.section_with_secrets()["token"])
+        assert token["access_token"] in config.read_text()
+        assert token["refresh_token"] not in config.read_text()
     assert not config.exists()
-    assert not any(secret in word for word in argv for secret in (token, *PASSWORD.values()))
+    secrets = (token["access_token"], *PASSWORD.values())
+    assert not any(secret in word for word in argv for secret in secrets)
     assert environment["RESTIC_REPOSITORY"] == "rclone:business:laptop/restic"
     assert argv[0] == str(restic)
     with pytest.raises(UsageError, match="not open"):
