@@ -7,7 +7,8 @@ READY := $(VENV)/.ready
 TOOLS := .venv-tools
 FLOORS := .venv-floors$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 THIRD := .venv-third-parties
-WORKERS ?= 2
+# Twice the cores that CI has: half of what a test takes is waiting, for an rclone, a browser or a clock.
+WORKERS ?= 4
 PIP := -m pip --quiet --disable-pip-version-check install
 # What shows that everything imports and runs once; the whole suite is `make test`.
 ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_web_wording.py

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+PATIENCE = 120.0
+"""Seconds until what does not come is given up: long, for a busy machine."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = {"chromium": NAMES, "libnss3-tools": ("certutil",)}
 
@@ -170,23 +172,24 @@ class Chromium:
         """Go to an address; returns when the browser has begun to."""
         self._call("Page.navigate", url=address)
 
-    def wait_for(self, selector: str, seconds: float = 60.0) -> str:
+    def wait_for(self, selector: str, seconds: float = PATIENCE) -> str:
         """The text of the first element that fits, once it is there."""
         element = f"document.querySelector({json.dumps(selector)})"
         return str(self._until(f"{element}?.innerText ?? null", selector, seconds))
 
-    def read(self, words: str, seconds: float = 60.0) -> str:
+    def read(self, words: str, seconds: float = PATIENCE) -> str:
         """The page's text, once these words are in it."""
         text = "document.body?.innerText"
         return str(
             self._until(f"{text}?.includes({json.dumps(words)}) ? {text} : null", words, seconds)
         )
 
-    def press(self, selector: str, seconds: float = 60.0) -> None:
+    def press(self, selector: str, seconds: float = PATIENCE) -> None:
         """Click an element with the mouse, once it is there."""
         place = self._until(
             "(() => "
             f"{{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;"
+            " if (document.readyState != 'complete') return null;"  # it may still move
             " e.scrollIntoView(); const b = e.getBoundingClientRect();"
             " return b.width ? [b.x + b.width / 2, b.y + b.height / 2] : null; })()",
             selector,
@@ -202,7 +205,7 @@ class Chromium:
                 clickCount=1,
             )
 
-    def enter(self, selector: str, text: str, seconds: float = 60.0) -> None:
+    def enter(self, selector: str, text: str, seconds: float = PATIENCE) -> None:
         """Type into a field."""
         self.press(selector, seconds)
         self._call("Input.insertText", text=text)

@@ -72,7 +72,8 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended, and nobody has said so yet
+                os.kill(self.pid, number)
 
 
 class Forks:
@@ -133,7 +134,7 @@ class Forks:
                 out.fileno() if stdout is None else stdout,
                 err.fileno() if stderr is None else stderr,
             )
-            code = self.start(arguments, streams, env=env, cwd=cwd).wait(120)
+            code = self.start(arguments, streams, env=env, cwd=cwd).wait(600)
             for kept in (out, err):
                 kept.seek(0)
             words = [str(word) for word in arguments]
@@ -155,7 +156,7 @@ class Forks:
                 yield command, said
             finally:
                 command.send_signal(signal.SIGKILL)
-                command.wait(120)
+                command.wait(600)
 
 
 @contextmanager
@@ -203,8 +204,10 @@ def _serve(path: str) -> None:
             os._exit(0)
         if here in ready:
             there, _ = here.accept()
-            head, streams, _, _ = socket.recv_fds(there, 8, 3)
-            order = there.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)
+            streams, order = _ordered(there)
+            if not order:
+                there.close()
+                continue
             if (pid := os.fork()) == 0:
                 for one in (here, there, *(connection for _, connection in running.values())):
                     one.close()
@@ -213,7 +216,8 @@ def _serve(path: str) -> None:
                 return _become(streams, *json.loads(order))
             for stream in streams:
                 os.close(stream)
-            there.sendall(NUMBER.pack(pid))
+            with suppress(OSError):  # killed meanwhile: its command goes on, as any other would
+                there.sendall(NUMBER.pack(pid))
             running[os.pidfd_open(pid)] = pid, there
         for pidfd in running.keys() & set(ready):
             pid, there = running.pop(pidfd)
@@ -222,6 +226,22 @@ def _serve(path: str) -> None:
             with suppress(OSError):  # nobody waits for it
                 there.sendall(NUMBER.pack(code))
             there.close()
+
+
+def _ordered(there: socket.socket) -> tuple[list[int], bytes]:
+    """The streams of a command and its order; no order if it was killed before it gave one."""
+    streams: list[int] = []
+    try:
+        head, streams, _, _ = socket.recv_fds(there, 8, 3)
+        length = int.from_bytes(head, "big")
+        order = there.recv(length, socket.MSG_WAITALL) if length else b""
+    except OSError:
+        length, order = -1, b""
+    if len(order) == length:
+        return streams, order
+    for stream in streams:
+        os.close(stream)
+    return [], b""
 
 
 def _become(

@@ -100,6 +100,7 @@ class Table(Http):
     def __init__(self, rows: Mapping[str, Any]) -> None:
         super().__init__()
         self.rows = rows
+        self.sent: list[Mapping[str, str]] = []
 
     def request(
         self,
@@ -110,6 +111,7 @@ class Table(Http):
         data: Any = None,
         params: Any = None,
     ) -> Answer:
+        self.sent.append({name.lower(): value for name, value in (headers or {}).items()})
         path = url.removeprefix("https://graph.microsoft.com").partition("?")[0]
         missing = [404, {"error": {"code": "itemNotFound", "message": "Item not found"}}]
         status, body = self.rows.get(path, missing)
@@ -117,10 +119,11 @@ class Table(Http):
 
 
 def http(given: Case, expect: Case, _: Path) -> None:
-    """`table` of paths and answers; `call`: drives, drive ID, me, resolve ADDRESS.
+    """`table` of paths and answers; `call`: drives, drive ID, shortcuts FOLDER, me, or resolve
+    ADDRESS.
 
-    Expected: `names`, `web_urls` of drives; `folder` of a place; `account`; or `raises`, and what
-    `judge` takes.
+    Expected: `names`, `web_urls` of drives; `folder` of a place; `account`; `sent_header`; or
+    `raises`, and what `judge` takes.
     """
     table = Table(given["table"])
     client = Graph(CLOUDS["global"], "token", http=table)
@@ -128,6 +131,7 @@ def http(given: Case, expect: Case, _: Path) -> None:
     calls: dict[str, Callable[[], Any]] = {
         "drives": client.drives,
         "drive": lambda: client.drive(argument),
+        "shortcuts": lambda: client.hidden_shortcuts(argument),
         "me": client.me,
         "resolve": lambda: resolve(client, argument),
     }
@@ -146,6 +150,8 @@ def http(given: Case, expect: Case, _: Path) -> None:
             assert found.folder == value
         elif name == "account":
             assert value in str(found)
+        elif name == "sent_header":
+            assert any(value[1].lower() in sent.get(value[0], "").lower() for sent in table.sent)
         else:
             raise AssertionError(name)
 

@@ -188,6 +188,9 @@ def import_(
     ssh old-machine pluton-rclone export work | pluton-rclone import work - --yes
     """
     output = ctx.output
+    if file is None and Path(name).is_file():
+        advice = f"The storage's name comes first: import NAME {name}"
+        raise UsageError(f"{name!r} is a file, and no storage is named.", advice=advice)
     remote = ctx.new_storages.free_name(name, remote_name)
     setup = StorageSetup(registration(Wanted()))
     setup.name = name

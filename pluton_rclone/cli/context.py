@@ -73,11 +73,11 @@ class Context:
 
     def reached(self, name: str) -> Storage | None:
         """The storage of that name, or another remote of the file; None if there is neither."""
-        try:
-            found = self.storages.reach(name)
-        except StorageNotFound:
+        storages = self.storages
+        if name not in storages and name not in storages.conf.remotes():
             return None
-        below = self.storages.below(found.remote_name)
+        found = storages.reach(name)
+        below = storages.below(found.remote_name)
         NAMED.update([found.name] if below == [found.remote_name] else below)
         return found
 

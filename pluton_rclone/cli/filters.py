@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from pluton_rclone.errors import UsageError
-from pluton_rclone.values.redaction import SECRET_NAME
 
 from .context import valued, with_options
 from .output import Output
@@ -124,6 +123,8 @@ def checked(flags: tuple[str, ...]) -> list[str]:
     if flags and not flags[0].startswith("-"):
         advice = "Behind -- stand flags for rclone alone; SRC and DST stand before it."
         raise UsageError(f"{flags[0]!r} is not a flag of rclone.", advice=advice)
+    from pluton_rclone.values.redaction import SECRET_NAME
+
     for flag in flags:
         name = flag.partition("=")[0]
         reasons = [why for why, names in _REFUSED.items() if _is_one_of(name, names)]

@@ -102,8 +102,10 @@ def again(ctx: Context, id: int, dry_run: bool, yes: bool) -> int:
     if run.command == "restic":
         if dry_run:
             raise UsageError("restic has a --dry-run of its own.")
-        remote, _, path = run.destination.partition(":")
-        return run_restic(ctx.output, storages.reach(remote), f"/{path}", run.options)
+        storage, path = storages.reach(run.storages[0]), run.destination.partition(":")[2]
+        if storage.at(path) != run.destination:
+            path = f"/{path}"
+        return run_restic(ctx.output, storage, path, run.options)
     if run.command == "check":
         rclone = storages.rclone(*run.storages)
         by = "content" if "--download" in run.options else "hash"

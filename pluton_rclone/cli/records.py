@@ -124,7 +124,7 @@ OF_RCLONES = (
 )
 Versions = made("Versions", OF_RCLONES, table=list[list[str]], drift=dict[str, list[str]])
 
-Step = like(TestStep, error=MAYBE)
+Step = like(TestStep, error=MAYBE, shortcuts=many(like(drives.Shortcut)))
 Report = like(ConnectionReport, called="Report", ok=bool, steps=many(Step))
 Health = made("Health", ok=bool, storages=many(Report))
 Drive = like(drives.Drive, "id", "name", "owner", "web_url", type=str)

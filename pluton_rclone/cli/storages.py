@@ -80,6 +80,13 @@ MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED", "skipped": "skipp
 def print_step(output: Output, step: Step) -> None:
     """One line of a connection test, as it happens."""
     output.say(f"  {MARKS[step.status]:<8} {step.title:<18} {step.text}  ({step.seconds:.1f} s)")
+    for one in step.shortcuts:
+        whose = f"a folder of {one.owner}" if one.owner else "a folder of a shared library"
+        output.say(f"           {one.path}, {whose}, is not in a backup of this drive")
+        place = f"--site {shlex.quote(one.address)}" if one.address else f"--drive {one.drive_id}"
+        output.say(
+            f"           connect it as a storage of its own: pluton-rclone connect NAME {place}"
+        )
 
 
 def run_test(output: Output, run: Callable[..., ConnectionReport], *given: Any, **to: Any) -> None:

@@ -6,17 +6,17 @@ import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import StorageExists
-from pluton_rclone.remote.names import check_name
-from pluton_rclone.values.conf_text import check_values
+from pluton_rclone.remote.pairs import drive_of, storage_of
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 
-from . import journal, variables
+from . import journal, pairs, variables
 from .environment import default_path, find_password
 from .ini import Document
 from .merge import with_later_tokens
@@ -62,23 +62,43 @@ class Conf:
     def names(self) -> list[str]:
         """The remotes in the order of the file: sections that have a type."""
         now = self._shared.document()
-        return [one for one in now.names() if "type" in now.raw_section(one) | now.inherited(one)]
+        return [
+            one for one in pairs.names(now) if "type" in now.raw_section(one) | now.inherited(one)
+        ]
+
+    def taken(self) -> list[str]:
+        """What no new remote can be called: every section, also those without a type."""
+        return self._shared.document().names()
 
     def __contains__(self, name: object) -> bool:
+        """Whether the name is taken."""
         return name in self._shared.document()
 
+    def drive_of(self, name: str) -> str:
+        """The remote that starts at the drive's root: of a storage with a base folder another one
+        than the storage's (`remote.pairs`)."""
+        return drive_of(self._shared.document().sections, name)
+
+    def storage_of(self, name: str) -> str:
+        """The storage whose `drive_of` this is; else the name itself."""
+        return storage_of(self._shared.document().sections, name)
+
     def section(self, name: str) -> dict[str, str]:
-        """The section as `rclone config dump` shows it. It holds secrets. StorageNotFound."""
-        return self._shared.document().require(name).section(name)
+        """The section as `rclone config dump` shows it, that of a storage with a base folder made
+        of its two. It holds secrets. StorageNotFound."""
+        document = pairs.require(self._shared.document(), name)
+        return pairs.section(document, name, document.section)
 
     def whole_section(self, name: str) -> dict[str, str]:
-        """The section with what it inherits from a parent ([a] for [a.b]). StorageNotFound."""
-        return self._shared.document().require(name).whole_section(name)
+        """The same with what it inherits from a parent ([a] for [a.b]). StorageNotFound."""
+        document = pairs.require(self._shared.document(), name)
+        return pairs.section(document, name, document.whole_section)
 
     def sections(self) -> dict[str, dict[str, str]]:
         """Every remote with its whole section, from one reading of the file. It holds secrets."""
         document = self._shared.document()
-        found = {name: document.whole_section(name) for name in document.names()}
+        read = document.whole_section
+        found = {name: pairs.section(document, name, read) for name in pairs.names(document)}
         return {name: section for name, section in found.items() if "type" in section}
 
     def remote(self, name: str) -> OneDriveRemote:
@@ -96,11 +116,12 @@ class Conf:
         it. `version`: of the rclone at hand."""
         from pluton_rclone.remote.inspect import inspect_remote
 
-        document = self._shared.document().require(*names)
-        sections = {name: document.whole_section(name) for name in names} or self.sections()
+        sections = {name: self.whole_section(name) for name in names} or self.sections()
         found = [] if names else _faults_of_file(self.path)
         for name, section in sections.items():
-            found += inspect_remote(name, section, version=version)
+            drive = self.drive_of(name)  # variables that win over the file have its name
+            told = inspect_remote(drive, section, version=version, paired=drive != name)
+            found += [replace(finding, remote=name) for finding in told]
         return found
 
     def is_encrypted(self) -> bool:
@@ -123,36 +144,41 @@ class Conf:
 
     def add(self, name: str, section: Mapping[str, str]) -> None:
         """A new remote at the end of the file. StorageExists; OptionInvalid for an unfit value."""
+        from pluton_rclone.remote.names import check_name
+        from pluton_rclone.values.conf_text import check_values
+
         check_name(name)
         check_values(section)
         made = {**section, **_new_sign_in(section)}
-        self._change(name, lambda now: now if name in now else now.with_section(name, made), name)
+        self._change(name, lambda now: now if name in now else pairs.added(now, name, made), name)
 
     def update(self, name: str, changes: Mapping[str, str | None]) -> None:
         """Set keys of a remote (text) or remove them (None); the others stay, a new token too."""
+        from pluton_rclone.values.conf_text import check_values
+
         check_values({key: value for key, value in changes.items() if value is not None})
         token = changes.get(TOKEN)
         if self.is_variable(name) and token and changes.keys() <= {TOKEN, SIGN_IN}:
-            variables.keep(name, token)
+            variables.keep(self.drive_of(name), token)
             return
         wanted = {**changes, **_new_sign_in(changes)}
-        self._change(name, lambda now: now.changed(name, wanted) if name in now else now)
+        self._change(name, lambda now: pairs.changed(now, name, wanted) if name in now else now)
 
     def rename(self, name: str, new_name: str) -> None:
         """The same remote under another name, in the same place. StorageNotFound, StorageExists."""
+        from pluton_rclone.remote.names import check_name
+
         check_name(new_name)
-
-        def edit(now: Document) -> Document:
-            if name not in now:
-                return now
-            return now.without_section(name) if new_name in now else now.renamed(name, new_name)
-
         if name != new_name:
-            self._change(name, edit, new_name)
+            self._change(
+                name,
+                lambda now: pairs.renamed(now, name, new_name) if name in now else now,
+                new_name,
+            )
 
     def delete(self, name: str) -> None:
         """Remove a remote with its comment. StorageNotFound."""
-        self._change(name, lambda document: document.without_section(name))
+        self._change(name, lambda document: pairs.removed(document, name))
 
     def _change(self, name: str, edit: Edit, new_name: str | None = None) -> None:
         """Change the remote `name`, or one that is to be called `new_name`."""
@@ -161,7 +187,7 @@ class Conf:
 
         def check(document: Document) -> None:
             if name != new_name:
-                document.require(name)
+                pairs.require(document, name)
             if new_name is not None and new_name in document:
                 raise StorageExists(f"there is already a remote {new_name!r} in {self.path}")
 
@@ -189,15 +215,20 @@ class Conf:
     def keeper(self, name: str) -> Callable[[str], None]:
         """Keeps the token that follows this remote's present one, also if the remote is renamed
         meanwhile, and not if somebody has signed in anew. StorageNotFound; then ConfigError."""
-        before = self._shared.document().require(name).raw_section(name)
+        document = pairs.require(self._shared.document(), name)
+        before = document.raw_section(drive_of(document.sections, name))
+
+        def kept(token: str, now: Document) -> Document:
+            where = drive_of(now.sections, name)
+            source = Document().with_section(where, {**before, TOKEN: token})
+            bases = {where: token_digest(before.get(TOKEN, ""))}
+            return with_later_tokens(now, source, bases=bases)
 
         def keep(token: str) -> None:
             if self.is_variable(name):
-                variables.keep(name, token)
-                return
-            source = Document().with_section(name, {**before, TOKEN: token})
-            bases = {name: token_digest(before.get(TOKEN, ""))}
-            self._shared.change(partial(with_later_tokens, source=source, bases=bases))
+                variables.keep(self.drive_of(name), token)
+            else:
+                self._shared.change(partial(kept, token))
 
         return keep
 

@@ -6,11 +6,7 @@ nonce and a NaCl secretbox; the key is SHA-256 of "[" + password in NFKC + "][rc
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import io
-import unicodedata
 
 from pluton_rclone.errors import ConfigPasswordMissing, ConfigPasswordWrong, ConfigUnreadable
 
@@ -30,12 +26,18 @@ def key_from_password(password: str) -> bytes:
     if not password.strip():
         what, why = "the password of rclone.conf is empty", "rclone takes no blank password"
         raise ConfigPasswordMissing(what, why=why)
+    import hashlib
+    import unicodedata
+
     text = unicodedata.normalize("NFKC", password)
     return hashlib.sha256(f"[{text}][rclone-config]".encode()).digest()
 
 
 def decrypt(data: bytes, key: bytes) -> bytes:
     """The plain file; ConfigPasswordWrong if the key does not fit, ConfigUnreadable if damaged."""
+    import base64
+    import binascii
+
     from nacl.exceptions import CryptoError
     from nacl.secret import SecretBox
 
@@ -57,6 +59,8 @@ def decrypt(data: bytes, key: bytes) -> bytes:
 
 def encrypt(plain: bytes, key: bytes) -> bytes:
     """The file as rclone writes it, with a new random nonce."""
+    import base64
+
     from nacl.secret import SecretBox
 
     return _HEAD + base64.b64encode(bytes(SecretBox(key).encrypt(plain)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import sys
@@ -56,6 +55,8 @@ def find_password(given: str | None = None, path: Path | None = None) -> str:
 
 def from_command(command: str) -> str:
     """What a password command prints; ConfigPasswordMissing if it fails."""
+    import csv
+
     # rclone splits it as a line of CSV with spaces (fs.SpaceSepList)
     argv = next(csv.reader([command], delimiter=" "))
     program = shutil.which(argv[0])

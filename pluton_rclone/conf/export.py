@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pluton_rclone.remote.options import BY_NAME, PREFIX
+from pluton_rclone.remote.options import PREFIX
+from pluton_rclone.remote.pairs import MARK, split
 from pluton_rclone.values.token_text import TOKEN
 
 from .ini import Document
+from .pairs import added
 
-_BASE_FOLDER = BY_NAME["base_folder"].key
 _TOKEN_WARNING = (
     "A token in the environment always wins over rclone.conf, and what rclone renews cannot get "
     "back into it: when the refresh token expires or is replaced, the container stops. Export the "
@@ -30,19 +31,20 @@ class EnvironmentExport:
 
 def as_conf(name: str, section: Mapping[str, str]) -> bytes:
     """An rclone.conf with this remote alone. It holds secrets."""
-    return Document().with_section(name, section).text().encode("utf-8", "surrogateescape")
+    return added(Document(), name, section).text().encode("utf-8", "surrogateescape")
 
 
 def as_environment(name: str, section: Mapping[str, str]) -> EnvironmentExport:
     """The remote as environment variables: `RCLONE_CONFIG_` + name + option, in capitals. No shell
     sets a variable with "-" or a space in its name, so the remote may get another name."""
     short = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_") or "onedrive"
-    keys = [key for key in section if not key.startswith(PREFIX) or key == _BASE_FOLDER]
-    variables = {f"RCLONE_CONFIG_{short}_{key}".upper(): section[key] for key in keys}
+    variables = {
+        f"RCLONE_CONFIG_{part}_{key}".upper(): value
+        for part, values in split(section, short, f"{short}_drive").items()
+        for key, value in values.items()
+        if not key.startswith(PREFIX) or key == MARK
+    }
     warnings = [_TOKEN_WARNING] if section.get(TOKEN) else []
-    if base := section.get(_BASE_FOLDER):
-        root = "rclone itself starts at the drive's root"
-        warnings.append(f"{root}: write {short}:{base}/… for what is in the storage.")
     if short != name:
         what = f"The remote is called {short!r} there"
         warnings.append(f"{what}, because variables cannot carry {name!r}.")

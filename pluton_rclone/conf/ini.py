@@ -79,6 +79,11 @@ class Document:
     def text(self) -> str:
         return "".join(line.raw for line in self.lines)
 
+    @property
+    def sections(self) -> Mapping[str, Mapping[str, str]]:
+        """The sections' own keys as they stand in the file, `%(name)s` not expanded."""
+        return self._sections
+
     def names(self) -> list[str]:
         """The sections in the order of the file, each once."""
         return list(self._sections)
@@ -177,16 +182,21 @@ class Document:
         is_ended = line.raw.endswith("\n") or line.raw == _BOM
         return line if is_ended else replace(line, raw=line.raw + self.line_end)
 
-    def with_section(self, name: str, values: Mapping[str, str]) -> Document:
-        """A new section at the end, one blank line before it."""
+    def with_section(
+        self, name: str, values: Mapping[str, str], above: str | None = None
+    ) -> Document:
+        """A new section `above` another one with its comment, or at the end, and a blank line."""
+        header = Line(f"[{name}]{self.line_end}", name, is_header=True)
+        new = [header, *(self._key_line(name, key, value) for key, value in values.items())]
         lines = list(self.lines)
+        if above is not None:
+            at = [owner for _, owner in self._owned()].index(above)
+            return Document((*lines[:at], *new, Line(self.line_end, name), *lines[at:]))
         if lines:
             lines[-1] = self._ended(lines[-1])
             if not lines[-1].is_blank:
                 lines.append(Line(self.line_end, lines[-1].section))
-        lines.append(Line(f"[{name}]{self.line_end}", name, is_header=True))
-        lines.extend(self._key_line(name, key, value) for key, value in values.items())
-        return Document(tuple(lines))
+        return Document((*lines, *new))
 
     def without_section(self, name: str) -> Document:
         """The section gone, with the comment right above its header; the next one's stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pluton_rclone.remote.pairs import MARK, drive_of
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, is_later, is_whole, token_digest
 
 from .ini import Document
@@ -33,13 +34,16 @@ def with_later_tokens(
     document: Document, source: Document, *, bases: Mapping[str, str] | None = None
 ) -> Document:
     """The document with every token of the source that was issued later; `bases` as in
-    `later_token`, by name. A remote that was renamed meanwhile is found by its sign-in."""
+    `later_token`, by name. A remote that was renamed meanwhile is found by its sign-in, or by what
+    became of its pair."""
     for name in source.names():
         candidate = source.raw_section(name)
-        targets, sign_in = [name], candidate.get(SIGN_IN)
+        targets, sign_in = [drive_of(document.sections, name)], candidate.get(SIGN_IN)
         if name not in document:
             known = {one: document.raw_section(one).get(SIGN_IN) for one in document.names()}
             targets = [other for other, its in known.items() if sign_in and its == sign_in]
+            owner = candidate.get(MARK, "").partition(":")[0]
+            targets = targets or [owner] * (owner in document)
         for target in targets:
             base = (bases or {}).get(name)
             token = later_token(document.raw_section(target), candidate, base=base)
@@ -77,9 +81,10 @@ def repaired_section(
     if now is None:
         return document.with_section(name, new) if old is None else document
     token = later_token(now, new)
+    moved = (old or {}).get("type") != new.get("type")  # to the other section of a pair
     fallen = {
         key: new.get(key)
         for key in {**(old or {}), **new}
-        if key != TOKEN and new.get(key) != (old or {}).get(key) == now.get(key)
+        if (key != TOKEN or moved) and new.get(key) != (old or {}).get(key) == now.get(key)
     }
     return document.changed(name, fallen if token is None else {**fallen, TOKEN: token})

@@ -11,26 +11,25 @@ import json
 import logging
 import os
 import re
-import secrets
 import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import BaseFileLock
-
 from pluton_rclone.errors import ConfigError, ConfigNotWritable, PlutonRcloneError
 from pluton_rclone.process import folders
-from pluton_rclone.process.system import new_private_file
+from pluton_rclone.process.system import Held, new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
 from . import disk, variables
 from .ini import Document
 from .merge import with_later_tokens
+from .pairs import with_drives
 from .recent import load, mark
 from .shared import SharedConfig
 
@@ -55,12 +54,12 @@ def no_others(name: str, section: dict[str, str]) -> Mapping[str, str]:
 @dataclass(frozen=True)
 class PrivateConfig:
     """What to start rclone with: `--config path`, and these variables on top of its environment.
-    `not_writable`: why the real file cannot be written; refreshed tokens wait here until it can, or
-    until the machine restarts."""
+    `not_writable` tells why the real file cannot be written; refreshed tokens wait here until it
+    can, or until the machine restarts. It takes some milliseconds: ask it beside rclone."""
 
     path: Path
     environment: dict[str, str] = field(default_factory=dict, repr=False)
-    not_writable: ConfigError | None = None
+    not_writable: Callable[[], ConfigError | None] = field(default=lambda: None, repr=False)
 
 
 @contextmanager
@@ -69,12 +68,13 @@ def lend(
 ) -> Iterator[PrivateConfig]:
     """A private config with these remotes; ends by merging what was refreshed, but nothing of a
     remote whose copy has another `token_url`. StorageNotFound."""
+    names = with_drives(shared.document(), names)
     loan = _open_loan(shared, names, others)
     watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
     if loan.bases:
         watch.start()
     try:
-        why = _why_not_writable(shared, loan.bases)
+        why = partial(_why_not_writable, shared, loan.bases)
         yield PrivateConfig(loan.conf.file.path, loan.conf.password_environment(), why)
     finally:
         if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
@@ -108,7 +108,7 @@ class _Loan:
 
     shared: SharedConfig
     folder: Path
-    owner: BaseFileLock
+    owner: Held
     bases: dict[str, str]
     merged: disk.Identity | None = None
     process: int = field(default_factory=os.getpid)
@@ -216,7 +216,7 @@ def in_first_place(make: Callable[[Path], _Made]) -> _Made:
     raise problem
 
 
-def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, BaseFileLock]:
+def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Held]:
     unfinished, owner = folders.owned_folder(home)
     try:
         for name, data in files.items():
@@ -224,7 +224,7 @@ def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Ba
                 file.write(data)
         require_room(unfinished)
         # From here on the others see it, complete and owned.
-        folder = unfinished.rename(home / f"{prefix}-{secrets.token_hex(8)}")
+        folder = unfinished.rename(home / f"{prefix}-{os.urandom(8).hex()}")
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         owner.release()
@@ -267,7 +267,7 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
 
 def _age(folder: Path) -> float:
     with suppress(OSError):  # its owner has just removed it
-        return time.time() - folder.stat().st_mtime
+        return time.time() - folder.lstat().st_mtime  # it may be a link that leads nowhere
     return 0.0
 
 

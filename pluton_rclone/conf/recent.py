@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,7 +29,7 @@ def mark(path: Path) -> str:
 
 def note_change(path: Path, names: Iterable[str]) -> str:
     """Remember that these remotes were just changed; returns the id of the change."""
-    change = secrets.token_hex(8)
+    change = os.urandom(8).hex()
     now = time.time()
     known = {name: found for name, found in load(_file(path)).items() if now - found[1] < _SECONDS}
     known.update(dict.fromkeys(names, (change, now)))

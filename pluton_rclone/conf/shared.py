@@ -23,6 +23,7 @@ from .environment import PASSWORD, PASSWORD_COMMAND
 from .foreigners import foreign_rclones
 from .ini import Document, parse
 from .merge import adopted, repaired_section, with_later_tokens
+from .pairs import tidied
 from .recent import note_change, still_last
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class SharedConfig:
         data = data or b""
         if encryption.is_encrypted(data):
             data = encryption.decrypt(data, key or self._key)
-        return parse(data.decode("utf-8", "surrogateescape"))
+        return tidied(parse(data.decode("utf-8", "surrogateescape")))
 
     def encode(self, document: Document, like: bytes | None) -> bytes:
         """The bytes of the document, encrypted if `like` is."""

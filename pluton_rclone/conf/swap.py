@@ -6,10 +6,8 @@ plain rename overwrote 48 of its 4,968 saves unseen (with any token in them), th
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import platform
 import sys
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -45,6 +43,8 @@ def _rename(source: Path, target: Path, flags: int) -> None:
     call = _renameat2()
     if call is None:
         raise ExchangeUnavailable
+    import ctypes
+
     if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) != 0:
         number = ctypes.get_errno()
         if number in _NO_SUCH_CALL:
@@ -56,9 +56,11 @@ def _rename(source: Path, target: Path, flags: int) -> None:
 def _renameat2() -> Callable[..., int] | None:
     if not sys.platform.startswith("linux"):
         return None
+    import ctypes  # late: most commands change no rclone.conf
+
     library = ctypes.CDLL(None, use_errno=True)
     if hasattr(library, "renameat2"):
         wrapper: Callable[..., int] = library.renameat2
         return wrapper
-    number = _SYSCALL.get(platform.machine())
+    number = _SYSCALL.get(os.uname().machine)
     return None if number is None else partial(library.syscall, ctypes.c_long(number))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from pluton_rclone.errors import ConfigNotWritable
+from pluton_rclone.remote.pairs import drive_of
 from pluton_rclone.values.token_text import TOKEN
 
 from .ini import Document
@@ -22,8 +23,10 @@ _RENEWED: dict[str, str] = {}
 
 
 def sections() -> dict[str, dict[str, str]]:
-    """The OneDrive remotes that variables make, by name, in lower case."""
-    found = [_TYPE.fullmatch(key) for key, value in os.environ.items() if value == "onedrive"]
+    """The OneDrive remotes that variables make, by name, in lower case; of one with a base folder
+    both sections (`remote.pairs`)."""
+    kinds = ("onedrive", "alias")
+    found = [_TYPE.fullmatch(key) for key, value in os.environ.items() if value in kinds]
     names = sorted((match[1] for match in found if match), key=len, reverse=True)
     made: dict[str, dict[str, str]] = {name.lower(): {} for name in names}
     for key, value in os.environ.items() if made else ():
@@ -34,7 +37,8 @@ def sections() -> dict[str, dict[str, str]]:
     for section in made.values():
         if TOKEN in section:
             section[TOKEN] = _RENEWED.get(section[TOKEN], section[TOKEN])
-    return made
+    ours = {name: drive_of(made, name) != name or made[name]["type"] == "onedrive" for name in made}
+    return {name: section for name, section in made.items() if ours[name]}
 
 
 def laid_over(document: Document, made: Mapping[str, Mapping[str, str]]) -> Document:

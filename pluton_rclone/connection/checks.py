@@ -6,12 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pluton_rclone import errors
-from pluton_rclone.errors import PlutonRcloneError, TokenExpired
+from pluton_rclone.errors import GraphError, PlutonRcloneError, TokenExpired
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.base_folder import with_id, with_path
-from pluton_rclone.values.units import human_bytes, human_drive_type
+from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.units import counted, human_bytes, human_drive_type
 
 from .probe import list_if_there, listed, probe, sweep
 from .report import ConnectionReport, Notes, Step, StepFailed, Walk
@@ -88,9 +90,11 @@ def _run(
             _clock(notes, http.clock_offset)
         with walk.step("list", "Listing") as notes:
             if on_trial and remote.base_folder and not remote.base_folder_id:
-                _keep(saved, remote, with_id(remote, saved.rclone, saved.at()))
+                place = saved.at(f"/{remote.base_folder}")
+                _keep(saved, remote, with_id(remote, saved.rclone, place))
             entries = list_if_there(saved)
             notes.text = listed(saved, entries)
+            _shortcuts(notes, saved, http)
             if write is not None and entries and not reads_only(remote.granted_scopes):
                 notes.text += sweep(saved, entries)
         if write is not None:
@@ -153,6 +157,29 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
         advice = f"Set drive_type to {drive.type}."
         raise errors.DriveNotFound("The drive is of another kind.", why=why, advice=advice)
     return drive
+
+
+def _shortcuts(notes: Notes, saved: SavedRemote, http: Http) -> None:
+    """Those that rclone is not shown at the root of a OneDrive and in the base folder; libraries do
+    not have any. It is no failure if they cannot be looked for."""
+    remote = saved.options
+    if remote.drive_type == "documentLibrary" or remote.tenant_url or remote.root_folder_id:
+        return
+    drive = f"/drives/{quote(remote.drive_id, safe='!')}"
+    folders = {f"{drive}/root": ""}
+    home, _, item = remote.base_folder_id.rpartition("#")
+    if item and normal_drive_id(home).lower() == remote.drive_id.lower():
+        folders[f"{drive}/items/{quote(item, safe='!')}"] = remote.base_folder
+    try:
+        with saved.graph(http) as graph:
+            found = [graph.hidden_shortcuts(*folder) for folder in folders.items()]
+    except GraphError as problem:
+        notes.text += f"; shortcuts in it could not be looked for: {problem.why or problem.what}"
+        return
+    notes.shortcuts = tuple(shortcut for each in found for shortcut in each)
+    if notes.shortcuts:
+        count = counted(len(notes.shortcuts), "shortcut")
+        notes.text += f", without {count} that rclone is not shown"
 
 
 def _keep(saved: SavedRemote, before: OneDriveRemote, remote: OneDriveRemote) -> None:

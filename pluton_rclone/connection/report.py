@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
+from pluton_rclone.microsoft.graph.drives import Shortcut
 from pluton_rclone.process.system import is_alive
 
 Status = Literal["ok", "warning", "failed", "skipped"]
@@ -24,7 +25,8 @@ ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this pro
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `name` is stable, `text` is for people, `seconds` is its duration."""
+    """One step: `name` is stable, `text` is for people, `seconds` is its duration. `shortcuts`, of
+    the listing: shared folders that rclone is not shown, so that they are not in a backup."""
 
     name: str
     title: str
@@ -32,11 +34,13 @@ class Step:
     text: str
     seconds: float
     error: PlutonRcloneError | None = None
+    shortcuts: tuple[Shortcut, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """The step as a JSON object."""
         error = self.error.record() if self.error else None
-        return {**vars(self), "seconds": round(self.seconds, 3), "error": error}
+        shown = {"seconds": round(self.seconds, 3), "error": error}
+        return {**vars(self), **shown, "shortcuts": [vars(one) for one in self.shortcuts]}
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class ConnectionReport:
     def warnings(self) -> tuple[Step, ...]:
         """The steps that passed with a warning."""
         return tuple(step for step in self.steps if step.status == "warning")
+
+    @property
+    def shortcuts(self) -> tuple[Shortcut, ...]:
+        """Shared folders that the account sees in a browser, and rclone is not shown."""
+        return tuple(one for step in self.steps for one in step.shortcuts)
 
     def raise_for_failure(self) -> None:
         """Raises `ConnectionTestFailed` with the cause of the first failed step."""
@@ -96,7 +105,8 @@ class Walk:
         warning = notes.warning
         status: Status = "warning" if warning else "skipped" if notes.skipped else "ok"
         text = warning.what if warning else notes.text
-        self._add(Step(name, title, status, text, time.monotonic() - started, warning))
+        seconds = time.monotonic() - started
+        self._add(Step(name, title, status, text, seconds, warning, notes.shortcuts))
 
     def _add(self, step: Step) -> None:
         self.steps.append(step)
@@ -110,6 +120,7 @@ class Notes:
     text: str = ""
     warning: PlutonRcloneError | None = None
     skipped: bool = False
+    shortcuts: tuple[Shortcut, ...] = ()
 
 
 def probe_name() -> str:

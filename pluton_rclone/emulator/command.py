@@ -205,9 +205,9 @@ def _run(cloud: Emulator, command: Sequence[str], person: str, own: dict[str, st
 
 
 def _serve(cloud: Emulator, person: str, own: dict[str, str], write: Callable[[str], None]) -> int:
-    for line in explanation(cloud, person, own):
-        write(line)
     try:
+        for line in explanation(cloud, person, own):
+            write(line)
         threading.Event().wait()
     except KeyboardInterrupt:
         write("stopped")

@@ -290,13 +290,15 @@ def _hand_over(address: str) -> None:
 def main(arguments: list[str]) -> int:
     """The command: 0 when the pages were walked to an end, 1 when they ended on an error page."""
     answer = os.environ.get(ANSWER_VARIABLE, "accept")
-    addresses = [
-        found for found in map(_led_to, arguments) if found.startswith(("https://", "http://"))
-    ]
+    try:
+        found = [_led_to(argument) for argument in arguments]
+    except FileNotFoundError:  # the program that opened us has ended, and its page with it
+        return 1
+    addresses = [each for each in found if each.startswith(("https://", "http://"))]
     if len(addresses) == len(arguments) == 1 and (answer == "own" or not _is_sign_in(addresses[0])):
         _hand_over(arguments[0])
         return 0
-    typed = [found for found in arguments if re.fullmatch(r"[A-Za-z0-9-]{6,16}", found)]
+    typed = [each for each in arguments if re.fullmatch(r"[A-Za-z0-9-]{6,16}", each)]
     code = typed[0] if len(arguments) == len(typed) == 1 else ""
     if len(addresses) != 1 and not code:
         print("usage: python -m pluton_rclone.emulator.person ADDRESS|CODE", file=sys.stderr)

@@ -13,13 +13,13 @@ from pluton_rclone.saved.wrapping import with_wrapped
 from pluton_rclone.values.program import USER_AGENT
 
 from .chunks import Fitted
-from .ledger import budget_of
 from .paced import Paced
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.binary import Binary
     from pluton_rclone.rclone.commands import LogLevel
 
+    from .budgets import Budget
     from .canary import Canary
 
 
@@ -32,7 +32,14 @@ def engine(
     names = list(sections)
     onedrives = [name for name in names if sections[name].get("type") == "onedrive"]
     slowest = next((n for n in onedrives if sections[n].get("drive_type") != "personal"), None)
-    budget = None if slowest is None else budget_of(sections[slowest])
+
+    def budget() -> Budget:
+        from .ledger import budget_of  # late: a command that asks for little does not need it
+
+        assert slowest is not None
+        found = budget_of(sections[slowest])
+        assert found is not None
+        return found
 
     def canary() -> Canary:
         from .canary import Canary
@@ -43,7 +50,8 @@ def engine(
     level = {} if log_level is None else {"RCLONE_LOG_LEVEL": log_level}
     bare = BareRclone(binary, environment=level, user_agent=USER_AGENT)
     fitted = Fitted(bare, lambda command: destination(command, conf, names))
-    return SavedRclone(Paced(fitted, budget, canary), conf, names)
+    paced = Paced(fitted, None if slowest is None else budget, canary)
+    return SavedRclone(paced, conf, names)
 
 
 def saved_remote(

@@ -71,7 +71,9 @@ class Paced(Around):
     """At full speed where no budget is known, else governed or, if that is impossible, at an even
     pace. A pace that was chosen, by a variable of the environment or an option, stands."""
 
-    def __init__(self, inner: Runner, budget: Budget | None, canary: Callable[[], Canary]) -> None:
+    def __init__(
+        self, inner: Runner, budget: Callable[[], Budget] | None, canary: Callable[[], Canary]
+    ) -> None:
         super().__init__(inner)
         self._budget = budget
         self._canary = canary
@@ -83,7 +85,7 @@ class Paced(Around):
             return self.inner.start(order.plus(EVEN._replace(tps=None).variables()))
         if not self._can_be_governed(order):
             return self.inner.start(order.plus(EVEN.variables()))
-        return self._governed(self._budget, order)
+        return self._governed(self._budget(), order)
 
     def _can_be_governed(self, order: Order) -> bool:
         """Whether it asks for much, can be counted, and can be stopped."""

@@ -6,18 +6,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import system
-
-if TYPE_CHECKING:
-    import filelock
 
 log = logging.getLogger(__name__)
 
@@ -62,34 +57,23 @@ def _made(place: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{_name()}-", dir=place))
 
 
-def owned_folder(home: Path) -> tuple[Path, filelock.BaseFileLock]:
+def owned_folder(home: Path) -> tuple[Path, system.Held]:
     """A new folder in `home` and its owner's lock, held. Others do not see it until it is renamed:
     `UNFINISHED` stands before its name. OSError."""
-    folder = home / f"{UNFINISHED}-{secrets.token_hex(8)}"
+    folder = home / f"{UNFINISHED}-{os.urandom(8).hex()}"
     folder.mkdir(mode=0o700)
     try:
-        owner = _lock(folder)
-        owner.acquire()
+        return folder, system.Held(folder / _OWNER)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return folder, owner
 
 
-def claimed(folder: Path) -> filelock.BaseFileLock | None:
+def claimed(folder: Path) -> system.Held | None:
     """The owner's lock of a folder whose owner is gone, held from now on; None if it is held."""
-    owner = _lock(folder)
-    try:
-        owner.acquire()
-    except OSError:  # Timeout is one, too
-        return None
-    return owner
-
-
-def _lock(folder: Path) -> filelock.BaseFileLock:
-    import filelock  # late: most callers need a folder without a lock
-
-    return filelock.FileLock(folder / _OWNER, mode=0o600, timeout=0, thread_local=False)
+    with contextlib.suppress(OSError):
+        return system.Held(folder / _OWNER)
+    return None
 
 
 def leave_word(folder: Path) -> None:

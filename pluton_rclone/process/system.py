@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import weakref
 from typing import IO, BinaryIO
 
 if sys.platform == "win32":
@@ -104,3 +105,45 @@ def widen(pipe: IO[bytes], size: int) -> None:
 def new_private_file(path: str | os.PathLike[str]) -> BinaryIO:
     """A new file that only this user can read; FileExistsError, OSError."""
     return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+class Held:
+    """A file that this process alone holds until `release`, or until it ends: others can tell that
+    it lives. A child of os.fork() does not hold it. OSError if another one does."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(self._descriptor, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(self._descriptor).st_nlink:
+                raise FileNotFoundError(2, "removed by the one that held it", path)
+        except BaseException:
+            self.release()
+            raise
+        _held.add(self)
+
+    def release(self) -> None:
+        """Let go of it; the second time nothing happens."""
+        _held.discard(self)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+_held: weakref.WeakSet[Held] = weakref.WeakSet()
+
+
+def _release_all() -> None:
+    for held in list(_held):
+        held.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_release_all)

@@ -4,7 +4,6 @@ a socket (`--metrics-addr`, `Feature.METRICS`). To read them costs it 1 ms (meas
 from __future__ import annotations
 
 import re
-import socket
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +38,8 @@ def read(path: Path) -> Asked | None:
     """None while rclone does not answer: before it is up, while it is stopped, after its end."""
     if sys.platform == "win32":
         return None
+    import socket  # late: it is read beside an rclone that is at work
+
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_ANSWER_LIMIT)

@@ -8,11 +8,12 @@ listing. The sync that follows has --max-delete all the same, in case a disk goe
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pluton_rclone.errors import TooManyDeletions, UsageError
 
-from .events import Progress
+if TYPE_CHECKING:
+    from .events import Progress
 
 SHARE, FEW = 50, 10
 """By default so many percent of the destination's files may be deleted, or so many files."""

@@ -12,30 +12,30 @@ from pluton_rclone.errors import NothingFound, RcloneError, UsageError
 from pluton_rclone.process import Completed
 from pluton_rclone.process.pipes import Source, paced
 
-from . import commands, listing
+from . import commands
 from .binary import Binary, find_binary
 from .commands import Command, FilterOptions, ListOptions, TransferOptions
 from .commands import LogLevel as LogLevel  # for those that override `transfer`
-from .listing import Entry
 from .locations import Location, location
-from .results import About, CheckResult, Total
 from .run import Run, compare, decoded
 from .runner import BareRclone, Callbacks, Order, Runner, nothing
-from .transfer import STALL_LIMIT, Starting, Transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .listing import Entry
+    from .results import About, CheckResult, Total
+    from .transfer import Starting, Transfer
 
 T = TypeVar("T")
 
 
 class Limits(NamedTuple):
     """How long a run may take, None for no limit: `time` seconds in all, and for a transfer `stall`
-    seconds without progress."""
+    seconds without a byte, a check or a listed entry. Microsoft's longest waits are shorter."""
 
     time: float | None = None
-    stall: float | None = STALL_LIMIT
+    stall: float | None = 900.0
 
 
 class Rclone:
@@ -179,16 +179,24 @@ class Rclone:
             return next((one for one in self.list(above) if one.name == name), None)
         if text in (b"", b"null"):
             return None
+        from . import listing
+
         return listing.named(listing.entry(text), place)
 
     def about(self, place: Location) -> About:
         """The room on the remote."""
-        return decoded(self.execute(commands.simple("about", place, json=True)).stdout, About)
+        text = self.execute(commands.simple("about", place, json=True)).stdout
+        from .results import About
+
+        return decoded(text, About)
 
     def size(self, place: Location, **options: Unpack[FilterOptions]) -> Total:
         """How many files there are below a folder, and how many bytes."""
         command = commands.at(place, "size", options, FilterOptions, "--json")
-        return decoded(self.execute(command).stdout, Total)
+        text = self.execute(command).stdout
+        from .results import Total
+
+        return decoded(text, Total)
 
     def check(
         self,
@@ -248,6 +256,8 @@ class Rclone:
     ) -> Transfer:
         """Start a command as a transfer, with progress `every` so many seconds; `level` as in
         `TransferOptions`."""
+        from .transfer import Transfer
+
         flags = commands.progress_flags(level, every)
         time, stall = self.limits
         return Transfer(command, self._starting(), flags, time_limit=time, stall_limit=stall)

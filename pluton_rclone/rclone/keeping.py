@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pluton_rclone.errors import UsageError
 
-from .events import Progress
 from .locations import is_local
+
+if TYPE_CHECKING:
+    from .events import Progress
 
 
 def kept(word: str, now: Progress, *, renamed: int, dry: bool) -> int:

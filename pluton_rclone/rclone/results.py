@@ -133,6 +133,22 @@ class CheckResult:
         missing = self.missing_on_source or self.missing_on_destination
         return not (self.differing or missing or self.failed)
 
+    @property
+    def differences(self) -> tuple[FailedFile, ...]:
+        """Every path that is not the same on both sides, with what is known of it."""
+        kinds = {
+            "differs": self.differing,
+            "is missing at the source": self.missing_on_source,
+            "is missing at the destination": self.missing_on_destination,
+        }
+        again = "Copy again, then check again."
+        found = [
+            FailedFile(path, Corrupted(f"{path} {what}.", advice=again), retry_helps=True)
+            for what, paths in kinds.items()
+            for path in paths
+        ]
+        return (*found, *self.failed)
+
     def record(self) -> dict[str, Any]:
         """As a JSON object."""
         return {"same": self.same, **_plain(self)}

@@ -1,21 +1,23 @@
-"""A run that is not a transfer: started, its messages kept, and its result at its end."""
+"""A run that is not a transfer: started, its messages kept, and its result at its end.
+
+What reads rclone's output is imported once rclone is at work: that takes less than its start.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator
-from typing import TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.errors import PlutonRcloneError, RcloneError, TimedOut
 
-from . import listing
 from .commands import Command
-from .listing import Entry
-from .results import CheckResult
 from .runner import Callbacks, Order, Runner
-from .tally import Tally
+
+if TYPE_CHECKING:
+    from .listing import Entry
+    from .results import CheckResult
+    from .tally import Tally
 
 T = TypeVar("T")
 
@@ -32,12 +34,22 @@ class Run:
         on_stdout: Callable[[bytes], None] | None = None,
     ) -> None:
         self.command = " ".join(command.words)
-        self.tally = Tally(command)
+        self._whole_command = command
+        self._tally: Tally | None = None
         self._limit = time_limit
         self._asked = 0
         watch = None if time_limit is None else self._watch
-        on = Callbacks(stdout=on_stdout, stderr=self.tally.line, watch=watch)
+        on = Callbacks(stdout=on_stdout, stderr=lambda line: self.tally.line(line), watch=watch)
         self.child = runner.start(Order(command, on=on))
+
+    @property
+    def tally(self) -> Tally:
+        """What it has said, for the thread that reads it and, once it has ended, for the others."""
+        if self._tally is None:
+            from .tally import Tally
+
+            self._tally = Tally(self._whole_command)
+        return self._tally
 
     def _watch(self) -> float | None:
         self._asked += 1
@@ -52,6 +64,8 @@ class Run:
     def entries(self, read: Callable[[], bytes]) -> Generator[Entry, None, None]:
         """Those of lsjson; `read` gives the next block of its output, b"" at the end. Raises at the
         end if it failed or they are not all."""
+        from . import listing
+
         complete = yield from listing.single(listing.entries(read))
         self.finish()
         if not complete:
@@ -68,6 +82,8 @@ class Run:
 
 def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
     """From check's combined report: a sign, a space, a path."""
+    from .results import CheckResult
+
     found: dict[str, list[str]] = {"*": [], "-": [], "+": [], "!": []}
     matching = 0
     with run.child:
@@ -94,6 +110,8 @@ def compare(run: Run, on_progress: Callable[[int], None] | None) -> CheckResult:
 
 def decoded(text: bytes, kind: type[T]) -> T:
     """rclone's JSON answer. RcloneError if it cannot be read."""
+    import msgspec
+
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:

@@ -32,7 +32,7 @@ class Callbacks:
     end: Callable[[], None] | None = None
     """Once, after rclone has ended."""
     notice: Callable[[str], None] = nothing
-    """Before the start, with what the caller should know about the run."""
+    """Before `start` returns, with what the caller should know about the run."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,6 @@ from .events import Event, Progress
 from .results import TransferResult
 from .tally import Tally
 
-STALL_LIMIT = 900.0
-"""Seconds without a byte, a check or a listed entry, after which a transfer is ended. Microsoft's
-longest waits are shorter."""
-
 CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
 """rclone removes partial files and upload sessions on SIGINT; a cancel takes at most 2 seconds."""
 
@@ -62,7 +58,7 @@ class Transfer:
         again: Again = lambda told, last: None,
         ended: Ended = lambda result: None,
         time_limit: float | None = None,
-        stall_limit: float | None = STALL_LIMIT,
+        stall_limit: float | None = None,
     ) -> None:
         self.command = " ".join(command.words)
         self._starts, self._flags, self._run = starting, flags, run or command

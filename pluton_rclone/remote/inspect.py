@@ -15,8 +15,9 @@ from pluton_rclone.values.token_text import ANY, is_whole, token_fields
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 
 from .names import name_fault
-from .onedrive import NO_DRIVE, TRUE, TYPE, OneDriveRemote
-from .options import BY_NAME, OPTIONS, PREFIX
+from .onedrive import NO_DRIVE, TYPE, OneDriveRemote
+from .options import BY_NAME, OPTIONS, PREFIX, TRUE
+from .pairs import BASE
 from .rules import token_fault
 from .versions import known_faults
 
@@ -46,10 +47,11 @@ def inspect_remote(
     version: Version | None = None,
     environment: Mapping[str, str] | None = None,
     today: date | None = None,
+    paired: bool = False,
 ) -> list[Finding]:
     """Everything that is wrong with a OneDrive remote; of another type, only its name is looked at.
     `version` is that of the rclone at hand; `environment` (os.environ) may hold variables that win
-    over the file."""
+    over the file. `paired`: `name` is that of its drive (`remote.pairs`)."""
     found: list[_Row] = []
     fault = name_fault(name, NEWEST if version is None else version)
     if fault is not None:
@@ -58,6 +60,11 @@ def inspect_remote(
         found += _drive_and_token(section)
         found += _values(section, {option for option, *_ in found})
         found += _ignored(section)
+        if not paired and section.get(BASE):
+            what = (
+                "rclone and restic by themselves start at the drive's root, above the base folder"
+            )
+            found.append(("base_folder", "warning", what, _BASE_FOLDER))
         found += _environment(name, os.environ if environment is None else environment)
         found += _secret_end(section, date.today() if today is None else today)
         if version is not None:
@@ -65,6 +72,9 @@ def inspect_remote(
     return [Finding(name, *row) for row in found]
 
 
+_BASE_FOLDER = (
+    "Repair it: they start in the base folder, too. Then take it out of your own commands for them."
+)
 _FIND = "Repair it: its drive is looked for, and the token stays."
 
 

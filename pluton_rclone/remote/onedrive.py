@@ -15,15 +15,13 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.encoding import as_rclone_writes
 from pluton_rclone.values.paths import base_folder
 from pluton_rclone.values.size import Size
-from pluton_rclone.values.versions import Feature, Version
 
-from . import rules
-from .options import BY_NAME, OPTIONS, OWN, PREFIX, Option
+from . import rules, versions
+from .options import BY_NAME, OPTIONS, OWN, PREFIX, TRUE, Option
 from .rules import Warn
 
 TYPE = "onedrive"
 NO_DRIVE = "unable to get drive_id and drive_type"  # rclone's own words
-TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 
@@ -239,31 +237,9 @@ class OneDriveRemote(BaseModel):
         keys = {**old, **new}
         return {key: new.get(key) for key in keys if old.get(key) != new.get(key)}
 
-    def ignored_by(self, version: tuple[int, ...]) -> list[Option]:
-        """The options in use that rclone of this version would silently ignore."""
-        used = self.to_section()
-        matter = [option for option in OPTIONS if option.name in used and option.matters]
-        return [option for option in matter if tuple(version) < option.since]
-
     def require(self, version: tuple[int, ...]) -> None:
         """RcloneTooOld if rclone of this version would ignore an option, or not renew the token."""
-        for option in self.ignored_by(version):
-            what = f"silently ignores {option.name}, which rclone {option.since} and later know"
-            raise _too_old(version, option.name, option.since, what)
-        is_public = self.client_id and self.client_secret is None
-        if is_public and not Feature.PUBLIC_CLIENT.known_to(version):
-            since = Feature.PUBLIC_CLIENT.since
-            what = f"cannot renew the token of a public client, rclone {since} and later can"
-            why = "it sends its own client secret along"
-            raise _too_old(version, "client_id", since, what, why)
-
-
-def _too_old(
-    version: tuple[int, ...], option: str, since: Version, what: str, why: str | None = None
-) -> errors.RcloneTooOld:
-    found, asked = ".".join(map(str, version)), str(since)
-    what = f"rclone {found} {what}"
-    return errors.RcloneTooOld(what, why=why, option=option, version=found, required=asked)
+        versions.require(self.to_section(), version)
 
 
 def _text(value: object) -> str:

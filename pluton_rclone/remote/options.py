@@ -9,7 +9,6 @@ rclone's repository (backend/onedrive/onedrive.go, lib/oauthutil, fs/registry.go
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +23,8 @@ Group = Literal["basic", "advanced", "pluton"]
 Decider = Literal["person", "walk", "sign_in"]
 
 PREFIX = "pluton_"
+TRUE = ("1", "t", "T", "TRUE", "true", "True")
+"""What rclone reads as a switch that is on."""
 _WHY: dict[Decider, str] = {
     "walk": "the steps of the walk decide it: the name, the location",
     "sign_in": "the sign-in decides it: the app registration and the account",
@@ -216,6 +217,8 @@ def require_person(names: Iterable[str]) -> None:
     for name in names:
         option = BY_NAME.get(name)
         if option is None:
+            import difflib
+
             near = difflib.get_close_matches(name, BY_NAME, n=1)
             hint = f"did you mean {near[0]!r}?" if near else None
             raise OptionInvalid(f"there is no option {name!r}", why=hint, option=name)

@@ -1,4 +1,7 @@
-"""What each version of rclone accepts for OneDrive, as it says itself, and faults of old ones."""
+"""What each version of rclone accepts for OneDrive, as it says itself, and faults of old ones.
+
+Without the model of a remote: a transfer asks `require`, and pydantic would take it 60 ms.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pluton_rclone.errors import RcloneTooOld
 from pluton_rclone.values.versions import Feature, Version
 
 from .names import name_fault
-from .options import BY_NAME, OPTIONS
+from .options import BY_NAME, OPTIONS, TRUE, Option
 from .rules import Warn
 
 
@@ -37,6 +41,37 @@ _FAULTS = {
     Version(1, 70): "uploads can fail with 'The upload session was not found'",
     Version(1, 73): "on OneDrive Personal, setting the times of folders fails",
 }
+
+
+def ignored_by(section: Mapping[str, str], version: tuple[int, ...]) -> list[Option]:
+    """The options in use that rclone of this version would silently ignore."""
+    later = (one for one in OPTIONS if one.matters and tuple(version) < one.since)
+    return [option for option in later if _in_use(option, section.get(option.name, ""))]
+
+
+def _in_use(option: Option, text: str) -> bool:
+    return text in TRUE if option.kind == "switch" else text not in ("", option.default)
+
+
+def require(section: Mapping[str, str], version: tuple[int, ...]) -> None:
+    """RcloneTooOld if rclone of this version would ignore an option, or not renew the token."""
+    for option in ignored_by(section, version):
+        what = f"silently ignores {option.name}, which rclone {option.since} and later know"
+        raise _too_old(version, option.name, option.since, what)
+    is_public = section.get("client_id") and not section.get("client_secret")
+    if is_public and not Feature.PUBLIC_CLIENT.known_to(version):
+        since = Feature.PUBLIC_CLIENT.since
+        what = f"cannot renew the token of a public client, rclone {since} and later can"
+        why = "it sends its own client secret along"
+        raise _too_old(version, "client_id", since, what, why)
+
+
+def _too_old(
+    version: tuple[int, ...], option: str, since: Version, what: str, why: str | None = None
+) -> RcloneTooOld:
+    found, asked = ".".join(map(str, version)), str(since)
+    what = f"rclone {found} {what}"
+    return RcloneTooOld(what, why=why, option=option, version=found, required=asked)
 
 
 def drift(known: Known) -> list[str]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -93,11 +92,19 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recording:
-    """A run that is going on. One of its methods is called at its end."""
+    """A run that is going on. One of its methods is called at its end; as a context manager it ends
+    with the error that leaves the block, if one does."""
 
     def __init__(self, runs: Runs, id: int | None, notice: Callable[[str], None]) -> None:
         self._runs, self._id, self._notice = runs, id, notice
         self._began = time.monotonic()
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if error is not None:
+            self.broke_off(error)
 
     def transferred(self, result: TransferResult) -> None:
         self._end(
@@ -112,12 +119,11 @@ class Recording:
         )
 
     def compared(self, result: CheckResult) -> None:
-        differing = sum(map(len, (result.differing, result.missing_on_source)))
-        differing += len(result.missing_on_destination) + len(result.failed)
-        failed = [file.record() for file in result.failed[:FAILURES]]
+        found = result.differences
+        failed = [file.record() for file in found[:FAILURES]]
         files = result.matching + len(result.differing)
-        ended, code = ("done", 0) if result.same else ("differs", 7)
-        self._end(ended, None, code, files=files, failures=differing, failed=failed)
+        ended, code = ("differs", 7) if found else ("done", 0)
+        self._end(ended, None, code, files=files, failures=len(found), failed=failed)
 
     def deleted_one(self) -> None:
         self._end("done", None, deletes=1)
@@ -186,16 +192,6 @@ class Runs:
 
         return Recording(self, self.write(insert, notice), notice)
 
-    @contextmanager
-    def recorded(self, run: Run, notice: Callable[[str], None] = nothing) -> Iterator[Recording]:
-        """A run that ends with the block; an error that leaves it is its error."""
-        recording = self.begin(run, notice)
-        try:
-            yield recording
-        except BaseException as error:
-            recording.broke_off(error)
-            raise
-
     def write(
         self, change: Callable[[sqlite3.Connection], T], notice: Callable[[str], None]
     ) -> T | None:
@@ -215,7 +211,7 @@ class Runs:
         """Others see it complete, readable by this user alone, and ready for many writers."""
         import sqlite3
 
-        new = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
+        new = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}")
         new_private_file(new).close()
         try:
             with closing(sqlite3.connect(new)) as db:

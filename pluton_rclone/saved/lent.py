@@ -12,9 +12,11 @@ access evaluation, a revoked session). The next run gets it as one that has expi
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
@@ -22,17 +24,16 @@ from pluton_rclone.conf.private import PrivateConfig
 from pluton_rclone.errors import AccessDenied, ConfigError, NextStep, TokenExpired, Who
 from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.process import Child
-from pluton_rclone.rclone import events
 from pluton_rclone.rclone.commands import WRITING, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner
-from pluton_rclone.remote.rules import reads_only
-from pluton_rclone.values.token_text import TOKEN, token_digest, token_fields
+from pluton_rclone.values.token_text import TOKEN, expires_at, token_digest, token_fields
 
 from .renewal import good_token, is_ours_to_renew, name_now
 from .wrapping import below
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token
+    from pluton_rclone.rclone import events
 
 PAST = "2000-01-01T00:00:00Z"
 
@@ -79,12 +80,23 @@ def _giver(
     is_whole = "refresh_token" in token_fields(section.get(TOKEN))
     if not is_whole or not is_ours_to_renew(section) or section.get("tenant_url"):
         return None
-    if not conf.is_variable(name):
-        try:
-            conf.check_writable()
-        except ConfigError:
-            return None
-    return lambda: good_token(conf, name_now(conf, name, section), refused=refused)
+    storage = conf.storage_of(name)
+    if not conf.is_variable(storage) and not _can_be_kept(conf, section):
+        return None
+    return lambda: good_token(conf, name_now(conf, storage, section), refused=refused)
+
+
+def _can_be_kept(conf: Conf, section: Mapping[str, str]) -> bool:
+    """Whether a renewed token can be written into rclone.conf. It is tried if one is needed now;
+    else a look must do, which takes no time and does not see a full disk."""
+    end = expires_at(token_fields(section.get(TOKEN)))
+    if end is not None and end > datetime.now(timezone.utc) + timedelta(seconds=10):
+        folder = os.access(conf.path.parent, os.W_OK)
+        return folder and (os.access(conf.path, os.W_OK) or not conf.path.exists())
+    with suppress(ConfigError):
+        conf.check_writable()
+        return True
+    return False
 
 
 def _digest(section: Mapping[str, str]) -> str:
@@ -95,6 +107,8 @@ def _refuses(line: bytes) -> bool:
     """Whether a line of rclone's log says that Microsoft refused an access token."""
     if b"uthenticat" not in line and b"401" not in line:
         return False
+    from pluton_rclone.rclone import events
+
     event = events.parse(line)
     return event.level not in ("debug", "info") and is_refusal(event.text)
 
@@ -130,10 +144,6 @@ class Lent(Around):
         self._refuse_to_write(order.command)
         held = ExitStack()
         loan = held.enter_context(lend(self._conf, self._names, self._refused))
-        if loan.not_writable is not None:
-            lost = "A token that is renewed now is lost when this machine restarts."
-            order.on.notice(f"{loan.not_writable} {lost}")
-
         given = {_digest(self._conf.whole_section(name)) for name in self._names}
 
         def hear(line: bytes) -> None:
@@ -155,16 +165,27 @@ class Lent(Around):
 
         lent = replace(order, config=loan.path).plus(loan.environment)
         try:
-            return self.inner.start(lent.calling(end=end, stderr=hear))
+            child = self.inner.start(lent.calling(end=end, stderr=hear))
         except BaseException:
             held.close()
             raise
+        try:
+            if (why := loan.not_writable()) is not None:
+                lost = "A token that is renewed now is lost when this machine restarts."
+                order.on.notice(f"{why} {lost}")
+        except BaseException:
+            child.cancel()
+            raise
+        return child
 
     def _refuse_to_write(self, command: Command) -> None:
         if command.words[0] not in WRITING:
             return
+        from pluton_rclone.remote.rules import reads_only
+
         written = command.places if "move" in command.words[0] else command.places[-1:]
-        names = {place.partition(":")[0] for place in written}.intersection(self._names)
+        places = {self._conf.storage_of(place.partition(":")[0]) for place in written}
+        names = places.intersection(self._names)
         for each in (one for name in names for one in below(self._conf, name)):
             section = self._conf.whole_section(each)
             if reads_only(section.get("pluton_granted_scopes", "").split()):
@@ -181,6 +202,9 @@ class Lent(Around):
 
 def slow_down(line: bytes) -> events.Throttled | None:
     """The event, if a line of rclone's log says that Microsoft asked it to slow down."""
-    if b"oo many" in line and isinstance(event := events.parse(line), events.Throttled):
-        return event
-    return None
+    if b"oo many" not in line:
+        return None
+    from pluton_rclone.rclone import events
+
+    event = events.parse(line)
+    return event if isinstance(event, events.Throttled) else None

@@ -5,23 +5,17 @@ from __future__ import annotations
 import dataclasses
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
+from pluton_rclone.errors import PlutonRcloneError, TokenExpired
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
 from pluton_rclone.rclone.commands import Command, TransferOptions, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
-from pluton_rclone.rclone.listing import Entry
 from pluton_rclone.rclone.locations import Location, is_local
-from pluton_rclone.rclone.results import CheckResult, TransferResult
 from pluton_rclone.rclone.runner import Runner, nothing
-from pluton_rclone.rclone.transfer import Again, Ended, Start, Starting, Transfer
-from pluton_rclone.runs.run import Run
-from pluton_rclone.runs.store import Runs
-from pluton_rclone.values.refusals import ASK_THE_OWNER
 
 from . import office
 from .lent import Lent, is_refusal
@@ -30,47 +24,12 @@ from .wrapping import below
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from pluton_rclone.rclone.listing import Entry
+    from pluton_rclone.rclone.results import CheckResult
+    from pluton_rclone.rclone.transfer import Start, Transfer
+    from pluton_rclone.runs.store import Recording
+
 T = TypeVar("T")
-
-
-class OneDriveTransfer(Transfer):
-    """As `Transfer`, with the Office files of a library in a run of their own."""
-
-    def __init__(
-        self,
-        command: Command,
-        starting: Starting,
-        flags: Sequence[str],
-        *,
-        runs: office.Runs,
-        notices: list[str],
-        again: Again,
-        ended: Ended,
-        personal: bool,
-        **limits: float | None,
-    ) -> None:
-        self._notices, self._personal = notices, personal
-
-        def for_office_files() -> Start | None:
-            assert runs.office is not None
-            found = office.has_office_files(command.places[0], lambda: self._stopped is not None)
-            if found:
-                notices.append(office.SAID)
-            # a sync deletes what only the library has, too
-            return self._bound(runs.office) if found or command.words == ("sync",) else None
-
-        then = () if runs.office is None else (for_office_files,)
-        super().__init__(
-            command, starting, flags, run=runs.first, then=then, again=again, ended=ended, **limits
-        )
-
-    def _settled(self) -> TransferResult:
-        """With these notices."""
-        result = super()._settled()
-        if self._personal:
-            for error in (result.error, *(file.error for file in result.failed)):
-                without_administrator(error)
-        return dataclasses.replace(result, notices=(*self._notices, *result.notices))
 
 
 class SavedRclone(Rclone):
@@ -80,7 +39,6 @@ class SavedRclone(Rclone):
     def __init__(self, runner: Runner, conf: Conf, names: Sequence[str]) -> None:
         self._lent = Lent(runner, conf, names)
         super().__init__(runner=self._lent)
-        self.runs = Runs(conf.path)
         self._conf = conf
         self._names = tuple(names)
 
@@ -111,6 +69,8 @@ class SavedRclone(Rclone):
             yield
         except PlutonRcloneError as problem:
             if self._personal():
+                from .transfer import without_administrator
+
                 without_administrator(problem)
             raise
 
@@ -164,6 +124,12 @@ class SavedRclone(Rclone):
             with closing(listing()) as running:
                 yield from (entry for entry in running if hash(entry.path) not in seen)
 
+    def _recording(self, command: Command, notice: Callable[[str], None] = nothing) -> Recording:
+        from pluton_rclone.runs.run import Run
+        from pluton_rclone.runs.store import Runs
+
+        return Runs(self._conf.path).begin(Run.of(command, self._names), notice)
+
     def _is_folder(self, place: str) -> bool | None:
         """As `office.is_folder_here`, also of a remote's; None if it does not answer."""
         if is_local(place):
@@ -175,7 +141,7 @@ class SavedRclone(Rclone):
 
     def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
         command = commands.remove("deletefile", place, options)
-        with self.runs.recorded(Run.of(command, self._names)) as recording:
+        with self._recording(command) as recording:
             super().deletefile(place, **options)
             recording.deleted_one()
 
@@ -183,7 +149,7 @@ class SavedRclone(Rclone):
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
         notices: list[str] = []
-        with self.runs.recorded(Run.of(command, self._names), notices.append) as recording:
+        with self._recording(command, notices.append) as recording:
             result = super().compare(command, on_progress)
             recording.compared(result)
         return dataclasses.replace(result, notices=tuple(notices))
@@ -198,6 +164,8 @@ class SavedRclone(Rclone):
     ) -> Transfer:
         """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`).
         A run that nobody has asked for, such as a test's, need not be `recorded`."""
+        from .transfer import OneDriveTransfer
+
         notices: list[str] = []
 
         def notice(text: str) -> None:
@@ -219,8 +187,8 @@ class SavedRclone(Rclone):
             # by its own words: another run of these remotes may have been refused meanwhile
             return last if self._lent.refusals > before and any(map(is_refusal, told)) else None
 
-        recording = self.runs.begin(Run.of(command, self._names), notice) if recorded else None
-        try:
+        recording = self._recording(command, notice) if recorded else None
+        with recording or nullcontext():
             return OneDriveTransfer(
                 command,
                 starting,
@@ -233,22 +201,13 @@ class SavedRclone(Rclone):
                 time_limit=self.limits.time,
                 stall_limit=self.limits.stall,
             )
-        except BaseException as error:
-            if recording is not None:
-                recording.broke_off(error)
-            raise
-
-
-def without_administrator(problem: PlutonRcloneError | None) -> None:
-    """The same for a personal account, which has none."""
-    if problem is not None and problem.who is Who.ADMINISTRATOR:
-        problem.who, problem.advice = Who.YOU, ASK_THE_OWNER
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:
     """The section of the OneDrive that a command writes to, also through a remote that wraps it;
     None for a place that is in none of these."""
     name, colon, _ = command.places[-1].partition(":") if command.places else ("", "", "")
+    name = conf.storage_of(name)
     if not colon or name not in names:
         return None
     name = next(iter(below(conf, name)), "")

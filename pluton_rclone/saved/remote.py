@@ -13,7 +13,6 @@ from pluton_rclone.errors import (
     TokenExpired,
 )
 from pluton_rclone.rclone import locations
-from pluton_rclone.rclone.results import About
 from pluton_rclone.values import paths
 from pluton_rclone.values.token_text import ANY, TOKEN, token_digest
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.graph.graph import Graph
     from pluton_rclone.microsoft.http import Http
+    from pluton_rclone.rclone.results import About
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
     from .rclone import SavedRclone
@@ -92,8 +92,12 @@ class SavedRemote:
         return "/" * rooted + inside
 
     def at(self, path: str = "") -> str:
-        """The rclone location of a path."""
-        return locations.remote(self.name, self.path_in_drive(path))
+        """The rclone location of a path, the same for rclone itself with this rclone.conf."""
+        drive = self.conf.drive_of(self.name)
+        if drive == self.name:
+            return locations.remote(drive, self.path_in_drive(path))
+        inside = paths.in_drive(path)
+        return locations.remote(drive if path.startswith("/") else self.name, inside)
 
     def about(self) -> About:
         """The room on the drive; nothing is known of one of which only a folder is open to us."""
@@ -102,6 +106,8 @@ class SavedRemote:
         except AccessDenied:
             if not self.section.get("root_folder_id"):
                 raise
+            from pluton_rclone.rclone.results import About
+
             return About()
 
     def token(self) -> Token:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 
 from pluton_rclone.conf.conf import Conf
@@ -10,12 +9,13 @@ from pluton_rclone.errors import StorageNotFound
 
 
 def with_wrapped(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The sections of these remotes, then of what they wrap, as far as it is in the file.
-    StorageNotFound for one of `names`."""
+    """The sections of these remotes, then of what they wrap, as far as it is in the file; for the
+    drive of a storage, the storage's. StorageNotFound for one of `names`."""
+    names = map(conf.storage_of, names)
     found: dict[str, dict[str, str]] = {name: conf.whole_section(name) for name in names}
     waiting = list(found)
     while waiting:
-        for name in _wrapped(found[waiting.pop(0)]):
+        for name in map(conf.storage_of, _wrapped(found[waiting.pop(0)])):
             if name not in found:
                 try:
                     found[name] = conf.whole_section(name)
@@ -35,9 +35,12 @@ def _wrapped(section: Mapping[str, str]) -> Iterator[str]:
     """What `remote` and `upstreams` name: `NAME:path`, `NAME,option=value:path`, in a combine
     `folder=NAME:path`; several are separated by spaces, and quoted if they hold some."""
     places = [section.get("remote", "")]
-    for upstreams in csv.reader([section.get("upstreams", "")], delimiter=" "):
+    if "upstreams" in section:
+        import csv
+
         combined = section.get("type") == "combine"
-        places += [place.partition("=")[2] if combined else place for place in upstreams]
+        for upstreams in csv.reader([section["upstreams"]], delimiter=" "):
+            places += [place.partition("=")[2] if combined else place for place in upstreams]
     for place in places:
         name, colon, _ = place.partition(":")
         if colon and name:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -90,20 +89,26 @@ class Home(Mapping[str, Storage]):
         engine = partial(self.rclone, remote_name, log_level=log_level)
         return SavedRemote(self.conf, remote_name, engine)
 
-    def __getitem__(self, name: str) -> Storage:
-        """StorageNotFound. A remote's name wins over a friendly name."""
+    def _meant(self, name: str) -> list[str]:
+        """The remotes of the storages that a name stands for: a remote's name wins."""
         kinds = self.conf.remotes()
         if kinds.get(name) == "onedrive":
-            return self._storage(name)
+            return [name]
         found = [remote for remote, title in self._titles().items() if title == name]
+        low = name.lower()  # rclone takes either spelling of a variable
+        return [low] if not found and name not in kinds and self.conf.is_variable(low) else found
+
+    def __getitem__(self, name: str) -> Storage:
+        """StorageNotFound. A remote's name wins over a friendly name."""
+        found = self._meant(name)
         if len(found) == 1:
             return self._storage(found[0])
         if found:
             advice = f"Use the remote's name: {', '.join(found)}."
             raise StorageNotFound(f"{len(found)} storages are called {name!r}.", advice=advice)
-        low = name.lower()
-        if name not in kinds and self.conf.is_variable(low):  # rclone takes either spelling
-            return self._storage(low)
+        if self.conf.storage_of(name) != name:
+            self.conf.whole_section(name)  # says whose drive it is
+        kinds = self.conf.remotes()
         if name in kinds:
             below = " and ".join(map(repr, self.below(name)))
             advice = f"Sign-in, connection test and options are those of {below}."
@@ -112,6 +117,8 @@ class Home(Mapping[str, Storage]):
                 why=f"it lies on {below}" if below else None,
                 advice=advice if below else None,
             )
+        import difflib
+
         near = difflib.get_close_matches(name, [*kinds, *self], n=1)
         raise StorageNotFound(
             f"There is no storage called {name!r} in {self.path}.",
@@ -123,12 +130,8 @@ class Home(Mapping[str, Storage]):
     def reach(self, name: str) -> Storage:
         """As `[]`, and also any other remote of the file, such as S3 or a crypt: for its files
         alone. Sign-in, connection test and options are those of what it lies on (`below`)."""
-        try:
-            return self[name]
-        except StorageNotFound:
-            if name not in self.conf.remotes():
-                raise
-        return self._storage(name)
+        reached = name not in self and name in self.conf.remotes()
+        return self._storage(name) if reached else self[name]
 
     def below(self, remote_name: str) -> list[str]:
         """The storages' remotes that a remote lies on, at any depth."""
@@ -137,11 +140,7 @@ class Home(Mapping[str, Storage]):
         return below(self.conf, remote_name) if remote_name in self.conf else []
 
     def __contains__(self, name: object) -> bool:
-        try:
-            self[str(name)]
-        except StorageNotFound:
-            return False
-        return True
+        return len(self._meant(str(name))) == 1
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._titles().values())
@@ -174,7 +173,7 @@ class Home(Mapping[str, Storage]):
         if friendly in self:
             raise StorageExists(f"There is already a storage called {friendly!r}.", name=friendly)
         if not remote_name:
-            return derive_name(friendly, {*self.conf.names(), *self}, self.binary.version)
+            return derive_name(friendly, {*self.conf.taken(), *self}, self.binary.version)
         if fault := name_fault(remote_name, self.binary.version):
             what = f"{remote_name!r} cannot be a remote's name."
             raise OptionInvalid(what, why=fault, option="remote_name")

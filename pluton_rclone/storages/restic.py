@@ -86,7 +86,7 @@ class Restic:
             with starting:  # it may end before `child` is here
                 recording.exited(child.returncode or 0)
 
-        with self._runs.recorded(self._run(arguments)) as recording, starting:
+        with self._runs.begin(self._run(arguments)) as recording, starting:
             child = process.start(
                 argv, env=env, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr, on_end=end
             )
@@ -95,7 +95,7 @@ class Restic:
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
         """Run restic to its end; its failures are in the exit status."""
         argv, environment = self.argv(*arguments), self.environment
-        with self._runs.recorded(self._run(arguments)) as recording:
+        with self._runs.begin(self._run(arguments)) as recording:
             done = process.run(argv, env=environment, timeout=timeout)
             recording.exited(done.returncode)
         return done
@@ -103,7 +103,7 @@ class Restic:
     def foreground(self, *arguments: str) -> int:
         """Run restic with our terminal; its exit code (`process.foreground`)."""
         argv, environment = self.argv(*arguments), self.environment
-        with self._runs.recorded(self._run(arguments)) as recording:
+        with self._runs.begin(self._run(arguments)) as recording:
             status = process.foreground([os.path.abspath(argv[0]), *argv[1:]], env=environment)
             recording.exited(status)
         return status
@@ -140,6 +140,7 @@ class Restic:
     def _lend(self) -> None:
         with ExitStack() as stack:
             loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
+            loan.not_writable()  # which the log says
             lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
             self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()

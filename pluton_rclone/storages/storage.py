@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
 from pluton_rclone.rclone import locations
-from pluton_rclone.rclone.results import About, CheckResult, Total
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pluton_rclone.preflight import Preflight
     from pluton_rclone.rclone.commands import FilterOptions, ListOptions, LogLevel, TransferOptions
     from pluton_rclone.rclone.listing import Entry
+    from pluton_rclone.rclone.results import About, CheckResult, Total
     from pluton_rclone.rclone.transfer import Transfer
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.rclone import SavedRclone
@@ -76,8 +76,10 @@ class Storage:
     def require(self) -> None:
         """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the
         token."""
-        for remote in self.onedrives:
-            remote.require(self.rclone.binary.version)
+        from pluton_rclone.remote.versions import require
+
+        for name in self.storages.below(self.remote_name):
+            require(self.storages.conf.whole_section(name), self.storages.binary.version)
 
     def record(self) -> dict[str, Any]:
         """What a list of storages shows, as JSON without secrets; also for an incomplete remote."""
@@ -263,7 +265,7 @@ class Storage:
             entries,
             drive_type=remote.drive_type,
             prefix=library_prefix(drive.web_url),
-            base=self.at(path).partition(":")[2],
+            base=self._saved.path_in_drive(path),
             quota_free=drive.quota.remaining if drive.quota.state == "known" else None,
             encoding=remote.encoding,
             not_there_yet=not_there_yet,
@@ -294,15 +296,18 @@ class Storage:
     def repair(
         self, on_step: Callable[[Step], None] = lambda step: None, *, drive_id: str = ""
     ) -> ConnectionReport:
-        """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), and spells
-        its encoding as rclone does; token and options stay. Tested, then saved. UsageError if
-        there are several; ConnectionTestFailed."""
+        """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), spells its
+        encoding as rclone does, and lets rclone itself start in the base folder; token and options
+        stay. Tested, then saved. UsageError if there are several; ConnectionTestFailed."""
+        from pluton_rclone.remote.pairs import BASE
+
         from .repair import repaired
 
         self.check_writable()
         before = self._saved.section
         wanted = repaired(before, self.storages.binary, drive_id)
         known = {"encoding", *wanted.to_section()}  # what else the section has stays
+        known.discard(BASE)  # saved before `remote.pairs`, it becomes a pair
         old = {key: value for key, value in before.items() if key in known}
         return self._change(old, wanted, on_step, same_sign_in=True)
 

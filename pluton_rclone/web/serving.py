@@ -46,10 +46,11 @@ class Bounded(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait_for_request()
-        alive = [one for one in self.connections if not one.transport.is_closing()]
-        if len(alive) > MOST:
+        if len(self.connections) > MOST:
+            alive = [one for one in self.connections if not one.transport.is_closing()]
             bounded = (one for one in alive if isinstance(one, Bounded) and one.waits)
-            min(bounded, key=lambda one: one.since).transport.abort()  # this one, at least, waits
+            if len(alive) > MOST:  # this one, at least, waits
+                min(bounded, key=lambda one: one.since).transport.abort()
 
     @property
     def waits(self) -> bool:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from pluton_rclone.cli import run
+from pluton_rclone.cli import progress, run
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.command import browser as played
 from tests.connected import connected as save_storage
 from tests.forked import Forks
-from tests.terminal import Terminal
+from tests.terminal import PATIENCE, Terminal
 
 
 @dataclass
@@ -53,6 +53,7 @@ def command(
 ) -> Command:
     """`command("ls", "work:")` runs it; Anna sits at the browser."""
     monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", PUBLIC_CLIENT_ID)
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", PATIENCE)  # else a busy machine has more to say
     browser("anna@outlook.com")
 
     def ran(*arguments: str) -> Ran:

@@ -325,6 +325,14 @@ def test_what_is_no_remote_is_not_imported(command: Command, home: Path) -> None
     assert "has no OneDrive remote" in ran.err
 
 
+def test_a_file_in_the_place_of_the_name_is_noticed(command: Command, home: Path) -> None:
+    (home / "old.conf").write_text("[s3]\ntype = s3\n")
+    ran = command("import", str(home / "old.conf"))
+    assert ran.code == 2
+    assert "no storage is named" in ran.err
+    assert f"import NAME {home / 'old.conf'}" in ran.err
+
+
 # ---- faults --------------------------------------------------------------------------------------
 
 

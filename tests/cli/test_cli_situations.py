@@ -4,9 +4,8 @@ person and a program see it."""
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +13,12 @@ import pytest
 
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.graph.call import Call
 from pluton_rclone.errors import Cancelled
 from pluton_rclone.rclone.faults import fault
 from tests.cli.conftest import Command
 from tests.connected import ANNA, BERT, connected, emulated_drive
+from tests.gates import Gate
 
 ADMIN = "admin@contoso.onmicrosoft.com"
 YOU, ADMINISTRATOR = "you", "your administrator"
@@ -83,21 +84,18 @@ def permission_to_read_only(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def a_growing_file(scene: Scene) -> Iterator[None]:
-    over, file = threading.Event(), scene.source / "0"
-    file.write_bytes(b"x" * 400_000)
+    """Between rclone's listing and its reading: it reads a file once its upload session is
+    there."""
 
-    def grow() -> None:
-        while not over.wait(0.002):
-            with file.open("ab") as end:
+    @asynccontextmanager
+    async def grow(call: Call) -> AsyncIterator[None]:
+        if call.path.endswith("createUploadSession"):
+            with (scene.source / "0").open("ab") as end:
                 end.write(b"y")
-
-    thread = threading.Thread(target=grow)
-    thread.start()
-    try:
         yield
-    finally:
-        over.set()
-        thread.join()
+
+    scene.cloud.faults.turn = grow
+    yield
 
 
 @contextmanager
@@ -319,7 +317,7 @@ def test_a_cancelled_copy_says_so_for_every_file(scene: Scene, way: str) -> None
     storage = Storages()["work"]
     if way == "down":
         storage.upload(scene.source, "x").result()
-    scene.cloud.faults.latency = 0.5
+    Gate(scene.cloud, "createUploadSession|/content$")
     transfer = (
         storage.upload(scene.source, "y")
         if way == "up"

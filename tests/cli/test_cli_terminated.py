@@ -17,7 +17,7 @@ from tests.cli.conftest import Command
 from tests.cli.test_cli_interrupt import Frozen, children_left, frozen, saved, source  # noqa: F401
 from tests.forked import Forks
 
-PATIENCE = 60
+PATIENCE = 300
 
 
 def private_folders(runtime: Path) -> list[Path]:

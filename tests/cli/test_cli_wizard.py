@@ -221,7 +221,7 @@ def test_a_pasted_token_of_any_length_arrives_whole_and_is_not_shown(
         terminal.expect("Saved as the remote 'pasted'")
         assert terminal.end() == 0
     assert "refresh_token" not in terminal.heard
-    assert "pluton_base_folder = Backups" in section(home)
+    assert "remote = pasted-drive:Backups" in section(home)
 
 
 @pytest.mark.parametrize(

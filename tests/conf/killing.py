@@ -157,6 +157,37 @@ def recoded(path: Path, _: str, step: int = 23) -> dict[str, Any]:
     return {**seen, "faults": faults}
 
 
+def paired(path: Path, _: str, step: int = 11) -> dict[str, Any]:
+    """Killed before every `step`th line while a base folder is set, changed and cleared: there is
+    the storage with the one or with the other, never half of a pair.
+    """
+    seen: dict[str, int] = {"killed": 0, "old": 0, "new": 0}
+    faults: list[str] = []
+    path.write_text(OLD.replace("memory", "onedrive", 1))
+    folder = "pluton_base_folder"
+    for before, after in ((None, "a"), ("a", "b"), ("b", None)):
+        _conf(path, "").update("anna", {folder: before})
+        text, count = path.read_text(), 1
+        change = partial(_conf(path, "").update, "anna", {folder: after})
+        while _killed_at_line(count, change):
+            count += step
+            raw = _sections(path.read_bytes(), "")
+            found = _conf(path, "").sections()
+            there = found["anna"].get(folder)
+            names = {"anna", "bert"} if there is None else {"anna", "anna-drive", "bert"}
+            whole = (set(raw), set(found)) == (names, {"anna", "bert"})
+            if there not in (before, after) or not whole or found["anna"]["one"] != "1":
+                faults.append(f"{before} to {after}, line {count}: {raw.keys()}, {there}")
+                break
+            seen["killed"] += 1
+            seen["new" if there == after else "old"] += 1
+            _conf(path, "").update("anna", {folder: before})
+            if path.read_text() != text:
+                faults.append(f"{before} to {after}, line {count}: not as before")
+                break
+    return {**seen, "faults": faults}
+
+
 def at_random(path: Path, password: str) -> dict[str, Any]:
     """Fifty writers, each killed at some moment."""
     path.write_bytes(_encoded(OLD, password))
@@ -217,6 +248,7 @@ if __name__ == "__main__":
         "each": each,
         "some": some,
         "random": at_random,
+        "pairs": paired,
         "recode": recoded,
         "recode, closely": partial(recoded, step=3),
     }

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from pluton_rclone import process
+from tests.terminal import PATIENCE
 
 RCLONE = Path(sys.executable).with_name("rclone")
 # What a file that rclone cannot read leaves in place.
@@ -55,12 +56,12 @@ def dump(
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=120)
+        super().__init__("localhost", timeout=PATIENCE)
         self._path = str(path)
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(30)
+        self.sock.settimeout(PATIENCE)
         self.sock.connect(self._path)
 
 
@@ -87,11 +88,20 @@ class Daemon:
             env=environment,
             on_stdout=lambda _: None,
         )
-        deadline = time.monotonic() + 120
-        while not self._socket.exists():
+        deadline = time.monotonic() + PATIENCE
+        while not self._listens():
             assert time.monotonic() < deadline, self._child.stderr_tail
             time.sleep(0.01)
         self._sentinel = sentinel
+
+    def _listens(self) -> bool:
+        """The socket is there before it listens."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
+                one.connect(str(self._socket))
+        except OSError:
+            return False
+        return True
 
     def __enter__(self) -> Daemon:
         return self

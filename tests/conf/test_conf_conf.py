@@ -236,7 +236,7 @@ def test_the_default_is_the_file_that_rclone_itself_uses(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     ).stdout
     assert said.splitlines()[-1] == str(tmp_path / expected)

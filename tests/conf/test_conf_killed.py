@@ -46,6 +46,10 @@ def test_killed_while_saving(mode: str, password: str, tmp_path: Path) -> None:
     _assert_whole(_run(_killing(tmp_path, mode, password)), mode)
 
 
+def test_killed_while_a_base_folder_is_set_changed_and_cleared(tmp_path: Path) -> None:
+    _assert_whole(_run(_killing(tmp_path, "pairs", "")), "pairs")
+
+
 @pytest.mark.parametrize(
     "mode", ["recode", pytest.param("recode, closely", marks=pytest.mark.soak)]
 )
@@ -143,7 +147,7 @@ def test_killed_by_strace_at_each_system_call(where: str, tmp_path: Path) -> Non
         if where == "mount":
             argv = inside_mount(tmp_path / "host.conf", target, argv)
         return subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False
         )
 
     def count(what: str) -> collections.Counter[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from pluton_rclone.conf import disk, swap
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import ConfigLocked, ConfigUnreadable
+from tests.terminal import PATIENCE
 
 TOKEN = (
     '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
@@ -54,14 +56,22 @@ def test_threads_of_one_process_wait_for_each_other(path: Path) -> None:
     assert set(conf.names()) == {"disk", "vault", *names}
 
 
-def test_a_file_that_rclone_has_just_renamed_away_is_waited_for(path: Path) -> None:
+def test_a_file_that_rclone_has_just_renamed_away_is_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """rclone saves with two renames; in between there is no rclone.conf."""
     away = path.with_name("rclone.conf.old123456")
     path.rename(away)
-    back = threading.Timer(0.2, lambda: away.rename(path))
-    back.start()
+    pauses: list[float] = []
+
+    def back_at_the_third(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            away.rename(path)
+
+    monkeypatch.setattr(disk, "_ABSENT_SECONDS", PATIENCE)
+    monkeypatch.setattr(time, "sleep", back_at_the_third)
     assert Conf(path).names() == ["disk", "vault"]
-    back.join()
 
 
 def test_what_a_killed_rclone_left_is_recovered_with_the_token_that_it_was_about_to_save(

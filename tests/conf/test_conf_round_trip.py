@@ -14,6 +14,7 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.ini import LOOP, parse
 from pluton_rclone.errors import ConfigUnreadable
 from pluton_rclone.remote.onedrive import OneDriveRemote
+from pluton_rclone.remote.pairs import drive_of, joined, storage_of
 from tests.conf.real_rclone import Daemon
 from tests.conf.strategies import files, names, remotes
 
@@ -57,7 +58,7 @@ def written_remotes_are_read(daemon: Daemon, password: str | None, count: int) -
         conf = Conf(path, password=password)
         for name, remote in wanted.items():
             conf.add(name, remote.to_section())
-        seen = daemon.dump(path)
+        seen = storages(daemon.dump(path) or {})
         assert seen == {name: conf.section(name) for name in wanted}
         for name, remote in wanted.items():
             section = dict(seen[name])
@@ -123,6 +124,15 @@ def rclone_saves_what_we_wrote(daemon: Daemon, password: str | None, count: int)
         assert conf.section("other")["description"] == "changed by rclone"
 
     check()
+
+
+def storages(seen: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """What rclone reads, each storage as one section."""
+    drives = {name: drive_of(seen, name) for name in seen if storage_of(seen, name) == name}
+    return {
+        name: joined(seen[name], None if drive == name else seen[drive])
+        for name, drive in drives.items()
+    }
 
 
 def _json(text: str) -> str:

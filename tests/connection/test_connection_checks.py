@@ -233,7 +233,7 @@ def test_probes_of_others_are_left_alone_and_those_of_the_dead_are_not() -> None
 def killed(name: str, step: str, when: str, stdin: str = "") -> int:
     argv = [sys.executable, "-m", "tests.killed_test", name, step, when]
     root = Path(__file__).parents[1]
-    done = subprocess.run(argv, cwd=root, input=stdin, text=True, timeout=60, check=False)
+    done = subprocess.run(argv, cwd=root, input=stdin, text=True, timeout=300, check=False)
     return done.returncode
 
 

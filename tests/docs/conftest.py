@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.cli import run
+from pluton_rclone.cli import progress, run
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from tests.terminal import PATIENCE
 
 Screen = Callable[..., str]
 
@@ -49,6 +50,7 @@ def screen(
     it prints."""
     monkeypatch.setenv("PLUTON_ONEDRIVE_CLIENT_ID", PUBLIC_CLIENT_ID)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", PATIENCE)  # none of these transfers is long
 
     def shown(line: str, *arguments: str) -> str:
         capfd.readouterr()

@@ -58,7 +58,7 @@ def in_another_process(
         capture_output=True,
         text=True,
         env=dict(os.environ),
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -182,6 +182,7 @@ def test_the_same_jobs_with_rclone_alone(
 
     def job(name: str, *lines: str) -> None:
         text = ""
+        visits: list[threading.Thread] = []
         for line in lines:
             typed = line.replace(SERVICE, f"http://127.0.0.1:{ping.server_port}")
             text += f"$ {line}\n"
@@ -196,7 +197,12 @@ def test_the_same_jobs_with_rclone_alone(
                     text += said
                     address = re.search(r"http://127\.0\.0\.1:\d+/auth\?state=\S+", said)
                     if address is not None:  # the person at the browser
-                        threading.Thread(target=visit, args=(cloud, ANNA, address[0])).start()
+                        visits.append(
+                            threading.Thread(target=visit, args=(cloud, ANNA, address[0]))
+                        )
+                        visits[-1].start()
+        for one in visits:
+            one.join()
         text = text.replace(last_week, "2026-11-21")
         same_as_page(f"bare-{name}", PAGE, normal(text, work))
 

@@ -1,4 +1,4 @@
-"""Ten screens of what the terminal prints when Microsoft answers as it really does: the real rclone
+"""Screens of what the terminal prints when Microsoft answers as it really does: the real rclone
 against a quirk of the emulator each, compared with the page as in `test_docs_screens`."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import pytest
 
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive, Site
-from tests.connected import ANNA, connected
+from tests.connected import ANNA, BERT, connected
 
 from .conftest import Screen
 from .test_docs_screens import ran, same_as_page
@@ -105,6 +105,16 @@ def test_a_registration_for_personal_accounts_alone(screen: Screen, cloud: Emula
     text = ran(screen, "pluton-rclone connect Home --method device")
     assert "consumers" in text
     same_as_page("consumers", "troubleshooting.md", text)
+
+
+def test_shortcuts_that_rclone_is_not_shown(screen: Screen, cloud: Emulator) -> None:
+    drive, library = cloud.files.drive_of(BERT), backups(cloud).libraries[0]
+    drive.add_shortcut(library, library.folder("Team"), "TeamFolder")
+    cloud.quirks.shortcuts_on_request(drive)
+    connected(cloud, "business", name="Work")
+    text = ran(screen, "pluton-rclone test Work")
+    assert "TeamFolder" in text
+    same_as_page("shortcuts", "troubleshooting.md", text)
 
 
 def test_a_remote_whose_drive_is_one_of_those_that_microsoft_lists_beside_it(

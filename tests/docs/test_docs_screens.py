@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -50,22 +50,28 @@ def contoso(cloud: Emulator) -> Tenant:
 
 
 @pytest.fixture
-def typing(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def typing(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """`typing(BERT)`: whoever types the device code as soon as it is shown."""
     from pluton_rclone.cli import signing
+
+    threads: list[threading.Thread] = []
 
     def typed_by(username: str) -> None:
         show = signing.show_code
 
         def shown(output: Output, code: DeviceCode) -> None:
             show(output, code)
-            threading.Thread(
-                target=cloud.person(username).enter_device_code, args=(code.user_code,)
-            ).start()
+            person = cloud.person(username)
+            threads.append(
+                threading.Thread(target=person.enter_device_code, args=(code.user_code,))
+            )
+            threads[-1].start()
 
         monkeypatch.setattr(signing, "show_code", shown)
 
-    return typed_by
+    yield typed_by
+    for thread in threads:  # the program may have its answer before the person's last page
+        thread.join()
 
 
 def test_authorization_failed_the_person_said_no(

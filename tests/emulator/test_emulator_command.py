@@ -159,7 +159,7 @@ def test_without_a_command_it_serves_until_it_is_interrupted(tmp_path: Path) -> 
         )
         assert answer.status_code == 401
         child.signal(signal.SIGINT)
-        assert child.wait(30) == 130
+        assert child.wait(300) == 130
     assert not Path(exports["SSL_CERT_FILE"]).exists()
 
 

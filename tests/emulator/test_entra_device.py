@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from typing import Any
 
 import msal
@@ -59,13 +59,18 @@ def test_msal_signs_in_with_a_device_code_in_every_cloud(cloud: Emulator, name: 
     assert cloud.world.authenticate(f"Bearer {result['access_token']}", name).device_code
 
 
-def test_msal_waits_until_the_person_is_done(cloud: Emulator) -> None:
+def test_msal_waits_until_the_person_is_done(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = msal.PublicClientApplication(PUBLIC_CLIENT_ID, authority=f"{LOGIN}/common")
     flow = app.initiate_device_flow(["Files.ReadWrite"])
-    later = threading.Timer(0.3, cloud.person(ANNA).enter_device_code, [flow["user_code"]])
-    later.start()
+
+    def typed_meanwhile(seconds: float) -> None:
+        cloud.person(ANNA).enter_device_code(flow["user_code"])
+        cloud.world.advance(seconds)
+
+    monkeypatch.setattr(time, "sleep", typed_meanwhile)
     result = app.acquire_token_by_device_flow(flow)
-    later.join()
     assert "access_token" in result
     polls = [r.status for r in cloud.requests if r.path.endswith("/token")]
     assert polls == [400, 200]

@@ -199,7 +199,7 @@ def asked(url: str, form: dict[str, str], host: str | None = None) -> tuple[int,
         request.add_header("Host", host)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=60) as answer:
+        with opener.open(request, timeout=300) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as refusal:
         with refusal:

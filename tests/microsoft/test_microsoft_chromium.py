@@ -43,7 +43,7 @@ class Outcome:
         self.result: SignIn | errors.PlutonRcloneError | None = None
         self._thread = threading.Thread(target=self._run, args=(scopes,))
         self._thread.start()
-        assert self._ready.wait(60)
+        assert self._ready.wait(120)
         chromium.open(self._address)
 
     def _open(self, address: str) -> bool:
@@ -53,7 +53,7 @@ class Outcome:
 
     def _run(self, scopes: tuple[str, ...]) -> None:
         try:
-            self.result = sign_in_with_browser(APP, scopes, open_browser=self._open, timeout=120)
+            self.result = sign_in_with_browser(APP, scopes, open_browser=self._open, timeout=300)
         except errors.PlutonRcloneError as problem:
             self.result = problem
 

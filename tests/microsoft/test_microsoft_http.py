@@ -187,19 +187,26 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def closed_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Held without listening: else another program could have it meanwhile, or the connection
+    itself, which would then meet itself."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 def test_nobody_listens(
-    no_proxy: None, cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    no_proxy: None,
+    cloud: Emulator,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
     monkeypatch.delenv("HTTPS_PROXY")
 
     with pool(clock) as http, pytest.raises(errors.Unreachable) as refusal:
-        http.request("POST", f"https://127.0.0.1:{closed_port()}/token?code=planted")
+        http.request("POST", f"https://127.0.0.1:{closed_port}/token?code=planted")
 
     assert "refused" in str(refusal.value)
     assert refusal.value.details["host"] == "127.0.0.1"
@@ -255,9 +262,9 @@ def test_one_variable_with_certificates_holds_for_the_sign_in_and_for_rclone(
 
 
 def test_germany_says_why_it_does_not_answer(
-    cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    cloud: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port}")
 
     with pool(clock) as http, pytest.raises(errors.Unreachable) as refusal:
         http.request(

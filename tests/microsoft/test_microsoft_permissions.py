@@ -137,7 +137,7 @@ def test_conditional_access_is_for_the_administrator(
     cloud.world.tenant("contoso.onmicrosoft.com").policies.conditional_access = code
 
     with pytest.raises(kind) as refusal:
-        sign_in_with_browser(APP, least(), open_browser=browser_of(BERT), timeout=60)
+        sign_in_with_browser(APP, least(), open_browser=browser_of(BERT), timeout=300)
 
     assert refusal.value.details["aadsts"] == code
     assert refusal.value.details["correlation_id"]

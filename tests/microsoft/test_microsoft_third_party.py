@@ -104,7 +104,7 @@ def test_the_loopback_way_with_a_posted_form(third_party: Emulator) -> None:
         return True
 
     signed_in = sign_in_with_browser(
-        APP, least(), open_browser=open_browser, prompt="consent", timeout=60
+        APP, least(), open_browser=open_browser, prompt="consent", timeout=300
     )
     visits[0].join()
 

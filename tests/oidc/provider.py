@@ -48,7 +48,7 @@ def third_party_provider(node: str, client_id: str) -> Iterator[int]:
         yield int(line)
     finally:
         process.stdin.close()  # it ends by itself then
-        process.wait(30)
+        process.wait(300)
         process.stdout.close()
 
 

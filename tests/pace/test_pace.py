@@ -75,8 +75,9 @@ def variables(
     with pytest.MonkeyPatch.context() as patch:
         if version is not None:
             patch.setattr(Binary, "version", version)
+        known = None if budget is None else lambda: budget
         with pytest.raises(Reached) as reached:
-            Paced(Innermost(binary), budget, no_canary).start(Order(command, flags, config=conf))
+            Paced(Innermost(binary), known, no_canary).start(Order(command, flags, config=conf))
     return reached.value.variables
 
 

@@ -27,10 +27,17 @@ from pluton_rclone.rclone import commands
 from pluton_rclone.remote.rules import chunk_size_fault
 from pluton_rclone.values.size import MIB, Size
 from tests.connected import connected
+from tests.terminal import PATIENCE
 
 GIB = 1024 * MIB
 PLENTY = 8 * GIB
 sizes = st.lists(st.integers(0, 250 * GIB), max_size=40)
+
+
+@pytest.fixture(autouse=True)
+def a_disk_that_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer to look at a few files than is worth waiting for."""
+    monkeypatch.setattr(chunks, "_SECONDS", PATIENCE)
 
 
 # ---- what fits -----------------------------------------------------------------------------------

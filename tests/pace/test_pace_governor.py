@@ -19,7 +19,8 @@ import pytest
 
 from pluton_rclone import Storage, errors
 from pluton_rclone.emulator import Emulator
-from pluton_rclone.pace import canary
+from pluton_rclone.feed import race
+from pluton_rclone.pace import canary, governor
 from pluton_rclone.pace.budgets import FASTEST, LIMITS, LONGEST_HOLD, Budget, Limit
 from pluton_rclone.pace.governor import CANARIES
 from pluton_rclone.pace.ledger import budget_of
@@ -29,6 +30,7 @@ from tests.connected import budget_for, connected, emulated_drive
 from tests.terminal import PATIENCE
 
 from .stepping import SteppingClock, numbered
+from .test_pace_ledger import Process
 
 SMALLER = 20
 SMALL = [Limit(limit.amount / SMALLER, limit.seconds / SMALLER, limit.counts) for limit in LIMITS]
@@ -46,6 +48,9 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clock(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> SteppingClock:
+    # These two go by the seconds of this machine.
+    monkeypatch.setattr(governor, "_WARM_UP_LIMIT", PATIENCE)
+    monkeypatch.setattr(race, "HEAD_START", PATIENCE)
     return SteppingClock(cloud, monkeypatch)
 
 
@@ -131,6 +136,27 @@ def test_several_transfers_of_one_account_share_its_budget(
     ]
     assert [transfer.result().transfers for transfer in transfers] == [FILES, FILES]
     assert cloud.budgets.throttled <= CANARIES
+
+
+@pytest.mark.usefixtures("limits_enforced")
+@pytest.mark.parametrize("processes", [2, 4])
+def test_several_processes_of_one_account_share_its_budget(
+    cloud: Emulator,
+    clock: SteppingClock,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    processes: int,
+) -> None:
+    """Each has a budget of its own, and the file where they lie in common."""
+    transfers = []
+    for number in range(processes):
+        name = f"process{number}"
+        storage = connected(cloud, "business", name=name, account_name=f"{name}@contoso.com")
+        budget_for(storage, Budget(SMALL, clock, Process(name)), monkeypatch)
+        transfers.append(storage.upload(source, f"up {number}", extra=numbered(number)))
+    assert [transfer.result().transfers for transfer in transfers] == [FILES] * processes
+    assert cloud.budgets.throttled <= CANARIES
+    assert refused(cloud, "rclone/v") == 0
 
 
 def test_what_is_kept_for_each_of_very_many_leaves_something_to_send() -> None:

@@ -37,7 +37,7 @@ def without(extra: str, *arguments: str, cwd: Path) -> subprocess.CompletedProce
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

@@ -250,6 +250,7 @@ def test_killing_takes_the_helpers_along() -> None:
 def test_a_helper_that_holds_the_pipes_does_not_hold_us_for_ever() -> None:
     with process.start([SH, "-c", "sleep 1000 & echo $!"], env=ENV) as child:
         helper = int(next(child.stdout))
+        assert goes(child.pid)
         with pytest.raises(TimeoutError):
             child.wait(0.2)
         child.cancel([(signal.SIGINT, 0.1), (signal.SIGKILL, PATIENCE)])
@@ -349,7 +350,7 @@ def test_a_forked_program_starts_children_of_its_own() -> None:
     process.run(["/bin/true"], env={})
     pid = os.fork()
     if pid == 0:
-        done = process.run(["/bin/echo", "from the fork"], env={}, timeout=60)
+        done = process.run(["/bin/echo", "from the fork"], env={}, timeout=100)
         os.write(1, done.stdout)
         os._exit(0)
     os.waitpid(pid, 0)

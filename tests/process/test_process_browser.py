@@ -16,6 +16,7 @@ import pytest
 
 from pluton_rclone.process import browser
 from pluton_rclone.process.folders import runtime_folder
+from tests.terminal import PATIENCE
 
 ADDRESS = 'https://login.example/authorize?state=s3cret&x=%22\'<&y="quoted"'
 
@@ -82,9 +83,10 @@ def test_no_browser_a_broken_one_and_a_folder_that_is_full_are_answers(
     def fails(address: str) -> bool:
         raise ValueError("No closing quotation")
 
-    monkeypatch.setattr(browser, "runtime_folder", lambda: Path("/proc/nowhere"))
-    assert not browser.open_in_browser(ADDRESS)
-    monkeypatch.undo()
+    monkeypatch.setattr(browser, "_MOMENT", PATIENCE)  # else a slow disk passes for a browser
+    with monkeypatch.context() as patch:
+        patch.setattr(browser, "runtime_folder", lambda: Path("/proc/nowhere"))
+        assert not browser.open_in_browser(ADDRESS)
     monkeypatch.setattr(webbrowser, "open", fails)
     assert not browser.open_in_browser(ADDRESS)
     monkeypatch.setattr(webbrowser, "open", lambda address: False)

@@ -22,7 +22,7 @@ from pluton_rclone.rclone.engine import Rclone
 def fork_and_leave():
     pid = os.fork()
     if pid == 0:
-        signal.alarm(60)
+        signal.alarm(300)
         sys.exit(7)  # unwinds every `with` of the parent
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 
@@ -47,7 +47,7 @@ with process.start(["/bin/cat"], env={}, stdin=iter(lambda: (gate.wait(), b"")[1
     fork_and_leave()
     assert not child.ended
     gate.set()
-    assert child.wait(60) == 0
+    assert child.wait(300) == 0
 """
 
 ENDPOINT = """
@@ -72,7 +72,7 @@ for thread in threads: thread.start()
 for _ in range(int(sys.argv[2])):
     pid = os.fork()
     if pid == 0:
-        signal.alarm(60)
+        signal.alarm(300)
         version()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

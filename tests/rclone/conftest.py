@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 import sys
 import time
 import uuid
@@ -48,6 +49,9 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield mark
     deadline = time.monotonic() + PATIENCE
     while (left := processes(mark)) and time.monotonic() < deadline:
+        # Python's webbrowser waits for no browser: one of an earlier test may be a zombie until
+        # Python starts something anew.
+        subprocess._cleanup()  # type: ignore[attr-defined]
         time.sleep(0.02)
     assert left == []
 

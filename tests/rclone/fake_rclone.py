@@ -120,10 +120,10 @@ def crawl() -> None:
 
 
 def steady() -> None:
-    """A byte more with each report, for four seconds."""
+    """A byte more with each report."""
     for moved in range(40):
         stats(moved, 40)
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def stubborn() -> None:

@@ -12,6 +12,8 @@ from pluton_rclone import errors
 from pluton_rclone.process import Child
 from pluton_rclone.rclone import events
 from pluton_rclone.rclone.engine import Limits, Rclone
+from pluton_rclone.rclone.transfer import Transfer
+from tests.process.test_process import goes
 from tests.terminal import PATIENCE
 
 Fake = Callable[..., Rclone]
@@ -19,8 +21,12 @@ Fake = Callable[..., Rclone]
 
 def finished(rclone: Rclone) -> errors.PlutonRcloneError:
     """What a transfer of it ends in."""
+    return failure(rclone.copy("a:", "b:"))
+
+
+def failure(transfer: Transfer) -> errors.PlutonRcloneError:
     with pytest.raises(errors.PlutonRcloneError) as caught:
-        rclone.copy("a:", "b:").result(timeout=PATIENCE)
+        transfer.result(timeout=PATIENCE)
     return caught.value
 
 
@@ -123,21 +129,52 @@ def test_stopping_a_listing_early_ends_rclone(fake: Fake) -> None:
     entries.close()
 
 
+class Stopped:
+    """The time by which a transfer is limited: it passes when the test says so, however slowly
+    this machine starts a program."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Stopped:
+    stopped = Stopped()
+    monkeypatch.setattr("pluton_rclone.rclone.transfer.time", stopped)
+    return stopped
+
+
 @pytest.mark.parametrize("what", ["sleep", "crawl"])
-def test_no_byte_and_no_check_for_too_long(fake: Fake, what: str) -> None:
-    error = finished(fake(what, Limits(stall=2.5)))
+def test_no_byte_and_no_check_for_too_long(fake: Fake, time: Stopped, what: str) -> None:
+    transfer = fake(what, Limits(stall=0.2)).copy("a:", "b:")
+    next(iter(transfer))
+    time.now = 0.3
+    error = failure(transfer)
     assert isinstance(error, errors.Stalled)
-    assert "2.5 s" in error.what
+    assert "0.2 s" in error.what
     assert error.result.ended == "stalled"
     assert error.result.bytes == 1
 
 
-def test_who_comes_forward_does_not_stall(fake: Fake) -> None:
-    assert fake("steady", Limits(stall=2.5)).copy("a:", "b:").result(timeout=PATIENCE).ok
+def test_who_comes_forward_does_not_stall(
+    fake: Fake, time: Stopped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parse = events.parse
+
+    def late(line: bytes) -> events.Event:
+        time.now += 0.1
+        return parse(line)
+
+    monkeypatch.setattr(events, "parse", late)
+    assert fake("steady", Limits(stall=0.2)).copy("a:", "b:").result(timeout=PATIENCE).ok
+    assert time.now > 1
 
 
 def test_a_time_limit(fake: Fake) -> None:
-    error = finished(fake("steady", Limits(time=0.5)))
+    error = finished(fake("sleep", Limits(time=0.5)))
     assert isinstance(error, errors.TimedOut)
     assert error.result.ended == "timed out"
 
@@ -157,9 +194,13 @@ def test_one_that_ignores_every_polite_signal(fake: Fake) -> None:
     assert result.ended == "cancelled"
 
 
-def test_a_helper_that_holds_the_pipes_when_rclone_has_ended_well(fake: Fake) -> None:
+def test_a_helper_that_holds_the_pipes_when_rclone_has_ended_well(
+    fake: Fake, time: Stopped
+) -> None:
     """The time limit ends the helper; what rclone did counts all the same."""
-    with fake("helper_stays", Limits(time=6.0)).copy("a:", "b:") as transfer:
+    with fake("helper_stays", Limits(time=0.2)).copy("a:", "b:") as transfer:
+        assert goes(transfer.pid)
+        time.now = 0.3
         assert transfer.result(timeout=PATIENCE).ok
 
 

@@ -157,7 +157,7 @@ def test_a_listener_gets_the_same_dictionary(world: Path) -> None:
 def test_a_listener_sees_the_files_in_flight(world: Path) -> None:
     (world / "source" / "big").write_bytes(os.urandom(2_000_000))
     seen: list[dict[str, Any]] = []
-    ours.copy("source", "place:", show_progress=False, listener=seen.append, args=["--bwlimit 2M"])
+    ours.copy("source", "place:", show_progress=False, listener=seen.append, args=["--bwlimit 1M"])
     tasks = [task for update in seen for task in update["tasks"]]
     assert {"name", "total", "sent", "progress", "transfer_speed"} == set(tasks[0])
     assert {task["name"] for task in tasks} >= {"big"}
@@ -187,7 +187,7 @@ def test_progress_is_drawn_into_the_bars_of_a_larger_whole(world: Path) -> None:
     (world / "source" / "[red]not[" / "blue] markup").write_bytes(os.urandom(1_000_000))
     screen = io.StringIO()
     bars = Progress(console=Console(file=screen, force_terminal=True, width=100))
-    ours.copy("source", "place:", pbar=bars, args=["--bwlimit=1M"])
+    ours.copy("source", "place:", pbar=bars, args=["--bwlimit=500k"])
     assert bars.tasks[0].finished
     assert "Copying source to place:" in screen.getvalue().replace("\x1b[1;35m", "").replace(
         "\x1b[0m", ""

@@ -11,7 +11,8 @@ from pluton_rclone.errors import RcloneTooOld
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import OPTIONS
-from pluton_rclone.remote.versions import Known, drift, known_faults, table
+from pluton_rclone.remote.pairs import joined
+from pluton_rclone.remote.versions import Known, drift, ignored_by, known_faults, table
 from pluton_rclone.values.versions import Version
 from tests.conf.real_rclone import RCLONE, dump
 from tests.conf.wheels import wheel_rclone
@@ -87,9 +88,10 @@ def test_every_rclone_reads_a_section_with_options_that_it_does_not_know(
     )
     config = tmp_path / "rclone.conf"
     Conf(config).add("zoe", remote.to_section())
-    seen = dump(config, binary=binary(version))["zoe"]
-    assert seen.pop("pluton_sign_in")
-    assert seen == remote.to_section()
+    seen = dump(config, binary=binary(version))
+    assert seen.pop("zoe") == {"type": "alias", "remote": "zoe-drive:a/b"}
+    assert seen["zoe-drive"].pop("pluton_sign_in")
+    assert joined(seen["zoe-drive"]) == remote.to_section()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,8 @@ def test_options_at_their_default_and_the_friendly_name_need_no_newer_rclone() -
         drive_id="b!x", drive_type="business", token=TOKEN, description="Anna", hard_delete=False
     )
     remote.require((1, 60, 1))
-    assert remote.ignored_by((1, 60, 1)) == []
+    switched = {**remote.to_section(), "hard_delete": "False", "chunk_size": "10Mi"}
+    assert ignored_by(switched, (1, 60, 1)) == []
 
 
 def test_old_versions_are_known_for_their_faults() -> None:

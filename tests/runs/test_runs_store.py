@@ -84,17 +84,30 @@ def test_every_end_is_told_apart(runs: Runs) -> None:
     runs.begin(RUN).compared(CheckResult(3, ("a",), ("b",)))
     runs.begin(RUN).compared(CheckResult(3))
     runs.begin(RUN).exited(3)
-    with pytest.raises(KeyboardInterrupt), runs.recorded(RUN):
+    with pytest.raises(KeyboardInterrupt), runs.begin(RUN):
         raise KeyboardInterrupt
-    with pytest.raises(QuotaFull), runs.recorded(RUN):
+    with pytest.raises(QuotaFull), runs.begin(RUN):
         raise QuotaFull("Full.")
-    with pytest.raises(ZeroDivisionError), runs.recorded(RUN):
+    with pytest.raises(ZeroDivisionError), runs.begin(RUN):
         raise ZeroDivisionError
     ends = [(one.ended, one.exit_code) for one in reversed(runs.last())]
     assert ends == [
         ("done", 0), ("differs", 7), ("done", 0), ("failed", 3), ("cancelled", 130), ("failed", 4),
         ("failed", 1),
     ]  # fmt: skip
+
+
+def test_a_comparison_keeps_what_differs_with_where_it_is_missing(runs: Runs) -> None:
+    failed = FailedFile("d", QuotaFull("d cannot be read."), False)
+    runs.begin(RUN).compared(CheckResult(3, ("a",), ("b",), ("c",), (failed,)))
+    (found,) = runs.last()
+    assert found.failures == 4
+    assert [(one["path"], one["what"]) for one in found.failed] == [
+        ("a", "a differs."),
+        ("b", "b is missing at the source."),
+        ("c", "c is missing at the destination."),
+        ("d", "d cannot be read."),
+    ]
 
 
 def test_of_very_many_failures_the_first_are_kept_and_all_are_counted(runs: Runs) -> None:
@@ -196,7 +209,7 @@ def test_a_run_of_another_machine_is_taken_to_go_on_for_a_day(
 def damaged(runs: Runs) -> None:
     runs.begin(RUN)
     data = runs.path.read_bytes()
-    runs.path.write_bytes(data[:100] + os.urandom(len(data) - 100))
+    runs.path.write_bytes(data[:100] + b"\xff" * (len(data) - 100))
 
 
 def no_database(runs: Runs) -> None:
@@ -215,7 +228,7 @@ def test_a_file_that_cannot_be_used_is_said_once_and_ends_no_run(
     trouble(runs)
     said: list[str] = []
     for _ in range(2):
-        with runs.recorded(RUN, said.append) as recording:
+        with runs.begin(RUN, said.append) as recording:
             recording.exited(0)
     assert len(said) == 1
     assert str(runs.path) in said[0]

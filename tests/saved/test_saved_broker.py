@@ -222,10 +222,11 @@ def test_where_rclone_conf_cannot_be_written_the_whole_token_is_lent(
     def refused(*_: object) -> None:
         raise not_writable(storage.storages.conf.path, PermissionError(13, "no"))
 
+    expired = connected(cloud, name="expired", seconds=-1)
     monkeypatch.setattr("pluton_rclone.conf.disk.ConfigFile.check_writable", refused)
-    with lend(storage.storages.conf, ["personal"]) as loan:
-        assert secrets_of(cloud)[0] in loan.path.read_text()
-        assert loan.not_writable is not None
+    with lend(expired.storages.conf, ["expired"]) as loan:
+        assert secrets_of(cloud)[-1] in loan.path.read_text()
+        assert loan.not_writable() is not None
 
 
 def test_why_there_is_no_new_token_is_the_runs_own_error(cloud: Emulator, storage: Storage) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.rclone.commands import LogLevel
 from pluton_rclone.rclone.transfer import Transfer
 from tests.connected import ANNA, connected, emulated_drive
-from tests.terminal import PATIENCE
+from tests.gates import Gate
 
 from .test_saved_complete import command
 
@@ -79,42 +78,27 @@ def test_a_limit(storage: Storage, source: Path, there: Count, limit: dict[str, 
 
 # ---- "60 of 60 failed", where 28 had arrived: trouble in the middle of a run ----
 
-Play = Callable[[Emulator, Transfer, Count], None]
+Play = Callable[[Emulator, Transfer], None]
+"""Once some have arrived, and while the others wait."""
 
 
-def nothing_more(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+def nothing_more(cloud: Emulator, transfer: Transfer) -> None:
     """The trouble was there before."""
 
 
-def once_some_have_arrived(act: Play) -> Play:
-    def play(cloud: Emulator, transfer: Transfer, there: Count) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while there("x") < 20:
-            assert time.monotonic() < deadline
-            assert transfer.running
-            time.sleep(0.005)
-        act(cloud, transfer, there)
-
-    return play
-
-
-@once_some_have_arrived
-def killed(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+def killed(cloud: Emulator, transfer: Transfer) -> None:
     os.kill(transfer.pid, signal.SIGKILL)
 
 
-@once_some_have_arrived
-def cancelled(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+def cancelled(cloud: Emulator, transfer: Transfer) -> None:
     transfer.cancel()
 
 
-@once_some_have_arrived
-def reset(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+def reset(cloud: Emulator, transfer: Transfer) -> None:
     cloud.quirks.connection_reset()
 
 
-@once_some_have_arrived
-def signed_out(cloud: Emulator, transfer: Transfer, there: Count) -> None:
+def signed_out(cloud: Emulator, transfer: Transfer) -> None:
     cloud.world.revoke_tokens(cloud.world.person(ANNA))
     cloud.quirks.access_token_refused(ANNA)
 
@@ -197,8 +181,12 @@ def test_trouble_in_the_middle_is_counted_as_it_is(
     prepare(cloud)
     cloud.faults.latency = 0.01
     given = {"retries": 1, "transfers": 4, **options}
+    gate = None if play is nothing_more else Gate(cloud, SESSION, lambda: there("x") >= 20)
     transfer = storage.upload(source, "x", log_level=level, **given)  # type: ignore[arg-type]
-    play(cloud, transfer, there)
+    if gate is not None:
+        gate.wait()
+        play(cloud, transfer)
+        gate.open()
     result = transfer.wait()
     drive = emulated_drive(cloud, "personal")
     arrived = {path for path in SIXTY if drive.find(f"x/{path}") is not None}

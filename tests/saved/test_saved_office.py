@@ -18,6 +18,7 @@ from pluton_rclone.rclone.commands import TransferOptions, transfer
 from pluton_rclone.rclone.events import Progress
 from pluton_rclone.saved.office import SAID, SUFFIXES, runs
 from tests.connected import connected, emulated_drive
+from tests.terminal import PATIENCE
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_looking_for_office_files_holds_no_cancel_up(
 
     monkeypatch.setattr("pluton_rclone.saved.office.has_office_files", look)
     transfer = library.upload(source, "x")
-    assert looking.wait(60)
+    assert looking.wait(PATIENCE)
     result = transfer.cancel()
     assert result.ended == "cancelled"
     assert found == [str(source)]

@@ -102,11 +102,11 @@ def test_a_token_that_ends_in_the_middle_is_renewed_and_comes_home(
     cloud: Emulator, restic: Path, tmp_path: Path, kind: DriveKind, files: int
 ) -> None:
     make_files(tmp_path / "source", files)
-    cloud.world.lifetimes.access_token = 13  # rclone takes it for ended ten seconds early
+    cloud.world.lifetimes.access_token = 11  # rclone takes it for ended ten seconds early
     # A refresh token that was used is dead: losing the one that came for it would show.
     cloud.world.lifetimes.rotated_refresh_token = 0
     cloud.faults.latency = 0.02
-    storage = connected(cloud, kind, seconds=12)
+    storage = connected(cloud, kind, seconds=11)
     before = storage.remote.token
     there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
     assert storage.remote.token != before

@@ -14,13 +14,15 @@ from pluton_rclone import Storage, Storages, StorageSetup
 from pluton_rclone.conf.export import as_conf, as_environment
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.errors import ConnectionTestFailed
+from pluton_rclone.errors import ConfigNotWritable, ConnectionTestFailed
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.setup.connect import DriveKind
 from tests.cli.conftest import Command
 from tests.command_line import run_here
 from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
 from tests.storages.test_storages_restic import PASSWORD, good
+
+ROOT = ["Backups/", "Other/", "above.txt"]
 
 
 def filled(cloud: Emulator, kind: DriveKind = "business") -> Drive:
@@ -60,17 +62,38 @@ def names(storage: Storage, path: str = "") -> list[str]:
     return sorted(entry.path for entry in storage.list(path))
 
 
-def test_ours_rclone_and_restic_reach_one_folder_through_export_import_rename_and_reauthorize(
-    cloud: Emulator, command: Command, browser: Any, restic: Path, tmp_path: Path
+def saved_before(cloud: Emulator) -> Storage:
+    """With a base folder that only we knew of, as storages were saved once."""
+    storage = connected(cloud, "business", name="work")
+    with storage.storages.path.open("a") as file:
+        file.write("pluton_base_folder = Backups\n")
+    return storage
+
+
+def test_ours_rclone_and_restic_see_one_folder_through_every_change(
+    cloud: Emulator,
+    command: Command,
+    browser: Any,
+    restic: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """rclone is given the folder in the path: `storage.at` and `restic --print-environment` say
-    how."""
+    """`rclone lsf work:`, `restic -r rclone:work:r` and ours, before and after export, import,
+    rename, reauthorize and encrypt."""
     browser(BERT)
     drive = filled(cloud)
     made = command("connect", "work", "--type", "business", "--base-folder", "/Backups/")
     assert made.code == 0, made.err
-    with Storages()["work"].restic("r", binary=restic, environment=PASSWORD) as opened:
-        good(opened.run("init", timeout=300))
+    (tmp_path / "single.txt").write_text("one file")
+    path = f"{Path(find_binary().path).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def by_hand(name: str, config: Path, *words: str) -> None:
+        given = {**os.environ, **PASSWORD, "RCLONE_CONFIG": str(config), "PATH": path}
+        argv = [str(restic), "-r", f"rclone:{name}:r", *words]
+        ran = subprocess.run(argv, env=given, capture_output=True, timeout=300)
+        assert ran.returncode == 0, ran.stderr
+
+    by_hand("work", Storages().path, "init")
     assert drive.read("Backups/r/config")
 
     def everybody_agrees(name: str, config: Path | None = None) -> None:
@@ -78,15 +101,15 @@ def test_ours_rclone_and_restic_reach_one_folder_through_export_import_rename_an
         ours = command("ls", f"{name}:", *where, "--json")
         assert sorted(entry["path"] for entry in ours.lines) == ["here.txt", "r", "sub"]
         storage = Storages(config)[name]
-        assert rclone("lsf", storage.at(), config=config) == ["here.txt", "r/", "sub/"]
-        assert names(storage, "sub") == ["deep.txt"]
-        assert rclone("lsf", storage.at("sub"), config=config) == ["deep.txt"]
+        assert storage.at("sub") == f"{name}:sub"
+        assert rclone("lsf", f"{name}:", config=config) == ["here.txt", "r/", "sub/"]
+        assert rclone("lsf", f"{name}:sub", config=config) == names(storage, "sub") == ["deep.txt"]
+        assert rclone("lsf", storage.at("/"), config=config) == ["Backups/", "Other/", "above.txt"]
         assert names(storage, "/") == ["Backups", "Other", "above.txt"]
-        by_hand = {**os.environ, **storage.restic("r").environment_for_people(), **PASSWORD}
-        ran = subprocess.run(
-            [restic, "cat", "config"], env=by_hand, capture_output=True, timeout=300
-        )
-        assert ran.returncode == 0, ran.stderr
+        rclone("copyto", str(tmp_path / "single.txt"), f"{name}:sub/single.txt", config=config)
+        assert drive.read("Backups/sub/single.txt") == b"one file"
+        storage.delete_file("sub/single.txt")
+        by_hand(name, storage.storages.path, "cat", "config")
         with storage.restic("r", binary=restic, environment=PASSWORD) as again:
             good(again.run("cat", "config", timeout=300))
 
@@ -96,17 +119,36 @@ def test_ours_rclone_and_restic_reach_one_folder_through_export_import_rename_an
     everybody_agrees("work", exported)
     assert command("rename", "work", "office", "--remote").code == 0
     everybody_agrees("office")
+    pasted = exported.read_text()
+    assert run_here("connect", "again", "--method", "token", stdin=pasted).returncode == 0
+    everybody_agrees("again")
     assert command("reauthorize", "office").code == 0
     everybody_agrees("office")
+    monkeypatch.setenv("PLUTON_RCLONE_NEW_PASSWORD", "secret")
+    assert command("encrypt").code == 0
+    monkeypatch.setenv("RCLONE_CONFIG_PASS", "secret")
+    everybody_agrees("office")
+    assert command("remove", "office", "--yes").code == 0
+    assert rclone("listremotes") == ["again-drive:", "again:"]
 
 
-def test_an_export_as_variables_names_the_base_folder_and_warns_that_rclone_does_not_know_it(
-    cloud: Emulator,
+def test_an_export_as_variables_is_the_same_place_for_rclone_and_for_us(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     filled(cloud)
-    export = as_environment("work", added(cloud).section_with_secrets())
-    assert export.variables["RCLONE_CONFIG_WORK_PLUTON_BASE_FOLDER"] == "Backups"
-    assert any("work:Backups/" in warning for warning in export.warnings)
+    export = as_environment("my work", added(cloud).section_with_secrets())
+    assert "base folder" not in " ".join(export.warnings)
+    Storages()["work"].remove()
+    for variable, value in export.variables.items():
+        monkeypatch.setenv(variable, value)
+    storage = Storages()["my_work"]
+    assert [one.remote_name for one in storage.storages.values()] == ["my_work"]
+    assert rclone("lsf", "my_work:", config=tmp_path / "none.conf") == ["here.txt", "sub/"]
+    assert names(storage) == ["here.txt", "sub"]
+    assert names(storage, "/") == ["Backups", "Other", "above.txt"]
+    assert storage.test().ok
+    with pytest.raises(ConfigNotWritable, match="RCLONE_CONFIG_MY_WORK"):
+        storage.update(base_folder="Other")
 
 
 def test_a_pasted_export_keeps_the_base_folder_and_a_sync_stays_in_it(
@@ -170,21 +212,25 @@ def test_it_is_set_changed_and_cleared_and_old_sections_get_the_id_at_their_next
     cloud: Emulator, command: Command
 ) -> None:
     filled(cloud)
-    storage = connected(
-        cloud, "business", name="work", base_folder="Backups"
-    )  # as it was saved before
+    storage = saved_before(cloud)
     assert names(storage, "sub") == ["deep.txt"]
     assert storage.test().ok
     assert storage.check_health().ok
     assert storage.remote.base_folder_id == ""
     assert command("set", "work", "chunk_size=5Mi").code == 0
     assert storage.remote.base_folder_id
+    assert rclone("lsf", "work:") == ROOT  # as the scripts expect that were written for it
     storage.update(base_folder="Other")
-    assert (storage.remote.base_folder, names(storage)) == ("Other", ["there.txt"])
+    assert storage.remote.base_folder == "Other"
+    assert names(storage) == rclone("lsf", "work:") == ["there.txt"]
+    storage.update(base_folder="Backups")
+    assert rclone("lsf", "work:sub") == ["deep.txt"]
     assert command("set", "work", "base_folder=").code == 0
     assert (storage.remote.base_folder, storage.remote.base_folder_id) == ("", "")
+    assert rclone("listremotes") == ["work:"]
+    assert rclone("lsf", "work:") == ROOT
     storage.update(base_folder="made/by/the test")
-    assert names(storage) == []
+    assert names(storage) == rclone("lsf", "work:") == []
     assert names(storage, "/made/by") == ["the test"]
 
 
@@ -239,7 +285,9 @@ def test_rclone_with_a_root_folder_id_writes_and_deletes_single_files_at_the_dri
     drive = filled(cloud)
     storage = added(cloud)
     drive.write("sub/deep.txt", b"somebody's own file, outside the base folder")
-    storage.storages.conf.update("work", {"root_folder_id": storage.remote.base_folder_id})
+    folder = storage.remote.base_folder_id
+    storage.update(base_folder=None)
+    storage.storages.conf.update("work", {"root_folder_id": folder})
     assert rclone("lsf", "work:") == ["here.txt", "sub/"]
     rclone("deletefile", "work:sub/deep.txt")
     assert drive.read("Backups/sub/deep.txt") == b"below"

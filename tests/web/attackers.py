@@ -62,9 +62,10 @@ class ServedPage:
             stderr=subprocess.DEVNULL,
         )
         assert self.process.stdout is not None
-        self._enter(json.loads(self.process.stdout.readline())["address"])
+        self._enter(self.process.pid, json.loads(self.process.stdout.readline())["address"])
 
-    def _enter(self, address: str) -> None:
+    def _enter(self, pid: int, address: str) -> None:
+        self.pid = pid
         parts = urlsplit(address)
         self.origin = f"{parts.scheme}://{parts.netloc}"
         assert parts.port is not None
@@ -73,14 +74,22 @@ class ServedPage:
         self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.cookies))
         self.token = re.findall(r'name="anti_forgery" value="([^"]+)"', self.get(address))[0]
 
-    def another(self) -> ServedPage:
-        """The same page in another browser, which this one lets in."""
+    def address(self) -> str:
+        """A one-time address for another browser, which this one lets in."""
         found = re.search(r"http://localhost:\d+/open/[\w-]+", self._sent("/addresses")[1])
         assert found is not None
-        other = ServedPage.__new__(ServedPage)
-        other.process = self.process
-        other._enter(found[0])
+        return found[0]
+
+    @classmethod
+    def opened(cls, pid: int, address: str) -> ServedPage:
+        """The page of that process in another browser, here or in another process."""
+        other = cls.__new__(cls)
+        other._enter(pid, address)
         return other
+
+    def another(self) -> ServedPage:
+        """The same page in another browser."""
+        return self.opened(self.pid, self.address())
 
     def get(self, path: str) -> str:
         with self._opener.open(
@@ -119,20 +128,18 @@ class ServedPage:
 
     @property
     def rclones(self) -> int:
-        return rclones(self.process.pid)
+        return rclones(self.pid)
 
     @property
     def memory(self) -> int:
         """MiB that the page's own process holds now."""
-        found = re.search(
-            r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text()
-        )
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert found is not None
         return int(found[1]) // 1024
 
     @property
     def files(self) -> int:
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +28,11 @@ def source() -> str:
     archive = CACHE / f"axe-core-{VERSION}.tgz"
     CACHE.mkdir(exist_ok=True)
     with FileLock(CACHE / "axe-core.lock"):
-        if not archive.exists():
-            subprocess.run(
-                ["npm", "pack", "--silent", f"axe-core@{VERSION}"],
-                cwd=CACHE,
-                env=outside.ENVIRONMENT,
-                check=True,
-                timeout=300,
-            )
+        if not archive.exists():  # it comes into a folder of its own: what is there is whole
+            with tempfile.TemporaryDirectory(dir=CACHE) as work:
+                pack = ["npm", "pack", "--silent", f"axe-core@{VERSION}"]
+                subprocess.run(pack, cwd=work, env=outside.ENVIRONMENT, check=True, timeout=300)
+                Path(work, archive.name).rename(archive)
     with tarfile.open(archive) as opened:
         file = opened.extractfile("package/axe.min.js")
         assert file is not None

@@ -47,7 +47,7 @@ def demo(home: Path) -> Iterator[tuple[str, str, str]]:
         assert files, said
         yield page[1], control[1], files[1]
         child.signal(signal.SIGINT)
-        assert child.wait(60) == 130
+        assert child.wait(300) == 130
     assert not Path(files[1]).exists()
 
 
@@ -67,7 +67,7 @@ def test_a_person_clicks_through_it_with_an_ordinary_browser(
     address, door, files = demo
     take = pictures(demo)
     with chromium(None, tmp_path, width=760, height=620) as context:
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(120_000)
         control = context.new_page()
         control.goto(door)
 
@@ -134,7 +134,7 @@ def test_a_device_code_is_typed_and_an_administrator_agrees(
     address, door, _ = demo
     take = pictures(demo)
     with chromium(None, tmp_path, width=760, height=620) as context:
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(120_000)
         control = context.new_page()
         control.goto(door)
         visitor = Visitor(context, address)

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -259,7 +259,6 @@ def test_an_abandoned_download_ends_its_rclone(
     cloud: Emulator, monkeypatch: pytest.MonkeyPatch, leaves: bool
 ) -> None:
     """Of a reader who goes, and of one who only stops to read."""
-    monkeypatch.setattr(serving, "READER", 1.0)
     storage = connected(cloud)
     storage.rclone.rcat(os.urandom(12_000_000), storage.at("large"))
     with let_in() as (port, cookie):
@@ -275,6 +274,11 @@ def test_an_abandoned_download_ends_its_rclone(
             assert rclones(os.getpid()) == 1
             if leaves:
                 connection.close()
+            else:
+                monkeypatch.setattr(serving, "READER", 0.1)  # from the next time on that it waits
+                with suppress(ConnectionError):
+                    for _ in range(1500):
+                        connection.recv(4096)
             eventually(lambda: rclones(os.getpid()) == 0, "its rclone goes on")
 
 

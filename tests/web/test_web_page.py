@@ -225,8 +225,9 @@ def test_a_restart_in_the_middle_of_a_sign_in_is_survived(cloud: Emulator, tmp_p
 
 
 def test_without_a_registration_rclones_own_is_used(
-    cloud: Emulator,
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pluton_rclone.web.wizard.signing_in.FIRST_WORD", PATIENCE)
     with rclone_port(), at_the_page(app=None) as anna:
         draft = anna.begin("Newcomer")
         assert "rclone’s is used" in anna.get(f"{draft}/authorize").text

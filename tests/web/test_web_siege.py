@@ -6,12 +6,16 @@ processes are bounded.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -145,64 +149,36 @@ def test_forty_five_abandoned_downloads(cloud: Emulator) -> None:
 
 
 def test_two_hundred_clients(cloud: Emulator, tmp_path: Path) -> None:
-    """Slow headers, floods with and without a session, aborted downloads and jobs, all at once."""
+    """The attackers, and who looks meanwhile, are processes of their own (`besiegers`)."""
     storage, folder = connected(cloud), tmp_path / "open"
     folder.mkdir()
     (folder / "large").write_bytes(os.urandom(4_000_000))
     storage.rclone.rcat(os.urandom(8_000_000), storage.at("large"))
     at = f"/storages/{storage.remote_name}"
-    over = threading.Event()
     with (
         attacked("--folder", str(folder), RCLONE_BWLIMIT="200k") as page,
         watched(page, f"200 clients for {LASTS:.0f} s") as seen,
     ):
-        attacker = page.another()
-
-        def slow() -> None:
-            with page.connect("GET /add HTTP/1.1\r\n@X-Slow: ") as connection:
-                while not over.wait(1):
-                    connection.sendall(b"x")
-
-        def strangers() -> None:
-            with page.connect("GET / HTTP/1.1\r\n@\r\n") as connection:
-                connection.recv(65536)
-
-        def flood() -> None:
-            with attacker.connect("GET /transfers HTTP/1.1\r\n$\r\n") as connection:
-                connection.recv(65536)
-
-        def abort() -> None:
-            with attacker.connect(
-                f"GET {at}/download?path=large HTTP/1.1\r\n$\r\n", small=True
-            ) as connection:
-                connection.recv(100)
-
-        def jobs() -> None:
-            attacker.post(f"{at}/copy", local=str(folder), path="x")
-
-        def again(attack: Callable[[], None]) -> None:
-            while not over.is_set():
-                with suppress(OSError):
-                    attack()
-                over.wait(0.2)
-
-        kinds = (slow, strangers, flood, abort, jobs)
-        threads = [
-            threading.Thread(target=again, args=(kinds[number % len(kinds)],))
-            for number in range(200)
-        ]
-        for thread in threads:
-            thread.start()
-        end = time.monotonic() + LASTS
-        try:
-            while time.monotonic() < end:
-                seen.look()
-                over.wait(0.1)
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
+        with besieging("attack", page, at=at, local=str(folder)), besieging("watch", page) as other:
+            time.sleep(LASTS)
+            found = json.loads(other.communicate()[0])
+        seen.waits += found["waits"]
+        seen.memory, seen.rclones, seen.files = (
+            found[name] for name in ("memory", "rclones", "files")
+        )
         assert seen.rclones <= Copying.at_once + AT_ONCE
         assert seen.files < MOST + 200
         page.stop()
         assert page.rclones == 0
+
+
+@contextmanager
+def besieging(role: str, page: ServedPage, **given: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of `besiegers`, which ends with its stdin."""
+    argv = [sys.executable, "-m", "tests.web.besiegers", role]
+    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdin is not None
+        given |= {"address": page.address()}
+        process.stdin.write(json.dumps({"pid": page.pid, **given}) + "\n")
+        process.stdin.flush()
+        yield process

@@ -211,6 +211,8 @@ class ItemWriter:
                 "folder": {"childCount": len(target.children or {})},
                 "parentReference": {"driveId": drive.id, "driveType": drive.kind},
             }
+            if drive.owner is not None:
+                body["remoteItem"]["shared"] = {"scope": "users", "owner": _owner(drive)}
 
     def _deleted(self, item: Item) -> dict[str, Any]:
         reference = {"driveType": self._drive.kind, "driveId": self._drive.id}
@@ -227,19 +229,21 @@ class ItemWriter:
         }
 
 
+def _owner(drive: Drive) -> dict[str, Any]:
+    if drive.owner is None:
+        return {"user": {"id": SYSTEM.id, "displayName": SYSTEM.name}}
+    owner = {"id": drive.owner.id, "displayName": drive.owner.name}
+    if drive.kind == PERSONAL:
+        owner["id"] = drive.owner.cid
+    else:
+        owner["email"] = drive.owner.username
+    return {"user": owner}
+
+
 def drive_body(drive: Drive) -> dict[str, Any]:
     """The drive."""
     fine = drive.kind == PERSONAL
     root = drive.root
-    owner: dict[str, Any]
-    if drive.owner is not None:
-        owner = {"user": {"id": drive.owner.id, "displayName": drive.owner.name}}
-        if drive.kind == PERSONAL:
-            owner["user"]["id"] = drive.owner.cid
-        else:
-            owner["user"]["email"] = drive.owner.username
-    else:
-        owner = {"user": {"id": SYSTEM.id, "displayName": SYSTEM.name}}
     body: dict[str, Any] = {
         "createdDateTime": stamp(root.created, fine=fine),
         "description": "",
@@ -250,7 +254,7 @@ def drive_body(drive: Drive) -> dict[str, Any]:
         "driveType": drive.kind,
         "createdBy": {"user": {"displayName": "System Account"}},
         "lastModifiedBy": _identity(root.editor),
-        "owner": owner,
+        "owner": _owner(drive),
     }
     quota = drive.quota.facet(drive.used, drive.bin.bytes, personal=fine, files=drive.files)
     if quota is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pluton_rclone.errors import TokenInvalid
+from pluton_rclone.remote.pairs import joined, storage_of
 from pluton_rclone.values.printable import printable
 
 from ..clouds import is_of_microsoft
@@ -70,13 +71,13 @@ def remotes_in(text: str) -> dict[str, str]:
 
 
 def _with_token(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {
-        str(name): options
-        for name, options in value.items()
-        if isinstance(options, Mapping)
-        and options.get("type", "onedrive") == "onedrive"
-        and options.get("token")
-    }
+    sections = {str(name): one for name, one in value.items() if isinstance(one, Mapping)}
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, options in sections.items():
+        if options.get("type", "onedrive") == "onedrive" and options.get("token"):
+            owner = storage_of(sections, name)
+            found[owner] = joined(sections[owner], None if owner == name else options)
+    return found
 
 
 def _candidates(text: str) -> Iterator[Any]:
@@ -115,7 +116,7 @@ def _from_value(value: Any) -> Pasted | None:
     if "access_token" in value or "refresh_token" in value:
         return Pasted(Token.from_record(value))
     if "token" in value:
-        return _from_options(value)
+        return _from_options(joined(value))
     sections = {str(k): v for k, v in value.items() if isinstance(v, Mapping)}
     remotes = {k: v for k, v in sections.items() if v.get("type", "onedrive") == "onedrive"}
     with_token = _with_token(value)

@@ -108,6 +108,28 @@ class Site:
         return cls(str(record["id"]), str(name), web_url, description)
 
 
+@dataclass(frozen=True)
+class Shortcut:
+    """A folder of another drive that stands in this one at `path`, which starts at its root ("/").
+    It leads to `drive_id`, in a browser `address`, the library of `owner`; "" where Microsoft does
+    not say."""
+
+    path: str
+    drive_id: str
+    address: str = ""
+    owner: str = ""
+
+    @classmethod
+    def from_graph(cls, record: Mapping[str, Any], above: str) -> Shortcut:
+        """From an item with `remoteItem`; `above` is the path of its folder in the drive."""
+        there = record["remoteItem"]
+        parent, shared = there.get("parentReference") or {}, there.get("shared") or {}
+        path = f"{above}/{record.get('name') or there.get('name') or ''}".lstrip("/")
+        drive_id = normal_drive_id(str(parent.get("driveId") or ""))
+        address = str(there.get("webUrl") or "")
+        return cls(f"/{path}", drive_id, address, _owner(shared.get("owner")))
+
+
 def drive_type(value: object) -> DriveType:
     """Graph's `driveType`; an unknown one counts as a library."""
     return value if value in ("personal", "business") else "documentLibrary"

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse
 
 from pluton_rclone.errors import PlutonRcloneError, StorageNotFound
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.graph.drives import Quota
+from pluton_rclone.microsoft.graph.drives import Quota, Shortcut
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.storages.storages import Storages
 
@@ -35,6 +35,7 @@ class Seen:
     error: PlutonRcloneError | None = None
     warnings: tuple[str, ...] = ()
     quota: Quota = Quota("unknown")  # noqa: RUF009 - frozen
+    shortcuts: tuple[Shortcut, ...] = ()
 
 
 class Healths:
@@ -64,7 +65,8 @@ def _look(storage: Storage) -> Seen:
         failed = next((step.error for step in report.steps if step.status == "failed"), None)
         if failed is not None:
             return Seen(failed)
-        return Seen(None, tuple(step.text for step in report.warnings), storage.drive().quota)
+        warnings = tuple(step.text for step in report.warnings)
+        return Seen(None, warnings, storage.drive().quota, report.shortcuts)
     except PlutonRcloneError as error:
         return Seen(error)
 

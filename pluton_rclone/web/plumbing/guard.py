@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024  # bytes: forms, no uploads
 MAX_FIELDS = 200
 AT_ONCE = 12  # requests of one owner: a browser has six; each may hold a thread and an rclone
-PAUSE = 1.0  # seconds that those wait who ask for more, so that others need not
+PAUSE = 1.0  # seconds, at least, that those wait who ask for more, so that others need not
 TOKEN_FIELD = "anti_forgery"
 TOKEN_HEADER = "x-anti-forgery"
 FORM = "application/x-www-form-urlencoded"
@@ -122,10 +122,13 @@ class Guard:
         refused = await self._refusal(request)
         mine = session_of(request)
         owner = mine.owner if mine is not None else ""
-        crowded = self._busy[owner] >= AT_ONCE  # strangers are one owner, ""
-        if crowded and owner:
-            owner = ""
-            refused = self.refuse(request, 429, "Too much at once.", "Try again in a moment.")
+        pause = 0.0
+        if self._busy[owner] >= AT_ONCE:  # strangers are one owner, ""
+            pause = PAUSE
+            if owner:
+                owner += " waits"  # counted apart: the more there are, the longer each waits
+                pause *= 1 + self._busy[owner] // AT_ONCE
+                refused = self.refuse(request, 429, "Too much at once.", "Try again in a moment.")
         answer: ASGIApp = refused or self.app
         new_cookie = scope.get("pluton.new_cookie")
 
@@ -143,8 +146,7 @@ class Guard:
 
         self._busy[owner] += 1
         try:
-            if crowded:
-                await sleep(PAUSE)
+            await sleep(pause)
             await answer(scope, _empty if "pluton.form" in scope else receive, with_headers)
         except Exception:
             if begun:

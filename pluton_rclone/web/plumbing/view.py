@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -26,25 +26,44 @@ _environment = Environment(loader=PackageLoader("pluton_rclone.web"), autoescape
 
 def link(request: Request, *parts: str) -> str:
     """An address in this application, wherever it is mounted: link(request, "storages", name)."""
-    root = request.scope.get("root_path") or ""
+    return _below(request.scope.get("root_path") or "", *parts)
+
+
+@lru_cache(4096)
+def _below(root: str, *parts: str) -> str:
     return root + "/" + "/".join(quote(part, safe="") for part in parts)
 
 
 def draw(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, or a part of one if the template's name starts with "part_". Templates get our errors
     as their records."""
-    session = session_of(request)
-    token = session.token if session else ""
-    of_all = {"to": partial(link, request), "token_field": TOKEN_FIELD, "token": token}
     given: dict[str, Any] = {"error": None, "here": "storages", **values}
     for name, value in given.items():
         given[name] = value.record() if isinstance(value, PlutonRcloneError) else value
-    return HTMLResponse(_environment.get_template(template).render(**of_all, **given), status)
+    return HTMLResponse(_drawn(template, *_reader(request), **given), status)
 
 
 def refusal(request: Request, status: int, what: str, advice: str) -> Response:
     """A page that says no, in one sentence and with the way out."""
-    return draw(request, "refused.html", status=status, what=what, advice=advice)
+    return HTMLResponse(_refused(*_reader(request), what, advice), status)
+
+
+@lru_cache(256)  # a flood asks for the same page again and again
+def _refused(root: str, token: str, what: str, advice: str) -> str:
+    return _drawn("refused.html", root, token, what=what, advice=advice, error=None)
+
+
+def _reader(request: Request) -> tuple[str, str]:
+    """Where the application is mounted, and the anti-forgery token of the session, or ""."""
+    session = session_of(request)
+    return request.scope.get("root_path") or "", session.token if session else ""
+
+
+def _drawn(template: str, root: str, token: str, **values: Any) -> str:
+    to = partial(_below, root)
+    return _environment.get_template(template).render(
+        to=to, token_field=TOKEN_FIELD, token=token, **values
+    )
 
 
 class Caught:

@@ -57,7 +57,7 @@ class Rclone:
         """stdout; with another exit code than expected the test fails and shows what rclone
         said."""
         command = [str(find_binary().path), *arguments, "--retries", "1"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == expect, done.stderr
         return done.stdout if expect == 0 else done.stderr
 

@@ -1,0 +1,64 @@
+"""A storage with a base folder, as every rclone reads it: an alias of the folder, and its drive.
+
+    [work]                           [work-drive]
+    type = alias                     type = onedrive
+    remote = work-drive:Backups      pluton_alias = work:Backups
+
+The mark ties the drive to the alias, and the id of the base folder to its path: a path that was
+changed by hand has no id. A drive whose alias is gone, or leads elsewhere, is a storage of its own,
+which keeps the base folder of the mark; so does one with our key `pluton_base_folder`, as it was
+saved before (rclone starts at the root of both). Pure functions on sections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .options import BY_NAME, PREFIX
+
+MARK = PREFIX + "alias"
+BASE, BASE_ID = BY_NAME["base_folder"].key, BY_NAME["base_folder_id"].key
+Section = Mapping[str, str]
+
+
+def drive_of(sections: Mapping[str, Section], name: str) -> str:
+    """The section with drive and token of the pair `name`; `name` itself if it is not a pair."""
+    alias = sections.get(name, {})
+    drive = str(alias.get("remote", "")).partition(":")[0] if alias.get("type") == "alias" else ""
+    held = sections.get(drive, {})
+    tied = held.get("type") == "onedrive" and _marked(held)[0] == name
+    return drive if tied else name
+
+
+def storage_of(sections: Mapping[str, Section], name: str) -> str:
+    """The pair whose drive this section is; `name` itself if it is not one."""
+    owner = _marked(sections.get(name, {}))[0]
+    return owner if owner and drive_of(sections, owner) == name else name
+
+
+def joined(section: Section, drive: Section | None = None) -> dict[str, str]:
+    """The one section that stands for a storage: of a pair, its alias and `drive`."""
+    found = dict(section if drive is None else drive)
+    marked = _marked(found)[1]
+    if found.pop(MARK, None) is None:
+        return found
+    path = marked if drive is None else section["remote"].partition(":")[2]
+    if path != marked or not path:
+        found.pop(BASE_ID, None)
+    return {**found, BASE: path} if path else found
+
+
+def split(section: Section, name: str, drive: str) -> dict[str, Section]:
+    """The two sections of a storage that has a base folder, or its only one."""
+    base = section.get(BASE)
+    if section.get("type") != "onedrive" or not base:
+        return {name: section}
+    held = {key: value for key, value in section.items() if key != BASE}
+    alias = {"type": "alias", "remote": f"{drive}:{base}"}
+    return {name: alias, drive: {**held, MARK: f"{name}:{base}"}}
+
+
+def _marked(section: Section) -> tuple[str, str]:
+    """The name of the alias and its path, as the mark has them."""
+    owner, _, path = str(section.get(MARK, "")).partition(":")
+    return owner, path
