@@ -71,16 +71,14 @@ def lend(
     names = with_drives(shared.document(), names)
     loan = _open_loan(shared, names, others)
     watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
-    if loan.bases:
-        watch.start()
+    watch.start()
     try:
         why = partial(_why_not_writable, shared, loan.bases)
         yield PrivateConfig(loan.conf.file.path, loan.conf.password_environment(), why)
     finally:
         if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
             loan.over.set()
-            if loan.bases:
-                watch.join()
+            watch.join()
             loan.close()
 
 
@@ -149,7 +147,7 @@ class _Loan:
         """Merge and go; a token that cannot be merged stays behind for the next loan."""
         _here.discard(self.folder)
         try:
-            if self.bases and self.conf.file.identity() != self.merged:
+            if self.conf.file.identity() != self.merged:
                 self.merge()
         except PlutonRcloneError as error:
             what = "a refreshed token could not be saved and is kept in"
