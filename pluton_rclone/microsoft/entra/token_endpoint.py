@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import PlutonRcloneError, Who
+from pluton_rclone.errors import NextStep, PlutonRcloneError, Who
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -100,7 +100,9 @@ class TokenEndpoint:
             log.warning("No token for rclone: %s", problem)
             status = 503 if problem.who is Who.LATER else 400
             word = problem.details.get("error") or problem.code
-            return status, {"error": f"{word}: {problem}"}  # all of it that rclone repeats
+            again = problem.next_step is NextStep.REAUTHORIZE  # its number says enough
+            reason = problem.details.get("aadsts") if again else None
+            return status, {"error": f"{word}: {reason or problem}"}  # all that rclone repeats
         self.trouble = None
         self.given += 1
         given = {"access_token": token.access_token, "token_type": token.token_type}
