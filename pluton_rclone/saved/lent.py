@@ -6,7 +6,9 @@ token of rclone's own registration, and where rclone.conf cannot be written nobo
 then the whole token is lent, and what rclone makes of it comes home.
 
 rclone 1.75.2 does not renew an access token that Microsoft refuses before its end (continuous
-access evaluation, a revoked session). The next run gets it as one that has expired, and renews it.
+access evaluation, a revoked session). So rclone asks us each minute, and we ask Graph: mount,
+serve and restic, which tries again, go on with another one. The run of another command has failed
+by then: the next one gets the token as one that has expired, and renews it.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ from typing import TYPE_CHECKING
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.private import PrivateConfig
 from pluton_rclone.errors import AccessDenied, ConfigError, NextStep, TokenExpired, Who
-from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
+from pluton_rclone.microsoft.entra.token_endpoint import DAY, TokenEndpoint
 from pluton_rclone.process import Child
 from pluton_rclone.rclone.commands import WRITING, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner
 from pluton_rclone.values.token_text import TOKEN, expires_at, token_digest, token_fields
 
-from .renewal import good_token, is_ours_to_renew, name_now
+from .renewal import good_token, is_ours_to_renew, is_refused, name_now
 from .wrapping import below
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone import events
 
 PAST = "2000-01-01T00:00:00Z"
+ASKED_AGAIN = 60.0
+"""Seconds after which rclone asks us whether its token is good still (by its count ten less)."""
 
 
 @contextmanager
@@ -54,9 +58,14 @@ def lend(
             give = _giver(conf, name, section, refused)
             if give is None:
                 return {TOKEN: json.dumps(token)} if token.get("expiry") == PAST else {}
-            token.pop("refresh_token", None)
+            longest = DAY
+            if isinstance(give, _Broker):
+                longest = ASKED_AGAIN
+                token.pop("refresh_token", None)
+                soon = datetime.now(timezone.utc) + timedelta(seconds=longest)
+                token["expiry"] = min(expires_at(token) or soon, soon).isoformat()
             app, tenant = section.get("client_id", ""), section.get("tenant") or "common"
-            endpoint = TokenEndpoint(app, tenant, give)
+            endpoint = TokenEndpoint(app, tenant, give, longest)
             options = stack.enter_context(endpoint).options()
             return {**options, TOKEN: json.dumps(token)} if token else options
 
@@ -83,7 +92,27 @@ def _giver(
     storage = conf.storage_of(name)
     if not conf.is_variable(storage) and not _can_be_kept(conf, section):
         return None
-    return lambda: good_token(conf, name_now(conf, storage, section), refused=refused)
+    return _Broker(conf, storage, section, refused)
+
+
+class _Broker:
+    """Gives an rclone access tokens for one run, each time the one that all have. One that it has
+    already may be refused meanwhile: rclone would not tell, so Graph is asked."""
+
+    def __init__(
+        self, conf: Conf, name: str, section: Mapping[str, str], refused: Collection[str]
+    ) -> None:
+        self._conf, self._name, self._section, self._refused = conf, name, section, refused
+        self._last = _digest(section)
+
+    def __call__(self) -> Token:
+        name = name_now(self._conf, self._name, self._section)
+        token = good_token(self._conf, name, refused=self._refused)
+        digest = token_digest(token.access_token)
+        if digest == self._last and is_refused(token, self._section):
+            token = good_token(self._conf, name, refused={digest})
+        self._last = token_digest(token.access_token)
+        return token
 
 
 def _can_be_kept(conf: Conf, section: Mapping[str, str]) -> bool:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone import process
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.errors import InteractionRequired, NextStep, StorageNotFound, TokenExpired
+from pluton_rclone.errors import (
+    InteractionRequired,
+    NextStep,
+    PlutonRcloneError,
+    StorageNotFound,
+    TokenExpired,
+)
 from pluton_rclone.values.token_text import SIGN_IN, token_digest
 
 if TYPE_CHECKING:
@@ -97,6 +103,20 @@ def renewed_here(conf: Conf, name: str, refused: Container[str]) -> Token:
 
 def _is_good(token: Token, refused: Container[str]) -> bool:
     return not token.expired() and token_digest(token.access_token) not in refused
+
+
+def is_refused(token: Token, section: Mapping[str, str]) -> bool:
+    """Whether Graph refuses an access token that has not expired, by one small request, which costs
+    a resource unit; False if it does not answer."""
+    from pluton_rclone.microsoft.clouds import cloud
+    from pluton_rclone.microsoft.http import Http
+
+    root = cloud(section.get("region") or "global").graph_root
+    address = f"{root}/v1.0/drives/{section.get('drive_id')}?$select=id"
+    headers = {"Authorization": f"Bearer {token.access_token}"}
+    with Http() as http, suppress(PlutonRcloneError):
+        return http.once("GET", address, headers=headers).status == 401
+    return False
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import os
 import random
 import shlex
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ResticNotFound, UsageError
 from pluton_rclone.process import Completed
+from pluton_rclone.saved import lent
 from pluton_rclone.setup.connect import DriveKind
 from pluton_rclone.storages.restic import Restic, as_shell, find_restic
 from tests.connected import ANNA, KINDS, connected
@@ -118,6 +120,29 @@ def test_a_token_that_ends_in_the_middle_is_renewed_and_comes_home(
     assert len(refreshes) >= 2
     cloud.world.advance(20)
     assert storage.check_health().ok
+
+
+def test_a_token_that_microsoft_refuses_in_the_middle_is_replaced_and_restic_goes_on(
+    cloud: Emulator, restic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lent, "ASKED_AGAIN", 12.0)  # rclone asks again after two
+    make_files(tmp_path / "source", 60)
+    cloud.faults.latency = 0.1
+    with connected(cloud).restic(binary=restic, environment=PASSWORD) as opened:
+        good(opened.run("init", timeout=300))
+        before = len(uploads(cloud))
+        with opened.start("--no-cache", "backup", str(tmp_path / "source")) as child:
+            while len(uploads(cloud)) == before and child.returncode is None:
+                time.sleep(0.01)
+            cloud.quirks.access_token_refused(ANNA)
+            assert child.wait(timeout=300) == 0, child.stderr_tail
+    assert [request.status for request in cloud.requests if request.path.endswith("/token")] == [
+        200
+    ]
+
+
+def uploads(cloud: Emulator) -> list[str]:
+    return [each.path for each in cloud.requests if "createUploadSession" in each.path]
 
 
 def test_nothing_secret_is_an_argument_and_what_is_needed_is_in_the_environment(

@@ -27,13 +27,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DAY = 24 * 3600.0  # longer than any token
+
 
 class TokenEndpoint:
     """`with TokenEndpoint(…) as endpoint:` and give rclone `endpoint.options()`. `give` is asked
-    for a token each time, in a thread; if it raises, `trouble` holds the real reason."""
+    for a token each time, in a thread; if it raises, `trouble` holds the real reason. rclone asks
+    again when the token expires, or after `longest` seconds."""
 
-    def __init__(self, client_id: str, tenant: str, give: Callable[[], Token]) -> None:
+    def __init__(
+        self, client_id: str, tenant: str, give: Callable[[], Token], longest: float = DAY
+    ) -> None:
         self._client_id, self._tenant, self._give = client_id, tenant, give
+        self._longest = longest
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, name="token endpoint", daemon=True)
@@ -107,4 +113,4 @@ class TokenEndpoint:
         self.given += 1
         given = {"access_token": token.access_token, "token_type": token.token_type}
         left = (token.expiry - datetime.now(timezone.utc)).total_seconds()
-        return 200, {**given, "expires_in": max(1, int(left))}
+        return 200, {**given, "expires_in": max(1, int(min(left, self._longest)))}
