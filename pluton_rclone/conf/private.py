@@ -14,7 +14,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,7 +27,6 @@ from pluton_rclone.process.system import Held, new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
 from . import disk, variables
-from .environment import PASSWORD, PASSWORD_COMMAND
 from .ini import Document
 from .merge import with_later_tokens
 from .pairs import with_drives
@@ -43,6 +42,14 @@ _LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
 
+Others = Callable[[str, dict[str, str]], Mapping[str, str]]
+"""For a remote's name and whole section: the options that are others in the copy."""
+
+
+def no_others(name: str, section: dict[str, str]) -> Mapping[str, str]:
+    """The copy is as the original."""
+    return {}
+
 
 @dataclass(frozen=True)
 class PrivateConfig:
@@ -56,15 +63,18 @@ class PrivateConfig:
 
 
 @contextmanager
-def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
-    """A private config with these remotes; ends by merging what was refreshed. StorageNotFound."""
+def lend(
+    shared: SharedConfig, names: Sequence[str], others: Others = no_others
+) -> Iterator[PrivateConfig]:
+    """A private config with these remotes; ends by merging what was refreshed, but nothing of a
+    remote whose copy has another `token_url`. StorageNotFound."""
     names = with_drives(shared.document(), names)
-    loan = _open_loan(shared, names)
+    loan = _open_loan(shared, names, others)
     watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
     watch.start()
     try:
-        why = partial(_why_not_writable, shared, names)
-        yield PrivateConfig(loan.conf.file.path, loan.environment(), why)
+        why = partial(_why_not_writable, shared, loan.bases)
+        yield PrivateConfig(loan.conf.file.path, loan.conf.password_environment(), why)
     finally:
         if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
             loan.over.set()
@@ -72,12 +82,11 @@ def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
             loan.close()
 
 
-def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError | None:
-    names = [name for name in names if name not in shared.made_by_variables()]
+def _why_not_writable(shared: SharedConfig, lent: Collection[str]) -> ConfigError | None:
+    if not set(lent) - set(shared.made_by_variables()):
+        return None
     try:
-        document = shared.document()
-        if any(TOKEN in (document.get(name) or {}) for name in names):
-            shared.check_writable()
+        shared.check_writable()
     except ConfigError as error:
         what = "tokens that rclone refreshes now are lost at the next restart of this machine"
         log.warning("%s: %s", error, what)
@@ -93,7 +102,7 @@ _here: set[str] = set()
 @dataclass(eq=False)
 class _Loan:
     """One private folder, made or found abandoned; its lock `owner` is held throughout. `bases` are
-    the digests of the tokens that it started from."""
+    the digests of the tokens that it started from, of those that come back."""
 
     shared: SharedConfig
     folder: Path
@@ -105,12 +114,6 @@ class _Loan:
 
     def __post_init__(self) -> None:
         self.conf = SharedConfig(self.folder / _CONF, self.shared.password)
-
-    def environment(self) -> dict[str, str]:
-        if not self.conf.is_encrypted():
-            return {}
-        # Every rclone would run the command again; unless empty, it wins over the variable.
-        return {PASSWORD: self.shared.password(), PASSWORD_COMMAND: ""}
 
     def on(self, document: Document) -> Document:
         """The document with what was refreshed here."""
@@ -144,7 +147,7 @@ class _Loan:
         """Merge and go; a token that cannot be merged stays behind for the next loan."""
         _here.discard(self.folder.name)
         try:
-            if self.merged is None or self.conf.file.identity() != self.merged:
+            if self.conf.file.identity() != self.merged:
                 self.merge()
         except PlutonRcloneError as error:
             what = "a refreshed token could not be saved and is kept in"
@@ -155,15 +158,21 @@ class _Loan:
             self.owner.release()
 
 
-def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
+def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others) -> _Loan:
     waiting = [leftover for leftover in _abandoned(shared) if not _merged_and_gone(leftover)]
     try:
         document = shared.document().require(*names)
         lent = document.only(names)
         for leftover in waiting:
             lent = leftover.on(lent)
-        loan = _make(shared, names, document, lent)
-        for leftover in waiting:
+        copy, coming_back = lent, list(names)
+        for name in names:
+            options = others(name, lent.whole_section(name))
+            copy = copy.changed(name, options)
+            if "token_url" in options:
+                coming_back.remove(name)
+        loan = _make(shared, coming_back, document, copy)
+        for leftover in waiting if coming_back == list(names) else ():
             if leftover.on(lent) == lent and leftover.on(document).only(names) == lent:
                 loan.merged = None  # with all that it had, until the real file can be written
                 folders.remove(leftover.folder)
