@@ -29,6 +29,7 @@ from pluton_rclone.process import Child
 from pluton_rclone.rclone.commands import WRITING, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner
 from pluton_rclone.values.token_text import TOKEN, expires_at, token_digest, token_fields
+from pluton_rclone.values.versions import Feature, Version
 
 from .renewal import good_token, is_ours_to_renew, is_refused, name_now
 from .wrapping import below
@@ -44,18 +45,18 @@ ASKED_AGAIN = 60.0
 
 @contextmanager
 def lend(
-    conf: Conf, names: Sequence[str], refused: Collection[str] = ()
+    conf: Conf, names: Sequence[str], version: Version, refused: Collection[str] = ()
 ) -> Iterator[PrivateConfig]:
-    """A private copy of these remotes for an rclone. A token in it comes home while rclone runs and
-    at the end, or is an access token alone, and rclone asks us for the next one. Access tokens
-    whose digest is `refused` have expired in it."""
+    """A private copy of these remotes for an rclone of that version. A token in it comes home while
+    rclone runs and at the end, or is an access token alone, and rclone asks us for the next one.
+    Access tokens whose digest is `refused` have expired in it."""
     with ExitStack() as stack:
 
         def others(name: str, section: dict[str, str]) -> Mapping[str, str]:
             token = token_fields(section.get(TOKEN))
             if _digest(section) in refused and not section.get("tenant_url"):
                 token["expiry"] = PAST
-            give = _giver(conf, name, section, refused)
+            give = _giver(conf, name, section, version, refused)
             if give is None:
                 return {TOKEN: json.dumps(token)} if token.get("expiry") == PAST else {}
             longest = DAY
@@ -73,7 +74,11 @@ def lend(
 
 
 def _giver(
-    conf: Conf, name: str, section: Mapping[str, str], refused: Collection[str]
+    conf: Conf,
+    name: str,
+    section: Mapping[str, str],
+    version: Version,
+    refused: Collection[str],
 ) -> Callable[[], Token] | None:
     """Gives rclone access tokens for one run; None if it can and has to get them itself."""
     if section.get("pluton_certificate") and not section.get("client_secret"):
@@ -86,6 +91,8 @@ def _giver(
             return sign_in_as_app(own_registration(conf.remote(name))).token
 
         return as_application
+    if not Feature.TOKEN_ADDRESS.known_to(version):
+        return None
     is_whole = "refresh_token" in token_fields(section.get(TOKEN))
     if not is_whole or not is_ours_to_renew(section) or section.get("tenant_url"):
         return None
@@ -172,7 +179,7 @@ class Lent(Around):
         """AccessDenied where it would write to what was connected for reading only."""
         self._refuse_to_write(order.command)
         held = ExitStack()
-        loan = held.enter_context(lend(self._conf, self._names, self._refused))
+        loan = held.enter_context(lend(self._conf, self._names, self.binary.version, self._refused))
         given = {_digest(self._conf.whole_section(name)) for name in self._names}
 
         def hear(line: bytes) -> None:

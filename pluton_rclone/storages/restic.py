@@ -139,7 +139,8 @@ class Restic:
 
     def _lend(self) -> None:
         with ExitStack() as stack:
-            loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
+            saved, version = self._saved, self._saved.rclone.binary.version
+            loan = stack.enter_context(lend(saved.conf, [saved.name], version))
             loan.not_writable()  # which the log says
             lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
             self._lent = {**lent, **loan.environment}

@@ -42,6 +42,7 @@ class Feature(Enum):
     PUBLIC_CLIENT = "renews a public client's token", Version(1, 67)
     """An older one sends its own secret along."""
     METRICS = "--metrics-addr", Version(1, 68)
+    TOKEN_ADDRESS = "asks an address of ours for tokens", Version(1, 69)
 
     def __init__(self, title: str, since: Version) -> None:
         self.title = title

@@ -25,6 +25,7 @@ from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.saved.lent import lend
 from pluton_rclone.saved.renewal import good_token, renewed_here
 from pluton_rclone.values.token_text import token_digest
+from pluton_rclone.values.versions import NEWEST, Feature, Version
 from tests.conf.real_rclone import RCLONE
 from tests.connected import ANNA, connected
 
@@ -97,7 +98,7 @@ def test_no_refresh_token_is_in_a_lent_file_and_nothing_needs_to_come_home(
 ) -> None:
     conf = storage.storages.conf
     with ExitStack() as stack:
-        loans = [stack.enter_context(lend(conf, ["personal"])) for _ in range(4)]
+        loans = [stack.enter_context(lend(conf, ["personal"], NEWEST)) for _ in range(4)]
         lent = [loan.path.read_text() for loan in loans]
         with ThreadPoolExecutor() as threads:
             for loan in loans:
@@ -149,7 +150,7 @@ def test_what_is_given_out_is_at_home_before_and_a_loan_ends_with_its_run(
     cloud: Emulator, storage: Storage
 ) -> None:
     conf = storage.storages.conf
-    with lend(conf, ["personal"], {token_digest(token(conf)["access_token"])}) as loan:
+    with lend(conf, ["personal"], NEWEST, {token_digest(token(conf)["access_token"])}) as loan:
         copy = loan.path.read_text()
         rclone(loan.path, "lsjson", "personal:")
     assert token(conf)["refresh_token"] == secrets_of(cloud)[-1]
@@ -165,7 +166,7 @@ def test_a_renewed_token_finds_its_remote_under_another_name_and_not_a_newer_sig
 ) -> None:
     conf = storage.storages.conf
     given = {token_digest(token(conf)["access_token"])}
-    with lend(conf, ["personal"], given) as loan:
+    with lend(conf, ["personal"], NEWEST, given) as loan:
         conf.rename("personal", "other")
         rclone(loan.path, "lsjson", "personal:")
         assert token(conf, "other")["refresh_token"] == secrets_of(cloud)[-1]
@@ -180,7 +181,7 @@ def test_a_remote_that_was_removed_gives_its_rclones_nothing_more(
     cloud: Emulator, storage: Storage
 ) -> None:
     conf = storage.storages.conf
-    with lend(conf, ["personal"], {token_digest(token(conf)["access_token"])}) as loan:
+    with lend(conf, ["personal"], NEWEST, {token_digest(token(conf)["access_token"])}) as loan:
         conf.delete("personal")
         with pytest.raises(AssertionError, match="is not there any more"):
             rclone(loan.path, "lsjson", "personal:")
@@ -208,10 +209,17 @@ def test_only_rclone_renews_a_token_of_its_own_registration_and_that_comes_home(
     conf = storage.storages.conf
     conf.update("personal", {"client_id": None})
     before = token(conf)["refresh_token"]
-    with lend(conf, ["personal"]) as loan:
+    with lend(conf, ["personal"], NEWEST) as loan:
         assert before in loan.path.read_text()
         rclone(loan.path, "lsjson", "personal:")
     assert token(conf)["refresh_token"] != before
+
+
+def test_an_rclone_that_cannot_ask_us_has_the_whole_token(storage: Storage) -> None:
+    conf, first = storage.storages.conf, Feature.TOKEN_ADDRESS.since
+    for version, is_whole in ((Version(first.major, first.minor - 1, 3), True), (first, False)):
+        with lend(conf, ["personal"], version) as loan:
+            assert (token(conf)["refresh_token"] in loan.path.read_text()) == is_whole
 
 
 def test_where_rclone_conf_cannot_be_written_the_whole_token_is_lent(
@@ -224,7 +232,7 @@ def test_where_rclone_conf_cannot_be_written_the_whole_token_is_lent(
 
     expired = connected(cloud, name="expired", seconds=-1)
     monkeypatch.setattr("pluton_rclone.conf.disk.ConfigFile.check_writable", refused)
-    with lend(expired.storages.conf, ["expired"]) as loan:
+    with lend(expired.storages.conf, ["expired"], NEWEST) as loan:
         assert secrets_of(cloud)[-1] in loan.path.read_text()
         assert loan.not_writable() is not None
 
