@@ -275,8 +275,8 @@ def sites(ctx: Context, name: str, term: str) -> None:
 def repair(ctx: Context, name: str, drive_id: str) -> None:
     """Find the drive of a storage that has none, or one that Microsoft only lists.
 
-    The token and the options stay. An encoding is written as rclone reads it. Saved only if the
-    connection test passed.
+    The token and the options stay. An encoding is written as rclone reads it, and a base folder so
+    that rclone by itself starts in it, too. Saved only if the connection test passed.
 
     \b
     pluton-rclone repair work

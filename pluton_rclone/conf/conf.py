@@ -63,7 +63,7 @@ class Conf:
         """The remotes in the order of the file: sections that have a type."""
         now = self._shared.document()
         return [
-            one for one in pairs.names(now) if "type" in now.raw_section(one) | now.inherited(one)
+            one for one in pairs.names(now) if "type" in {**now.sections[one], **now.inherited(one)}
         ]
 
     def taken(self) -> list[str]:

@@ -97,14 +97,6 @@ class Document:
             raise StorageNotFound(f"there is no remote {missing[0]!r}")
         return self
 
-    def raw_section(self, name: str) -> dict[str, str]:
-        """The section's own keys as they stand in the file, `%(name)s` not expanded."""
-        return dict(self._sections[name])
-
-    def get(self, name: str) -> dict[str, str] | None:
-        """The same, None if there is no such section."""
-        return self.raw_section(name) if name in self else None
-
     def section(self, name: str) -> dict[str, str]:
         """The section as `rclone config dump` shows it: its own keys, `%(name)s` expanded."""
         return {key: self._expanded(name, value) for key, value in self._sections[name].items()}

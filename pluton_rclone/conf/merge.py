@@ -36,17 +36,16 @@ def with_later_tokens(
     """The document with every token of the source that was issued later; `bases` as in
     `later_token`, by name. A remote that was renamed meanwhile is found by its sign-in, or by what
     became of its pair."""
-    for name in source.names():
-        candidate = source.raw_section(name)
+    for name, candidate in source.sections.items():
         targets, sign_in = [drive_of(document.sections, name)], candidate.get(SIGN_IN)
         if name not in document:
-            known = {one: document.raw_section(one).get(SIGN_IN) for one in document.names()}
+            known = {one: its.get(SIGN_IN) for one, its in document.sections.items()}
             targets = [other for other, its in known.items() if sign_in and its == sign_in]
             owner = candidate.get(MARK, "").partition(":")[0]
             targets = targets or [owner] * (owner in document)
         for target in targets:
             base = (bases or {}).get(name)
-            token = later_token(document.raw_section(target), candidate, base=base)
+            token = later_token(document.sections[target], candidate, base=base)
             if token is not None:
                 document = document.changed(target, {TOKEN: token})
     return document
@@ -56,10 +55,9 @@ def adopted(mine: Document, *, ancestor: Document, theirs: Document) -> Document
     """`mine` with the changes in `theirs` to `ancestor`: new sections, changed keys, later tokens.
     Nothing is taken away: they may have read the file before it was there."""
     result = with_later_tokens(mine, theirs)
-    for name in theirs.names():
-        section = theirs.raw_section(name)
+    for name, section in theirs.sections.items():
         if name in ancestor and name in mine:
-            old, now = ancestor.raw_section(name), mine.raw_section(name)
+            old, now = ancestor.sections[name], mine.sections[name]
             theirs_alone = [key for key in section if key != TOKEN and now.get(key) == old.get(key)]
             result = result.changed(name, {key: section[key] for key in theirs_alone})
         elif name not in ancestor and name not in result and section:
@@ -72,7 +70,7 @@ def repaired_section(
 ) -> Document:
     """The document with our change from `before` to `after` made again where it fell back to what
     was before. What has a third value was changed by another program since, and stays."""
-    old, new, now = before.get(name), after.get(name), document.get(name)
+    old, new, now = (one.sections.get(name) for one in (before, after, document))
     if now == new:
         return document
     if new is None:

@@ -13,14 +13,12 @@ from .ini import Document
 from .merge import later_token
 
 
-def require(document: Document, *names: str) -> Document:
-    """The document, if it has these storages and other remotes. StorageNotFound."""
-    for name in names:
-        if (owner := storage_of(document.require(name).sections, name)) != name:
-            raise StorageNotFound(
-                f"{name!r} is not a storage: it holds the drive of {owner!r}.",
-                advice=f"Write {owner}: for its base folder, {owner}:/ for the whole drive.",
-            )
+def require(document: Document, name: str) -> Document:
+    """The document, if it has this storage or other remote. StorageNotFound."""
+    if (owner := storage_of(document.require(name).sections, name)) != name:
+        what = f"{name!r} is not a storage: it holds the drive of {owner!r}."
+        advice = f"Write {owner}: for its base folder, {owner}:/ for the whole drive."
+        raise StorageNotFound(what, advice=advice)
     return document
 
 
@@ -36,7 +34,9 @@ def with_drives(document: Document, names: Iterable[str]) -> list[str]:
     ]
 
 
-def section(document: Document, name: str, read: Callable[[str], dict[str, str]]) -> dict[str, str]:
+def section(
+    document: Document, name: str, read: Callable[[str], Mapping[str, str]]
+) -> dict[str, str]:
     """The section of a storage, of one or two that `read` gives."""
     drive = drive_of(document.sections, name)
     return joined(read(name), None if drive == name else read(drive))
@@ -50,7 +50,8 @@ def added(document: Document, name: str, made: Mapping[str, str]) -> Document:
 
 def changed(document: Document, name: str, changes: Mapping[str, str | None]) -> Document:
     """A new base folder makes a pair of one section, and none makes one section of a pair."""
-    drive, before = drive_of(document.sections, name), section(document, name, document.raw_section)
+    drive = drive_of(document.sections, name)
+    before = section(document, name, document.sections.__getitem__)
     if before.get("type") != "onedrive" or (drive == name and BASE not in changes):
         return document.changed(name, changes)
     base = changes.get(BASE) or "" if BASE in changes else before.get(BASE, "")
@@ -91,7 +92,7 @@ def tidied(document: Document) -> Document:
     for name, alias in document.sections.items():
         drive = drive_of(document.sections, name)
         if drive != name and TOKEN in alias:
-            held = document.raw_section(drive)
+            held = document.sections[drive]
             token = later_token(held, {**held, TOKEN: alias[TOKEN]})
             document = document.changed(drive, {TOKEN: token or held.get(TOKEN)})
             document = document.changed(name, {TOKEN: None})

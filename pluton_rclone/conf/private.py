@@ -131,15 +131,15 @@ class _Loan:
         identity = self.conf.file.identity()
         source = self.conf.document()
         for name in self.shared.made_by_variables():
-            token = self.on(self.shared.document()).raw_section(name).get(TOKEN)
+            token = self.on(self.shared.document()).sections[name].get(TOKEN)
             variables.keep(name, token or "")
         present = self.shared.document()
         if self.on(present) != present:
             now = self.shared.change(self.on)
             log.debug("refreshed tokens merged into %s", self.shared.file.path)
             for name in source.names():  # the next token here is refreshed from what was merged
-                token = source.raw_section(name).get(TOKEN)
-                if token is not None and token == (now.get(name) or {}).get(TOKEN):
+                token = source.sections[name].get(TOKEN)
+                if token is not None and token == now.sections.get(name, {}).get(TOKEN):
                     self.bases[name] = token_digest(token)
         self.merged = identity
 
@@ -183,7 +183,7 @@ def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others) -> _L
 
 
 def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: Document) -> _Loan:
-    tokens = {name: document.raw_section(name).get(TOKEN) for name in names}
+    tokens = {name: document.sections[name].get(TOKEN) for name in names}
     bases = {name: token_digest(token) for name, token in tokens.items() if token is not None}
     origin = json.dumps({"config": str(shared.file.path), "tokens": bases}).encode()
     files = {_ORIGIN: origin, _CONF: shared.encode(lent, shared.file.read())}

@@ -183,7 +183,7 @@ class SharedConfig:
         self._read = None
         # What we change, not what another program turns out to have changed in between.
         both = dict.fromkeys([*before.names(), *document.names()])
-        names = [name for name in both if before.get(name) != document.get(name)]
+        names = [name for name in both if before.sections.get(name) != document.sections.get(name)]
         after, put = self._place(edit, data, before, document, leftovers)
         change = note_change(self.file.path, names)
         return _Placed(before, after, put, names, change, foreign_rclones(self.file.path))

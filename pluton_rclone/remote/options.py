@@ -69,7 +69,8 @@ _HELP = {
     "metadata_permissions": "Whether sharing permissions are read and written with the metadata.",
     "encoding": "Which characters of file names rclone replaces: those that OneDrive refuses.",
     "description": "Your own words for this storage.",
-    "base_folder": "The folder on the drive that paths start from; empty is its root.",
+    "base_folder": "The folder on the drive that paths start from, also for rclone by itself; "
+    "empty is the drive's root.",
     "base_folder_id": "By which it is found if it was moved.",
     "account_id": "The account that signed in.",
     "account_name": "The name that the account is known by.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone import Storages
+from pluton_rclone import Storages, StorageSetup
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import AccessDenied
 from tests.cli.conftest import Command
@@ -86,6 +86,32 @@ def test_the_drive_of_a_storage_is_none_itself_and_says_whose_it_is(
     for place in ("work:new", "work-drive:new", "far:new"):
         with pytest.raises(AccessDenied, match="for reading only"):
             storage.storages.rclone("work", "far").mkdir(place)
+
+
+def test_the_section_of_the_drive_alone_is_pasted_with_its_base_folder(cloud: Emulator) -> None:
+    filled(cloud)
+    shown = added(cloud).storages.path.read_text()
+    setup = StorageSetup()
+    setup.use_token(shown[shown.index("[work-drive]") :])
+    assert setup.remote().base_folder == "Backups"
+
+
+def test_what_a_run_replaces_is_kept_anywhere_on_the_drive(
+    cloud: Emulator, command: Command, tmp_path: Path
+) -> None:
+    """rclone keeps it on one remote alone, and takes both names of it for one."""
+    drive = filled(cloud)
+    storage = added(cloud)
+    source = tmp_path / "data"
+    source.mkdir()
+    for text, old, there in (("1", "work:old", "Backups/old"), ("22", "work:/old", "old")):
+        (source / "here.txt").write_text(text)
+        drive.write("Backups/data/here.txt", b"before")
+        assert command("copy", str(source), "work:data", "--backup-dir", old).code == 0
+        assert drive.read("Backups/data/here.txt") == text.encode()
+        assert drive.read(f"{there}/here.txt") == b"before"
+    storage.rclone.moveto(storage.at("data/here.txt"), storage.at("/moved.txt")).result()
+    assert drive.read("moved.txt") == b"22"
 
 
 def test_a_run_is_done_again_in_the_same_place(
