@@ -178,6 +178,7 @@ def alias(named: Named) -> str:
     node = named.node
     assert isinstance(node, (ast.Assign, ast.AnnAssign))
     value = ast.unparse(node.value) if node.value is not None else ""
+    value = value.replace("lambda :", "lambda:")  # Python 3.10
     text = source.module(named.module).following.get(named.name, "")
     return f"`{value}` {flat(text)}".strip()
 
