@@ -170,6 +170,7 @@ def data(named: Named) -> Iterator[str]:
         return
     yield "| Field | Type | Default | |\n|---|---|---|---|"
     for name, kind, default, text in rows:
+        default = default.replace("lambda :", "lambda:")  # as Python 3.11 and later write it
         yield row(f"`{name}`", f"`{kind}`", f"`{default}`" if default else "", flat(text))
     yield ""
 
@@ -178,7 +179,6 @@ def alias(named: Named) -> str:
     node = named.node
     assert isinstance(node, (ast.Assign, ast.AnnAssign))
     value = ast.unparse(node.value) if node.value is not None else ""
-    value = value.replace("lambda :", "lambda:")  # Python 3.10
     text = source.module(named.module).following.get(named.name, "")
     return f"`{value}` {flat(text)}".strip()
 
