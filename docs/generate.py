@@ -170,6 +170,7 @@ def data(named: Named) -> Iterator[str]:
         return
     yield "| Field | Type | Default | |\n|---|---|---|---|"
     for name, kind, default, text in rows:
+        default = default.replace("lambda :", "lambda:")  # as Python 3.11 and later write it
         yield row(f"`{name}`", f"`{kind}`", f"`{default}`" if default else "", flat(text))
     yield ""
 

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 # seconds; shorter than a client's own patience, and connections would break under its hands
 KEEP_ALIVE = 120
 
+# Rounds of the loop until a connection that was accepted at the end is known, and has ended;
+# asyncio would forget it, open, if its server were closed before.
+_ROUNDS = 5
+
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -279,13 +283,15 @@ class Emulator:
         ready.set()
         await self._stop.wait()
         for server in servers:
+            for listening in server.sockets:
+                self._loop.remove_reader(listening.fileno())
+        for _ in range(_ROUNDS):
+            for connection in [*state.connections, *tunnels]:
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await asyncio.sleep(0)
+        for server in servers:
             server.close()
-        for connection in list(state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        for tunnel in list(tunnels):
-            if tunnel.transport is not None:
-                tunnel.transport.abort()
         for task in list(state.tasks):
             task.cancel()
         await asyncio.gather(*state.tasks, return_exceptions=True)
