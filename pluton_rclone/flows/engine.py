@@ -229,31 +229,28 @@ def deploy(plan: Plan, pool: str) -> None:
 
 
 def _watch(client: SyncPrefectClient) -> None:
-    """Prefect takes a run for crashed that gives no sign of life; a plan's own it begins again.
-
-    Of a run that ended, Prefect may learn late, after a restart: it refuses to call it crashed.
-    """
-    names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled", "Crashed")
-    pending, beat, *others, crashed = (f"prefect.flow-run.{name}" for name in names)
+    """What Prefect does with a run that gives no sign of life. A batch it takes for crashed, unless
+    it has ended (of which Prefect may learn late, after a restart); a plan's own run, which begins
+    crashed batches again, runs again itself: it finds those that it has begun."""
+    names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled")
+    pending, beat, *others = (f"prefect.flow-run.{name}" for name in names)
+    crashed = ChangeFlowRunState(state=StateType.CRASHED)
     again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
-    for name, title, action, more in (
-        (FLOW, "no sign of life", ChangeFlowRunState(state=StateType.CRASHED), None),
-        (BATCH, "no sign of life", ChangeFlowRunState(state=StateType.CRASHED), None),
-        (FLOW, "again after a crash", again, {crashed}),
-    ):
-        if client.read_automations_by_name(f"{name}: {title}"):
+    for name, action in ((BATCH, crashed), (FLOW, again)):
+        if client.read_automations_by_name(f"{name}: no sign of life"):
             continue
-        of_flow = {"prefect.resource.role": "flow", "prefect.resource.name": name}
         trigger = EventTrigger(
-            after=set() if more else {pending, beat},
-            expect=more or {beat, crashed, *others},
+            after={pending, beat},
+            expect={beat, *others},
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            match_related=ResourceSpecification(of_flow),
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": "flow", "prefect.resource.name": name}
+            ),
             for_each={"prefect.resource.id"},
-            posture=Posture.Reactive if more else Posture.Proactive,
-            within=timedelta(0) if more else LOST,
+            posture=Posture.Proactive,
+            within=LOST,
         )
-        Automation(name=f"{name}: {title}", trigger=trigger, actions=[action]).create()
+        Automation(name=f"{name}: no sign of life", trigger=trigger, actions=[action]).create()
 
 
 def work(pool: str, limit: int | None) -> int:

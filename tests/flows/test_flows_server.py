@@ -27,7 +27,7 @@ from pluton_rclone.emulator.drives.drive import Drive
 pytestmark = pytest.mark.soak
 
 MINUTES = 60.0
-FILES = 25
+FILES = 12
 PLAN = """\
 name = "nightly"
 
