@@ -35,7 +35,7 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
 
     \b
     pluton-rclone plan check nightly.toml
-    pluton-rclone plan check --schema > plan.schema.json
+    pluton-rclone plan check --schema
     """
     needs("flows", "prefect")
     if schema:

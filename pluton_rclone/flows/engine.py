@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -65,6 +66,7 @@ RUNS = 5
 """So often a flow run is begun at most: one that is lost so often may be the cause itself."""
 _LEASE = 60.0  # seconds after which a limit is free of a worker that was killed; Prefect's least
 _EVERY = 10.0  # seconds between reports of progress
+T = TypeVar("T")
 _RUN: Any = {"flow_run_name": "{plan[name]}", "persist_result": False, "validate_parameters": False}
 _SILENCE = (httpx.HTTPError, PrefectException)
 
@@ -138,9 +140,13 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
     most = {
         name: getattr(plan.at_once, kind) for one in shared.values() for kind, name in one.items()
     }
-    with get_client(sync_client=True) as client:
-        for name, number in most.items():
-            client.upsert_global_concurrency_limit_by_name(name, number)
+
+    def limit() -> None:
+        with get_client(sync_client=True) as client:
+            for name, number in most.items():
+                client.upsert_global_concurrency_limit_by_name(name, number)
+
+    _patiently(limit)
     here, retry = contextvars.copy_context(), plan.retry
 
     def perform(target: Target, step: Step) -> Outcome:
@@ -162,10 +168,24 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
 
     outcomes = carry_out(plan, chosen, perform)
     data = [one.record() for one in outcomes]
-    create_table_artifact(data, key=f"{plan.name}-outcomes", description="What came of it")
+    table: dict[str, Any] = {"key": f"{plan.name}-outcomes", "description": "What came of it"}
+    _patiently(partial(create_table_artifact, data, **table))
     failed = [one for one in outcomes if not one.ok]
     said = f"{len({one.storage for one in failed})} of {len(chosen)} storages failed"
     return Failed(message=f"{said}: {failed[0]}", data=data) if failed else Completed(data=data)
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """What the call gives, after a server that is away, or cannot answer now, is back."""
+    while True:
+        try:
+            return call()
+        except httpx.TransportError:
+            pass
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code < 500:
+                raise
+        time.sleep(_EVERY)
 
 
 def _divided(plan: Plan, chosen: list[Target]) -> State[Any]:
@@ -175,9 +195,8 @@ def _divided(plan: Plan, chosen: list[Target]) -> State[Any]:
     for start in range(0, len(chosen), size):
         batch = [msgspec.to_builtins(target) for target in chosen[start : start + size]]
         key = f"{flow_run.id}-{start}"
-        made = run_deployment(
-            f"{BATCH}/{plan.name}", parameters={"storages": batch}, timeout=0, idempotency_key=key
-        )
+        given: dict[str, Any] = {"parameters": {"storages": batch}, "idempotency_key": key}
+        made = _patiently(partial(run_deployment, f"{BATCH}/{plan.name}", timeout=0, **given))
         assert isinstance(made, FlowRun)  # not awaited: this flow is not async
         runs[made.id] = 0
     with get_client(sync_client=True) as client:
@@ -229,31 +248,28 @@ def deploy(plan: Plan, pool: str) -> None:
 
 
 def _watch(client: SyncPrefectClient) -> None:
-    """Prefect takes a run for crashed that gives no sign of life; a plan's own it begins again.
-
-    Of a run that ended, Prefect may learn late, after a restart: it refuses to call it crashed.
-    """
-    names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled", "Crashed")
-    pending, beat, *others, crashed = (f"prefect.flow-run.{name}" for name in names)
+    """What Prefect does with a run that gives no sign of life. A batch it takes for crashed, unless
+    it has ended (of which Prefect may learn late, after a restart); a plan's own run, which begins
+    crashed batches again, runs again itself: it finds those that it has begun."""
+    names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled")
+    pending, beat, *others = (f"prefect.flow-run.{name}" for name in names)
+    crashed = ChangeFlowRunState(state=StateType.CRASHED)
     again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
-    for name, title, action, more in (
-        (FLOW, "no sign of life", ChangeFlowRunState(state=StateType.CRASHED), None),
-        (BATCH, "no sign of life", ChangeFlowRunState(state=StateType.CRASHED), None),
-        (FLOW, "again after a crash", again, {crashed}),
-    ):
-        if client.read_automations_by_name(f"{name}: {title}"):
+    for name, action in ((BATCH, crashed), (FLOW, again)):
+        if client.read_automations_by_name(f"{name}: no sign of life"):
             continue
-        of_flow = {"prefect.resource.role": "flow", "prefect.resource.name": name}
         trigger = EventTrigger(
-            after=set() if more else {pending, beat},
-            expect=more or {beat, crashed, *others},
+            after={pending, beat},
+            expect={beat, *others},
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            match_related=ResourceSpecification(of_flow),
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": "flow", "prefect.resource.name": name}
+            ),
             for_each={"prefect.resource.id"},
-            posture=Posture.Reactive if more else Posture.Proactive,
-            within=timedelta(0) if more else LOST,
+            posture=Posture.Proactive,
+            within=LOST,
         )
-        Automation(name=f"{name}: {title}", trigger=trigger, actions=[action]).create()
+        Automation(name=f"{name}: no sign of life", trigger=trigger, actions=[action]).create()
 
 
 def work(pool: str, limit: int | None) -> int:

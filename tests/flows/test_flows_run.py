@@ -176,3 +176,27 @@ def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
     assert all(one.ok for one in outcomes)
     assert targets(wanted.storages, storages) == found
     assert storages["contoso-p0-contoso-onmicrosoft-com"].list("data")
+
+
+def test_what_restic_says_of_a_failure_is_in_the_outcome_without_secrets(
+    cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected(cloud, "personal")
+    script = tmp_path / "restic"
+    script.write_text('#!/bin/sh\necho "Fatal: $* failed, password=hunter2" >&2\nexit 1\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PLUTON_RESTIC_BINARY", str(script))
+    step = {"do": "restic", "folder": "vault/{storage}", "arguments": ["check", "--no-lock"]}
+    wanted = Plan.from_record(
+        {
+            "name": "vault",
+            "storages": [{"names": ["personal"]}],
+            "steps": [step],
+            "retry": {"times": 0},
+        }
+    )
+    (outcome,) = alone.run(wanted, Storages())
+    assert outcome.ended == "failed"
+    assert "check --no-lock failed" in str(outcome)
+    assert "hunter2" not in str(outcome.record())
+    assert Storages().runs.last()[0].run.destination == "personal:vault/personal"
