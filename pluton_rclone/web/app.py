@@ -27,7 +27,7 @@ from .plumbing.guard import Address, Authorize, Guard, Identify, session_cookie,
 from .plumbing.jobs import Jobs
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, refusal
-from .storages import files, ran, stored
+from .storages import files, stored
 from .wizard import signing_in, walk
 from .wizard.draft import Draft
 
@@ -125,7 +125,7 @@ def _routes() -> list[Route | Mount]:
         storage: stored.storage,
         f"{storage}/health": slow(stored.health),
         f"{storage}/test/{{job}}": stored.test_part,
-        f"{storage}/runs/{{run}}": ran.run,
+        f"{storage}/runs/{{run}}": stored.run,
         f"{storage}/files": slow(files.browse),
         f"{storage}/download": slow(files.download),
         "/transfers": files.transfers,
