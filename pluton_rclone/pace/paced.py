@@ -20,6 +20,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple
 
 from pluton_rclone.process import Child
@@ -32,6 +33,7 @@ from pluton_rclone.values.versions import Feature
 if TYPE_CHECKING:
     from .budgets import Budget
     from .canary import Canary
+    from .governor import Governor
 
 TPS = 9
 BURST = 60
@@ -85,7 +87,7 @@ class Paced(Around):
             return self.inner.start(order.plus(EVEN._replace(tps=None).variables()))
         if not self._can_be_governed(order):
             return self.inner.start(order.plus(EVEN.variables()))
-        return self._governed(self._budget(), order)
+        return self._governed(self._budget, order)
 
     def _can_be_governed(self, order: Order) -> bool:
         """Whether it asks for much, can be counted, and can be stopped."""
@@ -94,26 +96,35 @@ class Paced(Around):
         counted = _address(order) is not None and Feature.METRICS.known_to(self.binary.version)
         return counted and hasattr(signal, "SIGSTOP")
 
-    def _governed(self, budget: Budget, order: Order) -> Child:
-        from .governor import Governor
-
+    def _governed(self, budget: Callable[[], Budget], order: Order) -> Child:
+        """The governor is made once rclone is at work: that takes less than its start."""
         assert order.config is not None
         told, ended = order.on.stderr or nothing, order.on.end
         socket = order.config.with_name(_SOCKET)
-        governor = Governor(socket, budget, self._canary, lambda seconds: told(_waiting(seconds)))
+        made: Future[Governor] = Future()
 
         def hear(line: bytes) -> None:
             if (event := slow_down(line)) is not None:
-                governor.refused(event.seconds)
+                made.result().refused(event.seconds)
             told(line)
 
         def end() -> None:
-            governor.ended()
+            if made.exception() is None:
+                made.result().ended()
             if ended is not None:
                 ended()
 
         variables = {**FULL.variables(), asked.VARIABLE: str(_address(order))}
         child = self.inner.start(order.plus(variables).calling(stderr=hear, end=end))
+        try:
+            from .governor import Governor
+
+            governor = Governor(socket, budget(), self._canary, lambda s: told(_waiting(s)))
+        except BaseException as error:
+            made.set_exception(error)
+            child.kill()
+            raise
+        made.set_result(governor)
         governor.attend(child)
         return child
 

@@ -39,7 +39,7 @@ class Run:
         self._limit = time_limit
         self._asked = 0
         watch = None if time_limit is None else self._watch
-        on = Callbacks(stdout=on_stdout, stderr=lambda line: self.tally.line(line), watch=watch)
+        on = Callbacks(stdout=on_stdout, stderr=self._hear, watch=watch)
         self.child = runner.start(Order(command, on=on))
 
     @property
@@ -50,6 +50,9 @@ class Run:
 
             self._tally = Tally(self._whole_command)
         return self._tally
+
+    def _hear(self, line: bytes) -> None:
+        self.tally.line(line)
 
     def _watch(self) -> float | None:
         self._asked += 1

@@ -58,9 +58,11 @@ class Tally:
         self.steps = 0
         """Grows with any progress: a byte, a check, a file, a listed entry."""
 
-    def line(self, line: bytes) -> None:
-        """As `add`, from a line of the log."""
-        self.add(events.parse(line))
+    def line(self, line: bytes) -> events.Event:
+        """As `add`, from a line of the log; gives the event, a progress as of all runs together."""
+        event = events.parse(line)
+        self.add(event)
+        return self.progress if isinstance(event, events.Progress) else event
 
     def add(self, event: events.Event) -> None:
         self._quiet &= event.level in _LOUD
@@ -86,7 +88,8 @@ class Tally:
                 self._undeleted += _DELETING.match(event.text) is not None
                 self._failed[event.path] = event
             case events.Skipped():
-                self._planned.append(Planned(event.action, event.path, event.size))
+                if self.command.dry:  # else it is the look before a sync
+                    self._planned.append(Planned(event.action, event.path, event.size))
                 return
             case events.Deleted() | events.Updated():
                 self.steps += 1

@@ -1,4 +1,7 @@
-"""A running transfer: iterate it for progress, wait for its result, cancel it."""
+"""A running transfer: iterate it for progress, wait for its result, cancel it.
+
+What reads rclone's log is imported once rclone is at work: that takes less than its start.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Cancelled, PlutonRcloneError, RcloneError, Stalled, TimedOut
 from pluton_rclone.process import Child
 from pluton_rclone.process.system import KILL
 
-from . import commands, events
+from . import commands
 from .commands import Command
-from .events import Event, Progress
-from .results import TransferResult
-from .tally import Tally
+
+if TYPE_CHECKING:
+    from .events import Event, Progress
+    from .results import TransferResult
+    from .tally import Tally
 
 CANCEL = ((signal.SIGINT, 1.2), (signal.SIGTERM, 0.3), (KILL, 5.0))
 """rclone removes partial files and upload sessions on SIGINT; a cancel takes at most 2 seconds."""
@@ -33,8 +39,11 @@ Next = Callable[[], Start | None]
 Again = Callable[[Iterable[str], Start], Start | None]
 """Asked once, when a run has failed, with what it said and its start: what to start instead."""
 
-Ended = Callable[[TransferResult], None]
+Ended = Callable[["TransferResult"], None]
 """Called once with the result, before anybody who waits for it goes on."""
+
+Begun = Callable[[], Ended]
+"""Called once, when the first rclone has been started."""
 
 
 class Transfer:
@@ -56,15 +65,15 @@ class Transfer:
         run: Command | None = None,
         then: Sequence[Next] = (),
         again: Again = lambda told, last: None,
-        ended: Ended = lambda result: None,
+        begun: Begun = lambda: lambda result: None,
         time_limit: float | None = None,
         stall_limit: float | None = None,
     ) -> None:
         self.command = " ".join(command.words)
-        self._starts, self._flags, self._run = starting, flags, run or command
-        self._tally = Tally(command)
+        self._whole, self._run = command, run or command
+        self._starts, self._flags = starting, flags
         self._brake = None if command.dry else command.brake
-        self._seen = None if self._brake is None else Tally(command)
+        self._seen: Tally | None = None
         """What the dry run before a sync has found so far; None after it, or without one."""
         self._most: int | None = None
         self._changed = threading.Condition()
@@ -79,7 +88,6 @@ class Transfer:
         self._then: list[Next] = list(then) if self._brake is None else [self._judged, *then]
         self._codes: list[int] = []
         self._again: Again | None = again
-        self._tell = ended
         self._starting = threading.Lock()
         with self._starting:  # it may end before it is here
             first = self._bound(self._run)
@@ -87,6 +95,23 @@ class Transfer:
                 first = starting(commands.look(command), commands.progress_flags())
             self._latest = first
             self._child = first(self._line, self._watch, self._end)
+            try:
+                self._tally = self._new_tally()
+                self._seen = None if self._brake is None else self._new_tally()
+                self._tell = begun()
+            except BaseException:
+                self._child.kill()
+                raise
+
+    def _new_tally(self) -> Tally:
+        from .tally import Tally
+
+        return Tally(self._whole)
+
+    def _counting(self) -> Tally:
+        """Where the run that goes on is counted: it may speak before all of this is here."""
+        with self._starting:
+            return self._seen or self._tally
 
     def _bound(self, command: Command) -> Start:
         """A run of the command that deletes no more than it may."""
@@ -224,26 +249,20 @@ class Transfer:
     # ---- called in the child's threads -----------------------------------------------------------
 
     def _line(self, line: bytes) -> None:
-        event = events.parse(line)
+        tally = self._counting()
         with self._changed:
-            if self._seen is not None:  # an event of the dry run is not passed on
-                if not isinstance(event, events.Skipped):
-                    self._add(self._seen, event)
-                return
             while self._listening and len(self._kept) >= EVENTS_KEPT:
                 self._changed.wait()
-            self._add(self._tally, event)
-            if isinstance(event, Progress):
-                event = self._tally.progress  # of all runs together
-                self._serial += 1
+            event = tally.line(line)
+            if tally.steps != self._steps:
+                self._steps, self._active = tally.steps, time.monotonic()
+            if tally is self._seen:  # an event of the dry run is not passed on
+                return
+            is_progress = event is tally.progress
+            self._serial += is_progress
             self._kept.append(event)
-            if isinstance(event, Progress) or self._listening:
+            if is_progress or self._listening:
                 self._changed.notify_all()
-
-    def _add(self, tally: Tally, event: Event) -> None:
-        tally.add(event)
-        if tally.steps != self._steps:
-            self._steps, self._active = tally.steps, time.monotonic()
 
     def _end(self) -> None:
         with self._starting:
@@ -272,7 +291,7 @@ class Transfer:
                 self._again = None
                 self._codes.pop()
                 if self._seen is not None:
-                    self._seen = Tally(self._tally.command)
+                    self._seen = self._new_tally()
                 self._tally.repeated()
                 return self._follow(other)
             while self._then and self._stopped is None and (code == 0 or tally.failed()):
@@ -305,7 +324,8 @@ class Transfer:
             self._stop(TimedOut(f"The {self.command} took longer than {total:g} s."), "timed out")
             return None
         if stall_left <= 0:
-            why = self._tally.messages[-1] if self._tally.messages else None
+            messages = self._counting().messages
+            why = messages[-1] if messages else None
             self._stop(Stalled(f"No byte and no check for {stall:g} s.", why=why), "stalled")
             return None
         return max(0.01, min(60.0, total_left, stall_left))

@@ -14,10 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .options import BY_NAME, PREFIX
-
-MARK = PREFIX + "alias"
-BASE, BASE_ID = BY_NAME["base_folder"].key, BY_NAME["base_folder_id"].key
+MARK, BASE, BASE_ID = "pluton_alias", "pluton_base_folder", "pluton_base_folder_id"
 Section = Mapping[str, str]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
@@ -19,6 +19,7 @@ from pluton_rclone.rclone.runner import Runner, nothing
 
 from . import office
 from .lent import Lent, is_refusal
+from .transfer import OneDriveTransfer, without_administrator
 from .wrapping import below
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.rclone.results import CheckResult
-    from pluton_rclone.rclone.transfer import Start, Transfer
+    from pluton_rclone.rclone.transfer import Ended, Start, Transfer
     from pluton_rclone.runs.store import Recording
 
 T = TypeVar("T")
@@ -69,8 +70,6 @@ class SavedRclone(Rclone):
             yield
         except PlutonRcloneError as problem:
             if self._personal():
-                from .transfer import without_administrator
-
                 without_administrator(problem)
             raise
 
@@ -164,8 +163,6 @@ class SavedRclone(Rclone):
     ) -> Transfer:
         """At DEBUG: only there rclone says that Microsoft asked it to wait (`events.Throttled`).
         A run that nobody has asked for, such as a test's, need not be `recorded`."""
-        from .transfer import OneDriveTransfer
-
         notices: list[str] = []
 
         def notice(text: str) -> None:
@@ -187,8 +184,10 @@ class SavedRclone(Rclone):
             # by its own words: another run of these remotes may have been refused meanwhile
             return last if self._lent.refusals > before and any(map(is_refusal, told)) else None
 
-        recording = self._recording(command, notice) if recorded else None
-        with recording or nullcontext():
+        def begun() -> Ended:
+            return self._recording(command, notice).transferred if recorded else nothing
+
+        try:
             return OneDriveTransfer(
                 command,
                 starting,
@@ -196,11 +195,15 @@ class SavedRclone(Rclone):
                 runs=runs,
                 notices=notices,
                 again=again,
-                ended=nothing if recording is None else recording.transferred,
+                begun=begun,
                 personal=self._personal(),
                 time_limit=self.limits.time,
                 stall_limit=self.limits.stall,
             )
+        except BaseException as error:
+            if recorded:
+                self._recording(command, notice).broke_off(error)
+            raise
 
 
 def destination(command: Command, conf: Conf, names: Sequence[str]) -> dict[str, str] | None:

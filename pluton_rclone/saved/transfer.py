@@ -1,18 +1,20 @@
 """A transfer of saved remotes: the Office files of a library in a run of their own, and errors that
-know a personal account. Imported late: with what reads rclone's log it takes 15 ms."""
+know a personal account."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import PlutonRcloneError, Who
 from pluton_rclone.rclone.commands import Command
-from pluton_rclone.rclone.results import TransferResult
-from pluton_rclone.rclone.transfer import Again, Ended, Start, Starting, Transfer
-from pluton_rclone.values.refusals import ASK_THE_OWNER
+from pluton_rclone.rclone.transfer import Again, Begun, Start, Starting, Transfer
 
 from . import office
+
+if TYPE_CHECKING:
+    from pluton_rclone.rclone.results import TransferResult
 
 
 class OneDriveTransfer(Transfer):
@@ -27,7 +29,7 @@ class OneDriveTransfer(Transfer):
         runs: office.Runs,
         notices: list[str],
         again: Again,
-        ended: Ended,
+        begun: Begun,
         personal: bool,
         **limits: float | None,
     ) -> None:
@@ -43,7 +45,7 @@ class OneDriveTransfer(Transfer):
 
         then = () if runs.office is None else (for_office_files,)
         super().__init__(
-            command, starting, flags, run=runs.first, then=then, again=again, ended=ended, **limits
+            command, starting, flags, run=runs.first, then=then, again=again, begun=begun, **limits
         )
 
     def _settled(self) -> TransferResult:
@@ -58,4 +60,6 @@ class OneDriveTransfer(Transfer):
 def without_administrator(problem: PlutonRcloneError | None) -> None:
     """The same for a personal account, which has none."""
     if problem is not None and problem.who is Who.ADMINISTRATOR:
+        from pluton_rclone.values.refusals import ASK_THE_OWNER
+
         problem.who, problem.advice = Who.YOU, ASK_THE_OWNER

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pluton_rclone.errors import OptionInvalid, RemoteIncomplete
 from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import BY_KEY, BY_NAME
+from pluton_rclone.remote.pairs import BASE, BASE_ID
 from pluton_rclone.values.size import Size
 
 TOKEN = (
@@ -47,6 +48,7 @@ def test_what_is_at_its_default_is_left_out_of_the_section() -> None:
 
 
 def test_the_table_and_the_model_agree() -> None:
+    assert [BY_KEY[key].name for key in (BASE, BASE_ID)] == ["base_folder", "base_folder_id"]
     """Each option's default, title and help come from one place; each default text reads back to
     the default."""
     assert set(BY_NAME) == set(OneDriveRemote.model_fields)

@@ -1,0 +1,68 @@
+"""What a small command imports: little before rclone starts, the rest while rclone starts itself.
+
+Modules instead of milliseconds: they are the same on every machine. `python -m tests.bench
+commands` measures the time.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone.emulator import Emulator
+from tests.connected import connected, emulated_drive
+
+# Prints the modules at the start of the first process and at the end, and runs the command between.
+_TOLD = """
+import atexit, json, sys
+modules = []
+def hear(event, arguments):
+    if event == "subprocess.Popen" and not modules:
+        modules.append(list(sys.modules))
+sys.addaudithook(hear)
+atexit.register(lambda: print(json.dumps([*modules, list(sys.modules)]), file=sys.stderr))
+from pluton_rclone.cli import main
+main()
+"""
+_NEVER = {
+    *("pydantic", "requests", "urllib3", "msal", "cryptography", "rich", "rclone_python"),
+    *("asyncio", "email", "http", "importlib.metadata", "ssl", "csv", "difflib"),
+    "pluton_rclone.rclone.faults",  # the patterns of errors
+}
+_BESIDE_RCLONE = {
+    *("ctypes", "msgspec", "filelock", "secrets", "socket", "sqlite3"),
+    *(f"pluton_rclone.rclone.{name}" for name in ("events", "listing", "results", "tally")),
+    *("pluton_rclone.pace.budgets", "pluton_rclone.pace.governor", "pluton_rclone.runs"),
+    "pluton_rclone.values.refusals",
+}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ls", "business:docs"),
+        ("stat", "business:docs/letter.txt"),
+        ("cat", "business:docs/letter.txt"),
+        ("copy", "business:docs", "."),
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_a_small_command_imports_little_before_rclone_starts_and_nothing_large_at_all(
+    words: tuple[str, ...], cloud: Emulator, tmp_path: Path
+) -> None:
+    storage = connected(cloud, "business")
+    emulated_drive(cloud, "business").write("docs/letter.txt", b"Dear all,\n")
+    assert storage.rclone.binary.version  # which is noted: no command asks for it again
+
+    done = subprocess.run(
+        [sys.executable, "-c", _TOLD, *words], capture_output=True, check=True, cwd=tmp_path
+    )
+    before, after = map(set, json.loads(done.stderr.splitlines()[-1]))
+
+    assert before.isdisjoint(_NEVER | _BESIDE_RCLONE), before & (_NEVER | _BESIDE_RCLONE)
+    assert after.isdisjoint(_NEVER), after & _NEVER
+    assert after & _BESIDE_RCLONE  # the lists speak of modules that are there
