@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -21,12 +22,12 @@ from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.process.folders import runtime_folder, runtime_folders
 from pluton_rclone.storages.storages import Storages
 
-from .plumbing.context import Healths, Page, page_of, see_other, session
+from .plumbing.context import Healths, Page, apart, page_of, see_other, session, slow
 from .plumbing.guard import Address, Authorize, Guard, Identify, session_cookie, session_of
 from .plumbing.jobs import Jobs
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, refusal
-from .storages import files, ran, stored
+from .storages import files, stored
 from .wizard import signing_in, walk
 from .wizard.draft import Draft
 
@@ -112,21 +113,21 @@ def _routes() -> list[Route | Mount]:
     setup, storage, transfer = "/setups/{setup}", "/storages/{storage}", "/transfers/{job}"
     gets: _Handlers = {
         "/": _front,
-        "/callback": signing_in.callback,
+        "/callback": slow(signing_in.callback),
         "/open/{secret}": _enter,
         f"{setup}/authorize": signing_in.authorize,
         f"{setup}/go": signing_in.go,
         f"{setup}/status": signing_in.status,
         f"{setup}/waiting/{{job}}": signing_in.waiting,
         f"{setup}/waiting/{{job}}/progress": signing_in.progress,
-        f"{setup}/sites": walk.sites,
+        f"{setup}/sites": slow(walk.sites),
         f"{setup}/progress": walk.progress,
         storage: stored.storage,
-        f"{storage}/health": stored.health,
+        f"{storage}/health": slow(stored.health),
         f"{storage}/test/{{job}}": stored.test_part,
-        f"{storage}/runs/{{run}}": ran.run,
-        f"{storage}/files": files.browse,
-        f"{storage}/download": files.download,
+        f"{storage}/runs/{{run}}": stored.run,
+        f"{storage}/files": slow(files.browse),
+        f"{storage}/download": slow(files.download),
         "/transfers": files.transfers,
         transfer: partial(files.transfer, template="transfer.html"),
         f"{transfer}/progress": partial(files.transfer, template="part_transfer.html"),
@@ -134,10 +135,10 @@ def _routes() -> list[Route | Mount]:
     posts: _Handlers = {
         "/addresses": _invite,
         "/leave": _leave,
-        f"{setup}/sign-in": signing_in.begin,
-        f"{setup}/code": partial(signing_in.begin_elsewhere, kind="code"),
-        f"{setup}/rclone": partial(signing_in.begin_elsewhere, kind="rclone"),
-        f"{setup}/address": walk.address,
+        f"{setup}/sign-in": slow(signing_in.begin),
+        f"{setup}/code": slow(partial(signing_in.begin_elsewhere, kind="code")),
+        f"{setup}/rclone": slow(partial(signing_in.begin_elsewhere, kind="rclone")),
+        f"{setup}/address": slow(walk.address),
         f"{setup}/check": walk.check,
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
@@ -150,11 +151,11 @@ def _routes() -> list[Route | Mount]:
     both: _Handlers = {
         "/add": walk.add,
         f"{setup}/name": walk.name,
-        f"{setup}/type": walk.drive_type,
-        f"{setup}/location": walk.location,
+        f"{setup}/type": slow(walk.drive_type),
+        f"{setup}/location": slow(walk.location),
         f"{setup}/options": walk.options,
         f"{setup}/save": walk.save,
-        f"{storage}/edit": walk.edit,
+        f"{storage}/edit": slow(walk.edit),
         f"{storage}/remove": stored.remove,
         f"{storage}/copy": partial(files.begin, kind="copy"),
         f"{storage}/restore": partial(files.begin, kind="restore"),
@@ -165,10 +166,11 @@ def _routes() -> list[Route | Mount]:
     return routes
 
 
-def _front(request: Request) -> Response:
+async def _front(request: Request) -> Response:
     """The storages; or Microsoft's answer, if http://localhost is the registered address."""
-    answered = "state" in request.query_params
-    return signing_in.callback(request) if answered else stored.storages(request)
+    if "state" in request.query_params:
+        return await apart(signing_in.callback, request)
+    return await run_in_threadpool(stored.storages, request)
 
 
 # ---- the door ----

@@ -18,16 +18,17 @@ import anyio
 import pytest
 from starlette.requests import Request
 
-from pluton_rclone import Storages
+from pluton_rclone import Storage, Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import Cancelled, UsageError
 from pluton_rclone.process.folders import runtime_folder
 from pluton_rclone.web import one_time_address, serving
 from pluton_rclone.web.plumbing import guard, jobs, sessions
+from pluton_rclone.web.plumbing.context import AT_MICROSOFT
 from pluton_rclone.web.plumbing.jobs import Jobs, Steps, Waiting, Work
 from tests.connected import connected
 
-from .attackers import attacked, eventually, rclones, rest
+from .attackers import ServedPage, attacked, eventually, rclones, rest
 from .client import APP, PATIENCE, Person, kept_sessions, page, token_in
 from .server import served
 
@@ -127,6 +128,39 @@ def test_one_persons_requests_do_not_hold_up_anothers(
     assert len(said) == len(waits) == len(more)
     assert all("Too much at once" in text for text in said)
     assert bert.get("/add").status_code == 200
+
+
+def test_people_who_wait_for_microsoft_do_not_hold_up_the_pages_of_others(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than there are threads for handlers."""
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def listed(self: Storage, path: str = "", **options: object) -> list[object]:
+        begun.release()
+        assert release.wait(PATIENCE)
+        return []
+
+    monkeypatch.setattr(Storage, "list", listed)
+    connected(cloud, name="work")
+    with served(APP) as address:
+        anna = ServedPage.opened(os.getpid(), address)
+        others = [anna.another() for _ in range(1 + AT_MICROSOFT // guard.AT_ONCE)]
+        threads = [
+            threading.Thread(target=other.get, args=("/storages/work/files",))
+            for other in others
+            for _ in range(guard.AT_ONCE)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(AT_MICROSOFT):
+                assert begun.acquire(timeout=PATIENCE)
+            assert "Add storage" in anna.get("/add")
+        finally:
+            release.set()
+            for thread in threads:
+                thread.join(PATIENCE)
 
 
 # ---- jobs ----------------------------------------------------------------------------------------

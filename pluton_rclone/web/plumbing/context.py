@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 
 from pluton_rclone.errors import PlutonRcloneError, StorageNotFound
 from pluton_rclone.microsoft.entra.app import AppRegistration
@@ -25,6 +28,13 @@ from .jobs import AnyWork, Jobs
 from .sessions import Session, Sessions
 from .view import link
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Given = TypeVarTuple("Given")
+
+Result = TypeVar("Result")
+AT_MICROSOFT = 40  # threads that may wait for Microsoft or an rclone at once
 REMEMBERED = 60.0  # seconds: each look renews a token and starts an rclone
 
 
@@ -142,3 +152,27 @@ def storage_of(request: Request, action: Action = "see", name: str | None = None
 def see_other(request: Request, *parts: str) -> RedirectResponse:
     """After a form: on to another page."""
     return RedirectResponse(link(request, *parts), 303)
+
+
+# ---- threads ----
+
+_waiting: RunVar[CapacityLimiter] = RunVar("threads that wait for Microsoft")
+
+
+async def apart(call: Callable[[Unpack[Given]], Result], *given: Unpack[Given]) -> Result:
+    """The result of what waits for Microsoft or an rclone, in one of the threads for that: a few
+    people who wait in the 40 that Starlette has for all handlers would hold up the others."""
+    try:
+        limiter = _waiting.get()
+    except LookupError:
+        _waiting.set(limiter := CapacityLimiter(AT_MICROSOFT))
+    return await to_thread.run_sync(call, *given, limiter=limiter)
+
+
+def slow(handler: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """The handler, called `apart`."""
+
+    async def waited(request: Request) -> Response:
+        return await apart(handler, request)
+
+    return waited

@@ -51,7 +51,9 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin-allow-popups",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
 }
+_ENCODED = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 OWNER = "pluton_owner"
 """The key in a storage's section of rclone.conf: who added it on a page with several people."""
@@ -136,12 +138,12 @@ class Guard:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
+                present = {name for name, _ in message["headers"]}
+                lacking = [one for one in _ENCODED if one[0] not in present]
+                message["headers"] = [*message["headers"], *lacking]
                 if new_cookie:
-                    headers.append("set-cookie", session_cookie(self.address, new_cookie, scope))
+                    cookie = session_cookie(self.address, new_cookie, scope)
+                    MutableHeaders(scope=message).append("set-cookie", cookie)
             await send(message)
 
         self._busy[owner] += 1

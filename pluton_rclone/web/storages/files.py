@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from itertools import chain
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from anyio import CancelScope
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -22,7 +20,7 @@ from pluton_rclone.rclone.transfer import Transfer
 from pluton_rclone.storages.storage import Storage
 from pluton_rclone.values import paths
 
-from ..plumbing.context import page_of, see_other, session, storage_of, work_of
+from ..plumbing.context import apart, page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
 from ..plumbing.view import Caught, draw, link
@@ -82,15 +80,21 @@ class _Download(StreamingResponse):
 
     def __init__(self, first: bytes, rest: _Blocks, headers: dict[str, str]) -> None:
         kind = "application/octet-stream"
-        super().__init__(chain((first,), rest), media_type=kind, headers=headers)
+        super().__init__(self._sent(first), media_type=kind, headers=headers)
         self._source = rest
+
+    async def _sent(self, first: bytes) -> AsyncIterator[bytes]:
+        block: bytes | None = first
+        while block is not None:
+            yield block
+            block = await apart(next, self._source, None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
             with CancelScope(shield=True):
-                await run_in_threadpool(self._source.close)
+                await apart(self._source.close)
 
 
 # ---- copies and restores ----

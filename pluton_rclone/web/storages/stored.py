@@ -1,4 +1,5 @@
-"""Saved storages: the list, health and room, one storage's page, test, remove, masked section."""
+"""Saved storages: the list, health and room, one storage's page, its runs, test, remove, masked
+section."""
 
 from __future__ import annotations
 
@@ -10,13 +11,23 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone.connection.report import ConnectionReport, Step
-from pluton_rclone.errors import NextStep, OptionInvalid, PlutonRcloneError
+from pluton_rclone.errors import (
+    ConfigUnreadable,
+    NextStep,
+    OptionInvalid,
+    PlutonRcloneError,
+    StorageNotFound,
+    UsageError,
+)
+from pluton_rclone.runs.store import RunRecord
 from pluton_rclone.storages.storage import MASKED, Storage
 
 from ..plumbing.context import may, page_of, see_other, session, storage_of, work_of
 from ..plumbing.jobs import Copying, Steps
 from ..plumbing.view import Caught, draw, link, steps_view
-from .ran import strip
+from .files import SHOWN_FAILURES
+
+SHOWN_RUNS = 10
 
 
 def storages(request: Request) -> Response:
@@ -43,7 +54,7 @@ def storage(request: Request) -> Response:
         "export": f"pluton-rclone export {shlex.quote(found.remote_name)}",
         "repairable": _repairable(found),
         "new": query.get("new") == "yes",
-        "runs": strip(request, found),
+        "runs": _last_runs(request, found),
     }
     return draw(request, "storage.html", **_standing(request, found, query.get("test")), **shown)
 
@@ -67,6 +78,41 @@ def health(request: Request) -> HTMLResponse:
     shown: dict[str, Any] = {"record": found.record(), "seen": seen}
     shown |= {"repairable": lost and not _repairable(found)}
     return draw(request, "part_health.html", error=seen.error, **shown)
+
+
+# ---- what has run with a storage ----
+
+
+def _last_runs(request: Request, storage: Storage) -> list[RunRecord]:
+    """The last runs, for those who may read the storage: names of files are in them."""
+    if not may(request, "read", storage):
+        return []
+    try:
+        found = page_of(request).storages.runs.last(storage.remote_name, limit=SHOWN_RUNS)
+    except ConfigUnreadable:
+        return []
+    return [one for one in found if _open(request, one)]
+
+
+def _open(request: Request, one: RunRecord) -> bool:
+    """Whether the person may read all storages that it was about."""
+    storages = page_of(request).storages
+    try:
+        return all(may(request, "read", storages.reach(name)) for name in one.run.storages)
+    except StorageNotFound:  # one of them is gone
+        return False
+
+
+def run(request: Request) -> Response:
+    """GET: one run of a storage."""
+    storage, text = storage_of(request, "read"), request.path_params["run"]
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError("There is no such run.")
+    one = page_of(request).storages.runs.get(int(text))
+    if storage.remote_name not in one.run.storages or not _open(request, one):
+        raise UsageError("There is no such run.")
+    failed = one.failed[:SHOWN_FAILURES]
+    return draw(request, "run.html", storage=storage, one=one, failed=failed)
 
 
 # ---- testing a saved storage ----

@@ -14,7 +14,6 @@ from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registra
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.device_code import DeviceCode
 from pluton_rclone.microsoft.entra.scopes import Place, least
-from pluton_rclone.setup.connect import StorageSetup
 
 from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
@@ -89,10 +88,7 @@ def _prepared(request: Request, draft: Draft) -> bool:
     try:
         app = registration(page.registration, form)
         if app != (draft.setup.app if draft.setup.has_app else None):
-            fresh = StorageSetup(app)
-            if draft.setup.name:
-                fresh.name = draft.setup.name
-            draft.setup = fresh
+            draft.start_anew(app)
     except PlutonRcloneError as error:
         draft.failure = error.record()
     return draft.failure is None

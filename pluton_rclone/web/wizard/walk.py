@@ -215,9 +215,7 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
         draft.forget_drive()
         try:
             before = draft.setup.app
-            fresh = StorageSetup(AppRegistration(before.client_id, before.tenant, region))
-            fresh.name = draft.setup.name or ""
-            draft.setup = fresh
+            draft.start_anew(AppRegistration(before.client_id, before.tenant, region))
             why = cloud.warning or "it has its own accounts and app registrations"
             advice = "Sign in with a registration made there; then choose type and location again."
             what = f"The region is {cloud.name} now."
