@@ -100,10 +100,11 @@ class BareRclone:
     def start(self, order: Order) -> Child:
         """RcloneNotFound if the binary cannot be started."""
         flags = (*self._global_flags(order.config or self._config), *order.flags)
+        memory = {} if MEMORY.keys() & os.environ.keys() or not order.command.is_brief else MEMORY
         try:
             return process.start(
                 order.command.argv(self.binary.path, flags),
-                env=child_environment({**self._environment, **order.variables}),
+                env=child_environment({**memory, **self._environment, **order.variables}),
                 stdin=order.command.stdin,
                 on_stdout=order.on.stdout,
                 on_stderr=order.on.stderr,
@@ -122,6 +123,11 @@ class BareRclone:
             own.append(f"--user-agent={self._user_agent}{mine}")
         return (*own, *self._flags)
 
+
+MEMORY = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}
+"""For brief commands, unless the caller set one of them: Go collects garbage several times while
+rclone starts, 13 of its 72 ms of CPU. Below the limit there is no need: an `about` takes 70 MiB
+instead of 68, the list of a folder with 300,000 files 292 instead of 195."""
 
 KEPT = frozenset(
     f"RCLONE_{name}"
