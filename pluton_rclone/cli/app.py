@@ -57,6 +57,9 @@ Look after storages
   history 5 history
   history 345678 again
   timer 5 timer
+Many storages
+  flows 5 plan
+  flows 345678 flow
 Learn and try
   reference - errors options
   reference 67 versions

@@ -14,6 +14,7 @@ from msgspec.json import schema_components
 
 from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.connection.report import Step as TestStep
+from pluton_rclone.flows import steps
 from pluton_rclone.microsoft.entra.known_errors import KnownError as Known
 from pluton_rclone.microsoft.graph import drives
 from pluton_rclone.preflight.finding import Summary
@@ -158,6 +159,10 @@ RECORDED: dict[str, Any] = {
 }
 Recorded = like(store.RunRecord, **RECORDED)
 
+OF_PLAN = "A plan, the remotes that it means, and what rclone.conf does not have."
+PlanChecked = made("PlanChecked", OF_PLAN, plan=dict[str, Any], storages=list[str], notes=list[str])
+Outcome = like(steps.Outcome)
+
 SIGN_IN = (SignInAddress, SignInCode)
 TRANSFER = (ProgressLine, ResultLine)
 PREFLIGHT = (PreflightFinding, SummaryLine)
@@ -176,6 +181,8 @@ RECORDS: dict[str, tuple[Any, ...]] = {
     "remove": (Removed,),
     "history": (many(Recorded), Recorded),
     "again": (*TRANSFER, CheckResult),
+    "plan": (PlanChecked,),
+    "flow": (Outcome,),
     "encrypt": (Encrypted,),
     "export": (Export,),
     "drives": (many(Drive),),

@@ -85,9 +85,9 @@ def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError
     return None
 
 
-# The folders that this process, or the one that it was forked from, lends now: a page with many at
-# once spent a quarter of a core on trying their locks.
-_here: set[Path] = set()
+# The names of folders (and of links to them) that this process, or the one that it was forked from,
+# lends now: a page with many at once spent a quarter of a core on trying their locks.
+_here: set[str] = set()
 
 
 @dataclass(eq=False)
@@ -142,7 +142,7 @@ class _Loan:
 
     def close(self) -> None:
         """Merge and go; a token that cannot be merged stays behind for the next loan."""
-        _here.discard(self.folder)
+        _here.discard(self.folder.name)
         try:
             if self.merged is None or self.conf.file.identity() != self.merged:
                 self.merge()
@@ -179,7 +179,7 @@ def _make(shared: SharedConfig, names: Sequence[str], document: Document, lent: 
     origin = json.dumps({"config": str(shared.file.path), "tokens": bases}).encode()
     files = {_ORIGIN: origin, _CONF: shared.encode(lent, shared.file.read())}
     folder, owner = in_first_place(lambda home: _make_in(home, mark(shared.file.path), files))
-    _here.add(folder)
+    _here.add(folder.name)
     loan = _Loan(shared, folder, owner, bases)
     loan.merged = loan.conf.file.identity()
     return loan
@@ -233,10 +233,12 @@ def require_room(folder: Path) -> None:
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
+    ours = f"{mark(shared.file.path)}-"
     for folder in (found for home in folders.runtime_folders() for found in sorted(home.iterdir())):
-        is_this = folder.name.startswith(f"{mark(shared.file.path)}-")
-        is_other = _LOAN.fullmatch(folder.name) is None or not (is_this or _age(folder) >= _LONG)
-        if folder in _here or is_other:
+        is_this = folder.name.startswith(ours)
+        if folder.name in _here or _LOAN.fullmatch(folder.name) is None:
+            continue  # most of them, on a page with many at once
+        if not is_this and _age(folder) < _LONG:
             continue
         if not folder.exists():  # a link to what has ended with its login session
             folders.remove(folder)

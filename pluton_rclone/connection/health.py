@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pluton_rclone.errors import ConnectionTestFailed, Throttled, Unreachable
 
@@ -16,6 +16,9 @@ from .report import ConnectionReport, Step, StepFailed, Walk
 
 if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 AT_ONCE = 4  # storages checked in parallel: each runs an rclone, and many share one account
 
@@ -64,7 +67,7 @@ def check_all(
         on_report(report)
         return report
 
-    return _at_once(check, remotes)
+    return HealthReport(tuple(at_once(check, remotes, AT_ONCE)))
 
 
 def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
@@ -76,35 +79,33 @@ def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
             notes.text = saved.renew()
         return ConnectionReport(saved.title, tuple(walk.steps))
 
-    return _at_once(renew, remotes)
+    return HealthReport(tuple(at_once(renew, remotes, AT_ONCE)))
 
 
-def _at_once(
-    work: Callable[[SavedRemote], ConnectionReport], remotes: Sequence[SavedRemote]
-) -> HealthReport:
-    """The reports in the order of the storages. Ctrl-C leaves at once: an executor, and Python at
-    its end, would wait for what runs."""
-    waiting = list(enumerate(remotes))[::-1]
-    done: queue.SimpleQueue[tuple[int, ConnectionReport | BaseException]] = queue.SimpleQueue()
+def at_once(work: Callable[[T], R], things: Sequence[T], most: int) -> list[R]:
+    """The work on each of these, in their order, so many at a time; raises what one raises. Ctrl-C
+    leaves at once: an executor, and Python at its end, would wait for what runs."""
+    waiting = list(enumerate(things))[::-1]
+    done: queue.SimpleQueue[tuple[int, R | None, BaseException | None]] = queue.SimpleQueue()
 
     def worker() -> None:
         with suppress(IndexError):  # nothing waits any more
             while True:
-                number, saved = waiting.pop()
+                number, thing = waiting.pop()
                 try:
-                    done.put((number, work(saved)))
+                    done.put((number, work(thing), None))
                 except BaseException as error:  # noqa: BLE001 - raised again below
-                    done.put((number, error))
+                    done.put((number, None, error))
 
-    for _ in range(min(AT_ONCE, len(waiting))):
-        threading.Thread(target=worker, daemon=True, name="health").start()
-    reports: dict[int, ConnectionReport] = {}
+    for _ in range(min(most, len(waiting))):
+        threading.Thread(target=worker, daemon=True, name="at once").start()
+    found: list[Any] = [None] * len(things)
     try:
-        for _ in remotes:
-            number, report = done.get()
-            if isinstance(report, BaseException):
-                raise report
-            reports[number] = report
+        for _ in things:
+            number, result, error = done.get()
+            if error is not None:
+                raise error
+            found[number] = result
     finally:
         waiting.clear()
-    return HealthReport(tuple(reports[number] for number in sorted(reports)))
+    return found

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.listing import Entry
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class FeedListing(NamedTuple):
             if folders if found.is_dir else files:
                 yield _entry(found, hashes, mime_types)
         for folder in elsewhere:
-            place = locations.remote(saved.name, f"{self.path}/{folder}".strip("/"))
+            place = saved.at(f"/{self.path}/{folder}")
             for entry in saved.rclone.walk(place, **options):
                 yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
 

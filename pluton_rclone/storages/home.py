@@ -246,8 +246,9 @@ class Home(Mapping[str, Storage]):
 
         return check_all([self._saved(name, "DEBUG") for name in self._names()], on_report)
 
-    def keep_alive(self) -> HealthReport:
-        """Renew every token: run it every few weeks, since unused tokens expire after 90 days."""
+    def keep_alive(self, *remote_names: str) -> HealthReport:
+        """Renew every token, or those of some remotes: run it every few weeks, since unused tokens
+        expire after 90 days."""
         from pluton_rclone.connection.health import renew_all
 
-        return renew_all([self._saved(name) for name in self._names()])
+        return renew_all([self._saved(name) for name in remote_names or self._names()])

@@ -54,6 +54,9 @@ def source(tmp_path: Path, cloud: Emulator) -> Path:
         (folder / name).write_text(name)
         cloud.files.drive_of(ANNA).write(f"backup/{name}", name.encode())
     (folder / "CON").write_text("refused")
+    (folder / "plan.toml").write_text(
+        'name = "keep"\nstorages = [{ names = ["Work*"] }]\nsteps = [{ do = "keep-alive" }]\n'
+    )
     return folder
 
 
@@ -108,6 +111,8 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("history", "1"),
     ],
     "again": [("copy", "{source}/sub", "Work files:new"), ("again", "1")],
+    "plan": [("plan", "check", "{source}/plan.toml")],
+    "flow": [("flow", "run", "--no-server", "{source}/plan.toml")],
     "inspect": [("inspect",)],
     "options": [("options",)],
     "versions": [("versions",)],

@@ -14,8 +14,8 @@ ANNA = "anna@outlook.com"
 
 def short_lived(cloud: Emulator) -> None:
     """Every request of every rclone finds its token at its end, for it counts ten seconds early: a
-    refresh each."""
-    cloud.world.lifetimes.access_token = 5
+    refresh each. For Microsoft each is good for nine, as a busy machine is slow to use it."""
+    cloud.world.lifetimes.access_token = 9
 
 
 def section(cloud: Emulator) -> dict[str, str]:

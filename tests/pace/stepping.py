@@ -81,6 +81,7 @@ class SteppingClock(Clock):
         monkeypatch.setattr(Governor, "attend", attended)
         monkeypatch.setattr(Canary, "ask", asking)
         monkeypatch.setattr(asked, "read", counted)
+        monkeypatch.setattr(asked, "_ANSWER_LIMIT", 60.0)  # real seconds: what is not read is lost
         cloud.faults.turn = self._turn
 
     def now(self) -> float:

@@ -43,7 +43,12 @@ def without(extra: str, *arguments: str, cwd: Path) -> subprocess.CompletedProce
 
 @pytest.mark.parametrize(
     ("extra", "arguments"),
-    [("web", ["web"]), ("emulator", ["emulator"]), ("emulator", ["emulator", "--", "true"])],
+    [
+        ("web", ["web"]),
+        ("emulator", ["emulator"]),
+        ("emulator", ["emulator", "--", "true"]),
+        ("flows", ["flow", "run", "--no-server", "plan.toml"]),
+    ],
 )
 def test_a_command_without_its_extra_says_in_one_line_what_to_install(
     extra: str, arguments: list[str], tmp_path: Path

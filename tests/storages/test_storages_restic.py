@@ -131,7 +131,7 @@ def test_nothing_secret_is_an_argument_and_what_is_needed_is_in_the_environment(
         assert token in config.read_text()
     assert not config.exists()
     assert not any(secret in word for word in argv for secret in (token, *PASSWORD.values()))
-    assert environment["RESTIC_REPOSITORY"] == "rclone:business:laptop/restic"
+    assert environment["RESTIC_REPOSITORY"] == "rclone:business:restic"
     assert argv[0] == str(restic)
     with pytest.raises(UsageError, match="not open"):
         assert opened.environment

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 
+import anyio
 import pytest
 from starlette.requests import Request
 
@@ -92,22 +93,39 @@ def test_one_persons_requests_do_not_hold_up_anothers(
         return []
 
     app = page(identify=by_header)
-    anna, bert = somebody(app, "anna"), somebody(app, "bert")
+    anna, bert, stranger = somebody(app, "anna"), somebody(app, "bert"), Person(app)
     monkeypatch.setattr(Storages, "values", values)
-    threads = [threading.Thread(target=bert.get, args=("/",)) for _ in range(guard.AT_ONCE)]
-    for thread in threads:
+    waits: list[float] = []
+
+    async def waited(seconds: float) -> None:
+        waits.append(seconds)
+        while not release.is_set():
+            await anyio.sleep(0.01)
+
+    monkeypatch.setattr(guard, "sleep", waited)
+    many = [threading.Thread(target=bert.get, args=("/",)) for _ in range(guard.AT_ONCE)]
+    said: list[str] = []
+    more = [
+        threading.Thread(target=lambda: said.append(bert.get("/add").text))
+        for _ in range(guard.AT_ONCE + 1)
+    ]
+    for thread in many:
         thread.start()
     try:
-        for _ in threads:
+        for _ in many:
             assert begun.acquire(timeout=PATIENCE)
-        refused = bert.get("/add")
-        assert refused.status_code == 429
-        assert "Too much at once" in refused.text
+        for thread in more:
+            thread.start()
+        eventually(lambda: len(waits) == len(more), "not all of them wait")
+        assert sorted(waits) == [guard.PAUSE] * guard.AT_ONCE + [2 * guard.PAUSE]
         assert anna.get("/add").status_code == 200
+        assert stranger.get("/add").status_code == 403  # nor does a stranger wait
     finally:
         release.set()
-        for thread in threads:
+        for thread in (*many, *more):
             thread.join(PATIENCE)
+    assert len(said) == len(waits) == len(more)
+    assert all("Too much at once" in text for text in said)
     assert bert.get("/add").status_code == 200
 
 

@@ -132,6 +132,14 @@ def check_profile(grant: Grant) -> None:
         )
 
 
+def check_users(grant: Grant) -> None:
+    """/users: least privileged is User.ReadBasic.All (Graph's user-list.md)."""
+    if grant.scopes.isdisjoint(_PROFILE - {"User.Read", "User.ReadWrite"}):
+        raise GraphFault(
+            403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
+        )
+
+
 def check_own_drives(grant: Grant) -> None:
     """/me/drive and /me/drives."""
     personal = grant.person is not None and grant.person.tenant.personal

@@ -211,6 +211,9 @@ async def _graph(graph: Graph, call: Call, path: str, limits: Headers) -> Answer
         return await _me(graph, call, grant, rest, limits)
     if first == "users":
         name, _, rest = rest.partition("/")
+        if not name:
+            _charge(graph, who, budgets.MANY_OR_CHANGE, limits)
+            return people.users(graph, call, grant)
         if rest == "drive" or rest.startswith("drive/"):
             drive = people.drive_of_user(graph, call, grant, unquote(name))
             return await _drive(graph, call, grant, drive, rest[6:], limits)

@@ -12,6 +12,7 @@ from . import access
 from .bodies import drive_body, selected
 from .call import Answer, Call, json_answer
 from .service import Graph
+from .sites import page
 
 
 def me(graph: Graph, call: Call, grant: Grant) -> Answer:
@@ -24,6 +25,13 @@ def user(graph: Graph, call: Call, grant: Grant, name: str) -> Answer:
     """GET /users/{name}"""
     access.check_profile(grant)
     return json_answer(200, _user(graph, call, find(graph, grant, name)))
+
+
+def users(graph: Graph, call: Call, grant: Grant) -> Answer:
+    """GET /users, which a person's token with `User.Read` alone may not."""
+    access.check_users(grant)
+    tenant = [one for one in graph.world.people.values() if one.tenant is grant.tenant]
+    return page(graph, call, [_user(graph, call, one) for one in tenant], "users")
 
 
 def find(graph: Graph, grant: Grant, name: str) -> Person:

@@ -61,7 +61,7 @@ class LoopbackReceiver(LoopbackServer):
     def __exit__(self, *error: object) -> None:
         self.tell("The sign-in was stopped", "Nothing was saved.")
         if self.answer is not None:
-            self.page_sent.wait(5.0)
+            self.page_sent.wait(20.0)
         super().__exit__(*error)
 
     def expect(self, state: str) -> None:

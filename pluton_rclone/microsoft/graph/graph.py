@@ -199,6 +199,13 @@ class Graph:
         """A person's drive by user name or object id: for app-only, which has no "me"."""
         return self._one(f"/users/{_id(user)}/drive", f"The drive of {user}")
 
+    def users(self) -> list[str]:
+        """The user names of the organisation, all pages. AccessDenied without User.ReadBasic.All or
+        more."""
+        members = {"$select": "userPrincipalName", "$top": "999"}
+        records = self.pages("/users", members, target="account", subject="The list of users")
+        return [str(one["userPrincipalName"]) for one in records if one.get("userPrincipalName")]
+
     def site_drive(self, site: Site) -> Drive:
         """The site's default library."""
         return self._one(f"/sites/{_id(site.id)}/drive", f"The library of {site.name}")

@@ -146,7 +146,8 @@ class Guard:
 
         self._busy[owner] += 1
         try:
-            await sleep(pause)
+            if pause:
+                await sleep(pause)
             await answer(scope, _empty if "pluton.form" in scope else receive, with_headers)
         except Exception:
             if begun:

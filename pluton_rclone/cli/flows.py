@@ -1,0 +1,163 @@
+"""The commands `plan` and `flow`: what is done in many storages, here or on many machines."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pluton_rclone.errors import StorageNotFound, TransferFailed, UsageError
+from pluton_rclone.values.printable import printable
+from pluton_rclone.values.units import counted, human_bytes, human_seconds
+
+from .context import FILE, Context, command, flag, needs, valued
+from .output import tell
+
+if TYPE_CHECKING:
+    from pluton_rclone.flows.plan import Plan
+    from pluton_rclone.flows.steps import Outcome
+
+POOL = "Prefect's work pool. [default: pluton-rclone]"
+LIMIT = "worker: so many flow runs at once; a plan's own waits for its batches."
+ALONE = "run: in this process alone, without Prefect: no server, nothing to look at afterwards."
+OF_PLAN = click.argument("file", metavar="[PLAN]", required=False, type=FILE)
+
+
+@command()
+@click.argument("action", type=click.Choice(["check"]), metavar="check")
+@OF_PLAN
+@flag("--schema", help="Print the JSON Schema of a plan, for an editor.")
+def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
+    """Explain a plan: what is done in which storages, and when. Every fault is named at once.
+
+    \b
+    pluton-rclone plan check nightly.toml
+    pluton-rclone plan check --schema > plan.schema.json
+    """
+    needs("flows", "prefect")
+    if schema:
+        from pluton_rclone.flows.plan import Plan
+
+        tell(json.dumps(Plan.model_json_schema(), indent=2))
+        return
+    found = _read(ctx, file)
+    storages, notes = _meant(ctx, found)
+    steps = [str(step) for step in found.steps]
+    ctx.output.result({"plan": found.record(), "storages": storages, "notes": notes})
+    if ctx.as_json:
+        return
+    tell(f"The plan {found.name}: {counted(len(steps), 'step')}")
+    tell(f"  storages  {', '.join(storages)}")
+    for number, step in enumerate(steps, 1):
+        tell(f"  step {number:<4} {step}")
+    when, retry, most = found.schedule, found.retry, found.at_once
+    tell(f"  when      {f'{when.cron}, {when.timezone}' if when else 'when it is run'}")
+    tell(f"  again     {retry.times} times, first after {human_seconds(retry.wait)}")
+    tell(
+        f"  at once   {most.account} in an account, {most.tenant} in an organisation, "
+        f"{most.worker} in a process; {counted(most.batch, 'storage')} to a flow run"
+    )
+    for note in notes:
+        ctx.output.say(f"note    {note}")
+
+
+def _meant(ctx: Context, plan: Plan) -> tuple[list[str], list[str]]:
+    """What is meant, as far as rclone.conf tells, and what it does not have."""
+    from pluton_rclone.flows.which import targets
+
+    found: list[str] = []
+    notes = []
+    for which in plan.storages:
+        if which.tenant_of:
+            found.append(f"the organisation of {which.tenant_of}")
+        for name in which.names:
+            one = which.model_copy(update={"names": (name,)})
+            try:
+                found += [each.name for each in targets([one], ctx.new_storages)]
+            except StorageNotFound as error:
+                notes.append(error.what)
+    return list(dict.fromkeys(found)), notes
+
+
+@command()
+@click.argument("action", type=click.Choice(["run", "deploy", "worker"]))
+@OF_PLAN
+@flag("--no-server", help=ALONE)
+@valued("--pool", "NAME", POOL, default="pluton-rclone")
+@valued("--limit", "N", LIMIT, type=click.IntRange(2))
+def flow(
+    ctx: Context, action: str, file: Path | None, no_server: bool, pool: str, limit: int | None
+) -> int:
+    """Run a plan; have a Prefect server run it by its schedule; be a worker for such plans.
+
+    The server is that of PREFECT_API_URL. Without one, `run` starts Prefect's own for as long.
+
+    \b
+    pluton-rclone flow run --no-server nightly.toml
+    PREFECT_API_URL=http://server:4200/api pluton-rclone flow deploy nightly.toml
+    PREFECT_API_URL=http://server:4200/api pluton-rclone flow worker
+    """
+    needs("flows", "prefect")
+    if not no_server:  # what else is started finds them there
+        named = {"RCLONE_CONFIG": ctx.config, "PLUTON_RCLONE_BINARY": ctx.binary}
+        os.environ.update({name: path for name, path in named.items() if path})
+    if action == "worker":
+        from pluton_rclone.flows.engine import work
+
+        return work(pool, limit)
+    wanted = _read(ctx, file)
+    if action == "deploy":
+        from pluton_rclone.flows.engine import deploy
+
+        deploy(wanted, pool)
+        ctx.output.say(f"The plan {wanted.name} is deployed; the workers of {pool!r} run it")
+        return 0
+    if no_server:
+        from pluton_rclone.flows import alone
+
+        def note(text: str) -> None:
+            ctx.output.say(f"note    {text}")
+
+        outcomes = alone.run(wanted, ctx.storages, said=lambda one: _say(ctx, one), notice=note)
+    else:
+        from pluton_rclone.flows import engine
+
+        outcomes = engine.run(wanted)
+        for one in outcomes:
+            _say(ctx, one)
+    failed = list(dict.fromkeys(one.storage for one in outcomes if not one.ok))
+    if failed:
+        of_all = counted(len({one.storage for one in outcomes}), "storage")
+        what = f"{len(failed)} of {of_all} failed: {', '.join(failed)}."
+        raise TransferFailed(what, advice="What is said of each names the cause.")
+    return 0
+
+
+def _say(ctx: Context, one: Outcome) -> None:
+    ctx.output.line(one.record())
+    done = f", {counted(one.files, 'file')} ({human_bytes(one.bytes)})" if one.files else ""
+    took = f" in {human_seconds(one.seconds)}"
+    text = f"{one.storage}: {one.step}{done}{took}" if one.ok else str(one)
+    ctx.output.say(f"{'ok' if one.ok else 'FAILED':<8}{printable(text)}")
+    for notice in one.notices:
+        ctx.output.say(f"        note: {printable(notice)}")
+    if one.advice and not one.ok:
+        ctx.output.say(f"        {one.advice}")
+
+
+def _read(ctx: Context, file: Path | None) -> Plan:
+    """The plan in the file. UsageError; every fault is said before."""
+    from pluton_rclone.flows.plan import check
+
+    if file is None:
+        raise UsageError("The file of the plan is missing.", advice="Name it: nightly.toml.")
+    found, faults = check(file)
+    for fault in faults:
+        ctx.output.say(f"{file}: {fault}")
+    if found is None:
+        what, named = f"{file} is not a plan: {counted(len(faults), 'fault')}.", map(str, faults)
+        raise UsageError(what, advice="Correct what is named above.", faults=list(named))
+    return found

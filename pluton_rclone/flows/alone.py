@@ -1,0 +1,45 @@
+"""A plan in this process alone, without Prefect: nothing outlives it, and nothing is scheduled."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from pluton_rclone.rclone.runner import nothing
+from pluton_rclone.storages.storages import Storages
+
+from .plan import Plan, Step
+from .steps import Outcome, carry_out, do
+from .which import Target, limits, targets
+
+
+def run(
+    plan: Plan,
+    storages: Storages,
+    *,
+    said: Callable[[Outcome], None] = nothing,
+    notice: Callable[[str], None] = nothing,
+) -> list[Outcome]:
+    """Does what the plan says; `said` hears each outcome as it comes. StorageNotFound, and what
+    Microsoft answers where the storages of an organisation are looked for."""
+    slots: dict[str, threading.Semaphore] = {}
+    adding = threading.Lock()
+
+    def perform(target: Target, step: Step) -> Outcome:
+        with adding:
+            shared = limits(storages, target)
+            for kind, name in shared.items():
+                slots.setdefault(name, threading.Semaphore(getattr(plan.at_once, kind)))
+        for tried in range(plan.retry.times + 1):
+            with ExitStack() as held:
+                for name in shared.values():  # everywhere in the same order: nobody waits for ever
+                    held.enter_context(slots[name])
+                outcome = do(storages, target, step)
+            if outcome.ok or not outcome.retry_helps or tried == plan.retry.times:
+                break
+            time.sleep(plan.retry.wait * 2**tried)
+        return outcome
+
+    return carry_out(plan, targets(plan.storages, storages, notice), perform, said)

@@ -1,0 +1,263 @@
+"""Plans on Prefect: a flow of one task for each storage and step, and its deployment for workers.
+
+Prefect schedules, retries, and counts what is done at once, over all machines: a limit for each
+account and each organisation, held by leases. Names and places travel, secrets never: each worker
+has an rclone.conf of its own.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import msgspec
+
+from . import offline as offline  # before Prefect is imported
+
+# isort: split
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import (
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.automations import (
+    Automation,
+    ChangeFlowRunState,
+    EventTrigger,
+    Posture,
+    ResourceSpecification,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.concurrency.sync import concurrency
+from prefect.deployments import run_deployment
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.runtime import flow_run
+from prefect.schedules import Cron
+from prefect.states import AwaitingRetry, Completed, Failed
+from prefect.tasks import exponential_backoff
+from prefect.types.entrypoint import EntrypointType
+
+from pluton_rclone.process import foreground
+from pluton_rclone.storages.storages import Storages
+from pluton_rclone.values.redaction import redact
+
+from .plan import Plan, Step
+from .steps import Outcome, carry_out, do
+from .which import Target, limits, targets
+
+FLOW, BATCH = "pluton-rclone", "pluton-rclone-batch"
+LOST = timedelta(seconds=120)
+"""After so long without a sign of life, a flow run is taken to be lost with its worker."""
+RUNS = 5
+"""So often a flow run is begun at most: one that is lost so often may be the cause itself."""
+_LEASE = 60.0  # seconds after which a limit is free of a worker that was killed; Prefect's least
+_EVERY = 10.0  # seconds between reports of progress
+_RUN: Any = {"flow_run_name": "{plan[name]}", "persist_result": False, "validate_parameters": False}
+_SILENCE = (httpx.HTTPError, PrefectException)
+
+
+class StepFailed(Exception):
+    """A step of a storage failed; Prefect tries it again if that may help."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
+
+
+def _may_help(task: object, run: object, state: State[Any]) -> bool:
+    error = state.result(raise_on_failure=False)
+    return error.outcome.retry_helps if isinstance(error, StepFailed) else True
+
+
+@task(name="step", persist_result=False, cache_policy=NO_CACHE, retry_condition_fn=_may_help)
+def step_of_plan(target: dict[str, Any], step: dict[str, Any], limits: list[str]) -> dict[str, Any]:
+    """One step in one storage: its outcome. StepFailed."""
+    wanted, what = msgspec.convert(target, Target), Step.model_validate(step)
+    with concurrency(
+        limits,
+        strict=True,
+        lease_duration=_LEASE,
+        raise_on_lease_renewal_failure=False,
+    ):
+        outcome = do(Storages(), wanted, what, _progress(f"{wanted.name}: {what}"))
+    if not outcome.ok:
+        raise StepFailed(outcome)
+    return outcome.record()
+
+
+def _progress(title: str) -> Callable[[float], None]:
+    """Shows in Prefect how far it is. That the server does not answer does not disturb the work."""
+    last, artifact = time.monotonic(), None
+
+    def seen(share: float) -> None:
+        nonlocal last, artifact
+        if time.monotonic() - last < _EVERY:
+            return
+        last = time.monotonic()
+        with suppress(*_SILENCE):
+            if artifact is None:
+                artifact = create_progress_artifact(100 * share, description=title)
+            else:
+                update_progress_artifact(artifact, 100 * share)
+
+    return seen
+
+
+@flow(name=FLOW, **_RUN)
+def run_plan(plan: dict[str, Any], spread: bool = False) -> State[Any]:
+    """A plan (`Plan.record`) in all storages that it means: here, or, with `spread`, in runs of
+    `run_batch` on any worker. Its data: the outcomes in storages, or the ends of those runs."""
+    whole = Plan.from_record(plan)
+    chosen = targets(whole.storages, Storages(), get_run_logger().warning)
+    return _divided(whole, chosen) if spread else _carried_out(whole, chosen)
+
+
+@flow(name=BATCH, **_RUN)
+def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any]:
+    """A plan in these storages (`Target` as records). Its data: the outcomes."""
+    if (flow_run.run_count or 0) > RUNS:
+        return Failed(message=f"It was lost {RUNS} times, and is not begun again.", data=[])
+    return _carried_out(Plan.from_record(plan), msgspec.convert(storages, list[Target]))
+
+
+def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
+    shared = {target.name: limits(Storages(), target) for target in chosen}
+    most = {
+        name: getattr(plan.at_once, kind) for one in shared.values() for kind, name in one.items()
+    }
+    with get_client(sync_client=True) as client:
+        for name, number in most.items():
+            client.upsert_global_concurrency_limit_by_name(name, number)
+    here, retry = contextvars.copy_context(), plan.retry
+
+    def perform(target: Target, step: Step) -> Outcome:
+        named = step_of_plan.with_options(
+            task_run_name=f"{target.name}: {step}".replace("{", "(").replace("}", ")"),
+            retries=retry.times,
+            retry_delay_seconds=exponential_backoff(retry.wait) if retry.times else 0,
+        )
+        given = (msgspec.to_builtins(target), step.model_dump(mode="json", exclude_unset=True))
+        slots = list(shared[target.name].values())
+        state = here.copy().run(lambda: named(*given, slots, return_state=True))
+        found = state.result(raise_on_failure=False)
+        if isinstance(found, StepFailed):
+            return found.outcome
+        if isinstance(found, Exception):
+            error = redact(f"{type(found).__name__}: {found}")
+            return Outcome(storage=target.name, step=str(step), ended="failed", error=error)
+        return msgspec.convert(found, Outcome)
+
+    outcomes = carry_out(plan, chosen, perform)
+    data = [one.record() for one in outcomes]
+    create_table_artifact(data, key=f"{plan.name}-outcomes", description="What came of it")
+    failed = [one for one in outcomes if not one.ok]
+    said = f"{len({one.storage for one in failed})} of {len(chosen)} storages failed"
+    return Failed(message=f"{said}: {failed[0]}", data=data) if failed else Completed(data=data)
+
+
+def _divided(plan: Plan, chosen: list[Target]) -> State[Any]:
+    """A run of its own for each batch, begun again if it is lost. If this run is lost itself and
+    runs again, it finds those that it has begun."""
+    size, ends, runs = plan.at_once.batch, dict[UUID, State[Any]](), dict[UUID, int]()
+    for start in range(0, len(chosen), size):
+        batch = [msgspec.to_builtins(target) for target in chosen[start : start + size]]
+        key = f"{flow_run.id}-{start}"
+        made = run_deployment(
+            f"{BATCH}/{plan.name}", parameters={"storages": batch}, timeout=0, idempotency_key=key
+        )
+        assert isinstance(made, FlowRun)  # not awaited: this flow is not async
+        runs[made.id] = 0
+    with get_client(sync_client=True) as client:
+        while waiting := runs.keys() - ends.keys():
+            time.sleep(_EVERY)
+            with suppress(*_SILENCE):  # the server is away: later
+                for one in waiting:
+                    state = client.read_flow_run(one).state
+                    if state is not None and state.is_crashed() and runs[one] < RUNS:
+                        client.set_flow_run_state(one, AwaitingRetry())
+                        runs[one] += 1
+                    elif state is not None and state.is_final():
+                        ends[one] = state
+    failed = [end.message for end in ends.values() if not end.is_completed()]
+    data = [str(end) for end in ends.values()]
+    said = f"{len(failed)} of {len(ends)} runs failed: {'; '.join(map(str, failed))}"[:2000]
+    return Failed(message=said, data=data) if failed else Completed(data=data)
+
+
+def run(plan: Plan) -> list[Outcome]:
+    """Runs a plan in this process, on the server of PREFECT_API_URL, or on one that Prefect starts
+    for as long (it takes some 15 s)."""
+    state = run_plan(plan.record(), return_state=True)
+    found = state.result(raise_on_failure=False)
+    if isinstance(found, Exception):
+        raise found
+    return msgspec.convert(found, list[Outcome])
+
+
+def deploy(plan: Plan, pool: str) -> None:
+    """Registers the plan on the server: its schedule, and that `pool`'s workers run it."""
+    when, record = plan.schedule, plan.record()
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(pool)
+        except ObjectNotFound:
+            client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+        _watch(client)
+    for one, given in ((run_batch, {}), (run_plan, {"spread": True})):
+        RunnerDeployment.from_flow(
+            one,
+            plan.name,
+            parameters={"plan": record, **given},
+            schedules=[Cron(when.cron, timezone=when.timezone)] if when and given else None,
+            work_pool_name=pool,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            enforce_parameter_schema=False,
+        ).apply()
+
+
+def _watch(client: SyncPrefectClient) -> None:
+    """Prefect takes a run for crashed that gives no sign of life; a plan's own it begins again.
+
+    Of a run that ended, Prefect may learn late, after a restart: it refuses to call it crashed.
+    """
+    names = ("Pending", "heartbeat", "Running", "Completed", "Failed", "Cancelled", "Crashed")
+    pending, beat, *others, crashed = (f"prefect.flow-run.{name}" for name in names)
+    again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")
+    for name, title, action, more in (
+        (FLOW, "no sign of life", ChangeFlowRunState(state=StateType.CRASHED), None),
+        (BATCH, "no sign of life", ChangeFlowRunState(state=StateType.CRASHED), None),
+        (FLOW, "again after a crash", again, {crashed}),
+    ):
+        if client.read_automations_by_name(f"{name}: {title}"):
+            continue
+        of_flow = {"prefect.resource.role": "flow", "prefect.resource.name": name}
+        trigger = EventTrigger(
+            after=set() if more else {pending, beat},
+            expect=more or {beat, crashed, *others},
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=ResourceSpecification(of_flow),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive if more else Posture.Proactive,
+            within=timedelta(0) if more else LOST,
+        )
+        Automation(name=f"{name}: {title}", trigger=trigger, actions=[action]).create()
+
+
+def work(pool: str, limit: int | None) -> int:
+    """Prefect's own worker, which runs each flow run in a process; its exit code."""
+    most = [f"--limit={limit}"] if limit else []
+    words = ["-m", "prefect", "worker", "start", f"--pool={pool}", "--type=process", *most]
+    return foreground([sys.executable, *words], env=os.environ)

@@ -1,0 +1,260 @@
+"""A plan: what is done in which storages, when, and how much of it at once; read from TOML."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from pluton_rclone.errors import UsageError
+from pluton_rclone.rclone import commands, locations
+from pluton_rclone.runs.run import Run
+
+Do = Literal["upload", "download", "sync", "check", "restic", "health", "keep-alive"]
+_LOCAL = ("upload", "download", "sync", "check")
+_SOME = Field(min_length=1)
+_WORDS = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "it is missing",
+    "too_short": "it is empty",
+    "string_pattern_mismatch": "it takes small letters and digits, with single hyphens inside",
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Which(_Part):
+    """Storages by name, or those of a whole organisation (one of the two)."""
+
+    names: tuple[str, ...] = ()
+    """Names of storages or their remotes; `*` and `?` stand for any characters."""
+    tenant_of: str = ""
+    """An app-only storage: the drives of its organisation are meant. One that rclone.conf does not
+    have yet is added there, with this storage's registration and options."""
+    users: tuple[str, ...] = ("*",)
+    """With `tenant_of`: the user names whose drives are meant."""
+    sites: tuple[str, ...] = ()
+    """With `tenant_of`: the names or addresses of the sites whose libraries are meant."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Which:
+        if bool(self.names) == bool(self.tenant_of):
+            raise _fault("needs either names or tenant_of")
+        if self.names and {"users", "sites"} & self.model_fields_set:
+            raise _fault("users and sites belong to tenant_of")
+        return self
+
+
+class Step(_Part):
+    """One thing that is done in each storage. `{storage}` in a text is the remote's name."""
+
+    do: Do
+    local: str = ""
+    """A folder or file of the machine where it runs, with its whole path."""
+    folder: str = ""
+    """A folder in the storage; restic: its repository's (default "restic")."""
+    into: Literal["storage", "local"] = "storage"
+    """sync: which of the two becomes the same as the other."""
+    options: dict[str, Any] = {}
+    """Options of the transfer or comparison, as the library names them: filters, max_delete,
+    bwlimit, checksum…"""
+    arguments: tuple[str, ...] = ()
+    """restic's arguments."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Step:
+        if self.do in _LOCAL and not Path(self.local).is_absolute():
+            raise _fault(f"{self.do} needs local, a whole path")
+        if (self.do == "restic") != bool(self.arguments):
+            raise _fault("arguments are restic's, and restic needs them")
+        given = self.model_fields_set - {"do"}
+        allowed = {"local", "folder", "options"} if self.do in _LOCAL else set()
+        allowed |= {"restic": {"folder", "arguments"}, "sync": {"into"}}.get(self.do, set())
+        if wrong := sorted(given - allowed):
+            raise _fault(f"{self.do} does not take {', '.join(wrong)}")
+        try:
+            run = self.run("x", "x:")
+        except (UsageError, TypeError) as error:
+            raise _fault(str(error)) from None
+        if run and run.withheld:
+            raise _fault(f"{', '.join(run.withheld)} may hold a secret; a plan holds none")
+        return self
+
+    def run(self, storage: str, place: str) -> Run | None:
+        """What it does in the remote `storage`, with the folder at `place` as rclone reads it; None
+        for health and keep-alive. UsageError for an option that does not exist."""
+        if self.do == "restic":
+            return Run.restic(storage, place, (_said(each, storage) for each in self.arguments))
+        if self.do not in _LOCAL:
+            return None
+        here, options = locations.local(_said(self.local, storage)), self.options
+        if self.do == "check":
+            content, way = options.get("content", "hash"), options.get("direction", "both")
+            filters: Any = {k: v for k, v in options.items() if k not in ("content", "direction")}
+            command = commands.check(here, place, filters, content=content, direction=way)
+        else:
+            down = self.do == "download" or self.into == "local"
+            word: Any = "sync" if self.do == "sync" else "copy"
+            source, end = (place, here) if down else (here, place)
+            command = commands.transfer(word, source, end, options)  # type: ignore[arg-type]
+        return Run.of(command, [storage])
+
+    def folder_in(self, storage: str) -> str:
+        """The folder in the storage."""
+        return _said(self.folder or ("restic" if self.do == "restic" else ""), storage)
+
+    def __str__(self) -> str:
+        """For people: `upload /srv/data → :laptop`."""
+        if self.do == "restic":
+            return f"restic {self.arguments[0]} in :{self.folder_in('{storage}')}"
+        if self.do not in _LOCAL:
+            return self.do
+        back = self.do == "download" or self.into == "local"
+        return f"{self.do} {self.local} {'←' if back else '→'} :{self.folder}"
+
+
+class Schedule(_Part):
+    """When: a cron expression of five fields, in a time zone."""
+
+    cron: str
+    timezone: str = "UTC"
+
+    @model_validator(mode="after")
+    def _known(self) -> Schedule:
+        from .offline import prefect_schedule
+
+        try:
+            prefect_schedule(self.cron, self.timezone)
+        except ValueError as error:
+            first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise _fault(first.removeprefix("Value error, ")) from None
+        return self
+
+
+class Retry(_Part):
+    """How often a step that failed is tried again, if that helps. The first wait is in seconds,
+    each further one twice as long."""
+
+    times: int = Field(3, ge=0, le=20)
+    wait: float = Field(60, ge=0, le=3600)
+
+
+class AtOnce(_Part):
+    """How much is done at once, over all machines but for `worker`."""
+
+    account: int = Field(1, ge=1)
+    """Steps in one account."""
+    tenant: int = Field(4, ge=1)
+    """Steps in one organisation."""
+    worker: int = Field(4, ge=1)
+    """Storages in one process."""
+    batch: int = Field(10, ge=1)
+    """Storages of one flow run, which is what a worker takes, and what runs again if it is lost."""
+
+
+class Plan(_Part):
+    """What is done in which storages, in the order of the steps. A step that fails ends its
+    storage's; the others go on."""
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)
+    storages: tuple[Which, ...] = _SOME
+    steps: tuple[Step, ...] = _SOME
+    schedule: Schedule | None = None
+    retry: Retry = Retry()
+    at_once: AtOnce = AtOnce()
+
+    @field_validator("steps")
+    @classmethod
+    def _done_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if len({str(step) for step in steps}) < len(steps):
+            raise _fault("the same step stands there twice")
+        return steps
+
+    def record(self) -> dict[str, Any]:
+        """As a JSON object, for `from_record`. It holds names and places, no secrets."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    @classmethod
+    def from_record(cls, record: object) -> Plan:
+        """From its JSON object, which another machine has checked."""
+        return cls.model_validate(record)
+
+
+class Fault(NamedTuple):
+    """A fault of a plan: its line in the file (None if it is about the whole), and where it is:
+    `steps[0].local`."""
+
+    line: int | None
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{f'{self.where}: ' if self.where else ''}{self.what}"
+
+
+def check(path: Path) -> tuple[Plan | None, list[Fault]]:
+    """The plan in a TOML file, or every fault in it. UsageError if the file cannot be read."""
+    loads: Callable[[str], dict[str, Any]]
+    loads = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli").loads
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read.", why=str(error)) from None
+    try:
+        return Plan.model_validate(loads(text)), []
+    except ValidationError as error:
+        found = error.errors()
+        inner = [one["loc"] for one in found]  # what has a faulty part counts as empty, too
+        return None, [
+            _placed(text, loc, _WORDS.get(one["type"], one["msg"]))
+            for loc, one in zip(inner, found, strict=True)
+            if not any(other != loc and other[: len(loc)] == loc for other in inner)
+        ]
+    except ValueError as error:  # no TOML
+        line = re.search(r"at line (\d+)", str(error))
+        said = str(error)
+        return None, [Fault(int(line[1]) if line else None, "", said[:1].lower() + said[1:])]
+
+
+def _placed(text: str, loc: Iterable[str | int], what: str) -> Fault:
+    """Where a fault stands: the last line that a part of its path begins, header or key."""
+    where, table, line, lines = "", "", 0, text.splitlines()
+    start, number = 0, 0
+    for part in loc:
+        if isinstance(part, int):
+            where, number = f"{where}[{part}]", part
+        else:
+            where, table, number = f"{where}.{part}".lstrip("."), f"{table}.{part}".lstrip("."), 0
+        name = re.escape(table.rpartition(".")[2])
+        header = re.compile(rf"\s*\[+\s*{re.escape(table)}\s*\]+")
+        found = [n for n, each in enumerate(lines, 1) if n > start and header.match(each)]
+        if found[number:]:
+            start = line = found[number]
+            if isinstance(part, str):
+                start -= 1  # its [[header]] is found again with the number behind it
+            continue
+        key = re.compile(rf"\s*[\"']?{name}[\"']?\s*=")
+        for n, each in enumerate(lines[start:], start + 1):
+            if key.match(each):
+                line = n
+                break
+            if each.lstrip().startswith("[") and n > start + 1:
+                break
+    return Fault(line or None, where, what[:1].lower() + what[1:])
+
+
+def _said(text: str, storage: str) -> str:
+    return text.replace("{storage}", storage)
+
+
+def _fault(what: str) -> PydanticCustomError:
+    return PydanticCustomError("plan", what.replace("{", "{{").replace("}", "}}"))

@@ -1,0 +1,163 @@
+"""What a step of a plan does in one storage, and what comes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pluton_rclone.connection.health import at_once
+from pluton_rclone.connection.report import ConnectionReport
+from pluton_rclone.errors import PlutonRcloneError, Throttled, TransferFailed, Unreachable
+from pluton_rclone.rclone.results import CheckResult, FailedFile
+from pluton_rclone.rclone.runner import nothing
+from pluton_rclone.storages.storage import Storage
+from pluton_rclone.storages.storages import Storages
+from pluton_rclone.values.redaction import redact
+from pluton_rclone.values.units import counted
+
+from .plan import Plan, Step
+from .which import Target, storage_of
+
+NAMED = 100
+"""So many failed files of a step are named in its outcome; all are counted."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a step in a storage: names and counts, no secrets. `ended` is "done", "failed",
+    "differs", or as in `TransferResult`. `files` were transferred or compared, `failures` counts
+    the failed or differing ones, `failed` says why (`path`, `why`). `error` is a sentence."""
+
+    storage: str
+    step: str
+    ended: str
+    seconds: float = 0.0
+    files: int = 0
+    bytes: int = 0
+    deletes: int = 0
+    failures: int = 0
+    failed: list[dict[str, str]] = []
+    notices: list[str] = []
+    error: str | None = None
+    advice: str | None = None
+    retry_helps: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is done, and nothing failed or differs."""
+        return self.ended == "done"
+
+    def record(self) -> dict[str, Any]:
+        """As a JSON object."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+    def __str__(self) -> str:
+        """`work: upload /srv/data → :data: failed, 2 files: a.txt: it is locked`"""
+        files = [f"{one['path']}: {one['why']}" for one in self.failed[:3]]
+        why = "; ".join(files) if files else self.error or ""
+        number = f", {counted(self.failures, 'file')}" if self.failures else ""
+        return f"{self.storage}: {self.step}: {self.ended}{number}{f': {why}' if why else ''}"
+
+
+def do(
+    storages: Storages, target: Target, step: Step, seen: Callable[[float], None] = nothing
+) -> Outcome:
+    """Does it. What goes wrong is in the outcome. `seen` hears how much is done, from 0 to 1."""
+    began = time.monotonic()
+    try:
+        found = _done(storage_of(storages, target), step, seen)
+    except PlutonRcloneError as error:
+        found = {"ended": "failed", **_told(error)}
+    seconds = round(time.monotonic() - began, 3)
+    return Outcome(storage=target.name, step=str(step), seconds=seconds, **found)
+
+
+def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[str, Any]:
+    storage.require()
+    name, home = storage.remote_name, storage.storages
+    if step.do == "health":
+        return _reported(storage.check_health())
+    if step.do == "keep-alive":
+        return _reported(home.keep_alive(name).reports[0])
+    run = step.run(name, storage.at(step.folder_in(name)))
+    assert run is not None
+    if step.do == "restic":
+        with storage.restic(step.folder_in(name)) as repository:
+            done = repository.run(*run.options)
+        if not done.returncode:
+            return {"ended": "done"}
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        why = redact(last)[:500] or None
+        return {"ended": "failed", **_told(TransferFailed("restic failed.", why=why))}
+    if step.do == "check":
+        return _compared(home.rclone(name).compare(run.as_command()))
+    with home.start(run) as transfer:
+        for progress in transfer:
+            if progress.fraction is not None:
+                seen(progress.fraction)
+        result = transfer.wait()
+    counts = {"files": result.transfers, "bytes": result.bytes, "deletes": result.deletes}
+    said = {} if result.error is None else _told(result.error, result.retry_helps)
+    notices = [*result.notices, *(f"left out: {one.path}: {one.why}" for one in result.left_out)]
+    failed = {"failures": len(result.failed), "failed": _named(result.failed)}
+    return {"ended": result.ended, "notices": notices[:NAMED], **counts, **failed, **said}
+
+
+def _compared(result: CheckResult) -> dict[str, Any]:
+    differing = [
+        *((path, "differs") for path in result.differing),
+        *((path, "only at the source") for path in result.missing_on_destination),
+        *((path, "only at the destination") for path in result.missing_on_source),
+    ]
+    failed = [{"path": path, "why": why} for path, why in differing[:NAMED]]
+    return {
+        "ended": "done" if result.same else "differs",
+        "files": result.matching + len(result.differing),
+        "failures": len(differing) + len(result.failed),
+        "failed": [*failed, *_named(result.failed)][:NAMED],
+        "notices": list(result.notices),
+        "retry_helps": any(one.retry_helps for one in result.failed),
+    }
+
+
+def _reported(report: ConnectionReport) -> dict[str, Any]:
+    notices = [f"{step.title}: {step.text}" for step in report.warnings]
+    error = next((step.error for step in report.steps if step.status == "failed"), None)
+    if error is None:
+        return {"ended": "done" if report.ok else "failed", "notices": notices}
+    return {"ended": "failed", "notices": notices, **_told(error)}
+
+
+def _told(error: PlutonRcloneError, retry_helps: bool | None = None) -> dict[str, Any]:
+    if retry_helps is None:
+        retry_helps = isinstance(error, Throttled | Unreachable | TransferFailed)
+    texts = {"error": redact(str(error)), "advice": redact(error.advice)}
+    return {**texts, "retry_helps": retry_helps}
+
+
+def _named(failed: tuple[FailedFile, ...]) -> list[dict[str, str]]:
+    return [{"path": redact(one.path), "why": redact(str(one.error))} for one in failed[:NAMED]]
+
+
+def carry_out(
+    plan: Plan,
+    targets: list[Target],
+    perform: Callable[[Target, Step], Outcome],
+    said: Callable[[Outcome], None] = nothing,
+) -> list[Outcome]:
+    """All steps of a plan in these storages, by `perform`, as many storages at once as the plan
+    says for a process. A step that fails ends those of its storage."""
+
+    def in_one(target: Target) -> list[Outcome]:
+        found: list[Outcome] = []
+        for step in plan.steps:
+            found.append(perform(target, step))
+            said(found[-1])
+            if not found[-1].ok:
+                break
+        return found
+
+    return [one for group in at_once(in_one, targets, plan.at_once.worker) for one in group]

@@ -1,0 +1,165 @@
+"""Which storages a plan means: those of rclone.conf by name, or the drives of an organisation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from pluton_rclone.errors import (
+    AccessDenied,
+    DriveNotFound,
+    NextStep,
+    OptionInvalid,
+    PlutonRcloneError,
+    StorageExists,
+    StorageNotFound,
+)
+from pluton_rclone.microsoft.graph.drives import Drive
+from pluton_rclone.microsoft.graph.graph import AT_ONCE, Graph
+from pluton_rclone.pace.ledger import account_of
+from pluton_rclone.rclone.runner import nothing
+from pluton_rclone.remote.names import derive_name
+from pluton_rclone.storages.storage import Storage
+from pluton_rclone.storages.storages import Storages
+
+from .plan import Which
+
+Notice = Callable[[str], None]
+_UNFIT = re.compile(r"""[/%&<>"'^]""")  # in the name of one of Prefect's limits
+_BELOW = {"root_folder_id", "pluton_base_folder"}
+"""A storage that has one of these starts below its drive's root."""
+_ITS_OWN = ("root_folder_id", "base_folder", "base_folder_id", "account_id", "account_name")
+"""Of what another app-only storage has, not of a new one like it."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A storage as it is sent to another machine: the name of its remote. `like` is the app-only
+    remote whose registration and options it has, if rclone.conf does not have it yet."""
+
+    name: str
+    like: str = ""
+    title: str = ""
+    drive_id: str = ""
+    drive_type: str = ""
+
+
+def targets(wanted: Iterable[Which], storages: Storages, notice: Notice = nothing) -> list[Target]:
+    """Each storage that is meant, once. StorageNotFound for a name that no storage has."""
+    found: dict[str, Target] = {}
+    for which in wanted:
+        of_these = _of_tenant(which, storages, notice) if which.tenant_of else ()
+        for target in of_these or _named(which, storages):
+            found.setdefault(target.name, target)
+    return list(found.values())
+
+
+def _named(which: Which, storages: Storages) -> Iterator[Target]:
+    sections = storages.conf.sections().items()
+    ours = {name: one.get("description") for name, one in sections if one["type"] == "onedrive"}
+    for pattern in which.names:
+        names = [
+            name
+            for name, title in ours.items()
+            if fnmatchcase(name, pattern) or fnmatchcase(title or name, pattern)
+        ]
+        if not names:
+            what = f"No storage is called {pattern!r} in {storages.path}."
+            raise StorageNotFound(what, next_step=NextStep.LIST_STORAGES, name=pattern)
+        yield from (Target(name=name) for name in names)
+
+
+def _of_tenant(which: Which, storages: Storages, notice: Notice) -> list[Target]:
+    """The drives of an organisation's users and sites, all pages."""
+    template = storages[which.tenant_of]
+    if not template.remote.client_credentials:
+        what = f"{which.tenant_of!r} is not app-only: it reaches one account's drives alone."
+        raise OptionInvalid(what, option="tenant_of")
+    sections = storages.conf.sections()
+    app = template.remote.client_id
+    known = {
+        one["drive_id"]: name
+        for name, one in sections.items()
+        if one.get("client_id") == app and one.get("drive_id") and not _BELOW & one.keys()
+    }
+    taken, made = {*storages.conf.taken(), *storages}, []
+    with template.graph() as graph:
+        for owner, drive in _drives(which, graph, notice):
+            title = f"{template.name} {owner}"
+            name = known.get(drive.id) or derive_name(title, taken, storages.binary.version)
+            known[drive.id] = name
+            taken.add(name)
+            made.append(
+                Target(
+                    name=name,
+                    like=template.remote_name,
+                    title=title,
+                    drive_id=drive.id,
+                    drive_type=drive.type,
+                )
+            )
+    return made
+
+
+def _drives(which: Which, graph: Graph, notice: Notice) -> Iterator[tuple[str, Drive]]:
+    def of_user(user: str) -> Drive | None:
+        try:
+            return graph.user_drive(user)
+        except (DriveNotFound, AccessDenied) as problem:  # no licence, or never opened
+            notice(f"{user} is left out: {problem}")
+            return None
+
+    if which.users:
+        users = [user for user in graph.users() if _any(which.users, user)]
+        with ThreadPoolExecutor(AT_ONCE, "users") as executor:
+            for user, drive in zip(users, executor.map(of_user, users), strict=True):
+                if drive is not None:
+                    yield user, drive
+    for site in graph.sites() if which.sites else ():
+        if _any(which.sites, site.name, site.web_url):
+            libraries = graph.libraries(site)
+            for note in libraries.notes:
+                notice(f"{site.name}: {note}")
+            yield from ((f"{site.name} {library.name}", library) for library in libraries)
+
+
+def _any(patterns: Iterable[str], *texts: str) -> bool:
+    return any(fnmatchcase(text.lower(), one.lower()) for one in patterns for text in texts)
+
+
+def storage_of(storages: Storages, target: Target) -> Storage:
+    """The storage, added to rclone.conf first if it is new there. StorageNotFound; StorageExists if
+    another drive has its name."""
+    if target.like and target.name not in storages.conf:
+        remote = storages[target.like].remote.replace(
+            drive_id=target.drive_id,
+            drive_type=target.drive_type,
+            description=target.title,
+            **dict.fromkeys(_ITS_OWN, ""),
+        )
+        with suppress(StorageExists):  # by another task, just now
+            storages.conf.add(target.name, remote.to_section())
+    found = storages[target.name]
+    if target.drive_id and found.remote.drive_id != target.drive_id:
+        what = f"The storage {target.name!r} is of another drive than the plan means."
+        raise StorageExists(what, name=target.name)
+    return found
+
+
+def limits(storages: Storages, target: Target) -> dict[str, str]:
+    """What the storage shares a budget with: `account` and, but for a personal drive, `tenant`;
+    each the name of a limit. Empty if there is no such storage: what is done in it says why."""
+    try:
+        section = storage_of(storages, target).section_with_secrets()
+    except PlutonRcloneError:
+        return {}
+    region, tenant, app, account = account_of(section)
+    found = {"account": f"account {account}"}
+    if section.get("drive_type") != "personal":
+        found["tenant"] = f"tenant {tenant} app {app}"
+    names = {kind: f"pluton-rclone {region or 'global'} {name}" for kind, name in found.items()}
+    return {kind: _UNFIT.sub("-", name) for kind, name in names.items()}

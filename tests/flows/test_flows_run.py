@@ -1,0 +1,178 @@
+"""Plans that run in one process, without a server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from pluton_rclone import Storages
+from pluton_rclone.cli import run as pluton_rclone
+from pluton_rclone.emulator import DAEMON_CLIENT_ID, DAEMON_CLIENT_SECRET, Emulator
+from pluton_rclone.flows import alone
+from pluton_rclone.flows.plan import Plan
+from pluton_rclone.flows.steps import Outcome
+from pluton_rclone.flows.which import targets
+from tests.connected import BERT, KINDS, connected, emulated_drive, remote_of
+
+UPLOAD_AND_CHECK = [
+    {"do": "upload", "folder": "data"},
+    {"do": "check", "folder": "data"},
+]
+
+
+def plan_of(source: Path, *steps: dict[str, Any], **more: Any) -> Plan:
+    kept = [{"local": str(source), **step} for step in steps or UPLOAD_AND_CHECK]
+    storages = more.pop("storages", [{"names": ["*"]}])
+    return Plan.from_record({"name": "nightly", "storages": storages, "steps": kept, **more})
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def expired(cloud: Emulator, name: str) -> None:
+    """A storage whose sign-in has ended."""
+    token = json.dumps(
+        {"access_token": "old", "refresh_token": "gone", "expiry": "2020-01-01T00:00:00Z"}
+    )
+    Storages().add_tested(name, remote_of(cloud, "business").replace(token=SecretStr(token)))
+
+
+def test_a_plan_runs_in_four_storages_and_the_one_that_fails_says_why(
+    cloud: Emulator, source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for kind in KINDS:
+        connected(cloud, kind)
+    expired(cloud, "expired")
+    wanted = plan_of(source, retry={"wait": 0}, at_once={"worker": 2})
+    file = tmp_path / "plan.toml"
+    file.write_text(
+        'name = "nightly"\nstorages = [{ names = ["*"] }]\n[retry]\nwait = 0\n'
+        + "".join(
+            f'[[steps]]\ndo = "{step.do}"\nlocal = "{source}"\nfolder = "data"\n'
+            for step in wanted.steps
+        )
+    )
+
+    assert pluton_rclone(["flow", "run", "--no-server", "--json", str(file)]) == 7
+
+    out, err = capfd.readouterr()
+    outcomes = [json.loads(line) for line in out.splitlines()]
+    found = {(one["storage"], one["step"].split()[0]): one for one in outcomes}
+    assert {place for place, one in found.items() if one["ended"] == "done"} == {
+        (kind, do) for kind in KINDS for do in ("upload", "check")
+    }
+    assert all(one["files"] == 2 for one in found.values() if one["ended"] == "done")
+    assert set(found) - {(kind, do) for kind in KINDS for do in ("upload", "check")} == {
+        ("expired", "upload")
+    }
+    assert "expired" in found["expired", "upload"]["error"]
+    assert json.loads(err.splitlines()[-1])["what"] == "1 of 4 storages failed: expired."
+    assert len(Storages().runs.last()) == 7
+    assert "gone" not in out + err
+
+
+def test_a_file_that_fails_is_in_the_outcome_and_only_it_is_sent_again(
+    cloud: Emulator, source: Path
+) -> None:
+    connected(cloud, "business")
+    cloud.faults.refuse(423, times=None, where="b.txt")
+    wanted = plan_of(source, retry={"times": 0})
+    (first,) = alone.run(wanted, Storages())
+    assert (first.ended, first.files, first.failures) == ("failed", 1, 1)
+    assert [one["path"] for one in first.failed] == ["b.txt"]
+    cloud.faults.clear()
+    said: list[Outcome] = []
+    again = alone.run(wanted, Storages(), said=said.append)
+    assert again == said
+    assert [(one.ended, one.files) for one in again] == [("done", 1), ("done", 2)]
+
+
+def test_what_may_pass_is_tried_again_as_often_as_the_plan_says(
+    cloud: Emulator, source: Path
+) -> None:
+    storage = connected(cloud, "personal")
+    cloud.faults.refuse(500, times=None, where="b.txt")
+    options = {"options": {"retries": 1, "low_level_retries": 1}}
+    wanted = plan_of(source, {"do": "upload", **options}, retry={"times": 2, "wait": 0})
+    (outcome,) = alone.run(wanted, Storages())
+    assert outcome.ended == "failed"
+    assert [one.ended for one in storage.storages.runs.last()] == ["failed"] * 3
+
+
+def test_a_plan_reads_back_keeps_alive_and_looks_after(
+    cloud: Emulator, source: Path, tmp_path: Path
+) -> None:
+    emulated_drive(cloud, "personal").write("data/a.txt", b"there")
+    connected(cloud, "personal")
+    wanted = plan_of(
+        tmp_path / "{storage}",
+        {"do": "download", "folder": "data"},
+    )
+    look = {"name": "look", "storages": [{"names": ["personal"]}]}
+    wanted = Plan.from_record(
+        {**look, "steps": [*wanted.record()["steps"], {"do": "keep-alive"}, {"do": "health"}]}
+    )
+    outcomes = alone.run(wanted, Storages())
+    assert [one.ended for one in outcomes] == ["done"] * 3
+    assert (tmp_path / "personal" / "a.txt").read_bytes() == b"there"
+
+
+def test_a_difference_is_named(cloud: Emulator, source: Path) -> None:
+    emulated_drive(cloud, "personal").write("data/a.txt", b"other")
+    connected(cloud, "personal")
+    (outcome,) = alone.run(plan_of(source, UPLOAD_AND_CHECK[1]), Storages())
+    assert outcome.ended == "differs"
+    assert {one["path"]: one["why"] for one in outcome.failed} == {
+        "a.txt": "differs",
+        "b.txt": "only at the source",
+    }
+
+
+def test_all_of_an_organisation_is_found_page_by_page_and_becomes_storages(
+    cloud: Emulator, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pluton_rclone.emulator.graph import sites
+
+    monkeypatch.setattr(sites, "PAGE", 2)
+    tenant = cloud.world.person(BERT).tenant
+    app = cloud.world.registrations[DAEMON_CLIENT_ID]
+    roles = {"Files.ReadWrite.All", "Sites.Read.All", "User.ReadBasic.All"}
+    app.granted_roles[tenant.id] = frozenset(roles)
+    for number in range(4):
+        cloud.world.add_person(f"p{number}@contoso.onmicrosoft.com", f"Person {number}")
+    cloud.world.person("p1@contoso.onmicrosoft.com").licensed = False
+    remote = remote_of(cloud, "business").replace(
+        client_id=DAEMON_CLIENT_ID,
+        client_secret=SecretStr(DAEMON_CLIENT_SECRET),
+        tenant=tenant.id,
+        token=None,
+        client_credentials=True,
+        granted_scopes=(),
+        account_id="",
+        account_name="",
+    )
+    storages = Storages()
+    storages.add_tested("contoso", remote)
+    which = {"tenant_of": "contoso", "users": ["p*", "bert@*"], "sites": ["Backups"]}
+    wanted = plan_of(source, UPLOAD_AND_CHECK[0], storages=[which], at_once={"tenant": 2})
+    said: list[str] = []
+    found = targets(wanted.storages, storages, said.append)
+    names = {target.name for target in found}
+    assert {f"contoso-p{number}-contoso-onmicrosoft-com" for number in (0, 2, 3)} < names
+    assert "contoso" in names  # Bert's drive has a storage already
+    assert any("p1@" in text for text in said)
+    outcomes = alone.run(wanted, storages)
+    assert {one.storage for one in outcomes if one.ok} == names
+    assert all(one.ok for one in outcomes)
+    assert targets(wanted.storages, storages) == found
+    assert storages["contoso-p0-contoso-onmicrosoft-com"].list("data")

@@ -1,0 +1,262 @@
+"""Plans on Prefect: a server on SQLite, two workers, forty storages in two organisations."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from pluton_rclone import OneDriveRemote, Storages
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
+from pluton_rclone.emulator.drives.drive import Drive
+
+pytestmark = pytest.mark.soak
+
+MINUTES = 60.0
+FILES = 25
+PLAN = """\
+name = "nightly"
+
+[[storages]]
+names = ["home-*", "contoso-*", "fabrikam-*", "team-*"]
+
+[[steps]]
+do = "upload"
+local = "{source}"
+folder = "data/{{storage}}"
+options = {{ transfers = 2 }}
+
+[[steps]]
+do = "check"
+local = "{source}"
+folder = "data/{{storage}}"
+
+[retry]
+times = 3
+wait = 1
+
+[at_once]
+account = 2
+tenant = 4
+worker = 3
+batch = 5
+"""
+
+
+class Cluster:
+    """Prefect's server and our workers, each a process with all that it starts."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder, self._stack = folder, stack
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        self.environment = {
+            **os.environ,
+            "PREFECT_API_URL": self.api,
+            "PREFECT_HOME": str(folder / "prefect"),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_SERVER_DATABASE_TIMEOUT": "60",  # SQLite on a busy disk
+        }
+
+    def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{name}.log").open("ab")
+        self._stack.callback(log.close)
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        self._stack.callback(kill, process)
+        return process
+
+    def serve(self) -> subprocess.Popen[bytes]:
+        words = ["server", "start", "--host=127.0.0.1", f"--port={self.port}", "--no-ui"]
+        server = self.start("server", "prefect", *words)
+        until(lambda: self.ask("health", method="GET") is True)
+        return server
+
+    def ask(self, path: str, body: object = None, method: str = "POST") -> Any:
+        """The server's answer as JSON; None while it does not answer."""
+        data = None if method == "GET" else json.dumps(body or {}).encode()
+        headers = {"content-type": "application/json"}
+        request = urllib.request.Request(f"{self.api}/{path}", data, headers, method=method)
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+                request, timeout=60
+            ) as answer:
+                return json.load(answer)
+        except OSError:
+            return None
+
+    def runs(self) -> list[dict[str, Any]]:
+        return self.ask("flow_runs/filter", {"limit": 200}) or []
+
+    def states(self) -> list[str]:
+        return sorted(run["state_type"] for run in self.runs())
+
+    def history(self) -> set[str]:
+        """The names of all states that runs have had."""
+        with closing(sqlite3.connect(self.folder / "prefect" / "prefect.db")) as database:
+            return {name for (name,) in database.execute("SELECT name FROM flow_run_state")}
+
+    def everything(self) -> str:
+        """All that the server tells, by its database, its logs and its API."""
+        kinds = ("flow_runs", "task_runs", "logs", "artifacts", "deployments")
+        told = [json.dumps(self.ask(f"{kind}/filter", {"limit": 200})) for kind in kinds]
+        files = [*self.folder.glob("*.log"), *(self.folder / "prefect").rglob("*")]
+        told += [one.read_bytes().decode(errors="replace") for one in files if one.is_file()]
+        return "\n".join(told)
+
+
+def until(happened: Callable[[], bool], patience: float = 10 * MINUTES) -> None:
+    end = time.monotonic() + patience
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def family(pid: int) -> list[int]:
+    """The process and all that it has started."""
+    found = [pid]
+    for one in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in one.read_text().split():
+            found += family(int(child))
+    return found
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """As if its machine were gone."""
+    if process.poll() is None:
+        for pid in family(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def connected(cloud: Emulator, name: str, username: str, drive: Drive, kind: Any) -> None:
+    """A storage whose access token ends soon."""
+    scopes = ["Files.ReadWrite.All", "Sites.Read.All"] if kind == "documentLibrary" else []
+    answer = cloud.sign_in(username, *(scopes or ["Files.ReadWrite"]), "offline_access")
+    expiry = (datetime.now(timezone.utc) + timedelta(seconds=20)).isoformat()
+    token = {
+        "access_token": answer["access_token"],
+        "refresh_token": answer["refresh_token"],
+        "token_type": "Bearer",
+        "expiry": expiry,
+    }
+    remote = OneDriveRemote(
+        drive_id=drive.id,
+        drive_type=kind,
+        client_id=PUBLIC_CLIENT_ID,
+        token=SecretStr(json.dumps(token)),
+        account_name=username,
+        granted_scopes=tuple(scopes or ["Files.ReadWrite"]),
+    )
+    Storages().add_tested(name, remote)
+
+
+@pytest.fixture
+def drives(cloud: Emulator) -> dict[str, Drive]:
+    """Forty storages of three kinds, in two organisations and with Microsoft accounts."""
+    cloud.world.add_tenant("fabrikam.onmicrosoft.com", "Fabrikam")
+    found: dict[str, Drive] = {}
+    for number in range(10):
+        for place in ("contoso", "fabrikam", "home"):
+            name = f"{place}-{number}"
+            domain = "outlook.com" if place == "home" else f"{place}.onmicrosoft.com"
+            person = cloud.world.add_person(f"p{number}@{domain}", name)
+            kind = "personal" if place == "home" else "business"
+            found[name] = cloud.files.drive_of(person)
+            connected(cloud, name, person.username, found[name], kind)
+    for place in ("contoso", "fabrikam"):
+        tenant = cloud.world.tenant(f"{place}.onmicrosoft.com")
+        for number in range(5):
+            site = cloud.files.add_site(tenant, f"Team {number}")
+            name = f"team-{place}-{number}"
+            found[name] = site.libraries[0]
+            username = f"p{number}@{place}.onmicrosoft.com"
+            connected(cloud, name, username, found[name], "documentLibrary")
+    return found
+
+
+@pytest.fixture
+def cluster(cloud: Emulator, tmp_path: Path) -> Iterator[Cluster]:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    with ExitStack() as stack:
+        yield Cluster(folder, stack)
+
+
+def tokens() -> set[str]:
+    """Every secret in rclone.conf."""
+    sections = [one.section_with_secrets() for one in Storages().values()]
+    known = [json.loads(section["token"]) for section in sections]
+    return {one[kind] for one in known for kind in ("access_token", "refresh_token")}
+
+
+def test_a_worker_is_lost_and_the_server_restarted_and_every_file_is_there(
+    cloud: Emulator, cluster: Cluster, drives: dict[str, Drive], tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(FILES):
+        (source / f"{number}.bin").write_bytes(os.urandom(20_000))
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN.format(source=source))
+    cloud.world.lifetimes.access_token = 30
+    cloud.budgets.enable()
+    cloud.faults.latency = 0.05
+    secrets = tokens()
+    server = cluster.serve()
+    deployed = cluster.start("deploy", "pluton_rclone", "flow", "deploy", str(plan))
+    assert deployed.wait(5 * MINUTES) == 0
+    workers = [
+        cluster.start(f"worker-{number}", "pluton_rclone", "flow", "worker", "--limit=3")
+        for number in range(2)
+    ]
+    deployment = cluster.ask("deployments/name/pluton-rclone/nightly", method="GET")
+    assert cluster.ask(f"deployments/{deployment['id']}/create_flow_run")
+
+    until(lambda: sum(drive.count for drive in drives.values()) > 5 * FILES)
+    secrets |= tokens()
+    kill(workers[0])
+    server.send_signal(signal.SIGTERM)
+    server.wait(MINUTES)
+    server = cluster.serve()
+    cluster.start("worker-2", "pluton_rclone", "flow", "worker", "--limit=3")
+    until(lambda: cluster.states() == ["COMPLETED"] * 9, 20 * MINUTES)
+
+    contents = {one.name: one.read_bytes() for one in source.iterdir()}
+    for name, drive in drives.items():
+        for file, content in contents.items():
+            assert drive.read(f"data/{name}/{file}") == content
+    assert "AwaitingRetry" in cluster.history()
+    assert [one for one in cloud.requests if one.status == 429] == []
+    secrets |= tokens()
+    assert len(secrets) > 4 * len(drives)  # renewed, and at home
+    told = cluster.everything()
+    assert "data/home-0" in told or "home-0" in told
+    assert [secret for secret in secrets if secret in told] == []
+    assert all(report.ok for report in Storages().health().reports)
