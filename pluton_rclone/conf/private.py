@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -215,6 +214,8 @@ def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, He
         # From here on the others see it, complete and owned.
         folder = unfinished.rename(home / f"{prefix}-{os.urandom(8).hex()}")
     except BaseException:
+        import shutil
+
         shutil.rmtree(unfinished, ignore_errors=True)
         owner.release()
         raise
