@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import StorageExists
+from pluton_rclone.errors import PlutonRcloneError, StorageExists
 from pluton_rclone.remote.pairs import drive_of, storage_of
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
@@ -194,13 +194,18 @@ class Conf:
             pass
         self._shared.recode(password)
 
-    def private(self, names: Sequence[str] | None = None) -> AbstractContextManager[PrivateConfig]:
+    def private(
+        self,
+        names: Sequence[str] | None = None,
+        warn: Callable[[PlutonRcloneError], None] = lambda error: None,
+    ) -> AbstractContextManager[PrivateConfig]:
         """An rclone.conf for rclones that we start, with only these remotes (None: all). Give
         rclone its `path` and its `environment`. What rclone refreshes in it is merged back while it
-        runs, at the end, and, after a crash, at the next start."""
+        runs, at the end, and, after a crash, at the next start; `warn` hears why that is not
+        possible."""
         from .private import lend
 
-        return lend(self._shared, self.names() if names is None else list(names))
+        return lend(self._shared, self.names() if names is None else list(names), warn)
 
 
 def _faults_of_file(path: Path) -> list[Finding]:

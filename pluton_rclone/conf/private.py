@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,47 +40,38 @@ _CONF, _ORIGIN = "rclone.conf", "origin.json"
 _LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
+Warn = Callable[[PlutonRcloneError], None]
+
+
+def nobody(_: PlutonRcloneError) -> None:
+    """Hears no warning."""
 
 
 @dataclass(frozen=True)
 class PrivateConfig:
-    """What to start rclone with: `--config path`, and these variables on top of its environment.
-    `not_writable` tells why the real file cannot be written; refreshed tokens wait here until it
-    can, or until the machine restarts. It takes some milliseconds: ask it beside rclone."""
+    """What to start rclone with: `--config path`, and these variables on top of its environment."""
 
     path: Path
     environment: dict[str, str] = field(default_factory=dict, repr=False)
-    not_writable: Callable[[], ConfigError | None] = field(default=lambda: None, repr=False)
 
 
 @contextmanager
-def lend(shared: SharedConfig, names: Sequence[str]) -> Iterator[PrivateConfig]:
-    """A private config with these remotes; ends by merging what was refreshed. StorageNotFound."""
+def lend(shared: SharedConfig, names: Sequence[str], warn: Warn) -> Iterator[PrivateConfig]:
+    """A private config with these remotes; ends by merging what was refreshed. StorageNotFound.
+    `warn` hears why the real file cannot be written: in a run of more than half a second, or if
+    that loses a token. Refreshed tokens wait until it can, or until the machine restarts."""
     names = with_drives(shared.document(), names)
     loan = _open_loan(shared, names)
+    loan.warn = warn
     watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
     watch.start()
     try:
-        why = partial(_why_not_writable, shared, names)
-        yield PrivateConfig(loan.conf.file.path, loan.environment(), why)
+        yield PrivateConfig(loan.conf.file.path, loan.environment())
     finally:
         if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
             loan.over.set()
             watch.join()
             loan.close()
-
-
-def _why_not_writable(shared: SharedConfig, names: Sequence[str]) -> ConfigError | None:
-    names = [name for name in names if name not in shared.made_by_variables()]
-    try:
-        document = shared.document()
-        if any(TOKEN in (document.get(name) or {}) for name in names):
-            shared.check_writable()
-    except ConfigError as error:
-        what = "tokens that rclone refreshes now are lost at the next restart of this machine"
-        log.warning("%s: %s", error, what)
-        return error
-    return None
 
 
 # The names of folders (and of links to them) that this process, or the one that it was forked from,
@@ -101,6 +91,7 @@ class _Loan:
     merged: disk.Identity | None = None
     process: int = field(default_factory=os.getpid)
     over: threading.Event = field(default_factory=threading.Event)
+    warn: Warn = nobody
 
     def __post_init__(self) -> None:
         self.conf = SharedConfig(self.folder / _CONF, self.shared.password)
@@ -117,10 +108,24 @@ class _Loan:
 
     def watch(self) -> None:
         """Merge while rclone runs: a long mount or a crash must not cost the token."""
+        looked = False
         while not self.over.wait(POLL_SECONDS):
+            if not looked:  # a small command does not get here: it would take it 15 ms
+                looked = True
+                self.look_whether_writable()
             if self.conf.file.identity() not in (None, self.merged):
                 with suppress(PlutonRcloneError, OSError):  # the end will report it
                     self.merge()
+
+    def look_whether_writable(self) -> None:
+        try:
+            if self.bases.keys() - self.shared.made_by_variables().keys():
+                self.shared.check_writable()
+        except ConfigError as error:
+            what = "tokens that rclone refreshes now are lost at the next restart of this machine"
+            log.warning("%s: %s", error, what)
+            self.warn(error)
+            self.warn = nobody
 
     def merge(self) -> None:
         """Bring every later token into the real file. ConfigError."""
@@ -148,6 +153,7 @@ class _Loan:
         except PlutonRcloneError as error:
             what = "a refreshed token could not be saved and is kept in"
             log.error("%s %s: %s", what, self.folder, error)
+            self.warn(error)
         else:
             folders.remove(self.folder)
         finally:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pluton_rclone import process
 from pluton_rclone.errors import RcloneNotFound
@@ -20,8 +20,7 @@ def nothing(_: object) -> None:
     """For output and notices that are not wanted."""
 
 
-@dataclass(frozen=True)
-class Callbacks:
+class Callbacks(NamedTuple):
     """What a run calls, in the child's threads (see `process.start`)."""
 
     stdout: Callable[[bytes], None] | None = None
@@ -32,7 +31,7 @@ class Callbacks:
     end: Callable[[], None] | None = None
     """Once, after rclone has ended."""
     notice: Callable[[str], None] = nothing
-    """Before `start` returns, with what the caller should know about the run."""
+    """While it runs, with what the caller should know about it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Order:
 
     command: Command
     flags: tuple[str, ...] = ()
-    on: Callbacks = Callbacks()
+    on: Callbacks = Callbacks()  # noqa: RUF009 - immutable
     config: Path | None = None
     """The rclone.conf that it reads; None: that of the runner."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -56,7 +55,7 @@ class Order:
 
     def calling(self, **callbacks: Callable[..., None]) -> Order:
         """With these members of `Callbacks` in place of the caller's."""
-        return replace(self, on=replace(self.on, **callbacks))
+        return replace(self, on=self.on._replace(**callbacks))
 
 
 class Runner(Protocol):

@@ -7,7 +7,7 @@ access evaluation, a revoked session). The next run gets it as one that has expi
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from pluton_rclone.conf.private import PrivateConfig
 from pluton_rclone.errors import AccessDenied, NextStep, TokenExpired, Who
 from pluton_rclone.process import Child
 from pluton_rclone.rclone.commands import WRITING, Command
-from pluton_rclone.rclone.runner import Around, Order, Runner
+from pluton_rclone.rclone.runner import Around, Order, Runner, nothing
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest, token_fields
 
 from .wrapping import below
@@ -29,13 +29,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def lend(
-    conf: Conf, names: Sequence[str], refused: Collection[str] = ()
+    conf: Conf,
+    names: Sequence[str],
+    refused: Collection[str] = (),
+    notice: Callable[[str], None] = nothing,
 ) -> Iterator[PrivateConfig]:
     """A private copy of these remotes for an rclone, merged back while it runs and at the end.
     rclone cannot read a certificate: such a remote gets its tokens from our endpoint meanwhile.
-    Access tokens whose digest is `refused` have expired in it."""
+    Access tokens whose digest is `refused` have expired in it. `notice` hears that a token may be
+    lost."""
+    lost = "A token that is renewed now is lost when this machine restarts."
     with ExitStack() as stack:
-        private = stack.enter_context(conf.private(names))
+        private = stack.enter_context(conf.private(names, lambda why: notice(f"{why} {lost}")))
         for name in names:
             options = _certificate_options(stack, conf, name) or _expired(conf, name, refused)
             if options:
@@ -108,7 +113,7 @@ class Lent(Around):
         """AccessDenied where it would write to what was connected for reading only."""
         self._refuse_to_write(order.command)
         held = ExitStack()
-        loan = held.enter_context(lend(self._conf, self._names, self._refused))
+        loan = held.enter_context(lend(self._conf, self._names, self._refused, order.on.notice))
         given = {_digest(self._conf.whole_section(name)) for name in self._names}
 
         def hear(line: bytes) -> None:
@@ -130,18 +135,10 @@ class Lent(Around):
 
         lent = replace(order, config=loan.path).plus(loan.environment)
         try:
-            child = self.inner.start(lent.calling(end=end, stderr=hear))
+            return self.inner.start(lent.calling(end=end, stderr=hear))
         except BaseException:
             held.close()
             raise
-        try:
-            if (why := loan.not_writable()) is not None:
-                lost = "A token that is renewed now is lost when this machine restarts."
-                order.on.notice(f"{why} {lost}")
-        except BaseException:
-            child.cancel()
-            raise
-        return child
 
     def _refuse_to_write(self, command: Command) -> None:
         if command.words[0] not in WRITING:

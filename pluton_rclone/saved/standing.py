@@ -27,7 +27,6 @@ def stand(
     only = any(reads_only(remote.granted_scopes) for remote in saved.onedrives)
     own = ["--read-only"] if only and words[-1] != "restic" else []
     with lend(saved.conf, list(with_wrapped(saved.conf, [saved.name]))) as loan:
-        loan.not_writable()  # which the log says
         own += ["--ask-password=false", f"--config={loan.path}", f"--user-agent={USER_AGENT}"]
         argv = Command(tuple(words), tuple(flags), places).argv(saved.rclone.binary.path, own)
         passed = {name: os.environ[name] for name in CREDENTIALS if name in os.environ}

@@ -140,7 +140,6 @@ class Restic:
     def _lend(self) -> None:
         with ExitStack() as stack:
             loan = stack.enter_context(lend(self._saved.conf, [self._saved.name]))
-            loan.not_writable()  # which the log says
             lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
             self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()
