@@ -8,7 +8,6 @@ program that hands over to it, and ends with its exit code.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import importlib
 import json
@@ -22,11 +21,10 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO
 
 ROOT = Path(__file__).parents[1]
 NUMBER = struct.Struct("!q")
@@ -253,7 +251,7 @@ def _become(
 ) -> None:
     """This process is that command from here on."""
     from pluton_rclone import __main__
-    from pluton_rclone.cli import main
+    from pluton_rclone.cli import leave, main
 
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
@@ -277,20 +275,7 @@ def _become(
         sys.argv = [str(__main__.__file__), *arguments]
         main()
     except SystemExit as end:  # each of them ends so
-        _leave(int(end.code or 0))
-
-
-def _leave(code: int) -> NoReturn:
-    """The end of a process, but for taking apart what was imported: that would copy each page of
-    it, for half of what a command costs."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            code = 120
-    os._exit(code)
+        leave(int(end.code or 0))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import functools
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -156,6 +155,8 @@ def timer(
         ctx.output.say(f"note    {_NO_PASSWORD}")
     for variable in filter(os.environ.get, ("PLUTON_RCLONE_PING", "PLUTON_RCLONE_NOTIFY")):
         ctx.output.say(f"note    The job needs {variable} in its own environment, too.")
+    import shutil
+
     program = shutil.which("pluton-rclone")
     argv = [os.path.abspath(program)] if program else [sys.executable, "-I", "-m", "pluton_rclone"]
     argv += ["--config", str(ctx.new_storages.path.absolute())]

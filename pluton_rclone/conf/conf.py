@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import StorageExists
+from pluton_rclone.errors import PlutonRcloneError, StorageExists
 from pluton_rclone.remote.pairs import drive_of, storage_of
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 
@@ -201,22 +201,26 @@ class Conf:
         self._shared.recode(password)
 
     def private(
-        self, names: Sequence[str] | None = None, others: Others | None = None
+        self,
+        names: Sequence[str] | None = None,
+        others: Others | None = None,
+        warn: Callable[[PlutonRcloneError], None] = lambda error: None,
     ) -> AbstractContextManager[PrivateConfig]:
         """An rclone.conf for rclones that we start, with only these remotes (None: all), and with
         the options that `others` gives for a name and its section. Give rclone its `path` and its
         `environment`. What rclone refreshes in it is merged back while it runs, at the end, and,
-        after a crash, at the next start; not where `others` gave another `token_url`."""
+        after a crash, at the next start; not where `others` gave another `token_url`. `warn` hears
+        why that is not possible."""
         from .private import lend, no_others
 
         wanted = self.names() if names is None else list(names)
-        return lend(self._shared, wanted, others or no_others)
+        return lend(self._shared, wanted, others or no_others, warn)
 
     def keeper(self, name: str) -> Callable[[str], None]:
         """Keeps the token that follows this remote's present one, also if the remote is renamed
         meanwhile, and not if somebody has signed in anew. StorageNotFound; then ConfigError."""
         document = pairs.require(self._shared.document(), name)
-        before = document.raw_section(drive_of(document.sections, name))
+        before = document.sections[drive_of(document.sections, name)]
 
         def kept(token: str, now: Document) -> Document:
             where = drive_of(now.sections, name)

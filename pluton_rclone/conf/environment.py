@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +55,7 @@ def find_password(given: str | None = None, path: Path | None = None) -> str:
 def from_command(command: str) -> str:
     """What a password command prints; ConfigPasswordMissing if it fails."""
     import csv
+    import shutil
 
     # rclone splits it as a line of CSV with spaces (fs.SpaceSepList)
     argv = next(csv.reader([command], delimiter=" "))

@@ -11,13 +11,11 @@ import json
 import logging
 import os
 import re
-import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,6 +39,12 @@ _CONF, _ORIGIN = "rclone.conf", "origin.json"
 _LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
+Warn = Callable[[PlutonRcloneError], None]
+
+
+def nobody(_: PlutonRcloneError) -> None:
+    """Hears no warning."""
+
 
 Others = Callable[[str, dict[str, str]], Mapping[str, str]]
 """For a remote's name and whole section: the options that are others in the copy."""
@@ -53,45 +57,32 @@ def no_others(name: str, section: dict[str, str]) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class PrivateConfig:
-    """What to start rclone with: `--config path`, and these variables on top of its environment.
-    `not_writable` tells why the real file cannot be written; refreshed tokens wait here until it
-    can, or until the machine restarts. It takes some milliseconds: ask it beside rclone."""
+    """What to start rclone with: `--config path`, and these variables on top of its environment."""
 
     path: Path
     environment: dict[str, str] = field(default_factory=dict, repr=False)
-    not_writable: Callable[[], ConfigError | None] = field(default=lambda: None, repr=False)
 
 
 @contextmanager
 def lend(
-    shared: SharedConfig, names: Sequence[str], others: Others = no_others
+    shared: SharedConfig, names: Sequence[str], others: Others, warn: Warn
 ) -> Iterator[PrivateConfig]:
     """A private config with these remotes; ends by merging what was refreshed, but nothing of a
-    remote whose copy has another `token_url`. StorageNotFound."""
+    remote whose copy has another `token_url`. StorageNotFound. `warn` hears why the real file
+    cannot be written: in a run of more than half a second, or if that loses a token. Refreshed
+    tokens wait until it can, or until the machine restarts."""
     names = with_drives(shared.document(), names)
     loan = _open_loan(shared, names, others)
+    loan.warn = warn
     watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
     watch.start()
     try:
-        why = partial(_why_not_writable, shared, loan.bases)
-        yield PrivateConfig(loan.conf.file.path, loan.conf.password_environment(), why)
+        yield PrivateConfig(loan.conf.file.path, loan.conf.password_environment())
     finally:
         if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
             loan.over.set()
             watch.join()
             loan.close()
-
-
-def _why_not_writable(shared: SharedConfig, lent: Collection[str]) -> ConfigError | None:
-    if not set(lent) - set(shared.made_by_variables()):
-        return None
-    try:
-        shared.check_writable()
-    except ConfigError as error:
-        what = "tokens that rclone refreshes now are lost at the next restart of this machine"
-        log.warning("%s: %s", error, what)
-        return error
-    return None
 
 
 # The names of folders (and of links to them) that this process, or the one that it was forked from,
@@ -111,6 +102,7 @@ class _Loan:
     merged: disk.Identity | None = None
     process: int = field(default_factory=os.getpid)
     over: threading.Event = field(default_factory=threading.Event)
+    warn: Warn = nobody
 
     def __post_init__(self) -> None:
         self.conf = SharedConfig(self.folder / _CONF, self.shared.password)
@@ -121,10 +113,24 @@ class _Loan:
 
     def watch(self) -> None:
         """Merge while rclone runs: a long mount or a crash must not cost the token."""
+        looked = False
         while not self.over.wait(POLL_SECONDS):
+            if not looked:  # a small command does not get here: it would take it 15 ms
+                looked = True
+                self.look_whether_writable()
             if self.conf.file.identity() not in (None, self.merged):
                 with suppress(PlutonRcloneError, OSError):  # the end will report it
                     self.merge()
+
+    def look_whether_writable(self) -> None:
+        try:
+            if self.bases.keys() - self.shared.made_by_variables().keys():
+                self.shared.check_writable()
+        except ConfigError as error:
+            what = "tokens that rclone refreshes now are lost at the next restart of this machine"
+            log.warning("%s: %s", error, what)
+            self.warn(error)
+            self.warn = nobody
 
     def merge(self) -> None:
         """Bring every later token into the real file. ConfigError."""
@@ -152,6 +158,7 @@ class _Loan:
         except PlutonRcloneError as error:
             what = "a refreshed token could not be saved and is kept in"
             log.error("%s %s: %s", what, self.folder, error)
+            self.warn(error)
         else:
             folders.remove(self.folder)
         finally:
@@ -224,6 +231,8 @@ def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, He
         # From here on the others see it, complete and owned.
         folder = unfinished.rename(home / f"{prefix}-{os.urandom(8).hex()}")
     except BaseException:
+        import shutil
+
         shutil.rmtree(unfinished, ignore_errors=True)
         owner.release()
         raise

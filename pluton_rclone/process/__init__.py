@@ -20,9 +20,8 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import IO
+from typing import IO, NamedTuple
 
 from pluton_rclone.errors import UsageError
 
@@ -42,8 +41,7 @@ LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (KILL, 5.0))
 _Bytes = Callable[[bytes], None]
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(NamedTuple):
     """A process that has ended. `returncode` is negative (-N) if signal N ended it."""
 
     returncode: int

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
+
+from .system import which
 
 
 class _Killable(Protocol):
@@ -86,7 +87,7 @@ def dying_with_us(argv: list[str]) -> list[str]:
     if sys.platform != "linux":
         return argv
     parent = str(os.getpid())
-    setpriv = shutil.which("setpriv")
+    setpriv = which("setpriv")
     if setpriv is not None and os.path.basename(os.path.realpath(setpriv)) != "busybox":
         check = '[ "$PPID" = "$0" ] && exec "$@"'
         return [setpriv, "--pdeathsig", "KILL", "/bin/sh", "-c", check, parent, *argv]

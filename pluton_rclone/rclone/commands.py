@@ -34,6 +34,9 @@ WRITING = TRANSFERS.union(
 """The commands that change their last place; those that move change the first, too."""
 
 
+_BRIEF = frozenset({"about", "cat", "deletefile", "lsjson", "mkdir", "rmdir"})
+
+
 class Command(NamedTuple):
     """An rclone command: its words, its flags, its places, and what it reads on stdin."""
 
@@ -48,6 +51,11 @@ class Command(NamedTuple):
     def dry(self) -> bool:
         """Whether nothing is done."""
         return "--dry-run" in self.flags
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether rclone ends soon and never holds much: a file's bytes, the list of a folder."""
+        return self.words[0] in _BRIEF and "--recursive" not in self.flags
 
     @property
     def keeps(self) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pluton_rclone import process
 from pluton_rclone.errors import RcloneNotFound
@@ -20,8 +20,7 @@ def nothing(_: object) -> None:
     """For output and notices that are not wanted."""
 
 
-@dataclass(frozen=True)
-class Callbacks:
+class Callbacks(NamedTuple):
     """What a run calls, in the child's threads (see `process.start`)."""
 
     stdout: Callable[[bytes], None] | None = None
@@ -32,7 +31,7 @@ class Callbacks:
     end: Callable[[], None] | None = None
     """Once, after rclone has ended."""
     notice: Callable[[str], None] = nothing
-    """Before `start` returns, with what the caller should know about the run."""
+    """While it runs, with what the caller should know about it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Order:
 
     command: Command
     flags: tuple[str, ...] = ()
-    on: Callbacks = Callbacks()
+    on: Callbacks = Callbacks()  # noqa: RUF009 - immutable
     config: Path | None = None
     """The rclone.conf that it reads; None: that of the runner."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -56,7 +55,7 @@ class Order:
 
     def calling(self, **callbacks: Callable[..., None]) -> Order:
         """With these members of `Callbacks` in place of the caller's."""
-        return replace(self, on=replace(self.on, **callbacks))
+        return replace(self, on=self.on._replace(**callbacks))
 
 
 class Runner(Protocol):
@@ -100,10 +99,11 @@ class BareRclone:
     def start(self, order: Order) -> Child:
         """RcloneNotFound if the binary cannot be started."""
         flags = (*self._global_flags(order.config or self._config), *order.flags)
+        memory = {} if MEMORY.keys() & os.environ.keys() or not order.command.is_brief else MEMORY
         try:
             return process.start(
                 order.command.argv(self.binary.path, flags),
-                env=child_environment({**self._environment, **order.variables}),
+                env=child_environment({**memory, **self._environment, **order.variables}),
                 stdin=order.command.stdin,
                 on_stdout=order.on.stdout,
                 on_stderr=order.on.stderr,
@@ -122,6 +122,11 @@ class BareRclone:
             own.append(f"--user-agent={self._user_agent}{mine}")
         return (*own, *self._flags)
 
+
+MEMORY = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}
+"""For brief commands, unless the caller set one of them: Go collects garbage several times while
+rclone starts, 13 of its 72 ms of CPU. Below the limit there is no need: an `about` takes 70 MiB
+instead of 68, the list of a folder with 300,000 files 292 instead of 195."""
 
 KEPT = frozenset(
     f"RCLONE_{name}"

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pluton_rclone.values.drive_ids import is_personal
-from pluton_rclone.values.encoding import WORDS, as_rclone_writes
 from pluton_rclone.values.size import KIB, MIB, Size
 from pluton_rclone.values.token_text import expires_at, rclone_reads, token_fields
 
@@ -89,6 +88,8 @@ def drive_id_fault(drive_id: str, drive_type: str) -> str | None:
 
 
 def encoding_fault(text: str) -> str | None:
+    from pluton_rclone.values.encoding import WORDS, as_rclone_writes
+
     unknown = [name for name in text.split(",") if name not in WORDS]
     if not unknown:
         return None

@@ -27,7 +27,7 @@ from pluton_rclone.errors import AccessDenied, ConfigError, NextStep, TokenExpir
 from pluton_rclone.microsoft.entra.token_endpoint import DAY, TokenEndpoint
 from pluton_rclone.process import Child
 from pluton_rclone.rclone.commands import WRITING, Command
-from pluton_rclone.rclone.runner import Around, Order, Runner
+from pluton_rclone.rclone.runner import Around, Order, Runner, nothing
 from pluton_rclone.values.token_text import TOKEN, expires_at, token_digest, token_fields
 from pluton_rclone.values.versions import Feature, Version
 
@@ -45,11 +45,17 @@ ASKED_AGAIN = 60.0
 
 @contextmanager
 def lend(
-    conf: Conf, names: Sequence[str], version: Version, refused: Collection[str] = ()
+    conf: Conf,
+    names: Sequence[str],
+    version: Version,
+    refused: Collection[str] = (),
+    notice: Callable[[str], None] = nothing,
 ) -> Iterator[PrivateConfig]:
     """A private copy of these remotes for an rclone of that version. A token in it comes home while
     rclone runs and at the end, or is an access token alone, and rclone asks us for the next one.
-    Access tokens whose digest is `refused` have expired in it."""
+    Access tokens whose digest is `refused` have expired in it. `notice` hears that one that rclone
+    renews may be lost."""
+    lost = "A token that is renewed now is lost when this machine restarts."
     with ExitStack() as stack:
 
         def others(name: str, section: dict[str, str]) -> Mapping[str, str]:
@@ -70,7 +76,7 @@ def lend(
             options = stack.enter_context(endpoint).options()
             return {**options, TOKEN: json.dumps(token)} if token else options
 
-        yield stack.enter_context(conf.private(names, others))
+        yield stack.enter_context(conf.private(names, others, lambda why: notice(f"{why} {lost}")))
 
 
 def _giver(
@@ -179,7 +185,8 @@ class Lent(Around):
         """AccessDenied where it would write to what was connected for reading only."""
         self._refuse_to_write(order.command)
         held = ExitStack()
-        loan = held.enter_context(lend(self._conf, self._names, self.binary.version, self._refused))
+        notice, version = order.on.notice, self.binary.version
+        loan = held.enter_context(lend(self._conf, self._names, version, self._refused, notice))
         given = {_digest(self._conf.whole_section(name)) for name in self._names}
 
         def hear(line: bytes) -> None:
@@ -201,18 +208,10 @@ class Lent(Around):
 
         lent = replace(order, config=loan.path).plus(loan.environment)
         try:
-            child = self.inner.start(lent.calling(end=end, stderr=hear))
+            return self.inner.start(lent.calling(end=end, stderr=hear))
         except BaseException:
             held.close()
             raise
-        try:
-            if (why := loan.not_writable()) is not None:
-                lost = "A token that is renewed now is lost when this machine restarts."
-                order.on.notice(f"{why} {lost}")
-        except BaseException:
-            child.cancel()
-            raise
-        return child
 
     def _refuse_to_write(self, command: Command) -> None:
         if command.words[0] not in WRITING:

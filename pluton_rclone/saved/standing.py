@@ -28,7 +28,6 @@ def stand(
     own = ["--read-only"] if only and words[-1] != "restic" else []
     binary, names = saved.rclone.binary, list(with_wrapped(saved.conf, [saved.name]))
     with lend(saved.conf, names, binary.version) as loan:
-        loan.not_writable()  # which the log says
         own += ["--ask-password=false", f"--config={loan.path}", f"--user-agent={USER_AGENT}"]
         argv = Command(tuple(words), tuple(flags), places).argv(binary.path, own)
         passed = {name: os.environ[name] for name in CREDENTIALS if name in os.environ}

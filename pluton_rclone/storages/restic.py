@@ -141,7 +141,6 @@ class Restic:
         with ExitStack() as stack:
             saved, version = self._saved, self._saved.rclone.binary.version
             loan = stack.enter_context(lend(saved.conf, [saved.name], version))
-            loan.not_writable()  # which the log says
             lent = {"RCLONE_CONFIG": str(loan.path), "RCLONE_ASK_PASSWORD": "false"}
             self._lent = {**lent, **loan.environment}
             self._open = stack.pop_all()

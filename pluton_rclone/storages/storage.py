@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pluton_rclone.errors import NothingFound, PlutonRcloneError, StorageExists, UsageError
 from pluton_rclone.rclone import locations
+from pluton_rclone.values.versions import KNOWS_ALL
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -76,6 +77,8 @@ class Storage:
     def require(self) -> None:
         """RcloneTooOld where the rclone at hand would ignore an option, or cannot renew the
         token."""
+        if self.storages.binary.version >= KNOWS_ALL:
+            return  # without the table of all options
         from pluton_rclone.remote.versions import require
 
         for name in self.storages.below(self.remote_name):

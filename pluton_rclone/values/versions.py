@@ -32,6 +32,8 @@ class Version(NamedTuple):
 
 
 NEWEST = Version(999, 0)
+KNOWS_ALL = Version(1, 75)
+"""Since then rclone ignores no option of a remote and has every `Feature`."""
 
 
 class Feature(Enum):

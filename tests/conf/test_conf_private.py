@@ -79,7 +79,6 @@ def test_it_holds_only_what_is_asked_for_and_nobody_else_can_enter(
         assert runtime in private.path.parents
         assert stat.S_IMODE(private.path.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(private.path.parent.parent.stat().st_mode) == 0o700
-        assert private.not_writable() is None
         assert encryption.is_encrypted(private.path.read_bytes()) == conf.is_encrypted()
         assert private.environment == (
             {"RCLONE_CONFIG_PASS": PASSWORD, "RCLONE_PASSWORD_COMMAND": ""}
@@ -246,11 +245,13 @@ _READ_ONLY = """
 import json, subprocess, sys
 from pluton_rclone.conf.conf import Conf
 def run():
-    with Conf(sys.argv[1]).private(["anna"]) as config:
+    told = []
+    with Conf(sys.argv[1]).private(["anna"], told.append) as config:
         started = Conf(config.path).section("anna")["token"]
         lsd = [sys.argv[2], "--config", config.path, "lsd", "anna:"]
         subprocess.run(lsd, check=True, capture_output=True)
-        return config.not_writable().why, started, Conf(config.path).section("anna")["token"]
+        ended = Conf(config.path).section("anna")["token"]
+    return told and told[0].why, started, ended
 why, _, ended = run()
 _, started, _ = run()
 print(json.dumps({"why": why, "first_ended_with": ended, "second_starts_with": started}))

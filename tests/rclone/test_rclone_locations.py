@@ -12,8 +12,9 @@ import pytest
 from pluton_rclone.errors import UsageError
 from pluton_rclone.rclone import locations
 from pluton_rclone.rclone.binary import Binary
+from pluton_rclone.rclone.commands import Command
 from pluton_rclone.rclone.engine import Rclone
-from pluton_rclone.rclone.runner import KEPT, child_environment
+from pluton_rclone.rclone.runner import KEPT, MEMORY, child_environment
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,33 @@ def test_what_is_given_explicitly_passes_whatever_it_is() -> None:
     assert (
         child_environment({"RCLONE_CONFIG_PASS": "given"}, CALLER)["RCLONE_CONFIG_PASS"] == "given"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "flags", "own", "limit"),
+    [
+        (("cat",), (), {}, "256MiB"),
+        (("lsjson",), (), {}, "256MiB"),
+        (("lsjson",), ("--recursive",), {}, None),
+        (("copy",), (), {}, None),
+        (("cat",), (), {"GOMEMLIMIT": "1GiB"}, "1GiB"),
+    ],
+)
+def test_go_collects_no_garbage_in_a_brief_run_unless_the_caller_says_how(
+    words: tuple[str, ...],
+    flags: tuple[str, ...],
+    own: dict[str, str],
+    limit: str | None,
+    fake: Callable[..., Rclone],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in MEMORY:  # which the tests set for every rclone
+        monkeypatch.delenv(name, raising=False)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    said = msgspec.json.decode(fake("echo").execute(Command(words, flags)).stdout)["environment"]
+    assert said.get("GOMEMLIMIT") == limit
+    assert said.get("GOGC") == (None if own or limit is None else "off")
 
 
 def test_nothing_that_is_kept_can_hold_a_secret_or_change_what_is_transferred() -> None:

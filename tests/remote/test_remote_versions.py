@@ -13,7 +13,7 @@ from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.remote.options import OPTIONS
 from pluton_rclone.remote.pairs import joined
 from pluton_rclone.remote.versions import Known, drift, ignored_by, known_faults, table
-from pluton_rclone.values.versions import Version
+from pluton_rclone.values.versions import KNOWS_ALL, Feature, Version
 from tests.conf.real_rclone import RCLONE, dump
 from tests.conf.wheels import wheel_rclone
 from tests.rclone.debian import debian_rclone
@@ -122,6 +122,10 @@ def test_options_at_their_default_and_the_friendly_name_need_no_newer_rclone() -
     remote.require((1, 60, 1))
     switched = {**remote.to_section(), "hard_delete": "False", "chunk_size": "10Mi"}
     assert ignored_by(switched, (1, 60, 1)) == []
+
+
+def test_the_version_that_knows_all_is_that_of_the_latest_option_or_feature() -> None:
+    assert max(one.since for one in (*OPTIONS, *Feature)) == KNOWS_ALL
 
 
 def test_old_versions_are_known_for_their_faults() -> None:

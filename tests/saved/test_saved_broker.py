@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -28,6 +29,7 @@ from pluton_rclone.values.token_text import token_digest
 from pluton_rclone.values.versions import NEWEST, Feature, Version
 from tests.conf.real_rclone import RCLONE
 from tests.connected import ANNA, connected
+from tests.terminal import PATIENCE
 
 SOON = 12.0
 """Seconds until a token expires; rclone counts ten seconds early."""
@@ -232,9 +234,10 @@ def test_where_rclone_conf_cannot_be_written_the_whole_token_is_lent(
 
     expired = connected(cloud, name="expired", seconds=-1)
     monkeypatch.setattr("pluton_rclone.conf.disk.ConfigFile.check_writable", refused)
-    with lend(expired.storages.conf, ["expired"], NEWEST) as loan:
+    heard: Queue[str] = Queue()
+    with lend(expired.storages.conf, ["expired"], NEWEST, notice=heard.put) as loan:
         assert secrets_of(cloud)[-1] in loan.path.read_text()
-        assert loan.not_writable() is not None
+        assert "A token that is renewed now is lost" in heard.get(timeout=PATIENCE)
 
 
 def test_why_there_is_no_new_token_is_the_runs_own_error(cloud: Emulator, storage: Storage) -> None:
