@@ -89,7 +89,8 @@ def renewed_here(conf: Conf, name: str, refused: Container[str]) -> Token:
         if not conf.is_variable(name):
             conf.check_writable()
         try:
-            renewed = refresh(own_registration(remote), token, remote.granted_scopes)
+            # As rclone does, without naming permissions: what was granted stays.
+            renewed = refresh(own_registration(remote), token)
         except (TokenExpired, InteractionRequired) as problem:
             now = stored_token(conf.remote(name))  # an rclone without us may have been faster
             if now.refresh_token != token.refresh_token and _is_good(now, refused):

@@ -63,12 +63,19 @@ def test_another_answer_says_nothing_about_limits(cloud: Emulator, storage: Stor
         canary.ask()
 
 
-def test_a_token_that_has_ended_is_left_to_rclone(cloud: Emulator) -> None:
+def test_a_token_that_has_ended_is_renewed_if_we_can_and_else_left_to_rclone(
+    cloud: Emulator,
+) -> None:
     storage = connected(cloud, "business", seconds=-60.0)
     before = storage.remote.token
+    storage.storages.conf.update(storage.remote_name, {"token_url": "https://example.com/token"})
     with pytest.raises(TokenExpired):
         Canary(saved(storage))
     assert storage.remote.token == before
+    storage.storages.conf.update(storage.remote_name, {"token_url": None})
+    with sent_from(storage) as canary:
+        assert canary.ask().granted
+    assert storage.remote.token != before
 
 
 def test_a_token_that_has_ended_meanwhile_is_read_anew(cloud: Emulator) -> None:
