@@ -8,6 +8,7 @@ Nobody says which of these hold for a tenant; what is found out is kept here, to
 
 from __future__ import annotations
 
+import bisect
 import math
 import threading
 import time
@@ -52,7 +53,8 @@ _SLOTS = 240  # of the shortest window: a quarter of a second of a minute
 _BELIEVED = 2  # times the longest window
 LONGEST_HOLD = 600.0  # seconds; Microsoft asks for five minutes at most, an impostor for years
 _RESERVED = 0.8  # of the lowest limit at most is kept for what is under way
-_EVENLY = 0.93  # of a limit that holds: the rest is for others, and for what is under way
+_EVENLY = 0.98  # of a limit that holds; what is under way is kept free besides
+_SAVED = 1 / 6  # of a limit: with less, the others' turns and what they keep free would be lost
 
 
 def rate(limit: Limit) -> float:
@@ -77,9 +79,10 @@ class Part(msgspec.Struct):
 
     def spend(self, now: float, width: float, longest: float, amount: float) -> None:
         begin = now // width * width
-        if not self.slots or self.slots[-1][0] < begin:
-            self.slots.append((begin, 0.0))
-        self.slots[-1] = (self.slots[-1][0], self.slots[-1][1] + amount)
+        place = bisect.bisect_left(self.slots, (begin,))
+        if place == len(self.slots) or self.slots[place][0] != begin:
+            self.slots.insert(place, (begin, 0.0))
+        self.slots[place] = (begin, self.slots[place][1] + amount)
         while self.slots[0][0] + width + longest <= now:
             del self.slots[0]
         if self.holds is not None:
@@ -87,11 +90,12 @@ class Part(msgspec.Struct):
             self.saved -= amount
 
     def save(self, now: float) -> None:
-        """What is not asked at once may be asked later: a second's worth, at least one request."""
+        """What is not asked at once may be asked later: _SAVED of the limit, at least a request."""
         assert self.holds is not None
         each = rate(self.holds) * self.holds.cost
         earned = each * max(0.0, now - self.saved_at)
-        self.saved = min(max(each, self.holds.cost), self.saved + earned)
+        most = max(_SAVED * self.holds.amount, self.holds.cost)
+        self.saved = min(most, self.saved + earned)
         self.saved_at = max(now, self.saved_at)
 
     def hold(self, now: float, limit: Limit) -> None:
@@ -176,14 +180,19 @@ class Budget:
         """How many rclones ask from it, of all processes: from `join` to `leave`."""
         return self._askers + self._others
 
-    def under_way(self, round_trip: float, more: int = 0, paused: bool = False) -> int:
+    def under_way(
+        self, round_trip: float, more: int = 0, paused: bool = False, stopped_with: float = math.inf
+    ) -> int:
         """The most requests that the account's rclones may have sent and not counted yet; however
         many rclones there are, something is left for them to send.
 
         They answer in `round_trip`, and send so many `more` until they are looked at. For the other
-        processes this one's are leased for LEASE seconds: fewer while its rclone stands still.
+        processes this one's are leased for LEASE seconds: fewer while its rclone stands still,
+        which had no more than `stopped_with` under way when it was stopped before.
         """
         sent = (math.ceil(FASTEST * round_trip) + 3) * max(1, self._askers)
+        if paused and self._askers == 1:
+            sent = math.ceil(min(sent, stopped_with))
         soon, now = sent + more, self.clock.now()
         narrowest = min(limit.amount / limit.cost for limit in self._limits)
         if self._shelf is not None:

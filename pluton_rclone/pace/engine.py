@@ -28,9 +28,21 @@ def engine(
 ) -> SavedRclone:
     """For these remotes and those that they wrap, at the pace of the slowest; `log_level` is the
     default of its calls."""
+    names = list(with_wrapped(conf, names))
+    budget, canary = account(conf, names, lambda: binary)
+    level = {} if log_level is None else {"RCLONE_LOG_LEVEL": log_level}
+    bare = BareRclone(binary, environment=level, user_agent=USER_AGENT)
+    fitted = Fitted(bare, lambda command: destination(command, conf, names))
+    return SavedRclone(Paced(fitted, budget, canary), conf, names)
+
+
+def account(
+    conf: Conf, names: Sequence[str], binary: Callable[[], Binary]
+) -> tuple[Callable[[], Budget] | None, Callable[[], Canary]]:
+    """What finds the budget of the slowest of these remotes, None if there is none, and a canary
+    for it."""
     sections = with_wrapped(conf, names)
-    names = list(sections)
-    onedrives = [name for name in names if sections[name].get("type") == "onedrive"]
+    onedrives = [name for name in sections if sections[name].get("type") == "onedrive"]
     slowest = next((n for n in onedrives if sections[n].get("drive_type") != "personal"), None)
 
     def budget() -> Budget:
@@ -45,13 +57,9 @@ def engine(
         from .canary import Canary
 
         assert slowest is not None  # where there is a budget
-        return Canary(saved_remote(conf, slowest, lambda: binary))
+        return Canary(saved_remote(conf, slowest, binary))
 
-    level = {} if log_level is None else {"RCLONE_LOG_LEVEL": log_level}
-    bare = BareRclone(binary, environment=level, user_agent=USER_AGENT)
-    fitted = Fitted(bare, lambda command: destination(command, conf, names))
-    paced = Paced(fitted, None if slowest is None else budget, canary)
-    return SavedRclone(paced, conf, names)
+    return None if slowest is None else budget, canary
 
 
 def saved_remote(

@@ -20,9 +20,8 @@ import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from pluton_rclone.process import Child
 from pluton_rclone.rclone import asked
 
 from .budgets import FASTEST, Budget, Limit, rate
@@ -38,11 +37,26 @@ _FORGETTING = 0.9  # with each look
 _BEYOND = 9  # requests beyond a limit that must be granted until it counts as not held
 _WARM_UP_LIMIT = 5.0  # seconds
 TRIAL = 20.0  # seconds to find out that a limit does not hold; old requests leave the window
+_LEAVING = 1.0  # seconds in which a lease is returned, unless we are waiting for Microsoft
 _WORTH_SAYING = 2.0  # seconds of standing still
 CANARIES = 3  # at a time beyond a limit: so many refusals at most
 _BELOW = 8  # at a time below it
+_SINCE = 3  # requests that rclone may have sent, and was answered, since it goes on
 _UNCOUNTED = 5  # requests of rclone that may have slipped in while it was stopped
 _WARM_UP = 0.6  # of a limit's requests are left when the canary is made ready
+
+
+class Governed(Protocol):
+    """An rclone, such as a `Child`."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def ended(self) -> bool: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
 
 
 class Governor:
@@ -58,17 +72,21 @@ class Governor:
         self._socket, self._budget, self._clock = socket, budget, budget.clock
         self._make_canary, self._on_wait = canary, on_wait
         self._asked: asked.Asked | None = None  # once it is up
-        self._ended = threading.Event()
+        self._ended, self._left = threading.Event(), threading.Event()
         self._warm = threading.Event()
         self._warming = False
         self._canary: Canary | None = None
         self._round_trip = 0.1  # seconds
         self._planned = _SHORTEST
+        self._stopped_with = math.inf  # requests under way, by what came while it stood still
+        self._stopped_at = math.inf
         self._more = 0.0  # requests than planned, of late: where this thread waits for its turn
         self._said_until = 0.0
+        self._attends = False
 
-    def attend(self, child: Child) -> None:
+    def attend(self, child: Governed) -> None:
         """Watch it from now on."""
+        self._attends = True
         name = f"governor-{child.pid}"
         threading.Thread(target=self._watch, args=(child,), name=name, daemon=True).start()
 
@@ -80,11 +98,17 @@ class Governor:
             self._budget.hold(now, seconds)
         self._said_until = now + (seconds or 0.0)  # rclone said so itself
 
-    def ended(self) -> None:
-        """rclone has ended, or never started."""
+    def let_go(self) -> None:
+        """It is to end, and may do what is left at full speed."""
         self._ended.set()
 
-    def _watch(self, child: Child) -> None:
+    def ended(self) -> None:
+        """rclone has ended, or never started. Its lease is returned before our process ends."""
+        self._ended.set()
+        if self._attends:
+            self._left.wait(_LEAVING)
+
+    def _watch(self, child: Governed) -> None:
         self._budget.join()
         try:
             wait = _SHORTEST
@@ -92,15 +116,16 @@ class Governor:
                 wait = self._look(child)
                 self._planned = wait
         finally:
-            self._budget.leave()
             child.resume()
+            self._budget.leave()
             self._ended.set()
+            self._left.set()
             if self._warming:
                 self._warm.wait()
             if self._canary is not None:
                 self._canary.close()
 
-    def _look(self, child: Child) -> float:
+    def _look(self, child: Governed) -> float:
         """Seconds until it is to be looked at again."""
         now = self._clock.now()
         if not child.paused:
@@ -122,8 +147,9 @@ class Governor:
             return _SHORTEST
         return self._until_spent(left - under_way)
 
-    def _under_way(self, child: Child) -> int:
-        return self._budget.under_way(self._round_trip, math.ceil(self._more), child.paused)
+    def _under_way(self, child: Governed) -> int:
+        more = math.ceil(self._more)
+        return self._budget.under_way(self._round_trip, more, child.paused, self._stopped_with)
 
     def _until_spent(self, requests: float) -> float:
         """Half the time in which all of them together may send so many."""
@@ -133,22 +159,35 @@ class Governor:
         before, found = self._asked or asked.Asked(), asked.read(self._socket)
         if found is None or found.answers < before.answers:
             return
-        now = self._clock.now()
-        more = found.answers - before.answers - FASTEST * self._planned
-        self._more = max(more, _FORGETTING * self._more)
-        self._asked = found
+        if math.isinf(self._stopped_at):
+            more = found.answers - before.answers - FASTEST * self._planned
+            self._more = max(more, _FORGETTING * self._more)
         if found.answers > before.answers:
-            self._budget.spend(now, found.answers - before.answers, found.units - before.units)
+            self._spend(found.answers - before.answers, found.units - before.units)
+        self._asked, self._stopped_at = found, math.inf
         if found.refusals > before.refusals:
             log.info("Microsoft refused %d requests of rclone", found.refusals - before.refusals)
-            self._budget.does_hold(now)
+            self._budget.does_hold(self._clock.now())
 
-    def _evenly(self, child: Child, each_second: float) -> float:
+    def _spend(self, requests: int, units: int) -> None:
+        """What was under way when rclone was stopped was asked then, not now."""
+        now, arrived = self._clock.now(), self._stopped_at + self._round_trip
+        if now > arrived + self._round_trip:
+            known = 0.0 if math.isinf(self._stopped_with) else self._stopped_with
+            self._stopped_with = max(requests, _FORGETTING * known)
+            before = max(0, requests - _SINCE)
+            self._budget.spend(arrived, before, units * before / requests)
+            requests, units = requests - before, units - units * before // requests
+        self._budget.spend(now, requests, units)
+
+    def _evenly(self, child: Governed, each_second: float) -> float:
         now, under_way = self._clock.now(), self._under_way(child)
         wait = self._budget.wait(now, under_way + 1)
         granted = self._budget.granted(now, under_way)
         if wait > 0 or granted <= 0:
-            child.pause()
+            if not child.paused:
+                child.pause()
+                self._stopped_at = now
             if wait > _WORTH_SAYING and now >= self._said_until:
                 self._said_until = now + wait
                 self._on_wait(wait)
@@ -182,7 +221,7 @@ class Governor:
 
         threading.Thread(target=run, name="canary", daemon=True).start()
 
-    def _beyond(self, child: Child, limit: Limit) -> None:
+    def _beyond(self, child: Governed, limit: Limit) -> None:
         """rclone stands still while we find out whether the limit holds."""
         if self._warm.is_set() and self._canary is None:
             self._warm.clear()  # rclone may have renewed the token that had ended
@@ -203,7 +242,7 @@ class Governor:
             if not found.is_set() and self._is_open(child, limit):
                 self._go_beyond(limit, found)
 
-    def _is_open(self, child: Child, limit: Limit) -> bool:
+    def _is_open(self, child: Governed, limit: Limit) -> bool:
         """Whether it is near, and not known to hold."""
         now = self._clock.now()
         near = self._budget.left(limit, now) <= self._under_way(child)

@@ -329,17 +329,20 @@ def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
     child.wait()
 
 
-def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
+def foreground(
+    argv: Sequence[str], *, env: Mapping[str, str], on_signal: Callable[[], None] = lambda: None
+) -> int:
     """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, and ends
     with us. Returns its exit code, or -N if signal N ended it. OSError if it cannot be started.
 
     The terminal sends Ctrl-C to both; we wait on and let the command answer. SIGTERM is passed on,
-    and a SIGINT that no terminal sent.
+    and a SIGINT that no terminal sent. `on_signal` is called before, in the signal's handler.
     """
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
     def interrupted(number: int, frame: object) -> None:
+        on_signal()
         if child is None:
             early.append(number)
         elif number != signal.SIGINT or not system.in_foreground():

@@ -87,6 +87,7 @@ def _giver(
     refused: Collection[str],
 ) -> Callable[[], Token] | None:
     """Gives rclone access tokens for one run; None if it can and has to get them itself."""
+    storage = conf.storage_of(name)
     if section.get("pluton_certificate") and not section.get("client_secret"):
 
         def as_application() -> Token:  # rclone cannot read a certificate
@@ -94,7 +95,7 @@ def _giver(
 
             from .registration import own_registration
 
-            return sign_in_as_app(own_registration(conf.remote(name))).token
+            return sign_in_as_app(own_registration(conf.remote(storage))).token
 
         return as_application
     if not Feature.TOKEN_ADDRESS.known_to(version):
@@ -102,7 +103,6 @@ def _giver(
     is_whole = "refresh_token" in token_fields(section.get(TOKEN))
     if not is_whole or not is_ours_to_renew(section) or section.get("tenant_url"):
         return None
-    storage = conf.storage_of(name)
     if not conf.is_variable(storage) and not _can_be_kept(conf, section):
         return None
     return _Broker(conf, storage, section, refused)

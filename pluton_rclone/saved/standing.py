@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 from pluton_rclone import process
 from pluton_rclone.rclone.commands import Command
@@ -19,8 +21,19 @@ CREDENTIALS = ("RCLONE_USER", "RCLONE_PASS", "RCLONE_AUTH_KEY")
 """Variables of the caller that pass to rclone: those that a client of serve has to know."""
 
 
+Pace = Callable[
+    [SavedRemote, Path, Sequence[str]],
+    AbstractContextManager[tuple[dict[str, str], Callable[[], None]]],
+]
+"""`pace.outside.paced`."""
+
+
 def stand(
-    saved: SavedRemote, words: Sequence[str], places: tuple[str, ...], flags: Sequence[str]
+    saved: SavedRemote,
+    words: Sequence[str],
+    places: tuple[str, ...],
+    flags: Sequence[str],
+    pace: Pace,
 ) -> int:
     """Runs it in our place, as `process.foreground`; what was connected for reading only is not
     written to."""
@@ -31,4 +44,6 @@ def stand(
         own += ["--ask-password=false", f"--config={loan.path}", f"--user-agent={USER_AGENT}"]
         argv = Command(tuple(words), tuple(flags), places).argv(binary.path, own)
         passed = {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
-        return process.foreground(argv, env=child_environment({**passed, **loan.environment}))
+        with pace(saved, loan.path.with_name("asked"), flags) as (variables, let_go):
+            env = child_environment({**passed, **loan.environment, **variables})
+            return process.foreground(argv, env=env, on_signal=let_go)

@@ -96,7 +96,8 @@ class Home(Mapping[str, Storage]):
             return [name]
         found = [remote for remote, title in self._titles().items() if title == name]
         low = name.lower()  # rclone takes either spelling of a variable
-        return [low] if not found and name not in kinds and self.conf.is_variable(low) else found
+        made = self.conf.is_variable(low) and self.conf.storage_of(low) == low
+        return [low] if made and not found and name not in kinds else found
 
     def __getitem__(self, name: str) -> Storage:
         """StorageNotFound. A remote's name wins over a friendly name."""
@@ -130,8 +131,7 @@ class Home(Mapping[str, Storage]):
     def reach(self, name: str) -> Storage:
         """As `[]`, and also any other remote of the file, such as S3 or a crypt: for its files
         alone. Sign-in, connection test and options are those of what it lies on (`below`)."""
-        reached = name not in self and name in self.conf.remotes()
-        return self._storage(name) if reached else self[name]
+        return self._storage(name) if name in self.conf.remotes() else self[name]
 
     def below(self, remote_name: str) -> list[str]:
         """The storages' remotes that a remote lies on, at any depth."""

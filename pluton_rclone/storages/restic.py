@@ -6,17 +6,20 @@ import os
 import shlex
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from pluton_rclone import process
 from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, UsageError
+from pluton_rclone.pace import outside
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.runs.run import Run
-from pluton_rclone.runs.store import Runs
+from pluton_rclone.runs.store import Recording, Runs
 from pluton_rclone.saved.lent import lend
 from pluton_rclone.values.program import USER_AGENT
 from pluton_rclone.values.token_text import TOKEN
@@ -28,6 +31,15 @@ VARIABLE = "PLUTON_RESTIC_BINARY"
 # restic's own rclone command (0.14 to 0.18, internal/backend/rclone), less a flag for B2.
 _SERVE = "serve restic --stdio"
 _USER_AGENT = f"{USER_AGENT} restic"
+
+_ANOTHER_REPOSITORY = ("--from-repo", "--repo2", "RESTIC_FROM_REPOSITORY", "RESTIC_REPOSITORY2")
+
+
+class _Begun(NamedTuple):
+    argv: list[str]
+    environment: dict[str, str]
+    recording: Recording
+    let_go: Callable[[], None]
 
 
 class Restic:
@@ -50,13 +62,14 @@ class Restic:
         self._given = dict(environment or {})
         self._open: ExitStack | None = None
         self._lent: dict[str, str] = {}
+        self._numbers = count()  # of restics
         self.repository = f"rclone:{saved.at(path)}"
 
     @property
     def options(self) -> list[str]:
         """restic's own options: which rclone to start, and how. They hold no secret."""
         args = shlex.join([*shlex.split(_SERVE), f"--user-agent={_USER_AGENT}"])
-        program = shlex.quote(self._saved.rclone.binary.path)
+        program = shlex.join(outside.program(self._saved.rclone.binary.path))
         return ["-o", f"rclone.program={program}", "-o", f"rclone.args={args}"]
 
     @property
@@ -80,33 +93,54 @@ class Restic:
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> Child:
         """Start restic; callbacks as for `process.start`."""
-        argv, env, starting = self.argv(*arguments), self.environment, threading.Lock()
+        starting = threading.Lock()
+        with ExitStack() as stack, starting:
+            begun = stack.enter_context(self._begun(arguments))
 
-        def end() -> None:
-            with starting:  # it may end before `child` is here
-                recording.exited(child.returncode or 0)
+            def end() -> None:
+                with starting:  # it may end before `child` is here
+                    begun.recording.exited(child.returncode or 0)
+                    held.close()
 
-        with self._runs.begin(self._run(arguments)) as recording, starting:
             child = process.start(
-                argv, env=env, stdin=stdin, on_stdout=on_stdout, on_stderr=on_stderr, on_end=end
+                begun.argv,
+                env=begun.environment,
+                stdin=stdin,
+                on_stdout=on_stdout,
+                on_stderr=on_stderr,
+                on_end=end,
             )
+            held = stack.pop_all()
         return child
 
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
         """Run restic to its end; its failures are in the exit status."""
-        argv, environment = self.argv(*arguments), self.environment
-        with self._runs.begin(self._run(arguments)) as recording:
-            done = process.run(argv, env=environment, timeout=timeout)
-            recording.exited(done.returncode)
+        with self._begun(arguments) as begun:
+            done = process.run(begun.argv, env=begun.environment, timeout=timeout)
+            begun.recording.exited(done.returncode)
         return done
 
     def foreground(self, *arguments: str) -> int:
         """Run restic with our terminal; its exit code (`process.foreground`)."""
-        argv, environment = self.argv(*arguments), self.environment
-        with self._runs.begin(self._run(arguments)) as recording:
-            status = process.foreground([os.path.abspath(argv[0]), *argv[1:]], env=environment)
-            recording.exited(status)
+        with self._begun(arguments) as begun:
+            argv = [os.path.abspath(begun.argv[0]), *begun.argv[1:]]
+            status = process.foreground(argv, env=begun.environment, on_signal=begun.let_go)
+            begun.recording.exited(status)
         return status
+
+    @contextmanager
+    def _begun(self, arguments: Iterable[str]) -> Iterator[_Begun]:
+        """A run of restic, with its rclone at the pace of the account. Where restic starts two,
+        they cannot both be counted on one socket."""
+        argv, environment = self.argv(*arguments), self.environment
+        words = [*arguments, *environment]
+        two = any(word.startswith(_ANOTHER_REPOSITORY) for word in words)
+        socket = Path(self._lent["RCLONE_CONFIG"]).with_name(f"asked{next(self._numbers)}")
+        with (
+            self._runs.begin(self._run(arguments)) as recording,
+            outside.paced(self._saved, None if two else socket) as (variables, let_go),
+        ):
+            yield _Begun(argv, {**environment, **variables}, recording, let_go)
 
     def _run(self, arguments: Iterable[str]) -> Run:
         return Run.restic(self._saved.name, self.repository.removeprefix("rclone:"), arguments)

@@ -187,4 +187,6 @@ def test_a_certificate_gives_rclone_its_tokens_for_as_long_as_it_runs(
     emulated_drive(cloud, "business").write("a.txt", b"a")
     storage = Storages().add("Daemon", remote)
     assert [entry.name for entry in storage.list()] == ["a.txt"]
+    storage.update(base_folder="below")
+    assert storage.list() == []
     assert "client_secret" not in storage.section_with_secrets()

@@ -14,7 +14,7 @@ from pluton_rclone import Storage, Storages, StorageSetup
 from pluton_rclone.conf.export import as_conf, as_environment
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.emulator.drives.drive import Drive
-from pluton_rclone.errors import ConfigNotWritable, ConnectionTestFailed
+from pluton_rclone.errors import ConfigNotWritable, ConnectionTestFailed, StorageNotFound
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.setup.connect import DriveKind
 from tests.cli.conftest import Command
@@ -149,6 +149,8 @@ def test_an_export_as_variables_is_the_same_place_for_rclone_and_for_us(
     assert storage.test().ok
     with pytest.raises(ConfigNotWritable, match="RCLONE_CONFIG_MY_WORK"):
         storage.update(base_folder="Other")
+    with pytest.raises(StorageNotFound, match="it holds the drive of 'my_work'"):
+        Storages()["my_work_drive"]
 
 
 def test_a_pasted_export_keeps_the_base_folder_and_a_sync_stays_in_it(

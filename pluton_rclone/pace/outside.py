@@ -1,0 +1,111 @@
+"""An rclone that restic starts, or that stands in our place (mount, serve), at the pace of its
+account: governed as every other one, through the socket on which it counts.
+
+The process that listens there is the one to be stopped. Whoever starts it sees to it that it ends
+with its parent, also while it stands still (`program`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pluton_rclone.process import system
+from pluton_rclone.rclone import asked
+from pluton_rclone.values.versions import Feature
+
+from .paced import EVEN, is_chosen
+
+if TYPE_CHECKING:
+    from pluton_rclone.saved.remote import SavedRemote
+
+log = logging.getLogger(__name__)
+
+Paced = tuple[dict[str, str], Callable[[], None]]
+"""Variables for the rclone, and what lets it go: called before it is to end."""
+
+
+def program(binary: str) -> list[str]:
+    """rclone for a program with which it ends; as it is where that cannot be."""
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    if setpriv is None or os.path.basename(os.path.realpath(setpriv)) == "busybox":
+        return [binary]
+    return [setpriv, "--pdeathsig", "KILL", binary]
+
+
+@contextmanager
+def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> Iterator[Paced]:
+    """For one rclone that is started and ends meanwhile, on the socket `path` of its own; None,
+    and where it cannot be stopped: at an even pace."""
+    from .engine import account
+
+    budget, canary = account(saved.conf, [saved.name], lambda: saved.rclone.binary)
+    address = None if path is None else asked.address(path)
+    if budget is None or is_chosen(flags):
+        yield {}, lambda: None
+        return
+    if (
+        path is None
+        or address is None
+        or not hasattr(socket, "SO_PEERCRED")
+        or len(program("")) == 1
+        or not Feature.METRICS.known_to(saved.rclone.binary.version)
+    ):
+        limits = ("RCLONE_TPSLIMIT", "RCLONE_TPSLIMIT_BURST")
+        yield {name: EVEN.variables()[name] for name in limits}, lambda: None
+        return
+    from .governor import Governor
+
+    governor = Governor(path, budget(), canary, _tell)
+    governor.attend(_Outside(path))
+    try:
+        yield {asked.VARIABLE: address}, governor.let_go
+    finally:
+        governor.ended()
+
+
+def _tell(seconds: float) -> None:
+    log.info("rclone stands still: Microsoft grants more in %.0f seconds", seconds)
+
+
+class _Outside:
+    """What a governor needs to know of an rclone that it has not started."""
+
+    ended = False  # it is told so
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._stopped = path, 0
+
+    @property
+    def pid(self) -> int:
+        """Of the process that listens on the socket; 0 while there is none."""
+        size = struct.calcsize("3i")
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(str(self._path))
+            found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+            return int(struct.unpack("3i", found)[0])
+        return 0
+
+    @property
+    def paused(self) -> bool:
+        return self._stopped != 0
+
+    def pause(self) -> None:
+        if not self._stopped and (pid := self.pid):
+            with suppress(ProcessLookupError):
+                system.set_paused(pid, paused=True)
+                self._stopped = pid
+
+    def resume(self) -> None:
+        if self._stopped:
+            with suppress(ProcessLookupError):
+                system.set_paused(self._stopped, paused=False)
+            self._stopped = 0

@@ -1,0 +1,154 @@
+"""An rclone that restic starts, or that stands in our place, keeps to its account's budget."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pluton_rclone import Storages
+from pluton_rclone.emulator import Emulator
+from pluton_rclone.pace import outside
+from pluton_rclone.pace.budgets import LIMITS, Budget
+from tests.connected import budget_for, connected, saved
+from tests.storages.debian_restic import debian_restic
+from tests.terminal import PATIENCE
+
+from .crowd import SMALLER, begin, crowd, told
+from .test_pace_governor import stand_still, state, stopped
+from .worker import small_budget
+
+PASSWORD = {"RESTIC_PASSWORD": "planted~restic~password"}
+FILES, BACKUPS = 60, 6
+
+
+def child_of(pid: int) -> int:
+    """The first process that it starts."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        for file in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in file.read_text().split():
+                if Path(f"/proc/{child}/exe").resolve().name == "rclone":
+                    return int(child)
+        time.sleep(0.01)
+    raise AssertionError("it starts none")
+
+
+def gone(pid: int) -> None:
+    """Returns once it has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while state(pid) not in ("gone", "Z"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_restic_asks_is_counted(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = connected(cloud, "business")
+    budget = budget_for(storage, Budget(), monkeypatch)
+    with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
+        assert restic.run("init", timeout=PATIENCE).returncode == 0
+    assert budget.left(LIMITS[-1], budget.clock.now()) < LIMITS[-1].amount
+    assert budget.askers == 0
+
+
+@pytest.mark.parametrize("end", ["killed", "cancelled"])
+def test_restics_rclone_stands_still_where_nothing_is_granted_and_ends_with_it(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    storage = connected(cloud, "business")
+    stand_still(budget_for(storage, Budget(), monkeypatch))
+    with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
+        with restic.start("init") as child:
+            rclone = child_of(child.pid)
+            stopped(rclone)
+            if end == "killed":
+                child.signal(signal.SIGKILL)
+            else:
+                child.cancel()
+            child.wait(PATIENCE)
+        gone(rclone)
+
+
+def test_where_restic_starts_two_they_go_evenly(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They cannot both be counted on one socket."""
+    storage = connected(cloud, "business")
+    budget = budget_for(storage, Budget(), monkeypatch)
+    secret = {**PASSWORD, "RESTIC_FROM_PASSWORD": PASSWORD["RESTIC_PASSWORD"]}
+    binary = debian_restic()
+    with (
+        storage.restic("one", binary=binary, environment=secret) as one,
+        storage.restic("two", binary=binary, environment=secret) as two,
+    ):
+        assert one.run("init", timeout=PATIENCE).returncode == 0
+        stand_still(budget)  # which does not concern them
+        done = two.run(
+            "init", "--copy-chunker-params", "--from-repo", one.repository, timeout=PATIENCE
+        )
+    assert done.returncode == 0, done.stderr
+
+
+SERVE = """
+import sys
+from pluton_rclone import Storages
+from pluton_rclone.pace.ledger import budget_of
+storage = Storages()["business"]
+budget = budget_of(storage.section_with_secrets())
+budget.does_hold(budget.clock.now())
+budget.hold(budget.clock.now(), 600.0)
+sys.exit(storage.stand("serve http", flags=["--addr=127.0.0.1:0"]) % 256)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_serve_stands_still_too_and_ends_when_it_is_to(
+    cloud: Emulator, number: signal.Signals
+) -> None:
+    connected(cloud, "business")
+    with subprocess.Popen([sys.executable, "-c", SERVE], stderr=subprocess.DEVNULL) as program:
+        try:
+            rclone = child_of(program.pid)
+            stopped(rclone)
+            program.send_signal(number)
+            program.wait(PATIENCE)
+            gone(rclone)
+        finally:
+            program.kill()
+
+
+def test_where_nothing_can_be_counted_it_goes_evenly(
+    cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = saved(connected(cloud, "business"))
+    long = tmp_path / ("x" * 100)
+    with outside.paced(remote, long) as (variables, _):
+        assert variables == {"RCLONE_TPSLIMIT": "9", "RCLONE_TPSLIMIT_BURST": "60"}
+    with outside.paced(remote, long, ["--tpslimit=3"]) as (variables, _):
+        assert variables == {}
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert outside.program("/usr/bin/rclone") == ["/usr/bin/rclone"]
+
+
+@pytest.mark.soak
+def test_of_a_restic_and_a_copy_at_once_neither_is_refused(
+    cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    with crowd(cloud, 1) as workers:
+        storage = Storages()["business"]
+        budget_for(storage, small_budget(storage, SMALLER)[1], monkeypatch)
+        with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
+            begin(workers, tmp_path / "files", FILES)
+            done = [restic.run("init", timeout=PATIENCE)]
+            for number in range(BACKUPS):
+                (tmp_path / "data" / f"{number}").write_text(str(number))
+                argv = ("--no-cache", "backup", "--quiet", str(tmp_path / "data"))
+                done.append(restic.run(*argv, timeout=5 * PATIENCE))
+        assert [one.returncode for one in done] == [0] * len(done), done
+        assert told(workers) == [f"{FILES}\n"]
+    assert cloud.budgets.throttled == 0
