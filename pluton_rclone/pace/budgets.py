@@ -53,8 +53,8 @@ _SLOTS = 240  # of the shortest window: a quarter of a second of a minute
 _BELIEVED = 2  # times the longest window
 LONGEST_HOLD = 600.0  # seconds; Microsoft asks for five minutes at most, an impostor for years
 _RESERVED = 0.8  # of the lowest limit at most is kept for what is under way
-_EVENLY = 0.98  # of a limit that holds; what is under way is kept free besides
-_SAVED = 1 / 6  # of a limit: with less, the others' turns and what they keep free would be lost
+_EVENLY = 0.95  # of a limit that holds; what is under way is kept free besides
+_SAVED = 1 / 20  # of a limit: with less, the others' turns and what they keep free would be lost
 
 
 def rate(limit: Limit) -> float:

@@ -41,7 +41,6 @@ _LEAVING = 1.0  # seconds in which a lease is returned, unless we are waiting fo
 _WORTH_SAYING = 2.0  # seconds of standing still
 CANARIES = 3  # at a time beyond a limit: so many refusals at most
 _BELOW = 8  # at a time below it
-_SINCE = 3  # requests that rclone may have sent, and was answered, since it goes on
 _UNCOUNTED = 5  # requests of rclone that may have slipped in while it was stopped
 _WARM_UP = 0.6  # of a limit's requests are left when the canary is made ready
 
@@ -79,7 +78,7 @@ class Governor:
         self._round_trip = 0.1  # seconds
         self._planned = _SHORTEST
         self._stopped_with = math.inf  # requests under way, by what came while it stood still
-        self._stopped_at = math.inf
+        self._stopped_at, self._resumed_at = math.inf, 0.0
         self._more = 0.0  # requests than planned, of late: where this thread waits for its turn
         self._said_until = 0.0
         self._attends = False
@@ -175,7 +174,8 @@ class Governor:
         if now > arrived + self._round_trip:
             known = 0.0 if math.isinf(self._stopped_with) else self._stopped_with
             self._stopped_with = max(requests, _FORGETTING * known)
-            before = max(0, requests - _SINCE)
+            since = math.ceil(FASTEST * (now - self._resumed_at)) + 1
+            before = max(0, requests - since)
             self._budget.spend(arrived, before, units * before / requests)
             requests, units = requests - before, units - units * before // requests
         self._budget.spend(now, requests, units)
@@ -195,6 +195,7 @@ class Governor:
             return min(1.0, max(_SHORTEST, wait, 0.5 - granted / each_second))
         if child.paused:
             child.resume()
+            self._resumed_at = now
             return _SHORTEST
         return self._until_spent(granted)
 

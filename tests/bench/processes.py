@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import random
 import subprocess
 import tempfile
 import time
@@ -34,6 +35,7 @@ from .onedrive import world
 
 LATENCY = 0.1  # seconds
 START = 0.5  # seconds in which all processes begin
+OFTEN = 0.2  # of the looks are late on a busy machine
 UNITS_A_FILE = 4  # of a small file that is uploaded: it is looked for, and written
 REQUESTS_A_FILE = 2
 
@@ -166,7 +168,10 @@ class Played:
 class Simulation:
     """Processes of one account; `smaller` scales amounts and windows as in real runs."""
 
-    def __init__(self, processes: int, files: int, smaller: float, transfers: int) -> None:
+    def __init__(
+        self, processes: int, files: int, smaller: float, transfers: int, late: float = 0.0
+    ) -> None:
+        self._late, self._chance = late, random.Random(19)
         self.clock, self.latency = Virtual(), LATENCY
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._number = count()
@@ -209,6 +214,8 @@ class Simulation:
 
         with mock.patch.object(asked, "read", read):
             wait = governor.look(rclone)
+        busy = self._chance.random() < OFTEN  # the machine keeps it waiting
+        wait += self._late * self._chance.random() if busy else 0.0
         self.later(wait, lambda: self._watch(governor, rclone))
 
     def run(self) -> Figure:
@@ -224,8 +231,10 @@ def no_canary() -> Canary:
     raise AssertionError("nobody asks in a simulation")
 
 
-def foretold(processes: int, files: int, smaller: float, transfers: int) -> Figure:
-    return Simulation(processes, files, smaller, transfers).run()
+def foretold(
+    processes: int, files: int, smaller: float, transfers: int, late: float = 0.0
+) -> Figure:
+    return Simulation(processes, files, smaller, transfers, late).run()
 
 
 # ---- measured ------------------------------------------------------------------------------------
@@ -260,13 +269,16 @@ def main() -> None:
     parser.add_argument("--smaller", type=float, default=4.0, help="budgets and windows [4]")
     parser.add_argument("--transfers", type=int, default=4, help="of each process [4]")
     parser.add_argument("--processes", default="1,2,4,8", help="how many [1,2,4,8]")
+    parser.add_argument("--late", type=float, default=0.0, help="seconds that a look is late [0]")
     parser.add_argument("--how", default="foretold", help="foretold,ledger,alone,bare [foretold]")
     given = parser.parse_args()
     alone = 0.0  # seconds of one process
     for processes in map(int, given.processes.split(",")):
         for how in given.how.split(","):
             if how == "foretold":
-                figure = foretold(processes, given.files, given.smaller, given.transfers)
+                figure = foretold(
+                    processes, given.files, given.smaller, given.transfers, given.late
+                )
             else:
                 figure = measured(processes, given.files, given.smaller, how)
                 alone = alone or figure.seconds

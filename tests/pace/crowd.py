@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import StorageExists
+from pluton_rclone.process.system import began
 from tests.connected import connected
 from tests.terminal import PATIENCE
 
@@ -27,13 +29,14 @@ def crowd(
     smaller: float = SMALLER,
     latency: float = LATENCY,
     ledger: bool = True,
+    first: int = 0,
 ) -> Iterator[list[Worker]]:
     """So many that are ready; each copies to a folder of its own in the storage "business"."""
     with suppress(StorageExists):
         connected(cloud, "business")
     cloud.faults.latency = 0.0
     with ExitStack() as stack:
-        made = [_worker(stack, number, smaller, ledger) for number in range(count)]
+        made = [_worker(stack, first + number, smaller, ledger) for number in range(count)]
         for process in made:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
@@ -68,3 +71,18 @@ def begin(workers: Sequence[Worker], folder: Path, files: int) -> None:
 
 def told(workers: Sequence[Worker], timeout: float = 5 * PATIENCE) -> list[str]:
     return [worker.communicate(timeout=timeout)[0] for worker in workers]
+
+
+def rclones_of(pid: int) -> list[int]:
+    """The rclones that a process has started."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for file in files for child in file.read_text().split()]
+    return [one for one in children if Path(f"/proc/{one}/exe").resolve().name == "rclone"]
+
+
+def gone(pid: int) -> None:
+    """Returns once it has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while began(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -5,30 +5,28 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace.budgets import LEASE, UNITS, Budget, Clock, Limit
 from pluton_rclone.pace.ledger import FILE, Ledger, account_of, budget_of
 from pluton_rclone.process.folders import runtime_folder
-from tests.connected import connected
+from tests.connected import emulated_drive
 from tests.terminal import PATIENCE
+
+from .crowd import LATENCY, begin, crowd, gone, rclones_of, told
 
 MINUTE = Limit(120.0, 60.0)
 FIVE_MINUTES = Limit(200.0, 300.0, "requests")
 LIMITS = [MINUTE, FIVE_MINUTES]
 KEY = ("", "contoso.com", "app", "anna@contoso.com")
-SMALLER, FILES = 4, 90  # half more than what the smallest budget holds
-LATENCY = 0.1  # seconds, as Microsoft has them: what is under way is no more than there
+FILES = 12  # of each process
 
 
 class Process(Ledger):
@@ -177,55 +175,32 @@ def test_remotes_of_one_account_share_a_budget_and_a_personal_drive_has_none() -
 # ---- processes of one account, against the documented budgets with time scaled -------------------
 
 
-@pytest.fixture
-def workers(cloud: Emulator) -> Iterator[list[subprocess.Popen[str]]]:
-    """Four that are ready."""
-    connected(cloud, "business")
-    with ExitStack() as stack:
-        made = []
-        for number in range(4):
-            argv = [sys.executable, "-m", "tests.pace.worker", "business", f"up {number}"]
-            process = subprocess.Popen(
-                [*argv, str(SMALLER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            made.append(process)
-        for process in made:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        cloud.budgets.enable(time_scale=SMALLER, share=1 / SMALLER)
-        cloud.faults.latency = LATENCY
-        yield made
-
-
-def begin(workers: list[subprocess.Popen[str]], folder: Path, files: int) -> None:
-    """All at once, with a folder of so many files."""
-    folder.mkdir()
-    for number in range(files):
-        (folder / f"{number}.txt").write_text(str(number))
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write(f"{folder}\n")
-        worker.stdin.flush()
-
-
-def told(workers: list[subprocess.Popen[str]]) -> list[str]:
-    return [worker.communicate(timeout=5 * PATIENCE)[0] for worker in workers]
-
-
-def test_those_that_are_killed_hold_up_nobody(
-    cloud: Emulator, workers: list[subprocess.Popen[str]], tmp_path: Path
-) -> None:
-    """That none is refused is shown where time is (`test_pace_governor`): a governor that this
-    machine keeps waiting looks too late."""
+@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.soak)])
+def test_those_that_are_killed_hold_up_nobody(cloud: Emulator, tmp_path: Path, kills: int) -> None:
+    """Two of four, at random moments, again and again: the others finish, no rclone is left, and
+    no lease. That none is refused is shown where time is (`test_pace_governor`): a governor that
+    this machine keeps waiting looks too late."""
     chance = random.Random(19)
-    begin(workers, tmp_path / "files", FILES // 2)
-    drive = cloud.files.drive_of("bert@contoso.onmicrosoft.com")
-    for worker in workers[2:]:
-        wanted, until = drive.count + chance.randrange(1, 20), time.monotonic() + PATIENCE
-        while drive.count < wanted:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        worker.send_signal(signal.SIGKILL)
-    assert told(workers[:2]) == [f"{FILES // 2}\n"] * 2
+    drive = emulated_drive(cloud, "business")
+    for number in range(kills // 2):
+        with crowd(cloud, 4, first=4 * number) as workers:
+            begin(workers, tmp_path / f"files {number}", FILES)
+            rclones = []
+            for worker in workers[2:]:
+                wanted, until = drive.count + chance.randrange(1, 5), time.monotonic() + PATIENCE
+                while drive.count < wanted and worker.poll() is None:
+                    assert time.monotonic() < until
+                    time.sleep(0.01)
+                rclones += rclones_of(worker.pid)
+                worker.send_signal(signal.SIGKILL)
+            assert told(workers[:2]) == [f"{FILES}\n"] * 2
+        for rclone in rclones:
+            gone(rclone)
+    account = account_of(Storages()["business"].section_with_secrets())
+    left = Budget(shelf=Ledger(account))
+    until = time.monotonic() + PATIENCE
+    left.under_way(LATENCY)
+    while left.askers:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+        left.under_way(LATENCY)

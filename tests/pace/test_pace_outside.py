@@ -18,8 +18,8 @@ from tests.connected import budget_for, connected, saved
 from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
 
-from .crowd import SMALLER, begin, crowd, told
-from .test_pace_governor import stand_still, state, stopped
+from .crowd import SMALLER, begin, crowd, gone, rclones_of, told
+from .test_pace_governor import stand_still, stopped
 from .worker import small_budget
 
 PASSWORD = {"RESTIC_PASSWORD": "planted~restic~password"}
@@ -27,23 +27,12 @@ FILES, BACKUPS = 60, 6
 
 
 def child_of(pid: int) -> int:
-    """The first process that it starts."""
+    """The first rclone that it starts."""
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        for file in Path(f"/proc/{pid}/task").glob("*/children"):
-            for child in file.read_text().split():
-                if Path(f"/proc/{child}/exe").resolve().name == "rclone":
-                    return int(child)
-        time.sleep(0.01)
-    raise AssertionError("it starts none")
-
-
-def gone(pid: int) -> None:
-    """Returns once it has ended."""
-    deadline = time.monotonic() + PATIENCE
-    while state(pid) not in ("gone", "Z"):
+    while not (found := rclones_of(pid)):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    return found[0]
 
 
 def test_what_restic_asks_is_counted(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
