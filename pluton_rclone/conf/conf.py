@@ -8,16 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import PlutonRcloneError, StorageExists
 from pluton_rclone.remote.pairs import drive_of, storage_of
-from pluton_rclone.values.token_text import SIGN_IN, TOKEN
+from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest
 
 from . import journal, pairs, variables
 from .environment import default_path, find_password
 from .ini import Document
+from .merge import with_later_tokens
 from .shared import Edit, SharedConfig
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.values.versions import Version
 
-    from .private import PrivateConfig
+    from .private import Others, PrivateConfig
 
 
 class Conf:
@@ -126,6 +128,10 @@ class Conf:
         """Whether the file is encrypted; needs no password. False if there is no file."""
         return self._shared.is_encrypted()
 
+    def password_environment(self) -> dict[str, str]:
+        """The variables with which a process of ours reads the file; they hold its password."""
+        return self._shared.password_environment()
+
     def is_variable(self, name: str) -> bool:
         """Whether variables make this remote, so that it cannot be changed here."""
         return name in self._shared.made_by_variables()
@@ -197,15 +203,38 @@ class Conf:
     def private(
         self,
         names: Sequence[str] | None = None,
+        others: Others | None = None,
         warn: Callable[[PlutonRcloneError], None] = lambda error: None,
     ) -> AbstractContextManager[PrivateConfig]:
-        """An rclone.conf for rclones that we start, with only these remotes (None: all). Give
-        rclone its `path` and its `environment`. What rclone refreshes in it is merged back while it
-        runs, at the end, and, after a crash, at the next start; `warn` hears why that is not
-        possible."""
-        from .private import lend
+        """An rclone.conf for rclones that we start, with only these remotes (None: all), and with
+        the options that `others` gives for a name and its section. Give rclone its `path` and its
+        `environment`. What rclone refreshes in it is merged back while it runs, at the end, and,
+        after a crash, at the next start; not where `others` gave another `token_url`. `warn` hears
+        why the real file cannot be written."""
+        from .private import lend, no_others
 
-        return lend(self._shared, self.names() if names is None else list(names), warn)
+        wanted = self.names() if names is None else list(names)
+        return lend(self._shared, wanted, others or no_others, warn)
+
+    def keeper(self, name: str) -> Callable[[str], None]:
+        """Keeps the token that follows this remote's present one, also if the remote is renamed
+        meanwhile, and not if somebody has signed in anew. StorageNotFound; then ConfigError."""
+        document = pairs.require(self._shared.document(), name)
+        before = document.raw_section(drive_of(document.sections, name))
+
+        def kept(token: str, now: Document) -> Document:
+            where = drive_of(now.sections, name)
+            source = Document().with_section(where, {**before, TOKEN: token})
+            bases = {where: token_digest(before.get(TOKEN, ""))}
+            return with_later_tokens(now, source, bases=bases)
+
+        def keep(token: str) -> None:
+            if self.is_variable(name):
+                variables.keep(self.drive_of(name), token)
+            else:
+                self._shared.change(partial(kept, token))
+
+        return keep
 
 
 def _faults_of_file(path: Path) -> list[Finding]:

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,6 @@ from pluton_rclone.process.system import Held, new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
 from . import disk, variables
-from .environment import PASSWORD, PASSWORD_COMMAND
 from .ini import Document
 from .merge import with_later_tokens
 from .pairs import with_drives
@@ -47,6 +46,15 @@ def nobody(_: PlutonRcloneError) -> None:
     """Hears no warning."""
 
 
+Others = Callable[[str, dict[str, str]], Mapping[str, str]]
+"""For a remote's name and whole section: the options that are others in the copy."""
+
+
+def no_others(name: str, section: dict[str, str]) -> Mapping[str, str]:
+    """The copy is as the original."""
+    return {}
+
+
 @dataclass(frozen=True)
 class PrivateConfig:
     """What to start rclone with: `--config path`, and these variables on top of its environment."""
@@ -56,17 +64,20 @@ class PrivateConfig:
 
 
 @contextmanager
-def lend(shared: SharedConfig, names: Sequence[str], warn: Warn) -> Iterator[PrivateConfig]:
-    """A private config with these remotes; ends by merging what was refreshed. StorageNotFound.
-    `warn` hears why the real file cannot be written: in a run of more than half a second, or if
-    that loses a token. Refreshed tokens wait until it can, or until the machine restarts."""
+def lend(
+    shared: SharedConfig, names: Sequence[str], others: Others, warn: Warn
+) -> Iterator[PrivateConfig]:
+    """A private config with these remotes; ends by merging what was refreshed, but nothing of a
+    remote whose copy has another `token_url`. StorageNotFound. `warn` hears why the real file
+    cannot be written: in a run of more than half a second, or if that loses a token. Refreshed
+    tokens wait until it can, or until the machine restarts."""
     names = with_drives(shared.document(), names)
-    loan = _open_loan(shared, names)
+    loan = _open_loan(shared, names, others)
     loan.warn = warn
     watch = threading.Thread(target=loan.watch, name="pluton-rclone config", daemon=True)
     watch.start()
     try:
-        yield PrivateConfig(loan.conf.file.path, loan.environment())
+        yield PrivateConfig(loan.conf.file.path, loan.conf.password_environment())
     finally:
         if loan.process == os.getpid():  # a child of os.fork() that leaves here did not borrow it
             loan.over.set()
@@ -82,7 +93,7 @@ _here: set[str] = set()
 @dataclass(eq=False)
 class _Loan:
     """One private folder, made or found abandoned; its lock `owner` is held throughout. `bases` are
-    the digests of the tokens that it started from."""
+    the digests of the tokens that it started from, of those that come back."""
 
     shared: SharedConfig
     folder: Path
@@ -95,12 +106,6 @@ class _Loan:
 
     def __post_init__(self) -> None:
         self.conf = SharedConfig(self.folder / _CONF, self.shared.password)
-
-    def environment(self) -> dict[str, str]:
-        if not self.conf.is_encrypted():
-            return {}
-        # Every rclone would run the command again; unless empty, it wins over the variable.
-        return {PASSWORD: self.shared.password(), PASSWORD_COMMAND: ""}
 
     def on(self, document: Document) -> Document:
         """The document with what was refreshed here."""
@@ -148,7 +153,7 @@ class _Loan:
         """Merge and go; a token that cannot be merged stays behind for the next loan."""
         _here.discard(self.folder.name)
         try:
-            if self.merged is None or self.conf.file.identity() != self.merged:
+            if self.conf.file.identity() != self.merged:
                 self.merge()
         except PlutonRcloneError as error:
             what = "a refreshed token could not be saved and is kept in"
@@ -160,15 +165,21 @@ class _Loan:
             self.owner.release()
 
 
-def _open_loan(shared: SharedConfig, names: Sequence[str]) -> _Loan:
+def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others) -> _Loan:
     waiting = [leftover for leftover in _abandoned(shared) if not _merged_and_gone(leftover)]
     try:
         document = shared.document().require(*names)
         lent = document.only(names)
         for leftover in waiting:
             lent = leftover.on(lent)
-        loan = _make(shared, names, document, lent)
-        for leftover in waiting:
+        copy, coming_back = lent, list(names)
+        for name in names:
+            options = others(name, lent.whole_section(name))
+            copy = copy.changed(name, options)
+            if "token_url" in options:
+                coming_back.remove(name)
+        loan = _make(shared, coming_back, document, copy)
+        for leftover in waiting if coming_back == list(names) else ():
             if leftover.on(lent) == lent and leftover.on(document).only(names) == lent:
                 loan.merged = None  # with all that it had, until the real file can be written
                 folders.remove(leftover.folder)

@@ -19,6 +19,7 @@ from pluton_rclone.errors import ConfigPasswordWrong, ConfigUnreadable
 
 from . import encryption, journal, variables
 from .disk import ConfigFile, Identity, Put, not_writable
+from .environment import PASSWORD, PASSWORD_COMMAND
 from .foreigners import foreign_rclones
 from .ini import Document, parse
 from .merge import adopted, repaired_section, with_later_tokens
@@ -109,6 +110,13 @@ class SharedConfig:
                 tokens = with_later_tokens(document, self.decode(new.read_bytes()))
                 return data if tokens is document else self.encode(tokens, data), (old, new)
         return data, (old,)
+
+    def password_environment(self) -> dict[str, str]:
+        """The variables with which a process of ours reads the file."""
+        if not self.is_encrypted():
+            return {}
+        # Every rclone would run the command again; unless empty, it wins over the variable.
+        return {PASSWORD: self.password(), PASSWORD_COMMAND: ""}
 
     def change(self, edit: Edit, *, check: Callable[[Document], None] | None = None) -> Document:
         """Apply the edit under the lock and return the document that is then in the file. `check`

@@ -128,7 +128,7 @@ def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http)
         if expired:
             raise notes.warning
         return
-    how = saved.renew(http)
+    how = saved.renew()
     until = f"{saved.token().expiry:%Y-%m-%d %H:%M} UTC"
     idle = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
     notes.text = f"valid until {until}, {how}; unused, it expires on {idle:%Y-%m-%d}"

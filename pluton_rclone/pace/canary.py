@@ -25,7 +25,7 @@ class Said(NamedTuple):
 
 class Canary:
     """Asks for one entry of the drive's root: two resource units. Safe to share between threads. It
-    leaves the renewal of a person's token to rclone: TokenExpired; SignInError for an app's own."""
+    leaves to rclone what only rclone can renew: TokenExpired; SignInError for an app's own."""
 
     def __init__(self, saved: SavedRemote) -> None:
         remote, self._http, self._saved = saved.options, Http(), saved

@@ -318,6 +318,17 @@ def run(
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 
 
+def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
+    """Run a process that must not stop half-way: in a session of its own, it goes on if we are
+    killed, and after Ctrl-C, which ends our waiting alone. It says nothing. OSError if it cannot be
+    started."""
+    none = subprocess.DEVNULL
+    child = subprocess.Popen(
+        argv, env=dict(env), stdin=none, stdout=none, stderr=none, start_new_session=True
+    )
+    child.wait()
+
+
 def foreground(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     """Run a person's command in our place: it has our terminal, stdin, stdout and stderr, and ends
     with us. Returns its exit code, or -N if signal N ended it. OSError if it cannot be started.

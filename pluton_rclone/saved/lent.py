@@ -1,30 +1,52 @@
-"""Lent: each run has a private rclone.conf, and a token that rclone renews in it comes home.
+"""Lent: each run has a private rclone.conf, without what renews a token where we can renew it.
+
+Tokens of a registration of one's own are renewed by us, once for all who run (`renewal`): rclone
+has an access token and the address of an endpoint that gives the next one. Only rclone can renew a
+token of rclone's own registration, and where rclone.conf cannot be written nobody can keep one:
+then the whole token is lent, and what rclone makes of it comes home.
 
 rclone 1.75.2 does not renew an access token that Microsoft refuses before its end (continuous
-access evaluation, a revoked session). The next run gets it as one that has expired, and renews it.
+access evaluation, a revoked session). So rclone asks us each minute, and we ask Graph: mount,
+serve and restic, which tries again, go on with another one. The run of another command has failed
+by then: the next one gets the token as one that has expired, and renews it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.environment import PASSWORD
 from pluton_rclone.conf.private import PrivateConfig
-from pluton_rclone.errors import AccessDenied, NextStep, TokenExpired, Who
+from pluton_rclone.errors import (
+    AccessDenied,
+    ConfigError,
+    NextStep,
+    PlutonRcloneError,
+    TokenExpired,
+    Who,
+)
+from pluton_rclone.microsoft.entra.token_endpoint import DAY, TokenEndpoint
 from pluton_rclone.process import Child
 from pluton_rclone.rclone.commands import WRITING, Command
 from pluton_rclone.rclone.runner import Around, Order, Runner, nothing
-from pluton_rclone.values.token_text import SIGN_IN, TOKEN, token_digest, token_fields
+from pluton_rclone.values.token_text import TOKEN, expires_at, token_digest, token_fields
 
+from .renewal import good_token, is_ours_to_renew, is_refused, name_now
 from .wrapping import below
 
 if TYPE_CHECKING:
+    from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.rclone import events
+
+PAST = "2000-01-01T00:00:00Z"
+ASKED_AGAIN = 60.0
+"""Seconds after which rclone asks us whether its token is good still (by its count ten less)."""
 
 
 @contextmanager
@@ -34,27 +56,90 @@ def lend(
     refused: Collection[str] = (),
     notice: Callable[[str], None] = nothing,
 ) -> Iterator[PrivateConfig]:
-    """A private copy of these remotes for an rclone, merged back while it runs and at the end.
-    rclone cannot read a certificate: such a remote gets its tokens from our endpoint meanwhile.
-    Access tokens whose digest is `refused` have expired in it. `notice` hears that a token may be
-    lost."""
+    """A private copy of these remotes for an rclone. A token in it comes home while rclone runs and
+    at the end, or is an access token alone, and rclone asks us for the next one. Access tokens
+    whose digest is `refused` have expired in it. `notice` hears that a token may be lost."""
     lost = "A token that is renewed now is lost when this machine restarts."
     with ExitStack() as stack:
-        private = stack.enter_context(conf.private(names, lambda why: notice(f"{why} {lost}")))
-        for name in names:
-            options = _certificate_options(stack, conf, name) or _expired(conf, name, refused)
-            if options:
-                Conf(private.path, password=private.environment.get(PASSWORD)).update(name, options)
-        yield private
+
+        def others(name: str, section: dict[str, str]) -> Mapping[str, str]:
+            token = token_fields(section.get(TOKEN))
+            if _digest(section) in refused and not section.get("tenant_url"):
+                token["expiry"] = PAST
+            give = _giver(conf, name, section, refused)
+            if give is None:
+                return {TOKEN: json.dumps(token)} if token.get("expiry") == PAST else {}
+            longest = DAY
+            if isinstance(give, _Broker):
+                longest = ASKED_AGAIN
+                token.pop("refresh_token", None)
+                soon = datetime.now(timezone.utc) + timedelta(seconds=longest)
+                token["expiry"] = min(expires_at(token) or soon, soon).isoformat()
+            app, tenant = section.get("client_id", ""), section.get("tenant") or "common"
+            endpoint = TokenEndpoint(app, tenant, give, longest)
+            options = stack.enter_context(endpoint).options()
+            return {**options, TOKEN: json.dumps(token)} if token else options
+
+        def warn(why: PlutonRcloneError) -> None:
+            notice(f"{why} {lost}")
+
+        yield stack.enter_context(conf.private(names, others, warn))
 
 
-def _expired(conf: Conf, name: str, refused: Collection[str]) -> dict[str, str]:
-    section = conf.whole_section(name)
-    fields = token_fields(section.get(TOKEN))
-    if _digest(section) not in refused or section.get("tenant_url"):
-        return {}
-    token = json.dumps({**fields, "expiry": "2000-01-01T00:00:00Z"})
-    return {TOKEN: token, SIGN_IN: section.get(SIGN_IN, "")}
+def _giver(
+    conf: Conf, name: str, section: Mapping[str, str], refused: Collection[str]
+) -> Callable[[], Token] | None:
+    """Gives rclone access tokens for one run; None if it can and has to get them itself."""
+    if section.get("pluton_certificate") and not section.get("client_secret"):
+
+        def as_application() -> Token:  # rclone cannot read a certificate
+            from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
+
+            from .registration import own_registration
+
+            return sign_in_as_app(own_registration(conf.remote(name))).token
+
+        return as_application
+    is_whole = "refresh_token" in token_fields(section.get(TOKEN))
+    if not is_whole or not is_ours_to_renew(section) or section.get("tenant_url"):
+        return None
+    storage = conf.storage_of(name)
+    if not conf.is_variable(storage) and not _can_be_kept(conf, section):
+        return None
+    return _Broker(conf, storage, section, refused)
+
+
+class _Broker:
+    """Gives an rclone access tokens for one run, each time the one that all have. One that it has
+    already may be refused meanwhile: rclone would not tell, so Graph is asked."""
+
+    def __init__(
+        self, conf: Conf, name: str, section: Mapping[str, str], refused: Collection[str]
+    ) -> None:
+        self._conf, self._name, self._section, self._refused = conf, name, section, refused
+        self._last = _digest(section)
+
+    def __call__(self) -> Token:
+        name = name_now(self._conf, self._name, self._section)
+        token = good_token(self._conf, name, refused=self._refused)
+        digest = token_digest(token.access_token)
+        if digest == self._last and is_refused(token, self._section):
+            token = good_token(self._conf, name, refused={digest})
+        self._last = token_digest(token.access_token)
+        return token
+
+
+def _can_be_kept(conf: Conf, section: Mapping[str, str]) -> bool:
+    """Whether a renewed token can be written into rclone.conf. It is tried if one is needed now;
+    else a look must do, which takes no time and does not see a full disk."""
+    end = expires_at(token_fields(section.get(TOKEN)))
+    if end is not None and end > datetime.now(timezone.utc) + timedelta(seconds=10):
+        folder = os.access(conf.path.parent, os.W_OK)
+        return folder and (os.access(conf.path, os.W_OK) or not conf.path.exists())
+    with suppress(ConfigError):
+        conf.check_writable()
+        return True
+    return False
 
 
 def _digest(section: Mapping[str, str]) -> str:
@@ -78,18 +163,6 @@ def is_refusal(text: str) -> bool:
 
     found = None if "fetch token" in text else faults.meaning(text)
     return found is not None and found.kind is TokenExpired
-
-
-def _certificate_options(stack: ExitStack, conf: Conf, name: str) -> dict[str, str]:
-    """rclone's options for one run of a remote with a certificate; empty for any other."""
-    section = conf.whole_section(name)
-    if not section.get("pluton_certificate") or section.get("client_secret"):
-        return {}
-    from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
-
-    from .registration import own_registration
-
-    return stack.enter_context(TokenEndpoint(own_registration(conf.remote(name)))).options()
 
 
 class Lent(Around):

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import (
     AccessDenied,
-    InteractionRequired,
-    NextStep,
     OptionInvalid,
     RemoteIncomplete,
     TokenExpired,
 )
 from pluton_rclone.rclone import locations
 from pluton_rclone.values import paths
-from pluton_rclone.values.token_text import ANY, SIGN_IN, TOKEN
+from pluton_rclone.values.token_text import ANY, TOKEN, token_digest
 
+from .renewal import good_token, is_ours_to_renew, stored_token
 from .wrapping import below
 
 if TYPE_CHECKING:
@@ -113,57 +112,50 @@ class SavedRemote:
 
     def token(self) -> Token:
         """The token as it is stored. TokenExpired when there is none."""
-        return _token(self.options)
+        return stored_token(self.options)
 
     def usable_token(self, http: Http | None = None) -> Token:
-        """A token that Graph takes now; a person's token is not renewed: for use beside an rclone,
-        which renews it. TokenExpired if it has expired."""
+        """A token that Graph takes now, for use beside an rclone: what only rclone can renew is
+        left to it. TokenExpired if it has not done so yet."""
         remote = self.options
-        token = _app_token(remote, http) if remote.client_credentials else _token(remote)
-        if token.expired():
-            raise TokenExpired("The stored token has expired; rclone is renewing it.")
-        return token
+        if not remote.client_credentials and not is_ours_to_renew(self.section):
+            token = stored_token(remote)
+            if token.expired():
+                raise TokenExpired("The stored token has expired; rclone is renewing it.")
+            return token
+        return self.graph_token(http)
 
     def graph_token(self, http: Http | None = None, *, refused: str | None = None) -> Token:
         """A token that Graph takes now, renewed if it has expired or is `refused`."""
         remote = self.options
         if remote.client_credentials:
             return _app_token(remote, http)
-        token = _token(remote)
+        if is_ours_to_renew(self.section):
+            without = {token_digest(refused)} if refused else ()
+            return good_token(self.conf, self.name, refused=without)
+        token = stored_token(remote)
         if token.expired() or token.access_token == refused:
-            self.renew(http, refused=refused is not None)
+            self.renew(refused=refused is not None)
             token = self.token()
         return token
 
-    def renew(self, http: Http | None = None, *, refused: bool = False) -> str:
+    def renew(self, *, refused: bool = False) -> str:
         """Renews the token and keeps it; says how. Only rclone can renew tokens of its own
         registration: when they have expired, or Microsoft `refused` them. ConfigNotWritable: it is
         not renewed."""
-        from pluton_rclone.microsoft.entra.sign_in import refresh
-
-        from .registration import registration
-
         remote = self.options
         if remote.client_credentials:
-            _app_token(remote, http)
+            _app_token(remote, None)
             return "fetched anew for each run"
-        token, app = _token(remote), registration(remote)
-        if app is None or remote.token_url:
-            if not token.expired() and not refused:
-                return "rclone renews it after that"
-            self.rclone.renew()
-            self.rclone.about(self.at("/"))
-            return "renewed by rclone just now"
-        if not self.conf.is_variable(self.name):
-            self.conf.check_writable()
-        try:
-            renewed = refresh(app, token, remote.granted_scopes, http=http)
-        except (TokenExpired, InteractionRequired) as problem:
-            problem.advice, problem.next_step = TokenExpired.default_advice, NextStep.REAUTHORIZE
-            problem.details.setdefault("storage", self.title)
-            raise
-        self.conf.update(self.name, {TOKEN: renewed.to_rclone(), SIGN_IN: remote.sign_in or None})
-        return "renewed just now"
+        token = stored_token(remote)
+        if is_ours_to_renew(self.section):
+            good_token(self.conf, self.name, refused={token_digest(token.access_token)})
+            return "renewed just now"
+        if not token.expired() and not refused:
+            return "rclone renews it after that"
+        self.rclone.renew()
+        self.rclone.about(self.at("/"))
+        return "renewed by rclone just now"
 
     def graph(self, http: Http | None = None) -> Graph:
         """Microsoft Graph for this remote's account, with a valid token: close it."""
@@ -175,14 +167,6 @@ class SavedRemote:
 
         place, token = cloud(self.options.region), self.graph_token(http)
         return Graph(place, token, http=http, renew=renewed, saved=True)
-
-
-def _token(remote: OneDriveRemote) -> Token:
-    from pluton_rclone.microsoft.entra.token import Token
-
-    if remote.token is None:
-        raise TokenExpired("This storage has no token.", why="nobody has signed in")
-    return Token.from_rclone(remote.token.get_secret_value(), scopes=remote.granted_scopes)
 
 
 def _app_token(remote: OneDriveRemote, http: Http | None) -> Token:

@@ -9,6 +9,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
+from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
+
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -50,3 +54,8 @@ def _encryption(password: str | None) -> serialization.KeySerializationEncryptio
     if password is None:
         return serialization.NoEncryption()
     return serialization.BestAvailableEncryption(password.encode())
+
+
+def as_application(app: AppRegistration) -> TokenEndpoint:
+    """The endpoint from which an rclone gets the tokens of an application."""
+    return TokenEndpoint(app.client_id, app.tenant, lambda: sign_in_as_app(app).token)

@@ -21,11 +21,18 @@ from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.graph.faults import Faults
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate, msal_credential
 from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
-from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.engine import Rclone
 
-from .certificate import DER_CERTIFICATE, KEY, PEM_CERTIFICATE, made, pem_key, pfx
+from .certificate import (
+    DER_CERTIFICATE,
+    KEY,
+    PEM_CERTIFICATE,
+    as_application,
+    made,
+    pem_key,
+    pfx,
+)
 
 TENANT = "contoso.onmicrosoft.com"
 BERT = "bert@contoso.onmicrosoft.com"
@@ -216,7 +223,7 @@ def test_one_run_of_rclone_lasts_longer_than_a_token_lives(
     drive.write(f"{deep}/file.txt", b"content")
     app = with_certificate(tmp_path / "daemon.pem", pem_key() + PEM_CERTIFICATE)
 
-    with TokenEndpoint(app) as endpoint:
+    with as_application(app) as endpoint:
         options = {
             "type": "onedrive",
             "drive_id": drive.id,
@@ -238,7 +245,7 @@ def test_one_run_of_rclone_lasts_longer_than_a_token_lives(
 
 
 def test_only_the_runs_own_secret_opens_it(cloud: Emulator) -> None:
-    with TokenEndpoint(WITH_SECRET) as endpoint:
+    with as_application(WITH_SECRET) as endpoint:
         good = {
             "grant_type": "client_credentials",
             "client_id": DAEMON_CLIENT_ID,
@@ -259,7 +266,7 @@ def test_only_the_runs_own_secret_opens_it(cloud: Emulator) -> None:
 
 
 def test_every_run_has_a_secret_and_an_address_of_its_own() -> None:
-    first, second = TokenEndpoint(WITH_SECRET), TokenEndpoint(WITH_SECRET)
+    first, second = as_application(WITH_SECRET), as_application(WITH_SECRET)
     with first, second:
         assert first.client_secret != second.client_secret
         assert first.token_url.rpartition("/")[2] != second.token_url.rpartition("/")[2]
@@ -269,7 +276,7 @@ def test_every_run_has_a_secret_and_an_address_of_its_own() -> None:
 
 def test_why_there_is_no_token_is_kept_for_whoever_started_rclone(cloud: Emulator) -> None:
     cloud.world.registrations[DAEMON_CLIENT_ID].disabled = True
-    with TokenEndpoint(WITH_SECRET) as endpoint:
+    with as_application(WITH_SECRET) as endpoint:
         status, answer = asked(
             endpoint.token_url,
             {

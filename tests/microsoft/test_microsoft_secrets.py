@@ -33,12 +33,11 @@ from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redire
 from pluton_rclone.microsoft.entra.scopes import least
 from pluton_rclone.microsoft.entra.sign_in import refresh, sign_in_as_app
 from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
-from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.setup.imported import import_token
 
-from .certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
+from .certificate import DER_CERTIFICATE, PEM_CERTIFICATE, as_application, pem_key
 from .waitless import Clock, sign_in_with_device_code
 
 SECRET = "planted~client~secret~0123456789"
@@ -172,7 +171,7 @@ def test_app_only_with_a_certificate_and_rclone(
     cloud.world.registrations[DAEMON_CLIENT_ID].certificates.append(DER_CERTIFICATE)
     drive = cloud.world.part(Files).drive_of(BERT)
 
-    with TokenEndpoint(app) as endpoint:
+    with as_application(app) as endpoint:
         watch.keep(endpoint.client_secret, endpoint.token_url.rpartition("/")[2])
         options = {
             "type": "onedrive",

@@ -43,7 +43,6 @@ from pluton_rclone.microsoft.entra.redirect import begin_redirect, finish_redire
 from pluton_rclone.microsoft.entra.scopes import least, remote_options
 from pluton_rclone.microsoft.entra.sign_in import SignIn, sign_in_as_app
 from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
-from pluton_rclone.microsoft.entra.token_endpoint import TokenEndpoint
 from pluton_rclone.microsoft.graph.drives import Drive
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.authorize import authorize
@@ -52,7 +51,7 @@ from pluton_rclone.remote.onedrive import OneDriveRemote
 from pluton_rclone.setup.imported import import_token
 from tests.rclone_port import rclone_port, visit
 
-from .certificate import DER_CERTIFICATE, PEM_CERTIFICATE, pem_key
+from .certificate import DER_CERTIFICATE, PEM_CERTIFICATE, as_application, pem_key
 from .waitless import Clock, sign_in_with_device_code
 
 PEOPLE = {
@@ -174,7 +173,7 @@ def as_app_with_certificate(cell: Cell) -> Iterator[SignedIn]:
     path.write_bytes(pem_key() + PEM_CERTIFICATE)
     app = cell.app(DAEMON_CLIENT_ID, certificate=Certificate(path))
     cell.cloud.world.registrations[app.client_id].certificates.append(DER_CERTIFICATE)
-    with TokenEndpoint(app) as endpoint:
+    with as_application(app) as endpoint:
         given = endpoint.options()
         options = {
             **given,

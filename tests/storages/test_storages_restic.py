@@ -3,10 +3,12 @@ a backup."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shlex
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pluton_rclone import Storage
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ResticNotFound, UsageError
 from pluton_rclone.process import Completed
+from pluton_rclone.saved import lent
 from pluton_rclone.setup.connect import DriveKind
 from pluton_rclone.storages.restic import Restic, as_shell, find_restic
 from tests.connected import ANNA, KINDS, connected
@@ -119,6 +122,29 @@ def test_a_token_that_ends_in_the_middle_is_renewed_and_comes_home(
     assert storage.check_health().ok
 
 
+def test_a_token_that_microsoft_refuses_in_the_middle_is_replaced_and_restic_goes_on(
+    cloud: Emulator, restic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lent, "ASKED_AGAIN", 12.0)  # rclone asks again after two
+    make_files(tmp_path / "source", 60)
+    cloud.faults.latency = 0.1
+    with connected(cloud).restic(binary=restic, environment=PASSWORD) as opened:
+        good(opened.run("init", timeout=300))
+        before = len(uploads(cloud))
+        with opened.start("--no-cache", "backup", str(tmp_path / "source")) as child:
+            while len(uploads(cloud)) == before and child.returncode is None:
+                time.sleep(0.01)
+            cloud.quirks.access_token_refused(ANNA)
+            assert child.wait(timeout=300) == 0, child.stderr_tail
+    assert [request.status for request in cloud.requests if request.path.endswith("/token")] == [
+        200
+    ]
+
+
+def uploads(cloud: Emulator) -> list[str]:
+    return [each.path for each in cloud.requests if "createUploadSession" in each.path]
+
+
 def test_nothing_secret_is_an_argument_and_what_is_needed_is_in_the_environment(
     cloud: Emulator, restic: Path
 ) -> None:
@@ -127,10 +153,12 @@ def test_nothing_secret_is_an_argument_and_what_is_needed_is_in_the_environment(
         argv, environment = opened.argv("snapshots"), opened.environment
         config = Path(environment["RCLONE_CONFIG"])
         assert config.stat().st_mode & 0o077 == 0
-        token = storage.section_with_secrets()["token"]
-        assert token in config.read_text()
+        token = json.loads(storage.section_with_secrets()["token"])
+        assert token["access_token"] in config.read_text()
+        assert token["refresh_token"] not in config.read_text()
     assert not config.exists()
-    assert not any(secret in word for word in argv for secret in (token, *PASSWORD.values()))
+    secrets = (token["access_token"], *PASSWORD.values())
+    assert not any(secret in word for word in argv for secret in secrets)
     assert environment["RESTIC_REPOSITORY"] == "rclone:business:restic"
     assert argv[0] == str(restic)
     with pytest.raises(UsageError, match="not open"):

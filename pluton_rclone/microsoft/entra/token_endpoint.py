@@ -1,40 +1,51 @@
-"""A token endpoint for one run: app-only tokens for rclone, which cannot read a certificate.
+"""A token endpoint for one run of rclone: what it gives and takes is good for that run alone.
 
 rclone from 1.69 asks it (`client_credentials` and `token_url`) when its token has expired, so a run
-may last longer than a token. It listens on 127.0.0.1 only; each run has its own address and secret.
+may last longer than a token. It listens on 127.0.0.1 only, in plain HTTP: rclone has no Unix socket
+for a token address, and would need the certificate of a TLS server of ours in place of Microsoft's.
+Only root reads what goes over loopback, and root reads rclone's memory, too. Each run has an
+address and a credential of its own, which end with it.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 import secrets
+import socket
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
-from urllib.parse import parse_qs, unquote_plus
+from typing import TYPE_CHECKING
 
-from pluton_rclone.errors import PlutonRcloneError, Who
+from pluton_rclone.errors import NextStep, PlutonRcloneError, Who
 
-from ..http import Http
-from .app import AppRegistration
-from .loopback_server import LoopbackServer, QuietHandler
-from .sign_in import sign_in_as_app
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .token import Token
 
 log = logging.getLogger(__name__)
 
+DAY = 24 * 3600.0  # longer than any token
 
-class TokenEndpoint(LoopbackServer):
-    """`with TokenEndpoint(app) as endpoint:` and give rclone `endpoint.options()`. If rclone gets
-    no token, `trouble` holds the real reason."""
 
-    def __init__(self, app: AppRegistration) -> None:
-        super().__init__(_Handler)
+class TokenEndpoint:
+    """`with TokenEndpoint(…) as endpoint:` and give rclone `endpoint.options()`. `give` is asked
+    for a token each time, in a thread; if it raises, `trouble` holds the real reason. rclone asks
+    again when the token expires, or after `longest` seconds."""
+
+    def __init__(
+        self, client_id: str, tenant: str, give: Callable[[], Token], longest: float = DAY
+    ) -> None:
+        self._client_id, self._tenant, self._give = client_id, tenant, give
+        self._longest = longest
+        self._over = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, name="token endpoint", daemon=True)
+        self.port = int(self._listener.getsockname()[1])
         self.path = f"/{secrets.token_urlsafe(24)}"
         self.client_secret = secrets.token_urlsafe(32)
-        self._app = app
-        self._http = Http()
-        self._lock = threading.Lock()
         self.trouble: PlutonRcloneError | None = None
         self.given = 0  # tokens handed out
 
@@ -44,61 +55,62 @@ class TokenEndpoint(LoopbackServer):
 
     def options(self) -> dict[str, str]:
         """rclone's options. They hold the run's secret: for a private rclone.conf, not for argv."""
-        ours = {"tenant": self._app.tenant, "client_id": self._app.client_id}
+        app = {"tenant": self._tenant, "client_id": self._client_id}
         endpoint = {"client_secret": self.client_secret, "token_url": self.token_url}
-        return {"client_credentials": "true", **ours, **endpoint}
+        return {"client_credentials": "true", **app, **endpoint}
 
-    def __exit__(self, *error: object) -> None:
-        super().__exit__(*error)
-        self._http.close()
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends it: the run's credential opens nothing any more."""
+        self._over.set()
+        if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
+            with suppress(OSError), socket.socket() as last:  # wakes it, on every system
+                last.connect(("127.0.0.1", self.port))
+            self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while not self._over.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # it went, or there are too many
+                self._over.wait(0.1)
+                continue
+            if self._over.is_set():
+                connection.close()
+            else:
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        from .token_request import TokenRequest  # late: most runs end before their token
+
+        with connection, suppress(OSError):
+            TokenRequest(connection, f"127.0.0.1:{self.port}", self.path, self.answer)
 
     def answer(
         self, client_id: str, client_secret: str, grant_type: str
     ) -> tuple[int, dict[str, object]]:
         """Status and JSON for one request, in the words of RFC 6749."""
         known = secrets.compare_digest(client_secret.encode(), self.client_secret.encode())
-        if not known or client_id != self._app.client_id:
+        if not known or client_id != self._client_id or self._over.is_set():
             return 401, {"error": "invalid_client"}
         if grant_type != "client_credentials":
             return 400, {"error": "unsupported_grant_type"}
-        with self._lock:
-            try:
-                token = sign_in_as_app(self._app, http=self._http).token
-            except PlutonRcloneError as problem:
-                self.trouble = problem
-                log.warning("No app-only token for rclone: %s", problem)
-                status = 503 if problem.who is Who.LATER else 400
-                word = problem.details.get("error") or problem.code
-                return status, {"error": f"{word}: {problem}"}  # all of it that rclone repeats
-            self.trouble = None
-            self.given += 1
+        try:
+            token = self._give()
+        except PlutonRcloneError as problem:
+            self.trouble = problem
+            log.warning("No token for rclone: %s", problem)
+            status = 503 if problem.who is Who.LATER else 400
+            word = problem.details.get("error") or problem.code
+            again = problem.next_step is NextStep.REAUTHORIZE  # its number says enough
+            reason = problem.details.get("aadsts") if again else None
+            return status, {"error": f"{word}: {reason or problem}"}  # all that rclone repeats
+        self.trouble = None
+        self.given += 1
         given = {"access_token": token.access_token, "token_type": token.token_type}
         left = (token.expiry - datetime.now(timezone.utc)).total_seconds()
-        return 200, {**given, "expires_in": max(1, int(left))}
-
-
-class _Handler(QuietHandler):
-    server: TokenEndpoint
-
-    def do_POST(self) -> None:  # noqa: N802  # the base class names it so
-        if not self.server.is_meant(self.headers.get("Host", "")) or self.path != self.server.path:
-            self.reply(404, "text/plain", b"")
-            return
-        try:
-            form = parse_qs(self.form() or "", max_num_fields=20)
-        except ValueError:
-            form = {}
-        grant = form.get("grant_type", [""])[0]
-        status, body = self.server.answer(*self._credentials(form), grant)
-        self.reply(status, "application/json", json.dumps(body).encode())
-
-    def _credentials(self, form: dict[str, list[str]]) -> tuple[str, str]:
-        """From HTTP Basic, which rclone tries first, or from the form, which it tries then."""
-        scheme, _, value = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "basic":
-            return form.get("client_id", [""])[0], form.get("client_secret", [""])[0]
-        try:
-            client_id, _, client_secret = base64.b64decode(value).decode().partition(":")
-        except ValueError:
-            return "", ""
-        return unquote_plus(client_id), unquote_plus(client_secret)
+        return 200, {**given, "expires_in": max(1, int(min(left, self._longest)))}

@@ -1,0 +1,150 @@
+"""Renewing a person's token: one process at a time, and kept before it is given to anybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from pluton_rclone import process
+from pluton_rclone.conf.conf import Conf
+from pluton_rclone.errors import (
+    InteractionRequired,
+    NextStep,
+    PlutonRcloneError,
+    StorageNotFound,
+    TokenExpired,
+)
+from pluton_rclone.values.token_text import SIGN_IN, token_digest
+
+if TYPE_CHECKING:
+    from pluton_rclone.microsoft.entra.token import Token
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+
+_PATIENCE = 60.0  # seconds; Microsoft answers within one
+
+
+def is_ours_to_renew(section: Mapping[str, str]) -> bool:
+    """Whether we can renew the token of a person's remote: rclone alone can renew that of its own
+    registration, or at another address."""
+    return bool(section.get("client_id")) and not section.get("token_url")
+
+
+def stored_token(remote: OneDriveRemote) -> Token:
+    """The token as rclone.conf has it. TokenExpired if there is none."""
+    from pluton_rclone.microsoft.entra.token import Token
+
+    if remote.token is None:
+        raise TokenExpired("This storage has no token.", why="nobody has signed in")
+    return Token.from_rclone(remote.token.get_secret_value(), scopes=remote.granted_scopes)
+
+
+def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
+    """The stored token of a registration of one's own. If it has expired, or the digest of its
+    access token is `refused`, it is renewed first; whoever else wants that meanwhile waits, and
+    gets the same. TokenExpired or InteractionRequired if the person has to sign in, ConfigError if
+    a renewed one could not be kept: then none is asked for.
+
+    A process of its own renews, which goes on to the end if this one is killed: where a refresh
+    token is used once, the answer on its way has the only good one. If that process fails, this one
+    tries, to say why. It also does so where there cannot be another."""
+    token = stored_token(conf.remote(name))
+    if not (_is_good(token, refused) or conf.is_variable(name) or getattr(sys, "frozen", False)):
+        with _turn(conf, name, "asked"):  # one such process for all
+            token = stored_token(conf.remote(name))
+            if not _is_good(token, refused):
+                digest = token_digest(token.access_token)
+                known = [digest] if digest in refused else []
+                arguments = json.dumps([sys.path, str(conf.path), name, known])
+                argv = [sys.executable, "-I", "-c", _APART, arguments]
+                with suppress(OSError):
+                    process.to_the_end(argv, env={**os.environ, **conf.password_environment()})
+    return renewed_here(conf, name, refused)
+
+
+_APART = """\
+import json, sys
+sys.path[:], path, name, refused = json.loads(sys.argv[1])
+from pluton_rclone.saved.renewal import Conf, renewed_here
+renewed_here(Conf(path), name, refused)"""
+
+
+def renewed_here(conf: Conf, name: str, refused: Container[str]) -> Token:
+    """As `good_token`, by this process."""
+    token = stored_token(conf.remote(name))
+    if _is_good(token, refused):
+        return token
+    from pluton_rclone.microsoft.entra.sign_in import refresh
+
+    from .registration import own_registration
+
+    with _turn(conf, name, "renewed"):
+        keep, remote = conf.keeper(name), conf.remote(name)
+        token = stored_token(remote)
+        if _is_good(token, refused):
+            return token
+        if not conf.is_variable(name):
+            conf.check_writable()
+        try:
+            renewed = refresh(own_registration(remote), token, remote.granted_scopes)
+        except (TokenExpired, InteractionRequired) as problem:
+            now = stored_token(conf.remote(name))  # an rclone without us may have been faster
+            if now.refresh_token != token.refresh_token and _is_good(now, refused):
+                return now
+            problem.advice, problem.next_step = TokenExpired.default_advice, NextStep.REAUTHORIZE
+            problem.details.setdefault("storage", remote.description or name)
+            raise
+        keep(renewed.to_rclone())
+        return renewed
+
+
+def _is_good(token: Token, refused: Container[str]) -> bool:
+    return not token.expired() and token_digest(token.access_token) not in refused
+
+
+def is_refused(token: Token, section: Mapping[str, str]) -> bool:
+    """Whether Graph refuses an access token that has not expired, by one small request, which costs
+    a resource unit; False if it does not answer."""
+    from pluton_rclone.microsoft.clouds import cloud
+    from pluton_rclone.microsoft.http import Http
+
+    root = cloud(section.get("region") or "global").graph_root
+    address = f"{root}/v1.0/drives/{section.get('drive_id')}?$select=id"
+    headers = {"Authorization": f"Bearer {token.access_token}"}
+    with Http() as http, suppress(PlutonRcloneError):
+        return http.once("GET", address, headers=headers).status == 401
+    return False
+
+
+@contextmanager
+def _turn(conf: Conf, name: str, what: str) -> Iterator[None]:
+    """A lock beside rclone.conf, which containers share, too; one of sixteen, by name. Whoever
+    cannot have it goes on without: two that renew at once are one request too many."""
+    from filelock import FileLock
+
+    file = f".{conf.path.name}.pluton-{what}-{token_digest(name)[0]}.lock"
+    lock = FileLock(conf.path.with_name(file), _PATIENCE, 0o600, thread_local=False)
+    with suppress(OSError):  # Timeout is one, too
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def name_now(conf: Conf, name: str, section: Mapping[str, str]) -> str:
+    """What the remote `name`, which had this section, is called now. StorageNotFound if it is gone,
+    or another one has taken its name."""
+    sections, sign_in = conf.sections(), section.get(SIGN_IN)
+    if sections.get(name, {}).get("drive_id") == section.get("drive_id"):
+        return name
+    for other, its in sections.items():
+        if sign_in and its.get(SIGN_IN) == sign_in:
+            return other
+    raise StorageNotFound(
+        f"The storage {section.get('description') or name!r} is not there any more.",
+        why="it was removed, or another one has its name",
+    )
