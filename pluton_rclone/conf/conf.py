@@ -210,7 +210,7 @@ class Conf:
         the options that `others` gives for a name and its section. Give rclone its `path` and its
         `environment`. What rclone refreshes in it is merged back while it runs, at the end, and,
         after a crash, at the next start; not where `others` gave another `token_url`. `warn` hears
-        why that is not possible."""
+        why the real file cannot be written."""
         from .private import lend, no_others
 
         wanted = self.names() if names is None else list(names)

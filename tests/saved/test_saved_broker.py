@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from queue import Queue
+from queue import SimpleQueue
 
 import pytest
 
@@ -234,10 +234,11 @@ def test_where_rclone_conf_cannot_be_written_the_whole_token_is_lent(
 
     expired = connected(cloud, name="expired", seconds=-1)
     monkeypatch.setattr("pluton_rclone.conf.disk.ConfigFile.check_writable", refused)
-    heard: Queue[str] = Queue()
-    with lend(expired.storages.conf, ["expired"], NEWEST, notice=heard.put) as loan:
+    monkeypatch.setattr("pluton_rclone.conf.private.POLL_SECONDS", 0.01)
+    told: SimpleQueue[str] = SimpleQueue()
+    with lend(expired.storages.conf, ["expired"], NEWEST, notice=told.put) as loan:
         assert secrets_of(cloud)[-1] in loan.path.read_text()
-        assert "A token that is renewed now is lost" in heard.get(timeout=PATIENCE)
+        assert "A token that is renewed now is lost" in told.get(timeout=PATIENCE)
 
 
 def test_why_there_is_no_new_token_is_the_runs_own_error(cloud: Emulator, storage: Storage) -> None:
