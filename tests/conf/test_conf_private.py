@@ -246,7 +246,7 @@ import json, subprocess, sys
 from pluton_rclone.conf.conf import Conf
 def run():
     told = []
-    with Conf(sys.argv[1]).private(["anna"], told.append) as config:
+    with Conf(sys.argv[1]).private(["anna"], warn=told.append) as config:
         started = Conf(config.path).section("anna")["token"]
         lsd = [sys.argv[2], "--config", config.path, "lsd", "anna:"]
         subprocess.run(lsd, check=True, capture_output=True)
