@@ -134,7 +134,8 @@ class Ledger:
         with suppress(FileExistsError):
             new_private_file(path).close()
         db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-        weakref.finalize(self, db.close)
+        # not at the program's end: a governor's thread may be in the middle of a call then
+        weakref.finalize(self, db.close).atexit = False
         for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", _TABLE):
             db.execute(line)
         self._db, self._process = db, os.getpid()
