@@ -8,7 +8,6 @@ Nobody says which of these hold for a tenant; what is found out is kept here, to
 
 from __future__ import annotations
 
-import bisect
 import math
 import threading
 import time
@@ -79,10 +78,9 @@ class Part(msgspec.Struct):
 
     def spend(self, now: float, width: float, longest: float, amount: float) -> None:
         begin = now // width * width
-        place = bisect.bisect_left(self.slots, (begin,))
-        if place == len(self.slots) or self.slots[place][0] != begin:
-            self.slots.insert(place, (begin, 0.0))
-        self.slots[place] = (begin, self.slots[place][1] + amount)
+        if not self.slots or self.slots[-1][0] < begin:
+            self.slots.append((begin, 0.0))
+        self.slots[-1] = (self.slots[-1][0], self.slots[-1][1] + amount)
         while self.slots[0][0] + width + longest <= now:
             del self.slots[0]
         if self.holds is not None:
@@ -180,19 +178,14 @@ class Budget:
         """How many rclones ask from it, of all processes: from `join` to `leave`."""
         return self._askers + self._others
 
-    def under_way(
-        self, round_trip: float, more: int = 0, paused: bool = False, stopped_with: float = math.inf
-    ) -> int:
+    def under_way(self, round_trip: float, more: int = 0, paused: bool = False) -> int:
         """The most requests that the account's rclones may have sent and not counted yet; however
         many rclones there are, something is left for them to send.
 
         They answer in `round_trip`, and send so many `more` until they are looked at. For the other
-        processes this one's are leased for LEASE seconds: fewer while its rclone stands still,
-        which had no more than `stopped_with` under way when it was stopped before.
+        processes this one's are leased for LEASE seconds: fewer while its rclone stands still.
         """
         sent = (math.ceil(FASTEST * round_trip) + 3) * max(1, self._askers)
-        if paused and self._askers == 1:
-            sent = math.ceil(min(sent, stopped_with))
         soon, now = sent + more, self.clock.now()
         narrowest = min(limit.amount / limit.cost for limit in self._limits)
         if self._shelf is not None:

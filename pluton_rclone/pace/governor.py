@@ -77,8 +77,6 @@ class Governor:
         self._canary: Canary | None = None
         self._round_trip = 0.1  # seconds
         self._planned = _SHORTEST
-        self._stopped_with = math.inf  # requests under way, by what came while it stood still
-        self._stopped_at, self._resumed_at = math.inf, 0.0
         self._more = 0.0  # requests than planned, of late: where this thread waits for its turn
         self._said_until = 0.0
         self._attends = False
@@ -147,8 +145,7 @@ class Governor:
         return self._until_spent(left - under_way)
 
     def _under_way(self, child: Governed) -> int:
-        more = math.ceil(self._more)
-        return self._budget.under_way(self._round_trip, more, child.paused, self._stopped_with)
+        return self._budget.under_way(self._round_trip, math.ceil(self._more), child.paused)
 
     def _until_spent(self, requests: float) -> float:
         """Half the time in which all of them together may send so many."""
@@ -158,36 +155,22 @@ class Governor:
         before, found = self._asked or asked.Asked(), asked.read(self._socket)
         if found is None or found.answers < before.answers:
             return
-        if math.isinf(self._stopped_at):
-            more = found.answers - before.answers - FASTEST * self._planned
-            self._more = max(more, _FORGETTING * self._more)
+        now = self._clock.now()
+        more = found.answers - before.answers - FASTEST * self._planned
+        self._more = max(more, _FORGETTING * self._more)
+        self._asked = found
         if found.answers > before.answers:
-            self._spend(found.answers - before.answers, found.units - before.units)
-        self._asked, self._stopped_at = found, math.inf
+            self._budget.spend(now, found.answers - before.answers, found.units - before.units)
         if found.refusals > before.refusals:
             log.info("Microsoft refused %d requests of rclone", found.refusals - before.refusals)
-            self._budget.does_hold(self._clock.now())
-
-    def _spend(self, requests: int, units: int) -> None:
-        """What was under way when rclone was stopped was asked then, not now."""
-        now, arrived = self._clock.now(), self._stopped_at + self._round_trip
-        if now > arrived + self._round_trip:
-            known = 0.0 if math.isinf(self._stopped_with) else self._stopped_with
-            self._stopped_with = max(requests, _FORGETTING * known)
-            since = math.ceil(FASTEST * (now - self._resumed_at)) + 1
-            before = max(0, requests - since)
-            self._budget.spend(arrived, before, units * before / requests)
-            requests, units = requests - before, units - units * before // requests
-        self._budget.spend(now, requests, units)
+            self._budget.does_hold(now)
 
     def _evenly(self, child: Governed, each_second: float) -> float:
         now, under_way = self._clock.now(), self._under_way(child)
         wait = self._budget.wait(now, under_way + 1)
         granted = self._budget.granted(now, under_way)
         if wait > 0 or granted <= 0:
-            if not child.paused:
-                child.pause()
-                self._stopped_at = now
+            child.pause()
             if wait > _WORTH_SAYING and now >= self._said_until:
                 self._said_until = now + wait
                 self._on_wait(wait)
@@ -195,7 +178,6 @@ class Governor:
             return min(1.0, max(_SHORTEST, wait, 0.5 - granted / each_second))
         if child.paused:
             child.resume()
-            self._resumed_at = now
             return _SHORTEST
         return self._until_spent(granted)
 
