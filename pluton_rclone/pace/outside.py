@@ -55,7 +55,6 @@ def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> I
     if (
         path is None
         or address is None
-        or not hasattr(socket, "SO_PEERCRED")
         or len(program("")) == 1
         or not Feature.METRICS.known_to(saved.rclone.binary.version)
     ):
@@ -87,6 +86,8 @@ class _Outside:
     @property
     def pid(self) -> int:
         """Of the process that listens on the socket; 0 while there is none."""
+        if sys.platform != "linux":  # SO_PEERCRED; `paced` does not get here
+            return 0
         size = struct.calcsize("3i")
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(str(self._path))
