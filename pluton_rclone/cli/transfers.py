@@ -25,7 +25,7 @@ from .filters import FILTERS, PASSED, checked, filtering, say_what_cannot_match,
 from .output import Outlet, Output
 from .places import Place, parse_end, parse_storage_place, remote_names
 from .timer import pinged
-from .values import SIZE, SIZES, Pattern
+from .values import RATES, SIZES, TIMES
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
@@ -50,18 +50,6 @@ DAYS = (
 SUFFIX = "Add TEXT to the name of what would be overwritten or deleted, and keep it."
 MOST_BYTES = "Stop after so many bytes, e.g. 10G."
 MOST_TIME = "Stop after that time, e.g. 2h30m."
-
-RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{SIZE})(?::(?:off|{SIZE}))?"  # upload:download, no hour
-MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
-RATES = Pattern(
-    "rate",
-    rf"{RATE}|{MOMENT},{RATE}(?:\s+{MOMENT},{RATE})*",
-    "write bytes a second as in 512K or 2M, upload:download as in 2M:8M, or hours as in "
-    "'08:00,512K 19:00,off'.",
-)
-TIMES = Pattern(
-    "time", r"(?:\d+(?:\.\d+)?(?:ms|[smh]))+", "write a number with s, m or h, as in 90s or 2h30m."
-)
 
 # What becomes of symbolic links; without one of these, they are listed as failed.
 about_links = with_options(

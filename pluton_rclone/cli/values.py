@@ -21,6 +21,8 @@ else:
     Parameter = click.ParamType  # at run time not generic in every click that will do
 
 SIZE = r"\d+(?:\.\d+)?(?:b|[kmgtpe](?:ib?)?)?"  # rclone fs/sizesuffix.go
+RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{SIZE})(?::(?:off|{SIZE}))?"  # upload:download, no hour
+MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
 SWITCH = {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0"}
 
 
@@ -39,11 +41,20 @@ class Pattern(Parameter):
         return text
 
 
+RATES = Pattern(
+    "rate",
+    rf"{RATE}|{MOMENT},{RATE}(?:\s+{MOMENT},{RATE})*",
+    "write bytes a second as in 512K or 2M, upload:download as in 2M:8M, or hours as in "
+    "'08:00,512K 19:00,off'.",
+)
 SIZES = Pattern("size", rf"off|{SIZE}", "write a number with K, M, G or T, as in 500M or 10G.")
 AGES = Pattern(
     "time",
     r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?",
     "write a number with s, m, h, d, w, M (month) or y, as in 36h or 30d, or a day, 2026-01-31.",
+)
+TIMES = Pattern(
+    "time", r"(?:\d+(?:\.\d+)?(?:ms|[smh]))+", "write a number with s, m or h, as in 90s or 2h30m."
 )
 
 

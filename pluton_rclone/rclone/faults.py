@@ -17,7 +17,7 @@ from typing import Any
 from pluton_rclone import errors
 from pluton_rclone.errors import PlutonRcloneError, Who
 from pluton_rclone.values.redaction import redact
-from pluton_rclone.values.refusals import BY_STATUS, Meaning, Place, judged, of_saved
+from pluton_rclone.values.refusals import BY_STATUS, NOT_MICROSOFT, Meaning, Place, judged, of_saved
 
 _LONGEST = 8192
 """Characters of a message that are searched, in its beginning and its end."""
@@ -54,6 +54,14 @@ _BEFORE = (
     _rule(r"found file when looking for folder", errors.RcloneError,
           "rclone cannot open a single file in a folder that somebody shared.",
           advice="Take the folder that it is in, with a filter for the file."),
+    # our own token endpoint (`microsoft.entra.token_endpoint`), which says the code of an error
+    _rule(r"fetch token: (?:oauth2: \")?unreachable: ", errors.Unreachable,
+          "Microsoft's sign-in service cannot be reached.", retry=True),
+    (re.compile(r"fetch token: .{0,200}something else answered"), NOT_MICROSOFT),
+    _rule(r"fetch token: (?:oauth2: \")?config_\w{1,20}: ", errors.ConfigNotWritable,
+          "A renewed token could not be kept, so none was asked for.", retry=True),
+    _rule(r"fetch token: (?:oauth2: \")?storage_not_found: ", errors.StorageNotFound,
+          "The storage is not there any more."),
     # the configuration
     _rule(r"unable to decrypt configuration and not allowed to ask|Failed to read line: EOF",
           errors.ConfigPasswordMissing,

@@ -117,7 +117,7 @@ _VAULT = Meaning(  # rclone#8736; a drive that is not there says invalidRequest 
 _ELSEWHERE = Meaning(  # rclone#4342: a server-side copy
     errors.ItemNotFound, "OneDrive cannot reach this item from here.",
     advice="If it is a copy between two accounts or drives, do not set server_side_across_configs.")
-_NOT_MICROSOFT = Meaning(
+NOT_MICROSOFT = Meaning(
     errors.SignInError, "Microsoft's sign-in service was not reached: something else answered.",
     Who.LATER, "Try again; if it stays, check the proxy and open the sign-in page in a browser.")
 
@@ -194,7 +194,7 @@ def by_status(status: int, place: Place = "item") -> Meaning:
     meaning = BY_STATUS.get(status, _DOWN if status >= 500 else Meaning(errors.GraphError))
     if place != "sign-in":
         return _placed(meaning, place, status)
-    return meaning if meaning.kind in (errors.Throttled, errors.Unreachable) else _NOT_MICROSOFT
+    return meaning if meaning.kind in (errors.Throttled, errors.Unreachable) else NOT_MICROSOFT
 
 
 def judged(

@@ -56,7 +56,17 @@ def examples() -> list[str]:
     return found
 
 
-EXAMPLES = examples()
+ON_A_SERVER = "PREFECT_API_URL="  # of which tests/flows has one, in soak
+EXAMPLES = [each for each in examples() if not each.startswith(ON_A_SERVER)]
+PLAN = """
+name = "nightly"
+[[storages]]
+names = ["work"]
+[[steps]]
+do = "upload"
+local = "{data}"
+folder = "{storage}/data"
+"""
 RCLONES = ("pluton-rclone mount", "pluton-rclone serve")
 SERVING = (*RCLONES, "pluton-rclone web", "pluton-rclone demo --web")  # until Ctrl-C
 AT_THE_TERMINAL = (*SERVING, "pluton-rclone emulator", "pluton-rclone demo")  # also as its shell
@@ -74,6 +84,7 @@ def shell(tmp_path: Path, cloud: Emulator, home: Path, forks: Forks, example: st
         (programs / name).chmod(0o755)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.txt").write_text("a")
+    (tmp_path / "nightly.toml").write_text(PLAN.replace("{data}", str(tmp_path / "data")))
     (home / ".config" / "fish" / "completions").mkdir(parents=True)
     cloud.files.drive_of(ANNA).write("laptop/data/a.txt", b"a")
     for path in (

@@ -164,7 +164,7 @@ TABLE = (
         a_token_without_refresh,
         COPY,
         3,
-        "'work' cannot be used",
+        "does not accept the token any more",
         YOU,
         "reauthorize",
         "pluton-rclone reauthorize work",

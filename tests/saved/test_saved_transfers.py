@@ -78,8 +78,10 @@ def test_of_names_that_differ_by_case_one_is_left_out_and_told(
 def test_a_config_that_cannot_be_written_is_told_before_and_after(
     cloud: Emulator, source: Path, home: Path
 ) -> None:
-    """A renewed token would have nowhere to stay; the transfer itself goes on."""
+    """A renewed token would have nowhere to stay; the transfer itself goes on. A run of less than
+    half a second is not told."""
     connected(cloud, "business", name="work")
+    cloud.faults.latency = 0.5
     rclone_conf = home / "rclone.conf"
     argv = [sys.executable, "-m", "pluton_rclone", "copy", "--json", str(source), "work:x"]
     done = subprocess.run(

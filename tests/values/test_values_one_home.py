@@ -118,7 +118,7 @@ def test_text_from_outside_is_shown_in_one_way(text: str, shown: str) -> None:
 
 
 def test_no_two_features_are_one() -> None:
-    assert len(Feature) == len({feature.title for feature in Feature}) == 4
+    assert len(Feature) == len({feature.title for feature in Feature}) == 5
     assert not Feature.PUBLIC_CLIENT.known_to(Version(1, 66, 9))
     assert Version.parse("rclone v1.75.2\n").__str__() == "1.75.2"
     assert parse_time("2026-11-28T04:05:06Z") == datetime(
