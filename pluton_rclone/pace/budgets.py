@@ -52,8 +52,7 @@ _SLOTS = 240  # of the shortest window: a quarter of a second of a minute
 _BELIEVED = 2  # times the longest window
 LONGEST_HOLD = 600.0  # seconds; Microsoft asks for five minutes at most, an impostor for years
 _RESERVED = 0.8  # of the lowest limit at most is kept for what is under way
-_EVENLY = 0.95  # of a limit that holds; what is under way is kept free besides
-_SAVED = 1 / 20  # of a limit: with less, the others' turns and what they keep free would be lost
+_EVENLY = 0.93  # of a limit that holds: the rest is for others, and for what is under way
 
 
 def rate(limit: Limit) -> float:
@@ -88,12 +87,11 @@ class Part(msgspec.Struct):
             self.saved -= amount
 
     def save(self, now: float) -> None:
-        """What is not asked at once may be asked later: _SAVED of the limit, at least a request."""
+        """What is not asked at once may be asked later: a second's worth, at least one request."""
         assert self.holds is not None
         each = rate(self.holds) * self.holds.cost
         earned = each * max(0.0, now - self.saved_at)
-        most = max(_SAVED * self.holds.amount, self.holds.cost)
-        self.saved = min(most, self.saved + earned)
+        self.saved = min(max(each, self.holds.cost), self.saved + earned)
         self.saved_at = max(now, self.saved_at)
 
     def hold(self, now: float, limit: Limit) -> None:

@@ -28,7 +28,7 @@ from pluton_rclone.values import costs
 from .onedrive import files, world
 
 LATENCY = 0.060
-EVENLY = 0.95
+EVENLY = 0.93
 """Of a budget that is spent: the share at which a governor goes on (`pace.budgets`)."""
 WORK = """
 import sys

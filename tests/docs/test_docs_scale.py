@@ -23,9 +23,9 @@ def test_the_table_is_the_predicted_one() -> None:
         ([Work(100, 200)], 1, 10.0, [], 10),
         ([Work(100, 200)] * 4, 2, 10.0, [], 20),
         ([Work(100, 200), Work(300, 600)], 2, 10.0, [], 30),
-        # 600 units at once and 9.5 a second: the rest at that rate
-        ([Work(1000, 2000)], 1, 10.0, [UNITS], (2000 - 600) / 9.5),
-        ([Work(1000, 2000)] * 2, 1, 10.0, [UNITS], (4000 - 600) / 9.5),
+        # 600 units at once and 9.3 a second: the rest at that rate
+        ([Work(1000, 2000)], 1, 10.0, [UNITS], (2000 - 600) / 9.3),
+        ([Work(1000, 2000)] * 2, 1, 10.0, [UNITS], (4000 - 600) / 9.3),
     ],
 )
 def test_a_fleet_takes_what_its_slowest_budget_allows(
