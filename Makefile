@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 TOOLS := .venv-tools
 FLOORS := .venv-floors$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 THIRD := .venv-third-parties
-# Twice the cores that CI has: half of what a test takes is waiting, for an rclone, a browser or a clock.
+# More than the cores that CI has: while one waits for an rclone, a browser or a clock, another one works.
 WORKERS ?= 4
 PIP := -m pip --quiet --disable-pip-version-check install
 # What shows that everything imports and runs once; the whole suite is `make test`.
