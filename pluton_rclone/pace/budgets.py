@@ -72,8 +72,8 @@ class Part(msgspec.Struct):
     saved_at: float = 0.0
     not_before: float = -math.inf
     leases: dict[str, tuple[int, int, float]] = {}
-    """Of each process: how many rclones ask for it, the requests that they may have sent and nobody
-    has counted, and when that expires."""
+    """Of each process and account: how many rclones ask, the requests that they may have sent and
+    nobody has counted, and when that expires."""
 
     def spend(self, now: float, width: float, longest: float, amount: float) -> None:
         begin = now // width * width
@@ -110,7 +110,7 @@ class Shelf(Protocol):
 
     @property
     def owner(self) -> str:
-        """This process."""
+        """This process, for this account."""
 
     @property
     def finding_out(self) -> AbstractContextManager[object]:

@@ -77,12 +77,12 @@ class Ledger:
 
     @property
     def owner(self) -> str:
-        """This process."""
-        return f"{os.getpid()} {began(os.getpid())}"
+        """This process, for this account: the organisation's other accounts lease the same part."""
+        return f"{os.getpid()} {began(os.getpid())} {self._keys['requests']}"
 
     def lives(self, owner: str) -> bool:
         """Whether that process is there still."""
-        pid, start = owner.split(" ", 1)
+        pid, start, *_ = owner.split(" ")
         return is_alive(int(pid)) and began(int(pid)) == start
 
     @contextmanager

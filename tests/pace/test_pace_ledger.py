@@ -105,6 +105,25 @@ def test_units_are_the_apps_and_requests_the_accounts() -> None:
     assert (stranger.left(MINUTE, 1.0), stranger.left(FIVE_MINUTES, 1.0)) == (60, 200)
 
 
+def test_accounts_of_an_organisation_count_what_the_others_have_under_way_in_one_process_too() -> (
+    None
+):
+    anna, bert = (
+        Budget(LIMITS, Moment(), Ledger((*KEY[:3], f"{name}@contoso.com"))) for name in ("a", "b")
+    )
+    alone = under_way(anna, 0.0)
+    anna.join()
+    bert.join()
+    under_way(anna, 0.0)
+    assert under_way(bert, 0.1) == 2 * alone
+    assert under_way(anna, 0.2) == 2 * alone
+    assert anna.askers == bert.askers == 2
+    bert.leave()
+    assert under_way(anna, 0.3) == alone
+    anna.leave()
+    assert under_way(bert, 0.4) == alone
+
+
 def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = budget("one"), budget("other")
     alone = under_way(one, 0.0)
