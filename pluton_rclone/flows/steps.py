@@ -107,17 +107,12 @@ def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[s
 
 
 def _compared(result: CheckResult) -> dict[str, Any]:
-    differing = [
-        *((path, "differs") for path in result.differing),
-        *((path, "only at the source") for path in result.missing_on_destination),
-        *((path, "only at the destination") for path in result.missing_on_source),
-    ]
-    failed = [{"path": path, "why": why} for path, why in differing[:NAMED]]
+    found = result.differences
     return {
-        "ended": "done" if result.same else "differs",
+        "ended": "differs" if found else "done",
         "files": result.matching + len(result.differing),
-        "failures": len(differing) + len(result.failed),
-        "failed": [*failed, *_named(result.failed)][:NAMED],
+        "failures": len(found),
+        "failed": _named(found),
         "notices": list(result.notices),
         "retry_helps": any(one.retry_helps for one in result.failed),
     }

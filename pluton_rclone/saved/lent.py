@@ -23,13 +23,7 @@ from typing import TYPE_CHECKING
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.conf.private import PrivateConfig
-from pluton_rclone.errors import (
-    AccessDenied,
-    ConfigError,
-    NextStep,
-    TokenExpired,
-    Who,
-)
+from pluton_rclone.errors import AccessDenied, ConfigError, NextStep, TokenExpired, Who
 from pluton_rclone.microsoft.entra.token_endpoint import DAY, TokenEndpoint
 from pluton_rclone.process import Child
 from pluton_rclone.rclone.commands import WRITING, Command

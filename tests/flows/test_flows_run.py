@@ -133,8 +133,8 @@ def test_a_difference_is_named(cloud: Emulator, source: Path) -> None:
     (outcome,) = alone.run(plan_of(source, UPLOAD_AND_CHECK[1]), Storages())
     assert outcome.ended == "differs"
     assert {one["path"]: one["why"] for one in outcome.failed} == {
-        "a.txt": "differs",
-        "b.txt": "only at the source",
+        "a.txt": "a.txt differs.",
+        "b.txt": "b.txt is missing at the destination.",
     }
 
 
