@@ -185,6 +185,27 @@ def test_who_can_mend_it(text: str, kind: type[errors.PlutonRcloneError], who: W
     assert error.who is who
 
 
+@pytest.mark.parametrize(
+    ("reason", "kind", "retry"),
+    [
+        ("unreachable: login.microsoftonline.com cannot be reached.", errors.Unreachable, True),
+        ("config_not_writable: /x/rclone.conf cannot be written.", errors.ConfigNotWritable, True),
+        ("config_locked: another program holds it.", errors.ConfigNotWritable, True),
+        ("storage_not_found: The storage 'a' is gone.", errors.StorageNotFound, False),
+        ("sign_in_failed: something else answered. (HTTP 403)", errors.SignInError, False),
+        ("invalid_grant: AADSTS700082", errors.TokenExpired, False),
+    ],
+)
+@pytest.mark.parametrize("quoted", ['oauth2: "{}"', "{}: maybe token expired?"])
+def test_what_our_token_endpoint_says_is_told_apart(
+    reason: str, kind: type[errors.PlutonRcloneError], retry: bool, quoted: str
+) -> None:
+    """rclone 1.75.2 has these two forms of what the endpoint answered."""
+    text = f"Failed to lsjson: couldn't fetch token: {quoted.format(reason)}"
+    found = faults.run_fault("lsjson", 1, [text])
+    assert (type(found), faults.retry_helps(text)) == (kind, retry)
+
+
 def test_the_subject_stands_before_the_sentence() -> None:
     error = faults.fault("accessDenied: Access denied", subject="a/b.txt")
     assert error.what == "a/b.txt: this account is not allowed to do that."
