@@ -16,20 +16,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pluton_rclone.emulator import Emulator
+from pluton_rclone.emulator.graph.budgets import APP_UNITS, TENANT_UNITS
 from pluton_rclone.emulator.world import Request
-from pluton_rclone.pace.budgets import LIMITS, Limit
+from pluton_rclone.pace.budgets import LIMITS, Limit, rate
 from pluton_rclone.values import costs
 
 from .onedrive import files, world
 
 LATENCY = 0.060
-EVENLY = 0.93
-"""Of a budget that is spent: the share at which a governor goes on (`pace.budgets`)."""
 WORK = """
 import sys
 from pluton_rclone import Storages
@@ -63,7 +62,7 @@ class Pool:
     def __init__(self, limit: Limit) -> None:
         self.counts = limit.counts
         self.amount = self.left = limit.amount
-        self.refill = EVENLY * limit.amount / limit.seconds
+        self.refill = rate(limit) * limit.cost
 
     def of(self, work: Work) -> float:
         """What of the work counts here."""
@@ -128,14 +127,9 @@ def copied(cloud: Emulator, scale: int, folder: Path, names: Sequence[str], work
 
 # ---- the table of docs/scale.md ------------------------------------------------------------------
 
-# Of a tenant with at most so many licences: an app's units a minute and a day, and the units of all
-# apps in five minutes. Source: SharePoint/sp-dev-docs @9ceb30b5f673, docs/general-development/
-# how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online.md, 2025-10-02 (CC-BY-4.0).
-BUDGETS = {
-    1_000: (1_250.0, 1_200_000.0, 18_750.0),
-    5_000: (2_500.0, 2_400_000.0, 37_500.0),
-    15_000: (3_750.0, 3_600_000.0, 56_250.0),
-}
+DAY = 960
+"""An app has the units of so many minutes in a day: 1,200,000 where it has 1,250 a minute. Source:
+as of `emulator.graph.budgets`."""
 FILE, FOLDER = Work(3.1, 5.8), Work(1.0, 2.0)
 """A small file that is sent, as measured here; a folder of up to 1,000 entries that is listed."""
 FILES, FOLDERS, CHANGED = 10_000, 1_000, 0.01
@@ -156,12 +150,12 @@ def table() -> str:
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for drives in (1, 10, 100, 1_000, 10_000):
-        minute, day, all_apps = next(found for most, found in BUDGETS.items() if drives <= most)
-        limits = [Limit(minute, 60.0), Limit(day, 86_400.0), Limit(all_apps, 300.0)]
+        minute, all_apps = granted(APP_UNITS, drives), granted(TENANT_UNITS, drives)
+        limits = [Limit(minute, 60.0), Limit(DAY * minute, 86_400.0), Limit(all_apps, 300.0)]
         cells = [f"{drives:,}", f"{drives * FILES:,}"]
         for work in (first, night):
             # One account asks 3,000 times in five minutes at most: ten a second.
-            speed = min(SPEED, EVENLY * LIMITS[-1].amount / LIMITS[-1].seconds)
+            speed = min(SPEED, rate(LIMITS[-1]))
             seconds = predicted([work] * drives, RCLONES, speed, limits)
             cells += [
                 f"{work.requests * drives:,.0f}",
@@ -170,6 +164,10 @@ def table() -> str:
             ]
         rows.append("| " + " | ".join([*cells, f"{drives * SECTION / 1e6:.1f} MB"]) + " |")
     return "\n".join(rows)
+
+
+def granted(units: Mapping[int | None, int], licences: int) -> int:
+    return next(amount for most, amount in units.items() if most is None or licences <= most)
 
 
 def told(seconds: float) -> str:
