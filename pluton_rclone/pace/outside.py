@@ -2,14 +2,12 @@
 account: governed as every other one, through the socket on which it counts.
 
 The process that listens there is the one to be stopped. Whoever starts it sees to it that it ends
-with its parent, also while it stands still (`program`).
+with its parent, also while it stands still (`killed_with_parent`).
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import socket
 import struct
 import sys
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pluton_rclone.process import system
+from pluton_rclone.process.spawning import killed_with_parent
 from pluton_rclone.rclone import asked
 from pluton_rclone.values.versions import Feature
 
@@ -31,14 +30,6 @@ log = logging.getLogger(__name__)
 
 Paced = tuple[dict[str, str], Callable[[], None]]
 """Variables for the rclone, and what lets it go: called before it is to end."""
-
-
-def program(binary: str) -> list[str]:
-    """rclone for a program with which it ends; as it is where that cannot be."""
-    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-    if setpriv is None or os.path.basename(os.path.realpath(setpriv)) == "busybox":
-        return [binary]
-    return [setpriv, "--pdeathsig", "KILL", binary]
 
 
 @contextmanager
@@ -55,7 +46,7 @@ def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> I
     if (
         path is None
         or address is None
-        or len(program("")) == 1
+        or not killed_with_parent()
         or not Feature.METRICS.known_to(saved.rclone.binary.version)
     ):
         limits = ("RCLONE_TPSLIMIT", "RCLONE_TPSLIMIT_BURST")

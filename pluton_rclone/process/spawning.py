@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
-
-from .system import which
 
 
 class _Killable(Protocol):
@@ -82,13 +81,21 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
+def killed_with_parent() -> list[str]:
+    """What makes a command end with the process that starts it, in front of it; empty without
+    util-linux's setpriv."""
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    if setpriv is None or os.path.basename(os.path.realpath(setpriv)) == "busybox":
+        return []
+    return [setpriv, "--pdeathsig", "KILL"]
+
+
 def dying_with_us(argv: list[str]) -> list[str]:
     """The command in front of which the parent-death signal is set."""
     if sys.platform != "linux":
         return argv
     parent = str(os.getpid())
-    setpriv = which("setpriv")
-    if setpriv is not None and os.path.basename(os.path.realpath(setpriv)) != "busybox":
+    if signalled := killed_with_parent():
         check = '[ "$PPID" = "$0" ] && exec "$@"'
-        return [setpriv, "--pdeathsig", "KILL", "/bin/sh", "-c", check, parent, *argv]
+        return [*signalled, "/bin/sh", "-c", check, parent, *argv]
     return [sys.executable, "-I", "-S", "-c", _WITH_PYTHON, parent, *argv]

@@ -102,20 +102,6 @@ def widen(pipe: IO[bytes], size: int) -> None:
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, size)
 
 
-def which(program: str, path: str | None = None) -> str | None:
-    """As shutil.which, whose import (bz2, lzma) takes 2 ms of a small command."""
-    if sys.platform == "win32":
-        import shutil
-
-        return shutil.which(program, path=path)
-    folders = os.environ.get("PATH", os.defpath) if path is None else path
-    for folder in [""] if os.path.dirname(program) else folders.split(os.pathsep):
-        found = os.path.join(folder, program)
-        if os.path.isfile(found) and os.access(found, os.X_OK):
-            return found
-    return None
-
-
 def new_private_file(path: str | os.PathLike[str]) -> BinaryIO:
     """A new file that only this user can read; FileExistsError, OSError."""
     return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
@@ -123,7 +109,8 @@ def new_private_file(path: str | os.PathLike[str]) -> BinaryIO:
 
 class Held:
     """A file that this process alone holds until `release`, or until it ends: others can tell that
-    it lives. A child of os.fork() does not hold it. OSError if another one does."""
+    it lives. A child of os.fork() does not hold it. OSError if another one does. Every command has
+    one, and to import filelock would take it 18 ms."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -17,6 +17,7 @@ from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, Us
 from pluton_rclone.pace import outside
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
+from pluton_rclone.process.spawning import killed_with_parent
 from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Recording, Runs
@@ -69,7 +70,7 @@ class Restic:
     def options(self) -> list[str]:
         """restic's own options: which rclone to start, and how. They hold no secret."""
         args = shlex.join([*shlex.split(_SERVE), f"--user-agent={_USER_AGENT}"])
-        program = shlex.join(outside.program(self._saved.rclone.binary.path))
+        program = shlex.join([*killed_with_parent(), self._saved.rclone.binary.path])
         return ["-o", f"rclone.program={program}", "-o", f"rclone.args={args}"]
 
     @property

@@ -14,6 +14,7 @@ from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace import outside
 from pluton_rclone.pace.budgets import LIMITS, Budget
+from pluton_rclone.process.spawning import killed_with_parent
 from tests.connected import budget_for, connected, saved
 from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
@@ -114,13 +115,16 @@ def test_where_nothing_can_be_counted_it_goes_evenly(
     cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remote = saved(connected(cloud, "business"))
-    long = tmp_path / ("x" * 100)
+    long, short = tmp_path / ("x" * 100), Path("/run/asked")
+    evenly = {"RCLONE_TPSLIMIT": "9", "RCLONE_TPSLIMIT_BURST": "60"}
     with outside.paced(remote, long) as (variables, _):
-        assert variables == {"RCLONE_TPSLIMIT": "9", "RCLONE_TPSLIMIT_BURST": "60"}
+        assert variables == evenly
     with outside.paced(remote, long, ["--tpslimit=3"]) as (variables, _):
         assert variables == {}
     monkeypatch.setattr("shutil.which", lambda name: None)
-    assert outside.program("/usr/bin/rclone") == ["/usr/bin/rclone"]
+    assert killed_with_parent() == []
+    with outside.paced(remote, short) as (variables, _):
+        assert variables == evenly
 
 
 @pytest.mark.soak
