@@ -89,17 +89,22 @@ class Answer:
 
 class Http:
     """A connection pool that threads may share. `cancel` ends waiting. If Microsoft asks one
-    request to wait, all requests wait, as its documents demand. `clock_offset`: seconds by which
-    Microsoft's clock is ahead of ours, None before the first answer; `throttled`: the number of
-    answers that asked to slow down."""
+    request to wait, all requests wait, as its documents demand; `patience`: seconds that one
+    request waits in all. `clock_offset`: seconds by which Microsoft's clock is ahead of ours, None
+    before the first answer; `throttled`: the number of answers that asked to slow down."""
 
     clock_offset: float | None = None
     throttled = 0
 
     def __init__(
-        self, *, cancel: threading.Event | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        *,
+        cancel: threading.Event | None = None,
+        now: Callable[[], float] = time.monotonic,
+        patience: float = LONGEST_WAIT,
     ) -> None:
         self._cancel = cancel or threading.Event()
+        self._patience = patience
         self._now = now
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
@@ -143,7 +148,7 @@ class Http:
                 asked = retry_after(answer.headers.get("retry-after"))
                 pause = asked if asked is not None else 2.0 ** (attempt - 1)
                 busy = BUSY | ALSO_BUSY_WITHOUT_EFFECT if repeatable else BUSY
-                over = attempt == ATTEMPTS or waited + pause > LONGEST_WAIT
+                over = attempt == ATTEMPTS or waited + pause > self._patience
                 if answer.status not in busy or over:
                     return answer
                 host = urlsplit(url).hostname

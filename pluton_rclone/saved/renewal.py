@@ -22,6 +22,7 @@ from pluton_rclone.values.token_text import SIGN_IN, token_digest
 
 if TYPE_CHECKING:
     from pluton_rclone.microsoft.entra.token import Token
+    from pluton_rclone.microsoft.http import Http
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
 _PATIENCE = 60.0  # seconds; Microsoft answers within one
@@ -50,9 +51,14 @@ def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
 
     A process of its own renews, which goes on to the end if this one is killed: where a refresh
     token is used once, the answer on its way has the only good one. If that process fails, this one
-    tries, to say why. It also does so where there cannot be another."""
+    tries, to say why, and does not wait again. It also tries where there cannot be another."""
     token = stored_token(conf.remote(name))
-    if not (_is_good(token, refused) or conf.is_variable(name) or getattr(sys, "frozen", False)):
+    if _is_good(token, refused):
+        return token
+    from pluton_rclone.microsoft.http import LONGEST_WAIT, Http
+
+    patience = LONGEST_WAIT
+    if not (conf.is_variable(name) or getattr(sys, "frozen", False)):
         with _turn(conf, name, "asked"):  # one such process for all
             token = stored_token(conf.remote(name))
             if not _is_good(token, refused):
@@ -62,7 +68,9 @@ def good_token(conf: Conf, name: str, *, refused: Container[str] = ()) -> Token:
                 argv = [sys.executable, "-I", "-c", _APART, arguments]
                 with suppress(OSError):
                     process.to_the_end(argv, env={**os.environ, **conf.password_environment()})
-    return renewed_here(conf, name, refused)
+                    patience = 0.0
+    with Http(patience=patience) as http:
+        return renewed_here(conf, name, refused, http)
 
 
 _APART = """\
@@ -72,7 +80,7 @@ from pluton_rclone.saved.renewal import Conf, renewed_here
 renewed_here(Conf(path), name, refused)"""
 
 
-def renewed_here(conf: Conf, name: str, refused: Container[str]) -> Token:
+def renewed_here(conf: Conf, name: str, refused: Container[str], http: Http | None = None) -> Token:
     """As `good_token`, by this process."""
     token = stored_token(conf.remote(name))
     if _is_good(token, refused):
@@ -90,7 +98,7 @@ def renewed_here(conf: Conf, name: str, refused: Container[str]) -> Token:
             conf.check_writable()
         try:
             # As rclone does, without naming permissions: what was granted stays.
-            renewed = refresh(own_registration(remote), token)
+            renewed = refresh(own_registration(remote), token, http=http)
         except (TokenExpired, InteractionRequired) as problem:
             now = stored_token(conf.remote(name))  # an rclone without us may have been faster
             if now.refresh_token != token.refresh_token and _is_good(now, refused):

@@ -12,6 +12,7 @@ import pytest
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.quirks import NO_DRIVE
+from pluton_rclone.microsoft.http import ATTEMPTS
 from tests.cli.conftest import Command
 from tests.connected import connected as save_storage
 
@@ -79,6 +80,8 @@ def test_the_sign_in_service_without_a_body(
         503: Screen(8, ("slow down", "try again later"), ("eauthorize",)),
     }
     judge(ran.code, ran.err, screens[status])
+    # rclone asks ten times; we ask once with patience, and once more to say why.
+    assert [each.status for each in cloud.requests].count(status) <= ATTEMPTS + 1
 
 
 def test_a_token_service_that_resets_connections_is_for_later(

@@ -7,6 +7,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +22,8 @@ from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.graph.faults import Faults
 from pluton_rclone.microsoft.entra.app import AppRegistration, Certificate, msal_credential
 from pluton_rclone.microsoft.entra.sign_in import sign_in_as_app
+from pluton_rclone.microsoft.entra.token import Token
+from pluton_rclone.microsoft.entra.token_endpoint import PAUSE, TokenEndpoint
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.rclone.engine import Rclone
 
@@ -63,7 +66,6 @@ def with_certificate(path: Path, content: bytes, password: str | None = None) ->
 
 
 # ---- signing in
-# -----------------------------------------------------------------------------------------------
 
 
 def test_an_application_signs_in_with_its_secret(cloud: Emulator) -> None:
@@ -128,7 +130,6 @@ def test_a_certificate_that_microsoft_does_not_know(cloud: Emulator, tmp_path: P
 
 
 # ---- the certificate's file
-# -----------------------------------------------------------------------------------
 
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 CURVE_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -190,7 +191,6 @@ def test_a_certificate_that_has_ended(tmp_path: Path) -> None:
 
 
 # ---- the token endpoint of one run
-# ----------------------------------------------------------------------------
 
 
 def asked(url: str, form: dict[str, str], host: str | None = None) -> tuple[int, dict[str, Any]]:
@@ -290,3 +290,30 @@ def test_why_there_is_no_token_is_kept_for_whoever_started_rclone(cloud: Emulato
         assert answer["error"].startswith("unauthorized_client: The app is disabled.")
         assert isinstance(endpoint.trouble, errors.RegistrationError)
         assert endpoint.trouble.details["aadsts"] == "AADSTS7000112"
+
+
+@pytest.mark.parametrize(
+    ("fault", "refusal"),
+    [(errors.Throttled("Microsoft asks to slow down."), 503), (LookupError("planted"), 400)],
+)
+def test_a_failure_is_the_answer_for_a_while_and_then_it_is_tried_again(
+    fault: Exception, refusal: int
+) -> None:
+    """rclone asks ten times in a row; each of our own attempts may be a patient one."""
+    times, tried = [0.0], list[float]()
+
+    def give() -> Token:
+        tried.append(times[0])
+        if len(tried) == 1:
+            raise fault
+        return Token("planted", None, datetime.now(timezone.utc) + timedelta(hours=1))
+
+    with TokenEndpoint("id", TENANT, give, now=lambda: times[0]) as endpoint:
+        good = {"grant_type": "client_credentials", "client_id": "id"}
+        good["client_secret"] = endpoint.client_secret
+        for moment, status in ((0.0, refusal), (1.0, refusal), (PAUSE - 1, refusal), (PAUSE, 200)):
+            times[0] = moment
+            assert asked(endpoint.token_url, good)[0] == status
+
+    assert tried == [0.0, PAUSE]
+    assert endpoint.trouble is None

@@ -189,7 +189,6 @@ def test_a_single_tenant_registration_needs_its_tenant(
 
 
 # ---- the loopback port
-# ----------------------------------------------------------------------------------------
 
 
 def test_the_port_is_on_this_machine_only() -> None:

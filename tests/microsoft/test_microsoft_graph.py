@@ -38,7 +38,6 @@ def faults(cloud: Emulator) -> Faults:
 
 
 # ---- the own drives
-# -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -192,7 +191,6 @@ def test_who_it_is_without_a_drive(cloud: Emulator, graph_of: GraphOf) -> None:
 
 
 # ---- SharePoint
-# -----------------------------------------------------------------------------------------------
 
 
 def test_450_sites_come_back_whole(cloud: Emulator, graph_of: GraphOf, files: Files) -> None:
@@ -272,7 +270,6 @@ def test_a_site_without_a_display_name_goes_by_its_name() -> None:
 
 
 # ---- app-only
-# -------------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_user_has_no_drive(cloud: Emulator, graph_of: GraphOf) -> None:

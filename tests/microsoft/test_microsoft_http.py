@@ -171,7 +171,6 @@ def test_redirects_are_not_followed(cloud: Emulator, clock: Clock) -> None:
 
 
 # ---- what cannot be reached
-# -----------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -142,7 +142,6 @@ def test_a_single_tenant_token_is_renewed_at_its_tenant(cloud: Emulator) -> None
 
 
 # ---- taken over
-# -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -209,7 +208,6 @@ def test_a_pasted_remote_of_a_cloud_out_of_reach_is_refused(cloud: Emulator) -> 
 
 
 # ---- the same person
-# ------------------------------------------------------------------------------------------
 
 
 def account(**more: Any) -> Account:

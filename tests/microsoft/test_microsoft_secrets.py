@@ -122,7 +122,6 @@ def keep_token(watch: Watch, token: Token) -> Token:
 
 
 # ---- good ends
-# ------------------------------------------------------------------------------------------------
 
 
 def test_browser(watch: Watch, browser_of: Callable[..., Any]) -> None:
@@ -212,7 +211,6 @@ def test_graph(cloud: Emulator, watch: Watch, browser_of: Callable[..., Any]) ->
 
 
 # ---- bad ends
-# -------------------------------------------------------------------------------------------------
 
 
 def test_a_refused_code(cloud: Emulator, watch: Watch) -> None:

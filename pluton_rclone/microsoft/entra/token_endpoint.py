@@ -13,6 +13,7 @@ import logging
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -28,18 +29,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DAY = 24 * 3600.0  # longer than any token
+PAUSE = 30.0
+"""Seconds for which a failure is the answer: rclone asks ten times in a row, and each time we would
+try patiently."""
 
 
 class TokenEndpoint:
     """`with TokenEndpoint(…) as endpoint:` and give rclone `endpoint.options()`. `give` is asked
-    for a token each time, in a thread; if it raises, `trouble` holds the real reason. rclone asks
-    again when the token expires, or after `longest` seconds."""
+    for a token each time, in a thread; if it raises, `trouble` holds the real reason, and it is not
+    asked again for `PAUSE` seconds. rclone asks again when the token expires, or after `longest`
+    seconds."""
 
     def __init__(
-        self, client_id: str, tenant: str, give: Callable[[], Token], longest: float = DAY
+        self,
+        client_id: str,
+        tenant: str,
+        give: Callable[[], Token],
+        longest: float = DAY,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client_id, self._tenant, self._give = client_id, tenant, give
-        self._longest = longest
+        self._longest, self._now = longest, now
+        self._asking = threading.Lock()
+        self._failed_until = 0.0
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, name="token endpoint", daemon=True)
@@ -100,17 +112,33 @@ class TokenEndpoint:
         if grant_type != "client_credentials":
             return 400, {"error": "unsupported_grant_type"}
         try:
-            token = self._give()
+            token = self._asked()
         except PlutonRcloneError as problem:
-            self.trouble = problem
             log.warning("No token for rclone: %s", problem)
             status = 503 if problem.who is Who.LATER else 400
             word = problem.details.get("error") or problem.code
             again = problem.next_step is NextStep.REAUTHORIZE  # its number says enough
             reason = problem.details.get("aadsts") if again else None
             return status, {"error": f"{word}: {reason or problem}"}  # all that rclone repeats
-        self.trouble = None
         self.given += 1
         given = {"access_token": token.access_token, "token_type": token.token_type}
         left = (token.expiry - datetime.now(timezone.utc)).total_seconds()
         return 200, {**given, "expires_in": max(1, int(min(left, self._longest)))}
+
+    def _asked(self) -> Token:
+        with self._asking:
+            if self.trouble is not None and self._now() < self._failed_until:
+                raise self.trouble
+            try:
+                token = self._give()
+            except Exception as problem:
+                self._failed_until = self._now() + PAUSE
+                if isinstance(problem, PlutonRcloneError):
+                    self.trouble = problem
+                    raise
+                what = "pluton-rclone could not give rclone a token."
+                # A request without an answer would be repeated some eighty times.
+                self.trouble = PlutonRcloneError(what, why=type(problem).__name__)
+                raise self.trouble from problem
+            self.trouble = None
+            return token
