@@ -114,7 +114,7 @@ class TokenEndpoint:
         try:
             token = self._asked()
         except PlutonRcloneError as problem:
-            log.warning("No token for rclone: %s", problem)
+            log.info("No token for rclone: %s", problem)
             status = 503 if problem.who is Who.LATER else 400
             word = problem.details.get("error") or problem.code
             again = problem.next_step is NextStep.REAUTHORIZE  # its number says enough
