@@ -12,7 +12,9 @@ from pluton_rclone import errors
 from pluton_rclone.errors import GraphError, PlutonRcloneError, TokenExpired
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.base_folder import with_id, with_path
+from pluton_rclone.saved.registration import registration
 from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.token_text import TOKEN
 from pluton_rclone.values.units import counted, human_bytes, human_drive_type
 
 from .probe import list_if_there, listed, probe, sweep
@@ -41,10 +43,16 @@ def run_health_check(saved: SavedRemote, on_step: Callable[[Step], None]) -> Con
     return _run(saved.title, saved, saved.conf, on_step, None)
 
 
-def run_trial(trial: SavedRemote, home: Conf, on_step: Callable[[Step], None]) -> ConnectionReport:
-    """The whole test of a remote that is not saved yet; `home` is where it would be saved."""
+def run_trial(
+    trial: SavedRemote,
+    home: Conf,
+    on_step: Callable[[Step], None],
+    origin: SavedRemote | None = None,
+) -> ConnectionReport:
+    """The whole test of a remote that is not saved yet; `home` is where it would be saved, `origin`
+    the saved remote that has the same sign-in."""
     name = trial.section.get("description") or "new storage"
-    return _run(name, trial, home, on_step, probe)
+    return _run(name, trial, home, on_step, probe, origin)
 
 
 def _run(
@@ -53,6 +61,7 @@ def _run(
     home: Conf,
     on_step: Callable[[Step], None],
     write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
+    origin: SavedRemote | None = None,
 ) -> ConnectionReport:
     """Every step; the first that fails ends it. Without `write`, nothing is deleted either. On
     trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path is
@@ -76,7 +85,7 @@ def _run(
             notes.text = f"{version} ({saved.rclone.binary.path})"
             _warn(notes, remote)
         with walk.step("token", "Token") as notes:
-            _token(notes, saved, remote, http)
+            _token(notes, saved, remote, http, origin)
         with walk.step("drive", "Drive") as notes:
             if remote.tenant_url:  # its token is SharePoint's: Graph would refuse it
                 quota, notes.skipped = Quota("unknown"), True
@@ -113,7 +122,19 @@ def _warn(notes: Notes, remote: OneDriveRemote) -> None:
         notes.warning = errors.RemoteError(what, advice=advice)
 
 
-def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
+def _has_registration(origin: SavedRemote, remote: OneDriveRemote) -> bool:
+    with suppress(errors.RemoteError):  # it lacks its drive, for example
+        return registration(origin.options) == registration(remote)
+    return False
+
+
+def _token(
+    notes: Notes,
+    saved: SavedRemote,
+    remote: OneDriveRemote,
+    http: Http,
+    origin: SavedRemote | None,
+) -> None:
     """Renews the token, which proves that it can be: by us if the registration is ours."""
     if remote.client_credentials:
         saved.graph_token(http)
@@ -128,7 +149,11 @@ def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http)
         if expired:
             raise notes.warning
         return
-    how = saved.renew()
+    if origin and _has_registration(origin, remote):
+        how = origin.renew()  # where a kill cannot lose what came in place of the token
+        saved.conf.update(saved.name, {TOKEN: origin.section[TOKEN]})
+    else:
+        how = saved.renew()
     until = f"{saved.token().expiry:%Y-%m-%d %H:%M} UTC"
     idle = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
     notes.text = f"valid until {until}, {how}; unused, it expires on {idle:%Y-%m-%d}"

@@ -190,14 +190,18 @@ class Home(Mapping[str, Storage]):
         return self.try_out(remote, on_step)[0]
 
     def try_out(
-        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
+        self,
+        remote: OneDriveRemote,
+        on_step: Callable[[Step], None] = lambda step: None,
+        origin: SavedRemote | None = None,
     ) -> tuple[ConnectionReport, OneDriveRemote]:
-        """As `test`, and the remote as it is after it: its token may have been renewed."""
+        """As `test`, and the remote as it is after it: its token may have been renewed, and is kept
+        in `origin`, the saved remote that it is to replace."""
         from pluton_rclone.connection.checks import run_trial
         from pluton_rclone.connection.trial import trial_of
 
-        with trial_of(remote, self.binary) as trial:
-            return run_trial(trial, self.conf, on_step), trial.options
+        with trial_of(remote, self.binary, origin) as trial:
+            return run_trial(trial, self.conf, on_step, origin), trial.options
 
     def add(
         self,
