@@ -34,7 +34,7 @@ EVERY_GET = [
     "/?state=x&code=y",
     "/setups/x/name",
     "/setups/x/go?state=x",
-    "/setups/x/sites?term=x",
+    "/setups/x/location?term=x",
     "/storages/personal",
     "/storages/personal/health",
     "/storages/personal/files",
@@ -181,7 +181,7 @@ def test_another_persons_draft_is_not_there(cloud: Emulator) -> None:
     app = page()
     anna, bert = Person(app, one_time_address(app)), Person(app, one_time_address(app))
     draft = anna.begin("Mine")
-    for path in ("name", "authorize", "go?state=x", "status", "sites", "progress"):
+    for path in ("name", "authorize", "go?state=x", "status", "location"):
         assert bert.get(f"{draft}/{path}").status_code == 404
     for path in ("sign-in", "code", "test", "give-up"):
         assert bert.post(f"{draft}/{path}").status_code == 404
@@ -242,7 +242,7 @@ def test_no_page_holds_a_secret(cloud: Emulator) -> None:
         for path in ("", "/health", "/files", "/edit", "/remove", "/copy", "/restore"):
             text = anna.get(f"/storages/{storage.remote_name}{path}").text
             assert [secret for secret in hidden if secret in text] == [], path
-        for path in ("name", "authorize", "type", "options", "save", "status", "progress"):
+        for path in ("name", "authorize", "type", "options", "save", "status"):
             text = anna.get(f"{draft}/{path}").text
             assert [secret for secret in hidden if secret in text] == [], path
 

@@ -351,7 +351,7 @@ def test_the_end_of_the_page_brings_the_tokens_home(
     already = set(runtime_folder().iterdir())
     with attacked("--folder", str(folder), RCLONE_BWLIMIT="50k") as served_page:
         at = served_page.post(f"/storages/{storage.remote_name}/copy", local=str(folder), path="x")
-        eventually(lambda: "large" in served_page.get(f"{at}/progress"), "the copy did not begin")
+        eventually(lambda: "large" in served_page.get(at), "the copy did not begin")
         assert served_page.rclones == 1
         ended = served_page.stop(number)
         assert rclones(served_page.process.pid) == 0

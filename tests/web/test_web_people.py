@@ -149,7 +149,6 @@ READING = (
     "/remove",
     "/copy",
     "/restore",
-    "/test/x",
 )
 CHANGING = ("/test", "/check", "/reauthorize", "/edit", "/remove", "/copy", "/restore")
 
@@ -235,7 +234,6 @@ def test_another_persons_draft_and_its_test_are_not_there(cloud: Emulator) -> No
             "options",
             "save",
             "status",
-            "progress",
             "waiting/x",
         ):
             assert bert.get(f"{draft}/{path}").status_code == 404
@@ -244,7 +242,7 @@ def test_another_persons_draft_and_its_test_are_not_there(cloud: Emulator) -> No
         assert anna.get(f"{draft}/save").status_code == 200
         (work,) = app.state.page.jobs.all(Steps, "anna")
         storage = give(connected(cloud, name="His"), "bert")
-        shown = bert.get(f"/storages/{storage.remote_name}/test/{work.id}").text
+        shown = bert.get(f"/storages/{storage.remote_name}?test={work.id}").text
         assert "Configuration" not in shown
 
 
@@ -256,8 +254,7 @@ def test_another_persons_transfer_is_neither_seen_nor_cancelled(
         at = anna.post(
             f"/storages/{storage.remote_name}/copy", {"local": str(folder), "path": "x"}
         ).url.path
-        for path in (at, f"{at}/progress"):
-            assert bert.get(path).status_code == 404
+        assert bert.get(at).status_code == 404
         (work,) = app.state.page.jobs.all(Copying, "anna")
         cancelled: list[bool] = []
         work.cancel = lambda: cancelled.append(True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from pluton_rclone.errors import CodeUsedTwice, ForeignAnswer, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
@@ -203,16 +203,6 @@ def waiting(request: Request) -> Response:
     over = work.over  # asked once, before everything that it decides
     if over and work.error is None:
         return onward(request, draft)
-    part = link(request, "setups", draft.id, "waiting", work.id, "progress")
-    shown = {"work": work, "over": over, "part": part, "next": ""}
     error = work.error if over else None
-    return draw_step(request, draft, "authorize", "waiting.html", error=error, **shown)
-
-
-def progress(request: Request) -> HTMLResponse:
-    """GET: the part of that page that changes."""
-    draft, work = draft_of(request), work_of(request, Waiting, request.path_params["job"])
-    done = work is None or (work.over and work.error is None)
-    on = link(request, "setups", draft.id, draft.next_step()) if done else ""
-    error = work.error if work else None
-    return draw(request, "part_waiting.html", draft=draft, work=work, next=on, error=error)
+    shown = {"work": work, "over": over, "error": error}
+    return draw_step(request, draft, "authorize", "waiting.html", **shown)

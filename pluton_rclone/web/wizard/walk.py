@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS
@@ -140,15 +140,6 @@ def _locations(request: Request, draft: Draft, found: list[Site], **shown: Any) 
     return draw_step(request, draft, "location", status=status, **shown)
 
 
-def sites(request: Request) -> HTMLResponse:
-    """GET: the sites that match, as the person types."""
-    draft = draft_of(request)
-    found: list[Site] = []
-    with session(request).lock, Caught() as caught:
-        found = _search(request, draft)
-    return draw(request, "part_sites.html", draft=draft, error=caught.error, **_listed(found))
-
-
 def _listed(found: list[Site]) -> dict[str, Any]:
     return {"sites": found[:SHOWN_SITES], "more": max(0, len(found) - SHOWN_SITES)}
 
@@ -240,7 +231,7 @@ def save(request: Request) -> Response:
     """GET: what will be saved, the test as it happens. POST: save."""
     draft = draft_of(request)
     # A saving that ends meanwhile says first that it saved: whether it did is asked last.
-    in_turn, standing = draft.may_see("save"), _standing(request, draft)
+    in_turn, standing = draft.may_see("save"), steps_view(work_of(request, Steps, draft.job))
     if draft.saved:
         ready = see_other(request, "storages", draft.saved)
         ready.headers["location"] += "?new=yes"
@@ -253,28 +244,14 @@ def save(request: Request) -> Response:
             what = "Test the connection first: only what passed the test is saved."
             raise HTTPException(409, what)
         return _start(request, draft, "save")
-    return draw_step(request, draft, "save", **standing)
+    chosen = [field for field in fields.fields(draft.options) if field.name in draft.options]
+    shown = {**standing, "cloud": CLOUDS[_region(draft)].name, "chosen": chosen}
+    return draw_step(request, draft, "save", **shown)
 
 
 def test(request: Request) -> Response:
     """POST: the connection test begins."""
     return _start(request, draft_of(request, "save"), "test")
-
-
-def progress(request: Request) -> HTMLResponse:
-    """GET: the part of step 7 that changes."""
-    draft = draft_of(request)
-    return draw(request, "part_steps.html", draft=draft, **_standing(request, draft))
-
-
-def _standing(request: Request, draft: Draft) -> dict[str, Any]:
-    return {
-        **steps_view(work_of(request, Steps, draft.job)),
-        "cloud": CLOUDS[_region(draft)].name,
-        "chosen": [field for field in fields.fields(draft.options) if field.name in draft.options],
-        "next": link(request, "storages", draft.saved) + "?new=yes" if draft.saved else "",
-        "part": link(request, "setups", draft.id, "progress"),
-    }
 
 
 def _start(request: Request, draft: Draft, kind: str) -> Response:
