@@ -19,7 +19,7 @@ from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive
 
 from .location import LocationSteps
-from .state import DRIVE_TYPES, Access, DriveKind, SetupState, is_secret
+from .state import DRIVE_TYPES, Access, DriveKind, SetupState
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import ConnectionReport, Step
@@ -59,9 +59,6 @@ class Saved(Protocol):
 
     @property
     def name(self) -> str: ...
-
-    @property
-    def remote(self) -> OneDriveRemote: ...
 
     def remote_to_sign_in(self) -> OneDriveRemote: ...
 
@@ -145,7 +142,10 @@ class StorageSetup(LocationSteps):
     @property
     def options(self) -> dict[str, Any]:
         """The options given so far, the base folder among them, the secret ones left out."""
-        shown = {name: value for name, value in self._state.options.items() if not is_secret(name)}
+        from pluton_rclone.remote.options import BY_NAME
+
+        given = self._state.options.items()
+        shown = {name: value for name, value in given if BY_NAME[name].kind != "secret"}
         return {**shown, "base_folder": self.folder} if self.folder else shown
 
     def set_options(self, **options: Any) -> None:
@@ -238,10 +238,6 @@ class StorageSetup(LocationSteps):
         if tested.token is not None and self._state.token is not None and not self._state.app_only:
             text = tested.token.get_secret_value()
             self._state.token = Token.from_rclone(text, scopes=self._state.scopes)
-
-    def record(self) -> dict[str, Any]:
-        """The state as JSON members, without secrets: to show it, not to continue from it."""
-        return {**self._state.record(), "next_steps": list(self.next_steps)}
 
     def record_with_secrets(self) -> dict[str, Any]:
         """The state as JSON members, secrets included: keep it where only the server reads it."""
