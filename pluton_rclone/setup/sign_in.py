@@ -101,17 +101,15 @@ class SignInSteps:
         *,
         place: Place | None = None,
         show_address: Callable[[str, bool], None] | None = None,
-        timeout: float = 600.0,
         cancel: threading.Event | None = None,
     ) -> Account:
-        """Opens the browser of this machine and waits for the person; `timeout` in seconds."""
+        """Opens the browser of this machine and waits ten minutes for the person."""
         from pluton_rclone.microsoft.entra.browser import sign_in_with_browser
 
         signed_in = sign_in_with_browser(
             self.app,
             self._state.least_scopes(place),
             show_address=show_address,
-            timeout=timeout,
             cancel=cancel,
             account=self._expected(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -54,27 +55,21 @@ class SetupState(msgspec.Struct, kw_only=True):
         return least(place or self.place, access=self.access)
 
     def record_with_secrets(self) -> dict[str, Any]:
-        """To go on later: keep it where only the server reads it. A certificate is not kept."""
+        """To go on later: keep it where only the server reads it."""
         record: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_plain)
-        if record["app"]:
-            record["app"]["certificate"] = None
         return record
 
     @classmethod
-    def from_record(
-        cls, record: Mapping[str, Any], app: AppRegistration | None = None
-    ) -> SetupState:
-        """The state in `record_with_secrets`; `app` replaces the registration in it."""
+    def from_record(cls, record: Mapping[str, Any]) -> SetupState:
+        """The state in `record_with_secrets`."""
         try:
-            state = msgspec.convert(record, cls)
+            return msgspec.convert(record, cls, dec_hook=lambda kind, text: Path(text))
         except msgspec.ValidationError as problem:
             what = "This is not a state from which a setup can continue."
             advice = "Keep what to_json() gives."
             raise UsageError(what, why=str(problem), advice=advice) from None
-        state.app = app or state.app
-        return state
 
 
 def _plain(value: Any) -> str:
-    """An option's value as JSON has it."""
+    """An option's value, or a path, as JSON has it."""
     return str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)

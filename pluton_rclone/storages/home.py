@@ -193,11 +193,11 @@ class Home(Mapping[str, Storage]):
         self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
     ) -> tuple[ConnectionReport, OneDriveRemote]:
         """As `test`, and the remote as it is after it: its token may have been renewed."""
-        from pluton_rclone.connection.checks import run_trial
+        from pluton_rclone.connection.checks import run_test
         from pluton_rclone.connection.trial import trial_of
 
         with trial_of(remote, self.binary) as trial:
-            return run_trial(trial, self.conf, on_step), trial.options
+            return run_test(trial, on_step, home=self.conf), trial.options
 
     def add(
         self,
@@ -208,7 +208,7 @@ class Home(Mapping[str, Storage]):
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> Storage:
         """Test a remote, then save it. ConnectionTestFailed, StorageExists: nothing is saved."""
-        self._free(name, remote_name)
+        self.free_name(name, remote_name)
         report, tested = self.try_out(remote.replace(description=name), on_step)
         report.raise_for_failure()
         return self.add_tested(name, tested, remote_name=remote_name)
@@ -217,17 +217,9 @@ class Home(Mapping[str, Storage]):
         self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None
     ) -> Storage:
         """Save a remote that `try_out` has just found good. StorageExists, ConfigNotWritable."""
-        chosen = self._free(name, remote_name)
+        chosen = self.free_name(name, remote_name)
         self.conf.add(chosen, remote.replace(description=name).to_section())
         return self._storage(chosen)
-
-    def _free(self, name: str, remote_name: str | None) -> str:
-        chosen = remote_name or self.free_name(name)
-        if chosen in self.conf:
-            raise StorageExists(f"There is already a remote called {chosen!r}.", name=chosen)
-        self.check_hides_none(chosen)
-        self.conf.check_writable()
-        return chosen
 
     def check_hides_none(self, remote_name: str, *, but: str = "") -> None:
         """StorageExists if another storage than `but` has the remote's name as its friendly name:
@@ -236,15 +228,12 @@ class Home(Mapping[str, Storage]):
             what = f"There is already a storage called {remote_name!r}."
             raise StorageExists(what, name=remote_name)
 
-    def health(
-        self, on_report: Callable[[ConnectionReport], None] = lambda report: None
-    ) -> HealthReport:
-        """Check every storage without writing, a few at a time; each check renews the token.
-        `on_report` gets each report as it is done; the result is in the order of the file. A
+    def health(self) -> HealthReport:
+        """Check every storage without writing, a few at a time; each check renews the token. A
         storage that fails raises nothing."""
         from pluton_rclone.connection.health import check_all
 
-        return check_all([self._saved(name, "DEBUG") for name in self._names()], on_report)
+        return check_all([self._saved(name, "DEBUG") for name in self._names()])
 
     def keep_alive(self, *remote_names: str) -> HealthReport:
         """Renew every token, or those of some remotes: run it every few weeks, since unused tokens

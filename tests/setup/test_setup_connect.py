@@ -3,7 +3,6 @@ JSON."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
