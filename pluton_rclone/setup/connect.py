@@ -18,8 +18,8 @@ from pluton_rclone.microsoft.entra.scopes import Place
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive
 
-from .location import LocationSteps
 from .state import DRIVE_TYPES, Access, DriveKind, SetupState
+from .steps import Steps
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.report import ConnectionReport, Step
@@ -58,7 +58,7 @@ class Saved(Protocol):
     def check_writable(self) -> None: ...
 
 
-class StorageSetup(LocationSteps):
+class StorageSetup(Steps):
     """One storage being connected. `app` defaults to PLUTON_ONEDRIVE_CLIENT_ID and its neighbours;
     without a registration only `sign_in_with_rclone` and `use_token` can sign in. `access="read"`
     asks for reading only. A step out of order raises `UsageError`, which says what is missing."""

@@ -146,20 +146,17 @@ class Home(Mapping[str, Storage]):
         return iter(self._titles().values())
 
     def __len__(self) -> int:
-        return len(self._names())
+        return len(self._titles())
 
     def values(self) -> list[Storage]:  # type: ignore[override]
         """Every storage, also those that share a friendly name."""
-        return [self._storage(name) for name in self._names()]
+        return [self._storage(name) for name in self._titles()]
 
     def _titles(self) -> dict[str, str]:
         """Friendly names by remote name, from one reading: storages come and go meanwhile."""
         sections = self.conf.sections().items()
         ours = ((name, one) for name, one in sections if one["type"] == "onedrive")
         return {name: one.get("description") or name for name, one in ours}
-
-    def _names(self) -> list[str]:
-        return [name for name, kind in self.conf.remotes().items() if kind == "onedrive"]
 
     def _storage(self, remote_name: str) -> Storage:
         raise NotImplementedError
@@ -233,11 +230,11 @@ class Home(Mapping[str, Storage]):
         storage that fails raises nothing."""
         from pluton_rclone.connection.health import check_all
 
-        return check_all([self._saved(name, "DEBUG") for name in self._names()])
+        return check_all([self._saved(name, "DEBUG") for name in self._titles()])
 
     def keep_alive(self, *remote_names: str) -> HealthReport:
         """Renew every token, or those of some remotes: run it every few weeks, since unused tokens
         expire after 90 days."""
         from pluton_rclone.connection.health import renew_all
 
-        return renew_all([self._saved(name) for name in remote_names or self._names()])
+        return renew_all([self._saved(name) for name in remote_names or self._titles()])
