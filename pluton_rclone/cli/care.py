@@ -15,9 +15,9 @@ from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
 from .arguments import NAME, storage_names
+from .ask import METHOD, Method, sign_in
 from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, advice
-from .signing import METHOD, Method, sign_in
 from .storages import MARKS, run_test
 from .timer import pinged
 from .transfers import SURE, confirm

@@ -33,43 +33,22 @@ SECRET_SOON = timedelta(days=30)
 CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes on
 
 
-def run_connection_test(saved: SavedRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
-    """The whole test of a saved remote: a probe file is written, read back and deleted."""
-    return _run(saved.title, saved, saved.conf, on_step, probe)
-
-
-def run_health_check(saved: SavedRemote, on_step: Callable[[Step], None]) -> ConnectionReport:
-    """The same without writing anything: for every day."""
-    return _run(saved.title, saved, saved.conf, on_step, None)
-
-
-def run_trial(
-    trial: SavedRemote,
-    home: Conf,
-    on_step: Callable[[Step], None],
-    origin: SavedRemote | None = None,
-) -> ConnectionReport:
-    """The whole test of a remote that is not saved yet; `home` is where it would be saved, `origin`
-    the saved remote that has the same sign-in."""
-    name = trial.section.get("description") or "new storage"
-    return _run(name, trial, home, on_step, probe, origin)
-
-
-def _run(
-    name: str,
+def run_test(
     saved: SavedRemote,
-    home: Conf,
     on_step: Callable[[Step], None],
-    write: Callable[[Walk, SavedRemote, OneDriveRemote], None] | None,
+    *,
+    writing: bool = True,
+    home: Conf | None = None,
     origin: SavedRemote | None = None,
 ) -> ConnectionReport:
-    """Every step; the first that fails ends it. Without `write`, nothing is deleted either. On
-    trial, the base folder gets its id, and is made if it is missing; of a saved remote, its path is
-    kept up to date."""
+    """Every step; the first that fails ends it. A probe file is written, read back and deleted; not
+    `writing`, nothing is deleted either. `home`: it is on trial, and would be saved there; its base
+    folder gets its id, and is made if it is missing. `origin`: the saved remote that has the same
+    sign-in. Of a saved remote, the base folder's path is kept up to date."""
     from pluton_rclone.microsoft.graph.drives import Quota
     from pluton_rclone.microsoft.http import Http
 
-    walk, on_trial = Walk(on_step), home is not saved.conf
+    walk, on_trial, home = Walk(on_step), home is not None, home or saved.conf
     with suppress(StepFailed), Http() as http:
         with walk.step("config", "Configuration") as notes:
             remote = saved.options
@@ -104,15 +83,15 @@ def _run(
             entries = list_if_there(saved)
             notes.text = listed(saved, entries)
             _shortcuts(notes, saved, http)
-            if write is not None and entries and not reads_only(remote.granted_scopes):
+            if writing and entries and not reads_only(remote.granted_scopes):
                 notes.text += sweep(saved, entries)
-        if write is not None:
-            write(walk, saved, remote)
+        if writing:
+            probe(walk, saved, remote)
         with walk.step("quota", "Room") as notes:
             _room(notes, saved, quota)
         with walk.step("throttling", "Throttling") as notes:
             _throttling(notes, http.throttled + saved.rclone.throttled)
-    return ConnectionReport(name, tuple(walk.steps))
+    return ConnectionReport(saved.title, tuple(walk.steps))
 
 
 def _warn(notes: Notes, remote: OneDriveRemote) -> None:

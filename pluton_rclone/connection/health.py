@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pluton_rclone.errors import ConnectionTestFailed, Throttled, Unreachable
 
-from .checks import run_health_check
+from .checks import run_test
 from .report import ConnectionReport, Step, StepFailed, Walk
 
 if TYPE_CHECKING:
@@ -57,15 +57,11 @@ class HealthReport:
         return {"ok": self.ok, "storages": [report.record() for report in self.reports]}
 
 
-def check_all(
-    remotes: Sequence[SavedRemote], on_report: Callable[[ConnectionReport], None]
-) -> HealthReport:
+def check_all(remotes: Sequence[SavedRemote]) -> HealthReport:
     """Every storage checked without writing; at most AT_ONCE at a time."""
 
     def check(saved: SavedRemote) -> ConnectionReport:
-        report = run_health_check(saved, lambda step: None)
-        on_report(report)
-        return report
+        return run_test(saved, lambda step: None, writing=False)
 
     return HealthReport(tuple(at_once(check, remotes, AT_ONCE)))
 

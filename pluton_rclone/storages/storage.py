@@ -277,15 +277,15 @@ class Storage:
 
     def test(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
         """Test the connection step by step: writes, reads and deletes a file; renews the token."""
-        from pluton_rclone.connection.checks import run_connection_test
+        from pluton_rclone.connection.checks import run_test
 
-        return run_connection_test(self.with_log_level("DEBUG")._saved, on_step)
+        return run_test(self.with_log_level("DEBUG")._saved, on_step)
 
     def check_health(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
         """The same test without writing. It renews the token, so that it does not expire unused."""
-        from pluton_rclone.connection.checks import run_health_check
+        from pluton_rclone.connection.checks import run_test
 
-        return run_health_check(self.with_log_level("DEBUG")._saved, on_step)
+        return run_test(self.with_log_level("DEBUG")._saved, on_step, writing=False)
 
     def reauthorize(
         self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
@@ -391,8 +391,3 @@ class Storage:
             return False
         except PlutonRcloneError:
             return None
-
-    @property
-    def throttled(self) -> int:
-        """How often Microsoft asked this object's rclones to slow down, as far as logged."""
-        return self.rclone.throttled
