@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from pluton_rclone.errors import ForeignAnswer, SignInTimedOut
@@ -19,8 +19,6 @@ from .scopes import short_names
 from .sign_in import SignIn, completed
 
 FLOW_LIFETIME = 600.0  # seconds: Microsoft's code expires after about ten minutes
-
-Prompt = Literal["select_account", "login", "consent", "none"]
 
 
 @dataclass(frozen=True)
@@ -60,17 +58,16 @@ def begin_redirect(
     redirect_uri: str,
     *,
     account: Account | None = None,
-    prompt: Prompt | None = None,
     post: bool = False,
     http: Http | None = None,
 ) -> Flow:
     """The address to send a person to, and what is needed to finish. `redirect_uri` must be
-    registered exactly. `account` is the expected person: the page proposes that account, and
-    another is refused at the end. With `post` the answer is a posted form, with which cookies with
-    SameSite=Lax do not come along."""
+    registered exactly. Without `account` the page lets the person choose one; with it, that one is
+    proposed, and another is refused at the end. With `post` the answer is a posted form, with
+    which cookies with SameSite=Lax do not come along."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.client_secret or "",))
-    hint = account.username or None if account else None
+    hint, prompt = (account.username or None, None) if account else (None, "select_account")
     with msal_application(app, asked, http) as application:
         begun = application.initiate_auth_code_flow(
             list(wanted), redirect_uri, prompt=prompt, login_hint=hint, response_mode="form_post"
