@@ -208,8 +208,8 @@ def _leave(request: Request) -> Response:
 
 
 def _error(request: Request, error: Exception) -> Response:
-    statuses = {StorageNotFound: 404, ForeignAnswer: 403}
-    status = next((one for kind, one in statuses.items() if isinstance(error, kind)), 400)
+    foreign, missing = isinstance(error, ForeignAnswer), isinstance(error, StorageNotFound)
+    status = 403 if foreign else 404 if missing else 400
     return draw(request, "error.html", status=status, error=error)
 
 
