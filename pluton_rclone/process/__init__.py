@@ -66,11 +66,13 @@ class Child:
         on_stdout: _Bytes | None,
         on_stderr: _Bytes | None,
         watch: Callable[[], float | None] | None,
+        on_signal: Callable[[], None] | None,
         on_end: Callable[[], None] | None,
+        ladder: Sequence[tuple[int, float]],
     ) -> None:
         self.argv = list(argv)
         self._parent = os.getpid()  # a child of os.fork() only has a copy of this object
-        self._on_end = on_end
+        self._on_signal, self._on_end, self._ladder = on_signal, on_end, ladder
         self._failure: BaseException | None = None
         self._returncode: int | None = None
         self._ended = threading.Event()
@@ -151,6 +153,8 @@ class Child:
 
     def signal(self, number: int) -> None:
         """Send a signal, if it still runs. SIGKILL goes to its whole process group, helpers too."""
+        if self._on_signal is not None:
+            self._on_signal()
         with self._signals:
             if self._returncode is not None or self._parent != os.getpid():
                 return
@@ -184,9 +188,10 @@ class Child:
                 system.set_paused(self.pid, paused)
                 self._paused = paused
 
-    def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
-        """End it with each signal of the ladder in turn; returns at once if it has ended."""
-        for number, seconds in ladder:
+    def cancel(self, ladder: Sequence[tuple[int, float]] = ()) -> None:
+        """End it with each signal of the ladder, or of its own, in turn; returns at once if it has
+        ended."""
+        for number, seconds in ladder or self._ladder:
             if self._ended.is_set() or self._parent != os.getpid():
                 return
             self.signal(number)
@@ -284,12 +289,14 @@ def start(
     on_stdout: _Bytes | None = None,
     on_stderr: _Bytes | None = None,
     watch: Callable[[], float | None] | None = None,
+    on_signal: Callable[[], None] | None = None,
     on_end: Callable[[], None] | None = None,
+    ladder: Sequence[tuple[int, float]] = LADDER,
 ) -> Child:
     """Start a process. OSError if it cannot be started (FileNotFoundError, PermissionError).
     `on_stdout` gets blocks, `on_stderr` lines, each in a thread of the child's; an error that they
     raise ends the child. `watch` is asked in a thread of its own how many seconds to wait until it
-    is asked again; None ends the child."""
+    is asked again; None ends the child. `on_signal` is called before each signal."""
     if not os.path.isabs(argv[0]):
         raise UsageError(f"the program to start needs its whole path, not {argv[0]!r}")
     if not os.path.exists(argv[0]):
@@ -298,7 +305,8 @@ def start(
         raise PermissionError(13, "not executable", argv[0])
     if system.ignores_children():
         raise UsageError("this program ignores SIGCHLD: the exit status of a child cannot be known")
-    return SPAWNER.spawn(lambda: Child(argv, env, stdin, cwd, on_stdout, on_stderr, watch, on_end))
+    given = (argv, env, stdin, cwd, on_stdout, on_stderr, watch, on_signal, on_end, ladder)
+    return SPAWNER.spawn(lambda: Child(*given))
 
 
 def run(
