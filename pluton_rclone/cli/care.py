@@ -14,8 +14,9 @@ from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
+from .arguments import NAME, storage_names
 from .ask import METHOD, Method, sign_in
-from .context import FILE, NAME, Context, command, flag, needs, storage_names, valued
+from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, advice
 from .storages import MARKS, run_test
 from .timer import pinged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.units import counted, human_bytes, human_drive_type
 
 from .probe import list_if_there, listed, probe, sweep
-from .report import ConnectionReport, Notes, Step, StepFailed, Walk
+from .report import ConnectionReport, Notes, OnStep, StepFailed, Walk
 
 if TYPE_CHECKING:
     from pluton_rclone.conf.conf import Conf
@@ -32,11 +31,7 @@ CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes o
 
 
 def run_test(
-    saved: SavedRemote,
-    on_step: Callable[[Step], None],
-    *,
-    writing: bool = True,
-    home: Conf | None = None,
+    saved: SavedRemote, on_step: OnStep = None, *, writing: bool = True, home: Conf | None = None
 ) -> ConnectionReport:
     """Every step; the first that fails ends it. A probe file is written, read back and deleted; not
     `writing`, nothing is deleted either. `home`: it is on trial, and would be saved there; its base

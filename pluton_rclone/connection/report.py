@@ -43,6 +43,10 @@ class Step:
         return {**vars(self), **shown, "shortcuts": [vars(one) for one in self.shortcuts]}
 
 
+OnStep = Callable[[Step], None] | None
+"""Hears of each step as it ends."""
+
+
 @dataclass(frozen=True)
 class ConnectionReport:
     """What a connection test found, in the order of its steps."""
@@ -90,7 +94,7 @@ class StepFailed(Exception):
 class Walk:
     """Runs the steps of one test and keeps what they found."""
 
-    on_step: Callable[[Step], None] = lambda step: None
+    on_step: OnStep = None
     steps: list[Step] = field(default_factory=list)
 
     @contextmanager
@@ -110,7 +114,8 @@ class Walk:
 
     def _add(self, step: Step) -> None:
         self.steps.append(step)
-        self.on_step(step)
+        if self.on_step is not None:
+            self.on_step(step)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -13,7 +13,7 @@ from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, Storage
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
-    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.connection.report import ConnectionReport, OnStep
     from pluton_rclone.rclone.binary import Binary
     from pluton_rclone.rclone.commands import LogLevel
     from pluton_rclone.rclone.transfer import Transfer
@@ -180,14 +180,12 @@ class Home(Mapping[str, Storage]):
         self.check_hides_none(remote_name)
         return remote_name
 
-    def test(
-        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
-    ) -> ConnectionReport:
+    def test(self, remote: OneDriveRemote, on_step: OnStep = None) -> ConnectionReport:
         """Test a remote that is not saved; nothing is written to rclone.conf."""
         return self.try_out(remote, on_step)[0]
 
     def try_out(
-        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
+        self, remote: OneDriveRemote, on_step: OnStep = None
     ) -> tuple[ConnectionReport, OneDriveRemote]:
         """As `test`, and the remote as it is after it: its token may have been renewed."""
         from pluton_rclone.connection.checks import run_test
@@ -202,7 +200,7 @@ class Home(Mapping[str, Storage]):
         remote: OneDriveRemote,
         *,
         remote_name: str | None = None,
-        on_step: Callable[[Step], None] = lambda step: None,
+        on_step: OnStep = None,
     ) -> Storage:
         """Test a remote, then save it. ConnectionTestFailed, StorageExists: nothing is saved."""
         self.free_name(name, remote_name)
