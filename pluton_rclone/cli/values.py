@@ -31,12 +31,12 @@ class Pattern(Parameter):
 
     def __init__(self, name: str, pattern: str, hint: str) -> None:
         self.name = name
-        self.pattern = re.compile(pattern, re.IGNORECASE)
+        self.pattern = pattern  # compiled when it is needed: ten of them are declared
         self.hint = hint
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value).strip()
-        if not self.pattern.fullmatch(text):
+        if not re.fullmatch(self.pattern, text, re.IGNORECASE):
             self.fail(f"{value!r} is not a {self.name}: {self.hint}", param, ctx)
         return text
 

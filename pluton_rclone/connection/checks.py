@@ -11,7 +11,9 @@ from pluton_rclone import errors
 from pluton_rclone.errors import GraphError, PlutonRcloneError, TokenExpired
 from pluton_rclone.remote.rules import reads_only
 from pluton_rclone.saved.base_folder import with_id, with_path
+from pluton_rclone.saved.registration import registration
 from pluton_rclone.values.drive_ids import normal_drive_id
+from pluton_rclone.values.token_text import TOKEN
 from pluton_rclone.values.units import counted, human_bytes, human_drive_type
 
 from .probe import list_if_there, listed, probe, sweep
@@ -31,12 +33,17 @@ CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes o
 
 
 def run_test(
-    saved: SavedRemote, on_step: OnStep = None, *, writing: bool = True, home: Conf | None = None
+    saved: SavedRemote,
+    on_step: OnStep = None,
+    *,
+    writing: bool = True,
+    home: Conf | None = None,
+    origin: SavedRemote | None = None,
 ) -> ConnectionReport:
     """Every step; the first that fails ends it. A probe file is written, read back and deleted; not
     `writing`, nothing is deleted either. `home`: it is on trial, and would be saved there; its base
-    folder gets its id, and is made if it is missing. Of a saved remote, its path is kept up to
-    date."""
+    folder gets its id, and is made if it is missing. `origin`: the saved remote that has the same
+    sign-in. Of a saved remote, the base folder's path is kept up to date."""
     from pluton_rclone.microsoft.graph.drives import Quota
     from pluton_rclone.microsoft.http import Http
 
@@ -56,7 +63,7 @@ def run_test(
             notes.text = f"{version} ({saved.rclone.binary.path})"
             _warn(notes, remote)
         with walk.step("token", "Token") as notes:
-            _token(notes, saved, remote, http)
+            _token(notes, saved, remote, http, origin)
         with walk.step("drive", "Drive") as notes:
             if remote.tenant_url:  # its token is SharePoint's: Graph would refuse it
                 quota, notes.skipped = Quota("unknown"), True
@@ -93,7 +100,19 @@ def _warn(notes: Notes, remote: OneDriveRemote) -> None:
         notes.warning = errors.RemoteError(what, advice=advice)
 
 
-def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http) -> None:
+def _has_registration(origin: SavedRemote, remote: OneDriveRemote) -> bool:
+    with suppress(errors.RemoteError):  # it lacks its drive, for example
+        return registration(origin.options) == registration(remote)
+    return False
+
+
+def _token(
+    notes: Notes,
+    saved: SavedRemote,
+    remote: OneDriveRemote,
+    http: Http,
+    origin: SavedRemote | None,
+) -> None:
     """Renews the token, which proves that it can be: by us if the registration is ours."""
     if remote.client_credentials:
         saved.graph_token(http)
@@ -108,7 +127,11 @@ def _token(notes: Notes, saved: SavedRemote, remote: OneDriveRemote, http: Http)
         if expired:
             raise notes.warning
         return
-    how = saved.renew()
+    if origin and _has_registration(origin, remote):
+        how = origin.renew()  # where a kill cannot lose what came in place of the token
+        saved.conf.update(saved.name, {TOKEN: origin.section[TOKEN]})
+    else:
+        how = saved.renew()
     until = f"{saved.token().expiry:%Y-%m-%d %H:%M} UTC"
     idle = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
     notes.text = f"valid until {until}, {how}; unused, it expires on {idle:%Y-%m-%d}"

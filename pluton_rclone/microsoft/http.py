@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pluton_rclone import errors
 from pluton_rclone.errors import Cancelled, Unreachable
+from pluton_rclone.values.aside import aside
 from pluton_rclone.values.program import USER_AGENT
 
 from .clouds import CLOUDS, GERMANY_CLOSED
@@ -173,12 +175,18 @@ class Http:
         from . import connections
 
         sent = {"headers": headers, "data": data, "params": params, **_LIMITS}
+
+        def ask() -> tuple[requests.Response, bytes]:
+            with self._open().request(method, url, **sent) as response:
+                return response, connections.body(response)
+
+        # A socket's limit restarts at every byte. What is late goes on, with nobody waiting for it.
+        asked = aside(ask, "pluton-rclone http")
+        wait([asked], seconds := connections.TOTAL_TIME)
         try:
-            with (
-                connections.within(connections.TOTAL_TIME),
-                self._open().request(method, url, **sent) as response,
-            ):
-                content = connections.body(response)
+            if not asked.done():
+                raise connections.Overrun(f"its answer did not end within {seconds:g} s")
+            response, content = asked.result()
         except OSError as problem:  # each of requests' is one
             raise _unreachable(url, problem) from None
         status = response.status_code

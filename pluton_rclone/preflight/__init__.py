@@ -87,7 +87,8 @@ def preflight(
     that rclone does not know.
     """
     encoding = ONEDRIVE_ENCODING if encoding is None else encoding
-    judge, summary = Judge(drive_type, prefix, base, encoding), Summary()
+    local = isinstance(source, (str, bytes, os.PathLike))
+    judge, summary = Judge(drive_type, prefix, base, encoding, local=local), Summary()
 
     def scan() -> Iterator[Finding]:
         if isinstance(source, (str, bytes, os.PathLike)):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from pluton_rclone.values.printable import printable
 
-from .rules import MANY_ENTRIES, RULES, TOO_MANY_ENTRIES, Rule, Severity
+from .rules import RULES, Rule, Severity
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,11 @@ class Summary:
     by_rule: Counter[str] = field(default_factory=Counter)
     finished: bool = False
 
+    def add_file(self, size: int, arrives: bool) -> None:
+        self.files += 1
+        self.bytes += size
+        self.bytes_to_send += size if arrives else 0
+
     def count(self, severity: Severity) -> int:
         """How many findings there are of that severity."""
         return sum(n for rule, n in self.by_rule.items() if RULES[rule].severity is severity)
@@ -90,10 +94,3 @@ class Summary:
             "by_rule": dict(sorted(self.by_rule.items())),
             "clean": self.clean,
         }
-
-
-def crowded(path: str, entries: int) -> Iterator[Finding]:
-    """The finding about a folder at `path` with so many entries, if they are too many."""
-    if entries >= MANY_ENTRIES:
-        rule = "folder_too_full" if entries >= TOO_MANY_ENTRIES else "folder_large"
-        yield Finding(path, RULES[rule], True, f"{entries:,} entries")

@@ -3,140 +3,129 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from array import array
-from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import chain, pairwise
+from collections.abc import Iterator
 
 from pluton_rclone.errors import NothingFound
-from pluton_rclone.values.encoding import standard_name
+from pluton_rclone.process import system
+from pluton_rclone.values.encoding import QUOTE, opens_again
 from pluton_rclone.values.printable import printable
 
-from .finding import Finding, Summary, crowded
-from .judge import Folder, Judge, Names, below, decoded, encoded
-from .reading import Batch, read_folder
+from .finding import Finding, Summary
+from .judge import Folder, Judge
 from .rules import RULES
-from .same import Member, same_names
+
+_ALL_MAY_READ = 0o444
+_OWNER_MAY_READ = 0o400
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")
+_EFFECTIVE = os.access in os.supports_effective_ids
 
 
 def scan_local(root: bytes, judge: Judge, summary: Summary) -> Iterator[Finding]:
-    """The findings of a local folder or file, while `summary` counts along. NothingFound."""
+    """The findings of a local folder or file, while `summary` counts along; symbolic links are not
+    followed. NothingFound."""
     try:
         mode = os.stat(root).st_mode
     except OSError as error:
-        shown = printable(decoded(root))
+        shown = printable(_decoded(root))
         raise NothingFound(f"There is nothing to scan at {shown}", why=error.strerror) from error
     top, found = judge.top()
     yield from found
+    only = None
     if not stat.S_ISDIR(mode):
-        parent, name = os.path.split(root)
-        yield from _FolderScan(parent or b".", top, judge, summary).findings(only=name)
-        return
+        root, only = os.path.split(root)
     waiting = [top]
     while waiting:
-        scan = _FolderScan(root, waiting.pop(), judge, summary)
-        yield from scan.findings()
-        waiting += scan.children
+        scan = _FolderScan(root or b".", waiting.pop(), judge, summary)
+        yield from scan.findings(only)
+        waiting += scan.children()
 
 
 class _FolderScan:
-    """One folder while it is scanned; `children` are the folders in it, afterwards."""
+    """One folder while it is scanned."""
 
     def __init__(self, root: bytes, folder: Folder, judge: Judge, summary: Summary) -> None:
-        self._path = root + b"/" + folder.path if folder.path else root
+        self._path = os.path.join(root, folder.path.encode("utf-8", "surrogateescape"))
         self._folder, self._judge, self._summary = folder, judge, summary
-        self._folders: list[bytes] = []
-        self._rare = False
-        self.children: list[Folder] = []
+        self._user = system.user()
+        self._files: list[str] = []
+        self._folders: dict[str, set[str]] = {}  # and the rules by which they are refused
+        self._not_found_again: dict[str, int] = {}  # names, and the bytes to send
 
-    def findings(self, only: bytes | None = None) -> Iterator[Finding]:
-        """Scan it; `only` the one entry of that name."""
-        batches = read_folder(self._path, self._folder, only)
-        batch = next(batches)
-        following = next(batches, None)
-        if following is None:
-            entries = len(batch.files) + len(batch.folders)
-            yield from self._take(batch, self._duplicates)
-        else:
-            hashes = array("q")
-            for one in chain((batch, following), batches):
-                yield from self._take(one, lambda names: self._remember(names, hashes))
-            entries = len(hashes)
-            yield from self._duplicates_among(hashes)
-        if self._rare:
-            for pair in self._judge.looking_alike(self._folders):
-                for name, other in (pair, pair[::-1]):
-                    told = f"beside '{printable(decoded(other))}'"
-                    path = below(self._folder, name)
-                    yield Finding(path, RULES["folder_looks_alike"], True, told)
-        yield from crowded(self._folder.shown, entries)
-
-    def _take(self, batch: Batch, compare: Callable[[Names], list[Finding]]) -> Iterator[Finding]:
-        """Judge the names of a batch, each by itself and, by `compare`, against the others."""
-        summary, folder = self._summary, self._folder
-        size = sum(batch.sizes)
-        summary.files += len(batch.files)
-        summary.folders += len(batch.folders)
-        summary.bytes += size + batch.bytes
-        yield from batch.findings
-        if not batch.files and not batch.folders:
-            return
-        names = self._judge.look(folder, batch.files, batch.folders)
-        self._folders += batch.folders
-        self._rare = self._rare or names.rare
-        same = compare(names)
+    def findings(self, only: bytes | None) -> Iterator[Finding]:
+        """Scan it, or `only` the one entry of that name, without those that vanish meanwhile."""
+        try:
+            with os.scandir(self._path) as entries:
+                for entry in entries:
+                    if only is None or entry.name == only:
+                        yield from self._entry(entry)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            yield Finding(self._folder.path or ".", RULES["unreadable"], True, error.strerror or "")
+        names = self._files, list(self._folders)
+        same = list(self._judge.together(self._folder, *names))
         yield from same
-        refused: dict[int, set[str]] = {}
-        if names.suspicious:
-            translated = {one.path for one in same if one.rule.name == "same_when_translated"}
-            for index, finding in self._judge.findings(folder, names):
-                if finding.rule.name == "name_not_found_again" and finding.path in translated:
-                    continue  # it is found: the other one of the two
-                if finding.rule.refuses:
-                    if index not in refused and index < names.files:
-                        size -= batch.sizes[index]
-                    refused.setdefault(index, set()).add(finding.rule.name)
-                yield finding
-        if folder.arrives:
-            summary.bytes_to_send += size
-        for index in range(names.files, len(names.raw)):
-            raw, arriving, why = names.raw[index], names.translated[index], refused.get(index)
-            self.children.append(self._judge.child(folder, raw, arriving, why or set()))
+        # what is one name with another when translated is found: the other one
+        found = {one.path for one in same if one.rule.name == "same_when_translated"}
+        for name, size in self._not_found_again.items():
+            path = self._folder.below(name)
+            if path not in found:
+                is_dir = name in self._folders
+                if is_dir:
+                    self._folders[name].add("name_not_found_again")
+                self._summary.bytes_to_send -= size
+                yield Finding(path, RULES["name_not_found_again"], is_dir)
 
-    def _duplicates(self, names: Names) -> list[Finding]:
-        """Among the names of a folder that came in one batch."""
-        if not names.alike:
-            return []
-        often = Counter(names.keys)
-        return self._same([member for member, key in _members(names) if often[key] > 1])
+    def children(self) -> Iterator[Folder]:
+        """The folders in it, afterwards."""
+        for name, refused in self._folders.items():
+            yield self._judge.child(self._folder, name, refused)
 
-    def _remember(self, names: Names, hashes: array[int]) -> list[Finding]:
-        """For a folder of several batches: eight bytes for each name."""
-        hashes.extend(map(hash, names.keys))
-        return []
+    def _entry(self, entry: os.DirEntry[bytes]) -> Iterator[Finding]:
+        folder, name = self._folder, _decoded(entry.name)
+        told: list[tuple[str, str]] = []
+        try:
+            is_dir, size = entry.is_dir(follow_symlinks=False), 0
+            if not is_dir:
+                if not entry.is_file(follow_symlinks=False):
+                    kind = "symlink" if entry.is_symlink() else "special_file"
+                    yield Finding(folder.below(name), RULES[kind])
+                    return
+                status = entry.stat(follow_symlinks=False)
+                size = status.st_size
+                if not self._may_read(entry, status):
+                    told.append(("unreadable", ""))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            yield Finding(folder.below(name), RULES["unreadable"], detail=error.strerror or "")
+            return
+        told += self._judge.alone(folder, name, is_dir, size)
+        if _NOT_UTF_8.search(name):
+            told.append(("name_not_utf8", f"arrives as {self._judge.arriving(name)}"))
+        refused = {rule for rule, _ in told if RULES[rule].refuses}
+        if is_dir:
+            self._summary.folders += 1
+            self._folders[name] = refused
+        else:
+            self._files.append(name)
+            arrives = folder.arrives and not refused
+            self._summary.add_file(size, arrives)
+            size = size if arrives else 0
+        if QUOTE in name and not opens_again(name):
+            self._not_found_again[name] = size
+        for rule, detail in told:
+            yield Finding(folder.below(name), RULES[rule], is_dir, detail)
 
-    def _duplicates_among(self, hashes: array[int]) -> list[Finding]:
-        """Read such a folder again for the names whose hashes were there before."""
-        twice = {one for one, other in pairwise(sorted(hashes)) if one == other}
-        if not twice:
-            return []
-        again: list[Member] = []
-        for batch in read_folder(self._path, self._folder):
-            if batch.files or batch.folders:
-                names = self._judge.look(self._folder, batch.files, batch.folders)
-                again += [member for member, key in _members(names) if hash(key) in twice]
-        return self._same(again)
-
-    def _same(self, members: list[Member]) -> list[Finding]:
-        return [
-            Finding(below(self._folder, encoded(member.name)), RULES[rule], member.is_dir, detail)
-            for member, rule, detail in same_names(members)
-        ]
+    def _may_read(self, entry: os.DirEntry[bytes], status: os.stat_result) -> bool:
+        if status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ:
+            return True
+        mine = status.st_uid == self._user and status.st_mode & _OWNER_MAY_READ
+        return bool(mine) or os.access(entry.path, os.R_OK, effective_ids=_EFFECTIVE)
 
 
-def _members(names: Names) -> Iterator[tuple[Member, str]]:
-    """Each name with its coarse key."""
-    for index, (raw, key) in enumerate(zip(names.raw, names.keys, strict=True)):
-        name = decoded(raw)
-        yield Member(name, standard_name(name), index >= names.files), key
+def _decoded(raw: bytes) -> str:
+    """A local name as Python carries it, whatever the locale."""
+    return raw.decode("utf-8", "surrogateescape")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from pluton_rclone.values.encoding import coarse_key, lower_case, rclone_key
+from pluton_rclone.values.encoding import lower_case, rclone_key
 from pluton_rclone.values.printable import printable
 
 _SHOWN = 3  # other names told in one finding
@@ -22,18 +22,8 @@ class Member(NamedTuple):
     is_dir: bool
 
 
-def same_names(members: Iterable[Member]) -> Iterator[tuple[Member, str, str]]:
-    """Every member that shares its place on OneDrive with another: the member, the rule, the
-    others' names. Linear in the number of members."""
-    groups: dict[str, list[Member]] = defaultdict(list)
-    for member in members:
-        groups[coarse_key(member.standard)].append(member)
-    for group in groups.values():
-        if len(group) > 1:
-            yield from _judge(group)
-
-
-def _judge(group: list[Member]) -> Iterator[tuple[Member, str, str]]:
+def same_names(group: list[Member]) -> Iterator[tuple[Member, str, str]]:
+    """For each of several names with one `coarse_key`: the member, the rule, the others' names."""
     dropped: dict[tuple[bool, str], list[Member]] = defaultdict(list)
     beside: dict[tuple[bool, str], list[Member]] = defaultdict(list)
     for member in group:

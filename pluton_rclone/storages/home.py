@@ -185,14 +185,15 @@ class Home(Mapping[str, Storage]):
         return self.try_out(remote, on_step)[0]
 
     def try_out(
-        self, remote: OneDriveRemote, on_step: OnStep = None
+        self, remote: OneDriveRemote, on_step: OnStep = None, origin: SavedRemote | None = None
     ) -> tuple[ConnectionReport, OneDriveRemote]:
-        """As `test`, and the remote as it is after it: its token may have been renewed."""
+        """As `test`, and the remote as it is after it: its token may have been renewed, and is kept
+        in `origin`, the saved remote that it is to replace."""
         from pluton_rclone.connection.checks import run_test
         from pluton_rclone.connection.trial import trial_of
 
-        with trial_of(remote, self.binary) as trial:
-            return run_test(trial, on_step, home=self.conf), trial.options
+        with trial_of(remote, self.binary, origin) as trial:
+            return run_test(trial, on_step, home=self.conf, origin=origin), trial.options
 
     def add(
         self,

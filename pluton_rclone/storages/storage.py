@@ -305,7 +305,7 @@ class Storage:
 
         self.check_writable()
         before = self._saved.section
-        wanted = repaired(before, self.storages.binary, drive_id)
+        wanted = repaired(self._saved, self.storages.binary, drive_id)
         known = {"encoding", *wanted.to_section()}  # what else the section has stays
         known.discard(BASE)  # saved before `remote.pairs`, it becomes a pair
         old = {key: value for key, value in before.items() if key in known}
@@ -340,13 +340,14 @@ class Storage:
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
         self.check_writable()
-        report, tested = self.storages.try_out(wanted, on_step)
+        origin = self._saved if same_sign_in else None
+        report, tested = self.storages.try_out(wanted, on_step, origin)
         report.raise_for_failure()
         new = tested.to_section()
         keys = dict.fromkeys((*old, *new))
         changes = {key: new.get(key) for key in keys if new.get(key) != old.get(key)}
-        if TOKEN in changes and same_sign_in:  # renewed meanwhile
-            changes[SIGN_IN] = old.get(SIGN_IN)
+        if same_sign_in:  # what was renewed is kept already
+            changes = {key: new for key, new in changes.items() if key not in (TOKEN, SIGN_IN)}
         if changes:
             self.storages.conf.update(self.remote_name, changes)
         return report

@@ -181,7 +181,7 @@ def lower_case(text: str) -> str:
 
 
 def coarse_key(standard: str) -> str:
-    """The same for names that could ever be taken for one; works on many with "/" between."""
+    """The same for names that could ever be taken for one."""
     if standard.isascii():
         return standard.lower()
     text = _INVALID_BYTE.sub("\ufffd", unicodedata.normalize("NFC", standard)).casefold()
@@ -190,20 +190,11 @@ def coarse_key(standard: str) -> str:
 
 
 class ToOneDrive:
-    """Local, standard and stored names, one made of the other; many at a time for speed."""
+    """Local, standard and stored names, one made of the other."""
 
     def __init__(self, option: str = ONEDRIVE_ENCODING) -> None:
         self.encoding = Encoding(option)
         self.is_default = option == ONEDRIVE_ENCODING
-        known = (LOCAL, STANDARD, self.encoding)
-        # More than a replacement changes quotation marks, look-alikes, bytes that are not UTF-8.
-        parts = (part for e in known for part in (e.anywhere, e.first, e.last))
-        look_alikes = "".join(sorted({found for part in parts for found in part.values()}))
-        self._rare = re.compile(f"[{QUOTE}{re.escape(look_alikes)}\\udc80-\\udcff．]")
-        self._anywhere = [(c, look) for c, look in self.encoding.anywhere.items() if c not in "\0/"]
-        self._edges = [("/" + c, "/" + look) for c, look in self.encoding.first.items()]
-        self._edges += [(c + "/", look + "/") for c, look in self.encoding.last.items()]
-        self._touched = "".join(c for c, _ in self._anywhere).encode()
 
     def from_standard(self, standard: str) -> str:
         """What reaches OneDrive of a name as rclone shows it."""
@@ -216,30 +207,6 @@ class ToOneDrive:
     def path(self, standard_path: str) -> str:
         """`from_standard` on every part of a path."""
         return "/".join(map(self.from_standard, standard_path.split("/")))
-
-    def is_rare(self, names: str) -> bool:
-        """Whether the names hold something that needs `from_local`, not only replacements."""
-        return self._rare.search(names) is not None
-
-    def standard_all(self, names: str) -> str:
-        """`standard_name` of many local names, "/one/two/", only where rclone's own form matters.
-        Control characters are left as they are: no two names become equal by them."""
-        parts = names.split("/")
-        return "/".join(standard_name(name) if self.is_rare(name) else name for name in parts)
-
-    def from_local_all(self, names: str, raw: bytes) -> str:
-        """`from_local` of many local names, "/one/two/"; `raw` is the same as bytes."""
-        if self.is_rare(names):
-            parts = (self.from_local(one) if self.is_rare(one) else one for one in names.split("/"))
-            names = "/".join(parts)
-        if len(raw.translate(None, self._touched)) != len(raw):
-            for found, look_alike in self._anywhere:
-                if found in names:
-                    names = names.replace(found, look_alike)
-        if any(found.encode() in raw for found, _ in self._edges):
-            for found, look_alike in self._edges:
-                names = names.replace(found, look_alike)
-        return names
 
     def shown(self, stored: str) -> str:
         """A stored name as rclone's listings show it; in JSON, bytes beyond UTF-8 are U+FFFD."""

@@ -80,6 +80,7 @@ def test_the_sign_in_service_without_a_body(
         503: Screen(8, ("slow down", "try again later"), ("eauthorize",)),
     }
     judge(ran.code, ran.err, screens[status])
+    assert ran.err.startswith("ERROR")
     # rclone asks ten times; we ask once with patience, and once more to say why.
     assert [each.status for each in cloud.requests].count(status) <= ATTEMPTS + 1
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from pluton_rclone.errors import NothingFound
-from pluton_rclone.preflight import Finding, preflight, reading
-from pluton_rclone.preflight import finding as scanning
+from pluton_rclone.preflight import Finding, judge, preflight
 
 from .real_rclone import make, unreadable_as_ordinary_user
 
@@ -224,30 +223,6 @@ def test_a_finding_names_the_others(tmp_path: Path) -> None:
     }
 
 
-def test_names_that_meet_in_a_folder_of_many_batches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "BATCH", 10)
-    make(
-        tmp_path,
-        dict.fromkeys(
-            [f"file {number:03}" for number in range(95)] + ["FILE 007", "X/a", "x/b"], b"1"
-        ),
-    )
-    scan = preflight(tmp_path)
-    assert rules(scan) == [(name, "same_but_case") for name in ("FILE 007", "X", "file 007", "x")]
-    assert (scan.summary.files, scan.summary.folders, scan.summary.bytes) == (98, 2, 98)
-
-
-def test_names_that_meet_in_a_folder_of_full_batches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "BATCH", 10)
-    make(tmp_path, dict.fromkeys([*(f"file {number:03}" for number in range(19)), "FILE 007"], b""))
-    found = [(name, "same_but_case") for name in ("FILE 007", "file 007")]
-    assert rules(preflight(tmp_path)) == found
-
-
 def test_links_and_special_files_are_skipped(tmp_path: Path) -> None:
     make(tmp_path, {"file": b"1", "folder/x": b""})
     (tmp_path / "link").symlink_to("file")
@@ -365,8 +340,8 @@ def test_the_memory_stays_flat(tmp_path: Path) -> None:
 def test_folders_with_very_many_entries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], rule: str
 ) -> None:
-    monkeypatch.setattr(scanning, "MANY_ENTRIES", limits[0])
-    monkeypatch.setattr(scanning, "TOO_MANY_ENTRIES", limits[1])
+    monkeypatch.setattr(judge, "MANY_ENTRIES", limits[0])
+    monkeypatch.setattr(judge, "TOO_MANY_ENTRIES", limits[1])
     make(
         tmp_path,
         {"full/a": b"", "full/b": b"", "full/c": b"", "full/d/": b"", "full/e/": b"", "few/a": b""},

@@ -34,14 +34,17 @@ def test_options_are_changed_after_a_test_and_none_gives_the_default_back(cloud:
     assert storage.remote.sign_in == sign_in
 
 
-def test_what_is_refused_or_fails_its_test_leaves_everything_as_it_was(cloud: Emulator) -> None:
+def test_what_is_refused_or_fails_its_test_leaves_everything_but_a_newer_token(
+    cloud: Emulator,
+) -> None:
     storage = connected(cloud, "business")
     before = storage.section_with_secrets()
     with pytest.raises(OptionInvalid, match="chunk_size"):
         storage.update(chunk_size="19Mi")
+    assert storage.section_with_secrets() == before
     with pytest.raises(ConnectionTestFailed):
         storage.update(drive_id="b!nothing")
-    assert storage.section_with_secrets() == before
+    assert {**storage.section_with_secrets(), "token": before["token"]} == before
 
 
 def test_another_friendly_name_keeps_the_remotes_name_and_the_other_way_round(

@@ -20,7 +20,6 @@ from pluton_rclone.values.encoding import (
     lower_case,
     opens_again,
     rclone_key,
-    standard_name,
     to_onedrive,
 )
 from tests.preflight.real_rclone import make, rclone, tree
@@ -139,25 +138,6 @@ def test_any_name_becomes_what_the_real_rclone_makes_of_it(names: list[str], enc
     assert {n: name for n, name in arrived.items() if n not in odd} == {
         n: name for n, name in arriving.items() if n not in odd
     }
-
-
-@given(names=st.lists(local_names, min_size=1, max_size=20), encoding=st.sampled_from(ENCODINGS))
-def test_many_names_at_once_become_the_same_as_one_by_one(names: list[str], encoding: str) -> None:
-    translator = to_onedrive(encoding)
-    joined = "/" + "/".join(names) + "/"
-    raw = joined.encode("utf-8", "surrogateescape")
-    one_by_one = "/" + "/".join(map(translator.from_local, names)) + "/"
-    assert translator.from_local_all(joined, raw) == one_by_one
-
-
-@given(names=st.lists(local_names, min_size=1, max_size=20))
-def test_many_names_are_told_apart_as_one_by_one(names: list[str]) -> None:
-    joined = "/" + "/".join(names) + "/"
-    together = coarse_key(to_onedrive().standard_all(joined)).split("/")[1:-1]
-    alone = [coarse_key(standard_name(name)) for name in names]
-    for first in range(len(names)):
-        for second in range(first):
-            assert (together[first] == together[second]) == (alone[first] == alone[second])
 
 
 def cased_letters() -> list[str]:
