@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pluton_rclone.errors import ConnectionTestFailed, Throttled, Unreachable
@@ -57,11 +58,7 @@ class HealthReport:
 
 def check_all(remotes: Sequence[SavedRemote]) -> HealthReport:
     """Every storage checked without writing; at most AT_ONCE at a time."""
-
-    def check(saved: SavedRemote) -> ConnectionReport:
-        return run_test(saved, writing=False)
-
-    return HealthReport(tuple(at_once(check, remotes, AT_ONCE)))
+    return HealthReport(tuple(at_once(partial(run_test, writing=False), remotes, AT_ONCE)))
 
 
 def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
@@ -69,8 +66,8 @@ def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
 
     def renew(saved: SavedRemote) -> ConnectionReport:
         walk = Walk()
-        with suppress(StepFailed), walk.step("token", "Token") as notes:
-            notes.text = saved.renew()
+        with suppress(StepFailed), walk.step("token", "Token") as step:
+            step.text = saved.renew()
         return ConnectionReport(saved.title, tuple(walk.steps))
 
     return HealthReport(tuple(at_once(renew, remotes, AT_ONCE)))

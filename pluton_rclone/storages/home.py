@@ -224,12 +224,12 @@ class Home(Mapping[str, Storage]):
             what = f"There is already a storage called {remote_name!r}."
             raise StorageExists(what, name=remote_name)
 
-    def health(self) -> HealthReport:
-        """Check every storage without writing, a few at a time; each check renews the token. A
-        storage that fails raises nothing."""
+    def health(self, *remote_names: str) -> HealthReport:
+        """Check every storage, or some remotes, without writing, a few at a time; each check renews
+        the token. A storage that fails raises nothing."""
         from pluton_rclone.connection.health import check_all
 
-        return check_all([self._saved(name, "DEBUG") for name in self._titles()])
+        return check_all([self._saved(name, "DEBUG") for name in remote_names or self._titles()])
 
     def keep_alive(self, *remote_names: str) -> HealthReport:
         """Renew every token, or those of some remotes: run it every few weeks, since unused tokens
