@@ -15,7 +15,7 @@ from pathlib import Path
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
 
 from . import journal, swap, system
-from .foreigners import foreign_rclones, wait_until_asleep
+from .foreigners import wait_until_asleep
 
 LOCK_SECONDS = 30.0
 _ABSENT_SECONDS = 2.0  # rclone is without its file for two renames; later it was killed in between
@@ -166,9 +166,9 @@ class ConfigFile:
         path = self.path.parent / f"{self._temporary_prefix}{os.urandom(8).hex()}"
         return path, _identity(journal.write_new(path, data, like=self._stat()))
 
-    def wait_for_savers(self, put: Put) -> bool:
+    def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.
-        False if the file was not written since.
+        False if the file was not written since. Needs no lock.
 
         rclone looks at the file's time and size, some tenths of a millisecond later makes a
         temporary file beside it, writes that, and renames twice. So we wait until each of these
@@ -177,7 +177,7 @@ class ConfigFile:
         and then took the time of ours would never notice."""
         if put.mounted:
             return False
-        wait_until_asleep(foreign_rclones(self.path), _BUSY_SECONDS)
+        wait_until_asleep(foreigners, _BUSY_SECONDS)
         identity = self._touch(put.identity)
         deadline = time.monotonic() + _SAVING_SECONDS
         calm_until = time.monotonic() + _CALM_SECONDS

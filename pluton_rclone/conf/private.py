@@ -7,7 +7,6 @@ lock is free, the owner was killed or could not write the real file: the next lo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pluton_rclone.errors import ConfigError, ConfigNotWritable, PlutonRcloneError
 from pluton_rclone.process import folders
@@ -29,6 +28,7 @@ from . import disk, variables
 from .ini import Document
 from .merge import with_later_tokens
 from .pairs import with_drives
+from .recent import load, mark
 from .shared import SharedConfig
 
 log = logging.getLogger(__name__)
@@ -264,7 +264,7 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
         owner = folders.claimed(folder)
         if owner is None:
             continue
-        origin = _load(folder / _ORIGIN)
+        origin = load(folder / _ORIGIN)
         if is_this:
             yield _Loan(shared, folder, owner, origin.get("tokens", {}))
             continue
@@ -272,18 +272,6 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
             # it was never finished, or the rclone.conf that it was copied from is gone
             folders.remove(folder)
         owner.release()
-
-
-def mark(path: Path) -> str:
-    """Stands for one rclone.conf in names of folders."""
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-
-
-def _load(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty if it cannot be read."""
-    with suppress(OSError, ValueError, TypeError):
-        return dict(json.loads(path.read_text()))
-    return {}
 
 
 def _age(folder: Path) -> float:

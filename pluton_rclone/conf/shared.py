@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
@@ -19,14 +20,30 @@ from pluton_rclone.errors import ConfigPasswordWrong, ConfigUnreadable
 from . import encryption, journal, variables
 from .disk import ConfigFile, Identity, Put, not_writable
 from .environment import PASSWORD, PASSWORD_COMMAND
+from .foreigners import foreign_rclones
 from .ini import Document, parse
 from .merge import adopted, repaired_section, with_later_tokens
 from .pairs import tidied
+from .recent import note_change, still_last
 
 log = logging.getLogger(__name__)
 
 Edit = Callable[[Document], Document]
 _MOST_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A change that is in the file, as far as we know; `put` is None if nothing had to be changed.
+    `names` are the remotes that it changed, `foreigners` the rclones that may have read the file as
+    it was before."""
+
+    before: Document
+    after: Document
+    put: Put | None = None
+    names: Sequence[str] = ()
+    change: str = ""
+    foreigners: set[int] = field(default_factory=set)
 
 
 class SharedConfig:
@@ -107,7 +124,10 @@ class SharedConfig:
         ConfigNotWritable, ConfigUnreadable and the password's errors."""
         with self.file.lock():
             self._recover()
-            return self._apply(edit, check)
+            placed = self._apply(edit, check)
+        if placed.put is not None:
+            self._confirm(placed, placed.put)
+        return placed.after
 
     def recode(self, password: str | None) -> None:
         """Encrypt the file with this password, or decrypt it (None); errors as of `change`."""
@@ -117,9 +137,9 @@ class SharedConfig:
             data = document.text().encode("utf-8", "surrogateescape")
             return data if key is None else encryption.encrypt(data, key)
 
-        with self.file.lock():
-            self._recover()
-            for _ in range(_MOST_ROUNDS):
+        for _ in range(_MOST_ROUNDS):
+            with self.file.lock():
+                self._recover()
                 data, leftovers = self._bytes()
                 try:
                     document = self.decode(data, key)
@@ -129,9 +149,9 @@ class SharedConfig:
                 if done:
                     break
                 _, put = self._place(lambda now: now, data, document, document, leftovers, write)
-                # An rclone that had read the file before may have saved it as it was.
-                if not self.file.wait_for_savers(put):
-                    break
+            # An rclone that had read the file before may have saved it as it was.
+            if not self.file.wait_for_savers(put, foreign_rclones(self.file.path)):
+                break
         self._read, self.password = None, cache(lambda: password or "")
 
     def _recover(self) -> None:
@@ -152,21 +172,21 @@ class SharedConfig:
             self._apply(partial(with_later_tokens, source=source))
             path.unlink(missing_ok=True)
 
-    def _apply(self, edit: Edit, check: Callable[[Document], None] | None = None) -> Document:
+    def _apply(self, edit: Edit, check: Callable[[Document], None] | None = None) -> _Placed:
         data, leftovers = self._bytes()
         before = self.decode(data)
         if check is not None:
             check(before)
         document = edit(before)
         if document == before:
-            return before
+            return _Placed(before, before)
         self._read = None
-        after, put = self._place(edit, data, before, document, leftovers)
         # What we change, not what another program turns out to have changed in between.
         both = dict.fromkeys([*before.names(), *document.names()])
         names = [name for name in both if before.sections.get(name) != document.sections.get(name)]
-        self._confirm(put, names, before, after)
-        return after
+        after, put = self._place(edit, data, before, document, leftovers)
+        change = note_change(self.file.path, names)
+        return _Placed(before, after, put, names, change, foreign_rclones(self.file.path))
 
     def _place(
         self,
@@ -198,22 +218,26 @@ class SharedConfig:
         what = f"{self.file.path} is being written all the time"
         raise errors.ConfigLocked(what, why=f"{_MOST_ROUNDS} attempts were overwritten")
 
-    def _confirm(self, put: Put, names: list[str], before: Document, after: Document) -> None:
-        """Stay until no rclone can still save what it read before; repair what one has undone of
-        our change to these remotes. The lock keeps our other processes away until then."""
+    def _confirm(self, placed: _Placed, put: Put) -> None:
+        """Stay until no rclone can still save what it read before; repair what one has undone."""
+        path, foreigners = self.file.path, placed.foreigners
         for _ in range(_MOST_ROUNDS):
-            if not self.file.wait_for_savers(put):
+            if not self.file.wait_for_savers(put, foreigners):
                 return
-            data = self.file.read()
-            now = repaired = self._decode_theirs(data, after)
-            for name in names:
-                repaired = repaired_section(repaired, name, before=before, after=after)
-            # a token that came under a name which the repair takes away again
-            repaired = with_later_tokens(repaired, now)
-            if repaired == now:
-                return
-            log.info("an rclone had saved an older reading of %s; repaired", self.file.path)
-            _, put = self._place(lambda document: document, data, now, repaired)
+            with self.file.lock():
+                data = self.file.read()
+                now = repaired = self._decode_theirs(data, placed.after)
+                old, new = placed.before, placed.after
+                for name in still_last(path, placed.change, placed.names):
+                    repaired = repaired_section(repaired, name, before=old, after=new)
+                # a token that came under a name which the repair takes away again
+                repaired = with_later_tokens(repaired, now)
+                if repaired == now:
+                    return
+                log.info("an rclone had saved an older reading of %s; repaired", path)
+                _, put = self._place(lambda document: document, data, now, repaired)
+                self._read = None
+                foreigners = foreign_rclones(path)
 
     def _decode_theirs(self, data: bytes | None, otherwise: Document) -> Document:
         try:

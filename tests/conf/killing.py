@@ -1,6 +1,6 @@
 """A process of its own that changes an rclone.conf and is killed at every point, or at random ones.
 
-`python -m tests.conf.killing FOLDER each PASSWORD`, `… some PASSWORD` (every ninth point) and `…
+`python -m tests.conf.killing FOLDER each PASSWORD`, `… some PASSWORD` (every eleventh point) and `…
 random PASSWORD`; prints what it saw as JSON. It forks from a process without threads, so a thousand
 killed writers take seconds; nothing needs to be installed for it.
 """
@@ -116,7 +116,7 @@ def each(path: Path, password: str, step: int = 1) -> dict[str, Any]:
 
 
 def some(path: Path, password: str) -> dict[str, Any]:
-    return each(path, password, 9)
+    return each(path, password, 11)
 
 
 def recoded(path: Path, _: str, step: int = 23) -> dict[str, Any]:

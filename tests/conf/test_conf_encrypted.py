@@ -139,11 +139,11 @@ def test_a_save_of_an_rclone_while_it_is_encrypted_is_not_lost(
     once = [lambda: run(plain, "config", "update", "disk", "description=later")]
     waiting = ConfigFile.wait_for_savers
 
-    def wait(self: ConfigFile, put: Put) -> bool:
+    def wait(self: ConfigFile, put: Put, foreigners: set[int]) -> bool:
         if once:
             plain.write_bytes(OTHERS.encode())
             assert once.pop()().returncode == 0
-        return waiting(self, put)
+        return waiting(self, put, foreigners)
 
     monkeypatch.setattr(ConfigFile, "wait_for_savers", wait)
     Conf(plain).encrypt("geheim")

@@ -20,6 +20,7 @@ TOKEN = (
     '{"access_token":"A","token_type":"Bearer","refresh_token":"R","expiry":"2030-01-01T00:00:00Z"}'
 )
 OLD_TOKEN = TOKEN.replace("2030", "2029").replace('"R"', '"old"')
+NOBODY = 2**22 + 1  # a process id that Linux never gives
 
 
 @pytest.fixture
@@ -135,12 +136,12 @@ def test_an_rclone_that_saves_an_older_reading_over_ours_does_not_undo_it(
     change(wanted)
     wait = disk.ConfigFile.wait_for_savers
 
-    def stale(self: disk.ConfigFile, put: disk.Put) -> bool:
+    def stale(self: disk.ConfigFile, put: disk.Put, foreigners: set[int]) -> bool:
         patch.undo()
         temporary = path.with_name("rclone.conf4711")
         temporary.write_text(before.replace(OLD_TOKEN, TOKEN))
         temporary.rename(path)
-        return wait(self, put)
+        return wait(self, put, {NOBODY})
 
     patch.setattr(disk.ConfigFile, "wait_for_savers", stale)
     change(conf)
@@ -153,22 +154,48 @@ def sections(conf: Conf) -> dict[str, dict[str, str]]:
     return {name: conf.section(name) for name in conf.names()}
 
 
-def test_no_other_process_of_ours_changes_it_before_a_change_is_known_to_last(
+def test_an_older_reading_that_another_of_us_met_first_does_not_undo_our_change(
     path: Path, patch: pytest.MonkeyPatch
 ) -> None:
-    """So a repair never undoes what one of us has changed since."""
-    wait = disk.ConfigFile.wait_for_savers
+    """An rclone saves what it read before our change just when another process of ours saves a
+    change of its own."""
+    conf = Conf(path)
+    conf.add("anna", {"type": "memory", "description": "1"})
+    before = path.read_text()
+    wait, put = disk.ConfigFile.wait_for_savers, disk.ConfigFile.put
 
-    def meanwhile(self: disk.ConfigFile, put: disk.Put) -> bool:
-        patch.setattr(disk, "LOCK_SECONDS", 0.05)
-        with pytest.raises(ConfigLocked):
-            Conf(path).delete("bert")
-        patch.undo()
-        return wait(self, put)
+    def stale(self: disk.ConfigFile, new: bytes, *, instead_of: bytes | None) -> disk.Put:
+        patch.setattr(disk.ConfigFile, "put", put)
+        path.write_text(before)
+        return put(self, new, instead_of=instead_of)
+
+    def meanwhile(self: disk.ConfigFile, placed: disk.Put, foreigners: set[int]) -> bool:
+        patch.setattr(disk.ConfigFile, "wait_for_savers", wait)
+        patch.setattr(disk.ConfigFile, "put", stale)
+        Conf(path).update("disk", {"description": "mine"})
+        return wait(self, placed, {NOBODY})
 
     patch.setattr(disk.ConfigFile, "wait_for_savers", meanwhile)
-    Conf(path).add("bert", {"type": "memory"})
-    assert "bert" in Conf(path)
+    conf.update("anna", {"description": "2"})
+    assert conf.section("anna")["description"] == "2"
+    assert conf.section("disk")["description"] == "mine"
+
+
+def test_what_one_of_us_has_changed_since_is_not_brought_back(
+    path: Path, patch: pytest.MonkeyPatch
+) -> None:
+    """Added here, deleted by another process of ours before this one has looked again."""
+    conf = Conf(path)
+    wait = disk.ConfigFile.wait_for_savers
+
+    def meanwhile(self: disk.ConfigFile, put: disk.Put, foreigners: set[int]) -> bool:
+        patch.undo()
+        Conf(path).delete("bert")
+        return wait(self, put, {NOBODY})
+
+    patch.setattr(disk.ConfigFile, "wait_for_savers", meanwhile)
+    conf.add("bert", {"type": "memory"})
+    assert "bert" not in conf
 
 
 def test_a_system_without_exchange_writes_with_a_plain_rename(

@@ -14,7 +14,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import StorageExists, StorageNotFound
 from tests.conf.encrypted import OTHERS
 from tests.conf.real_rclone import dump
-from tests.conf.test_conf_other_writers import OLD_TOKEN, TOKEN
+from tests.conf.test_conf_other_writers import NOBODY, OLD_TOKEN, TOKEN
 from tests.conf.test_conf_private import conf as signed_in
 from tests.conf.test_conf_private import is_last, rclone
 
@@ -106,9 +106,9 @@ def test_an_rclone_that_saves_what_it_read_before_undoes_no_change_and_its_token
         save()
         return put(self, new, instead_of=instead_of)
 
-    def late(self: disk.ConfigFile, placed: disk.Put) -> bool:
+    def late(self: disk.ConfigFile, placed: disk.Put, foreigners: set[int]) -> bool:
         save()
-        return wait(self, placed)
+        return wait(self, placed, {NOBODY})
 
     patch.setattr(
         disk.ConfigFile, *(("put", early) if when[0] == "b" else ("wait_for_savers", late))

@@ -25,7 +25,8 @@ from pathlib import Path
 
 from pluton_rclone import Storages
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.private import _CONF, mark
+from pluton_rclone.conf.private import _CONF
+from pluton_rclone.conf.recent import mark
 from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.process.folders import UNFINISHED, runtime_folders
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
