@@ -1,0 +1,135 @@
+"""One tree in shards: each file in one of them, whatever it is called, and all of them through
+several apps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pluton_rclone import Storages
+from pluton_rclone.emulator import SINGLE_TENANT_CLIENT_ID, Emulator
+from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.flows import alone
+from pluton_rclone.flows.plan import Plan
+from pluton_rclone.flows.shards import Piece, divide
+from tests.connected import connected, emulated_drive, remote_of
+
+NAMES = st.text(
+    st.sampled_from("ab{}[]*?\\,.-+ $^()|é\ud7ff\ue000\U0001f600\U0010ffff～").filter(str.strip)
+    | st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/"),
+    min_size=1,
+    max_size=4,
+).filter(lambda name: name not in (".", ".."))
+PATHS = st.lists(st.lists(NAMES, min_size=1, max_size=4).map("/".join), min_size=1, max_size=30)
+
+
+class Entry(NamedTuple):
+    path: str
+    size: int = 1
+    is_dir: bool = False
+
+
+def matches(piece: Piece, path: str) -> bool:
+    """As rclone's fs/filter/glob.go reads the pattern of a piece: /, *, **, {{}}, \\ and [ ]."""
+    found, rest = "", piece.pattern[1:]
+    parts = re.compile(r"\{\{(.*?)\}\}(?!\})|\\(.)|(\*\*)|(\*)|(\[.\])|(.)", re.DOTALL)
+    for one in parts.finditer(rest):
+        code, quoted, stars, star, group, plain = one.groups()
+        if code is not None:
+            found += f"({code})"
+        elif quoted or plain:
+            found += re.escape(quoted or plain)
+        else:
+            found += ".*" if stars else "[^/]*" if star else group
+    found = re.sub(r"\\x\{([0-9a-f]+)\}", lambda hit: rf"\U{int(hit[1], 16):08x}", found)
+    return re.fullmatch(found, path, re.DOTALL) is not None
+
+
+@given(PATHS, st.integers(2, 6), PATHS)
+def test_every_file_is_in_one_shard_also_one_that_was_not_listed(
+    listed: list[str], shards: int, new: list[str]
+) -> None:
+    dealt = divide(map(Entry, listed), shards)
+    assert len(dealt) <= shards
+    assert divide(map(Entry, sorted(listed, reverse=True)), shards) == dealt
+    pieces = [piece for mine in dealt for piece in mine]
+    for path in listed + new if len(dealt) > 1 else ():
+        assert sum(matches(piece, path) for piece in pieces) == 1
+
+
+def test_the_shards_weigh_about_the_same_where_there_are_folders_to_divide() -> None:
+    tree = [Entry(f"{a}/{a}{b:02}/{n}") for a in "abcdefg" for b in range(40) for n in range(25)]
+    tree += [Entry(f"deep/er/{b}/{n}") for b in range(3000) for n in range(2)]
+    dealt = divide(tree, 8)
+    weights = [sum(piece.weight for piece in mine) for mine in dealt]
+    assert len(dealt) == 8
+    assert max(weights) < 1.3 * min(weights)
+    assert sum(map(len, dealt)) < 80  # rules
+
+
+ODD = [
+    "Fotos/2024 {Mai}/IMG_[1].jpg",
+    "Fotos/2024 {Mai}/sub/*stern*?.txt",
+    "Fotos/2024/a,b.txt",
+    "Fotos/{{re}}/x.txt",
+    "Fotos/\\back\\slash/y.txt",
+    "Fotos/~tilde/$money^(1)|2.txt",
+    "Fotos/- minus/+ plus/# hash.txt",
+    "Fotos/ende /punkt./z.txt",
+    "Müller/ʼΩ/ſtraße/\U0001f600 \ue000\ud7ff.txt",
+    "lone.txt",
+    "- x/** /only one.txt",
+]
+BUSY = [f"Busy/{letter}{n}/{letter * n}.txt" for letter in "abcxyzäöü" for n in range(1, 4)]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree with odd names, and a folder without files."""
+    root = tmp_path / "tree"
+    for path in ODD + BUSY:
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(path)
+    (root / "Fotos" / "empty").mkdir()
+    return root
+
+
+def plan_of(step: dict[str, Any], **more: Any) -> Plan:
+    at_once = {"at_once": {"account": 4}}
+    which = {"name": "big", "storages": [{"names": ["one"]}]}
+    return Plan.from_record({**which, "steps": [step], **at_once, **more})
+
+
+def two_doors(cloud: Emulator) -> Drive:
+    """The library of a team, which two of its people reach, each with another app."""
+    connected(cloud, "sharepoint", name="one")
+    drive = emulated_drive(cloud, "sharepoint")
+    remote = remote_of(cloud, "sharepoint", client_id=SINGLE_TENANT_CLIENT_ID)
+    Storages().add_tested("two", remote)
+    return drive
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_a_tree_goes_up_in_shards_through_two_apps_and_comes_back(
+    cloud: Emulator, tree: Path, tmp_path: Path
+) -> None:
+    two_doors(cloud)
+    up = {"do": "upload", "local": str(tree), "folder": "data", "shards": 4}
+    outcomes = alone.run(plan_of({**up, "through": ["one", "two"]}), Storages())
+    assert [one.ended for one in outcomes] == ["done", "done"]
+    assert [one.files for one in outcomes] == [len(ODD + BUSY)] * 2
+    back = tmp_path / "back"
+    down = {"do": "download", "local": str(back), "folder": "data", "shards": 3}
+    outcomes = alone.run(plan_of(down), Storages())
+    assert [one.files for one in outcomes] == [len(ODD + BUSY)] * 2
+    assert files_of(back) == files_of(tree)
+    assert (back / "Fotos" / "empty").is_dir()
