@@ -4,6 +4,10 @@ several apps."""
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pluton_rclone import Storages
-from pluton_rclone.emulator import SINGLE_TENANT_CLIENT_ID, Emulator
+from pluton_rclone.emulator import PUBLIC_CLIENT_ID, SINGLE_TENANT_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.drive import Drive
+from pluton_rclone.emulator.graph.budgets import Asking, Verdict
 from pluton_rclone.flows import alone
-from pluton_rclone.flows.plan import Plan
+from pluton_rclone.flows.plan import Plan, check
 from pluton_rclone.flows.shards import Piece, divide
+from pluton_rclone.values.encoding import ToOneDrive
 from tests.connected import connected, emulated_drive, remote_of
+from tests.terminal import PATIENCE
 
 NAMES = st.text(
     st.sampled_from("ab{}[]*?\\,.-+ $^()|é\ud7ff\ue000\U0001f600\U0010ffff～").filter(str.strip)
@@ -119,12 +126,20 @@ def files_of(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
-def test_a_tree_goes_up_in_shards_through_two_apps_and_comes_back(
-    cloud: Emulator, tree: Path, tmp_path: Path
+def test_a_tree_goes_up_in_shards_through_two_apps_which_share_the_requests_and_comes_back(
+    cloud: Emulator, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_doors(cloud)
+    asked, charge = Counter[str](), cloud.budgets.charge
+
+    def counted(who: Asking, units: int) -> Verdict:
+        asked[who.app] += units
+        return charge(who, units)
+
+    monkeypatch.setattr(cloud.budgets, "charge", counted)
     up = {"do": "upload", "local": str(tree), "folder": "data", "shards": 4}
     outcomes = alone.run(plan_of({**up, "through": ["one", "two"]}), Storages())
+    assert min(asked[PUBLIC_CLIENT_ID], asked[SINGLE_TENANT_CLIENT_ID]) > 0.3 * asked.total()
     assert [one.ended for one in outcomes] == ["done", "done"]
     assert [one.files for one in outcomes] == [len(ODD + BUSY)] * 2
     back = tmp_path / "back"
@@ -133,3 +148,74 @@ def test_a_tree_goes_up_in_shards_through_two_apps_and_comes_back(
     assert [one.files for one in outcomes] == [len(ODD + BUSY)] * 2
     assert files_of(back) == files_of(tree)
     assert (back / "Fotos" / "empty").is_dir()
+
+
+def test_a_run_that_was_killed_is_run_again_and_sends_what_is_missing_through_both_apps(
+    cloud: Emulator, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = two_doors(cloud)
+    cloud.faults.latency = 0.05
+    file = tmp_path / "plan.toml"
+    file.write_text(
+        'name = "big"\nstorages = [{ names = ["one"] }]\nat_once = { account = 4 }\n'
+        f'[[steps]]\ndo = "upload"\nlocal = "{tree}"\nfolder = "data"\n'
+        'shards = 5\nthrough = ["{storage}", "two"]\n'
+    )
+    asked, charge = Counter[str](), cloud.budgets.charge
+    words = [sys.executable, "-m", "pluton_rclone", "flow", "run", "--no-server", str(file)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+
+        def counted(who: Asking, units: int) -> Verdict:
+            asked[who.app] += 1
+            if asked.total() == 150:
+                process.kill()
+            return charge(who, units)
+
+        monkeypatch.setattr(cloud.budgets, "charge", counted)
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+    plan, _ = check(file)
+    assert plan is not None
+    outcomes = alone.run(plan, Storages())
+    assert [one.ended for one in outcomes] == ["done", "done"]
+    assert 0 < outcomes[0].files < outcomes[1].files == len(ODD + BUSY)
+    stored = ToOneDrive()
+    for path, content in files_of(tree).items():
+        there = "/".join(map(stored.from_local, path.split("/")))
+        assert drive.read(f"data/{there}") == content
+    assert asked[PUBLIC_CLIENT_ID] > asked[SINGLE_TENANT_CLIENT_ID] > 0
+
+
+def test_a_shard_that_fails_is_repeated_alone_and_its_files_are_in_the_result_of_all(
+    cloud: Emulator, tree: Path
+) -> None:
+    two_doors(cloud)
+    cloud.faults.refuse(500, times=None, where=r"lone\.txt")
+    options = {"retries": 1, "low_level_retries": 1, "filters": ["- *.jpg", "+ *.txt", "- *"]}
+    up = {"do": "upload", "local": str(tree), "shards": 3, "options": options}
+    outcomes = alone.run(plan_of(up, retry={"times": 1, "wait": 0}), Storages())
+    (outcome,) = outcomes  # nothing to compare
+    assert (outcome.ended, outcome.failures) == ("failed", 1)
+    assert [one["path"] for one in outcome.failed] == ["lone.txt"]
+    ends = [one.ended for one in Storages().runs.last()]
+    assert sorted(ends) == ["done", "done", "failed", "failed"]
+
+
+def test_shards_go_through_storages_of_the_same_drive_only(cloud: Emulator, tree: Path) -> None:
+    two_doors(cloud)
+    connected(cloud, "business", name="other")
+    up = {"do": "upload", "local": str(tree), "shards": 2}
+    for name, why in (("other", "another drive_id"), ("nobody", "no storage called")):
+        (outcome,) = alone.run(plan_of({**up, "through": ["one", name]}), Storages())
+        assert outcome.ended == "failed"
+        assert why in str(outcome.error).lower()
+    assert cloud.requests == []
+
+
+def test_what_is_one_file_or_empty_is_one_shard(cloud: Emulator, tree: Path) -> None:
+    drive = two_doors(cloud)
+    (tree / "nothing").mkdir()
+    for name, files in (("lone.txt", 1), ("nothing", 0)):
+        up = {"do": "upload", "local": str(tree / name), "folder": "few", "shards": 9}
+        outcomes = alone.run(plan_of({**up, "verify": False}), Storages())
+        assert [(one.ended, one.files) for one in outcomes] == [("done", files)]
+    assert drive.read("few/lone.txt") == b"lone.txt"
