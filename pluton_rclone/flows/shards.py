@@ -173,7 +173,7 @@ def shards_of(storages: Storages, target: Target, step: Step) -> list[tuple[Targ
     here = Rclone(storages.binary)
     upload = step.do == "upload"
     entries = here.walk(os.fsencode(local), **chosen) if upload else storage.walk(folder, **chosen)
-    dealt = divide(entries, step.shards)
+    dealt = divide(_as_far_as(entries), step.shards)
     if upload and len(dealt) > 1:
         divided = {piece.folder for pieces in dealt for piece in pieces}
         for place in sorted(divided):
@@ -197,6 +197,19 @@ def shards_of(storages: Storages, target: Target, step: Step) -> list[tuple[Targ
             }
         found.append((doors[number % len(doors)], Step.model_validate(plain | given)))
     return found
+
+
+def _as_far_as(entries: Iterator[Listed]) -> Iterator[Listed]:
+    """Those that can be listed: a folder that cannot be is in a shard all the same, which says so.
+    Raises what is wrong if nothing can be."""
+    some = False
+    try:
+        for entry in entries:
+            some = True
+            yield entry
+    except PlutonRcloneError:
+        if not some:
+            raise
 
 
 def _doors(storages: Storages, storage: Storage, step: Step) -> list[Target]:

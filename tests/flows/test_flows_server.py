@@ -28,7 +28,7 @@ from pluton_rclone.emulator.drives.drive import Drive
 pytestmark = pytest.mark.soak
 
 MINUTES = 60.0
-FILES = 12
+FILES = int(os.environ.get("FLOW_FILES", "12"))  # for each storage
 PLAN = """\
 name = "nightly"
 

@@ -3,6 +3,7 @@ several apps."""
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from pluton_rclone.emulator.graph.budgets import Asking, Verdict
 from pluton_rclone.flows import alone
 from pluton_rclone.flows.plan import Plan, check
 from pluton_rclone.flows.shards import Piece, divide
+from pluton_rclone.rclone.engine import Rclone
 from pluton_rclone.values.encoding import ToOneDrive
 from tests.connected import connected, emulated_drive, remote_of
 from tests.terminal import PATIENCE
@@ -219,3 +221,35 @@ def test_what_is_one_file_or_empty_is_one_shard(cloud: Emulator, tree: Path) -> 
         outcomes = alone.run(plan_of({**up, "verify": False}), Storages())
         assert [(one.ended, one.files) for one in outcomes] == [("done", files)]
     assert drive.read("few/lone.txt") == b"lone.txt"
+
+
+def test_rclone_sees_each_file_in_one_shard_also_what_is_new_or_not_utf_8(tree: Path) -> None:
+    root = os.fsencode(tree)
+    for name in (b"Fotos/M\xfcller/1", b"Fotos/M\xf6ller/2", b"Busy/\xff/3", b"\xe4/\xe4/4"):
+        os.makedirs(os.path.join(root, os.path.dirname(name)))
+        Path(os.fsdecode(os.path.join(root, name))).touch()
+    rclone = Rclone()
+    dealt = divide(rclone.walk(root), 4)
+    for name in ("Fotos/New\u200b/1.txt", "Busy/\U0010ffff/2.txt", "new.txt", "\x01/~/ /3.txt"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    seen = Counter[str]()
+    for mine in dealt:
+        rules = [f"- {piece.pattern}" for other in dealt if other is not mine for piece in other]
+        seen.update(one.path for one in rclone.walk(root, filters=rules, files_only=True))
+    assert len(dealt) == 4
+    assert seen.total() == len(files_of(tree))
+    assert set(seen.values()) == {1}
+
+
+def test_a_folder_that_cannot_be_listed_fails_in_its_shard_and_the_rest_goes_up(
+    cloud: Emulator, tree: Path
+) -> None:
+    drive = two_doors(cloud)
+    (tree / "Fotos" / "odd ‛␀").mkdir()  # rclone does not find it again
+    up = {"do": "upload", "local": str(tree), "shards": 3, "options": {"retries": 1}}
+    (outcome,) = alone.run(plan_of(up, retry={"times": 0}), Storages())
+    assert outcome.ended == "failed"
+    assert "odd" in str(outcome)
+    assert drive.read("lone.txt") == b"lone.txt"
+    assert outcome.files == len(ODD + BUSY)
