@@ -225,7 +225,7 @@ def test_what_is_one_file_or_empty_is_one_shard(cloud: Emulator, tree: Path) -> 
 
 def test_rclone_sees_each_file_in_one_shard_also_what_is_new_or_not_utf_8(tree: Path) -> None:
     root = os.fsencode(tree)
-    for name in (b"Fotos/M\xfcller/1", b"Fotos/M\xf6ller/2", b"Busy/\xff/3", b"\xe4/\xe4/4"):
+    for name in (b"Fotos/M\xfcller/1", b"Fotos/M\xf6ll/2", b"Busy/\xff/3", b"\xe4/\xe4/4"):
         os.makedirs(os.path.join(root, os.path.dirname(name)))
         Path(os.fsdecode(os.path.join(root, name))).touch()
     rclone = Rclone()
@@ -246,7 +246,7 @@ def test_a_folder_that_cannot_be_listed_fails_in_its_shard_and_the_rest_goes_up(
     cloud: Emulator, tree: Path
 ) -> None:
     drive = two_doors(cloud)
-    (tree / "Fotos" / "odd ‛␀").mkdir()  # rclone does not find it again
+    (tree / "Fotos" / "odd ‛").mkdir()  # rclone does not find it again
     up = {"do": "upload", "local": str(tree), "shards": 3, "options": {"retries": 1}}
     (outcome,) = alone.run(plan_of(up, retry={"times": 0}), Storages())
     assert outcome.ended == "failed"
