@@ -33,8 +33,8 @@ from .which import Target, storage_of
 
 _FILE, _FOLDER, _CHUNK = 3, 1, 10 << 20
 """What a file and a folder weigh: their requests, and one for so many bytes (docs/scale.md)."""
-_FINE = 2
-"""A piece weighs at most this part of a shard, if it can be divided."""
+_FINE = 4
+"""Pieces of a shard, at least, where there are folders to divide."""
 
 
 class Piece(NamedTuple):

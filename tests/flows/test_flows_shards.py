@@ -78,7 +78,7 @@ def test_the_shards_weigh_about_the_same_where_there_are_folders_to_divide() -> 
     weights = [sum(piece.weight for piece in mine) for mine in dealt]
     assert len(dealt) == 8
     assert max(weights) < 1.3 * min(weights)
-    assert sum(map(len, dealt)) < 80  # rules
+    assert sum(map(len, dealt)) < 100  # rules
 
 
 ODD = [
