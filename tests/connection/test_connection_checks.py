@@ -84,6 +84,7 @@ def test_every_step_of_a_good_connection(cloud: Emulator, kind: DriveKind) -> No
     assert len(bin_of_drive) == (1 if kind == "personal" else 0)
 
 
+@pytest.mark.usefixtures("renewed_by_python")
 def test_the_token_is_renewed_and_kept(cloud: Emulator) -> None:
     storage = connected(cloud)
     before = storage.remote

@@ -32,7 +32,6 @@ class Flow:
     expires: float
     scopes: tuple[str, ...]
     region: str
-    tenant: str
     client_id: str
     account: Account | None = None
     msal: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -74,7 +73,7 @@ def begin_redirect(
         )
     if not post:  # only the address depends on it, and MSAL warns on stderr about any other mode
         begun["auth_uri"] = begun["auth_uri"].replace("=form_post", "=query")
-    end, whose = time.time() + FLOW_LIFETIME, (app.region, app.tenant, app.client_id)
+    end, whose = time.time() + FLOW_LIFETIME, (app.region, app.client_id)
     return Flow(begun["auth_uri"], begun["state"], end, wanted, *whose, account, begun)
 
 
