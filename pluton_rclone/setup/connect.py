@@ -133,15 +133,6 @@ class StorageSetup(Steps):
             self._state.folder_id = given.get(BY_NAME["base_folder_id"].key, "")
         return account
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options given so far, the base folder among them, the secret ones left out."""
-        from pluton_rclone.remote.options import BY_NAME
-
-        given = self._state.options.items()
-        shown = {name: value for name, value in given if BY_NAME[name].kind != "secret"}
-        return {**shown, "base_folder": self.folder} if self.folder else shown
-
     def set_options(self, **options: Any) -> None:
         """Keeps options that a person decides (`x-decided-by` in the schema); None removes one.
         `base_folder` needs a drive: it is the folder of `choose_drive`. OptionInvalid at once, also
