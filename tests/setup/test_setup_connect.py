@@ -5,11 +5,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pluton_rclone import Account, AppRegistration, DeviceCode, Storages, StorageSetup
+from pluton_rclone import (
+    Account,
+    AppRegistration,
+    Certificate,
+    DeviceCode,
+    Storages,
+    StorageSetup,
+)
 from pluton_rclone.emulator import (
     DAEMON_CLIENT_ID,
     DAEMON_CLIENT_SECRET,
@@ -368,6 +376,15 @@ def test_what_is_shown_holds_no_secret(cloud: Emulator) -> None:
     ):
         assert secret not in shown
         assert secret in written
+
+
+def test_a_certificate_goes_through_json_and_is_not_shown(home: object) -> None:
+    certificate = Certificate(Path("/etc/pluton/key.pem"), "hunter2-hunter2")
+    app = AppRegistration(PUBLIC_CLIENT_ID, "contoso.onmicrosoft.com", certificate=certificate)
+    setup = StorageSetup(app)
+    record = json.loads(json.dumps(setup.record_with_secrets()))
+    assert StorageSetup.from_record(record).app == app
+    assert "hunter2" not in repr(setup)
 
 
 @pytest.mark.parametrize("record", [None, [], {}, {"version": 1}, "text"])
