@@ -80,11 +80,8 @@ def _probe_file(saved: SavedRemote) -> Iterator[str]:
     ACTIVE_PROBES.add(name)
     try:
         yield name
-    except Exception:
-        _remove_quietly(saved, name)
-        raise
-    except BaseException:
-        _remove_quietly(saved, name, seconds=1.0)
+    except BaseException as error:
+        _remove_quietly(saved, name, seconds=None if isinstance(error, Exception) else 1.0)
         raise
     finally:
         ACTIVE_PROBES.discard(name)

@@ -181,7 +181,7 @@ def test_every_public_name_imports_alone(name: str) -> None:
         lambda folder: pluton_rclone.Token.from_rclone("\x00"),
         lambda folder: pluton_rclone.OneDriveRemote(),
         lambda folder: pluton_rclone.OneDriveRemote(drive_id="a", drive_type="disk", token="{}"),
-        lambda folder: pluton_rclone.StorageSetup.from_json("[]"),
+        lambda folder: pluton_rclone.StorageSetup.from_record({}),
         lambda folder: pluton_rclone.StorageSetup().begin_sign_in("https://pluton.example"),
         lambda folder: pluton_rclone.StorageSetup().use_token("nonsense"),
         lambda folder: pluton_rclone.Rclone(folder / "rclone"),

@@ -40,7 +40,7 @@ def connect(cloud: Emulator, address: str, folder: str = "") -> Storage:
     if folder:
         setup.set_options(base_folder=folder)
     setup.name = "Team"
-    setup = StorageSetup.from_json(setup.to_json())
+    setup = StorageSetup.from_record(setup.record_with_secrets())
     return setup.save(Storages())
 
 
