@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluton_rclone.remote.rules import CHUNK, CHUNK_LIMIT, chunk_size_fault, good_chunks_near
-from pluton_rclone.values.size import OFF, Size
+from pluton_rclone.values.size import Size
 from tests.conf.real_rclone import run
 
 
@@ -48,7 +48,7 @@ def test_other_text_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(10485760, "10Mi"), (327680, "320Ki"), (OFF, "off"), (0, "0"), (1638400, "1.562Mi")],
+    [(10485760, "10Mi"), (327680, "320Ki"), (Size(-1), "off"), (0, "0"), (1638400, "1.562Mi")],
 )
 def test_sizes_are_written_as_rclone_writes_them(size: int, text: str) -> None:
     assert str(Size(size)) == text
