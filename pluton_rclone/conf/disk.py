@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
+from pluton_rclone.process.system import new_private_file
 
-from . import journal, swap, system
+from . import journal, system
 from .foreigners import wait_until_asleep
 
 LOCK_SECONDS = 30.0
@@ -134,28 +135,32 @@ class ConfigFile:
         program wrote meanwhile. ConfigNotWritable: nothing was changed."""
         try:
             temporary, identity = self._write_temporary(new)
+        except OSError as error:
+            raise not_writable(self.path, error) from None
+        try:
             try:
                 came_out, holder = self._exchange(temporary)
                 system.sync_folder(self.path.parent)
                 return Put(came_out, holder, identity)
             except OSError as error:
-                temporary.unlink(missing_ok=True)
                 if error.errno not in (errno.EBUSY, errno.EXDEV):  # not a mount point
                     raise
-            return Put(journal.write(self.path, new, instead_of), None, None, mounted=True)
+            came_out = journal.write(self.path, temporary, new, instead_of)
+            return Put(came_out, None, None, mounted=True)
         except OSError as error:
+            temporary.unlink(missing_ok=True)
             raise not_writable(self.path, error) from None
 
     def _exchange(self, temporary: Path) -> tuple[bytes | None, Path | None]:
         """The content that came out, and the file that holds it."""
         while True:
             try:
-                swap.exchange(temporary, self.path)
+                system.exchange(temporary, self.path)
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):
-                    swap.create(temporary, self.path)
+                    system.create(temporary, self.path)
                     return None, None
-            except swap.ExchangeUnavailable:
+            except system.ExchangeUnavailable:
                 before = self._read_once()
                 os.replace(temporary, self.path)
                 return before, None
@@ -163,8 +168,18 @@ class ConfigFile:
                 return temporary.read_bytes(), temporary
 
     def _write_temporary(self, data: bytes) -> tuple[Path, Identity]:
+        """A new file, synced, or none, with the owner of the present one, and at most its mode."""
         path = self.path.parent / f"{self._temporary_prefix}{os.urandom(8).hex()}"
-        return path, _identity(journal.write_new(path, data, like=self._stat()))
+        try:
+            with new_private_file(path) as file:
+                file.write(data)
+                file.flush()
+                system.keep_mode_and_owner(file.fileno(), self._stat(), 0o600)
+                os.fsync(file.fileno())
+                return path, _identity(os.fstat(file.fileno()))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.

@@ -26,7 +26,7 @@ from pluton_rclone.errors import PlutonRcloneError
 
 # The modules whose every line is a point to be killed at: between them lie all the system calls of
 # a save.
-_WATCHED = ("disk.py", "journal.py", "swap.py", "shared.py", "system.py")
+_WATCHED = ("disk.py", "journal.py", "shared.py", "system.py")
 OLD = (
     "# by hand\n[anna]\ntype = memory\none = 1\ntwo = 1\n\n[bert]\ntype = memory\ndescription = "
     + "x" * 9000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.conf import disk, swap
+from pluton_rclone.conf import disk, system
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import ConfigLocked, ConfigUnreadable
 from tests.terminal import PATIENCE
@@ -201,7 +201,7 @@ def test_what_one_of_us_has_changed_since_is_not_brought_back(
 def test_a_system_without_exchange_writes_with_a_plain_rename(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swap, "_renameat2", lambda: None)
+    monkeypatch.setattr(system, "_renameat2", lambda: None)
     conf = Conf(path)
     conf.add("anna", {"type": "memory"})
     Conf(path.with_name("new.conf")).add("bert", {"type": "memory"})
