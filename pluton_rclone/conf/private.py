@@ -34,9 +34,9 @@ from .shared import SharedConfig
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-_CONF, _ORIGIN = "rclone.conf", "origin.json"
+_CONF, _ORIGIN, _OWNER = "rclone.conf", "origin.json", "owner.lock"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
-_LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
+_LOAN = re.compile("([0-9a-f]{16}|unfinished)-[0-9a-f]{16}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
 Warn = Callable[[PlutonRcloneError], None]
@@ -222,19 +222,22 @@ def in_first_place(make: Callable[[Path], _Made]) -> _Made:
 
 
 def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Held]:
-    unfinished, owner = folders.owned_folder(home)
+    """A new folder with these files, and its owner's lock. Others see it complete and owned."""
+    unfinished, owner = home / f"unfinished-{os.urandom(8).hex()}", None
+    unfinished.mkdir(mode=0o700)
     try:
+        owner = Held(unfinished / _OWNER)
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
         require_room(unfinished)
-        # From here on the others see it, complete and owned.
         folder = unfinished.rename(home / f"{prefix}-{os.urandom(8).hex()}")
     except BaseException:
         import shutil
 
         shutil.rmtree(unfinished, ignore_errors=True)
-        owner.release()
+        if owner is not None:
+            owner.release()
         raise
     folders.leave_word(folder)
     return folder, owner
@@ -261,8 +264,9 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
         if not folder.exists():  # a link to what has ended with its login session
             folders.remove(folder)
             continue
-        owner = folders.claimed(folder)
-        if owner is None:
+        try:
+            owner = Held(folder / _OWNER)
+        except OSError:  # its owner lives
             continue
         origin = load(folder / _ORIGIN)
         if is_this:

@@ -13,9 +13,7 @@ from pluton_rclone.conf import recent
 from pluton_rclone.conf.recent import note_change, still_last
 from pluton_rclone.process import folders
 from pluton_rclone.process.folders import (
-    claimed,
     is_ours_alone,
-    owned_folder,
     runtime_folder,
     runtime_folders,
     usable_folders,
@@ -79,15 +77,6 @@ def test_where_no_folder_can_be_made_an_oserror_says_so(
     monkeypatch.setattr(folders, "_places", lambda: [one_place / "nothing"])
     with pytest.raises(OSError, match="nothing"):
         runtime_folder()
-
-
-def test_a_folder_is_claimed_only_when_its_owner_is_gone(one_place: Path) -> None:
-    folder, owner = owned_folder(one_place)
-    assert claimed(folder) is None
-    owner.release()
-    again = claimed(folder)
-    assert again is not None
-    again.release()
 
 
 def test_only_the_last_change_of_a_remote_counts(tmp_path: Path) -> None:
