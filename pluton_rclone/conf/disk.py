@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
-from pluton_rclone.process.system import new_private_file
+from pluton_rclone.process.system import held, new_private_file
 
 from . import journal, system
 from .foreigners import wait_until_asleep
@@ -24,6 +26,7 @@ _SAVING_SECONDS = 5.0  # a temporary file of a running rclone is younger
 _PAUSE = 0.005
 _BUSY_SECONDS = 2.0  # an rclone at full work never sleeps
 _CALM_SECONDS = 0.015
+_RECENT = 60.0  # seconds for which it is known who changed a remote
 Identity = tuple[int, int, int]  # inode, time and size: changes whenever the file does
 
 
@@ -45,6 +48,7 @@ class ConfigFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.realpath(path))
+        self._lock = self.path.with_name(f".{self.path.name}.pluton.lock")
         self._temporary_prefix = f".{self.path.name}.pluton-save-"
         self._foreign = re.compile(rf"{re.escape(self.path.name)}(\.old)?[0-9]+")
 
@@ -103,18 +107,14 @@ class ConfigFile:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """The lock between processes and threads; ConfigLocked, ConfigNotWritable."""
-        from filelock import FileLock, Timeout
-
         kind = _odd_kind(self.path)
         if kind is not None:
             why = f"it is {kind}, not a file"
             raise ConfigNotWritable(f"{self.path} cannot be written", why=why)
-        path = self.path.with_name(f".{self.path.name}.pluton.lock")
-        lock = FileLock(path, LOCK_SECONDS, 0o600, thread_local=False, poll_interval=_PAUSE)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout:
+            lock = held(self._lock, LOCK_SECONDS)
+        except TimeoutError:
             what = f"another process holds the lock on {self.path}"
             why = f"it did not release it within {LOCK_SECONDS:.0f} seconds"
             raise ConfigLocked(what, why=why) from None
@@ -124,6 +124,25 @@ class ConfigFile:
             yield
         finally:
             lock.release()
+
+    def note_change(self, names: Iterable[str]) -> str:
+        """Note in the file of the lock, which is held, that these remotes were just changed; the id
+        of the change. None of our processes may undo a later change of another one."""
+        change, now = os.urandom(8).hex(), time.time()
+        recent = {name: noted for name, noted in self._noted().items() if now - noted[1] < _RECENT}
+        with contextlib.suppress(OSError):
+            self._lock.write_text(json.dumps({**recent, **dict.fromkeys(names, (change, now))}))
+        return change
+
+    def still_last(self, change: str, names: Iterable[str]) -> list[str]:
+        """Those of the remotes that no other process of ours has changed since."""
+        noted = self._noted()
+        return [name for name in names if noted.get(name, (change,))[0] == change]
+
+    def _noted(self) -> dict[str, Any]:
+        with contextlib.suppress(OSError, ValueError, TypeError):  # killed while it wrote
+            return dict(json.loads(self._lock.read_text()))
+        return {}
 
     def leftover_temporaries(self) -> list[Path]:
         """What killed writers of ours left: content that they took out, or were about to put in."""

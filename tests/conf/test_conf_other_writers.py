@@ -207,3 +207,12 @@ def test_a_system_without_exchange_writes_with_a_plain_rename(
     Conf(path.with_name("new.conf")).add("bert", {"type": "memory"})
     assert conf.names() == ["disk", "vault", "anna"]
     assert Conf(path.with_name("new.conf")).names() == ["bert"]
+
+
+def test_only_the_last_change_of_a_remote_counts(path: Path) -> None:
+    file = disk.ConfigFile(path)
+    first, second = file.note_change(["anna", "bert"]), file.note_change(["bert"])
+    assert file.still_last(first, ["anna", "bert"]) == ["anna"]
+    assert file.still_last(second, ["anna", "bert"]) == ["bert"]
+    path.with_name(".rclone.conf.pluton.lock").write_text("{")  # killed while it wrote
+    assert file.still_last(first, ["anna", "bert"]) == ["anna", "bert"]
