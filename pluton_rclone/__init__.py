@@ -10,29 +10,37 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .conf.conf import Conf
-    from .connection.health import HealthReport
-    from .connection.report import ConnectionReport, Step
-    from .errors import PlutonRcloneError, Who
-    from .microsoft.entra.account import Account
-    from .microsoft.entra.app import AppRegistration, Certificate
-    from .microsoft.entra.device_code import DeviceCode
-    from .microsoft.entra.redirect import Flow
-    from .microsoft.entra.token import Token
-    from .microsoft.graph.drives import Drive, Quota, Site
-    from .rclone.engine import Rclone
-    from .rclone.events import Progress
-    from .rclone.listing import Entry
-    from .rclone.results import About, CheckResult, FailedFile, TransferResult
-    from .rclone.transfer import Transfer
-    from .remote.onedrive import OneDriveRemote
-    from .remote.schema import remote_schema
-    from .runs.run import Run
-    from .runs.store import RunRecord
-    from .setup.connect import StorageSetup
-    from .storages.storage import Storage
-    from .storages.storages import Storages
-    from .values.size import Size
+    from .conf.conf import Conf as Conf
+    from .connection.health import HealthReport as HealthReport
+    from .connection.report import ConnectionReport as ConnectionReport
+    from .connection.report import Step as Step
+    from .errors import PlutonRcloneError as PlutonRcloneError
+    from .errors import Who as Who
+    from .microsoft.entra.account import Account as Account
+    from .microsoft.entra.app import AppRegistration as AppRegistration
+    from .microsoft.entra.app import Certificate as Certificate
+    from .microsoft.entra.device_code import DeviceCode as DeviceCode
+    from .microsoft.entra.redirect import Flow as Flow
+    from .microsoft.entra.token import Token as Token
+    from .microsoft.graph.drives import Drive as Drive
+    from .microsoft.graph.drives import Quota as Quota
+    from .microsoft.graph.drives import Site as Site
+    from .rclone.engine import Rclone as Rclone
+    from .rclone.events import Progress as Progress
+    from .rclone.listing import Entry as Entry
+    from .rclone.results import About as About
+    from .rclone.results import CheckResult as CheckResult
+    from .rclone.results import FailedFile as FailedFile
+    from .rclone.results import TransferResult as TransferResult
+    from .rclone.transfer import Transfer as Transfer
+    from .remote.onedrive import OneDriveRemote as OneDriveRemote
+    from .remote.schema import remote_schema as remote_schema
+    from .runs.run import Run as Run
+    from .runs.store import RunRecord as RunRecord
+    from .setup.connect import StorageSetup as StorageSetup
+    from .storages.storage import Storage as Storage
+    from .storages.storages import Storages as Storages
+    from .values.size import Size as Size
 
 from .values.program import VERSION
 
@@ -40,73 +48,33 @@ __version__ = VERSION
 
 # Names load when first used: importing the package costs nothing, and MSAL, requests and rich come
 # only with a sign-in.
-_MODULES = {
-    "About": "rclone.results",
-    "Account": "microsoft.entra.account",
-    "AppRegistration": "microsoft.entra.app",
-    "Certificate": "microsoft.entra.app",
-    "CheckResult": "rclone.results",
-    "Conf": "conf.conf",
-    "ConnectionReport": "connection.report",
-    "DeviceCode": "microsoft.entra.device_code",
-    "Drive": "microsoft.graph.drives",
-    "Entry": "rclone.listing",
-    "FailedFile": "rclone.results",
-    "Flow": "microsoft.entra.redirect",
-    "HealthReport": "connection.health",
-    "OneDriveRemote": "remote.onedrive",
-    "PlutonRcloneError": "errors",
-    "Progress": "rclone.events",
-    "Quota": "microsoft.graph.drives",
-    "Rclone": "rclone.engine",
-    "Run": "runs.run",
-    "RunRecord": "runs.store",
-    "Site": "microsoft.graph.drives",
-    "Size": "values.size",
-    "Step": "connection.report",
-    "Storage": "storages.storage",
-    "StorageSetup": "setup.connect",
-    "Storages": "storages.storages",
-    "Token": "microsoft.entra.token",
-    "Transfer": "rclone.transfer",
-    "TransferResult": "rclone.results",
-    "Who": "errors",
-    "remote_schema": "remote.schema",
+_NAMES = {
+    "conf.conf": "Conf",
+    "connection.health": "HealthReport",
+    "connection.report": "ConnectionReport Step",
+    "errors": "PlutonRcloneError Who",
+    "microsoft.entra.account": "Account",
+    "microsoft.entra.app": "AppRegistration Certificate",
+    "microsoft.entra.device_code": "DeviceCode",
+    "microsoft.entra.redirect": "Flow",
+    "microsoft.entra.token": "Token",
+    "microsoft.graph.drives": "Drive Quota Site",
+    "rclone.engine": "Rclone",
+    "rclone.events": "Progress",
+    "rclone.listing": "Entry",
+    "rclone.results": "About CheckResult FailedFile TransferResult",
+    "rclone.transfer": "Transfer",
+    "remote.onedrive": "OneDriveRemote",
+    "remote.schema": "remote_schema",
+    "runs.run": "Run",
+    "runs.store": "RunRecord",
+    "setup.connect": "StorageSetup",
+    "storages.storage": "Storage",
+    "storages.storages": "Storages",
+    "values.size": "Size",
 }
-
-__all__ = [
-    "About",
-    "Account",
-    "AppRegistration",
-    "Certificate",
-    "CheckResult",
-    "Conf",
-    "ConnectionReport",
-    "DeviceCode",
-    "Drive",
-    "Entry",
-    "FailedFile",
-    "Flow",
-    "HealthReport",
-    "OneDriveRemote",
-    "PlutonRcloneError",
-    "Progress",
-    "Quota",
-    "Rclone",
-    "Run",
-    "RunRecord",
-    "Site",
-    "Size",
-    "Step",
-    "Storage",
-    "StorageSetup",
-    "Storages",
-    "Token",
-    "Transfer",
-    "TransferResult",
-    "Who",
-    "remote_schema",
-]
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

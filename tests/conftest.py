@@ -93,6 +93,26 @@ def forks(runtime_folder: Path) -> Iterator[Forks]:
         yield forks
 
 
+@pytest.fixture(scope="session", autouse=True)
+def renewed_by_forks(forks: Forks) -> Iterator[Callable[..., None]]:
+    """A token is renewed by a fork, too: hundreds are, and a Python and its imports are 0.3 s of
+    CPU for each. Yields what the product does."""
+    from pluton_rclone import process
+
+    kept = process.to_the_end
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "to_the_end", forks.to_the_end)
+        yield kept
+
+
+@pytest.fixture
+def renewed_by_python(
+    renewed_by_forks: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token is renewed by a Python of its own, as for users."""
+    monkeypatch.setattr("pluton_rclone.process.to_the_end", renewed_by_forks)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder: nothing of the person who runs the tests is read or written."""

@@ -21,15 +21,16 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parents[1]
 NUMBER = struct.Struct("!q")
 
-# `pluton-rclone WORDS`, or the main() of MODULE if they begin with -m
+# `pluton-rclone WORDS`, the main() of MODULE if they begin with -m, or the code after -c
 _HAND_OVER = """\
 import json, os, socket, sys
 there = socket.socket(socket.AF_UNIX)
@@ -77,17 +78,37 @@ class Forked:
 class Forks:
     """Starts commands of ours as forks of one process.
 
-    `line` is what a shell script runs `pluton-rclone "$@"` with, `browser` a $BROWSER as
-    `emulator.command.browser()` has it.
+    That one starts with the first of them, at `path`, and ends with `end`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, end: ExitStack) -> None:
         self._path = path
-        script = path.with_suffix(".py")
+        self._end = end
+        self._start = threading.Lock()
+        self._started = False
+
+    def _server(self) -> str:
+        with self._start:
+            if not self._started:
+                self._end.enter_context(_serving(self._path))
+                self._started = True
+        return str(self._path)
+
+    def _words(self) -> str:
+        server = self._server()
+        script = self._path.with_suffix(".py")
         script.write_text(_HAND_OVER)
-        words = shlex.join([sys.executable, "-IS", str(script), str(path)])
-        self.line = f'exec {words} "$@"'
-        self.browser = f"{words} -m pluton_rclone.emulator.person %s &"
+        return shlex.join([sys.executable, "-IS", str(script), server])
+
+    @property
+    def line(self) -> str:
+        """What a shell script runs `pluton-rclone "$@"` with."""
+        return f'exec {self._words()} "$@"'
+
+    @property
+    def browser(self) -> str:
+        """A $BROWSER as `emulator.command.browser()` has it."""
+        return f"{self._words()} -m pluton_rclone.emulator.person %s &"
 
     def start(
         self,
@@ -103,12 +124,12 @@ class Forks:
         With `terminal` they are the terminal of a session of its own.
         """
         words = [str(argument) for argument in arguments]
-        order = json.dumps([words, str(cwd or Path.cwd()), dict(env or os.environ), terminal])
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(self._path))
-        socket.send_fds(connection, [len(order.encode()).to_bytes(8, "big")], list(streams))
-        connection.sendall(order.encode())
-        return Forked(connection)
+        order = [words, str(cwd or Path.cwd()), dict(env or os.environ), terminal]
+        return _ordering(self._server(), order, streams)
+
+    def to_the_end(self, argv: Sequence[str], *, env: Mapping[str, str]) -> None:
+        """As `process.to_the_end` of `python -I -c CODE ...`: no kill of ours reaches it, either."""
+        _to_the_end(self._server())(argv, env=env)
 
     def run(
         self,
@@ -157,10 +178,34 @@ class Forks:
                 command.wait(600)
 
 
+def _ordering(server: str, order: list[object], streams: Sequence[int]) -> Forked:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(server)
+    text = json.dumps(order).encode()
+    socket.send_fds(connection, [len(text).to_bytes(8, "big")], list(streams))
+    connection.sendall(text)
+    return Forked(connection)
+
+
+def _to_the_end(server: str) -> Callable[..., None]:
+    def to_the_end(argv: Sequence[str], *, env: Mapping[str, str]) -> None:
+        assert argv[:3] == [sys.executable, "-I", "-c"]
+        with open(os.devnull, "r+b") as nothing:
+            order: list[object] = [list(argv[2:]), os.getcwd(), dict(env), False]
+            _ordering(server, order, [nothing.fileno()] * 3).wait()
+
+    return to_the_end
+
+
 @contextmanager
 def forking(folder: Path) -> Iterator[Forks]:
     """`folder` is for a socket. What still runs at the end is killed."""
-    path = folder / "forks"
+    with ExitStack() as end:
+        yield Forks(folder / "forks", end)
+
+
+@contextmanager
+def _serving(path: Path) -> Iterator[None]:
     argv = [sys.executable, "-m", "tests.forked", str(path)]
     with subprocess.Popen(
         argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -169,7 +214,7 @@ def forking(folder: Path) -> Iterator[Forks]:
         assert server.stdout is not None
         assert server.stdout.readline() == b"ready\n"
         try:
-            yield Forks(path)
+            yield
         finally:
             server.stdin.close()
 
@@ -211,7 +256,7 @@ def _serve(path: str) -> None:
                     one.close()
                 for pidfd in running:
                     os.close(pidfd)
-                return _become(streams, *json.loads(order))
+                return _become(path, streams, *json.loads(order))
             for stream in streams:
                 os.close(stream)
             with suppress(OSError):  # killed meanwhile: its command goes on, as any other would
@@ -243,6 +288,7 @@ def _ordered(there: socket.socket) -> tuple[list[int], bytes]:
 
 
 def _become(
+    server: str,
     streams: Sequence[int],
     arguments: list[str],
     folder: str,
@@ -250,7 +296,7 @@ def _become(
     terminal: bool,
 ) -> None:
     """This process is that command from here on."""
-    from pluton_rclone import __main__
+    from pluton_rclone import __main__, process
     from pluton_rclone.cli import leave, main
 
     for number, stream in enumerate(streams):
@@ -269,7 +315,12 @@ def _become(
     sys.stdin = open(0, encoding=encoding)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding=encoding)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, encoding, "backslashreplace")  # noqa: SIM115
+    process.to_the_end = _to_the_end(server)
     try:
+        if arguments[:1] == ["-c"]:
+            sys.argv = ["-c", *arguments[2:]]
+            exec(arguments[1], {"__name__": "__main__"})  # noqa: S102 - as Python's own -c does
+            leave(0)
         if arguments[:1] == ["-m"]:
             sys.exit(importlib.import_module(arguments[1]).main(arguments[2:]))
         sys.argv = [str(__main__.__file__), *arguments]

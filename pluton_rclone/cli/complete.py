@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
-import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 import click
 from click.shell_completion import (
@@ -24,8 +21,6 @@ from click.shell_completion import (
 from pluton_rclone.errors import PlutonRcloneError
 
 from .context import Context
-
-CACHED_SECONDS = 30.0
 
 
 def local_or_storage(
@@ -65,28 +60,9 @@ def _in_storage(context: Context, incomplete: str) -> Iterator[str]:
         return
     above, slash, _ = place.path.rpartition("/")
     before = incomplete.removesuffix(place.path) + above + slash
-    for name in _listed(context, place.storage, above or slash):
-        yield before + name
-
-
-def _listed(context: Context, storage: Any, folder: str) -> list[str]:
-    """The names in a folder, folders with a / behind; the last one listed is kept for seconds."""
-    from pluton_rclone.process.folders import runtime_folder
-    from pluton_rclone.process.system import new_private_file
-
-    kept = runtime_folder() / "completion.json"
-    key = [str(context.storages.path), storage.remote_name, folder]
-    with suppress(OSError, ValueError):
-        known, names = json.loads(kept.read_bytes())
-        if known == key and 0 <= time.time() - kept.stat().st_mtime < CACHED_SECONDS:
-            return list(names)
-    entries = storage.list(folder)
-    names = [one.name + "/" * one.is_dir for one in entries if one.name.isprintable()]
-    with suppress(OSError):
-        kept.unlink(missing_ok=True)
-        with new_private_file(kept) as file:
-            file.write(json.dumps([key, names]).encode())
-    return names
+    for one in place.storage.list(above or slash):
+        if one.name.isprintable():
+            yield before + one.name + "/" * one.is_dir
 
 
 class Bash(BashComplete):

@@ -15,9 +15,9 @@ from pluton_rclone.setup.connect import DriveKind, StorageSetup
 from pluton_rclone.values.units import human_bytes, human_drive_type
 
 from . import ask
+from .ask import METHOD, Method, sign_in
 from .context import FILE, Context, command, flag, valued
 from .output import Output
-from .signing import METHOD, Method, sign_in
 from .storages import print_step
 from .transfers import SURE, confirm
 from .values import parse_settings

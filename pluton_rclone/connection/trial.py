@@ -17,6 +17,7 @@ from pluton_rclone.conf.private import in_first_place, require_room
 from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.process.folders import runtime_folders
 from pluton_rclone.process.system import is_alive
+from pluton_rclone.values.token_text import TOKEN
 
 if TYPE_CHECKING:
     from pluton_rclone.rclone.binary import Binary
@@ -28,10 +29,14 @@ _REMOTE = "new-storage"
 
 
 @contextmanager
-def trial_of(remote: OneDriveRemote, binary: Binary) -> Iterator[SavedRemote]:
+def trial_of(
+    remote: OneDriveRemote, binary: Binary, origin: SavedRemote | None = None
+) -> Iterator[SavedRemote]:
     """The folder is removed at the end; one that a killed process left, at the next trial. The
-    trial's `options` have the token as rclone renews it."""
+    trial's `options` have the token as rclone renews it. If `origin`, a saved remote, has the same
+    sign-in, that token is kept there, however the trial ends."""
     sweep()
+    keep = origin.conf.keeper(origin.name) if origin else None
     with ExitStack() as stack:
 
         def made(home: Path) -> Conf:
@@ -41,7 +46,12 @@ def trial_of(remote: OneDriveRemote, binary: Binary) -> Iterator[SavedRemote]:
             conf.add(_REMOTE, remote.to_section())
             return conf
 
-        yield saved_remote(in_first_place(made), _REMOTE, lambda: binary, log_level="DEBUG")
+        trial = saved_remote(in_first_place(made), _REMOTE, lambda: binary, log_level="DEBUG")
+        try:
+            yield trial
+        finally:
+            if keep and TOKEN in trial.section:
+                keep(trial.section[TOKEN])
 
 
 def sweep() -> None:

@@ -74,13 +74,8 @@ def walk(saved: SavedRemote, path: str, by: By, options: ListOptions) -> Iterato
 
     ended = threading.Event()
     try:
-        found = whole(
-            saved,
-            path,
-            bool(options.get("mime_types")),
-            ended,
-            lambda http, refused: saved.graph_token(http, refused=refused),
-        )
+        mime_types = bool(options.get("mime_types"))
+        found = whole(saved, path, mime_types, ended, saved.graph)
     finally:
         ended.set()  # for the page that is on its way
     if isinstance(found, str):

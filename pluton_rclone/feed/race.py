@@ -13,13 +13,18 @@ import logging
 import threading
 from collections.abc import Generator
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 from pluton_rclone.errors import Cancelled, TokenExpired
+from pluton_rclone.microsoft.clouds import cloud
+from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.process.pipes import STREAM_PIPE, paced
 from pluton_rclone.rclone import commands
+from pluton_rclone.values.aside import aside
 
 from .whole import whole
 
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.saved.remote import SavedRemote
 
-    from .listing import FeedListing
+    from .whole import FeedListing
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +49,18 @@ _ROUND_TRIP = 0.1  # seconds: what the governor begins with
 
 def race(saved: SavedRemote, path: str, options: ListOptions) -> Generator[Entry, None, None]:
     """The entries, as `Rclone.walk` gives them."""
-    feed: Future[FeedListing | str] = Future()
     ended = threading.Event()
     run = saved.rclone.begin(commands.lsjson(saved.at(path), options, depth="all"))
-    reader = _Reader(saved, ended)
 
-    def read_feed() -> None:
-        feed.set_result(reader.read(path, bool(options.get("mime_types"))))
+    def won(feed: Future[FeedListing | str]) -> None:
         if not isinstance(feed.result(), str):
             run.child.cancel()
 
+    mime_types = bool(options.get("mime_types"))
+    feed = aside(partial(_read_feed, saved, path, mime_types, ended), "feed race")
+    feed.add_done_callback(won)
     try:
         with run.child, SpooledTemporaryFile(_IN_MEMORY) as kept:
-            threading.Thread(target=read_feed, name="feed race", daemon=True).start()
             read = paced(run.child.read)
             while not feed.done():
                 block = read()
@@ -82,41 +86,40 @@ def _close(feed: Future[FeedListing | str]) -> None:
         found.tree.close()
 
 
-class _Reader:
-    """Reads the feed until it has `ended`, in a thread of its own."""
+def _read_feed(
+    saved: SavedRemote, path: str, mime_types: bool, ended: threading.Event
+) -> FeedListing | str:
+    """As `whole`, until it has `ended`."""
+    budget = budget_of(saved.section)
 
-    def __init__(self, saved: SavedRemote, ended: threading.Event) -> None:
-        self._saved, self._ended = saved, ended
-        self._budget = budget_of(saved.section)
-
-    def read(self, path: str, mime_types: bool) -> FeedListing | str:
-        """As `whole`."""
-        try:
-            self._wait(HEAD_START)
-            return whole(self._saved, path, mime_types, self._ended, self._token, self._turn)
-        except Cancelled as reason:
-            return str(reason)
-
-    def _wait(self, seconds: float) -> None:
-        if self._ended.wait(seconds):
+    def wait(seconds: float) -> None:
+        if ended.wait(seconds):
             raise Cancelled("The feed is not needed any more.")
 
-    def _turn(self) -> None:
+    def turn() -> None:
         """Wait until the account's budget has room for a page beside rclone's requests."""
-        while (budget := self._budget) is not None:
+        while budget is not None:
             now = budget.clock.now()
             room = budget.granted(now, budget.under_way(_ROUND_TRIP))
             if room >= 1 and budget.wait(now, 0) <= 0:
                 return
-            self._wait(_LOOK)
+            wait(_LOOK)
 
-    def _token(self, http: Http, expired: str | None) -> Token:
+    def usable(http: Http, refused: str | None = None) -> Token:
         """The stored one; rclone is at work, and renews it."""
         while True:
-            try:
-                token = self._saved.usable_token(http)
-                if token.access_token != expired:
+            with suppress(TokenExpired):
+                token = saved.usable_token(http)
+                if token.access_token != refused:
                     return token
-            except TokenExpired:
-                pass
-            self._wait(_LOOK_FOR_TOKEN)
+            wait(_LOOK_FOR_TOKEN)
+
+    def graph(http: Http) -> Graph:
+        place = cloud(saved.options.region)
+        return Graph(place, usable(http), http=http, renew=partial(usable, http))
+
+    try:
+        wait(HEAD_START)
+        return whole(saved, path, mime_types, ended, graph, turn)
+    except Cancelled as reason:
+        return str(reason)

@@ -6,11 +6,16 @@ takes no more memory than a small one.
 
 from __future__ import annotations
 
+import binascii
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
 
 from pluton_rclone.microsoft.graph.delta import Item
+from pluton_rclone.rclone.listing import Entry
 
 _TABLE = """create table items (
     key text primary key, parent text, id text, name text, translated int, size int,
@@ -25,20 +30,6 @@ _REACHED = """with recursive reached(key) as (
         on items.parent = reached.key and not items.root"""
 _CHILDREN = """select key, id, name, translated, size, modified, is_dir, mime_type, quick_xor,
     elsewhere, notebook from items indexed by by_parent where parent = ? and not root"""
-
-
-class Found(NamedTuple):
-    """A file or folder with its path, as rclone shows it; the rest as in `Item`."""
-
-    path: str
-    name: str
-    id: str
-    size: int
-    modified: str
-    is_dir: bool
-    mime_type: str | None
-    quick_xor: str | None
-    elsewhere: bool
 
 
 class FeedTree:
@@ -104,22 +95,50 @@ class FeedTree:
                 return None
         return str(key)
 
-    def walk(self, folder: str, shown: Callable[[str], str], *, notebooks: bool) -> Iterator[Found]:
-        """Everything below the folder with that key, folders before their content, paths relative
-        to it. `shown` translates names; without `notebooks`, OneNote's are left out, else files.
-        The content of a folder that is `elsewhere` is left out."""
+    def walk(
+        self,
+        folder: str,
+        shown: Callable[[str], str],
+        *,
+        notebooks: bool = False,
+        hashes: bool = False,
+        mime_types: bool = False,
+    ) -> Iterator[tuple[Entry, bool]]:
+        """Everything below the folder with that key, as rclone's lsjson has it, folders before
+        their content, paths relative to it; and whether it is a folder that is `elsewhere`, whose
+        content is left out. `shown` translates names. Without `notebooks`, OneNote's are left out.
+        """
         waiting = [(folder, "")]
         while waiting:
             key, above = waiting.pop()
             for row in self._database.execute(_CHILDREN, (key,)):
                 child, item_id, stored, translated, size, modified, is_dir, *rest = row
-                mime_type, hash_, away, notebook = rest
+                mime_type, quick_xor, away, notebook = rest
                 if notebook and not notebooks:
                     continue
                 name = shown(stored) if translated else stored
                 path = above + name
-                yield Found(
-                    path, name, item_id, size, modified, bool(is_dir), mime_type, hash_, bool(away)
-                )
-                if is_dir and not away:
-                    waiting.append((child, path + "/"))
+                if is_dir:
+                    kind, when = "inode/directory" if mime_types else None, _folder_time(modified)
+                    yield Entry(path, name, -1, when, True, item_id, kind), bool(away)
+                    if not away:
+                        waiting.append((child, path + "/"))
+                    continue
+                kind, found = mime_type if mime_types else None, None
+                if hashes and quick_xor:
+                    with suppress(binascii.Error):
+                        found = {"quickxor": binascii.a2b_base64(quick_xor).hex()}
+                yield Entry(path, name, size, _time(modified), False, item_id, kind, found), False
+
+
+def _time(text: str) -> datetime | None:
+    """In whole seconds, as rclone shows times on OneDrive."""
+    try:
+        return msgspec.convert(text[:19] + "Z", datetime)
+    except msgspec.ValidationError:
+        return None
+
+
+def _folder_time(text: str) -> datetime | None:
+    """2000 for a folder without a time, as rclone shows it."""
+    return _time("2000-01-01T00:00:00Z" if text.startswith("0001-01-01T00:00:00") else text)

@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from pluton_rclone.errors import Cancelled, PlutonRcloneError, TokenExpired
-from pluton_rclone.microsoft.clouds import cloud
+import msgspec
+
+from pluton_rclone.errors import Cancelled, PlutonRcloneError
 from pluton_rclone.microsoft.graph import delta
-from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.pace.ledger import budget_of
 from pluton_rclone.values import costs
+from pluton_rclone.values.aside import aside
 
-from .listing import FeedListing, listing
 from .tree import FeedTree
 
 if TYPE_CHECKING:
-    from pluton_rclone.microsoft.entra.token import Token
     from pluton_rclone.microsoft.graph.delta import Page
+    from pluton_rclone.microsoft.graph.graph import Graph
+    from pluton_rclone.rclone.commands import ListOptions
+    from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.saved.remote import SavedRemote
 
-GetToken = Callable[[Http, str | None], "Token"]
-"""Gives another token than the access token that has expired, if one has."""
+
+class FeedListing(NamedTuple):
+    """A whole drive and the folder that is listed: its path in the drive, its key in the tree."""
+
+    tree: FeedTree
+    path: str
+    key: str
+    shown: Callable[[str], str]
+
+    def entries(self, saved: SavedRemote, options: ListOptions) -> Iterator[Entry]:
+        """Everything below the folder as rclone's lsjson has it, folders before what they hold."""
+        files, folders = not options.get("dirs_only"), not options.get("files_only")
+        wanted = {
+            "notebooks": saved.options.expose_onenote_files,
+            "hashes": bool(options.get("hashes")),
+            "mime_types": bool(options.get("mime_types")),
+        }
+        elsewhere: list[str] = []
+        for entry, is_elsewhere in self.tree.walk(self.key, self.shown, **wanted):
+            if is_elsewhere:
+                elsewhere.append(entry.path)
+            if folders if entry.is_dir else files:
+                yield entry
+        for folder in elsewhere:
+            place = saved.at(f"/{self.path}/{folder}")
+            for entry in saved.rclone.walk(place, **options):
+                yield msgspec.structs.replace(entry, path=f"{folder}/{entry.path}")
 
 
 def whole(
@@ -35,18 +61,18 @@ def whole(
     path: str,
     mime_types: bool,
     ended: threading.Event,
-    token: GetToken,
+    graph: Callable[[Http], Graph],
     turn: Callable[[], None] = lambda: None,
 ) -> FeedListing | str:
     """A folder as the feed has it: close its tree. Or why the feed is not known to be complete, or
-    does not have the folder. `turn` returns when the next page may be read. Cancelled once it has
-    `ended`."""
+    does not have the folder. `graph` gets another token if the first one expires; `turn` returns
+    when the next page may be read. Cancelled once it has `ended`."""
     with ExitStack() as opened:
         tree = opened.enter_context(FeedTree())
         try:
             with Http(cancel=ended) as http:
-                _read_into(tree, _Pages(saved, http, token, turn).read)
-            found = listing(saved, tree, path, mime_types)
+                _read_into(tree, saved, partial(graph, http), turn)
+            found = _listing(saved, tree, path, mime_types)
         except Cancelled:
             raise
         except (PlutonRcloneError, sqlite3.Error, OverflowError, ValueError) as problem:
@@ -56,70 +82,44 @@ def whole(
     return found
 
 
-def _read_into(tree: FeedTree, read: Callable[[str | None], Page]) -> None:
+def _read_into(
+    tree: FeedTree, saved: SavedRemote, graph: Callable[[], Graph], turn: Callable[[], None]
+) -> None:
     """The feed from its first page to its last; while one is put into the tree, the next is on its
-    way. `read` gives the page at a link, the first one for None."""
+    way. Each counts in the account's budget, which the account's rclones keep within, too."""
+    budget, drive_id = budget_of(saved.section), saved.options.drive_id
+
+    def read(link: str | None) -> Page:
+        turn()
+        if budget is not None:
+            units = costs.DELTA_WHOLE if link is None else costs.DELTA_PAGE
+            budget.spend(budget.clock.now(), 1, units)
+        return delta.read(reader, drive_id, link)
+
+    reader = graph()
     page = read(None)
     for _ in range(delta.MOST_PAGES):
         link = page.next
         if link is None:
             tree.add(page.items())
             return
-        coming = _ahead(partial(read, link))
+        coming = aside(partial(read, link), "delta feed")
         tree.add(page.items())
-        page = coming()
+        page = coming.result()
         if page.next == link:
             break
     raise delta.broken()
 
 
-class _Pages:
-    """Pages of the feed; a token that ends in the middle is replaced, once for a page. Each counts
-    in the account's budget, which the account's rclones have to keep within, too."""
+def _listing(saved: SavedRemote, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
+    """A folder of a tree that has been filled; or why it cannot be listed from it."""
+    from pluton_rclone.values.encoding import shown
 
-    def __init__(
-        self, saved: SavedRemote, http: Http, token: GetToken, turn: Callable[[], None]
-    ) -> None:
-        remote = saved.options
-        self._http, self._token, self._turn = http, token, turn
-        self._drive_id, self._cloud = remote.drive_id, cloud(remote.region)
-        self._budget = budget_of(saved.section)
-        self._access: str | None = None
-
-    def read(self, link: str | None) -> Page:
-        """As `delta.read`."""
-        self._turn()
-        if self._budget is not None:
-            units = costs.DELTA_WHOLE if link is None else costs.DELTA_PAGE
-            self._budget.spend(self._budget.clock.now(), 1, units)
-        if self._access is None:
-            self._access = self._token(self._http, None).access_token
-        try:
-            return self._page(self._access, link)
-        except TokenExpired:
-            self._access = self._token(self._http, self._access).access_token
-        return self._page(self._access, link)
-
-    def _page(self, access: str, link: str | None) -> Page:
-        return delta.read(Graph(self._cloud, access, http=self._http), self._drive_id, link)
-
-
-def _ahead(work: Callable[[], Page]) -> Callable[[], Page]:
-    """Starts the work; the result waits for it. Its thread does not keep the program alive."""
-    done: SimpleQueue[Page | BaseException] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            done.put(work())
-        except BaseException as problem:  # noqa: BLE001 - raised where the result is waited for
-            done.put(problem)
-
-    threading.Thread(target=run, name="delta feed", daemon=True).start()
-
-    def result() -> Page:
-        found = done.get()
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
-    return result
+    gap = tree.gap()
+    if gap is not None:
+        return gap
+    if mime_types and tree.lacks_mime_types():
+        return "a file has no MIME type, which rclone then guesses from its name"
+    place, names = saved.path_in_drive(path), shown(saved.options.encoding)
+    key = tree.folder(place, names)
+    return "the feed has no such folder" if key is None else FeedListing(tree, place, key, names)

@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pluton_rclone import errors
 from pluton_rclone.errors import Cancelled, Unreachable
+from pluton_rclone.values.aside import aside
 from pluton_rclone.values.program import USER_AGENT
 
 from .clouds import CLOUDS, GERMANY_CLOSED
@@ -172,13 +174,20 @@ class Http:
         """As `request`, sent one single time, without a wait before or after."""
         from . import connections
 
+        until = time.monotonic() + connections.TOTAL_TIME
         sent = {"headers": headers, "data": data, "params": params, **_LIMITS}
+
+        def ask() -> tuple[requests.Response, bytes]:
+            with self._open().request(method, url, **sent) as response:
+                return response, connections.body(response, until)
+
+        # A socket's limit restarts at every byte, and headers may take their time: nobody waits.
+        asked = aside(ask, "pluton-rclone http")
+        wait([asked], connections.TOTAL_TIME)
         try:
-            with (
-                connections.within(connections.TOTAL_TIME),
-                self._open().request(method, url, **sent) as response,
-            ):
-                content = connections.body(response)
+            if not asked.done():
+                raise connections.late()
+            response, content = asked.result()
         except OSError as problem:  # each of requests' is one
             raise _unreachable(url, problem) from None
         status = response.status_code

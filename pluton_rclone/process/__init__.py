@@ -57,7 +57,8 @@ class Child:
     in blocks to `on_stdout` if given; otherwise the caller reads it (`read`, `stdout`), and the
     child waits while it is not read. Both are called in a thread of the child's; an error that they
     raise ends the child. `watch` is asked in a thread of its own how many seconds to wait until it
-    is asked again; None ends the child. `on_end` is called once it has ended.
+    is asked again; None ends the child. `on_signal` is called before each signal, `on_end` once it
+    has ended; `ladder` is how `cancel` ends it.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class Child:
         on_stdout: _Bytes | None = None,
         on_stderr: _Bytes | None = None,
         watch: Callable[[], float | None] | None = None,
+        on_signal: Callable[[], None] | None = None,
         on_end: Callable[[], None] | None = None,
+        ladder: Sequence[tuple[int, float]] = LADDER,
     ) -> None:
         _check(argv)
         self.argv = list(argv)
         self._parent = os.getpid()  # a child of os.fork() only has a copy of this object
-        self._on_end = on_end
+        self._on_signal, self._on_end, self._ladder = on_signal, on_end, ladder
         self._failure: BaseException | None = None
         self._returncode: int | None = None
         self._ended = threading.Event()
@@ -158,6 +161,8 @@ class Child:
 
     def signal(self, number: int) -> None:
         """Send a signal, if it still runs. SIGKILL goes to its whole process group, helpers too."""
+        if self._on_signal is not None:
+            self._on_signal()
         with self._signals:
             if self._returncode is not None or self._parent != os.getpid():
                 return
@@ -191,9 +196,10 @@ class Child:
                 system.set_paused(self.pid, paused)
                 self._paused = paused
 
-    def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
-        """End it with each signal of the ladder in turn; returns at once if it has ended."""
-        for number, seconds in ladder:
+    def cancel(self, ladder: Sequence[tuple[int, float]] = ()) -> None:
+        """End it with each signal of the ladder, or of its own, in turn; returns at once if it has
+        ended."""
+        for number, seconds in ladder or self._ladder:
             if self._ended.is_set() or self._parent != os.getpid():
                 return
             self.signal(number)

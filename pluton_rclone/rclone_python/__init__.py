@@ -21,11 +21,11 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from rclone_python.hash_types import HashTypes
-from rclone_python.remote_types import RemoteTypes
-from rclone_python.utils import RcloneException
+from rclone_python.hash_types import HashTypes as HashTypes
+from rclone_python.remote_types import RemoteTypes as RemoteTypes
+from rclone_python.utils import RcloneException as RcloneException
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, RcloneNotFound, StorageExists
@@ -43,41 +43,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Pbar
     from typing_extensions import Unpack
 
-__all__ = [
-    "HashTypes",
-    "RcloneException",
-    "RemoteTypes",
-    "about",
-    "cat",
-    "check",
-    "check_remote_existing",
-    "copy",
-    "copyto",
-    "create_remote",
-    "delete",
-    "get_remotes",
-    "hash",
-    "is_installed",
-    "link",
-    "ls",
-    "mkdir",
-    "move",
-    "moveto",
-    "purge",
-    "set_config_file",
-    "set_executable_file",
-    "set_log_level",
-    "size",
-    "sync",
-    "tree",
-    "version",
-]
-
 Place = str | os.PathLike[str]
 Args = Sequence[str] | None
 Listener = Callable[[dict[str, Any]], None] | None
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., None])
 
 _config: str | None = None
 _executable: str | None = None
@@ -278,7 +247,8 @@ def link(path: Place, expire: str | None = None, unlink: bool = False, args: Arg
     return _text("link", *_given(expire=expire, unlink=unlink), places=[path], args=args)
 
 
-def copy(
+def _transfer(
+    word: str,
     in_path: Place,
     out_path: Place,
     ignore_existing: bool = False,
@@ -287,25 +257,36 @@ def copy(
     args: Args = None,
     pbar: Pbar | None = None,
 ) -> None:
-    """Copy a file or a folder into a folder."""
-    _transfer("copy", in_path, out_path, ignore_existing, show_progress, listener, args, pbar)
+    """Copy or move a file or a folder into a folder; with "to", a file gets the name `out_path`."""
+    doing = {"sync": "Syncing", "move": "Moving"}.get(word.removesuffix("to"), "Copying")
+    description = f"{doing} from {in_path} to {out_path} failed"
+    flags = _given(ignore_existing=ignore_existing)
+    errors: list[str] = []
+    with told_as(description):
+        command = _command(word, *flags, places=[in_path, out_path], args=args)
+        transfer = _engine().transfer(command, every=0.1)
+    with transfer, Bars(doing, in_path, out_path, pbar, shown=show_progress) as bars:
+        for event in transfer.events():
+            if isinstance(event, Progress):
+                if (update := update_of(event)) is not None:
+                    bars.update(update)
+                    if listener is not None:
+                        listener(update)
+            elif event.level in ("error", "critical"):
+                about = f"{event.path}: " if isinstance(event, Failed) else ""
+                errors.append(about + event.text)
+        result = transfer.wait()
+        if result.ok:
+            bars.complete()
+    if result.error is not None:
+        result.error.result = result
+        raise compatible(result.error, description, "\n".join(errors))
 
 
-def _like(model: F, word: str, told: str) -> F:
-    """A function of that name with the parameters of `model`."""
-
-    @functools.wraps(model)
-    def transfer(*given: Any, **named: Any) -> None:
-        _transfer(word, *given, **named)
-
-    transfer.__name__ = transfer.__qualname__ = word
-    transfer.__doc__ = told
-    return cast("F", transfer)
-
-
-copyto = _like(copy, "copyto", "As copy; a file gets the name `out_path`.")
-move = _like(copy, "move", "Move a file or a folder into a folder.")
-moveto = _like(copy, "moveto", "As move; a file gets the name `out_path`.")
+copy = functools.partial(_transfer, "copy")
+copyto = functools.partial(_transfer, "copyto")
+move = functools.partial(_transfer, "move")
+moveto = functools.partial(_transfer, "moveto")
 
 
 def sync(
@@ -374,38 +355,3 @@ def _json(kind: type[T], words: str, *flags: str, **given: Unpack[_Given]) -> T:
 
 def _failed(run: Run, code: int, description: str) -> PlutonRcloneError:
     return compatible(run.fault(code), description, "\n".join(run.tally.messages))
-
-
-def _transfer(
-    word: str,
-    in_path: Place,
-    out_path: Place,
-    ignore_existing: bool = False,
-    show_progress: bool = True,
-    listener: Listener = None,
-    args: Args = None,
-    pbar: Pbar | None = None,
-) -> None:
-    doing = {"sync": "Syncing", "move": "Moving"}.get(word.removesuffix("to"), "Copying")
-    description = f"{doing} from {in_path} to {out_path} failed"
-    flags = _given(ignore_existing=ignore_existing)
-    errors: list[str] = []
-    with told_as(description):
-        command = _command(word, *flags, places=[in_path, out_path], args=args)
-        transfer = _engine().transfer(command, every=0.1)
-    with transfer, Bars(doing, in_path, out_path, pbar, shown=show_progress) as bars:
-        for event in transfer.events():
-            if isinstance(event, Progress):
-                if (update := update_of(event)) is not None:
-                    bars.update(update)
-                    if listener is not None:
-                        listener(update)
-            elif event.level in ("error", "critical"):
-                about = f"{event.path}: " if isinstance(event, Failed) else ""
-                errors.append(about + event.text)
-        result = transfer.wait()
-        if result.ok:
-            bars.complete()
-    if result.error is not None:
-        result.error.result = result
-        raise compatible(result.error, description, "\n".join(errors))

@@ -18,11 +18,11 @@ from pluton_rclone.microsoft.entra.scopes import Place
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive
 
-from .location import LocationSteps
-from .state import DRIVE_TYPES, Access, DriveKind, SetupState, is_secret
+from .state import DRIVE_TYPES, Access, DriveKind, SetupState
+from .steps import Steps
 
 if TYPE_CHECKING:
-    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.connection.report import ConnectionReport, OnStep
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
 __all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
@@ -37,17 +37,10 @@ class Home(Protocol[Storage]):
     """Where a storage is saved: `Storages` is one."""
 
     def try_out(
-        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = ...
+        self, remote: OneDriveRemote, on_step: OnStep = ...
     ) -> tuple[ConnectionReport, OneDriveRemote]: ...
 
-    def add(
-        self,
-        name: str,
-        remote: OneDriveRemote,
-        *,
-        remote_name: str | None = ...,
-        on_step: Callable[[Step], None] = ...,
-    ) -> Storage: ...
+    def free_name(self, friendly: str, remote_name: str | None = ...) -> str: ...
 
     def add_tested(
         self, name: str, remote: OneDriveRemote, *, remote_name: str | None = ...
@@ -60,15 +53,12 @@ class Saved(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def remote(self) -> OneDriveRemote: ...
-
     def remote_to_sign_in(self) -> OneDriveRemote: ...
 
     def check_writable(self) -> None: ...
 
 
-class StorageSetup(LocationSteps):
+class StorageSetup(Steps):
     """One storage being connected. `app` defaults to PLUTON_ONEDRIVE_CLIENT_ID and its neighbours;
     without a registration only `sign_in_with_rclone` and `use_token` can sign in. `access="read"`
     asks for reading only. A step out of order raises `UsageError`, which says what is missing."""
@@ -100,7 +90,6 @@ class StorageSetup(LocationSteps):
         *,
         show_address: Callable[[str], None],
         place: Place | None = None,
-        timeout: float = 600.0,
         cancel: threading.Event | None = None,
     ) -> Account:
         """Through `rclone authorize` and rclone's own registration: global cloud, this machine
@@ -111,7 +100,7 @@ class StorageSetup(LocationSteps):
         if self._state.app is not None:
             refuse_rclone_registration(self._state.app.cloud, self._state.app.tenant)
         scopes = self._state.least_scopes(place)
-        text = authorize(show_address=show_address, scopes=scopes, timeout=timeout, cancel=cancel)
+        text = authorize(show_address=show_address, scopes=scopes, cancel=cancel)
         self._state.app = None
         account = self.use_token(text)
         self._state.scopes = scopes
@@ -145,7 +134,10 @@ class StorageSetup(LocationSteps):
     @property
     def options(self) -> dict[str, Any]:
         """The options given so far, the base folder among them, the secret ones left out."""
-        shown = {name: value for name, value in self._state.options.items() if not is_secret(name)}
+        from pluton_rclone.remote.options import BY_NAME
+
+        given = self._state.options.items()
+        shown = {name: value for name, value in given if BY_NAME[name].kind != "secret"}
         return {**shown, "base_folder": self.folder} if self.folder else shown
 
     def set_options(self, **options: Any) -> None:
@@ -194,27 +186,25 @@ class StorageSetup(LocationSteps):
 
         return authorization(self._state)
 
-    def test(
-        self,
-        storages: Home[object],
-        remote: OneDriveRemote | None = None,
-        on_step: Callable[[Step], None] = lambda step: None,
-    ) -> ConnectionReport:
+    def test(self, storages: Home[object], on_step: OnStep = None) -> ConnectionReport:
         """The connection test; nothing is saved. What passed needs no second test to be saved."""
         from .remote import digest
 
-        tried = remote or self.remote()
-        report, tested = storages.try_out(tried, on_step)
-        self._keep(tested)
-        self._state.passed = digest(tested) if report.ok else None
+        report, tested = storages.try_out(self.remote(), on_step)
+        # The test found the base folder, and rclone may have renewed the token.
+        state = self._state
+        state.folder, state.folder_id = tested.base_folder, tested.base_folder_id
+        if tested.token is not None and not state.app_only:
+            text = tested.token.get_secret_value()
+            state.token = Token.from_rclone(text, scopes=state.scopes)
+        state.passed = digest(tested) if report.ok else None
         return report
 
     def save(
         self,
         storages: Home[Storage],
         name: str | None = None,
-        remote: OneDriveRemote | None = None,
-        on_step: Callable[[Step], None] = lambda step: None,
+        on_step: OnStep = None,
         *,
         remote_name: str | None = None,
     ) -> Storage:
@@ -225,35 +215,22 @@ class StorageSetup(LocationSteps):
         friendly = name or self._state.name
         if friendly is None:
             raise UsageError("The storage has no name yet.", advice="Give it a name, then save it.")
-        wanted = remote or self.remote()
-        if self._state.passed is not None and self._state.passed == digest(wanted):
-            known = {"base_folder": wanted.base_folder, "base_folder_id": self._state.folder_id}
-            tested = wanted.replace(**known)
-            return storages.add_tested(friendly, tested, remote_name=remote_name)
-        return storages.add(friendly, wanted, remote_name=remote_name, on_step=on_step)
-
-    def _keep(self, tested: OneDriveRemote) -> None:
-        """What the test found out: the base folder, and the token that rclone may have renewed."""
-        self._state.folder, self._state.folder_id = tested.base_folder, tested.base_folder_id
-        if tested.token is not None and self._state.token is not None and not self._state.app_only:
-            text = tested.token.get_secret_value()
-            self._state.token = Token.from_rclone(text, scopes=self._state.scopes)
-
-    def record(self) -> dict[str, Any]:
-        """The state as JSON members, without secrets: to show it, not to continue from it."""
-        return {**self._state.record(), "next_steps": list(self.next_steps)}
+        tested = self.remote().replace(description=friendly)
+        remote_name = storages.free_name(friendly, remote_name)
+        if self._state.passed is None or self._state.passed != digest(tested):
+            report, tested = storages.try_out(tested, on_step)
+            report.raise_for_failure()
+        return storages.add_tested(friendly, tested, remote_name=remote_name)
 
     def record_with_secrets(self) -> dict[str, Any]:
         """The state as JSON members, secrets included: keep it where only the server reads it."""
         return self._state.record_with_secrets()
 
     @classmethod
-    def from_record(
-        cls, record: Mapping[str, Any], app: AppRegistration | None = None
-    ) -> StorageSetup:
-        """Goes on from `record_with_secrets`, which lacks a certificate: then give `app`."""
+    def from_record(cls, record: Mapping[str, Any]) -> StorageSetup:
+        """Goes on from `record_with_secrets`."""
         setup = cls.__new__(cls)
-        setup._state = SetupState.from_record(record, app)
+        setup._state = SetupState.from_record(record)
         return setup
 
     def to_json(self) -> str:
@@ -261,13 +238,13 @@ class StorageSetup(LocationSteps):
         return json.dumps(self.record_with_secrets())
 
     @classmethod
-    def from_json(cls, text: str, app: AppRegistration | None = None) -> StorageSetup:
+    def from_json(cls, text: str) -> StorageSetup:
         """Goes on from `to_json`."""
         try:
             record = json.loads(text)
         except ValueError:
             record = None
-        return cls.from_record(record if isinstance(record, dict) else {}, app)
+        return cls.from_record(record if isinstance(record, dict) else {})
 
     @classmethod
     def for_storage(
@@ -288,9 +265,7 @@ class StorageSetup(LocationSteps):
         if expected == "anyone":
             setup._state.expected = None
         if credential is not None:
-            app = replace(setup.app, client_secret=None, certificate=None)
-            if isinstance(credential, str):
-                setup._state.app = replace(app, client_secret=credential)
-            else:
-                setup._state.app = replace(app, certificate=credential)
+            secret = credential if isinstance(credential, str) else None
+            certificate = None if isinstance(credential, str) else credential
+            setup._state.app = replace(setup.app, client_secret=secret, certificate=certificate)
         return setup

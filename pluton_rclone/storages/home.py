@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -13,7 +13,7 @@ from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, Storage
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
-    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.connection.report import ConnectionReport, OnStep
     from pluton_rclone.rclone.binary import Binary
     from pluton_rclone.rclone.commands import LogLevel
     from pluton_rclone.rclone.transfer import Transfer
@@ -146,20 +146,17 @@ class Home(Mapping[str, Storage]):
         return iter(self._titles().values())
 
     def __len__(self) -> int:
-        return len(self._names())
+        return len(self._titles())
 
     def values(self) -> list[Storage]:  # type: ignore[override]
         """Every storage, also those that share a friendly name."""
-        return [self._storage(name) for name in self._names()]
+        return [self._storage(name) for name in self._titles()]
 
     def _titles(self) -> dict[str, str]:
         """Friendly names by remote name, from one reading: storages come and go meanwhile."""
         sections = self.conf.sections().items()
         ours = ((name, one) for name, one in sections if one["type"] == "onedrive")
         return {name: one.get("description") or name for name, one in ours}
-
-    def _names(self) -> list[str]:
-        return [name for name, kind in self.conf.remotes().items() if kind == "onedrive"]
 
     def _storage(self, remote_name: str) -> Storage:
         raise NotImplementedError
@@ -183,21 +180,20 @@ class Home(Mapping[str, Storage]):
         self.check_hides_none(remote_name)
         return remote_name
 
-    def test(
-        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
-    ) -> ConnectionReport:
+    def test(self, remote: OneDriveRemote, on_step: OnStep = None) -> ConnectionReport:
         """Test a remote that is not saved; nothing is written to rclone.conf."""
         return self.try_out(remote, on_step)[0]
 
     def try_out(
-        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
+        self, remote: OneDriveRemote, on_step: OnStep = None, origin: SavedRemote | None = None
     ) -> tuple[ConnectionReport, OneDriveRemote]:
-        """As `test`, and the remote as it is after it: its token may have been renewed."""
-        from pluton_rclone.connection.checks import run_trial
+        """As `test`, and the remote as it is after it: its token may have been renewed, and is kept
+        in `origin`, the saved remote that it is to replace."""
+        from pluton_rclone.connection.checks import run_test
         from pluton_rclone.connection.trial import trial_of
 
-        with trial_of(remote, self.binary) as trial:
-            return run_trial(trial, self.conf, on_step), trial.options
+        with trial_of(remote, self.binary, origin) as trial:
+            return run_test(trial, on_step, home=self.conf, origin=origin), trial.options
 
     def add(
         self,
@@ -205,10 +201,10 @@ class Home(Mapping[str, Storage]):
         remote: OneDriveRemote,
         *,
         remote_name: str | None = None,
-        on_step: Callable[[Step], None] = lambda step: None,
+        on_step: OnStep = None,
     ) -> Storage:
         """Test a remote, then save it. ConnectionTestFailed, StorageExists: nothing is saved."""
-        self._free(name, remote_name)
+        self.free_name(name, remote_name)
         report, tested = self.try_out(remote.replace(description=name), on_step)
         report.raise_for_failure()
         return self.add_tested(name, tested, remote_name=remote_name)
@@ -217,17 +213,9 @@ class Home(Mapping[str, Storage]):
         self, name: str, remote: OneDriveRemote, *, remote_name: str | None = None
     ) -> Storage:
         """Save a remote that `try_out` has just found good. StorageExists, ConfigNotWritable."""
-        chosen = self._free(name, remote_name)
+        chosen = self.free_name(name, remote_name)
         self.conf.add(chosen, remote.replace(description=name).to_section())
         return self._storage(chosen)
-
-    def _free(self, name: str, remote_name: str | None) -> str:
-        chosen = remote_name or self.free_name(name)
-        if chosen in self.conf:
-            raise StorageExists(f"There is already a remote called {chosen!r}.", name=chosen)
-        self.check_hides_none(chosen)
-        self.conf.check_writable()
-        return chosen
 
     def check_hides_none(self, remote_name: str, *, but: str = "") -> None:
         """StorageExists if another storage than `but` has the remote's name as its friendly name:
@@ -236,19 +224,16 @@ class Home(Mapping[str, Storage]):
             what = f"There is already a storage called {remote_name!r}."
             raise StorageExists(what, name=remote_name)
 
-    def health(
-        self, on_report: Callable[[ConnectionReport], None] = lambda report: None
-    ) -> HealthReport:
-        """Check every storage without writing, a few at a time; each check renews the token.
-        `on_report` gets each report as it is done; the result is in the order of the file. A
-        storage that fails raises nothing."""
+    def health(self, *remote_names: str) -> HealthReport:
+        """Check every storage, or some remotes, without writing, a few at a time; each check renews
+        the token. A storage that fails raises nothing."""
         from pluton_rclone.connection.health import check_all
 
-        return check_all([self._saved(name, "DEBUG") for name in self._names()], on_report)
+        return check_all([self._saved(name, "DEBUG") for name in remote_names or self._titles()])
 
     def keep_alive(self, *remote_names: str) -> HealthReport:
         """Renew every token, or those of some remotes: run it every few weeks, since unused tokens
         expire after 90 days."""
         from pluton_rclone.connection.health import renew_all
 
-        return renew_all([self._saved(name) for name in remote_names or self._names()])
+        return renew_all([self._saved(name) for name in remote_names or self._titles()])

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from pluton_rclone.microsoft.graph.drives import Drive
     from pluton_rclone.microsoft.graph.graph import Graph
     from pluton_rclone.rclone.binary import Binary
+    from pluton_rclone.saved.remote import SavedRemote
 
 _ADVICE = "Give the id of the drive that is meant."
 
 
-def repaired(section: Mapping[str, str], binary: Binary, drive_id: str = "") -> OneDriveRemote:
-    """The remote of this section with its own drive, or the one named. TokenExpired, DriveNotFound;
+def repaired(saved: SavedRemote, binary: Binary, drive_id: str = "") -> OneDriveRemote:
+    """The saved remote with its own drive, or the one named. TokenExpired, DriveNotFound;
     UsageError names several."""
+    section = saved.section
     given, kind = dict(section), section.get("drive_type") or "business"
     if given.get("encoding"):
         given["encoding"] = as_rclone_writes(given["encoding"])
@@ -38,7 +40,7 @@ def repaired(section: Mapping[str, str], binary: Binary, drive_id: str = "") -> 
         return OneDriveRemote.from_section(given)  # Graph would refuse its token
     # Stands for the drive until it is found.
     given |= {"drive_id": "0" * 16 if kind == "personal" else "b!0", "drive_type": kind}
-    with trial_of(OneDriveRemote.from_section(given), binary) as trial:
+    with trial_of(OneDriveRemote.from_section(given), binary, saved) as trial:
         with suppress(PlutonRcloneError):
             trial.graph_token()  # rclone renews a token of its own before it misses a drive
         with trial.graph() as graph:

@@ -13,7 +13,7 @@ from pluton_rclone.values.versions import KNOWS_ALL
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.connection.report import ConnectionReport, OnStep
     from pluton_rclone.feed import By
     from pluton_rclone.microsoft.graph.drives import Drive
     from pluton_rclone.microsoft.graph.graph import Graph
@@ -275,21 +275,19 @@ class Storage:
             not_there_yet=not_there_yet,
         )
 
-    def test(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
+    def test(self, on_step: OnStep = None) -> ConnectionReport:
         """Test the connection step by step: writes, reads and deletes a file; renews the token."""
-        from pluton_rclone.connection.checks import run_connection_test
+        from pluton_rclone.connection.checks import run_test
 
-        return run_connection_test(self.with_log_level("DEBUG")._saved, on_step)
+        return run_test(self.with_log_level("DEBUG")._saved, on_step)
 
-    def check_health(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
+    def check_health(self, on_step: OnStep = None) -> ConnectionReport:
         """The same test without writing. It renews the token, so that it does not expire unused."""
-        from pluton_rclone.connection.checks import run_health_check
+        from pluton_rclone.connection.checks import run_test
 
-        return run_health_check(self.with_log_level("DEBUG")._saved, on_step)
+        return run_test(self.with_log_level("DEBUG")._saved, on_step, writing=False)
 
-    def reauthorize(
-        self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
-    ) -> ConnectionReport:
+    def reauthorize(self, setup: StorageSetup, on_step: OnStep = None) -> ConnectionReport:
         """Takes over the sign-in of `StorageSetup.for_storage(this)`; its drive stays.
         ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
@@ -297,9 +295,7 @@ class Storage:
         same = wanted.token == before.token
         return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
-    def repair(
-        self, on_step: Callable[[Step], None] = lambda step: None, *, drive_id: str = ""
-    ) -> ConnectionReport:
+    def repair(self, on_step: OnStep = None, *, drive_id: str = "") -> ConnectionReport:
         """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), spells its
         encoding as rclone does, and lets rclone itself start in the base folder; token and options
         stay. Tested, then saved. UsageError if there are several; ConnectionTestFailed."""
@@ -309,7 +305,7 @@ class Storage:
 
         self.check_writable()
         before = self._saved.section
-        wanted = repaired(before, self.storages.binary, drive_id)
+        wanted = repaired(self._saved, self.storages.binary, drive_id)
         known = {"encoding", *wanted.to_section()}  # what else the section has stays
         known.discard(BASE)  # saved before `remote.pairs`, it becomes a pair
         old = {key: value for key, value in before.items() if key in known}
@@ -319,9 +315,7 @@ class Storage:
         """ConfigNotWritable if no change could be saved."""
         self._saved.conf.check_writable(self.remote_name)
 
-    def update(
-        self, on_step: Callable[[Step], None] = lambda step: None, **options: Any
-    ) -> ConnectionReport:
+    def update(self, on_step: OnStep = None, **options: Any) -> ConnectionReport:
         """Change options of the remote; None restores a default. Tested, then saved in one step:
         OptionInvalid or ConnectionTestFailed change nothing."""
         before = self.remote
@@ -338,7 +332,7 @@ class Storage:
         self,
         old: Mapping[str, str],
         wanted: OneDriveRemote,
-        on_step: Callable[[Step], None],
+        on_step: OnStep,
         *,
         same_sign_in: bool,
     ) -> ConnectionReport:
@@ -346,13 +340,14 @@ class Storage:
         from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
         self.check_writable()
-        report, tested = self.storages.try_out(wanted, on_step)
+        origin = self._saved if same_sign_in else None
+        report, tested = self.storages.try_out(wanted, on_step, origin)
         report.raise_for_failure()
         new = tested.to_section()
         keys = dict.fromkeys((*old, *new))
         changes = {key: new.get(key) for key in keys if new.get(key) != old.get(key)}
-        if TOKEN in changes and same_sign_in:  # renewed meanwhile
-            changes[SIGN_IN] = old.get(SIGN_IN)
+        if same_sign_in:  # what was renewed is kept already
+            changes = {key: new for key, new in changes.items() if key not in (TOKEN, SIGN_IN)}
         if changes:
             self.storages.conf.update(self.remote_name, changes)
         return report
@@ -390,8 +385,3 @@ class Storage:
             return False
         except PlutonRcloneError:
             return None
-
-    @property
-    def throttled(self) -> int:
-        """How often Microsoft asked this object's rclones to slow down, as far as logged."""
-        return self.rclone.throttled

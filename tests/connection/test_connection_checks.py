@@ -16,6 +16,7 @@ from pluton_rclone import Storage, Storages
 from pluton_rclone.connection.report import (
     PROBE_PREFIX,
     ConnectionReport,
+    Step,
     abandoned_probes,
     probe_name,
 )
@@ -83,6 +84,7 @@ def test_every_step_of_a_good_connection(cloud: Emulator, kind: DriveKind) -> No
     assert len(bin_of_drive) == (1 if kind == "personal" else 0)
 
 
+@pytest.mark.usefixtures("renewed_by_python")
 def test_the_token_is_renewed_and_kept(cloud: Emulator) -> None:
     storage = connected(cloud)
     before = storage.remote
@@ -90,6 +92,25 @@ def test_the_token_is_renewed_and_kept(cloud: Emulator) -> None:
     after = storage.remote
     assert after.token != before.token
     assert after.sign_in == before.sign_in
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"chunk_size": "20Mi"}, {"tenant": "organizations"}],
+    ids=lambda each: next(iter(each)),
+)
+def test_what_a_change_that_fails_its_test_renewed_is_kept(
+    cloud: Emulator, changes: dict[str, str]
+) -> None:
+    """Also if the registration changes, so that the saved remote cannot renew in its place."""
+    cloud.quirks.refresh_tokens_once()
+    storage = connected(cloud, "business", seconds=-10)
+    steps: list[Step] = []
+    with cloud.quirks.bare_answer(404, times=None), pytest.raises(ConnectionTestFailed):
+        storage.update(steps.append, **changes)
+    assert ("token", "ok") in [(step.name, step.status) for step in steps]
+    assert storage.list() == []
+    assert storage.test().ok
 
 
 def test_what_an_older_rclone_would_ignore_is_said(cloud: Emulator, tmp_path: Path) -> None:

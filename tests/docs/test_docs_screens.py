@@ -52,12 +52,12 @@ def contoso(cloud: Emulator) -> Tenant:
 @pytest.fixture
 def typing(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """`typing(BERT)`: whoever types the device code as soon as it is shown."""
-    from pluton_rclone.cli import signing
+    from pluton_rclone.cli import ask
 
     threads: list[threading.Thread] = []
 
     def typed_by(username: str) -> None:
-        show = signing.show_code
+        show = ask.show_code
 
         def shown(output: Output, code: DeviceCode) -> None:
             show(output, code)
@@ -67,7 +67,7 @@ def typing(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
             )
             threads[-1].start()
 
-        monkeypatch.setattr(signing, "show_code", shown)
+        monkeypatch.setattr(ask, "show_code", shown)
 
     yield typed_by
     for thread in threads:  # the program may have its answer before the person's last page

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pluton_rclone.feed.listing import _entry
 from pluton_rclone.feed.tree import FeedTree
 from pluton_rclone.microsoft.graph.delta import NO_TIME, Item
 
@@ -40,7 +39,7 @@ def item(
 
 
 def paths(tree: FeedTree) -> list[str]:
-    return sorted(found.path for found in tree.walk("ID0", str, notebooks=False))
+    return sorted(entry.path for entry, _ in tree.walk("ID0", str))
 
 
 @settings(deadline=None, max_examples=50)
@@ -120,7 +119,7 @@ def test_what_lies_elsewhere_and_notebooks_are_not_looked_into() -> None:
         )
         assert tree.gap() is None
         assert paths(tree) == ["2"]
-        assert sorted(found.path for found in tree.walk("ID0", str, notebooks=True)) == ["2", "5"]
+        assert sorted(e.path for e, _ in tree.walk("ID0", str, notebooks=True)) == ["2", "5"]
 
 
 def test_it_may_be_read_in_another_thread() -> None:
@@ -152,11 +151,11 @@ def test_a_folder_is_found_by_its_path_whatever_its_case() -> None:
             None,
             None,
         ]
-        assert [found.path for found in tree.walk("ID2", str, notebooks=False)] == ["Er", "Er/5"]
+        assert [entry.path for entry, _ in tree.walk("ID2", str)] == ["Er", "Er/5"]
 
 
 def test_a_hash_that_is_none_is_left_out() -> None:
     with FeedTree() as tree:
         tree.add([item(0, None, ""), item(1, 0, "a")._replace(quick_xor="Z")])
-        (found,) = tree.walk("ID0", str, notebooks=False)
-    assert _entry(found, hashes=True, mime_types=False).hashes is None
+        ((entry, _),) = tree.walk("ID0", str, hashes=True)
+    assert entry.hashes is None

@@ -107,6 +107,24 @@ def test_after_rclones_own_translation_no_character_is_left_that_onedrive_refuse
 
 
 @pytest.mark.parametrize(
+    ("name", "drive_type", "folder", "refused"),
+    [
+        ("~a", "business", True, True),
+        ("~a", "documentLibrary", True, True),
+        ("~a", "business", False, False),
+        ("~a", "personal", True, False),
+        ("~a:", "personal", True, True),
+        ("~$a", "personal", False, True),
+        ("a/b", "personal", False, True),
+    ],
+)
+def test_a_tilde_in_front_is_refused_of_folders_at_work_alone(
+    name: str, drive_type: str, folder: bool, refused: bool
+) -> None:
+    assert not_translated(name, drive_type=drive_type, folder=folder) is refused
+
+
+@pytest.mark.parametrize(
     ("web_url", "prefix"),
     [
         (

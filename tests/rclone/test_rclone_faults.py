@@ -206,6 +206,99 @@ def test_what_our_token_endpoint_says_is_told_apart(
     assert (type(found), faults.retry_helps(text)) == (kind, retry)
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "messages", "kind", "what", "why", "retry"),
+    [
+        (-9, [], errors.RcloneError, "rclone was ended by signal 9 during copy.", None, True),
+        (
+            137,
+            ["odd"],
+            errors.RcloneError,
+            "rclone was ended by signal 9 during copy.",
+            "odd",
+            True,
+        ),
+        (143, [], errors.RcloneError, "rclone was ended by signal 15 during copy.", None, True),
+        (130, [], errors.RcloneError, "rclone was ended by signal 2 during copy.", None, True),
+        (3, ["odd", " "], errors.NothingFound, "The folder does not exist.", "odd", False),
+        (4, [], errors.NothingFound, "The file does not exist.", None, False),
+        (5, [], errors.Unreachable, "A fault that may pass with another try.", None, True),
+        (99, [], errors.RcloneError, "rclone copy failed with exit code 99.", None, True),
+        (
+            1,
+            ["accessDenied: Access denied", "odd", "Attempt 3/3 failed with 1 errors and: odd"],
+            errors.AccessDenied,
+            "This account is not allowed to do that.",
+            "accessDenied: Access denied",
+            False,
+        ),
+    ],
+)
+def test_a_run_fails_by_its_last_known_message_else_by_its_exit_code(
+    exit_code: int,
+    messages: list[str],
+    kind: type[errors.PlutonRcloneError],
+    what: str,
+    why: str | None,
+    retry: bool,
+) -> None:
+    error = faults.run_fault("copy", exit_code, messages)
+    assert (type(error), error.what, error.why) == (kind, what, why)
+    assert error.details == {"exit_code": exit_code, "command": "copy", "retry": retry}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "retry"),
+    [
+        ("Failed to copy: HTTP error 404 (404 Not Found)", errors.ItemNotFound, True),
+        ("Failed to move: HTTP error 404 (404 Not Found)", errors.ItemNotFound, True),
+        ("couldn't list files: HTTP error 404 (404 Not Found)", errors.ItemNotFound, False),
+        ("failed to get root: HTTP error 404 (404 Not Found)", errors.DriveNotFound, False),
+        ("something that nobody has seen yet", errors.RcloneError, True),
+    ],
+)
+def test_a_404_means_what_was_asked_for(
+    text: str, kind: type[errors.PlutonRcloneError], retry: bool
+) -> None:
+    """Of a file that was listed a moment ago it passes (rclone#6075, #8558)."""
+    assert (type(faults.fault(text)), faults.retry_helps(text)) == (kind, retry)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "details"),
+    [
+        (
+            'Get "https://graph.microsoft.com/v1.0/me": dial tcp: connection refused',
+            "graph.microsoft.com cannot be reached.",
+            {"host": "graph.microsoft.com", "retry": True},
+        ),
+        (
+            'Failed to create file system for "work:x": didn\'t find section in config file',
+            "The configuration has no remote of that name.",
+            {"storage": "work", "retry": False},
+        ),
+        ("nobody has seen this yet", "rclone reports a fault.", {"retry": True}),
+    ],
+)
+def test_what_a_message_names_is_in_the_errors_details(
+    text: str, what: str, details: dict[str, object]
+) -> None:
+    error = faults.fault(text)
+    assert (error.what, error.details) == (what, details)
+
+
+def test_a_rule_brings_its_advice_and_next_step() -> None:
+    error = faults.fault("Failed to lsjson: unable to get drive_id and drive_type - fix it")
+    assert error.advice == "Have its drive looked for: the token stays."
+    assert error.next_step is errors.NextStep.REPAIR
+
+
+@pytest.mark.parametrize("place", ["{} {}", "{1} {0}"])
+def test_of_a_very_long_message_both_ends_count(place: str) -> None:
+    text = place.format("x" * 10**6, "accessDenied: Access denied")
+    assert type(faults.fault(text)) is errors.AccessDenied
+
+
 def test_the_subject_stands_before_the_sentence() -> None:
     error = faults.fault("accessDenied: Access denied", subject="a/b.txt")
     assert error.what == "a/b.txt: this account is not allowed to do that."

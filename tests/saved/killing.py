@@ -257,9 +257,9 @@ def main() -> None:
     kills, seed, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     chance = random.Random(seed)
     machine = Machine(folder, chance, [Path(disk) for disk in sys.argv[5:]])
-    names = ["copy", "sync", "look", "renew"]
+    names = ["copy", "sync", "look", "renew", "set"]
     if sys.argv[4] == "everything":
-        names += ["set", "add", "rename", "rename_remote", "remove"]
+        names += ["add", "rename", "rename_remote", "remove"]
     while machine.seen["killed"] < kills and machine.round < 3 * kills and not machine.faults:
         name = names[machine.round % len(names)]
         machine.play(name, chance.choice(["python", "rclone", "both"]))

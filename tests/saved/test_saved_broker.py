@@ -31,6 +31,8 @@ from tests.conf.real_rclone import RCLONE
 from tests.connected import ANNA, connected
 from tests.terminal import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("renewed_by_python")
+
 SOON = 12.0
 """Seconds until a token expires; rclone counts ten seconds early."""
 

@@ -37,7 +37,7 @@ def test_a_wait_that_microsoft_asks_for_is_an_event_with_its_seconds(
     waits = [event.seconds for event in transfer.events() if isinstance(event, Throttled)]
     assert transfer.result().transfers == 2
     assert 1.0 in waits  # rclone says it more than once
-    assert storage.throttled == 1
+    assert storage.rclone.throttled == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -239,11 +239,10 @@ def test_it_is_set_changed_and_cleared_and_old_sections_get_the_id_at_their_next
 def test_what_passed_the_test_is_saved_with_the_folder_that_the_test_made(cloud: Emulator) -> None:
     setup = pasted(remote_of(cloud, "business").to_section())
     setup.set_options(base_folder="new")
-    remote = setup.remote()
-    assert setup.test(Storages(), remote).ok
+    assert setup.test(Storages()).ok
     setup = StorageSetup.from_json(setup.to_json())
     before = len(cloud.requests)
-    storage = setup.save(Storages(), "work", remote)
+    storage = setup.save(Storages(), "work")
     assert len(cloud.requests) == before
     assert storage.remote.base_folder_id
     assert names(storage, "/") == ["new"]

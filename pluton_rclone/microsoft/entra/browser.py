@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, InvalidStateError, wait
+from contextlib import suppress
 from html import escape
 from urllib.parse import urlsplit
 
@@ -16,7 +19,8 @@ from pluton_rclone.process.browser import open_in_browser
 from ..http import Http
 from .account import Account
 from .app import AppRegistration
-from .loopback_server import LoopbackServer, QuietHandler
+from .loopback_request import LoopbackRequest
+from .loopback_server import LoopbackServer
 from .redirect import Prompt, begin_redirect, finish_redirect, parse_answer
 from .sign_in import SignIn
 
@@ -35,6 +39,8 @@ h1{{font-size:1.4rem}}</style></head>
 # What became of an answer that is not taken: title and text of the browser's page.
 _LATE = ("This sign-in was answered already", "One answer is taken, and it was another.")
 _FOREIGN = "This answer belongs to another sign-in"
+_NO_ANSWER = "This is not an answer of Microsoft"
+_ALMOST = ("Almost there", "Go back to the program: it says how the sign-in ended.")
 _CLOSE = "Close other sign-in windows and use the newest one; this program still waits for it."
 
 
@@ -44,14 +50,13 @@ class LoopbackReceiver(LoopbackServer):
     `tell` says how the sign-in ended, so that it never promises too much."""
 
     def __init__(self) -> None:
-        super().__init__(_Handler)
-        self.answer: dict[str, str] | None = None
-        self.page_sent = threading.Event()
-        self._answered, self._told = threading.Event(), threading.Event()
+        super().__init__()
         self._lock = threading.Lock()
         self._state: str | None = None
-        self._outcome = ("Almost there", "Go back to the program: it says how the sign-in ended.")
         self._foreign: str | None = None
+        self._answer: Future[dict[str, str]] = Future()
+        self._outcome: Future[tuple[str, str]] = Future()
+        self._page_sent = threading.Event()
 
     @property
     def redirect_uri(self) -> str:
@@ -60,89 +65,80 @@ class LoopbackReceiver(LoopbackServer):
 
     def __exit__(self, *error: object) -> None:
         self.tell("The sign-in was stopped", "Nothing was saved.")
-        if self.answer is not None:
-            self.page_sent.wait(20.0)
+        if self._answer.done():
+            self._page_sent.wait(20.0)
         super().__exit__(*error)
 
     def expect(self, state: str) -> None:
         """Take the answer with that state. Call it before the browser opens: it may be quick."""
-        with self._lock:
-            self._state = state
+        self._state = state
 
     def wait(self, timeout: float, cancel: threading.Event | None = None) -> dict[str, str]:
         """The parameters of the expected answer. SignInTimedOut (`timeout`: seconds), Cancelled."""
         end = time.monotonic() + timeout
-        while self.answer is None:
+        while not self._answer.done():
             left = end - time.monotonic()
             if cancel is not None and cancel.is_set():
                 raise Cancelled("The sign-in was cancelled.")
             if left <= 0:
                 what = f"Nobody finished the sign-in within {timeout:.0f} seconds."
                 raise SignInTimedOut(what, why=self._foreign)
-            self._answered.wait(left if cancel is None else min(left, 0.05))
-        return self.answer
+            wait([self._answer], left if cancel is None else min(left, 0.05))
+        return self._answer.result()
 
     def take(self, parameters: dict[str, str]) -> tuple[str, str] | None:
         """None if this is the expected answer, else the page that says why it is not taken."""
+        given, expected = parameters.get("state", "").encode(), (self._state or "").encode()
+        if not expected or not secrets.compare_digest(given, expected):
+            self._foreign = "an answer of another sign-in came in its place"
+            return _FOREIGN, _CLOSE
         with self._lock:
-            given = parameters.get("state", "").encode()
-            if self._state is None or not secrets.compare_digest(given, self._state.encode()):
-                self._foreign = "an answer of another sign-in came in its place"
-                return _FOREIGN, _CLOSE
-            if self.answer is not None:
+            if self._answer.done():
                 return _LATE
-            self.answer = parameters
-        self._answered.set()
+            self._answer.set_result(parameters)
         return None
 
     def tell(self, title: str, text: str) -> None:
         """What the browser's page says. Only the first telling counts."""
-        with self._lock:
-            if not self._told.is_set():
-                self._outcome = (title, text)
-                self._told.set()
+        with suppress(InvalidStateError):
+            self._outcome.set_result((title, text))
 
-    def outcome(self) -> tuple[str, str]:
-        """Title and text of the page, once the sign-in has ended."""
-        self._told.wait(OUTCOME_WAIT)
-        return self._outcome
+    def serve(self, connection: socket.socket) -> None:
+        took = False
 
+        def answer(request: LoopbackRequest) -> tuple[int, str, bytes]:
+            nonlocal took
+            (status, title, words), took = self._judged(request)
+            page = _PAGE.format(title=escape(title), text=escape(words))
+            return status, "text/html; charset=utf-8", page.encode()
 
-class _Handler(QuietHandler):
-    server: LoopbackReceiver
-    took = False  # the expected answer came with this request
+        LoopbackRequest(connection, answer)
+        if took:
+            self._page_sent.set()
 
-    def do_GET(self) -> None:  # noqa: N802  # the base class names it so
-        self._receive(urlsplit(self.path).query)
-
-    def do_POST(self) -> None:  # noqa: N802
-        self._receive(self.form())
-
-    def _receive(self, text: str | None) -> None:
-        status, title, words = self._judged(text)
-        body = _PAGE.format(title=escape(title), text=escape(words)).encode()
-        policy = "default-src 'none'; style-src 'unsafe-inline'"
-        self.reply(status, "text/html; charset=utf-8", body, Content_Security_Policy=policy)
-        if self.took:
-            self.server.page_sent.set()
-
-    def _judged(self, text: str | None) -> tuple[int, str, str]:
-        """Status, title and text of the page that answers."""
-        if not self.server.is_meant(self.headers.get("Host", "")):
-            return 400, "This is not the place", "The address does not belong to this program."
-        if urlsplit(self.path).path != "/":
-            return 404, "There is nothing here", "This program only waits for one sign-in."
+    def _judged(self, request: LoopbackRequest) -> tuple[tuple[int, str, str], bool]:
+        """Status, title and text of the page that answers; whether the expected answer came."""
+        address, host = urlsplit(request.path), request.headers.get("Host", "").lower()
+        text = request.form() if request.command == "POST" else address.query
+        if host not in (f"localhost:{self.port}", f"127.0.0.1:{self.port}"):
+            # A page elsewhere must not reach us by a name of its own.
+            return (400, "This is not the place", "The address is another program's."), False
+        if address.path != "/":
+            return (404, "There is nothing here", "This program waits for one sign-in."), False
         if text is None:
-            return 400, "This is not an answer of Microsoft", "Its form is missing or too large."
+            return (400, _NO_ANSWER, "Its form is missing or too large."), False
         try:
             parameters = parse_answer(text)
         except ForeignAnswer as problem:
-            return 400, "This is not an answer of Microsoft", problem.what
+            return (400, _NO_ANSWER, problem.what), False
         if not parameters:
-            return 200, "Waiting for the sign-in", "Finish it in the Microsoft window."
-        refused = self.server.take(parameters)
-        self.took = refused is None
-        return (400, *refused) if refused else (200, *self.server.outcome())
+            return (200, "Waiting for the sign-in", "Finish it in the Microsoft window."), False
+        refused = self.take(parameters)
+        if refused is not None:
+            return (400, *refused), False
+        wait([self._outcome], OUTCOME_WAIT)
+        told = self._outcome.result() if self._outcome.done() else _ALMOST
+        return (200, *told), True
 
 
 def sign_in_with_browser(

@@ -9,21 +9,24 @@ address and a credential of its own, which end with it.
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote_plus
 
 from pluton_rclone.errors import NextStep, PlutonRcloneError, Who
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from .loopback_server import LoopbackServer
 
+if TYPE_CHECKING:
+    from .loopback_request import LoopbackRequest
     from .token import Token
 
 log = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ PAUSE = 30.0
 try patiently."""
 
 
-class TokenEndpoint:
+class TokenEndpoint(LoopbackServer):
     """`with TokenEndpoint(…) as endpoint:` and give rclone `endpoint.options()`. `give` is asked
     for a token each time, in a thread; if it raises, `trouble` holds the real reason, and it is not
     asked again for `PAUSE` seconds. rclone asks again when the token expires, or after `longest`
@@ -48,14 +51,11 @@ class TokenEndpoint:
         longest: float = DAY,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__()
         self._client_id, self._tenant, self._give = client_id, tenant, give
         self._longest, self._now = longest, now
         self._asking = threading.Lock()
         self._failed_until = 0.0
-        self._over = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve, name="token endpoint", daemon=True)
-        self.port = int(self._listener.getsockname()[1])
         self.path = f"/{secrets.token_urlsafe(24)}"
         self.client_secret = secrets.token_urlsafe(32)
         self.trouble: PlutonRcloneError | None = None
@@ -71,43 +71,28 @@ class TokenEndpoint:
         endpoint = {"client_secret": self.client_secret, "token_url": self.token_url}
         return {"client_credentials": "true", **app, **endpoint}
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def serve(self, connection: socket.socket) -> None:
+        from .loopback_request import LoopbackRequest  # late: most runs end before their token
 
-    def __exit__(self, *_: object) -> None:
-        """Ends it: the run's credential opens nothing any more."""
-        self._over.set()
-        if self._thread.is_alive():  # not in a child of os.fork(), where nobody would answer
-            with suppress(OSError), socket.socket() as last:  # wakes it, on every system
-                last.connect(("127.0.0.1", self.port))
-            self._thread.join()
-        self._listener.close()
+        LoopbackRequest(connection, self._reply)
 
-    def _serve(self) -> None:
-        while not self._over.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:  # it went, or there are too many
-                self._over.wait(0.1)
-                continue
-            if self._over.is_set():
-                connection.close()
-            else:
-                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+    def _reply(self, request: LoopbackRequest) -> tuple[int, str, bytes]:
+        if request.headers.get("Host") != f"127.0.0.1:{self.port}" or request.path != self.path:
+            return 404, "text/plain", b""
+        try:
+            form = dict(parse_qsl(request.form() or "", max_num_fields=20))
+        except ValueError:
+            form = {}
+        credentials = _credentials(request.headers.get("Authorization", ""), form)
+        status, body = self._answer(*credentials, form.get("grant_type", ""))
+        return status, "application/json", json.dumps(body).encode()
 
-    def _answer(self, connection: socket.socket) -> None:
-        from .token_request import TokenRequest  # late: most runs end before their token
-
-        with connection, suppress(OSError):
-            TokenRequest(connection, f"127.0.0.1:{self.port}", self.path, self.answer)
-
-    def answer(
+    def _answer(
         self, client_id: str, client_secret: str, grant_type: str
     ) -> tuple[int, dict[str, object]]:
         """Status and JSON for one request, in the words of RFC 6749."""
         known = secrets.compare_digest(client_secret.encode(), self.client_secret.encode())
-        if not known or client_id != self._client_id or self._over.is_set():
+        if not known or client_id != self._client_id or self.over.is_set():
             return 401, {"error": "invalid_client"}
         if grant_type != "client_credentials":
             return 400, {"error": "unsupported_grant_type"}
@@ -142,3 +127,15 @@ class TokenEndpoint:
                 raise self.trouble from problem
             self.trouble = None
             return token
+
+
+def _credentials(header: str, form: dict[str, str]) -> tuple[str, str]:
+    """From HTTP Basic, which rclone tries first, or from the form, which it tries then."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "basic":
+        return form.get("client_id", ""), form.get("client_secret", "")
+    try:
+        client_id, _, client_secret = base64.b64decode(value).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return unquote_plus(client_id), unquote_plus(client_secret)

@@ -95,10 +95,12 @@ class Graph:
         headers |= {"Prefer": prefer} if prefer else {}
         answer = self._http.request("GET", url, headers=headers)
         if answer.status == 401 and self._renew is not None and used == self._refusable:
-            self._token = self._renew(used).access_token
-            headers["Authorization"] = f"Bearer {self._token}"
+            used = self._token = self._renew(used).access_token
+            headers["Authorization"] = f"Bearer {used}"
             answer = self._http.request("GET", url, headers=headers)
-        if not answer.ok:
+        if answer.ok:
+            self._refusable = used  # one that never worked is not worth another renewal
+        else:
             if target == "sites" and self._sites_granted:
                 target = "site"
             raise graph_error(
