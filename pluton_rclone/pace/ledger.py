@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pluton_rclone.process.folders import runtime_folder
-from pluton_rclone.process.system import began, is_alive, new_private_file
+from pluton_rclone.process.system import began, held, is_alive, new_private_file
 
 from .budgets import Budget, Part, Parts, Shelf
 
@@ -85,17 +85,14 @@ class Ledger(Shelf):
 
     @contextmanager
     def finding_out(self) -> Iterator[None]:
-        import filelock
-
-        path = runtime_folder() / f"{FILE}-{self._keys['units']}.lock"
-        # one for each time: threads keep out each other, too
-        lock = filelock.FileLock(path, _TRIAL, 0o600, thread_local=False)
-        with suppress(OSError):  # Timeout is one, too: then its holder stands still, and we go on
-            lock.acquire()
+        lock = None
+        with suppress(OSError):  # TimeoutError is one, too: its holder stands still, and we go on
+            lock = held(runtime_folder() / f"{FILE}-{self._keys['units']}.lock", _TRIAL)
         try:
             yield
         finally:
-            lock.release()
+            if lock is not None:
+                lock.release()
 
     @contextmanager
     def open(self, parts: Parts) -> Iterator[None]:
