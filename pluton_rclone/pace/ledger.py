@@ -76,8 +76,8 @@ class Ledger(Shelf):
 
     @property
     def owner(self) -> str:
-        """This process, for this account: the organisation's other accounts lease the same part."""
-        return f"{os.getpid()} {began(os.getpid())} {self._keys['requests']}"
+        """This process, for this app and account: the parts are leased by others of either, too."""
+        return " ".join((str(os.getpid()), str(began(os.getpid())), *self._keys.values()))
 
     def lives(self, owner: str) -> bool:
         pid, start, *_ = owner.split(" ")

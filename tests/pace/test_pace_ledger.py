@@ -105,11 +105,13 @@ def test_units_are_the_apps_and_requests_the_accounts() -> None:
     assert (stranger.left(MINUTE, 1.0), stranger.left(FIVE_MINUTES, 1.0)) == (60, 200)
 
 
-def test_accounts_of_an_organisation_count_what_the_others_have_under_way_in_one_process_too() -> (
-    None
-):
+@pytest.mark.parametrize("differs", ["app", "account"])
+def test_who_shares_an_app_or_an_account_counts_what_others_have_under_way_in_one_process_too(
+    differs: str,
+) -> None:
+    place = {"app": 2, "account": 3}[differs]
     anna, bert = (
-        Budget(LIMITS, Moment(), Ledger((*KEY[:3], f"{name}@contoso.com"))) for name in ("a", "b")
+        Budget(LIMITS, Moment(), Ledger((*KEY[:place], name, *KEY[place + 1 :]))) for name in "ab"
     )
     alone = under_way(anna, 0.0)
     anna.join()
