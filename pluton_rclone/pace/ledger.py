@@ -16,7 +16,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,15 +87,15 @@ class Ledger(Shelf):
     def finding_out(self) -> Iterator[None]:
         import filelock
 
-        path = runtime_folder() / f"{FILE}-{self._keys['units']}.lock"
-        # one for each time: threads keep out each other, too
-        lock = filelock.FileLock(path, _TRIAL, 0o600, thread_local=False)
-        with suppress(OSError):  # Timeout is one, too: then its holder stands still, and we go on
-            lock.acquire()
-        try:
+        with ExitStack() as held:
+            for key in self._keys.values():  # everywhere in the same order: nobody waits for ever
+                path = runtime_folder() / f"{FILE}-{key}.lock"
+                # one for each time: threads keep out each other, too
+                lock = filelock.FileLock(path, _TRIAL, 0o600, thread_local=False)
+                held.callback(lock.release)
+                with suppress(OSError):  # Timeout is one, too: its holder stands still, we go on
+                    lock.acquire()
             yield
-        finally:
-            lock.release()
 
     @contextmanager
     def open(self, parts: Parts) -> Iterator[None]:

@@ -149,8 +149,9 @@ def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.Mon
     assert under_way(one, 9.0) == alone
 
 
-def test_one_process_at_a_time_finds_out_whether_a_limit_holds() -> None:
-    one, other = budget("one"), budget("other")
+@pytest.mark.parametrize("app", ["app", "another app"])
+def test_one_process_at_a_time_finds_out_whether_a_limit_holds(app: str) -> None:
+    one, other = budget("one"), budget("other", (*KEY[:2], app, KEY[3]))
     order: list[str] = []
 
     def find_out() -> None:
