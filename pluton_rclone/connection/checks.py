@@ -45,7 +45,6 @@ def run_test(
     `writing`, nothing is deleted either. `home`: it is on trial, and would be saved there; its base
     folder gets its id, and is made if it is missing. `origin`: the saved remote that has the same
     sign-in. Of a saved remote, the base folder's path is kept up to date."""
-    from pluton_rclone.microsoft.graph.drives import Quota
     from pluton_rclone.microsoft.http import Http
 
     walk, on_trial, home = Walk(on_step), home is not None, home or saved.conf
@@ -67,7 +66,7 @@ def run_test(
             _token(notes, saved, remote, http, origin)
         with walk.step("drive", "Drive") as notes:
             if remote.tenant_url:  # its token is SharePoint's: Graph would refuse it
-                quota, notes.skipped = Quota("unknown"), True
+                quota, notes.skipped = None, True
                 notes.text = f"reached through {remote.tenant_url}"
             else:
                 drive = _drive(saved, remote, http)
@@ -206,21 +205,20 @@ def _clock(notes: Notes, offset: float | None) -> None:
         notes.warning = TokenExpired(what, why=why, advice=advice)
 
 
-def _room(notes: Notes, saved: SavedRemote, quota: Quota) -> None:
-    about = saved.about()
-    if quota.level == "exceeded":
+def _room(notes: Notes, saved: SavedRemote, quota: Quota | None) -> None:
+    room = quota or saved.about()
+    if quota and quota.level == "exceeded":
         raise errors.QuotaFull(
             "The drive holds more than its quota.",
             why="Microsoft says that its quota is exceeded: nothing can be written to it",
             advice="Free room on it (the recycle bin counts) or get more storage, soon: Microsoft "
             "closes an account that stays far above its quota.",
         )
-    if about.total is None:
+    if room.total is None or room.used is None:
         notes.text = "Microsoft does not say how much room there is"
         return
-    used = about.used if about.used is not None else about.total - (about.free or 0)
-    notes.text = f"{human_bytes(used)} of {human_bytes(about.total)} used"
-    if about.total and used / about.total > NEARLY_FULL:
+    notes.text = f"{human_bytes(room.used)} of {human_bytes(room.total)} used"
+    if room.used > NEARLY_FULL * room.total:
         notes.warning = errors.QuotaFull(f"The drive is nearly full: {notes.text}.")
 
 
