@@ -14,8 +14,9 @@ from pluton_rclone.setup.connect import StorageSetup
 from pluton_rclone.values.units import counted, human_drive_type
 
 from . import ask
+from .arguments import NAME, storage_names
 from .ask import METHOD, Method, sign_in
-from .context import FILE, NAME, Context, command, flag, needs, storage_names, valued
+from .context import FILE, Context, command, flag, needs, valued
 from .output import Output, advice
 from .storages import MARKS, run_test
 from .timer import pinged
@@ -50,13 +51,8 @@ def health(ctx: Context, names: tuple[str, ...], form: str) -> None:
     """
     if form == "prometheus":
         needs("prometheus", "prometheus_client")
-    if names:
-        from pluton_rclone.connection.health import HealthReport
-
-        chosen = [ctx.storage_and_path(name)[0] for name in names]
-        report = HealthReport(tuple(storage.check_health() for storage in chosen))
-    else:
-        report = ctx.storages.health()
+    chosen = [ctx.storage_and_path(name)[0].remote_name for name in names]
+    report = ctx.storages.health(*chosen)
     if form == "prometheus" and report.reports:
         print(metrics(report), end="")
     report_health(ctx.output, report, ctx.storages.path)

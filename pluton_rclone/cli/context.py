@@ -12,14 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from pluton_rclone.errors import (
-    ConfigUnreadable,
-    PlutonRcloneError,
-    StorageNotFound,
-    UsageError,
-)
+from pluton_rclone.errors import ConfigUnreadable, StorageNotFound, UsageError
 
 from .output import NAMED, Output
 
@@ -149,37 +143,3 @@ def needs(extra: str, *modules: str) -> None:
         install = f"pip install 'pluton-rclone[{extra}]'"
         why = f"not installed: {', '.join(missing)}"
         raise UsageError(f"This command needs: {install}", why=why, advice=install)
-
-
-# ---- names and places as arguments, with what Tab offers for them ----
-
-
-def storage_names(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """What Tab offers for NAME: remotes, which need no quoting; friendly names as help."""
-    try:
-        found = Context(ctx.params.get("config")).storages
-        names = [(storage.remote_name, storage.name) for storage in found.values()]
-    except PlutonRcloneError:  # an unreadable file: nothing to offer, and no place to say it
-        return []
-    return [CompletionItem(name, help=help) for name, help in names if name.startswith(incomplete)]
-
-
-def _places(kind: str) -> Callable[..., list[CompletionItem]]:
-    """What Tab offers for a place; the module is loaded at a Tab alone."""
-
-    def offered(*asked: Any) -> list[CompletionItem]:
-        from . import complete
-
-        return list(getattr(complete, kind)(*asked))
-
-    return offered
-
-
-NAME = click.argument("name", shell_complete=storage_names)
-ANYWHERE = _places("local_or_storage")
-SOURCE = click.argument("source", metavar="SRC", shell_complete=ANYWHERE)
-DESTINATION = click.argument("destination", metavar="DST", shell_complete=ANYWHERE)
-IN_STORAGE = _places("in_storage")
-PLACE = click.argument("place", metavar="NAME:PATH", shell_complete=IN_STORAGE)

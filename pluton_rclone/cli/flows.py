@@ -45,7 +45,7 @@ def plan(ctx: Context, action: str, file: Path | None, schema: bool) -> None:
         return
     found = _read(ctx, file)
     storages, notes = _meant(ctx, found)
-    steps = [str(step) for step in found.steps]
+    steps = [str(step) for step in found.all_steps()]
     ctx.output.result({"plan": found.record(), "storages": storages, "notes": notes})
     if ctx.as_json:
         return

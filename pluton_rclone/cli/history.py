@@ -10,7 +10,8 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.units import counted, human_bytes, human_seconds
 
-from .context import Context, command, storage_names, valued
+from .arguments import storage_names
+from .context import Context, command, valued
 from .output import tell
 from .restic import run_restic
 from .transfers import SAFE, SURE, compare, confirm, finish

@@ -122,12 +122,8 @@ class Output:
 
     @property
     def is_live(self) -> bool:
-        """Whether somebody watches at a terminal; says no without loading rich."""
-        if self.as_json or not sys.stderr.isatty():
-            return False
-        from rich.console import Console
-
-        return Console(stderr=True).is_terminal
+        """Whether somebody watches at a terminal."""
+        return not self.as_json and sys.stderr.isatty()
 
     def say(self, text: str = "") -> None:
         """A sentence for the person; silent under --json."""

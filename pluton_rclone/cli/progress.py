@@ -20,7 +20,6 @@ REPORTED: tuple[str, ...] = ("bytes", "total_bytes", "speed", "eta", "transfers"
 REPORTED += ("checks", "errors", "elapsed", "in_flight")
 IN_FLIGHT = ("name", "bytes", "size", "speed", "eta")
 PLAIN_SECONDS = 10.0
-COUNT_SECONDS = 0.2
 
 
 def follow(transfer: Transfer, output: Output) -> TransferResult:
@@ -48,19 +47,9 @@ def counting(output: Output, what: str) -> Iterator[Callable[[int], None]]:
         yield lambda count: None
         return
     from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
 
-    console, last = Console(stderr=True, highlight=False), 0.0
-    with Live(console=console, transient=True, auto_refresh=False) as live:
-
-        def show(count: int) -> None:
-            nonlocal last
-            if time.monotonic() - last > COUNT_SECONDS:
-                last = time.monotonic()
-                live.update(Text(f"{what} {count}"), refresh=True)
-
-        yield show
+    with Console(stderr=True, highlight=False).status(what) as status:
+        yield lambda count: status.update(f"{what} {count}")
 
 
 def _lines(transfer: Transfer, output: Output) -> None:

@@ -13,7 +13,8 @@ import click
 from pluton_rclone.errors import ConfigError, PlutonRcloneError, RemoteError, UsageError
 from pluton_rclone.values.units import counted
 
-from .context import Context, command, flag, storage_names
+from .arguments import storage_names
+from .context import Context, command, flag
 from .output import Output, tell
 from .records import RECORDS, schema_of
 from .values import unknown_option

@@ -9,7 +9,8 @@ import click
 
 from pluton_rclone.errors import UsageError
 
-from .context import NAME, Context, command, flag, valued
+from .arguments import NAME
+from .context import Context, command, flag, valued
 from .output import Output
 from .timer import pinged
 

@@ -14,7 +14,8 @@ from pluton_rclone.process.system import new_private_file
 from pluton_rclone.values.units import human_drive_type
 
 from . import ask
-from .context import FILE, NAME, Context, command, flag, valued
+from .arguments import NAME
+from .context import FILE, Context, command, flag, valued
 from .output import Output, tell
 
 if TYPE_CHECKING:

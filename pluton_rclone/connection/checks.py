@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from pluton_rclone.values.token_text import TOKEN
 from pluton_rclone.values.units import counted, human_bytes, human_drive_type
 
 from .probe import list_if_there, listed, probe, sweep
-from .report import ConnectionReport, Notes, Step, StepFailed, Walk
+from .report import ConnectionReport, OnStep, Step, StepFailed, Walk
 
 if TYPE_CHECKING:
     from pluton_rclone.conf.conf import Conf
@@ -35,7 +34,7 @@ CLOCK_OFF = 120.0  # seconds; Microsoft refuses tokens from about five minutes o
 
 def run_test(
     saved: SavedRemote,
-    on_step: Callable[[Step], None],
+    on_step: OnStep = None,
     *,
     writing: bool = True,
     home: Conf | None = None,
@@ -49,55 +48,55 @@ def run_test(
 
     walk, on_trial, home = Walk(on_step), home is not None, home or saved.conf
     with suppress(StepFailed), Http() as http:
-        with walk.step("config", "Configuration") as notes:
+        with walk.step("config", "Configuration") as step:
             remote = saved.options
             if home.is_variable(saved.name) and not on_trial:
-                notes.text = "complete, made by variables"
+                step.text = "complete, made by variables"
             else:
                 home.check_writable()
                 good = "complete, can be saved" if on_trial else "complete and writable,"
-                notes.text = f"{good} in {home.path}"
-        with walk.step("binary", "rclone") as notes:
+                step.text = f"{good} in {home.path}"
+        with walk.step("binary", "rclone") as step:
             version = saved.rclone.binary.version
             remote.require(version)
-            notes.text = f"{version} ({saved.rclone.binary.path})"
-            _warn(notes, remote)
-        with walk.step("token", "Token") as notes:
-            _token(notes, saved, remote, http, origin)
-        with walk.step("drive", "Drive") as notes:
+            step.text = f"{version} ({saved.rclone.binary.path})"
+            _warn(step, remote)
+        with walk.step("token", "Token") as step:
+            _token(step, saved, remote, http, origin)
+        with walk.step("drive", "Drive") as step:
             if remote.tenant_url:  # its token is SharePoint's: Graph would refuse it
-                quota, notes.skipped = None, True
-                notes.text = f"reached through {remote.tenant_url}"
+                quota = None
+                step.status, step.text = "skipped", f"reached through {remote.tenant_url}"
             else:
                 drive = _drive(saved, remote, http)
                 quota = drive.quota
                 owner = f", owner {drive.owner}" if drive.owner else ""
-                notes.text = f"{drive.name}, {human_drive_type(drive.type)}{owner}"
-        with walk.step("clock", "Clock") as notes:
-            _clock(notes, http.clock_offset)
-        with walk.step("list", "Listing") as notes:
+                step.text = f"{drive.name}, {human_drive_type(drive.type)}{owner}"
+        with walk.step("clock", "Clock") as step:
+            _clock(step, http.clock_offset)
+        with walk.step("list", "Listing") as step:
             if on_trial and remote.base_folder and not remote.base_folder_id:
                 place = saved.at(f"/{remote.base_folder}")
                 _keep(saved, remote, with_id(remote, saved.rclone, place))
             entries = list_if_there(saved)
-            notes.text = listed(saved, entries)
-            _shortcuts(notes, saved, http)
+            step.text = listed(saved, entries)
+            _shortcuts(step, saved, http)
             if writing and entries and not reads_only(remote.granted_scopes):
-                notes.text += sweep(saved, entries)
+                step.text += sweep(saved, entries)
         if writing:
             probe(walk, saved, remote)
-        with walk.step("quota", "Room") as notes:
-            _room(notes, saved, quota)
-        with walk.step("throttling", "Throttling") as notes:
-            _throttling(notes, http.throttled + saved.rclone.throttled)
+        with walk.step("quota", "Room") as step:
+            _room(step, saved, quota)
+        with walk.step("throttling", "Throttling") as step:
+            _throttling(step, http.throttled + saved.rclone.throttled)
     return ConnectionReport(saved.title, tuple(walk.steps))
 
 
-def _warn(notes: Notes, remote: OneDriveRemote) -> None:
+def _warn(step: Step, remote: OneDriveRemote) -> None:
     if warnings := remote.warnings():
         what = "; ".join(f"{warning.option}: {warning.what}" for warning in warnings)
         advice = " ".join(warning.advice for warning in warnings)
-        notes.warning = errors.RemoteError(what, advice=advice)
+        step.error = errors.RemoteError(what, advice=advice)
 
 
 def _has_registration(origin: SavedRemote, remote: OneDriveRemote) -> bool:
@@ -107,7 +106,7 @@ def _has_registration(origin: SavedRemote, remote: OneDriveRemote) -> bool:
 
 
 def _token(
-    notes: Notes,
+    step: Step,
     saved: SavedRemote,
     remote: OneDriveRemote,
     http: Http,
@@ -116,16 +115,16 @@ def _token(
     """Renews the token, which proves that it can be: by us if the registration is ours."""
     if remote.client_credentials:
         saved.graph_token(http)
-        notes.text = "app-only: Microsoft gives one for each run"
-        notes.warning = _secret_ends(remote)
+        step.text = "app-only: Microsoft gives one for each run"
+        step.error = _secret_ends(remote)
         return
     token = saved.token()
     if not token.refresh_token:
         why, expired = "it came without a refresh token", token.expired()
         end = "has expired" if expired else f"expires at {token.expiry:%Y-%m-%d %H:%M} UTC"
-        notes.warning = TokenExpired(f"The token {end} and cannot be renewed.", why=why)
+        step.error = TokenExpired(f"The token {end} and cannot be renewed.", why=why)
         if expired:
-            raise notes.warning
+            raise step.error
         return
     if origin and _has_registration(origin, remote):
         how = origin.renew()  # where a kill cannot lose what came in place of the token
@@ -134,8 +133,8 @@ def _token(
         how = saved.renew()
     until = f"{saved.token().expiry:%Y-%m-%d %H:%M} UTC"
     idle = datetime.now(timezone.utc) + timedelta(days=IDLE_DAYS)
-    notes.text = f"valid until {until}, {how}; unused, it expires on {idle:%Y-%m-%d}"
-    notes.warning = _secret_ends(remote)
+    step.text = f"valid until {until}, {how}; unused, it expires on {idle:%Y-%m-%d}"
+    step.error = _secret_ends(remote)
 
 
 def _secret_ends(remote: OneDriveRemote) -> PlutonRcloneError | None:
@@ -162,7 +161,7 @@ def _drive(saved: SavedRemote, remote: OneDriveRemote, http: Http) -> Drive:
     return drive
 
 
-def _shortcuts(notes: Notes, saved: SavedRemote, http: Http) -> None:
+def _shortcuts(step: Step, saved: SavedRemote, http: Http) -> None:
     """Those that rclone is not shown at the root of a OneDrive and in the base folder; libraries do
     not have any. It is no failure if they cannot be looked for."""
     remote = saved.options
@@ -177,12 +176,12 @@ def _shortcuts(notes: Notes, saved: SavedRemote, http: Http) -> None:
         with saved.graph(http) as graph:
             found = [graph.hidden_shortcuts(*folder) for folder in folders.items()]
     except GraphError as problem:
-        notes.text += f"; shortcuts in it could not be looked for: {problem.why or problem.what}"
+        step.text += f"; shortcuts in it could not be looked for: {problem.why or problem.what}"
         return
-    notes.shortcuts = tuple(shortcut for each in found for shortcut in each)
-    if notes.shortcuts:
-        count = counted(len(notes.shortcuts), "shortcut")
-        notes.text += f", without {count} that rclone is not shown"
+    step.shortcuts = tuple(shortcut for each in found for shortcut in each)
+    if step.shortcuts:
+        count = counted(len(step.shortcuts), "shortcut")
+        step.text += f", without {count} that rclone is not shown"
 
 
 def _keep(saved: SavedRemote, before: OneDriveRemote, remote: OneDriveRemote) -> None:
@@ -191,21 +190,21 @@ def _keep(saved: SavedRemote, before: OneDriveRemote, remote: OneDriveRemote) ->
         saved.conf.update(saved.name, changes)
 
 
-def _clock(notes: Notes, offset: float | None) -> None:
+def _clock(step: Step, offset: float | None) -> None:
     if offset is None:
-        notes.skipped, notes.text = True, "Microsoft did not say what time it is"
+        step.status, step.text = "skipped", "Microsoft did not say what time it is"
         return
     way = "behind" if offset > 0 else "ahead of"
     apart = f"is {abs(offset):.0f} s {way} Microsoft's"
-    notes.text = "agrees with Microsoft's" if abs(offset) < 5 else f"this machine {apart}"
+    step.text = "agrees with Microsoft's" if abs(offset) < 5 else f"this machine {apart}"
     if abs(offset) > CLOCK_OFF:
         why = "tokens seem to expire too early or too late"
         advice = "Set the clock (NTP): above five minutes Microsoft refuses sign-ins."
         what = f"The clock of this machine {apart}."
-        notes.warning = TokenExpired(what, why=why, advice=advice)
+        step.error = TokenExpired(what, why=why, advice=advice)
 
 
-def _room(notes: Notes, saved: SavedRemote, quota: Quota | None) -> None:
+def _room(step: Step, saved: SavedRemote, quota: Quota | None) -> None:
     room = quota or saved.about()
     if quota and quota.level == "exceeded":
         raise errors.QuotaFull(
@@ -215,16 +214,16 @@ def _room(notes: Notes, saved: SavedRemote, quota: Quota | None) -> None:
             "closes an account that stays far above its quota.",
         )
     if room.total is None or room.used is None:
-        notes.text = "Microsoft does not say how much room there is"
+        step.text = "Microsoft does not say how much room there is"
         return
-    notes.text = f"{human_bytes(room.used)} of {human_bytes(room.total)} used"
+    step.text = f"{human_bytes(room.used)} of {human_bytes(room.total)} used"
     if room.used > NEARLY_FULL * room.total:
-        notes.warning = errors.QuotaFull(f"The drive is nearly full: {notes.text}.")
+        step.error = errors.QuotaFull(f"The drive is nearly full: {step.text}.")
 
 
-def _throttling(notes: Notes, seen: int) -> None:
-    notes.text = "Microsoft did not ask to slow down"
+def _throttling(step: Step, seen: int) -> None:
+    step.text = "Microsoft did not ask to slow down"
     if seen:
         what = f"Microsoft asked {seen} times to slow down during this test."
         advice = "The connection works; other programs of this account or organisation are busy."
-        notes.warning = errors.Throttled(what, advice=advice)
+        step.error = errors.Throttled(what, advice=advice)

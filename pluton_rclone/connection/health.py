@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pluton_rclone.errors import ConnectionTestFailed, Throttled, Unreachable
@@ -59,11 +58,7 @@ class HealthReport:
 
 def check_all(remotes: Sequence[SavedRemote]) -> HealthReport:
     """Every storage checked without writing; at most AT_ONCE at a time."""
-
-    def check(saved: SavedRemote) -> ConnectionReport:
-        return run_test(saved, lambda step: None, writing=False)
-
-    return HealthReport(tuple(at_once(check, remotes, AT_ONCE)))
+    return HealthReport(tuple(at_once(partial(run_test, writing=False), remotes, AT_ONCE)))
 
 
 def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
@@ -71,8 +66,8 @@ def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
 
     def renew(saved: SavedRemote) -> ConnectionReport:
         walk = Walk()
-        with suppress(StepFailed), walk.step("token", "Token") as notes:
-            notes.text = saved.renew()
+        with suppress(StepFailed), walk.step("token", "Token") as step:
+            step.text = saved.renew()
         return ConnectionReport(saved.title, tuple(walk.steps))
 
     return HealthReport(tuple(at_once(renew, remotes, AT_ONCE)))
@@ -81,27 +76,7 @@ def renew_all(remotes: Sequence[SavedRemote]) -> HealthReport:
 def at_once(work: Callable[[T], R], things: Sequence[T], most: int) -> list[R]:
     """The work on each of these, in their order, so many at a time; raises what one raises. Ctrl-C
     leaves at once: an executor, and Python at its end, would wait for what runs."""
-    waiting = list(enumerate(things))[::-1]
-    done: queue.SimpleQueue[tuple[int, R | None, BaseException | None]] = queue.SimpleQueue()
+    from multiprocessing.pool import ThreadPool
 
-    def worker() -> None:
-        with suppress(IndexError):  # nothing waits any more
-            while True:
-                number, thing = waiting.pop()
-                try:
-                    done.put((number, work(thing), None))
-                except BaseException as error:  # noqa: BLE001 - raised again below
-                    done.put((number, None, error))
-
-    for _ in range(min(most, len(waiting))):
-        threading.Thread(target=worker, daemon=True, name="at once").start()
-    found: list[Any] = [None] * len(things)
-    try:
-        for _ in things:
-            number, result, error = done.get()
-            if error is not None:
-                raise error
-            found[number] = result
-    finally:
-        waiting.clear()
-    return found
+    with ThreadPool(max(1, min(most, len(things)))) as pool:
+        return list(pool.imap(work, things))

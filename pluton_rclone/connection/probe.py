@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pluton_rclone.remote.onedrive import OneDriveRemote
     from pluton_rclone.saved.remote import SavedRemote
 
-    from .report import Notes
+    from .report import Step
 
 PROBE_BYTES = 4096
 HARD_DELETE = "--onedrive-hard-delete"
@@ -57,19 +57,19 @@ def probe(walk: Walk, saved: SavedRemote, remote: OneDriveRemote) -> None:
     """The steps write, read and delete; skipped if the permissions are for reading only."""
     if reads_only(remote.granted_scopes):
         for name, title in (("write", "Writing"), ("read", "Reading back"), ("delete", "Deleting")):
-            with walk.step(name, title) as notes:
-                notes.skipped, notes.text = True, "the permissions granted are for reading only"
+            with walk.step(name, title) as step:
+                step.status, step.text = "skipped", "the permissions granted are for reading only"
         return
     rclone = saved.rclone
     with _probe_file(saved) as name:
         content = secrets.token_bytes(PROBE_BYTES)
-        with walk.step("write", "Writing") as notes:
+        with walk.step("write", "Writing") as step:
             rclone.rcat(content, saved.at(name), size=len(content))
-            notes.text = f"{len(content)} bytes written as {name}"
-        with walk.step("read", "Reading back") as notes:
-            notes.text = _read_back(saved, name, content)
-        with walk.step("delete", "Deleting") as notes:
-            _delete(notes, saved, name, remote)
+            step.text = f"{len(content)} bytes written as {name}"
+        with walk.step("read", "Reading back") as step:
+            step.text = _read_back(saved, name, content)
+        with walk.step("delete", "Deleting") as step:
+            _delete(step, saved, name, remote)
 
 
 @contextmanager
@@ -121,31 +121,31 @@ def _quick_xor_hash(content: bytes) -> str:
     return (circle & (1 << 160) - 1).to_bytes(20, "little").hex()
 
 
-def _delete(notes: Notes, saved: SavedRemote, name: str, remote: OneDriveRemote) -> None:
+def _delete(step: Step, saved: SavedRemote, name: str, remote: OneDriveRemote) -> None:
     """Past the recycle bin if possible; on personal drives only on request, since Microsoft's
     documents disagree whether it works there."""
     hard = remote.hard_delete or remote.drive_type != "personal"
     if not hard or saved.rclone.binary.version < BY_NAME["hard_delete"].since:
         _remove(saved, name)
-        notes.text = "the probe file is gone, into the recycle bin"
+        step.text = "the probe file is gone, into the recycle bin"
         return
     before = saved.about().trashed if remote.drive_type == "personal" else None
     try:
         _remove(saved, name, HARD_DELETE)
     except PlutonRcloneError as problem:
         _remove(saved, name, f"{HARD_DELETE}=false")
-        notes.text = "the probe file is gone, into the recycle bin: deleting past it was refused"
+        step.text = "the probe file is gone, into the recycle bin: deleting past it was refused"
         if remote.hard_delete:
             what = "This drive does not allow deleting past the recycle bin (hard_delete)."
             advice = "Switch hard_delete off, or ask your administrator about retention rules."
-            notes.warning = RemoteError(what, why=problem.why or problem.what, advice=advice)
+            step.error = RemoteError(what, why=problem.why or problem.what, advice=advice)
         return
-    notes.text = "the probe file is gone, past the recycle bin"
+    step.text = "the probe file is gone, past the recycle bin"
     after = saved.about().trashed if before is not None else None
     if before is not None and after is not None and after >= before + PROBE_BYTES:
         what = "This personal drive put the file into the recycle bin in spite of hard_delete."
         advice = "Switch hard_delete off, and empty the recycle bin by hand when room is needed."
-        notes.warning = RemoteError(what, advice=advice)
+        step.error = RemoteError(what, advice=advice)
 
 
 def _remove(saved: SavedRemote, name: str, *flags: str, seconds: float | None = None) -> None:

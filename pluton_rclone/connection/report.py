@@ -23,16 +23,17 @@ PROBE_LIFETIME = 3600.0  # seconds
 ACTIVE_PROBES: set[str] = set()  # the probe files of tests that run in this process
 
 
-@dataclass(frozen=True)
+@dataclass
 class Step:
-    """One step: `name` is stable, `text` is for people, `seconds` is its duration. `shortcuts`, of
-    the listing: shared folders that rclone is not shown, so that they are not in a backup."""
+    """One step: `name` is stable, `text` is for people, `seconds` is its duration; `error` is why
+    it failed, or what it warns of. `shortcuts`, of the listing: shared folders that rclone is not
+    shown, so that they are not in a backup."""
 
     name: str
     title: str
-    status: Status
-    text: str
-    seconds: float
+    status: Status = "ok"
+    text: str = ""
+    seconds: float = 0.0
     error: PlutonRcloneError | None = None
     shortcuts: tuple[Shortcut, ...] = ()
 
@@ -41,6 +42,10 @@ class Step:
         error = self.error.record() if self.error else None
         shown = {"seconds": round(self.seconds, 3), "error": error}
         return {**vars(self), **shown, "shortcuts": [vars(one) for one in self.shortcuts]}
+
+
+OnStep = Callable[[Step], None] | None
+"""Hears of each step as it ends."""
 
 
 @dataclass(frozen=True)
@@ -90,37 +95,26 @@ class StepFailed(Exception):
 class Walk:
     """Runs the steps of one test and keeps what they found."""
 
-    on_step: Callable[[Step], None] = lambda step: None
+    on_step: OnStep = None
     steps: list[Step] = field(default_factory=list)
 
     @contextmanager
-    def step(self, name: str, title: str) -> Iterator[Notes]:
-        """One step; an error of ours ends the walk with `StepFailed`."""
-        notes, started = Notes(), time.monotonic()
+    def step(self, name: str, title: str) -> Iterator[Step]:
+        """One step; its body says what it found, and may set an `error` as a warning. An error of
+        ours that it raises ends the walk with `StepFailed`."""
+        step, started = Step(name, title), time.monotonic()
         try:
-            yield notes
+            yield step
+            if step.error is not None:
+                step.status, step.text = "warning", step.error.what
         except PlutonRcloneError as error:
-            self._add(Step(name, title, "failed", str(error), time.monotonic() - started, error))
-            raise StepFailed(name) from error
-        warning = notes.warning
-        status: Status = "warning" if warning else "skipped" if notes.skipped else "ok"
-        text = warning.what if warning else notes.text
-        seconds = time.monotonic() - started
-        self._add(Step(name, title, status, text, seconds, warning, notes.shortcuts))
-
-    def _add(self, step: Step) -> None:
+            step.status, step.text, step.error = "failed", str(error), error
+        step.seconds = time.monotonic() - started
         self.steps.append(step)
-        self.on_step(step)
-
-
-@dataclass
-class Notes:
-    """What a step's body says about itself."""
-
-    text: str = ""
-    warning: PlutonRcloneError | None = None
-    skipped: bool = False
-    shortcuts: tuple[Shortcut, ...] = ()
+        if self.on_step is not None:
+            self.on_step(step)
+        if step.status == "failed":
+            raise StepFailed(name) from step.error
 
 
 def probe_name() -> str:

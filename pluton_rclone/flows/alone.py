@@ -11,7 +11,8 @@ from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.storages.storages import Storages
 
 from .plan import Plan, Step
-from .steps import Outcome, carry_out, do
+from .shards import carry_out
+from .steps import Outcome, do
 from .which import Target, limits, targets
 
 
@@ -42,4 +43,4 @@ def run(
             time.sleep(plan.retry.wait * 2**tried)
         return outcome
 
-    return carry_out(plan, targets(plan.storages, storages, notice), perform, said)
+    return carry_out(plan, storages, targets(plan.storages, storages, notice), perform, said)

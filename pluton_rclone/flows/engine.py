@@ -15,7 +15,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from hashlib import sha256
+from itertools import groupby
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import httpx
@@ -51,12 +53,14 @@ from prefect.states import AwaitingRetry, Completed, Failed
 from prefect.tasks import exponential_backoff
 from prefect.types.entrypoint import EntrypointType
 
+from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.process import foreground
 from pluton_rclone.storages.storages import Storages
 from pluton_rclone.values.redaction import redact
 
 from .plan import Plan, Step
-from .steps import Outcome, carry_out, do
+from .shards import carry_out, shards_of
+from .steps import Outcome, do, failed
 from .which import Target, limits, targets
 
 FLOW, BATCH = "pluton-rclone", "pluton-rclone-batch"
@@ -124,7 +128,7 @@ def run_plan(plan: dict[str, Any], spread: bool = False) -> State[Any]:
     `run_batch` on any worker. Its data: the outcomes in storages, or the ends of those runs."""
     whole = Plan.from_record(plan)
     chosen = targets(whole.storages, Storages(), get_run_logger().warning)
-    return _divided(whole, chosen) if spread else _carried_out(whole, chosen)
+    return _spread(whole, chosen) if spread else _carried_out(whole, chosen)
 
 
 @flow(name=BATCH, **_RUN)
@@ -136,7 +140,8 @@ def run_batch(plan: dict[str, Any], storages: list[dict[str, Any]]) -> State[Any
 
 
 def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
-    shared = {target.name: limits(Storages(), target) for target in chosen}
+    doors = [Target(name=name) for one in chosen for name in plan.doors_in(one.name)]
+    shared = {target.name: limits(Storages(), target) for target in [*chosen, *doors]}
     most = {
         name: getattr(plan.at_once, kind) for one in shared.values() for kind, name in one.items()
     }
@@ -166,13 +171,13 @@ def _carried_out(plan: Plan, chosen: list[Target]) -> State[Any]:
             return Outcome(storage=target.name, step=str(step), ended="failed", error=error)
         return msgspec.convert(found, Outcome)
 
-    outcomes = carry_out(plan, chosen, perform)
+    outcomes = carry_out(plan, Storages(), chosen, perform)
     data = [one.record() for one in outcomes]
     table: dict[str, Any] = {"key": f"{plan.name}-outcomes", "description": "What came of it"}
     _patiently(partial(create_table_artifact, data, **table))
-    failed = [one for one in outcomes if not one.ok]
-    said = f"{len({one.storage for one in failed})} of {len(chosen)} storages failed"
-    return Failed(message=f"{said}: {failed[0]}", data=data) if failed else Completed(data=data)
+    wrong = [one for one in outcomes if not one.ok]
+    said = f"{len({one.storage for one in wrong})} of {len(chosen)} storages failed"
+    return Failed(message=f"{said}: {wrong[0]}", data=data) if wrong else Completed(data=data)
 
 
 def _patiently(call: Callable[[], T]) -> T:
@@ -188,16 +193,57 @@ def _patiently(call: Callable[[], T]) -> T:
         time.sleep(_EVERY)
 
 
-def _divided(plan: Plan, chosen: list[Target]) -> State[Any]:
-    """A run of its own for each batch, begun again if it is lost. If this run is lost itself and
-    runs again, it finds those that it has begun."""
-    size, ends, runs = plan.at_once.batch, dict[UUID, State[Any]](), dict[UUID, int]()
-    for start in range(0, len(chosen), size):
-        batch = [msgspec.to_builtins(target) for target in chosen[start : start + size]]
-        key = f"{flow_run.id}-{start}"
-        given: dict[str, Any] = {"parameters": {"storages": batch}, "idempotency_key": key}
-        made = _patiently(partial(run_deployment, f"{BATCH}/{plan.name}", timeout=0, **given))
+def _spread(plan: Plan, chosen: list[Target]) -> State[Any]:
+    """A run of its own for each batch of storages, and for each shard of a step. A plan with shards
+    goes in stages: a step that is divided, and those up to the next."""
+    alone = groupby(plan.all_steps(), lambda step: step if step.shards > 1 else None)
+    stages = [list(steps) for _, steps in alone]
+    size = plan.at_once.batch if len(stages) == 1 else 1
+    ends: list[State[Any]] = []
+    ended = set[str]()
+    for steps in stages:
+        going, jobs = [one for one in chosen if one.name not in ended], list[_Job]()
+        if steps[0].shards == 1:
+            batches = [going[start : start + size] for start in range(0, len(going), size)]
+            jobs = [_Job(plan.only(steps), batch, batch[0].name) for batch in batches]
+            going = []
+        for target in going:
+            try:
+                shards = shards_of(Storages(), target, steps[0])
+            except PlutonRcloneError as error:
+                ended.add(target.name)
+                ends.append(Failed(message=str(failed(target, steps[0], error))))
+                continue
+            jobs += [_Job(plan.only([step]), [door], target.name) for door, step in shards]
+        for job, end in zip(jobs, _run_all(plan.name, jobs), strict=True):
+            ends.append(end)
+            if not end.is_completed():
+                ended.add(job.of)
+    wrong = [end.message for end in ends if not end.is_completed()]
+    data = [str(end) for end in ends]
+    said = f"{len(wrong)} of {len(ends)} runs failed: {'; '.join(map(str, wrong))}"[:2000]
+    return Failed(message=said, data=data) if wrong else Completed(data=data)
+
+
+class _Job(NamedTuple):
+    """What a run of its own does, and the storage that it is about, or the first of them."""
+
+    plan: Plan
+    targets: list[Target]
+    of: str
+
+
+def _run_all(deployment: str, jobs: list[_Job]) -> list[State[Any]]:
+    """How they ended, each begun again if it is lost. If this run is lost itself and runs again, it
+    finds those that it has begun."""
+    found, ends, runs = list[UUID](), dict[UUID, State[Any]](), dict[UUID, int]()
+    for job in jobs:
+        parameters = {"plan": job.plan.record(), "storages": msgspec.to_builtins(job.targets)}
+        key = f"{flow_run.id}-{sha256(msgspec.json.encode(parameters)).hexdigest()[:16]}"
+        given: dict[str, Any] = {"parameters": parameters, "idempotency_key": key}
+        made = _patiently(partial(run_deployment, f"{BATCH}/{deployment}", timeout=0, **given))
         assert isinstance(made, FlowRun)  # not awaited: this flow is not async
+        found.append(made.id)
         runs[made.id] = 0
     with get_client(sync_client=True) as client:
         while waiting := runs.keys() - ends.keys():
@@ -210,10 +256,7 @@ def _divided(plan: Plan, chosen: list[Target]) -> State[Any]:
                         runs[one] += 1
                     elif state is not None and state.is_final():
                         ends[one] = state
-    failed = [end.message for end in ends.values() if not end.is_completed()]
-    data = [str(end) for end in ends.values()]
-    said = f"{len(failed)} of {len(ends)} runs failed: {'; '.join(map(str, failed))}"[:2000]
-    return Failed(message=said, data=data) if failed else Completed(data=data)
+    return [ends[one] for one in found]
 
 
 def run(plan: Plan) -> list[Outcome]:

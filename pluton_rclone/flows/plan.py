@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from pluton_rclone.errors import UsageError
@@ -62,12 +63,21 @@ class Step(_Part):
     folder: str = ""
     """A folder in the storage; restic: its repository's (default "restic")."""
     into: Literal["storage", "local"] = "storage"
-    """sync: which of the two becomes the same as the other."""
+    """sync: which of the two becomes the same as the other. check with the direction "one_way":
+    which of the two has all that the other has."""
     options: dict[str, Any] = {}
     """Options of the transfer or comparison, as the library names them: filters, max_delete,
     bwlimit, checksum…"""
     arguments: tuple[str, ...] = ()
     """restic's arguments."""
+    shards: int = Field(1, ge=1, le=64)
+    """upload, download: the tree is divided into so many parts, each a task of its own."""
+    through: tuple[str, ...] = ()
+    """With shards: storages of the same drive with other accounts or apps, which take turns."""
+    verify: bool = True
+    """With shards: all is compared at the end, unless a later step of the plan does so."""
+    part: SkipJsonSchema[str] = ""
+    """Which of the shards this is."""
 
     @model_validator(mode="after")
     def _fits(self) -> Step:
@@ -77,7 +87,9 @@ class Step(_Part):
             raise _fault("arguments are restic's, and restic needs them")
         given = self.model_fields_set - {"do"}
         allowed = {"local", "folder", "options"} if self.do in _LOCAL else set()
-        allowed |= {"restic": {"folder", "arguments"}, "sync": {"into"}}.get(self.do, set())
+        both, divided = {"into"}, {"shards", "through", "verify", "part"}
+        more = {"sync": both, "check": both, "upload": divided, "download": divided}
+        allowed |= {**more, "restic": {"folder", "arguments"}}.get(self.do, set())
         if wrong := sorted(given - allowed):
             raise _fault(f"{self.do} does not take {', '.join(wrong)}")
         try:
@@ -86,6 +98,16 @@ class Step(_Part):
             raise _fault(str(error)) from None
         if run and run.withheld:
             raise _fault(f"{', '.join(run.withheld)} may hold a secret; a plan holds none")
+        if self.shards == 1 and {"through", "verify"} & given:
+            raise _fault("through and verify belong to shards")
+        extra: Any = {"extra": self.options.get("extra")}
+        if self.shards > 1 and (
+            commands.selects(extra)
+            or "--ignore-case" in (extra["extra"] or ())
+            or self.options.get("files_from") is not None
+            or "!" in self.options.get("filters", ())
+        ):
+            raise _fault("shards take filters, min_size and the like, but no other way to choose")
         return self
 
     def run(self, storage: str, place: str) -> Run | None:
@@ -95,8 +117,9 @@ class Step(_Part):
             return Run.restic(storage, place, (_said(each, storage) for each in self.arguments))
         if self.do not in _LOCAL:
             return None
-        here, options = locations.local(_said(self.local, storage)), self.options
+        here, options = locations.local(self.local_in(storage)), self.options
         if self.do == "check":
+            here, place = (place, here) if self.into == "local" else (here, place)
             content, way = options.get("content", "hash"), options.get("direction", "both")
             filters: Any = {k: v for k, v in options.items() if k not in ("content", "direction")}
             command = commands.check(here, place, filters, content=content, direction=way)
@@ -111,6 +134,26 @@ class Step(_Part):
         """The folder in the storage."""
         return _said(self.folder or ("restic" if self.do == "restic" else ""), storage)
 
+    def local_in(self, storage: str) -> str:
+        """The folder or file of the machine."""
+        return _said(self.local, storage)
+
+    def doors_in(self, storage: str) -> list[str]:
+        """The storages through which its shards go."""
+        return [_said(each, storage) for each in self.through]
+
+    @property
+    def choosing(self) -> dict[str, Any]:
+        """Those of its options that a listing and a comparison take, too."""
+        known = commands.FilterOptions.__annotations__
+        return {name: value for name, value in self.options.items() if name in known}
+
+    def comparison(self) -> Step:
+        """The check that all has arrived, of an upload or download."""
+        into: Any = {"into": "local"} if self.do == "download" else {}
+        options = {**self.choosing, "direction": "one_way"}
+        return Step(do="check", local=self.local, folder=self.folder, options=options, **into)
+
     def __str__(self) -> str:
         """For people: `upload /srv/data → :laptop`."""
         if self.do == "restic":
@@ -118,7 +161,8 @@ class Step(_Part):
         if self.do not in _LOCAL:
             return self.do
         back = self.do == "download" or self.into == "local"
-        return f"{self.do} {self.local} {'←' if back else '→'} :{self.folder}"
+        of = f" ({self.part or f'{self.shards} shards'})" if self.part or self.shards > 1 else ""
+        return f"{self.do} {self.local} {'←' if back else '→'} :{self.folder}{of}"
 
 
 class Schedule(_Part):
@@ -177,6 +221,25 @@ class Plan(_Part):
         if len({str(step) for step in steps}) < len(steps):
             raise _fault("the same step stands there twice")
         return steps
+
+    def all_steps(self) -> list[Step]:
+        """The steps, with the comparisons that divided ones end with."""
+        found: list[Step] = []
+        for number, step in enumerate(self.steps):
+            found.append(step)
+            check = ("check", step.local, step.folder)
+            later = {(one.do, one.local, one.folder) for one in self.steps[number:]}
+            if step.shards > 1 and step.verify and check not in later:
+                found.append(step.comparison())
+        return found
+
+    def only(self, steps: Sequence[Step]) -> Plan:
+        """The same plan with these steps."""
+        return self.model_copy(update={"steps": tuple(steps)})
+
+    def doors_in(self, storage: str) -> list[str]:
+        """The storages through which shards of this one go."""
+        return [name for step in self.steps for name in step.doors_in(storage)]
 
     def record(self) -> dict[str, Any]:
         """As a JSON object, for `from_record`. It holds names and places, no secrets."""

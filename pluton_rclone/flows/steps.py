@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from pluton_rclone.connection.health import at_once
 from pluton_rclone.connection.report import ConnectionReport
 from pluton_rclone.errors import PlutonRcloneError, Throttled, TransferFailed, Unreachable
 from pluton_rclone.rclone.results import CheckResult, FailedFile
@@ -18,7 +17,7 @@ from pluton_rclone.storages.storages import Storages
 from pluton_rclone.values.redaction import redact
 from pluton_rclone.values.units import counted
 
-from .plan import Plan, Step
+from .plan import Step
 from .which import Target, storage_of
 
 NAMED = 100
@@ -70,9 +69,15 @@ def do(
     try:
         found = _done(storage_of(storages, target), step, seen)
     except PlutonRcloneError as error:
-        found = {"ended": "failed", **_told(error)}
+        return failed(target, step, error, time.monotonic() - began)
     seconds = round(time.monotonic() - began, 3)
     return Outcome(storage=target.name, step=str(step), seconds=seconds, **found)
+
+
+def failed(target: Target, step: Step, error: PlutonRcloneError, seconds: float = 0) -> Outcome:
+    """The outcome of a step that ended with this error."""
+    named = {"storage": target.name, "step": str(step), "seconds": round(seconds, 3)}
+    return msgspec.convert({**named, "ended": "failed", **_told(error)}, Outcome)
 
 
 def _done(storage: Storage, step: Step, seen: Callable[[float], None]) -> dict[str, Any]:
@@ -135,24 +140,3 @@ def _told(error: PlutonRcloneError, retry_helps: bool | None = None) -> dict[str
 
 def _named(failed: tuple[FailedFile, ...]) -> list[dict[str, str]]:
     return [{"path": redact(one.path), "why": redact(str(one.error))} for one in failed[:NAMED]]
-
-
-def carry_out(
-    plan: Plan,
-    targets: list[Target],
-    perform: Callable[[Target, Step], Outcome],
-    said: Callable[[Outcome], None] = nothing,
-) -> list[Outcome]:
-    """All steps of a plan in these storages, by `perform`, as many storages at once as the plan
-    says for a process. A step that fails ends those of its storage."""
-
-    def in_one(target: Target) -> list[Outcome]:
-        found: list[Outcome] = []
-        for step in plan.steps:
-            found.append(perform(target, step))
-            said(found[-1])
-            if not found[-1].ok:
-                break
-        return found
-
-    return [one for group in at_once(in_one, targets, plan.at_once.worker) for one in group]

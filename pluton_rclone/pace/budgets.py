@@ -12,8 +12,8 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Literal, NamedTuple, Protocol
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -105,22 +105,28 @@ class Part(msgspec.Struct):
 Parts = dict[str, Part]
 
 
-class Shelf(Protocol):
-    """Where the parts lie that several processes share."""
+class Shelf:
+    """Where the parts lie: in this process alone."""
 
     @property
     def owner(self) -> str:
         """This process, for this account."""
-
-    @property
-    def finding_out(self) -> AbstractContextManager[object]:
-        """`Budget.finding_out` of all processes."""
+        return ""
 
     def lives(self, owner: str) -> bool:
         """Whether that process is there still."""
+        return True
 
-    def open(self, parts: Parts) -> AbstractContextManager[None]:
+    def finding_out(self) -> AbstractContextManager[object]:
+        """Held while one governor, of all processes, goes beyond a limit."""
+        return _FINDING_OUT
+
+    def open(self, parts: Parts) -> AbstractContextManager[object]:
         """Brings the parts up to date, and puts them back at the end."""
+        return nullcontext()
+
+
+_FINDING_OUT = threading.Lock()
 
 
 class Clock:
@@ -146,14 +152,9 @@ class Budget:
         clock: Clock | None = None,
         shelf: Shelf | None = None,
     ) -> None:
-        self.clock = clock or Clock()
-        self.finding_out: AbstractContextManager[object] = (
-            threading.Lock() if shelf is None else shelf.finding_out
-        )
-        """Held while one governor goes beyond a limit."""
+        self.clock, self.shelf = clock or Clock(), shelf or Shelf()
         self._askers = self._others = 0
         self._lock = threading.Lock()
-        self._shelf = shelf
         self._limits = tuple(limits)
         self._parts = {name: Part(self._all(name)) for name in ("units", "requests")}
         self._width = min(limit.seconds for limit in limits) / _SLOTS
@@ -164,12 +165,8 @@ class Budget:
 
     @contextmanager
     def _open(self) -> Iterator[list[Part]]:
-        with self._lock:
-            if self._shelf is None:
-                yield [*self._parts.values()]
-                return
-            with self._shelf.open(self._parts):
-                yield [*self._parts.values()]
+        with self._lock, self.shelf.open(self._parts):
+            yield [*self._parts.values()]
 
     @property
     def askers(self) -> int:
@@ -186,24 +183,23 @@ class Budget:
         sent = (math.ceil(FASTEST * round_trip) + 3) * max(1, self._askers)
         soon, now = sent + more, self.clock.now()
         narrowest = min(limit.amount / limit.cost for limit in self._limits)
-        if self._shelf is not None:
-            with self._open():
-                leases = self._parts["units"].leases
-                leases.pop(self._shelf.owner, None)
-                for owner in [owner for owner, lease in leases.items() if lease[2] <= now]:
-                    askers, requests, until = leases.pop(owner)
-                    if self._shelf.lives(owner):  # it finds out whether a limit holds, or waits
-                        leases[owner] = (askers, requests, now + LEASE)
-                        continue
-                    self._spend(until - LEASE, "requests", requests)  # it may have asked them
-                    self._spend(until - LEASE, "units", UNITS * requests)
-                self._others = sum(askers for askers, _, _ in leases.values())
-                others = sum(requests for _, requests, _ in leases.values())
-                if self._askers:
-                    # Looked at a hundred times a second, it is written ten times.
-                    until = math.ceil((now + LEASE) * 10) / 10
-                    leases[self._shelf.owner] = (self._askers, sent if paused else soon, until)
-                soon += others
+        with self._open():
+            leases = self._parts["units"].leases
+            leases.pop(self.shelf.owner, None)
+            for owner in [owner for owner, lease in leases.items() if lease[2] <= now]:
+                askers, requests, until = leases.pop(owner)
+                if self.shelf.lives(owner):  # it finds out whether a limit holds, or waits
+                    leases[owner] = (askers, requests, now + LEASE)
+                    continue
+                self._spend(until - LEASE, "requests", requests)  # it may have asked them
+                self._spend(until - LEASE, "units", UNITS * requests)
+            self._others = sum(askers for askers, _, _ in leases.values())
+            others = sum(requests for _, requests, _ in leases.values())
+            if self._askers:
+                # Looked at a hundred times a second, it is written ten times.
+                until = math.ceil((now + LEASE) * 10) / 10
+                leases[self.shelf.owner] = (self._askers, sent if paused else soon, until)
+            soon += others
         return min(soon, int(_RESERVED * narrowest))
 
     def join(self) -> None:
@@ -213,8 +209,8 @@ class Budget:
     def leave(self) -> None:
         with self._open():
             self._askers -= 1
-            if self._shelf is not None and not self._askers:
-                self._parts["units"].leases.pop(self._shelf.owner, None)
+            if not self._askers:
+                self._parts["units"].leases.pop(self.shelf.owner, None)
 
     def holds(self, now: float) -> Limit | None:
         """The limit that Microsoft has shown to hold, if any. It is believed for ten minutes: a

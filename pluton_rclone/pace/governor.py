@@ -212,7 +212,7 @@ class Governor:
         self._warm_up()
         child.pause()
         self._warm.wait(_WARM_UP_LIMIT)
-        with self._budget.finding_out:
+        with self._budget.shelf.finding_out():
             # Another governor may have found out, or waited until there is room again.
             if not self._is_open(child, limit):
                 return

@@ -25,7 +25,7 @@ import msgspec
 from pluton_rclone.process.folders import runtime_folder
 from pluton_rclone.process.system import began, is_alive, new_private_file
 
-from .budgets import Budget, Part, Parts
+from .budgets import Budget, Part, Parts, Shelf
 
 if TYPE_CHECKING:
     import sqlite3
@@ -60,7 +60,7 @@ def budget_of(section: Mapping[str, str]) -> Budget | None:
         return BUDGETS[key]
 
 
-class Ledger:
+class Ledger(Shelf):
     """The shelf of one account's budget in the file."""
 
     def __init__(self, key: tuple[str, ...]) -> None:
@@ -70,7 +70,6 @@ class Ledger:
             boot = Path("/proc/sys/kernel/random/boot_id").read_text()
         of = {"units": (cloud, tenant, app), "requests": (cloud, account)}
         self._keys = {counts: _digest(boot, counts, *names) for counts, names in of.items()}
-        self.finding_out = _FindingOut(self._keys["units"])
         self._db: sqlite3.Connection | None = None
         self._process = 0
         self._is_broken = False
@@ -81,13 +80,25 @@ class Ledger:
         return f"{os.getpid()} {began(os.getpid())} {self._keys['requests']}"
 
     def lives(self, owner: str) -> bool:
-        """Whether that process is there still."""
         pid, start, *_ = owner.split(" ")
         return is_alive(int(pid)) and began(int(pid)) == start
 
     @contextmanager
+    def finding_out(self) -> Iterator[None]:
+        import filelock
+
+        path = runtime_folder() / f"{FILE}-{self._keys['units']}.lock"
+        # one for each time: threads keep out each other, too
+        lock = filelock.FileLock(path, _TRIAL, 0o600, thread_local=False)
+        with suppress(OSError):  # Timeout is one, too: then its holder stands still, and we go on
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
     def open(self, parts: Parts) -> Iterator[None]:
-        """The parts as the last process left them; put back if they are others at the end."""
         before = self._taken(parts)
         try:
             yield
@@ -147,34 +158,6 @@ class Ledger:
             if self._db is not None:
                 self._db.execute("ROLLBACK")
         self._is_broken = "locked" not in str(error)
-
-
-class _FindingOut:
-    """Held by one thread of one process: the kernel lets go of it for one that was killed."""
-
-    def __init__(self, key: str) -> None:
-        self._key, self._mine = key, threading.Lock()
-        self._held: list[object] = []
-
-    def __enter__(self) -> None:
-        import filelock
-
-        self._mine.acquire()
-        with suppress(OSError):  # Timeout is one, too: then its holder stands still, and we go on
-            lock = filelock.FileLock(
-                runtime_folder() / f"{FILE}-{self._key}.lock", _TRIAL, 0o600, thread_local=False
-            )
-            lock.acquire()
-            self._held.append(lock)
-
-    def __exit__(self, *_: object) -> None:
-        import filelock
-
-        for lock in self._held:
-            assert isinstance(lock, filelock.BaseFileLock)
-            lock.release()
-        self._held.clear()
-        self._mine.release()
 
 
 def _digest(*names: str) -> str:

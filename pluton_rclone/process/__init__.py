@@ -50,49 +50,59 @@ class Completed(NamedTuple):
 
 
 class Child:
-    """A running process. Made by `start`; leaving it as a context manager ends it.
+    """A running process; leaving it as a context manager ends it.
 
-    stderr is always drained: line by line into `on_stderr` if given, and its last lines are kept
-    (`stderr_tail`). stdout goes in blocks to `on_stdout` if given; otherwise the caller reads it
-    (`read`, `stdout`), and the child waits while it is not read.
+    OSError if it cannot be started (FileNotFoundError, PermissionError). stderr is always drained:
+    line by line into `on_stderr` if given, and its last lines are kept (`stderr_tail`). stdout goes
+    in blocks to `on_stdout` if given; otherwise the caller reads it (`read`, `stdout`), and the
+    child waits while it is not read. Both are called in a thread of the child's; an error that they
+    raise ends the child. `watch` is asked in a thread of its own how many seconds to wait until it
+    is asked again; None ends the child. `on_signal` is called before each signal, `on_end` once it
+    has ended; `ladder` is how `cancel` ends it.
     """
 
     def __init__(
         self,
         argv: Sequence[str],
+        *,
         env: Mapping[str, str],
-        stdin: Source | None,
-        cwd: str | os.PathLike[str] | None,
-        on_stdout: _Bytes | None,
-        on_stderr: _Bytes | None,
-        watch: Callable[[], float | None] | None,
-        on_end: Callable[[], None] | None,
+        stdin: Source | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        on_stdout: _Bytes | None = None,
+        on_stderr: _Bytes | None = None,
+        watch: Callable[[], float | None] | None = None,
+        on_signal: Callable[[], None] | None = None,
+        on_end: Callable[[], None] | None = None,
+        ladder: Sequence[tuple[int, float]] = LADDER,
     ) -> None:
+        _check(argv)
         self.argv = list(argv)
         self._parent = os.getpid()  # a child of os.fork() only has a copy of this object
-        self._on_end = on_end
+        self._on_signal, self._on_end, self._ladder = on_signal, on_end, ladder
         self._failure: BaseException | None = None
         self._returncode: int | None = None
         self._ended = threading.Event()
         self._signals = threading.Lock()
         self._paused = self._signalled = False
         self._tail: collections.deque[bytes] = collections.deque(maxlen=TAIL_LINES)
-        self._process = subprocess.Popen(
-            dying_with_us(self.argv),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(env),
-            cwd=cwd,
-            bufsize=0,
-            start_new_session=True,
+        self._process = SPAWNER.spawn(
+            lambda: subprocess.Popen(
+                dying_with_us(self.argv),
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(env),
+                cwd=cwd,
+                bufsize=0,
+                start_new_session=True,
+            )
         )
-        log.debug("started %d: %s", self.pid, self.argv)
-        out, err = self._process.stdout, self._process.stderr
-        assert out is not None
-        assert err is not None
-        self._out: IO[bytes] = out
         try:
+            log.debug("started %d: %s", self.pid, self.argv)
+            out, err = self._process.stdout, self._process.stderr
+            assert out is not None
+            assert err is not None
+            self._out: IO[bytes] = out
             drain = None
             if on_stdout is None:
                 system.widen(out, STREAM_PIPE)
@@ -151,6 +161,8 @@ class Child:
 
     def signal(self, number: int) -> None:
         """Send a signal, if it still runs. SIGKILL goes to its whole process group, helpers too."""
+        if self._on_signal is not None:
+            self._on_signal()
         with self._signals:
             if self._returncode is not None or self._parent != os.getpid():
                 return
@@ -184,9 +196,10 @@ class Child:
                 system.set_paused(self.pid, paused)
                 self._paused = paused
 
-    def cancel(self, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
-        """End it with each signal of the ladder in turn; returns at once if it has ended."""
-        for number, seconds in ladder:
+    def cancel(self, ladder: Sequence[tuple[int, float]] = ()) -> None:
+        """End it with each signal of the ladder, or of its own, in turn; returns at once if it has
+        ended."""
+        for number, seconds in ladder or self._ladder:
             if self._ended.is_set() or self._parent != os.getpid():
                 return
             self.signal(number)
@@ -275,21 +288,10 @@ class Child:
         self.cancel()
 
 
-def start(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    stdin: Source | None = None,
-    cwd: str | os.PathLike[str] | None = None,
-    on_stdout: _Bytes | None = None,
-    on_stderr: _Bytes | None = None,
-    watch: Callable[[], float | None] | None = None,
-    on_end: Callable[[], None] | None = None,
-) -> Child:
-    """Start a process. OSError if it cannot be started (FileNotFoundError, PermissionError).
-    `on_stdout` gets blocks, `on_stderr` lines, each in a thread of the child's; an error that they
-    raise ends the child. `watch` is asked in a thread of its own how many seconds to wait until it
-    is asked again; None ends the child."""
+start = Child
+
+
+def _check(argv: Sequence[str]) -> None:
     if not os.path.isabs(argv[0]):
         raise UsageError(f"the program to start needs its whole path, not {argv[0]!r}")
     if not os.path.exists(argv[0]):
@@ -298,7 +300,6 @@ def start(
         raise PermissionError(13, "not executable", argv[0])
     if system.ignores_children():
         raise UsageError("this program ignores SIGCHLD: the exit status of a child cannot be known")
-    return SPAWNER.spawn(lambda: Child(argv, env, stdin, cwd, on_stdout, on_stderr, watch, on_end))
 
 
 def run(

@@ -27,27 +27,23 @@ def compatible(
     error: PlutonRcloneError, description: str, messages: str | None = None
 ) -> PlutonRcloneError:
     """The same error as an RcloneException, too, with `description` and `error_msg`."""
-    kind = _both(type(error))
-    # RcloneException is an OSError; some of ours are KeyErrors, too
-    made: PlutonRcloneError = OSError.__new__(kind)
-    Exception.__init__(made, error.what)
     told = {"description": description, "error_msg": redact(messages or str(error))}
-    made.__dict__.update(error.__dict__, **told)
+    return _make(type(error), {**error.__dict__, **told})
+
+
+def _make(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRcloneError:
+    # RcloneException is an OSError; some of ours are KeyErrors, too
+    made: PlutonRcloneError = OSError.__new__(_both(kind))
+    Exception.__init__(made, state["what"])
+    made.__dict__.update(state)
     return made
 
 
 def _both(kind: type[PlutonRcloneError]) -> type[PlutonRcloneError]:
     def reduce(self: PlutonRcloneError) -> tuple[Any, ...]:
-        return _restored, (kind, self.__dict__)
+        return _make, (kind, self.__dict__)
 
     if kind not in _made:
         members = {"__reduce__": reduce, "__module__": __name__, "__doc__": kind.__doc__}
         _made[kind] = type(kind.__name__, (kind, RcloneException), members)
     return _made[kind]
-
-
-def _restored(kind: type[PlutonRcloneError], state: dict[str, Any]) -> PlutonRcloneError:
-    plain = kind.__new__(kind)
-    Exception.__init__(plain, state["what"])
-    plain.__dict__.update(state)
-    return compatible(plain, state["description"], state["error_msg"])

@@ -12,14 +12,14 @@ from typing import Literal
 from pluton_rclone.errors import RemoteError
 from pluton_rclone.values.conf_text import VARIABLE
 from pluton_rclone.values.token_text import ANY, is_whole, token_fields
-from pluton_rclone.values.versions import NEWEST, Feature, Version
+from pluton_rclone.values.versions import NEWEST, Version
 
 from .names import name_fault
 from .onedrive import NO_DRIVE, TYPE, OneDriveRemote
 from .options import BY_NAME, OPTIONS, PREFIX, TRUE
 from .pairs import BASE
 from .rules import token_fault
-from .versions import known_faults
+from .versions import known_faults, lacks
 
 Severity = Literal["error", "warning"]
 _Row = tuple[str, Severity, str, str]
@@ -165,16 +165,9 @@ def _secret_end(section: Mapping[str, str], today: date) -> Iterator[_Row]:
 
 
 def _version(section: Mapping[str, str], version: Version) -> Iterator[_Row]:
-    for option in OPTIONS:
-        is_used = section.get(option.name, option.default) != option.default
-        if option.matters and is_used and version < option.since:
-            what = f"rclone {version} ignores {option.name} (known since {option.since})"
-            advice = f"Update rclone to {option.since} or newer, or remove the option."
-            yield option.name, "error", what, advice
-    is_public = section.get("client_id") and not section.get("client_secret")
-    if is_public and not Feature.PUBLIC_CLIENT.known_to(version):
-        what = f"rclone {version} cannot renew the token of a public client"
-        advice = f"Update rclone to {Feature.PUBLIC_CLIENT.since} or newer."
-        yield "client_id", "error", f"{what}: it sends its own secret along", advice
+    for option, since, what, why in lacks(section, version):
+        what = f"rclone {version} {what}" + (f": {why}" if why else "")
+        rest = "" if why else ", or remove the option"
+        yield option, "error", what, f"Update rclone to {since} or newer{rest}."
     for warning in known_faults(version):
         yield "version", "warning", warning.what, warning.advice

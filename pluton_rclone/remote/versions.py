@@ -6,7 +6,7 @@ Without the model of a remote: a transfer asks `require`, and pydantic would tak
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,25 +53,26 @@ def _in_use(option: Option, text: str) -> bool:
     return text in TRUE if option.kind == "switch" else text not in ("", option.default)
 
 
-def require(section: Mapping[str, str], version: tuple[int, ...]) -> None:
-    """RcloneTooOld if rclone of this version would ignore an option, or not renew the token."""
+def lacks(
+    section: Mapping[str, str], version: tuple[int, ...]
+) -> Iterator[tuple[str, Version, str, str | None]]:
+    """What rclone of this version would do wrong with a remote: option, since when it is right,
+    what and why."""
     for option in ignored_by(section, version):
-        what = f"silently ignores {option.name}, which rclone {option.since} and later know"
-        raise _too_old(version, option.name, option.since, what)
+        yield option.name, option.since, f"silently ignores {option.name}", None
     is_public = section.get("client_id") and not section.get("client_secret")
     if is_public and not Feature.PUBLIC_CLIENT.known_to(version):
-        since = Feature.PUBLIC_CLIENT.since
-        what = f"cannot renew the token of a public client, rclone {since} and later can"
         why = "it sends its own client secret along"
-        raise _too_old(version, "client_id", since, what, why)
+        what = "cannot renew the token of a public client"
+        yield "client_id", Feature.PUBLIC_CLIENT.since, what, why
 
 
-def _too_old(
-    version: tuple[int, ...], option: str, since: Version, what: str, why: str | None = None
-) -> RcloneTooOld:
-    found, asked = ".".join(map(str, version)), str(since)
-    what = f"rclone {found} {what}"
-    return RcloneTooOld(what, why=why, option=option, version=found, required=asked)
+def require(section: Mapping[str, str], version: tuple[int, ...]) -> None:
+    """RcloneTooOld if rclone of this version would ignore an option, or not renew the token."""
+    for option, since, what, why in lacks(section, version):
+        found, asked = ".".join(map(str, version)), str(since)
+        what = f"rclone {found} {what}: that needs rclone {since}"
+        raise RcloneTooOld(what, why=why, option=option, version=found, required=asked)
 
 
 def drift(known: Known) -> list[str]:

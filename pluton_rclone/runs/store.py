@@ -22,7 +22,7 @@ import msgspec
 from pluton_rclone.conf import swap
 from pluton_rclone.errors import Cancelled, ConfigUnreadable, PlutonRcloneError, UsageError
 from pluton_rclone.process.system import began, is_alive, new_private_file
-from pluton_rclone.rclone.results import CheckResult, TransferResult
+from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
 from pluton_rclone.rclone.runner import nothing
 from pluton_rclone.values.redaction import redact
 
@@ -107,23 +107,13 @@ class Recording:
             self.broke_off(error)
 
     def transferred(self, result: TransferResult) -> None:
-        self._end(
-            result.ended,
-            result.error,
-            bytes=result.bytes,
-            files=result.transfers,
-            deletes=result.deletes,
-            failures=len(result.failed),
-            failed=[file.record() for file in result.failed[:FAILURES]],
-            notices=result.notices,
-        )
+        counts = {"bytes": result.bytes, "files": result.transfers, "deletes": result.deletes}
+        self._end(result.ended, result.error, None, result.failed, result.notices, **counts)
 
     def compared(self, result: CheckResult) -> None:
-        found = result.differences
-        failed = [file.record() for file in found[:FAILURES]]
-        files = result.matching + len(result.differing)
+        found, files = result.differences, result.matching + len(result.differing)
         ended, code = ("differs", 7) if found else ("done", 0)
-        self._end(ended, None, code, files=files, failures=len(found), failed=failed)
+        self._end(ended, None, code, found, files=files)
 
     def deleted_one(self) -> None:
         self._end("done", None, deletes=1)
@@ -146,24 +136,26 @@ class Recording:
         ended: str,
         error: PlutonRcloneError | None,
         code: int | None = None,
-        *,
-        bytes: int = 0,
-        files: int = 0,
-        deletes: int = 0,
-        failures: int = 0,
-        failed: Sequence[dict[str, Any]] = (),
+        failed: Sequence[FailedFile] = (),
         notices: Sequence[str] = (),
+        **counts: int,
     ) -> None:
         if self._id is None:
             return
-        code = code if code is not None else 0 if error is None else error.exit_code
-        told = {"error": error and error.record(), "failed": failed, "notices": notices}
-        seconds = round(time.monotonic() - self._began, 3)
-        counts = (seconds, ended, code, bytes, files, deletes, failures)
-        row = (*counts, json.dumps(_redacted(told), default=str), self._id)
-        names = (*_COLUMNS[2:], "told")
-        change = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?"
-        self._runs.write(lambda db: db.execute(change, row), self._notice)
+        kept = [file.record() for file in failed[:FAILURES]]
+        told = {"error": error and error.record(), "failed": kept, "notices": notices}
+        known = {
+            **dict.fromkeys(("bytes", "files", "deletes"), 0),
+            **counts,
+            "failures": len(failed),
+            "seconds": round(time.monotonic() - self._began, 3),
+            "ended": ended,
+            "exit_code": code if code is not None else 0 if error is None else error.exit_code,
+            "told": json.dumps(_redacted(told), default=str),
+        }
+        names = ", ".join(f"{name} = :{name}" for name in known)
+        change, values = f"UPDATE runs SET {names} WHERE id = :id", {**known, "id": self._id}
+        self._runs.write(lambda db: db.execute(change, values), self._notice)
 
 
 class Runs:

@@ -22,7 +22,7 @@ from .state import DRIVE_TYPES, Access, DriveKind, SetupState
 from .steps import Steps
 
 if TYPE_CHECKING:
-    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.connection.report import ConnectionReport, OnStep
     from pluton_rclone.remote.onedrive import OneDriveRemote
 
 __all__ = ["DRIVE_TYPES", "DriveKind", "NextStep", "StorageSetup"]
@@ -37,7 +37,7 @@ class Home(Protocol[Storage]):
     """Where a storage is saved: `Storages` is one."""
 
     def try_out(
-        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = ...
+        self, remote: OneDriveRemote, on_step: OnStep = ...
     ) -> tuple[ConnectionReport, OneDriveRemote]: ...
 
     def free_name(self, friendly: str, remote_name: str | None = ...) -> str: ...
@@ -186,9 +186,7 @@ class StorageSetup(Steps):
 
         return authorization(self._state)
 
-    def test(
-        self, storages: Home[object], on_step: Callable[[Step], None] = lambda step: None
-    ) -> ConnectionReport:
+    def test(self, storages: Home[object], on_step: OnStep = None) -> ConnectionReport:
         """The connection test; nothing is saved. What passed needs no second test to be saved."""
         from .remote import digest
 
@@ -206,7 +204,7 @@ class StorageSetup(Steps):
         self,
         storages: Home[Storage],
         name: str | None = None,
-        on_step: Callable[[Step], None] = lambda step: None,
+        on_step: OnStep = None,
         *,
         remote_name: str | None = None,
     ) -> Storage:
@@ -267,9 +265,7 @@ class StorageSetup(Steps):
         if expected == "anyone":
             setup._state.expected = None
         if credential is not None:
-            app = replace(setup.app, client_secret=None, certificate=None)
-            if isinstance(credential, str):
-                setup._state.app = replace(app, client_secret=credential)
-            else:
-                setup._state.app = replace(app, certificate=credential)
+            secret = credential if isinstance(credential, str) else None
+            certificate = None if isinstance(credential, str) else credential
+            setup._state.app = replace(setup.app, client_secret=secret, certificate=certificate)
         return setup

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -13,7 +13,7 @@ from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, Storage
 
 if TYPE_CHECKING:
     from pluton_rclone.connection.health import HealthReport
-    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.connection.report import ConnectionReport, OnStep
     from pluton_rclone.rclone.binary import Binary
     from pluton_rclone.rclone.commands import LogLevel
     from pluton_rclone.rclone.transfer import Transfer
@@ -180,17 +180,12 @@ class Home(Mapping[str, Storage]):
         self.check_hides_none(remote_name)
         return remote_name
 
-    def test(
-        self, remote: OneDriveRemote, on_step: Callable[[Step], None] = lambda step: None
-    ) -> ConnectionReport:
+    def test(self, remote: OneDriveRemote, on_step: OnStep = None) -> ConnectionReport:
         """Test a remote that is not saved; nothing is written to rclone.conf."""
         return self.try_out(remote, on_step)[0]
 
     def try_out(
-        self,
-        remote: OneDriveRemote,
-        on_step: Callable[[Step], None] = lambda step: None,
-        origin: SavedRemote | None = None,
+        self, remote: OneDriveRemote, on_step: OnStep = None, origin: SavedRemote | None = None
     ) -> tuple[ConnectionReport, OneDriveRemote]:
         """As `test`, and the remote as it is after it: its token may have been renewed, and is kept
         in `origin`, the saved remote that it is to replace."""
@@ -206,7 +201,7 @@ class Home(Mapping[str, Storage]):
         remote: OneDriveRemote,
         *,
         remote_name: str | None = None,
-        on_step: Callable[[Step], None] = lambda step: None,
+        on_step: OnStep = None,
     ) -> Storage:
         """Test a remote, then save it. ConnectionTestFailed, StorageExists: nothing is saved."""
         self.free_name(name, remote_name)
@@ -229,12 +224,12 @@ class Home(Mapping[str, Storage]):
             what = f"There is already a storage called {remote_name!r}."
             raise StorageExists(what, name=remote_name)
 
-    def health(self) -> HealthReport:
-        """Check every storage without writing, a few at a time; each check renews the token. A
-        storage that fails raises nothing."""
+    def health(self, *remote_names: str) -> HealthReport:
+        """Check every storage, or some remotes, without writing, a few at a time; each check renews
+        the token. A storage that fails raises nothing."""
         from pluton_rclone.connection.health import check_all
 
-        return check_all([self._saved(name, "DEBUG") for name in self._titles()])
+        return check_all([self._saved(name, "DEBUG") for name in remote_names or self._titles()])
 
     def keep_alive(self, *remote_names: str) -> HealthReport:
         """Renew every token, or those of some remotes: run it every few weeks, since unused tokens

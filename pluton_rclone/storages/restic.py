@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,6 +19,7 @@ from pluton_rclone.pace import outside
 from pluton_rclone.process import Child, Completed
 from pluton_rclone.process.pipes import Source
 from pluton_rclone.process.spawning import killed_with_parent
+from pluton_rclone.process.system import KILL
 from pluton_rclone.rclone.runner import child_environment
 from pluton_rclone.runs.run import Run
 from pluton_rclone.runs.store import Recording, Runs
@@ -33,6 +35,8 @@ VARIABLE = "PLUTON_RESTIC_BINARY"
 _SERVE = "serve restic --stdio"
 _USER_AGENT = f"{USER_AGENT} restic"
 
+LADDER = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (KILL, 5.0))
+"""How a restic is ended: it first removes its lock from the repository."""
 _ANOTHER_REPOSITORY = ("--from-repo", "--repo2", "RESTIC_FROM_REPOSITORY", "RESTIC_REPOSITORY2")
 
 
@@ -109,17 +113,21 @@ class Restic:
                 stdin=stdin,
                 on_stdout=on_stdout,
                 on_stderr=on_stderr,
+                on_signal=begun.let_go,
                 on_end=end,
+                ladder=LADDER,
             )
             held = stack.pop_all()
         return child
 
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
-        """Run restic to its end; its failures are in the exit status."""
-        with self._begun(arguments) as begun:
-            done = process.run(begun.argv, env=begun.environment, timeout=timeout)
-            begun.recording.exited(done.returncode)
-        return done
+        """Run restic to its end; its failures are in the exit status. TimeoutError after `timeout`
+        seconds; then it is gone."""
+        out: list[bytes] = []
+        err: list[bytes] = []
+        with self.start(*arguments, on_stdout=out.append, on_stderr=err.append) as child:
+            code = child.wait(timeout)
+        return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 
     def foreground(self, *arguments: str) -> int:
         """Run restic with our terminal; its exit code (`process.foreground`)."""

@@ -13,7 +13,7 @@ from pluton_rclone.values.versions import KNOWS_ALL
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from pluton_rclone.connection.report import ConnectionReport, Step
+    from pluton_rclone.connection.report import ConnectionReport, OnStep
     from pluton_rclone.feed import By
     from pluton_rclone.microsoft.graph.drives import Drive
     from pluton_rclone.microsoft.graph.graph import Graph
@@ -275,21 +275,19 @@ class Storage:
             not_there_yet=not_there_yet,
         )
 
-    def test(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
+    def test(self, on_step: OnStep = None) -> ConnectionReport:
         """Test the connection step by step: writes, reads and deletes a file; renews the token."""
         from pluton_rclone.connection.checks import run_test
 
         return run_test(self.with_log_level("DEBUG")._saved, on_step)
 
-    def check_health(self, on_step: Callable[[Step], None] = lambda step: None) -> ConnectionReport:
+    def check_health(self, on_step: OnStep = None) -> ConnectionReport:
         """The same test without writing. It renews the token, so that it does not expire unused."""
         from pluton_rclone.connection.checks import run_test
 
         return run_test(self.with_log_level("DEBUG")._saved, on_step, writing=False)
 
-    def reauthorize(
-        self, setup: StorageSetup, on_step: Callable[[Step], None] = lambda step: None
-    ) -> ConnectionReport:
+    def reauthorize(self, setup: StorageSetup, on_step: OnStep = None) -> ConnectionReport:
         """Takes over the sign-in of `StorageSetup.for_storage(this)`; its drive stays.
         ConnectionTestFailed."""
         before = self._saved.options_to_sign_in()
@@ -297,9 +295,7 @@ class Storage:
         same = wanted.token == before.token
         return self._change(before.to_section(), wanted, on_step, same_sign_in=same)
 
-    def repair(
-        self, on_step: Callable[[Step], None] = lambda step: None, *, drive_id: str = ""
-    ) -> ConnectionReport:
+    def repair(self, on_step: OnStep = None, *, drive_id: str = "") -> ConnectionReport:
         """Finds the drive of a remote that has none, or a phantom (or takes `drive_id`), spells its
         encoding as rclone does, and lets rclone itself start in the base folder; token and options
         stay. Tested, then saved. UsageError if there are several; ConnectionTestFailed."""
@@ -319,9 +315,7 @@ class Storage:
         """ConfigNotWritable if no change could be saved."""
         self._saved.conf.check_writable(self.remote_name)
 
-    def update(
-        self, on_step: Callable[[Step], None] = lambda step: None, **options: Any
-    ) -> ConnectionReport:
+    def update(self, on_step: OnStep = None, **options: Any) -> ConnectionReport:
         """Change options of the remote; None restores a default. Tested, then saved in one step:
         OptionInvalid or ConnectionTestFailed change nothing."""
         before = self.remote
@@ -338,7 +332,7 @@ class Storage:
         self,
         old: Mapping[str, str],
         wanted: OneDriveRemote,
-        on_step: Callable[[Step], None],
+        on_step: OnStep,
         *,
         same_sign_in: bool,
     ) -> ConnectionReport:

@@ -29,7 +29,6 @@ from .plumbing.sessions import Sessions
 from .plumbing.view import draw, refusal
 from .storages import files, stored
 from .wizard import signing_in, walk
-from .wizard.draft import Draft
 
 STATIC = Path(__file__).parent / "static"
 _Handlers = dict[str, Callable[[Request], Any]]
@@ -43,7 +42,6 @@ def create_app(
     redirect_uri: str | None = None,
     identify: Identify | None = None,
     authorize: Authorize | None = None,
-    state_folder: Path | None = None,
     local_folders: Sequence[Path] | None = None,
 ) -> Starlette:
     """The page as an ASGI application, to serve or to mount.
@@ -58,7 +56,7 @@ def create_app(
     drafts and transfers; if `authorize(person, action, storage)` is given (UsageError without
     `identify`), it decides about storages, and only True permits (`web.plumbing.guard.Action`).
 
-    `state_folder`, private and best in memory, keeps sessions with their tokens across a restart.
+    Sessions with their drafts are in memory: after a restart, what was not saved is begun anew.
     Copies read and restores write in `local_folders` (by default ~/pluton-restores), except what is
     private there (`web.storages.places`).
     """
@@ -68,10 +66,9 @@ def create_app(
     url = public_url.rstrip("/")
     address = Address.of(url)
     local = address.origin == url and not address.secure
-    sessions = Sessions(Draft.from_record, state_folder)
+    sessions = Sessions()
     if local_folders is None:
         local_folders = [Path.home() / "pluton-restores"]
-    kept = [state_folder] if state_folder else []
     page = Page(
         storages=storages,
         address=address,
@@ -80,7 +77,7 @@ def create_app(
         jobs=Jobs(),
         registration=app or AppRegistration.from_environment(),
         local_folders=tuple(local_folders),
-        private=(storages.path, runtime_folder(), *runtime_folders(), *kept),
+        private=(storages.path, runtime_folder(), *runtime_folders()),
         healths=Healths(),
         has_addresses=identify is None,
         authorize=authorize,
@@ -119,18 +116,13 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/go": signing_in.go,
         f"{setup}/status": signing_in.status,
         f"{setup}/waiting/{{job}}": signing_in.waiting,
-        f"{setup}/waiting/{{job}}/progress": signing_in.progress,
-        f"{setup}/sites": slow(walk.sites),
-        f"{setup}/progress": walk.progress,
         storage: stored.storage,
         f"{storage}/health": slow(stored.health),
-        f"{storage}/test/{{job}}": stored.test_part,
         f"{storage}/runs/{{run}}": stored.run,
         f"{storage}/files": slow(files.browse),
         f"{storage}/download": slow(files.download),
         "/transfers": files.transfers,
-        transfer: partial(files.transfer, template="transfer.html"),
-        f"{transfer}/progress": partial(files.transfer, template="part_transfer.html"),
+        transfer: files.transfer,
     }
     posts: _Handlers = {
         "/addresses": _invite,

@@ -4,7 +4,6 @@ connection: time to send, time to read; and for their number."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import signal
 import socket
 import sys
@@ -100,12 +99,10 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; ends all work, then raises KeyboardInterrupt or SystemExit.
 
-    `on_ready` gets the one-time address when the page answers. `port` 0 takes a free one; with a
-    fixed port, drafts survive a restart. Binds to loopback; `host` binds elsewhere and needs
-    `public_url`, the address of the HTTPS proxy in front. UsageError.
+    `on_ready` gets the one-time address when the page answers. `port` 0 takes a free one. Binds to
+    loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in
+    front. UsageError.
     """
-    from pluton_rclone.process.folders import runtime_folder
-
     from .app import create_app, one_time_address
 
     if host is not None and not (public_url or "").startswith("https://"):
@@ -115,11 +112,7 @@ def serve(
     sys.setswitchinterval(SWITCH)
     try:
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
-        digest = hashlib.sha256(url.encode()).hexdigest()[:16]
-        kept = runtime_folder() / f"web-{digest}" if port else None
-        made = create_app(
-            storages, public_url=url, app=app, state_folder=kept, local_folders=local_folders
-        )
+        made = create_app(storages, public_url=url, app=app, local_folders=local_folders)
         address = one_time_address(made)
         with _terminated_gently():
             server(made, lambda: on_ready(address)).run(sockets=sockets)
@@ -176,16 +169,11 @@ def listen(host: str | None, port: int) -> list[socket.socket]:
     wanted = [(socket.AF_INET, host)] if host else loopback
     sockets: list[socket.socket] = []
     for family, name in wanted:
-        one = socket.socket(family, socket.SOCK_STREAM)
         try:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind((name, sockets[0].getsockname()[1] if sockets else port))
-            one.listen(128)
+            address = (name, sockets[0].getsockname()[1] if sockets else port)
+            sockets.append(socket.create_server(address, family=family, backlog=128))
         except OSError as error:
-            one.close()
-            if sockets:
-                continue
-            what, advice = f"The page cannot listen on {name}:{port}.", "Choose another port."
-            raise UsageError(what, why=error.strerror, advice=advice) from None
-        sockets.append(one)
+            if not sockets:
+                what, advice = f"The page cannot listen on {name}:{port}.", "Choose another port."
+                raise UsageError(what, why=error.strerror, advice=advice) from None
     return sockets

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from unittest import mock
 from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.emulator.graph.budgets import Budgets
 from pluton_rclone.emulator.world import World
-from pluton_rclone.pace.budgets import LIMITS, Budget, Clock, Limit, Parts
+from pluton_rclone.pace.budgets import LIMITS, Budget, Clock, Limit, Parts, Shelf
 from pluton_rclone.pace.canary import Canary
 from pluton_rclone.pace.governor import Governed, Governor
 from pluton_rclone.rclone import asked
@@ -68,16 +68,15 @@ class Virtual(Clock):
         return self.at
 
 
-class Table:
+class Table(Shelf):
     """The ledger of a simulation, for one process."""
 
-    finding_out = nullcontext()
-
     def __init__(self, common: Parts, owner: str) -> None:
-        self.owner, self._common = owner, common
+        self._owner, self._common = owner, common
 
-    def lives(self, owner: str) -> bool:
-        return True
+    @property
+    def owner(self) -> str:
+        return self._owner
 
     @contextmanager
     def open(self, parts: Parts) -> Iterator[None]:

@@ -222,7 +222,8 @@ def test_the_hash_that_the_probe_must_have_is_rclones(tmp_path: Path) -> None:
     done = process.run(
         [find_binary().path, "hashsum", "quickxor", str(tmp_path)], env=dict(os.environ)
     )
-    theirs = dict(reversed(line.split()) for line in done.stdout.decode().splitlines())
+    lines = [line.split() for line in done.stdout.decode().splitlines()]
+    theirs = {name: found for found, name in lines}
     assert theirs == {name: _quick_xor_hash(content) for name, content in contents.items()}
 
 

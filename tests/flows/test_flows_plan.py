@@ -131,6 +131,15 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ('[[steps]]\ndo = "health"\nlocal = "/x"', "line 1: steps[0]: health does not take local"),
         ('[[steps]]\ndo = "restic"', "line 1: steps[0]: arguments are restic's"),
         ('[[steps]]\ndo = "health"\n[[steps]]\ndo = "health"', "line 1: steps: the same step"),
+        (
+            '[[steps]]\ndo = "sync"\nlocal = "/x"\nshards = 2',
+            "line 1: steps[0]: sync does not take",
+        ),
+        ('[[steps]]\ndo = "upload"\nlocal = "/x"\nthrough = ["y"]', "line 1: steps[0]: through"),
+        (
+            '[[steps]]\ndo = "upload"\nlocal = "/x"\nshards = 2\noptions = {filters = ["!"]}',
+            "line 1: steps[0]: shards take filters",
+        ),
         ('[schedule]\ncron = "0 3 * * *"\ntimezone = "Mars"', "line 1: schedule: invalid timezone"),
     ],
 )

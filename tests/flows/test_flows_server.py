@@ -28,7 +28,7 @@ from pluton_rclone.emulator.drives.drive import Drive
 pytestmark = pytest.mark.soak
 
 MINUTES = 60.0
-FILES = 12
+FILES = int(os.environ.get("FLOW_FILES", "12"))  # for each storage
 PLAN = """\
 name = "nightly"
 
@@ -263,3 +263,39 @@ def test_a_worker_is_lost_and_the_server_restarted_and_every_file_is_there(
     assert "data/home-0" in told or "home-0" in told
     assert [secret for secret in secrets if secret in told] == []
     assert all(report.ok for report in Storages().health().reports)
+
+
+def test_a_large_tree_goes_in_shards_to_all_workers_and_one_that_is_lost_loses_no_file(
+    cloud: Emulator, cluster: Cluster, tmp_path: Path
+) -> None:
+    site = cloud.files.add_site(cloud.world.tenant("contoso.onmicrosoft.com"), "Archive")
+    drive = site.libraries[0]
+    for name in ("archive", "other-door"):
+        username = cloud.world.add_person(f"{name}@contoso.onmicrosoft.com", name).username
+        connected(cloud, name, username, drive, "documentLibrary")
+    source = tmp_path / "source"
+    contents = {f"{a}/{b}/{n}.bin": os.urandom(9000) for a in "abcd" for b in "xyz" for n in "1234"}
+    for path, content in contents.items():
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        (source / path).write_bytes(content)
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'name = "big"\nstorages = [{ names = ["archive"] }]\nat_once = { account = 2 }\n'
+        f'[[steps]]\ndo = "upload"\nlocal = "{source}"\nfolder = "all"\nshards = 4\n'
+        'through = ["archive", "other-door"]\n'
+    )
+    cloud.faults.latency = 0.2
+    cluster.serve()
+    deployed = cluster.start("deploy", "pluton_rclone", "flow", "deploy", str(plan))
+    assert deployed.wait(5 * MINUTES) == 0
+    workers = [
+        cluster.start(f"worker-{number}", "pluton_rclone", "flow", "worker", "--limit=4")
+        for number in range(2)
+    ]
+    deployment = cluster.ask("deployments/name/pluton-rclone/big", method="GET")
+    assert cluster.ask(f"deployments/{deployment['id']}/create_flow_run")
+    until(lambda: drive.count > 24)
+    kill(workers[0])
+    until(lambda: cluster.states() == ["COMPLETED"] * 6, 20 * MINUTES)  # the plan's, 4, the check
+    assert {path: drive.read(f"all/{path}") for path in contents} == contents
+    assert "AwaitingRetry" in cluster.history()

@@ -139,7 +139,11 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
         "wrong",
         "password is wrong",
     ),
-    "no password": (lambda: pem_key(PASSWORD) + PEM_CERTIFICATE, None, "no password was given"),
+    "no password": (
+        lambda: pem_key(PASSWORD) + PEM_CERTIFICATE,
+        None,
+        "password is wrong or missing",
+    ),
     "the wrong password of a PFX": (lambda: pfx(PASSWORD), "wrong", "password is wrong"),
     "no password for a PFX": (lambda: pfx(PASSWORD), None, "password is wrong or missing"),
     "no key": (lambda: PEM_CERTIFICATE, None, "not hold a private key"),
@@ -156,7 +160,7 @@ UNUSABLE: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
             pem_key(PASSWORD)[:400] + b"\n-----END ENCRYPTED PRIVATE KEY-----\n" + PEM_CERTIFICATE
         ),
         PASSWORD,
-        "the password is wrong, or the key is damaged",
+        "or the key is damaged",
     ),
     "a damaged PEM": (lambda: pem_key()[:200] + PEM_CERTIFICATE, None, "damaged"),
 }

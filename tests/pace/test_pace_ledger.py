@@ -152,10 +152,10 @@ def test_one_process_at_a_time_finds_out_whether_a_limit_holds() -> None:
     order: list[str] = []
 
     def find_out() -> None:
-        with other.finding_out:
+        with other.shelf.finding_out():
             order.append("other")
 
-    with one.finding_out:
+    with one.shelf.finding_out():
         thread = threading.Thread(target=find_out)
         thread.start()
         thread.join(0.2)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from pluton_rclone.emulator import Emulator
 from pluton_rclone.pace import outside
 from pluton_rclone.pace.budgets import LIMITS, Budget
 from pluton_rclone.process.spawning import killed_with_parent
-from tests.connected import budget_for, connected, saved
+from tests.connected import budget_for, connected, emulated_drive, saved
 from tests.storages.debian_restic import debian_restic
 from tests.terminal import PATIENCE
 
@@ -61,6 +63,33 @@ def test_restics_rclone_stands_still_where_nothing_is_granted_and_ends_with_it(
                 child.cancel()
             child.wait(PATIENCE)
         gone(rclone)
+
+
+def test_a_restic_that_is_cancelled_while_its_rclone_stands_still_removes_its_lock(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, drive = connected(cloud, "business"), emulated_drive(cloud, "business")
+    budget, over = budget_for(storage, Budget(), monkeypatch), threading.Event()
+
+    def endless() -> Iterator[bytes]:
+        yield b"planted"
+        over.wait(PATIENCE)
+
+    with storage.restic(binary=debian_restic(), environment=PASSWORD) as restic:
+        assert restic.run("init", timeout=PATIENCE).returncode == 0
+        before = len(cloud.requests)  # it asks for the index once it knows that it has a lock
+        with restic.start("--no-cache", "backup", "--stdin", stdin=endless()) as child:
+            deadline = time.monotonic() + PATIENCE
+            while not any(each.path.endswith("/index:") for each in cloud.requests[before:]):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert drive.folder("restic/locks").children
+            stand_still(budget)
+            stopped(child_of(child.pid))
+            child.cancel()
+            over.set()
+    assert child.returncode == 130
+    assert not drive.folder("restic/locks").children
 
 
 def test_where_restic_starts_two_they_go_evenly(

@@ -264,6 +264,41 @@ def test_a_404_means_what_was_asked_for(
     assert (type(faults.fault(text)), faults.retry_helps(text)) == (kind, retry)
 
 
+@pytest.mark.parametrize(
+    ("text", "what", "details"),
+    [
+        (
+            'Get "https://graph.microsoft.com/v1.0/me": dial tcp: connection refused',
+            "graph.microsoft.com cannot be reached.",
+            {"host": "graph.microsoft.com", "retry": True},
+        ),
+        (
+            'Failed to create file system for "work:x": didn\'t find section in config file',
+            "The configuration has no remote of that name.",
+            {"storage": "work", "retry": False},
+        ),
+        ("nobody has seen this yet", "rclone reports a fault.", {"retry": True}),
+    ],
+)
+def test_what_a_message_names_is_in_the_errors_details(
+    text: str, what: str, details: dict[str, object]
+) -> None:
+    error = faults.fault(text)
+    assert (error.what, error.details) == (what, details)
+
+
+def test_a_rule_brings_its_advice_and_next_step() -> None:
+    error = faults.fault("Failed to lsjson: unable to get drive_id and drive_type - fix it")
+    assert error.advice == "Have its drive looked for: the token stays."
+    assert error.next_step is errors.NextStep.REPAIR
+
+
+@pytest.mark.parametrize("place", ["{} {}", "{1} {0}"])
+def test_of_a_very_long_message_both_ends_count(place: str) -> None:
+    text = place.format("x" * 10**6, "accessDenied: Access denied")
+    assert type(faults.fault(text)) is errors.AccessDenied
+
+
 def test_the_subject_stands_before_the_sentence() -> None:
     error = faults.fault("accessDenied: Access denied", subject="a/b.txt")
     assert error.what == "a/b.txt: this account is not allowed to do that."

@@ -20,7 +20,6 @@ from pluton_rclone.values.encoding import (
     lower_case,
     opens_again,
     rclone_key,
-    standard_name,
     to_onedrive,
 )
 from tests.preflight.real_rclone import make, rclone, tree

@@ -4,7 +4,6 @@ played over HTTP."""
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from starlette.testclient import TestClient
 from pluton_rclone import AppRegistration, Storages
 from pluton_rclone.emulator import PUBLIC_CLIENT_ID
 from pluton_rclone.web import create_app, one_time_address
+from pluton_rclone.web.plumbing.sessions import Session, Sessions
 
 if TYPE_CHECKING:
     from pluton_rclone.emulator import Emulator
@@ -128,9 +128,10 @@ def token_in(text: str) -> str:
     return found[1] if found else ""
 
 
-def kept_sessions(folder: Path) -> list[dict[str, Any]]:
-    """The sessions that a page with this `state_folder` has."""
-    return [json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("*.json")]
+def sessions_of(person: Person) -> list[Session]:
+    """The sessions of the page that this person is at."""
+    found: Sessions = person.app.state.page.sessions
+    return list(found._sessions.values())
 
 
 def local_folder(tmp_path: Path) -> Path:

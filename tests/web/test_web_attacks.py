@@ -10,6 +10,7 @@ import pytest
 from pluton_rclone import Storages
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.web import one_time_address
+from pluton_rclone.web.wizard.draft import Draft
 from tests.connected import connected
 
 from .client import (
@@ -17,9 +18,9 @@ from .client import (
     Person,
     answer_of,
     at_the_page,
-    kept_sessions,
     local_folder,
     page,
+    sessions_of,
     token_in,
 )
 from .visitor import ANNA, BERT
@@ -33,7 +34,7 @@ EVERY_GET = [
     "/?state=x&code=y",
     "/setups/x/name",
     "/setups/x/go?state=x",
-    "/setups/x/sites?term=x",
+    "/setups/x/location?term=x",
     "/storages/personal",
     "/storages/personal/health",
     "/storages/personal/files",
@@ -180,7 +181,7 @@ def test_another_persons_draft_is_not_there(cloud: Emulator) -> None:
     app = page()
     anna, bert = Person(app, one_time_address(app)), Person(app, one_time_address(app))
     draft = anna.begin("Mine")
-    for path in ("name", "authorize", "go?state=x", "status", "sites", "progress"):
+    for path in ("name", "authorize", "go?state=x", "status", "location"):
         assert bert.get(f"{draft}/{path}").status_code == 404
     for path in ("sign-in", "code", "test", "give-up"):
         assert bert.post(f"{draft}/{path}").status_code == 404
@@ -225,21 +226,23 @@ def test_what_microsoft_refuses_is_told_as_it_is(cloud: Emulator) -> None:
 # ---- secrets -------------------------------------------------------------------------------------
 
 
-def test_no_page_holds_a_secret(cloud: Emulator, tmp_path: Path) -> None:
+def test_no_page_holds_a_secret(cloud: Emulator) -> None:
     storage = connected(cloud, link_password="pass-word-of-links")
     section = storage.section_with_secrets()
     hidden = [section["link_password"], *re.findall(r'_token":\s*"([^"]+)"', section["token"])]
     assert len(hidden) == 3
-    with at_the_page(state_folder=tmp_path / "state") as anna:
+    with at_the_page() as anna:
         draft = anna.begin("Other")
         anna.sign_in(cloud, draft, ANNA)
-        (kept,) = kept_sessions(tmp_path / "state")
-        hidden += re.findall(r'_token":\s*"([^"]+)"', kept["drafts"][0]["setup"]["token"])
+        ((kept,),) = [one.drafts.values() for one in sessions_of(anna)]
+        assert isinstance(kept, Draft)
+        token = kept.setup.record_with_secrets()["token"]
+        hidden += re.findall(r'_token":\s*"([^"]+)"', token)
         assert len(hidden) == 5
         for path in ("", "/health", "/files", "/edit", "/remove", "/copy", "/restore"):
             text = anna.get(f"/storages/{storage.remote_name}{path}").text
             assert [secret for secret in hidden if secret in text] == [], path
-        for path in ("name", "authorize", "type", "options", "save", "status", "progress"):
+        for path in ("name", "authorize", "type", "options", "save", "status"):
             text = anna.get(f"{draft}/{path}").text
             assert [secret for secret in hidden if secret in text] == [], path
 

@@ -86,7 +86,6 @@ PRIVATE = (
     "{home}/keys/id_ed25519",
     "{home}/runtime",
     "{runtime}",
-    "{state}",
     "/proc/self/environ",
     "/proc/self/root/etc",
     "/etc",
@@ -103,22 +102,21 @@ def test_no_way_of_writing_a_private_path_opens_it(
     (home / "out").symlink_to("/etc")
     (home / "keys").symlink_to(".ssh")
     (home / "runtime").symlink_to(runtime_folder())
-    state = home / "state"
-    local = typed.format(home=home, runtime=runtime_folder(), state=state)
-    before = sorted(str(path) for path in home.rglob("*") if "state" not in path.parts)
-    with at_the_page(local_folders=[home], state_folder=state) as anna:
+    local = typed.format(home=home, runtime=runtime_folder())
+    before = sorted(map(str, home.rglob("*")))
+    with at_the_page(local_folders=[home]) as anna:
         for kind in ("copy", "restore"):
             assert begun(anna, storage, kind, local) == 422, kind
         assert anna.app.state.page.jobs.all(Work, "") == []
-    assert sorted(str(path) for path in home.rglob("*") if "state" not in path.parts) == before
+    assert sorted(map(str, home.rglob("*"))) == before
 
 
 # ---- what is left out of them --------------------------------------------------------------------
 
 
 def test_a_copy_takes_nothing_private_along(cloud: Emulator, home: Path, tmp_path: Path) -> None:
-    """Neither dot files nor rclone.conf, by whatever name this page's own has, nor kept sessions,
-    nor links."""
+    """Neither dot files nor rclone.conf, by whatever name this page's own has, nor the
+    runtime folder, nor links."""
     storage = connected(cloud)
     tree(home)
     (tmp_path / "elsewhere").mkdir()
@@ -129,8 +127,8 @@ def test_a_copy_takes_nothing_private_along(cloud: Emulator, home: Path, tmp_pat
     own.write_bytes(Storages().path.read_bytes())
     (home / "my [own] settings.lock").write_text(SECRET)
     (home / "runtime" / "run").mkdir(parents=True)
-    with at_the_page(local_folders=[home], state_folder=home / "runtime") as anna:
-        anna.app.state.page.private += (own,)
+    with at_the_page(local_folders=[home]) as anna:
+        anna.app.state.page.private += (own, home / "runtime")
         assert begun(anna, storage, "copy", home) == 200
     assert on_drive(storage) == {"a.txt"}
 
@@ -187,7 +185,7 @@ def test_a_transfer_that_cannot_start_is_said_on_its_page(cloud: Emulator, tmp_p
         form = {"local": str(tmp_path / "open"), "path": "nothing"}
         at = anna.post(f"/storages/{storage.remote_name}/restore", form).url.path
         until_over(anna)
-        for path in (at, f"{at}/progress", "/transfers"):
+        for path in ("/transfers", at):
             answer = anna.get(path)
             assert answer.status_code == 200
         assert "Not everything arrived" in answer.text

@@ -29,7 +29,7 @@ from pluton_rclone.web.plumbing.jobs import Jobs, Steps, Waiting, Work
 from tests.connected import connected
 
 from .attackers import ServedPage, attacked, eventually, rclones, rest
-from .client import APP, PATIENCE, Person, kept_sessions, page, token_in
+from .client import APP, PATIENCE, Person, page, sessions_of, token_in
 from .server import served
 
 
@@ -47,18 +47,18 @@ def somebody(app: object, name: str) -> Person:
 # ---- sessions and cookies ------------------------------------------------------------------------
 
 
-def test_a_flood_without_cookies_ends_nobodys_draft(home: Path, tmp_path: Path) -> None:
+def test_a_flood_without_cookies_ends_nobodys_draft(home: Path) -> None:
     """Neither another person's nor one's own."""
-    app = page(identify=by_header, state_folder=tmp_path / "state")
+    app = page(identify=by_header)
     anna, bert = somebody(app, "anna"), somebody(app, "bert")
     drafts = [(person, person.begin(name)) for person, name in ((anna, "Hers"), (bert, "His"))]
     for _ in range(220):
         bert.client.cookies.clear()
         assert bert.get("/add").status_code == 200
     assert anna.get(drafts[0][1] + "/authorize").status_code == 200
-    kept = kept_sessions(tmp_path / "state")
-    assert sorted(one["person"] for one in kept if one["drafts"]) == ["anna", "bert"]
-    assert sum(one["person"] == "bert" for one in kept) <= sessions.MAX_OF_PERSON
+    kept = sessions_of(anna)
+    assert sorted(str(one.person) for one in kept if one.drafts) == ["anna", "bert"]
+    assert sum(one.person == "bert" for one in kept) <= sessions.MAX_OF_PERSON
 
 
 def test_a_flood_of_addresses_for_others_is_bounded(home: Path) -> None:
@@ -351,7 +351,7 @@ def test_the_end_of_the_page_brings_the_tokens_home(
     already = set(runtime_folder().iterdir())
     with attacked("--folder", str(folder), RCLONE_BWLIMIT="50k") as served_page:
         at = served_page.post(f"/storages/{storage.remote_name}/copy", local=str(folder), path="x")
-        eventually(lambda: "large" in served_page.get(f"{at}/progress"), "the copy did not begin")
+        eventually(lambda: "large" in served_page.get(at), "the copy did not begin")
         assert served_page.rclones == 1
         ended = served_page.stop(number)
         assert rclones(served_page.process.pid) == 0

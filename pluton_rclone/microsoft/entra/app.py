@@ -101,15 +101,7 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    try:
-        content = Path(source.path).read_bytes()
-    except OSError as problem:
-        what = f"The certificate file {source.path} cannot be read."
-        advice = "Check path and permissions."
-        raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
-    password = source.password.encode() if source.password else None
-    read = _from_pem if b"-----BEGIN " in content else _from_pfx
-    key, certificate = read(source, content, password)
+    key, certificate = _read(source)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise _unusable(source, "its key is not an RSA key, the only kind that Microsoft takes")
     if key.public_key() != certificate.public_key():
@@ -125,47 +117,36 @@ def msal_credential(app: AppRegistration) -> str | dict[str, str] | None:
     return {"private_key": private, "public_certificate": public}
 
 
-def _from_pem(source: Certificate, content: bytes, password: bytes | None) -> tuple[Any, Any]:
+def _read(source: Certificate) -> tuple[Any, Any]:
     from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
-    if b"PRIVATE KEY-----" not in content:
-        raise _unusable(source, "it does not hold a private key")
-    if b"-----BEGIN CERTIFICATE-----" not in content:
-        raise _unusable(source, "it does not hold a certificate")
+    try:
+        content = Path(source.path).read_bytes()
+    except OSError as problem:
+        what = f"The certificate file {source.path} cannot be read."
+        advice = "Check path and permissions."
+        raise RegistrationError(what, why=problem.strerror, who=Who.YOU, advice=advice) from None
+    password = source.password.encode() if source.password else None
+    key = certificate = None
     encrypted = b"ENCRYPTED" in content
-    if encrypted and password is None:
-        raise _unusable(source, "its key is encrypted and no password was given")
     try:
-        key = serialization.load_pem_private_key(content, password if encrypted else None)
+        if b"-----BEGIN " not in content:
+            key, certificate, _ = pkcs12.load_key_and_certificates(content, password)
+        if b"PRIVATE KEY-----" in content:
+            key = load_pem_private_key(content, password if encrypted else None)
+        if b"-----BEGIN CERTIFICATE-----" in content:
+            certificate = x509.load_pem_x509_certificate(content)
     except (ValueError, TypeError) as problem:
+        why = "it is neither PEM nor PFX (PKCS#12), or it is damaged"
         # A wrong password (1 in 256) can leave bytes that look decrypted: both causes are named.
-        why = "the password is wrong, or the key is damaged" if encrypted else _reason(problem)
+        if encrypted or re.search("password|decrypt|mac", str(problem).lower()):
+            why = "the password is wrong or missing, or the key is damaged"
         raise _unusable(source, why) from None
-    try:
-        return key, x509.load_pem_x509_certificate(content)
-    except ValueError as problem:
-        raise _unusable(source, _reason(problem)) from None
-
-
-def _from_pfx(source: Certificate, content: bytes, password: bytes | None) -> tuple[Any, Any]:
-    from cryptography.hazmat.primitives.serialization import pkcs12
-
-    try:
-        key, certificate, _ = pkcs12.load_key_and_certificates(content, password)
-    except (ValueError, TypeError) as problem:
-        raise _unusable(source, _reason(problem)) from None
     for what, found in (("private key", key), ("certificate", certificate)):
         if found is None:
             raise _unusable(source, f"it does not hold a {what}")
     return key, certificate
-
-
-def _reason(problem: Exception) -> str:
-    text = str(problem).lower()
-    if "password" in text or "decrypt" in text or "mac" in text:
-        return "the password is wrong or missing"
-    return "it is neither PEM nor PFX (PKCS#12), or it is damaged"
 
 
 def _unusable(source: Certificate, why: str) -> RegistrationError:

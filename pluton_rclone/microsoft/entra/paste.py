@@ -83,25 +83,23 @@ def _with_token(value: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _candidates(text: str) -> Iterator[Any]:
     """JSON values that the text may stand for, the likeliest first."""
     yield _sections(text)
+    decoder = json.JSONDecoder()
     for form in _spellings(text):
         with suppress(ValueError, RecursionError):
             yield json.loads(form)
-    decoder, start = json.JSONDecoder(), -1
-    for _ in range(50):
-        start = text.find("{", start + 1)
-        if start < 0:
-            return
-        with suppress(ValueError, RecursionError):
-            yield decoder.raw_decode(text, start)[0]
+        start = -1
+        for _ in range(50):
+            start = form.find("{", start + 1)
+            if start < 0:
+                break
+            with suppress(ValueError, RecursionError):
+                yield decoder.raw_decode(form, start)[0]
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text; without a terminal's line breaks; without a shell's quotes and escapes; decoded."""
+    """The text; without a terminal's line breaks; without a shell's escapes; decoded."""
     joined = "".join(line.strip(" \t") for line in text.split("\n"))
-    yield from (text, joined)
-    if len(joined) > 1 and joined[0] == joined[-1] and joined[0] in "'\"`":
-        yield from (joined[1:-1], joined[1:-1].replace('\\"', '"'))
-    yield joined.replace('\\"', '"')
+    yield from (text, joined, joined.replace('\\"', '"'))
     compact = "".join(text.split())
     if _BASE64.fullmatch(compact):  # rclone's URL-safe alphabet without padding, or any other
         plain = compact.rstrip("=").replace("+", "-").replace("/", "_")

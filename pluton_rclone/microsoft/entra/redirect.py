@@ -46,17 +46,11 @@ class Flow:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Flow:
         """Raises `ForeignAnswer` if this is not a flow of ours."""
-        texts = ("url", "state", "region", "tenant", "client_id")
+        import msgspec
+
         try:
-            account = record["account"]
-            return cls(
-                expires=float(record["expires"]),
-                scopes=tuple(str(scope) for scope in record["scopes"]),
-                account=Account.from_record(account) if account else None,
-                msal=dict(record["msal"]),
-                **{name: str(record[name]) for name in texts},
-            )
-        except (KeyError, TypeError, ValueError):
+            return msgspec.convert(record, cls, strict=False)
+        except msgspec.ValidationError:
             raise ForeignAnswer("This is not a sign-in that was begun here.") from None
 
 

@@ -1,25 +1,14 @@
-"""Sessions with their drafts: in memory and, if a folder is given, across a restart."""
+"""Sessions with their drafts, in memory: a restart ends them."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import logging
-import os
 import secrets
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
-
-from pluton_rclone.errors import PlutonRcloneError
-
-log = logging.getLogger(__name__)
 
 LIFETIME = 12 * 3600.0  # seconds without a request
 MAX_SESSIONS = 200  # of browsers that one-time addresses let in
@@ -27,7 +16,6 @@ MAX_OF_PERSON = 20  # sessions of one person; the oldest without a draft goes
 MAX_ADDRESSES = 100
 MAX_DRAFTS = 20  # per session; the oldest goes
 KEPT_STATES = 50
-_KEPT = ("token", "person", "seen", "answered")  # of a session, beside its drafts
 ADDRESS_LIFETIME = 1800.0  # seconds in which a further person may use the address given to them
 
 
@@ -36,11 +24,9 @@ class Draft(Protocol):
 
     id: str
     storage: str | None
-    flows: dict[str, dict[str, Any]]
+    flows: dict[str, Any]
     saved: str | None
     changed: float
-
-    def record(self) -> dict[str, Any]: ...
 
 
 @dataclass
@@ -64,7 +50,7 @@ class Session:
         """Whether this is the anti-forgery token of this session."""
         return hmac.compare_digest(token.encode(), self.token.encode())
 
-    def take_flow(self, state: str) -> tuple[Draft, dict[str, Any]] | None:
+    def take_flow(self, state: str) -> tuple[Draft, Any] | None:
         """The sign-in that was begun here with this state, once: a second answer finds nothing."""
         with self.lock:
             draft = next((one for one in self.drafts.values() if state in one.flows), None)
@@ -81,22 +67,12 @@ class Session:
 
 
 class Sessions:
-    """All sessions. `read` makes a draft from its record; `folder` keeps them across a restart:
-    mode 0700, best in memory, because they hold tokens."""
+    """All sessions, and the one-time addresses that let browsers in."""
 
-    def __init__(
-        self, read: Callable[[Mapping[str, Any]], Draft], folder: Path | None = None
-    ) -> None:
-        self._read = read
-        self.folder = folder
+    def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
         self._addresses: dict[str, float] = {}
         self._lock = threading.RLock()
-        if folder is not None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._load(folder)
-
-    # ---- the door ----
 
     def new_secret(self, lifetime: float = ADDRESS_LIFETIME) -> str:
         """The secret of a one-time address."""
@@ -123,7 +99,6 @@ class Sessions:
             if len(alike) >= (MAX_SESSIONS if person is None else MAX_OF_PERSON):
                 self.end(min(alike, key=lambda one: (bool(one.drafts), one.seen)))
             self._sessions[session.key] = session
-        self.save(session)
         return cookie
 
     def find(self, cookie: str) -> Session | None:
@@ -138,48 +113,6 @@ class Sessions:
     def end(self, session: Session) -> None:
         with self._lock:
             self._sessions.pop(session.key, None)
-        if self.folder is not None:
-            (self.folder / f"{session.key}.json").unlink(missing_ok=True)
-
-    # ---- keeping ----
-
-    @contextmanager
-    def changing(self, session: Session, draft: Draft | None = None) -> Iterator[None]:
-        """Change a session's drafts under its lock, and keep them, also after an error."""
-        with session.lock:
-            try:
-                yield
-            finally:
-                if draft is not None:
-                    draft.changed = time.time()
-                self.save(session)
-
-    def save(self, session: Session) -> None:
-        """Write it down where there is a folder; without one it lives as long as the process."""
-        if self.folder is None:
-            return
-        with session.lock:
-            record: dict[str, Any] = {name: getattr(session, name) for name in _KEPT}
-            record["drafts"] = [draft.record() for draft in session.drafts.values()]
-            descriptor, temporary = tempfile.mkstemp(dir=self.folder)  # mode 0600
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(record, file)
-            os.replace(temporary, self.folder / f"{session.key}.json")
-
-    def _load(self, folder: Path) -> None:
-        for path in folder.glob("*.json"):
-            try:
-                record = json.loads(path.read_text(encoding="utf-8"))
-                drafts = [self._read(draft) for draft in record["drafts"]]
-                token, seen = str(record["token"]), float(record["seen"])
-                session = Session(path.stem, token, record["person"], seen)
-                session.answered = [str(state) for state in record["answered"]]
-                session.drafts = {draft.id: draft for draft in drafts}
-            except (OSError, ValueError, KeyError, TypeError, PlutonRcloneError) as error:
-                log.warning("%s is left out: %s", path, type(error).__name__)
-                continue
-            self._sessions[session.key] = session
-        self._forget_old()
 
     def _forget_old(self) -> None:
         now = time.time()

@@ -16,32 +16,34 @@ function show(into, html) {
   return into.firstElementChild;
 }
 
+// The part of a page, this one as it is now or another one, that has the id; null if it is not there.
+async function partOf(answer, id) {
+  return new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
+}
+
 // ---- parts that change while something goes on --------------------------------------------------------------------
 
 function follow(part) {
-  let busy = false;
-  const every = Number(part.dataset.every) || 1000;
+  let busy = false, shown = "";
   const timer = setInterval(async () => {
     if (busy) return;
     busy = true;
     try {
-      const answer = await fetchPart(part.dataset.part);
-      if (!answer.ok) { clearInterval(timer); location.reload(); return; }
-      const html = await answer.text();
-      if (part.dataset.shown === html) return;
-      part.dataset.shown = html;
-      const first = show(part, html);
-      say(first.dataset.say);
-      if (first.dataset.over !== undefined) {
+      const answer = await fetchPart(location.href);
+      const now = await partOf(answer, part.id);
+      if (answer.redirected || now?.dataset.every === undefined) {
         clearInterval(timer);
-        if (first.dataset.next) location.assign(first.dataset.next); else location.reload();
+        if (answer.redirected) location.assign(answer.url); else location.reload();
+      } else if (shown !== now.innerHTML) {
+        shown = now.innerHTML;
+        say(show(part, shown)?.dataset.say);
       }
     } catch {
       say("The server does not answer; trying again.");
     } finally {
       busy = false;
     }
-  }, every);
+  }, Number(part.dataset.every));
 }
 
 async function fill(part) {
@@ -56,7 +58,7 @@ async function fill(part) {
 
 function search(form) {
   const field = form.elements.term;
-  const into = document.getElementById(form.dataset.into);
+  const into = document.getElementById(form.dataset.search);
   let timer = 0, last = field.defaultValue, turn = 0; // what the server searched for
   const typed = () => {
     clearTimeout(timer);
@@ -65,10 +67,10 @@ function search(form) {
       last = field.value;
       const mine = ++turn;
       try {
-        const answer = await fetchPart(`${form.dataset.search}?term=${encodeURIComponent(last)}`);
-        const html = await answer.text();
+        const answer = await fetchPart(`${location.pathname}?term=${encodeURIComponent(last)}`);
+        const found = await partOf(answer, into.id);
         if (mine !== turn) return; // an answer to an older question
-        say(show(into, html).dataset.say);
+        say(show(into, found.innerHTML)?.dataset.say);
       } catch {
         say("The search did not work; press Search.");
       }
@@ -186,7 +188,7 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
 }
 
 prepare(document);
-document.querySelectorAll("[data-part]").forEach(follow);
+document.querySelectorAll("[data-every]").forEach(follow);
 document.querySelectorAll("[data-lazy]").forEach(fill);
 document.querySelectorAll("[data-search]").forEach(search);
 document.querySelectorAll("[data-check]").forEach(check);

@@ -23,7 +23,7 @@ from pluton_rclone.values import paths
 from ..plumbing.context import apart, page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Copying
-from ..plumbing.view import Caught, draw, link
+from ..plumbing.view import Caught, draw
 from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
@@ -168,8 +168,8 @@ def _work(request: Request) -> Copying:
     return found
 
 
-def transfer(request: Request, template: str) -> Response:
-    """GET: one transfer, as it goes, or the part of its page that changes."""
+def transfer(request: Request) -> Response:
+    """GET: one transfer, as it goes."""
     work = _work(request)
     over = work.over  # asked once, before everything that it decides
     transfer, cancelled = work.transfer, isinstance(work.error, Cancelled)
@@ -185,6 +185,5 @@ def transfer(request: Request, template: str) -> Response:
         "percent": None if fraction is None else int(fraction * 100),
         "failed": result.failed[:SHOWN_FAILURES] if result else (),
         "error": work.error if over and not cancelled else None,
-        "part": link(request, "transfers", work.id, "progress"),
     }
-    return draw(request, template, **shown)
+    return draw(request, "transfer.html", **shown)

@@ -1,7 +1,7 @@
 """Folders of the page's machine: those that are open to it, except what is private in them.
 
-A name that begins with a dot is private (keys, settings of programs); so are rclone.conf, the
-runtime folder and the kept sessions. Links are never followed out of an open folder.
+A name that begins with a dot is private (keys, settings of programs); so are rclone.conf and the
+runtime folder. Links are never followed out of an open folder.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from pluton_rclone.storages.storage import MASKED, Storage
 
 from ..plumbing.context import may, page_of, see_other, session, storage_of, work_of
 from ..plumbing.jobs import Copying, Steps
-from ..plumbing.view import Caught, draw, link, steps_view
+from ..plumbing.view import Caught, draw, steps_view
 from .files import SHOWN_FAILURES
 
 SHOWN_RUNS = 10
@@ -48,6 +48,10 @@ def storage(request: Request) -> Response:
     """GET: one storage."""
     found, query = storage_of(request), request.query_params
     shown: dict[str, Any] = {
+        **steps_view(work_of(request, Steps, query.get("test"))),
+        "storage": found,
+        "record": found.record(),
+        "draft": None,
         "section": found.masked_section(),
         "masked": MASKED,
         "config": str(page_of(request).storages.path),
@@ -56,7 +60,7 @@ def storage(request: Request) -> Response:
         "new": query.get("new") == "yes",
         "runs": _last_runs(request, found),
     }
-    return draw(request, "storage.html", **_standing(request, found, query.get("test")), **shown)
+    return draw(request, "storage.html", **shown)
 
 
 def _repairable(found: Storage) -> bool:
@@ -140,19 +144,6 @@ def _begun(
     response = see_other(request, "storages", found.remote_name)
     response.headers["location"] += f"?test={work.id}#test"
     return response
-
-
-def test_part(request: Request) -> HTMLResponse:
-    """GET: the part of the storage's page that shows the test."""
-    standing = _standing(request, storage_of(request), request.path_params["job"])
-    return draw(request, "part_steps.html", **standing)
-
-
-def _standing(request: Request, found: Storage, test: str | None) -> dict[str, Any]:
-    work = work_of(request, Steps, test)
-    part = link(request, "storages", found.remote_name, "test", work.id) if work else ""
-    shown = {"storage": found, "record": found.record(), "draft": None, "next": "", "part": part}
-    return {**steps_view(work), **shown}
 
 
 def repair(request: Request) -> Response:

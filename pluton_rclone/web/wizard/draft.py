@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from pluton_rclone.errors import PlutonRcloneError
 from pluton_rclone.microsoft.entra.app import AppRegistration
-from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site
+from pluton_rclone.microsoft.entra.redirect import Flow
+from pluton_rclone.microsoft.graph.drives import Drive, Site
 from pluton_rclone.setup.connect import StorageSetup
 
-from ..plumbing.context import page_of, see_other, session
+from ..plumbing.context import see_other, session
 from ..plumbing.view import draw, link
 
 # The guide's seven steps: part of the address, and title.
@@ -39,6 +38,14 @@ AGAIN = ("authorize", "save")
 _PAGES = {"sign_in": "authorize", "drive_type": "type", "consent": "authorize"}
 
 
+class Begun(NamedTuple):
+    """A sign-in that has begun, and whether in a window of its own. `url` is Microsoft's page."""
+
+    flow: Flow
+    window: bool
+    url: str
+
+
 @dataclass
 class Draft:
     """One storage that is being added, or re-authorized (`storage` is its remote's name then).
@@ -48,8 +55,8 @@ class Draft:
     setup: StorageSetup = field(repr=False)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     storage: str | None = None
-    flows: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
-    failure: dict[str, Any] | None = None  # how the last sign-in was refused: an error's record
+    flows: dict[str, Begun] = field(default_factory=dict, repr=False)  # sign-ins by their state
+    failure: PlutonRcloneError | None = None  # how the last sign-in was refused
     blocked_window: bool = False  # the browser did not let us open the sign-in window
     sites: dict[str, Site] = field(default_factory=dict)  # what was listed: only that can be chosen
     drives: dict[str, Drive] = field(default_factory=dict)
@@ -93,29 +100,6 @@ class Draft:
         """After another sign-in, or another type: what was listed or tested does not count."""
         self.drives, self.sites, self.site_name, self.job = {}, {}, "", None
 
-    # ---- as JSON ----
-
-    def record(self) -> dict[str, Any]:
-        """Everything but the work that runs, secrets included."""
-        plain = {
-            name: value for name, value in vars(self).items() if name not in ("job", "waiting")
-        }
-        return {
-            **plain,
-            "setup": self.setup.record_with_secrets(),
-            "sites": [dataclasses.asdict(site) for site in self.sites.values()],
-            "drives": [dataclasses.asdict(drive) for drive in self.drives.values()],
-        }
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Draft:
-        """The opposite of `record`. KeyError, TypeError, UsageError."""
-        setup = StorageSetup.from_record(record["setup"])
-        sites = {site["id"]: Site(**site) for site in record["sites"]}
-        quotas = [(drive, Quota(**drive["quota"])) for drive in record["drives"]]
-        drives = {drive["id"]: Drive(**{**drive, "quota": quota}) for drive, quota in quotas}
-        return cls(**{**record, "setup": setup, "sites": sites, "drives": drives})
-
 
 def draft_of(request: Request, step: str = "") -> Draft:
     """The draft that the address names, of this session. HTTPException 404 without one, and 303, on
@@ -124,6 +108,7 @@ def draft_of(request: Request, step: str = "") -> Draft:
     if not isinstance(found, Draft):
         what = "This storage is not being added here"
         raise HTTPException(404, f"{what}: it was saved, given up, or begun by somebody else.")
+    found.changed = time.time()
     if step and not found.may_see(step):
         raise HTTPException(303, headers=dict(onward(request, found).headers))
     return found
@@ -132,11 +117,6 @@ def draft_of(request: Request, step: str = "") -> Draft:
 def onward(request: Request, draft: Draft, step: str = "") -> Response:
     """On to a step, by default the next one."""
     return see_other(request, "setups", draft.id, step or draft.next_step())
-
-
-def changing(request: Request, draft: Draft | None = None) -> AbstractContextManager[None]:
-    """Change the session's drafts under its lock, and keep them, also after an error."""
-    return page_of(request).sessions.changing(session(request), draft)
 
 
 def draw_step(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from pluton_rclone.errors import CodeUsedTwice, ForeignAnswer, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS, cloud, refuse_rclone_registration
@@ -19,7 +19,7 @@ from ..plumbing.context import page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import form_of
 from ..plumbing.jobs import Waiting
 from ..plumbing.view import draw, link
-from .draft import Draft, changing, draft_of, draw_step, onward
+from .draft import Begun, Draft, draft_of, draw_step, onward
 
 MAX_FLOWS = 5  # sign-ins of one draft that wait for an answer
 FIRST_WORD = 20.0  # seconds for Microsoft's code, or rclone's address, to come
@@ -49,19 +49,19 @@ def authorize(request: Request) -> Response:
 def begin(request: Request) -> Response:
     """POST: a sign-in begins; the answer leads the browser to Microsoft."""
     draft, window = draft_of(request), form_of(request).get("window") == "yes"
-    with changing(request, draft):
+    with session(request).lock:
         if not _prepared(request, draft):
             return _back(request, draft, window)
         try:
             flow = draft.setup.begin_sign_in(page_of(request).redirect_uri)
         except PlutonRcloneError as error:
-            draft.failure = error.record()
+            draft.failure = error
             return _back(request, draft, window)
         url = flow.url
         if not draft.setup.signed_in and draft.storage is None:
             # Otherwise the account that is signed in at Microsoft would be taken without asking.
             url += "&prompt=select_account"
-        draft.flows[flow.state] = {"flow": flow.record(), "window": window, "url": url}
+        draft.flows[flow.state] = Begun(flow, window, url)
         while len(draft.flows) > MAX_FLOWS:
             draft.flows.pop(next(iter(draft.flows)))
     there = link(request, "setups", draft.id, "go") + f"?state={flow.state}"
@@ -90,7 +90,7 @@ def _prepared(request: Request, draft: Draft) -> bool:
         if app != (draft.setup.app if draft.setup.has_app else None):
             draft.start_anew(app)
     except PlutonRcloneError as error:
-        draft.failure = error.record()
+        draft.failure = error
     return draft.failure is None
 
 
@@ -113,7 +113,7 @@ def go(request: Request) -> Response:
     found = draft.flows.get(request.query_params.get("state", ""))
     if found is None:
         return onward(request, draft, "authorize")
-    return in_window(draw(request, "go.html", url=found["url"]))
+    return in_window(draw(request, "go.html", url=found.url))
 
 
 def callback(request: Request) -> Response:
@@ -128,13 +128,13 @@ def callback(request: Request) -> Response:
     draft, found = taken
     assert isinstance(draft, Draft)
     answer: dict[str, Any] = {name: query.getlist(name) for name in query}
-    with changing(request, draft):
+    with session(request).lock:
         try:
-            draft.setup.finish_sign_in(found["flow"], answer)
+            draft.setup.finish_sign_in(found.flow, answer)
             _arrived(draft)
         except PlutonRcloneError as error:
-            draft.failure = error.record()
-    return _back(request, draft, found["window"])
+            draft.failure = error
+    return _back(request, draft, found.window)
 
 
 def _arrived(draft: Draft) -> None:
@@ -183,10 +183,10 @@ def begin_elsewhere(request: Request, kind: str) -> Response:
                 draft.setup.sign_in_with_rclone(show_address=show, cancel=work.stop)
         finally:
             work.shown.set()
-        with changing(request, draft):
+        with session(request).lock:
             _arrived(draft)
 
-    with changing(request, draft):
+    with session(request).lock:
         if not _prepared(request, draft):
             return onward(request, draft, "authorize")
         draft.waiting = work.id
@@ -203,16 +203,6 @@ def waiting(request: Request) -> Response:
     over = work.over  # asked once, before everything that it decides
     if over and work.error is None:
         return onward(request, draft)
-    part = link(request, "setups", draft.id, "waiting", work.id, "progress")
-    shown = {"work": work, "over": over, "part": part, "next": ""}
     error = work.error if over else None
-    return draw_step(request, draft, "authorize", "waiting.html", error=error, **shown)
-
-
-def progress(request: Request) -> HTMLResponse:
-    """GET: the part of that page that changes."""
-    draft, work = draft_of(request), work_of(request, Waiting, request.path_params["job"])
-    done = work is None or (work.over and work.error is None)
-    on = link(request, "setups", draft.id, draft.next_step()) if done else ""
-    error = work.error if work else None
-    return draw(request, "part_waiting.html", draft=draft, work=work, next=on, error=error)
+    shown = {"work": work, "over": over, "error": error}
+    return draw_step(request, draft, "authorize", "waiting.html", **shown)

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS
@@ -22,7 +22,7 @@ from ..plumbing.guard import OWNER, form_of
 from ..plumbing.jobs import Steps, Work
 from ..plumbing.view import Caught, draw, link, steps_view
 from . import fields
-from .draft import Draft, changing, draft_of, draw_step, onward
+from .draft import Draft, draft_of, draw_step, onward
 
 MAX_NAME = 100
 SHOWN_SITES = 50
@@ -37,8 +37,7 @@ def add(request: Request) -> Response:
         return draw_step(request, None, "add")
     demand(request, "add")
     draft = Draft(StorageSetup(page_of(request).registration))
-    with changing(request):
-        session(request).add(draft)
+    session(request).add(draft)
     return onward(request, draft, "name")
 
 
@@ -50,7 +49,7 @@ def name(request: Request) -> Response:
         typed = " ".join(form_of(request).get("name", "").split())
         fault = name_fault(request, typed)
         if not fault:
-            with changing(request, draft):
+            with session(request).lock:
                 draft.setup.name = typed
             return onward(request, draft)
     return draw_step(request, draft, "name", name=typed, fault=fault, status=422 if fault else 200)
@@ -71,8 +70,7 @@ def name_fault(request: Request, typed: str) -> str:
 def give_up(request: Request) -> Response:
     """POST: the draft is thrown away, token and all."""
     draft = draft_of(request)
-    with changing(request):
-        session(request).drafts.pop(draft.id, None)
+    session(request).drafts.pop(draft.id, None)
     for job in (draft.job, draft.waiting):
         page_of(request).jobs.cancel(work_of(request, Work, job))
     return see_other(request, "")
@@ -89,7 +87,7 @@ def drive_type(request: Request) -> Response:
         kind = form_of(request).get("kind", "")
         if kind not in DRIVE_TYPES:
             raise HTTPException(400, "There is no such drive type.")
-        with caught, changing(request, draft):
+        with caught, session(request).lock:
             draft.failure = None
             draft.forget_drive()
             setup.choose_type(next(known for known in DRIVE_TYPES if known == kind))
@@ -111,13 +109,13 @@ def location(request: Request) -> Response:
         chosen = draft.drives.get(form_of(request).get("drive", ""))
         if chosen is None:
             raise HTTPException(400, "Choose one of the drives that are listed.")
-        with changing(request, draft):
+        with session(request).lock:
             draft.setup.choose_drive(chosen)
             draft.job = None
         return onward(request, draft)
     shown: dict[str, Any] = {}
     found: list[Site] = []
-    with changing(request, draft), Caught() as caught:
+    with session(request).lock, Caught() as caught:
         draft.drives = {}
         if draft.setup.drive_type != "sharepoint":
             drives = draft.setup.drives_of(draft.setup.drive_type or "business")
@@ -142,15 +140,6 @@ def _locations(request: Request, draft: Draft, found: list[Site], **shown: Any) 
     return draw_step(request, draft, "location", status=status, **shown)
 
 
-def sites(request: Request) -> HTMLResponse:
-    """GET: the sites that match, as the person types."""
-    draft = draft_of(request)
-    found: list[Site] = []
-    with changing(request, draft), Caught() as caught:
-        found = _search(request, draft)
-    return draw(request, "part_sites.html", draft=draft, error=caught.error, **_listed(found))
-
-
 def _listed(found: list[Site]) -> dict[str, Any]:
     return {"sites": found[:SHOWN_SITES], "more": max(0, len(found) - SHOWN_SITES)}
 
@@ -168,7 +157,7 @@ def address(request: Request) -> Response:
         if not typed:
             advice = "Copy it from the browser's address bar."
             raise OptionInvalid("No address was pasted.", advice=advice)
-        with changing(request, draft):
+        with session(request).lock:
             found = draft.setup.choose_address(typed)
             draft.site_name, draft.job = found.site.name if found.site else "", None
         return onward(request, draft)
@@ -190,7 +179,7 @@ def options(request: Request) -> Response:
             return _other_region(request, draft, form["region"])
         given = fields.read(form, draft.options)
         try:
-            with changing(request, draft):
+            with session(request).lock:
                 # Options that the form lacks are reset. After an error nothing is changed.
                 draft.setup.set_options(**fields.as_options(given))
                 draft.job = draft.job if given == draft.options else None
@@ -211,7 +200,7 @@ def _region(draft: Draft) -> str:
 def _other_region(request: Request, draft: Draft, region: str) -> Response:
     """Another cloud has other accounts and another registration, so it needs another sign-in."""
     cloud = CLOUDS[region]
-    with changing(request, draft):
+    with session(request).lock:
         draft.forget_drive()
         try:
             before = draft.setup.app
@@ -219,9 +208,9 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
             why = cloud.warning or "it has its own accounts and app registrations"
             advice = "Sign in with a registration made there; then choose type and location again."
             what = f"The region is {cloud.name} now."
-            draft.failure = OptionInvalid(what, why=why, advice=advice).record()
+            draft.failure = OptionInvalid(what, why=why, advice=advice)
         except PlutonRcloneError as error:
-            draft.failure = error.record()
+            draft.failure = error
     return onward(request, draft, "authorize")
 
 
@@ -242,7 +231,7 @@ def save(request: Request) -> Response:
     """GET: what will be saved, the test as it happens. POST: save."""
     draft = draft_of(request)
     # A saving that ends meanwhile says first that it saved: whether it did is asked last.
-    in_turn, standing = draft.may_see("save"), _standing(request, draft)
+    in_turn, standing = draft.may_see("save"), steps_view(work_of(request, Steps, draft.job))
     if draft.saved:
         ready = see_other(request, "storages", draft.saved)
         ready.headers["location"] += "?new=yes"
@@ -255,28 +244,14 @@ def save(request: Request) -> Response:
             what = "Test the connection first: only what passed the test is saved."
             raise HTTPException(409, what)
         return _start(request, draft, "save")
-    return draw_step(request, draft, "save", **standing)
+    chosen = [field for field in fields.fields(draft.options) if field.name in draft.options]
+    shown = {**standing, "cloud": CLOUDS[_region(draft)].name, "chosen": chosen}
+    return draw_step(request, draft, "save", **shown)
 
 
 def test(request: Request) -> Response:
     """POST: the connection test begins."""
     return _start(request, draft_of(request, "save"), "test")
-
-
-def progress(request: Request) -> HTMLResponse:
-    """GET: the part of step 7 that changes."""
-    draft = draft_of(request)
-    return draw(request, "part_steps.html", draft=draft, **_standing(request, draft))
-
-
-def _standing(request: Request, draft: Draft) -> dict[str, Any]:
-    return {
-        **steps_view(work_of(request, Steps, draft.job)),
-        "cloud": CLOUDS[_region(draft)].name,
-        "chosen": [field for field in fields.fields(draft.options) if field.name in draft.options],
-        "next": link(request, "storages", draft.saved) + "?new=yes" if draft.saved else "",
-        "part": link(request, "setups", draft.id, "progress"),
-    }
 
 
 def _start(request: Request, draft: Draft, kind: str) -> Response:
@@ -299,11 +274,11 @@ def _start(request: Request, draft: Draft, kind: str) -> Response:
             storage = setup.save(page.storages, on_step=step)
             if mine.person is not None:
                 page.storages.conf.update(storage.remote_name, {OWNER: mine.person})
-        with changing(request, draft):
+        with session(request).lock:
             draft.saved, draft.options, work.ok = storage.remote_name, {}, True
             setup.sign_out()  # the token is in rclone.conf now, and only there
 
-    with changing(request, draft):
+    with session(request).lock:
         running = work_of(request, Steps, draft.job)
         if running is None or running.over:
             work = Steps(kind, draft.setup.name or "", owner=mine.owner)
@@ -352,6 +327,5 @@ def reauthorize(request: Request) -> Response:
     """POST: sign in again for the same drive and options."""
     found = storage_of(request, "change")
     draft = Draft(StorageSetup.for_storage(found), storage=found.remote_name)
-    with changing(request):
-        session(request).add(draft)
+    session(request).add(draft)
     return onward(request, draft, "authorize")
