@@ -16,14 +16,14 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pluton_rclone.process.folders import runtime_folder
-from pluton_rclone.process.system import began, is_alive, new_private_file
+from pluton_rclone.process.system import began, held, is_alive, new_private_file
 
 from .budgets import Budget, Part, Parts, Shelf
 
@@ -76,8 +76,8 @@ class Ledger(Shelf):
 
     @property
     def owner(self) -> str:
-        """This process, for this account: the organisation's other accounts lease the same part."""
-        return f"{os.getpid()} {began(os.getpid())} {self._keys['requests']}"
+        """This process, for this app and account: the parts are leased by others of either, too."""
+        return " ".join((str(os.getpid()), str(began(os.getpid())), *self._keys.values()))
 
     def lives(self, owner: str) -> bool:
         pid, start, *_ = owner.split(" ")
@@ -85,17 +85,12 @@ class Ledger(Shelf):
 
     @contextmanager
     def finding_out(self) -> Iterator[None]:
-        import filelock
-
-        path = runtime_folder() / f"{FILE}-{self._keys['units']}.lock"
-        # one for each time: threads keep out each other, too
-        lock = filelock.FileLock(path, _TRIAL, 0o600, thread_local=False)
-        with suppress(OSError):  # Timeout is one, too: then its holder stands still, and we go on
-            lock.acquire()
-        try:
+        with ExitStack() as stack:
+            for key in self._keys.values():  # everywhere in the same order: nobody waits for ever
+                with suppress(OSError):  # TimeoutError is one: its holder stands still, we go on
+                    lock = held(runtime_folder() / f"{FILE}-{key}.lock", _TRIAL)
+                    stack.callback(lock.release)
             yield
-        finally:
-            lock.release()
 
     @contextmanager
     def open(self, parts: Parts) -> Iterator[None]:

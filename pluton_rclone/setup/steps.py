@@ -79,11 +79,6 @@ class Steps:
         return self._state.account
 
     @property
-    def scopes(self) -> tuple[str, ...]:
-        """What was granted, short names; empty if unknown (app-only, a pasted token)."""
-        return self._state.scopes
-
-    @property
     def drive_type(self) -> DriveKind | None:
         """The drive type that was chosen."""
         return self._state.kind
