@@ -8,18 +8,16 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.storages.storages import Storages
 
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-    from pluton_rclone.microsoft.entra.app import AppRegistration
-    from pluton_rclone.storages.storages import Storages
+from .app import create_app, one_time_address
 
 REQUEST = 20.0  # seconds for a whole request to come
 SWITCH = 0.0005  # seconds a thread runs before another may; Python's 5 ms delay each system call
@@ -100,8 +98,6 @@ def serve(
     to loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in
     front. UsageError.
     """
-    from .app import create_app, one_time_address
-
     if host is not None and not (public_url or "").startswith("https://"):
         advice = "Put a proxy with a certificate in front; its address is the public URL."
         raise UsageError("A page that is open to other machines needs HTTPS.", advice=advice)
