@@ -113,21 +113,20 @@ function signIn(form) {
     form.elements.blocked.value = wasBlocked ? "yes" : "no";
     form.requestSubmit(document.getElementById("authorize"));
   };
-  const goOn = (address) => { clearInterval(following); location.assign(address); };
   const wait = () => {
     waiting.hidden = false;
     document.getElementById("authorize").hidden = true; // the notice has the button now
     waiting.focus();
     say("Go on in the Microsoft window.");
     if (following) return;
-    new BroadcastChannel(name).onmessage = (message) => goOn(message.data);
-    // The other way round, for browsers that keep the window apart from this page.
     following = setInterval(async () => {
       try {
         const found = await (await fetchPart(form.dataset.status)).json();
-        if (found.state !== "waiting") goOn(found.next);
+        if (found.state === "waiting") return;
+        clearInterval(following);
+        location.assign(found.next);
       } catch { /* asked again */ }
-    }, 2000);
+    }, 1000);
   };
 
   form.addEventListener("submit", (event) => {
@@ -149,13 +148,6 @@ function signIn(form) {
   blocked.querySelector("[data-now]").addEventListener("click", () => inThisTab(true));
   waiting.querySelector("[data-here]").addEventListener("click", () => inThisTab(false));
   waiting.querySelector("[data-again]").addEventListener("click", () => form.requestSubmit(document.getElementById("authorize")));
-}
-
-function back() {
-  const channel = new BroadcastChannel(document.body.dataset.back);
-  channel.postMessage(document.body.dataset.next);
-  channel.close();
-  window.close();
 }
 
 // ---- every page, and every part that comes later ------------------------------------------------------------------
@@ -193,5 +185,5 @@ document.querySelectorAll("[data-lazy]").forEach(fill);
 document.querySelectorAll("[data-search]").forEach(search);
 document.querySelectorAll("[data-check]").forEach(check);
 document.querySelectorAll("form[data-window]").forEach(signIn);
-if (document.body.dataset.back) back();
+if (document.body.dataset.back !== undefined) window.close();
 document.querySelector("[data-focus]")?.focus();

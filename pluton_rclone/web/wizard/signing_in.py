@@ -150,12 +150,12 @@ def status(request: Request) -> Response:
 
 
 def _back(request: Request, draft: Draft, window: bool) -> Response:
-    """On with the walk: in this tab, or by telling the page that opened this window."""
+    """On with the walk: in this tab, or in the page that opened this window and asks `status`."""
     on = onward(request, draft, "authorize" if draft.failure else "")
     if not window:
         return on
     next_, failed = on.headers["location"], bool(draft.failure)
-    return in_window(draw(request, "back.html", draft=draft, next=next_, failed=failed))
+    return in_window(draw(request, "back.html", next=next_, failed=failed))
 
 
 # ---- a device code, or rclone's own sign-in ----
