@@ -81,7 +81,6 @@ class Answer:
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
-    text: str = field(repr=False)
     json: Any = field(repr=False)
 
     @property
@@ -197,7 +196,7 @@ class Http:
             # The header is cut to whole seconds: on average, half a second is missing.
             moment = parsedate_to_datetime(low["date"]).timestamp() + 0.5
             self.clock_offset = moment - datetime.now(timezone.utc).timestamp()
-        return Answer(status, low, content.decode(errors="replace"), decoded(content))
+        return Answer(status, low, decoded(content))
 
     def _open(self) -> requests.Session:
         with self._lock:

@@ -183,34 +183,40 @@ class Budget:
         sent = (math.ceil(FASTEST * round_trip) + 3) * max(1, self._askers)
         soon, now = sent + more, self.clock.now()
         narrowest = min(limit.amount / limit.cost for limit in self._limits)
-        with self._open():
-            leases = self._parts["units"].leases
-            leases.pop(self.shelf.owner, None)
-            for owner in [owner for owner, lease in leases.items() if lease[2] <= now]:
-                askers, requests, until = leases.pop(owner)
-                if self.shelf.lives(owner):  # it finds out whether a limit holds, or waits
-                    leases[owner] = (askers, requests, now + LEASE)
-                    continue
-                self._spend(until - LEASE, "requests", requests)  # it may have asked them
-                self._spend(until - LEASE, "units", UNITS * requests)
-            self._others = sum(askers for askers, _, _ in leases.values())
-            others = sum(requests for _, requests, _ in leases.values())
+        with self._open() as parts:
+            others: dict[str, tuple[int, int, float]] = {}
+            for counts, part in self._parts.items():
+                part.leases.pop(self.shelf.owner, None)
+                self._expire(counts, part, now)
+                others |= part.leases  # of the same app, and of the same account
+            self._others = sum(askers for askers, _, _ in others.values())
             if self._askers:
                 # Looked at a hundred times a second, it is written ten times.
                 until = math.ceil((now + LEASE) * 10) / 10
-                leases[self.shelf.owner] = (self._askers, sent if paused else soon, until)
-            soon += others
+                for part in parts:
+                    lease = (self._askers, sent if paused else soon, until)
+                    part.leases[self.shelf.owner] = lease
+            soon += sum(requests for _, requests, _ in others.values())
         return min(soon, int(_RESERVED * narrowest))
+
+    def _expire(self, counts: str, part: Part, now: float) -> None:
+        """Of leases that have ended: what a process that is gone may have asked, it has asked."""
+        for owner in [owner for owner, lease in part.leases.items() if lease[2] <= now]:
+            askers, requests, until = part.leases.pop(owner)
+            if self.shelf.lives(owner):  # it finds out whether a limit holds, or waits
+                part.leases[owner] = (askers, requests, now + LEASE)
+            else:
+                self._spend(until - LEASE, counts, requests * (UNITS if counts == "units" else 1))
 
     def join(self) -> None:
         with self._lock:
             self._askers += 1
 
     def leave(self) -> None:
-        with self._open():
+        with self._open() as parts:
             self._askers -= 1
-            if not self._askers:
-                self._parts["units"].leases.pop(self.shelf.owner, None)
+            for part in parts if not self._askers else ():
+                part.leases.pop(self.shelf.owner, None)
 
     def holds(self, now: float) -> Limit | None:
         """The limit that Microsoft has shown to hold, if any. It is believed for ten minutes: a

@@ -16,7 +16,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,8 +76,8 @@ class Ledger(Shelf):
 
     @property
     def owner(self) -> str:
-        """This process, for this account: the organisation's other accounts lease the same part."""
-        return f"{os.getpid()} {began(os.getpid())} {self._keys['requests']}"
+        """This process, for this app and account: the parts are leased by others of either, too."""
+        return " ".join((str(os.getpid()), str(began(os.getpid())), *self._keys.values()))
 
     def lives(self, owner: str) -> bool:
         pid, start, *_ = owner.split(" ")
@@ -85,14 +85,12 @@ class Ledger(Shelf):
 
     @contextmanager
     def finding_out(self) -> Iterator[None]:
-        lock = None
-        with suppress(OSError):  # TimeoutError is one, too: its holder stands still, and we go on
-            lock = held(runtime_folder() / f"{FILE}-{self._keys['units']}.lock", _TRIAL)
-        try:
+        with ExitStack() as stack:
+            for key in self._keys.values():  # everywhere in the same order: nobody waits for ever
+                with suppress(OSError):  # TimeoutError is one: its holder stands still, we go on
+                    lock = held(runtime_folder() / f"{FILE}-{key}.lock", _TRIAL)
+                    stack.callback(lock.release)
             yield
-        finally:
-            if lock is not None:
-                lock.release()
 
     @contextmanager
     def open(self, parts: Parts) -> Iterator[None]:

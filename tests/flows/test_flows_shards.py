@@ -230,9 +230,9 @@ def test_rclone_sees_each_file_in_one_shard_also_what_is_new_or_not_utf_8(tree: 
         Path(os.fsdecode(os.path.join(root, name))).touch()
     rclone = Rclone()
     dealt = divide(rclone.walk(root), 4)
-    for name in ("Fotos/New\u200b/1.txt", "Busy/\U0010ffff/2.txt", "new.txt", "\x01/~/ /3.txt"):
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).touch()
+    for path in ("Fotos/New\u200b/1.txt", "Busy/\U0010ffff/2.txt", "new.txt", "\x01/~/ /3.txt"):
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).touch()
     seen = Counter[str]()
     for mine in dealt:
         rules = [f"- {piece.pattern}" for other in dealt if other is not mine for piece in other]

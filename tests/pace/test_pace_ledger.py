@@ -105,11 +105,13 @@ def test_units_are_the_apps_and_requests_the_accounts() -> None:
     assert (stranger.left(MINUTE, 1.0), stranger.left(FIVE_MINUTES, 1.0)) == (60, 200)
 
 
-def test_accounts_of_an_organisation_count_what_the_others_have_under_way_in_one_process_too() -> (
-    None
-):
+@pytest.mark.parametrize("differs", ["app", "account"])
+def test_who_shares_an_app_or_an_account_counts_what_others_have_under_way_in_one_process_too(
+    differs: str,
+) -> None:
+    place = {"app": 2, "account": 3}[differs]
     anna, bert = (
-        Budget(LIMITS, Moment(), Ledger((*KEY[:3], f"{name}@contoso.com"))) for name in ("a", "b")
+        Budget(LIMITS, Moment(), Ledger((*KEY[:place], name, *KEY[place + 1 :]))) for name in "ab"
     )
     alone = under_way(anna, 0.0)
     anna.join()
@@ -147,8 +149,9 @@ def test_a_lease_is_returned_or_expires_with_its_process(monkeypatch: pytest.Mon
     assert under_way(one, 9.0) == alone
 
 
-def test_one_process_at_a_time_finds_out_whether_a_limit_holds() -> None:
-    one, other = budget("one"), budget("other")
+@pytest.mark.parametrize("app", ["app", "another app"])
+def test_one_process_at_a_time_finds_out_whether_a_limit_holds(app: str) -> None:
+    one, other = budget("one"), budget("other", (*KEY[:2], app, KEY[3]))
     order: list[str] = []
 
     def find_out() -> None:
