@@ -136,6 +136,8 @@ def making(named: Named) -> Iterator[str]:
         "Preflight",
         "Session",
         "Graph",
+        "Throttled",
+        "Unreachable",
     ):
         yield f"`{made.signature}`\n"
 

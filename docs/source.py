@@ -150,9 +150,9 @@ def members(named: Named) -> list[Member]:
 
 
 def constructor(named: Named) -> Member | None:
-    """The call that makes one, where the class has an `__init__` of its own."""
-    assert isinstance(named.node, ast.ClassDef)
-    for node in named.node.body:
+    """The call that makes one, where the class or a base has an `__init__` of its own."""
+    classes = [one.node for one in reversed(bases(named))]
+    for node in (each for one in classes if isinstance(one, ast.ClassDef) for each in one.body):
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             found = member(node, set())
             signature = found.signature.replace("__init__", named.name).removesuffix(" -> None")

@@ -128,7 +128,7 @@ class Forks:
         return _ordering(self._server(), order, streams)
 
     def to_the_end(self, argv: Sequence[str], *, env: Mapping[str, str]) -> None:
-        """As `process.to_the_end` of `python -I -c CODE ...`: no kill of ours reaches it, either."""
+        """As `process.to_the_end` for `python -I -c CODE ...`: no kill of ours reaches it."""
         _to_the_end(self._server())(argv, env=env)
 
     def run(

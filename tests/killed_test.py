@@ -1,5 +1,5 @@
-"""Runs a connection test and kills itself (SIGKILL) at one point of it: `python -m
-tests.killed_test STORAGE STEP WHEN`.
+"""Runs a connection test and kills itself (SIGKILL) at one point of it: `-m
+tests.killed_test STORAGE STEP WHEN` for `tests.forked`.
 
 WHEN is "before" or "after" the step, or "during": then it is killed as soon as the first request of
 the step was answered (only for the steps that ask Microsoft through rclone). STORAGE "new" tests
@@ -18,8 +18,8 @@ from pluton_rclone import OneDriveRemote, Step, Storages
 from pluton_rclone.connection.report import Walk
 
 
-def main() -> None:
-    name, step, when = sys.argv[1:]
+def main(words: list[str]) -> int:
+    name, step, when = words
 
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -43,7 +43,4 @@ def main() -> None:
         storages.test(OneDriveRemote.from_section(json.load(sys.stdin)), on_step)
     else:
         storages[name].test(on_step)
-
-
-if __name__ == "__main__":
-    main()
+    return 0

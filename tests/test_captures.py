@@ -115,7 +115,7 @@ class Table(Http):
         path = url.removeprefix("https://graph.microsoft.com").partition("?")[0]
         missing = [404, {"error": {"code": "itemNotFound", "message": "Item not found"}}]
         status, body = self.rows.get(path, missing)
-        return Answer(status, {}, "" if body is None else json.dumps(body), body)
+        return Answer(status, {}, body)
 
 
 def http(given: Case, expect: Case, _: Path) -> None:

@@ -59,7 +59,11 @@ def test_only_the_process_module_starts_processes() -> None:
             isinstance(node, ast.Import) and any(alias.name == "subprocess" for alias in node.names)
         )
         or (isinstance(node, ast.ImportFrom) and node.module == "subprocess")
-        or (isinstance(node, ast.Attribute) and ast.unparse(node) in STARTERS)
+        or (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and f"{node.value.id}.{node.attr}" in STARTERS
+        )
     }
     assert starters == {"process/__init__.py"}
 

@@ -87,7 +87,7 @@ def tell_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted:
         from .talk import log_to_stderr
 
-        ctx.call_on_close(log_to_stderr())
+        ctx.with_resource(log_to_stderr())
 
 
 def flag(*names: str, help: str, **more: Any) -> Decorator:

@@ -57,10 +57,9 @@ def history(ctx: Context, name: str | None, limit: int) -> None:
 
 def _row(one: RunRecord) -> tuple[str, ...]:
     began = f"{one.began.astimezone():%Y-%m-%d %H:%M}"
-    if one.seconds is None or one.bytes is None:
-        return (str(one.id), began, str(one.run), one.ended, "", "", "", "")
     size = human_bytes(one.bytes) if one.bytes else ""
-    counts = (str(one.files or ""), size, str(one.failures or ""), human_seconds(one.seconds))
+    took = "" if one.seconds is None else human_seconds(one.seconds)
+    counts = (str(one.files or ""), size, str(one.failures or ""), took)
     return (str(one.id), began, str(one.run), one.ended, *counts)
 
 

@@ -119,11 +119,8 @@ TO_SIGN_IN = "Where to sign in; `opened`: a browser window has come up."
 SignInAddress = made("SignInAddress", TO_SIGN_IN, sign_in_address=str, opened=bool)
 TO_TYPE = "The code to type at `verification_uri` until `expires`, seconds since 1970."
 SignInCode = made("SignInCode", TO_TYPE, verification_uri=str, user_code=str, expires=float)
-OF_RCLONES = (
-    "`table`: a header and a row for each thing that an rclone knows or not; `drift`: differences "
-    "to this library."
-)
-Versions = made("Versions", OF_RCLONES, table=list[list[str]], drift=dict[str, list[str]])
+OF_RCLONES = "`table`: a header and a row for each thing that an rclone knows or not."
+Versions = made("Versions", OF_RCLONES, table=list[list[str]])
 
 Step = like(TestStep, error=MAYBE, shortcuts=many(like(drives.Shortcut)))
 Report = like(ConnectionReport, called="Report", ok=bool, steps=many(Step))

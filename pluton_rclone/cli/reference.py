@@ -114,18 +114,14 @@ def versions(binaries: tuple[str, ...], as_json: bool) -> None:
     pluton-rclone versions /usr/bin/rclone /opt/rclone-1.75/rclone
     """
     from pluton_rclone.rclone.binary import find_binary
-    from pluton_rclone.remote.versions import Known, drift, table
+    from pluton_rclone.remote.versions import Known, table
 
     found = [find_binary(binary) for binary in binaries or [None]]
     known = [Known.parse(binary.version, binary.providers()) for binary in found]
     rows, output = table(known), Output(as_json)
-    drifts = {str(binary.version): drift(binary) for binary in known}
-    output.result({"table": rows, "drift": drifts})
-    if as_json:
-        return
-    output.table(rows[0], rows[1:])
-    for line in drifts.popitem()[1] if len(known) == 1 else ():
-        output.say(f"differs from what this library knows: {line}")
+    output.result({"table": rows})
+    if not as_json:
+        output.table(rows[0], rows[1:])
 
 
 @command()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pluton_rclone.values.printable import printable
 from pluton_rclone.values.redaction import redact
@@ -21,15 +22,15 @@ class Talk(logging.Handler):
             print(printable(line), file=sys.stderr)
 
 
-def log_to_stderr() -> Callable[[], None]:
-    """Everything from DEBUG on, of this package alone; until what is returned is called."""
+@contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Everything from DEBUG on, of this package alone."""
     log, talk = logging.getLogger("pluton_rclone"), Talk()
     level = log.level
     log.addHandler(talk)
     log.setLevel(logging.DEBUG)
-
-    def stop() -> None:
+    try:
+        yield
+    finally:
         log.removeHandler(talk)
         log.setLevel(level)
-
-    return stop

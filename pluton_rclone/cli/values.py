@@ -16,17 +16,13 @@ from .app import did_you_mean
 if TYPE_CHECKING:
     from pluton_rclone.remote.options import Option
 
-    Parameter = click.ParamType[str]
-else:
-    Parameter = click.ParamType  # at run time not generic in every click that will do
-
 SIZE = r"\d+(?:\.\d+)?(?:b|[kmgtpe](?:ib?)?)?"  # rclone fs/sizesuffix.go
 RATE = rf"(?!\d?\d:\d\d(?:\s|$))(?:off|{SIZE})(?::(?:off|{SIZE}))?"  # upload:download, no hour
 MOMENT = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)\w*-)?\d{1,2}:\d\d"  # rclone fs/bwtimetable.go
 SWITCH = {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0"}
 
 
-class Pattern(Parameter):
+class Pattern(click.ParamType):  # type: ignore[type-arg]  # not generic in each click
     """A text of one form, checked before anything starts; `hint` says how to write it."""
 
     def __init__(self, name: str, pattern: str, hint: str) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pluton_rclone.errors import ConfigLocked, ConfigNotWritable, ConfigUnreadable
+from pluton_rclone.process.system import held, new_private_file
 
-from . import journal, swap, system
+from . import journal, system
 from .foreigners import wait_until_asleep
 
 LOCK_SECONDS = 30.0
@@ -23,6 +26,7 @@ _SAVING_SECONDS = 5.0  # a temporary file of a running rclone is younger
 _PAUSE = 0.005
 _BUSY_SECONDS = 2.0  # an rclone at full work never sleeps
 _CALM_SECONDS = 0.015
+_RECENT = 60.0  # seconds for which it is known who changed a remote
 Identity = tuple[int, int, int]  # inode, time and size: changes whenever the file does
 
 
@@ -44,6 +48,7 @@ class ConfigFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.realpath(path))
+        self._lock = self.path.with_name(f".{self.path.name}.pluton.lock")
         self._temporary_prefix = f".{self.path.name}.pluton-save-"
         self._foreign = re.compile(rf"{re.escape(self.path.name)}(\.old)?[0-9]+")
 
@@ -102,18 +107,14 @@ class ConfigFile:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """The lock between processes and threads; ConfigLocked, ConfigNotWritable."""
-        from filelock import FileLock, Timeout
-
         kind = _odd_kind(self.path)
         if kind is not None:
             why = f"it is {kind}, not a file"
             raise ConfigNotWritable(f"{self.path} cannot be written", why=why)
-        path = self.path.with_name(f".{self.path.name}.pluton.lock")
-        lock = FileLock(path, LOCK_SECONDS, 0o600, thread_local=False, poll_interval=_PAUSE)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout:
+            lock = held(self._lock, LOCK_SECONDS)
+        except TimeoutError:
             what = f"another process holds the lock on {self.path}"
             why = f"it did not release it within {LOCK_SECONDS:.0f} seconds"
             raise ConfigLocked(what, why=why) from None
@@ -123,6 +124,25 @@ class ConfigFile:
             yield
         finally:
             lock.release()
+
+    def note_change(self, names: Iterable[str]) -> str:
+        """Note in the file of the lock, which is held, that these remotes were just changed; the id
+        of the change. None of our processes may undo a later change of another one."""
+        change, now = os.urandom(8).hex(), time.time()
+        recent = {name: noted for name, noted in self._noted().items() if now - noted[1] < _RECENT}
+        with contextlib.suppress(OSError):
+            self._lock.write_text(json.dumps({**recent, **dict.fromkeys(names, (change, now))}))
+        return change
+
+    def still_last(self, change: str, names: Iterable[str]) -> list[str]:
+        """Those of the remotes that no other process of ours has changed since."""
+        noted = self._noted()
+        return [name for name in names if noted.get(name, (change,))[0] == change]
+
+    def _noted(self) -> dict[str, Any]:
+        with contextlib.suppress(OSError, ValueError, TypeError):  # killed while it wrote
+            return dict(json.loads(self._lock.read_text()))
+        return {}
 
     def leftover_temporaries(self) -> list[Path]:
         """What killed writers of ours left: content that they took out, or were about to put in."""
@@ -134,28 +154,32 @@ class ConfigFile:
         program wrote meanwhile. ConfigNotWritable: nothing was changed."""
         try:
             temporary, identity = self._write_temporary(new)
+        except OSError as error:
+            raise not_writable(self.path, error) from None
+        try:
             try:
                 came_out, holder = self._exchange(temporary)
                 system.sync_folder(self.path.parent)
                 return Put(came_out, holder, identity)
             except OSError as error:
-                temporary.unlink(missing_ok=True)
                 if error.errno not in (errno.EBUSY, errno.EXDEV):  # not a mount point
                     raise
-            return Put(journal.write(self.path, new, instead_of), None, None, mounted=True)
+            came_out = journal.write(self.path, temporary, new, instead_of)
+            return Put(came_out, None, None, mounted=True)
         except OSError as error:
+            temporary.unlink(missing_ok=True)
             raise not_writable(self.path, error) from None
 
     def _exchange(self, temporary: Path) -> tuple[bytes | None, Path | None]:
         """The content that came out, and the file that holds it."""
         while True:
             try:
-                swap.exchange(temporary, self.path)
+                system.exchange(temporary, self.path)
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):
-                    swap.create(temporary, self.path)
+                    system.create(temporary, self.path)
                     return None, None
-            except swap.ExchangeUnavailable:
+            except system.ExchangeUnavailable:
                 before = self._read_once()
                 os.replace(temporary, self.path)
                 return before, None
@@ -163,8 +187,18 @@ class ConfigFile:
                 return temporary.read_bytes(), temporary
 
     def _write_temporary(self, data: bytes) -> tuple[Path, Identity]:
+        """A new file, synced, or none, with the owner of the present one, and at most its mode."""
         path = self.path.parent / f"{self._temporary_prefix}{os.urandom(8).hex()}"
-        return path, _identity(journal.write_new(path, data, like=self._stat()))
+        try:
+            with new_private_file(path) as file:
+                file.write(data)
+                file.flush()
+                system.keep_mode_and_owner(file.fileno(), self._stat(), 0o600)
+                os.fsync(file.fileno())
+                return path, _identity(os.fstat(file.fileno()))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def wait_for_savers(self, put: Put, foreigners: set[int]) -> bool:
         """Wait until no rclone can still save what it read before our content was put in place.

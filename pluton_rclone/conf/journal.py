@@ -1,11 +1,12 @@
 """Writing into a file that cannot be renamed over: a bind mount, as Docker makes for a single file.
 
-The new content is first written, whole and synced, to a journal beside the file. A valid journal
-counts as the content, so a writer killed at any point leaves the old or the new one. The file
-itself is grown with line ends before it is overwritten and cut afterwards, so between any two
-system calls rclone, too, reads the old or the new content. Within the one write Linux can stop for
-SIGKILL between two pages (seen once in some thousand kills): a foreign rclone then reads a mixture
-until our next change finishes what the journal holds; readers through this library see the journal.
+The new content is first written, whole and synced, to a journal beside the file, which counts as
+the content as soon as it has its name: a writer killed at any point leaves the old or the new one.
+The file itself is grown with line ends before it is overwritten and cut afterwards, so between any
+two system calls rclone, too, reads the old or the new content. Within the one write Linux can stop
+for SIGKILL between two pages (seen once in some thousand kills): a foreign rclone then reads a
+mixture until our next change finishes what the journal holds; readers through this library see the
+journal.
 """
 
 from __future__ import annotations
@@ -14,11 +15,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from pluton_rclone.process.system import new_private_file
-
 from . import system
-
-_HEAD = b"pluton-rclone journal 1 "
 
 
 def path_of(path: Path) -> Path:
@@ -26,25 +23,22 @@ def path_of(path: Path) -> Path:
 
 
 def content(path: Path) -> bytes | None:
-    """The content that a valid journal holds; None if there is none, or it was not finished."""
-    try:
-        data = path_of(path).read_bytes()
-    except OSError:
-        return None
-    body = data.partition(b"\n")[2]
-    return body if data == sealed(body) else None
+    """The content that a journal holds; None if there is none."""
+    with contextlib.suppress(OSError):
+        return path_of(path).read_bytes()
+    return None
 
 
-def write(path: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
-    """Overwrite in place if `instead_of` is there. Returns what was there. OSError."""
+def write(path: Path, temporary: Path, new: bytes, instead_of: bytes | None) -> bytes | None:
+    """Overwrite in place if `instead_of` is there; `temporary`, which has the new content, becomes
+    the journal. Returns what was there. OSError."""
     with path.open("r+b") as file:
         system.lock(file.fileno())
         before = content(path) or file.read()
         if before != instead_of:
+            temporary.unlink()
             return before
         mark = path_of(path)
-        temporary = mark.with_name(f"{mark.name}-{os.urandom(4).hex()}")
-        write_new(temporary, sealed(new))
         temporary.replace(mark)
         system.sync_folder(mark.parent)
         try:
@@ -73,19 +67,12 @@ def _finish(path: Path, descriptor: int, new: bytes) -> None:
 
 
 def recover(path: Path) -> None:
-    """Finish what a killed writer began; drop an unfinished journal. Under the lock. OSError."""
-    mark = path_of(path)
-    for unfinished in mark.parent.glob(f"{mark.name}-*"):
-        unfinished.unlink(missing_ok=True)
-    if not mark.exists():
-        return
+    """Finish what a killed writer began. Under the lock. OSError."""
     new = content(path)
-    if new is None:
-        mark.unlink(missing_ok=True)
-        return
-    with path.open("r+b") as file:
-        system.lock(file.fileno())
-        _finish(path, file.fileno(), new)
+    if new is not None:
+        with path.open("r+b") as file:
+            system.lock(file.fileno())
+            _finish(path, file.fileno(), new)
 
 
 def is_mount_point(path: Path) -> bool:
@@ -96,24 +83,3 @@ def is_mount_point(path: Path) -> bool:
         return False
     escaped = str(path).translate({ord(c): f"\\{ord(c):03o}" for c in "\\ \t\n"})
     return any(line.split(" ")[4] == escaped for line in text.splitlines() if line.count(" ") > 4)
-
-
-def sealed(body: bytes) -> bytes:
-    """A whole journal with this content."""
-    import hashlib  # as in merge.py
-
-    return _HEAD + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
-
-
-def write_new(path: Path, data: bytes, *, like: os.stat_result | None = None) -> os.stat_result:
-    """Make a file, synced, or none, for its owner alone: owner, and at most mode, as of `like`."""
-    try:
-        with new_private_file(path) as file:
-            file.write(data)
-            file.flush()
-            system.keep_mode_and_owner(file.fileno(), like, 0o600)
-            os.fsync(file.fileno())
-            return os.fstat(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise

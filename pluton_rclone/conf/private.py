@@ -7,6 +7,7 @@ lock is free, the owner was killed or could not write the real file: the next lo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pluton_rclone.errors import ConfigError, ConfigNotWritable, PlutonRcloneError
 from pluton_rclone.process import folders
@@ -28,15 +29,15 @@ from . import disk, variables
 from .ini import Document
 from .merge import with_later_tokens
 from .pairs import with_drives
-from .recent import load, mark
 from .shared import SharedConfig
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-_CONF, _ORIGIN = "rclone.conf", "origin.json"
+UNFINISHED = "unfinished"
+_CONF, _ORIGIN, _OWNER = "rclone.conf", "origin.json", "owner.lock"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
-_LOAN = re.compile(rf"([0-9a-f]{{16}}|{folders.UNFINISHED})-[0-9a-f]{{16}}")
+_LOAN = re.compile(rf"([0-9a-f]{{16}}|{UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
 Warn = Callable[[PlutonRcloneError], None]
@@ -222,19 +223,22 @@ def in_first_place(make: Callable[[Path], _Made]) -> _Made:
 
 
 def _make_in(home: Path, prefix: str, files: dict[str, bytes]) -> tuple[Path, Held]:
-    unfinished, owner = folders.owned_folder(home)
+    """A new folder with these files, and its owner's lock. Others see it complete and owned."""
+    unfinished, owner = home / f"{UNFINISHED}-{os.urandom(8).hex()}", None
+    unfinished.mkdir(mode=0o700)
     try:
+        owner = Held(unfinished / _OWNER)
         for name, data in files.items():
             with new_private_file(unfinished / name) as file:
                 file.write(data)
         require_room(unfinished)
-        # From here on the others see it, complete and owned.
         folder = unfinished.rename(home / f"{prefix}-{os.urandom(8).hex()}")
     except BaseException:
         import shutil
 
         shutil.rmtree(unfinished, ignore_errors=True)
-        owner.release()
+        if owner is not None:
+            owner.release()
         raise
     folders.leave_word(folder)
     return folder, owner
@@ -261,10 +265,11 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
         if not folder.exists():  # a link to what has ended with its login session
             folders.remove(folder)
             continue
-        owner = folders.claimed(folder)
-        if owner is None:
+        try:
+            owner = Held(folder / _OWNER)
+        except OSError:  # its owner lives
             continue
-        origin = load(folder / _ORIGIN)
+        origin = _load(folder / _ORIGIN)
         if is_this:
             yield _Loan(shared, folder, owner, origin.get("tokens", {}))
             continue
@@ -272,6 +277,18 @@ def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
             # it was never finished, or the rclone.conf that it was copied from is gone
             folders.remove(folder)
         owner.release()
+
+
+def mark(path: Path) -> str:
+    """Stands for one rclone.conf in names of folders."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty if it cannot be read."""
+    with suppress(OSError, ValueError, TypeError):
+        return dict(json.loads(path.read_text()))
+    return {}
 
 
 def _age(folder: Path) -> float:

@@ -24,7 +24,6 @@ from .foreigners import foreign_rclones
 from .ini import Document, parse
 from .merge import adopted, repaired_section, with_later_tokens
 from .pairs import tidied
-from .recent import note_change, still_last
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +184,7 @@ class SharedConfig:
         both = dict.fromkeys([*before.names(), *document.names()])
         names = [name for name in both if before.sections.get(name) != document.sections.get(name)]
         after, put = self._place(edit, data, before, document, leftovers)
-        change = note_change(self.file.path, names)
+        change = self.file.note_change(names)
         return _Placed(before, after, put, names, change, foreign_rclones(self.file.path))
 
     def _place(
@@ -228,7 +227,7 @@ class SharedConfig:
                 data = self.file.read()
                 now = repaired = self._decode_theirs(data, placed.after)
                 old, new = placed.before, placed.after
-                for name in still_last(path, placed.change, placed.names):
+                for name in self.file.still_last(placed.change, placed.names):
                     repaired = repaired_section(repaired, name, before=old, after=new)
                 # a token that came under a name which the repair takes away again
                 repaired = with_later_tokens(repaired, now)

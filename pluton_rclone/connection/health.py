@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pluton_rclone.errors import ConnectionTestFailed, Throttled, Unreachable
+from pluton_rclone.errors import Throttled, Unreachable
 
 from .checks import run_test
-from .report import ConnectionReport, Step, StepFailed, Walk
+from .report import ConnectionReport, StepFailed, Walk
 
 if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
@@ -32,16 +32,6 @@ class HealthReport:
     def ok(self) -> bool:
         """Whether no storage failed; warnings are allowed."""
         return all(report.ok for report in self.reports)
-
-    @property
-    def warnings(self) -> tuple[tuple[str, Step], ...]:
-        """(storage, step) for what needs attention: an expiring secret or token, a full drive."""
-        return tuple((report.storage, step) for report in self.reports for step in report.warnings)
-
-    @property
-    def exit_code(self) -> int:
-        """0 if none failed, 8 if Microsoft only did not answer, else that of a failed test."""
-        return 0 if self.ok else (self.silence or ConnectionTestFailed).exit_code
 
     @property
     def silence(self) -> Unreachable | Throttled | None:

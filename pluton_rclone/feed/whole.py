@@ -113,13 +113,13 @@ def _read_into(
 
 def _listing(saved: SavedRemote, tree: FeedTree, path: str, mime_types: bool) -> FeedListing | str:
     """A folder of a tree that has been filled; or why it cannot be listed from it."""
-    from pluton_rclone.values.encoding import shown
+    from pluton_rclone.values.encoding import to_onedrive
 
     gap = tree.gap()
     if gap is not None:
         return gap
     if mime_types and tree.lacks_mime_types():
         return "a file has no MIME type, which rclone then guesses from its name"
-    place, names = saved.path_in_drive(path), shown(saved.options.encoding)
+    place, names = saved.path_in_drive(path), to_onedrive(saved.options.encoding).shown
     key = tree.folder(place, names)
     return "the feed has no such folder" if key is None else FeedListing(tree, place, key, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 import zlib
 from typing import Any
 
@@ -17,6 +18,11 @@ LARGEST = 64 * 1024 * 1024  # bytes of a body, unpacked; a page of a feed has a 
 
 class Overrun(requests.RequestException):
     """An answer beyond a limit, which is its text."""
+
+
+def late() -> Overrun:
+    """For an answer that takes longer than `TOTAL_TIME`."""
+    return Overrun(f"its answer did not end within {TOTAL_TIME:g} s")
 
 
 class Session(requests.Session):
@@ -34,14 +40,17 @@ class Session(requests.Session):
         """None: for one that is not followed, requests would read the whole body, too."""
 
 
-def body(response: requests.Response) -> bytes:
-    """The whole body, unpacked. `Overrun` if it is larger than `LARGEST`."""
+def body(response: requests.Response, until: float) -> bytes:
+    """The whole body, unpacked. `Overrun` if it is larger than `LARGEST`, or still arrives at
+    `until`, by time.monotonic()."""
     packed = response.headers.get("Content-Encoding", "").lower() in ("gzip", "deflate")
     unpack = zlib.decompressobj(32 + zlib.MAX_WBITS).decompress if packed else None
     blocks: list[bytes] = []
     room = LARGEST
     try:
-        for block in response.raw.stream(64 * 1024, decode_content=False):
+        while block := response.raw.read1(64 * 1024, decode_content=False):
+            if time.monotonic() > until:
+                raise late()
             blocks.append(unpack(block, room + 1) if unpack else block)
             room -= len(blocks[-1])
             if room < 0:

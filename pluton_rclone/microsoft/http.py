@@ -81,7 +81,6 @@ class Answer:
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
-    text: str = field(repr=False)
     json: Any = field(repr=False)
 
     @property
@@ -174,18 +173,19 @@ class Http:
         """As `request`, sent one single time, without a wait before or after."""
         from . import connections
 
+        until = time.monotonic() + connections.TOTAL_TIME
         sent = {"headers": headers, "data": data, "params": params, **_LIMITS}
 
         def ask() -> tuple[requests.Response, bytes]:
             with self._open().request(method, url, **sent) as response:
-                return response, connections.body(response)
+                return response, connections.body(response, until)
 
-        # A socket's limit restarts at every byte. What is late goes on, with nobody waiting for it.
+        # A socket's limit restarts at every byte, and headers may take their time: nobody waits.
         asked = aside(ask, "pluton-rclone http")
-        wait([asked], seconds := connections.TOTAL_TIME)
+        wait([asked], connections.TOTAL_TIME)
         try:
             if not asked.done():
-                raise connections.Overrun(f"its answer did not end within {seconds:g} s")
+                raise connections.late()
             response, content = asked.result()
         except OSError as problem:  # each of requests' is one
             raise _unreachable(url, problem) from None
@@ -196,7 +196,7 @@ class Http:
             # The header is cut to whole seconds: on average, half a second is missing.
             moment = parsedate_to_datetime(low["date"]).timestamp() + 0.5
             self.clock_offset = moment - datetime.now(timezone.utc).timestamp()
-        return Answer(status, low, content.decode(errors="replace"), decoded(content))
+        return Answer(status, low, decoded(content))
 
     def _open(self) -> requests.Session:
         with self._lock:

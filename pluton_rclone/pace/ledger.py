@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pluton_rclone.process.folders import runtime_folder
-from pluton_rclone.process.system import began, is_alive, new_private_file
+from pluton_rclone.process.system import began, held, is_alive, new_private_file
 
 from .budgets import Budget, Part, Parts, Shelf
 
@@ -85,16 +85,11 @@ class Ledger(Shelf):
 
     @contextmanager
     def finding_out(self) -> Iterator[None]:
-        import filelock
-
-        with ExitStack() as held:
+        with ExitStack() as stack:
             for key in self._keys.values():  # everywhere in the same order: nobody waits for ever
-                path = runtime_folder() / f"{FILE}-{key}.lock"
-                # one for each time: threads keep out each other, too
-                lock = filelock.FileLock(path, _TRIAL, 0o600, thread_local=False)
-                held.callback(lock.release)
-                with suppress(OSError):  # Timeout is one, too: its holder stands still, we go on
-                    lock.acquire()
+                with suppress(OSError):  # TimeoutError is one: its holder stands still, we go on
+                    lock = held(runtime_folder() / f"{FILE}-{key}.lock", _TRIAL)
+                    stack.callback(lock.release)
             yield
 
     @contextmanager

@@ -3,12 +3,20 @@ together."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
+from typing import NamedTuple
 
-from pluton_rclone.values.encoding import coarse_key, standard_name, to_onedrive
+from pluton_rclone.values.encoding import (
+    coarse_key,
+    lower_case,
+    rclone_key,
+    standard_name,
+    to_onedrive,
+)
 from pluton_rclone.values.printable import printable
 
 from .finding import Finding
@@ -25,8 +33,8 @@ from .rules import (
     refused_name,
     utf16_length,
 )
-from .same import Member, same_names
 
+_SHOWN = 3  # other names told in one finding
 _MOST = 3
 """Characters, as Windows counts, that one of a name becomes at most: a byte that is not UTF-8."""
 
@@ -120,11 +128,11 @@ class Judge:
         keys = [self._key(name) for name in names]
         if len(set(keys)) != len(keys):
             often = Counter(keys)
-            groups: dict[str, list[Member]] = defaultdict(list)
+            groups: dict[str, list[_Member]] = defaultdict(list)
             for index, (name, key) in enumerate(zip(names, keys, strict=True)):
                 if often[key] > 1:
-                    groups[key].append(Member(name, self._standard(name), index >= len(files)))
-            for member, rule, detail in chain.from_iterable(map(same_names, groups.values())):
+                    groups[key].append(_Member(name, self._standard(name), index >= len(files)))
+            for member, rule, detail in chain.from_iterable(map(_same_names, groups.values())):
                 yield Finding(folder.below(member.name), RULES[rule], member.is_dir, detail)
         if not all(map(str.isascii, folders)):
             yield from self._looking_alike(folder, folders)
@@ -154,3 +162,63 @@ class Judge:
             unfit = not_translated(arriving, drive_type=self._drive_type, folder=folder)
             rule = "name_not_translated" if unfit else None
         return rule
+
+
+class _Member(NamedTuple):
+    """A name in a folder: as the source has it, as rclone shows it, and whether it is a folder."""
+
+    name: str
+    standard: str
+    is_dir: bool
+
+
+def _same_names(group: list[_Member]) -> Iterator[tuple[_Member, str, str]]:
+    """For each of several names with one `coarse_key`: the member, the rule, the others' names."""
+    dropped: dict[tuple[bool, str], list[_Member]] = defaultdict(list)
+    beside: dict[tuple[bool, str], list[_Member]] = defaultdict(list)
+    for member in group:
+        dropped[member.is_dir, rclone_key(member.standard)].append(member)
+        beside[member.is_dir, member.standard.lower()].append(member)
+    for same in dropped.values():
+        if len(same) > 1:
+            yield from _one_of(same)
+            continue
+        (member,) = same
+        clashing = beside.get((not member.is_dir, member.standard.lower()))
+        if clashing:
+            yield member, "file_and_folder_same", _listed(clashing, member)
+        else:
+            yield member, "same_perhaps", _listed(group, member)
+
+
+def _one_of(same: list[_Member]) -> Iterator[tuple[_Member, str, str]]:
+    """rclone sends one of these: why."""
+    names = Counter(member.name for member in same)
+    standards = Counter(member.standard for member in same)
+    composed = Counter(unicodedata.normalize("NFC", member.standard) for member in same)
+    any_not_utf8 = any(lower_case(name).count("\ufffd") > name.count("\ufffd") for name in names)
+    for member in same:
+        if names[member.name] > 1:
+            rule = "same_name_twice"
+        elif standards[member.standard] > 1:
+            rule = "same_when_translated"
+        elif composed[unicodedata.normalize("NFC", member.standard)] > 1:
+            rule = "same_but_accents"
+        else:
+            rule = "same_when_translated" if any_not_utf8 else "same_but_case"
+        yield member, rule, _listed(same, member)
+
+
+def _listed(members: list[_Member], member: _Member) -> str:
+    """The names of `members` other than `member`."""
+    others = [other for other in islice(members, _SHOWN + 2) if other is not member]
+    shown = others[:_SHOWN]
+    kind = "folder " if not member.is_dir and all(other.is_dir for other in shown) else ""
+    more = ", …" if len(others) > _SHOWN else ""
+    return f"beside {kind}" + ", ".join(f"'{_told(other.name)}'" for other in shown) + more
+
+
+def _told(name: str) -> str:
+    """A name so that one sees how it differs: accents apart from their letters as code points."""
+    apart = unicodedata.normalize("NFC", name) != name
+    return printable(name.encode("ascii", "backslashreplace").decode() if apart else name)

@@ -1,5 +1,5 @@
 """Folders of our own for what must not outlive the session: in memory where the system has that,
-mode 0700. What lies in them has an owner, and its lock tells whether the owner still lives."""
+mode 0700."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from pathlib import Path
 from . import system
 
 log = logging.getLogger(__name__)
-
-UNFINISHED = "unfinished"
-_OWNER = "owner.lock"
 
 
 def runtime_folders() -> list[Path]:
@@ -55,27 +52,6 @@ def _made(place: Path) -> Path:
     import tempfile
 
     return Path(tempfile.mkdtemp(prefix=f"{_name()}-", dir=place))
-
-
-def owned_folder(home: Path) -> tuple[Path, system.Held]:
-    """A new folder in `home` and its owner's lock, held. Others do not see it until it is renamed:
-    `UNFINISHED` stands before its name. OSError."""
-    folder = home / f"{UNFINISHED}-{os.urandom(8).hex()}"
-    folder.mkdir(mode=0o700)
-    try:
-        return folder, system.Held(folder / _OWNER)
-    except BaseException:
-        import shutil
-
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def claimed(folder: Path) -> system.Held | None:
-    """The owner's lock of a folder whose owner is gone, held from now on; None if it is held."""
-    with contextlib.suppress(OSError):
-        return system.Held(folder / _OWNER)
-    return None
 
 
 def leave_word(folder: Path) -> None:

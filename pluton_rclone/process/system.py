@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 import weakref
 from typing import IO, BinaryIO
 
@@ -136,6 +137,18 @@ class Held:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def held(path: str | os.PathLike[str], seconds: float) -> Held:
+    """The file, once no other process and no other thread holds it. TimeoutError, OSError."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return Held(path)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{path} is held by another process") from None
+        time.sleep(0.005)
 
 
 _held: weakref.WeakSet[Held] = weakref.WeakSet()

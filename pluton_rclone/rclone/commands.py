@@ -16,7 +16,6 @@ from pluton_rclone.errors import UsageError
 from pluton_rclone.process.pipes import Source
 
 from .brake import Brake
-from .keeping import apart
 from .locations import REMOTE_NAME, Location, is_local, location
 from .locations import source as read_from
 
@@ -243,6 +242,26 @@ def filter_name(path: str) -> str:
     return f"{quoted[:-1]}[{quoted[-1]}]" if quoted[-1:].isspace() else quoted  # rclone cuts it off
 
 
+def _apart(source: str, options: TransferOptions) -> list[str]:
+    """Rules for a sync that leave alone what an earlier one kept under the suffix: rclone would
+    keep it again, under the suffix twice. UsageError: files of the source could have such names."""
+    suffix = options.get("suffix")
+    if not suffix or options.get("backup_dir") or options.get("files_from") is not None:
+        return []
+    pattern = re.compile(re.escape(suffix) + r"(?:\.[^/]*)?$")
+    told = f"A sync with the suffix {suffix!r} would leave out files of the source."
+    advice = "Choose a backup-dir as well, outside of the destination, or another suffix."
+    if not is_local(source):
+        raise UsageError(told, why="those that end with it, if it has any", advice=advice)
+    for path, _, names in os.walk(source):
+        found = next((name for name in names if pattern.search(name)), None)
+        if found is not None:
+            why = f"{os.path.join(path, found)} is called like a file that is kept"
+            raise UsageError(told, why=why, advice=advice)
+    ending = "{,.*}" if "--suffix-keep-extension" in (options.get("extra") or ()) else ""
+    return [f"- *{filter_name(suffix)}{ending}"]
+
+
 def transfer(
     word: str, source: Location, destination: Location, options: TransferOptions
 ) -> Command:
@@ -254,7 +273,7 @@ def transfer(
         brake = Brake(wanted.pop("max_delete", None), bool(options.get("allow_empty_source")))
         if brake.percent == 100 and brake.empty_source:
             brake = None
-        if rules := apart(location(source), options):
+        if rules := _apart(location(source), options):
             wanted["filters"] = [*rules, *(options.get("filters") or ())]
     given, stdin = flags(wanted, TransferOptions)
     places = (read_from(source, follow=bool(options.get("copy_links"))), location(destination))

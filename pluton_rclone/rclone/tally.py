@@ -11,7 +11,7 @@ import msgspec
 
 from pluton_rclone.errors import PlutonRcloneError, TooManyDeletions, TransferFailed
 
-from . import events, keeping, left_out
+from . import events, left_out
 from .commands import Command
 from .results import FailedFile, LeftOut, Planned, TransferResult, transfer_failed
 
@@ -204,8 +204,8 @@ class Tally:
             error = faults.run_fault(command, exit_code, self.messages)
         self._end_of_round()
         now, planned, notices = self._judged(bool(missing))
-        keeps, dry = self.command.keeps, self.command.dry
-        kept = keeping.kept(command, now, renamed=self._renamed, dry=dry) if keeps else 0
+        keeps = self.command.keeps
+        kept = self._files_kept(command, now) if keeps else 0
         whole = command == "purge" and error is None and not (planned or now.deletes)
         counts: dict[str, Any] = {name: getattr(now, name) for name in _COUNTS}
         return TransferResult(
@@ -223,6 +223,13 @@ class Tally:
             unchanged=self._unchanged + self._best,
             folders=self._folders + whole,
         )
+
+    def _files_kept(self, word: str, now: events.Progress) -> int:
+        """rclone counts each as a rename, beside those that it did rename, and those of a move that
+        have arrived; it counts what it keeps of a sync's deletions as deleted."""
+        others = self._renamed + (now.transfers if word.startswith("move") else 0)
+        deleted = now.deletes if self.command.dry and word == "sync" else 0
+        return max(0, now.renames - others) + deleted
 
     def _not_planned(self) -> tuple[FailedFile, ...]:
         """What cannot be read, taken out of what is planned."""

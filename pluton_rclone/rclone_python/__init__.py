@@ -20,6 +20,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -37,7 +38,7 @@ from pluton_rclone.rclone.locations import location
 from pluton_rclone.rclone.run import Run, decoded
 
 from .errors import compatible, told_as
-from .progress import Bars, update_of
+from .progress import bars, update_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Pbar
@@ -265,22 +266,20 @@ def _transfer(
     with told_as(description):
         command = _command(word, *flags, places=[in_path, out_path], args=args)
         transfer = _engine().transfer(command, every=0.1)
-    with transfer, Bars(doing, in_path, out_path, pbar, shown=show_progress) as bars:
+    drawing = bars(doing, in_path, out_path, pbar) if show_progress else nullcontext()
+    with transfer, drawing as draw:
         for event in transfer.events():
             if isinstance(event, Progress):
                 if (update := update_of(event)) is not None:
-                    bars.update(update)
-                    if listener is not None:
-                        listener(update)
+                    for hearer in filter(None, (draw, listener)):
+                        hearer(update)
             elif event.level in ("error", "critical"):
                 about = f"{event.path}: " if isinstance(event, Failed) else ""
                 errors.append(about + event.text)
         result = transfer.wait()
-        if result.ok:
-            bars.complete()
-    if result.error is not None:
-        result.error.result = result
-        raise compatible(result.error, description, "\n".join(errors))
+        if result.error is not None:
+            result.error.result = result
+            raise compatible(result.error, description, "\n".join(errors))
 
 
 copy = functools.partial(_transfer, "copy")

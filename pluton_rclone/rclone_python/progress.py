@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rclone_python import utils
@@ -30,44 +32,30 @@ def _sent(of: Progress | InFlight, total: int) -> dict[str, Any]:
     return {"total": total, "sent": of.bytes, "progress": done, "transfer_speed": of.speed}
 
 
-class Bars:
-    """The bars of one transfer, in `pbar` if it is given; none if `shown` is not set."""
-
-    def __init__(
-        self, doing: str, source: Place, destination: Place, pbar: Pbar | None, *, shown: bool
-    ) -> None:
-        self._pbar = (pbar or utils.create_progress_bar()) if shown else None
-        ends = (utils.shorten_filepath(os.fspath(place), 20) for place in (source, destination))
-        told = "{} [bold magenta]{}[/bold magenta] to [bold magenta]{}"
-        self._title = told.format(doing, *map(_shown, ends))
-        self._files: dict[str, Any] = {}
-        self._total: Any = None
-
-    def __enter__(self) -> Bars:
-        if self._pbar is not None:
-            self._pbar.start()
-            self._total = self._pbar.add_task(self._title, total=None)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._pbar is not None:
-            self._pbar.stop()
-
-    def update(self, update: dict[str, Any]) -> None:
-        """Draw the progress. Names are shown literally, also if they look like rich's markup."""
-        if self._pbar is not None:
-            tasks = [{**task, "name": _shown(task["name"])} for task in update["tasks"]]
-            utils.update_tasks(self._pbar, self._total, {**update, "tasks": tasks}, self._files)
-
-    def complete(self) -> None:
-        """Fill the bar, hide those of single files."""
-        if self._pbar is not None:
-            utils.complete_task(self._total, self._pbar)
-            for task in self._files.values():
-                self._pbar.update(task, visible=False)
-
-
-def _shown(name: str) -> str:
+@contextmanager
+def bars(
+    doing: str, source: Place, destination: Place, pbar: Pbar | None
+) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that draws an update, in `pbar` if it is given. At a good end the bar is filled,
+    and those of single files are hidden. Names are shown literally, also if they look like rich's
+    markup."""
     from rich.markup import escape
 
-    return escape(name)
+    drawn = pbar or utils.create_progress_bar()
+    ends = (escape(utils.shorten_filepath(os.fspath(place), 20)) for place in (source, destination))
+    title = "{} [bold magenta]{}[/bold magenta] to [bold magenta]{}".format(doing, *ends)
+    files: dict[str, Any] = {}
+    drawn.start()
+    try:
+        total = drawn.add_task(title, total=None)
+
+        def draw(update: dict[str, Any]) -> None:
+            tasks = [{**task, "name": escape(task["name"])} for task in update["tasks"]]
+            utils.update_tasks(drawn, total, {**update, "tasks": tasks}, files)
+
+        yield draw
+        utils.complete_task(total, drawn)
+        for task in files.values():
+            drawn.update(task, visible=False)
+    finally:
+        drawn.stop()

@@ -13,7 +13,7 @@ from pluton_rclone import errors
 from pluton_rclone.values.conf_text import value_fault
 from pluton_rclone.values.drive_ids import normal_drive_id
 from pluton_rclone.values.encoding import as_rclone_writes
-from pluton_rclone.values.paths import base_folder
+from pluton_rclone.values.paths import in_drive
 from pluton_rclone.values.size import Size
 
 from . import rules, versions
@@ -113,7 +113,7 @@ class OneDriveRemote(BaseModel):
     @classmethod
     def _normal_base_folder(cls, value: str) -> str:
         try:
-            return base_folder(value)
+            return in_drive(value)
         except errors.UsageError as problem:
             raise ValueError(problem.what) from None
 

@@ -14,7 +14,7 @@ from pluton_rclone.errors import RcloneTooOld
 from pluton_rclone.values.versions import Feature, Version
 
 from .names import name_fault
-from .options import BY_NAME, OPTIONS, TRUE, Option
+from .options import OPTIONS, TRUE, Option
 from .rules import Warn
 
 
@@ -73,30 +73,6 @@ def require(section: Mapping[str, str], version: tuple[int, ...]) -> None:
         found, asked = ".".join(map(str, version)), str(since)
         what = f"rclone {found} {what}: that needs rclone {since}"
         raise RcloneTooOld(what, why=why, option=option, version=found, required=asked)
-
-
-def drift(known: Known) -> list[str]:
-    """How the binary's options differ from our table; empty for the rclone that it describes."""
-    rclone = f"rclone {known.version}"
-    found = [f"{name}: new in {rclone}" for name in known.options if name not in BY_NAME]
-    for option in OPTIONS:
-        name, since, other = option.name, option.since, known.options.get(option.name)
-        if other is None:
-            if known.version >= since:
-                found.append(f"{name}: not in {rclone}, though known since {since}")
-            continue
-        if known.version < since:
-            found.append(f"{name}: {rclone} knows it before {since}")
-        if (default := other["DefaultStr"]) != option.default:
-            found.append(f"{name}: default {default!r}, here {option.default!r}")
-        theirs = sorted(example["Value"] for example in other.get("Examples") or ())
-        ours = sorted(choice.value for choice in option.choices)
-        if theirs and ours != theirs:
-            found.append(f"{name}: choices {theirs}, here {ours}")
-        # Before 1.63 rclone did not say what is sensitive.
-        if (other.get("Sensitive") or other.get("IsPassword")) and not option.sensitive:
-            found.append(f"{name}: sensitive in rclone, not here")
-    return found
 
 
 def table(binaries: Sequence[Known]) -> list[list[str]]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from pluton_rclone.conf import swap
+from pluton_rclone.conf import system
 from pluton_rclone.errors import Cancelled, ConfigUnreadable, PlutonRcloneError, UsageError
 from pluton_rclone.process.system import began, is_alive, new_private_file
 from pluton_rclone.rclone.results import CheckResult, FailedFile, TransferResult
@@ -210,7 +210,7 @@ class Runs:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.executescript(_SCHEMA)
             with suppress(FileExistsError):  # another process has just made it
-                swap.create(new, self.path)
+                system.create(new, self.path)
         finally:
             new.unlink(missing_ok=True)
 

@@ -52,7 +52,7 @@ def _listed(rclone: Rclone, place: str) -> Entry | None:
 def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
     """The remote with its base folder's present path. ItemNotFound if it was deleted."""
     from pluton_rclone.microsoft.graph.locations import folder_path
-    from pluton_rclone.values.encoding import shown
+    from pluton_rclone.values.encoding import to_onedrive
 
     drive, _, item = remote.base_folder_id.rpartition("#")
     try:
@@ -66,5 +66,5 @@ def with_path(remote: OneDriveRemote, graph: Graph) -> OneDriveRemote:
         ) from None
     if remote.root_folder_id or normal_drive_id(drive).lower() != remote.drive_id.lower():
         return remote  # in somebody else's drive: where it is there is not our path to it
-    path = "/".join(map(shown(remote.encoding), stored.split("/")))
+    path = "/".join(map(to_onedrive(remote.encoding).shown, stored.split("/")))
     return remote.replace(base_folder=path, base_folder_id=remote.base_folder_id)

@@ -5,11 +5,13 @@ Command line, browser page and Pluton use it. Its state can wait as JSON between
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+import msgspec
 
 from pluton_rclone.errors import UsageError
 from pluton_rclone.microsoft.entra.account import Account
@@ -18,7 +20,7 @@ from pluton_rclone.microsoft.entra.scopes import Place
 from pluton_rclone.microsoft.entra.token import Token
 from pluton_rclone.microsoft.graph.drives import Drive
 
-from .state import DRIVE_TYPES, Access, DriveKind, SetupState
+from .state import DRIVE_TYPES, Access, DriveKind, SetupState, plain
 from .steps import Steps
 
 if TYPE_CHECKING:
@@ -131,15 +133,6 @@ class StorageSetup(Steps):
             self._state.folder_id = given.get(BY_NAME["base_folder_id"].key, "")
         return account
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options given so far, the base folder among them, the secret ones left out."""
-        from pluton_rclone.remote.options import BY_NAME
-
-        given = self._state.options.items()
-        shown = {name: value for name, value in given if BY_NAME[name].kind != "secret"}
-        return {**shown, "base_folder": self.folder} if self.folder else shown
-
     def set_options(self, **options: Any) -> None:
         """Keeps options that a person decides (`x-decided-by` in the schema); None removes one.
         `base_folder` needs a drive: it is the folder of `choose_drive`. OptionInvalid at once, also
@@ -224,27 +217,20 @@ class StorageSetup(Steps):
 
     def record_with_secrets(self) -> dict[str, Any]:
         """The state as JSON members, secrets included: keep it where only the server reads it."""
-        return self._state.record_with_secrets()
+        record: dict[str, Any] = msgspec.to_builtins(self._state, enc_hook=plain)
+        return record
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> StorageSetup:
         """Goes on from `record_with_secrets`."""
         setup = cls.__new__(cls)
-        setup._state = SetupState.from_record(record)
-        return setup
-
-    def to_json(self) -> str:
-        """`record_with_secrets` as text."""
-        return json.dumps(self.record_with_secrets())
-
-    @classmethod
-    def from_json(cls, text: str) -> StorageSetup:
-        """Goes on from `to_json`."""
         try:
-            record = json.loads(text)
-        except ValueError:
-            record = None
-        return cls.from_record(record if isinstance(record, dict) else {})
+            setup._state = msgspec.convert(record, SetupState, dec_hook=lambda _, text: Path(text))
+        except msgspec.ValidationError as problem:
+            what = "This is not a state from which a setup can continue."
+            advice = "Keep what record_with_secrets() gives."
+            raise UsageError(what, why=str(problem), advice=advice) from None
+        return setup
 
     @classmethod
     def for_storage(

@@ -1,14 +1,12 @@
-"""The state of a connection being set up, and as JSON, secrets included."""
+"""The state of a connection being set up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from pluton_rclone.errors import UsageError
 from pluton_rclone.microsoft.entra.account import Account
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.scopes import Place, least
@@ -54,22 +52,7 @@ class SetupState(msgspec.Struct, kw_only=True):
         """The fewest permissions that are enough for the choices made."""
         return least(place or self.place, access=self.access)
 
-    def record_with_secrets(self) -> dict[str, Any]:
-        """To go on later: keep it where only the server reads it."""
-        record: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_plain)
-        return record
 
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> SetupState:
-        """The state in `record_with_secrets`."""
-        try:
-            return msgspec.convert(record, cls, dec_hook=lambda kind, text: Path(text))
-        except msgspec.ValidationError as problem:
-            what = "This is not a state from which a setup can continue."
-            advice = "Keep what to_json() gives."
-            raise UsageError(what, why=str(problem), advice=advice) from None
-
-
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """An option's value, or a path, as JSON has it."""
     return str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)

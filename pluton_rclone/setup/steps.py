@@ -79,11 +79,6 @@ class Steps:
         return self._state.account
 
     @property
-    def scopes(self) -> tuple[str, ...]:
-        """What was granted, short names; empty if unknown (app-only, a pasted token)."""
-        return self._state.scopes
-
-    @property
     def drive_type(self) -> DriveKind | None:
         """The drive type that was chosen."""
         return self._state.kind
@@ -272,7 +267,7 @@ class Steps:
     def choose_drive(self, drive: Drive | str, folder: str = "") -> Drive:
         """This drive (or the one with this id), and its folder where the storage starts: the
         connection test makes it if it is missing."""
-        from pluton_rclone.values.paths import base_folder
+        from pluton_rclone.values.paths import in_drive
 
         chosen = self.drive(drive) if isinstance(drive, str) else drive
         self._account()
@@ -280,7 +275,7 @@ class Steps:
         if state.drive is None or chosen.id != state.drive.id:
             state.options.pop("root_folder_id", None)
         state.kind = next(kind for kind, word in DRIVE_TYPES.items() if word == chosen.type)
-        state.drive, state.folder, state.folder_id = chosen, base_folder(folder), ""
+        state.drive, state.folder, state.folder_id = chosen, in_drive(folder), ""
         return chosen
 
     def choose_own_drive(self) -> Drive:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import NextStep, OptionInvalid, StorageExists, StorageNotFound, UsageError
@@ -24,24 +24,21 @@ if TYPE_CHECKING:
     from pluton_rclone.saved.remote import SavedRemote
 
 
-class Named(Protocol):
-    """A storage, as far as it is known here."""
-
-    remote_name: str
-
-    @property
-    def name(self) -> str: ...
-
-
-Storage = TypeVar("Storage", bound=Named)
+Storage = TypeVar("Storage")
 
 
 class Home(Mapping[str, Storage]):
     """As `Storages`, which says what a storage is."""
 
-    def __init__(self, conf: Conf, wanted_binary: str | os.PathLike[str] | None) -> None:
-        self.conf = conf
-        self._wanted_binary = wanted_binary
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        password: str | None = None,
+        binary: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.conf = Conf(config, password=password, with_variables=True)
+        self._wanted_binary = binary
         self._binary: Binary | None = None
 
     def __repr__(self) -> str:

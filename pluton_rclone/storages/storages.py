@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
-
-from pluton_rclone.conf.conf import Conf
 
 from .home import Home
 
@@ -21,15 +18,6 @@ class Storages(Home["Storage"]):
     are storages, too, and cannot be changed. `password` is for an encrypted file (see `Conf`).
     `binary` is the path of an rclone; None finds one (see `find_binary`).
     """
-
-    def __init__(
-        self,
-        config: str | os.PathLike[str] | None = None,
-        *,
-        password: str | None = None,
-        binary: str | os.PathLike[str] | None = None,
-    ) -> None:
-        super().__init__(Conf(config, password=password, with_variables=True), binary)
 
     def _storage(self, remote_name: str) -> Storage:
         from .storage import Storage  # with the engine: not needed to list or to import the package

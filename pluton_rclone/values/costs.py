@@ -6,8 +6,8 @@ how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online.md, 2025-10-02 (C
 
 from __future__ import annotations
 
-ITEM = DOWNLOAD = 1
-"""One item; the content of a file."""
+DOWNLOAD = 1
+"""One item, or the content of a file."""
 DELTA_PAGE = 1
 """A page of the change feed, asked with a token."""
 LIST = 2
@@ -16,5 +16,3 @@ DELTA_WHOLE = 2
 """The change feed without a token: its first page."""
 CHANGE = 2
 """Create, update, delete, upload."""
-PERMISSIONS = 5
-"""Whatever is about permissions, also `$expand=permissions`."""

@@ -14,7 +14,6 @@ import functools
 import os
 import re
 import unicodedata
-from collections.abc import Callable
 
 from pluton_rclone.errors import OptionInvalid
 
@@ -222,8 +221,3 @@ class ToOneDrive:
 
 # The translation for a remote's option `encoding`, made once.
 to_onedrive = functools.lru_cache(maxsize=8)(ToOneDrive)
-
-
-def shown(option: str) -> Callable[[str], str]:
-    """The way back: from the names that OneDrive stores to those that rclone's listings show."""
-    return to_onedrive(option).shown

@@ -10,14 +10,9 @@ from __future__ import annotations
 from pluton_rclone.errors import UsageError
 
 
-def base_folder(text: str) -> str:
-    """A base folder as a path in a drive: "/Backups//laptop/" to "Backups/laptop", "" for the root.
-    Raises `UsageError` for one that climbs out of the drive with ".."."""
-    return "/".join(_names(text))
-
-
 def in_drive(path: str, base: str = "") -> str:
-    """The path in the drive of a path in a storage whose base folder is `base`; "" is the root.
+    """The path in the drive of a path in a storage whose base folder is `base`; "" is the root:
+    "/Backups//laptop/" is "Backups/laptop".
     ".." goes up inside the base folder (with a leading "/": inside the drive) and never out of it:
     that raises `UsageError`, as does a NUL character."""
     start = [] if path.startswith("/") else _names(base)
@@ -27,7 +22,7 @@ def in_drive(path: str, base: str = "") -> str:
 def holds_all(path: str, base: str = "") -> bool:
     """Whether the path in a storage, however written, is its base folder, or one above it."""
     place = in_drive(path, base).lower()
-    return not place or f"{base_folder(base).lower()}/".startswith(f"{place}/")
+    return not place or f"{in_drive(base).lower()}/".startswith(f"{place}/")
 
 
 def _names(path: str) -> list[str]:

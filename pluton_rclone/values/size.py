@@ -23,7 +23,7 @@ class Size(int):
     def parse(cls, text: str) -> Size:
         """Read rclone's text; ValueError says what is wrong with it."""
         if text.lower() == "off":
-            return OFF
+            return cls(-1)
         match = re.fullmatch(_NUMBER, text)
         if match is None:
             raise ValueError(f"{text!r} is not a size: write a number with Ki, Mi or Gi, like 10Mi")
@@ -73,6 +73,5 @@ class Size(int):
         raise ValueError("a size is text like 10Mi, or a whole number of bytes")
 
 
-OFF = Size(-1)
 KIB = 1024
 MIB = 1024 * 1024

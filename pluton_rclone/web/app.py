@@ -28,7 +28,7 @@ from .plumbing.jobs import Jobs
 from .plumbing.sessions import Sessions
 from .plumbing.view import draw, refusal
 from .storages import files, stored
-from .wizard import signing_in, walk
+from .wizard import fields, signing_in, walk
 
 STATIC = Path(__file__).parent / "static"
 _Handlers = dict[str, Callable[[Request], Any]]
@@ -131,12 +131,11 @@ def _routes() -> list[Route | Mount]:
         f"{setup}/code": slow(partial(signing_in.begin_elsewhere, kind="code")),
         f"{setup}/rclone": slow(partial(signing_in.begin_elsewhere, kind="rclone")),
         f"{setup}/address": slow(walk.address),
-        f"{setup}/check": walk.check,
+        "/check": fields.check,
         f"{setup}/test": walk.test,
         f"{setup}/give-up": walk.give_up,
         f"{storage}/test": stored.test,
         f"{storage}/repair": stored.repair,
-        f"{storage}/check": walk.check_edit,
         f"{storage}/reauthorize": walk.reauthorize,
         f"{transfer}/cancel": files.cancel,
     }
@@ -209,8 +208,8 @@ def _leave(request: Request) -> Response:
 
 
 def _error(request: Request, error: Exception) -> Response:
-    statuses = {StorageNotFound: 404, ForeignAnswer: 403}
-    status = next((one for kind, one in statuses.items() if isinstance(error, kind)), 400)
+    foreign, missing = isinstance(error, ForeignAnswer), isinstance(error, StorageNotFound)
+    status = 403 if foreign else 404 if missing else 400
     return draw(request, "error.html", status=status, error=error)
 
 

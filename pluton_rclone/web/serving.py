@@ -99,8 +99,8 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; ends all work, then raises KeyboardInterrupt or SystemExit.
 
-    `on_ready` gets the one-time address when the page answers. `port` 0 takes a free one. Binds to
-    loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in
+    `on_ready` gets the one-time address once browsers can connect. `port` 0 takes a free one. Binds
+    to loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in
     front. UsageError.
     """
     from .app import create_app, one_time_address
@@ -115,7 +115,8 @@ def serve(
         made = create_app(storages, public_url=url, app=app, local_folders=local_folders)
         address = one_time_address(made)
         with _terminated_gently():
-            server(made, lambda: on_ready(address)).run(sockets=sockets)
+            on_ready(address)  # who comes before the server runs waits at the socket
+            server(made).run(sockets=sockets)
     finally:
         for one in sockets:
             one.close()
@@ -140,15 +141,8 @@ def _terminated_gently() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
+def server(made: Starlette) -> uvicorn.Server:
     """What answers for the page."""
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                on_ready()
-
     config = uvicorn.Config(
         made,
         log_config=None,
@@ -160,7 +154,7 @@ def server(made: Starlette, on_ready: Callable[[], None]) -> uvicorn.Server:
         lifespan="on",
         ws="none",
     )
-    return Server(config)
+    return uvicorn.Server(config)
 
 
 def listen(host: str | None, port: int) -> list[socket.socket]:

@@ -143,9 +143,9 @@ def test_the_example_works(
         cloud.world.registrations[WEB_CLIENT_ID] = replace(web, web_redirects=redirects)
         connected(cloud, "business", name="work", granted_scopes=scopes, **own)
         (tmp_path / "new.txt").write_text(WEB_CLIENT_SECRET)
-        connected(cloud, name="OneDrive Personal Backups")
-        connected(cloud, name="OneDrive")
-        connected(cloud, name="old-work")
+        for name in ("OneDrive Personal Backups", "OneDrive", "old-work"):
+            if name in example:
+                connected(cloud, name=name)
         (tmp_path / "s3/bucket/data/old").mkdir(parents=True)
         (tmp_path / "s3/bucket/data/old/b.txt").write_text("content")
         Storages().conf.add("s3", {"type": "alias", "remote": str(tmp_path / "s3")})

@@ -19,7 +19,7 @@ from tests.connected import emulated_drive
 
 KEY = "just-for-this-test"
 PASSWORD = "W_uzGzhuyMOw7EwZhZC6Op9sMgTCBEgKQNU"  # "secret", as rclone obscures it
-HASHLESS = ("s3:bucket/there", "safe:there", "vault:there")
+HASHLESS = ("safe:there", "vault:there")
 KINDS = (*HASHLESS, "disk:there", "team:there")
 
 

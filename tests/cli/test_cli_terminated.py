@@ -111,7 +111,8 @@ STREAMS = {
 @pytest.mark.parametrize(
     ("arguments", "streams"),
     [
-        *((words, each) for words in ("options --json", "show nosuch --json") for each in STREAMS),
+        *(("show nosuch --json", each) for each in STREAMS),
+        *(("options --json", each) for each in ("all closed", "stdout full", "both full")),
         # it reads stdin, and says on both others what it waits for
         *(("connect x --method token", each) for each in ("all closed", "both full")),
     ],

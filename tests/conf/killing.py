@@ -26,7 +26,7 @@ from pluton_rclone.errors import PlutonRcloneError
 
 # The modules whose every line is a point to be killed at: between them lie all the system calls of
 # a save.
-_WATCHED = ("disk.py", "journal.py", "swap.py", "shared.py", "system.py")
+_WATCHED = ("disk.py", "journal.py", "shared.py", "system.py")
 OLD = (
     "# by hand\n[anna]\ntype = memory\none = 1\ntwo = 1\n\n[bert]\ntype = memory\ndescription = "
     + "x" * 9000
@@ -119,7 +119,7 @@ def some(path: Path, password: str) -> dict[str, Any]:
     return each(path, password, 11)
 
 
-def recoded(path: Path, _: str, step: int = 23) -> dict[str, Any]:
+def recoded(path: Path, _: str, step: int = 19) -> dict[str, Any]:
     """Killed before every `step`th line of encrypting, of a new password, and of decrypting: the
     file has the one or the other, whole, and the next run does what is left to do.
     """

@@ -114,7 +114,7 @@ _CALLS = (
 _SAVE = """
 import sys
 from pathlib import Path
-from pluton_rclone.conf import conf, private, encryption, swap, journal
+from pluton_rclone.conf import conf, private, encryption, system, journal
 import filelock, ctypes
 ctypes.CDLL(None, use_errno=True)
 c = conf.Conf(sys.argv[1])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.conf import disk, swap
+from pluton_rclone.conf import disk, system
 from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import ConfigLocked, ConfigUnreadable
 from tests.terminal import PATIENCE
@@ -201,9 +201,18 @@ def test_what_one_of_us_has_changed_since_is_not_brought_back(
 def test_a_system_without_exchange_writes_with_a_plain_rename(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swap, "_renameat2", lambda: None)
+    monkeypatch.setattr(system, "_renameat2", lambda: None)
     conf = Conf(path)
     conf.add("anna", {"type": "memory"})
     Conf(path.with_name("new.conf")).add("bert", {"type": "memory"})
     assert conf.names() == ["disk", "vault", "anna"]
     assert Conf(path.with_name("new.conf")).names() == ["bert"]
+
+
+def test_only_the_last_change_of_a_remote_counts(path: Path) -> None:
+    file = disk.ConfigFile(path)
+    first, second = file.note_change(["anna", "bert"]), file.note_change(["bert"])
+    assert file.still_last(first, ["anna", "bert"]) == ["anna"]
+    assert file.still_last(second, ["anna", "bert"]) == ["bert"]
+    path.with_name(".rclone.conf.pluton.lock").write_text("{")  # killed while it wrote
+    assert file.still_last(first, ["anna", "bert"]) == ["anna", "bert"]

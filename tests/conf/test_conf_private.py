@@ -21,8 +21,7 @@ import pytest
 
 from pluton_rclone.conf import encryption
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.private import PrivateConfig
-from pluton_rclone.conf.recent import mark
+from pluton_rclone.conf.private import PrivateConfig, mark
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConfigNotWritable, StorageNotFound
 from pluton_rclone.process import folders

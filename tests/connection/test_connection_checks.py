@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone import Storage, Storages
+from pluton_rclone import Storage, Storages, process
+from pluton_rclone.connection.probe import PROBE_BYTES, _quick_xor_hash
 from pluton_rclone.connection.report import (
     PROBE_PREFIX,
     ConnectionReport,
@@ -23,9 +24,11 @@ from pluton_rclone.connection.report import (
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConnectionTestFailed, NextStep
 from pluton_rclone.process.folders import runtime_folder
+from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.setup.connect import DriveKind
 from tests.conf.mounts import inside
 from tests.connected import BERT, KINDS, connected, emulated_drive, person_of, remote_of
+from tests.forked import Forks
 
 STEPS = (
     "config",
@@ -212,6 +215,18 @@ def test_a_damaged_probe_is_found_and_removed(cloud: Emulator) -> None:
     assert probes_of(cloud, "personal") == []
 
 
+def test_the_hash_that_the_probe_must_have_is_rclones(tmp_path: Path) -> None:
+    contents = {str(size): os.urandom(size) for size in (0, 1, 15, 160, 161, PROBE_BYTES)}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    done = process.run(
+        [find_binary().path, "hashsum", "quickxor", str(tmp_path)], env=dict(os.environ)
+    )
+    lines = [line.split() for line in done.stdout.decode().splitlines()]
+    theirs = {name: found for found, name in lines}
+    assert theirs == {name: _quick_xor_hash(content) for name, content in contents.items()}
+
+
 # ---- hard delete ----
 
 
@@ -251,11 +266,9 @@ def test_probes_of_others_are_left_alone_and_those_of_the_dead_are_not() -> None
     assert probe_name().startswith(PROBE_PREFIX)
 
 
-def killed(name: str, step: str, when: str, stdin: str = "") -> int:
-    argv = [sys.executable, "-m", "tests.killed_test", name, step, when]
-    root = Path(__file__).parents[1]
-    done = subprocess.run(argv, cwd=root, input=stdin, text=True, timeout=300, check=False)
-    return done.returncode
+def killed(forks: Forks, name: str, step: str, when: str, stdin: str = "") -> int:
+    words = ("-m", "tests.killed_test", name, step, when)
+    return forks.run(*words, stdin=stdin.encode()).returncode
 
 
 def settings(storage: Storage) -> dict[str, str]:
@@ -277,11 +290,13 @@ def leftovers() -> list[Path]:
 
 # Before the probe is there, when it is, when it was read, and when it is gone.
 @pytest.mark.parametrize("step", ["token", "write", "read", "delete", "throttling"])
-def test_killed_before_each_step_the_next_test_leaves_nothing(cloud: Emulator, step: str) -> None:
+def test_killed_before_each_step_the_next_test_leaves_nothing(
+    cloud: Emulator, forks: Forks, step: str
+) -> None:
     storage = connected(cloud, "business", base_folder="laptop")
     emulated_drive(cloud, "business").folder("laptop")
     before = settings(storage)
-    assert killed("business", step, "before") == -signal.SIGKILL
+    assert killed(forks, "business", step, "before") == -signal.SIGKILL
     assert storage.test().ok
     assert probes_of(cloud, "business", "laptop") == []
     assert settings(storage) == before
@@ -290,12 +305,12 @@ def test_killed_before_each_step_the_next_test_leaves_nothing(cloud: Emulator, s
 
 @pytest.mark.parametrize("step", ["write", "delete"])
 def test_killed_in_the_middle_of_a_step_the_next_test_leaves_nothing(
-    cloud: Emulator, step: str
+    cloud: Emulator, forks: Forks, step: str
 ) -> None:
     storage = connected(cloud, "business")
     before = settings(storage)
     cloud.faults.latency = 0.05
-    assert killed("business", step, "during") == -signal.SIGKILL
+    assert killed(forks, "business", step, "during") == -signal.SIGKILL
     cloud.faults.latency = 0
     assert storage.test().ok
     assert probes_of(cloud, "business") == []
@@ -303,10 +318,12 @@ def test_killed_in_the_middle_of_a_step_the_next_test_leaves_nothing(
 
 
 def test_a_test_of_a_new_remote_that_is_killed_leaves_no_secret_after_the_next(
-    cloud: Emulator,
+    cloud: Emulator, forks: Forks
 ) -> None:
     remote = remote_of(cloud, "business")
-    assert killed("new", "read", "before", json.dumps(remote.to_section())) == -signal.SIGKILL
+    assert (
+        killed(forks, "new", "read", "before", json.dumps(remote.to_section())) == -signal.SIGKILL
+    )
     assert probes_of(cloud, "business") != []
     storages = Storages()
     assert storages.test(remote).ok

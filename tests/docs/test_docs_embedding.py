@@ -121,7 +121,7 @@ def test_sharepoint_asks_the_same_account_for_more(guide: dict[str, Any], cloud:
     more = guide["locations"](session, "sharepoint")
     assert more["permissions"] == ("Files.ReadWrite.All", "Sites.Read.All")
     guide["callback"](session, cloud.person(BERT).visit(more["go_to"]).answer)
-    setup = guide["StorageSetup"].from_json(session["setup"])
+    setup = guide["StorageSetup"].from_record(session["setup"])
 
     assert setup.missing_permissions() == ()
     assert "Backups" in [site.name for site in setup.sites("backup")]

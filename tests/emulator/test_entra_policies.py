@@ -188,15 +188,15 @@ def test_a_silent_request_hears_of_the_second_factor(cloud: Emulator, contoso: T
 # ---- every row of Microsoft's list on demand -----------------------------------------------------
 
 
-@pytest.mark.parametrize("number", sorted(CODES))
-def test_any_code_can_be_played(cloud: Emulator, number: str) -> None:
+def test_any_code_can_be_played(cloud: Emulator) -> None:
     token = cloud.sign_in(BERT)["refresh_token"]
-    cloud.world.refuse_sign_in(f"AADSTS{number}")
-    answer = refreshed(cloud, token)
-    assert answer["error"] == CODES[number]["error"]
-    assert answer["error_codes"] == [int(number)]
-    assert answer.get("suberror") == CODES[number].get("suberror")
-    assert "access_token" in refreshed(cloud, token)  # once, unless asked for more
+    for number, code in CODES.items():
+        cloud.world.refuse_sign_in(f"AADSTS{number}")
+        answer = refreshed(cloud, token)
+        assert answer["error"] == code["error"], number
+        assert answer["error_codes"] == [int(number)]
+        assert answer.get("suberror") == code.get("suberror"), number
+        assert "access_token" in refreshed(cloud, token), number  # once, unless asked for more
 
 
 def test_a_busy_service_names_a_time(cloud: Emulator) -> None:

@@ -21,7 +21,7 @@ from pluton_rclone.emulator import PUBLIC_CLIENT_ID, Emulator
 from pluton_rclone.emulator.drives.files import Files
 from pluton_rclone.emulator.entra.shortcut import sign_in
 from pluton_rclone.emulator.graph.faults import Faults
-from pluton_rclone.microsoft.http import ATTEMPTS, LONGEST_WAIT, Answer, Http, decoded, retry_after
+from pluton_rclone.microsoft.http import ATTEMPTS, LONGEST_WAIT, Http, decoded, retry_after
 from tests.connected import connected
 
 from .waitless import Clock
@@ -273,11 +273,3 @@ def test_germany_says_why_it_does_not_answer(
     assert "2021-10-29" in str(refusal.value)
     assert "global" in refusal.value.advice
     assert asked(cloud) == 0
-
-
-def test_no_repr_of_an_answer_shows_what_it_holds() -> None:
-    answer = Answer(
-        200, {"Set-Cookie": "S3CRET"}, '{"access_token": "S3CRET"}', {"access_token": "S3CRET"}
-    )
-
-    assert "S3CRET" not in repr(answer)

@@ -233,8 +233,3 @@ def test_where_an_id_is_missing_the_user_name_decides() -> None:
     require_same(account(id=""), account(username=ANNA.upper()))
     with pytest.raises(errors.AccountError):
         require_same(account(id="", username=""), account())
-
-
-def test_an_account_survives_its_record() -> None:
-    assert Account.from_record(account().record()) == account()
-    assert Account.from_record({}).kind == "work"

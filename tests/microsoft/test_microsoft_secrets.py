@@ -264,7 +264,7 @@ def test_a_service_that_echoes_what_it_got(
     def echo(self: http.Http, method: str, *rest: Any) -> http.Answer:
         if method == "GET":
             return once(self, method, *rest)
-        return http.Answer(400, {}, json.dumps(body), body)
+        return http.Answer(400, {}, body)
 
     monkeypatch.setattr(http.Http, "once", echo)
 
@@ -278,13 +278,13 @@ def test_a_damaged_token_answer(
 ) -> None:
     from pluton_rclone.microsoft import http
 
-    answer = f'{{"access_token": "{watch.plant("access")}", '
+    answer = f'{{"access_token": "{watch.plant("access")}", '.encode()
     once = http.Http.once
 
     def damaged(self: http.Http, method: str, *rest: Any) -> http.Answer:
         if method == "GET":
             return once(self, method, *rest)
-        return http.Answer(200, {}, answer, None)
+        return http.Answer(200, {}, http.decoded(answer))
 
     monkeypatch.setattr(http.Http, "once", damaged)
 

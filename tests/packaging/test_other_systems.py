@@ -105,12 +105,14 @@ def test_rclone_conf_is_put_in_place_there(tmp_path: Path) -> None:
     """Without an exchange in one step, owner, folder sync, pwrite and flock."""
     write = (
         "from pathlib import Path\n"
-        "from pluton_rclone.conf import disk, journal, swap\n"
+        "from pluton_rclone.conf import disk, journal\n"
         "path = Path(sys.argv[1]) / 'rclone.conf'\n"
         "for before, new in ((None, b'[a]\\n'), (b'[a]\\n', b'[b]\\n')):\n"
         "    put = disk.ConfigFile(path).put(new, instead_of=before)\n"
         "    assert put.came_out == before, put\n"
-        "assert journal.write(path, b'[long name]\\n', b'[b]\\n') == b'[b]\\n'\n"
+        "new, other = b'[long name]\\n', path.with_name('other')\n"
+        "other.write_bytes(new)\n"
+        "assert journal.write(path, other, new, b'[b]\\n') == b'[b]\\n'\n"
         "print(path.read_text(), sorted(os.listdir(path.parent)))"
     )
     done = simulated("win32", write, str(tmp_path), modules=["pluton_rclone.conf.disk"])

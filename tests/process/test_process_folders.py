@@ -1,4 +1,4 @@
-"""The folder for what must not outlive the session, and the note of who changed what last."""
+"""The folder for what must not outlive the session."""
 
 from __future__ import annotations
 
@@ -9,13 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone.conf import recent
-from pluton_rclone.conf.recent import note_change, still_last
 from pluton_rclone.process import folders
 from pluton_rclone.process.folders import (
-    claimed,
     is_ours_alone,
-    owned_folder,
     runtime_folder,
     runtime_folders,
     usable_folders,
@@ -79,45 +75,6 @@ def test_where_no_folder_can_be_made_an_oserror_says_so(
     monkeypatch.setattr(folders, "_places", lambda: [one_place / "nothing"])
     with pytest.raises(OSError, match="nothing"):
         runtime_folder()
-
-
-def test_a_folder_is_claimed_only_when_its_owner_is_gone(one_place: Path) -> None:
-    folder, owner = owned_folder(one_place)
-    assert claimed(folder) is None
-    owner.release()
-    again = claimed(folder)
-    assert again is not None
-    again.release()
-
-
-def test_only_the_last_change_of_a_remote_counts(tmp_path: Path) -> None:
-    path = tmp_path / "rclone.conf"
-    first = note_change(path, ["anna", "bert"])
-    second = note_change(path, ["bert"])
-    assert still_last(path, first, ["anna", "bert"]) == ["anna"]
-    assert still_last(path, second, ["anna", "bert"]) == ["bert"]
-    assert still_last(tmp_path / "other.conf", first, ["anna"]) == ["anna"]
-
-
-def test_a_note_that_cannot_be_read_makes_every_change_the_last(
-    tmp_path: Path, runtime: Path
-) -> None:
-    path = tmp_path / "rclone.conf"
-    change = note_change(path, ["anna"])
-    (note,) = runtime_folder().iterdir()
-    note.write_text("{")
-    assert still_last(path, change, ["anna"]) == ["anna"]
-
-
-def test_old_notes_go(tmp_path: Path) -> None:
-    note_change(tmp_path / "one.conf", ["anna"])
-    (note,) = runtime_folder().iterdir()
-    os.utime(note, (0, 0))
-    note_change(tmp_path / "two.conf", ["anna"])
-    assert not note.exists()
-    assert [file.name for file in runtime_folder().iterdir()] == [
-        f"recent-{recent.mark(tmp_path / 'two.conf')}"
-    ]
 
 
 def test_a_folder_that_another_process_removes_meanwhile_is_gone_and_that_is_all(

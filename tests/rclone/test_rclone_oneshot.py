@@ -25,7 +25,7 @@ from pluton_rclone.rclone.engine import Rclone
 from .places import DISK, DRIVES, make_place
 
 
-@pytest.fixture(params=[DISK, *DRIVES, f"old {DISK}"])
+@pytest.fixture(params=[*DRIVES, f"old {DISK}"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -10,9 +10,9 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import RcloneTooOld
 from pluton_rclone.rclone.binary import Binary
 from pluton_rclone.remote.onedrive import OneDriveRemote
-from pluton_rclone.remote.options import OPTIONS
+from pluton_rclone.remote.options import BY_NAME, OPTIONS
 from pluton_rclone.remote.pairs import joined
-from pluton_rclone.remote.versions import Known, drift, ignored_by, known_faults, table
+from pluton_rclone.remote.versions import Known, ignored_by, known_faults, table
 from pluton_rclone.values.versions import KNOWS_ALL, Feature, Version
 from tests.conf.real_rclone import RCLONE, dump
 from tests.conf.wheels import wheel_rclone
@@ -33,6 +33,30 @@ def binary(version: str) -> Path:
 def ask(path: Path) -> Known:
     found = Binary(path)
     return Known.parse(found.version, found.providers())
+
+
+def drift(known: Known) -> list[str]:
+    """How the binary's options differ from our table; empty for the rclone that it describes."""
+    rclone = f"rclone {known.version}"
+    found = [f"{name}: new in {rclone}" for name in known.options if name not in BY_NAME]
+    for option in OPTIONS:
+        name, since, other = option.name, option.since, known.options.get(option.name)
+        if other is None:
+            if known.version >= since:
+                found.append(f"{name}: not in {rclone}, though known since {since}")
+            continue
+        if known.version < since:
+            found.append(f"{name}: {rclone} knows it before {since}")
+        if (default := other["DefaultStr"]) != option.default:
+            found.append(f"{name}: default {default!r}, here {option.default!r}")
+        theirs = sorted(example["Value"] for example in other.get("Examples") or ())
+        ours = sorted(choice.value for choice in option.choices)
+        if theirs and ours != theirs:
+            found.append(f"{name}: choices {theirs}, here {ours}")
+        # Before 1.63 rclone did not say what is sensitive.
+        if (other.get("Sensitive") or other.get("IsPassword")) and not option.sensitive:
+            found.append(f"{name}: sensitive in rclone, not here")
+    return found
 
 
 def test_the_table_has_the_thirty_options_of_the_installed_rclone_and_no_drift() -> None:

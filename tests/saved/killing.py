@@ -25,10 +25,9 @@ from pathlib import Path
 
 from pluton_rclone import Storages
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.private import _CONF
-from pluton_rclone.conf.recent import mark
+from pluton_rclone.conf.private import _CONF, UNFINISHED, mark
 from pluton_rclone.pace.engine import saved_remote
-from pluton_rclone.process.folders import UNFINISHED, runtime_folders
+from pluton_rclone.process.folders import runtime_folders
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
 
 MARK = "PLUTON_KILLED_ROUND"

@@ -15,7 +15,7 @@ from pathlib import Path
 from pluton_rclone.emulator.drives.drive import Drive
 from pluton_rclone.emulator.drives.item import Item
 from pluton_rclone.emulator.drives.quickxor import QuickXor
-from pluton_rclone.values.encoding import shown, standard_name
+from pluton_rclone.values.encoding import standard_name, to_onedrive
 
 NAMES = [
     "a",
@@ -121,7 +121,7 @@ def local(root: Path) -> View:
 def on_drive(drive: Drive, path: str, encoding: str) -> View:
     """Everything below a folder there, as rclone shows its names: a shortcut goes by the name of
     what it leads to."""
-    names = shown(encoding)
+    names = to_onedrive(encoding).shown
     folder = drive.find(path)
     view: View = {}
 

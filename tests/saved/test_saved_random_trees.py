@@ -23,7 +23,7 @@ from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.errors import TooManyDeletions
 from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.rclone.results import TransferResult
-from pluton_rclone.values.encoding import shown
+from pluton_rclone.values.encoding import to_onedrive
 from tests.connected import emulated_drive, remote_of
 
 from .random_trees import (
@@ -119,7 +119,7 @@ def copied(both: Both, seed: int) -> None:
 def restored(both: Both, seed: int) -> None:
     """Down, and compared."""
     rng = random.Random(seed)
-    names = shown(both.encoding)
+    names = to_onedrive(both.encoding).shown
     notebooks = {
         canonical("/".join(map(names, path.split("/"))))
         for path in plant(rng, both.drive, both.other, f"d{seed}")

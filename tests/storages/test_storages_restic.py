@@ -70,12 +70,11 @@ def there_and_back(storage: Storage, binary: Path, source: Path, restored: Path)
     assert content(restored / source.relative_to("/")) == content(source)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_backup_check_and_restore(
-    cloud: Emulator, restic: Path, tmp_path: Path, kind: DriveKind
-) -> None:
+def test_backup_check_and_restore(cloud: Emulator, restic: Path, tmp_path: Path) -> None:
+    """On a library; on the other kinds of drive with trouble in the middle, below."""
     make_files(tmp_path / "source", 60)
-    there_and_back(connected(cloud, kind), restic, tmp_path / "source", tmp_path / "restored")
+    storage = connected(cloud, "sharepoint")
+    there_and_back(storage, restic, tmp_path / "source", tmp_path / "restored")
 
 
 @pytest.mark.soak

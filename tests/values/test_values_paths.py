@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pluton_rclone.errors import UsageError
-from pluton_rclone.values.paths import base_folder, holds_all, in_drive
+from pluton_rclone.values.paths import holds_all, in_drive
 
 names = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=()), min_size=1, max_size=8
@@ -50,9 +50,9 @@ def test_climbing_out_is_refused_and_not_cut_off(path: str) -> None:
 
 
 def test_a_base_folder_cannot_climb_out_of_the_drive() -> None:
-    assert base_folder("/Backups//laptop/") == "Backups/laptop"
+    assert in_drive("/Backups//laptop/") == "Backups/laptop"
     with pytest.raises(UsageError):
-        base_folder("Backups/../..")
+        in_drive("Backups/../..")
 
 
 def test_a_nul_character_is_refused() -> None:
@@ -61,13 +61,13 @@ def test_a_nul_character_is_refused() -> None:
 
 
 @given(path=steps, base=trees)
-def test_a_relative_path_never_leaves_the_base_folder(path: str, base: str) -> None:
+def test_a_relative_path_never_leaves_the_in_drive(path: str, base: str) -> None:
     try:
         lies_at = in_drive(path if not path.startswith("/") else "." + path, base)
     except UsageError:
         assert ".." in path.split("/")
         return
-    start = base_folder(base)
+    start = in_drive(base)
     assert not start or lies_at == start or lies_at.startswith(start + "/")
     assert not {"", ".", ".."} & set(lies_at.split("/")) or lies_at == ""
 

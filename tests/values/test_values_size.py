@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluton_rclone.remote.rules import CHUNK, CHUNK_LIMIT, chunk_size_fault, good_chunks_near
-from pluton_rclone.values.size import OFF, Size
+from pluton_rclone.values.size import Size
 from tests.conf.real_rclone import run
 
 
@@ -48,7 +48,7 @@ def test_other_text_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(10485760, "10Mi"), (327680, "320Ki"), (OFF, "off"), (0, "0"), (1638400, "1.562Mi")],
+    [(10485760, "10Mi"), (327680, "320Ki"), (Size(-1), "off"), (0, "0"), (1638400, "1.562Mi")],
 )
 def test_sizes_are_written_as_rclone_writes_them(size: int, text: str) -> None:
     assert str(Size(size)) == text
@@ -92,8 +92,13 @@ def test_chunks_too_small_too_large_or_uneven_are_refused(text: str) -> None:
     assert chunk_size_fault(Size.parse(text)) is not None
 
 
-@pytest.mark.parametrize("text", ["320Ki", "1.875Mi", "10Mi", "59.375Mi", "250Mi"])
-@pytest.mark.parametrize("way", ["file", "flag", "environment"])
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        *((text, "file") for text in ("320Ki", "1.875Mi", "10Mi", "59.375Mi", "250Mi")),
+        *(("59.375Mi", way) for way in ("flag", "environment")),
+    ],
+)
 def test_the_real_rclone_takes_the_chunk_by_file_flag_and_environment(
     text: str, way: str, tmp_path: Path
 ) -> None:

@@ -240,7 +240,7 @@ def test_what_passed_the_test_is_saved_with_the_folder_that_the_test_made(cloud:
     setup = pasted(remote_of(cloud, "business").to_section())
     setup.set_options(base_folder="new")
     assert setup.test(Storages()).ok
-    setup = StorageSetup.from_json(setup.to_json())
+    setup = StorageSetup.from_record(setup.record_with_secrets())
     before = len(cloud.requests)
     storage = setup.save(Storages(), "work")
     assert len(cloud.requests) == before

@@ -40,15 +40,23 @@ def connect(cloud: Emulator, address: str, folder: str = "") -> Storage:
     if folder:
         setup.set_options(base_folder=folder)
     setup.name = "Team"
-    setup = StorageSetup.from_json(setup.to_json())
+    setup = StorageSetup.from_record(setup.record_with_secrets())
     return setup.save(Storages())
 
 
-@pytest.mark.parametrize("address", [LINK, DIRECT, ADDRESS])
-def test_it_is_connected_and_the_test_starts_at_that_folder(
-    cloud: Emulator, theirs: Drive, address: str, tmp_path: Path
+@pytest.mark.parametrize("address", [DIRECT, ADDRESS])
+def test_every_form_of_its_address_leads_there(
+    cloud: Emulator, theirs: Drive, address: str
 ) -> None:
     storage = connect(cloud, address)
+    assert storage.remote.root_folder_id.endswith(f"#{theirs.folder('Team').id}")
+    assert [entry.path for entry in storage.list()] == ["plan.txt"]
+
+
+def test_it_is_connected_and_the_test_starts_at_that_folder(
+    cloud: Emulator, theirs: Drive, tmp_path: Path
+) -> None:
+    storage = connect(cloud, LINK)
     assert storage.remote.root_folder_id.endswith(f"#{theirs.folder('Team').id}")
     assert (
         [entry.path for entry in storage.list()]

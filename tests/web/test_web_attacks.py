@@ -101,10 +101,11 @@ def test_a_foreign_host_is_refused(home: Path, host: str) -> None:
             assert "Storages</h1>" not in answer.text
 
 
-def test_this_machines_other_name_is_led_to_the_right_one(home: Path) -> None:
+def test_under_this_machines_other_name_the_right_one_is_said(home: Path) -> None:
     with at_the_page() as person:
-        answer = person.get("/add?x=1", headers={"host": "127.0.0.1:8123"}, follow_redirects=False)
-        assert answer.headers["location"] == f"{ORIGIN}/add?x=1"
+        answer = person.get("/add?x=1", headers={"host": "127.0.0.1:8123"})
+        assert answer.status_code == 421
+        assert f"Open it at {ORIGIN}." in answer.text
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:9999", None])
@@ -237,7 +238,7 @@ def test_no_page_holds_a_secret(cloud: Emulator) -> None:
         ((kept,),) = [one.drafts.values() for one in sessions_of(anna)]
         assert isinstance(kept, Draft)
         token = kept.setup.record_with_secrets()["token"]
-        hidden += re.findall(r'_token":\s*"([^"]+)"', token)
+        hidden += [token["access_token"], token["refresh_token"]]
         assert len(hidden) == 5
         for path in ("", "/health", "/files", "/edit", "/remove", "/copy", "/restore"):
             text = anna.get(f"/storages/{storage.remote_name}{path}").text

@@ -146,17 +146,20 @@ def test_a_drive_type_that_the_account_has_not_is_explained(cloud: Emulator) -> 
     assert "has no drive of the type personal" in answer.text
 
 
+CHECK = "/check?drive_type=personal"
+
+
 def test_options_are_checked_one_by_one_and_together(cloud: Emulator) -> None:
     with at_the_page() as anna:
         draft = anna.begin("Options")
         anna.sign_in(cloud, draft, ANNA)
         anna.post(f"{draft}/type", {"kind": "personal"})
-        one = anna.post(f"{draft}/check", {"field": "chunk_size", "chunk_size": "7Mi"})
+        one = anna.post(CHECK, {"field": "chunk_size", "chunk_size": "7Mi"})
         assert "not a multiple of 320 KiB" in one.json()["fault"]
-        assert anna.post(f"{draft}/check", {"field": "chunk_size", "chunk_size": "5Mi"}).json() == {
+        assert anna.post(CHECK, {"field": "chunk_size", "chunk_size": "5Mi"}).json() == {
             "fault": ""
         }
-        assert anna.post(f"{draft}/check", {"field": "token", "token": "{}"}).status_code == 400
+        assert anna.post(CHECK, {"field": "token", "token": "{}"}).status_code == 400
         whole = anna.post(f"{draft}/options", {"chunk_size": "7Mi", "no_versions": "on"})
         assert whole.status_code == 422
         assert "not a multiple of 320 KiB" in whole.text

@@ -150,7 +150,7 @@ READING = (
     "/copy",
     "/restore",
 )
-CHANGING = ("/test", "/check", "/reauthorize", "/edit", "/remove", "/copy", "/restore")
+CHANGING = ("/test", "/reauthorize", "/edit", "/remove", "/copy", "/restore")
 
 
 def test_another_persons_storage_is_not_there(cloud: Emulator, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_another_persons_draft_and_its_test_are_not_there(cloud: Emulator) -> No
             "waiting/x",
         ):
             assert bert.get(f"{draft}/{path}").status_code == 404
-        for path in ("name", "sign-in", "code", "rclone", "test", "save", "check", "give-up"):
+        for path in ("name", "sign-in", "code", "rclone", "test", "save", "give-up"):
             assert bert.post(f"{draft}/{path}").status_code == 404
         assert anna.get(f"{draft}/save").status_code == 200
         (work,) = app.state.page.jobs.all(Steps, "anna")

@@ -65,11 +65,3 @@ def test_a_moment_says_its_zone() -> None:
         == '<time datetime="2026-10-01T14:03:00+00:00">2026-10-01 14:03 UTC</time>'
     )
     assert wording.moment(None) == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(None, ""), (0.2, "less than a second"), (12, "12 s"), (200, "3 min"), (3900, "1 h 5 min")],
-)
-def test_a_duration(seconds: float | None, shown: str) -> None:
-    assert wording.duration(seconds) == shown

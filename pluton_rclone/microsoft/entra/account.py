@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pluton_rclone.errors import AccountError
@@ -27,18 +27,6 @@ class Account:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.username})" if self.username else self.name
-
-    def record(self) -> dict[str, str]:
-        """As JSON, for a storage's section."""
-        return asdict(self)
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Account:
-        """From what `record` gave; a member that is missing is empty."""
-        kind = record.get("kind")
-        known: Kind = kind if kind in ("personal", "application") else "work"
-        text = {one: str(record.get(one) or "") for one in ("id", "name", "username", "tenant_id")}
-        return cls(**text, kind=known)
 
     @classmethod
     def from_id_token(cls, claims: Mapping[str, Any]) -> Account:

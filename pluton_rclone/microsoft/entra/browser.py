@@ -21,7 +21,7 @@ from .account import Account
 from .app import AppRegistration
 from .loopback_request import LoopbackRequest
 from .loopback_server import LoopbackServer
-from .redirect import Prompt, begin_redirect, finish_redirect, parse_answer
+from .redirect import begin_redirect, finish_redirect, parse_answer
 from .sign_in import SignIn
 
 log = logging.getLogger(__name__)
@@ -150,20 +150,17 @@ def sign_in_with_browser(
     timeout: float = 600.0,
     cancel: threading.Event | None = None,
     account: Account | None = None,
-    prompt: Prompt | None = None,
 ) -> SignIn:
     """Open Microsoft's sign-in in a browser, wait for the person, return what was granted.
 
-    `show_address(url, opened)` can tell a person where to go. Without `account` the page lets the
-    person choose one; with it, that one is proposed and others are refused. `timeout` in seconds.
+    `show_address(url, opened)` can tell a person where to go. `account` as in
+    `begin_redirect`. `timeout` in seconds.
     The registration needs the redirect address `http://localhost` (platform Mobile and desktop).
     Raises `SignInTimedOut`, `Cancelled`, `SignInDeclined`, and the rest of `SignInError`.
     """
-    if account is None:
-        prompt = prompt or "select_account"
     with Http(cancel=cancel) as http, LoopbackReceiver() as receiver:
         to = receiver.redirect_uri
-        flow = begin_redirect(app, scopes, to, account=account, prompt=prompt, post=True, http=http)
+        flow = begin_redirect(app, scopes, to, account=account, post=True, http=http)
         receiver.expect(flow.state)
         opened = open_browser(flow.url)
         if show_address is not None:

@@ -85,8 +85,6 @@ def _candidates(text: str) -> Iterator[Any]:
     yield _sections(text)
     decoder = json.JSONDecoder()
     for form in _spellings(text):
-        with suppress(ValueError, RecursionError):
-            yield json.loads(form)
         start = -1
         for _ in range(50):
             start = form.find("{", start + 1)
@@ -115,15 +113,13 @@ def _from_value(value: Any) -> Pasted | None:
         return Pasted(Token.from_record(value))
     if "token" in value:
         return _from_options(joined(value))
-    sections = {str(k): v for k, v in value.items() if isinstance(v, Mapping)}
-    remotes = {k: v for k, v in sections.items() if v.get("type", "onedrive") == "onedrive"}
     with_token = _with_token(value)
     if len(with_token) > 1:
         what = f"This text holds {len(with_token)} remotes: {', '.join(sorted(with_token))}."
         raise TokenInvalid(what, advice="Paste one of them: `rclone config show NAME` prints it.")
     for options in with_token.values():
         return _from_options(options)
-    if remotes or any("type" in options for options in sections.values()):
+    if any(isinstance(one, Mapping) for one in value.values()):
         advice = "Paste the section of the remote whose type is onedrive."
         raise TokenInvalid("This text has no OneDrive remote with a token.", advice=advice)
     return None

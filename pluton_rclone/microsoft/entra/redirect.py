@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from pluton_rclone.errors import ForeignAnswer, SignInTimedOut
@@ -20,8 +20,6 @@ from .sign_in import SignIn, completed
 
 FLOW_LIFETIME = 600.0  # seconds: Microsoft's code expires after about ten minutes
 
-Prompt = Literal["select_account", "login", "consent", "none"]
-
 
 @dataclass(frozen=True)
 class Flow:
@@ -34,7 +32,6 @@ class Flow:
     expires: float
     scopes: tuple[str, ...]
     region: str
-    tenant: str
     client_id: str
     account: Account | None = None
     msal: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -60,24 +57,23 @@ def begin_redirect(
     redirect_uri: str,
     *,
     account: Account | None = None,
-    prompt: Prompt | None = None,
     post: bool = False,
     http: Http | None = None,
 ) -> Flow:
     """The address to send a person to, and what is needed to finish. `redirect_uri` must be
-    registered exactly. `account` is the expected person: the page proposes that account, and
-    another is refused at the end. With `post` the answer is a posted form, with which cookies with
-    SameSite=Lax do not come along."""
+    registered exactly. Without `account` the page lets the person choose one; with it, that one is
+    proposed, and another is refused at the end. With `post` the answer is a posted form, with
+    which cookies with SameSite=Lax do not come along."""
     wanted = short_names(scopes)
     asked = Asked(app, wanted, "redirect", (app.client_secret or "",))
-    hint = account.username or None if account else None
+    hint, prompt = (account.username or None, None) if account else (None, "select_account")
     with msal_application(app, asked, http) as application:
         begun = application.initiate_auth_code_flow(
             list(wanted), redirect_uri, prompt=prompt, login_hint=hint, response_mode="form_post"
         )
     if not post:  # only the address depends on it, and MSAL warns on stderr about any other mode
         begun["auth_uri"] = begun["auth_uri"].replace("=form_post", "=query")
-    end, whose = time.time() + FLOW_LIFETIME, (app.region, app.tenant, app.client_id)
+    end, whose = time.time() + FLOW_LIFETIME, (app.region, app.client_id)
     return Flow(begun["auth_uri"], begun["state"], end, wanted, *whose, account, begun)
 
 

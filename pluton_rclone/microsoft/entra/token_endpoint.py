@@ -59,7 +59,6 @@ class TokenEndpoint(LoopbackServer):
         self.path = f"/{secrets.token_urlsafe(24)}"
         self.client_secret = secrets.token_urlsafe(32)
         self.trouble: PlutonRcloneError | None = None
-        self.given = 0  # tokens handed out
 
     @property
     def token_url(self) -> str:
@@ -105,7 +104,6 @@ class TokenEndpoint(LoopbackServer):
             again = problem.next_step is NextStep.REAUTHORIZE  # its number says enough
             reason = problem.details.get("aadsts") if again else None
             return status, {"error": f"{word}: {reason or problem}"}  # all that rclone repeats
-        self.given += 1
         given = {"access_token": token.access_token, "token_type": token.token_type}
         left = (token.expiry - datetime.now(timezone.utc)).total_seconds()
         return 200, {**given, "expires_in": max(1, int(min(left, self._longest)))}

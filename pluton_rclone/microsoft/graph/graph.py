@@ -237,25 +237,28 @@ class Graph:
 
     def _verify(self, record: dict[str, Any]) -> Drive | str:
         drive = Drive.from_graph(record)
-        try:
-            members = {"$select": "id,name,webUrl,parentReference"}
-            root = self.get(f"/drives/{_id(drive.id)}/root", members, target="drive")
-        except _HOPELESS:
-            raise
-        except PlutonRcloneError as problem:
+        path = f"/drives/{_id(drive.id)}"
+        root = self._tried(f"{path}/root", "id,name,webUrl,parentReference")
+        if isinstance(root, PlutonRcloneError):
             what = f"Drive {drive.name!r} ({drive.id}) is not offered"
-            return f"{what}, its root cannot be read: {problem.why}"
+            return f"{what}, its root cannot be read: {root.why}"
         if not drive.web_url and isinstance(root.get("webUrl"), str):
             drive = replace(drive, web_url=root["webUrl"])
         if "quota" in record:
             return drive
-        try:  # lists of drives often come without the facet; the drive itself is asked then
-            record = self.get(f"/drives/{_id(drive.id)}", {"$select": "id,quota"}, target="drive")
+        # Lists of drives often come without the facet; the drive itself is asked then.
+        asked = self._tried(path, "id,quota")
+        quota = None if isinstance(asked, PlutonRcloneError) else asked.get("quota")
+        return replace(drive, quota=Quota.from_graph(quota))
+
+    def _tried(self, path: str, members: str) -> dict[str, Any] | PlutonRcloneError:
+        """What there is of a drive, or why it cannot be read."""
+        try:
+            return self.get(path, {"$select": members}, target="drive")
         except _HOPELESS:
             raise
-        except PlutonRcloneError:
-            record = {}
-        return replace(drive, quota=Quota.from_graph(record.get("quota")))
+        except PlutonRcloneError as problem:
+            return problem
 
     def hidden_shortcuts(self, folder: str, path: str = "") -> list[Shortcut]:
         """The shortcuts in a folder (its address below /v1.0, its `path` in the drive) that many

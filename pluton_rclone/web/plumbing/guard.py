@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 from anyio import from_thread, sleep
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pluton_rclone.storages.storage import Storage
@@ -98,11 +98,6 @@ class Address:
         port = urlsplit(self.origin).port
         return ("__Host-" if self.secure else "") + "pluton_onedrive" + (f"_{port}" if port else "")
 
-    def other_names(self) -> tuple[str, ...]:
-        """Hosts that are this machine, too, and are sent on to the right one."""
-        name, _, port = self.host.partition(":")
-        return (f"127.0.0.1:{port}", f"[::1]:{port}") if name == "localhost" and port else ()
-
 
 @dataclass
 class Guard:
@@ -164,9 +159,6 @@ class Guard:
         hosts = request.headers.getlist("host")
         host = hosts[0].lower() if len(hosts) == 1 else ""
         if host != self.address.host:
-            if request.method == "GET" and host in self.address.other_names():
-                query = f"?{request.url.query}" if request.url.query else ""
-                return RedirectResponse(f"{self.address.origin}{request.url.path}{query}", 307)
             what = "This page does not answer under that name."
             return self.refuse(request, 421, what, f"Open it at {self.address.origin}.")
         changes = request.method not in ("GET", "HEAD")

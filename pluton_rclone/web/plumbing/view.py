@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pluton_rclone.errors import ConnectionTestFailed, PlutonRcloneError
-from pluton_rclone.values.units import human_bytes
+from pluton_rclone.values.units import human_bytes, human_seconds
 
 from .guard import TOKEN_FIELD, session_of
 from .jobs import Steps
@@ -148,16 +148,5 @@ def moment(when: datetime | None) -> Markup:
     )
 
 
-def duration(seconds: float | None) -> str:
-    """ "1 h 5 min", "3 min", "12 s", "less than a second"; empty when unknown."""
-    if seconds is None:
-        return ""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s" if whole >= 1 else "less than a second"
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-for _filter in (size, words, place, moment, duration):
+for _filter in (size, words, place, moment, human_seconds):
     _environment.filters[_filter.__name__] = _filter

@@ -11,7 +11,6 @@ from anyio import CancelScope
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from pluton_rclone.errors import Cancelled, ItemNotFound, UsageError
 from pluton_rclone.rclone.commands import TransferOptions
@@ -28,7 +27,6 @@ from .places import NO_LINKS, allowed, is_private, rules
 
 SHOWN_ENTRIES = 1000
 SHOWN_FAILURES = 50
-_Blocks = Generator[bytes, None, None]
 
 
 def browse(request: Request) -> Response:
@@ -72,29 +70,20 @@ def download(request: Request) -> Response:
     }
     if entry.size >= 0:
         headers["content-length"] = str(entry.size)
-    return _Download(first, blocks, headers)
+    kind = "application/octet-stream"
+    return StreamingResponse(_sent(first, blocks), media_type=kind, headers=headers)
 
 
-class _Download(StreamingResponse):
-    """A reader that goes away ends the rclone that reads for it."""
-
-    def __init__(self, first: bytes, rest: _Blocks, headers: dict[str, str]) -> None:
-        kind = "application/octet-stream"
-        super().__init__(self._sent(first), media_type=kind, headers=headers)
-        self._source = rest
-
-    async def _sent(self, first: bytes) -> AsyncIterator[bytes]:
-        block: bytes | None = first
+async def _sent(first: bytes, rest: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
+    """The blocks. A reader that goes away ends the rclone that reads for it."""
+    block: bytes | None = first
+    try:
         while block is not None:
             yield block
-            block = await apart(next, self._source, None)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            with CancelScope(shield=True):
-                await apart(self._source.close)
+            block = await apart(next, rest, None)
+    finally:
+        with CancelScope(shield=True):
+            await apart(rest.close)
 
 
 # ---- copies and restores ----

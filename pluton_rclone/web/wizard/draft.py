@@ -39,11 +39,10 @@ _PAGES = {"sign_in": "authorize", "drive_type": "type", "consent": "authorize"}
 
 
 class Begun(NamedTuple):
-    """A sign-in that has begun, and whether in a window of its own. `url` is Microsoft's page."""
+    """A sign-in that has begun, and whether in a window of its own."""
 
     flow: Flow
     window: bool
-    url: str
 
 
 @dataclass

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pluton_rclone.errors import PlutonRcloneError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
+from pluton_rclone.errors import PlutonRcloneError
+from pluton_rclone.values.token_text import ANY
+
+from ..plumbing.guard import form_of
 from ..plumbing.view import rclone_size, sizes, together
 
 # What the guide's step 6 names comes first and open; the rest of rclone's options is folded away.
@@ -51,10 +57,11 @@ def fields(given: Mapping[str, Any], faults: Mapping[str, str] | None = None) ->
     return [_field(name, _schema()[name], given, (faults or {}).get(name, "")) for name in names()]
 
 
-def drawn(given: Mapping[str, Any], faults: Mapping[str, str]) -> dict[str, Any]:
+def drawn(given: Mapping[str, Any], faults: Mapping[str, str], drive_type: str) -> dict[str, Any]:
     """What the templates of the form need: the first controls, the folded ones, the faults."""
     controls = fields(given, faults)
-    return {"first": controls[: len(FIRST)], "rest": controls[len(FIRST) :], "faults": faults}
+    first, rest = controls[: len(FIRST)], controls[len(FIRST) :]
+    return {"first": first, "rest": rest, "faults": faults, "drive_type": drive_type}
 
 
 def of_section(section: Mapping[str, str]) -> dict[str, Any]:
@@ -142,11 +149,20 @@ def faults_of(error: PlutonRcloneError) -> dict[str, str]:
     return found
 
 
-def fault_of(form: Mapping[str, str], make: Callable[..., Any]) -> str:
-    """What is wrong with the option named in the form, found by a remote with this option alone."""
-    option, typed = form.get("field", ""), read(form, {})
-    try:
-        make(**({option: as_options(typed)[option]} if option in typed else {}))
-    except PlutonRcloneError as error:
-        return sizes(faults_of(error).get(option, ""))
-    return ""
+def check(request: Request) -> Response:
+    """POST: one field, as the person leaves it: {"fault": text, empty if valid}. No secrets. It is
+    found by a remote with this option alone, on a drive of the type that the address names."""
+    from pluton_rclone.remote.onedrive import OneDriveRemote
+
+    form, kind = form_of(request), request.query_params.get("drive_type", "")
+    option, typed, fault = form.get("field", ""), read(form, {}), ""
+    if option not in names():
+        raise HTTPException(400, "There is no such option.")
+    if option in typed:
+        given: dict[str, Any] = {option: as_options(typed)[option], "token": ANY}
+        given |= {"drive_id": "0" * 16 if kind == "personal" else "b!", "drive_type": kind}
+        try:
+            OneDriveRemote(**given)
+        except PlutonRcloneError as error:
+            fault = sizes(faults_of(error).get(option, ""))
+    return JSONResponse({"fault": fault})

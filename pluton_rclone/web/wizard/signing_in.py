@@ -57,11 +57,7 @@ def begin(request: Request) -> Response:
         except PlutonRcloneError as error:
             draft.failure = error
             return _back(request, draft, window)
-        url = flow.url
-        if not draft.setup.signed_in and draft.storage is None:
-            # Otherwise the account that is signed in at Microsoft would be taken without asking.
-            url += "&prompt=select_account"
-        draft.flows[flow.state] = Begun(flow, window, url)
+        draft.flows[flow.state] = Begun(flow, window)
         while len(draft.flows) > MAX_FLOWS:
             draft.flows.pop(next(iter(draft.flows)))
     there = link(request, "setups", draft.id, "go") + f"?state={flow.state}"
@@ -113,7 +109,7 @@ def go(request: Request) -> Response:
     found = draft.flows.get(request.query_params.get("state", ""))
     if found is None:
         return onward(request, draft, "authorize")
-    return in_window(draw(request, "go.html", url=found.url))
+    return in_window(draw(request, "go.html", url=found.flow.url))
 
 
 def callback(request: Request) -> Response:

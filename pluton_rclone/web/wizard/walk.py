@@ -3,12 +3,11 @@ forms of a saved storage."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from pluton_rclone.errors import OptionInvalid, PlutonRcloneError
 from pluton_rclone.microsoft.clouds import CLOUDS
@@ -20,7 +19,7 @@ from pluton_rclone.setup.state import DRIVE_TYPES
 from ..plumbing.context import demand, page_of, see_other, session, storage_of, work_of
 from ..plumbing.guard import OWNER, form_of
 from ..plumbing.jobs import Steps, Work
-from ..plumbing.view import Caught, draw, link, steps_view
+from ..plumbing.view import Caught, draw, steps_view
 from . import fields
 from .draft import Draft, draft_of, draw_step, onward
 
@@ -187,10 +186,10 @@ def options(request: Request) -> Response:
             return onward(request, draft, "save")
         except PlutonRcloneError as error:
             faults = fields.faults_of(error)
-    shown = {"clouds": CLOUDS.values(), "region": _region(draft), **fields.drawn(given, faults)}
-    check = link(request, "setups", draft.id, "check")
-    status = 422 if faults else 200
-    return draw_step(request, draft, "options", status=status, check=check, **shown)
+    drive = draft.setup.chosen_drive
+    shown = fields.drawn(given, faults, drive.type if drive else "business")
+    shown |= {"clouds": CLOUDS.values(), "region": _region(draft)}
+    return draw_step(request, draft, "options", status=422 if faults else 200, **shown)
 
 
 def _region(draft: Draft) -> str:
@@ -212,16 +211,6 @@ def _other_region(request: Request, draft: Draft, region: str) -> Response:
         except PlutonRcloneError as error:
             draft.failure = error
     return onward(request, draft, "authorize")
-
-
-def check(request: Request) -> Response:
-    """POST: one field, as the person leaves it: {"fault": text, empty if valid}. No secrets."""
-    draft, form = draft_of(request), form_of(request)
-    drive = draft.setup.chosen_drive
-    if drive is None or form.get("field", "") not in fields.names():
-        raise HTTPException(400, "There is no such option.")
-    setup = StorageSetup.from_record(draft.setup.record_with_secrets())
-    return JSONResponse({"fault": fields.fault_of(form, partial(setup.remote, drive))})
 
 
 # ---- 7: test and save ----
@@ -312,15 +301,9 @@ def edit(request: Request) -> Response:
                 faults = fields.faults_of(refusal)
                 faults = {option: faults[option] for option in fields.names() if option in faults}
                 error = None if faults else refusal
-    shown = {"storage": found, "name": name, "error": error, **fields.drawn(given, faults)}
-    check = link(request, "storages", found.remote_name, "check")
-    return draw(request, "edit.html", status=422 if faults or error else 200, check=check, **shown)
-
-
-def check_edit(request: Request) -> Response:
-    """POST: one field of that form, as the person leaves it."""
-    found, form = storage_of(request, "change"), form_of(request)
-    return JSONResponse({"fault": fields.fault_of(form, found.remote.replace)})
+    shown = {"storage": found, "name": name, "error": error}
+    shown |= fields.drawn(given, faults, found.remote.drive_type)
+    return draw(request, "edit.html", status=422 if faults or error else 200, **shown)
 
 
 def reauthorize(request: Request) -> Response:
