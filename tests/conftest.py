@@ -61,6 +61,11 @@ def pytest_configure() -> None:
         MEASURED[0].start()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_unconfigure() -> None:
     for measured in MEASURED:
         measured.stop()
