@@ -84,13 +84,14 @@ class Forks:
     def __init__(self, path: Path, end: ExitStack) -> None:
         self._path = path
         self._end = end
+        self._environment = dict(os.environ)  # of no test: by its variables a test finds its own
         self._start = threading.Lock()
         self._started = False
 
     def _server(self) -> str:
         with self._start:
             if not self._started:
-                self._end.enter_context(_serving(self._path))
+                self._end.enter_context(_serving(self._path, self._environment))
                 self._started = True
         return str(self._path)
 
@@ -205,10 +206,10 @@ def forking(folder: Path) -> Iterator[Forks]:
 
 
 @contextmanager
-def _serving(path: Path) -> Iterator[None]:
-    argv = [sys.executable, "-m", "tests.forked", str(path)]
+def _serving(path: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    argv, pipe = [sys.executable, "-m", "tests.forked", str(path)], subprocess.PIPE
     with subprocess.Popen(
-        argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        argv, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, start_new_session=True
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
