@@ -17,7 +17,7 @@ ONCE := tests/packaging tests/test_demo.py tests/test_readme.py tests/web/test_w
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-web test-quick test test-pythons once floors third-parties lint docs bench soak attack lock dist-check clean
+.PHONY: help install demo demo-web test-quick test coverage test-pythons once floors third-parties lint docs bench soak attack lock dist-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ test-quick: $(READY) ## For the inner loop: what is pure, and once through each 
 test: $(READY) ## The whole suite, in parallel, in random order
 	@.ci/system
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not soak and not attack" $(ARGS)
+
+coverage: $(READY) ## The whole suite under coverage.py: branches by room; `.venv/bin/coverage html` shows each line
+	@rm -f .coverage .coverage.*
+	@COVERED=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not soak and not attack" $(ARGS); \
+	    ended=$$?; $(BIN)/python .ci/covered.py && exit $$ended
 
 lint: $(READY) ## ruff, mypy --strict on sources and tests (sources for macOS and Windows, too), the import rules
 	@$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 import threading
@@ -15,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from coverage import Coverage
+
     from pluton_rclone.emulator import Emulator
     from tests.forked import Forks
 
@@ -36,6 +39,9 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+MEASURED: list[Coverage] = []
+"""What this process runs through, for `make coverage`: in each worker of pytest-xdist."""
+
 
 def pytest_configure() -> None:
     """Signals mean what they mean in the tests and in what they start, also where the suite runs in
@@ -48,6 +54,22 @@ def pytest_configure() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+    if os.environ.get("COVERED"):
+        from coverage import Coverage
+
+        MEASURED.append(Coverage(data_suffix=True))
+        MEASURED[0].start()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_unconfigure() -> None:
+    for measured in MEASURED:
+        measured.stop()
+        measured.save()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -205,14 +205,14 @@ def password_in_environment(
         monkeypatch.setenv("RCLONE_CONFIG_PASS", password)
 
 
-@pytest.mark.parametrize(("seconds", "password"), [(4, "geheim")])
+@pytest.mark.parametrize(("seconds", "password"), [(3, "geheim")])
 def test_every_rclone_started_through_the_library(
     cloud: Emulator, tmp_path: Path, seconds: float, password: str | None
 ) -> None:
     through_the_library(cloud, tmp_path, seconds, password)
 
 
-@pytest.mark.parametrize(("seconds", "foreigners", "password"), [(2, 3, None), (2, 1, "geheim")])
+@pytest.mark.parametrize(("seconds", "foreigners", "password"), [(1, 3, None), (1, 1, "geheim")])
 def test_foreign_rclones_on_the_same_file(
     cloud: Emulator, tmp_path: Path, seconds: float, foreigners: int, password: str | None
 ) -> None:

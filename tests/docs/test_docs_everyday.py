@@ -103,6 +103,7 @@ def renew(cloud: Emulator, work: Path) -> None:
     (work / "new-secret.txt").write_text("emulated~new~secret")
 
 
+@pytest.mark.long
 def test_ten_jobs_with_pluton_rclone(
     screen: Screen,
     cloud: Emulator,

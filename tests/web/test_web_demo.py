@@ -61,6 +61,7 @@ def pictures(demo: tuple[str, str, str]) -> Callable[[Page, str], None]:
     return take
 
 
+@pytest.mark.long
 def test_a_person_clicks_through_it_with_an_ordinary_browser(
     demo: tuple[str, str, str], tmp_path: Path
 ) -> None:
@@ -147,6 +148,8 @@ def test_a_device_code_is_typed_and_an_administrator_agrees(
         control.get_by_role("button", name="Type it").click()
         at_microsoft(control, BERT, "accept")
         control.get_by_text("You have signed in").wait_for()
+        visitor.heading("Which OneDrive")
+        assert page.get_by_text("Bert Jansen").first.is_visible()
 
         # Sites.Read.All needs the administrator
         control.goto(door)
