@@ -20,6 +20,7 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.microsoft.clouds import CLOUDS
 from pluton_rclone.microsoft.entra.faults import Asked, sign_in_error
 from pluton_rclone.microsoft.entra.paste import read_paste
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from pluton_rclone.microsoft.graph import delta
 from pluton_rclone.microsoft.graph.addresses import read_address
 from pluton_rclone.microsoft.graph.drives import Quota
@@ -126,7 +127,7 @@ def http(given: Case, expect: Case, _: Path) -> None:
     `raises`, and what `judge` takes.
     """
     table = Table(given["table"])
-    client = Graph(CLOUDS["global"], "token", http=table)
+    client = Graph(CLOUDS["global"], Token("token", None, ALREADY_EXPIRED), http=table)
     call, _, argument = given["call"].partition(" ")
     calls: dict[str, Callable[[], Any]] = {
         "drives": client.drives,

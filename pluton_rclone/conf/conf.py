@@ -211,10 +211,10 @@ class Conf:
         `environment`. What rclone refreshes in it is merged back while it runs, at the end, and,
         after a crash, at the next start; not where `others` gave another `token_url`. `warn` hears
         why the real file cannot be written."""
-        from .private import lend, no_others
+        from .private import lend
 
         wanted = self.names() if names is None else list(names)
-        return lend(self._shared, wanted, others or no_others, warn)
+        return lend(self._shared, wanted, others, warn)
 
     def keeper(self, name: str) -> Callable[[str], None]:
         """Keeps the token that follows this remote's present one, also if the remote is renamed

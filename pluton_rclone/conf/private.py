@@ -48,12 +48,7 @@ def nobody(_: PlutonRcloneError) -> None:
 
 
 Others = Callable[[str, dict[str, str]], Mapping[str, str]]
-"""For a remote's name and whole section: the options that are others in the copy."""
-
-
-def no_others(name: str, section: dict[str, str]) -> Mapping[str, str]:
-    """The copy is as the original."""
-    return {}
+"""For a remote's name and whole section: the options that are others in the copy. None: none."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ class PrivateConfig:
 
 @contextmanager
 def lend(
-    shared: SharedConfig, names: Sequence[str], others: Others, warn: Warn
+    shared: SharedConfig, names: Sequence[str], others: Others | None, warn: Warn
 ) -> Iterator[PrivateConfig]:
     """A private config with these remotes; ends by merging what was refreshed, but nothing of a
     remote whose copy has another `token_url`. StorageNotFound. `warn` hears why the real file
@@ -166,7 +161,7 @@ class _Loan:
             self.owner.release()
 
 
-def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others) -> _Loan:
+def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others | None) -> _Loan:
     waiting = [leftover for leftover in _abandoned(shared) if not _merged_and_gone(leftover)]
     try:
         document = shared.document().require(*names)
@@ -175,7 +170,7 @@ def _open_loan(shared: SharedConfig, names: Sequence[str], others: Others) -> _L
             lent = leftover.on(lent)
         copy, coming_back = lent, list(names)
         for name in names:
-            options = others(name, lent.whole_section(name))
+            options = {} if others is None else others(name, lent.whole_section(name))
             copy = copy.changed(name, options)
             if "token_url" in options:
                 coming_back.remove(name)

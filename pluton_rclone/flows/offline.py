@@ -13,6 +13,8 @@ DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
     "PREFECT_LOGGING_LEVEL": "WARNING",
+    # Prefect's own is 20 s; a small or busy machine needs more to start it
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     # a worker that is lost is noticed by their absence (30 s is the least that Prefect takes)
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }

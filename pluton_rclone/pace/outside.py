@@ -49,8 +49,8 @@ def paced(saved: SavedRemote, path: Path | None, flags: Sequence[str] = ()) -> I
         or not killed_with_parent()
         or not Feature.METRICS.known_to(saved.rclone.binary.version)
     ):
-        limits = ("RCLONE_TPSLIMIT", "RCLONE_TPSLIMIT_BURST")
-        yield {name: EVEN.variables()[name] for name in limits}, lambda: None
+        even = EVEN.variables().items()
+        yield {name: value for name, value in even if "TPSLIMIT" in name}, lambda: None
         return
     from .governor import Governor
 

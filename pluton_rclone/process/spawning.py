@@ -19,9 +19,15 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from subprocess import Popen
+from typing import Any, Protocol, TypeVar
 
-_Request = tuple[Callable[[], Popen[bytes]], "Future[Popen[bytes]]"]
+
+class _Killable(Protocol):
+    def kill(self) -> None: ...
+
+
+Spawned = TypeVar("Spawned", bound=_Killable)
+_Request = tuple[Callable[[], Any], "Future[Any]"]
 
 
 class Spawner:
@@ -31,9 +37,9 @@ class Spawner:
         self._lock = threading.Lock()
         self._requests: queue.SimpleQueue[_Request] | None = None
 
-    def spawn(self, make: Callable[[], Popen[bytes]]) -> Popen[bytes]:
+    def spawn(self, make: Callable[[], Spawned]) -> Spawned:
         """What `make` returns, made in the lasting thread; what it raises is raised here."""
-        made: Future[Popen[bytes]] = Future()
+        made: Future[Spawned] = Future()
         with self._lock:
             if self._requests is None:
                 requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
@@ -58,7 +64,7 @@ def _serve(requests: queue.SimpleQueue[_Request]) -> None:
         del make, made  # the caller alone keeps the child
 
 
-def _kill(made: Future[Popen[bytes]]) -> None:
+def _kill(made: Future[Any]) -> None:
     if made.exception() is None:
         made.result().kill()
 

@@ -45,13 +45,11 @@ def inspect_remote(
     section: Mapping[str, str],
     *,
     version: Version | None = None,
-    environment: Mapping[str, str] | None = None,
-    today: date | None = None,
     paired: bool = False,
 ) -> list[Finding]:
     """Everything that is wrong with a OneDrive remote; of another type, only its name is looked at.
-    `version` is that of the rclone at hand; `environment` (os.environ) may hold variables that win
-    over the file. `paired`: `name` is that of its drive (`remote.pairs`)."""
+    `version` is that of the rclone at hand. `paired`: `name` is that of its drive (`remote.pairs`).
+    """
     found: list[_Row] = []
     fault = name_fault(name, NEWEST if version is None else version)
     if fault is not None:
@@ -65,8 +63,8 @@ def inspect_remote(
                 "rclone and restic by themselves start at the drive's root, above the base folder"
             )
             found.append(("base_folder", "warning", what, _BASE_FOLDER))
-        found += _environment(name, os.environ if environment is None else environment)
-        found += _secret_end(section, date.today() if today is None else today)
+        found += _environment(name)
+        found += _secret_end(section)
         if version is not None:
             found += _version(section, version)
     return [Finding(name, *row) for row in found]
@@ -142,25 +140,26 @@ def _ignored(section: Mapping[str, str]) -> Iterator[_Row]:
             yield key, "warning", what, advice
 
 
-def _environment(name: str, environment: Mapping[str, str]) -> Iterator[_Row]:
+def _environment(name: str) -> Iterator[_Row]:
     for option in OPTIONS:
         variable = f"RCLONE_CONFIG_{name.upper()}_{option.name.upper()}"
-        if variable in environment:
+        if variable in os.environ:
             what = f"{variable} is set and wins over the file"
             if option.name == "token":
                 what += ": a token that rclone renews is never used"
             yield option.name, "warning", what, f"Unset {variable}."
 
 
-def _secret_end(section: Mapping[str, str], today: date) -> Iterator[_Row]:
+def _secret_end(section: Mapping[str, str]) -> Iterator[_Row]:
     try:
         end = date.fromisoformat(section.get(PREFIX + "secret_expires", ""))
     except ValueError:
         return
     advice = "Make a new client secret in the app registration and set it here."
-    if end < today:
+    left = end - date.today()
+    if left < timedelta():
         yield "client_secret", "error", f"the client secret expired on {end}", advice
-    elif end - today <= _SECRET_NOTICE:
+    elif left <= _SECRET_NOTICE:
         yield "client_secret", "warning", f"the client secret expires on {end}", advice
 
 

@@ -4,25 +4,20 @@ connection: time to send, time to read; and for their number."""
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from pluton_rclone.errors import UsageError
+from pluton_rclone.microsoft.entra.app import AppRegistration
+from pluton_rclone.storages.storages import Storages
 
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-    from pluton_rclone.microsoft.entra.app import AppRegistration
-    from pluton_rclone.storages.storages import Storages
+from .app import create_app, one_time_address
 
 REQUEST = 20.0  # seconds for a whole request to come
 SWITCH = 0.0005  # seconds a thread runs before another may; Python's 5 ms delay each system call
@@ -97,14 +92,12 @@ def serve(
     local_folders: Sequence[Path] | None = None,
     on_ready: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM; ends all work, then raises KeyboardInterrupt or SystemExit.
+    """Serve until Ctrl-C or SIGTERM; ends all work, then lets the signal do what it did before.
 
     `on_ready` gets the one-time address once browsers can connect. `port` 0 takes a free one. Binds
     to loopback; `host` binds elsewhere and needs `public_url`, the address of the HTTPS proxy in
     front. UsageError.
     """
-    from .app import create_app, one_time_address
-
     if host is not None and not (public_url or "").startswith("https://"):
         advice = "Put a proxy with a certificate in front; its address is the public URL."
         raise UsageError("A page that is open to other machines needs HTTPS.", advice=advice)
@@ -114,31 +107,11 @@ def serve(
         url = public_url or f"http://localhost:{sockets[0].getsockname()[1]}"
         made = create_app(storages, public_url=url, app=app, local_folders=local_folders)
         address = one_time_address(made)
-        with _terminated_gently():
-            on_ready(address)  # who comes before the server runs waits at the socket
-            server(made).run(sockets=sockets)
+        on_ready(address)  # who comes before the server runs waits at the socket
+        server(made).run(sockets=sockets)
     finally:
         for one in sockets:
             one.close()
-
-
-@contextmanager
-def _terminated_gently() -> Iterator[None]:
-    """SIGTERM, which uvicorn raises again after its end, becomes an exception, so that cleaning up
-    happens. Another handler stays."""
-
-    def stop(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    in_main = threading.current_thread() is threading.main_thread()
-    ours = in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if ours:
-        signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        if ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def server(made: Starlette) -> uvicorn.Server:

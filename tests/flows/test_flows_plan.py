@@ -158,3 +158,6 @@ def test_the_schema_names_what_may_stand_in_a_plan() -> None:
         "retry",
         "at_once",
     }
+    step = schema["$defs"]["Step"]["properties"]
+    assert step["shards"]["maximum"] == 64
+    assert "part" not in step

@@ -15,6 +15,7 @@ from pluton_rclone.emulator.drives.quota import Told
 from pluton_rclone.emulator.faults import GraphFault
 from pluton_rclone.emulator.graph.faults import Faults
 from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from pluton_rclone.microsoft.graph.drives import Drive, Quota, Site
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.values.drive_ids import normal_drive_id
@@ -343,7 +344,7 @@ def test_our_user_agent_is_decorated_as_microsoft_asks(cloud: Emulator, graph_of
 
 
 def test_a_graph_shows_no_token() -> None:
-    graph = Graph(cloud_of_region("global"), "planted-token")
+    graph = Graph(cloud_of_region("global"), Token("planted-token", None, ALREADY_EXPIRED))
 
     assert "planted" not in repr(graph) + str(graph.cloud)
 

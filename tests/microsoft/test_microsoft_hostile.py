@@ -24,7 +24,7 @@ from pluton_rclone.microsoft.clouds import cloud as cloud_of_region
 from pluton_rclone.microsoft.entra.app import AppRegistration
 from pluton_rclone.microsoft.entra.device_code import begin_device_code
 from pluton_rclone.microsoft.entra.sign_in import refresh
-from pluton_rclone.microsoft.entra.token import Token
+from pluton_rclone.microsoft.entra.token import ALREADY_EXPIRED, Token
 from pluton_rclone.microsoft.graph import delta
 from pluton_rclone.microsoft.graph.drives import Site
 from pluton_rclone.microsoft.graph.graph import Graph
@@ -261,7 +261,13 @@ def test_graph_answers_of_any_form_are_errors_of_ours(ask: str) -> None:
     for body in [*BODIES, *objects()]:
         for status in (200, 403):
             with contextlib.suppress(PlutonRcloneError):
-                ASKS[ask](Graph(cloud_of_region("global"), "token", http=Hostile(body, status)))
+                ASKS[ask](
+                    Graph(
+                        cloud_of_region("global"),
+                        Token("token", None, ALREADY_EXPIRED),
+                        http=Hostile(body, status),
+                    )
+                )
 
 
 def token_answers() -> Iterator[bytes]:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from pluton_rclone.microsoft.entra.scopes import (
-    difference_in_words,
     least,
     missing,
     remote_options,
@@ -78,15 +77,6 @@ def test_openids_own_scopes_are_left_out() -> None:
     assert short_names(
         ["openid", "profile", "offline_access", "email", "https://graph.microsoft.us/Files.Read"]
     ) == ("Files.Read",)
-
-
-def test_the_difference_is_said_in_words() -> None:
-    words = difference_in_words(["Files.ReadWrite"], ["Files.ReadWrite", "Sites.Read.All"])
-
-    assert words is not None
-    assert "not granted: find and read SharePoint sites (Sites.Read.All)" in words
-    assert "granted: read and write your files (Files.ReadWrite)" in words
-    assert difference_in_words(["Files.ReadWrite.All"], ["Files.Read"]) is None
 
 
 def test_rclones_options_agree_with_what_was_granted() -> None:

@@ -154,6 +154,9 @@ def test_where_nothing_can_be_counted_it_goes_evenly(
     assert killed_with_parent() == []
     with outside.paced(remote, short) as (variables, _):
         assert variables == evenly
+    monkeypatch.setenv("RCLONE_TPSLIMIT_BURST", "5")
+    with outside.paced(remote, short) as (variables, _):
+        assert variables == {"RCLONE_TPSLIMIT": "9"}
 
 
 @pytest.mark.soak

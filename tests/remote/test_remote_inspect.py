@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,13 @@ TOKEN = (
 GOOD = {"type": "onedrive", "drive_id": "b!x", "drive_type": "business", "token": TOKEN}
 
 
+def day(after: int) -> str:
+    """The day so many days from now."""
+    return (date.today() + timedelta(days=after)).isoformat()
+
+
 def found(section: dict[str, str], name: str = "anna", **more: object) -> list[tuple[str, str]]:
-    arguments = {"environment": {}, "today": date(2026, 11, 23), **more}
-    findings = inspect_remote(name, section, **arguments)  # type: ignore[arg-type]
+    findings = inspect_remote(name, section, **more)  # type: ignore[arg-type]
     assert all(finding.remote == name and finding.what and finding.advice for finding in findings)
     return [(finding.option, finding.severity) for finding in findings]
 
@@ -49,9 +53,9 @@ def test_a_good_remote_has_no_findings() -> None:
         ({"chunk_size": "100Mi"}, [("chunk_size", "warning")]),
         ({"chunksize": "10Mi"}, [("chunksize", "warning")]),
         ({"description": "%(x)s"}, [("description", "error")]),
-        ({"pluton_secret_expires": "2026-11-01"}, [("client_secret", "error")]),
-        ({"pluton_secret_expires": "2026-12-01"}, [("client_secret", "warning")]),
-        ({"pluton_secret_expires": "2027-12-01"}, []),
+        ({"pluton_secret_expires": day(-22)}, [("client_secret", "error")]),
+        ({"pluton_secret_expires": day(8)}, [("client_secret", "warning")]),
+        ({"pluton_secret_expires": day(373)}, []),
         ({"pluton_secret_expires": "soon"}, []),
         (
             {"client_credentials": "true", "token": ""},
@@ -64,7 +68,7 @@ def test_each_fault_is_found_once(change: dict[str, str], expected: list[tuple[s
 
 
 def test_a_misspelt_option_is_named() -> None:
-    (finding,) = inspect_remote("anna", {**GOOD, "chunk_sise": "10Mi"}, environment={})
+    (finding,) = inspect_remote("anna", {**GOOD, "chunk_sise": "10Mi"})
     assert finding.advice == "Did you mean chunk_size?"
 
 
@@ -79,8 +83,9 @@ def test_what_the_rclone_at_hand_ignores_or_cannot_is_found() -> None:
     assert found(section, "zoë", version=Version(1, 75, 2)) == []
 
 
-def test_a_variable_that_wins_over_the_file_is_found() -> None:
-    (finding,) = inspect_remote("anna", GOOD, environment={"RCLONE_CONFIG_ANNA_TOKEN": "x"})
+def test_a_variable_that_wins_over_the_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RCLONE_CONFIG_ANNA_TOKEN", "x")
+    (finding,) = inspect_remote("anna", GOOD)
     assert "never used" in finding.what
     assert finding.advice == "Unset RCLONE_CONFIG_ANNA_TOKEN."
 

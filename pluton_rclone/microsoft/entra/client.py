@@ -49,8 +49,6 @@ class _MsalHttp:
             # MSAL adds OpenID's scopes, to which nobody consented if the token came from rclone's
             # own sign-in (AADSTS65001). If none are named, as by rclone, what was granted stays.
             data = {name: value for name, value in data.items() if name != "scope"}
-            if self._asked.scopes:
-                data["scope"] = " ".join(self._asked.scopes)
         answer = self._http.request("POST", url, params=params, data=data, headers=headers)
         if _refused(answer) and answer.status >= 500:
             raise sign_in_error(answer.json, self._asked)

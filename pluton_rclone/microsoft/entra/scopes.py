@@ -79,13 +79,6 @@ def in_words(scopes: Iterable[str]) -> str:
     return "; ".join(f"{_IN_WORDS[one]} ({one})" if one in _IN_WORDS else one for one in names)
 
 
-def difference_in_words(granted: Iterable[str], wanted: Iterable[str]) -> str | None:
-    """What was asked for and not granted, as a sentence; None when nothing is missing."""
-    lacking, have = missing(granted, wanted), in_words(granted)
-    rest = f"granted: {have}" if have else "nothing was granted"
-    return f"not granted: {in_words(lacking)}; {rest}" if lacking else None
-
-
 def remote_options(granted: Iterable[str]) -> dict[str, Any]:
     """rclone's options for what was granted: `access_scopes`, `disable_site_permission`. rclone
     uses them at its own `config reconnect`; its refresh sends no scope."""

@@ -15,7 +15,7 @@ from .account import Account, require_same
 from .app import AppRegistration
 from .client import msal_application, outcome
 from .faults import Asked
-from .scopes import ACCEPT_OR_ASK, admin_consent_url, difference_in_words, missing, short_names
+from .scopes import ACCEPT_OR_ASK, admin_consent_url, in_words, missing, short_names
 from .token import Token
 
 
@@ -38,28 +38,27 @@ def completed(
     signed_in = Account.from_id_token(result.get("id_token_claims") or {})
     if account is not None:
         require_same(account, signed_in)
-    difference = difference_in_words(token.scopes, asked)
-    if difference is not None:
+    lacking, have = missing(token.scopes, asked), in_words(token.scopes)
+    if lacking:
         url = admin_consent_url(app, asked, tenant=signed_in.tenant_id or None)
         what = f"Microsoft granted {signed_in} less than was asked for."
         about: dict[str, Any] = {"link": url, "admin_consent_url": url}
-        about["missing_scopes"] = list(missing(token.scopes, asked))
-        raise ConsentRequired(what, why=difference, advice=ACCEPT_OR_ASK, **about)
+        about["missing_scopes"] = list(lacking)
+        rest = f"granted: {have}" if have else "nothing was granted"
+        why = f"not granted: {in_words(lacking)}; {rest}"
+        raise ConsentRequired(what, why=why, advice=ACCEPT_OR_ASK, **about)
     return SignIn(token, signed_in, token.scopes)
 
 
-def refresh(
-    app: AppRegistration, token: Token, scopes: Iterable[str] = (), *, http: Http | None = None
-) -> Token:
-    """A new token; keep its refresh token, which may be another. `scopes` asks for permissions that
-    were consented to before. TokenExpired if the person has to sign in again; SignInError."""
+def refresh(app: AppRegistration, token: Token, *, http: Http | None = None) -> Token:
+    """A new token; keep its refresh token, which may be another. TokenExpired if the person has to
+    sign in again; SignInError."""
     if not token.refresh_token:
         raise TokenExpired("This token cannot be renewed.", why="it came without a refresh token")
-    wanted = short_names(scopes)
-    asked = Asked(app, wanted, "refresh", (token.refresh_token, app.client_secret or ""))
+    asked = Asked(app, (), "refresh", (token.refresh_token, app.client_secret or ""))
     with msal_application(app, asked, http) as application:
-        result = application.acquire_token_by_refresh_token(token.refresh_token, list(wanted))
-    renewed = Token.from_msal(outcome(result, asked), asked=wanted or token.scopes)
+        result = application.acquire_token_by_refresh_token(token.refresh_token, [])
+    renewed = Token.from_msal(outcome(result, asked), asked=token.scopes)
     return replace(renewed, refresh_token=renewed.refresh_token or token.refresh_token)
 
 

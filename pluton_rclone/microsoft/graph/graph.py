@@ -51,17 +51,16 @@ class Graph:
     def __init__(
         self,
         cloud: Cloud,
-        token: Token | str,
+        token: Token,
         *,
         http: Http | None = None,
         renew: Callable[[str], Token] | None = None,
         saved: bool = False,
     ) -> None:
         self.cloud = cloud
-        self._token = token if isinstance(token, str) else token.access_token
+        self._token = token.access_token
         self._refusable, self._renew, self._saved = self._token, renew, saved
-        granted = () if isinstance(token, str) else token.scopes
-        self._sites_granted = any(scope.startswith("Sites.") for scope in granted)
+        self._sites_granted = any(scope.startswith("Sites.") for scope in token.scopes)
         self._http = http or Http()
         self._own_http = http is None
 
