@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pluton_rclone.errors import NothingFound
 from pluton_rclone.process import system
@@ -83,7 +83,8 @@ class _FolderScan:
         for name, refused in self._folders.items():
             yield self._judge.child(self._folder, name, refused)
 
-    def _entry(self, entry: os.DirEntry[bytes]) -> Iterator[Finding]:
+    def _entry(self, entry: os.DirEntry[bytes]) -> Iterable[Finding]:
+        """No generator: most entries have no finding."""
         folder, name = self._folder, _decoded(entry.name)
         told: list[tuple[str, str]] = []
         try:
@@ -91,21 +92,20 @@ class _FolderScan:
             if not is_dir:
                 if not entry.is_file(follow_symlinks=False):
                     kind = "symlink" if entry.is_symlink() else "special_file"
-                    yield Finding(folder.below(name), RULES[kind])
-                    return
+                    return [Finding(folder.below(name), RULES[kind])]
                 status = entry.stat(follow_symlinks=False)
                 size = status.st_size
                 if not self._may_read(entry, status):
                     told.append(("unreadable", ""))
         except FileNotFoundError:
-            return
+            return ()
         except OSError as error:
-            yield Finding(folder.below(name), RULES["unreadable"], detail=error.strerror or "")
-            return
+            detail = error.strerror or ""
+            return [Finding(folder.below(name), RULES["unreadable"], detail=detail)]
         told += self._judge.alone(folder, name, is_dir, size)
-        if _NOT_UTF_8.search(name):
+        if not name.isascii() and _NOT_UTF_8.search(name):
             told.append(("name_not_utf8", f"arrives as {self._judge.arriving(name)}"))
-        refused = {rule for rule, _ in told if RULES[rule].refuses}
+        refused = {rule for rule, _ in told if RULES[rule].refuses} if told else set()
         if is_dir:
             self._summary.folders += 1
             self._folders[name] = refused
@@ -116,8 +116,7 @@ class _FolderScan:
             size = size if arrives else 0
         if QUOTE in name and not opens_again(name):
             self._not_found_again[name] = size
-        for rule, detail in told:
-            yield Finding(folder.below(name), RULES[rule], is_dir, detail)
+        return [Finding(folder.below(name), RULES[rule], is_dir, detail) for rule, detail in told]
 
     def _may_read(self, entry: os.DirEntry[bytes], status: os.stat_result) -> bool:
         if status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ:
