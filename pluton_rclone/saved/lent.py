@@ -152,7 +152,8 @@ def _refuses(line: bytes) -> bool:
     from pluton_rclone.rclone import events
 
     event = events.parse(line)
-    return event.level not in ("debug", "info") and is_refusal(event.text)
+    told = event.level not in ("debug", "info") and not isinstance(event, events.Progress)
+    return told and is_refusal(event.text)  # of a progress, 401 is a number
 
 
 def is_refusal(text: str) -> bool:
