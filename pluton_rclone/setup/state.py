@@ -41,6 +41,10 @@ class SetupState(msgspec.Struct, kw_only=True):
     options: dict[str, Any] = {}
     passed: str | None = None
 
+    def __repr__(self) -> str:
+        """With the names of the options alone: some are secret."""
+        return f"SetupState({self.kind}, {self.account}, {sorted(self.options)})"
+
     @property
     def place(self) -> Place:
         """What the sign-in must reach, by what was chosen."""

@@ -366,7 +366,7 @@ def test_what_is_shown_holds_no_secret(cloud: Emulator) -> None:
     setup.choose_own_drive()
     setup.set_options(link_password="hunter2-hunter2")
     token = setup.record_with_secrets()["token"]
-    shown = repr(setup)
+    shown = f"{setup!r} {setup._state!r}"  # as in a traceback with its variables
     written = json.dumps(setup.record_with_secrets())
     for secret in (
         token["access_token"],
