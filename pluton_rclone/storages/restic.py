@@ -9,9 +9,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pluton_rclone import process
 from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, UsageError
@@ -40,9 +41,10 @@ LADDER = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (KILL, 5.0))
 _ANOTHER_REPOSITORY = ("--from-repo", "--repo2", "RESTIC_FROM_REPOSITORY", "RESTIC_REPOSITORY2")
 
 
-class _Begun(NamedTuple):
+@dataclass(frozen=True)
+class _Begun:
     argv: list[str]
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
     recording: Recording
     let_go: Callable[[], None]
 
