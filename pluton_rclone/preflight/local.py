@@ -95,7 +95,8 @@ class _FolderScan:
                     return [Finding(folder.below(name), RULES[kind])]
                 status = entry.stat(follow_symlinks=False)
                 size = status.st_size
-                if not self._may_read(entry, status):
+                for_all = status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ
+                if not (for_all or self._may_read(entry, status)):
                     told.append(("unreadable", ""))
         except FileNotFoundError:
             return ()
@@ -103,9 +104,13 @@ class _FolderScan:
             detail = error.strerror or ""
             return [Finding(folder.below(name), RULES["unreadable"], detail=detail)]
         told += self._judge.alone(folder, name, is_dir, size)
-        if not name.isascii() and _NOT_UTF_8.search(name):
+        if (plain := name.isascii()) and not told and not is_dir:
+            self._files.append(name)
+            self._summary.add_file(size, folder.arrives)
+            return ()
+        if not plain and _NOT_UTF_8.search(name):
             told.append(("name_not_utf8", f"arrives as {self._judge.arriving(name)}"))
-        refused = {rule for rule, _ in told if RULES[rule].refuses} if told else set()
+        refused = {rule for rule, _ in told if RULES[rule].refuses}
         if is_dir:
             self._summary.folders += 1
             self._folders[name] = refused
@@ -119,8 +124,6 @@ class _FolderScan:
         return [Finding(folder.below(name), RULES[rule], is_dir, detail) for rule, detail in told]
 
     def _may_read(self, entry: os.DirEntry[bytes], status: os.stat_result) -> bool:
-        if status.st_mode & _ALL_MAY_READ == _ALL_MAY_READ:
-            return True
         mine = status.st_uid == self._user and status.st_mode & _OWNER_MAY_READ
         return bool(mine) or os.access(entry.path, os.R_OK, effective_ids=_EFFECTIVE)
 
