@@ -309,12 +309,23 @@ def run(
     stdin: Source | None = None,
     cwd: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
+    on_signal: Callable[[], None] | None = None,
+    ladder: Sequence[tuple[int, float]] = LADDER,
 ) -> Completed:
-    """Run to the end and keep all output. TimeoutError after `timeout` seconds; then it is gone."""
+    """Run to the end and keep all output. TimeoutError after `timeout` seconds; then it is gone,
+    ended as `Child` says of `on_signal` and `ladder`."""
     out: list[bytes] = []
     err: list[bytes] = []
-    given = start(argv, env=env, stdin=stdin, cwd=cwd, on_stdout=out.append, on_stderr=err.append)
-    with given as child:
+    with start(
+        argv,
+        env=env,
+        stdin=stdin,
+        cwd=cwd,
+        on_stdout=out.append,
+        on_stderr=err.append,
+        on_signal=on_signal,
+        ladder=ladder,
+    ) as child:
         code = child.wait(timeout)
     return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
 

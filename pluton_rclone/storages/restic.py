@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pluton_rclone import process
 from pluton_rclone.errors import NextStep, PlutonRcloneError, ResticNotFound, UsageError
@@ -125,11 +125,11 @@ class Restic:
     def run(self, *arguments: str, timeout: float | None = None) -> Completed:
         """Run restic to its end; its failures are in the exit status. TimeoutError after `timeout`
         seconds; then it is gone."""
-        out: list[bytes] = []
-        err: list[bytes] = []
-        with self.start(*arguments, on_stdout=out.append, on_stderr=err.append) as child:
-            code = child.wait(timeout)
-        return Completed(code, b"".join(out), b"".join(line + b"\n" for line in err))
+        with self._begun(arguments) as begun:
+            given: Any = {"env": begun.environment, "on_signal": begun.let_go, "ladder": LADDER}
+            done = process.run(begun.argv, timeout=timeout, **given)
+            begun.recording.exited(done.returncode)
+        return done
 
     def foreground(self, *arguments: str) -> int:
         """Run restic with our terminal; its exit code (`process.foreground`)."""
