@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pluton_rclone import Storage, Storages, process
-from pluton_rclone.connection.probe import PROBE_BYTES, _quick_xor_hash
+from pluton_rclone import Storage, Storages
 from pluton_rclone.connection.report import (
     PROBE_PREFIX,
     ConnectionReport,
@@ -24,7 +23,6 @@ from pluton_rclone.connection.report import (
 from pluton_rclone.emulator import Emulator
 from pluton_rclone.errors import ConnectionTestFailed, NextStep
 from pluton_rclone.process.folders import runtime_folder
-from pluton_rclone.rclone.binary import find_binary
 from pluton_rclone.setup.connect import DriveKind
 from tests.conf.mounts import inside
 from tests.connected import BERT, KINDS, connected, emulated_drive, person_of, remote_of
@@ -213,18 +211,6 @@ def test_a_damaged_probe_is_found_and_removed(cloud: Emulator) -> None:
     assert not report.ok
     assert report.steps[-1].name in ("write", "read")
     assert probes_of(cloud, "personal") == []
-
-
-def test_the_hash_that_the_probe_must_have_is_rclones(tmp_path: Path) -> None:
-    contents = {str(size): os.urandom(size) for size in (0, 1, 15, 160, 161, PROBE_BYTES)}
-    for name, content in contents.items():
-        (tmp_path / name).write_bytes(content)
-    done = process.run(
-        [find_binary().path, "hashsum", "quickxor", str(tmp_path)], env=dict(os.environ)
-    )
-    lines = [line.split() for line in done.stdout.decode().splitlines()]
-    theirs = {name: found for found, name in lines}
-    assert theirs == {name: _quick_xor_hash(content) for name, content in contents.items()}
 
 
 # ---- hard delete ----
