@@ -22,9 +22,9 @@ from pluton_rclone.errors import Cancelled, TokenExpired
 from pluton_rclone.microsoft.clouds import cloud
 from pluton_rclone.microsoft.graph.graph import Graph
 from pluton_rclone.pace.ledger import budget_of
+from pluton_rclone.process.aside import aside
 from pluton_rclone.process.pipes import STREAM_PIPE, paced
 from pluton_rclone.rclone import commands
-from pluton_rclone.values.aside import aside
 
 from .whole import whole
 

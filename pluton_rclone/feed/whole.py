@@ -15,8 +15,8 @@ from pluton_rclone.errors import Cancelled, PlutonRcloneError
 from pluton_rclone.microsoft.graph import delta
 from pluton_rclone.microsoft.http import Http
 from pluton_rclone.pace.ledger import budget_of
+from pluton_rclone.process.aside import aside
 from pluton_rclone.values import costs
-from pluton_rclone.values.aside import aside
 
 from .tree import FeedTree
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pluton_rclone import errors
 from pluton_rclone.errors import Cancelled, Unreachable
-from pluton_rclone.values.aside import aside
+from pluton_rclone.process.aside import aside
 from pluton_rclone.values.program import USER_AGENT
 
 from .clouds import CLOUDS, GERMANY_CLOSED
