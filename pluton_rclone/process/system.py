@@ -4,6 +4,7 @@ tested on Linux; for macOS and Windows it is type-checked, and has not been run 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -110,8 +111,8 @@ def new_private_file(path: str | os.PathLike[str]) -> BinaryIO:
 
 class Held:
     """A file that this process alone holds until `release`, or until it ends: others can tell that
-    it lives. A child of os.fork() does not hold it. OSError if another one does. Every command has
-    one, and to import filelock would take it 18 ms."""
+    it lives. A child of os.fork() does not hold it. BlockingIOError if another one does; OSError.
+    Every command has one, and to import filelock would take it 18 ms."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -119,7 +120,10 @@ class Held:
             if sys.platform == "win32":
                 import msvcrt
 
-                msvcrt.locking(self._descriptor, msvcrt.LK_NBLCK, 1)
+                try:
+                    msvcrt.locking(self._descriptor, msvcrt.LK_NBLCK, 1)
+                except OSError as error:  # EACCES, as if it could not be opened
+                    raise OSError(errno.EAGAIN, error.strerror) from None  # a BlockingIOError
             else:
                 import fcntl
 

@@ -18,6 +18,7 @@ from pluton_rclone.errors import (
     StorageNotFound,
     TokenExpired,
 )
+from pluton_rclone.process.system import held
 from pluton_rclone.values.token_text import SIGN_IN, token_digest
 
 if TYPE_CHECKING:
@@ -132,16 +133,14 @@ def is_refused(token: Token, section: Mapping[str, str]) -> bool:
 def _turn(conf: Conf, name: str, what: str) -> Iterator[None]:
     """A lock beside rclone.conf, which containers share, too; one of sixteen, by name. Whoever
     cannot have it goes on without: two that renew at once are one request too many."""
-    from filelock import FileLock
-
-    file = f".{conf.path.name}.pluton-{what}-{token_digest(name)[0]}.lock"
-    lock = FileLock(conf.path.with_name(file), _PATIENCE, 0o600, thread_local=False)
-    with suppress(OSError):  # Timeout is one, too
-        lock.acquire()
+    file, lock = f".{conf.path.name}.pluton-{what}-{token_digest(name)[0]}.lock", None
+    with suppress(OSError):  # TimeoutError is one, too
+        lock = held(conf.path.with_name(file), _PATIENCE)
     try:
         yield
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
 
 
 def name_now(conf: Conf, name: str, section: Mapping[str, str]) -> str:
