@@ -9,7 +9,7 @@ So rclone's requests are counted (`rclone.asked`). Just below a documented limit
 half a second (SIGSTOP), and the few requests that go beyond the limit are ours, three at a time
 (`canary`). If they are granted, rclone goes on at full speed to the next limit. If one is refused,
 or Microsoft says that the limit holds, rclone stays stopped for as long as Microsoft wants, and is
-then kept at the granted rate: it runs for the half second's worth that it was given (`Budget.turn`),
+then kept at the granted rate: it runs for the half second's worth that it was given (`turn`),
 and stands still until the next. It never sees a refusal. Measured: 56.9 s with no refusal; without
 canaries 87.1 s with 13.
 """
