@@ -81,7 +81,8 @@ class Governor:
         self._canary: Canary | None = None
         self._round_trip = 0.1  # seconds
         self._sent = Sent()
-        self._counted = 0
+        self._counted = 0  # answers of the last look
+        self._speed = 0.0  # answers a second then
         self._planned = _SHORTEST
         self._more = 0.0  # requests than planned, of late: where this thread waits for its turn
         self._said_until = 0.0
@@ -119,6 +120,8 @@ class Governor:
                 wait = self._look(child)
                 self._planned = wait
         finally:
+            if not child.paused:
+                self._count_the_last()
             child.resume()
             self._budget.leave(self)
             self._ended.set()
@@ -162,16 +165,23 @@ class Governor:
         if found is None or found.answers < before.answers:
             return
         now = self._clock.now()
-        late = self._sent.ran(now) - self._planned
-        self._more = max(FASTEST * late, _FORGETTING * self._more)
+        ran = self._sent.ran(now)
+        self._more = max(FASTEST * (ran - self._planned), _FORGETTING * self._more)
         self._asked = found
         self._counted = found.answers - before.answers
+        self._speed = self._counted / max(ran, _SHORTEST)
         if found.answers > before.answers:
             self._sent.answered(found.answers - before.answers)
             self._budget.spend(now, found.answers - before.answers, found.units - before.units)
         if found.refusals > before.refusals:
             log.info("Microsoft refused %d requests of rclone", found.refusals - before.refusals)
             self._budget.does_hold(now)
+
+    def _count_the_last(self) -> None:
+        """An rclone that has ended does not say what it was answered since: as fast as before."""
+        now = self._clock.now()
+        asked_since = self._speed * self._sent.ran(now)
+        self._budget.spend(now, min(asked_since, self._sent.most(self._round_trip)))
 
     def _evenly(self, child: Governed, turn: Turn) -> float:
         if turn.wait <= 0:

@@ -182,6 +182,18 @@ def test_the_next_transfer_remembers(clock: SteppingClock, storage: Storage, sou
     assert budget(storage).left(SMALL[-1], clock.now()) != before
 
 
+def test_what_a_short_transfer_asked_is_counted_up_to_its_end(
+    cloud: Emulator, clock: SteppingClock, storage: Storage, tmp_path: Path
+) -> None:
+    """It ends before it is looked at a second time, and says nothing any more."""
+    (tmp_path / "file").write_text("text")
+    before = len(cloud.requests)
+    storage.upload(tmp_path / "file", "up").result()
+    asked = len(cloud.requests) - before
+    assert asked > 4
+    assert asked - 2 <= SMALL[-1].amount - budget(storage).left(SMALL[-1], clock.now()) <= asked
+
+
 def test_refused_because_others_spend_the_budget_it_stands_still_as_long_as_microsoft_wants(
     cloud: Emulator, clock: SteppingClock, storage: Storage, source: Path
 ) -> None:
