@@ -233,7 +233,7 @@ def save(request: Request) -> Response:
             what = "Test the connection first: only what passed the test is saved."
             raise HTTPException(409, what)
         return _start(request, draft, "save")
-    chosen = [field for field in fields.fields(draft.options) if field.name in draft.options]
+    chosen = [field for field in fields.fields(draft.options) if field.option.name in draft.options]
     shown = {**standing, "cloud": CLOUDS[_region(draft)].name, "chosen": chosen}
     return draw_step(request, draft, "save", **shown)
 
