@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import logging
 import os
 import signal
 import subprocess
@@ -26,11 +25,12 @@ from typing import IO, NamedTuple
 from pluton_rclone.errors import UsageError
 
 from . import system
+from .log import Log
 from .pipes import BLOCK, STREAM_PIPE, Source, blocks, lines_of, write_all
 from .spawning import SPAWNER, dying_with_us
 from .system import KILL
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 TAIL_LINES = 50
 TAIL_LINE_BYTES = 4096

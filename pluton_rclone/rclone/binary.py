@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from pluton_rclone import process
 from pluton_rclone.errors import RcloneNotFound
+from pluton_rclone.process.system import which
 from pluton_rclone.values.versions import Version
 
 T = TypeVar("T")
@@ -114,12 +114,12 @@ def find_binary(
     named = path if path is not None else environment.get(VARIABLE)
     if named:
         origin = "as given" if path is not None else f"from {VARIABLE}"
-        found = shutil.which(os.path.expanduser(named), path=environment.get("PATH"))
+        found = which(os.path.expanduser(named), path=environment.get("PATH"))
         if found is None:
             raise RcloneNotFound(f"there is no rclone at {os.fspath(named)!r} ({origin})")
         return Binary(found)
     scripts, folders = os.path.dirname(sys.executable), environment.get("PATH")
-    found = shutil.which("rclone", path=scripts) or shutil.which("rclone", path=folders)
+    found = which("rclone", path=scripts) or which("rclone", path=folders)
     if found is None:
         raise RcloneNotFound(f"there is no rclone: not in {scripts}, not on PATH")
     return Binary(found)
