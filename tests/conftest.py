@@ -219,14 +219,13 @@ def browser(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 @pytest.fixture(autouse=True)
 def no_memory_of_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked of Microsoft, and what they found out about its limits, is no matter
-    of this one, also in the file that processes share."""
+    of this one, also in the file that processes share: the tests' own, not the machine's."""
     from pluton_rclone.pace import ledger
-    from pluton_rclone.process.folders import runtime_folders
+    from pluton_rclone.process import folders
 
     monkeypatch.setattr(ledger, "BUDGETS", {})
-    for folder in runtime_folders():
-        for file in folder.glob(f"{ledger.FILE}*"):
-            file.unlink(missing_ok=True)  # another worker may look there, too
+    for file in folders.runtime_folder().glob(f"{ledger.FILE}*"):
+        file.unlink(missing_ok=True)  # another worker may look there, too
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ lock is free, the owner was killed or could not write the real file: the next lo
 
 from __future__ import annotations
 
-import hashlib
+import binascii
 import json
-import logging
 import os
 import re
 import threading
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 
 from pluton_rclone.errors import ConfigError, ConfigNotWritable, PlutonRcloneError
 from pluton_rclone.process import folders
+from pluton_rclone.process.log import Log
 from pluton_rclone.process.system import Held, new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
@@ -31,13 +31,13 @@ from .merge import with_later_tokens
 from .pairs import with_drives
 from .shared import SharedConfig
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 POLL_SECONDS = 0.5
 UNFINISHED = "unfinished"
 _CONF, _ORIGIN, _OWNER = "rclone.conf", "origin.json", "owner.lock"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
-_LOAN = re.compile(rf"([0-9a-f]{{16}}|{UNFINISHED})-[0-9a-f]{{16}}")
+_LOAN = re.compile(rf"([0-9a-f]{{8}}|{UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
 Warn = Callable[[PlutonRcloneError], None]
@@ -114,6 +114,7 @@ class _Loan:
             if not looked:  # a small command does not get here: it would take it 15 ms
                 looked = True
                 self.look_whether_writable()
+                sweep()
             if self.conf.file.identity() not in (None, self.merged):
                 with suppress(PlutonRcloneError, OSError):  # the end will report it
                     self.merge()
@@ -250,33 +251,40 @@ def require_room(folder: Path) -> None:
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
-    ours = f"{mark(shared.file.path)}-"
-    for folder in (found for home in folders.runtime_folders() for found in sorted(home.iterdir())):
-        is_this = folder.name.startswith(ours)
-        if folder.name in _here or _LOAN.fullmatch(folder.name) is None:
-            continue  # most of them, on a page with many at once
-        if not is_this and _age(folder) < _LONG:
-            continue
-        if not folder.exists():  # a link to what has ended with its login session
-            folders.remove(folder)
-            continue
-        try:
-            owner = Held(folder / _OWNER)
-        except OSError:  # its owner lives
-            continue
-        origin = _load(folder / _ORIGIN)
-        if is_this:
+    for folder, owner, origin in _without_owner(f"{mark(shared.file.path)}-"):
+        if origin.get("config") in (None, str(shared.file.path)):
             yield _Loan(shared, folder, owner, origin.get("tokens", {}))
-            continue
+        else:  # of two rclone.confs with one mark
+            owner.release()
+
+
+def sweep() -> None:
+    """Remove what was never finished, and the copies of an rclone.conf that is gone."""
+    for folder, owner, origin in _without_owner():
         if not Path(origin.get("config", "")).is_file():
-            # it was never finished, or the rclone.conf that it was copied from is gone
             folders.remove(folder)
         owner.release()
 
 
+def _without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any]]]:
+    """Folders whose owner is gone, held, and their origin: of one mark, or all older ones."""
+    for home in folders.runtime_folders():
+        for name in sorted(os.listdir(home)):
+            folder = home / name
+            if not name.startswith(prefix) or name in _here or _LOAN.fullmatch(name) is None:
+                continue  # most of them, on a page with many at once
+            if not prefix and _age(folder) < _LONG:
+                continue
+            if not folder.exists():  # a link to what has ended with its login session
+                folders.remove(folder)
+                continue
+            with suppress(OSError):  # its owner lives
+                yield folder, Held(folder / _OWNER), _load(folder / _ORIGIN)
+
+
 def mark(path: Path) -> str:
-    """Stands for one rclone.conf in names of folders."""
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    """Stands for one rclone.conf in names of folders. `hashlib` takes an `ls` 3 ms to import."""
+    return f"{binascii.crc32(os.fsencode(path)):08x}"
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ between; so it must be repeatable.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from pluton_rclone import errors
 from pluton_rclone.errors import ConfigPasswordWrong, ConfigUnreadable
+from pluton_rclone.process.log import Log
 
 from . import encryption, journal, variables
 from .disk import ConfigFile, Identity, Put, not_writable
@@ -25,7 +25,7 @@ from .ini import Document, parse
 from .merge import adopted, repaired_section, with_later_tokens
 from .pairs import tidied
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 Edit = Callable[[Document], Document]
 _MOST_ROUNDS = 200

@@ -19,8 +19,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple
 
 from pluton_rclone.process import Child
@@ -101,16 +101,19 @@ class Paced(Around):
         assert order.config is not None
         told, ended = order.on.stderr or nothing, order.on.end
         socket = order.config.with_name(_SOCKET)
-        made: Future[Governor] = Future()
+        known = threading.Event()
+        made: list[Governor] = []
 
         def hear(line: bytes) -> None:
-            if (event := slow_down(line)) is not None:
-                made.result().refused(event.seconds)
+            if (event := slow_down(line)) is not None and known.wait():
+                for governor in made:
+                    governor.refused(event.seconds)
             told(line)
 
         def end() -> None:
-            if made.exception() is None:
-                made.result().ended()
+            known.wait()
+            for governor in made:
+                governor.ended()
             if ended is not None:
                 ended()
 
@@ -119,13 +122,13 @@ class Paced(Around):
         try:
             from .governor import Governor
 
-            governor = Governor(socket, budget(), self._canary, lambda s: told(_waiting(s)))
-        except BaseException as error:
-            made.set_exception(error)
+            made.append(Governor(socket, budget(), self._canary, lambda s: told(_waiting(s))))
+        except BaseException:
             child.kill()
             raise
-        made.set_result(governor)
-        governor.attend(child)
+        finally:
+            known.set()
+        made[0].attend(child)
         return child
 
 

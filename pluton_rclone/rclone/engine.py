@@ -121,10 +121,6 @@ class Rclone:
         """Make a folder and those above it, if they are not there."""
         self.execute(commands.simple("mkdir", place))
 
-    def rmdir(self, place: Location) -> None:
-        """Remove an empty folder."""
-        self.execute(commands.simple("rmdir", place))
-
     def cat(self, place: Location, *, offset: int | None = None, count: int | None = None) -> bytes:
         """The content of a file, or `count` bytes from `offset` (negative: from the end)."""
         return b"".join(self.blocks(place, offset=offset, count=count))

@@ -269,28 +269,26 @@ print(json.dumps({"why": why, "first_ended_with": ended, "second_starts_with": s
 
 
 def test_what_nobody_can_come_back_for_is_removed_after_an_hour(conf: Conf, tmp_path: Path) -> None:
-    """A copy of an rclone.conf that is no more, and one that was never finished."""
+    """A copy of an rclone.conf that is no more, and one that was never finished: by a run that
+    takes more than half a second."""
     gone = tmp_path / "gone.conf"
     gone.write_text("[anna]\ntype = memory\n")
     with Conf(gone).private(["anna"]) as private:
         home = private.path.parent.parent
-        for name in (
-            "0123456789abcdef-0123456789abcdef",
-            "unfinished-0123456789abcdef",
-            "fedcba9876543210-0123456789abcdef",
-        ):
-            shutil.copytree(private.path.parent, home / name)
-    (home / "unfinished-0123456789abcdef" / "origin.json").unlink()
+        left, unfinished, others = (
+            home / f"{name}-0123456789abcdef" for name in ("01234567", "unfinished", "fedcba98")
+        )
+        for folder in (left, unfinished, others):
+            shutil.copytree(private.path.parent, folder)
+    (unfinished / "origin.json").unlink()
     there = {"config": str(conf.path), "tokens": {}}
-    (home / "fedcba9876543210-0123456789abcdef" / "origin.json").write_text(json.dumps(there))
-    for folder in home.glob("*-0123456789abcdef"):
+    (others / "origin.json").write_text(json.dumps(there))
+    for folder in (left, unfinished, others):
         os.utime(folder, (0, 0))
     gone.unlink()
     with conf.private(["anna"]):
-        pass
-    assert [folder.name for folder in home.iterdir() if folder.is_dir()] == [
-        "fedcba9876543210-0123456789abcdef"
-    ]
+        wait_for(lambda: not left.exists() and not unfinished.exists())
+    assert [folder for folder in home.iterdir() if folder.is_dir()] == [others]
 
 
 @plain

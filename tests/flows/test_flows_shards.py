@@ -22,7 +22,7 @@ from pluton_rclone.flows import alone
 from pluton_rclone.flows.plan import Plan, check
 from pluton_rclone.flows.shards import Piece, divide
 from pluton_rclone.rclone.engine import Rclone
-from pluton_rclone.values.encoding import ToOneDrive
+from pluton_rclone.values.encoding import ToOneDrive, standard_name
 from tests.connected import connected, emulated_drive, remote_of
 from tests.forked import Forks
 from tests.terminal import PATIENCE
@@ -180,7 +180,7 @@ def test_a_run_that_was_killed_is_run_again_and_sends_what_is_missing_through_bo
     assert 0 < outcomes[0].files < outcomes[1].files == len(ODD + BUSY)
     stored = ToOneDrive()
     for path, content in files_of(tree).items():
-        there = "/".join(map(stored.from_local, path.split("/")))
+        there = stored.path("/".join(map(standard_name, path.split("/"))))
         assert drive.read(f"data/{there}") == content
     assert asked[PUBLIC_CLIENT_ID] > asked[SINGLE_TENANT_CLIENT_ID] > 0
 

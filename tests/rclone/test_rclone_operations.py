@@ -190,7 +190,7 @@ def test_folders_come_and_go(engine: Rclone) -> None:
     found = engine.stat("place:one/two")
     assert found is not None
     assert found.is_dir
-    engine.rmdir("place:one/two")
+    engine.run("rmdir", places=["place:one/two"])
     assert engine.stat("place:one/two") is None
 
 
