@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pluton_rclone.errors import ConfigUnreadable, StorageNotFound
 from pluton_rclone.values.conf_text import SPACE, VARIABLE
@@ -25,8 +26,7 @@ LOOP = "rclone itself crashes on it"
 _SECTION_MARK = " "  # a key that rclone sets itself, to make a section exist
 
 
-@dataclass(frozen=True, repr=False)
-class Line:
+class Line(NamedTuple):
     """One line with its line end. `key` is None on everything but a `key = value` line."""
 
     raw: str
@@ -52,7 +52,7 @@ class Line:
         rest = body[split:]
         gap = rest[: len(rest) - len(rest.lstrip(SPACE))] if rest.strip(SPACE) else " "
         raw = self.raw[:split] + gap + quoted(value) + (end.lstrip(" \t") or end)
-        return replace(self, raw=raw, value=value)
+        return self._replace(raw=raw, value=value)
 
 
 @dataclass(frozen=True, repr=False)
@@ -172,7 +172,7 @@ class Document:
 
     def _ended(self, line: Line) -> Line:
         is_ended = line.raw.endswith("\n") or line.raw == _BOM
-        return line if is_ended else replace(line, raw=line.raw + self.line_end)
+        return line if is_ended else line._replace(raw=line.raw + self.line_end)
 
     def with_section(
         self, name: str, values: Mapping[str, str], above: str | None = None

@@ -270,9 +270,9 @@ def _without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any
     """Folders whose owner is gone, held, and their origin: of one mark, or all older ones."""
     for home in folders.runtime_folders():
         for name in sorted(os.listdir(home)):
-            folder = home / name
             if not name.startswith(prefix) or name in _here or _LOAN.fullmatch(name) is None:
                 continue  # most of them, on a page with many at once
+            folder = home / name
             if not prefix and _age(folder) < _LONG:
                 continue
             if not folder.exists():  # a link to what has ended with its login session

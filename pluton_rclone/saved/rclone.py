@@ -19,7 +19,6 @@ from pluton_rclone.rclone.runner import Runner, nothing
 
 from . import office
 from .lent import Lent, is_refusal
-from .transfer import OneDriveTransfer, without_administrator
 from .wrapping import below
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ class SavedRclone(Rclone):
             yield
         except PlutonRcloneError as problem:
             if self._personal():
+                from .transfer import without_administrator
+
                 without_administrator(problem)
             raise
 
@@ -175,6 +176,8 @@ class SavedRclone(Rclone):
         runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
+        from .transfer import OneDriveTransfer
+
         starting, flags = self._starting(notice), progress_flags(level, every)
 
         def again(told: Iterable[str], last: Start) -> Start | None:
