@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import os
 import posixpath
@@ -226,6 +225,8 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
     pluton-rclone delete --dry-run work:laptop/data/old
     pluton-rclone delete --dry-run work:laptop/data --include '*.tmp' --min-age 30d
     """
+    from dataclasses import replace
+
     from pluton_rclone.rclone.results import Planned, TransferResult
 
     output, (storage, path) = ctx.output, parse_storage_place(place, ctx)
@@ -253,7 +254,7 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
         storage.delete_file(path)
     done = TransferResult("done", 0, 0, 0, 0, int(not dry_run), 0, 0, 0, time.monotonic() - began)
     planned = (Planned("delete", path, entry.size),) if dry_run else ()
-    tell(dataclasses.replace(done, planned=planned), output, "deleted", dry_run)
+    tell(replace(done, planned=planned), output, "deleted", dry_run)
 
 
 @command(SOURCE, DESTINATION)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pluton_rclone.errors import ConfigUnreadable, StorageNotFound
@@ -55,26 +54,25 @@ class Line(NamedTuple):
         return self._replace(raw=raw, value=value)
 
 
-@dataclass(frozen=True, repr=False)
 class Document:
     """A whole rclone.conf. Every edit gives a new one; an unedited one gives back its text."""
 
-    lines: tuple[Line, ...] = ()
-    _sections: dict[str, dict[str, str]] = field(init=False, compare=False)
-
-    def __repr__(self) -> str:
-        return f"Document({self.names()!r})"
-
-    def __post_init__(self) -> None:
-        found: dict[str, dict[str, str]] = {}
-        for line in self.lines:
+    def __init__(self, lines: tuple[Line, ...] = ()) -> None:
+        self.lines = lines
+        self._sections = found = dict[str, dict[str, str]]()
+        for line in lines:
             if line.is_header:
                 found.setdefault(line.section, {})
             elif line.key is not None:
                 values = found.setdefault(line.section, {})
                 if line.key != _SECTION_MARK:
                     values[line.key] = line.value
-        object.__setattr__(self, "_sections", found)
+
+    def __repr__(self) -> str:
+        return f"Document({self.names()!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Document) and self.lines == other.lines
 
     def text(self) -> str:
         return "".join(line.raw for line in self.lines)

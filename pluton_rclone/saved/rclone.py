@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -148,11 +147,13 @@ class SavedRclone(Rclone):
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
+        from dataclasses import replace
+
         notices: list[str] = []
         with self._recording(command, notices.append) as recording:
             result = super().compare(command, on_progress)
             recording.compared(result)
-        return dataclasses.replace(result, notices=tuple(notices))
+        return replace(result, notices=tuple(notices))
 
     def transfer(
         self,
