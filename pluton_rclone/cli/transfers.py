@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import os
 import posixpath
@@ -100,7 +99,7 @@ def transfer(
         raise UsageError("--keep-days needs a --backup-dir in a storage.")
     if old is not None:
         kept = posixpath.join(old.path, str(today())) if keep_days else old.path
-        options["backup_dir"] = dataclasses.replace(old, path=kept).location
+        options["backup_dir"] = old._replace(path=kept).location
     if word == "sync" and end.storage is None and os.path.realpath(end.path) == "/":
         raise UsageError("A sync to / would delete everything on this machine that is not in SRC.")
     rclone = ctx.storages.rclone(*remote_names(start, end))
@@ -226,6 +225,8 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
     pluton-rclone delete --dry-run work:laptop/data/old
     pluton-rclone delete --dry-run work:laptop/data --include '*.tmp' --min-age 30d
     """
+    from dataclasses import replace
+
     from pluton_rclone.rclone.results import Planned, TransferResult
 
     output, (storage, path) = ctx.output, parse_storage_place(place, ctx)
@@ -253,7 +254,7 @@ def delete(ctx: Context, place: str, dry_run: bool, yes: bool, **given: Any) -> 
         storage.delete_file(path)
     done = TransferResult("done", 0, 0, 0, 0, int(not dry_run), 0, 0, 0, time.monotonic() - began)
     planned = (Planned("delete", path, entry.size),) if dry_run else ()
-    tell(dataclasses.replace(done, planned=planned), output, "deleted", dry_run)
+    tell(replace(done, planned=planned), output, "deleted", dry_run)
 
 
 @command(SOURCE, DESTINATION)

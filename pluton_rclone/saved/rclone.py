@@ -3,7 +3,6 @@ Office files of a library in a run of their own, and errors that know a personal
 
 from __future__ import annotations
 
-import dataclasses
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -71,6 +70,8 @@ class SavedRclone(Rclone):
             yield
         except PlutonRcloneError as problem:
             if self._personal():
+                from .transfer import without_administrator
+
                 without_administrator(problem)
             raise
 
@@ -148,11 +149,13 @@ class SavedRclone(Rclone):
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
     ) -> CheckResult:
+        from dataclasses import replace
+
         notices: list[str] = []
         with self._recording(command, notices.append) as recording:
             result = super().compare(command, on_progress)
             recording.compared(result)
-        return dataclasses.replace(result, notices=tuple(notices))
+        return replace(result, notices=tuple(notices))
 
     def transfer(
         self,
@@ -176,6 +179,8 @@ class SavedRclone(Rclone):
         runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
+        from .transfer import OneDriveTransfer
+
         starting, flags = self._starting(notice), progress_flags(level, every)
 
         def again(told: Iterable[str], last: Start) -> Start | None:
