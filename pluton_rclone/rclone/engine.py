@@ -113,9 +113,9 @@ class Rclone:
         """Delete a folder and all that is in it."""
         return self._started(commands.remove("purge", place, options), options)
 
-    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
+    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete one file. NothingFound if there is none."""
-        self.execute(commands.remove("deletefile", place, options))
+        return self._started(commands.remove("deletefile", place, options), options)
 
     def mkdir(self, place: Location) -> None:
         """Make a folder and those above it, if they are not there."""

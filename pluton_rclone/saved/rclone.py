@@ -12,7 +12,7 @@ from pluton_rclone.conf.conf import Conf
 from pluton_rclone.errors import PlutonRcloneError, TokenExpired, Who
 from pluton_rclone.process import Completed
 from pluton_rclone.rclone import commands
-from pluton_rclone.rclone.commands import Command, TransferOptions, progress_flags
+from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.runner import Runner, nothing
@@ -23,8 +23,6 @@ from .lent import Lent, is_refusal
 from .wrapping import below
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.rclone.results import CheckResult, TransferResult
     from pluton_rclone.rclone.transfer import Ended, Start
@@ -139,12 +137,6 @@ class SavedRclone(Rclone):
         with suppress(PlutonRcloneError):  # the transfer says why
             found = self.stat(place)
         return None if found is None else found.is_dir
-
-    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
-        command = commands.remove("deletefile", place, options)
-        with self._recording(command) as recording:
-            super().deletefile(place, **options)
-            recording.deleted_one()
 
     def compare(
         self, command: Command, on_progress: Callable[[int], None] | None = None
