@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from pluton_rclone.errors import PlutonRcloneError
 
 from .context import Context
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def storage_names(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """What Tab offers for NAME: remotes, which need no quoting; friendly names as help."""
+    from click.shell_completion import CompletionItem
+
     try:
         found = Context(ctx.params.get("config")).storages
         names = [(storage.remote_name, storage.name) for storage in found.values()]

@@ -7,21 +7,20 @@ lock is free, the owner was killed or could not write the real file: the next lo
 
 from __future__ import annotations
 
-import hashlib
+import binascii
 import json
-import logging
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pluton_rclone.errors import ConfigError, ConfigNotWritable, PlutonRcloneError
 from pluton_rclone.process import folders
+from pluton_rclone.process.log import Log
 from pluton_rclone.process.system import Held, new_private_file
 from pluton_rclone.values.token_text import TOKEN, token_digest
 
@@ -31,13 +30,13 @@ from .merge import with_later_tokens
 from .pairs import with_drives
 from .shared import SharedConfig
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 POLL_SECONDS = 0.5
 UNFINISHED = "unfinished"
 _CONF, _ORIGIN, _OWNER = "rclone.conf", "origin.json", "owner.lock"
 # A loan of some rclone.conf, by its mark; or one whose maker was killed.
-_LOAN = re.compile(rf"([0-9a-f]{{16}}|{UNFINISHED})-[0-9a-f]{{16}}")
+_LOAN = re.compile(rf"([0-9a-f]{{8}}|{UNFINISHED})-[0-9a-f]{{16}}")
 _LONG = 3600.0
 _Made = TypeVar("_Made")
 Warn = Callable[[PlutonRcloneError], None]
@@ -51,12 +50,14 @@ Others = Callable[[str, dict[str, str]], Mapping[str, str]]
 """For a remote's name and whole section: the options that are others in the copy. None: none."""
 
 
-@dataclass(frozen=True)
-class PrivateConfig:
+class PrivateConfig(NamedTuple):
     """What to start rclone with: `--config path`, and these variables on top of its environment."""
 
     path: Path
-    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    environment: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"PrivateConfig({str(self.path)!r})"  # the password may be in the environment
 
 
 @contextmanager
@@ -86,22 +87,18 @@ def lend(
 _here: set[str] = set()
 
 
-@dataclass(eq=False)
 class _Loan:
     """One private folder, made or found abandoned; its lock `owner` is held throughout. `bases` are
     the digests of the tokens that it started from, of those that come back."""
 
-    shared: SharedConfig
-    folder: Path
-    owner: Held
-    bases: dict[str, str]
-    merged: disk.Identity | None = None
-    process: int = field(default_factory=os.getpid)
-    over: threading.Event = field(default_factory=threading.Event)
-    warn: Warn = nobody
-
-    def __post_init__(self) -> None:
-        self.conf = SharedConfig(self.folder / _CONF, self.shared.password)
+    def __init__(
+        self, shared: SharedConfig, folder: Path, owner: Held, bases: dict[str, str]
+    ) -> None:
+        self.shared, self.folder, self.owner, self.bases = shared, folder, owner, bases
+        self.conf = SharedConfig(folder / _CONF, shared.password)
+        self.merged: disk.Identity | None = None
+        self.process, self.over = os.getpid(), threading.Event()
+        self.warn: Warn = nobody
 
     def on(self, document: Document) -> Document:
         """The document with what was refreshed here."""
@@ -114,6 +111,7 @@ class _Loan:
             if not looked:  # a small command does not get here: it would take it 15 ms
                 looked = True
                 self.look_whether_writable()
+                sweep()
             if self.conf.file.identity() not in (None, self.merged):
                 with suppress(PlutonRcloneError, OSError):  # the end will report it
                     self.merge()
@@ -250,33 +248,40 @@ def require_room(folder: Path) -> None:
 
 def _abandoned(shared: SharedConfig) -> Iterator[_Loan]:
     """The folders of this rclone.conf whose owner is gone; each is ours until we release it."""
-    ours = f"{mark(shared.file.path)}-"
-    for folder in (found for home in folders.runtime_folders() for found in sorted(home.iterdir())):
-        is_this = folder.name.startswith(ours)
-        if folder.name in _here or _LOAN.fullmatch(folder.name) is None:
-            continue  # most of them, on a page with many at once
-        if not is_this and _age(folder) < _LONG:
-            continue
-        if not folder.exists():  # a link to what has ended with its login session
-            folders.remove(folder)
-            continue
-        try:
-            owner = Held(folder / _OWNER)
-        except OSError:  # its owner lives
-            continue
-        origin = _load(folder / _ORIGIN)
-        if is_this:
+    for folder, owner, origin in _without_owner(f"{mark(shared.file.path)}-"):
+        if origin.get("config") in (None, str(shared.file.path)):
             yield _Loan(shared, folder, owner, origin.get("tokens", {}))
-            continue
+        else:  # of two rclone.confs with one mark
+            owner.release()
+
+
+def sweep() -> None:
+    """Remove what was never finished, and the copies of an rclone.conf that is gone."""
+    for folder, owner, origin in _without_owner():
         if not Path(origin.get("config", "")).is_file():
-            # it was never finished, or the rclone.conf that it was copied from is gone
             folders.remove(folder)
         owner.release()
 
 
+def _without_owner(prefix: str = "") -> Iterator[tuple[Path, Held, dict[str, Any]]]:
+    """Folders whose owner is gone, held, and their origin: of one mark, or all older ones."""
+    for home in folders.runtime_folders():
+        for name in sorted(os.listdir(home)):
+            if not name.startswith(prefix) or name in _here or _LOAN.fullmatch(name) is None:
+                continue  # most of them, on a page with many at once
+            folder = home / name
+            if not prefix and _age(folder) < _LONG:
+                continue
+            if not folder.exists():  # a link to what has ended with its login session
+                folders.remove(folder)
+                continue
+            with suppress(OSError):  # its owner lives
+                yield folder, Held(folder / _OWNER), _load(folder / _ORIGIN)
+
+
 def mark(path: Path) -> str:
-    """Stands for one rclone.conf in names of folders."""
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    """Stands for one rclone.conf in names of folders. `hashlib` takes an `ls` 3 ms to import."""
+    return f"{binascii.crc32(os.fsencode(path)):08x}"
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -3,18 +3,18 @@ containers has them), laid over what is read from rclone.conf, as rclone itself 
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Mapping
 
 from pluton_rclone.errors import ConfigNotWritable
+from pluton_rclone.process.log import Log
 from pluton_rclone.remote.pairs import drive_of
 from pluton_rclone.values.token_text import TOKEN
 
 from .ini import Document
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 _PREFIX = "RCLONE_CONFIG_"
 _TYPE = re.compile(rf"{_PREFIX}(\w+)_TYPE", re.ASCII)

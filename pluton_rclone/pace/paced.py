@@ -19,12 +19,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple
 
 from pluton_rclone.process import Child
-from pluton_rclone.rclone import asked
 from pluton_rclone.rclone.commands import TRANSFERS
 from pluton_rclone.rclone.runner import Around, Order, Runner, nothing
 from pluton_rclone.saved.lent import slow_down
@@ -98,39 +97,46 @@ class Paced(Around):
 
     def _governed(self, budget: Callable[[], Budget], order: Order) -> Child:
         """The governor is made once rclone is at work: that takes less than its start."""
+        from pluton_rclone.rclone.asked import VARIABLE
+
         assert order.config is not None
         told, ended = order.on.stderr or nothing, order.on.end
         socket = order.config.with_name(_SOCKET)
-        made: Future[Governor] = Future()
+        known = threading.Event()
+        made: list[Governor] = []
 
         def hear(line: bytes) -> None:
-            if (event := slow_down(line)) is not None:
-                made.result().refused(event.seconds)
+            if (event := slow_down(line)) is not None and known.wait():
+                for governor in made:
+                    governor.refused(event.seconds)
             told(line)
 
         def end() -> None:
-            if made.exception() is None:
-                made.result().ended()
+            known.wait()
+            for governor in made:
+                governor.ended()
             if ended is not None:
                 ended()
 
-        variables = {**FULL.variables(), asked.VARIABLE: str(_address(order))}
+        variables = {**FULL.variables(), VARIABLE: str(_address(order))}
         child = self.inner.start(order.plus(variables).calling(stderr=hear, end=end))
         try:
             from .governor import Governor
 
-            governor = Governor(socket, budget(), self._canary, lambda s: told(_waiting(s)))
-        except BaseException as error:
-            made.set_exception(error)
+            made.append(Governor(socket, budget(), self._canary, lambda s: told(_waiting(s))))
+        except BaseException:
             child.kill()
             raise
-        made.set_result(governor)
-        governor.attend(child)
+        finally:
+            known.set()
+        made[0].attend(child)
         return child
 
 
 def _address(order: Order) -> str | None:
     """Where rclone counts for us: a socket beside its private rclone.conf, if it has one."""
+    from pluton_rclone.rclone import asked
+
     return None if order.config is None else asked.address(order.config.with_name(_SOCKET))
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import logging
 import os
 import signal
 import subprocess
@@ -26,11 +25,12 @@ from typing import IO, NamedTuple
 from pluton_rclone.errors import UsageError
 
 from . import system
+from .log import Log
 from .pipes import BLOCK, STREAM_PIPE, Source, blocks, lines_of, write_all
 from .spawning import SPAWNER, dying_with_us
 from .system import KILL
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 TAIL_LINES = 50
 TAIL_LINE_BYTES = 4096
@@ -67,7 +67,6 @@ class Child:
         *,
         env: Mapping[str, str],
         stdin: Source | None = None,
-        cwd: str | os.PathLike[str] | None = None,
         on_stdout: _Bytes | None = None,
         on_stderr: _Bytes | None = None,
         watch: Callable[[], float | None] | None = None,
@@ -92,7 +91,6 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=dict(env),
-                cwd=cwd,
                 bufsize=0,
                 start_new_session=True,
             )
@@ -307,7 +305,6 @@ def run(
     *,
     env: Mapping[str, str],
     stdin: Source | None = None,
-    cwd: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
     on_signal: Callable[[], None] | None = None,
     ladder: Sequence[tuple[int, float]] = LADDER,
@@ -320,7 +317,6 @@ def run(
         argv,
         env=env,
         stdin=stdin,
-        cwd=cwd,
         on_stdout=out.append,
         on_stderr=err.append,
         on_signal=on_signal,

@@ -4,15 +4,15 @@ mode 0700."""
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from . import system
+from .log import Log
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 def runtime_folders() -> list[Path]:
@@ -67,11 +67,12 @@ def leave_word(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of ours, and the links to it."""
-    import shutil  # at the end of a run
-
-    with contextlib.suppress(OSError):  # `resolve` raises if another process removes it meanwhile
-        shutil.rmtree(folder.resolve(), ignore_errors=True)
+    """Remove a folder of ours that holds files alone, and the links to it."""
+    with contextlib.suppress(OSError):  # also if another process removes it meanwhile
+        place = folder.resolve()
+        for file in place.iterdir():
+            file.unlink(missing_ok=True)
+        place.rmdir()
     for link in (home / folder.name for home in runtime_folders()):
         if link.is_symlink():
             link.unlink(missing_ok=True)

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
+
+from .system import which
 
 
 class _Killable(Protocol):
@@ -27,7 +28,7 @@ class _Killable(Protocol):
 
 
 Spawned = TypeVar("Spawned", bound=_Killable)
-_Request = tuple[Callable[[], Any], "Future[Any]"]
+_Requests = queue.SimpleQueue[Callable[[], None]]
 
 
 class Spawner:
@@ -35,38 +36,45 @@ class Spawner:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests: queue.SimpleQueue[_Request] | None = None
+        self._requests: _Requests | None = None
 
     def spawn(self, make: Callable[[], Spawned]) -> Spawned:
         """What `make` returns, made in the lasting thread; what it raises is raised here."""
-        made: Future[Spawned] = Future()
+        done, made, problems = threading.Event(), list[Spawned](), list[BaseException]()
+
+        def request() -> None:  # a Future would take an `ls` 5 ms to import
+            try:
+                made.append(make())
+            except BaseException as problem:  # noqa: BLE001 - raised again where it was asked for
+                problems.append(problem)
+            done.set()
+
         with self._lock:
             if self._requests is None:
-                requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+                requests: _Requests = queue.SimpleQueue()
                 name = "pluton-rclone-spawner"
                 threading.Thread(target=_serve, args=(requests,), daemon=True, name=name).start()
                 self._requests = requests
-            self._requests.put((make, made))
+            requests = self._requests
+            requests.put(request)
         try:
-            return made.result()
+            done.wait()
+            for problem in problems:
+                raise problem
+            return made[0]
         except BaseException:  # also Ctrl-C while waiting: the caller does not know the child
-            made.add_done_callback(_kill)
+            requests.put(partial(_kill, made))  # once it is made
             raise
 
 
-def _serve(requests: queue.SimpleQueue[_Request]) -> None:
+def _serve(requests: _Requests) -> None:
     while True:
-        make, made = requests.get()
-        try:
-            made.set_result(make())
-        except BaseException as error:  # noqa: BLE001 - raised again where it was asked for
-            made.set_exception(error)
-        del make, made  # the caller alone keeps the child
+        requests.get()()  # under no name here: the caller alone keeps the child
 
 
-def _kill(made: Future[Any]) -> None:
-    if made.exception() is None:
-        made.result().kill()
+def _kill(made: list[Spawned]) -> None:
+    for child in made:
+        child.kill()
 
 
 SPAWNER = Spawner()
@@ -84,7 +92,7 @@ if os.getppid() == int(sys.argv[1]):
 def killed_with_parent() -> list[str]:
     """What makes a command end with the process that starts it, in front of it; empty without
     util-linux's setpriv."""
-    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    setpriv = which("setpriv") if sys.platform == "linux" else None
     if setpriv is None or os.path.basename(os.path.realpath(setpriv)) == "busybox":
         return []
     return [setpriv, "--pdeathsig", "KILL"]

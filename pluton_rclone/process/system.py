@@ -83,6 +83,17 @@ def in_foreground() -> bool:
         return False
 
 
+def which(name: str, path: str | None = None) -> str | None:
+    """As `shutil.which`, which every command would import for 2 ms."""
+    if sys.platform == "win32":
+        import shutil
+
+        return shutil.which(name, path=path)
+    folders = (os.environ.get("PATH", os.defpath) if path is None else path).split(os.pathsep)
+    found = (os.path.join(one, name) for one in ([""] if "/" in name else folders))
+    return next((one for one in found if os.path.isfile(one) and os.access(one, os.X_OK)), None)
+
+
 def user() -> int:
     """The number of this process's user; 0 on Windows."""
     if sys.platform == "win32":

@@ -19,13 +19,13 @@ from .commands import LogLevel as LogLevel  # for those that override `transfer`
 from .locations import Location, location
 from .run import Run, compare, decoded
 from .runner import BareRclone, Callbacks, Order, Runner, nothing
-from .transfer import Starting, Transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .listing import Entry
     from .results import About, CheckResult, Total
+    from .transfer import Starting, Transfer
 
 T = TypeVar("T")
 
@@ -113,17 +113,13 @@ class Rclone:
         """Delete a folder and all that is in it."""
         return self._started(commands.remove("purge", place, options), options)
 
-    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> None:
+    def deletefile(self, place: Location, **options: Unpack[TransferOptions]) -> Transfer:
         """Delete one file. NothingFound if there is none."""
-        self.execute(commands.remove("deletefile", place, options))
+        return self._started(commands.remove("deletefile", place, options), options)
 
     def mkdir(self, place: Location) -> None:
         """Make a folder and those above it, if they are not there."""
         self.execute(commands.simple("mkdir", place))
-
-    def rmdir(self, place: Location) -> None:
-        """Remove an empty folder."""
-        self.execute(commands.simple("rmdir", place))
 
     def cat(self, place: Location, *, offset: int | None = None, count: int | None = None) -> bytes:
         """The content of a file, or `count` bytes from `offset` (negative: from the end)."""
@@ -256,6 +252,8 @@ class Rclone:
     ) -> Transfer:
         """Start a command as a transfer, with progress `every` so many seconds; `level` as in
         `TransferOptions`."""
+        from .transfer import Transfer
+
         flags = commands.progress_flags(level, every)
         time, stall = self.limits
         return Transfer(command, self._starting(), flags, time_limit=time, stall_limit=stall)

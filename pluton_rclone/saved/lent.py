@@ -17,7 +17,6 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -60,7 +59,7 @@ def lend(
 
         def others(name: str, section: dict[str, str]) -> Mapping[str, str]:
             token = token_fields(section.get(TOKEN))
-            if _digest(section) in refused and not section.get("tenant_url"):
+            if refused and _digest(section) in refused and not section.get("tenant_url"):
                 token["expiry"] = PAST
             give = _giver(conf, name, section, version, refused)
             if give is None:
@@ -116,13 +115,13 @@ class _Broker:
         self, conf: Conf, name: str, section: Mapping[str, str], refused: Collection[str]
     ) -> None:
         self._conf, self._name, self._section, self._refused = conf, name, section, refused
-        self._last = _digest(section)
+        self._last = ""
 
     def __call__(self) -> Token:
         name = name_now(self._conf, self._name, self._section)
         token = good_token(self._conf, name, refused=self._refused)
         digest = token_digest(token.access_token)
-        if digest == self._last and is_refused(token, self._section):
+        if digest == (self._last or _digest(self._section)) and is_refused(token, self._section):
             token = good_token(self._conf, name, refused={digest})
         self._last = token_digest(token.access_token)
         return token
@@ -188,11 +187,11 @@ class Lent(Around):
         held = ExitStack()
         notice, version = order.on.notice, self.binary.version
         loan = held.enter_context(lend(self._conf, self._names, version, self._refused, notice))
-        given = {_digest(self._conf.whole_section(name)) for name in self._names}
+        given = [self._conf.whole_section(name) for name in self._names]
 
         def hear(line: bytes) -> None:
             if _refuses(line):
-                self._refused.update(given)
+                self._refused.update(map(_digest, given))
                 self.refusals += 1
             if slow_down(line) is not None:
                 self.throttled += 1
@@ -207,7 +206,7 @@ class Lent(Around):
                 if order.on.end is not None:
                     order.on.end()
 
-        lent = replace(order, config=loan.path).plus(loan.environment)
+        lent = order._replace(config=loan.path).plus(loan.environment)
         try:
             return self.inner.start(lent.calling(end=end, stderr=hear))
         except BaseException:

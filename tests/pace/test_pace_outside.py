@@ -150,7 +150,7 @@ def test_where_nothing_can_be_counted_it_goes_evenly(
         assert variables == evenly
     with outside.paced(remote, long, ["--tpslimit=3"]) as (variables, _):
         assert variables == {}
-    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("pluton_rclone.process.spawning.which", lambda name: None)
     assert killed_with_parent() == []
     with outside.paced(remote, short) as (variables, _):
         assert variables == evenly

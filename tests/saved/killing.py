@@ -25,7 +25,7 @@ from pathlib import Path
 
 from pluton_rclone import Storages
 from pluton_rclone.conf.conf import Conf
-from pluton_rclone.conf.private import _CONF, UNFINISHED, mark
+from pluton_rclone.conf.private import _CONF, UNFINISHED, mark, sweep
 from pluton_rclone.pace.engine import saved_remote
 from pluton_rclone.process.folders import runtime_folders
 from pluton_rclone.values.token_text import SIGN_IN, TOKEN
@@ -248,7 +248,7 @@ class Machine:
         found = [one for home in runtime_folders() for one in home.glob(f"{UNFINISHED}-*")]
         for one in found:
             os.utime(one, (0, 0))
-        self.ended(self.child(self.look, self.session, "again"))
+        self.ended(self.child(sweep, self.session, "again"))
         self.seen["unfinished loans left"] = sum(one.exists() for one in found)
         return len(found)
 

@@ -33,7 +33,7 @@ DEMO = ["/bin/sh", "-c", COMMAND, sys.executable]
 @pytest.fixture
 def demo(home: Path) -> Iterator[tuple[str, str, str]]:
     """The page's one-time address, that of the control page, and the folder with files."""
-    with process.start(DEMO, env=dict(os.environ), cwd=ROOT) as child:
+    with process.start(DEMO, env=os.environ | {"PYTHONPATH": str(ROOT)}) as child:
         said = ""
         for line in child.stdout:
             said += line.decode() + "\n"

@@ -9,10 +9,8 @@ address and a credential of its own, which end with it.
 
 from __future__ import annotations
 
-import base64
 import json
-import logging
-import secrets
+import os
 import socket
 import threading
 import time
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_plus
 
 from pluton_rclone.errors import NextStep, PlutonRcloneError, Who
+from pluton_rclone.process.log import Log
 
 from .loopback_server import LoopbackServer
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from .loopback_request import LoopbackRequest
     from .token import Token
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 DAY = 24 * 3600.0  # longer than any token
 PAUSE = 30.0
@@ -56,8 +55,8 @@ class TokenEndpoint(LoopbackServer):
         self._longest, self._now = longest, now
         self._asking = threading.Lock()
         self._failed_until = 0.0
-        self.path = f"/{secrets.token_urlsafe(24)}"
-        self.client_secret = secrets.token_urlsafe(32)
+        self.path = f"/{os.urandom(24).hex()}"
+        self.client_secret = os.urandom(32).hex()
         self.trouble: PlutonRcloneError | None = None
 
     @property
@@ -90,7 +89,9 @@ class TokenEndpoint(LoopbackServer):
         self, client_id: str, client_secret: str, grant_type: str
     ) -> tuple[int, dict[str, object]]:
         """Status and JSON for one request, in the words of RFC 6749."""
-        known = secrets.compare_digest(client_secret.encode(), self.client_secret.encode())
+        from secrets import compare_digest  # as in `serve`
+
+        known = compare_digest(client_secret.encode(), self.client_secret.encode())
         if not known or client_id != self._client_id or self.over.is_set():
             return 401, {"error": "invalid_client"}
         if grant_type != "client_credentials":
@@ -132,6 +133,8 @@ def _credentials(header: str, form: dict[str, str]) -> tuple[str, str]:
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "basic":
         return form.get("client_id", ""), form.get("client_secret", "")
+    import base64
+
     try:
         client_id, _, client_secret = base64.b64decode(value).decode().partition(":")
     except ValueError:
