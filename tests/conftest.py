@@ -95,7 +95,7 @@ def runtime_folder() -> Iterator[Path]:
         # nor is anything asked of the keyring of the person who runs the tests
         patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
         # Half of what an rclone of these tests costs is Go's garbage collection while it starts
-        # (78 ms of CPU, 47 ms without). Forks and Pythons inherit it. The limit is when it begins to collect after all.
+        # (78 ms of CPU, 47 ms without). The limit is when it begins to collect after all.
         patch.setenv("GOGC", "off")
         patch.setenv("GOMEMLIMIT", "128MiB")
         yield Path(folder)
