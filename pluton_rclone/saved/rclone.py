@@ -6,6 +6,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pluton_rclone.conf.conf import Conf
@@ -16,7 +17,6 @@ from pluton_rclone.rclone.commands import Command, progress_flags
 from pluton_rclone.rclone.engine import LogLevel, Rclone
 from pluton_rclone.rclone.locations import Location, is_local
 from pluton_rclone.rclone.runner import Runner, nothing
-from pluton_rclone.rclone.transfer import Transfer
 
 from . import office
 from .lent import Lent, is_refusal
@@ -25,7 +25,7 @@ from .wrapping import below
 if TYPE_CHECKING:
     from pluton_rclone.rclone.listing import Entry
     from pluton_rclone.rclone.results import CheckResult, TransferResult
-    from pluton_rclone.rclone.transfer import Ended, Start
+    from pluton_rclone.rclone.transfer import Ended, Start, Transfer
     from pluton_rclone.runs.store import Recording
 
 T = TypeVar("T")
@@ -68,8 +68,6 @@ class SavedRclone(Rclone):
             yield
         except PlutonRcloneError as problem:
             if self._personal():
-                from .transfer import without_administrator
-
                 without_administrator(problem)
             raise
 
@@ -171,7 +169,7 @@ class SavedRclone(Rclone):
         runs = office.runs(command, self._is_folder) if into_a_library else office.Runs(command)
         if runs.ignoring:
             notice(office.SAID)
-        from .transfer import OneDriveTransfer
+        from pluton_rclone.rclone.transfer import Transfer
 
         starting, flags = self._starting(notice), progress_flags(level, every)
 
@@ -198,7 +196,7 @@ class SavedRclone(Rclone):
             if personal:
                 for error in (result.error, *(file.error for file in result.failed)):
                     without_administrator(error)
-            return dataclasses.replace(result, notices=(*notices, *result.notices))
+            return replace(result, notices=(*notices, *result.notices))
 
         try:
             return Transfer(
